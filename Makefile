@@ -1,0 +1,59 @@
+# The front door. `make` alone lists what there is.
+PYTHON ?= python3
+SOURCE ?= models/keras
+OUTPUT ?= models/onnx
+VERSION ?=
+
+SERVE := .venv-serve
+FULL := .venv
+CODE := core server convert training benchmarks tests
+
+.DEFAULT_GOAL := help
+.PHONY: help run test lint format train convert bench lock clean
+
+help: ## list the targets
+	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "make %-8s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+run: $(SERVE)/.installed ## start the server on 127.0.0.1:8000 (serving dependencies only)
+	@exec $(SERVE)/bin/python -m server
+
+test: lint ## lint, types and all tests (full environment)
+	$(FULL)/bin/python -m pytest
+
+lint: $(FULL)/.installed ## ruff and mypy --strict
+	$(FULL)/bin/ruff check .
+	$(FULL)/bin/ruff format --check .
+	$(FULL)/bin/mypy
+
+format: $(FULL)/.installed ## format the code, mend what ruff can mend
+	$(FULL)/bin/ruff format .
+	$(FULL)/bin/ruff check --fix .
+
+train: $(FULL)/.installed ## train the reference detectors into models/keras
+	$(FULL)/bin/python -m training
+
+convert: $(FULL)/.installed ## Keras to ONNX: [SOURCE=models/keras] [OUTPUT=models/onnx] [VERSION=v3.1]
+	@$(FULL)/bin/python -m convert --source "$(SOURCE)" --output "$(OUTPUT)" $(if $(VERSION),--version "$(VERSION)")
+
+bench: $(FULL)/.installed $(SERVE)/.installed ## measure latency and memory of the server on this machine
+	$(FULL)/bin/python -m benchmarks.latency --server $(SERVE)/bin/python
+
+lock: $(FULL)/.installed ## resolve pyproject's ranges anew into requirements/*.txt
+	$(FULL)/bin/uv pip compile pyproject.toml --upgrade --universal --generate-hashes --no-header --quiet \
+		-o requirements/serve.txt
+	$(FULL)/bin/uv pip compile pyproject.toml --upgrade --universal --generate-hashes --no-header --quiet \
+		--extra dev -c requirements/serve.txt -o requirements/dev.txt
+
+clean: ## remove environments and caches
+	rm -rf $(SERVE) $(FULL) build .mypy_cache .pytest_cache .ruff_cache .hypothesis
+	find $(CODE) -name __pycache__ -type d -prune -exec rm -rf {} +
+
+$(SERVE)/.installed: requirements/serve.txt
+$(FULL)/.installed: requirements/dev.txt
+# The locks are complete, so pip need not resolve; beside tensorflow-cpu it must not (see override-dependencies).
+$(SERVE)/.installed $(FULL)/.installed:
+	@$(PYTHON) -c 'import sys; sys.exit(None if sys.version_info >= (3, 11) else "Python 3.11 or newer is needed, this is " + sys.version.split()[0] + ": make PYTHON=python3.11 ...")'
+	@echo "installing $< into $(@D) ..."
+	@$(PYTHON) -m venv --clear $(@D)
+	@$(@D)/bin/pip install --quiet --disable-pip-version-check --no-deps --require-hashes -r $<
+	@touch $@
