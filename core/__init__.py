@@ -1,0 +1,1 @@
+"""Bundles, detectors and predictions. Knows neither HTTP nor TensorFlow."""

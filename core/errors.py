@@ -1,0 +1,74 @@
+"""Everything that can go wrong, as one small tree. HTTP numbers live in server.errors."""
+
+from __future__ import annotations
+
+from typing import ClassVar, NamedTuple
+
+
+class Detail(NamedTuple):
+    """One bad place in a request: `path` as a client would write it, such as `data[17].high`."""
+
+    path: str
+    message: str
+
+
+class ServiceError(Exception):
+    """An error whose text may be shown to the client.
+
+    `code` is stable and meant for programs. `details` name places in the request's body;
+    they are empty where the body is not to blame.
+    """
+
+    code: ClassVar[str] = "INTERNAL"
+
+    def __init__(self, message: str, details: tuple[Detail, ...] = ()) -> None:
+        super().__init__(message)
+        self.message = message
+        self.details = details
+
+
+class InvalidInput(ServiceError):
+    """A value of the request is of the wrong type, form or range."""
+
+    code = "VALIDATION_ERROR"
+
+    @classmethod
+    def at(cls, path: str, message: str) -> InvalidInput:
+        """The error of one place, told in the sentence as well, for those who only log that."""
+        return cls(f"{path}: {message}" if path else message, (Detail(path, message),))
+
+
+class InsufficientData(ServiceError):
+    """Fewer candles than the version's look-back and window need."""
+
+    code = "INSUFFICIENT_DATA"
+
+    def __init__(self, version: str, required: int, given: int) -> None:
+        message = f"version {version} needs at least {required} candles, {given} were given"
+        super().__init__(message, (Detail("data", message),))
+
+
+class UnknownVersion(ServiceError):
+    """No bundle of that name. With a `path`, the body named it; without, the URL did."""
+
+    code = "UNKNOWN_VERSION"
+
+    def __init__(self, version: str, known: tuple[str, ...], path: str | None = None) -> None:
+        message = f"unknown version {version!r}; known: {', '.join(known) or 'none'}"
+        super().__init__(message, (Detail(path, message),) if path else ())
+
+
+class ModelUnavailable(ServiceError):
+    """The version is known, but cannot answer: not loaded, refused at load, or failing."""
+
+    code = "MODEL_UNAVAILABLE"
+
+
+class BundleRefused(ModelUnavailable):
+    """A bundle on disk that must not be served; the message says which file, and why."""
+
+
+class Conflict(ServiceError):
+    """The request is well-formed, but the present state forbids it."""
+
+    code = "CONFLICT"

@@ -1,0 +1,129 @@
+"""Bundles made by hand: networks whose probability is the mean of their window, so that a test can choose it."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Literal
+
+import numpy as np
+from onnx import TensorProto, helper, numpy_helper
+
+from core.manifest import FILE_NAME, FORMAT_VERSION, DirectionStage, File, Manifest, Stage, encode
+from core.repository import INDEX_NAME
+
+Kind = Literal["mean", "root", "two_inputs", "two_wide", "fixed_batch"]
+
+
+def network(length: int, width: int, kind: Kind = "mean") -> bytes:
+    """mean: p = mean of the window. root: p = sqrt(0.9 - mean), which is NaN for a mean above 0.9."""
+    nodes = [helper.make_node("ReduceMean", ["window"], ["mean"], axes=[1, 2], keepdims=0)]
+    constants = {"shape": np.array([-1, 2 if kind == "two_wide" else 1], np.int64)}
+    last = "mean"
+    if kind == "root":
+        constants["limit"] = np.array(0.9, np.float32)
+        nodes += [helper.make_node("Sub", ["limit", "mean"], ["rest"]), helper.make_node("Sqrt", ["rest"], ["root"])]
+        last = "root"
+    if kind == "two_wide":
+        nodes.append(helper.make_node("Concat", ["mean", "mean"], ["both"], axis=0))
+        last = "both"
+    nodes.append(helper.make_node("Reshape", [last, "shape"], ["probability"]))
+    batch = 1 if kind == "fixed_batch" else "batch"
+    inputs = [helper.make_tensor_value_info("window", TensorProto.FLOAT, [batch, length, width])]
+    if kind == "two_inputs":
+        inputs.append(helper.make_tensor_value_info("more", TensorProto.FLOAT, [batch, 1]))
+    out_width = 2 if kind == "two_wide" else 1
+    outputs = [helper.make_tensor_value_info("probability", TensorProto.FLOAT, [batch, out_width])]
+    return _model(nodes, inputs, outputs, constants)
+
+
+def scaler(length: int, width: int, centre: float, scale: float) -> bytes:
+    """(raw - centre) / scale, float64 in, float32 out."""
+    constants = {"centre": np.full(width, centre), "scale": np.full(width, scale)}
+    nodes = [
+        helper.make_node("Sub", ["raw", "centre"], ["centred"]),
+        helper.make_node("Div", ["centred", "scale"], ["divided"]),
+        helper.make_node("Cast", ["divided"], ["scaled"], to=TensorProto.FLOAT),
+    ]
+    inputs = [helper.make_tensor_value_info("raw", TensorProto.DOUBLE, ["batch", length, width])]
+    outputs = [helper.make_tensor_value_info("scaled", TensorProto.FLOAT, ["batch", length, width])]
+    return _model(nodes, inputs, outputs, constants)
+
+
+def _model(nodes: list, inputs: list, outputs: list, constants: dict[str, np.ndarray]) -> bytes:  # type: ignore[type-arg]
+    initializers = [numpy_helper.from_array(value, name) for name, value in constants.items()]
+    graph = helper.make_graph(nodes, "graph", inputs, outputs, initializers)
+    model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17)], ir_version=8)
+    data: bytes = model.SerializeToString()
+    return data
+
+
+def write(
+    root: Path,
+    version: str = "v1",
+    *,
+    features: Sequence[str] = ("close", "sma_5"),
+    stage2_features: Sequence[str] | None = ("close", "sma_5"),
+    length: int = 4,
+    threshold: float = 0.5,
+    weights: tuple[float, float] = (0.5, 0.5),
+    positive: Literal["long", "short"] = "short",
+    scale: tuple[float, float] | None = (0.0, 1.0),
+    stage2_scale: tuple[float, float] | None = (0.0, 1.0),
+    kind: Kind = "mean",
+    stage2_kind: Kind = "mean",
+    name: str = "Test detector",
+) -> Path:
+    """Write a bundle and return its folder. `scale` is (centre, scale) of the scaler, null for none."""
+    folder = root / version
+    folder.mkdir(parents=True, exist_ok=True)
+
+    def put(prefix: str, graph: bytes) -> File:
+        digest = hashlib.sha256(graph).hexdigest()
+        file = File(f"{prefix}-{digest[:16]}.onnx", digest)
+        (folder / file.file).write_bytes(graph)
+        return file
+
+    def stage_fields(label: str, names: Sequence[str], how: Kind, of: tuple[float, float] | None) -> dict:  # type: ignore[type-arg]
+        return {
+            "features": tuple(names),
+            "sequence_length": length,
+            "parameters": 1,
+            "opset": 17,
+            "network": put(f"{label}-network", network(length, len(names), how)),
+            "scaler": put(f"{label}-scaler", scaler(length, len(names), *of)) if of else None,
+            "sources": {},
+            "parity": {},
+        }
+
+    manifest = Manifest(
+        format_version=FORMAT_VERSION,
+        version=version,
+        name=name,
+        description="",
+        threshold=threshold,
+        confidence_weights=weights,
+        stage1=Stage(**stage_fields("stage1", features, kind, scale)),
+        stage2=DirectionStage(**stage_fields("stage2", stage2_features, stage2_kind, stage2_scale), positive=positive)
+        if stage2_features
+        else None,
+        metrics={},
+        metadata={},
+        tools={},
+    )
+    (folder / FILE_NAME).write_bytes(encode(manifest))
+    return folder
+
+
+def write_order(root: Path, *versions: str) -> None:
+    """Write the index."""
+    quoted = ", ".join(f'"{version}"' for version in versions)
+    (root / INDEX_NAME).write_text(f'{{"order": [{quoted}]}}')
+
+
+def flip_byte(file: Path) -> None:
+    """Change one byte in the middle."""
+    data = bytearray(file.read_bytes())
+    data[len(data) // 2] ^= 0x01
+    file.write_bytes(bytes(data))

@@ -1,0 +1,104 @@
+"""The real series, as tests need it."""
+
+from __future__ import annotations
+
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from core.candles import Candles
+
+ROOT = Path(__file__).parents[1]
+KERAS = ROOT / "models" / "keras"
+ONNX = ROOT / "models" / "onnx"
+FIELDS = ["open", "high", "low", "close", "volume"]
+
+# The features of v3.0, of v3.1, and of the users' version with 38 and no Stage 2.
+V30 = [
+    "close",
+    "high",
+    "low",
+    "sma_20",
+    "ema_12",
+    "rsi_14",
+    "macd",
+    "macd_signal",
+    "bb_middle",
+    "bb_width",
+    "atr_14",
+    "adx_14",
+]
+V31 = [
+    "sma_20",
+    "sma_50",
+    "ema_12",
+    "ema_26",
+    "rsi_14",
+    "macd",
+    "macd_signal",
+    "macd_histogram",
+    "bb_width",
+    "atr_14",
+    "stoch_k",
+    "adx_14",
+]
+WIDE = [
+    "open",
+    "high",
+    "low",
+    "close",
+    "volume",
+    "returns",
+    "log_returns",
+    "sma_5",
+    "sma_10",
+    "sma_20",
+    "sma_50",
+    "sma_100",
+    "sma_200",
+    "ema_5",
+    "ema_10",
+    "ema_20",
+    "ema_50",
+    "ema_100",
+    "ema_200",
+    "bb_upper_20",
+    "bb_lower_20",
+    "bb_width_20",
+    "rsi_14",
+    "rsi_28",
+    "macd",
+    "macd_signal",
+    "macd_hist",
+    "atr_14",
+    "stoch_k",
+    "stoch_d",
+    "volume_sma_20",
+    "volume_ratio",
+    "momentum_5",
+    "momentum_10",
+    "momentum_20",
+    "volatility_10",
+    "volatility_20",
+    "volatility_30",
+]
+
+
+@cache
+def frame() -> pd.DataFrame:
+    """All 6,225 hourly bars."""
+    return pd.read_csv(ROOT / "training" / "data" / "eurusd_1h_2017.csv")
+
+
+def candles(start: int, count: int) -> Candles:
+    """Some bars as core takes them."""
+    return Candles.from_rows(frame()[FIELDS].to_numpy(np.float64)[start : start + count])
+
+
+def body(start: int = 3000, count: int = 120, **fields: Any) -> dict[str, Any]:  # noqa: ANN401 - JSON
+    """A request with some bars, as the backend sends it."""
+    data = frame().iloc[start : start + count].to_dict("records")
+    return {"pair": "EUR/USD", "timeframe": "1h", "data": data, "features": None, "version": None} | fields

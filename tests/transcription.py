@@ -1,0 +1,61 @@
+"""The contract's indicator table, transcribed into plain pandas: one line a definition, nothing shared with core."""
+
+from __future__ import annotations
+
+import numpy as np
+import pandas as pd
+
+
+def features(candles: pd.DataFrame) -> pd.DataFrame:
+    """All features of a frame with open, high, low, close and volume; NaN where a window is not full."""
+    o, h, l, c, v = (candles[name] for name in ("open", "high", "low", "close", "volume"))  # noqa: E741
+    out = pd.DataFrame({"open": o, "high": h, "low": l, "close": c, "volume": v})
+    for n in (5, 10, 20, 50, 100, 200):
+        out[f"sma_{n}"] = c.rolling(n).mean()
+    for n in (5, 10, 12, 20, 26, 50, 100, 200):
+        out[f"ema_{n}"] = c.ewm(span=n, adjust=False).mean()
+    change = c.diff().fillna(0.0)
+    for n in (14, 28):
+        gain = _exact_mean(change.clip(lower=0.0), n)
+        loss = _exact_mean((-change).clip(lower=0.0), n)
+        rsi = 100.0 - 100.0 / (1.0 + gain / loss)
+        out[f"rsi_{n}"] = rsi.mask(loss == 0.0, 100.0).mask((loss == 0.0) & (gain == 0.0), 50.0)
+    out["macd"] = out["ema_12"] - out["ema_26"]
+    out["macd_signal"] = out["macd"].ewm(span=9, adjust=False).mean()
+    out["macd_histogram"] = out["macd"] - out["macd_signal"]
+    out["macd_hist"] = out["macd_histogram"]
+    deviation = c.rolling(20).apply(lambda w: np.std(w, ddof=1), raw=True)
+    out["bb_middle"] = c.rolling(20).mean()
+    out["bb_upper"] = out["bb_middle"] + 2.0 * deviation
+    out["bb_lower"] = out["bb_middle"] - 2.0 * deviation
+    out["bb_width"] = out["bb_upper"] - out["bb_lower"]
+    out["bb_upper_20"], out["bb_lower_20"] = out["bb_upper"], out["bb_lower"]
+    out["bb_width_20"] = (out["bb_upper"] - out["bb_lower"]) / out["bb_middle"]
+    previous = c.shift(1)
+    true_range = pd.concat([h - l, (h - previous).abs(), (l - previous).abs()], axis=1).max(axis=1)
+    out["atr_14"] = _exact_mean(true_range, 14)
+    highest, lowest = h.rolling(14).max(), l.rolling(14).min()
+    out["stoch_k"] = (100.0 * (c - lowest) / (highest - lowest)).mask(highest == lowest, 50.0)
+    out["stoch_d"] = out["stoch_k"].rolling(3).mean()
+    up, down = h.diff().fillna(0.0), (-l.diff()).fillna(0.0)
+    plus_di = 100.0 * _exact_mean(up.where((up > down) & (up > 0.0), 0.0), 14) / out["atr_14"]
+    minus_di = 100.0 * _exact_mean(down.where((down > up) & (down > 0.0), 0.0), 14) / out["atr_14"]
+    flat = out["atr_14"] == 0.0
+    plus_di, minus_di = plus_di.mask(flat, 0.0), minus_di.mask(flat, 0.0)
+    total = plus_di + minus_di
+    dx = (100.0 * (plus_di - minus_di).abs() / total).mask(total == 0.0, 0.0)
+    out["adx_14"] = _exact_mean(dx, 14)
+    returns = c / previous - 1.0
+    out["returns"], out["log_returns"] = returns, np.log(c / previous)
+    for n in (5, 10, 20):
+        out[f"momentum_{n}"] = c / c.shift(n) - 1.0
+    for n in (10, 20, 30):
+        out[f"volatility_{n}"] = returns.rolling(n).apply(lambda w: np.std(w, ddof=1), raw=True)
+    out["volume_sma_20"] = _exact_mean(v, 20)
+    out["volume_ratio"] = (v / out["volume_sma_20"]).mask(out["volume_sma_20"] == 0.0, 0.0)
+    return out
+
+
+def _exact_mean(series: pd.Series[float], n: int) -> pd.Series[float]:
+    """pandas' own rolling mean runs along and leaves 1e-20 where a window of zeros has 0; this one does not."""
+    return series.rolling(n).apply(np.mean, raw=True)
