@@ -62,11 +62,15 @@ class Stage(msgspec.Struct, frozen=True, kw_only=True):
 
     def takes_same_window(self, other: Stage) -> bool:
         """Whether one scaled matrix can serve both: same features, same length, same scaler."""
-        return (self.features, self.sequence_length, self.scaler) == (
+        return (self.features, self.sequence_length, self._scaler_hash) == (
             other.features,
             other.sequence_length,
-            other.scaler,
+            other._scaler_hash,
         )
+
+    @property
+    def _scaler_hash(self) -> str | None:
+        return self.scaler.sha256 if self.scaler else None
 
 
 class DirectionStage(Stage, frozen=True, kw_only=True):

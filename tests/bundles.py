@@ -17,9 +17,16 @@ Kind = Literal["mean", "root", "two_inputs", "two_wide", "fixed_batch"]
 
 
 def network(length: int, width: int, kind: Kind = "mean") -> bytes:
-    """mean: p = mean of the window. root: p = sqrt(0.9 - mean), which is NaN for a mean above 0.9."""
-    nodes = [helper.make_node("ReduceMean", ["window"], ["mean"], axes=[1, 2], keepdims=0)]
-    constants = {"shape": np.array([-1, 2 if kind == "two_wide" else 1], np.int64)}
+    """mean: p = mean of the window, clipped to 0-1. root: p = sqrt(0.9 - that mean), NaN where it is above 0.9."""
+    nodes = [
+        helper.make_node("ReduceMean", ["window"], ["unclipped"], axes=[1, 2], keepdims=0),
+        helper.make_node("Clip", ["unclipped", "zero", "one"], ["mean"]),
+    ]
+    constants: dict[str, np.ndarray] = {
+        "shape": np.array([-1, 2 if kind == "two_wide" else 1], np.int64),
+        "zero": np.array(0.0, np.float32),
+        "one": np.array(1.0, np.float32),
+    }
     last = "mean"
     if kind == "root":
         constants["limit"] = np.array(0.9, np.float32)

@@ -1,0 +1,94 @@
+"""NumPy or TA-Lib: which of TA-Lib's functions are exact by our definitions, and what would they save.
+
+TA-Lib is no dependency of the project. To run this, install TA-Lib 0.8.2 into an environment that has
+requirements/serve.txt, and call `python -m benchmarks.building_blocks` there.
+"""
+
+from __future__ import annotations
+
+import json
+import timeit
+from collections.abc import Callable
+from pathlib import Path
+from statistics import median
+from unittest.mock import patch
+
+import numpy as np
+import talib
+
+from core import features, indicators
+from core.candles import Candles, Floats
+
+ROOT = Path(__file__).parents[1]
+CALLS = 500
+ROUNDS = 9
+
+
+def series() -> Candles:
+    """The 120 candles of the example request."""
+    data = json.loads((ROOT / "docs" / "examples" / "predict.json").read_text())["data"]
+    return Candles.from_rows(np.array([[c[k] for k in ("open", "high", "low", "close", "volume")] for c in data]))
+
+
+def ema(x: Floats, n: int) -> Floats:
+    """TA-Lib seeds with the mean of the first n values: n - 1 copies of the first one make that the first one."""
+    out: Floats = talib.EMA(np.concatenate([np.full(n - 1, x[0]), x]), n)[n - 1 :]
+    return out
+
+
+def std(x: Floats, n: int, rows: int) -> Floats:
+    """TA-Lib divides by n, our definition by n - 1."""
+    out: Floats = talib.STDDEV(x, n)[-rows:] * np.sqrt(n / (n - 1))
+    return out
+
+
+def mean(x: Floats, n: int, rows: int) -> Floats:
+    """TA-Lib's mean is a running sum."""
+    out: Floats = talib.SMA(x, n)[-rows:]
+    return out
+
+
+def residue_after_zeros() -> float:
+    """What a rolling mean of losses is in a market that has stopped moving. By definition 0, where RSI is 50 or 100."""
+    rng = np.random.default_rng(0)
+    losses = np.concatenate([rng.exponential(1e-3, 60), np.zeros(30)])
+    return float(np.abs(mean(losses, 14, 1)[0]))
+
+
+def main() -> None:
+    """Time both in turns and print microseconds and ratios."""
+    candles = series()
+    names = json.loads((ROOT / "models" / "keras" / "profitable_selected_features.json").read_text())["features"]
+
+    def all_features() -> object:
+        return features.matrix(indicators.Indicators(candles), names, 20)
+
+    def seconds_with_talib() -> float:
+        with patch.object(indicators, "ema", ema), patch.object(indicators, "rolling_std", std):
+            return timeit.timeit(all_features, number=CALLS)
+
+    pairs: dict[str, tuple[Callable[[], object], Callable[[], object]]] = {
+        "EMA": (lambda: indicators.ema(candles.close, 12), lambda: ema(candles.close, 12)),
+        "standard deviation": (
+            lambda: indicators.rolling_std(candles.close, 20, 20),
+            lambda: std(candles.close, 20, 20),
+        ),
+        "mean": (lambda: indicators.rolling_mean(candles.close, 20, 20), lambda: mean(candles.close, 20, 20)),
+    }
+    for name, (ours, theirs) in pairs.items():
+        report(name, [(timeit.timeit(ours, number=CALLS), timeit.timeit(theirs, number=CALLS)) for _ in range(ROUNDS)])
+    report(
+        "all features of v3.1, with TA-Lib's EMA and deviation",
+        [(timeit.timeit(all_features, number=CALLS), seconds_with_talib()) for _ in range(ROUNDS)],
+    )
+    print(f"TA-Lib's mean of 14 zeros after 60 losses: {residue_after_zeros():.1e}, by definition 0")
+
+
+def report(name: str, rounds: list[tuple[float, float]]) -> None:
+    """Medians over the rounds."""
+    ours, theirs = (median(column) / CALLS * 1e6 for column in zip(*rounds, strict=True))
+    print(f"{name}: NumPy {ours:.1f} us, TA-Lib {theirs:.1f} us, ratio {ours / theirs:.2f}")
+
+
+if __name__ == "__main__":
+    main()

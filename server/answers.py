@@ -1,0 +1,123 @@
+"""The shapes of answers: the envelope, and what it holds."""
+
+from __future__ import annotations
+
+from typing import Any, TypeAlias
+
+import orjson
+from aiohttp import web
+
+from core.detector import Prediction
+from core.errors import ServiceError
+from core.manifest import DirectionStage, File, Manifest, Stage
+from core.registry import Entry
+from server.clock import Moment
+from server.schemas import DEFAULT_TIMEFRAME, Request
+
+Json: TypeAlias = dict[str, Any]
+
+
+def bare(data: Json, status: int = 200) -> web.Response:
+    """An answer without the envelope, as probes and health checks expect it."""
+    return web.Response(body=orjson.dumps(data), status=status, content_type="application/json")
+
+
+def success(data: Json, now: Moment) -> web.Response:
+    """The envelope of an answer."""
+    return bare({"success": True, "data": data, "error": None, "timestamp": now.local})
+
+
+def failure(status: int, error: ServiceError, now: Moment, code: str | None = None) -> web.Response:
+    """The envelope of an error; `code` where it is not the error's own."""
+    body = refusal(error)
+    if code is not None:
+        body["code"] = code
+    return bare({**body, "timestamp": now.local}, status)
+
+
+def refusal(error: ServiceError) -> Json:
+    """What an envelope, or a batch's item, holds of an error."""
+    body: Json = {"success": False, "data": None, "error": error.message, "code": error.code}
+    if error.details:
+        body["details"] = [detail._asdict() for detail in error.details]
+    return body
+
+
+def prediction(request: Request, answer: Prediction, now: Moment) -> Json:
+    """The data of /reversal/predict."""
+    decision = answer.decision
+    data: Json = {
+        "pair": request.pair,
+        "timeframe": request.timeframe or DEFAULT_TIMEFRAME,
+        "signal": decision.signal,
+        "confidence": decision.confidence,
+        "stage1_prob": decision.stage1_prob,
+        "stage2_prob": decision.stage2_prob,
+        "model_version": answer.version,
+        "factors": {"reversal_detected": decision.reversal_detected, "direction": decision.direction},
+        "timestamp": now.utc,
+    }
+    if answer.warnings:
+        data["warnings"] = [warning._asdict() for warning in answer.warnings]
+    return data
+
+
+def legacy_prediction(answer: Prediction, now: Moment) -> Json:
+    """The data of /predict. 0.5 stands where there is nothing to tell: that call knows no null."""
+    decision = answer.decision
+    return {
+        "prediction": decision.signal,
+        "confidence": decision.confidence,
+        "factors": {
+            "technical": decision.stage1_prob,
+            "sentiment": 0.5,
+            "pattern": 0.5 if decision.stage2_prob is None else decision.stage2_prob,
+        },
+        "model_version": answer.version,
+        "timestamp": now.utc,
+    }
+
+
+def model(entry: Entry) -> Json:
+    """A version as /reversal/models shows it. Of one whose manifest cannot be read, only the error is known."""
+    data: Json = {"version": entry.version, "loaded": entry.loaded}
+    if entry.manifest is not None:
+        data |= _described(entry.manifest)
+    if entry.error is not None:
+        data["error"] = entry.error
+    return data
+
+
+def _described(manifest: Manifest) -> Json:
+    return {
+        "name": manifest.name,
+        "description": manifest.description,
+        "threshold": manifest.threshold,
+        "confidence_weights": manifest.confidence_weights,
+        "has_stage2": manifest.stage2 is not None,
+        "num_features": manifest.stage1.num_features,
+        "sequence_length": manifest.stage1.sequence_length,
+        "required_candles": manifest.required_candles,
+        "recommended_candles": manifest.recommended_candles,
+        "stages": {label: _stage(stage) for label, stage in manifest.stages.items()},
+        "metrics": manifest.metrics,
+        "metadata": manifest.metadata,
+    }
+
+
+def _stage(stage: Stage) -> Json:
+    graphs = {"network": stage.network} | ({"scaler": stage.scaler} if stage.scaler else {})
+    return {
+        "positive": stage.positive if isinstance(stage, DirectionStage) else "reversal",
+        "features": stage.features,
+        "num_features": stage.num_features,
+        "sequence_length": stage.sequence_length,
+        "parameters": stage.parameters,
+        "files": _hashes(graphs),
+        "sources": _hashes(stage.sources),
+        "parity": stage.parity,
+    }
+
+
+def _hashes(files: dict[str, File]) -> Json:
+    return {role: {"file": file.file, "sha256": file.sha256} for role, file in files.items()}

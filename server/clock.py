@@ -1,0 +1,35 @@
+"""The time of an answer, in the two forms that the contract asks for."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from datetime import UTC, datetime
+from typing import NamedTuple
+from zoneinfo import ZoneInfo
+
+
+class Moment(NamedTuple):
+    """One second, written twice: in UTC with `Z`, and in the configured zone with its offset."""
+
+    utc: str
+    local: str
+
+
+class Clock:
+    """Formats the present second once, however many answers fall into it."""
+
+    def __init__(self, zone: ZoneInfo, seconds: Callable[[], float] = time.time) -> None:
+        self._zone = zone
+        self._seconds = seconds
+        self._second = -1
+        self._moment = Moment("", "")
+
+    def now(self) -> Moment:
+        """The present second."""
+        second = int(self._seconds())
+        if second != self._second:
+            utc = datetime.fromtimestamp(second, UTC)
+            self._moment = Moment(utc.strftime("%Y-%m-%dT%H:%M:%SZ"), utc.astimezone(self._zone).isoformat())
+            self._second = second
+        return self._moment

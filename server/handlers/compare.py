@@ -1,0 +1,73 @@
+"""The same input to several versions."""
+
+from __future__ import annotations
+
+from aiohttp import web
+
+from core.detector import Outcome
+from core.errors import InvalidInput, ModelUnavailable, ServiceError, UnknownVersion
+from core.registry import Serving
+from core.windows import WindowSource
+from server import answers, decoding
+from server.handlers.body import read_json
+from server.keys import CLOCK, REGISTRY
+from server.schemas import DEFAULT_TIMEFRAME
+
+
+async def compare(request: web.Request) -> web.Response:
+    """POST /reversal/compare and /reversal/compare_raw."""
+    wanted, given = decoding.comparison(await read_json(request))
+    serving = request.app[REGISTRY].serving
+    versions = _versions(serving, wanted.versions)
+    outcomes = {version: _outcome(serving, version, given) for version in versions}
+    _refuse_if_all_failed(outcomes)
+    now = request.app[CLOCK].now()
+    signals = [None if isinstance(o, ServiceError) else o.decision.signal for o in outcomes.values()]
+    distinct = set(signals)
+    data = {
+        "pair": wanted.pair,
+        "timeframe": wanted.timeframe or DEFAULT_TIMEFRAME,
+        "predictions": {
+            version: {"error": o.message, "code": o.code}
+            if isinstance(o, ServiceError)
+            else answers.prediction(wanted, o, now)
+            for version, o in outcomes.items()
+        },
+        # A version that failed has no signal: nothing is common to all then.
+        "consensus": signals[0] if len(distinct) == 1 else None,
+        "disagreement": len(distinct - {None}) > 1,
+        "timestamp": now.utc,
+    }
+    return answers.success(data, now)
+
+
+def _versions(serving: Serving, named: list[str] | None) -> list[str]:
+    if named is None:
+        if not serving.detectors:
+            raise ModelUnavailable("no version is loaded")
+        return list(serving.detectors)
+    for i, version in enumerate(named):
+        if version not in serving.known:
+            raise UnknownVersion(version, serving.known, f"versions[{i}]")
+    return list(dict.fromkeys(named))
+
+
+def _outcome(serving: Serving, version: str, given: WindowSource | dict[str, WindowSource]) -> Outcome:
+    try:
+        detector = serving.choose(version)
+        source = given.get(version) if isinstance(given, dict) else given
+        if source is None:
+            raise InvalidInput.at(f"features.{version}", "missing")
+    except ServiceError as error:
+        return error
+    return detector.predict([source])[0]
+
+
+def _refuse_if_all_failed(outcomes: dict[str, Outcome]) -> None:
+    """Raise where no version answered: the body's fault where every version says so, else ModelUnavailable."""
+    failures = [outcome for outcome in outcomes.values() if isinstance(outcome, ServiceError)]
+    if len(failures) < len(outcomes):
+        return
+    if all(failure.details for failure in failures):
+        raise failures[0]
+    raise ModelUnavailable("; ".join(f"{version}: {failure}" for version, failure in outcomes.items()))

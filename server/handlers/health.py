@@ -1,0 +1,35 @@
+"""Whether the process lives, is ready, and what it serves. Bare JSON: probes do not unwrap envelopes."""
+
+from __future__ import annotations
+
+from aiohttp import web
+
+from server.answers import bare
+from server.keys import CLOCK, REGISTRY, SETTINGS
+
+_UNAVAILABLE = 503
+
+
+async def health(request: web.Request) -> web.Response:
+    """GET /health."""
+    active = request.app[REGISTRY].serving.active
+    body = {
+        "status": "healthy" if active else "unhealthy",
+        "model_loaded": active is not None,
+        "model_version": active,
+        "timestamp": request.app[CLOCK].now().utc,
+        "environment": request.app[SETTINGS].environment,
+    }
+    return bare(body, 200 if active else _UNAVAILABLE)
+
+
+async def livez(request: web.Request) -> web.Response:  # noqa: ARG001 - answering is the answer
+    """GET /livez: 200 while the process lives."""
+    return bare({"status": "alive"})
+
+
+async def readyz(request: web.Request) -> web.Response:
+    """GET /readyz: 200 once a version can answer."""
+    if request.app[REGISTRY].serving.active:
+        return bare({"status": "ready"})
+    return bare({"status": "unavailable", "reason": "no version is active"}, _UNAVAILABLE)

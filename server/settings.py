@@ -1,0 +1,107 @@
+"""Settings: read once from flags and the environment, checked, frozen and passed down."""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from typing import Any, NamedTuple
+from zoneinfo import ZoneInfo
+
+import msgspec
+
+PREFIX = "REVERSAL_"
+LOG_LEVELS = ("debug", "info", "warning", "error", "critical")
+
+
+class SettingsError(ValueError):
+    """A setting cannot be used; the message names it, its value and what was expected."""
+
+
+class Settings(msgspec.Struct, frozen=True, kw_only=True):
+    """What the service was started with."""
+
+    host: str
+    port: int
+    models: Path
+    timezone: ZoneInfo
+    environment: str
+    log_level: str
+
+
+class Setting(NamedTuple):
+    """One setting: the environment variable, the flag made of `name`, and how its text becomes a value."""
+
+    name: str
+    variable: str
+    default: str
+    parse: Callable[[str], Any]
+    expected: str
+    help: str
+
+    @property
+    def flag(self) -> str:
+        """The command line's name for it."""
+        return "--" + self.name.replace("_", "-")
+
+
+def _port(text: str) -> int:
+    port = int(text)
+    if not 0 <= port <= 65535:  # noqa: PLR2004 - TCP's range
+        raise ValueError
+    return port
+
+
+def _text(text: str) -> str:
+    if not text.strip():
+        raise ValueError
+    return text
+
+
+def _log_level(text: str) -> str:
+    if text.lower() not in LOG_LEVELS:
+        raise ValueError
+    return text.lower()
+
+
+SETTINGS = (
+    Setting("host", f"{PREFIX}HOST", "127.0.0.1", _text, "an address or host name", "the address to listen on"),
+    Setting("port", f"{PREFIX}PORT", "8000", _port, "an integer from 0 to 65535", "the port to listen on, 0: any"),
+    Setting("models", f"{PREFIX}MODELS", "models/onnx", lambda t: Path(_text(t)), "a path", "the folder of bundles"),
+    Setting(
+        "timezone",
+        f"{PREFIX}TIMEZONE",
+        "UTC",
+        lambda t: ZoneInfo(_text(t)),
+        "an IANA time zone such as Europe/Berlin",
+        "the time zone of the outer timestamp",
+    ),
+    Setting("environment", "ENVIRONMENT", "production", _text, "a name", "what /health reports as environment"),
+    Setting("log_level", "LOG_LEVEL", "info", _log_level, f"one of {', '.join(LOG_LEVELS)}", "the least to log"),
+)
+
+
+def read(arguments: Sequence[str], environ: Mapping[str, str]) -> Settings:
+    """Take each setting from its flag, else its variable, else its default; raises SettingsError."""
+    parser = argparse.ArgumentParser(prog="python -m server", description="Candles in, signal out, over HTTP.")
+    for setting in SETTINGS:
+        help_text = f"{setting.help} ({setting.variable}; default {setting.default})"
+        parser.add_argument(setting.flag, dest=setting.name, metavar="VALUE", help=help_text)
+    flags = vars(parser.parse_args(arguments))
+    return Settings(**{setting.name: _value(setting, flags[setting.name], environ) for setting in SETTINGS})
+
+
+def unknown_variables(environ: Mapping[str, str]) -> list[str]:
+    """The variables with our prefix that are no setting: most likely typing errors."""
+    known = {setting.variable for setting in SETTINGS}
+    return sorted(name for name in environ if name.startswith(PREFIX) and name not in known)
+
+
+def _value(setting: Setting, flag: str | None, environ: Mapping[str, str]) -> Any:  # noqa: ANN401 - each has its type
+    name = setting.variable if flag is None else setting.flag
+    text = environ.get(setting.variable, setting.default) if flag is None else flag
+    try:
+        return setting.parse(text)
+    # ZoneInfo raises KeyError for a name that it does not have, and OSError for a folder's.
+    except (ValueError, KeyError, OSError):
+        raise SettingsError(f"{name}: {text!r} is not valid, expected {setting.expected}") from None

@@ -1,0 +1,49 @@
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from core import bundle, manifest
+from core.errors import BundleRefused
+from tests import bundles
+
+
+def test_a_good_bundle_comes_with_the_bytes_of_its_graphs(tmp_path: Path) -> None:
+    folder = bundles.write(tmp_path)
+    found = bundle.read(folder)
+    assert found.manifest.version == "v1"
+    assert (
+        found.graphs[found.manifest.stage1.network.sha256] == (folder / found.manifest.stage1.network.file).read_bytes()
+    )
+
+
+@pytest.mark.parametrize("prefix", ["stage1-network", "stage1-scaler", "stage2-network"])
+def test_one_flipped_byte_in_a_graph_is_refused_by_file(tmp_path: Path, prefix: str) -> None:
+    folder = bundles.write(tmp_path)
+    (file,) = folder.glob(f"{prefix}-*.onnx")
+    bundles.flip_byte(file)
+    with pytest.raises(BundleRefused, match=rf"bundle v1: {file.name}: SHA-256 is \w+, the manifest says \w+"):
+        bundle.read(folder)
+
+
+def test_a_missing_graph_is_refused_by_file(tmp_path: Path) -> None:
+    folder = bundles.write(tmp_path)
+    (file,) = folder.glob("stage1-network-*.onnx")
+    file.unlink()
+    with pytest.raises(BundleRefused, match=f"{file.name}: No such file"):
+        bundle.read(folder)
+
+
+def test_a_bad_manifest_is_refused_with_its_field(tmp_path: Path) -> None:
+    folder = bundles.write(tmp_path)
+    file = folder / manifest.FILE_NAME
+    file.write_text(file.read_text().replace('"threshold": 0.5', '"threshold": 5'))
+    with pytest.raises(BundleRefused, match=r"bundle v1: manifest\.json: threshold: 5\.0"):
+        bundle.read(folder)
+
+
+def test_a_manifest_of_another_version_is_refused(tmp_path: Path) -> None:
+    folder = bundles.write(tmp_path).rename(tmp_path / "v2")
+    with pytest.raises(BundleRefused, match=r"bundle v2: manifest\.json: version: 'v1' is not the folder's name"):
+        bundle.read(folder)

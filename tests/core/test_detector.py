@@ -1,0 +1,179 @@
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from core import bundle
+from core.candles import Candles
+from core.detector import Detector, Prediction
+from core.errors import BundleRefused, InsufficientData, InvalidInput, ModelUnavailable
+from core.windows import CandleWindows, GivenWindows, WindowSource
+from tests import bundles
+
+
+def detector(root: Path, version: str = "v1", **fields: Any) -> Detector:  # noqa: ANN401
+    return Detector(bundle.read(bundles.write(root, version, **fields)))
+
+
+def given(p1: float, p2: float | None = None, *, scaled: bool = True, length: int = 4) -> GivenWindows:
+    """A window whose mean, and so the test network's answer, is what the test wants."""
+    rows1 = [[p1, p1]] * length
+    if p2 is None:
+        return GivenWindows(rows1, scaled=scaled)
+    return GivenWindows({"stage1": rows1, "stage2": [[p2, p2]] * length}, scaled=scaled)
+
+
+def constant_candles(price: float, count: int = 120) -> CandleWindows:
+    return CandleWindows(Candles(*[np.full(count, price)] * 5))
+
+
+def only(outcomes: list[Any]) -> Prediction:
+    (outcome,) = outcomes
+    assert isinstance(outcome, Prediction), outcome
+    return outcome
+
+
+def test_the_golden_case_through_real_sessions(tmp_path: Path) -> None:
+    answer = only(detector(tmp_path).predict([given(0.82, 0.32)]))
+    assert answer.decision.signal == "long"
+    assert answer.decision.confidence == pytest.approx(0.75, abs=1e-6)
+    assert answer.decision.stage2_prob == pytest.approx(0.68, abs=1e-6)
+    assert answer.warnings == ()
+
+
+def test_each_stage_gets_its_own_features_through_its_own_scaler(tmp_path: Path) -> None:
+    # Candles at 10, high 12: stage 1 sees (10 - 9) / 2 = 0.5, stage 2 (12 - 11.9) / 1 = 0.1.
+    loaded = detector(
+        tmp_path, features=["close"], stage2_features=["high"], scale=(9.0, 2.0), stage2_scale=(11.9, 1.0)
+    )
+    flat = np.full(10, 10.0)
+    answer = only(loaded.predict([CandleWindows(Candles(flat, flat + 2.0, flat, flat, flat))]))
+    assert answer.decision.stage1_prob == pytest.approx(0.5, abs=1e-6)
+    assert answer.decision.stage2_prob == pytest.approx(0.9, abs=1e-6)
+    assert answer.decision.signal == "long"
+
+
+def test_stage_2_runs_only_for_windows_that_pass_the_gate(tmp_path: Path) -> None:
+    # Stage 2 answers NaN for this window: a failure if it ran.
+    loaded = detector(tmp_path, stage2_kind="root")
+    assert only(loaded.predict([given(0.4, 1.0)])).decision.signal == "hold"
+    (failed,) = loaded.predict([given(0.6, 1.0)])
+    assert isinstance(failed, ModelUnavailable)
+
+
+def test_a_batch_answers_each_source_as_if_it_were_alone(tmp_path: Path) -> None:
+    loaded = detector(tmp_path, scale=(0.0, 2.0), stage2_scale=(0.0, 2.0))
+    sources: list[WindowSource] = [
+        given(0.2), given(0.9, 0.3), given(1.8, 0.4, scaled=False), constant_candles(1.2), given(0.5), given(0.7, 0.9),
+    ]  # fmt: skip
+    together = loaded.predict(sources)
+    alone = [only(loaded.predict([source])) for source in sources]
+    assert [only([outcome]).decision.signal for outcome in together] == [a.decision.signal for a in alone]
+    for outcome, single in zip(together, alone, strict=True):
+        assert only([outcome]).decision.confidence == pytest.approx(single.decision.confidence, abs=1e-6)
+
+
+def test_one_bad_source_does_not_spoil_the_others(tmp_path: Path) -> None:
+    loaded = detector(tmp_path, kind="root")
+    good, few, wide, overflow, nan = loaded.predict(
+        [
+            given(0.5), constant_candles(1.0, count=3), GivenWindows([[1.0]] * 4, scaled=True), given(1e39),
+            given(1.0),
+        ]
+    )  # fmt: skip
+    assert isinstance(good, Prediction)
+    assert isinstance(few, InsufficientData)
+    assert "at least 8 candles, 3 were given" in few.message
+    assert isinstance(wide, InvalidInput)
+    assert wide.details[0].path == "features[0]"
+    assert isinstance(overflow, InvalidInput)
+    assert overflow.details[0].path == "features[0][0]"
+    assert isinstance(nan, ModelUnavailable)
+    assert "stage1 answered nan" in nan.message
+
+
+def test_overflow_of_raw_features_is_named_where_it_happens(tmp_path: Path) -> None:
+    loaded = detector(tmp_path, scale=(0.0, 1e-10), stage2_scale=(0.0, 1e-10))
+    rows = [[1.0, 1.0], [1.0, 1.0], [1.0, 1e30], [1.0, 1.0]]
+    (outcome,) = loaded.predict([GivenWindows(rows, scaled=False)])
+    assert isinstance(outcome, InvalidInput)
+    assert outcome.details[0].path == "features[2][1]"
+
+
+def test_overflow_of_a_candles_field_names_the_candle_as_it_was_sent(tmp_path: Path) -> None:
+    close = np.full(10, 0.5)
+    close[9] = 1e39
+    loaded = detector(tmp_path, features=["close"], stage2_features=["close"])
+    candles = Candles(*[close] * 5)
+    (outcome,) = loaded.predict([CandleWindows(candles, positions=list(range(9, -1, -1)))])
+    assert isinstance(outcome, InvalidInput)
+    assert outcome.details[0].path == "data[0].close"
+
+
+def test_overflow_of_a_derived_feature_names_data(tmp_path: Path) -> None:
+    close = np.full(10, 1e-300)
+    close[::2] = 1e300
+    loaded = detector(tmp_path, features=["returns"], stage2_features=["returns"])
+    (outcome,) = loaded.predict([CandleWindows(Candles(*[close] * 5))])
+    assert isinstance(outcome, InvalidInput)
+    assert outcome.details[0].path == "data"
+
+
+def test_stage_2_may_overflow_unseen_while_the_gate_is_closed(tmp_path: Path) -> None:
+    loaded = detector(tmp_path)
+    closed, opened = loaded.predict([given(0.1, 1e39), given(0.9, 1e39)])
+    assert isinstance(closed, Prediction)
+    assert isinstance(opened, InvalidInput)
+    assert opened.details[0].path == "features.stage2[0][0]"
+
+
+def test_few_candles_carry_a_warning_and_enough_do_not(tmp_path: Path) -> None:
+    loaded = detector(tmp_path, features=["ema_12"], stage2_features=["ema_12"], threshold=1.0)
+    few = only(loaded.predict([constant_candles(0.5, loaded.recommended_candles - 1)]))
+    assert [warning.code for warning in few.warnings] == ["FEW_CANDLES"]
+    assert str(loaded.recommended_candles) in few.warnings[0].message
+    assert only(loaded.predict([constant_candles(0.5, loaded.recommended_candles)])).warnings == ()
+
+
+def test_without_stage_2_an_open_gate_holds_and_warns(tmp_path: Path) -> None:
+    loaded = detector(tmp_path, stage2_features=None)
+    answer = only(loaded.predict([given(0.9)]))
+    assert (answer.decision.signal, answer.decision.stage2_prob) == ("hold", None)
+    assert answer.decision.confidence == pytest.approx(0.9, abs=1e-6)
+    assert [warning.code for warning in answer.warnings] == ["NO_STAGE2"]
+
+
+def test_one_matrix_for_stages_that_differ_is_refused(tmp_path: Path) -> None:
+    loaded = detector(tmp_path, stage2_scale=(1.0, 1.0))
+    (outcome,) = loaded.predict([given(0.9)])
+    assert isinstance(outcome, InvalidInput)
+    assert outcome.details[0].path == "features"
+    missing = GivenWindows({"stage1": [[0.9, 0.9]] * 4}, scaled=True)
+    (outcome,) = loaded.predict([missing])
+    assert isinstance(outcome, InvalidInput)
+    assert outcome.details[0].path == "features.stage2"
+
+
+def test_no_sources_give_no_outcomes(tmp_path: Path) -> None:
+    assert detector(tmp_path).predict([]) == []
+
+
+@pytest.mark.parametrize("kind", ["two_inputs", "two_wide", "fixed_batch"])
+def test_a_graph_of_another_shape_is_refused_by_file(tmp_path: Path, kind: Any) -> None:  # noqa: ANN401
+    with pytest.raises(BundleRefused, match=r"bundle v1: stage1-network-\w+\.onnx: (in|out)put is .* expected"):
+        detector(tmp_path, kind=kind)
+
+
+def test_a_graph_that_is_no_onnx_is_refused_by_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(bundles, "network", lambda *_: b"no graph")
+    with pytest.raises(BundleRefused, match=r"bundle v1: stage1-network-\w+\.onnx: ONNX Runtime refuses it"):
+        detector(tmp_path)
+
+
+def test_a_failed_warm_up_is_a_failed_load(tmp_path: Path) -> None:
+    # Zeros, scaled by (x + 1) / 1, are 1.0: the root of 0.9 - 1.0 is NaN.
+    with pytest.raises(BundleRefused, match=r"bundle v1: warm-up: stage2 answered .*nan"):
+        detector(tmp_path, stage2_kind="root", stage2_scale=(-1.0, 1.0))

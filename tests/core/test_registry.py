@@ -1,0 +1,188 @@
+from __future__ import annotations
+
+import logging
+from pathlib import Path
+
+import pytest
+
+from core import manifest
+from core.errors import BundleRefused, Conflict, ModelUnavailable, UnknownVersion
+from core.registry import Registry
+from core.repository import INDEX_NAME, Repository
+from tests import bundles
+
+
+@pytest.fixture
+def registry(tmp_path: Path) -> Registry:
+    """Two versions, v2 before v1."""
+    bundles.write(tmp_path, "v1")
+    bundles.write(tmp_path, "v2")
+    bundles.write_order(tmp_path, "v2", "v1")
+    loaded = Registry(Repository(tmp_path))
+    loaded.load_all()
+    return loaded
+
+
+def test_the_index_orders_and_the_rest_follows_by_name(tmp_path: Path) -> None:
+    for version in ("v3", "v10", "v2", "v1"):
+        bundles.write(tmp_path, version)
+    (tmp_path / "not a version").mkdir()
+    (tmp_path / "empty").mkdir()
+    bundles.write_order(tmp_path, "v2", "gone", "v1")
+    assert Repository(tmp_path).versions() == ("v2", "v1", "v10", "v3")
+
+
+@pytest.mark.parametrize("content", ["", "[]", '{"order": "v1"}', '{"order": ["../v1"]}'])
+def test_a_broken_index_is_logged_and_versions_come_by_name(
+    tmp_path: Path, content: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    bundles.write(tmp_path, "v2")
+    bundles.write(tmp_path, "v1")
+    (tmp_path / INDEX_NAME).write_text(content)
+    assert Repository(tmp_path).versions() == ("v1", "v2")
+    assert INDEX_NAME in caplog.text
+
+
+def test_a_folder_that_is_not_there_has_no_versions(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    assert Repository(tmp_path / "gone").versions() == ()
+    assert "cannot be read" in caplog.text
+
+
+@pytest.mark.parametrize("version", ["..", ".", "v9", "v1/../v1", ""])
+def test_only_names_of_bundles_reach_the_disk(tmp_path: Path, version: str) -> None:
+    bundles.write(tmp_path, "v1")
+    with pytest.raises(UnknownVersion, match="known: v1"):
+        Repository(tmp_path).read(version)
+
+
+def test_the_first_of_the_order_becomes_active(registry: Registry) -> None:
+    assert registry.serving.active == "v2"
+    assert tuple(registry.serving.detectors) == ("v2", "v1")
+
+
+def test_a_broken_bundle_is_logged_listed_and_skipped(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    bundles.write(tmp_path, "v1")
+    (file,) = bundles.write(tmp_path, "v2").glob("stage1-network-*")
+    bundles.write_order(tmp_path, "v2", "v1")
+    bundles.flip_byte(file)
+    registry = Registry(Repository(tmp_path))
+    registry.load_all()
+    assert registry.serving.active == "v1"
+    assert f"version v2 is skipped: bundle v2: {file.name}: SHA-256" in caplog.text
+    broken = registry.entry("v2")
+    assert not broken.loaded
+    assert broken.error is not None
+    assert file.name in broken.error
+    with pytest.raises(ModelUnavailable, match="v2 is not loaded"):
+        registry.serving.choose("v2")
+
+
+def test_with_no_bundle_there_is_nothing_to_choose(tmp_path: Path) -> None:
+    registry = Registry(Repository(tmp_path))
+    registry.load_all()
+    with pytest.raises(ModelUnavailable, match="no version is active"):
+        registry.serving.choose(None)
+
+
+def test_a_named_version_is_chosen_and_an_unknown_one_is_named_with_its_place(registry: Registry) -> None:
+    assert registry.serving.choose("v1").manifest.version == "v1"
+    assert registry.serving.choose(None).manifest.version == "v2"
+    with pytest.raises(UnknownVersion) as raised:
+        registry.serving.choose("v9", "versions[3]")
+    assert raised.value.details[0].path == "versions[3]"
+
+
+def test_load_again_keeps_the_detector_of_an_unchanged_bundle_and_swaps_a_changed_one(
+    registry: Registry, tmp_path: Path
+) -> None:
+    before = registry.serving.detectors["v1"]
+    registry.load("v1")
+    assert registry.serving.detectors["v1"] is before
+    bundles.write(tmp_path, "v1", threshold=0.7)
+    registry.load("v1")
+    assert registry.serving.detectors["v1"].manifest.threshold == 0.7
+
+
+def test_a_bad_bundle_changes_nothing_when_loaded_again(registry: Registry, tmp_path: Path) -> None:
+    before = registry.serving
+    (file,) = (tmp_path / "v1").glob("stage1-network-*")
+    bundles.flip_byte(file)
+    with pytest.raises(BundleRefused, match=file.name):
+        registry.load("v1")
+    with pytest.raises(BundleRefused, match=file.name):
+        registry.load("v1")
+    assert registry.serving is before
+    entry = registry.entry("v1")
+    assert (entry.loaded, entry.error) == (True, None)
+
+
+def test_load_finds_a_bundle_added_since_the_start(registry: Registry, tmp_path: Path) -> None:
+    with pytest.raises(UnknownVersion):
+        registry.load("v3")
+    bundles.write(tmp_path, "v3")
+    registry.load("v3")
+    assert registry.serving.choose("v3").manifest.version == "v3"
+
+
+def test_a_bundle_added_since_the_start_is_listed_before_it_is_loaded(registry: Registry, tmp_path: Path) -> None:
+    bundles.write(tmp_path, "v3", name="Third")
+    entries = {entry.version: entry for entry in registry.entries()}
+    assert list(entries) == ["v2", "v1", "v3"]
+    assert not entries["v3"].loaded
+    assert entries["v3"].manifest is not None
+    assert entries["v3"].manifest.name == "Third"
+    with pytest.raises(ModelUnavailable, match="v3 is not loaded"):
+        registry.serving.choose("v3")
+
+
+def test_switch_loads_if_needed_and_tells_the_one_before(registry: Registry, tmp_path: Path) -> None:
+    bundles.write(tmp_path, "v3")
+    assert registry.switch("v3") == "v2"
+    assert registry.serving.active == "v3"
+    assert registry.switch("v3") == "v3"
+
+
+def test_a_switch_that_fails_leaves_the_active_version(registry: Registry, tmp_path: Path) -> None:
+    folder = bundles.write(tmp_path, "v3")
+    (folder / manifest.FILE_NAME).write_text("{}")
+    with pytest.raises(BundleRefused, match=r"bundle v3: manifest\.json: format_version"):
+        registry.switch("v3")
+    assert registry.serving.active == "v2"
+    with pytest.raises(UnknownVersion):
+        registry.switch("v9")
+    assert registry.serving.active == "v2"
+
+
+def test_unload_drops_a_version_but_never_the_active_one(registry: Registry) -> None:
+    registry.unload("v1")
+    registry.unload("v1")
+    assert tuple(registry.serving.detectors) == ("v2",)
+    with pytest.raises(Conflict, match="v2 is active"):
+        registry.unload("v2")
+    with pytest.raises(UnknownVersion):
+        registry.unload("v9")
+    registry.load("v1")
+    assert registry.serving.choose("v1").manifest.version == "v1"
+
+
+def test_what_a_request_took_is_not_changed_by_what_happens_after(registry: Registry) -> None:
+    taken = registry.serving
+    registry.unload("v1")
+    registry.switch("v2")
+    assert tuple(taken.detectors) == ("v2", "v1")
+
+
+def test_a_loaded_version_whose_folder_is_gone_answers_on(registry: Registry, tmp_path: Path) -> None:
+    (tmp_path / "v1").rename(tmp_path / "elsewhere v1")
+    assert [entry.version for entry in registry.entries()] == ["v2", "v1"]
+    assert registry.serving.choose("v1").manifest.version == "v1"
+    with pytest.raises(UnknownVersion):
+        registry.load("v1")
+
+
+def test_messages_at_start_name_the_order_given(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    bundles.write(tmp_path, "v1")
+    bundles.write_order(tmp_path, "v5", "v1")
+    with caplog.at_level(logging.WARNING):
+        Registry(Repository(tmp_path)).load_all()
+    assert "names v5, of which there is no bundle" in caplog.text

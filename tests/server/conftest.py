@@ -1,0 +1,73 @@
+from __future__ import annotations
+
+import io
+import json
+from collections.abc import Awaitable, Callable, Iterator
+from pathlib import Path
+from typing import Any, TypeAlias
+
+import pytest
+from aiohttp import web
+from aiohttp.test_utils import TestClient
+from blockbuster import BlockBuster, blockbuster_ctx
+
+from server.app import make_app
+from server.settings import Settings, read
+from tests import bundles
+
+Client: TypeAlias = TestClient[web.Request, web.Application]
+Post: TypeAlias = Callable[..., Awaitable[tuple[int, dict[str, Any]]]]
+
+
+@pytest.fixture(autouse=True)
+def blocking_is_an_error() -> Iterator[BlockBuster]:
+    """Whatever blocks the event loop from our own code fails the test."""
+    with blockbuster_ctx(["server", "core"]) as blockbuster:
+        yield blockbuster
+
+
+@pytest.fixture
+def models(tmp_path: Path) -> Path:
+    """v1 takes one matrix; v2's stages differ; v3 has no Stage 2. Their probability is the mean of the window."""
+    bundles.write(tmp_path, "v1")
+    bundles.write(tmp_path, "v2", stage2_scale=(0.0, 2.0), threshold=0.6)
+    bundles.write(tmp_path, "v3", stage2_features=None)
+    bundles.write_order(tmp_path, "v1", "v2", "v3")
+    return tmp_path
+
+
+@pytest.fixture
+def settings(models: Path) -> Settings:
+    return read(["--models", str(models), "--timezone", "Europe/Berlin", "--environment", "test"], {})
+
+
+@pytest.fixture
+async def client(settings: Settings, aiohttp_client: Callable[[web.Application], Awaitable[Client]]) -> Client:
+    return await aiohttp_client(make_app(settings))
+
+
+@pytest.fixture
+def post(client: Client) -> Post:
+    """Post JSON, or raw bytes, and return the status and the envelope."""
+
+    async def send(path: str, body: object = None) -> tuple[int, dict[str, Any]]:
+        data = body if isinstance(body, bytes) else json.dumps(body).encode()
+        headers = {"Content-Type": "application/json"}
+        response = await client.post(path, data=io.BytesIO(data), headers=headers)
+        answer: dict[str, Any] = await response.json()
+        assert_envelope(response.status, answer)
+        return response.status, answer
+
+    return send
+
+
+def assert_envelope(status: int, answer: dict[str, Any]) -> None:
+    """Hold what every answer below /reversal and of /predict has."""
+    assert answer["success"] is (status == 200)
+    if status == 200:
+        assert set(answer) == {"success", "data", "error", "timestamp"}
+        assert answer["error"] is None
+    else:
+        assert set(answer) - {"details"} == {"success", "data", "error", "code", "timestamp"}
+        assert answer["data"] is None
+        assert answer["error"]

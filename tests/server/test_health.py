@@ -1,0 +1,58 @@
+from __future__ import annotations
+
+import logging
+import re
+from collections.abc import Awaitable, Callable
+from pathlib import Path
+
+import pytest
+from aiohttp import web
+
+from server.app import make_app
+from server.settings import Settings, read
+from tests import bundles
+from tests.server.conftest import Client
+
+MakeClient = Callable[[web.Application], Awaitable[Client]]
+
+
+async def test_healthy(client: Client) -> None:
+    response = await client.get("/health")
+    body = await response.json()
+    assert response.status == 200
+    assert re.fullmatch(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ", body.pop("timestamp"))
+    assert body == {"status": "healthy", "model_loaded": True, "model_version": "v1", "environment": "test"}
+    assert (await client.get("/livez")).status == 200
+    assert (await client.get("/readyz")).status == 200
+
+
+@pytest.fixture
+def empty(tmp_path: Path) -> Settings:
+    return read(["--models", str(tmp_path)], {})
+
+
+async def test_without_a_model_it_lives_but_is_not_ready(empty: Settings, aiohttp_client: MakeClient) -> None:
+    client = await aiohttp_client(make_app(empty))
+    response = await client.get("/health")
+    body = await response.json()
+    assert response.status == 503
+    assert (body["status"], body["model_loaded"], body["model_version"]) == ("unhealthy", False, None)
+    assert (await client.get("/livez")).status == 200
+    assert (await client.get("/readyz")).status == 503
+    for path in ("/reversal/predict", "/reversal/compare"):
+        response = await client.post(path, json={"pair": "EUR/USD", "data": []})
+        assert (response.status, (await response.json())["code"]) == (503, "MODEL_UNAVAILABLE")
+
+
+async def test_a_broken_bundle_at_start_is_named_and_the_next_of_the_order_becomes_active(
+    models: Path, settings: Settings, aiohttp_client: MakeClient, caplog: pytest.LogCaptureFixture
+) -> None:
+    (file,) = (models / "v1").glob("stage1-network-*")
+    bundles.flip_byte(file)
+    with caplog.at_level(logging.ERROR):
+        client = await aiohttp_client(make_app(settings))
+    assert (await (await client.get("/health")).json())["model_version"] == "v2"
+    assert f"bundle v1: {file.name}: SHA-256" in caplog.text
+    listed = (await (await client.get("/reversal/models")).json())["data"]["versions"]
+    assert listed["v1"]["loaded"] is False
+    assert file.name in listed["v1"]["error"]

@@ -1,0 +1,343 @@
+from __future__ import annotations
+
+import re
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests import bundles
+from tests.server.conftest import Client, Post
+
+DETECTED = {"reversal_detected": True, "direction": "long"}
+
+
+def window(value: float) -> list[list[float]]:
+    return [[value, value]] * 4
+
+
+def asks(p1: float, p2: float | None = None, **fields: Any) -> dict[str, Any]:  # noqa: ANN401
+    """A request whose stages answer what the test wants."""
+    features = window(p1) if p2 is None else {"stage1": window(p1), "stage2": window(p2)}
+    return {"pair": "EUR/USD", "features": features} | fields
+
+
+def candle(price: float = 0.4, **fields: Any) -> dict[str, Any]:  # noqa: ANN401
+    return {"open": price, "high": price, "low": price, "close": price, "volume": 1.0} | fields
+
+
+def candles(count: int = 20, **fields: Any) -> dict[str, Any]:  # noqa: ANN401
+    return {"pair": "EUR/USD", "data": [candle() for _ in range(count)]} | fields
+
+
+async def test_the_golden_answer(post: Post) -> None:
+    status, answer = await post("/reversal/predict", asks(0.82, 0.32, timeframe="4h", user_id="user123"))
+    assert status == 200
+    data = answer["data"]
+    assert data == {
+        "pair": "EUR/USD",
+        "timeframe": "4h",
+        "signal": "long",
+        "confidence": pytest.approx(0.75, abs=1e-6),
+        "stage1_prob": pytest.approx(0.82, abs=1e-6),
+        "stage2_prob": pytest.approx(0.68, abs=1e-6),
+        "model_version": "v1",
+        "factors": DETECTED,
+        "timestamp": data["timestamp"],
+    }
+    assert re.fullmatch(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ", data["timestamp"])
+    # The inner time is UTC, the outer one in the configured zone; both are the same second.
+    outer = datetime.fromisoformat(answer["timestamp"])
+    assert outer == datetime.fromisoformat(data["timestamp"])
+    assert outer.utcoffset() != datetime.fromisoformat(data["timestamp"]).utcoffset()
+
+
+async def test_hold_below_the_threshold(post: Post) -> None:
+    _, answer = await post("/reversal/predict", asks(0.4523))
+    assert answer["data"]["signal"] == "hold"
+    assert answer["data"]["confidence"] == pytest.approx(0.5477, abs=1e-6)
+    assert answer["data"]["stage2_prob"] is None
+    assert answer["data"]["factors"] == {"reversal_detected": False, "direction": None}
+    assert answer["data"]["timeframe"] == "1h"
+
+
+async def test_the_threshold_itself_passes(post: Post) -> None:
+    _, answer = await post("/reversal/predict", asks(0.5, 0.75))
+    assert answer["data"]["signal"] == "short"
+
+
+async def test_no_stage_2_holds_with_a_warning(post: Post) -> None:
+    _, answer = await post("/reversal/predict", asks(0.9, version="v3"))
+    assert (answer["data"]["signal"], answer["data"]["model_version"]) == ("hold", "v3")
+    assert [warning["code"] for warning in answer["data"]["warnings"]] == ["NO_STAGE2"]
+
+
+async def test_candles_in_signal_out(post: Post) -> None:
+    _, answer = await post("/reversal/predict", candles())
+    assert answer["data"]["signal"] == "hold"
+    assert answer["data"]["stage1_prob"] == pytest.approx(0.4, abs=1e-6)
+    _, answer = await post("/reversal/predict", {**candles(), "data": [candle(0.9)] * 8, "timeframe": None})
+    assert (answer["data"]["signal"], answer["data"]["timeframe"]) == ("short", "1h")
+
+
+async def test_unsorted_candles_are_sorted_by_time(post: Post) -> None:
+    rising = [candle(0.1 * i, timestamp=f"2025-10-16T{i:02}:00:00Z") for i in range(1, 9)]
+    _, in_order = await post("/reversal/predict", {"pair": "EUR/USD", "data": rising})
+    _, reversed_ = await post("/reversal/predict", {"pair": "EUR/USD", "data": rising[::-1]})
+    # Without timestamps the order is the client's own, and another series.
+    bare = [{k: v for k, v in row.items() if k != "timestamp"} for row in rising[::-1]]
+    _, unsorted = await post("/reversal/predict", {"pair": "EUR/USD", "data": bare})
+    assert reversed_["data"]["stage1_prob"] == in_order["data"]["stage1_prob"]
+    assert unsorted["data"]["stage1_prob"] != in_order["data"]["stage1_prob"]
+
+
+async def test_features_win_over_data(post: Post) -> None:
+    for data in ([], [candle(0.9)], None):
+        _, answer = await post("/reversal/predict", asks(0.25, data=data))
+        assert answer["data"]["stage1_prob"] == pytest.approx(0.25, abs=1e-6)
+
+
+async def test_raw_features_go_through_the_scaler(post: Post, models: Path) -> None:
+    bundles.write(models, "v4", scale=(1.0, 2.0), stage2_scale=(1.0, 2.0))
+    assert (await post("/reversal/models/v4/load"))[0] == 200
+    _, answer = await post("/reversal/predict", asks(1.5, version="v4", features_scaled=False))
+    assert answer["data"]["stage1_prob"] == pytest.approx(0.25, abs=1e-6)
+
+
+async def test_legacy_predict(post: Post) -> None:
+    status, answer = await post("/predict", asks(0.82, 0.32, add_indicators=True))
+    assert status == 200
+    assert answer["data"] == {
+        "prediction": "long",
+        "confidence": pytest.approx(0.75, abs=1e-6),
+        "factors": {
+            "technical": pytest.approx(0.82, abs=1e-6),
+            "sentiment": 0.5,
+            "pattern": pytest.approx(0.68, abs=1e-6),
+        },
+        "model_version": "v1",
+        "timestamp": answer["data"]["timestamp"],
+    }
+    _, answer = await post("/predict", asks(0.1))
+    assert (answer["data"]["prediction"], answer["data"]["factors"]["pattern"]) == ("hold", 0.5)
+
+
+async def test_predict_raw_is_predict(post: Post) -> None:
+    _, raw = await post("/reversal/predict_raw", candles(100))
+    _, plain = await post("/reversal/predict", candles(100))
+    assert raw["data"] | {"timestamp": ""} == plain["data"] | {"timestamp": ""}
+
+
+@pytest.mark.parametrize(
+    "users",
+    [{"user_id": None}, {"user_id": ""}, {"user_id": "x" * 256}, {"user_id": 42}, {"userId": "用户7"},
+     {"user_id": 42, "userId": "42"}, {"user_id": "", "userId": "a"}, {"user_id": 10**30}],
+)  # fmt: skip
+async def test_users_that_are_accepted(post: Post, users: dict[str, Any]) -> None:
+    assert (await post("/reversal/predict", asks(0.1, **users)))[0] == 200
+
+
+@pytest.mark.parametrize(
+    ("change", "path"),
+    [
+        ({"pair": None}, "pair"),
+        ({"pair": "EURUSD"}, "pair"),
+        ({"pair": "EUR/USD\n"}, "pair"),
+        ({"pair": "eur/usd"}, "pair"),
+        ({"timeframe": "2h"}, "timeframe"),
+        ({"timeframe": 1}, "timeframe"),
+        ({"version": "v9"}, "version"),
+        ({"version": ""}, "version"),
+        ({"version": 3}, "version"),
+        ({"user_id": "x" * 257}, "user_id"),
+        ({"user_id": 1.5}, "user_id"),
+        ({"user_id": True}, "user_id"),
+        ({"user_id": ["a"]}, "user_id"),
+        ({"user_id": "a", "userId": "b"}, "userId"),
+        ({"features_scaled": "yes"}, "features_scaled"),
+        ({"data": None}, "data"),
+        ({"data": {}}, "data"),
+        ({"data": [candle()] * 2001}, "data"),
+        ({"data": [candle(), 3]}, "data[1]"),
+        ({"data": [candle(), candle(high=None)]}, "data[1].high"),
+        ({"data": [candle(close="1.1")]}, "data[0].close"),
+        ({"data": [candle(close=True)]}, "data[0].close"),
+        ({"data": [candle(open=0)]}, "data[0].open"),
+        ({"data": [candle(low=-1.0)]}, "data[0].low"),
+        ({"data": [candle(volume=-1)]}, "data[0].volume"),
+        ({"data": [candle(volume=None)]}, "data[0].volume"),
+        ({"data": [{"open": 1, "high": 1, "low": 1}]}, "data[0].close"),
+        ({"data": [candle(), candle(high=0.1)]}, "data[1].high"),
+        ({"data": [candle(), candle(high=0.45, open=0.5)]}, "data[1].high"),
+        ({"data": [candle(), candle(low=0.45, high=0.6)]}, "data[1].low"),
+        ({"data": [candle(timestamp=1), candle()]}, "data[1].timestamp"),
+        ({"data": [candle(timestamp="yesterday")]}, "data[0].timestamp"),
+        ({"data": [candle(timestamp=True)]}, "data[0].timestamp"),
+        ({"data": [candle(timestamp=5), candle(timestamp=6), candle(timestamp=5)]}, "data[2].timestamp"),
+        ({"features": 3}, "features"),
+        ({"features": []}, "features"),
+        ({"features": window(0.1)[:3]}, "features"),
+        ({"features": [[0.1, 0.1], [0.1], [0.1, 0.1], [0.1, 0.1]]}, "features[1]"),
+        ({"features": [[0.1, 0.1], [0.1, None], [0.1, 0.1], [0.1, 0.1]]}, "features[1][1]"),
+        ({"features": [[0.1, 0.1], [0.1, 1e39], [0.1, 0.1], [0.1, 0.1]]}, "features[1][1]"),
+        ({"features": [0.1, 0.1]}, "features[0]"),
+        ({"features": {}}, "features.stage1"),
+        ({"features": {"stage1": window(0.1)}}, "features.stage2"),
+        ({"features": {"stage1": window(0.9), "stage2": window(0.9)[:2]}}, "features.stage2"),
+        ({"features": {"stage1": [["a"]]}}, "features.stage1[0][0]"),
+        ({"features": window(0.9), "version": "v2"}, "features"),
+    ],
+)
+async def test_a_bad_value_is_a_422_that_names_its_place(post: Post, change: dict[str, Any], path: str) -> None:
+    status, answer = await post("/reversal/predict", candles(**change))
+    assert status == 422
+    assert [detail["path"] for detail in answer["details"]] == [path]
+    assert answer["code"] == (
+        "UNKNOWN_VERSION" if change in ({"version": "v9"}, {"version": ""}) else "VALIDATION_ERROR"
+    )
+    assert answer["details"][0]["message"] in answer["error"]
+
+
+async def test_an_absent_pair_is_named(post: Post) -> None:
+    status, answer = await post("/reversal/predict", {"data": []})
+    assert (status, answer["details"]) == (422, [{"path": "pair", "message": "missing"}])
+
+
+@pytest.mark.parametrize("number", ["1e400", "9" * 400])
+async def test_a_number_beyond_float64_names_its_place(post: Post, number: str) -> None:
+    body = b'{"pair":"EUR/USD","data":[{"open":1,"high":%s,"low":1,"close":1}]}' % number.encode()
+    status, answer = await post("/reversal/predict", body)
+    assert (status, answer["details"][0]["path"]) == (422, "data[0].high")
+
+
+async def test_a_price_beyond_float32_names_the_candle(post: Post) -> None:
+    data = [candle() for _ in range(8)]
+    data[6] = candle(1e39)
+    status, answer = await post("/reversal/predict", {"pair": "EUR/USD", "data": data})
+    assert (status, answer["details"][0]["path"]) == (422, "data[6].close")
+
+
+@pytest.mark.parametrize("count", [0, 7])
+async def test_too_few_candles_name_both_numbers(post: Post, count: int) -> None:
+    status, answer = await post("/reversal/predict", candles(count))
+    assert (status, answer["code"], answer["details"][0]["path"]) == (422, "INSUFFICIENT_DATA", "data")
+    assert f"at least 8 candles, {count} were given" in answer["error"]
+
+
+@pytest.mark.parametrize(
+    ("body", "byte"),
+    [
+        (b"", 0),
+        (b"{", 1),
+        (b'{"pair": NaN}', 9),
+        (b'{"pair":"EUR/USD","data":[{"open":1,"high":NaN,"low":1,"close":1}]}', 43),
+        (b'{"pair":"EUR/USD","features":[[Infinity]]}', 31),
+        (b'{"pair":"EUR/USD","unknown":[1,NaN]}', 31),
+        (b'{"pair":5,"user_id":NaN}', 20),
+        (b'{"pair":"EUR/USD"} x', 19),
+        (b'{"pair":"\xff"}', 9),
+        (b"{'pair'}", 1),
+    ],
+)
+async def test_malformed_json_is_a_400_with_the_byte(post: Post, body: bytes, byte: int) -> None:
+    status, answer = await post("/reversal/predict", body)
+    assert (status, answer["code"]) == (400, "MALFORMED_JSON")
+    assert f"(byte {byte})" in answer["error"]
+
+
+async def test_deep_nesting_is_a_400(post: Post) -> None:
+    for field in (b"unknown", b"features"):
+        body = b'{"pair":"EUR/USD","%s":%s}' % (field, b"[" * 200_000 + b"]" * 200_000)
+        status, answer = await post("/reversal/predict", body)
+        assert (status, answer["code"]) in ((400, "MALFORMED_JSON"), (422, "VALIDATION_ERROR"))
+
+
+@pytest.mark.parametrize("body", [[], "text", 3, None, True])
+async def test_a_body_that_is_no_object_is_a_422(post: Post, body: object) -> None:
+    status, answer = await post("/reversal/predict", body)
+    assert (status, answer["code"]) == (422, "VALIDATION_ERROR")
+
+
+async def test_content_types(client: Client) -> None:
+    body = b'{"pair":"EUR/USD","data":[]}'
+    for content_type, status in [
+        ("application/json", 422),
+        ("application/json; charset=utf-8", 422),
+        ("text/plain", 415),
+        ("application/x-www-form-urlencoded", 415),
+        (None, 422),
+    ]:
+        headers = {} if content_type is None else {"Content-Type": content_type}
+        skip = ["Content-Type"] if content_type is None else []
+        response = await client.post("/reversal/predict", data=body, headers=headers, skip_auto_headers=skip)
+        assert response.status == status, content_type
+        answer = await response.json()
+        assert answer["code"] == ("UNSUPPORTED_MEDIA_TYPE" if status == 415 else "INSUFFICIENT_DATA")
+
+
+async def test_a_body_over_32_mib_is_a_413(post: Post) -> None:
+    status, answer = await post("/reversal/predict", b" " * (32 * 1024 * 1024 + 1))
+    assert (status, answer["code"]) == (413, "PAYLOAD_TOO_LARGE")
+    assert str(32 * 1024 * 1024) in answer["error"]
+
+
+async def test_a_known_version_that_is_not_loaded_is_a_503(post: Post) -> None:
+    assert (await post("/reversal/models/v2/unload"))[0] == 200
+    status, answer = await post("/reversal/predict", asks(0.1, version="v2"))
+    assert (status, answer["code"]) == (503, "MODEL_UNAVAILABLE")
+    assert "v2 is not loaded" in answer["error"]
+
+
+async def test_a_stage_that_answers_nan_is_a_503_never_an_answer(post: Post, models: Path) -> None:
+    bundles.write(models, "v4", kind="root")
+    assert (await post("/reversal/models/v4/load"))[0] == 200
+    status, answer = await post("/reversal/predict", asks(1.0, version="v4"))
+    assert (status, answer["code"]) == (503, "MODEL_UNAVAILABLE")
+    assert "stage1 answered nan" in answer["error"]
+    assert (await post("/reversal/predict", asks(0.5, version="v4")))[0] == 200
+
+
+class TestBatch:
+    async def test_items_answer_in_order_each_for_itself(self, post: Post) -> None:
+        items: list[Any] = [
+            asks(0.1, pair="USD/JPY"), asks(0.82, 0.32), {"pair": "EUR/USD"}, candles(3), asks(0.9, version="v3"),
+            asks(0.1, version="v9"), 7, candles(),
+        ]  # fmt: skip
+        status, answer = await post("/reversal/predict/batch", {"items": items})
+        assert status == 200
+        results = answer["data"]["results"]
+        assert [result["success"] for result in results] == [True, True, False, False, True, False, False, True]
+        assert [result.get("code") for result in results] == [
+            None, None, "VALIDATION_ERROR", "INSUFFICIENT_DATA", None, "UNKNOWN_VERSION", "VALIDATION_ERROR", None,
+        ]  # fmt: skip
+        assert results[0]["data"]["pair"] == "USD/JPY"
+        assert results[1]["data"]["factors"] == DETECTED
+        assert results[2]["details"][0]["path"] == "data"
+        assert results[4]["data"]["model_version"] == "v3"
+        for result in results:
+            assert (result["data"] is None) is not result["success"]
+            assert (result["error"] is None) is result["success"]
+
+    async def test_each_item_equals_the_single_answer(self, post: Post) -> None:
+        items = [asks(i / 100, (100 - i) / 100, version=f"v{1 + i % 2}") for i in range(100)]
+        _, answer = await post("/reversal/predict/batch", {"items": items})
+        for item, result in zip(items, answer["data"]["results"], strict=True):
+            _, single = await post("/reversal/predict", item)
+            for key in ("signal", "model_version", "factors"):
+                assert result["data"][key] == single["data"][key]
+            assert result["data"]["confidence"] == pytest.approx(single["data"]["confidence"], abs=1e-6)
+
+    async def test_sizes(self, post: Post) -> None:
+        assert (await post("/reversal/predict/batch", {"items": []}))[1]["data"] == {"results": []}
+        status, answer = await post("/reversal/predict/batch", {"items": [asks(0.1)] * 1024})
+        assert (status, len(answer["data"]["results"])) == (200, 1024)
+        status, answer = await post("/reversal/predict/batch", {"items": [asks(0.1)] * 1025})
+        assert (status, answer["details"][0]["path"]) == (422, "items")
+        status, answer = await post("/reversal/predict/batch", {})
+        assert (status, answer["details"][0]["path"]) == (422, "items")
+
+    async def test_a_malformed_batch_is_a_400(self, post: Post) -> None:
+        status, answer = await post("/reversal/predict/batch", b'{"items":[{"pair":NaN}]}')
+        assert (status, answer["code"]) == (400, "MALFORMED_JSON")
+        assert "(byte 18)" in answer["error"]

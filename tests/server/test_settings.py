@@ -1,0 +1,53 @@
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from server.settings import SETTINGS, Setting, SettingsError, read, unknown_variables
+from tests.market import ROOT
+
+
+def test_defaults() -> None:
+    settings = read([], {})
+    assert (settings.host, settings.port, settings.models) == ("127.0.0.1", 8000, Path("models/onnx"))
+    assert (str(settings.timezone), settings.environment, settings.log_level) == ("UTC", "production", "info")
+
+
+def test_a_flag_wins_over_the_variable_and_the_variable_over_the_default() -> None:
+    environ = {"REVERSAL_PORT": "9000", "ENVIRONMENT": "staging", "LOG_LEVEL": "DEBUG", "REVERSAL_HOST": "::1"}
+    settings = read(["--port", "9001"], environ)
+    assert (settings.port, settings.host) == (9001, "::1")
+    assert (settings.environment, settings.log_level) == ("staging", "debug")
+
+
+@pytest.mark.parametrize(
+    ("arguments", "environ", "message"),
+    [
+        ([], {"REVERSAL_PORT": "http"}, "REVERSAL_PORT: 'http' is not valid, expected an integer from 0 to 65535"),
+        (["--port", "65536"], {}, "--port: '65536' is not valid, expected an integer from 0 to 65535"),
+        ([], {"REVERSAL_TIMEZONE": "Mars/Olympus"}, "REVERSAL_TIMEZONE: 'Mars/Olympus' is not valid, expected an IANA"),
+        ([], {"REVERSAL_TIMEZONE": "../UTC"}, "REVERSAL_TIMEZONE: '../UTC' is not valid"),
+        ([], {"REVERSAL_TIMEZONE": "Europe"}, "REVERSAL_TIMEZONE: 'Europe' is not valid"),
+        ([], {"REVERSAL_HOST": ""}, "REVERSAL_HOST: '' is not valid, expected an address"),
+        ([], {"LOG_LEVEL": "loud"}, "LOG_LEVEL: 'loud' is not valid, expected one of debug, info"),
+    ],
+)
+def test_a_bad_value_is_named_with_what_was_expected(
+    arguments: list[str], environ: dict[str, str], message: str
+) -> None:
+    with pytest.raises(SettingsError) as raised:
+        read(arguments, environ)
+    assert str(raised.value).startswith(message)
+    assert "\n" not in str(raised.value)
+
+
+def test_unknown_variables_with_our_prefix_are_found() -> None:
+    assert unknown_variables({"REVERSAL_PROT": "1", "REVERSAL_PORT": "1", "OTHER": "1"}) == ["REVERSAL_PROT"]
+
+
+@pytest.mark.parametrize("setting", SETTINGS, ids=lambda setting: setting.name)
+def test_every_setting_is_documented_with_its_flag_and_default(setting: Setting) -> None:
+    text = (ROOT / "docs" / "settings.md").read_text()
+    for word in (setting.variable, setting.flag, setting.default):
+        assert f"`{word}`" in text
