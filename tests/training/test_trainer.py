@@ -1,0 +1,87 @@
+"""The trainer from end to end, on few bars and one epoch; and the command."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+import tf_keras
+
+from training import files, recipes, trainer
+from training.data import History
+from training.fit import balanced
+from training.trainer import Trained
+
+# Enough for a swing low and a swing high in each part.
+BARS = slice(1500)
+
+
+@pytest.fixture(scope="module")
+def runs(history: History) -> list[list[Trained]]:
+    return [trainer.train(history.part(BARS), epochs=1) for _ in range(2)]
+
+
+def test_training_writes_the_listed_files_and_no_other(runs: list[list[Trained]], tmp_path: Path) -> None:
+    files.write(runs[0], tmp_path / "keras")
+    assert sorted(path.name for path in (tmp_path / "keras").iterdir()) == [
+        "direction_classifier_stage2.h5",
+        "feature_scaler.pkl",
+        "profitable_feature_scaler.pkl",
+        "profitable_reversal_detector_stage1.h5",
+        "profitable_selected_features.json",
+        "profitable_stage1_metadata.json",
+        "reversal_detector_stage1.h5",
+        "selected_features.json",
+        "stage1_metadata.json",
+        "stage2_metadata.json",
+        "versions.toml",
+    ]
+    for one in runs[0]:
+        written = tf_keras.models.load_model(tmp_path / "keras" / one.recipe.model_file, compile=False)
+        for found, trained in zip(written.get_weights(), one.network.get_weights(), strict=True):
+            assert np.array_equal(found, trained)
+        described = json.loads((tmp_path / "keras" / one.recipe.metadata_file).read_text())
+        assert described["trained_on"]["bars"] == 1500
+        assert described["training"]["kept_epoch"] == 1
+
+
+def test_training_changes_the_weights(runs: list[list[Trained]]) -> None:
+    for one in runs[0]:
+        tf_keras.utils.set_random_seed(trainer.SEED)
+        fresh = one.recipe.build(20, 12).get_weights()
+        assert not any(np.array_equal(a, b) for a, b in zip(fresh, one.network.get_weights(), strict=True))
+
+
+def test_training_again_gives_the_same_networks_and_scores(runs: list[list[Trained]]) -> None:
+    for first, again in zip(*runs, strict=True):
+        for a, b in zip(first.network.get_weights(), again.network.get_weights(), strict=True):
+            assert a == pytest.approx(b, abs=1e-4)
+        assert first.metadata["metrics"] == pytest.approx(again.metadata["metrics"], abs=1e-3)
+
+
+def test_stage2_shares_the_scaler_of_v30(runs: list[list[Trained]]) -> None:
+    swing, direction, profitable = runs[0]
+    assert (swing.recipe, direction.recipe) == (recipes.SWING, recipes.DIRECTION)
+    assert np.array_equal(swing.scaler.mean_, direction.scaler.mean_)
+    assert not np.array_equal(swing.scaler.mean_, profitable.scaler.mean_)
+
+
+def test_weights_make_both_classes_count_alike() -> None:
+    truth = np.array([1, 0, 0, 0], dtype=np.float32)
+    assert balanced(truth, truth).tolist() == pytest.approx([2.0, 2 / 3, 2 / 3, 2 / 3])
+    assert balanced(np.array([0, 1], dtype=np.float32), truth).tolist() == pytest.approx([2 / 3, 2.0])
+
+
+def test_command_refuses_bad_data_in_one_line_and_writes_nothing(tmp_path: Path) -> None:
+    bad = tmp_path / "bars.csv"
+    bad.write_text("time,close\n")
+    command = [sys.executable, "-m", "training", "--data", str(bad), "--output", str(tmp_path / "out")]
+    ended = subprocess.run(command, capture_output=True, text=True, check=False, cwd=Path(__file__).parents[2])
+    assert ended.returncode == 2
+    assert "error: bars.csv: the header is ['time', 'close'], expected ['timestamp'," in ended.stderr
+    assert "Traceback" not in ended.stderr
+    assert not (tmp_path / "out").exists()

@@ -1,0 +1,44 @@
+"""`python -m training`: train the reference detectors and write them where convert looks for them."""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Iterable
+from pathlib import Path
+
+from rich.box import SIMPLE
+from rich.console import Console
+from rich.table import Table
+
+from training import data, files, fit, trainer
+
+HISTORY = Path(__file__).with_name("data") / "eurusd_1h_2017.csv"
+
+
+def main() -> None:
+    """Train on one history; a bad one ends with a line that says what is wrong with it."""
+    parser = argparse.ArgumentParser(prog="python -m training", description=__doc__)
+    parser.add_argument("--data", type=Path, default=HISTORY, help="CSV of bars (default: EUR/USD hours of 2017)")
+    parser.add_argument("--output", type=Path, default=Path("models/keras"), help="folder (default: %(default)s)")
+    arguments = parser.parse_args()
+    fit.make_reproducible()
+    try:
+        trained = trainer.train(data.read(arguments.data))
+    except (data.DataError, OSError) as error:
+        parser.error(str(error))
+    files.write(trained, arguments.output)
+    Console().print(_table(trained), f"written to {arguments.output}")
+
+
+def _table(trained: Iterable[trainer.Trained]) -> Table:
+    table = Table("test part", "detected", "precision", "F1", "AUC", "accuracy", "baseline", box=SIMPLE, pad_edge=False)
+    for one in trained:
+        metrics = one.metadata["metrics"]
+        figures = (metrics[key] for key in ("precision", "f1", "auc", "accuracy", "baseline_accuracy"))
+        name = one.recipe.metadata_file.removesuffix("_metadata.json")
+        table.add_row(name, metrics["detected"], *(f"{figure:.3f}" for figure in figures))
+    return table
+
+
+if __name__ == "__main__":
+    main()

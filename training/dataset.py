@@ -1,0 +1,78 @@
+"""From a history to windows: a chronological split, and the windows of one part.
+
+Each part is treated as a series of its own: indicators, windows and labels are computed from its bars alone. So no
+window and no label horizon crosses a split, at the price of the first bars of each part, where the indicators settle.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import NamedTuple
+
+import numpy as np
+from numpy.lib.stride_tricks import sliding_window_view
+from numpy.typing import NDArray
+from sklearn.preprocessing import StandardScaler
+
+from core import features
+from core.candles import Candles, Floats
+from core.indicators import Indicators
+from training.data import DataError, History
+from training.labels import NONE, SHORT, UNKNOWN, Labels
+
+SEQUENCE_LENGTH = 20
+# Shares of the bars, oldest first. The last one is read only once, for the scores.
+SHARES = {"train": 0.70, "validation": 0.15, "test": 0.15}
+
+
+class Examples(NamedTuple):
+    """What a network learns from or is measured on.
+
+    x: float32, scaled, shape (n, SEQUENCE_LENGTH, features). y: float32, 0 or 1, shape (n,).
+    """
+
+    x: NDArray[np.float32]
+    y: NDArray[np.float32]
+
+
+def split(history: History) -> dict[str, History]:
+    """Cut a history into the parts of SHARES, in time's order."""
+    ends = np.round(np.cumsum(list(SHARES.values())) * len(history)).astype(int)
+    starts = [0, *ends[:-1]]
+    return {name: history.part(slice(a, b)) for name, a, b in zip(SHARES, starts, ends, strict=True)}
+
+
+def first_bar(names: Sequence[str]) -> int:
+    """The first bar of a part that ends a window: before it the seed of an EMA still shows in the window."""
+    return features.recommended_candles(names, SEQUENCE_LENGTH) - 1
+
+
+def table(candles: Candles, names: Sequence[str]) -> Floats:
+    """The features of every bar that is part of a window: float64, unscaled, shape (bars, len(names))."""
+    rows = len(candles) - first_bar(names) + SEQUENCE_LENGTH - 1
+    if rows < SEQUENCE_LENGTH:
+        raise DataError(f"a part of {len(candles)} bars holds no window: its first ends at bar {first_bar(names)}")
+    return features.matrix(Indicators(candles), names, rows)
+
+
+def fit_scaler(candles: Candles, names: Sequence[str]) -> StandardScaler:
+    """Fit a scaler on an array in which each bar counts once."""
+    return StandardScaler().fit(table(candles, names))
+
+
+def windows(candles: Candles, names: Sequence[str], scaler: StandardScaler) -> NDArray[np.float32]:
+    """One scaled window for each bar from first_bar on: shape (len(candles) - first_bar, SEQUENCE_LENGTH, features)."""
+    scaled = scaler.transform(table(candles, names)).astype(np.float32)
+    return np.ascontiguousarray(sliding_window_view(scaled, SEQUENCE_LENGTH, axis=0).transpose(0, 2, 1))
+
+
+def reversals(x: NDArray[np.float32], labels: Labels) -> Examples:
+    """Stage 1's examples: is there a reversal at the window's last bar? `labels` ends with the last window's bar."""
+    known = labels[-len(x) :] != UNKNOWN
+    return Examples(x[known], (labels[-len(x) :][known] != NONE).astype(np.float32))
+
+
+def directions(x: NDArray[np.float32], labels: Labels) -> Examples:
+    """Stage 2's examples, reversals only: 0 = long, 1 = short."""
+    there = labels[-len(x) :] > NONE
+    return Examples(x[there], (labels[-len(x) :][there] == SHORT).astype(np.float32))

@@ -1,0 +1,34 @@
+"""The files that the users' own training leaves behind, and that convert reads."""
+
+from __future__ import annotations
+
+import json
+import pickle
+import shutil
+import warnings
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Any
+
+from training.trainer import Trained
+
+VERSIONS = Path(__file__).with_name("versions.toml")
+
+
+def write(trained: Iterable[Trained], output: Path) -> None:
+    """Write networks (legacy Keras 2 HDF5), pickled scalers, feature lists, metadata and versions.toml."""
+    output.mkdir(parents=True, exist_ok=True)
+    for one in trained:
+        recipe, inputs = one.recipe, one.recipe.inputs
+        with warnings.catch_warnings():
+            # tf_keras calls the format legacy. It is the one that users have.
+            warnings.filterwarnings("ignore", "You are saving your model as an HDF5 file", UserWarning)
+            one.network.save(output / recipe.model_file, save_format="h5", include_optimizer=False)
+        (output / inputs.scaler_file).write_bytes(pickle.dumps(one.scaler))
+        _write_json(output / inputs.features_file, {"features": inputs.names})
+        _write_json(output / recipe.metadata_file, one.metadata)
+    shutil.copyfile(VERSIONS, output / VERSIONS.name)
+
+
+def _write_json(path: Path, content: dict[str, Any]) -> None:
+    path.write_text(json.dumps(content, indent=2, allow_nan=False) + "\n", encoding="utf-8")

@@ -1,0 +1,94 @@
+"""Trains every recipe on one history and says how good each network is on the test part."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import tf_keras
+from rich.console import Console
+from sklearn.preprocessing import StandardScaler
+
+from training import fit, recipes
+from training.data import DataError, History
+from training.dataset import SEQUENCE_LENGTH, Examples, fit_scaler, split, windows
+from training.recipes import Recipe
+from training.scores import scores
+from training.volatility import daily_share
+
+# The first of all seeds, not the one with the best score.
+SEED = 1
+
+
+@dataclass(frozen=True, slots=True)
+class Trained:
+    """A fitted network, its scaler, and what its metadata file says of it."""
+
+    recipe: Recipe
+    network: Any
+    scaler: StandardScaler
+    metadata: dict[str, Any]
+
+
+def train(history: History, epochs: int = fit.MAX_EPOCHS) -> list[Trained]:
+    """Train all networks; prints an epoch a line. Raises DataError where a part is too short to hold both classes."""
+    parts = split(history)
+    share = daily_share(parts["train"])
+    all_recipes = [recipes.SWING, recipes.DIRECTION, recipes.profitable(share)]
+    return [_train(recipe, history, parts, epochs) for recipe in all_recipes]
+
+
+def examples(recipe: Recipe, scaler: StandardScaler, parts: dict[str, History]) -> dict[str, Examples]:
+    """The recipe's examples of each part; raises DataError where one lacks a class."""
+    made = {}
+    for name, part in parts.items():
+        x = windows(part.candles, recipe.inputs.names, scaler)
+        made[name] = recipe.examples(x, recipe.rule(part.candles))
+        if len(np.unique(made[name].y)) < 2:  # noqa: PLR2004 - two classes
+            raise DataError(f"{name} part, {len(part)} bars: {recipe.model_file} needs examples of both classes")
+    return made
+
+
+def evaluate(recipe: Recipe, network: Any, test: Examples) -> dict[str, Any]:  # noqa: ANN401 - tf_keras has no types
+    """The scores of the network's decisions, at the recipe's threshold."""
+    probability = fit.predict(network, test.x)
+    return scores(probability, recipe.positive(probability), test.y)
+
+
+def _train(recipe: Recipe, history: History, parts: dict[str, History], epochs: int) -> Trained:
+    scaler = fit_scaler(parts["train"].candles, recipe.inputs.names)
+    made = examples(recipe, scaler, parts)
+    # Layer names are numbered for as long as the session lives; the same network shall have the same names.
+    tf_keras.backend.clear_session()
+    tf_keras.utils.set_random_seed(SEED)
+    network = recipe.build(SEQUENCE_LENGTH, len(recipe.inputs.names))
+    counts = ", ".join(f"{name} {len(part.y)} ({part.y.mean():.1%} positive)" for name, part in made.items())
+    Console().print(
+        f"{recipe.model_file}: {network.count_params()} parameters; windows: {counts}", soft_wrap=True, highlight=False
+    )
+    epochs_run, kept_epoch = fit.fit(network, made["train"], made["validation"], epochs)
+    metadata = {
+        "trained_on": {
+            "file": history.name,
+            "sha256": history.sha256,
+            "bars": len(history),
+            "parts": {name: _span(part) | {"windows": len(made[name].y)} for name, part in parts.items()},
+        },
+        "label": {"rule": recipe.rule.func.__name__, **recipe.rule.keywords, **recipe.measured},
+        "training": {
+            "seed": SEED,
+            "batch_size": fit.BATCH_SIZE,
+            "learning_rate": fit.LEARNING_RATE,
+            "epochs": epochs_run,
+            "kept_epoch": kept_epoch,
+        },
+        "sequence_length": SEQUENCE_LENGTH,
+        "threshold": recipe.threshold,
+        "metrics": evaluate(recipe, network, made["test"]),
+    }
+    return Trained(recipe, network, scaler, metadata)
+
+
+def _span(part: History) -> dict[str, Any]:
+    return {"bars": len(part), "first": f"{part.timestamps[0]}Z", "last": f"{part.timestamps[-1]}Z"}

@@ -1,0 +1,32 @@
+"""How much an hour moves against a day: the factor that brings rules made for daily bars to hourly ones."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from core.candles import Candles
+from core.indicators import Indicators
+from training.data import History
+
+
+def daily(history: History) -> Candles:
+    """Aggregate the bars by UTC date: first open, highest high, lowest low, last close, total volume."""
+    dates = history.timestamps.astype("datetime64[D]")
+    starts = np.flatnonzero(np.append(True, dates[1:] != dates[:-1]))
+    candles = history.candles
+    return Candles(
+        open=candles.open[starts],
+        high=np.maximum.reduceat(candles.high, starts),
+        low=np.minimum.reduceat(candles.low, starts),
+        close=candles.close[np.append(starts[1:], len(candles)) - 1],
+        volume=np.add.reduceat(candles.volume, starts),
+    )
+
+
+def daily_share(history: History) -> float:
+    """Mean true range of the bars / mean true range of the days they make up.
+
+    The few hours of a Sunday count as a day of their own, as they do in daily charts cut at midnight UTC.
+    """
+    bars, days = Indicators(history.candles).true_range(), Indicators(daily(history)).true_range()
+    return float(bars.mean() / days.mean())
