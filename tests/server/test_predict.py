@@ -1,5 +1,8 @@
 from __future__ import annotations
 
+import gzip
+import io
+import json
 import re
 from datetime import datetime
 from pathlib import Path
@@ -274,6 +277,17 @@ async def test_content_types(client: Client) -> None:
         assert response.status == status, content_type
         answer = await response.json()
         assert answer["code"] == ("UNSUPPORTED_MEDIA_TYPE" if status == 415 else "INSUFFICIENT_DATA")
+
+
+async def test_a_packed_body_is_unpacked_and_one_that_cannot_be_is_a_400(client: Client) -> None:
+    headers = {"Content-Type": "application/json", "Content-Encoding": "gzip"}
+    packed = gzip.compress(json.dumps(asks(0.1)).encode())
+    response = await client.post("/reversal/predict", data=io.BytesIO(packed), headers=headers)
+    assert response.status == 200
+    response = await client.post("/reversal/predict", data=io.BytesIO(b"not packed"), headers=headers)
+    answer = await response.json()
+    assert (response.status, answer["code"]) == (400, "MALFORMED_JSON")
+    assert "gzip" in answer["error"]
 
 
 async def test_a_body_over_32_mib_is_a_413(post: Post) -> None:
