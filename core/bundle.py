@@ -6,9 +6,13 @@ import hashlib
 from pathlib import Path
 from typing import NamedTuple
 
-from core import manifest
+from core import manifest, opset
 from core.errors import BundleRefused
-from core.manifest import File, Manifest
+from core.manifest import File, Manifest, Stage
+
+# A converter that publishes while we read deletes the graphs of the manifest that we have just read. Reading anew then
+# finds the new one; more than a few such accidents in a row are none.
+_ATTEMPTS = 5
 
 
 class Bundle(NamedTuple):
@@ -25,32 +29,65 @@ class Bundle(NamedTuple):
 def read(folder: Path) -> Bundle:
     """Read and check the bundle in `folder`; raises BundleRefused, which names the file and the reason."""
     data = _bytes(folder, manifest.FILE_NAME)
+    for _ in range(_ATTEMPTS):
+        found = _decoded(folder, data)
+        try:
+            return Bundle(found, _graphs(folder, found), hashlib.sha256(data).hexdigest())
+        except BundleRefused as error:
+            refused = error
+            before, data = data, _bytes(folder, manifest.FILE_NAME)
+            if data == before:
+                break
+    raise refused
+
+
+def read_manifest(folder: Path) -> Manifest:
+    """Read and check the manifest alone; raises BundleRefused."""
+    return _decoded(folder, _bytes(folder, manifest.FILE_NAME))
+
+
+def _decoded(folder: Path, data: bytes) -> Manifest:
     try:
         found = manifest.decode(data)
     except manifest.ManifestError as error:
-        raise BundleRefused(f"bundle {folder.name}: {manifest.FILE_NAME}: {error}") from None
+        raise _refused(folder, manifest.FILE_NAME, str(error)) from None
     if found.version != folder.name:
-        raise BundleRefused(
-            f"bundle {folder.name}: {manifest.FILE_NAME}: version: {found.version!r} is not the folder's name"
-        )
+        raise _refused(folder, manifest.FILE_NAME, f"version: {found.version!r} is not the folder's name")
+    return found
+
+
+def _graphs(folder: Path, found: Manifest) -> dict[str, bytes]:
     graphs = {}
     for stage in found.stages.values():
         for file in (stage.network, stage.scaler):
             if file is not None:
-                graphs[file.sha256] = _checked_bytes(folder, file)
-    return Bundle(found, graphs, hashlib.sha256(data).hexdigest())
+                graphs[file.sha256] = _checked_bytes(folder, stage, file)
+    return graphs
+
+
+def _checked_bytes(folder: Path, stage: Stage, file: File) -> bytes:
+    data = _bytes(folder, file.file)
+    digest = hashlib.sha256(data).hexdigest()
+    if digest != file.sha256:
+        raise _refused(folder, file.file, f"SHA-256 is {digest}, the manifest says {file.sha256}")
+    try:
+        opsets = opset.imported(data)
+    except ValueError as error:
+        raise _refused(folder, file.file, f"not an ONNX file: {error}") from None
+    if opsets != {"": stage.opset}:
+        raise _refused(folder, file.file, f"it asks for operator sets {opsets}, the manifest says {stage.opset}")
+    return data
 
 
 def _bytes(folder: Path, name: str) -> bytes:
+    path = folder / name
     try:
-        return (folder / name).read_bytes()
+        if path.exists() and not path.is_file():  # a pipe would keep its reader waiting for ever
+            raise _refused(folder, name, "not a regular file")
+        return path.read_bytes()
     except OSError as error:
-        raise BundleRefused(f"bundle {folder.name}: {name}: {error.strerror or error}") from None
+        raise _refused(folder, name, error.strerror or str(error)) from None
 
 
-def _checked_bytes(folder: Path, file: File) -> bytes:
-    data = _bytes(folder, file.file)
-    found = hashlib.sha256(data).hexdigest()
-    if found != file.sha256:
-        raise BundleRefused(f"bundle {folder.name}: {file.file}: SHA-256 is {found}, the manifest says {file.sha256}")
-    return data
+def _refused(folder: Path, name: str, reason: str) -> BundleRefused:
+    return BundleRefused(f"bundle {folder.name}: {name}: {reason}")

@@ -59,9 +59,9 @@ class Detector:
                 pending.append(i)
             except ServiceError as error:
                 outcomes[i] = error
-        first = self._run("stage1", self._stage1, sources, pending, outcomes)
+        first = self._run(self._stage1, sources, pending, outcomes)
         gated = [] if self._stage2 is None else [i for i, p in first.items() if gate_opens(p, self.manifest.threshold)]
-        second = self._run("stage2", self._stage2, sources, gated, outcomes) if self._stage2 and gated else {}
+        second = self._run(self._stage2, sources, gated, outcomes) if self._stage2 and gated else {}
         for i, p1 in first.items():
             if outcomes[i] is None:
                 outcomes[i] = self._prediction(p1, second.get(i), sources[i])
@@ -69,7 +69,6 @@ class Detector:
 
     def _run(
         self,
-        label: str,
         runner: StageRunner,
         sources: Sequence[WindowSource],
         indices: list[int],
@@ -77,12 +76,14 @@ class Detector:
     ) -> dict[int, float]:
         """The stage's probability for each of `indices`; those that fail get their error in `outcomes` instead."""
         try:
-            windows = _windows(label, runner, sources, indices)
+            windows = _windows(runner, sources, indices)
             finite: NDArray[np.bool_] = np.logical_and.reduce(np.isfinite(windows), axis=(1, 2))
             if not finite.all():
                 for k in np.flatnonzero(~finite):
                     row, column = np.argwhere(~np.isfinite(windows[k]))[0]
-                    outcomes[indices[k]] = sources[indices[k]].overflow(label, runner.stage, int(row), int(column))
+                    outcomes[indices[k]] = sources[indices[k]].overflow(
+                        runner.label, runner.stage, int(row), int(column)
+                    )
                 indices = [i for i, good in zip(indices, finite, strict=True) if good]
                 windows = windows[finite]
             probabilities = runner.probabilities(windows).tolist() if indices else []
@@ -96,7 +97,7 @@ class Detector:
                 found[i] = probability
             else:
                 outcomes[i] = ModelUnavailable(
-                    f"version {self.manifest.version}, {label} answered {probability}, which is no probability"
+                    f"version {self.manifest.version}, {runner.label} answered {probability}, which is no probability"
                 )
         return found
 
@@ -122,29 +123,38 @@ class Detector:
         return Prediction(manifest.version, decision, warnings)
 
     def _warm_up(self) -> None:
-        """Run every graph once, for one window and for several, so that the first request finds memory allocated."""
-        for label, runner in (("stage1", self._stage1), ("stage2", self._stage2)):
+        """Run every graph once, for one window and for several, so that the first request finds memory allocated.
+
+        A graph's declared shape is not yet what it answers, so that is checked here too.
+        """
+        for runner in (self._stage1, self._stage2):
             if runner is None:
                 continue
-            for batch in (1, 8):
-                window = np.zeros((batch, runner.stage.sequence_length, runner.stage.num_features))
-                try:
-                    probabilities = runner.probabilities(runner.scale(window))
-                except ModelUnavailable as error:
-                    raise BundleRefused(f"bundle {self.manifest.version}: warm-up: {error}") from error
-                if not ((probabilities >= 0.0) & (probabilities <= 1.0)).all():
-                    raise BundleRefused(
-                        f"bundle {self.manifest.version}: warm-up: {label} answered {probabilities.tolist()},"
-                        " which are no probabilities"
-                    )
+            try:
+                for batch in (1, 8):
+                    self._try(runner, batch)
+            except ModelUnavailable as error:
+                raise BundleRefused(f"bundle {self.manifest.version}: warm-up: {error}") from error
+
+    @staticmethod
+    def _try(runner: StageRunner, batch: int) -> None:
+        shape = (batch, runner.stage.sequence_length, runner.stage.num_features)
+        scaled = runner.scale(np.zeros(shape))
+        if scaled.shape != shape or not np.isfinite(scaled).all():
+            raise ModelUnavailable(
+                f"{runner.label}'s scaler makes of {shape} zeros {scaled.shape} values, not all finite"
+            )
+        found = runner.probabilities(scaled)
+        if found.shape != (batch,) or not ((found >= 0.0) & (found <= 1.0)).all():
+            raise ModelUnavailable(f"{runner.label} answered {found.tolist()}, expected {batch} probabilities")
 
 
-def _windows(label: str, runner: StageRunner, sources: Sequence[WindowSource], indices: list[int]) -> Floats32:
+def _windows(runner: StageRunner, sources: Sequence[WindowSource], indices: list[int]) -> Floats32:
     """The network's input for each of `indices`, scaled in one run where there is anything to scale."""
     stage = runner.stage
     values = np.empty((len(indices), stage.sequence_length, stage.num_features))
     for k, i in enumerate(indices):
-        values[k] = sources[i].window(label, stage)
+        values[k] = sources[i].window(runner.label, stage)
     scaled = np.array([sources[i].scaled for i in indices], dtype=bool)
     if not scaled.any():
         return runner.scale(values)

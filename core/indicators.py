@@ -11,13 +11,13 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from functools import lru_cache, wraps
-from typing import Concatenate, ParamSpec, TypeVar, cast
+from typing import TypeVar, TypeVarTuple, cast
 
 import numpy as np
 
 from core.candles import Candles, Floats
 
-P = ParamSpec("P")
+Ts = TypeVarTuple("Ts")
 T = TypeVar("T")
 
 # An EMA runs as one matrix product over blocks of this many bars, and a scalar step from block to block: at 120
@@ -47,9 +47,9 @@ def rolling_std(x: Floats, n: int, rows: int) -> Floats:
 
 
 def ratio(numerator: Floats, denominator: Floats, otherwise: float) -> Floats:
-    """numerator / denominator; `otherwise` where the denominator (never negative here) is 0."""
+    """numerator / denominator; `otherwise` where the denominator is 0. NaN in either stays NaN."""
     out = np.full(len(numerator), otherwise)
-    np.divide(numerator, denominator, out=out, where=denominator > 0.0)
+    np.divide(numerator, denominator, out=out, where=denominator != 0.0)
     return out
 
 
@@ -67,31 +67,31 @@ def ema(x: Floats, n: int) -> Floats:
     """Exponential mean of the whole series, shape (len(x),): e0 = x0, then a*x + (1 - a)*e, a = 2 / (n + 1)."""
     kernel, decay = _ema_kernel(n)
     blocks = -(-len(x) // BLOCK)
-    padded = np.zeros(blocks * BLOCK)
-    padded[: len(x)] = x
-    out: Floats = padded.reshape(blocks, BLOCK) @ kernel
-    before = np.empty((blocks, 1))
-    state = x[0]
-    for i in range(blocks):
-        before[i] = state
-        state = out[i, -1] + decay[-1] * state
+    # Relative to the first value: a series that does not move then has exactly that mean, and EMAs differ by 0.
+    moves = np.zeros(blocks * BLOCK)
+    np.subtract(x, x[0], out=moves[: len(x)])
+    out: Floats = moves.reshape(blocks, BLOCK) @ kernel
+    before = np.zeros((blocks, 1))
+    for i in range(1, blocks):
+        before[i] = out[i - 1, -1] + decay[-1] * before[i - 1]
     out += before * decay
-    return out.reshape(-1)[: len(x)]
+    mean: Floats = out.reshape(-1)[: len(x)] + x[0]
+    return mean
 
 
-def _once(method: Callable[Concatenate[Indicators, P], T]) -> Callable[Concatenate[Indicators, P], T]:
+def _once(method: Callable[[Indicators, *Ts], T]) -> Callable[[Indicators, *Ts], T]:
     """Compute once per series and arguments: features share each other's parts, and so do stages and versions."""
     name = method.__name__
 
     @wraps(method)
-    def remembered(self: Indicators, *args: P.args, **kwargs: P.kwargs) -> T:
+    def remembered(self: Indicators, *args: *Ts) -> T:
         key = (name, *args)
         found = self._memo.get(key)
         if found is None:
-            found = self._memo[key] = method(self, *args, **kwargs)
+            found = self._memo[key] = method(self, *args)
         return cast("T", found)
 
-    return cast("Callable[Concatenate[Indicators, P], T]", remembered)
+    return cast("Callable[[Indicators, *Ts], T]", remembered)
 
 
 class Indicators:

@@ -11,6 +11,7 @@ import re
 from typing import Annotated, Any, Literal, TypeAlias
 
 import msgspec
+import orjson
 
 from core import features
 from core.candles import MAX_CANDLES
@@ -165,4 +166,8 @@ def decode(data: bytes) -> Manifest:
     except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as error:
         raise ManifestError(re.sub(r" - at `\$\.?(.*)`$", r" (at \1)", str(error))) from None
     manifest.check()
+    try:
+        orjson.dumps(msgspec.to_builtins(manifest))
+    except TypeError as error:  # msgspec reads integers of any size, and any depth
+        raise ManifestError(f"it holds what no answer could repeat: {error}") from None
     return manifest

@@ -21,7 +21,7 @@ class Serving(NamedTuple):
 
     active: str | None
     detectors: Mapping[str, Detector]
-    known: tuple[str, ...]
+    known: tuple[str, ...]  # loaded, or refused or unloaded since the start
 
     def choose(self, version: str | None, path: str = "version") -> Detector:
         """The detector that a request's body names (at `path`), else the active one.
@@ -63,8 +63,9 @@ class Registry:
     def load_all(self) -> None:
         """Load every bundle; the first of the repository's order that loads becomes active. Raises nothing."""
         with self._changing:
-            versions = self._repository.versions()
-            self.serving = Serving(None, self.serving.detectors, versions)
+            versions, problems = self._repository.listing()
+            for problem in problems:
+                log.error("%s", problem)
             for version in versions:
                 try:
                     self._load(version)
@@ -85,7 +86,7 @@ class Registry:
     def unload(self, version: str) -> None:
         """Drop a version; one that is not loaded stays so. Raises UnknownVersion, or Conflict for the active one."""
         with self._changing:
-            known = self._known()
+            known = self._names()
             if version not in known:
                 raise UnknownVersion(version, known)
             if version == self.serving.active:
@@ -109,16 +110,18 @@ class Registry:
 
     def entries(self) -> list[Entry]:
         """Every version, loaded or on disk, in the repository's order. Reads the manifests of those not loaded."""
-        with self._changing:
-            return [self._entry(version) for version in self._known()]
+        return [self._entry(version) for version in self._names()]
 
     def entry(self, version: str) -> Entry:
         """One of them; raises UnknownVersion."""
-        with self._changing:
-            known = self._known()
-            if version not in known:
-                raise UnknownVersion(version, known)
-            return self._entry(version)
+        known = self._names()
+        if version not in known:
+            raise UnknownVersion(version, known)
+        return self._entry(version)
+
+    def _names(self) -> tuple[str, ...]:
+        """What is on disk now, and what is loaded though its folder is gone."""
+        return tuple(dict.fromkeys((*self._repository.listing().versions, *self.serving.detectors)))
 
     def _entry(self, version: str) -> Entry:
         detector = self.serving.detectors.get(version)
@@ -126,33 +129,39 @@ class Registry:
             return Entry(version, detector.manifest, loaded=True, error=None)
         error = self._errors.get(version)
         try:
-            manifest = self._repository.read(version).manifest
+            manifest = self._repository.read_manifest(version)
         except (BundleRefused, UnknownVersion) as refused:
             return Entry(version, None, loaded=False, error=error or str(refused))
         return Entry(version, manifest, loaded=False, error=error)
 
-    def _known(self) -> tuple[str, ...]:
-        """What is on disk now, and what is loaded though its folder is gone."""
-        known = tuple(dict.fromkeys((*self._repository.versions(), *self.serving.detectors)))
-        if known != self.serving.known:
-            self._replace(known=known)
-        return known
-
     def _load(self, version: str) -> None:
+        loaded = self.serving.detectors.get(version)
         try:
             bundle = self._repository.read(version)
-            loaded = self.serving.detectors.get(version)
             if loaded is not None and loaded.digest == bundle.digest:
                 return
             detector = Detector(bundle)
-        except BundleRefused as error:
-            if version not in self.serving.detectors:
-                self._errors[version] = str(error)
-            raise
+        except UnknownVersion:
+            if loaded is None:
+                raise
+            raise BundleRefused(f"bundle {version} is gone from the models folder") from None
+        except Exception as error:
+            refused = self._refused(version, error)
+            if loaded is None:
+                self._errors[version] = str(refused)
+                self._replace(known=(*self.serving.known, version))
+            raise refused from error
         self._errors.pop(version, None)
-        self._replace(detectors={**self.serving.detectors, version: detector})
-        self._known()
+        self._replace(detectors={**self.serving.detectors, version: detector}, known=(*self.serving.known, version))
         log.info("version %s is loaded", version)
+
+    @staticmethod
+    def _refused(version: str, error: Exception) -> BundleRefused:
+        """A bundle is somebody else's work: whatever goes wrong in loading it is its fault, and no reason to stop."""
+        if isinstance(error, BundleRefused):
+            return error
+        log.error("version %s cannot be loaded", version, exc_info=error)
+        return BundleRefused(f"bundle {version}: {type(error).__name__}: {error}")
 
     def _replace(
         self,
@@ -165,5 +174,5 @@ class Registry:
         self.serving = Serving(
             old.active if active is None else active,
             old.detectors if detectors is None else MappingProxyType(detectors),
-            old.known if known is None else known,
+            old.known if known is None else tuple(dict.fromkeys(known)),
         )

@@ -21,6 +21,7 @@ class StageRunner:
 
     def __init__(self, label: str, stage: Stage, bundle: Bundle) -> None:
         """Make the sessions; raises BundleRefused where a graph does not load or is not of the stage's shape."""
+        self.label = label
         self.stage = stage
         self._name = f"version {bundle.manifest.version}, {label}"
         window = [stage.sequence_length, stage.num_features]

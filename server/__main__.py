@@ -39,8 +39,9 @@ def main() -> int:
             shutdown_timeout=SHUTDOWN_SECONDS,
             print=lambda line: log.info("%s", line.split("\n")[0].strip("= ")),
         )
-    except OSError as error:
-        sys.stderr.write(f"cannot listen on {settings.host}:{settings.port}: {error.strerror or error}\n")
+    except (OSError, UnicodeError) as error:  # the latter for a host name that cannot be looked up
+        reason = getattr(error, "strerror", None) or error
+        sys.stderr.write(f"cannot listen on {settings.host}:{settings.port}: {reason}\n")
         return 1
     return 0
 

@@ -27,12 +27,9 @@ def success(data: Json, now: Moment) -> web.Response:
     return bare({"success": True, "data": data, "error": None, "timestamp": now.local})
 
 
-def failure(status: int, error: ServiceError, now: Moment, code: str | None = None) -> web.Response:
-    """The envelope of an error; `code` where it is not the error's own."""
-    body = refusal(error)
-    if code is not None:
-        body["code"] = code
-    return bare({**body, "timestamp": now.local}, status)
+def failure(status: int, error: ServiceError, now: Moment) -> web.Response:
+    """The envelope of an error."""
+    return bare({**refusal(error), "timestamp": now.local}, status)
 
 
 def refusal(error: ServiceError) -> Json:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterable
 from operator import attrgetter
 from typing import Any, NoReturn, TypeVar, get_args
 
@@ -30,6 +31,7 @@ T = TypeVar("T")
 _predict_decoder = msgspec.json.Decoder(PredictRequest)
 _compare_decoder = msgspec.json.Decoder(CompareRequest)
 _batch_decoder = msgspec.json.Decoder(BatchRequest)
+_raw_decoder = msgspec.json.Decoder(msgspec.Raw)
 _stage_features_decoder = msgspec.json.Decoder(StageFeatures)
 _features_decoder = msgspec.json.Decoder(Matrix | StageFeatures)
 
@@ -57,23 +59,41 @@ def prediction(body: bytes | msgspec.Raw) -> tuple[PredictRequest, WindowSource]
     return request, _given_windows(request.features, request, "features")
 
 
-def comparison(body: bytes) -> tuple[CompareRequest, WindowSource | dict[str, WindowSource]]:
-    """Decode /reversal/compare's body: one source for all versions, or one each where `features` names versions."""
+def comparison(body: bytes) -> CompareRequest:
+    """Decode /reversal/compare's body. Raises MalformedJson or InvalidInput."""
     request = _decode(_compare_decoder, body)
     _check_user(request)
+    return request
+
+
+def features_by_version(request: CompareRequest) -> dict[str, msgspec.Raw] | None:
+    """What `features` holds, where it names versions."""
+    given = request.features
+    return given if isinstance(given, dict) and "stage1" not in given else None
+
+
+def compared_windows(request: CompareRequest, versions: Iterable[str]) -> dict[str, WindowSource | InvalidInput]:
+    """Each version's source: one for all, or its own where `features` names versions. Raises InvalidInput."""
+    by_version = features_by_version(request)
+    if by_version is None:
+        return dict.fromkeys(versions, _shared_windows(request))
+    return {version: _own_windows(by_version.get(version), request, f"features.{version}") for version in versions}
+
+
+def _shared_windows(request: CompareRequest) -> WindowSource:
     given = request.features
     if given is None:
-        return request, _candle_windows(request.data)
+        return _candle_windows(request.data)
     if isinstance(given, list):
-        return request, _given_windows(given, request, "features")
-    if "stage1" in given:
-        whole = msgspec.json.encode(given)
-        return request, _given_windows(_decode(_stage_features_decoder, whole, "features"), request, "features")
-    return request, {
-        version: _given_windows(_decode(_features_decoder, raw, path), request, path)
-        for version, raw in given.items()
-        for path in (f"features.{version}",)
-    }
+        return _given_windows(given, request, "features")
+    by_stage = _decode(_stage_features_decoder, msgspec.json.encode(given), "features")
+    return _given_windows(by_stage, request, "features")
+
+
+def _own_windows(raw: msgspec.Raw | None, request: CompareRequest, path: str) -> WindowSource | InvalidInput:
+    if raw is None:
+        return InvalidInput.at(path, "missing")
+    return _given_windows(_decode(_features_decoder, raw, path), request, path)
 
 
 def batch(body: bytes) -> list[msgspec.Raw]:
@@ -129,19 +149,17 @@ def _decode(decoder: msgspec.json.Decoder[T], body: bytes | msgspec.Raw, prefix:
     try:
         return decoder.decode(body)
     except msgspec.ValidationError as error:
-        # The parser stops at the first bad value and may not have seen that the rest is no JSON at all.
+        # The decoder stops at the first bad value and may not have seen that the rest is no JSON at all.
         _check_well_formed(body)
         raise _invalid(str(error), prefix) from None
-    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
+    except (msgspec.DecodeError, RecursionError) as error:
         _refuse_malformed(error, body)
 
 
 def _check_well_formed(body: bytes | msgspec.Raw) -> None:
     try:
-        msgspec.json.decode(body)
-    except msgspec.ValidationError:  # a number too large for a float is JSON all the same
-        return
-    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
+        _raw_decoder.decode(body)  # walks all of it and builds nothing
+    except (msgspec.DecodeError, RecursionError) as error:
         _refuse_malformed(error, body)
 
 
@@ -158,18 +176,11 @@ def _invalid(text: str, prefix: str) -> InvalidInput:
 
 
 def _refuse_malformed(error: Exception, body: bytes | msgspec.Raw) -> NoReturn:
-    data = bytes(body)
     if isinstance(error, RecursionError):
         raise MalformedJson("the body is nested too deeply") from None
-    if isinstance(error, UnicodeDecodeError):
-        reason, position = "invalid UTF-8", error.start
-        try:
-            data.decode()
-        except UnicodeDecodeError as whole:  # the first error knows its place in its string only
-            position = whole.start
-    else:
-        found = _BYTE.match(str(error))
-        reason, position = (found["reason"], int(found["position"])) if found else ("it ends too early", len(data))
-        if reason == "trailing characters":  # msgspec counts this one from 1, the others from 0
-            position -= 1
-    raise MalformedJson(f"the body is not JSON: {reason} (byte {position})") from None
+    found = _BYTE.match(str(error))
+    if found is None:
+        raise MalformedJson(f"the body is not JSON: it ends too early (byte {len(bytes(body))})") from None
+    # msgspec counts these from 1, all others from 0.
+    position = int(found["position"]) - (found["reason"] == "trailing characters")
+    raise MalformedJson(f"the body is not JSON: {found['reason']} (byte {position})") from None

@@ -27,19 +27,37 @@ class UnsupportedMediaType(ServiceError):
     code = "UNSUPPORTED_MEDIA_TYPE"
 
 
+class NotFound(ServiceError):
+    """There is no such endpoint."""
+
+    code = "NOT_FOUND"
+
+
+class MethodNotAllowed(ServiceError):
+    """The endpoint takes another method."""
+
+    code = "METHOD_NOT_ALLOWED"
+
+
+class PayloadTooLarge(ServiceError):
+    """The body exceeds MAX_BODY."""
+
+    code = "PAYLOAD_TOO_LARGE"
+
+
 STATUS = {
     "MALFORMED_JSON": 400,
+    "NOT_FOUND": 404,
     "UNKNOWN_VERSION": 404,
+    "METHOD_NOT_ALLOWED": 405,
     "CONFLICT": 409,
+    "PAYLOAD_TOO_LARGE": 413,
     "UNSUPPORTED_MEDIA_TYPE": 415,
     "VALIDATION_ERROR": 422,
     "INSUFFICIENT_DATA": 422,
     "MODEL_UNAVAILABLE": 503,
     "INTERNAL": 500,
 }
-# aiohttp's own refusals, by their status.
-_OWN = {404: "NOT_FOUND", 405: "METHOD_NOT_ALLOWED", 413: "PAYLOAD_TOO_LARGE"}
-
 _UNPROCESSABLE = 422
 
 
@@ -54,27 +72,34 @@ def status_of(error: ServiceError) -> int:
 @web.middleware
 async def errors(request: web.Request, handler: Handler) -> web.StreamResponse:
     """Turn every failure into the envelope. A known error tells its text, an unknown one only that it happened."""
-    now = request.app[CLOCK].now()
     try:
         return await handler(request)
     except ServiceError as error:
-        return failure(status_of(error), error, now)
+        return _answer(request, error)
     except web.HTTPException as error:
-        if error.status not in _OWN:
+        known = _known(request, error)
+        if known is None:
             raise
-        refusal = ServiceError(_sentence(error, request))
-        response = failure(error.status, refusal, now, code=_OWN[error.status])
+        response = _answer(request, known)
         if "Allow" in error.headers:
             response.headers["Allow"] = error.headers["Allow"]
         return response
     except Exception:
         log.exception("%s %s failed", request.method, request.path)
-        return failure(STATUS["INTERNAL"], ServiceError("internal error, see the service's log"), now)
+        return _answer(request, ServiceError("internal error, see the service's log"))
 
 
-def _sentence(error: web.HTTPException, request: web.Request) -> str:
+def _answer(request: web.Request, error: ServiceError) -> web.Response:
+    return failure(status_of(error), error, request.app[CLOCK].now())
+
+
+def _known(request: web.Request, error: web.HTTPException) -> ServiceError | None:
+    """aiohttp's own refusals as ours."""
+    if isinstance(error, web.HTTPNotFound):
+        return NotFound(f"there is nothing at {request.path}")
     if isinstance(error, web.HTTPMethodNotAllowed):
-        return f"{request.method} is not allowed on {request.path}, {', '.join(sorted(error.allowed_methods))} is"
+        allowed = ", ".join(sorted(error.allowed_methods))
+        return MethodNotAllowed(f"{request.method} is not allowed on {request.path}, {allowed} is")
     if isinstance(error, web.HTTPRequestEntityTooLarge):
-        return f"the body is larger than {MAX_BODY} bytes"
-    return f"there is nothing at {request.path}"
+        return PayloadTooLarge(f"the body is larger than {MAX_BODY} bytes")
+    return None

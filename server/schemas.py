@@ -16,8 +16,15 @@ MAX_BODY = 32 * 1024 * 1024
 Pair: TypeAlias = Annotated[str, Meta(pattern=r"\A[A-Z]{3}/[A-Z]{3}\Z")]
 Timeframe: TypeAlias = Literal["1min", "5min", "15min", "30min", "1h", "4h", "1d", "1w", "1M"]
 Price: TypeAlias = Annotated[float, Meta(gt=0)]
+# So large that nothing else is refused, and small enough that a sum of them is finite: x / infinity would be a
+# volume_ratio of 0 and no error.
+Volume: TypeAlias = Annotated[float, Meta(ge=0, le=1e300)]
 UserId: TypeAlias = Annotated[str, Meta(max_length=256)] | int | None
 Matrix: TypeAlias = list[list[float]]
+# A manifest's version has at most as many; a name in an error's sentence cannot be longer then.
+Version: TypeAlias = Annotated[str, Meta(max_length=64)]
+# The longest form of ISO 8601 has 35 characters. Read texts are kept (see timestamps), so none may be long.
+IsoText: TypeAlias = Annotated[str, Meta(max_length=40)]
 
 
 class Candle(msgspec.Struct, gc=False):
@@ -27,8 +34,8 @@ class Candle(msgspec.Struct, gc=False):
     high: Price
     low: Price
     close: Price
-    volume: Annotated[float, Meta(ge=0)] = 0.0
-    timestamp: str | int | float | None = None
+    volume: Volume = 0.0
+    timestamp: IsoText | int | float | None = None
 
 
 class StageFeatures(msgspec.Struct):
@@ -42,7 +49,7 @@ CandleList: TypeAlias = Annotated[list[Candle], Meta(max_length=MAX_CANDLES)]
 
 
 class Request(msgspec.Struct, kw_only=True):
-    """What every request for a prediction has. A null stands for the default."""
+    """What every request for a prediction has. Where null is allowed it stands for the default."""
 
     pair: Pair
     timeframe: Timeframe | None = None
@@ -56,14 +63,14 @@ class PredictRequest(Request, kw_only=True):
     """Body of /reversal/predict and /predict, and one item of a batch."""
 
     features: Matrix | StageFeatures | None = None
-    version: str | None = None
+    version: Version | None = None
 
 
 class CompareRequest(Request, kw_only=True):
-    """Body of /reversal/compare. `features` may also hold one entry a version; those are decoded apart."""
+    """Body of /reversal/compare. `features` may also hold one entry a version; only those asked for are decoded."""
 
-    features: Matrix | dict[str, msgspec.Raw] | None = None
-    versions: Annotated[list[str], Meta(min_length=1)] | None = None
+    features: Matrix | dict[Version, msgspec.Raw] | None = None
+    versions: Annotated[list[Version], Meta(min_length=1)] | None = None
 
 
 class BatchRequest(msgspec.Struct):

@@ -46,16 +46,23 @@ class Setting(NamedTuple):
 
 
 def _port(text: str) -> int:
-    port = int(text)
-    if not 0 <= port <= 65535:  # noqa: PLR2004 - TCP's range
+    if not (text.isascii() and text.isdecimal()) or int(text) > 65535:  # noqa: PLR2004 - TCP's range
         raise ValueError
-    return port
+    return int(text)
 
 
 def _text(text: str) -> str:
+    text.encode()  # a variable may hold bytes that are no text, and answers repeat some of these
     if not text.strip():
         raise ValueError
     return text
+
+
+def _folder(text: str) -> Path:
+    folder = Path(_text(text))
+    if not folder.is_dir():
+        raise ValueError
+    return folder
 
 
 def _log_level(text: str) -> str:
@@ -67,7 +74,7 @@ def _log_level(text: str) -> str:
 SETTINGS = (
     Setting("host", f"{PREFIX}HOST", "127.0.0.1", _text, "an address or host name", "the address to listen on"),
     Setting("port", f"{PREFIX}PORT", "8000", _port, "an integer from 0 to 65535", "the port to listen on, 0: any"),
-    Setting("models", f"{PREFIX}MODELS", "models/onnx", lambda t: Path(_text(t)), "a path", "the folder of bundles"),
+    Setting("models", f"{PREFIX}MODELS", "models/onnx", _folder, "a folder that exists", "the folder of bundles"),
     Setting(
         "timezone",
         f"{PREFIX}TIMEZONE",
@@ -82,8 +89,13 @@ SETTINGS = (
 
 
 def read(arguments: Sequence[str], environ: Mapping[str, str]) -> Settings:
-    """Take each setting from its flag, else its variable, else its default; raises SettingsError."""
-    parser = argparse.ArgumentParser(prog="python -m server", description="Candles in, signal out, over HTTP.")
+    """Take each setting from its flag, else its variable if that is not empty, else its default.
+
+    Raises SettingsError.
+    """
+    parser = argparse.ArgumentParser(
+        prog="python -m server", description="Candles in, signal out, over HTTP.", allow_abbrev=False
+    )
     for setting in SETTINGS:
         help_text = f"{setting.help} ({setting.variable}; default {setting.default})"
         parser.add_argument(setting.flag, dest=setting.name, metavar="VALUE", help=help_text)
@@ -99,7 +111,7 @@ def unknown_variables(environ: Mapping[str, str]) -> list[str]:
 
 def _value(setting: Setting, flag: str | None, environ: Mapping[str, str]) -> Any:  # noqa: ANN401 - each has its type
     name = setting.variable if flag is None else setting.flag
-    text = environ.get(setting.variable, setting.default) if flag is None else flag
+    text = (environ.get(setting.variable) or setting.default) if flag is None else flag
     try:
         return setting.parse(text)
     # ZoneInfo raises KeyError for a name that it does not have, and OSError for a folder's.

@@ -13,11 +13,14 @@ from onnx import TensorProto, helper, numpy_helper
 from core.manifest import FILE_NAME, FORMAT_VERSION, DirectionStage, File, Manifest, Stage, encode
 from core.repository import INDEX_NAME
 
-Kind = Literal["mean", "root", "two_inputs", "two_wide", "fixed_batch"]
+Kind = Literal["mean", "unclipped", "root", "first_row", "two_inputs", "two_wide", "fixed_batch"]
 
 
 def network(length: int, width: int, kind: Kind = "mean") -> bytes:
-    """mean: p = mean of the window, clipped to 0-1. root: p = sqrt(0.9 - that mean), NaN where it is above 0.9."""
+    """mean: p = mean of the window, clipped to 0-1. root: p = sqrt(0.9 - that mean), NaN where it is above 0.9.
+
+    first_row declares what it should and answers for the first window of a batch only.
+    """
     nodes = [
         helper.make_node("ReduceMean", ["window"], ["unclipped"], axes=[1, 2], keepdims=0),
         helper.make_node("Clip", ["unclipped", "zero", "one"], ["mean"]),
@@ -27,11 +30,15 @@ def network(length: int, width: int, kind: Kind = "mean") -> bytes:
         "zero": np.array(0.0, np.float32),
         "one": np.array(1.0, np.float32),
     }
-    last = "mean"
+    last = "unclipped" if kind == "unclipped" else "mean"
     if kind == "root":
         constants["limit"] = np.array(0.9, np.float32)
         nodes += [helper.make_node("Sub", ["limit", "mean"], ["rest"]), helper.make_node("Sqrt", ["rest"], ["root"])]
         last = "root"
+    if kind == "first_row":
+        constants |= {"start": np.array([0]), "end": np.array([1])}
+        nodes.append(helper.make_node("Slice", ["mean", "start", "end"], ["first"]))
+        last = "first"
     if kind == "two_wide":
         nodes.append(helper.make_node("Concat", ["mean", "mean"], ["both"], axis=0))
         last = "both"
@@ -42,7 +49,7 @@ def network(length: int, width: int, kind: Kind = "mean") -> bytes:
         inputs.append(helper.make_tensor_value_info("more", TensorProto.FLOAT, [batch, 1]))
     out_width = 2 if kind == "two_wide" else 1
     outputs = [helper.make_tensor_value_info("probability", TensorProto.FLOAT, [batch, out_width])]
-    return _model(nodes, inputs, outputs, constants)
+    return model_bytes(nodes, inputs, outputs, constants)
 
 
 def scaler(length: int, width: int, centre: float, scale: float) -> bytes:
@@ -55,13 +62,13 @@ def scaler(length: int, width: int, centre: float, scale: float) -> bytes:
     ]
     inputs = [helper.make_tensor_value_info("raw", TensorProto.DOUBLE, ["batch", length, width])]
     outputs = [helper.make_tensor_value_info("scaled", TensorProto.FLOAT, ["batch", length, width])]
-    return _model(nodes, inputs, outputs, constants)
+    return model_bytes(nodes, inputs, outputs, constants)
 
 
-def _model(nodes: list, inputs: list, outputs: list, constants: dict[str, np.ndarray]) -> bytes:  # type: ignore[type-arg]
+def model_bytes(nodes: list, inputs: list, outputs: list, constants: dict[str, np.ndarray], opset: int = 17) -> bytes:  # type: ignore[type-arg]
     initializers = [numpy_helper.from_array(value, name) for name, value in constants.items()]
     graph = helper.make_graph(nodes, "graph", inputs, outputs, initializers)
-    model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17)], ir_version=8)
+    model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", opset)], ir_version=8)
     data: bytes = model.SerializeToString()
     return data
 
@@ -73,6 +80,7 @@ def write(
     features: Sequence[str] = ("close", "sma_5"),
     stage2_features: Sequence[str] | None = ("close", "sma_5"),
     length: int = 4,
+    stage2_length: int | None = None,
     threshold: float = 0.5,
     weights: tuple[float, float] = (0.5, 0.5),
     positive: Literal["long", "short"] = "short",
@@ -92,18 +100,22 @@ def write(
         (folder / file.file).write_bytes(graph)
         return file
 
-    def stage_fields(label: str, names: Sequence[str], how: Kind, of: tuple[float, float] | None) -> dict:  # type: ignore[type-arg]
+    def stage_fields(label: str, names: Sequence[str], how: Kind, of: tuple[float, float] | None, steps: int) -> dict:  # type: ignore[type-arg]
         return {
             "features": tuple(names),
-            "sequence_length": length,
+            "sequence_length": steps,
             "parameters": 1,
             "opset": 17,
-            "network": put(f"{label}-network", network(length, len(names), how)),
-            "scaler": put(f"{label}-scaler", scaler(length, len(names), *of)) if of else None,
+            "network": put(f"{label}-network", network(steps, len(names), how)),
+            "scaler": put(f"{label}-scaler", scaler(steps, len(names), *of)) if of else None,
             "sources": {},
             "parity": {},
         }
 
+    stage2 = None
+    if stage2_features:
+        fields = stage_fields("stage2", stage2_features, stage2_kind, stage2_scale, stage2_length or length)
+        stage2 = DirectionStage(**fields, positive=positive)
     manifest = Manifest(
         format_version=FORMAT_VERSION,
         version=version,
@@ -111,10 +123,8 @@ def write(
         description="",
         threshold=threshold,
         confidence_weights=weights,
-        stage1=Stage(**stage_fields("stage1", features, kind, scale)),
-        stage2=DirectionStage(**stage_fields("stage2", stage2_features, stage2_kind, stage2_scale), positive=positive)
-        if stage2_features
-        else None,
+        stage1=Stage(**stage_fields("stage1", features, kind, scale, length)),
+        stage2=stage2,
         metrics={},
         metadata={},
         tools={},

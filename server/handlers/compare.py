@@ -11,15 +11,16 @@ from core.windows import WindowSource
 from server import answers, decoding
 from server.handlers.body import read_json
 from server.keys import CLOCK, REGISTRY
-from server.schemas import DEFAULT_TIMEFRAME
+from server.schemas import DEFAULT_TIMEFRAME, CompareRequest
 
 
 async def compare(request: web.Request) -> web.Response:
     """POST /reversal/compare and /reversal/compare_raw."""
-    wanted, given = decoding.comparison(await read_json(request))
+    wanted = decoding.comparison(await read_json(request))
     serving = request.app[REGISTRY].serving
-    versions = _versions(serving, wanted.versions)
-    outcomes = {version: _outcome(serving, version, given) for version in versions}
+    versions = _versions(serving, wanted)
+    sources = decoding.compared_windows(wanted, versions)
+    outcomes = {version: _outcome(serving, version, source) for version, source in sources.items()}
     _refuse_if_all_failed(outcomes)
     now = request.app[CLOCK].now()
     signals = [None if isinstance(o, ServiceError) else o.decision.signal for o in outcomes.values()]
@@ -41,23 +42,22 @@ async def compare(request: web.Request) -> web.Response:
     return answers.success(data, now)
 
 
-def _versions(serving: Serving, named: list[str] | None) -> list[str]:
-    if named is None:
-        if not serving.detectors:
-            raise ModelUnavailable("no version is loaded")
-        return list(serving.detectors)
-    for i, version in enumerate(named):
+def _versions(serving: Serving, wanted: CompareRequest) -> list[str]:
+    named = {f"versions[{i}]": version for i, version in enumerate(wanted.versions or ())}
+    named |= {f"features.{version}": version for version in decoding.features_by_version(wanted) or ()}
+    for path, version in named.items():
         if version not in serving.known:
-            raise UnknownVersion(version, serving.known, f"versions[{i}]")
-    return list(dict.fromkeys(named))
+            raise UnknownVersion(version, serving.known, path)
+    if not serving.detectors:
+        raise ModelUnavailable("no version is loaded")
+    return list(serving.detectors) if wanted.versions is None else wanted.versions
 
 
-def _outcome(serving: Serving, version: str, given: WindowSource | dict[str, WindowSource]) -> Outcome:
+def _outcome(serving: Serving, version: str, source: WindowSource | InvalidInput) -> Outcome:
+    if isinstance(source, InvalidInput):
+        return source
     try:
         detector = serving.choose(version)
-        source = given.get(version) if isinstance(given, dict) else given
-        if source is None:
-            raise InvalidInput.at(f"features.{version}", "missing")
     except ServiceError as error:
         return error
     return detector.predict([source])[0]

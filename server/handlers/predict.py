@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import TypeAlias
 
 import msgspec
@@ -20,9 +20,10 @@ from server.handlers.body import read_json
 from server.keys import CLOCK, REGISTRY
 from server.schemas import PredictRequest
 
-# A batch runs in slices of this many items with a turn of the event loop between them, so that single predictions
-# beside it do not wait for all of it.
-SLICE = 32
+# A batch runs in slices with a turn of the event loop between them, so that single predictions beside it do not wait
+# for all of it. A slice ends with this many items or, where they are large, this many bytes.
+SLICE_ITEMS = 32
+SLICE_BYTES = 256 * 1024
 
 
 async def predict(request: web.Request) -> web.Response:
@@ -50,15 +51,28 @@ async def _predict(request: web.Request) -> tuple[PredictRequest, Prediction]:
 
 
 async def predict_batch(request: web.Request) -> web.Response:
-    """POST /reversal/predict/batch. All items see the versions as they were when it came."""
-    serving = request.app[REGISTRY].serving
+    """POST /reversal/predict/batch. All items see the same versions."""
     items = decoding.batch(await read_json(request))
+    serving = request.app[REGISTRY].serving
     now = request.app[CLOCK].now()
     results: list[Json] = []
-    for start in range(0, len(items), SLICE):
-        results += _answer_slice(serving, items[start : start + SLICE], now)
+    for some in _slices(items):
+        results += _answer_slice(serving, some, now)
         await asyncio.sleep(0)
     return answers.success({"results": results}, now)
+
+
+def _slices(items: Sequence[msgspec.Raw]) -> Iterator[list[msgspec.Raw]]:
+    some: list[msgspec.Raw] = []
+    size = 0
+    for item in items:
+        some.append(item)
+        size += len(memoryview(item))
+        if len(some) == SLICE_ITEMS or size >= SLICE_BYTES:
+            yield some
+            some, size = [], 0
+    if some:
+        yield some
 
 
 _Item: TypeAlias = tuple[int, PredictRequest, WindowSource]

@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+import functools
+import os
 from pathlib import Path
 
 import pytest
@@ -47,3 +49,41 @@ def test_a_manifest_of_another_version_is_refused(tmp_path: Path) -> None:
     folder = bundles.write(tmp_path).rename(tmp_path / "v2")
     with pytest.raises(BundleRefused, match=r"bundle v2: manifest\.json: version: 'v1' is not the folder's name"):
         bundle.read(folder)
+
+
+def test_a_graph_of_another_opset_than_the_manifest_says_is_refused(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(bundles, "model_bytes", functools.partial(bundles.model_bytes, opset=15))
+    folder = bundles.write(tmp_path)
+    with pytest.raises(BundleRefused, match=r"onnx: it asks for operator sets \{'': 15\}, the manifest says 17"):
+        bundle.read(folder)
+
+
+def test_a_graph_that_is_no_onnx_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(bundles, "network", lambda *_: b"no graph")
+    with pytest.raises(BundleRefused, match=r"stage1-network-\w+\.onnx: not an ONNX file: "):
+        bundle.read(bundles.write(tmp_path))
+
+
+def test_a_pipe_is_refused_and_not_waited_for(tmp_path: Path) -> None:
+    folder = bundles.write(tmp_path)
+    (folder / manifest.FILE_NAME).unlink()
+    os.mkfifo(folder / manifest.FILE_NAME)
+    with pytest.raises(BundleRefused, match=r"manifest\.json: not a regular file"):
+        bundle.read(folder)
+
+
+def test_a_bundle_published_while_it_is_read_is_read_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    folder = bundles.write(tmp_path)
+    decode = manifest.decode
+
+    def publish_meanwhile(data: bytes) -> manifest.Manifest:
+        found = decode(data)
+        if found.threshold == 0.5:
+            (folder / found.stage1.network.file).unlink()
+            bundles.write(tmp_path, threshold=0.6, length=5)
+        return found
+
+    monkeypatch.setattr(manifest, "decode", publish_meanwhile)
+    assert bundle.read(folder).manifest.threshold == 0.6

@@ -167,13 +167,49 @@ def test_a_graph_of_another_shape_is_refused_by_file(tmp_path: Path, kind: Any) 
         detector(tmp_path, kind=kind)
 
 
-def test_a_graph_that_is_no_onnx_is_refused_by_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(bundles, "network", lambda *_: b"no graph")
+def test_a_graph_that_onnx_runtime_refuses_is_refused_by_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    opset_only = b"\x42\x04\x0a\x00\x10\x11"  # opset_import { domain: "" version: 17 }, and no graph
+    monkeypatch.setattr(bundles, "network", lambda *_: opset_only)
     with pytest.raises(BundleRefused, match=r"bundle v1: stage1-network-\w+\.onnx: ONNX Runtime refuses it"):
         detector(tmp_path)
 
 
 def test_a_failed_warm_up_is_a_failed_load(tmp_path: Path) -> None:
     # Zeros, scaled by (x + 1) / 1, are 1.0: the root of 0.9 - 1.0 is NaN.
-    with pytest.raises(BundleRefused, match=r"bundle v1: warm-up: stage2 answered .*nan"):
+    with pytest.raises(BundleRefused, match=r"bundle v1: warm-up: stage2 answered \[nan\], expected 1 prob"):
         detector(tmp_path, stage2_kind="root", stage2_scale=(-1.0, 1.0))
+
+
+@pytest.mark.parametrize("kind", ["unclipped", "first_row"])
+def test_a_network_that_answers_no_probabilities_is_refused_at_load(tmp_path: Path, kind: Any) -> None:  # noqa: ANN401
+    # unclipped answers 2.0 for the zeros, scaled by (x + 2) / 1; first_row answers one row for any batch.
+    with pytest.raises(BundleRefused, match=r"bundle v1: warm-up: stage1 answered .* expected . probabilities"):
+        detector(tmp_path, kind=kind, scale=(-2.0, 1.0) if kind == "unclipped" else (0.0, 1.0))
+
+
+def test_a_scaler_that_makes_infinities_is_refused_at_load(tmp_path: Path) -> None:
+    with pytest.raises(BundleRefused, match=r"bundle v1: warm-up: stage1's scaler makes .* not all finite"):
+        detector(tmp_path, scale=(1.0, 0.0))
+
+
+@pytest.mark.parametrize("value", [1.7, -0.2])
+def test_an_output_outside_0_to_1_is_a_failure(tmp_path: Path, value: float) -> None:
+    (outcome,) = detector(tmp_path, kind="unclipped").predict([given(value)])
+    assert isinstance(outcome, ModelUnavailable)
+    assert "stage1 answered" in outcome.message
+
+
+def test_the_gate_compares_as_float32(tmp_path: Path) -> None:
+    # The float32 nearest to 0.7 is below 0.7: compared in float64, a window at the threshold would not pass.
+    answer = only(detector(tmp_path, threshold=0.7).predict([given(0.7, 0.9)]))
+    assert answer.decision.signal == "short"
+
+
+def test_stages_may_have_windows_of_different_length(tmp_path: Path) -> None:
+    loaded = detector(tmp_path, length=4, stage2_length=6)
+    assert loaded.required_candles == 10
+    two = GivenWindows({"stage1": [[0.9, 0.9]] * 4, "stage2": [[0.8, 0.8]] * 6}, scaled=True)
+    assert only(loaded.predict([two])).decision.signal == "short"
+    (outcome,) = loaded.predict([given(0.9)])
+    assert isinstance(outcome, InvalidInput)
+    assert outcome.details[0].path == "features"

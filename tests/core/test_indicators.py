@@ -84,6 +84,16 @@ def test_a_price_that_hardly_moves_keeps_its_deviation() -> None:
     np.testing.assert_allclose(ours, expected, rtol=1e-9)
 
 
+@pytest.mark.parametrize("price", [1e-6, 1.1, 1e9])
+def test_in_a_market_that_stands_still_nothing_moves(price: float) -> None:
+    flat = np.full(120, price)
+    names = ["macd", "macd_signal", "macd_histogram", "bb_width", "atr_14", "adx_14", "rsi_14", "stoch_k", "ema_26"]
+    found = features.matrix(Indicators(Candles(*[flat] * 5)), names, 20)
+    expected = [0.0] * 6 + [50.0, 50.0, price]
+    # The deviation's mean may round; nothing else does.
+    np.testing.assert_allclose(found, np.tile(expected, (20, 1)), rtol=1e-15, atol=1e-15 * price)
+
+
 def test_parts_are_computed_once_per_series() -> None:
     indicators = Indicators(market.candles(0, 120))
     assert indicators.macd() is indicators.macd()

@@ -45,6 +45,7 @@ def test_what_is_written_is_read_again(document: dict[str, Any]) -> None:
         (lambda d: d["stage1"].update(sequence_length=1999), "need 2003 candles, a request holds at most 2000"),
         (lambda d: d["stage1"]["network"].update(file="../x.onnx"), r"\(at stage1.network.file\)"),
         (lambda d: d["stage1"]["network"].update(sha256="abc"), r"\(at stage1.network.sha256\)"),
+        (lambda d: d["metadata"].update(n=2**64), "holds what no answer could repeat: Integer exceeds 64-bit range"),
         (lambda d: d["stage2"].pop("positive"), "missing required field `positive`"),
         (lambda d: d["stage2"].update(positive="up"), "Invalid enum value 'up'"),
     ],
@@ -80,3 +81,4 @@ def test_one_window_serves_two_stages_only_with_the_same_features_and_scaler(tmp
     assert not takes_same("features", stage2_features=["sma_5", "close"])
     assert not takes_same("scaler", stage2_scale=(1.0, 1.0))
     assert not takes_same("one_scaler", stage2_scale=None)
+    assert not takes_same("length", scale=None, stage2_scale=None, stage2_length=5)

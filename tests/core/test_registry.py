@@ -1,11 +1,12 @@
 from __future__ import annotations
 
-import logging
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
 
 from core import manifest
+from core.detector import Detector
 from core.errors import BundleRefused, Conflict, ModelUnavailable, UnknownVersion
 from core.registry import Registry
 from core.repository import INDEX_NAME, Repository
@@ -29,23 +30,41 @@ def test_the_index_orders_and_the_rest_follows_by_name(tmp_path: Path) -> None:
     (tmp_path / "not a version").mkdir()
     (tmp_path / "empty").mkdir()
     bundles.write_order(tmp_path, "v2", "gone", "v1")
-    assert Repository(tmp_path).versions() == ("v2", "v1", "v10", "v3")
+    assert Repository(tmp_path).listing().versions == ("v2", "v1", "v10", "v3")
 
 
 @pytest.mark.parametrize("content", ["", "[]", '{"order": "v1"}', '{"order": ["../v1"]}'])
-def test_a_broken_index_is_logged_and_versions_come_by_name(
-    tmp_path: Path, content: str, caplog: pytest.LogCaptureFixture
-) -> None:
+def test_a_broken_index_is_a_problem_and_versions_come_by_name(tmp_path: Path, content: str) -> None:
     bundles.write(tmp_path, "v2")
     bundles.write(tmp_path, "v1")
     (tmp_path / INDEX_NAME).write_text(content)
-    assert Repository(tmp_path).versions() == ("v1", "v2")
-    assert INDEX_NAME in caplog.text
+    versions, (problem,) = Repository(tmp_path).listing()
+    assert versions == ("v1", "v2")
+    assert INDEX_NAME in problem
 
 
-def test_a_folder_that_is_not_there_has_no_versions(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
-    assert Repository(tmp_path / "gone").versions() == ()
-    assert "cannot be read" in caplog.text
+def test_a_folder_that_is_not_there_has_no_versions(tmp_path: Path) -> None:
+    versions, (problem,) = Repository(tmp_path / "gone").listing()
+    assert versions == ()
+    assert "cannot be read" in problem
+
+
+def test_a_folder_that_cannot_be_entered_hides_no_other(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    for version in ("v1", "v2"):
+        bundles.write(tmp_path, version)
+    exists = Path.exists
+
+    def guarded(path: Path) -> bool:  # permissions do not stop root, who may be running this
+        if "v2" in path.parts:
+            raise PermissionError(13, "Permission denied")
+        return exists(path)
+
+    monkeypatch.setattr(Path, "exists", guarded)
+    registry = Registry(Repository(tmp_path))
+    registry.load_all()
+    assert registry.serving.active == "v1"
+    broken = registry.entry("v2")
+    assert broken.error == "bundle v2: manifest.json: Permission denied"
 
 
 @pytest.mark.parametrize("version", ["..", ".", "v9", "v1/../v1", ""])
@@ -124,15 +143,23 @@ def test_load_finds_a_bundle_added_since_the_start(registry: Registry, tmp_path:
     assert registry.serving.choose("v3").manifest.version == "v3"
 
 
-def test_a_bundle_added_since_the_start_is_listed_before_it_is_loaded(registry: Registry, tmp_path: Path) -> None:
+def test_a_bundle_added_since_the_start_is_listed_but_looking_changes_nothing(
+    registry: Registry, tmp_path: Path
+) -> None:
     bundles.write(tmp_path, "v3", name="Third")
+    before = registry.serving
     entries = {entry.version: entry for entry in registry.entries()}
     assert list(entries) == ["v2", "v1", "v3"]
     assert not entries["v3"].loaded
     assert entries["v3"].manifest is not None
     assert entries["v3"].manifest.name == "Third"
-    with pytest.raises(ModelUnavailable, match="v3 is not loaded"):
-        registry.serving.choose("v3")
+    assert registry.serving is before
+
+
+def test_listing_reads_no_graph_of_a_version_that_is_not_loaded(registry: Registry, tmp_path: Path) -> None:
+    for graph in bundles.write(tmp_path, "v3").glob("*.onnx"):
+        graph.unlink()
+    assert registry.entry("v3").manifest is not None
 
 
 def test_switch_loads_if_needed_and_tells_the_one_before(registry: Registry, tmp_path: Path) -> None:
@@ -176,13 +203,57 @@ def test_a_loaded_version_whose_folder_is_gone_answers_on(registry: Registry, tm
     (tmp_path / "v1").rename(tmp_path / "elsewhere v1")
     assert [entry.version for entry in registry.entries()] == ["v2", "v1"]
     assert registry.serving.choose("v1").manifest.version == "v1"
-    with pytest.raises(UnknownVersion):
+    with pytest.raises(BundleRefused, match="bundle v1 is gone"):
         registry.load("v1")
+    assert registry.serving.choose("v1").manifest.version == "v1"
 
 
 def test_messages_at_start_name_the_order_given(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
     bundles.write(tmp_path, "v1")
     bundles.write_order(tmp_path, "v5", "v1")
-    with caplog.at_level(logging.WARNING):
-        Registry(Repository(tmp_path)).load_all()
+    Registry(Repository(tmp_path)).load_all()
     assert "names v5, of which there is no bundle" in caplog.text
+
+
+def test_an_error_is_forgotten_once_the_version_loads_or_is_unloaded(registry: Registry, tmp_path: Path) -> None:
+    (file,) = bundles.write(tmp_path, "v3").glob("stage1-network-*")
+    good = file.read_bytes()
+    for mend in (registry.load, registry.unload):
+        bundles.flip_byte(file)
+        registry.unload("v3")
+        with pytest.raises(BundleRefused):
+            registry.load("v3")
+        assert registry.entry("v3").error is not None
+        with pytest.raises(ModelUnavailable, match="v3 is not loaded"):
+            registry.serving.choose("v3")
+        file.write_bytes(good)
+        mend("v3")
+        assert registry.entry("v3").error is None
+
+
+def test_whatever_a_bundle_does_at_load_is_a_refusal_and_logged_whole(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    class Surprise(Detector):
+        def _warm_up(self) -> None:
+            if self.manifest.version == "v1":
+                raise ZeroDivisionError("a surprise")
+
+    for version in ("v1", "v2"):
+        bundles.write(tmp_path, version)
+    monkeypatch.setattr("core.registry.Detector", Surprise)
+    registry = Registry(Repository(tmp_path))
+    registry.load_all()
+    assert registry.serving.active == "v2"
+    assert registry.entry("v1").error == "bundle v1: ZeroDivisionError: a surprise"
+    assert "Traceback" in caplog.text
+
+
+def test_changes_made_at_once_all_hold(registry: Registry, tmp_path: Path) -> None:
+    names = [f"n{i}" for i in range(12)]
+    for name in names:
+        bundles.write(tmp_path, name)
+    with ThreadPoolExecutor(max_workers=4) as pool:
+        list(pool.map(registry.load, names))
+        list(pool.map(registry.unload, names[:6]))
+    assert set(registry.serving.detectors) == {"v1", "v2", *names[6:]}

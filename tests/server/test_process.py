@@ -106,6 +106,28 @@ def test_one_line_names_a_bad_setting_and_nothing_starts() -> None:
     assert run.stderr == "REVERSAL_PORT: 'http' is not valid, expected an integer from 0 to 65535\n"
 
 
+def test_one_line_names_a_host_that_cannot_be_looked_up() -> None:
+    run = subprocess.run(
+        [sys.executable, "-m", "server", "--host", "a..b", "--log-level", "critical"],
+        cwd=ROOT, capture_output=True, text=True, timeout=60, check=False,
+    )  # fmt: skip
+    assert run.returncode == 1
+    assert run.stderr.startswith("cannot listen on a..b:8000: ")
+    assert run.stderr.count("\n") == 1
+
+
+def test_a_client_that_goes_away_is_no_error_of_ours() -> None:
+    with serving() as (url, process):
+        with socket.create_connection(("127.0.0.1", int(url.rpartition(":")[2]))) as client:
+            client.sendall(b"POST /reversal/predict HTTP/1.1\r\nHost: x\r\nContent-Length: 500\r\n\r\n{")
+            time.sleep(0.2)
+        time.sleep(0.2)
+        assert get(f"{url}/livez")[0] == 200
+        process.send_signal(signal.SIGTERM)
+        _, log = process.communicate(timeout=20)
+    assert "Traceback" not in log
+
+
 def test_one_line_names_a_port_that_is_taken() -> None:
     with socket.socket() as taken:
         taken.bind(("127.0.0.1", 0))

@@ -29,7 +29,14 @@ def test_a_flag_wins_over_the_variable_and_the_variable_over_the_default() -> No
         ([], {"REVERSAL_TIMEZONE": "Mars/Olympus"}, "REVERSAL_TIMEZONE: 'Mars/Olympus' is not valid, expected an IANA"),
         ([], {"REVERSAL_TIMEZONE": "../UTC"}, "REVERSAL_TIMEZONE: '../UTC' is not valid"),
         ([], {"REVERSAL_TIMEZONE": "Europe"}, "REVERSAL_TIMEZONE: 'Europe' is not valid"),
-        ([], {"REVERSAL_HOST": ""}, "REVERSAL_HOST: '' is not valid, expected an address"),
+        (["--host", ""], {}, "--host: '' is not valid, expected an address"),
+        ([], {"REVERSAL_PORT": "9_111"}, "REVERSAL_PORT: '9_111' is not valid"),
+        (
+            [],
+            {"REVERSAL_MODELS": "/nonexistent"},
+            "REVERSAL_MODELS: '/nonexistent' is not valid, expected a folder that",
+        ),
+        ([], {"ENVIRONMENT": "\udcff"}, "ENVIRONMENT: '\\udcff' is not valid, expected a name"),
         ([], {"LOG_LEVEL": "loud"}, "LOG_LEVEL: 'loud' is not valid, expected one of debug, info"),
     ],
 )
@@ -40,6 +47,15 @@ def test_a_bad_value_is_named_with_what_was_expected(
         read(arguments, environ)
     assert str(raised.value).startswith(message)
     assert "\n" not in str(raised.value)
+
+
+def test_an_empty_variable_is_as_good_as_none() -> None:
+    assert read([], {"REVERSAL_PORT": "", "LOG_LEVEL": "", "ENVIRONMENT": ""}) == read([], {})
+
+
+def test_a_flag_cannot_be_shortened() -> None:
+    with pytest.raises(SystemExit):
+        read(["--por", "1"], {})
 
 
 def test_unknown_variables_with_our_prefix_are_found() -> None:

@@ -21,7 +21,7 @@ def models(tmp_path: Path) -> Path:
 
     Both see the same two windows. `low` shows 0.1 and 0.2 of them through its scalers, `high` 0.8 and 0.9.
     """
-    for version, centre, positive, weights in (("low", 0.0, "long", (1.0, 0.0)), ("high", -0.7, "short", (0.0, 1.0))):
+    for version, centre, positive, weights in (("low", 0.0, "short", (1.0, 0.0)), ("high", -0.7, "short", (0.0, 1.0))):
         bundles.write(
             tmp_path,
             version,
@@ -38,7 +38,7 @@ def models(tmp_path: Path) -> Path:
 async def test_every_answer_is_wholly_of_one_version(client: Client, post: Post) -> None:
     body = {"pair": "EUR/USD", "features_scaled": False, "features": {"stage1": window(0.1), "stage2": window(0.2)}}
     expected = {
-        "low": ("short", pytest.approx(0.1, abs=1e-6), pytest.approx(0.8, abs=1e-6), pytest.approx(0.1, abs=1e-6)),
+        "low": ("long", pytest.approx(0.1, abs=1e-6), pytest.approx(0.8, abs=1e-6), pytest.approx(0.1, abs=1e-6)),
         "high": ("short", pytest.approx(0.8, abs=1e-6), pytest.approx(0.9, abs=1e-6), pytest.approx(0.9, abs=1e-6)),
     }
     seen = {"low": 0, "high": 0}

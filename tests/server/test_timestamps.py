@@ -20,6 +20,8 @@ from server.timestamps import order_of_time
         [1760605200.5, 1760608800000],
         ["2025-10-16T09:00:00Z", 1760608800],
         [-5, 0],
+        [-200_000_000_000, -5],
+        [253_402_300_799, 253_402_300_799_999],
     ],
 )
 def test_what_is_in_order_stays(timestamps: list[str | float | None]) -> None:
@@ -40,6 +42,8 @@ def test_what_is_not_in_order_is_sorted_whichever_way_it_is_written() -> None:
         ([""], "data[0].timestamp"),
         (["1760605200"], "data[0].timestamp"),
         ([1, 10**30], "data[1].timestamp"),
+        ([1, 253_402_300_800_000], "data[1].timestamp"),
+        ([-(10**30), 1], "data[0].timestamp"),
         (["0001-01-01T00:00:00+14:00", "9999-12-31T23:59:59-14:00"], None),
     ],
 )
