@@ -1,0 +1,56 @@
+"""`python -m convert`: the detectors of a folder of Keras files, proven and published as ONNX bundles."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+from convert import versions
+from convert.errors import Refused
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run the command; gives the exit code: 0, 1 where something was refused, 2 for wrong arguments."""
+    options = _parser().parse_args(arguments)
+    try:
+        _convert(options.source, options.output, options.version)
+    except Refused as error:
+        sys.stderr.write(f"error: {error}; nothing was published\n")
+        return 1
+    except OSError as error:
+        sys.stderr.write(f"error: {error.filename}: {error.strerror}\n")
+        return 1
+    return 0
+
+
+def _convert(source: Path, output: Path, only: str | None) -> None:
+    found = versions.read(source)
+    if only is not None and only not in found.versions:
+        raise Refused.at("VERSION", f"{versions.FILE_NAME} has no version {only!r}, only {', '.join(found.versions)}")
+    chosen = {name: version for name, version in found.versions.items() if only in (None, name)}
+    for name, version in chosen.items():
+        versions.check_files(source, name, version)
+
+    # These import scikit-learn and ONNX Runtime, and later TensorFlow: seconds that a typing error need not cost.
+    from convert import bundle, publish, report  # noqa: PLC0415
+
+    with report.progress(sum(len(version.stages) for version in chosen.values())) as step:
+        bundles = [bundle.convert(source, name, version, step) for name, version in chosen.items()]
+    publish.publish(bundles, output, found.order)
+    report.show(bundles, output)
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(prog="python -m convert", description=__doc__)
+    parser.add_argument(
+        "--source", type=Path, default=Path("models/keras"), help="where versions.toml lies (%(default)s)"
+    )
+    parser.add_argument("--output", type=Path, default=Path("models/onnx"), help="where the bundles go (%(default)s)")
+    parser.add_argument("--version", help="convert this version only (default: all)")
+    return parser
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,93 @@
+"""Keras' activation functions as ONNX nodes, and as the activations of ONNX's recurrent nodes."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from convert.errors import Refused
+from convert.graph import Graph, Keras
+
+
+class Fused(NamedTuple):
+    """An activation inside LSTM or GRU. ONNX lists the alphas and betas of those functions alone that have one."""
+
+    name: str
+    alpha: float | None = None
+    beta: float | None = None
+
+
+# The two slopes of `hard_sigmoid`: Keras 3 redefined clip(0.2 x + 0.5, 0, 1) as relu6(x + 3) / 6.
+_HARD_SLOPE = {"tf_keras": 0.2, "keras": 1.0 / 6.0}
+
+_NODES: dict[str, Callable[[Graph, str, str], str]] = {
+    "linear": lambda _g, _scope, x: x,
+    "sigmoid": lambda g, scope, x: g.value("Sigmoid", scope, x),
+    "tanh": lambda g, scope, x: g.value("Tanh", scope, x),
+    "relu": lambda g, scope, x: g.value("Relu", scope, x),
+    "softmax": lambda g, scope, x: g.value("Softmax", scope, x, axis=-1),
+    "elu": lambda g, scope, x: g.value("Elu", scope, x, alpha=1.0),
+    "selu": lambda g, scope, x: g.value("Selu", scope, x),
+    "softplus": lambda g, scope, x: g.value("Softplus", scope, x),
+    "softsign": lambda g, scope, x: g.value("Softsign", scope, x),
+    "silu": lambda g, scope, x: g.value("Mul", scope, x, g.value("Sigmoid", scope, x)),
+    "leaky_relu": lambda g, scope, x: g.value("LeakyRelu", scope, x, alpha=0.2),
+}
+_NODES["swish"] = _NODES["silu"]
+
+_FUSED = {
+    "linear": Fused("Affine", 1.0, 0.0),
+    "sigmoid": Fused("Sigmoid"),
+    "tanh": Fused("Tanh"),
+    "relu": Fused("Relu"),
+    "elu": Fused("Elu", 1.0),
+    "softplus": Fused("Softplus"),
+    "softsign": Fused("Softsign"),
+    "leaky_relu": Fused("LeakyRelu", 0.2),
+}
+
+
+def is_known(name: str) -> bool:
+    """Whether a file may name this function."""
+    return name in _NODES or name == "hard_sigmoid"
+
+
+def apply(graph: Graph, scope: str, x: str, function: Keras) -> str:
+    """Add the function's nodes; raises Refused for one that is not in the table."""
+    name, framework = _identity(function)
+    if name == "hard_sigmoid":
+        return graph.value("HardSigmoid", scope, x, alpha=_HARD_SLOPE[framework], beta=0.5)
+    if name not in _NODES:
+        raise Refused.at(scope, f"activation {name!r} cannot be converted; known: {_names(_NODES)}")
+    return _NODES[name](graph, scope, x)
+
+
+def fused(scope: str, function: Keras) -> Fused:
+    """The function as a recurrent node's own; raises Refused for one that such nodes do not know."""
+    name, framework = _identity(function)
+    if name == "hard_sigmoid":
+        return Fused("HardSigmoid", _HARD_SLOPE[framework], 0.5)
+    if name not in _FUSED:
+        raise Refused.at(scope, f"activation {name!r} cannot run inside a recurrent layer; known: {_names(_FUSED)}")
+    return _FUSED[name]
+
+
+def clipped_relu(graph: Graph, scope: str, x: str, slope: float, ceiling: float | None) -> str:
+    """max(x, 0) with `slope` below zero, at most `ceiling`."""
+    y = graph.value("LeakyRelu", scope, x, alpha=slope) if slope else graph.value("Relu", scope, x)
+    if ceiling is None:
+        return y
+    return graph.value("Min", scope, y, graph.constant(f"{scope}/ceiling", np.array(ceiling, np.float32)))
+
+
+def _identity(function: Keras) -> tuple[str, str]:
+    """The function's name and its framework. A function from elsewhere keeps its module, and so is in no table."""
+    module, name = function.__module__, function.__name__
+    framework = module.partition(".")[0]
+    return (name if framework in _HARD_SLOPE else f"{module}.{name}"), framework
+
+
+def _names(table: dict[str, Any]) -> str:
+    return ", ".join(sorted([*table, "hard_sigmoid"]))

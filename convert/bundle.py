@@ -1,0 +1,79 @@
+"""One version of versions.toml, converted and proven: its manifest and its graphs, ready to be published."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from convert import stage, versions
+from convert.errors import Refused
+from convert.parity import Rule
+from convert.stage import ConvertedStage, Report
+from convert.versions import DirectionStageFiles, StageFiles, Version
+from core.decision import decide
+from core.manifest import FORMAT_VERSION, DirectionStage, Manifest, ManifestError, Stage
+
+
+class Bundle(NamedTuple):
+    """`graphs` by file name, `reports` by stage."""
+
+    manifest: Manifest
+    graphs: dict[str, bytes]
+    reports: dict[str, Report]
+
+
+def convert(source: Path, name: str, version: Version, step: Callable[[str], None]) -> Bundle:
+    """Convert and prove all stages of a version; raises Refused. `step` is told what comes next."""
+    stages: dict[str, ConvertedStage] = {}
+    metadata: dict[str, dict[str, Any]] = {}
+    for label, files in version.stages.items():
+        place = f"{name} {label}"
+        try:
+            stages[label] = stage.convert(source, label, files, _rule(version, files), _within(place, step))
+        except Refused as error:
+            raise Refused.at(place, error) from None
+        metadata[label] = versions.read_metadata(source, files)
+    stage2 = None
+    if version.stage2 is not None:
+        stage2 = DirectionStage(**stages["stage2"].fields, positive=version.stage2.positive)
+    manifest = Manifest(
+        format_version=FORMAT_VERSION,
+        version=name,
+        name=version.name,
+        description=version.description,
+        threshold=version.threshold,
+        confidence_weights=version.confidence_weights,
+        stage1=Stage(**stages["stage1"].fields),
+        stage2=stage2,
+        metrics={label: found["metrics"] for label, found in metadata.items() if "metrics" in found},
+        metadata={
+            label: {k: v for k, v in found.items() if k != "metrics"} for label, found in metadata.items() if found
+        },
+        tools={tool: release for converted in stages.values() for tool, release in converted.tools.items()},
+    )
+    try:
+        manifest.check()
+    except ManifestError as error:
+        raise Refused.at(name, error) from None
+    graphs = {file: data for converted in stages.values() for file, data in converted.graphs.items()}
+    return Bundle(manifest, graphs, {label: converted.report for label, converted in stages.items()})
+
+
+def _within(place: str, step: Callable[[str], None]) -> Callable[[str], None]:
+    return lambda text: step(f"{place}: {text}")
+
+
+def _rule(version: Version, files: StageFiles) -> Rule:
+    """The product's rule as seen by one stage: the gate for Stage 1, the direction behind an open gate for Stage 2.
+
+    If each of the two is the same on every window, then so is the signal of any pair of windows.
+    """
+    if isinstance(files, DirectionStageFiles):
+        return Rule(lambda p2: decide(1.0, p2, threshold=version.threshold, positive=files.positive).signal, border=0.5)
+    return Rule(
+        lambda p1: (
+            "a reversal" if decide(p1, None, threshold=version.threshold, positive=None).reversal_detected else "hold"
+        ),
+        border=version.threshold,
+    )

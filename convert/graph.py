@@ -1,0 +1,139 @@
+"""An ONNX graph under construction, written so that the same model always gives the same bytes."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from typing import Any, TypeAlias
+
+import numpy as np
+import onnx
+from numpy.typing import NDArray
+from onnx import TensorProto, helper, numpy_helper
+
+from convert.errors import Refused
+
+OPSET = 17
+# What onnxruntime 1.15 and every later one reads.
+_IR_VERSION = 8
+_PRODUCER = "reversal.convert"
+
+# A layer, model or function of tf_keras or keras, which ship no types.
+Keras: TypeAlias = Any
+# What a node takes for an attribute: a number, a text, or a list of either.
+Attribute: TypeAlias = Any
+
+
+@dataclass(frozen=True)
+class Tensor:
+    """A value of the graph.
+
+    shape: without the batch, and always as Keras sees it: (steps, features) or (features,).
+    time_major: the value lies as (steps, batch, features), as ONNX's recurrent nodes take and give it.
+    mask: the name of a bool (batch, steps), true where a step counts, or None where all do.
+    """
+
+    name: str
+    shape: tuple[int, ...]
+    time_major: bool = False
+    mask: str | None = None
+
+
+class Graph:
+    """Nodes in the order in which they run, and the constants they use."""
+
+    def __init__(self) -> None:
+        self._nodes: list[onnx.NodeProto] = []
+        self._constants: dict[str, onnx.TensorProto] = {}
+        self._names: set[str] = set()
+        self._turned: dict[str, Tensor] = {}
+
+    def node(self, op: str, scope: str, inputs: Sequence[str], outputs: int = 1, **attributes: Attribute) -> list[str]:
+        """Add a node named `scope`/`op`; returns its outputs' names. An input "" is one that is left out."""
+        name = self._unique(f"{scope}/{op}")
+        results = [name] if outputs == 1 else [f"{name}:{i}" for i in range(outputs)]
+        self._nodes.append(helper.make_node(op, list(inputs), results, name=name, **attributes))
+        return results
+
+    def value(self, op: str, scope: str, *inputs: str, **attributes: Attribute) -> str:
+        """Add a node with one output; returns its name."""
+        return self.node(op, scope, inputs, **attributes)[0]
+
+    def constant(self, name: str, array: NDArray[Any]) -> str:
+        """Add a constant. A layer that is used twice has its weights once."""
+        tensor = numpy_helper.from_array(np.asarray(array, order="C"), name)
+        known = self._constants.get(name)
+        if known is not None and known == tensor:
+            return name
+        tensor.name = self._unique(name)
+        self._constants[tensor.name] = tensor
+        return tensor.name
+
+    def batch_major(self, tensor: Tensor) -> Tensor:
+        """The tensor as (batch, steps, features)."""
+        return self._turn(tensor) if tensor.time_major else tensor
+
+    def time_major(self, tensor: Tensor) -> Tensor:
+        """The tensor as (steps, batch, features)."""
+        return tensor if tensor.time_major else self._turn(tensor)
+
+    def _turn(self, tensor: Tensor) -> Tensor:
+        """Swap batch and steps. Turning back finds the original, so that stacked layers do not turn to and fro."""
+        if tensor.name not in self._turned:
+            turned = self.value("Transpose", tensor.name.split("/")[0], tensor.name, perm=[1, 0, 2])
+            self._turned[tensor.name] = replace(tensor, name=turned, time_major=not tensor.time_major)
+            self._turned[turned] = tensor
+        return replace(self._turned[tensor.name], mask=tensor.mask)
+
+    def _unique(self, name: str) -> str:
+        candidate, n = name, 1
+        while candidate in self._names:
+            n += 1
+            candidate = f"{name}_{n}"
+        self._names.add(candidate)
+        return candidate
+
+    def finish(
+        self, inputs: tuple[str, int, Sequence[int]], output: tuple[str, int, Sequence[int]], result: str
+    ) -> onnx.ModelProto:
+        """The checked model. `inputs` and `output`: name, element type, shape without the batch.
+
+        `result` is the value to hand out. What does not lead to it is left out. Raises Refused for a Loop or Scan,
+        which would be an order of magnitude slower than the fused node it stands for.
+        """
+        if not self._nodes or result == inputs[0]:
+            result = self.value("Identity", "output", result)
+        nodes = self._needed(result)
+        for node in nodes:
+            if node.op_type in {"Loop", "Scan"}:
+                raise Refused.at(node.name, f"became a {node.op_type}, which is never fused")
+            _rename(node, result, output[0])
+        used = {name for node in nodes for name in node.input}
+        graph = helper.make_graph(
+            nodes,
+            "graph",
+            [helper.make_tensor_value_info(inputs[0], inputs[1], ["batch", *inputs[2]])],
+            [helper.make_tensor_value_info(output[0], output[1], ["batch", *output[2]])],
+            [constant for name, constant in self._constants.items() if name in used],
+        )
+        model = helper.make_model(
+            graph, producer_name=_PRODUCER, ir_version=_IR_VERSION, opset_imports=[helper.make_opsetid("", OPSET)]
+        )
+        onnx.checker.check_model(model, full_check=True)
+        return model
+
+    def _needed(self, result: str) -> list[onnx.NodeProto]:
+        wanted, nodes = {result}, []
+        for node in reversed(self._nodes):
+            if wanted.intersection(node.output):
+                wanted.update(node.input)
+                nodes.append(node)
+        return nodes[::-1]
+
+
+def _rename(node: onnx.NodeProto, old: str, new: str) -> None:
+    node.input[:] = [new if name == old else name for name in node.input]
+    node.output[:] = [new if name == old else name for name in node.output]
+
+
+FLOAT, DOUBLE, BOOL = TensorProto.FLOAT, TensorProto.DOUBLE, TensorProto.BOOL

@@ -1,0 +1,100 @@
+"""One output of a loaded Keras model, as a stage: its window, its parameters, its answers."""
+
+from __future__ import annotations
+
+import time
+from statistics import median
+from typing import TypeAlias
+
+import numpy as np
+from numpy.typing import NDArray
+
+from convert import keras_files, network
+from convert.errors import Refused
+from convert.graph import Keras
+from convert.keras_files import KerasFile
+
+Floats32: TypeAlias = NDArray[np.float32]
+
+_BATCH = 256
+_WINDOW_SHAPE = 3  # batch, steps, features
+
+
+class KerasModel:
+    """The reference that a network graph is measured against."""
+
+    def __init__(self, file: KerasFile, output: str | None, sequence_length: int | None) -> None:
+        """Load the file and choose its output by name; raises Refused, without the file's name."""
+        self.framework = keras_files.import_framework(file.framework)
+        self.tool: tuple[str, str] = (file.framework, str(self.framework.__version__))
+        self.model = self._chosen(keras_files.load(file), output)
+        self.parameters = int(self.model.count_params())
+        self._batch, steps, features = self._input_shape()
+        self.window = (_steps(steps, sequence_length), features)
+        self.mask_values = tuple(
+            sorted({float(x.mask_value) for x in _all_layers(self.model) if hasattr(x, "mask_value")})
+        )
+
+    def predict(self, windows: Floats32) -> Floats32:
+        """What the framework answers: (batch, 1) from (batch, steps, features). Every window starts from no state."""
+        if self._batch is None:
+            return np.asarray(self.model.predict(windows, batch_size=_BATCH, verbose=0))
+        # A fixed batch, as stateful models have: fill up the last one, and forget between them.
+        missing = -len(windows) % self._batch
+        filled = np.concatenate([windows, np.zeros((missing, *windows.shape[1:]), windows.dtype)])
+        answers = []
+        for batch in filled.reshape(-1, self._batch, *windows.shape[1:]):
+            self._reset()
+            answers.append(np.asarray(self.model.predict_on_batch(batch)))
+        return np.concatenate(answers)[: len(windows)]
+
+    def seconds(self, runs: int = 7) -> float:
+        """Median time of `model.predict` for one window (for one batch where its size is fixed)."""
+        windows = np.zeros((self._batch or 1, *self.window), np.float32)
+        self.model.predict(windows, verbose=0)
+        times = []
+        for _ in range(runs):
+            start = time.perf_counter()
+            self.model.predict(windows, verbose=0)
+            times.append(time.perf_counter() - start)
+        return median(times)
+
+    def _chosen(self, model: Keras, output: str | None) -> Keras:
+        names = list(getattr(network.functional(model), "output_names", None) or [])
+        if output is None and len(names) > 1:
+            raise Refused(f"the model has {len(names)} outputs, name one with `output`: {', '.join(names)}")
+        if output is not None and output not in names:
+            raise Refused(f"the model has no output {output!r}, only {', '.join(names)}")
+        if len(names) <= 1:
+            return model
+        inputs = model.inputs if len(model.inputs) > 1 else model.inputs[0]
+        return self.framework.Model(inputs, model.outputs[names.index(str(output))])
+
+    def _input_shape(self) -> tuple[int | None, int | None, int]:
+        shapes = [tuple(x.shape) for x in self.model.inputs or ()]
+        if len(shapes) != 1 or len(shapes[0]) != _WINDOW_SHAPE or shapes[0][2] is None:
+            raise Refused(f"the model's inputs have the shapes {shapes}, expected one (batch, steps, features)")
+        batch, steps, features = shapes[0]
+        return batch, steps, int(features)
+
+    def _reset(self) -> None:
+        for layer in _all_layers(self.model):
+            if getattr(layer, "stateful", False) and hasattr(layer, "cell"):
+                layer.reset_states()
+
+
+def _all_layers(model: Keras) -> list[Keras]:
+    """Every layer, those of models and wrappers inside included."""
+    inner = [*getattr(model, "layers", ())]
+    inner += [
+        x for x in (getattr(model, "forward_layer", None), getattr(model, "backward_layer", None)) if x is not None
+    ]
+    return [model, *(layer for x in inner for layer in _all_layers(x))]
+
+
+def _steps(of_model: int | None, of_versions: int | None) -> int:
+    if of_model is None and of_versions is None:
+        raise Refused("the model leaves the window's length open; state it with `sequence_length`")
+    if of_model is not None and of_versions not in (None, of_model):
+        raise Refused(f"sequence_length is {of_versions}, but the model's window is {of_model} steps long")
+    return int(of_model or of_versions or 0)

@@ -1,0 +1,76 @@
+"""Masked steps around a fused recurrent node, without a loop.
+
+In Keras a masked step holds the state and repeats the last output. ONNX knows sequences that end early, but none with
+holes. So the steps that count are moved to the front, the node runs over their number, and its outputs are put back
+where they belong.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+from onnx import TensorProto
+
+from convert.graph import Graph, Tensor
+
+
+class MaskedSteps:
+    """The steps of a tensor that has a mask.
+
+    count: the name of how many count in each window, int32 (batch,), as LSTM and GRU take it. It may be 0.
+    """
+
+    def __init__(self, graph: Graph, scope: str, mask: str, length: int) -> None:
+        self._graph, self._scope, self._mask, self._length = graph, scope, mask, length
+        self._counts = self._value("Cast", mask, to=TensorProto.INT64)
+        self._total = self._value("ReduceSum", self._counts, self._integers(1), keepdims=1)
+        # How many count up to and with each step: (batch, steps).
+        self._rank = self._value("CumSum", self._counts, graph.constant("number_1", np.array(1)))
+        total = self._value("Squeeze", self._total, self._integers(1))
+        self.count = self._value("Cast", total, to=TensorProto.INT32)
+
+    def packed(self, x: Tensor) -> Tensor:
+        """The steps of `x` that count, in front; behind them the others, which nobody reads."""
+        # Keys that are all different make the order certain: the steps that count first, and the earliest first.
+        first = self._value("Mul", self._counts, self._integers(self._length))
+        keys = self._value("Add", first, self._integers(*range(self._length, 0, -1)))
+        _, order = self._graph.node("TopK", self._scope, [keys, self._integers(self._length)], outputs=2)
+        return replace(x, name=self._gathered(self._graph.batch_major(x).name, order), time_major=False)
+
+    def spread(self, y: Tensor, *, backwards: bool, zero: bool) -> Tensor:
+        """The node's outputs, each back at its step. A masked step repeats the output before it, in running order.
+
+        Where there is none before it, the output is zero; with `zero` (Keras' zero_output_for_mask) it always is.
+        """
+        if backwards:  # before a step come the later ones
+            index = self._value("Sub", self._rank, self._counts)
+            exists = self._value("Less", index, self._total)
+        else:
+            index = self._value("Sub", self._rank, self._integers(1))
+            exists = self._value("Greater", self._rank, self._integers(0))
+        lowest, highest = (self._graph.constant(f"number_{n}", np.array(n)) for n in (0, self._length - 1))
+        index = self._value("Clip", index, lowest, highest)
+        spread = self._gathered(self._graph.batch_major(y).name, index)
+        shown = self._value("Unsqueeze", self._mask if zero else exists, self._integers(2))
+        return replace(y, name=self._zero_unless(shown, spread), time_major=False)
+
+    def zero_unless_counted(self, y: Tensor, step: int) -> Tensor:
+        """`y`, of shape (batch, features), where `step` counts, else 0."""
+        shown = self._value("Gather", self._mask, self._integers(step), axis=1)
+        return replace(y, name=self._zero_unless(shown, y.name))
+
+    def _gathered(self, values: str, index: str) -> str:
+        """values[window, index[window, step]], from (batch, steps, features) and (batch, steps)."""
+        places = self._value("Unsqueeze", index, self._integers(2))
+        return self._value("GatherND", values, places, batch_dims=1)
+
+    def _zero_unless(self, shown: str, values: str) -> str:
+        return self._value("Where", shown, values, self._graph.constant("zero", np.array(0.0, np.float32)))
+
+    def _integers(self, *values: int) -> str:
+        name = "integers_" + ("_".join(map(str, values)) if len(values) == 1 else f"{values[0]}_to_{values[-1]}")
+        return self._graph.constant(name, np.array(values))
+
+    def _value(self, op: str, *inputs: str, **attributes: int) -> str:
+        return self._graph.value(op, self._scope, *inputs, **attributes)

@@ -1,0 +1,117 @@
+"""A Keras model, of either framework, as one ONNX graph: window in, probability out."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from typing import NamedTuple
+
+import onnx
+
+from convert import layers
+from convert.errors import Refused
+from convert.graph import FLOAT, Graph, Keras, Tensor
+
+INPUT, OUTPUT = "window", "probability"
+
+
+class _Call(NamedTuple):
+    """One use of a layer: the ids of the symbolic tensors that it takes and gives."""
+
+    layer: Keras
+    inputs: list[int]
+    outputs: list[int]
+    masked: bool
+
+
+def build(model: Keras, window: tuple[int, int]) -> onnx.ModelProto:
+    """The graph of a model with one input and one output of width 1.
+
+    It takes float32 (batch, steps, features), `window` being the latter two, and gives float32 (batch, 1). Weights
+    are those of inference: dropout and noise are inert, and a stateful layer starts from nothing. Raises Refused for
+    a layer or an option of one that cannot be converted.
+    """
+    graph = Graph()
+    (result,) = _emit(graph, "", model, [Tensor(INPUT, window)])
+    if result.shape != (1,):
+        raise Refused(f"the output has shape (batch, {_listed(result.shape)}), a probability has (batch, 1)")
+    return graph.finish((INPUT, FLOAT, window), (OUTPUT, FLOAT, (1,)), result.name)
+
+
+def functional(model: Keras) -> Keras:
+    """The functional model: a Sequential of Keras 3 wraps the one that it builds, of Keras 2 it is one."""
+    return getattr(model, "_functional", None) or model
+
+
+def _emit(graph: Graph, scope: str, model: Keras, inputs: Sequence[Tensor]) -> list[Tensor]:
+    """Add all of a model's calls, models inside it included."""
+    model = functional(model)
+    if not getattr(model, "_nodes_by_depth", None):
+        raise Refused.at(scope or model.name, "the model was never built: its file does not say its input's shape")
+    tensors = dict(zip((id(x) for x in model.inputs), inputs, strict=True))
+    for call in _calls(model):
+        name = f"{scope}{call.layer.name}"
+        if not tensors.keys() >= set(call.inputs):
+            raise Refused.at(name, f"{type(call.layer).__name__} is called with what only a mask can be made of")
+        given = [tensors[i] for i in call.inputs]
+        if call.masked and given[0].mask is None:
+            raise Refused.at(name, f"{type(call.layer).__name__} is called with a mask that no layer gave")
+        if type(call.layer).__name__ in layers.MODELS:
+            results = _emit(graph, f"{name}/", call.layer, given)
+        else:
+            results = [layers.emit(graph, name, call.layer, given)]
+        if len(results) != len(call.outputs):
+            raise Refused.at(
+                name, f"{type(call.layer).__name__} gives {len(call.outputs)} tensors, only one can be used"
+            )
+        tensors.update(zip(call.outputs, results, strict=True))
+    return [tensors[id(x)] for x in model.outputs]
+
+
+def _calls(model: Keras) -> Iterator[_Call]:
+    """The calls of a functional model, each after those that it depends on."""
+    for depth in sorted(model._nodes_by_depth, reverse=True):  # noqa: SLF001 - the graph has no public form
+        for node in model._nodes_by_depth[depth]:  # noqa: SLF001
+            if not node.is_input:
+                yield from _keras_3_call(node) if hasattr(node, "operation") else _keras_2_call(node)
+
+
+def _keras_2_call(node: Keras) -> Iterator[_Call]:
+    _check_arguments(node.layer, node.call_args, node.call_kwargs, len(node.keras_inputs))
+    yield _Call(node.layer, _ids(node.keras_inputs), _ids(_flat(node.outputs)), masked=False)
+
+
+def _keras_3_call(node: Keras) -> Iterator[_Call]:
+    layer, kwargs = node.operation, dict(node.arguments.kwargs)
+    if layers.is_mask_operation(type(layer).__name__, type(layer).__module__):
+        return
+    masks = _ids(_flat(kwargs.pop("mask", [])))
+    taken = [i for i in _ids(node.input_tensors) if i not in masks]
+    _check_arguments(layer, node.arguments.args, kwargs, len(taken))
+    yield _Call(layer, taken, _ids(node.outputs), masked=bool(masks))
+
+
+def _check_arguments(layer: Keras, args: object, kwargs: dict[str, object], tensors: int) -> None:
+    """Refuse a call with more than tensors, such as training=True, which keeps a dropout awake."""
+    values = [("argument", x) for x in _flat(args)] + [
+        (name, x) for name, given in kwargs.items() for x in _flat(given)
+    ]
+    passed = [(name, x) for name, x in values if x is not None and x is not False]
+    if len(passed) > tensors:
+        odd = [f"{name}={x!r}" for name, x in passed if not hasattr(x, "_keras_history")]
+        raise Refused.at(
+            layer.name, f"{type(layer).__name__} is called with {', '.join(odd)}, which cannot be converted"
+        )
+
+
+def _ids(tensors: Sequence[object]) -> list[int]:
+    return [id(x) for x in tensors if x is not None]
+
+
+def _flat(value: object) -> list[object]:
+    if isinstance(value, dict):
+        return [x for part in value.values() for x in _flat(part)]
+    return [x for part in value for x in _flat(part)] if isinstance(value, list | tuple) else [value]
+
+
+def _listed(shape: tuple[int, ...]) -> str:
+    return ", ".join(str(n) for n in shape)

@@ -1,0 +1,189 @@
+"""The gate: a graph is published only if it answers as the framework that loaded the file does.
+
+Windows are drawn from a fixed seed. Three kinds go through the network: standard normal, where a model masks steps
+also with steps masked; raw values around the scaler's centre and scale, through the scaler graph first; and extremes.
+The extremes are constant windows and windows in which one feature is extreme and the others 0: with all features
+extreme at random, sums of large numbers of either sign cancel, and in float32 the framework's own answer is then
+rounding noise.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from typing import Any, NamedTuple, Protocol, TypeAlias
+
+import numpy as np
+import onnxruntime as ort
+from numpy.typing import NDArray
+
+from convert.errors import Refused
+from convert.scalers import Scaler
+
+TOLERANCE = 1e-5
+SCALER_TOLERANCE = 1e-6
+RANDOM_WINDOWS = 1_000  # of each of the two random kinds
+MASKED_WINDOWS = 200  # for each value that the model masks
+SCALER_WINDOWS = 50  # at each level
+EXTREMES = (10.0, -10.0, 1e6, -1e6)
+LEVELS = {"price level 1.1": 1.1, "price level 150": 150.0, "volume level 1e9": 1e9}
+_SEED = 20171231
+
+Floats32: TypeAlias = NDArray[np.float32]
+Floats: TypeAlias = NDArray[np.float64]
+
+
+class Reference(Protocol):
+    """What answers as it should: convert.keras_model.KerasModel."""
+
+    tool: tuple[str, str]
+    window: tuple[int, int]
+    mask_values: tuple[float, ...]
+
+    def predict(self, windows: Floats32) -> Floats32:
+        """(batch, 1) from (batch, steps, features)."""
+        ...
+
+
+class Rule(NamedTuple):
+    """The product's decision on one stage's output, and the value at which it turns."""
+
+    decide: Callable[[float], str]
+    border: float
+
+
+class Session:
+    """A graph in ONNX Runtime, one thread, as the server runs it."""
+
+    def __init__(self, graph: bytes) -> None:
+        options = ort.SessionOptions()
+        options.intra_op_num_threads = 1
+        options.inter_op_num_threads = 1
+        options.log_severity_level = 3
+        self._session = ort.InferenceSession(graph, options, providers=["CPUExecutionProvider"])
+        self._input, self._output = self._session.get_inputs()[0].name, self._session.get_outputs()[0].name
+
+    def run(self, values: Floats | Floats32) -> Floats32:
+        """The graph's one output for its one input."""
+        result: Floats32 = self._session.run([self._output], {self._input: values})[0]
+        return result
+
+
+class _Windows(NamedTuple):
+    kind: str
+    expected_input: Floats32  # to the framework
+    found_input: Floats32  # to the graph: the same, but scaled by the scaler graph
+    names: list[str] | None = None  # of each window, where they are not numbered
+
+
+def check_network(
+    reference: Reference, network: Session, scaler: tuple[Scaler, Session] | None, features: tuple[str, ...], rule: Rule
+) -> dict[str, Any]:
+    """Compare value, shape, dtype and decision on each window; gives the figures, raises Refused.
+
+    A decision must be the same wherever the framework's answer is more than TOLERANCE from the rule's border.
+    """
+    count, decisions, largest = 0, 0, 0.0
+    for windows in _windows(reference, scaler, features):
+        expected, found = reference.predict(windows.expected_input), network.run(windows.found_input)
+        for what, of_reference, of_graph in (
+            ("shape", expected.shape, found.shape),
+            ("dtype", expected.dtype, found.dtype),
+        ):
+            if of_reference != of_graph:
+                raise Refused.at(windows.kind, f"expected the {what} {of_reference}, got {of_graph}")
+        with np.errstate(invalid="ignore"):  # inf - inf is NaN, and NaN is refused below
+            difference = np.abs(found.astype(np.float64) - expected)[:, 0]
+        for i in np.flatnonzero(~(difference <= TOLERANCE) | (expected < 0.0)[:, 0] | (expected > 1.0)[:, 0])[:1]:
+            _refuse_value(windows, int(i), reference.tool, float(expected[i, 0]), float(found[i, 0]))
+        for i in np.flatnonzero(np.abs(expected[:, 0] - rule.border) > TOLERANCE):
+            wanted, got = rule.decide(float(expected[i, 0])), rule.decide(float(found[i, 0]))
+            decisions += 1
+            if wanted != got:
+                raise Refused.at(_name(windows, int(i)), f"expected the decision {wanted}, got {got}")
+        count += len(expected)
+        largest = max(largest, float(difference.max()))
+    return {"windows": count, "max_difference": largest, "tolerance": TOLERANCE, "decisions": decisions}
+
+
+def check_scaler(scaler: Scaler, session: Session, window: tuple[int, int]) -> dict[str, Any]:
+    """Compare the scaler's graph with scikit-learn's own transform; gives the figures, raises Refused.
+
+    Differences are relative to the output's scale: to its size, or to 1 where it is smaller.
+    """
+    rng = np.random.default_rng(_SEED)
+    noise = rng.standard_normal((SCALER_WINDOWS, *window))
+    centre, scale = scaler.centre_and_scale(window[1])
+    levels = {"training scale": centre + scale * noise}
+    levels |= {kind: level * (1.0 + 0.01 * noise) for kind, level in LEVELS.items()}
+    largest = 0.0
+    for kind, raw in levels.items():
+        expected, found = scaler.transform(raw.reshape(-1, window[1])).reshape(raw.shape), session.run(raw)
+        if found.dtype != np.float32 or found.shape != raw.shape:
+            raise Refused.at(f"scaler, {kind}", f"expected float32 {raw.shape}, got {found.dtype} {found.shape}")
+        difference = np.abs(found - expected) / np.maximum(1.0, np.abs(expected))
+        for place in np.argwhere(~(difference <= SCALER_TOLERANCE))[:1]:
+            at = tuple(int(i) for i in place)
+            raise Refused.at(
+                f"scaler, {kind}, window {at[0]}, step {at[1]}, feature {at[2]}",
+                f"expected {expected[at]:.9g} (scikit-learn), got {found[at]:.9g} from {raw[at]:.17g}: "
+                f"relative difference {difference[at]:.2g}, at most {SCALER_TOLERANCE:g} is allowed",
+            )
+        largest = max(largest, float(difference.max()))
+    return {
+        "scaler_values": sum(raw.size for raw in levels.values()),
+        "scaler_max_difference": largest,
+        "scaler_tolerance": SCALER_TOLERANCE,
+    }
+
+
+def _windows(
+    reference: Reference, scaler: tuple[Scaler, Session] | None, features: tuple[str, ...]
+) -> Iterator[_Windows]:
+    window = reference.window
+    rng = np.random.default_rng(_SEED)
+    noise = rng.standard_normal((2, RANDOM_WINDOWS, *window))
+    normal = noise[0].astype(np.float32)
+    yield _Windows("standard normal", normal, normal)
+    if scaler is not None:
+        centre, scale = scaler[0].centre_and_scale(window[1])
+        raw = centre + scale * noise[1]
+        by_scikit = scaler[0].transform(raw.reshape(-1, window[1])).reshape(raw.shape).astype(np.float32)
+        yield _Windows("training scale", by_scikit, scaler[1].run(raw))
+    else:
+        # Trained on raw values: prices, then.
+        half = RANDOM_WINDOWS // 2
+        prices = np.concatenate([1.1 * (1.0 + 0.01 * noise[1, :half]), 150.0 * (1.0 + 0.01 * noise[1, half:])])
+        yield _Windows("price levels 1.1 and 150", prices.astype(np.float32), prices.astype(np.float32))
+    for value in reference.mask_values:
+        # One half of the steps on average, so that holes, both ends and whole windows of few steps come up.
+        masked = np.where(rng.random((MASKED_WINDOWS, window[0], 1)) < 0.5, np.float32(value), normal[:MASKED_WINDOWS])  # noqa: PLR2004
+        yield _Windows(f"steps masked by {value:g}", masked, masked)
+    extremes, names = _extremes(window, features)
+    yield _Windows("extremes", extremes, extremes, names)
+
+
+def _extremes(window: tuple[int, int], features: tuple[str, ...]) -> tuple[Floats32, list[str]]:
+    windows, names = [np.zeros(window, np.float32)], ["all 0"]
+    for value in EXTREMES:
+        windows.append(np.full(window, value, np.float32))
+        names.append(f"all {value:g}")
+        for i, feature in enumerate(features):
+            windows.append(np.zeros(window, np.float32))
+            windows[-1][:, i] = value
+            names.append(f"{feature} {value:g}, the others 0")
+    return np.stack(windows), names
+
+
+def _name(windows: _Windows, i: int) -> str:
+    return f"{windows.kind}, window {i}" + (f" ({windows.names[i]})" if windows.names else "")
+
+
+def _refuse_value(windows: _Windows, i: int, tool: tuple[str, str], expected: float, found: float) -> None:
+    name = _name(windows, i)
+    if not 0.0 <= expected <= 1.0:
+        raise Refused.at(name, f"{' '.join(tool)} itself answers {expected:.9g}, which is no probability")
+    raise Refused.at(
+        name,
+        f"expected {expected:.9g} ({' '.join(tool)}), got {found:.9g}: "
+        f"difference {abs(found - expected):.2g}, at most {TOLERANCE:g} is allowed",
+    )

@@ -1,0 +1,157 @@
+"""LSTM, GRU and Bidirectional as ONNX's fused nodes.
+
+Keras orders LSTM's gates i, f, c, o and GRU's z, r, h; ONNX has i, o, f, c and z, r, h. Keras' kernels are
+(inputs, gates * units), ONNX's are (directions, gates * units, inputs). Otherwise both compute the recurrences of the
+ONNX operator specification; where a GRU's reset gate applies is the attribute `linear_before_reset`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+from typing import Any, NamedTuple, TypeAlias
+
+import numpy as np
+from numpy.typing import NDArray
+
+from convert import activations
+from convert.activations import Fused
+from convert.errors import Refused
+from convert.graph import Graph, Keras, Tensor
+from convert.masking import MaskedSteps
+
+Floats32: TypeAlias = NDArray[np.float32]
+
+
+class _Kind(NamedTuple):
+    gates: tuple[int, ...]  # Keras' gates in ONNX's order
+    activations: int  # how often ONNX wants the layer's `activation`, after the one of the gates
+
+
+_KINDS = {"LSTM": _Kind((0, 3, 1, 2), 2), "GRU": _Kind((0, 1, 2), 1)}
+
+
+def recurrent(graph: Graph, scope: str, layer: Keras, x: Tensor) -> Tensor:
+    """LSTM or GRU."""
+    _check(scope, layer)
+    steps = _masked_steps(graph, scope, x)
+    sequences, last = _run(graph, scope, [layer], x, steps)
+    if not layer.return_sequences:
+        y = Tensor(graph.value("Squeeze", scope, last, graph.constant("integers_0", np.array([0]))), (layer.units,))
+        return _final(layer, y, x, steps)
+    name = graph.value("Squeeze", scope, sequences, graph.constant("integers_1", np.array([1])))
+    y = Tensor(name, (x.shape[0], layer.units), time_major=True, mask=x.mask)
+    if steps is not None:
+        y = steps.spread(y, backwards=layer.go_backwards, zero=layer.zero_output_for_mask)
+    if layer.go_backwards:
+        # Keras gives the outputs in the order of running, but leaves the mask as it was.
+        order = graph.constant(f"{scope}/backwards", np.arange(x.shape[0])[::-1])
+        y = replace(y, name=graph.value("Gather", scope, y.name, order, axis=0 if y.time_major else 1))
+    return y
+
+
+def bidirectional(graph: Graph, scope: str, layer: Keras, x: Tensor) -> Tensor:
+    """Both directions as one node; merge modes concat, sum, mul and ave."""
+    forward, backward = layer.forward_layer, layer.backward_layer
+    for inner in (forward, backward):
+        if type(inner).__name__ not in _KINDS:
+            raise Refused.at(
+                scope, f"Bidirectional of {type(inner).__name__} cannot be converted, only of LSTM and GRU"
+            )
+        _check(scope, inner)
+    alike = [(type(inner).__name__, inner.units, getattr(inner, "reset_after", None)) for inner in (forward, backward)]
+    if alike[0] != alike[1] or forward.go_backwards:
+        raise Refused.at(
+            scope, f"Bidirectional of {alike[0]} and {alike[1]} cannot be converted, only of two alike, forward first"
+        )
+    steps = _masked_steps(graph, scope, x)
+    sequences, last = _run(graph, scope, [forward, backward], x, steps)
+    if not forward.return_sequences:
+        y = _merged(graph, scope, layer.merge_mode, Tensor(last, (forward.units,)))
+        return _final(forward, y, x, steps)
+    y = Tensor(sequences, (x.shape[0], forward.units), time_major=True, mask=x.mask)
+    y = _merged(graph, scope, layer.merge_mode, y)
+    # Keras itself sets zero_output_for_mask here, so that a masked step looks the same from both sides.
+    return y if steps is None else steps.spread(y, backwards=False, zero=True)
+
+
+def _check(scope: str, layer: Keras) -> None:
+    if layer.return_state:
+        raise Refused.at(scope, "return_state=True cannot be converted, a layer's output alone can")
+    if getattr(layer, "time_major", False):
+        raise Refused.at(scope, "time_major=True cannot be converted")
+
+
+def _masked_steps(graph: Graph, scope: str, x: Tensor) -> MaskedSteps | None:
+    return None if x.mask is None else MaskedSteps(graph, scope, x.mask, x.shape[0])
+
+
+def _final(layer: Keras, y: Tensor, x: Tensor, steps: MaskedSteps | None) -> Tensor:
+    """The state after the last step that counts; with zero_output_for_mask, the output of the last step run."""
+    if steps is None or not layer.zero_output_for_mask:
+        return y
+    return steps.zero_unless_counted(y, 0 if layer.go_backwards else x.shape[0] - 1)
+
+
+def _run(graph: Graph, scope: str, layers: Sequence[Keras], x: Tensor, steps: MaskedSteps | None) -> tuple[str, str]:
+    """The fused node over `layers`, one for each direction.
+
+    Gives the outputs, (steps, directions, batch, units), and the last ones, (directions, batch, units).
+    """
+    kind = type(layers[0]).__name__
+    directions = [_weights(kind, layer.cell) for layer in layers]
+    weights = [graph.constant(f"{scope}/{name}", np.stack(w)) for name, *w in zip("WRB", *directions, strict=True)]
+    lengths = []
+    if steps is not None:
+        x, lengths = steps.packed(x), [steps.count]
+    functions = [function for layer in layers for function in _functions(scope, kind, layer)]
+    attributes: dict[str, Any] = {
+        "hidden_size": layers[0].units,
+        "direction": "bidirectional" if len(layers) > 1 else "reverse" if layers[0].go_backwards else "forward",
+        "activations": [function.name for function in functions],
+    }
+    for name, values in (("alpha", [f.alpha for f in functions]), ("beta", [f.beta for f in functions])):
+        # An empty list is no attribute at all.
+        if given := [value for value in values if value is not None]:
+            attributes[f"activation_{name}"] = given
+    if kind == "GRU":
+        attributes["linear_before_reset"] = int(layers[0].reset_after)
+    inputs = [graph.time_major(x).name, *weights, *lengths]
+    sequences, last = graph.node(kind, scope, inputs, outputs=2, **attributes)
+    return sequences, last
+
+
+def _weights(kind: str, cell: Keras) -> tuple[Floats32, Floats32, Floats32]:
+    """ONNX's W, R and B of one direction: (gates * units, inputs), (gates * units, units), (2 * gates * units,)."""
+    gates, units = _KINDS[kind].gates, cell.units
+
+    def reordered(weights: Floats32) -> Floats32:
+        return np.concatenate([weights[..., gate * units : (gate + 1) * units] for gate in gates], axis=-1)
+
+    biases = np.zeros((2, len(gates) * units), np.float32)
+    if cell.use_bias:
+        # One bias, on the input's side; a GRU that resets after the product has one on each side.
+        bias = np.atleast_2d(reordered(cell.bias.numpy()))
+        biases[: len(bias)] = bias
+    return reordered(cell.kernel.numpy()).T, reordered(cell.recurrent_kernel.numpy()).T, biases.reshape(-1)
+
+
+def _functions(scope: str, kind: str, layer: Keras) -> list[Fused]:
+    gates, other = (activations.fused(scope, f) for f in (layer.recurrent_activation, layer.activation))
+    return [gates, *[other] * _KINDS[kind].activations]
+
+
+def _merged(graph: Graph, scope: str, mode: str, y: Tensor) -> Tensor:
+    """Both directions as one: (steps, 2, batch, units), or (2, batch, units) of last outputs, without the 2."""
+    axis = len(y.shape) - 1
+    if mode == "concat":
+        beside = graph.value("Transpose", scope, y.name, perm=[*range(axis), axis + 1, axis, axis + 2])
+        shape = graph.constant(f"{scope}/shape", np.array([0] * (axis + 1) + [-1]))
+        return replace(y, name=graph.value("Reshape", scope, beside, shape), shape=(*y.shape[:-1], 2 * y.shape[-1]))
+    if mode == "sum":
+        axes = graph.constant(f"integers_{axis}", np.array([axis]))
+        return replace(y, name=graph.value("ReduceSum", scope, y.name, axes, keepdims=0))
+    if mode in {"ave", "mul"}:
+        op = {"ave": "ReduceMean", "mul": "ReduceProd"}[mode]
+        return replace(y, name=graph.value(op, scope, y.name, axes=[axis], keepdims=0))
+    raise Refused.at(scope, f"Bidirectional with merge_mode={mode!r} cannot be converted")

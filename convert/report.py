@@ -1,0 +1,65 @@
+"""What the command shows: a progress bar while it works, and a table at the end."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+
+from rich.console import Console
+from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
+from rich.table import Table
+
+from convert.bundle import Bundle
+from convert.stage import STEPS, Report
+
+
+@contextmanager
+def progress(stages: int) -> Iterator[Callable[[str], None]]:
+    """Gives what is to be told each step: a bar on a terminal, a line each elsewhere, on standard error."""
+    console = Console(stderr=True)
+    if not console.is_terminal:
+        yield lambda text: console.print(text, highlight=False)
+        return
+    columns = (BarColumn(), TextColumn("{task.description}"), TimeElapsedColumn())
+    with Progress(*columns, console=console) as bar:
+        task = bar.add_task("", total=stages * len(STEPS))
+        yield lambda text: bar.update(task, description=text, advance=1)
+
+
+def show(bundles: Sequence[Bundle], output: Path) -> None:
+    """Print the table, what else is to be known, and the commands that load the result."""
+    console = Console()
+    if not console.is_terminal:
+        console.width = 140  # a pipe has no width, and a table cut off at 80 says nothing
+    table = Table(title=f"published in {output}")
+    table.add_column("version")
+    table.add_column("stage")
+    for heading in ("parameters", "size Keras → ONNX", "nodes", "max difference", "model.predict", "ONNX Runtime"):
+        table.add_column(heading, justify="right")
+    for bundle in bundles:
+        for stage, report in bundle.reports.items():
+            table.add_row(bundle.manifest.version, stage, *_cells(report))
+    console.print(table)
+    for bundle in bundles:
+        for stage, report in bundle.reports.items():
+            nodes = ", ".join(f"{count} {operator}" for operator, count in sorted(report.nodes.items()))
+            notes = "".join(f"; {note}" for note in report.notes)
+            console.print(
+                f"{bundle.manifest.version} {stage}: against {report.framework}; nodes: {nodes}{notes}", highlight=False
+            )
+    console.print("\nTimes are medians for one window. Load the result into a running server:", highlight=False)
+    for bundle in bundles:
+        url = f"http://127.0.0.1:8000/reversal/models/{bundle.manifest.version}/load"
+        console.print(f"curl -X POST {url}", highlight=False, soft_wrap=True)
+
+
+def _cells(report: Report) -> tuple[str, ...]:
+    return (
+        f"{report.parameters:,}",
+        f"{report.model_bytes / 1024:,.0f} → {report.graph_bytes / 1024:,.0f} KiB",
+        str(sum(report.nodes.values())),
+        f"{report.max_difference:.1e}",
+        f"{report.framework_seconds * 1e3:,.1f} ms",
+        f"{report.onnx_seconds * 1e6:,.0f} µs",
+    )

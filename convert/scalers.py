@@ -1,0 +1,144 @@
+"""Fitted scikit-learn scalers as ONNX graphs that compute in float64, step by step as scikit-learn does."""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any, NamedTuple, TypeAlias
+
+import numpy as np
+import onnx
+from numpy.typing import NDArray
+from sklearn.pipeline import Pipeline
+
+from convert import unpickle
+from convert.errors import Refused
+from convert.graph import DOUBLE, FLOAT, Graph
+
+INPUT, OUTPUT = "raw", "scaled"
+
+Floats: TypeAlias = NDArray[np.float64]
+Estimator: TypeAlias = Any  # of scikit-learn, which ships no types
+
+
+class Step(NamedTuple):
+    """One operation on all features; `values` are its constants, each (features,) or, for Clip's two, ()."""
+
+    op: str
+    values: tuple[Floats, ...]
+
+
+class Scaler:
+    """A fitted scaler, or a Pipeline of them, read from a file."""
+
+    def __init__(self, path: Path) -> None:
+        """Read the file; raises Refused, which names it."""
+        estimator, self.notes = unpickle.load(path)
+        self._place = path.name
+        self._parts = list(_parts(estimator, path.name))
+        for part in self._parts:
+            _complete(part)
+
+    def check_features(self, features: tuple[str, ...]) -> None:
+        """Raise Refused unless the scaler was fitted on as many features and, where it knows their names, on these."""
+        for part in self._parts:
+            fitted = getattr(part, "n_features_in_", len(features))
+            if fitted != len(features):
+                raise Refused.at(self._place, f"fitted on {fitted} features, the stage has {len(features)}")
+            names = [str(name) for name in getattr(part, "feature_names_in_", features)]
+            if names != list(features):
+                raise Refused.at(self._place, f"fitted on the features {names}, the stage has {list(features)}")
+
+    def steps(self, features: int) -> list[Step]:
+        """What scikit-learn does to a row, in its order; raises Refused for constants that no fit gives."""
+        try:
+            steps = [step for part in self._parts for step in _STEPS[type(part).__name__](part)]
+        except (AttributeError, TypeError, ValueError) as error:
+            raise Refused.at(self._place, f"not fitted, or damaged: {error}") from None
+        for op, values in steps:
+            for value in values:
+                fits = value.shape in ((), (features,)) and np.isfinite(value).all() and (op != "Div" or value.all())
+                if not fits:
+                    raise Refused.at(self._place, f"{op} {value.tolist()} is no result of a fit on {features} features")
+        return steps
+
+    def transform(self, rows: Floats) -> Floats:
+        """scikit-learn's own answer, float64 (rows, features)."""
+        rows = rows.copy()  # scalers with copy=False work in place
+        with warnings.catch_warnings():
+            # Fitted on a DataFrame; that the columns are the same was checked by name.
+            warnings.filterwarnings("ignore", message="X does not have valid feature names")
+            for part in self._parts:
+                rows = part.transform(rows)
+        return rows
+
+    def centre_and_scale(self, features: int) -> tuple[Floats, Floats]:
+        """The raw values that become 0, and those by which they must differ to become 1 apart."""
+        factor, term = np.ones(features), np.zeros(features)
+        for op, values in self.steps(features):
+            if op in {"Sub", "Add"}:
+                term = term + (values[0] if op == "Add" else -values[0])
+            elif op in {"Mul", "Div"}:
+                by = values[0] if op == "Mul" else 1.0 / values[0]
+                factor, term = factor * by, term * by
+        return -term / factor, np.abs(1.0 / factor)
+
+    def build(self, window: tuple[int, int]) -> onnx.ModelProto:
+        """float64 (batch, steps, features) in, float32 of the same shape out: cast last, or volumes lose digits."""
+        graph = Graph()
+        x = INPUT
+        for i, (op, values) in enumerate(self.steps(window[1])):
+            constants = [graph.constant(f"{i}/{op}/{j}", value) for j, value in enumerate(values)]
+            x = graph.value(op, str(i), x, *constants)
+        x = graph.value("Cast", "output", x, to=FLOAT)
+        return graph.finish((INPUT, DOUBLE, window), (OUTPUT, FLOAT, window), x)
+
+
+def _parts(estimator: Estimator, place: str) -> Iterator[Estimator]:
+    """The scalers in the order in which they run."""
+    if type(estimator) is Pipeline:
+        for _, step in estimator.steps:
+            if step is not None and step != "passthrough":
+                yield from _parts(step, place)
+    elif type(estimator) in unpickle.SCALERS:
+        yield estimator
+    else:
+        raise Refused.at(place, f"holds a {type(estimator).__name__}, not one of {', '.join(_STEPS)} or a Pipeline")
+
+
+def _complete(estimator: Estimator) -> None:
+    """Give a scaler of an older release the parameters that came later, at the defaults that are its behaviour."""
+    for name, value in vars(type(estimator)()).items():
+        if not hasattr(estimator, name):
+            setattr(estimator, name, value)
+
+
+def _step(op: str, *values: Estimator) -> Iterator[Step]:
+    """One step, or none where the scaler was told to leave this out."""
+    if all(value is not None for value in values):
+        yield Step(op, tuple(np.asarray(value, dtype=np.float64) for value in values))
+
+
+def _standard(s: Estimator) -> list[Step]:
+    return [*_step("Sub", s.mean_ if s.with_mean else None), *_step("Div", s.scale_ if s.with_std else None)]
+
+
+def _robust(s: Estimator) -> list[Step]:
+    return [*_step("Sub", s.center_ if s.with_centering else None), *_step("Div", s.scale_ if s.with_scaling else None)]
+
+
+def _min_max(s: Estimator) -> list[Step]:
+    return [*_step("Mul", s.scale_), *_step("Add", s.min_), *(_step("Clip", *s.feature_range) if s.clip else ())]
+
+
+def _max_abs(s: Estimator) -> list[Step]:
+    return [*_step("Div", s.scale_), *(_step("Clip", -1.0, 1.0) if s.clip else ())]
+
+
+_STEPS: dict[str, Callable[[Estimator], list[Step]]] = {
+    "StandardScaler": _standard,
+    "MinMaxScaler": _min_max,
+    "MaxAbsScaler": _max_abs,
+    "RobustScaler": _robust,
+}

@@ -1,0 +1,133 @@
+"""One stage: from its files to its proven graphs."""
+
+from __future__ import annotations
+
+import hashlib
+import time
+from collections import Counter
+from collections.abc import Callable
+from importlib import metadata
+from pathlib import Path
+from statistics import median
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from convert import keras_files, network, parity, versions
+from convert.errors import Refused
+from convert.graph import OPSET
+from convert.keras_model import KerasModel
+from convert.parity import Rule, Session
+from convert.scalers import Scaler
+from convert.versions import StageFiles
+from core.manifest import File
+
+# What a stage goes through, and so the length of a progress bar.
+STEPS = ("reading", "converting", "proving", "timing")
+
+
+class Report(NamedTuple):
+    """What a person wants to know of one converted stage. Times are medians, for one window."""
+
+    parameters: int
+    model_bytes: int
+    graph_bytes: int
+    nodes: dict[str, int]  # by operator
+    max_difference: float
+    framework: str
+    framework_seconds: float
+    onnx_seconds: float
+    notes: list[str]
+
+
+class ConvertedStage(NamedTuple):
+    """`fields` are those of core.manifest.Stage; `graphs` are by file name."""
+
+    fields: dict[str, Any]
+    graphs: dict[str, bytes]
+    tools: dict[str, str]
+    report: Report
+
+
+def convert(source: Path, label: str, files: StageFiles, rule: Rule, step: Callable[[str], None]) -> ConvertedStage:
+    """Convert one stage and prove it; raises Refused. `step` is told what comes next, one of STEPS after the other."""
+    features = versions.read_features(source, files)
+    step("reading")
+    # The scaler first: it takes no TensorFlow to find that it does not fit.
+    scaler = None if files.scaler is None else Scaler(source / files.scaler)
+    if scaler is not None:
+        scaler.check_features(features)
+        scaler.steps(len(features))
+    try:
+        model = KerasModel(keras_files.inspect(source / files.model), files.output, files.sequence_length)
+        step("converting")
+        graph = network.build(model.model, model.window)
+    except Refused as error:
+        raise Refused.at(files.model, error) from None
+    if model.window[1] != len(features):
+        raise Refused(
+            f"{files.model} takes windows of {model.window[1]} features, {files.features} names {len(features)}"
+        )
+    network_bytes = graph.SerializeToString(deterministic=True)
+    network_file = _file(f"{label}-network", network_bytes)
+    graphs = {network_file.file: network_bytes}
+
+    step("proving")
+    session, scaling, scaler_file, figures = Session(network_bytes), None, None, {}
+    if scaler is not None:
+        scaler_bytes = scaler.build(model.window).SerializeToString(deterministic=True)
+        # Not named for its stage: stages with the same scaler then have the same file, and the server sees that.
+        scaler_file = _file("scaler", scaler_bytes)
+        graphs[scaler_file.file] = scaler_bytes
+        scaling = (scaler, Session(scaler_bytes))
+        figures = parity.check_scaler(*scaling, model.window)
+    figures |= parity.check_network(model, session, scaling, features, rule)
+
+    step("timing")
+    fields: dict[str, Any] = {
+        "features": features,
+        "sequence_length": model.window[0],
+        "parameters": model.parameters,
+        "opset": OPSET,
+        "network": network_file,
+        "scaler": scaler_file,
+        "sources": {role: File(name, _sha256((source / name).read_bytes())) for role, name in files.by_role.items()},
+        "parity": figures,
+    }
+    report = Report(
+        parameters=model.parameters,
+        model_bytes=(source / files.model).stat().st_size,
+        graph_bytes=len(network_bytes),
+        nodes=dict(Counter(node.op_type for node in graph.graph.node)),
+        max_difference=figures["max_difference"],
+        framework=" ".join(model.tool),
+        framework_seconds=model.seconds(),
+        onnx_seconds=_seconds(session, model.window),
+        notes=[] if scaler is None else scaler.notes,
+    )
+    return ConvertedStage(fields, graphs, _tools() | dict([model.tool]), report)
+
+
+def _tools() -> dict[str, str]:
+    packages = {"tensorflow": "tensorflow-cpu", **{name: name for name in ("onnx", "onnxruntime", "scikit-learn")}}
+    return {tool: metadata.version(package) for tool, package in packages.items()}
+
+
+def _file(kind: str, graph: bytes) -> File:
+    """A graph's file, named by its hash."""
+    digest = _sha256(graph)
+    return File(f"{kind}-{digest[:16]}.onnx", digest)
+
+
+def _sha256(data: bytes) -> str:
+    return hashlib.sha256(data).hexdigest()
+
+
+def _seconds(session: Session, window: tuple[int, int], runs: int = 200) -> float:
+    one = np.zeros((1, *window), np.float32)
+    times = []
+    for _ in range(runs):
+        start = time.perf_counter()
+        session.run(one)
+        times.append(time.perf_counter() - start)
+    return median(times)

@@ -1,0 +1,169 @@
+"""versions.toml: which file plays which part. Reads it, and finds what can be found wrong without TensorFlow."""
+
+from __future__ import annotations
+
+import re
+import tomllib
+from pathlib import Path
+from typing import Annotated, Any, TypeVar
+
+import msgspec
+
+from convert.errors import Refused
+from core.manifest import Direction, FileName, ManifestError, Positive, VersionName, check_decision, check_features
+
+FILE_NAME = "versions.toml"
+# A request tells scaled windows by version from scaled windows by stage by these two keys.
+_RESERVED = frozenset({"stage1", "stage2"})
+
+T = TypeVar("T")
+
+
+class StageFiles(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """The files of one stage, names in the source folder.
+
+    output: the name of the model's output that is the probability; needed only where there are several.
+    sequence_length: needed only where the model leaves it open.
+    """
+
+    model: FileName
+    features: FileName
+    scaler: FileName | None = None
+    metadata: FileName | None = None
+    output: str | None = None
+    sequence_length: Positive | None = None
+
+    @property
+    def by_role(self) -> dict[str, str]:
+        """The files there are, by what they are."""
+        roles = {"model": self.model, "scaler": self.scaler, "features": self.features, "metadata": self.metadata}
+        return {role: file for role, file in roles.items() if file is not None}
+
+
+class DirectionStageFiles(StageFiles, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Stage 2. `positive` is what an output of 1.0 means."""
+
+    positive: Direction
+
+
+class Version(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """One table `[versions."…"]`."""
+
+    name: str
+    threshold: float
+    stage1: StageFiles
+    stage2: DirectionStageFiles | None = None
+    description: str = ""
+    confidence_weights: tuple[float, float] = (0.5, 0.5)
+
+    @property
+    def stages(self) -> dict[str, StageFiles]:
+        """The stages there are, by name, in the order in which they run."""
+        return {"stage1": self.stage1} | ({"stage2": self.stage2} if self.stage2 else {})
+
+
+class Versions(msgspec.Struct, frozen=True):
+    """All of versions.toml. `order`: the first that loads becomes active, the rest is the fallback order."""
+
+    order: tuple[str, ...]
+    versions: dict[str, Version]
+
+
+class _File(msgspec.Struct, forbid_unknown_fields=True):
+    order: tuple[str, ...]
+    versions: Annotated[dict[str, dict[str, Any]], msgspec.Meta(min_length=1)]
+
+
+class _FeaturesFile(msgspec.Struct):
+    features: tuple[str, ...]
+
+
+def read(source: Path) -> Versions:
+    """Read `source`/versions.toml; raises Refused, naming the place in it."""
+    path = source / FILE_NAME
+    try:
+        document = tomllib.loads(path.read_text(encoding="utf-8"))
+    except OSError as error:
+        raise Refused.at(str(path), error.strerror or error) from None
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise Refused.at(FILE_NAME, error) from None
+    file = _convert(document, _File, FILE_NAME)
+    versions = {name: _version(name, table) for name, table in file.versions.items()}
+    for name in file.order:
+        if name not in versions:
+            raise Refused.at(f"{FILE_NAME}: order", f"unknown version {name!r}; known: {', '.join(versions)}")
+        if file.order.count(name) > 1:
+            raise Refused.at(f"{FILE_NAME}: order", f"{name!r} is named {file.order.count(name)} times")
+    return Versions(file.order, versions)
+
+
+def check_files(source: Path, name: str, version: Version) -> None:
+    """Raise Refused for a file that is missing, and for what JSON files get wrong."""
+    for label, files in version.stages.items():
+        place = f'{FILE_NAME}: versions."{name}".{label}'
+        for role, file in files.by_role.items():
+            if not (source / file).is_file():
+                raise Refused.at(f"{place}.{role}", f"there is no file {file!r} in {source}")
+        try:
+            read_features(source, files)
+            read_metadata(source, files)
+        except Refused as error:
+            raise Refused.at(place, error) from None
+
+
+def read_features(source: Path, files: StageFiles) -> tuple[str, ...]:
+    """The stage's features, in the order in which its model takes them; raises Refused."""
+    try:
+        found = _json(source, files.features, tuple[str, ...] | _FeaturesFile)
+        features = found.features if isinstance(found, _FeaturesFile) else found
+        check_features(features, files.features)
+    except ManifestError as error:
+        raise Refused(str(error)) from None
+    return features
+
+
+def read_metadata(source: Path, files: StageFiles) -> dict[str, Any]:
+    """The stage's metadata, {} where it has none; raises Refused."""
+    return {} if files.metadata is None else _json(source, files.metadata, dict[str, Any])
+
+
+def _version(name: str, table: dict[str, Any]) -> Version:
+    place = f'{FILE_NAME}: versions."{name}"'
+    try:
+        msgspec.convert(name, VersionName)
+    except msgspec.ValidationError:
+        raise Refused.at(
+            place, "a version's name is 1 to 64 letters, digits or _ . -, not starting with . or -"
+        ) from None
+    if name in _RESERVED:
+        raise Refused.at(place, "this name is reserved: requests name the stages so")
+    version = _convert(table, Version, place)
+    try:
+        check_decision(version.threshold, version.confidence_weights)
+    except ManifestError as error:
+        raise Refused.at(place, error) from None
+    return version
+
+
+def _convert(value: object, kind: type[T], place: str) -> T:
+    try:
+        return msgspec.convert(value, kind)
+    except msgspec.ValidationError as error:
+        raise Refused.at(place, _placed(error)) from None
+
+
+def _json(source: Path, file: str, kind: Any) -> Any:  # noqa: ANN401 - msgspec takes unions, which are no types to mypy
+    try:
+        return msgspec.json.decode((source / file).read_bytes(), type=kind)
+    except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as error:
+        raise Refused.at(file, _placed(error)) from None
+
+
+def _placed(error: Exception) -> str:
+    """msgspec's message, its place in front: `stage1.model: Expected …`."""
+    # The only texts with a pattern are file names.
+    text = re.sub(
+        r"^Expected `str` matching regex '.*'", "expected the name of a file in the folder itself", str(error)
+    )
+    match = re.fullmatch(r"(.*) - at `\$\.?(.*)`", text, re.DOTALL)
+    return f"{match[2]}: {match[1]}" if match and match[2] else re.sub(r" - at `\$`$", "", text)

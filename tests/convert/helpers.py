@@ -1,0 +1,108 @@
+"""Small Keras models with random weights, and their answers beside those of their graphs."""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Callable
+from pathlib import Path
+from typing import TypeAlias
+
+import numpy as np
+import onnx
+from numpy.typing import NDArray
+
+from convert import keras_files, network
+from convert.graph import Keras
+from convert.keras_files import Framework
+from convert.keras_model import KerasModel
+from convert.parity import Session
+
+Floats32: TypeAlias = NDArray[np.float32]
+
+FRAMEWORKS: tuple[Framework, ...] = ("tf_keras", "keras")
+STEPS, FEATURES = 6, 3
+TOLERANCE = 2e-6  # tighter than the gate's: these models are small
+
+
+def framework(name: Framework) -> Keras:
+    return keras_files.import_framework(name)
+
+
+def randomised(model: Keras, seed: int = 7) -> Keras:
+    """Every weight drawn at random: zeros hide a bias that is dropped, and ones a scale."""
+    rng = np.random.default_rng(seed)
+    drawn = []
+    for weight in model.weights:
+        values = 0.9 * rng.standard_normal(tuple(weight.shape)).astype(np.float32)
+        drawn.append(np.abs(values) + 0.2 if "variance" in weight.name else values)
+    model.set_weights(drawn)
+    return model
+
+
+def sequential(name: Framework, build: Callable[[Keras], list[Keras]], *, flat: bool = False) -> Keras:
+    """A Sequential of the layers that `build` makes, between a window and a probability."""
+    keras = framework(name)
+    layers = keras.layers
+    end = [layers.Flatten()] if flat else []
+    model = keras.Sequential(
+        [layers.Input((STEPS, FEATURES)), *build(layers), *end, layers.Dense(1, activation="sigmoid")]
+    )
+    randomised(model)
+    kernel, bias = model.layers[-1].get_weights()
+    model.layers[-1].set_weights([0.2 * kernel, bias])  # or many features saturate the sigmoid
+    return model
+
+
+def windows(count: int = 40, steps: int = STEPS, features: int = FEATURES) -> Floats32:
+    return np.random.default_rng(3).standard_normal((count, steps, features)).astype(np.float32)
+
+
+def masked_windows(value: float = 0.0) -> Floats32:
+    """Windows whose first, inner, last and all steps are masked, and some without any."""
+    found = windows(64)
+    masks = np.random.default_rng(4).random(found.shape[:2]) < 0.4
+    masks[0] = True
+    masks[1] = False
+    masks[2] = [True, True, False, False, False, False]
+    masks[3] = [False, False, False, False, True, True]
+    masks[4] = [False, False, True, True, False, False]
+    masks[5] = [True, False, True, False, True, True]
+    masks[6] = [False, True, True, True, True, True]
+    masks[7] = [True, True, True, True, True, False]
+    found[masks] = value
+    found[8, 0] = [value, value, value + 1.0]  # one feature that differs is enough for a step to count
+    return found
+
+
+def save(model: Keras, path: Path) -> Path:
+    with warnings.catch_warnings():
+        # Both frameworks advise against HDF5. It is what users have.
+        warnings.filterwarnings("ignore", message="You are saving your model as an HDF5 file")
+        model.save(path)
+    return path
+
+
+def saved(model: Keras, folder: Path, suffix: str = ".h5") -> KerasModel:
+    """The model, written and read again as a conversion reads it."""
+    path = save(model, folder / f"model{suffix}")
+    return KerasModel(keras_files.inspect(path), None, None)
+
+
+def graph_answers(graph: onnx.ModelProto, given: Floats32) -> Floats32:
+    return Session(graph.SerializeToString()).run(given)
+
+
+def assert_same(model: Keras, given: Floats32, tolerance: float = TOLERANCE) -> onnx.ModelProto:
+    """The graph of `model` answers as it does; gives the graph."""
+    graph = network.build(model, (given.shape[1], given.shape[2]))
+    expected = np.asarray(model(given, training=False))
+    found = graph_answers(graph, given)
+    assert found.dtype == expected.dtype == np.float32
+    assert found.shape == expected.shape
+    assert np.ptp(expected) > 200 * tolerance, "a model that always says the same proves nothing"
+    np.testing.assert_allclose(found, expected, atol=tolerance, rtol=0.0)
+    return graph
+
+
+def operators(graph: onnx.ModelProto) -> list[str]:
+    return [node.op_type for node in graph.graph.node]

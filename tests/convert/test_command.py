@@ -1,0 +1,286 @@
+"""The command from end to end: what it publishes, shows and refuses."""
+
+from __future__ import annotations
+
+import json
+import pickle
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import onnx
+import pytest
+from onnx import numpy_helper
+from rich.progress import Progress, TaskID
+from sklearn.preprocessing import StandardScaler
+
+from convert import network
+from convert.__main__ import main
+from convert.graph import Keras
+from core import bundle as reading
+from tests.convert import helpers
+
+Files = dict[str, bytes]
+
+
+def files(folder: Path) -> Files:
+    return {str(path.relative_to(folder)): path.read_bytes() for path in sorted(folder.rglob("*")) if path.is_file()}
+
+
+def edit(path: Path, old: str, new: str) -> None:
+    text = path.read_text()
+    assert old in text
+    path.write_text(text.replace(old, new, 1))
+
+
+@pytest.fixture
+def output(tmp_path: Path) -> Path:
+    return tmp_path / "output"
+
+
+@pytest.fixture
+def run(source: Path, output: Path) -> Callable[..., int]:
+    return lambda *more: main(["--source", str(source), "--output", str(output), *more])
+
+
+def test_converting_twice_changes_no_byte(source: Path, tmp_path: Path) -> None:
+    found = []
+    for name in ("first", "second"):
+        command = [sys.executable, "-m", "convert", "--source", str(source), "--output", str(tmp_path / name)]
+        ended = subprocess.run(command, capture_output=True, text=True, check=False)
+        assert ended.returncode == 0, ended.stderr
+        assert ended.stderr.splitlines() == [
+            f"{version} {stage}: {step}"
+            for version in ("v3.1", "v3.0")
+            for stage in ("stage1", "stage2")
+            for step in ("reading", "converting", "proving", "timing")
+        ], "progress, and no word of TensorFlow's"
+        found.append(files(tmp_path / name))
+    assert found[0] == found[1]
+    assert len(found[0]) == 1 + 2 + 4 + 3, "index, manifests, networks, and scalers, of which v3.0's stages share one"
+
+
+def test_published_bundle_holds_what_the_server_needs(
+    run: Callable[..., int], output: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert run() == 0
+    assert json.loads((output / "index.json").read_text()) == {"order": ["v3.1", "v3.0"]}
+    manifest = reading.read(output / "v3.1").manifest
+    assert (manifest.name, manifest.threshold, manifest.confidence_weights) == (
+        "Profitable Reversal Detector",
+        0.5,
+        (0.5, 0.5),
+    )
+    assert manifest.stage1.features == ("sma_20", "macd", "atr_14", "stoch_k")
+    assert manifest.stage1.sequence_length == 5
+    assert manifest.stage1.opset == 17
+    assert manifest.stage2 is not None
+    assert manifest.stage2.positive == "short"
+    assert sorted(manifest.stage1.sources) == ["features", "metadata", "model", "scaler"]
+    assert sorted(manifest.stage2.sources) == ["features", "model", "scaler"]
+    assert manifest.stage1.parity["windows"] > 2000
+    assert manifest.stage1.parity["decisions"] > 2000
+    assert 0.0 < manifest.stage1.parity["max_difference"] < 1e-6
+    assert manifest.stage1.parity["scaler_max_difference"] < 1e-6
+    assert manifest.metrics == {"stage1": {"auc": 0.51}}
+    assert manifest.metadata == {"stage1": {"seed": 1}}
+    assert sorted(manifest.tools) == ["onnx", "onnxruntime", "scikit-learn", "tensorflow", "tf_keras"]
+    older = reading.read(output / "v3.0").manifest
+    assert older.confidence_weights == (0.25, 0.75)
+    assert older.stage2 is not None
+    assert older.stage1.takes_same_window(older.stage2)
+    assert not manifest.stage1.takes_same_window(manifest.stage2)
+
+    shown = " ".join(capsys.readouterr().out.split())
+    for stage in (manifest.stage1, manifest.stage2):
+        assert f"│ {stage.parameters} │" in shown
+    assert "model.predict" in shown
+    assert "v3.1 stage1: against tf_keras 2.21.0; nodes: 1 Gemm, 2 LSTM, 1 Sigmoid, 2 Squeeze, 1 Transpose" in shown
+    assert "curl -X POST http://127.0.0.1:8000/reversal/models/v3.1/load" in shown
+
+
+def test_one_version_alone(run: Callable[..., int], source: Path, output: Path) -> None:
+    assert run("--version", "v3.0") == 0
+    assert sorted(path.name for path in output.iterdir()) == ["index.json", "v3.0"]
+    assert json.loads((output / "index.json").read_text()) == {"order": ["v3.0"]}
+    before = files(output)
+    # What is wrong with another version is not looked at.
+    (source / "profitable_reversal_detector_stage1.h5").unlink()
+    assert run("--version", "v3.0") == 0
+    assert files(output) == before
+    assert run() == 1
+
+
+def sabotaged(monkeypatch: pytest.MonkeyPatch, wrong: Callable[[Keras], bool]) -> None:
+    """Change one weight of the networks of some models."""
+    build = network.build
+
+    def changed(model: Keras, window: tuple[int, int]) -> onnx.ModelProto:
+        graph = build(model, window)
+        if wrong(model):
+            constant = next(c for c in graph.graph.initializer if c.name.endswith("/R"))
+            values = numpy_helper.to_array(constant).copy()
+            values.flat[0] += 0.01
+            constant.CopyFrom(numpy_helper.from_array(values, constant.name))
+        return graph
+
+    monkeypatch.setattr(network, "build", changed)
+
+
+def test_graph_that_differs_is_not_published_and_nor_is_any_other(
+    run: Callable[..., int],
+    source: Path,
+    output: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    assert run() == 0
+    before = files(output)
+    edit(source / "versions.toml", "threshold = 0.5", "threshold = 0.6")
+    # The last stage of all: whatever came before it was proven, and still nothing of it shows.
+    calls = iter(range(4))
+    sabotaged(monkeypatch, lambda _model: next(calls) == 3)
+    capsys.readouterr()
+    assert run() == 1
+    (message,) = [line for line in capsys.readouterr().err.splitlines() if line.startswith("error: ")]
+    assert message.startswith("error: v3.0 stage2: ")
+    assert ", window " in message
+    assert " (tf_keras 2.21.0), got " in message
+    assert message.endswith("at most 1e-05 is allowed; nothing was published")
+    assert files(output) == before
+
+
+def test_first_conversion_that_fails_leaves_no_folder(
+    run: Callable[..., int], output: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    sabotaged(monkeypatch, lambda _model: True)
+    assert run() == 1
+    assert not output.exists()
+
+
+def test_progress_is_a_bar_on_a_terminal(run: Callable[..., int], monkeypatch: pytest.MonkeyPatch) -> None:
+    drawn: list[str] = []
+    update = Progress.update
+
+    def seen(bar: Progress, task: TaskID, *, description: str, advance: float) -> None:
+        drawn.append(description)
+        update(bar, task, description=description, advance=advance)
+
+    monkeypatch.setattr(Progress, "update", seen)
+    monkeypatch.setenv("FORCE_COLOR", "1")  # how rich is told that it writes to a terminal
+    assert run("--version", "v3.0") == 0
+    assert drawn[:2] == ["v3.0 stage1: reading", "v3.0 stage1: converting"]
+    assert len(drawn) == 8
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        (lambda s: (s / "feature_scaler.pkl").unlink(), r'versions."v3.1".stage2.scaler: there is no file'),
+        (
+            lambda s: (s / "selected_features.json").write_text('["close", "sma_20"]'),
+            "v3.1 stage2: feature_scaler.pkl: fitted on 3 features, the stage has 2",
+        ),
+        (
+            lambda s: edit(
+                s / "versions.toml", "direction_classifier_stage2.h5", "profitable_reversal_detector_stage1.h5"
+            ),
+            "profitable_reversal_detector_stage1.h5 takes windows of 4 features, selected_features.json names 3",
+        ),
+        (
+            lambda s: edit(s / "versions.toml", 'metadata = "p', 'sequence_length = 20\nmetadata = "p'),
+            "v3.1 stage1: profitable_reversal_detector_stage1.h5: sequence_length is 20, but the model's window is 5",
+        ),
+        (
+            lambda s: (s / "feature_scaler.pkl").write_bytes(pickle.dumps(np.linalg.norm)),
+            "v3.1 stage2: feature_scaler.pkl: asks for numpy.linalg",
+        ),
+        (
+            lambda s: (s / "direction_classifier_stage2.h5").write_bytes(b"junk"),
+            "v3.1 stage2: direction_classifier_stage2.h5: not a Keras model",
+        ),
+        (
+            lambda s: (s / "profitable_selected_features.json").write_text('["sma_20", "macd", "atr_14", "sma_2000"]'),
+            None,
+        ),
+    ],
+)
+def test_refusal_is_one_line_that_names_the_place(
+    *,
+    change: Callable[[Path], object],
+    message: str | None,
+    run: Callable[..., int],
+    source: Path,
+    output: Path,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    change(source)
+    assert run() == 1
+    lines = capsys.readouterr().err.splitlines()
+    assert lines[-1].startswith("error: ")
+    assert lines[-1].endswith("; nothing was published")
+    assert sum(line.startswith("error") for line in lines) == 1
+    assert (message or "v3.1: the features and window need 2004 candles") in lines[-1]
+    assert not output.exists()
+
+
+def test_scaler_that_knows_other_names_is_refused(
+    run: Callable[..., int], source: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    scaler = StandardScaler().fit(np.random.default_rng(0).normal(size=(9, 3)))
+    scaler.feature_names_in_ = np.array(["sma_20", "close", "rsi_14"], dtype=object)
+    (source / "feature_scaler.pkl").write_bytes(pickle.dumps(scaler))
+    assert run("--version", "v3.0") == 1
+    assert "v3.0 stage1: feature_scaler.pkl: fitted on the features ['sma_20', 'close'" in capsys.readouterr().err
+
+
+def test_unknown_version_is_refused(run: Callable[..., int], capsys: pytest.CaptureFixture[str]) -> None:
+    assert run("--version", "v4") == 1
+    assert "VERSION: versions.toml has no version 'v4', only v3.1, v3.0" in capsys.readouterr().err
+
+
+def test_wrong_arguments_are_told_with_code_2(capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit) as ended:
+        main(["--sauce", "models/keras"])
+    assert ended.value.code == 2
+    assert "--sauce" in capsys.readouterr().err
+
+
+def test_output_that_cannot_be_written_is_told(
+    run: Callable[..., int], output: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    output.write_text("a file")
+    assert run("--version", "v3.0") == 1
+    assert f"error: {output}" in capsys.readouterr().err
+
+
+def test_version_of_38_features_without_second_stage_and_scaler(
+    source: Path, run: Callable[..., int], output: Path
+) -> None:
+    averages = [f"{kind}_{n}" for kind in ("sma", "ema") for n in (5, 10, 20, 50, 100, 200)]
+    names = ["open", "high", "low", "close", "volume", "returns", "log_returns", *averages]
+    names += ["bb_upper_20", "bb_lower_20", "bb_width_20", "rsi_14", "rsi_28", "macd", "macd_signal", "macd_hist"]
+    names += ["atr_14", "stoch_k", "stoch_d", "volume_sma_20", "volume_ratio"]
+    names += [*(f"momentum_{n}" for n in (5, 10, 20)), *(f"volatility_{n}" for n in (10, 20, 30))]
+    layers = helpers.framework("keras").layers
+    model = helpers.framework("keras").Sequential(
+        [
+            layers.Input((7, 38)),
+            layers.BatchNormalization(),
+            layers.Bidirectional(layers.GRU(4)),
+            layers.Dense(1, activation="sigmoid"),
+        ]
+    )
+    helpers.save(helpers.randomised(model), source / "wide.keras")
+    (source / "wide.json").write_text(json.dumps(names))
+    (source / "versions.toml").write_text(
+        'order = ["wide"]\n[versions.wide]\nname = "Wide"\nthreshold = 0.5\n'
+        '[versions.wide.stage1]\nmodel = "wide.keras"\nfeatures = "wide.json"\n'
+    )
+    assert run() == 0
+    manifest = reading.read(output / "wide").manifest
+    assert (manifest.stage1.num_features, manifest.stage1.scaler, manifest.stage2) == (38, None, None)
+    assert "keras" in manifest.tools
+    assert manifest.required_candles == 7 + 200 - 1

@@ -1,0 +1,173 @@
+"""The gate: what it compares, and that nothing wrong passes it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import joblib
+import numpy as np
+import onnx
+import pytest
+from numpy.typing import NDArray
+from onnx import numpy_helper
+from sklearn.preprocessing import StandardScaler
+
+from convert import network, parity
+from convert.errors import Refused
+from convert.parity import Rule, Session
+from convert.scalers import Scaler
+from tests.convert import helpers
+
+Floats32 = NDArray[np.float32]
+Answer = Callable[[Floats32], Floats32]
+
+FEATURES = ("close", "rsi_14", "macd")
+RULE = Rule(lambda p: "short" if p > 0.5 else "long", border=0.5)
+
+
+def plausible(windows: Floats32) -> Floats32:
+    """Some function of the window, between 0 and 1."""
+    return np.asarray(0.5 + 0.4 * np.tanh(windows.mean(axis=(1, 2), dtype=np.float64)), np.float32)[:, None]
+
+
+class Fake:
+    """Stands for a Keras model, or for its graph."""
+
+    tool = ("tf_keras", "2.21.0")
+    window = (5, 3)
+
+    def __init__(self, answer: Answer = plausible, mask_values: tuple[float, ...] = ()) -> None:
+        self.answer, self.mask_values, self.asked = answer, mask_values, []  # type: ignore[var-annotated]
+
+    def predict(self, windows: Floats32) -> Floats32:
+        self.asked.append(windows)
+        return self.answer(windows)
+
+    run = predict
+
+
+def check(reference: Fake, graph: Fake, rule: Rule = RULE, scaler: object = None) -> dict[str, Any]:
+    return parity.check_network(reference, graph, scaler, FEATURES, rule)  # type: ignore[arg-type]
+
+
+def test_windows_are_of_every_kind() -> None:
+    reference, graph = Fake(mask_values=(-1.0,)), Fake()
+    figures = check(reference, graph)
+    normal, prices, masked, extremes = reference.asked
+    assert figures == {"windows": 2217, "decisions": 2216, "max_difference": 0.0, "tolerance": 1e-5}
+    assert figures["windows"] == sum(map(len, reference.asked))
+    assert normal.shape == (1000, 5, 3)
+    assert abs(normal.mean()) < 0.05
+    assert abs(normal.std() - 1.0) < 0.05
+    assert abs(prices[:500].mean() - 1.1) < 0.01
+    assert abs(prices[500:].mean() - 150.0) < 1.0
+    steps_masked = (masked == -1.0).all(axis=2)
+    assert 0.4 < steps_masked.mean() < 0.6
+    assert (steps_masked[:, 0] & ~steps_masked[:, 1]).any(), "holes at the front"
+    assert (~steps_masked[:, 1] & steps_masked[:, 2] & ~steps_masked[:, 3]).any(), "and inside"
+    assert len(extremes) == 1 + 4 * (1 + 3)
+    assert {float(w.flat[0]) for w in extremes if np.ptp(w) == 0} == {0.0, 10.0, -10.0, 1e6, -1e6}
+    single = [w for w in extremes if np.ptp(w) > 0]
+    assert {(int(np.flatnonzero(w[0])[0]), float(w[0].sum())) for w in single} == {
+        (i, v) for i in range(3) for v in (10.0, -10.0, 1e6, -1e6)
+    }
+
+
+def test_training_scale_goes_through_the_scalers_graph(tmp_path: Path) -> None:
+    rows = np.random.default_rng(0).normal(size=(100, 3)) * [0.01, 15.0, 1e-4] + [1.1, 50.0, 0.0]
+    joblib.dump(StandardScaler().fit(rows), tmp_path / "scaler.pkl")
+    scaler = Scaler(tmp_path / "scaler.pkl")
+    session = Session(scaler.build((5, 3)).SerializeToString())
+    reference, graph = Fake(), Fake()
+    check(reference, graph, scaler=(scaler, session))
+    assert reference.asked[1].dtype == graph.asked[1].dtype == np.float32
+    np.testing.assert_allclose(reference.asked[1], graph.asked[1], rtol=1e-6)
+    assert abs(reference.asked[1].std() - 1.0) < 0.05, "raw values around the centre come out around 0"
+
+    class Wrong:
+        def run(self, raw: NDArray[np.float64]) -> Floats32:
+            return np.asarray(session.run(raw) * [1.0, 1.001, 1.0], np.float32)
+
+    with pytest.raises(Refused, match=r"^training scale, window \d+: expected .* got "):
+        check(Fake(), Fake(), scaler=(scaler, Wrong()))
+
+
+def at(kind_and_index: tuple[int, int], value: float) -> Answer:
+    """`plausible`, but for one window: the call it comes in, and its index."""
+    calls = iter(range(100))
+
+    def answer(windows: Floats32) -> Floats32:
+        found = plausible(windows)
+        if next(calls) == kind_and_index[0]:
+            found[kind_and_index[1]] = value
+        return found
+
+    return answer
+
+
+def test_value_that_differs_is_told_with_its_window() -> None:
+    message = r"^standard normal, window 7: expected 0\.[0-9]+ \(tf_keras 2\.21\.0\), got 0.125: difference 0\."
+    with pytest.raises(Refused, match=message):
+        check(Fake(), Fake(at((0, 7), 0.125)))
+    with pytest.raises(Refused, match=r"^extremes, window 4 \(macd 10, the others 0\): expected "):
+        check(Fake(), Fake(at((2, 4), 0.125)))
+    with pytest.raises(
+        Refused, match=r"^extremes, window 0 \(all 0\): expected 0.5 .* got 0.50002.*: difference 2e-05"
+    ):
+        check(Fake(), Fake(at((2, 0), 0.50002)))
+    check(Fake(), Fake(at((2, 0), 0.500009)))
+
+
+@pytest.mark.parametrize("value", [np.nan, np.inf, -np.inf])
+def test_value_that_is_no_number_is_refused_on_either_side(value: float) -> None:
+    for reference, graph in ((Fake(), Fake(at((1, 3), value))), (Fake(at((1, 3), value)), Fake())):
+        with pytest.raises(Refused, match=r"^price levels 1.1 and 150, window 3: "):
+            check(reference, graph)
+    with pytest.raises(Refused, match=r"^price levels 1.1 and 150, window 3: "):
+        check(Fake(at((1, 3), value)), Fake(at((1, 3), value)))
+
+
+@pytest.mark.parametrize("value", [-0.1, 1.1])
+def test_model_that_gives_no_probability_is_refused(value: float) -> None:
+    with pytest.raises(Refused, match=f"window 3: tf_keras 2.21.0 itself answers {value}.*, which is no probability"):
+        check(Fake(at((0, 3), value)), Fake(at((0, 3), value)))
+
+
+def test_dtype_and_shape_are_compared() -> None:
+    with pytest.raises(Refused, match="expected the dtype float32, got float64"):
+        check(Fake(), Fake(lambda w: plausible(w).astype(np.float64)))
+    with pytest.raises(Refused, match=r"expected the shape \(1000, 1\), got \(1000,\)"):
+        check(Fake(), Fake(lambda w: plausible(w)[:, 0]))
+
+
+def test_decision_is_compared_unless_the_framework_is_at_the_border() -> None:
+    """A difference within the tolerance may still turn a decision."""
+    rule = Rule(lambda p: "reversal" if np.float32(p) >= np.float32(0.3) else "hold", border=0.3)
+    near = [0.3 - 8e-6, 0.3 + 1e-6]
+    assert check(Fake(at((0, 7), near[0])), Fake(at((0, 7), near[1])), rule)["decisions"] == 2016
+    # A rule whose border is not where it says: the same two answers are then 1e-3 away from it.
+    elsewhere = Rule(rule.decide, border=0.301)
+    with pytest.raises(Refused, match=r"^standard normal, window 7: expected the decision hold, got reversal"):
+        check(Fake(at((0, 7), near[0])), Fake(at((0, 7), near[1])), elsewhere)
+
+
+@pytest.mark.parametrize("name", ["lstm/W", "lstm/R", "lstm/B", "gru/B", "middle/kernel", "middle/bias"])
+def test_one_changed_weight_is_found(name: str, tmp_path: Path) -> None:
+    model = helpers.sequential(
+        "tf_keras",
+        lambda k: [k.LSTM(4, return_sequences=True, name="lstm"), k.GRU(3, name="gru"), k.Dense(3, name="middle")],
+    )
+    loaded = helpers.saved(model, tmp_path)
+    graph = network.build(loaded.model, loaded.window)
+    right = Session(graph.SerializeToString())
+    figures = parity.check_network(loaded, right, None, FEATURES, RULE)
+    assert 0.0 < figures["max_difference"] < 1e-6
+    (constant,) = [constant for constant in graph.graph.initializer if constant.name == name]
+    values = numpy_helper.to_array(constant).copy()
+    values.flat[1] += 0.01
+    constant.CopyFrom(numpy_helper.from_array(values, name))
+    onnx.checker.check_model(graph)
+    with pytest.raises(Refused, match=r"expected .* got .*: difference .*, at most 1e-05 is allowed"):
+        parity.check_network(loaded, Session(graph.SerializeToString()), None, FEATURES, RULE)

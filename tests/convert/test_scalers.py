@@ -1,0 +1,175 @@
+"""Scaler graphs against scikit-learn's own transform, and what a scaler is refused for."""
+
+from __future__ import annotations
+
+import pickle
+from pathlib import Path
+from typing import Any
+
+import joblib
+import numpy as np
+import pandas as pd
+import pytest
+from sklearn.pipeline import Pipeline, make_pipeline
+from sklearn.preprocessing import MaxAbsScaler, MinMaxScaler, RobustScaler, StandardScaler
+
+from convert import parity
+from convert.errors import Refused
+from convert.parity import Session
+from convert.scalers import Scaler
+
+FEATURES = ("close", "volume", "rsi_14", "macd")
+# A price, a volume, an index and a small difference: what one float32 scale would spoil.
+ROWS = np.random.default_rng(1).normal(size=(300, 4)) * [0.02, 2e8, 15.0, 1e-4] + [1.1, 1e9, 50.0, 0.0]
+
+SCALERS: dict[str, Any] = {
+    "standard": StandardScaler(),
+    "standard without mean": StandardScaler(with_mean=False),
+    "standard without deviation": StandardScaler(with_std=False),
+    "standard without either": StandardScaler(with_mean=False, with_std=False),
+    "min max": MinMaxScaler(),
+    "min max of another range": MinMaxScaler((-1, 3)),
+    "min max clipping": MinMaxScaler((-0.5, 0.5), clip=True),
+    "max abs": MaxAbsScaler(),
+    "max abs clipping": MaxAbsScaler(clip=True),
+    "robust": RobustScaler(),
+    "robust without centre": RobustScaler(with_centering=False),
+    "robust without scale": RobustScaler(with_scaling=False),
+    "robust of unit variance": RobustScaler(quantile_range=(10.0, 90.0), unit_variance=True),
+    "standard in place": StandardScaler(copy=False),
+    "pipeline": make_pipeline(RobustScaler(), StandardScaler(), MinMaxScaler((-1, 1), clip=True)),
+    "pipeline of pipelines": Pipeline([("a", make_pipeline(MaxAbsScaler(), "passthrough")), ("b", StandardScaler())]),
+    "pipeline of nothing": Pipeline([("a", "passthrough")]),
+}
+
+
+def stored(estimator: object, folder: Path) -> Scaler:
+    path = folder / "scaler.pkl"
+    joblib.dump(estimator, path)
+    return Scaler(path)
+
+
+@pytest.mark.parametrize("name", SCALERS)
+def test_graph_is_scikit_learns_transform(name: str, tmp_path: Path) -> None:
+    estimator = SCALERS[name].fit(ROWS.copy())
+    scaler = stored(estimator, tmp_path)
+    session = Session(scaler.build((5, 4)).SerializeToString())
+    raw = ROWS.reshape(-1, 5, 4)
+    found = session.run(raw)
+    expected = estimator.transform(ROWS.copy()).reshape(-1, 5, 4)
+    assert found.dtype == np.float32
+    assert found.shape == raw.shape
+    # The same float64 operations in the same order: not one bit differs before the cast.
+    np.testing.assert_array_equal(found, expected.astype(np.float32))
+    np.testing.assert_array_equal(scaler.transform(ROWS).reshape(raw.shape), expected)
+    figures = parity.check_scaler(scaler, session, (5, 4))
+    assert figures["scaler_max_difference"] < 1e-7
+
+
+def test_window_as_long_as_features_are_many(tmp_path: Path) -> None:
+    """The place where a scaler along the wrong axis runs, and is silently wrong."""
+    estimator = StandardScaler().fit(ROWS)
+    session = Session(stored(estimator, tmp_path).build((4, 4)).SerializeToString())
+    expected = estimator.transform(ROWS).reshape(-1, 4, 4).astype(np.float32)
+    np.testing.assert_array_equal(session.run(ROWS.reshape(-1, 4, 4)), expected)
+
+
+def test_centre_and_scale_are_those_of_the_fit(tmp_path: Path) -> None:
+    centre, scale = stored(StandardScaler().fit(ROWS), tmp_path).centre_and_scale(4)
+    np.testing.assert_allclose(centre, ROWS.mean(axis=0), rtol=1e-9, atol=1e-12)
+    np.testing.assert_allclose(scale, ROWS.std(axis=0), rtol=1e-9)
+    centre, scale = stored(make_pipeline(StandardScaler(), MinMaxScaler()).fit(ROWS), tmp_path).centre_and_scale(4)
+    np.testing.assert_allclose(centre, ROWS.min(axis=0), rtol=1e-9)
+    np.testing.assert_allclose(scale, np.ptp(ROWS, axis=0), rtol=1e-9)
+
+
+def test_graph_is_the_same_bytes_each_time(tmp_path: Path) -> None:
+    scaler = stored(SCALERS["pipeline"].fit(ROWS), tmp_path)
+    first, second = (scaler.build((5, 4)).SerializeToString(deterministic=True) for _ in range(2))
+    assert first == second
+
+
+@pytest.mark.parametrize("name", ["min max", "max abs", "pipeline"])
+def test_scaler_of_an_older_release_works(name: str, tmp_path: Path) -> None:
+    """Older releases did not know `clip`; on use such a scaler fails in newer ones."""
+    estimator = SCALERS[name].fit(ROWS)
+    expected = estimator.transform(ROWS)
+    old = pickle.loads(pickle.dumps(estimator))  # noqa: S301
+    for part in [step for _, step in old.steps] if isinstance(old, Pipeline) else [old]:
+        if hasattr(part, "clip") and not part.clip:
+            del part.clip
+    if isinstance(old, Pipeline):
+        del old.transform_input
+    scaler = stored(old, tmp_path)
+    np.testing.assert_array_equal(scaler.transform(ROWS), expected)
+    assert len(scaler.steps(4)) > 0
+
+
+def test_features_are_checked_by_number_and_by_name(tmp_path: Path) -> None:
+    scaler = stored(StandardScaler().fit(ROWS), tmp_path)
+    scaler.check_features(FEATURES)
+    scaler.check_features(FEATURES[::-1])  # it knows no names
+    with pytest.raises(Refused, match=r"^scaler.pkl: fitted on 4 features, the stage has 3"):
+        scaler.check_features(FEATURES[:3])
+    named = stored(StandardScaler().fit(pd.DataFrame(ROWS, columns=list(FEATURES))), tmp_path)
+    named.check_features(FEATURES)
+    np.testing.assert_allclose(named.transform(ROWS), StandardScaler().fit_transform(ROWS))
+    with pytest.raises(Refused, match=r"^scaler.pkl: fitted on the features \['close', 'volume', 'rsi_14', 'macd'\]"):
+        named.check_features(("volume", "close", "rsi_14", "macd"))
+
+
+def test_features_are_checked_within_a_pipeline(tmp_path: Path) -> None:
+    scaler = stored(make_pipeline(StandardScaler(), MinMaxScaler()).fit(ROWS), tmp_path)
+    with pytest.raises(Refused, match="fitted on 4 features, the stage has 5"):
+        scaler.check_features((*FEATURES, "open"))
+
+
+@pytest.mark.parametrize(
+    ("attribute", "value", "message"),
+    [
+        ("scale_", [1.0, 0.0, 1.0, 1.0], "Div .* is no result of a fit on 4 features"),
+        ("scale_", [1.0, np.inf, 1.0, 1.0], "Div .* is no result of a fit"),
+        ("mean_", [1.0, np.nan, 1.0, 1.0], "Sub .* is no result of a fit"),
+        ("mean_", [1.0, 1.0], r"Sub \[1.0, 1.0\] is no result of a fit on 4 features"),
+        ("mean_", ["a", "b", "c", "d"], "not fitted, or damaged: could not convert"),
+    ],
+)
+def test_damaged_scaler_is_refused(attribute: str, value: list[Any], message: str, tmp_path: Path) -> None:
+    estimator = StandardScaler().fit(ROWS)
+    setattr(estimator, attribute, np.array(value))
+    with pytest.raises(Refused, match=f"^scaler.pkl: {message}"):
+        stored(estimator, tmp_path).steps(4)
+
+
+def test_scaler_that_was_never_fitted_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(Refused, match=r"scaler.pkl: not fitted, or damaged: .*mean_"):
+        stored(StandardScaler(), tmp_path).steps(4)
+
+
+@pytest.mark.parametrize(("value", "kind"), [({"a": 1}, "dict"), (ROWS, "ndarray"), (Pipeline([("a", 3)]), "int")])
+def test_what_is_no_scaler_is_refused_by_name(value: object, kind: str, tmp_path: Path) -> None:
+    with pytest.raises(Refused, match=f"^scaler.pkl: holds a {kind}, not one of StandardScaler"):
+        stored(value, tmp_path)
+
+
+def test_gate_names_the_value_that_differs(tmp_path: Path) -> None:
+    scaler = stored(StandardScaler().fit(ROWS), tmp_path)
+    other = stored(StandardScaler().fit(ROWS * [1.0, 1.0, 1.00001, 1.0]), tmp_path)
+    session = Session(other.build((5, 4)).SerializeToString())
+    with pytest.raises(
+        Refused, match=r"^scaler, training scale, window 0, step \d, feature 2: expected .* got .* from"
+    ):
+        parity.check_scaler(scaler, session, (5, 4))
+
+
+def test_gate_refuses_a_scaler_that_computes_in_float32(tmp_path: Path) -> None:
+    """What the format's own Scaler operator does: at volumes of 1e9 and prices near 1.1 it loses digits."""
+    scaler = stored(StandardScaler().fit(ROWS), tmp_path)
+
+    class InFloat32:
+        def run(self, raw: np.ndarray[Any, Any]) -> np.ndarray[Any, Any]:
+            centre, scale = (x.astype(np.float32) for x in scaler.centre_and_scale(4))
+            return (raw.astype(np.float32) - centre) / scale
+
+    with pytest.raises(Refused, match="relative difference"):
+        parity.check_scaler(scaler, InFloat32(), (5, 4))  # type: ignore[arg-type]

@@ -1,0 +1,161 @@
+"""versions.toml: what is read, and every mistake in it by its place."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from convert import versions
+from convert.errors import Refused
+
+FULL = """
+order = ["v1"]
+[versions.v1]
+name = "One"
+threshold = 0.5
+[versions.v1.stage1]
+model = "m.h5"
+features = "f.json"
+scaler = "s.pkl"
+metadata = "meta.json"
+[versions.v1.stage2]
+model = "m.h5"
+features = "f.json"
+positive = "short"
+"""
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    for name in ("m.h5", "s.pkl"):
+        (tmp_path / name).write_bytes(b"")
+    (tmp_path / "f.json").write_text('{"features": ["close", "sma_20"], "method": "rfe"}')
+    (tmp_path / "meta.json").write_text('{"metrics": {"auc": 0.5}}')
+    return tmp_path
+
+
+def read(folder: Path, text: str) -> versions.Versions:
+    (folder / "versions.toml").write_text(text)
+    found = versions.read(folder)
+    for name, version in found.versions.items():
+        versions.check_files(folder, name, version)
+    return found
+
+
+def test_full_file_is_read(folder: Path) -> None:
+    found = read(folder, FULL)
+    assert found.order == ("v1",)
+    version = found.versions["v1"]
+    assert (version.name, version.description, version.threshold) == ("One", "", 0.5)
+    assert version.confidence_weights == (0.5, 0.5)
+    assert list(version.stages) == ["stage1", "stage2"]
+    assert version.stage2 is not None
+    assert version.stage2.positive == "short"
+    assert version.stage1.by_role == {"model": "m.h5", "scaler": "s.pkl", "features": "f.json", "metadata": "meta.json"}
+    assert versions.read_features(folder, version.stage1) == ("close", "sma_20")
+    assert versions.read_metadata(folder, version.stage1) == {"metrics": {"auc": 0.5}}
+    assert versions.read_metadata(folder, version.stage2) == {}
+
+
+def test_features_may_be_a_bare_list(folder: Path) -> None:
+    (folder / "f.json").write_text('["macd", "close"]')
+    assert versions.read_features(folder, read(folder, FULL).versions["v1"].stage1) == ("macd", "close")
+
+
+def test_version_without_second_stage(folder: Path) -> None:
+    found = read(folder, FULL[: FULL.index("[versions.v1.stage2]")])
+    assert found.versions["v1"].stage2 is None
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "message"),
+    [
+        ("threshold = 0.5", "threshold = 1.5", r'versions."v1": threshold: 1.5 is not within 0 to 1'),
+        ("threshold = 0.5", "threshold = nan", r'versions."v1": threshold: nan'),
+        ("threshold = 0.5", "", r'versions."v1": Object missing required field `threshold`'),
+        ("threshold = 0.5", 'threshold = "0.5"', r'versions."v1": threshold: Expected `float`, got `str`'),
+        ("threshold = 0.5", "treshold = 0.5", r'versions."v1": Object contains unknown field `treshold`'),
+        ("threshold = 0.5", "threshold = 0.5\nconfidence_weights = [0.7, 0.7]", "confidence_weights: .* sum to 1.4"),
+        ("threshold = 0.5", "threshold = 0.5\nconfidence_weights = [1.5, -0.5]", "not both 0 or more"),
+        ("threshold = 0.5", "threshold = 0.5\nconfidence_weights = [1.0]", "confidence_weights: .* length 2"),
+        ('positive = "short"', "", r'versions."v1": stage2: Object missing required field `positive`'),
+        ('positive = "short"', 'positive = "up"', r"stage2.positive: Invalid enum value 'up'"),
+        ('metadata = "meta.json"', 'positive = "short"', r"stage1: Object contains unknown field `positive`"),
+        ('metadata = "meta.json"', 'metdata = "meta.json"', r"stage1: Object contains unknown field `metdata`"),
+        ('metadata = "meta.json"', "sequence_length = 0", "stage1.sequence_length: Expected `int` >= 1"),
+        ('model = "m.h5"', 'model = "../m.h5"', r'versions."v1": stage1.model'),
+        (
+            'model = "m.h5"',
+            'model = "/etc/passwd"',
+            r'versions."v1": stage1.model: expected the name of a file in the folder itself',
+        ),
+        ('model = "m.h5"', 'model = "n.h5"', r'versions."v1".stage1.model: there is no file .n.h5. in'),
+        ('scaler = "s.pkl"', 'scaler = "t.pkl"', r'versions."v1".stage1.scaler: there is no file .t.pkl.'),
+        ('order = ["v1"]', 'order = ["v1", "v2"]', "versions.toml: order: unknown version 'v2'; known: v1"),
+        ('order = ["v1"]', 'order = ["v1", "v1"]', "versions.toml: order: 'v1' is named 2 times"),
+        ('order = ["v1"]', "", "versions.toml: Object missing required field `order`"),
+        ('order = ["v1"]', 'order = "v1"', "versions.toml: order: Expected `array`"),
+        ('order = ["v1"]', 'ordre = ["v1"]', "versions.toml: Object (contains unknown|missing required) field"),
+        ('order = ["v1"]', 'order = ["v1"', "versions.toml: Unclosed array"),
+        ("versions.v1", 'versions."../v1"', r'versions."../v1": a version.s name is'),
+        ("versions.v1", "versions.stage1", r'versions."stage1": this name is reserved'),
+        (
+            FULL[FULL.index("[versions.v1]") :],
+            "[versions]",
+            "versions.toml: versions: Expected `object` of length >= 1",
+        ),
+    ],
+)
+def test_mistake_is_refused_at_its_place(folder: Path, old: str, new: str, message: str) -> None:
+    with pytest.raises(Refused, match=message):
+        read(folder, FULL.replace(old, new, -1 if old.startswith("versions") else 1))
+
+
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [
+        ('["close", "smma_20"]', "f.json: unknown feature 'smma_20'"),
+        ('["close", "macd", "close"]', "f.json: 'close' is named 2 times"),
+        ("[]", "f.json: no feature is named"),
+        ('{"feature": ["close"]}', "f.json: Object missing required field `features`"),
+        ('["close", 3]', r"f.json: \[1\]: Expected `str`, got `int`"),
+        ('["close"', "f.json: Input data was truncated"),
+    ],
+)
+def test_bad_feature_list_is_refused(folder: Path, content: str, message: str) -> None:
+    (folder / "f.json").write_text(content)
+    with pytest.raises(Refused, match=message):
+        read(folder, FULL)
+
+
+@pytest.mark.parametrize("content", ["[]", '{"auc": NaN}', "{"])
+def test_bad_metadata_is_refused(folder: Path, content: str) -> None:
+    (folder / "meta.json").write_text(content)
+    with pytest.raises(Refused, match=r'versions."v1".stage1: meta.json: '):
+        read(folder, FULL)
+
+
+def test_missing_file_is_named(tmp_path: Path) -> None:
+    with pytest.raises(Refused, match=r"versions.toml: No such file or directory"):
+        versions.read(tmp_path)
+
+
+def test_mistake_is_found_without_tensorflow(folder: Path) -> None:
+    (folder / "versions.toml").write_text(FULL.replace('positive = "short"', ""))
+    script = (
+        "import sys; from convert.__main__ import main; code = main(sys.argv[1:]);"
+        "heavy = {'tensorflow', 'keras', 'tf_keras', 'sklearn', 'onnxruntime'} & sys.modules.keys();"
+        "sys.exit(f'imported {heavy}' if heavy else code)"
+    )
+    found = subprocess.run(
+        [sys.executable, "-c", script, "--source", str(folder), "--output", str(folder / "out")],
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert found.returncode == 1
+    assert found.stderr.startswith('error: versions.toml: versions."v1": stage2: Object missing required field')
+    assert not (folder / "out").exists()
