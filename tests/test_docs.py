@@ -1,0 +1,91 @@
+"""What the documents show is what happens."""
+
+from __future__ import annotations
+
+import json
+import re
+import shlex
+from collections.abc import Awaitable, Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+from aiohttp import web
+from aiohttp.test_utils import TestClient
+
+from server.app import make_app
+from server.settings import read
+from tests import market
+from tests.market import ONNX, ROOT
+
+Client = TestClient[web.Request, web.Application]
+EXAMPLE = re.compile(r"```sh\n(curl [^\n]*)\n```\n+```json\n(.*?)```", re.DOTALL)
+
+
+def examples(document: str) -> list[tuple[str, Any]]:
+    """Each curl command of a document with the answer shown below it."""
+    found = EXAMPLE.findall((ROOT / document).read_text())
+    return [(command, json.loads(answer)) for command, answer in found]
+
+
+@pytest.fixture
+async def client(aiohttp_client: Callable[[web.Application], Awaitable[Client]]) -> Client:
+    return await aiohttp_client(make_app(read(["--models", str(ONNX)], {})))
+
+
+async def run(client: Client, command: str) -> Any:  # noqa: ANN401 - JSON
+    """Do what the curl command does, against the test's server."""
+    words = iter(shlex.split(command)[1:])
+    method, path, body, headers = "GET", "", None, {}
+    for word in words:
+        match word:
+            case "-s":
+                pass
+            case "-X":
+                method = next(words)
+            case "-H":
+                name, value = next(words).split(": ")
+                headers[name] = value
+            case "-d":
+                method, body = "POST", next(words)
+            case _:
+                path = word.removeprefix("localhost:8000")
+    if body is not None and body.startswith("@"):
+        body = (ROOT / body[1:]).read_text()
+    response = await client.request(method, path, data=body, headers=headers)
+    return await response.json()
+
+
+def assert_shown(shown: Any, answer: Any, place: str) -> None:  # noqa: ANN401 - JSON
+    """Whatever is shown is so; an answer may have more, and another time."""
+    if isinstance(shown, dict):
+        assert isinstance(answer, dict), place
+        for key, value in shown.items():
+            assert key in answer, f"{place}.{key}"
+            if key != "timestamp":
+                assert_shown(value, answer[key], f"{place}.{key}")
+    elif isinstance(shown, float):
+        assert answer == pytest.approx(shown, abs=1e-6), place
+    else:
+        assert answer == shown, place
+
+
+@pytest.mark.parametrize(("document", "least"), [("README.md", 1), ("docs/api.md", 12)])
+async def test_every_example_answers_as_shown(client: Client, document: str, least: int) -> None:
+    found = examples(document)
+    assert len(found) >= least
+    for command, shown in found:
+        assert_shown(shown, await run(client, command), command)
+
+
+def test_the_example_requests_are_the_last_hours_of_the_series() -> None:
+    for name, count in (("predict.json", 120), ("twenty.json", 20)):
+        body = json.loads((ROOT / "docs" / "examples" / name).read_text())
+        assert body["data"] == market.body(6225 - count, count)["data"]
+
+
+def test_no_link_leads_nowhere() -> None:
+    for document in [*ROOT.glob("*.md"), *(ROOT / "docs").rglob("*.md")]:
+        for target in re.findall(r"\]\(([^)#]+)[^)]*\)", document.read_text()):
+            if not target.startswith("http"):
+                assert (document.parent / Path(target)).exists(), f"{document.name}: {target}"
