@@ -23,8 +23,10 @@ SUPPORTED_OPSETS = range(15, 19)
 
 Direction: TypeAlias = Literal["long", "short"]
 Sha256: TypeAlias = Annotated[str, msgspec.Meta(pattern=r"\A[0-9a-f]{64}\Z")]
-# One path segment, so that no name leads out of its folder.
-FileName: TypeAlias = Annotated[str, msgspec.Meta(pattern=r"\A[A-Za-z0-9_][A-Za-z0-9_. -]{0,127}\Z")]
+# One path segment that is not hidden, so that no name leads out of its folder. People call files what they like.
+FileName: TypeAlias = Annotated[
+    str, msgspec.Meta(pattern=r"\A[^./\\\x00-\x1f\x7f][^/\\\x00-\x1f\x7f]*\Z", max_length=128)
+]
 VersionName: TypeAlias = Annotated[str, msgspec.Meta(pattern=r"\A[A-Za-z0-9_][A-Za-z0-9_.-]{0,63}\Z")]
 Positive: TypeAlias = Annotated[int, msgspec.Meta(ge=1)]
 

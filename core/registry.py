@@ -91,9 +91,10 @@ class Registry:
                 raise UnknownVersion(version, known)
             if version == self.serving.active:
                 raise Conflict(f"version {version} is active: switch to another one first")
-            self._replace(detectors={v: d for v, d in self.serving.detectors.items() if v != version})
+            if version in self.serving.detectors:
+                self._replace(detectors={v: d for v, d in self.serving.detectors.items() if v != version})
+                log.info("version %s is unloaded", version)
             self._errors.pop(version, None)
-            log.info("version %s is unloaded", version)
 
     def switch(self, version: str) -> str | None:
         """Make a version active, loading it if needed, and return the one before.

@@ -27,6 +27,7 @@ def main() -> int:
         sys.stderr.write(f"{error}\n")
         return 2
     _log_to_stderr(settings)
+    log.info("process %d, models %s, environment %s", os.getpid(), settings.models.resolve(), settings.environment)
     for name in unknown_variables(os.environ):
         log.warning("%s is set, but there is no such setting", name)
     try:

@@ -90,7 +90,10 @@ async def errors(request: web.Request, handler: Handler) -> web.StreamResponse:
 
 
 def _answer(request: web.Request, error: ServiceError) -> web.Response:
-    return failure(status_of(error), error, request.app[CLOCK].now())
+    status = status_of(error)
+    if status == STATUS["MODEL_UNAVAILABLE"]:  # whoever reads the log at night must not have to ask the client
+        log.warning("%s %s: %s", request.method, request.path, error)
+    return failure(status, error, request.app[CLOCK].now())
 
 
 def _known(request: web.Request, error: web.HTTPException) -> ServiceError | None:

@@ -8,7 +8,7 @@ from collections.abc import AsyncIterator
 
 from aiohttp import web
 
-from server.keys import REGISTRY
+from server.keys import REGISTRY, SETTINGS
 
 log = logging.getLogger(__name__)
 
@@ -18,7 +18,8 @@ async def registry(app: web.Application) -> AsyncIterator[None]:
     await asyncio.to_thread(app[REGISTRY].load_all)
     serving = app[REGISTRY].serving
     if serving.active is None:
-        log.error("no version could be loaded: predictions answer 503 until one is")
+        log.error("no version of %s could be loaded: predictions answer 503 until one is", app[SETTINGS].models)
     else:
         log.info("version %s is active, loaded: %s", serving.active, ", ".join(serving.detectors))
     yield
+    log.info("stopped")

@@ -20,7 +20,8 @@ async def read_json(request: web.Request) -> bytes:
     if headers.get("Content-Type") and request.content_type != "application/json":
         raise UnsupportedMediaType(f"content type {headers['Content-Type']!r} is not supported, application/json is")
     if headers.get("Content-Encoding", "").lower() not in _ENCODINGS:
-        raise UnsupportedMediaType(f"content encoding {headers['Content-Encoding']!r} is not supported, gzip is")
+        packing = headers["Content-Encoding"]
+        raise UnsupportedMediaType(f"content encoding {packing!r} is not supported, gzip and deflate are")
     try:
         body = await request.read()
     except web.RequestPayloadError as error:

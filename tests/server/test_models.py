@@ -79,13 +79,14 @@ async def test_the_active_version_cannot_be_unloaded(post: Post) -> None:
 
 
 async def test_a_bundle_with_one_flipped_byte_is_refused_by_name_and_the_running_version_goes_on(
-    post: Post, models: Path
+    post: Post, models: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
     (file,) = (models / "v1").glob("stage2-network-*")
     bundles.flip_byte(file)
     status, answer = await post("/reversal/models/v1/load")
     assert (status, answer["code"]) == (503, "MODEL_UNAVAILABLE")
     assert file.name in answer["error"]
+    assert f"POST /reversal/models/v1/load: bundle v1: {file.name}: SHA-256" in caplog.text
     _, answer = await post("/reversal/predict", asks(0.82, 0.32))
     assert (answer["data"]["model_version"], answer["data"]["signal"]) == ("v1", "long")
 

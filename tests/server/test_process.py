@@ -81,7 +81,9 @@ def test_it_serves_the_committed_bundles_and_ends_with_0_on_sigterm() -> None:
         assert answer["data"]["model_version"] == "v3.1"
         assert answer["data"]["signal"] in ("hold", "long", "short")
         process.send_signal(signal.SIGTERM)
-        assert process.wait(timeout=20) == 0
+        _, log = process.communicate(timeout=20)
+        assert process.returncode == 0
+        assert log.endswith("INFO server.lifecycle: stopped\n")
 
 
 @pytest.mark.skipif(not Path("/proc/self/status").exists(), reason="memory is read from /proc")
