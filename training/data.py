@@ -48,7 +48,10 @@ class History:
 def read(path: Path) -> History:
     """Read a CSV file with the columns of HEADER; raises DataError, which names the line, and OSError."""
     raw = path.read_bytes()
-    lines = csv.reader(raw.decode().splitlines())
+    try:
+        lines = csv.reader(raw.decode().splitlines())
+    except UnicodeDecodeError as error:
+        raise DataError(f"{path.name}: not a text: {error}") from None
     header = next(lines, [])
     if header != HEADER:
         raise DataError(f"{path.name}: the header is {header}, expected {HEADER}")

@@ -8,6 +8,8 @@ import numpy as np
 from numpy.typing import NDArray
 from sklearn.metrics import roc_auc_score
 
+from core.candles import Floats
+
 
 def scores(probability: NDArray[np.float32], positive: NDArray[np.bool_], truth: NDArray[np.float32]) -> dict[str, Any]:
     """Scores of shape-(n,) answers: `positive` are those beyond the threshold, `truth` is 0 or 1.
@@ -30,6 +32,15 @@ def scores(probability: NDArray[np.float32], positive: NDArray[np.bool_], truth:
         "test_windows": len(truth),
         "test_positives": reversals,
     }
+
+
+def trend_rule_accuracy(last_close: Floats, last_sma_20: Floats, truth: NDArray[np.float32]) -> float:
+    """How often a rule that learns nothing is right about the direction: short where close lies above its mean.
+
+    At a swing extreme, price nearly always lies on the extreme's side of its mean. What a direction network adds is
+    what it has over this, not over the larger class.
+    """
+    return _six(((last_close > last_sma_20) == (truth == 1.0)).mean())
 
 
 def _six(value: float) -> float:

@@ -12,9 +12,9 @@ from sklearn.preprocessing import StandardScaler
 
 from training import fit, recipes
 from training.data import DataError, History
-from training.dataset import SEQUENCE_LENGTH, Examples, fit_scaler, split, windows
+from training.dataset import SEQUENCE_LENGTH, Examples, directions, fit_scaler, split, windows
 from training.recipes import Recipe
-from training.scores import scores
+from training.scores import scores, trend_rule_accuracy
 from training.volatility import daily_share
 
 # The first of all seeds, not the one with the best score.
@@ -50,10 +50,17 @@ def examples(recipe: Recipe, scaler: StandardScaler, parts: dict[str, History]) 
     return made
 
 
-def evaluate(recipe: Recipe, network: Any, test: Examples) -> dict[str, Any]:  # noqa: ANN401 - tf_keras has no types
+def evaluate(recipe: Recipe, network: Any, scaler: StandardScaler, test: Examples) -> dict[str, Any]:  # noqa: ANN401 - tf_keras has no types
     """The scores of the network's decisions, at the recipe's threshold."""
     probability = fit.predict(network, test.x)
-    return scores(probability, recipe.positive(probability), test.y)
+    found = scores(probability, recipe.positive(probability), test.y)
+    if recipe.examples is directions:
+        last = scaler.inverse_transform(test.x[:, -1])
+        close, sma_20 = (last[:, recipe.inputs.names.index(name)] for name in ("close", "sma_20"))
+        found["trend_rule_accuracy"] = trend_rule_accuracy(close, sma_20, test.y)
+        # In service it mostly answers where Stage 1 was mistaken, and nobody can say there what would have been right.
+        found["measured_on"] = "true swing points only"
+    return found
 
 
 def _train(recipe: Recipe, history: History, parts: dict[str, History], epochs: int) -> Trained:
@@ -85,7 +92,7 @@ def _train(recipe: Recipe, history: History, parts: dict[str, History], epochs: 
         },
         "sequence_length": SEQUENCE_LENGTH,
         "threshold": recipe.threshold,
-        "metrics": evaluate(recipe, network, made["test"]),
+        "metrics": evaluate(recipe, network, scaler, made["test"]),
     }
     return Trained(recipe, network, scaler, metadata)
 

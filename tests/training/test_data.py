@@ -54,3 +54,9 @@ def test_another_header_is_refused(tmp_path: Path) -> None:
 def test_bad_line_is_refused_by_its_number(tmp_path: Path, line: str, message: str) -> None:
     with pytest.raises(DataError, match=rf"bars\.csv, line 3: .*{message}"):
         read(written(tmp_path, HEADER, BAR, line))
+
+
+def test_a_file_that_is_no_text_is_named(tmp_path: Path) -> None:
+    (tmp_path / "bars.csv").write_bytes(b"\xff\xfe")
+    with pytest.raises(DataError, match=r"^bars\.csv: not a text: "):
+        read(tmp_path / "bars.csv")

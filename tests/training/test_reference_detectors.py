@@ -109,8 +109,9 @@ def test_metadata_tells_data_and_labels(metadata: dict[str, Any], recipe: Recipe
 def test_scores_are_those_of_the_committed_network(
     metadata: dict[str, Any], recipe: Recipe, parts: dict[str, History]
 ) -> None:
-    test = trainer.examples(recipe, scaler(recipe.inputs.scaler_file), parts)["test"]
-    measured = trainer.evaluate(recipe, network(recipe.model_file), test)
+    fitted = scaler(recipe.inputs.scaler_file)
+    test = trainer.examples(recipe, fitted, parts)["test"]
+    measured = trainer.evaluate(recipe, network(recipe.model_file), fitted, test)
     # One window decided otherwise moves a score by 1e-3 or more, and rounding on another processor AUC by 1e-5.
     assert metadata["metrics"] == pytest.approx(measured, abs=1e-4)
 

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from training import recipes
-from training.scores import scores
+from training.scores import scores, trend_rule_accuracy
 
 TRUTH = np.array([1, 1, 1, 0, 0, 0, 0, 0], dtype=np.float32)
 
@@ -35,3 +35,8 @@ def test_threshold_itself_passes_stage1_but_is_not_short(recipe: recipes.Recipe,
     at = np.float32(recipe.threshold)
     probability = np.array([np.nextafter(at, np.float32(0)), at, np.nextafter(at, np.float32(1))], dtype=np.float32)
     assert recipe.positive(probability).tolist() == [False, passes, True]
+
+
+def test_the_rule_without_learning_says_short_above_the_mean() -> None:
+    close, mean = np.array([1.2, 1.2, 1.0, 1.0]), np.full(4, 1.1)
+    assert trend_rule_accuracy(close, mean, np.array([1, 0, 0, 0], dtype=np.float32)) == 0.75
