@@ -1,8 +1,9 @@
 # The front door. `make` alone lists what there is.
 PYTHON ?= python3
-SOURCE ?= models/keras
-OUTPUT ?= models/onnx
-VERSION ?=
+# Not ?=, as environments have a VERSION of their own; on the command line they count.
+SOURCE = models/keras
+OUTPUT = models/onnx
+VERSION =
 
 SERVE := .venv-serve
 FULL := .venv
@@ -45,7 +46,7 @@ lock: $(FULL)/.installed ## resolve pyproject's ranges anew into requirements/*.
 		--extra dev -c requirements/serve.txt -o requirements/dev.txt
 
 clean: ## remove environments and caches
-	rm -rf $(SERVE) $(FULL) build .mypy_cache .pytest_cache .ruff_cache .hypothesis
+	rm -rf $(SERVE) $(FULL) build .mypy_cache .pytest_cache .ruff_cache
 	find $(CODE) -name __pycache__ -type d -prune -exec rm -rf {} +
 
 $(SERVE)/.installed: requirements/serve.txt

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import os
 import sys
 from collections.abc import Sequence
 from pathlib import Path
@@ -12,7 +13,7 @@ from convert.errors import Refused
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Run the command; gives the exit code: 0, 1 where something was refused, 2 for wrong arguments."""
+    """Run the command; gives the exit code: 0, 1 where something was refused, 2 for wrong arguments, 130 for Ctrl-C."""
     options = _parser().parse_args(arguments)
     try:
         _convert(options.source, options.output, options.version)
@@ -20,8 +21,12 @@ def main(arguments: Sequence[str] | None = None) -> int:
         sys.stderr.write(f"error: {error}; nothing was published\n")
         return 1
     except OSError as error:
-        sys.stderr.write(f"error: {error.filename}: {error.strerror}\n")
+        place = f"{error.filename}: " if error.filename else ""
+        sys.stderr.write(f"error: {place}{error.strerror}; every bundle is wholly old or wholly new\n")
         return 1
+    except KeyboardInterrupt:
+        sys.stderr.write("interrupted; every bundle is wholly old or wholly new\n")
+        return 130
     return 0
 
 
@@ -32,14 +37,24 @@ def _convert(source: Path, output: Path, only: str | None) -> None:
     chosen = {name: version for name, version in found.versions.items() if only in (None, name)}
     for name, version in chosen.items():
         versions.check_files(source, name, version)
+    _check_writable(output)
 
     # These import scikit-learn and ONNX Runtime, and later TensorFlow: seconds that a typing error need not cost.
     from convert import bundle, publish, report  # noqa: PLC0415
 
     with report.progress(sum(len(version.stages) for version in chosen.values())) as step:
         bundles = [bundle.convert(source, name, version, step) for name, version in chosen.items()]
-    publish.publish(bundles, output, found.order)
-    report.show(bundles, output)
+    order = publish.publish(bundles, output, found.order)
+    report.show(bundles, output, order)
+
+
+def _check_writable(output: Path) -> None:
+    """Find before the work what would stop its end; raises Refused."""
+    there = next(folder for folder in (output, *output.absolute().parents) if folder.exists())
+    if not there.is_dir():
+        raise Refused.at(str(there), "not a folder")
+    if not os.access(there, os.W_OK | os.X_OK):
+        raise Refused.at(str(there), "cannot be written to")
 
 
 def _parser() -> argparse.ArgumentParser:

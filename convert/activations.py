@@ -22,6 +22,9 @@ class Fused(NamedTuple):
 # The two slopes of `hard_sigmoid`: Keras 3 redefined clip(0.2 x + 0.5, 0, 1) as relu6(x + 3) / 6.
 _HARD_SLOPE = {"tf_keras": 0.2, "keras": 1.0 / 6.0}
 
+# Whose function it is, by its package: Keras 2 has its leaky_relu from TensorFlow.
+_FRAMEWORKS = {"tf_keras": "tf_keras", "tensorflow": "tf_keras", "keras": "keras"}
+
 _NODES: dict[str, Callable[[Graph, str, str], str]] = {
     "linear": lambda _g, _scope, x: x,
     "sigmoid": lambda g, scope, x: g.value("Sigmoid", scope, x),
@@ -85,8 +88,8 @@ def clipped_relu(graph: Graph, scope: str, x: str, slope: float, ceiling: float 
 def _identity(function: Keras) -> tuple[str, str]:
     """The function's name and its framework. A function from elsewhere keeps its module, and so is in no table."""
     module, name = function.__module__, function.__name__
-    framework = module.partition(".")[0]
-    return (name if framework in _HARD_SLOPE else f"{module}.{name}"), framework
+    framework = _FRAMEWORKS.get(module.partition(".")[0])
+    return (name, framework) if framework else (f"{module}.{name}", "")
 
 
 def _names(table: dict[str, Any]) -> str:

@@ -12,7 +12,7 @@ from convert.parity import Rule
 from convert.stage import ConvertedStage, Report
 from convert.versions import DirectionStageFiles, StageFiles, Version
 from core.decision import decide
-from core.manifest import FORMAT_VERSION, DirectionStage, Manifest, ManifestError, Stage
+from core.manifest import FORMAT_VERSION, DirectionStage, Manifest, ManifestError, Stage, decode, encode
 
 
 class Bundle(NamedTuple):
@@ -33,6 +33,8 @@ def convert(source: Path, name: str, version: Version, step: Callable[[str], Non
             stages[label] = stage.convert(source, label, files, _rule(version, files), _within(place, step))
         except Refused as error:
             raise Refused.at(place, error) from None
+        except Exception as error:  # files of others: whatever goes wrong with one is a refusal, with its place
+            raise Refused.at(place, f"{type(error).__name__}: {error}") from error
         metadata[label] = versions.read_metadata(source, files)
     stage2 = None
     if version.stage2 is not None:
@@ -53,7 +55,7 @@ def convert(source: Path, name: str, version: Version, step: Callable[[str], Non
         tools={tool: release for converted in stages.values() for tool, release in converted.tools.items()},
     )
     try:
-        manifest.check()
+        decode(encode(manifest))  # as the server will
     except ManifestError as error:
         raise Refused.at(name, error) from None
     graphs = {file: data for converted in stages.values() for file, data in converted.graphs.items()}

@@ -2,34 +2,38 @@
 
 from __future__ import annotations
 
+import io
 import json
 import os
 import re
 import zipfile
-from collections.abc import Iterator
+import zlib
 from pathlib import Path
-from typing import Any, Literal, NamedTuple, TypeAlias
+from tempfile import TemporaryDirectory
+from typing import Literal, NamedTuple, TypeAlias
 
 import h5py
 
-from convert import activations, layers
+from convert import keras_config
 from convert.errors import Refused
 from convert.graph import Keras
 
 Framework: TypeAlias = Literal["keras", "tf_keras"]
 
-# Where a wrapper such as Bidirectional keeps the layers that it wraps.
-_WRAPPED = ("layer", "backward_layer")
-# The modules of Keras whose objects a layer's configuration may hold.
-_PARTS = frozenset({"activations", "constraints", "dtype_policies", "initializers", "layers", "regularizers"})
+_HDF5 = b"\x89HDF\r\n\x1a\n"
+_ZIP = b"PK\x03\x04"
+_WEIGHTS = "model.weights.h5"  # in the zip
 
 
 class KerasFile(NamedTuple):
-    """What a file says of itself. `keras_version` is None in files of the first years."""
+    """What a file says of itself. `keras_version` is None in files of the first years.
 
-    path: Path
+    copy: a file of the same kind, made of the rebuilt configuration and the weights alone.
+    """
+
+    suffix: Literal[".h5", ".keras"]
     keras_version: str | None
-    config: dict[str, Any]
+    copy: bytes
 
     @property
     def framework(self) -> Framework:
@@ -38,28 +42,48 @@ class KerasFile(NamedTuple):
 
 
 def inspect(path: Path) -> KerasFile:
-    """Read and check a model's configuration, without TensorFlow; raises Refused, without its name.
+    """Read and check a model's file, without TensorFlow; raises Refused, without its name.
 
-    Every layer must be in the table of layers before the file is loaded: a Lambda holds code, other layers read other
-    files, and custom ones need code that is not there.
+    Keras chooses how to load a file by its name, so what it holds must agree: else one thing is checked and another is
+    loaded.
     """
     try:
-        file = _read_h5(path) if h5py.is_hdf5(path) else _read_zip(path)
-        for layer in _layers(file.config):
-            _check_layer(layer)
-    except (AttributeError, KeyError, OSError, RecursionError, TypeError, ValueError, zipfile.BadZipFile) as error:
+        with path.open("rb") as opened:
+            start = opened.read(len(_HDF5))
+        if path.suffix == ".keras":
+            if start == _HDF5:
+                raise Refused("it is an HDF5 file, not the zip archive that .keras stands for: rename it to .h5")
+            return _read_zip(path)
+        if start.startswith(_ZIP):
+            raise Refused("it is a zip archive, not an HDF5 file: rename it to .keras")
+        return _read_h5(path)
+    except (
+        AttributeError,
+        KeyError,
+        OSError,
+        RuntimeError,
+        TypeError,
+        ValueError,
+        zipfile.BadZipFile,
+        zlib.error,
+    ) as error:
         raise Refused(f"not a Keras model: {error}") from None
-    return file
 
 
 def load(file: KerasFile) -> Keras:
-    """The model, not compiled: a loss or optimizer that cannot be imported does no harm. Raises Refused, likewise."""
+    """The model, not compiled: a loss or optimizer that cannot be imported does no harm. Raises Refused, likewise.
+
+    What is loaded is the copy, never the file that was given: of that, Keras may read more than was checked.
+    """
     framework = import_framework(file.framework)
-    try:
-        return framework.models.load_model(file.path, compile=False, safe_mode=True)
-    except Exception as error:  # noqa: BLE001 - Keras raises whatever its layers raise
-        first_line = str(error).strip().partition("\n")[0]
-        raise Refused(f"{file.framework} cannot load it: {type(error).__name__}: {first_line}") from None
+    with TemporaryDirectory() as folder:
+        path = Path(folder, f"model{file.suffix}")
+        path.write_bytes(file.copy)
+        try:
+            return framework.models.load_model(path, compile=False, safe_mode=True)
+        except Exception as error:  # noqa: BLE001 - Keras raises whatever its layers raise
+            first_line = str(error).strip().partition("\n")[0]
+            raise Refused(f"{file.framework} cannot load it: {type(error).__name__}: {first_line}") from None
 
 
 def import_framework(name: Framework) -> Keras:
@@ -79,17 +103,46 @@ def import_framework(name: Framework) -> Keras:
 
 
 def _read_h5(path: Path) -> KerasFile:
+    copy = io.BytesIO()
     with h5py.File(path, "r") as file:
         if "model_config" not in file.attrs:
             raise Refused("holds weights only; save the whole model")
-        version, config = file.attrs.get("keras_version"), file.attrs["model_config"]
-    return KerasFile(path, _version(version), json.loads(config))
+        version = _version(file.attrs.get("keras_version"))
+        config = keras_config.rebuilt(json.loads(file.attrs["model_config"]))
+        _check_objects(file)
+        with h5py.File(copy, "w") as made:
+            made.attrs["model_config"] = json.dumps(config)
+            file.copy("model_weights", made)
+    return KerasFile(".h5", version, copy.getvalue())
 
 
 def _read_zip(path: Path) -> KerasFile:
     with zipfile.ZipFile(path) as archive:
         metadata, config = (json.loads(archive.read(name)) for name in ("metadata.json", "config.json"))
-    return KerasFile(path, _version(metadata.get("keras_version")), config)
+        version = _version(metadata.get("keras_version"))
+        config = keras_config.rebuilt(config)
+        weights = archive.read(_WEIGHTS)
+    with h5py.File(io.BytesIO(weights), "r") as file:
+        _check_objects(file)
+    copy = io.BytesIO()
+    with zipfile.ZipFile(copy, "w") as made:
+        made.writestr("metadata.json", json.dumps({"keras_version": version}))
+        made.writestr("config.json", json.dumps(config))
+        made.writestr(_WEIGHTS, weights)
+    return KerasFile(".keras", version, copy.getvalue())
+
+
+def _check_objects(file: h5py.File) -> None:
+    """Refuse what HDF5 reads from elsewhere: any file of this machine would pass for weights."""
+    links: list[tuple[str, object]] = []
+    # An error cannot leave the visit: h5py crashes on its way out.
+    file.visititems_links(lambda name, link: links.append((name, link)))
+    for name, link in links:
+        if not isinstance(link, h5py.HardLink):
+            raise Refused(f"{name} is a link, possibly to another file; save the model anew")
+        found = file[name]
+        if isinstance(found, h5py.Dataset) and (found.external or found.is_virtual):
+            raise Refused(f"{name} has its values in another file; save the model anew")
 
 
 def _version(value: bytes | str | None) -> str | None:
@@ -97,49 +150,3 @@ def _version(value: bytes | str | None) -> str | None:
     if text is not None and not re.match(r"\d+\.", text):
         raise ValueError(f"its keras_version is {text!r}")
     return text
-
-
-def _layers(config: dict[str, Any]) -> Iterator[dict[str, Any]]:
-    """A serialised layer, then all those inside it: a model's, a wrapper's, and activations that are layers."""
-    yield config
-    inner = config.get("config") or {}
-    if isinstance(inner, list):  # the Sequential of the first years
-        inner = {"layers": inner}
-    for value in (*inner.get("layers", ()), *(inner.get(key) for key in _WRAPPED)):
-        if isinstance(value, dict):
-            yield from _layers(value)
-
-
-def _check_layer(layer: dict[str, Any]) -> None:
-    kind, inner = str(layer.get("class_name")), layer.get("config")
-    name = layer.get("name") or (inner.get("name") if isinstance(inner, dict) else None) or kind
-    place = f"layer {name!r}"
-    layers.check_known(place, kind, layer.get("module"))
-    for role in ("activation", "recurrent_activation"):
-        value = inner.get(role) if isinstance(inner, dict) else None
-        if isinstance(value, dict) and value.get("class_name") in layers.KNOWN:
-            _check_layer(value)
-            continue
-        function = value.get("config") if isinstance(value, dict) else value
-        if value is not None and not (isinstance(function, str) and activations.is_known(function)):
-            raise Refused.at(place, f"{role} {function!r} cannot be converted")
-    if isinstance(inner, dict):
-        _check_modules(place, {key: value for key, value in inner.items() if key not in {"layers", *_WRAPPED}})
-
-
-def _is_own_part(module: str) -> bool:
-    root, *inner = module.split(".")
-    return root in {"builtins", "keras", "tf_keras"} and (not inner or bool(_PARTS.intersection(inner)))
-
-
-def _check_modules(place: str, value: object) -> None:
-    """Whatever else a configuration names must be one of Keras' own parts of a layer: not a tool such as get_file."""
-    if isinstance(value, dict):
-        module = value.get("module")
-        if isinstance(module, str) and not _is_own_part(module):
-            raise Refused.at(place, f"{value.get('class_name')} of {module} is not one of Keras' own parts of a layer")
-        for part in value.values():
-            _check_modules(place, part)
-    elif isinstance(value, list):
-        for part in value:
-            _check_modules(place, part)

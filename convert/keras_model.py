@@ -65,6 +65,12 @@ class KerasModel:
             raise Refused(f"the model has {len(names)} outputs, name one with `output`: {', '.join(names)}")
         if output is not None and output not in names:
             raise Refused(f"the model has no output {output!r}, only {', '.join(names)}")
+        if (
+            output is not None and names.count(output) > 1
+        ):  # Keras 3 names outputs by their layer, which heads may share
+            raise Refused(
+                f"the model has {names.count(output)} outputs of the name {output!r}, no telling which is meant"
+            )
         if len(names) <= 1:
             return model
         inputs = model.inputs if len(model.inputs) > 1 else model.inputs[0]

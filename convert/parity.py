@@ -14,10 +14,14 @@ from typing import Any, NamedTuple, Protocol, TypeAlias
 
 import numpy as np
 import onnxruntime as ort
+from numpy.lib.stride_tricks import sliding_window_view
 from numpy.typing import NDArray
 
 from convert.errors import Refused
 from convert.scalers import Scaler
+from core.candles import Candles
+from core.features import matrix, required_candles
+from core.indicators import Indicators
 
 TOLERANCE = 1e-5
 SCALER_TOLERANCE = 1e-6
@@ -25,7 +29,11 @@ RANDOM_WINDOWS = 1_000  # of each of the two random kinds
 MASKED_WINDOWS = 200  # for each value that the model masks
 SCALER_WINDOWS = 50  # at each level
 EXTREMES = (10.0, -10.0, 1e6, -1e6)
-LEVELS = {"price level 1.1": 1.1, "price level 150": 150.0, "volume level 1e9": 1e9}
+PRICE_LEVELS = {"price level 1.1": 1.1, "price level 150": 150.0}
+VOLUME_LEVEL = 1e9
+LEVELS = PRICE_LEVELS | {"volume level 1e9": VOLUME_LEVEL}
+# A model that says the same to every window cannot be told from a wrong graph that does.
+MIN_SPREAD = 1e-3
 _SEED = 20171231
 
 Floats32: TypeAlias = NDArray[np.float32]
@@ -83,6 +91,7 @@ def check_network(
     A decision must be the same wherever the framework's answer is more than TOLERANCE from the rule's border.
     """
     count, decisions, largest = 0, 0, 0.0
+    lowest, highest = 1.0, 0.0
     for windows in _windows(reference, scaler, features):
         expected, found = reference.predict(windows.expected_input), network.run(windows.found_input)
         for what, of_reference, of_graph in (
@@ -102,7 +111,17 @@ def check_network(
                 raise Refused.at(_name(windows, int(i)), f"expected the decision {wanted}, got {got}")
         count += len(expected)
         largest = max(largest, float(difference.max()))
-    return {"windows": count, "max_difference": largest, "tolerance": TOLERANCE, "decisions": decisions}
+        lowest, highest = min(lowest, float(expected.min())), max(highest, float(expected.max()))
+    if highest - lowest < MIN_SPREAD:
+        raise Refused(f"the model answers {lowest:.9g} to {highest:.9g} whatever it is shown: nothing is proven")
+    return {
+        "windows": count,
+        "max_difference": largest,
+        "tolerance": TOLERANCE,
+        "decisions": decisions,
+        "lowest_answer": lowest,
+        "highest_answer": highest,
+    }
 
 
 def check_scaler(scaler: Scaler, session: Session, window: tuple[int, int]) -> dict[str, Any]:
@@ -149,17 +168,29 @@ def _windows(
         raw = centre + scale * noise[1]
         by_scikit = scaler[0].transform(raw.reshape(-1, window[1])).reshape(raw.shape).astype(np.float32)
         yield _Windows("training scale", by_scikit, scaler[1].run(raw))
-    else:
-        # Trained on raw values: prices, then.
-        half = RANDOM_WINDOWS // 2
-        prices = np.concatenate([1.1 * (1.0 + 0.01 * noise[1, :half]), 150.0 * (1.0 + 0.01 * noise[1, half:])])
-        yield _Windows("price levels 1.1 and 150", prices.astype(np.float32), prices.astype(np.float32))
+    else:  # trained on raw values, so on those that candles give
+        for kind, level in PRICE_LEVELS.items():
+            raw = _of_candles(level, rng, window[0], features).astype(np.float32)
+            yield _Windows(kind, raw, raw)
     for value in reference.mask_values:
         # One half of the steps on average, so that holes, both ends and whole windows of few steps come up.
         masked = np.where(rng.random((MASKED_WINDOWS, window[0], 1)) < 0.5, np.float32(value), normal[:MASKED_WINDOWS])  # noqa: PLR2004
         yield _Windows(f"steps masked by {value:g}", masked, masked)
     extremes, names = _extremes(window, features)
     yield _Windows("extremes", extremes, extremes, names)
+
+
+def _of_candles(level: float, rng: np.random.Generator, steps: int, names: tuple[str, ...]) -> Floats:
+    """Windows of features, unscaled, of candles that start at `level` and move a thousandth a bar, at random."""
+    count = RANDOM_WINDOWS // len(PRICE_LEVELS)
+    bars = required_candles(names, steps) + count - 1
+    close = level * np.exp(np.cumsum(1e-3 * rng.standard_normal(bars)))
+    opened = np.concatenate([[level], close[:-1]])
+    wicks = 1.0 + 5e-4 * np.abs(rng.standard_normal((2, bars)))
+    high, low = np.maximum(opened, close) * wicks[0], np.minimum(opened, close) / wicks[1]
+    volume = VOLUME_LEVEL * np.exp(0.3 * rng.standard_normal(bars))
+    table = matrix(Indicators(Candles(opened, high, low, close, volume)), names, count + steps - 1)
+    return sliding_window_view(table, steps, axis=0).transpose(0, 2, 1)
 
 
 def _extremes(window: tuple[int, int], features: tuple[str, ...]) -> tuple[Floats32, list[str]]:

@@ -7,32 +7,60 @@ right bytes is not written again.
 
 from __future__ import annotations
 
+import fcntl
 import json
 import os
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
+
+import msgspec
 
 from convert.bundle import Bundle
 from core import manifest
+from core.repository import INDEX_NAME, Index
 
-INDEX = "index.json"
 _TEMPORARY = ".new"
 
 
-def publish(bundles: Sequence[Bundle], output: Path, order: Sequence[str]) -> None:
+def publish(bundles: Sequence[Bundle], output: Path, order: Sequence[str]) -> list[str]:
     """Write each bundle into `output`/<version>/, then the index.
 
-    The index holds `order`, the fallback order of versions.toml, as far as there are bundles: it never names what a
-    server could not find. Raises OSError.
+    The index holds `order`, the order of versions.toml, and then what it held before: whoever converts a detector of
+    their own forgets none that was there. It never names a version of which there is no bundle. Returns that order.
+    Waits for another that publishes into the same folder. Raises OSError, with the file's name.
     """
-    for bundle in bundles:
-        _publish(bundle, output / bundle.manifest.version)
-    there = [version for version in order if (output / version / manifest.FILE_NAME).is_file()]
-    _replace(output / INDEX, json.dumps({"order": there}).encode() + b"\n")
+    output.mkdir(parents=True, exist_ok=True)
+    with _alone(output):
+        for bundle in bundles:
+            _publish(bundle, output / bundle.manifest.version)
+        wanted = dict.fromkeys((*order, *_order(output / INDEX_NAME)))
+        there = [version for version in wanted if (output / version / manifest.FILE_NAME).is_file()]
+        _replace(output / INDEX_NAME, json.dumps({"order": there}).encode() + b"\n")
+    return there
+
+
+def _order(path: Path) -> tuple[str, ...]:
+    """The order as it was; one that cannot be read is replaced."""
+    try:
+        return msgspec.json.decode(path.read_bytes(), type=Index).order
+    except (FileNotFoundError, msgspec.MsgspecError, UnicodeDecodeError):
+        return ()
+
+
+@contextmanager
+def _alone(folder: Path) -> Iterator[None]:
+    """Two that publish at once would delete each other's graphs. The lock goes with the process, however it ends."""
+    descriptor = os.open(folder, os.O_RDONLY)
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX)
+        yield
+    finally:
+        os.close(descriptor)
 
 
 def _publish(bundle: Bundle, folder: Path) -> None:
-    folder.mkdir(parents=True, exist_ok=True)
+    folder.mkdir(exist_ok=True)
     for name, data in bundle.graphs.items():
         _replace(folder / name, data)
     _replace(folder / manifest.FILE_NAME, manifest.encode(bundle.manifest))
@@ -47,10 +75,13 @@ def _replace(path: Path, data: bytes) -> None:
     if path.is_file() and path.read_bytes() == data:
         return
     temporary = path.with_name(path.name + _TEMPORARY)
-    with temporary.open("wb") as file:
-        file.write(data)
-        file.flush()
-        os.fsync(file.fileno())
+    try:
+        with temporary.open("wb") as file:
+            file.write(data)
+            file.flush()
+            os.fsync(file.fileno())
+    except OSError as error:  # a full disk does not say which file it was
+        raise OSError(error.errno, error.strerror, str(temporary)) from None
     temporary.replace(path)
     _sync_folder(path.parent)
 

@@ -9,6 +9,7 @@ from pathlib import Path
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
 from rich.table import Table
+from rich.text import Text
 
 from convert.bundle import Bundle
 from convert.stage import STEPS, Report
@@ -19,20 +20,20 @@ def progress(stages: int) -> Iterator[Callable[[str], None]]:
     """Gives what is to be told each step: a bar on a terminal, a line each elsewhere, on standard error."""
     console = Console(stderr=True)
     if not console.is_terminal:
-        yield lambda text: console.print(text, highlight=False)
+        yield lambda text: console.print(text, highlight=False, markup=False)
         return
-    columns = (BarColumn(), TextColumn("{task.description}"), TimeElapsedColumn())
+    columns = (BarColumn(), TextColumn("{task.description}", markup=False), TimeElapsedColumn())
     with Progress(*columns, console=console) as bar:
         task = bar.add_task("", total=stages * len(STEPS))
         yield lambda text: bar.update(task, description=text, advance=1)
 
 
-def show(bundles: Sequence[Bundle], output: Path) -> None:
+def show(bundles: Sequence[Bundle], output: Path, order: Sequence[str]) -> None:
     """Print the table, what else is to be known, and the commands that load the result."""
     console = Console()
     if not console.is_terminal:
         console.width = 140  # a pipe has no width, and a table cut off at 80 says nothing
-    table = Table(title=f"published in {output}")
+    table = Table(title=Text(f"published in {output}"))
     table.add_column("version")
     table.add_column("stage")
     for heading in ("parameters", "size Keras → ONNX", "nodes", "max difference", "model.predict", "ONNX Runtime"):
@@ -45,13 +46,16 @@ def show(bundles: Sequence[Bundle], output: Path) -> None:
         for stage, report in bundle.reports.items():
             nodes = ", ".join(f"{count} {operator}" for operator, count in sorted(report.nodes.items()))
             notes = "".join(f"; {note}" for note in report.notes)
-            console.print(
-                f"{bundle.manifest.version} {stage}: against {report.framework}; nodes: {nodes}{notes}", highlight=False
-            )
-    console.print("\nTimes are medians for one window. Load the result into a running server:", highlight=False)
+            line = f"{bundle.manifest.version} {stage}: against {report.framework}; nodes: {nodes}{notes}"
+            console.print(line, highlight=False, markup=False)
+    console.print("\nTimes are medians for one window; in Keras for one batch, where the model fixes its size.")
+    first = f"A server that starts with {output} tries {', '.join(order)}: the first that loads becomes active."
+    console.print(first, highlight=False, markup=False, soft_wrap=True)
+    console.print("In one that runs, load the result, and switch to it once it shall answer:")
     for bundle in bundles:
-        url = f"http://127.0.0.1:8000/reversal/models/{bundle.manifest.version}/load"
-        console.print(f"curl -X POST {url}", highlight=False, soft_wrap=True)
+        url = f"http://127.0.0.1:8000/reversal/models/{bundle.manifest.version}"
+        for action in ("load", "switch"):
+            console.print(f"curl -X POST {url}/{action}", highlight=False, soft_wrap=True)
 
 
 def _cells(report: Report) -> tuple[str, ...]:

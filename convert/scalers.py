@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, NamedTuple, TypeAlias
 
@@ -36,26 +37,23 @@ class Scaler:
         """Read the file; raises Refused, which names it."""
         estimator, self.notes = unpickle.load(path)
         self._place = path.name
-        self._parts = list(_parts(estimator, path.name))
-        for part in self._parts:
-            _complete(part)
+        self._parts = list(_parts(estimator))
 
     def check_features(self, features: tuple[str, ...]) -> None:
         """Raise Refused unless the scaler was fitted on as many features and, where it knows their names, on these."""
         for part in self._parts:
-            fitted = getattr(part, "n_features_in_", len(features))
+            with self._damage_told():
+                fitted = int(getattr(part, "n_features_in_", len(features)))
+                names = [str(name) for name in getattr(part, "feature_names_in_", features)]
             if fitted != len(features):
                 raise Refused.at(self._place, f"fitted on {fitted} features, the stage has {len(features)}")
-            names = [str(name) for name in getattr(part, "feature_names_in_", features)]
             if names != list(features):
                 raise Refused.at(self._place, f"fitted on the features {names}, the stage has {list(features)}")
 
     def steps(self, features: int) -> list[Step]:
         """What scikit-learn does to a row, in its order; raises Refused for constants that no fit gives."""
-        try:
+        with self._damage_told():
             steps = [step for part in self._parts for step in _STEPS[type(part).__name__](part)]
-        except (AttributeError, TypeError, ValueError) as error:
-            raise Refused.at(self._place, f"not fitted, or damaged: {error}") from None
         for op, values in steps:
             for value in values:
                 fits = value.shape in ((), (features,)) and np.isfinite(value).all() and (op != "Div" or value.all())
@@ -66,12 +64,20 @@ class Scaler:
     def transform(self, rows: Floats) -> Floats:
         """scikit-learn's own answer, float64 (rows, features)."""
         rows = rows.copy()  # scalers with copy=False work in place
-        with warnings.catch_warnings():
+        with warnings.catch_warnings(), self._damage_told():
             # Fitted on a DataFrame; that the columns are the same was checked by name.
             warnings.filterwarnings("ignore", message="X does not have valid feature names")
             for part in self._parts:
                 rows = part.transform(rows)
         return rows
+
+    @contextmanager
+    def _damage_told(self) -> Iterator[None]:
+        """What a file holds are numbers and texts, but not always those that a fit gives."""
+        try:
+            yield
+        except (ArithmeticError, AttributeError, LookupError, TypeError, ValueError) as error:
+            raise Refused.at(self._place, f"not fitted, or damaged: {' '.join(str(error).split())}") from None
 
     def centre_and_scale(self, features: int) -> tuple[Floats, Floats]:
         """The raw values that become 0, and those by which they must differ to become 1 apart."""
@@ -95,23 +101,14 @@ class Scaler:
         return graph.finish((INPUT, DOUBLE, window), (OUTPUT, FLOAT, window), x)
 
 
-def _parts(estimator: Estimator, place: str) -> Iterator[Estimator]:
+def _parts(estimator: Estimator) -> Iterator[Estimator]:
     """The scalers in the order in which they run."""
-    if type(estimator) is Pipeline:
-        for _, step in estimator.steps:
-            if step is not None and step != "passthrough":
-                yield from _parts(step, place)
-    elif type(estimator) in unpickle.SCALERS:
+    if type(estimator) is not Pipeline:
         yield estimator
-    else:
-        raise Refused.at(place, f"holds a {type(estimator).__name__}, not one of {', '.join(_STEPS)} or a Pipeline")
-
-
-def _complete(estimator: Estimator) -> None:
-    """Give a scaler of an older release the parameters that came later, at the defaults that are its behaviour."""
-    for name, value in vars(type(estimator)()).items():
-        if not hasattr(estimator, name):
-            setattr(estimator, name, value)
+        return
+    for _, step in estimator.steps:
+        if step is not None and step != "passthrough":
+            yield from _parts(step)
 
 
 def _step(op: str, *values: Estimator) -> Iterator[Step]:

@@ -1,104 +1,83 @@
-"""Fitted scalers from pickle and joblib files, through a list of what such a file may ask for.
-
-A pickle is a program: it calls what it can find. Here it finds the classes of scalers, what NumPy needs to rebuild an
-array, and nothing else. Names that moved between releases are listed under every name that they had.
-"""
+"""Fitted scalers from pickle and joblib files, packed or not, of which nothing is run."""
 
 from __future__ import annotations
 
 import bz2
-import codecs
-import copyreg
 import gzip
 import io
 import lzma
-import warnings
 import zlib
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-from joblib.numpy_pickle import NumpyArrayWrapper, NumpyUnpickler
-from numpy._core import multiarray, numeric
-from sklearn import preprocessing
-from sklearn.exceptions import InconsistentVersionWarning
-from sklearn.pipeline import Pipeline
-
 from convert.errors import Refused
+from convert.estimators import LARGEST, Rebuilding
+from convert.pickles import Machine
 
-SCALERS = (
-    preprocessing.StandardScaler,
-    preprocessing.MinMaxScaler,
-    preprocessing.MaxAbsScaler,
-    preprocessing.RobustScaler,
-)
+
+def load(path: Path) -> tuple[Any, list[str]]:
+    """The scaler or Pipeline in the file, and what a person should know about how it was read.
+
+    Raises Refused for a file that asks for anything but the parts of a scaler, for one that holds anything else, and
+    for one that cannot be read. No code but ours sees the file before it is known to hold a scaler and nothing else.
+    """
+    rebuilding = Rebuilding()
+    try:
+        scaler = rebuilding.estimator(Machine(io.BytesIO(_unpacked(path))).read())
+    except Refused as error:
+        raise Refused.at(path.name, _line(str(error))) from None
+    except Exception as error:  # noqa: BLE001 - a damaged file raises whatever it stumbles over
+        raise Refused.at(path.name, _line(f"not a readable pickle or joblib file: {error!r}")) from None
+    versions = sorted(rebuilding.versions)
+    return scaler, [_line(f"{path.name} was written by scikit-learn {version}") for version in versions]
+
+
+def _unzlib(data: bytes) -> bytes:
+    unpacking = zlib.decompressobj()
+    plain = unpacking.decompress(data, LARGEST + 1)
+    if not unpacking.eof and len(plain) <= LARGEST:
+        raise ValueError("the file ends early")
+    return plain
+
+
+def _ungzip(data: bytes) -> bytes:
+    with gzip.GzipFile(fileobj=io.BytesIO(data)) as file:
+        return file.read(LARGEST + 1)
+
+
+def _unbz2(data: bytes) -> bytes:
+    with bz2.BZ2File(io.BytesIO(data)) as file:
+        return file.read(LARGEST + 1)
+
+
+def _unlzma(data: bytes) -> bytes:
+    with lzma.LZMAFile(io.BytesIO(data)) as file:
+        return file.read(LARGEST + 1)
 
 
 # How joblib compresses, by the first bytes. Its first form of all, before 0.10, spread arrays over other files.
 _COMPRESSIONS: tuple[tuple[bytes, Callable[[bytes], bytes]], ...] = (
-    (b"x", zlib.decompress),
-    (b"\x1f\x8b", gzip.decompress),
-    (b"BZ", bz2.decompress),
-    (b"\xfd7zXZ", lzma.decompress),
-    (b"\x5d\x00", lzma.decompress),
+    (b"x", _unzlib),
+    (b"\x1f\x8b", _ungzip),
+    (b"BZ", _unbz2),
+    (b"\xfd7zXZ", _unlzma),
+    (b"\x5d\x00", _unlzma),
 )
 
 
-def load(path: Path) -> tuple[Any, list[str]]:
-    """The object in the file, and what a person should know about how it was read.
-
-    Raises Refused for a file that asks for anything but the parts of a scaler, before any of it is called, and for
-    one that cannot be read.
-    """
-    with warnings.catch_warnings(record=True) as caught:
-        warnings.simplefilter("always")
-        try:
-            loaded = _Unpickler("", io.BytesIO(_plain(path.read_bytes())), ensure_native_byte_order=True).load()
-        except Refused as error:
-            raise Refused.at(path.name, error) from None
-        except Exception as error:  # noqa: BLE001 - a damaged pickle raises whatever it stumbles over
-            raise Refused.at(path.name, f"not a readable pickle or joblib file: {error!r}") from None
-    old = {w.message.original_sklearn_version for w in caught if isinstance(w.message, InconsistentVersionWarning)}
-    return loaded, [f"{path.name} was written by scikit-learn {version}" for version in sorted(old)]
-
-
-class _Unpickler(NumpyUnpickler):  # type: ignore[misc] # joblib ships no types
-    """joblib's own, which reads plain pickles too. It looks names up here for the arrays inside as well."""
-
-    def find_class(self, module: str, name: str) -> Any:  # noqa: ANN401
-        if (module, name) not in _ALLOWED:
-            raise Refused(f"asks for {module}.{name}, which is no part of a scaler that can be converted; nothing ran")
-        return _ALLOWED[module, name]
-
-
-def _plain(data: bytes) -> bytes:
-    for prefix, decompress in _COMPRESSIONS:
-        if data.startswith(prefix):
-            return decompress(data)
+def _unpacked(path: Path) -> bytes:
+    with path.open("rb") as file:
+        data = file.read(LARGEST + 1)
+    for prefix, unpack in _COMPRESSIONS:
+        if len(data) <= LARGEST and data.startswith(prefix):
+            data = unpack(data)
+            break
+    if len(data) > LARGEST:
+        raise Refused(f"holds more than {LARGEST >> 20} MiB, which no scaler does; nothing ran")
     return data
 
 
-def _allowed() -> dict[tuple[str, str], Any]:
-    table: dict[tuple[str, str], Any] = {
-        ("sklearn.pipeline", "Pipeline"): Pipeline,
-        ("joblib.numpy_pickle", "NumpyArrayWrapper"): NumpyArrayWrapper,
-        ("_codecs", "encode"): codecs.encode,  # how protocol 2 writes bytes
-        ("numpy", "dtype"): np.dtype,
-        ("numpy", "ndarray"): np.ndarray,
-    }
-    for scaler in SCALERS:
-        for module in ("sklearn.preprocessing", "sklearn.preprocessing.data", "sklearn.preprocessing._data"):
-            table[module, scaler.__name__] = scaler
-    for package in ("numpy.core", "numpy._core"):
-        table[f"{package}.multiarray", "_reconstruct"] = multiarray._reconstruct  # noqa: SLF001 - what pickles name
-        table[f"{package}.multiarray", "scalar"] = multiarray.scalar
-        table[f"{package}.numeric", "_frombuffer"] = numeric._frombuffer  # type: ignore[attr-defined] # noqa: SLF001
-    for module in ("copyreg", "copy_reg"):
-        table[module, "_reconstructor"] = copyreg._reconstructor  # type: ignore[attr-defined] # noqa: SLF001
-    for module in ("builtins", "__builtin__"):
-        table[module, "object"] = object
-    return table
-
-
-_ALLOWED = _allowed()
+def _line(text: str) -> str:
+    """One line of a message, whatever the file puts into it."""
+    return "".join(c if c.isprintable() else "?" for c in text[:300])

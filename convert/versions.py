@@ -13,8 +13,8 @@ from convert.errors import Refused
 from core.manifest import Direction, FileName, ManifestError, Positive, VersionName, check_decision, check_features
 
 FILE_NAME = "versions.toml"
-# A request tells scaled windows by version from scaled windows by stage by these two keys.
-_RESERVED = frozenset({"stage1", "stage2"})
+# A request tells windows by version from windows by stage by the first two; the others are files beside the bundles.
+_RESERVED = re.compile(r"stage1|stage2|.*\.json|.*\.new")
 
 T = TypeVar("T")
 
@@ -83,6 +83,8 @@ def read(source: Path) -> Versions:
     path = source / FILE_NAME
     try:
         document = tomllib.loads(path.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        raise Refused.at(str(path), "there is no such file; docs/convert.md tells what belongs into it") from None
     except OSError as error:
         raise Refused.at(str(path), error.strerror or error) from None
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
@@ -91,7 +93,8 @@ def read(source: Path) -> Versions:
     versions = {name: _version(name, table) for name, table in file.versions.items()}
     for name in file.order:
         if name not in versions:
-            raise Refused.at(f"{FILE_NAME}: order", f"unknown version {name!r}; known: {', '.join(versions)}")
+            known = ", ".join(versions)
+            raise Refused.at(f"{FILE_NAME}: order", f"unknown version {name!r}; known: {known}, those of this file")
         if file.order.count(name) > 1:
             raise Refused.at(f"{FILE_NAME}: order", f"{name!r} is named {file.order.count(name)} times")
     return Versions(file.order, versions)
@@ -135,8 +138,10 @@ def _version(name: str, table: dict[str, Any]) -> Version:
         raise Refused.at(
             place, "a version's name is 1 to 64 letters, digits or _ . -, not starting with . or -"
         ) from None
-    if name in _RESERVED:
-        raise Refused.at(place, "this name is reserved: requests name the stages so")
+    if _RESERVED.fullmatch(name):
+        raise Refused.at(place, "this name is reserved, as are stage1, stage2, and what ends in .json or .new")
+    if not table.keys() & {"name", "threshold", "stage1"} and all(isinstance(part, dict) for part in table.values()):
+        raise Refused.at(place, f'a name with a dot in it must be quoted: [versions."{name}.{next(iter(table), "")}"]')
     version = _convert(table, Version, place)
     try:
         check_decision(version.threshold, version.confidence_weights)
@@ -161,6 +166,8 @@ def _json(source: Path, file: str, kind: Any) -> Any:  # noqa: ANN401 - msgspec 
 
 def _placed(error: Exception) -> str:
     """msgspec's message, its place in front: `stage1.model: Expected …`."""
+    if "positive" in str(error) and "unknown field" not in str(error):
+        return 'stage2.positive: expected "long" or "short", what an output of 1.0 means'
     # The only texts with a pattern are file names.
     text = re.sub(
         r"^Expected `str` matching regex '.*'", "expected the name of a file in the folder itself", str(error)

@@ -284,3 +284,57 @@ def test_version_of_38_features_without_second_stage_and_scaler(
     assert (manifest.stage1.num_features, manifest.stage1.scaler, manifest.stage2) == (38, None, None)
     assert "keras" in manifest.tools
     assert manifest.required_candles == 7 + 200 - 1
+
+
+@pytest.mark.parametrize("metadata", ['{"n": 18446744073709551616}', '{"n": ' + "[" * 300 + "]" * 300 + "}"])
+def test_metadata_that_the_server_could_not_repeat_is_refused(
+    run: Callable[..., int], source: Path, output: Path, metadata: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert run("--version", "v3.1") == 0
+    before = files(output)
+    (source / "profitable_stage1_metadata.json").write_text(metadata)
+    assert run("--version", "v3.1") == 1
+    assert "error: v3.1: it holds what no answer could repeat: " in capsys.readouterr().err
+    assert files(output) == before
+
+
+def test_interrupted_work_ends_with_one_line(
+    run: Callable[..., int], monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def interrupt(*_: object) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(network, "build", interrupt)
+    assert run() == 130
+    assert capsys.readouterr().err.splitlines()[-1].startswith("interrupted; ")
+
+
+def test_whatever_goes_wrong_in_a_stage_is_told_with_its_place(
+    run: Callable[..., int], output: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def surprise(*_: object) -> None:
+        raise ZeroDivisionError("a [/b]surprise")
+
+    monkeypatch.setattr(network, "build", surprise)
+    assert run() == 1
+    assert "error: v3.1 stage1: ZeroDivisionError: a [/b]surprise; nothing was published" in capsys.readouterr().err
+    assert files(output) == {}
+
+
+def test_texts_of_users_are_no_markup(source: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    output = tmp_path / "a[" / "b]"
+    assert main(["--source", str(source), "--output", str(output), "--version", "v3.0"]) == 0
+    assert "a[/b]" in capsys.readouterr().out
+
+
+def test_heads_of_the_same_name_cannot_be_told_apart(
+    source: Path, run: Callable[..., int], capsys: pytest.CaptureFixture[str]
+) -> None:
+    keras = helpers.framework("keras")
+    window = keras.layers.Input((5, 3))
+    head = keras.layers.Dense(1, activation="sigmoid", name="head")
+    heads = [head(keras.layers.LSTM(3)(window)) for _ in range(2)]
+    helpers.save(keras.Model(window, heads), source / "twins.keras")
+    edit(source / "versions.toml", '"reversal_detector_stage1.h5"', '"twins.keras"\noutput = "head"')
+    assert run("--version", "v3.0") == 1
+    assert "has 2 outputs of the name 'head'" in capsys.readouterr().err

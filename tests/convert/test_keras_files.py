@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import zipfile
 from collections.abc import Callable
 from pathlib import Path
@@ -18,38 +19,7 @@ from convert.graph import Keras
 from convert.keras_files import Framework
 from convert.keras_model import KerasModel
 from tests.convert import helpers
-
-Edit = Callable[[dict[str, Any]], None]
-
-
-def small(framework: Framework) -> Keras:
-    return helpers.sequential(
-        framework,
-        lambda k: [k.Bidirectional(k.LSTM(3, return_sequences=True)), k.Dropout(0.1), k.GRU(3), k.LeakyReLU()],
-    )
-
-
-def edited(path: Path, edit: Edit) -> Path:
-    """Change the configuration inside a file."""
-    if h5py.is_hdf5(path):
-        with h5py.File(path, "r+") as file:
-            config = json.loads(file.attrs["model_config"])
-            edit(config)
-            file.attrs["model_config"] = json.dumps(config)
-        return path
-    with zipfile.ZipFile(path) as archive:
-        members = {name: archive.read(name) for name in archive.namelist()}
-    config = json.loads(members["config.json"])
-    edit(config)
-    members["config.json"] = json.dumps(config).encode()
-    with zipfile.ZipFile(path, "w") as archive:
-        for name, data in members.items():
-            archive.writestr(name, data)
-    return path
-
-
-def of_class(config: dict[str, Any], name: str) -> dict[str, Any]:
-    return next(layer for layer in config["config"]["layers"] if layer["class_name"] == name)
+from tests.convert.edits import edited, of_class, saved_small, small
 
 
 @pytest.mark.parametrize("suffix", [".h5", ".keras"])
@@ -107,128 +77,6 @@ def test_custom_loss_that_cannot_be_imported_does_no_harm(framework: Framework, 
     helpers.assert_same(loaded.model, given)
 
 
-@pytest.mark.parametrize("suffix", [".h5", ".keras"])
-@pytest.mark.parametrize("framework", helpers.FRAMEWORKS)
-def test_lambda_is_refused_and_never_runs(framework: Framework, suffix: str, tmp_path: Path) -> None:
-    marker = tmp_path / "ran"
-    source = f"(x, __import__('pathlib').Path({str(marker)!r}).touch())[0]"
-    code = eval(f"lambda x: {source}")  # noqa: S307 - a function with code of its own is what a Lambda stores
-    model = helpers.sequential(framework, lambda k: [k.Lambda(code, name="odd"), k.LSTM(3)])
-    path = helpers.save(model, tmp_path / f"model{suffix}")
-    marker.unlink()
-    with pytest.raises(Refused, match=r"^layer 'odd': a layer of class Lambda"):
-        keras_files.inspect(path)
-    assert not marker.exists()
-
-
-def set_class(name: str, module: str | None = None) -> Edit:
-    def edit(config: dict[str, Any]) -> None:
-        layer = of_class(config, "Dropout")
-        layer["class_name"] = name
-        if module:
-            layer["module"] = module
-
-    return edit
-
-
-def within_bidirectional(config: dict[str, Any]) -> None:
-    of_class(config, "Bidirectional")["config"]["layer"]["class_name"] = "Lambda"
-
-
-def within_model(config: dict[str, Any]) -> None:
-    dropout = of_class(config, "Dropout")
-    inner = {"class_name": "Lambda", "config": {"name": "odd"}}
-    dropout.update(class_name="Sequential", config={"name": "inner", "layers": [inner]})
-
-
-def as_activation(config: dict[str, Any]) -> None:
-    of_class(config, "Dense")["config"]["activation"] = {"class_name": "Lambda", "config": {"name": "odd"}}
-
-
-def custom_activation(config: dict[str, Any]) -> None:
-    of_class(config, "GRU")["config"]["recurrent_activation"] = "my_gate"
-
-
-def custom_function(config: dict[str, Any]) -> None:
-    function = {"module": "builtins", "class_name": "function", "config": "my_act", "registered_name": "function"}
-    of_class(config, "Dense")["config"]["activation"] = function
-
-
-def initializer(module: str, name: str) -> Edit:
-    def edit(config: dict[str, Any]) -> None:
-        made: dict[str, object] = {"module": module, "class_name": name, "config": {}, "registered_name": None}
-        of_class(config, "Dense")["config"]["kernel_initializer"] = made
-
-    return edit
-
-
-@pytest.mark.parametrize("suffix", [".h5", ".keras"])
-@pytest.mark.parametrize("framework", helpers.FRAMEWORKS)
-@pytest.mark.parametrize(
-    ("edit", "message"),
-    [
-        (set_class("TFOpLambda"), "layer 'dropout.*': a layer of class TFOpLambda"),
-        (set_class("TFSMLayer"), "layer 'dropout.*': a layer of class TFSMLayer"),
-        (set_class("Conv1D"), "layer 'dropout.*': a layer of class Conv1D"),
-        (set_class("Attention>MyLayer"), "layer 'dropout.*': a layer of class Attention>MyLayer"),
-        (set_class("Dense", "my_package.layers"), "layer 'dropout.*': a layer of class Dense of my_package.layers"),
-        (set_class("Add", "keras.src.ops.numpy"), "layer 'dropout.*': a layer of class Add of keras.src.ops.numpy"),
-        (within_bidirectional, "layer '.*': a layer of class Lambda"),
-        (within_model, "layer 'odd': a layer of class Lambda"),
-        (as_activation, "layer 'dense.*': activation .*'odd'.* cannot be converted"),
-        (custom_activation, "layer 'gru.*': recurrent_activation 'my_gate' cannot be converted"),
-        (custom_function, "layer 'dense.*': activation 'my_act' cannot be converted"),
-        (initializer("os", "system"), "layer 'dense.*': system of os is not one of Keras' own"),
-        (initializer("keras.utils", "get_file"), "layer 'dense.*': get_file of keras.utils is not one of Keras' own"),
-    ],
-)
-def test_what_is_not_in_the_table_is_refused_by_name(
-    *, edit: Edit, message: str, framework: Framework, suffix: str, models: dict[tuple[str, str], Path], tmp_path: Path
-) -> None:
-    path = tmp_path / f"model{suffix}"
-    path.write_bytes(models[framework, suffix].read_bytes())
-    with pytest.raises(Refused, match=message):
-        keras_files.inspect(edited(path, edit))
-
-
-@pytest.fixture(scope="module")
-def models(tmp_path_factory: pytest.TempPathFactory) -> dict[tuple[str, str], Path]:
-    folder = tmp_path_factory.mktemp("models")
-    return {
-        (framework, suffix): helpers.save(small(framework), folder / f"{framework}{suffix}")
-        for framework in helpers.FRAMEWORKS
-        for suffix in (".h5", ".keras")
-    }
-
-
-def test_subclassed_model_is_refused_by_name(tmp_path: Path) -> None:
-    keras = helpers.framework("keras")
-
-    class Detector(keras.Model):  # type: ignore[misc, name-defined]
-        def __init__(self) -> None:
-            super().__init__()
-            self.end = keras.layers.Dense(1)
-
-        def call(self, x: Keras) -> Keras:
-            return self.end(x[:, -1])
-
-    model = Detector()
-    model(helpers.windows())
-    path = helpers.save(model, tmp_path / "model.keras")
-    with pytest.raises(Refused, match="a layer of class Detector of"):
-        keras_files.inspect(path)
-
-
-def test_operator_between_layers_is_refused_by_name(tmp_path: Path) -> None:
-    for framework, name in (("keras", "GetItem"), ("tf_keras", "SlicingOpLambda")):
-        keras = helpers.framework(framework)  # type: ignore[arg-type]
-        window = keras.Input((helpers.STEPS, helpers.FEATURES))
-        x = keras.layers.LSTM(3, return_sequences=True)(window)
-        path = helpers.save(keras.Model(window, keras.layers.Dense(1)(x[:, -1])), tmp_path / "model.keras")
-        with pytest.raises(Refused, match=f"a layer of class {name}"):
-            keras_files.inspect(path)
-
-
 def test_weights_alone_are_refused(tmp_path: Path) -> None:
     path = tmp_path / "model.weights.h5"
     small("tf_keras").save_weights(path)
@@ -236,11 +84,12 @@ def test_weights_alone_are_refused(tmp_path: Path) -> None:
         keras_files.inspect(path)
 
 
-@pytest.mark.parametrize("content", [b"", b"\x89HDF\r\n\x1a\n", b"PK\x03\x04"])
-def test_what_is_no_model_is_refused(content: bytes, tmp_path: Path) -> None:
-    path = tmp_path / "model.h5"
+@pytest.mark.parametrize("content", [b"", b"\x89HDF\r\n\x1a\n", b"PK\x03\x04", b"PK"])
+@pytest.mark.parametrize("suffix", [".h5", ".keras"])
+def test_what_is_no_model_is_refused(content: bytes, suffix: str, tmp_path: Path) -> None:
+    path = tmp_path / f"model{suffix}"
     path.write_bytes(content)
-    with pytest.raises(Refused, match="not a Keras model"):
+    with pytest.raises(Refused, match=r"not a Keras model|rename it to"):
         keras_files.inspect(path)
 
 
@@ -254,15 +103,12 @@ def test_configuration_that_is_none_is_refused(config: object, tmp_path: Path) -
         keras_files.inspect(path)
 
 
-def test_file_that_the_framework_cannot_load_is_refused(models: dict[tuple[str, str], Path], tmp_path: Path) -> None:
-    path = tmp_path / "model.h5"
-    path.write_bytes(models["tf_keras", ".h5"].read_bytes())
-
+def test_file_that_the_framework_cannot_load_is_refused(tmp_path: Path) -> None:
     def edit(config: dict[str, Any]) -> None:
-        of_class(config, "Dense")["config"]["kernel_regularizer"] = {"class_name": "MyPenalty", "config": {}}
+        of_class(config, "Dense")["config"]["units"] = 2
 
-    file = keras_files.inspect(edited(path, edit))
-    with pytest.raises(Refused, match=r"tf_keras cannot load it: .*MyPenalty"):
+    file = keras_files.inspect(edited(saved_small("tf_keras", tmp_path / "model.h5"), edit))
+    with pytest.raises(Refused, match=r"tf_keras cannot load it: ValueError: .*shape"):
         keras_files.load(file)
 
 
@@ -283,8 +129,104 @@ def test_length_that_the_model_leaves_open(framework: Framework, tmp_path: Path)
     )
 
 
-def test_length_that_contradicts_the_model_is_refused(models: dict[tuple[str, str], Path]) -> None:
-    file = keras_files.inspect(models["tf_keras", ".h5"])
+def test_length_that_contradicts_the_model_is_refused(tmp_path: Path) -> None:
+    file = keras_files.inspect(saved_small("tf_keras", tmp_path / "model.h5"))
     assert KerasModel(file, None, helpers.STEPS).window[0] == helpers.STEPS
     with pytest.raises(Refused, match="sequence_length is 20, but the model's window is 6 steps long"):
         KerasModel(file, None, 20)
+
+
+@pytest.mark.parametrize("framework", helpers.FRAMEWORKS)
+@pytest.mark.parametrize(
+    ("suffix", "message"), [(".h5", "HDF5 file.*rename it to .h5"), (".keras", "zip archive.*rename it to .keras")]
+)
+def test_name_that_says_another_kind_is_refused(
+    framework: Framework, suffix: str, message: str, tmp_path: Path
+) -> None:
+    path = saved_small(framework, tmp_path / f"model{suffix}")
+    other = path.rename(path.with_suffix({".h5": ".keras", ".keras": ".h5"}[suffix]))
+    with pytest.raises(Refused, match=message):
+        keras_files.inspect(other)
+
+
+def test_hdf5_by_any_other_name_is_read(tmp_path: Path) -> None:
+    path = saved_small("tf_keras", tmp_path / "model.h5").rename(tmp_path / "model.hdf5")
+    assert KerasModel(keras_files.inspect(path), None, None).window == (helpers.STEPS, helpers.FEATURES)
+
+
+def as_external(file: h5py.File, name: str, secret: Path) -> None:
+    shape = file[name].shape
+    del file[name]
+    file.create_dataset(name, shape, "f4", external=[(str(secret), 0, 4 * int(np.prod(shape)))])
+
+
+def as_virtual(file: h5py.File, name: str, secret: Path) -> None:
+    shape = file[name].shape
+    del file[name]
+    layout = h5py.VirtualLayout(shape, "f4")
+    layout[:] = h5py.VirtualSource(str(secret), "values", shape)
+    file.create_virtual_dataset(name, layout)
+
+
+def as_external_link(file: h5py.File, name: str, secret: Path) -> None:
+    del file[name]
+    file[name] = h5py.ExternalLink(str(secret), "/values")
+
+
+def as_soft_link(file: h5py.File, name: str, _secret: Path) -> None:
+    del file[name]
+    file[name] = h5py.SoftLink("/elsewhere")
+
+
+@pytest.mark.parametrize("suffix", [".h5", ".keras"])
+@pytest.mark.parametrize("framework", helpers.FRAMEWORKS)
+@pytest.mark.parametrize("put", [as_external, as_virtual, as_external_link, as_soft_link])
+def test_weights_that_lie_in_another_file_are_refused(
+    put: Callable[[h5py.File, str, Path], None], framework: Framework, suffix: str, tmp_path: Path
+) -> None:
+    path = saved_small(framework, tmp_path / f"model{suffix}")
+    secret = tmp_path / "secret"
+    secret.write_bytes(bytes(range(256)) * 8)
+    weights = path
+    if suffix == ".keras":
+        with zipfile.ZipFile(path) as archive:
+            weights = Path(archive.extract("model.weights.h5", tmp_path))
+            others = {name: archive.read(name) for name in ("metadata.json", "config.json")}
+    with h5py.File(weights, "r+") as file:
+        names: list[str] = []
+        file.visit(names.append)
+        names = [name for name in names if isinstance(file[name], h5py.Dataset)]
+        put(file, names[-1], secret)
+    if suffix == ".keras":
+        with zipfile.ZipFile(path, "w") as archive:
+            for name, data in (others | {"model.weights.h5": weights.read_bytes()}).items():
+                archive.writestr(name, data)
+    with pytest.raises(Refused, match=f"^{re.escape(names[-1])} (is a link|has its values in another file)"):
+        keras_files.inspect(path)
+
+
+def test_polyglot_runs_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """An HDF5 file with a zip archive behind it: one reader sees a plain model, the other a module to import."""
+    marker = tmp_path / "ran"
+    (tmp_path / "module_of_archive.py").write_text(
+        f"from pathlib import Path\nPath({str(marker)!r}).touch()\ndef same(x):\n    return x\n"
+    )
+    monkeypatch.syspath_prepend(tmp_path)
+    function = {"class_name": "function", "module": "module_of_archive", "config": "same", "registered_name": "same"}
+    config: dict[str, object] = {"name": "odd", "function": function, "function_type": "function", "arguments": {}}
+    config |= {"output_shape": None, "output_shape_type": "raw"}
+    layer = {"class_name": "Lambda", "module": "keras.layers", "registered_name": None, "config": config}
+
+    def edit(config: dict[str, Any]) -> None:
+        config["config"]["layers"].append(layer)
+
+    archive = edited(saved_small("tf_keras", tmp_path / "archive.keras"), edit)
+    both = saved_small("tf_keras", tmp_path / "model.h5").read_bytes() + archive.read_bytes()
+    (tmp_path / "model.keras").write_bytes(both)
+    (tmp_path / "model.h5").write_bytes(both)
+    with pytest.raises(Refused, match=r"rename it to \.h5"):
+        keras_files.load(keras_files.inspect(tmp_path / "model.keras"))
+    keras_files.load(keras_files.inspect(tmp_path / "model.h5"))
+    assert not marker.exists()
+    helpers.framework("tf_keras").models.load_model(tmp_path / "model.keras", compile=False)
+    assert marker.exists(), "the framework itself no longer runs it: the test proves nothing"

@@ -55,14 +55,26 @@ def check(reference: Fake, graph: Fake, rule: Rule = RULE, scaler: object = None
 def test_windows_are_of_every_kind() -> None:
     reference, graph = Fake(mask_values=(-1.0,)), Fake()
     figures = check(reference, graph)
-    normal, prices, masked, extremes = reference.asked
-    assert figures == {"windows": 2217, "decisions": 2216, "max_difference": 0.0, "tolerance": 1e-5}
+    normal, low_prices, high_prices, masked, extremes = reference.asked
+    answers = np.concatenate([plausible(windows) for windows in reference.asked])
+    assert figures == {
+        "windows": 2217,
+        "decisions": 2216,
+        "max_difference": 0.0,
+        "tolerance": 1e-5,
+        "lowest_answer": answers.min(),
+        "highest_answer": answers.max(),
+    }
     assert figures["windows"] == sum(map(len, reference.asked))
     assert normal.shape == (1000, 5, 3)
     assert abs(normal.mean()) < 0.05
     assert abs(normal.std() - 1.0) < 0.05
-    assert abs(prices[:500].mean() - 1.1) < 0.01
-    assert abs(prices[500:].mean() - 150.0) < 1.0
+    for level, prices in ((1.1, low_prices), (150.0, high_prices)):
+        assert prices.shape == (500, 5, 3)
+        close, rsi, macd = np.moveaxis(prices, 2, 0)
+        assert 0.9 * level < close.min() < close.max() < 1.1 * level
+        assert 0.0 <= rsi.min() < 50.0 < rsi.max() <= 100.0
+        assert 0.0 < np.abs(macd).max() < 0.01 * level
     steps_masked = (masked == -1.0).all(axis=2)
     assert 0.4 < steps_masked.mean() < 0.6
     assert (steps_masked[:, 0] & ~steps_masked[:, 1]).any(), "holes at the front"
@@ -112,20 +124,20 @@ def test_value_that_differs_is_told_with_its_window() -> None:
     with pytest.raises(Refused, match=message):
         check(Fake(), Fake(at((0, 7), 0.125)))
     with pytest.raises(Refused, match=r"^extremes, window 4 \(macd 10, the others 0\): expected "):
-        check(Fake(), Fake(at((2, 4), 0.125)))
+        check(Fake(), Fake(at((3, 4), 0.125)))
     with pytest.raises(
         Refused, match=r"^extremes, window 0 \(all 0\): expected 0.5 .* got 0.50002.*: difference 2e-05"
     ):
-        check(Fake(), Fake(at((2, 0), 0.50002)))
-    check(Fake(), Fake(at((2, 0), 0.500009)))
+        check(Fake(), Fake(at((3, 0), 0.50002)))
+    check(Fake(), Fake(at((3, 0), 0.500009)))
 
 
 @pytest.mark.parametrize("value", [np.nan, np.inf, -np.inf])
 def test_value_that_is_no_number_is_refused_on_either_side(value: float) -> None:
     for reference, graph in ((Fake(), Fake(at((1, 3), value))), (Fake(at((1, 3), value)), Fake())):
-        with pytest.raises(Refused, match=r"^price levels 1.1 and 150, window 3: "):
+        with pytest.raises(Refused, match=r"^price level 1\.1, window 3: "):
             check(reference, graph)
-    with pytest.raises(Refused, match=r"^price levels 1.1 and 150, window 3: "):
+    with pytest.raises(Refused, match=r"^price level 1\.1, window 3: "):
         check(Fake(at((1, 3), value)), Fake(at((1, 3), value)))
 
 
@@ -151,6 +163,14 @@ def test_decision_is_compared_unless_the_framework_is_at_the_border() -> None:
     elsewhere = Rule(rule.decide, border=0.301)
     with pytest.raises(Refused, match=r"^standard normal, window 7: expected the decision hold, got reversal"):
         check(Fake(at((0, 7), near[0])), Fake(at((0, 7), near[1])), elsewhere)
+
+
+def test_a_model_that_always_says_the_same_proves_nothing() -> None:
+    def saturated(windows: Floats32) -> Floats32:
+        return np.float32(1.0) - np.float32(1e-5) * plausible(windows)
+
+    with pytest.raises(Refused, match=r"the model answers 0\.9999.* to 0\.9999.* whatever it is shown"):
+        check(Fake(saturated), Fake(saturated))
 
 
 @pytest.mark.parametrize("name", ["lstm/W", "lstm/R", "lstm/B", "gru/B", "middle/kernel", "middle/bias"])

@@ -8,6 +8,7 @@ import pickle
 import signal
 import subprocess
 import sys
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
@@ -141,6 +142,18 @@ def test_index_names_only_what_is_there(tmp_path: Path) -> None:
     assert json.loads((tmp_path / "index.json").read_bytes()) == {"order": ["v1", "v2"]}
 
 
+def test_whoever_converts_a_detector_of_their_own_forgets_none_that_was_there(tmp_path: Path) -> None:
+    publish.publish([made("v1", "a"), made("v2", "a")], tmp_path, ["v2", "v1"])
+    order = publish.publish([made("mine", "a")], tmp_path, ["mine"])
+    assert order == ["mine", "v2", "v1"]
+    assert json.loads((tmp_path / "index.json").read_bytes()) == {"order": order}
+
+
+def test_an_index_that_cannot_be_read_is_replaced(tmp_path: Path) -> None:
+    (tmp_path / "index.json").write_text("{")
+    assert publish.publish([made("v1", "a")], tmp_path, ["v1"]) == ["v1"]
+
+
 @pytest.mark.parametrize(
     ("before", "moments", "states"),
     [
@@ -189,3 +202,36 @@ def test_killed_at_any_moment_leaves_whole_bundles(
         publish.publish(new, output, ["v2", "v1"])
         assert files(output) == files(straight)
     assert found == states
+
+
+def test_two_that_publish_at_once_leave_whole_bundles(tmp_path: Path) -> None:
+    """Neither deletes what the other has just written."""
+    versions = [made("v1", content) for content in ("a", "b")]
+
+    def publish_often(bundle: Bundle) -> None:
+        for _ in range(30):
+            publish.publish([bundle], tmp_path, ["v1"])
+
+    with ThreadPoolExecutor(max_workers=2) as pool:
+        for done in [pool.submit(publish_often, bundle) for bundle in versions]:
+            done.result()
+    assert reading.read(tmp_path / "v1").manifest.name in ("a", "b")
+
+
+def test_a_full_disk_is_told_with_the_file_and_the_old_bundle_stays(tmp_path: Path) -> None:
+    publish.publish([made("v1", "a")], tmp_path, ["v1"])
+    script = (
+        "import pickle, resource, signal, sys\n"
+        "from pathlib import Path\n"
+        "from convert import publish\n"
+        "signal.signal(signal.SIGXFSZ, signal.SIG_IGN)\n"
+        "resource.setrlimit(resource.RLIMIT_FSIZE, (4096, 4096))\n"
+        "publish.publish(pickle.loads(sys.stdin.buffer.read()), Path(sys.argv[1]), ['v1'])\n"
+    )
+    command = [sys.executable, "-c", script, str(tmp_path)]
+    ended = subprocess.run(command, input=pickle.dumps([made("v1", "b")]), capture_output=True, check=False)
+    assert ended.returncode == 1
+    last = ended.stderr.decode().splitlines()[-1]
+    assert "File too large" in last
+    assert f"{tmp_path}/v1/stage1-network-" in last
+    assert reading.read(tmp_path / "v1").manifest.name == "a"

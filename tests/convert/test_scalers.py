@@ -152,6 +152,73 @@ def test_what_is_no_scaler_is_refused_by_name(value: object, kind: str, tmp_path
         stored(value, tmp_path)
 
 
+@pytest.mark.parametrize("output", ["pandas", "default"])
+@pytest.mark.parametrize("name", ["standard", "pipeline"])
+def test_scaler_set_to_other_output_works(name: str, output: str, tmp_path: Path) -> None:
+    estimator = SCALERS[name].fit(ROWS)
+    expected = estimator.transform(ROWS)
+    told = pickle.loads(pickle.dumps(estimator)).set_output(transform=output)  # noqa: S301
+    scaler = stored(told, tmp_path)
+    found = scaler.transform(ROWS)
+    assert type(found) is np.ndarray
+    np.testing.assert_array_equal(found, expected)
+    parity.check_scaler(scaler, Session(scaler.build((5, 4)).SerializeToString()), (5, 4))
+
+
+def test_pipeline_without_steps_is_refused(tmp_path: Path) -> None:
+    estimator = make_pipeline(StandardScaler())
+    del estimator.steps
+    with pytest.raises(Refused, match=r"^scaler.pkl: holds a Pipeline without steps$"):
+        stored(estimator, tmp_path)
+
+
+def test_pipeline_of_what_are_no_steps_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(Refused, match=r"^scaler.pkl: "):
+        stored(Pipeline([(StandardScaler(),)]), tmp_path)
+
+
+def test_pipeline_that_contains_itself_is_refused(tmp_path: Path) -> None:
+    estimator = make_pipeline(StandardScaler(), StandardScaler())
+    estimator.steps[1] = ("again", estimator)
+    with pytest.raises(Refused, match=r"^scaler.pkl: holds a Pipeline that contains itself$"):
+        stored(estimator, tmp_path)
+
+
+def test_pipelines_that_multiply_are_refused(tmp_path: Path) -> None:
+    """Nine Pipelines, each twice in the next: 512 scalers in a file of 2 kB."""
+    estimator: Any = StandardScaler().fit(ROWS)
+    for _ in range(9):
+        estimator = Pipeline([("a", estimator), ("b", estimator)])
+    with pytest.raises(Refused, match=r"^scaler.pkl: holds Pipelines more than 10 deep, or more than 100 scalers$"):
+        stored(estimator, tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("attribute", "value"),
+    [
+        ("n_features_in_", "many"),
+        ("n_features_in_", None),
+        ("feature_names_in_", 3),
+        ("mean_", None),
+        ("scale_", "text"),
+        ("with_mean", np.ones(2)),
+        ("mean_", 10**400),
+    ],
+)
+def test_damage_is_told_in_one_line(attribute: str, value: object, tmp_path: Path) -> None:
+    estimator = StandardScaler().fit(ROWS)
+    setattr(estimator, attribute, value)
+
+    def use() -> None:
+        scaler = stored(estimator, tmp_path)
+        scaler.check_features(FEATURES)
+        scaler.transform(ROWS)
+        scaler.build((5, 4))
+
+    with pytest.raises(Refused, match=r"\Ascaler.pkl: [^\n]+\Z"):
+        use()
+
+
 def test_gate_names_the_value_that_differs(tmp_path: Path) -> None:
     scaler = stored(StandardScaler().fit(ROWS), tmp_path)
     other = stored(StandardScaler().fit(ROWS * [1.0, 1.0, 1.00001, 1.0]), tmp_path)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import bz2
 import gzip
+import io
 import lzma
 import os
 import pickle
@@ -228,3 +229,69 @@ def test_older_release_is_noted_not_warned_of(tmp_path: Path) -> None:
     loaded, notes = unpickle.load(path)
     assert notes == ["scaler.pkl was written by scikit-learn 1.2.2"]
     np.testing.assert_array_equal(loaded.mean_, ROWS.mean(axis=0))
+
+
+@pytest.mark.parametrize("protocol", range(pickle.HIGHEST_PROTOCOL + 1))
+@pytest.mark.parametrize("joblibs", [True, False])
+def test_arrays_keep_their_values_whatever_their_form(joblibs: bool, protocol: int, tmp_path: Path) -> None:  # noqa: FBT001
+    scaler = StandardScaler().fit(ROWS)
+    form = {
+        "mean_": ROWS.mean(axis=0).astype(">f8"),
+        "scale_": np.asfortranarray(ROWS[:3]),
+        "var_": ROWS[:3].astype(">f4"),
+        "n_samples_seen_": np.int64(50),
+        "n_features_in_": np.uint8(3),
+        "feature_names_in_": np.asfortranarray([["a", "b"], ["c", None]], dtype=object),
+        "with_mean": np.bool_(True),
+        "with_std": np.array([True, False]),
+        "copy": (np.float32(1.5), "text", 2, None),
+    }
+    for name, value in form.items():
+        setattr(scaler, name, value)
+    path = tmp_path / "scaler.pkl"
+    if joblibs:
+        joblib.dump(scaler, path, protocol=protocol)
+    else:
+        path.write_bytes(pickle.dumps(scaler, protocol=protocol))
+    loaded, _ = unpickle.load(path)
+    for name, value in form.items():
+        found = getattr(loaded, name)
+        assert type(found) is type(value), name
+        np.testing.assert_array_equal(found, value)
+        if isinstance(value, np.ndarray):
+            assert found.dtype == value.dtype.newbyteorder("=")
+
+
+@pytest.mark.parametrize("names", [np.array(["close", "h\u00f6he"]), np.array([b"a", b"bc"])])
+def test_texts_are_arrays_too(names: np.ndarray[Any, Any], tmp_path: Path) -> None:
+    scaler = StandardScaler().fit(ROWS)
+    scaler.feature_names_in_ = names
+    for protocol in range(pickle.HIGHEST_PROTOCOL + 1):
+        path = tmp_path / "scaler.pkl"
+        path.write_bytes(pickle.dumps(scaler, protocol=protocol))
+        np.testing.assert_array_equal(unpickle.load(path)[0].feature_names_in_, names)
+
+
+def test_what_users_add_is_left_out(tmp_path: Path) -> None:
+    scaler = StandardScaler().fit(ROWS)
+    scaler.note_, scaler.transform = {1: [{"a"}, frozenset({"b"})]}, "text"
+    path = tmp_path / "scaler.pkl"
+    path.write_bytes(pickle.dumps(scaler))
+    loaded, _ = unpickle.load(path)
+    assert not hasattr(loaded, "note_")
+    np.testing.assert_array_equal(loaded.transform(ROWS), (ROWS - scaler.mean_) / scaler.scale_)
+
+
+def test_array_that_joblib_wrote_before_it_aligned_them_is_read(tmp_path: Path) -> None:
+    """joblib 1.1 and older: neither a count of padding bytes nor padding."""
+    scaler = StandardScaler().fit(ROWS)
+
+    class NoTell(io.BytesIO):
+        def tell(self) -> int:
+            raise io.UnsupportedOperation
+
+    file = NoTell()
+    joblib.dump(scaler, file)
+    path = tmp_path / "scaler.pkl"
+    path.write_bytes(file.getvalue())
+    np.testing.assert_array_equal(unpickle.load(path)[0].mean_, scaler.mean_)

@@ -1,0 +1,244 @@
+"""Scalers and what they consist of, as a pickle describes them, and as scikit-learn's own once all of it is checked.
+
+What a pickle can reach are the stand-ins of this file. They record what they are given; none calls NumPy, joblib or
+scikit-learn before the whole file is read, because those trust their input: a few bytes declared to be an array of
+objects make NumPy follow them as addresses.
+"""
+
+from __future__ import annotations
+
+import math
+import re
+from collections.abc import Callable
+from typing import Any, BinaryIO, Protocol
+
+import numpy as np
+import sklearn
+from numpy.typing import NDArray
+from sklearn import preprocessing
+from sklearn.pipeline import Pipeline
+
+from convert.errors import Refused
+
+SCALERS = (
+    preprocessing.StandardScaler,
+    preprocessing.MinMaxScaler,
+    preprocessing.MaxAbsScaler,
+    preprocessing.RobustScaler,
+)
+
+# Bytes, unpacked. A scaler of a thousand features has 50 kB; two megabytes of zeros packed can be four gigabytes.
+LARGEST = 64 << 20
+
+# What fits leave behind, beside the parameters of the class. Anything else may be what users add, and is left out.
+_FITTED = frozenset(
+    (
+        *("mean_", "var_", "scale_", "min_", "data_min_", "data_max_", "data_range_", "max_abs_", "center_"),
+        *("n_samples_seen_", "n_features_in_", "feature_names_in_"),
+    )
+)
+# Pipelines within Pipelines, and scalers in all: far more than anyone trains with, few enough to rebuild at once.
+_DEEPEST, _MOST = 10, 100
+_PLAIN = (bool, int, float, str, type(None))
+_LAST_CHARACTER = 0x10FFFF
+_DTYPE = re.compile(r"([biuf][1-9][0-9]?|[US][1-9][0-9]{0,5})|O[48]?")
+
+
+class Source(Protocol):
+    """The file that is read, for arrays that lie in it beside the pickle."""
+
+    file: BinaryIO
+
+    def nested(self) -> object:
+        """The object of the pickle that starts here."""
+
+
+class StandIn:
+    """What a pickle makes in place of an object of a library."""
+
+    def build(self, state: Any, source: Source) -> None:  # noqa: ANN401, ARG002 - whatever the pickle holds
+        """Take what the pickle gives as the object's state; raises ValueError for what it cannot be."""
+        raise ValueError(f"state for a {type(self).__name__}")
+
+
+class Name(StandIn):
+    """A name that a pickle may ask for, and what stands in for a call of it."""
+
+    def __init__(self, make: Callable[..., object] | None = None) -> None:
+        self.make = make
+
+
+class Dtype(StandIn):
+    """numpy.dtype, of numbers, text or plain objects."""
+
+    def __init__(self, code: str, *_: object) -> None:
+        if not _DTYPE.fullmatch(code):
+            raise ValueError(f"an array of type {code!r}")
+        self.value = np.dtype(code.rstrip("48") if code.startswith("O") else code)
+
+    def build(self, state: Any, source: Source) -> None:  # noqa: ANN401, ARG002
+        """Take the byte order. Size and flags follow from the code; the file's word on them is not needed."""
+        version, order, *fields = state[:5]
+        if version not in (3, 4) or order not in ("<", ">", "|", "=") or fields != [None, None, None]:
+            raise ValueError("an array of no plain type")
+        self.value = self.value.newbyteorder(order)
+
+
+class Latin1(StandIn):
+    """The bytes that protocols 0 to 2 write as text, left as that: a file can ask for the same ones many times."""
+
+    def __init__(self, text: str, encoding: str) -> None:
+        if type(text) is not str or encoding not in ("latin1", "latin-1"):
+            raise ValueError("bytes that are not written as latin1")
+        self.text = text
+
+
+class Array(StandIn):
+    """numpy.ndarray, and NumPy's scalars as arrays of shape ()."""
+
+    def __init__(self, shape: Any = None, dtype: Any = None, order: Any = None, data: Any = None) -> None:  # noqa: ANN401
+        self.shape, self.dtype, self.order, self.data = shape, dtype, order, data
+
+    def build(self, state: Any, source: Source) -> None:  # noqa: ANN401, ARG002
+        """Take (version, shape, dtype, whether in Fortran's order, data), as NumPy writes it."""
+        _, self.shape, self.dtype, fortran, self.data = state
+        # NumPy writes the bytes as they lie, but objects in C's order always.
+        self.order = "F" if fortran and type(self.data) is not list else "C"
+
+    @property
+    def size(self) -> int:
+        """Bytes."""
+        count, dtype = self._layout()
+        return count * dtype.itemsize
+
+    def value(self) -> Any:  # noqa: ANN401
+        """The array of our own, in the machine's byte order, or the scalar."""
+        count, dtype = self._layout()
+        array = self._objects(count) if dtype.hasobject else self._numbers(count, dtype)
+        return array.reshape(self.shape, order=self.order)[()]
+
+    def _layout(self) -> tuple[int, np.dtype[Any]]:
+        shape = self.shape
+        if type(shape) is not tuple or not all(type(n) is int and n >= 0 for n in shape):
+            raise ValueError("an array without a shape")
+        if type(self.dtype) is not Dtype or self.order not in ("C", "F"):
+            raise ValueError("an array without a type and an order")
+        return math.prod(shape), self.dtype.value
+
+    def _objects(self, count: int) -> NDArray[Any]:
+        if type(self.data) is not list or len(self.data) != count:
+            raise ValueError(f"an array of {count} objects that has not so many")
+        array = np.empty(count, dtype=object)
+        for i, element in enumerate(self.data):
+            array[i] = _plain(element)
+        return array
+
+    def _numbers(self, count: int, dtype: np.dtype[Any]) -> NDArray[Any]:
+        data = self.data.text.encode("latin1") if type(self.data) is Latin1 else self.data
+        if type(data) not in (bytes, bytearray) or len(data) != count * dtype.itemsize:
+            raise ValueError(f"an array of {count} {dtype} that has not so many bytes")
+        if not count:
+            return np.empty(0, dtype)
+        if dtype.kind == "U":
+            characters = np.frombuffer(data, np.dtype("u4").newbyteorder(dtype.byteorder))
+            if characters.max() > _LAST_CHARACTER:
+                raise ValueError("text of no characters")
+        array: NDArray[Any] = np.frombuffer(data, dtype).astype(dtype.newbyteorder("="))
+        return array
+
+
+class StoredArray(Array):
+    """joblib's NumpyArrayWrapper: an array whose data follow in the file."""
+
+    def build(self, state: Any, source: Source) -> None:  # noqa: ANN401
+        """Take shape, dtype and order, and read the data from the file."""
+        self.shape, self.dtype, self.order = state["shape"], state["dtype"], state["order"]
+        _, dtype = self._layout()
+        if dtype.hasobject:
+            inner = source.nested()
+            if not isinstance(inner, Array):
+                raise ValueError("an array of objects that is none")
+            self.shape, self.dtype, self.order, self.data = inner.shape, inner.dtype, inner.order, inner.data
+            return
+        if state.get("numpy_array_alignment_bytes") is not None:  # since joblib 1.2: a count, then as many bytes
+            source.file.read(source.file.read(1)[0])
+        self.data = source.file.read(self.size)
+
+
+class Estimator(StandIn):
+    """A scaler or a Pipeline: its class, never called by the pickle, and its attributes."""
+
+    def __init__(self, kind: type) -> None:
+        self.kind = kind
+        self.attributes: dict[str, Any] = {}
+
+    def build(self, state: Any, source: Source) -> None:  # noqa: ANN401, ARG002
+        """Take the attributes."""
+        if type(state) is not dict:
+            raise ValueError(f"a {self.kind.__name__} with a state of another kind")
+        self.attributes = state
+
+
+class Rebuilding:
+    """scikit-learn's own estimators from stand-ins, within the limits of one file."""
+
+    def __init__(self) -> None:
+        self.versions: set[str] = set()  # of scikit-learn, where older or newer than this one
+        self._bytes, self._estimators = LARGEST, _MOST
+
+    def estimator(self, found: object, outer: tuple[object, ...] = ()) -> Any:  # noqa: ANN401
+        """The scaler or Pipeline; raises Refused, and ValueError for what is damaged."""
+        if not isinstance(found, Estimator):
+            kind = "ndarray" if isinstance(found, Array) else type(found).__name__
+            names = ", ".join(scaler.__name__ for scaler in SCALERS)
+            raise Refused(f"holds a {kind}, not one of {names} or a Pipeline")
+        if any(found is one for one in outer):
+            raise Refused("holds a Pipeline that contains itself")
+        self._estimators -= 1
+        if len(outer) >= _DEEPEST or self._estimators < 0:
+            raise Refused(f"holds Pipelines more than {_DEEPEST} deep, or more than {_MOST} scalers")
+        version = found.attributes.get("_sklearn_version", "pre-0.18")
+        if version != sklearn.__version__:
+            self.versions.add(str(_plain(version)))
+        return self._pipeline(found, outer) if found.kind is Pipeline else self._scaler(found)
+
+    def _pipeline(self, found: Estimator, outer: tuple[object, ...]) -> Pipeline:
+        steps: Any = found.attributes.get("steps")
+        if type(steps) not in (list, tuple) or not all(type(step) in (tuple, list) for step in steps):
+            raise Refused("holds a Pipeline without steps")
+        rebuilt = []
+        for name, step in steps:
+            skipped = step is None or (type(step) is str and step == "passthrough")
+            rebuilt.append((_plain(name), step if skipped else self.estimator(step, (*outer, found))))
+        return Pipeline(rebuilt)
+
+    def _scaler(self, found: Estimator) -> Any:  # noqa: ANN401
+        """A new one with today's defaults, which are how older releases behaved before a parameter came."""
+        scaler = found.kind()
+        for name in _FITTED | vars(scaler).keys():
+            if name in found.attributes:
+                setattr(scaler, name, self._value(found.attributes[name]))
+        return scaler
+
+    def _value(self, found: object) -> Any:  # noqa: ANN401
+        if isinstance(found, Array):
+            self._spend(found.size)
+            return found.value()
+        if type(found) is tuple or type(found) is list:
+            self._spend(8 * len(found))
+            return type(found)(_plain(value) for value in found)
+        return _plain(found)
+
+    def _spend(self, size: int) -> None:
+        # A file can name one array many times. All that it names is no more than it may hold.
+        self._bytes -= size
+        if self._bytes < 0:
+            raise Refused(f"holds arrays of more than {LARGEST >> 20} MiB")
+
+
+def _plain(found: object) -> Any:  # noqa: ANN401
+    if type(found) is Array and found.shape == () and type(found.data) in (bytes, Latin1):  # a scalar
+        return found.value()
+    if type(found) not in _PLAIN:
+        raise ValueError(f"a {type(found).__name__} where a number or text should be")
+    return found

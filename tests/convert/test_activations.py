@@ -1,0 +1,52 @@
+"""Every activation of the tables, from a saved file to the graph."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from convert import activations
+from convert.errors import Refused
+from convert.keras_files import Framework
+from tests.convert import helpers
+
+IN_RECURRENT = [
+    "elu",
+    "hard_sigmoid",
+    "leaky_relu",
+    "linear",
+    "relu",
+    "sigmoid",
+    "softplus",
+    "softsign",
+    "tanh",
+]
+KNOWN = sorted([*IN_RECURRENT, "selu", "silu", "softmax", "swish"])
+
+
+def test_lists_are_those_of_the_tables() -> None:
+    """Through the messages, which name what is known."""
+    keras = helpers.framework("keras")
+    with pytest.raises(Refused, match=f"known: {', '.join(IN_RECURRENT)}$"):
+        activations.fused("scope", keras.activations.mish)
+    with pytest.raises(Refused, match=f"known: {', '.join(KNOWN)}$"):
+        activations.apply(None, "scope", "x", keras.activations.mish)  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize("name", KNOWN)
+@pytest.mark.parametrize("suffix", [".h5", ".keras"])
+@pytest.mark.parametrize("framework", helpers.FRAMEWORKS)
+def test_in_dense(framework: Framework, suffix: str, name: str, tmp_path: Path) -> None:
+    model = helpers.sequential(framework, lambda k: [k.Dense(5, activation=name), k.LSTM(3)])
+    helpers.assert_same(helpers.saved(model, tmp_path, suffix).model, helpers.windows())
+
+
+@pytest.mark.parametrize("name", IN_RECURRENT)
+@pytest.mark.parametrize("kind", ["LSTM", "GRU"])
+@pytest.mark.parametrize("framework", helpers.FRAMEWORKS)
+def test_in_recurrent_layer(framework: Framework, kind: str, name: str, tmp_path: Path) -> None:
+    model = helpers.sequential(
+        framework, lambda k: [getattr(k, kind)(4, activation=name), k.Dense(3, activation="tanh")]
+    )
+    helpers.assert_same(helpers.saved(model, tmp_path).model, helpers.windows())

@@ -1,0 +1,181 @@
+"""Pickles that crashed, changed or filled the process that read them, each read in a process of its own."""
+
+from __future__ import annotations
+
+import bz2
+import gzip
+import lzma
+import pickle
+import subprocess
+import sys
+import zlib
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+# Tells what became of the file, and whether anything is other than before. A signal leaves no exit status of 0.
+# The limit on memory is far above what TensorFlow-free conversion takes, and far below what the files ask for.
+READ = """
+import resource, sys
+from pathlib import Path
+import joblib.numpy_pickle
+import numpy as np
+from sklearn.preprocessing import StandardScaler
+from convert.errors import Refused
+from convert.scalers import Scaler
+
+watched = [joblib.numpy_pickle.NumpyArrayWrapper, StandardScaler, np._core.numeric._frombuffer]
+before = [dict(vars(one)) for one in watched] + [np._core.numeric._frombuffer.__defaults__]
+resource.setrlimit(resource.RLIMIT_AS, (8 << 30, resource.RLIM_INFINITY))
+try:
+    Scaler(Path(sys.argv[1])).steps(1)
+except Refused as error:
+    print("refused", error)
+assert before == [dict(vars(one)) for one in watched] + [np._core.numeric._frombuffer.__defaults__]
+# Not getrusage's maximum: that one is inherited from the process that started this one.
+peak = next(line for line in Path("/proc/self/status").read_text().splitlines() if line.startswith("VmHWM"))
+print("peak", int(peak.split()[1]) // 1024)
+"""
+
+PROTO = b"\x80\x04"
+BYTES = b"C\x08ABCDEFGH"
+
+
+def name(module: str, attribute: str) -> bytes:
+    return f"c{module}\n{attribute}\n".encode()
+
+
+def plain(value: object) -> bytes:
+    return pickle.dumps(value, 2)[2:-1]
+
+
+def call(function: bytes, *arguments: bytes) -> bytes:
+    return function + b"(" + b"".join(arguments) + b"tR"
+
+
+def state(onto: bytes, *parts: bytes) -> bytes:
+    return onto + b"(" + b"".join(parts) + b"tb"
+
+
+def dtype(code: str, *rest: object) -> bytes:
+    made = call(name("numpy", "dtype"), plain(code), plain(False), plain(True))
+    return made + plain((3, "|", None, None, None, *rest)) + b"b"
+
+
+NDARRAY = name("numpy", "ndarray")
+OBJECTS = dtype("O8", -1, -1, 0)  # objects, with the flags that say so taken off
+ARRAY = call(name("numpy._core.multiarray", "_reconstruct"), NDARRAY, plain((0,)), b"C\x01b")
+ADDRESSES = state(ARRAY, plain(1), plain((1,)), OBJECTS, plain(False), BYTES)
+WRAPPER = name("joblib.numpy_pickle", "NumpyArrayWrapper")
+SCALER = name("sklearn.preprocessing._data", "StandardScaler")
+
+
+def scaler(**attributes: bytes) -> bytes:
+    given = {"mean_": plain([0.0]), "scale_": plain([1.0]), "with_mean": plain(True), "with_std": plain(True)}
+    items = b"".join(plain(key) + value for key, value in (given | attributes).items())
+    return SCALER + b")\x81}(" + items + b"ub"
+
+
+def changed(onto: bytes, attributes: dict[str, object]) -> bytes:
+    """A scaler that works, read after something else got a state."""
+    return onto + plain((None, attributes)) + b"b0" + scaler()
+
+
+HOSTILE = {
+    "array on an address": call(NDARRAY, plain((1,)), plain("O"), BYTES),
+    "addresses for objects": ADDRESSES,
+    "addresses in a scaler": scaler(mean_=ADDRESSES, scale_=ADDRESSES),
+    "object on an address": scaler(mean_=call(name("numpy._core.multiarray", "scalar"), OBJECTS, BYTES)),
+    "objects from a buffer": scaler(
+        mean_=call(name("numpy._core.numeric", "_frombuffer"), BYTES, OBJECTS, plain((1,)), plain("C"))
+    ),
+    "addresses in joblib's array": scaler(
+        mean_=WRAPPER
+        + b")\x81}("
+        + plain("shape")
+        + plain((1,))
+        + plain("dtype")
+        + OBJECTS
+        + plain("order")
+        + plain("C")
+        + b"ub"
+        + b"ABCDEFGH."
+    ),
+    "more elements than bytes": scaler(mean_=state(ARRAY, plain(1), plain((9,)), dtype("f8"), plain(False), BYTES)),
+    "elements below none": scaler(mean_=state(ARRAY, plain(1), plain((-1,)), dtype("f8"), plain(False), BYTES)),
+    "size of another type": scaler(
+        mean_=call(name("numpy._core.multiarray", "scalar"), dtype("V8", 1 << 30, 1, 0), BYTES)
+    ),
+    "array of 800 GB": call(NDARRAY, plain((10**11,)), plain("d")),
+    "joblib's array of 800 GB": scaler(
+        mean_=WRAPPER
+        + b")\x81}("
+        + plain("shape")
+        + plain((10**11,))
+        + plain("dtype")
+        + dtype("f8")
+        + plain("order")
+        + plain("C")
+        + b"ub"
+    ),
+    "text of no characters": scaler(
+        mean_=call(name("numpy._core.multiarray", "scalar"), dtype("U2"), b"C\x08" + b"\xff" * 8)
+    ),
+    "codec": call(name("_codecs", "encode"), plain("\u00e9\u4e00" * 2000), plain("idna")),
+    "state for a class of joblib": changed(WRAPPER, {"read": 1}),
+    "state for a class of scikit-learn": changed(SCALER, {"transform": 1}),
+    "state for a function": changed(name("numpy._core.numeric", "_frombuffer"), {"__defaults__": (1,)}),
+    "state for object": changed(name("builtins", "object"), {"a": 1}),
+    "key deep enough to exhaust the stack on hashing": b"}" + b")" + b"\x85" * 900_000 + b"Ns",
+    "element deep enough to exhaust it": b"\x8f()" + b"\x85" * 900_000 + b"\x90",
+    "name deep enough to exhaust it": b")" + b"\x85" * 900_000 + b"N\x93",
+    "value deep enough to exhaust it": scaler(mean_=b")" + b"\x85" * 900_000),
+    "60 million objects": b"(" + b"}" * 60_000_000 + b"l",
+    "buffer of 8 GB": b"\x96" + (8 << 30).to_bytes(8, "little"),
+    "one array many times": b"B"
+    + (30 << 20).to_bytes(4, "little")
+    + bytes(30 << 20)
+    + b"q\x000"
+    + scaler(
+        **dict.fromkeys(
+            ("mean_", "scale_", "var_"),
+            call(name("numpy._core.numeric", "_frombuffer"), b"h\x00", dtype("i1"), plain((30 << 20,)), plain("C")),
+        )
+    ),
+}
+
+
+def read(path: Path) -> tuple[str, int]:
+    """What a process of its own says of the file, and the most memory that it took, in MiB."""
+    done = subprocess.run([sys.executable, "-c", READ, path], capture_output=True, text=True, check=False, timeout=120)
+    assert done.returncode == 0, (done.returncode, done.stderr[-1000:])
+    assert "\nTraceback" not in done.stderr
+    *said, peak = done.stdout.splitlines()
+    assert len(said) == 1, said
+    return said[0], int(peak.split()[1])
+
+
+@pytest.mark.parametrize("case", HOSTILE)
+def test_hostile_pickle_is_refused_in_one_line(case: str, tmp_path: Path) -> None:
+    path = tmp_path / "scaler.pkl"
+    path.write_bytes(PROTO + HOSTILE[case] + b".")
+    said, peak = read(path)
+    assert said.startswith("refused scaler.pkl: ")
+    assert peak < 1000
+
+
+@pytest.mark.parametrize("pack", [zlib.compress, gzip.compress, bz2.compress, lzma.compress])
+def test_file_that_unpacks_to_much_more_is_refused(pack: Callable[[bytes], bytes], tmp_path: Path) -> None:
+    path = tmp_path / "scaler.pkl"
+    path.write_bytes(pack(bytes(400 << 20)))
+    said, peak = read(path)
+    assert said == "refused scaler.pkl: holds more than 64 MiB, which no scaler does; nothing ran"
+    assert peak < 500
+
+
+def test_the_scaler_that_these_are_made_of_is_no_reason_to_refuse(tmp_path: Path) -> None:
+    path = tmp_path / "scaler.pkl"
+    path.write_bytes(PROTO + scaler() + b".")
+    done = subprocess.run([sys.executable, "-c", READ, path], capture_output=True, text=True, check=False, timeout=120)
+    assert (done.returncode, done.stdout.startswith("peak")) == (0, True), done.stderr
