@@ -27,7 +27,7 @@ SCALERS = (
     preprocessing.RobustScaler,
 )
 
-# Bytes, unpacked. A scaler of a thousand features has 50 kB; two megabytes of zeros packed can be four gigabytes.
+# Bytes, unpacked. A scaler of a thousand features has 50 kB; two megabytes of packed zeros are two gigabytes.
 LARGEST = 64 << 20
 
 # What fits leave behind, beside the parameters of the class. Anything else may be what users add, and is left out.

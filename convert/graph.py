@@ -12,10 +12,9 @@ from numpy.typing import NDArray
 from onnx import TensorProto, helper, numpy_helper
 
 from convert.errors import Refused
+from core.manifest import OPSET
 
-OPSET = 17
-# What onnxruntime 1.15 and every later one reads.
-_IR_VERSION = 8
+_IR_VERSION = 8  # the one that came with this opset
 _PRODUCER = "reversal.convert"
 
 # A layer, model or function of tf_keras or keras, which ship no types.
@@ -99,7 +98,7 @@ class Graph:
         """The checked model. `inputs` and `output`: name, element type, shape without the batch.
 
         `result` is the value to hand out. What does not lead to it is left out. Raises Refused for a Loop or Scan,
-        which would be an order of magnitude slower than the fused node it stands for.
+        which runs step by step what the fused node it stands for runs at once.
         """
         if not self._nodes or result == inputs[0]:
             result = self.value("Identity", "output", result)

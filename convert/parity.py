@@ -13,12 +13,12 @@ from collections.abc import Callable, Iterator
 from typing import Any, NamedTuple, Protocol, TypeAlias
 
 import numpy as np
-import onnxruntime as ort
 from numpy.lib.stride_tricks import sliding_window_view
 from numpy.typing import NDArray
 
 from convert.errors import Refused
 from convert.scalers import Scaler
+from core import session
 from core.candles import Candles
 from core.features import matrix, required_candles
 from core.indicators import Indicators
@@ -60,14 +60,10 @@ class Rule(NamedTuple):
 
 
 class Session:
-    """A graph in ONNX Runtime, one thread, as the server runs it."""
+    """A graph in ONNX Runtime, as the server runs it."""
 
     def __init__(self, graph: bytes) -> None:
-        options = ort.SessionOptions()
-        options.intra_op_num_threads = 1
-        options.inter_op_num_threads = 1
-        options.log_severity_level = 3
-        self._session = ort.InferenceSession(graph, options, providers=["CPUExecutionProvider"])
+        self._session = session.make(graph)
         self._input, self._output = self._session.get_inputs()[0].name, self._session.get_outputs()[0].name
 
     def run(self, values: Floats | Floats32) -> Floats32:

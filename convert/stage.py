@@ -15,12 +15,11 @@ import numpy as np
 
 from convert import keras_files, network, parity, versions
 from convert.errors import Refused
-from convert.graph import OPSET
 from convert.keras_model import KerasModel
 from convert.parity import Rule, Session
 from convert.scalers import Scaler
 from convert.versions import StageFiles
-from core.manifest import File
+from core.manifest import OPSET, File
 
 # What a stage goes through, and so the length of a progress bar.
 STEPS = ("reading", "converting", "proving", "timing")

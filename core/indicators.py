@@ -21,14 +21,14 @@ Ts = TypeVarTuple("Ts")
 T = TypeVar("T")
 
 # An EMA runs as one matrix product over blocks of this many bars, and a scalar step from block to block: at 120
-# candles that is two steps instead of 120. The kernel is BLOCK x BLOCK, so larger blocks cost more than they save.
+# candles that is two steps instead of 120. The kernel is BLOCK x BLOCK, so its cost grows with the square.
 BLOCK = 64
 
 
 def windows(x: Floats, n: int, rows: int) -> Floats:
     """Shape (rows, n): the last `rows` windows of n bars, as a view."""
     tail = x[len(x) - rows - n + 1 :]
-    # numpy's sliding_window_view does the same for ten times the price; a request needs a dozen of these.
+    # numpy's sliding_window_view checks its arguments at length before it does the same.
     return np.ndarray((rows, n), np.float64, tail, strides=(x.itemsize, x.itemsize))
 
 

@@ -18,8 +18,8 @@ from core.candles import MAX_CANDLES
 
 FILE_NAME = "manifest.json"
 FORMAT_VERSION = 1
-# Graphs of these opsets are what the parity tests have seen run.
-SUPPORTED_OPSETS = range(15, 19)
+# What convert writes, and so all that the parity gate has ever proven.
+OPSET = 17
 
 Direction: TypeAlias = Literal["long", "short"]
 Sha256: TypeAlias = Annotated[str, msgspec.Meta(pattern=r"\A[0-9a-f]{64}\Z")]
@@ -117,9 +117,8 @@ class Manifest(msgspec.Struct, frozen=True, kw_only=True):
         check_decision(self.threshold, self.confidence_weights)
         for label, stage in self.stages.items():
             check_features(stage.features, f"{label}.features")
-            if stage.opset not in SUPPORTED_OPSETS:
-                known = f"{SUPPORTED_OPSETS[0]} to {SUPPORTED_OPSETS[-1]}"
-                raise ManifestError(f"{label}.opset: {stage.opset} is not supported, {known} are")
+            if stage.opset != OPSET:
+                raise ManifestError(f"{label}.opset: {stage.opset} is not supported, {OPSET} is")
         if self.required_candles > MAX_CANDLES:
             raise ManifestError(
                 f"the features and window need {self.required_candles} candles, a request holds at most {MAX_CANDLES}"

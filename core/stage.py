@@ -5,9 +5,9 @@ from __future__ import annotations
 from typing import TypeAlias
 
 import numpy as np
-import onnxruntime as ort
 from numpy.typing import NDArray
 
+from core import session
 from core.bundle import Bundle
 from core.candles import Floats
 from core.errors import BundleRefused, ModelUnavailable
@@ -66,13 +66,8 @@ class _Graph:
     """A session with one input and one output, both of a known type and shape behind a free batch dimension."""
 
     def __init__(self, place: str, graph: bytes, takes: tuple[str, list[int]], gives: tuple[str, list[int]]) -> None:
-        options = ort.SessionOptions()
-        # The graphs are too small to split, and idle pools of several sessions spin against each other.
-        options.intra_op_num_threads = 1
-        options.inter_op_num_threads = 1
-        options.log_severity_level = 3  # errors are raised; its warnings concern optimisations nobody asked about
         try:
-            self._session = ort.InferenceSession(graph, options, providers=["CPUExecutionProvider"])
+            self._session = session.make(graph)
         except Exception as error:  # noqa: BLE001 - as in StageRunner._run
             raise BundleRefused(f"{place}: ONNX Runtime refuses it: {_first_line(error)}") from None
         inputs, outputs = self._session.get_inputs(), self._session.get_outputs()
