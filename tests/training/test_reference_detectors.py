@@ -16,6 +16,7 @@ import tf_keras
 from numpy.typing import NDArray
 from sklearn.preprocessing import StandardScaler
 
+from core.indicators import Indicators
 from training import fit, recipes, trainer
 from training.__main__ import HISTORY
 from training.data import History
@@ -82,6 +83,12 @@ def test_networks_load_with_the_users_number_of_parameters(recipe: Recipe) -> No
 def test_feature_lists_are_those_the_recipes_train_on(recipe: Recipe) -> None:
     listed = json.loads((KERAS / recipe.inputs.features_file).read_text())
     assert listed == {"features": list(recipe.inputs.names)}
+
+
+def test_a_swing_move_is_about_two_mean_hourly_ranges(parts: dict[str, History]) -> None:
+    pips = Indicators(parts["train"].candles).true_range().mean() / 1e-4
+    assert pips == pytest.approx(14.3, abs=0.1)
+    assert recipes.SWING_RULE.keywords["min_move_pips"] == pytest.approx(2 * pips, rel=0.1)
 
 
 def test_scalers_are_fitted_on_the_training_part(recipe: Recipe, parts: dict[str, History]) -> None:
