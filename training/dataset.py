@@ -17,8 +17,8 @@ from sklearn.preprocessing import StandardScaler
 from core import features
 from core.candles import Candles, Floats
 from core.indicators import Indicators
+from core.labels import NONE, SHORT, UNKNOWN, Labels
 from training.data import DataError, History
-from training.labels import NONE, SHORT, UNKNOWN, Labels
 
 SEQUENCE_LENGTH = 20
 # Shares of the bars, oldest first. The last one is read only once, for the scores.

@@ -10,8 +10,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from core.labels import Labels, profitable_reversals, swing_points
 from training import architectures, dataset
-from training.labels import Labels, profitable_reversals, swing_points
 
 
 @dataclass(frozen=True, slots=True)

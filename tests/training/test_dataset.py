@@ -8,10 +8,10 @@ import pytest
 from core import features
 from core.candles import Candles
 from core.indicators import Indicators
+from core.labels import LONG, NONE, SHORT, UNKNOWN
 from training import recipes, trainer
 from training.data import DataError, History
 from training.dataset import SEQUENCE_LENGTH, directions, first_bar, fit_scaler, reversals, split, windows
-from training.labels import LONG, NONE, SHORT, UNKNOWN
 from training.recipes import Recipe
 
 INPUTS = [recipes.SWING_INPUTS, recipes.PROFITABLE_INPUTS]

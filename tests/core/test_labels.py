@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from core.candles import Candles
-from training.labels import LONG, NONE, SHORT, UNKNOWN, profitable_reversals, swing_points
+from core.labels import LONG, NONE, SHORT, UNKNOWN, profitable_reversals, swing_points
 
 
 def series(pips: list[float], up: float = 1.0, down: float = 1.0) -> Candles:

@@ -1,7 +1,7 @@
 """What counts as a reversal: two rules that look into the future, one label for each bar.
 
 A label is NONE, LONG (the market turns up) or SHORT (it turns down). A bar whose label depends on bars outside the
-series is UNKNOWN, never NONE: it is left out of training and of the scores. Distances are in pips of 0.0001.
+series is UNKNOWN, never NONE: it is left out of training and of the scores. Distances are in pips.
 """
 
 from __future__ import annotations
@@ -18,6 +18,17 @@ Labels: TypeAlias = NDArray[np.int8]
 
 UNKNOWN, NONE, LONG, SHORT = -1, 0, 1, 2
 PIP = 1e-4
+_YEN_PIP = 1e-2
+
+
+def pip_of(pair: str) -> float:
+    """The size of a pip in the price of `XXX/YYY`: 0.01 where the price is in yen, else 0.0001."""
+    return _YEN_PIP if pair.endswith("/JPY") else PIP
+
+
+def in_pips(distance: Floats, pip: float = PIP) -> Floats:
+    """A price difference in pips. Quotes have a tenth of a pip; rounding takes off what binary fractions add."""
+    return np.round(distance / pip, 6)
 
 
 def swing_points(candles: Candles, *, neighbours: int, min_move_pips: float) -> Labels:
@@ -32,8 +43,8 @@ def swing_points(candles: Candles, *, neighbours: int, min_move_pips: float) -> 
     return _place(len(candles), neighbours, inner)
 
 
-def profitable_reversals(
-    candles: Candles, *, horizon: int, min_profit_pips: float, max_loss_pips: float, min_ratio: float
+def profitable_reversals(  # noqa: PLR0913 - the rule's parameters, by name
+    candles: Candles, *, horizon: int, min_profit_pips: float, max_loss_pips: float, min_ratio: float, pip: float = PIP
 ) -> Labels:
     """Bars at which a trade against the move of the last `horizon` bars would have paid; shape (n,).
 
@@ -47,8 +58,8 @@ def profitable_reversals(
         return _place(len(candles), horizon, np.empty(0, np.int8))
     entry = candles.close[horizon:-horizon]
     move = entry - candles.close[: -2 * horizon]
-    rise = _pips(_ahead(candles.high, horizon).max(axis=1) - entry)
-    fall = _pips(entry - _ahead(candles.low, horizon).min(axis=1))
+    rise = in_pips(_ahead(candles.high, horizon).max(axis=1) - entry, pip)
+    fall = in_pips(entry - _ahead(candles.low, horizon).min(axis=1), pip)
 
     def pays(best: Floats, worst: Floats) -> NDArray[np.bool_]:
         enough: NDArray[np.bool_] = best >= min_profit_pips
@@ -66,7 +77,7 @@ def _extremes(candles: Candles, neighbours: int, min_move_pips: float) -> NDArra
     here = low[neighbours:-neighbours]
     before = sliding_window_view(low, neighbours)[: len(here)].min(axis=1)
     after = _ahead(low, neighbours).min(axis=1)
-    move = _pips(_ahead(candles.high, neighbours).max(axis=1) - here)
+    move = in_pips(_ahead(candles.high, neighbours).max(axis=1) - here)
     lowest: NDArray[np.bool_] = (here < before) & (here <= after) & (move >= min_move_pips)
     return lowest
 
@@ -79,11 +90,6 @@ def _mirror(candles: Candles) -> Candles:
 def _ahead(x: Floats, n: int) -> Floats:
     """The n values after each bar that has n bars on both sides: shape (len(x) - 2n, n)."""
     return sliding_window_view(x[n + 1 :], n)
-
-
-def _pips(distance: Floats) -> Floats:
-    """A price difference in pips. Quotes have a tenth of a pip; rounding takes off what binary fractions add."""
-    return np.round(distance / PIP, 6)
 
 
 def _place(n: int, margin: int, inner: Labels) -> Labels:
