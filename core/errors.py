@@ -72,3 +72,19 @@ class Conflict(ServiceError):
     """The request is well-formed, but the present state forbids it."""
 
     code = "CONFLICT"
+
+
+class UnknownExperiment(ServiceError):
+    """No experiment of that id. With a `path`, the body named it; without, the URL did."""
+
+    code = "UNKNOWN_EXPERIMENT"
+
+    def __init__(self, experiment_id: str, path: str | None = None) -> None:
+        message = f"unknown experiment {experiment_id!r}"
+        super().__init__(message, (Detail(path, message),) if path else ())
+
+
+class StoreUnavailable(ServiceError):
+    """The state cannot be read or changed now: the store is gone, locked or full, or a worker did not confirm."""
+
+    code = "STORE_UNAVAILABLE"

@@ -1,0 +1,1 @@
+"""The mathematics of experiments: closed forms, no I/O."""

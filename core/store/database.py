@@ -1,0 +1,165 @@
+"""Connections and transactions, and the few things in which the two databases differ."""
+
+from __future__ import annotations
+
+import threading
+from abc import ABC, abstractmethod
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
+from typing import Any, ClassVar, Protocol, TypeAlias
+
+from core.errors import StoreUnavailable
+
+Value: TypeAlias = str | int | float | None
+Row: TypeAlias = tuple[Any, ...]
+
+# How long a statement waits for another writer before it gives up.
+PATIENCE_SECONDS = 5.0
+# Parameters in one statement: both databases allow at least 32,766.
+_MOST_PARAMETERS = 1000
+
+
+class Session(Protocol):
+    """One connection, used by one thread at a time. Statements mark their parameters by `?`."""
+
+    @property
+    def broken(self) -> bool:
+        """Whether nothing can be done with it any more."""
+
+    def run(self, statement: str, values: Sequence[Value] = ()) -> int:
+        """Run a statement; how many rows it touched."""
+
+    def run_many(self, statement: str, rows: Sequence[Sequence[Value]]) -> None:
+        """Run a statement once for each row of parameters."""
+
+    def rows(self, statement: str, values: Sequence[Value] = ()) -> list[Row]:
+        """All rows of a query."""
+
+    def insert(self, table: str, columns: Sequence[str], rows: Iterable[Sequence[Value]]) -> None:
+        """Insert many rows, all of them new, the fastest way there is."""
+
+    def close(self) -> None:
+        """End the connection; what was not committed is undone."""
+
+
+class Database(ABC):
+    """One database: a pool of connections, and transactions on them.
+
+    There is one writer at a time, among all replicas: they would meet on the same rows anyway (everybody predicts on
+    the present candle), and where writers never overlap there are neither deadlocks nor lost updates to think of.
+    """
+
+    errors: ClassVar[type[Exception]]
+    begin_writing: ClassVar[str]
+    begin_reading: ClassVar[str]
+
+    def __init__(self) -> None:
+        self._idle: list[Session] = []
+        self.closing = threading.Event()
+
+    @abstractmethod
+    def connect(self) -> Session:
+        """A new connection."""
+
+    @abstractmethod
+    def trouble(self, error: Exception) -> str | None:
+        """The sentence for an error that says that the database is gone, locked or full; null for mistakes of ours."""
+
+    @abstractmethod
+    def make_room(self, session: Session) -> None:
+        """Make what must be there before the first table."""
+
+    @abstractmethod
+    def announce(self, session: Session) -> None:
+        """Tell the other replicas, once this transaction is committed, that the state has changed."""
+
+    @abstractmethod
+    def wait_for_change(self, seconds: float) -> bool:
+        """Wait for what `announce` tells; see `Store.wait_for_change`."""
+
+    @contextmanager
+    def writing(self) -> Iterator[Session]:
+        """A transaction with the writer's lock; rolled back when the block raises."""
+        with self._transaction(self.begin_writing) as session:
+            yield session
+
+    @contextmanager
+    def reading(self) -> Iterator[Session]:
+        """A transaction whose queries all see the same moment."""
+        with self._transaction(self.begin_reading) as session:
+            yield session
+
+    def close(self) -> None:
+        """End the idle connections, and those in use as soon as they come back."""
+        self.closing.set()
+        while self._idle:
+            self._idle.pop().close()
+
+    @contextmanager
+    def speaking(self) -> Iterator[None]:
+        """Turn errors of the driver into StoreUnavailable, where they are none of ours."""
+        try:
+            yield
+        except self.errors as error:
+            sentence = self.trouble(error)
+            if sentence is None:
+                raise
+            raise StoreUnavailable(sentence) from error
+
+    @contextmanager
+    def _transaction(self, begin: str) -> Iterator[Session]:
+        with self.speaking():
+            session = self._begun(begin)
+            try:
+                yield session
+                session.run("COMMIT")
+            except BaseException:
+                self._roll_back(session)
+                raise
+            self._put_back(session)
+
+    def _begun(self, begin: str) -> Session:
+        """A connection with a transaction begun: an idle one, or a new one where the server has dropped those."""
+        if self.closing.is_set():
+            raise StoreUnavailable("the store is closed")
+        while True:
+            try:
+                session = self._idle.pop()  # atomic: threads need no lock for it
+            except IndexError:
+                break
+            try:
+                session.run(begin)
+            except self.errors:
+                broken = session.broken
+                session.close()
+                if not broken:
+                    raise
+            else:
+                return session
+        session = self.connect()
+        try:
+            session.run(begin)
+        except BaseException:
+            session.close()
+            raise
+        return session
+
+    def _roll_back(self, session: Session) -> None:
+        try:
+            session.run("ROLLBACK")
+        except self.errors:  # broken, or rolled back by the database itself
+            session.close()
+        else:
+            self._put_back(session)
+
+    def _put_back(self, session: Session) -> None:
+        self._idle.append(session)
+        if self.closing.is_set():
+            self.close()
+
+
+def among(session: Session, query: str, values: Sequence[Value], wanted: Sequence[str]) -> Iterator[Row]:
+    """Rows of a query that ends in `IN`, over as many wanted values as one likes."""
+    for start in range(0, len(wanted), _MOST_PARAMETERS):
+        part = wanted[start : start + _MOST_PARAMETERS]
+        yield from session.rows(f"{query} ({', '.join('?' * len(part))})", [*values, *part])

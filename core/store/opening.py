@@ -1,0 +1,54 @@
+"""From a URL to a store."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from core.store.interface import Store
+
+_SQLITE = "sqlite"
+_POSTGRES = ("postgresql", "postgres")
+_EXPECTED = "expected sqlite:///path/of/state.db (four slashes: an absolute path) or postgresql://user@host/database"
+
+
+def check_url(url: str) -> None:
+    """Raise ValueError, in a sentence that quotes nothing of the URL but its scheme: a password may be in it."""
+    scheme, separator, _ = url.partition("://")
+    if not separator:
+        raise ValueError(f"that is no URL; {_EXPECTED}")
+    if scheme == _SQLITE:
+        _path(url)
+    elif scheme in _POSTGRES:
+        from core.store.postgres import check_conninfo  # noqa: PLC0415 - most installations never need the driver
+
+        check_conninfo(url)
+    else:
+        raise ValueError(f"{scheme!r} is no kind of store; {_EXPECTED}")
+
+
+def open_store(url: str) -> Store:
+    """Open the store of a URL, make it where there is none yet, and bring its schema up to date.
+
+    `sqlite:///relative/path.db`, `sqlite:////absolute/path.db`, or a PostgreSQL URL as libpq reads it.
+    Open it after the last fork: a child would share its connections.
+    Raises ValueError for another one, SchemaTooNew, or StoreUnavailable where the database cannot be had now.
+    """
+    from core.store.relational import open_relational  # noqa: PLC0415 - whoever only checks a URL needs no database
+
+    check_url(url)
+    if url.startswith(_SQLITE):
+        from core.store.sqlite import SqliteDatabase  # noqa: PLC0415 - one of the two is enough
+
+        return open_relational(SqliteDatabase(_path(url)))
+    from core.store.postgres import PostgresDatabase  # noqa: PLC0415 - likewise
+
+    return open_relational(PostgresDatabase(url))
+
+
+def _path(url: str) -> Path:
+    """The file that an SQLite URL names, as an absolute path: a later change of folder must not move it."""
+    path = url.removeprefix(f"{_SQLITE}:///")
+    # In memory every connection would have a database of its own; options are not ours to promise.
+    if path in (url, "", ":memory:") or path.endswith("/") or "?" in path:
+        raise ValueError(f"this SQLite URL names no file; {_EXPECTED}")
+    return Path(path).absolute()

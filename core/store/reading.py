@@ -1,0 +1,176 @@
+"""What reports and exports read."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import numpy as np
+
+from core.candles import Floats
+from core.experiments import Micros, Variant
+from core.statistics.table import CandleTable, Side, Tally
+from core.store.database import Row, Session
+from core.store.interface import EXPORT_COLUMNS
+from core.store.recording import SIDES, SUMS
+from core.store.standing import read_experiment
+
+_SIGNALS = ("hold", "long", "short")
+_LABELS = {0: "none", 1: "long", 2: "short"}
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+# Large enough that a page's own cost does not count, small enough that nobody waits for it.
+_PAGE = 2000
+
+
+def tally(session: Session, experiment_id: str) -> dict[Variant, Tally]:
+    """See Store. B's predictions in shadow mode are its scores, one a candle."""
+    totals = {
+        row[0]: row[1:]
+        for row in session.rows(
+            "SELECT variant, fallbacks, failures, slow, unrecorded FROM totals WHERE experiment_id = ?", [experiment_id]
+        )
+    }
+    users: dict[str, int] = dict(
+        session.rows("SELECT variant, COUNT(*) FROM users WHERE experiment_id = ? GROUP BY variant", [experiment_id])
+    )
+
+    def one(variant: Variant, sums: Row) -> Tally:
+        predictions, confidence, candles, held_candles, *signals = (0 if value is None else value for value in sums)
+        fallbacks, failures, slow, unrecorded = totals.get(variant, (0, 0, 0, 0))
+        return Tally(
+            predictions=int(predictions),
+            signals={name: int(count) for name, count in zip(_SIGNALS, signals, strict=True)},
+            confidence=float(confidence),
+            users=users.get(variant, 0),
+            candles=int(candles),
+            held_candles=int(held_candles),
+            fallbacks=fallbacks,
+            failures=failures,
+            slow=slow,
+            unrecorded=unrecorded,
+        )
+
+    (row,) = session.rows(_TALLY, [experiment_id])
+    return {"A": one("A", row[:7]), "B": one("B", row[7:])}
+
+
+# B has rows of sums or scores as a shadow, never both: which of them tells the mode.
+_TALLY = """
+    SELECT SUM(a_predictions), SUM(a_confidence), SUM(CASE WHEN a_predictions > 0 THEN 1 ELSE 0 END),
+        SUM(CASE WHEN a_predictions > 0 AND a_holds = a_predictions THEN 1 ELSE 0 END),
+        SUM(a_holds), SUM(a_longs), SUM(a_shorts),
+        SUM(b_predictions + CASE WHEN shadow_at IS NULL THEN 0 ELSE 1 END),
+        SUM(b_confidence + COALESCE(shadow_b_confidence, 0)),
+        SUM(CASE WHEN b_predictions > 0 OR shadow_at IS NOT NULL THEN 1 ELSE 0 END),
+        SUM(CASE WHEN b_predictions > 0 AND b_holds = b_predictions OR shadow_b_signal = 'hold' THEN 1 ELSE 0 END),
+        SUM(b_holds + CASE WHEN shadow_b_signal = 'hold' THEN 1 ELSE 0 END),
+        SUM(b_longs + CASE WHEN shadow_b_signal = 'long' THEN 1 ELSE 0 END),
+        SUM(b_shorts + CASE WHEN shadow_b_signal = 'short' THEN 1 ELSE 0 END)
+    FROM candles WHERE experiment_id = ?"""
+
+
+def users_in_both(session: Session, experiment_id: str) -> int:
+    """See Store."""
+    ((count,),) = session.rows(
+        "SELECT COUNT(*) FROM (SELECT pseudonym FROM users WHERE experiment_id = ? GROUP BY pseudonym "
+        "HAVING COUNT(*) > 1) AS both_sides",
+        [experiment_id],
+    )
+    return int(count)
+
+
+def candles(session: Session, experiment_id: str) -> CandleTable:
+    """See Store; raises UnknownExperiment."""
+    shadow = read_experiment(session, experiment_id).mode == "shadow"
+    return _shadow_candles(session, experiment_id) if shadow else _split_candles(session, experiment_id)
+
+
+def _split_candles(session: Session, experiment_id: str) -> CandleTable:
+    rows = session.rows(
+        f"SELECT {', '.join(SIDES)}, label, move_pips FROM candles "  # noqa: S608 - names of ours
+        "WHERE experiment_id = ? AND a_predictions + b_predictions > 0 ORDER BY first_at, pair, timeframe, candle",
+        [experiment_id],
+    )
+    columns = _columns(rows, len(SIDES) + 2)
+    a, b = Side(*columns[: len(SUMS)]), Side(*columns[len(SUMS) : -2])
+    return CandleTable(a, b, columns[-2].astype(np.int8), columns[-1])
+
+
+def _shadow_candles(session: Session, experiment_id: str) -> CandleTable:
+    rows = session.rows(
+        "SELECT shadow_a_signal, shadow_b_signal, shadow_a_confidence, shadow_b_confidence, "
+        "a_wins, a_losses, a_neutrals, a_pnl, a_pnl_count, label, move_pips FROM candles "
+        "WHERE experiment_id = ? AND shadow_at IS NOT NULL ORDER BY first_at, pair, timeframe, candle",
+        [experiment_id],
+    )
+    a_signal, b_signal = (np.array([row[side] for row in rows], dtype="U5") for side in (0, 1))
+    a_confidence, b_confidence, *reported, label, move_pips = _columns([row[2:] for row in rows], 9)
+    agreed = a_signal == b_signal
+
+    def side(signal: np.ndarray[Any, Any], confidence: Floats, outcomes: list[Floats]) -> Side:
+        signals = [(signal == name).astype(np.float64) for name in _SIGNALS]
+        sums = [np.ones(len(rows)), *signals, confidence, confidence * confidence, *outcomes]
+        return Side(*sums)
+
+    return CandleTable(
+        side(a_signal, a_confidence, reported),
+        side(b_signal, b_confidence, [column * agreed for column in reported]),
+        label.astype(np.int8),
+        move_pips,
+    )
+
+
+def _columns(rows: list[Row], width: int) -> list[Floats]:
+    """Rows of numbers as contiguous columns; null becomes NaN."""
+    return list(np.ascontiguousarray(np.array(rows, dtype=np.float64).reshape(-1, width).T))
+
+
+def disagreements(session: Session, experiment_id: str, limit: int) -> list[dict[str, Any]]:
+    """See Store."""
+    rows = session.rows(
+        "SELECT pair, timeframe, candle, shadow_a_signal, shadow_b_signal FROM candles "
+        "WHERE experiment_id = ? AND shadow_a_signal <> shadow_b_signal ORDER BY shadow_at DESC, candle DESC LIMIT ?",
+        [experiment_id, limit],
+    )
+    return [dict(zip(("pair", "timeframe", "candle", "a_signal", "b_signal"), row, strict=True)) for row in rows]
+
+
+def export(reading: Callable[[], AbstractContextManager[Session]], experiment_id: str) -> Iterator[dict[str, Any]]:
+    """See Store. Page by page, each in a transaction of its own: a client that reads slowly holds nothing up."""
+    after: tuple[Micros, str] = (-1, "")
+    while True:
+        with reading() as session:
+            rows = session.rows(EXPORT_PAGE, [experiment_id, *after, _PAGE])
+        for row in rows:
+            yield _exported(row)
+        if len(rows) < _PAGE:
+            return
+        after = rows[-1][1], rows[-1][0]
+
+
+EXPORT_PAGE = """
+    SELECT e.prediction_id, e.answered_at, e.experiment_id, e.variant, e.version, e.fallback_reason, e.pseudonym,
+        e.pair, e.timeframe, e.candle, e.candle, e.signal, e.confidence, e.stage1_prob, e.stage2_prob, e.latency_us,
+        o.outcome, o.pnl_pips, o.closed_at, c.label, c.shadow_b_signal, c.shadow_b_confidence
+    FROM exposures AS e
+    LEFT JOIN outcomes AS o ON o.prediction_id = e.prediction_id
+    LEFT JOIN candles AS c ON c.experiment_id = e.experiment_id AND c.pair = e.pair AND c.timeframe = e.timeframe
+        AND c.candle = e.candle
+    WHERE e.experiment_id = ? AND (e.answered_at, e.prediction_id) > (?, ?)
+    ORDER BY e.answered_at, e.prediction_id LIMIT ?"""
+
+
+def _exported(row: Row) -> dict[str, Any]:
+    shown = dict(zip(EXPORT_COLUMNS, row, strict=True))
+    kind, _, value = shown["candle"].partition(":")
+    shown["at"] = _iso(shown["at"])
+    shown["candle_time"] = _iso(int(value) * 1000) if kind == "t" else None
+    shown["closed_at"] = None if shown["closed_at"] is None else _iso(shown["closed_at"])
+    shown["label"] = _LABELS.get(shown["label"])
+    return shown
+
+
+def _iso(at: Micros) -> str:
+    return f"{_EPOCH + timedelta(microseconds=at):%Y-%m-%dT%H:%M:%S.%fZ}"

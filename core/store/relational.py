@@ -1,0 +1,128 @@
+"""The store over a relational database: each call is one transaction."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from typing import Any
+
+from core.experiments import Experiment, Micros, Variant
+from core.exposures import Record
+from core.state import State
+from core.statistics.table import CandleTable, Tally
+from core.store import outcomes as endings
+from core.store import reading, standing
+from core.store.database import Database
+from core.store.interface import Label, Outcome, OutcomeAnswer
+from core.store.recording import record
+from core.store.schema import migrate
+
+
+def open_relational(database: Database) -> RelationalStore:
+    """The store of a database, its schema brought up to date."""
+    try:
+        migrate(database)
+    except BaseException:
+        database.close()
+        raise
+    return RelationalStore(database)
+
+
+class RelationalStore:
+    """See core.store.interface.Store, which this is."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    def state(self) -> State:
+        """See Store."""
+        with self._database.reading() as session:
+            return standing.read_state(session)
+
+    def change(self, revision: int, state: State, changed: Sequence[Experiment] = ()) -> State:
+        """See Store."""
+        with self._database.writing() as session:
+            stored = standing.change_state(session, revision, state, changed)
+            self._database.announce(session)
+        return stored
+
+    def wait_for_change(self, seconds: float) -> bool:
+        """See Store."""
+        return self._database.wait_for_change(seconds)
+
+    def create(self, experiment: Experiment) -> None:
+        """See Store."""
+        with self._database.writing() as session:
+            standing.add_experiment(session, experiment)
+
+    def experiment(self, experiment_id: str) -> Experiment:
+        """See Store."""
+        with self._database.reading() as session:
+            return standing.read_experiment(session, experiment_id)
+
+    def experiments(self) -> list[Experiment]:
+        """See Store."""
+        with self._database.reading() as session:
+            return standing.read_experiments(session)
+
+    def drained(self, journal: str) -> int:
+        """See Store."""
+        with self._database.reading() as session:
+            rows = session.rows("SELECT upto FROM journals WHERE name = ?", [journal])
+        return int(rows[0][0]) if rows else 0
+
+    def drain(self, journal: str, upto: int, records: Sequence[Record]) -> None:
+        """See Store."""
+        with self._database.writing() as session:
+            session.run(
+                "INSERT INTO journals VALUES (?, ?) ON CONFLICT (name) DO UPDATE SET upto = excluded.upto",
+                [journal, upto],
+            )
+            record(session, records)
+
+    def forget(self, journal: str) -> None:
+        """See Store."""
+        with self._database.writing() as session:
+            session.run("DELETE FROM journals WHERE name = ?", [journal])
+
+    def tally(self, experiment_id: str) -> dict[Variant, Tally]:
+        """See Store."""
+        with self._database.reading() as session:
+            return reading.tally(session, experiment_id)
+
+    def users_in_both(self, experiment_id: str) -> int:
+        """See Store."""
+        with self._database.reading() as session:
+            return reading.users_in_both(session, experiment_id)
+
+    def candles(self, experiment_id: str) -> CandleTable:
+        """See Store."""
+        with self._database.reading() as session:
+            return reading.candles(session, experiment_id)
+
+    def disagreements(self, experiment_id: str, limit: int) -> list[dict[str, Any]]:
+        """See Store."""
+        with self._database.reading() as session:
+            return reading.disagreements(session, experiment_id, limit)
+
+    def record_outcomes(self, outcomes: Sequence[Outcome], at: Micros) -> list[OutcomeAnswer]:
+        """See Store."""
+        with self._database.writing() as session:
+            return endings.record_outcomes(session, outcomes, at)
+
+    def labels(self, experiment_id: str, pair: str, timeframe: str, candles: Sequence[str]) -> dict[str, Label | None]:
+        """See Store."""
+        with self._database.reading() as session:
+            return endings.labels(session, endings.Place(experiment_id, pair, timeframe), candles)
+
+    def label(self, experiment_id: str, pair: str, timeframe: str, labels: Sequence[Label], at: Micros) -> None:
+        """See Store."""
+        with self._database.writing() as session:
+            endings.label(session, endings.Place(experiment_id, pair, timeframe), labels, at)
+
+    def export(self, experiment_id: str) -> Iterator[dict[str, Any]]:
+        """See Store."""
+        return reading.export(self._database.reading, experiment_id)
+
+    def close(self) -> None:
+        """See Store."""
+        self._database.close()

@@ -1,0 +1,148 @@
+"""SQLite: one file, one machine, one keeper."""
+
+from __future__ import annotations
+
+import logging
+import sqlite3
+from collections.abc import Iterable, Sequence
+from datetime import UTC, datetime
+from pathlib import Path
+
+from core.errors import StoreUnavailable
+from core.store.database import PATIENCE_SECONDS, Database, Row, Session, Value
+
+log = logging.getLogger(__name__)
+
+# Primary result codes, https://www.sqlite.org/rescode.html: those that are not about our SQL.
+_UNREADABLE = {sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB}
+_TROUBLE = _UNREADABLE | {
+    sqlite3.SQLITE_PERM,
+    sqlite3.SQLITE_BUSY,
+    sqlite3.SQLITE_LOCKED,
+    sqlite3.SQLITE_NOMEM,
+    sqlite3.SQLITE_READONLY,
+    sqlite3.SQLITE_IOERR,
+    sqlite3.SQLITE_FULL,
+    sqlite3.SQLITE_CANTOPEN,
+    sqlite3.SQLITE_PROTOCOL,
+}
+
+
+class SqliteSession:
+    """A connection to a file."""
+
+    broken = False
+
+    def __init__(self, connection: sqlite3.Connection) -> None:
+        self._connection = connection
+
+    def run(self, statement: str, values: Sequence[Value] = ()) -> int:
+        """See Session."""
+        return self._connection.execute(statement, values).rowcount
+
+    def run_many(self, statement: str, rows: Sequence[Sequence[Value]]) -> None:
+        """See Session."""
+        self._connection.executemany(statement, rows)
+
+    def rows(self, statement: str, values: Sequence[Value] = ()) -> list[Row]:
+        """See Session."""
+        return self._connection.execute(statement, values).fetchall()
+
+    def insert(self, table: str, columns: Sequence[str], rows: Iterable[Sequence[Value]]) -> None:
+        """See Session."""
+        marks = ", ".join("?" * len(columns))
+        self._connection.executemany(f"INSERT INTO {table} ({', '.join(columns)}) VALUES ({marks})", rows)  # noqa: S608 - names of ours
+
+    def close(self) -> None:
+        """See Session."""
+        self._connection.close()
+
+
+class SqliteDatabase(Database):
+    """A file in WAL mode: readers see the last commit and wait for nobody. Commits survive a power cut."""
+
+    errors = sqlite3.Error
+    # Not plain BEGIN: a transaction that reads first and writes later may find that it cannot.
+    begin_writing = "BEGIN IMMEDIATE"
+    begin_reading = "BEGIN"
+
+    def __init__(self, path: Path) -> None:
+        """Make the folder; set aside a file that is no database. Raises StoreUnavailable."""
+        super().__init__()
+        self._path = path
+        try:
+            path.parent.mkdir(parents=True, exist_ok=True)
+            # Before SQLite sees it, for that would tidy the log beside it away.
+            if path.is_file() and not _may_be_database(path):
+                self._set_aside("file is not a database")
+        except OSError as error:
+            raise StoreUnavailable(f"state file {path} is out of reach: {error.strerror}") from error
+        with self.speaking():
+            try:
+                self._probe()
+            except sqlite3.DatabaseError as error:
+                if _code(error) not in _UNREADABLE:
+                    raise
+                self._set_aside(str(error))
+                self._probe()
+
+    def connect(self) -> SqliteSession:
+        """See Database."""
+        # Whichever thread takes it from the pool has it alone.
+        connection = sqlite3.connect(
+            self._path, timeout=PATIENCE_SECONDS, isolation_level=None, check_same_thread=False
+        )
+        try:
+            connection.execute("PRAGMA journal_mode = WAL")
+            connection.execute("PRAGMA synchronous = FULL")
+        except BaseException:
+            connection.close()
+            raise
+        return SqliteSession(connection)
+
+    def trouble(self, error: Exception) -> str | None:
+        """See Database."""
+        return f"state file {self._path}: {error}" if _code(error) in _TROUBLE else None
+
+    def make_room(self, session: Session) -> None:
+        """See Database."""
+
+    def announce(self, session: Session) -> None:
+        """See Database: a file has one keeper, and there is nobody else to tell."""
+
+    def wait_for_change(self, seconds: float) -> bool:
+        """See Database."""
+        self.closing.wait(seconds)
+        return False
+
+    def _probe(self) -> None:
+        session = self.connect()
+        try:
+            session.rows("SELECT COUNT(*) FROM sqlite_master")
+        finally:
+            session.close()
+
+    def _set_aside(self, error: str) -> None:
+        """Rename the file and its companions: what is in them may still be worth something to somebody."""
+        aside = f"{self._path}.unreadable-{datetime.now(UTC):%Y%m%dT%H%M%S.%fZ}"
+        try:
+            for suffix in ("", "-wal", "-shm"):
+                if (file := Path(f"{self._path}{suffix}")).exists():
+                    file.rename(f"{aside}{suffix}")
+        except OSError as refused:
+            raise StoreUnavailable(
+                f"state file {self._path}: {error}, and it cannot be set aside: {refused.strerror}"
+            ) from refused
+        log.error("state file %s: %s; it is set aside as %s, and a new one is begun", self._path, error, aside)
+
+
+def _may_be_database(path: Path) -> bool:
+    """Whether a file is empty, as a new one is, or begins as https://www.sqlite.org/fileformat.html says."""
+    with path.open("rb") as file:
+        return file.read(16) in (b"", b"SQLite format 3\0")
+
+
+def _code(error: Exception) -> int | None:
+    """The primary result code; null for errors of the Python module itself."""
+    code: int | None = getattr(error, "sqlite_errorcode", None)
+    return None if code is None else code & 0xFF

@@ -1,0 +1,65 @@
+"""Experiments and records that differ in what a test names."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from itertools import count
+
+import msgspec
+
+from core.experiments import Experiment
+from core.exposures import Exposure, Record, ShadowScore, candle_key_of_time, new_prediction_id
+from core.store.interface import Outcome, OutcomeName, Store
+
+AT = 1_760_000_000_000_000  # 2025-10-09T08:53:20Z
+HOUR = 3_600_000_000
+_journal_names = count()
+
+_EXPERIMENT = Experiment(
+    experiment_id="exp", name="Experiment", variant_a="v1", variant_b="v2", traffic_split=0.5, created_at=AT
+)
+
+
+def experiment(experiment_id: str = "exp", **changes: object) -> Experiment:
+    return msgspec.structs.replace(_EXPERIMENT, experiment_id=experiment_id, **changes)
+
+
+def candle(number: int) -> str:
+    return candle_key_of_time((AT + number * HOUR) // 1000)
+
+
+def exposure(number: int = 0, **changes: object) -> Exposure:
+    """Of candle `number`, answered in its order, under a new id."""
+    made = Exposure(
+        prediction_id=new_prediction_id(AT + number),
+        at=AT + number,
+        experiment_id="exp",
+        variant="A",
+        version="v1",
+        fallback_reason=None,
+        user="5f4dcc3b5aa765d61d8327deb882cf99",
+        pair="EUR/USD",
+        timeframe="1h",
+        candle=candle(number),
+        signal="long",
+        confidence=0.75,
+        stage1_prob=0.82,
+        stage2_prob=0.68,
+        latency_us=412,
+        slow=False,
+    )
+    return msgspec.structs.replace(made, **changes)
+
+
+def score(number: int = 0, a: str = "long", b: str = "long", **changes: object) -> ShadowScore:
+    made = ShadowScore(AT + number, "exp", "EUR/USD", "1h", candle(number), "long", 0.75, "long", 0.5)
+    return msgspec.structs.replace(made, a_signal=a, b_signal=b, **changes)
+
+
+def drain(store: Store, records: Sequence[Record]) -> None:
+    """As from a journal that holds nothing else."""
+    store.drain(f"journal-{next(_journal_names)}", 1, records)
+
+
+def outcome(of: Exposure, name: OutcomeName = "win", pnl: float | None = None, closed_at: int | None = None) -> Outcome:
+    return Outcome(of.prediction_id, name, pnl, closed_at)

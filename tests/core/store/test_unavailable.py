@@ -1,0 +1,280 @@
+"""Locked, full, gone: each call says so, changes nothing, and works again once the cause is over."""
+
+from __future__ import annotations
+
+import signal
+import sqlite3
+import threading
+import time
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, closing
+from pathlib import Path
+
+import psycopg
+import pytest
+
+from core.errors import StoreUnavailable
+from core.exposures import Failure
+from core.state import State
+from core.store import open_store, postgres, sqlite
+from core.store.interface import Store
+from tests.core.store.samples import AT, drain, experiment, exposure, outcome
+from tests.postgres import Server, running_postgres
+
+Open = Callable[[], Store]
+
+
+@pytest.fixture(autouse=True)
+def impatient(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sqlite, "PATIENCE_SECONDS", 0.1)
+
+
+def writes(store: Store) -> list[Callable[[], object]]:
+    return [
+        lambda: store.drain("journal", 1, [exposure()]),
+        lambda: store.record_outcomes([outcome(exposure())], AT),
+        lambda: store.change(store.state().revision, State(active="v1")),
+        lambda: store.create(experiment("another")),
+        lambda: store.forget("journal"),
+        lambda: store.label("exp", "EUR/USD", "1h", [], AT),
+    ]
+
+
+class TestLockedFile:
+    @pytest.fixture
+    def path(self, tmp_path: Path) -> Path:
+        return tmp_path / "state.db"
+
+    @pytest.fixture
+    def store(self, path: Path) -> Iterator[Store]:
+        with closing(open_store(f"sqlite:///{path}")) as store:
+            yield store
+
+    @pytest.fixture
+    def other(self, path: Path, store: Store) -> Iterator[sqlite3.Connection]:
+        assert store
+        with closing(sqlite3.connect(path, isolation_level=None)) as other:
+            yield other
+
+    @pytest.mark.parametrize("which", range(6))
+    def test_a_write_says_so_and_works_once_the_lock_is_gone(
+        self, store: Store, other: sqlite3.Connection, which: int
+    ) -> None:
+        other.execute("BEGIN EXCLUSIVE")
+        with pytest.raises(StoreUnavailable, match=r"state file .*state\.db: database is locked"):
+            writes(store)[which]()
+        other.execute("ROLLBACK")
+        writes(store)[which]()
+
+    def test_reading_goes_on(self, store: Store, other: sqlite3.Connection) -> None:
+        drain(store, [exposure()])
+        other.execute("BEGIN EXCLUSIVE")
+        assert len(list(store.export("exp"))) == 1
+        assert store.state().revision == 0
+
+    def test_it_is_not_set_aside_when_opened(self, path: Path, other: sqlite3.Connection) -> None:
+        other.execute("BEGIN EXCLUSIVE")
+        with pytest.raises(StoreUnavailable, match="locked"):
+            open_store(f"sqlite:///{path}")
+        other.execute("ROLLBACK")
+        assert not list(path.parent.glob("*unreadable*"))
+        open_store(f"sqlite:///{path}").close()
+
+
+class TestFullDisk:
+    @pytest.fixture
+    def store(self, tmp_path: Path) -> Iterator[Store]:
+        with closing(open_store(f"sqlite:///{tmp_path}/state.db")) as store:
+            yield store
+
+    def test_what_does_not_fit_changes_nothing_and_writing_resumes(
+        self, store: Store, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        drain(store, [exposure(n) for n in range(100)])
+        before = store.tally("exp"), list(store.export("exp"))
+        batch = [exposure(n) for n in range(5000)]
+        connect = sqlite.SqliteDatabase.connect
+        limit = ["PRAGMA max_page_count = 1"]
+
+        def limited(self: sqlite.SqliteDatabase) -> sqlite.SqliteSession:
+            session = connect(self)
+            session.rows(limit[0])
+            return session
+
+        monkeypatch.setattr(sqlite.SqliteDatabase, "connect", limited)
+        getattr(store, "_database")._idle.pop().close()  # noqa: SLF001, B009 - so that the next one is limited
+        with pytest.raises(StoreUnavailable, match="database or disk is full"):
+            store.drain("journal", 9, batch)
+        assert (store.tally("exp"), list(store.export("exp"))) == before
+        assert store.drained("journal") == 0
+        for session in getattr(store, "_database")._idle:  # noqa: SLF001, B009 - somebody has made room
+            session.rows("PRAGMA max_page_count = 1000000")
+        limit[0] = "PRAGMA max_page_count = 1000000"
+        store.drain("journal", 9, batch)
+        assert store.tally("exp")["A"].predictions == 5100
+
+
+def test_a_mistake_of_ours_stays_loud(store: Store) -> None:
+    with (
+        pytest.raises((sqlite3.OperationalError, psycopg.errors.UndefinedTable), match="nowhere"),
+        getattr(store, "_database").reading() as session,  # noqa: B009 - no part of the interface
+    ):
+        session.rows("SELECT * FROM nowhere")
+    assert store.state().revision == 0
+
+
+def test_a_closed_store_says_so(store: Store) -> None:
+    store.close()
+    with pytest.raises(StoreUnavailable, match="closed"):
+        store.state()
+    store.close()
+
+
+def test_waiting_ends_when_the_time_is_over_or_the_store_is_closed(store: Store) -> None:
+    store.wait_for_change(0)
+    while store.wait_for_change(0.05):
+        pass
+    ended = threading.Event()
+
+    def wait() -> None:
+        store.wait_for_change(60)
+        ended.set()
+
+    thread = threading.Thread(target=wait)
+    thread.start()
+    assert not ended.wait(0.2)
+    store.close()
+    assert ended.wait(10)
+    thread.join()
+
+
+class TestPostgres:
+    @pytest.fixture
+    def replica(self, postgres_url: str) -> Iterator[Open]:
+        with ExitStack() as stack:
+            yield lambda: stack.enter_context(closing(open_store(postgres_url)))
+
+    def test_a_change_wakes_the_other_replicas(self, replica: Open) -> None:
+        here, there = replica(), replica()
+        assert here.wait_for_change(5)  # it has just begun to listen
+        assert not here.wait_for_change(0.1)
+        there.change(0, State(active="v2"))
+        assert here.wait_for_change(30)
+        assert here.state().active == "v2"
+        assert not here.wait_for_change(0.1)
+
+        woken: list[bool] = []
+        thread = threading.Thread(target=lambda: woken.append(here.wait_for_change(30)))
+        thread.start()
+        there.change(1, State(active="v1"))
+        thread.join()
+        assert woken == [True]
+
+    def test_a_change_that_failed_wakes_nobody(self, replica: Open) -> None:
+        here, there = replica(), replica()
+        assert here.wait_for_change(5)
+        with pytest.raises(Exception, match="revision 7"):
+            there.change(7, State(active="v2"))
+        drain(there, [exposure()])
+        assert not here.wait_for_change(0.3)
+
+    def test_a_writer_that_does_not_end_is_told_of(self, replica: Open, postgres_url: str) -> None:
+        store = replica()
+        with getattr(store, "_database").reading() as session:  # noqa: B009 - no part of the interface
+            session.run("SET SESSION lock_timeout TO '100ms'")
+        with psycopg.connect(postgres_url) as other:
+            other.execute(postgres.PostgresDatabase.begin_writing.encode())
+            with pytest.raises(StoreUnavailable, match="lock timeout"):
+                drain(store, [exposure()])
+
+    def test_a_read_only_server_is_told_of(self, replica: Open, postgres_url: str) -> None:
+        store = replica()
+        with psycopg.connect(postgres_url, autocommit=True) as other:
+            name = other.info.dbname
+            other.execute(f"ALTER DATABASE {name} SET default_transaction_read_only TO on".encode())
+            getattr(store, "_database")._idle.pop().close()  # noqa: SLF001, B009 - the setting is for new connections
+            with pytest.raises(StoreUnavailable, match="read-only"):
+                drain(store, [exposure()])
+            assert store.state().revision == 0
+
+    def test_a_connection_that_the_server_has_ended_is_replaced(self, replica: Open, postgres_url: str) -> None:
+        store = replica()
+        drain(store, [exposure()])
+        assert store.wait_for_change(5)
+        with psycopg.connect(postgres_url, autocommit=True) as other:
+            other.execute(
+                "SELECT pg_terminate_backend(pid, 5000) FROM pg_stat_activity WHERE datname = current_database() "
+                "AND pid <> pg_backend_pid()"
+            )
+        drain(store, [exposure()])
+        assert store.tally("exp")["A"].predictions == 2
+        store.wait_for_change(0.01)
+        assert store.wait_for_change(5)  # it listens anew, and cannot know what it missed
+        assert not store.wait_for_change(0.01)
+
+
+@pytest.fixture(scope="module")
+def own_server() -> Iterator[Server]:
+    with running_postgres() as server:
+        yield server
+
+
+def test_a_server_that_stops_is_told_of_and_used_again_once_it_is_back(own_server: Server) -> None:
+    word = "s3cret-word"
+    url = own_server.url.replace("postgres@", f"postgres:{word}@")
+    with closing(open_store(url)) as store:
+        store.drain("journal", 10, [exposure()])
+        assert store.wait_for_change(5)
+        own_server.stop()
+        reads: list[Callable[[], object]] = [store.state, lambda: list(store.export("exp")), lambda: open_store(url)]
+        calls = writes(store) + reads
+        for call in calls:
+            with pytest.raises(StoreUnavailable, match=r"PostgreSQL 127\.0\.0\.1:\d+/postgres: ") as told:
+                call()
+            assert word not in str(told.value)
+            assert "\n" not in str(told.value)
+        began = time.monotonic()
+        assert not store.wait_for_change(0.3)
+        assert time.monotonic() - began > 0.25  # it sleeps, and does not spin
+        own_server.start()
+        assert store.drained("journal") == 10
+        store.drain("journal", 20, [exposure()])
+        assert store.tally("exp")["A"].predictions == 2
+        assert store.wait_for_change(5)
+
+
+def test_drains_under_way_when_the_server_crashes_are_whole_or_not_at_all(own_server: Server) -> None:
+    batches = [[exposure(n, experiment_id="crashed") for _ in range(20)] for n in range(400)]
+    drained = threading.Event()
+    interruptions: list[StoreUnavailable] = []
+
+    def feed(store: Store) -> None:
+        position: int | None = None
+        while position != len(batches):
+            try:
+                if position is None:
+                    position = store.drained("fed")
+                store.drain("fed", position + 1, [*batches[position], Failure(AT, "crashed", "A")])
+                position += 1
+                drained.set()
+            except StoreUnavailable as error:
+                interruptions.append(error)
+                position = None
+                time.sleep(0.02)
+
+    with closing(open_store(own_server.url)) as store:
+        thread = threading.Thread(target=feed, args=(store,))
+        thread.start()
+        for _ in range(3):
+            assert drained.wait(60)
+            own_server.stop(signal.SIGQUIT)
+            own_server.start()
+            drained.clear()
+            if not thread.is_alive():
+                break
+        thread.join()
+        assert interruptions
+        assert store.drained("fed") == len(batches)
+        found = store.tally("crashed")["A"]
+        assert (found.predictions, found.failures) == (20 * len(batches), len(batches))
+        assert len(list(store.export("crashed"))) == 20 * len(batches)
