@@ -1,0 +1,161 @@
+"""What recording an answer costs: appends of 1, 8 and 32 exposures, and the drain that follows.
+
+One process, one thread. `decode` drains into a store that keeps nothing, so that it times reading and decoding alone;
+`store` drains the same files into a new SQLite file. `idle` is a round in which nothing has changed.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import platform
+import statistics
+import tempfile
+import time
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import cast
+
+from core import journal_files
+from core.drain import Drainer
+from core.exposures import Exposure, Record, new_prediction_id
+from core.journal import Journal
+from core.store import open_store
+from core.store.interface import Store
+
+ROOT = Path(__file__).parents[1]
+SIZES = (1, 8, 32)
+WARM_UP = 500
+IDLE_ROUNDS = 1000
+
+
+class Nowhere:
+    """The part of a store that a drainer needs, keeping nothing but positions."""
+
+    def __init__(self) -> None:
+        self._positions: dict[str, int] = {}
+
+    def drained(self, journal: str) -> int:
+        """See Store."""
+        return self._positions.get(journal, 0)
+
+    def drain(self, journal: str, upto: int, _: Sequence[Record]) -> None:
+        """See Store."""
+        self._positions[journal] = upto
+
+    def forget(self, journal: str) -> None:
+        """See Store."""
+        del self._positions[journal]
+
+
+def exposure(number: int) -> Exposure:
+    """One of 1,000 users, on one of 100 candles."""
+    now = time.time_ns() // 1000
+    return Exposure(
+        prediction_id=new_prediction_id(now),
+        at=now,
+        experiment_id="v30_vs_v31",
+        variant="AB"[number % 2],  # type: ignore[arg-type]
+        version="v3.1",
+        fallback_reason=None,
+        user=f"{number % 1000:032x}",
+        pair="EUR/USD",
+        timeframe="1h",
+        candle=f"t:{1_760_000_000_000 + 3_600_000 * (number % 100)}",
+        signal="long",
+        confidence=0.7512345678901234,
+        stage1_prob=0.8212345678901234,
+        stage2_prob=0.6812345678901234,
+        latency_us=412,
+        slow=False,
+    )
+
+
+def appends(journal: Journal, exposures: Sequence[Exposure], size: int) -> list[float]:
+    """Microseconds of each append of `size` exposures."""
+    times = []
+    for first in range(0, len(exposures), size):
+        records = exposures[first : first + size]
+        start = time.perf_counter()
+        journal.append(records)
+        times.append(1e6 * (time.perf_counter() - start))
+    return times
+
+
+def timed(call: Callable[[], object]) -> float:
+    """Seconds of one call."""
+    start = time.perf_counter()
+    call()
+    return time.perf_counter() - start
+
+
+def drained(drainer: Drainer, store: Store, count: int) -> float:
+    """Seconds of a drain of as many records."""
+    start = time.perf_counter()
+    found = drainer.drain(store)
+    seconds = time.perf_counter() - start
+    if found != (count, 0, 0):
+        raise SystemExit(f"{count} records were written, drained: {found}")
+    return seconds
+
+
+def round_of(folder: Path, exposures: Sequence[Exposure]) -> dict[str, float]:
+    """All of it once."""
+    found: dict[str, float] = {}
+    journal = Journal(folder / "decode", bound_bytes=1 << 40, memory_records=0)
+    appends(journal, exposures[:WARM_UP], 1)
+    for size in SIZES:
+        percentiles = statistics.quantiles(appends(journal, exposures, size), n=100)
+        found[f"append of {size}, p50 us"] = percentiles[49]
+        found[f"append of {size}, p99 us"] = percentiles[98]
+    count = WARM_UP + len(SIZES) * len(exposures)
+    found["bytes a record"] = sum(journal_files.sizes(folder / "decode").values()) / count
+    drainer = Drainer(folder / "decode")
+    nowhere = cast("Store", Nowhere())
+    found["decode, records a second"] = count / drained(drainer, nowhere, count)
+    found["idle round, us"] = 1e6 * statistics.median(timed(lambda: drainer.drain(nowhere)) for _ in range(IDLE_ROUNDS))
+    drainer.close()
+    if journal.unrecorded or journal.close():
+        raise SystemExit(f"not all was written: {journal.error}")
+
+    journal = Journal(folder / "store", bound_bytes=1 << 40, memory_records=0)
+    appends(journal, exposures, SIZES[-1])
+    store = open_store(f"sqlite:///{folder / 'state.db'}")
+    drainer = Drainer(folder / "store")
+    found["store, records a second"] = len(exposures) / drained(drainer, store, len(exposures))
+    drainer.close()
+    store.close()
+    journal.close()
+    return found
+
+
+def main() -> None:
+    """Print the medians of the rounds."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--rounds", type=int, default=5)
+    parser.add_argument("--exposures", type=int, default=32_000)
+    parser.add_argument("--folder", type=Path, help="on the disk in question; default: a temporary one")
+    parser.add_argument("--output", type=Path, default=ROOT / "build" / "journal.json")
+    options = parser.parse_args()
+    exposures = [exposure(number) for number in range(options.exposures)]
+    rounds = []
+    for _ in range(options.rounds):
+        with tempfile.TemporaryDirectory(dir=options.folder) as folder:
+            rounds.append(round_of(Path(folder), exposures))
+    result = {
+        "machine": {
+            "cpu": Path("/proc/cpuinfo").read_text().split("model name")[1].split(":")[1].split("\n")[0].strip(),
+            "cores": os.cpu_count(),
+            "load": os.getloadavg()[0],
+            "python": platform.python_version(),
+        },
+        "medians": {name: round(statistics.median(each[name] for each in rounds), 1) for name in rounds[0]},
+    }
+    options.output.parent.mkdir(parents=True, exist_ok=True)
+    options.output.write_text(json.dumps(result, indent=2) + "\n")
+    print(json.dumps(result, indent=2))
+
+
+if __name__ == "__main__":
+    main()
