@@ -1,0 +1,58 @@
+"""Shadow mode: both versions on the same candles."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from core.candles import Floats
+from core.labels import LONG, NONE, SHORT, UNKNOWN, Labels
+from core.statistics import counts, shown
+from core.statistics.ratios import Sample, estimate, ratio
+from core.statistics.table import CandleTable, Side
+
+_SIGNALS = ("hold", "long", "short")
+
+
+def pairs(
+    table: CandleTable, confidence_difference: dict[str, Any], disagreements: list[dict[str, Any]]
+) -> dict[str, Any]:
+    """The report's `pairs`. `table[a][b]` counts the candles on which A said a and B said b."""
+    paired = (table.a.predictions > 0) & (table.b.predictions > 0)
+    a, b = _signals(table.a)[:, paired], _signals(table.b)[:, paired]
+    crossed = a @ b.T
+    agreement = Sample((a * b).sum(axis=0), np.ones(a.shape[1]))
+    return {
+        "candles": int(paired.sum()),
+        "table": {
+            name: {other: int(crossed[i, j]) for j, other in enumerate(_SIGNALS)} for i, name in enumerate(_SIGNALS)
+        },
+        "agreement": shown.estimate(estimate(ratio(agreement, shown.RATE)), shown.SHARE),
+        "confidence_difference": confidence_difference,
+        "mcnemar": _mcnemar(_right(a, table.label[paired]), _right(b, table.label[paired]), table.label[paired]),
+        "disagreements": disagreements,
+    }
+
+
+def _mcnemar(a: Floats, b: Floats, label: Labels) -> dict[str, Any]:
+    """Which version judged the labelled candles rightly, hold where there was no reversal included."""
+    known = label != UNKNOWN
+    a_only, b_only = int((a * (1 - b))[known].sum()), int((b * (1 - a))[known].sum())
+    return {
+        "candles": int(known.sum()),
+        "a_only_right": a_only,
+        "b_only_right": b_only,
+        "exact_p": counts.mcnemar(a_only, b_only),
+        "sequential_p": counts.share_p_value(a_only, b_only, 0.5),
+    }
+
+
+def _signals(side: Side) -> Floats:
+    """Shape (3, n): 1 for the signal that was given."""
+    return np.stack([side.holds, side.longs, side.shorts])
+
+
+def _right(signals: Floats, label: Labels) -> Floats:
+    answers: Floats = (signals * np.stack([label == NONE, label == LONG, label == SHORT])).sum(axis=0)
+    return answers

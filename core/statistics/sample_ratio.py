@@ -1,0 +1,38 @@
+"""Whether the users were split as agreed. Where they were not, some are missing, and the rest do not compare."""
+
+from __future__ import annotations
+
+from bisect import bisect_left
+from collections.abc import Mapping
+from typing import Any
+
+from core.assignment import BUCKETS
+from core.experiments import Variant
+from core.statistics import counts
+from core.statistics.table import Tally
+
+# How often at most the sequential test, which decides, ever calls a sound experiment invalid.
+LEVEL = 0.01
+
+
+def sample_ratio(traffic_split: float, tallies: Mapping[Variant, Tally], users_in_both: int) -> dict[str, Any]:
+    """The report's `sample_ratio`. The chi-square test, for a single look, is null where it does not apply."""
+    a, b = tallies["A"].users, tallies["B"].users
+    share = share_of_a(traffic_split)
+    p = counts.share_p_value(a, b, share)
+    statistic, single_p = counts.chi_square(a, b, share) if a + b and 0 < share < 1 else (None, None)
+    return {
+        "users": {"A": a, "B": b},
+        "expected": {"A": (a + b) * share, "B": (a + b) * (1 - share)},
+        "users_in_both": users_in_both,
+        "chi_square": statistic,
+        "chi_square_p": single_p,
+        "sequential_p": p,
+        "level": LEVEL,
+        "mismatch": p <= LEVEL,
+    }
+
+
+def share_of_a(traffic_split: float) -> float:
+    """What assignment gives to A: whole buckets."""
+    return bisect_left(range(BUCKETS), traffic_split, key=lambda bucket: bucket / BUCKETS) / BUCKETS

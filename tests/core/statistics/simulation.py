@@ -1,0 +1,237 @@
+"""Experiments of which the truth is known, many at once, and how often each deciding check is wrong about them.
+
+`python -m tests.core.statistics.simulation` prints the rates of docs/statistics.md. The columns of tables and tallies
+have an axis of experiments before that of the candles; the functions that decide are those of the report.
+"""
+
+from __future__ import annotations
+
+import sys
+from collections import Counter
+from collections.abc import Iterator
+from functools import cache
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.signal import lfilter
+
+from core.assignment import assign
+from core.candles import Floats
+from core.experiments import VARIANTS, Experiment, Guardrails, Variant
+from core.labels import LONG, NONE, UNKNOWN
+from core.statistics import guardrails, sequences
+from core.statistics.ratios import estimate
+from core.statistics.report import outcome_difference
+from core.statistics.sample_ratio import sample_ratio
+from core.statistics.samples import Results, results
+from core.statistics.table import CandleTable, Side, Tally
+from core.statistics.verdict import MINIMUM_CANDLES
+from tests.core.statistics import tables
+
+Bools = NDArray[np.bool_]
+
+PREDICTIONS, LOOK, USERS, CHUNK = 20_000, 100, 1_500, 50
+# Half a day with one prediction an hour, half a day with many.
+CANDLES = 1_200
+# Every limit is exactly what the copies do: half of the candles are hold.
+LIMITS = Guardrails(max_error_rate=0.02, max_fallback_rate=0.05, max_p99_ms=10, min_hold_rate=0.5, max_hold_rate=0.5)
+# Outcomes are decided over so many hours, so neighbouring ones overlap; the training rule has 10.
+HORIZON = 10
+
+
+class Look(NamedTuple):
+    """What a report after so many predictions would be computed from."""
+
+    predictions: int
+    table: CandleTable
+    tallies: dict[Variant, Tally]
+
+
+@cache
+def variants_of_users(experiments: int) -> Bools:
+    """Who of the users gets A, by the real assignment; shape (experiments, users)."""
+    made = (tables.experiment(experiment_id=f"aa-{i}") for i in range(experiments))
+    return np.array([[assign(f"user{j}", one) == "A" for j in range(USERS)] for one in made])
+
+
+def overlapping(rng: np.random.Generator, experiments: int, n: int, horizon: int = HORIZON) -> Floats:
+    """Moves over the next `horizon` steps of random walks: neighbours share all steps but one."""
+    path = np.cumsum(rng.standard_normal((experiments, n + horizon)), axis=1)
+    moves: Floats = path[:, horizon:] - path[:, :-horizon]
+    return moves
+
+
+def persistent(rng: np.random.Generator, experiments: int, n: int, correlation: float = 0.9) -> Floats:
+    """Series of which each value is like the one before."""
+    shocks = rng.standard_normal((experiments, n + 100)) * np.sqrt(1 - correlation**2)
+    series: Floats = lfilter([1.0], [1.0, -correlation], shocks, axis=1)[:, 100:]
+    return series
+
+
+def copies(rng: np.random.Generator, in_a: Bools) -> Iterator[Look]:
+    """A/A in split mode: two copies of one version, users who share candles, looked at after every 100 predictions.
+
+    On a candle the signal and the outcome are the same for everybody; both are like those of the candle before.
+    """
+    experiments = len(in_a)
+    busy = np.arange(CANDLES) // 12 % 2 == 1
+    sizes = np.ones(CANDLES, int)
+    sizes[busy] += rng.multinomial(PREDICTIONS - CANDLES, np.full(busy.sum(), 1 / busy.sum()))
+    starts = np.concatenate([[0], np.cumsum(sizes)[:-1]])
+    held = persistent(rng, experiments, CANDLES, 0.96) < 0  # as if 34 candles were one: v3.1's hold on the real hours
+    won = overlapping(rng, experiments, CANDLES) > 0
+
+    user = rng.integers(USERS, size=PREDICTIONS)
+    first_seen = np.zeros(PREDICTIONS, bool)
+    first_seen[np.unique(user, return_index=True)[1]] = True
+    is_a = in_a[:, user]
+    events = {
+        name: rng.random((experiments, PREDICTIONS)) < rate
+        for name, rate in (("failures", 0.02), ("fallbacks", 0.05 / 0.98), ("slow", guardrails.SLOW_SHARE))
+    }
+    events["fallbacks"] &= ~events["failures"]
+    events["slow"] &= ~events["failures"]
+    of_variant: dict[Variant, Bools] = {"A": is_a, "B": ~is_a}
+    seen = {v: _running(here) for v, here in of_variant.items()}
+    users = {v: _running(here & first_seen) for v, here in of_variant.items()}
+    counted = {v: {name: _running(here & there) for name, there in events.items()} for v, here in of_variant.items()}
+
+    for k in range(LOOK, PREDICTIONS + 1, LOOK):
+        n = int(np.searchsorted(starts, k))
+        edges = np.append(starts[:n], k)
+        sides: dict[Variant, Side] = {}
+        tallies: dict[Variant, Tally] = {}
+        for v in VARIANTS:
+            count = np.diff(seen[v][:, edges], axis=1).astype(np.float64)
+            hold, traded, win = held[:, :n], ~held[:, :n], won[:, :n]
+            sides[v] = tables.side(
+                holds=count * hold, longs=count * traded, wins=count * traded * win, losses=count * traded * ~win
+            )
+            failures, fallbacks, slow = (counted[v][name][:, k] for name in ("failures", "fallbacks", "slow"))
+            tallies[v] = tables.tally(
+                predictions=seen[v][:, k] - failures - fallbacks,
+                failures=failures,
+                fallbacks=fallbacks,
+                slow=slow,
+                users=users[v][:, k],
+                candles=(count > 0).sum(axis=1),
+                held_candles=((count > 0) & hold).sum(axis=1),
+            )
+        unlabelled = np.full((experiments, n), UNKNOWN, np.int8), np.full((experiments, n), np.nan)
+        yield Look(k, CandleTable(sides["A"], sides["B"], *unlabelled), tallies)
+
+
+def _running(there: Bools) -> NDArray[np.int32]:
+    """How many among the first k predictions, for k from 0."""
+    return np.pad(np.cumsum(there, axis=1, dtype=np.int32), ((0, 0), (1, 0)))
+
+
+def rivals(
+    rng: np.random.Generator, experiments: int, n: int, correlation: float = 0.9, horizon: int = HORIZON
+) -> CandleTable:
+    """Shadow mode, evaluated: two versions that trade in runs of their own, and are right equally often.
+
+    Both trade long; a candle's label says whether that was right, and neighbouring labels overlap.
+    """
+    right = overlapping(rng, experiments, n, horizon) > 0
+    trades = [(persistent(rng, experiments, n, correlation) > 0).astype(np.float64) for _ in VARIANTS]
+    a, b = (tables.side(longs=there, holds=1 - there) for there in trades)
+    return CandleTable(a, b, np.where(right, LONG, NONE).astype(np.int8), np.where(right, 30.0, -30.0))
+
+
+def until(of: CandleTable, n: int) -> CandleTable:
+    """The first n candles."""
+
+    def first(of: Side) -> Side:
+        return Side(**{name: getattr(of, name)[..., :n] for name in Side.__dataclass_fields__})
+
+    return CandleTable(first(of.a), first(of.b), of.label[..., :n], of.move_pips[..., :n])
+
+
+def called_different(found: Results, experiment: Experiment) -> dict[str, Bools]:
+    """Where the verdict is "A better" or "B better", and where two carelessly made ones were.
+
+    One is made for a single look, the other as if candles were independent.
+    """
+    statistic = outcome_difference(found, experiment.metric)
+    value = estimate(statistic)
+    independent = value._replace(variance=np.square(statistic.influence).sum(axis=-1))
+    halves = {
+        "verdict": sequences.margin(value),
+        "if made for one look": 1.96 * np.sqrt(value.variance),
+        "if candles were independent": sequences.margin(independent),
+    }
+    enough = np.minimum(found.a.present.sum(axis=-1), found.b.present.sum(axis=-1)) >= MINIMUM_CANDLES
+    apart = np.abs(value.value)
+    return {name: enough & (apart > half) & (apart + half > experiment.minimum_effect) for name, half in halves.items()}
+
+
+def mismatched(tallies: dict[Variant, Tally], users_in_both: int = 0) -> Bools:
+    """Where the users are called badly split."""
+    found = []
+    for a, b in zip(tallies["A"].users, tallies["B"].users, strict=True):  # type: ignore[call-overload] # arrays here
+        one: dict[Variant, Tally] = {"A": tables.tally(users=int(a)), "B": tables.tally(users=int(b))}
+        found.append(sample_ratio(0.5, one, users_in_both)["mismatch"])
+    return np.array(found)
+
+
+def guarded(tallies: dict[Variant, Tally]) -> dict[str, Bools]:
+    """By limit, where it is called crossed."""
+    found: dict[str, Bools] = {}
+    for v in VARIANTS:
+        for check in guardrails.checks(LIMITS, tallies[v]):
+            there = check.evidence >= guardrails.evidence_needed(LIMITS)
+            found[check.limit] = found.get(check.limit, False) | there
+    return found
+
+
+def false_alarms_of_copies(experiments: int, seed: int = 1) -> dict[str, float]:
+    """How often each deciding check was wrong about copies at any look: by check, the share of experiments."""
+    wrong: Counter[str] = Counter()
+    rng, in_a = np.random.default_rng(seed), variants_of_users(experiments)
+    setting = tables.experiment()
+    for start in range(0, experiments, CHUNK):
+        ever: dict[str, Bools] = {}
+        for look in copies(rng, in_a[start : start + CHUNK]):
+            now = guarded(look.tallies)
+            now["any guardrail"] = np.logical_or.reduce(list(now.values()))
+            now["sample ratio"] = mismatched(look.tallies)
+            now |= called_different(results(look.table, "win_rate", paired=False), setting)
+            ever = {name: ever.get(name, False) | there for name, there in now.items()}
+        wrong.update({name: int(there.sum()) for name, there in ever.items()})
+    return {name: count / experiments for name, count in wrong.items()}
+
+
+def false_alarms_of_rivals(
+    experiments: int, candles: int, look: int, correlation: float = 0.9, horizon: int = HORIZON
+) -> dict[str, float]:
+    """The same for equally good versions in shadow mode."""
+    wrong: Counter[str] = Counter()
+    rng, setting = np.random.default_rng(2), tables.experiment(mode="shadow")
+    for _ in range(0, experiments, CHUNK):
+        table = rivals(rng, CHUNK, candles, correlation, horizon)
+        ever: dict[str, Bools] = {}
+        for n in range(look, candles + 1, look):
+            now = called_different(results(until(table, n), "win_rate", paired=True), setting)
+            ever = {name: ever.get(name, False) | there for name, there in now.items()}
+        wrong.update({name: int(there.sum()) for name, there in ever.items()})
+    return {name: count / experiments for name, count in wrong.items()}
+
+
+def main() -> None:
+    """Print the rates."""
+    tell = sys.stdout.write
+    tell(f"1,000 A/A experiments of {PREDICTIONS:,} predictions, a look after every {LOOK}:\n")
+    for name, rate in false_alarms_of_copies(1_000).items():
+        tell(f"  {name}: {rate:.1%}\n")
+    tell("1,000 shadow experiments of equally good versions, 5,000 candles, a look after every 25:\n")
+    for name, rate in false_alarms_of_rivals(1_000, 5_000, 25).items():
+        tell(f"  {name}: {rate:.1%}\n")
+    tell("the same, trading in runs three times as long, outcomes over 24 candles:\n")
+    for name, rate in false_alarms_of_rivals(1_000, 5_000, 25, 0.97, 24).items():
+        tell(f"  {name}: {rate:.1%}\n")
+
+
+if __name__ == "__main__":
+    main()

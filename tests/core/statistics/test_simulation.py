@@ -1,0 +1,79 @@
+"""Every deciding check keeps its level under continuous peeking, and finds what is planted."""
+
+from __future__ import annotations
+
+import json
+
+import numpy as np
+import pytest
+
+from core.experiments import VARIANTS, Variant
+from core.statistics import guardrails, sample_ratio, sequences
+from core.statistics.guardrails import crossed
+from core.statistics.report import report
+from core.statistics.samples import results
+from core.statistics.table import Tally
+from tests.core.statistics import simulation, tables
+
+EXPERIMENTS = 1_000
+
+
+def test_a_thousand_experiments_with_two_copies_stay_below_every_level() -> None:
+    wrong = simulation.false_alarms_of_copies(EXPERIMENTS)
+    assert wrong["verdict"] <= sequences.LEVEL
+    assert wrong["sample ratio"] <= sample_ratio.LEVEL
+    assert wrong["any guardrail"] <= guardrails.LEVEL
+    assert {"max_error_rate", "max_fallback_rate", "max_p99_ms", "min_hold_rate", "max_hold_rate"} <= set(wrong)
+    # Peeking is what is being withstood: an interval made for a single look falls for it.
+    assert wrong["if made for one look"] > sequences.LEVEL
+
+
+def test_a_thousand_experiments_with_equally_good_versions_in_shadow_mode_stay_below_the_level() -> None:
+    wrong = simulation.false_alarms_of_rivals(EXPERIMENTS, candles=1_500, look=25)
+    assert wrong["verdict"] <= sequences.LEVEL
+    # So is what neighbouring candles have in common.
+    assert wrong["if candles were independent"] > 4 * sequences.LEVEL
+
+
+def test_the_simulation_decides_as_the_report_does() -> None:
+    """At every tenth look, for some experiments: verdict, sample ratio and guardrails."""
+    experiments, verdicts = 4, set()
+    setting = tables.experiment(guardrails=simulation.LIMITS)
+    in_a = simulation.variants_of_users(EXPERIMENTS)[:experiments]
+    for look in simulation.copies(np.random.default_rng(1), in_a):
+        if look.predictions % (10 * simulation.LOOK):
+            continue
+        different = simulation.called_different(results(look.table, "win_rate", paired=False), setting)["verdict"]
+        mismatched = simulation.mismatched(look.tallies)
+        guarded = np.logical_or.reduce(list(simulation.guarded(look.tallies).values()))
+        for i in range(experiments):
+            tallies = {v: one(look.tallies[v], i) for v in VARIANTS}
+            found = report(setting, tallies, tables.row(look.table, i), 0, [])
+            json.dumps(found, allow_nan=False)
+            assert found["sample_ratio"]["mismatch"] == mismatched[i]
+            assert (crossed(setting, tallies) is not None) == guarded[i]
+            word = found["verdict"]["word"]
+            assert (word in {"A better", "B better"}) == (different[i] and not mismatched[i])
+            verdicts.add(word)
+    assert "not yet" in verdicts
+
+
+def one(tally: Tally, index: int) -> Tally:
+    """One experiment's totals."""
+    arrays = {name: getattr(tally, name) for name in Tally.__dataclass_fields__}
+    return tables.tally(**{name: int(a[index]) for name, a in arrays.items() if isinstance(a, np.ndarray)})
+
+
+@pytest.mark.parametrize("seed", range(20))
+def test_win_rates_of_50_and_56_are_told_apart_within_12000_candles(seed: int) -> None:
+    """Half of the candles are traded, by each side on its own."""
+    rng = np.random.default_rng(seed)
+    a, b = (
+        tables.traded(np.where(rng.random(12_000) < 0.5, rng.random(12_000) < rate, np.nan)) for rate in (0.50, 0.56)
+    )
+    tallies: dict[Variant, Tally] = {"A": tables.tally(users=500), "B": tables.tally(users=500)}
+    words = {
+        report(tables.experiment(), tallies, simulation.until(tables.table(a, b), n), 0, [])["verdict"]["word"]
+        for n in range(400, 12_001, 400)
+    }
+    assert words == {"not yet", "B better"}
