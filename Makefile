@@ -4,13 +4,14 @@ PYTHON ?= python3
 SOURCE = models/keras
 OUTPUT = models/onnx
 VERSION =
+FOLDER =
 
 SERVE := .venv-serve
 FULL := .venv
 CODE := core server convert training benchmarks tests
 
 .DEFAULT_GOAL := help
-.PHONY: help run test lint format train convert bench lock clean
+.PHONY: help run test lint format train convert import bench lock clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "make %-8s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -35,6 +36,9 @@ train: $(FULL)/.installed ## train the reference detectors into models/keras
 
 convert: $(FULL)/.installed ## Keras to ONNX: [SOURCE=models/keras] [OUTPUT=models/onnx] [VERSION=v3.1]
 	@$(FULL)/bin/python -m convert --source "$(SOURCE)" --output "$(OUTPUT)" $(if $(VERSION),--version "$(VERSION)")
+
+import: $(SERVE)/.installed ## take over the old service's experiments, server stopped: FOLDER=...
+	@$(SERVE)/bin/python -m server.import_experiments "$(FOLDER)"
 
 bench: $(FULL)/.installed $(SERVE)/.installed ## measure latency and memory of the server on this machine
 	$(FULL)/bin/python -m benchmarks.latency --server $(SERVE)/bin/python

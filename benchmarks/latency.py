@@ -102,10 +102,20 @@ def start(python: str, port: int) -> tuple[subprocess.Popen[bytes], float]:
     raise SystemExit("the server did not become ready")
 
 
-def resident_mib(process: subprocess.Popen[bytes]) -> float:
-    """Resident memory of the server."""
-    status = Path(f"/proc/{process.pid}/status").read_text()
-    return int(status.split("VmRSS:")[1].split()[0]) / 1024
+def resident_mib(process: subprocess.Popen[bytes]) -> dict[str, float]:
+    """Resident memory of each process of the server; pages that they share count in each."""
+    (manager,) = _children(process.pid)
+    pids = {"keeper": process.pid, "manager": manager}
+    pids |= {f"worker {i}": pid for i, pid in enumerate(_children(manager))}
+    found = {}
+    for name, pid in pids.items():
+        status = Path(f"/proc/{pid}/status").read_text()
+        found[name] = round(int(status.split("VmRSS:")[1].split()[0]) / 1024, 1)
+    return found
+
+
+def _children(pid: int) -> list[int]:
+    return [int(child) for child in Path(f"/proc/{pid}/task/{pid}/children").read_text().split()]
 
 
 def machine() -> dict[str, Any]:
@@ -143,7 +153,7 @@ def main() -> None:
     result = {
         "machine": about,
         "ready_seconds": round(ready, 2),
-        "resident_mib": round(memory, 1),
+        "resident_mib": memory,
         "milliseconds": {
             name: {key: statistics.median(each[key] for each in found) for key in ("p50", "p95", "p99")}
             for name, found in rounds.items()

@@ -1,42 +1,21 @@
-"""What is loaded and which version is active."""
+"""What is loaded: from a state that all agree on to what this process serves."""
 
 from __future__ import annotations
 
 import logging
 import threading
-from collections.abc import Mapping
+from collections.abc import Sequence
 from types import MappingProxyType
 from typing import NamedTuple
 
 from core.detector import Detector
-from core.errors import BundleRefused, Conflict, ModelUnavailable, UnknownVersion
+from core.errors import BundleRefused, Conflict, UnknownVersion
 from core.manifest import Manifest
 from core.repository import Repository
+from core.serving import Serving
+from core.state import Action, State
 
 log = logging.getLogger(__name__)
-
-
-class Serving(NamedTuple):
-    """What requests see: never changed, only replaced as a whole. A request takes it once and keeps it."""
-
-    active: str | None
-    detectors: Mapping[str, Detector]
-    known: tuple[str, ...]  # loaded, or refused or unloaded since the start
-
-    def choose(self, version: str | None, path: str = "version") -> Detector:
-        """The detector that a request's body names (at `path`), else the active one.
-
-        Raises UnknownVersion, or ModelUnavailable where the version is known but not loaded.
-        """
-        wanted = self.active if version is None else version
-        if wanted is None:
-            raise ModelUnavailable("no version is active: none could be loaded")
-        detector = self.detectors.get(wanted)
-        if detector is not None:
-            return detector
-        if wanted not in self.known:
-            raise UnknownVersion(wanted, self.known, path)
-        raise ModelUnavailable(f"version {wanted} is not loaded")
 
 
 class Entry(NamedTuple):
@@ -48,66 +27,69 @@ class Entry(NamedTuple):
     error: str | None
 
 
-class Registry:
-    """Loads, unloads and switches. These calls read files and make sessions, so they belong in a thread.
+class Prepared(NamedTuple):
+    """What `apply` makes the present: everything is loaded and warm, and nobody sees it yet."""
 
-    `serving` may be read from anywhere at any time.
+    serving: Serving
+    errors: dict[str, str]
+    generations: dict[str, int]
+
+
+class Registry:
+    """Follows the state in two steps, so that several processes can take each step together.
+
+    `prepare` reads files and makes sessions: it belongs in a thread. `serving` may be read from anywhere at any time.
     """
 
     def __init__(self, repository: Repository) -> None:
         self._repository = repository
         self._changing = threading.Lock()
         self._errors: dict[str, str] = {}
+        self._generations: dict[str, int] = {}  # as of State.loads, of every version that was tried
         self.serving = Serving(None, MappingProxyType({}), ())
 
-    def load_all(self) -> None:
-        """Load every bundle; the first of the repository's order that loads becomes active. Raises nothing."""
+    def prepare(self, state: State, order: Sequence[str], action: Action | None = None) -> Prepared:
+        """Load what the state asks for and is not loaded yet; nothing that is served changes.
+
+        `order` is that of the models folder: the first of it that is loaded becomes active where the state names
+        none, or one that cannot be loaded. What the `action` is about must succeed: raises UnknownVersion,
+        BundleRefused, or Conflict for unloading a version in use. Everything else that fails is logged and skipped.
+        """
         with self._changing:
-            versions, problems = self._repository.listing()
-            for problem in problems:
-                log.error("%s", problem)
-            for version in versions:
-                try:
-                    self._load(version)
-                except (BundleRefused, UnknownVersion) as error:
-                    log.error("version %s is skipped: %s", version, error)
+            required = self._required(state, action)
+            old = self.serving
+            detectors = {v: d for v, d in old.detectors.items() if v not in state.unloaded}
+            errors, generations = dict(self._errors), dict(self._generations)
+            for version in self._wanted(state, required):
+                generation = state.loads.get(version, 0)
+                if self._generations.get(version) == generation and (version in detectors or version not in required):
                     continue
-                if self.serving.active is None:
-                    self._replace(active=version)
+                try:
+                    detectors[version] = self._load(version, old.detectors.get(version))
+                    errors.pop(version, None)
+                except (BundleRefused, UnknownVersion) as error:
+                    if version in required:
+                        raise
+                    log.error("version %s is skipped: %s", version, error)
+                    errors[version] = str(error)
+                generations[version] = generation
+            for version in state.unloaded:
+                errors.pop(version, None)
+                generations.pop(version, None)
+            known = dict.fromkeys((*old.known, *detectors, *errors, *state.unloaded))
+            return Prepared(self._serving(state, order, detectors, tuple(known)), errors, generations)
 
-    def load(self, version: str) -> None:
-        """Load a version, or read a loaded one again and swap it if its bundle has changed.
-
-        Raises UnknownVersion or BundleRefused, and then leaves everything as it was.
-        """
+    def apply(self, prepared: Prepared) -> None:
+        """Serve what was prepared, from this moment and as a whole."""
         with self._changing:
-            self._load(version)
-
-    def unload(self, version: str) -> None:
-        """Drop a version; one that is not loaded stays so. Raises UnknownVersion, or Conflict for the active one."""
-        with self._changing:
-            known = self._names()
-            if version not in known:
-                raise UnknownVersion(version, known)
-            if version == self.serving.active:
-                raise Conflict(f"version {version} is active: switch to another one first")
-            if version in self.serving.detectors:
-                self._replace(detectors={v: d for v, d in self.serving.detectors.items() if v != version})
-                log.info("version %s is unloaded", version)
-            self._errors.pop(version, None)
-
-    def switch(self, version: str) -> str | None:
-        """Make a version active, loading it if needed, and return the one before.
-
-        Until the new one is warm the old one answers. Raises UnknownVersion or BundleRefused.
-        """
-        with self._changing:
-            previous = self.serving.active
-            if version not in self.serving.detectors:
-                self._load(version)
-            self._replace(active=version)
-            log.info("version %s is active, before: %s", version, previous)
-            return previous
+            old, new = self.serving, prepared.serving
+            self.serving, self._errors, self._generations = new, prepared.errors, prepared.generations
+        for version in new.detectors.keys() - old.detectors.keys():
+            log.info("version %s is loaded", version)
+        for version in old.detectors.keys() - new.detectors.keys():
+            log.info("version %s is unloaded", version)
+        if new.active != old.active:
+            log.info("version %s is active, before: %s", new.active, old.active)
 
     def entries(self) -> list[Entry]:
         """Every version, loaded or on disk, in the repository's order. Reads the manifests of those not loaded."""
@@ -135,13 +117,42 @@ class Registry:
             return Entry(version, None, loaded=False, error=error or str(refused))
         return Entry(version, manifest, loaded=False, error=error)
 
-    def _load(self, version: str) -> None:
-        loaded = self.serving.detectors.get(version)
+    def _required(self, state: State, action: Action | None) -> tuple[str, ...]:
+        """The versions without which the action fails."""
+        if action is None or action.kind == "stop":
+            return ()
+        if action.kind == "activate":
+            return state.experiment.versions if state.experiment else ()
+        if action.kind != "unload":
+            return (action.name,)
+        names = self._names()
+        if action.name not in names:
+            raise UnknownVersion(action.name, names)
+        if action.name == self.serving.active:
+            raise Conflict(f"version {action.name} is active: switch to another one first")
+        if state.experiment and action.name in state.experiment.versions:
+            running = state.experiment.experiment_id
+            raise Conflict(f"version {action.name} is in the running experiment {running}: stop that first")
+        return ()
+
+    def _wanted(self, state: State, required: Sequence[str]) -> list[str]:
+        """What should be loaded. A bundle that appears after the start waits until somebody asks for it."""
+        names = list(self._generations or self._listing())
+        names += [version for version in (*state.loads, state.active, *required) if version is not None]
+        if state.experiment:
+            names += state.experiment.versions
+        return [version for version in dict.fromkeys(names) if version not in state.unloaded]
+
+    def _listing(self) -> tuple[str, ...]:
+        versions, problems = self._repository.listing()
+        for problem in problems:
+            log.error("%s", problem)
+        return versions
+
+    def _load(self, version: str, loaded: Detector | None) -> Detector:
         try:
             bundle = self._repository.read(version)
-            if loaded is not None and loaded.digest == bundle.digest:
-                return
-            detector = Detector(bundle)
+            return loaded if loaded is not None and loaded.digest == bundle.digest else Detector(bundle)
         except UnknownVersion:
             if loaded is None:
                 raise
@@ -150,11 +161,8 @@ class Registry:
             refused = self._refused(version, error)
             if loaded is None:
                 self._errors[version] = str(refused)
-                self._replace(known=(*self.serving.known, version))
+                self.serving = self.serving._replace(known=tuple(dict.fromkeys((*self.serving.known, version))))
             raise refused from error
-        self._errors.pop(version, None)
-        self._replace(detectors={**self.serving.detectors, version: detector}, known=(*self.serving.known, version))
-        log.info("version %s is loaded", version)
 
     @staticmethod
     def _refused(version: str, error: Exception) -> BundleRefused:
@@ -164,16 +172,20 @@ class Registry:
         log.error("version %s cannot be loaded", version, exc_info=error)
         return BundleRefused(f"bundle {version}: {type(error).__name__}: {error}")
 
-    def _replace(
-        self,
-        *,
-        active: str | None = None,
-        detectors: dict[str, Detector] | None = None,
-        known: tuple[str, ...] | None = None,
-    ) -> None:
-        old = self.serving
-        self.serving = Serving(
-            old.active if active is None else active,
-            old.detectors if detectors is None else MappingProxyType(detectors),
-            old.known if known is None else tuple(dict.fromkeys(known)),
+    @staticmethod
+    def _serving(state: State, order: Sequence[str], detectors: dict[str, Detector], known: tuple[str, ...]) -> Serving:
+        fallbacks = tuple(v for v in dict.fromkeys((*order, *sorted(detectors))) if v in detectors)
+        active = state.active
+        if active not in detectors:
+            if active is not None:
+                log.error("version %s should be active and is not loaded", active)
+            active = fallbacks[0] if fallbacks else None
+        return Serving(
+            active=active,
+            detectors=MappingProxyType({version: detectors[version] for version in fallbacks}),
+            known=known,
+            order=fallbacks,
+            experiment=state.experiment,
+            user_key=bytes.fromhex(state.user_key),
+            revision=state.revision,
         )

@@ -5,11 +5,13 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Protocol, TypeAlias
 
+import msgspec
 import numpy as np
 
 from core import features
 from core.candles import Candles, Floats
 from core.errors import InsufficientData, InvalidInput
+from core.exposures import candle_key_of_time, candle_key_of_window
 from core.indicators import Indicators
 from core.manifest import Manifest, Stage
 
@@ -38,16 +40,26 @@ class WindowSource(Protocol):
     def overflow(self, label: str, stage: Stage, row: int, column: int) -> InvalidInput:
         """The error for a value of that window that does not fit the network's float32."""
 
+    def candle_key(self) -> str:
+        """What the last candle is known by (see core.exposures): the same for all who send the same."""
+
 
 class CandleWindows:
     """Windows over the indicators of a candle series. Stages and versions share what they compute alike."""
 
     scaled = False
 
-    def __init__(self, candles: Candles, positions: Sequence[int] | None = None) -> None:
-        """`positions[i]` is where candle i stood in the request, if that was not in order of time."""
+    def __init__(
+        self, candles: Candles, positions: Sequence[int] | None = None, last_begins: float | None = None
+    ) -> None:
+        """`positions[i]` is where candle i stood in the request, if that was not in order of time.
+
+        `last_begins`: the time of the last candle in milliseconds since 1970, if it has one.
+        """
+        self._candles = candles
         self._indicators = Indicators(candles)
         self._positions = positions
+        self._last_begins = last_begins
         self.candles_given = len(candles)
 
     def check(self, manifest: Manifest, required_candles: int) -> None:
@@ -66,6 +78,13 @@ class CandleWindows:
         if name not in _CANDLE_FIELDS:
             return InvalidInput.at("data", f"{name} at candle {self._position(index)} overflows in {label}")
         return InvalidInput.at(f"data[{self._position(index)}].{name}", f"too large for {label}")
+
+    def candle_key(self) -> str:
+        """By the time of the last candle, else by all values."""
+        if self._last_begins is not None:
+            return candle_key_of_time(self._last_begins)
+        c = self._candles
+        return candle_key_of_window(b"".join(x.tobytes() for x in (c.open, c.high, c.low, c.close, c.volume)))
 
     def _position(self, index: int) -> int:
         return index if self._positions is None else self._positions[index]
@@ -107,6 +126,10 @@ class GivenWindows:
         """Name the row and column."""
         path = f"{self._path}.{label}" if isinstance(self._windows, dict) else self._path
         return InvalidInput.at(f"{path}[{row}][{column}]", f"too large for {label}")
+
+    def candle_key(self) -> str:
+        """By all values; scaled and raw ones are of different candles."""
+        return candle_key_of_window(msgspec.msgpack.encode((self.scaled, self._windows)))
 
 
 def _check_shape(rows: Rows, stage: Stage, path: str) -> None:

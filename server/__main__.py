@@ -1,22 +1,21 @@
-"""python -m server."""
+"""python -m server: the keeper, which forks the workers' manager before it does anything else."""
 
 from __future__ import annotations
 
 import logging
 import os
+import shutil
+import socket
 import sys
+import tempfile
 import time
+from pathlib import Path
 
-import uvloop
-from aiohttp import web
-
-from server.app import make_app
 from server.settings import Settings, SettingsError, read, unknown_variables
 
 log = logging.getLogger("server")
 
-# How long a stopping server waits for requests in flight. They take milliseconds; clients that stall get no more.
-SHUTDOWN_SECONDS = 10.0
+_BACKLOG = 2048
 
 
 def main() -> int:
@@ -31,20 +30,56 @@ def main() -> int:
     for name in unknown_variables(os.environ):
         log.warning("%s is set, but there is no such setting", name)
     try:
-        web.run_app(
-            make_app(settings),
-            host=settings.host,
-            port=settings.port,
-            loop=uvloop.new_event_loop(),
-            access_log=None,
-            shutdown_timeout=SHUTDOWN_SECONDS,
-            print=lambda line: log.info("%s", line.split("\n")[0].strip("= ")),
-        )
+        sockets = _listen(settings.host, settings.port)
     except (OSError, UnicodeError) as error:  # the latter for a host name that cannot be looked up
         reason = getattr(error, "strerror", None) or error
         sys.stderr.write(f"cannot listen on {settings.host}:{settings.port}: {reason}\n")
         return 1
-    return 0
+    # For what the processes of this server share: the keeper's socket and the counters of metrics.
+    folder = Path(tempfile.mkdtemp(prefix="reversal-"))
+    # Each is read when its library is imported. Our matrices are too small to split between threads.
+    os.environ["PROMETHEUS_MULTIPROC_DIR"] = str(folder)
+    os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
+    # ONNX Runtime would report to its makers, from a thread that forked workers do not have and abort for at their end.
+    os.environ["ORT_DISABLE_TELEMETRY"] = "1"
+    try:
+        return _serve(settings, folder, sockets)
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+def _serve(settings: Settings, folder: Path, sockets: list[socket.socket]) -> int:
+    """Fork the workers' manager, and keep the state. Imports follow the fork: both sides do theirs at once."""
+    keeper_socket = folder / "keeper.sock"
+    parent = os.getpid()
+    manager = os.fork()
+    if manager == 0:
+        from server import workers  # noqa: PLC0415
+
+        # Neither it nor a worker may come back to where the folder is removed: the others still need that.
+        os._exit(workers.run(settings, keeper_socket, [listening.detach() for listening in sockets], parent))
+    for listening in sockets:
+        log.info("listening on %s:%d", *listening.getsockname()[:2])
+        listening.close()
+    from server.keeper import process  # noqa: PLC0415
+
+    return process.run(settings, keeper_socket, manager)
+
+
+def _listen(host: str, port: int) -> list[socket.socket]:
+    """A listening socket for each address of the host, all on one port."""
+    found = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)
+    sockets: list[socket.socket] = []
+    for family, _, _, _, address in dict.fromkeys(found):
+        wanted = (address[0], sockets[0].getsockname()[1] if sockets else port, *address[2:])
+        listening = socket.socket(family, socket.SOCK_STREAM)
+        listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        if family == socket.AF_INET6:
+            listening.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 1)
+        listening.bind(wanted)
+        listening.listen(_BACKLOG)
+        sockets.append(listening)
+    return sockets
 
 
 def _log_to_stderr(settings: Settings) -> None:

@@ -11,7 +11,9 @@ from core.detector import Prediction
 from core.errors import ServiceError
 from core.manifest import DirectionStage, File, Manifest, Stage
 from core.registry import Entry
+from core.routing import Question
 from server.clock import Moment
+from server.predictor import Answered
 from server.schemas import DEFAULT_TIMEFRAME, Request
 
 Json: TypeAlias = dict[str, Any]
@@ -22,9 +24,9 @@ def bare(data: Json, status: int = 200) -> web.Response:
     return web.Response(body=orjson.dumps(data), status=status, content_type="application/json")
 
 
-def success(data: Json, now: Moment) -> web.Response:
+def success(data: Json, now: Moment, status: int = 200) -> web.Response:
     """The envelope of an answer."""
-    return bare({"success": True, "data": data, "error": None, "timestamp": now.local})
+    return bare({"success": True, "data": data, "error": None, "timestamp": now.local}, status)
 
 
 def failure(status: int, error: ServiceError, now: Moment) -> web.Response:
@@ -40,8 +42,13 @@ def refusal(error: ServiceError) -> Json:
     return body
 
 
-def prediction(request: Request, answer: Prediction, now: Moment) -> Json:
+def answered(question: Question, answer: Answered, now: Moment) -> Json:
     """The data of /reversal/predict."""
+    return prediction(question, answer.prediction, now) | _provenance(answer)
+
+
+def prediction(request: Question | Request, answer: Prediction, now: Moment) -> Json:
+    """What a version says: the data of /reversal/predict, or an entry of /reversal/compare."""
     decision = answer.decision
     data: Json = {
         "pair": request.pair,
@@ -59,10 +66,10 @@ def prediction(request: Request, answer: Prediction, now: Moment) -> Json:
     return data
 
 
-def legacy_prediction(answer: Prediction, now: Moment) -> Json:
+def legacy_answered(answer: Answered, now: Moment) -> Json:
     """The data of /predict. 0.5 stands where there is nothing to tell: that call knows no null."""
-    decision = answer.decision
-    return {
+    decision = answer.prediction.decision
+    data = {
         "prediction": decision.signal,
         "confidence": decision.confidence,
         "factors": {
@@ -70,9 +77,21 @@ def legacy_prediction(answer: Prediction, now: Moment) -> Json:
             "sentiment": 0.5,
             "pattern": 0.5 if decision.stage2_prob is None else decision.stage2_prob,
         },
-        "model_version": answer.version,
+        "model_version": answer.prediction.version,
         "timestamp": now.utc,
     }
+    return data | _provenance(answer)
+
+
+def _provenance(answer: Answered) -> Json:
+    """Where an answer comes from, as far as that is not the usual way."""
+    data: Json = {}
+    if answer.fallback_reason is not None:
+        data |= {"served_by": answer.prediction.version, "fallback_reason": answer.fallback_reason}
+    if answer.exposure is not None:
+        data["experiment"] = {"experiment_id": answer.exposure.experiment_id, "variant": answer.exposure.variant}
+        data["prediction_id"] = answer.exposure.prediction_id
+    return data
 
 
 def model(entry: Entry) -> Json:

@@ -1,26 +1,47 @@
-"""The application: settings in, aiohttp application out."""
+"""A worker's application: settings in, aiohttp application out."""
 
 from __future__ import annotations
 
+import os
+from pathlib import Path
+
 from aiohttp import web
 
+from core.journal import Journal
 from core.registry import Registry
 from core.repository import Repository
 from server import lifecycle
 from server.clock import Clock
 from server.errors import errors
-from server.keys import CLOCK, REGISTRY, SETTINGS
+from server.keys import CLOCK, JOURNAL, LINK, METRICS, PREDICTOR, REGISTRY, SETTINGS, SHADOW
+from server.link import Link
+from server.metrics import Metrics
+from server.predictor import Predictor
 from server.routes import ROUTES
 from server.schemas import MAX_BODY
 from server.settings import Settings
+from server.shadow import Shadow
+
+# Exposures that wait in memory while the journal cannot be written: some 5 MB.
+MEMORY_RECORDS = 10_000
 
 
-def make_app(settings: Settings) -> web.Application:
-    """Build the application. Nothing is read from disk before it starts."""
+def make_app(settings: Settings, keeper: Path) -> web.Application:
+    """Build a worker's application, in the worker's own process; `keeper` is the keeper's socket.
+
+    Nothing is loaded before it starts.
+    """
     app = web.Application(middlewares=[errors], client_max_size=MAX_BODY)
     app[SETTINGS] = settings
-    app[REGISTRY] = Registry(Repository(settings.models))
     app[CLOCK] = Clock(settings.timezone)
-    app.cleanup_ctx.append(lifecycle.registry)
+    registry = app[REGISTRY] = Registry(Repository(settings.models))
+    app[LINK] = Link(keeper, registry)
+    metrics = app[METRICS] = Metrics(multiprocess="PROMETHEUS_MULTIPROC_DIR" in os.environ)
+    journal = app[JOURNAL] = Journal(
+        settings.journal_folder, bound_bytes=settings.journals_mib << 20, memory_records=MEMORY_RECORDS
+    )
+    shadow = app[SHADOW] = Shadow(lambda: registry.serving, journal, metrics)
+    app[PREDICTOR] = Predictor(journal, metrics, shadow)
+    app.cleanup_ctx.extend((lifecycle.records, lifecycle.link))
     app.add_routes(ROUTES)
     return app

@@ -2,19 +2,20 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterable
 from operator import attrgetter
-from typing import Any, NoReturn, TypeVar, get_args
+from typing import Any
 
 import msgspec
 import numpy as np
 
 from core.candles import Candles
 from core.errors import InvalidInput
+from core.routing import Question
 from core.windows import CandleWindows, GivenWindows, Rows, WindowSource
-from server.errors import MalformedJson
+from server.json_decoding import decode
 from server.schemas import (
+    DEFAULT_TIMEFRAME,
     BatchRequest,
     Candle,
     CompareRequest,
@@ -22,16 +23,12 @@ from server.schemas import (
     PredictRequest,
     Request,
     StageFeatures,
-    Timeframe,
 )
-from server.timestamps import order_of_time
-
-T = TypeVar("T")
+from server.timestamps import milliseconds, order_of_time
 
 _predict_decoder = msgspec.json.Decoder(PredictRequest)
 _compare_decoder = msgspec.json.Decoder(CompareRequest)
 _batch_decoder = msgspec.json.Decoder(BatchRequest)
-_raw_decoder = msgspec.json.Decoder(msgspec.Raw)
 _stage_features_decoder = msgspec.json.Decoder(StageFeatures)
 _features_decoder = msgspec.json.Decoder(Matrix | StageFeatures)
 
@@ -39,30 +36,22 @@ _prices = attrgetter("open", "high", "low", "close", "volume")
 _timestamp = attrgetter("timestamp")
 _OPEN, _HIGH, _LOW, _CLOSE = range(4)
 
-# msgspec ends a message with the place, and names a missing field in the sentence.
-_PLACE = re.compile(r" - at `\$\.?(?P<path>.*)`\Z", re.DOTALL)
-_MISSING = re.compile(r"Object missing required field `(?P<field>.*)`\Z")
-_BYTE = re.compile(r"JSON is malformed: (?P<reason>.*) \(byte (?P<position>\d+)\)\Z", re.DOTALL)
-# What msgspec says of these is true but does not tell a person what to write.
-_EXPECTED = {
-    "pair": "expected two currencies of three capital letters, such as EUR/USD",
-    "timeframe": f"expected one of {' '.join(get_args(Timeframe))}",
-}
 
-
-def prediction(body: bytes | msgspec.Raw) -> tuple[PredictRequest, WindowSource]:
+def prediction(body: bytes | msgspec.Raw) -> Question:
     """Decode /reversal/predict's body, or a batch's item. Raises MalformedJson or InvalidInput."""
-    request = _decode(_predict_decoder, body)
-    _check_user(request)
+    request = decode(_predict_decoder, body)
+    user = _user(request)
     if request.features is None:
-        return request, _candle_windows(request.data)
-    return request, _given_windows(request.features, request, "features")
+        source: WindowSource = _candle_windows(request.data)
+    else:
+        source = _given_windows(request.features, request, "features")
+    return Question(request.pair, request.timeframe or DEFAULT_TIMEFRAME, request.version, user, source)
 
 
 def comparison(body: bytes) -> CompareRequest:
     """Decode /reversal/compare's body. Raises MalformedJson or InvalidInput."""
-    request = _decode(_compare_decoder, body)
-    _check_user(request)
+    request = decode(_compare_decoder, body)
+    _user(request)
     return request
 
 
@@ -86,19 +75,19 @@ def _shared_windows(request: CompareRequest) -> WindowSource:
         return _candle_windows(request.data)
     if isinstance(given, list):
         return _given_windows(given, request, "features")
-    by_stage = _decode(_stage_features_decoder, msgspec.json.encode(given), "features")
+    by_stage = decode(_stage_features_decoder, msgspec.json.encode(given), "features")
     return _given_windows(by_stage, request, "features")
 
 
 def _own_windows(raw: msgspec.Raw | None, request: CompareRequest, path: str) -> WindowSource | InvalidInput:
     if raw is None:
         return InvalidInput.at(path, "missing")
-    return _given_windows(_decode(_features_decoder, raw, path), request, path)
+    return _given_windows(decode(_features_decoder, raw, path), request, path)
 
 
 def batch(body: bytes) -> list[msgspec.Raw]:
     """Decode a batch's body down to its items, which `prediction` takes."""
-    return _decode(_batch_decoder, body).items
+    return decode(_batch_decoder, body).items
 
 
 def _given_windows(given: Matrix | StageFeatures, request: Request, path: str) -> GivenWindows:
@@ -113,12 +102,22 @@ def _given_windows(given: Matrix | StageFeatures, request: Request, path: str) -
 def _candle_windows(rows: list[Candle] | None) -> CandleWindows:
     if rows is None:
         raise InvalidInput.at("data", "missing: candles are needed where no features are given")
+    candles, order = series(rows)
+    last = None if not rows else rows[-1 if order is None else order[-1]].timestamp
+    return CandleWindows(candles, order, None if last is None else milliseconds(last, len(rows) - 1))
+
+
+def series(rows: list[Candle]) -> tuple[Candles, list[int] | None]:
+    """The candles of `data`, checked and oldest first, and where each stood where that was not their order.
+
+    Raises InvalidInput.
+    """
     values = np.array(list(map(_prices, rows)), dtype=np.float64).reshape(len(rows), 5)
     _check_bars(values)
     order = order_of_time(list(map(_timestamp, rows)))
     if order is not None:
         values = values[order]
-    return CandleWindows(Candles.from_rows(values), order)
+    return Candles.from_rows(values), order
 
 
 def _check_bars(values: np.ndarray[Any, np.dtype[np.float64]]) -> None:
@@ -138,49 +137,9 @@ def _check_bars(values: np.ndarray[Any, np.dtype[np.float64]]) -> None:
     raise InvalidInput.at(f"data[{i}].low", f"{row[_LOW]} is above open or close {body_low}")
 
 
-def _check_user(request: Request) -> None:
+def _user(request: Request) -> str | None:
     """Both spellings may be sent, but not with different values: that would be two users."""
     given = {str(user) for user in (request.user_id, request.userId) if user not in (None, "")}
     if len(given) > 1:
         raise InvalidInput.at("userId", "differs from user_id")
-
-
-def _decode(decoder: msgspec.json.Decoder[T], body: bytes | msgspec.Raw, prefix: str = "") -> T:
-    try:
-        return decoder.decode(body)
-    except msgspec.ValidationError as error:
-        # The decoder stops at the first bad value and may not have seen that the rest is no JSON at all.
-        _check_well_formed(body)
-        raise _invalid(str(error), prefix) from None
-    except (msgspec.DecodeError, RecursionError) as error:
-        _refuse_malformed(error, body)
-
-
-def _check_well_formed(body: bytes | msgspec.Raw) -> None:
-    try:
-        _raw_decoder.decode(body)  # walks all of it and builds nothing
-    except (msgspec.DecodeError, RecursionError) as error:
-        _refuse_malformed(error, body)
-
-
-def _invalid(text: str, prefix: str) -> InvalidInput:
-    place = _PLACE.search(text)
-    path, message = ("", text) if place is None else (place["path"], text[: place.start()])
-    missing = _MISSING.match(message)
-    if missing is not None:
-        path, message = f"{path}.{missing['field']}".lstrip("."), "missing"
-    elif path in _EXPECTED:
-        message = _EXPECTED[path]
-    separator = "." if prefix and path and not path.startswith("[") else ""
-    return InvalidInput.at(f"{prefix}{separator}{path}", message)
-
-
-def _refuse_malformed(error: Exception, body: bytes | msgspec.Raw) -> NoReturn:
-    if isinstance(error, RecursionError):
-        raise MalformedJson("the body is nested too deeply") from None
-    found = _BYTE.match(str(error))
-    if found is None:
-        raise MalformedJson(f"the body is not JSON: it ends too early (byte {len(bytes(body))})") from None
-    # msgspec counts these from 1, all others from 0.
-    position = int(found["position"]) - (found["reason"] == "trailing characters")
-    raise MalformedJson(f"the body is not JSON: {found['reason']} (byte {position})") from None
+    return given.pop() if given else None

@@ -49,6 +49,7 @@ STATUS = {
     "MALFORMED_JSON": 400,
     "NOT_FOUND": 404,
     "UNKNOWN_VERSION": 404,
+    "UNKNOWN_EXPERIMENT": 404,
     "METHOD_NOT_ALLOWED": 405,
     "CONFLICT": 409,
     "PAYLOAD_TOO_LARGE": 413,
@@ -56,9 +57,11 @@ STATUS = {
     "VALIDATION_ERROR": 422,
     "INSUFFICIENT_DATA": 422,
     "MODEL_UNAVAILABLE": 503,
+    "STORE_UNAVAILABLE": 503,
     "INTERNAL": 500,
 }
 _UNPROCESSABLE = 422
+_UNAVAILABLE = 503
 
 
 def status_of(error: ServiceError) -> int:
@@ -91,7 +94,7 @@ async def errors(request: web.Request, handler: Handler) -> web.StreamResponse:
 
 def _answer(request: web.Request, error: ServiceError) -> web.Response:
     status = status_of(error)
-    if status == STATUS["MODEL_UNAVAILABLE"]:  # whoever reads the log at night must not have to ask the client
+    if status == _UNAVAILABLE:  # whoever reads the log at night must not have to ask the client
         log.warning("%s %s: %s", request.method, request.path, error)
     return failure(status, error, request.app[CLOCK].now())
 

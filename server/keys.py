@@ -4,10 +4,22 @@ from __future__ import annotations
 
 from aiohttp import web
 
+from core.journal import Journal
 from core.registry import Registry
 from server.clock import Clock
+from server.keeper.keeper import Keeper
+from server.link import Link
+from server.metrics import Metrics
+from server.predictor import Predictor
 from server.settings import Settings
+from server.shadow import Shadow
 
 SETTINGS = web.AppKey("settings", Settings)
 REGISTRY = web.AppKey("registry", Registry)
+LINK = web.AppKey("link", Link)
 CLOCK = web.AppKey("clock", Clock)
+METRICS = web.AppKey("metrics", Metrics)
+JOURNAL = web.AppKey("journal", Journal)
+SHADOW = web.AppKey("shadow", Shadow)
+PREDICTOR = web.AppKey("predictor", Predictor)
+KEEPER = web.AppKey("keeper", Keeper)

@@ -1,25 +1,61 @@
-"""What starts with the application and ends with it: one cleanup context a resource."""
+"""What starts with a worker's application and ends with it: one cleanup context a resource."""
 
 from __future__ import annotations
 
 import asyncio
 import logging
 from collections.abc import AsyncIterator
+from contextlib import suppress
 
 from aiohttp import web
 
-from server.keys import REGISTRY, SETTINGS
+from server.keys import JOURNAL, LINK, METRICS, REGISTRY, SETTINGS, SHADOW
 
 log = logging.getLogger(__name__)
 
+REFRESH_SECONDS = 1.0
 
-async def registry(app: web.Application) -> AsyncIterator[None]:
-    """Load the bundles before the port opens. None that loads is no reason not to start: /readyz tells."""
-    await asyncio.to_thread(app[REGISTRY].load_all)
+
+async def records(app: web.Application) -> AsyncIterator[None]:
+    """What is recorded of predictions. At the end shadow scores are finished and the journal is closed."""
+    refreshing = asyncio.create_task(_refresh(app))
+    yield
+    await _end(refreshing)
+    await app[SHADOW].close()
+    lost = await asyncio.to_thread(app[JOURNAL].close)
+    if lost:
+        log.error("%d exposures were answered and could not be recorded: %s", lost, app[JOURNAL].error)
+
+
+async def link(app: web.Application) -> AsyncIterator[None]:
+    """Follow the keeper's state; the port is served once its bundles are loaded.
+
+    None that loads is no reason not to start: /readyz tells.
+    """
+    following = await app[LINK].start()
     serving = app[REGISTRY].serving
     if serving.active is None:
         log.error("no version of %s could be loaded: predictions answer 503 until one is", app[SETTINGS].models)
     else:
         log.info("version %s is active, loaded: %s", serving.active, ", ".join(serving.detectors))
     yield
-    log.info("stopped")
+    await _end(following)
+    await app[LINK].close()
+
+
+async def _refresh(app: web.Application) -> None:
+    """Try again to write what waits, and copy to the metrics what others count."""
+    journal = app[JOURNAL]
+    while True:
+        waiting = journal.waiting
+        while not journal.retry() and journal.waiting < waiting:  # piece by piece, with requests in between
+            waiting = journal.waiting
+            await asyncio.sleep(0)
+        app[METRICS].refresh(app[REGISTRY].serving, journal)
+        await asyncio.sleep(REFRESH_SECONDS)
+
+
+async def _end(task: asyncio.Task[None]) -> None:
+    task.cancel()
+    with suppress(asyncio.CancelledError):
+        await task

@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 import argparse
+import hashlib
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
+from urllib.parse import urlsplit
 from zoneinfo import ZoneInfo
 
 import msgspec
+
+from core.store.opening import check_url
 
 PREFIX = "REVERSAL_"
 LOG_LEVELS = ("debug", "info", "warning", "error", "critical")
@@ -23,10 +27,22 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
 
     host: str
     port: int
+    workers: int
     models: Path
+    state_url: str
+    journals: Path
+    journals_mib: int
+    user_key: str | None
     timezone: ZoneInfo
     environment: str
     log_level: str
+
+    @property
+    def journal_folder(self) -> Path:
+        """Where this store's journals are: those of another one must never be drained into it."""
+        parts = urlsplit(self.state_url)  # without the user and the password: those may change
+        store = f"{parts.scheme}://{parts.hostname or ''}:{parts.port or ''}{parts.path}"
+        return self.journals / hashlib.sha256(store.encode()).hexdigest()[:16]
 
 
 class Setting(NamedTuple):
@@ -38,6 +54,7 @@ class Setting(NamedTuple):
     parse: Callable[[str], Any]
     expected: str
     help: str
+    secret: bool = False  # its text may hold a password, and is not repeated
 
     @property
     def flag(self) -> str:
@@ -45,10 +62,23 @@ class Setting(NamedTuple):
         return "--" + self.name.replace("_", "-")
 
 
-def _port(text: str) -> int:
-    if not (text.isascii() and text.isdecimal()) or int(text) > 65535:  # noqa: PLR2004 - TCP's range
-        raise ValueError
-    return int(text)
+def _integer(least: int, most: int) -> Callable[[str], int]:
+    def parse(text: str) -> int:
+        if not (text.isascii() and text.isdecimal()) or not least <= int(text) <= most:
+            raise ValueError
+        return int(text)
+
+    return parse
+
+
+def _state_url(text: str) -> str:
+    check_url(_text(text))
+    return text
+
+
+def _user_key(text: str) -> str | None:
+    """Whatever secret is given becomes 32 bytes, in hexadecimal."""
+    return hashlib.sha256(text.encode()).hexdigest() if text else None
 
 
 def _text(text: str) -> str:
@@ -73,8 +103,49 @@ def _log_level(text: str) -> str:
 
 SETTINGS = (
     Setting("host", f"{PREFIX}HOST", "127.0.0.1", _text, "an address or host name", "the address to listen on"),
-    Setting("port", f"{PREFIX}PORT", "8000", _port, "an integer from 0 to 65535", "the port to listen on, 0: any"),
+    Setting(
+        "port",
+        f"{PREFIX}PORT",
+        "8000",
+        _integer(0, 65535),
+        "an integer from 0 to 65535",
+        "the port to listen on, 0: any",
+    ),
+    Setting("workers", f"{PREFIX}WORKERS", "1", _integer(1, 64), "an integer from 1 to 64", "processes that predict"),
     Setting("models", f"{PREFIX}MODELS", "models/onnx", _folder, "a folder that exists", "the folder of bundles"),
+    Setting(
+        "state_url",
+        f"{PREFIX}STATE_URL",
+        "sqlite:///data/state.db",
+        _state_url,
+        "sqlite:///path/to/file or postgresql://user:password@host/database",
+        "where experiments, outcomes and the active version live",
+        secret=True,
+    ),
+    Setting(
+        "journals",
+        f"{PREFIX}JOURNALS",
+        "data/journals",
+        lambda t: Path(_text(t)),
+        "a folder",
+        "the folder of what is recorded and not yet in the store",
+    ),
+    Setting(
+        "journals_mib",
+        f"{PREFIX}JOURNALS_MIB",
+        "1024",
+        _integer(1, 1 << 20),
+        "an integer from 1 to 1048576",
+        "the most that the journals may hold",
+    ),
+    Setting(
+        "user_key",
+        f"{PREFIX}USER_KEY",
+        "",
+        _user_key,
+        "any text",
+        "the secret under which users are written down; without it the store keeps one",
+    ),
     Setting(
         "timezone",
         f"{PREFIX}TIMEZONE",
@@ -116,4 +187,5 @@ def _value(setting: Setting, flag: str | None, environ: Mapping[str, str]) -> An
         return setting.parse(text)
     # ZoneInfo raises KeyError for a name that it does not have, and OSError for a folder's.
     except (ValueError, KeyError, OSError):
-        raise SettingsError(f"{name}: {text!r} is not valid, expected {setting.expected}") from None
+        shown = "what is given" if setting.secret else repr(text)
+        raise SettingsError(f"{name}: {shown} is not valid, expected {setting.expected}") from None

@@ -25,7 +25,7 @@ def order_of_time(timestamps: Sequence[str | float | None]) -> list[int] | None:
         return None
     if missing:
         raise InvalidInput.at(_path(missing[0]), "missing, though other candles have one")
-    instants = [_milliseconds(value, i) for i, value in enumerate(timestamps) if value is not None]
+    instants = [milliseconds(value, i) for i, value in enumerate(timestamps) if value is not None]
     if all(earlier < later for earlier, later in pairwise(instants)):
         return None
     order = sorted(range(len(instants)), key=instants.__getitem__)
@@ -39,14 +39,24 @@ def _path(index: int) -> str:
     return f"data[{index}].timestamp"
 
 
-def _milliseconds(value: str | float, index: int) -> float:
+def milliseconds(value: str | float, index: int) -> float:
+    """The instant of `data[index]`, since 1970. Raises InvalidInput where it cannot be read."""
     try:
-        instant = _of_text(value) if isinstance(value, str) else _of_number(value)
+        return _of_text(value) if isinstance(value, str) else _of_number(value)
     except (ValueError, OverflowError):
-        raise InvalidInput.at(
-            _path(index), "expected ISO 8601 such as 2025-10-16T09:00:00Z, or epoch seconds or milliseconds"
-        ) from None
-    return instant
+        raise _unreadable(_path(index)) from None
+
+
+def instant(value: str | float, path: str) -> float:
+    """The same for any other place in a body."""
+    try:
+        return _of_text(value) if isinstance(value, str) else _of_number(value)
+    except (ValueError, OverflowError):
+        raise _unreadable(path) from None
+
+
+def _unreadable(path: str) -> InvalidInput:
+    return InvalidInput.at(path, "expected ISO 8601 such as 2025-10-16T09:00:00Z, or epoch seconds or milliseconds")
 
 
 def _of_number(value: float) -> float:

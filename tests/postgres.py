@@ -43,6 +43,11 @@ class Server:
         made = subprocess.run([*initdb, "--locale=C"], capture_output=True, text=True, check=False, **_unprivileged())
         assert made.returncode == 0, made.stderr
 
+    @property
+    def running(self) -> bool:
+        """Whether it has been started and not stopped."""
+        return self._process is not None
+
     def start(self) -> None:
         """Start, and wait until it answers."""
         with (self._folder / "log").open("ab") as log:
@@ -100,9 +105,10 @@ def database(server_url: str) -> Iterator[str]:
     name = f"reversal_test_{secrets.token_hex(6)}"
     with psycopg.connect(server_url, autocommit=True) as connection:
         connection.execute(f"CREATE DATABASE {name}".encode())
-        try:
-            yield url_of(server_url, name)
-        finally:
+    try:
+        yield url_of(server_url, name)
+    finally:  # by a connection of its own, as the test may have stopped the server meanwhile
+        with psycopg.connect(server_url, autocommit=True) as connection:
             connection.execute(f"DROP DATABASE {name} WITH (FORCE)".encode())
 
 

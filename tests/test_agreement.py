@@ -13,10 +13,8 @@ import pytest
 from aiohttp import web
 from aiohttp.test_utils import TestClient
 
-from server.app import make_app
-from server.settings import read
 from tests import market, transcription
-from tests.market import KERAS, ONNX, V30, V31
+from tests.market import KERAS, V30, V31
 
 WINDOWS = 500
 CANDLES = 120
@@ -52,8 +50,8 @@ def keras_probabilities(model: str, scaler: str, names: tuple[str, ...]) -> Any:
 
 
 @pytest.fixture
-async def client(aiohttp_client: Callable[[web.Application], Awaitable[Client]]) -> Client:
-    return await aiohttp_client(make_app(read(["--models", str(ONNX)], {})))
+async def client(committed: web.Application, aiohttp_client: Callable[[web.Application], Awaitable[Client]]) -> Client:
+    return await aiohttp_client(committed)
 
 
 @pytest.mark.parametrize("version", ["v3.0", "v3.1"])

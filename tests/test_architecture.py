@@ -21,22 +21,33 @@ def audit(event, arguments):
 sys.addaudithook(audit)
 
 import asyncio
+import tempfile
 from pathlib import Path
+from aiohttp import web
 from aiohttp.test_utils import TestClient, TestServer
 import server.__main__
+import server.workers
 from server.app import make_app
+from server.keeper.app import make_keeper_app
 from server.settings import read
 
-async def main():
-    async with TestClient(TestServer(make_app(read([], {})))) as client:
+async def main(folder):
+    settings = read(["--state-url", f"sqlite:///{folder}/state.db", "--journals", f"{folder}/journals"], {})
+    keeper = web.AppRunner(make_keeper_app(settings))
+    await keeper.setup()
+    await web.UnixSite(keeper, f"{folder}/keeper.sock").start()
+    async with TestClient(TestServer(make_app(settings, Path(folder, "keeper.sock")))) as client:
         body = Path("docs/examples/predict.json").read_bytes()
         headers = {"Content-Type": "application/json"}
         for path in ("/reversal/predict", "/reversal/compare"):
             response = await client.post(path, data=body, headers=headers)
             assert response.status == 200, await response.text()
-        assert (await client.get("/reversal/models")).status == 200
+        for path in ("/reversal/models", "/reversal/experiments", "/metrics"):
+            assert (await client.get(path)).status == 200
+    await keeper.cleanup()
 
-asyncio.run(main())
+with tempfile.TemporaryDirectory() as folder:
+    asyncio.run(main(folder))
 """
 
 
@@ -49,8 +60,8 @@ def modules_after(code: str) -> set[str]:
 
 
 def test_core_knows_neither_http_nor_what_makes_bundles() -> None:
-    names = [path.stem for path in (ROOT / "core").glob("*.py") if path.stem != "__init__"]
-    loaded = modules_after("\n".join(f"import core.{name}" for name in names))
+    paths = [path.relative_to(ROOT).with_suffix("") for path in (ROOT / "core").rglob("*.py")]
+    loaded = modules_after("\n".join(f"import {'.'.join(path.parts)}" for path in paths if path.stem != "__init__"))
     assert not loaded & {*HEAVY, "aiohttp", "server", "convert", "training"}
 
 

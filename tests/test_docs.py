@@ -13,10 +13,8 @@ import pytest
 from aiohttp import web
 from aiohttp.test_utils import TestClient
 
-from server.app import make_app
-from server.settings import read
 from tests import market
-from tests.market import ONNX, ROOT
+from tests.market import ROOT
 
 Client = TestClient[web.Request, web.Application]
 EXAMPLE = re.compile(r"```sh\n(curl [^\n]*)\n```\n+```json\n(.*?)```", re.DOTALL)
@@ -29,8 +27,8 @@ def examples(document: str) -> list[tuple[str, Any]]:
 
 
 @pytest.fixture
-async def client(aiohttp_client: Callable[[web.Application], Awaitable[Client]]) -> Client:
-    return await aiohttp_client(make_app(read(["--models", str(ONNX)], {})))
+async def client(committed: web.Application, aiohttp_client: Callable[[web.Application], Awaitable[Client]]) -> Client:
+    return await aiohttp_client(committed)
 
 
 async def run(client: Client, command: str) -> Any:  # noqa: ANN401 - JSON
@@ -70,7 +68,7 @@ def assert_shown(shown: Any, answer: Any, place: str) -> None:  # noqa: ANN401 -
         assert answer == shown, place
 
 
-@pytest.mark.parametrize(("document", "least"), [("README.md", 1), ("docs/api.md", 12)])
+@pytest.mark.parametrize(("document", "least"), [("README.md", 1), ("docs/api.md", 12), ("docs/experiments.md", 7)])
 async def test_every_example_answers_as_shown(client: Client, document: str, least: int) -> None:
     found = examples(document)
     assert len(found) >= least

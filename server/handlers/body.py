@@ -19,20 +19,25 @@ async def read_json(request: web.Request) -> bytes:
     headers = request.headers
     if headers.get("Content-Type") and request.content_type != "application/json":
         raise UnsupportedMediaType(f"content type {headers['Content-Type']!r} is not supported, application/json is")
-    if headers.get("Content-Encoding", "").lower() not in _ENCODINGS:
-        packing = headers["Content-Encoding"]
-        raise UnsupportedMediaType(f"content encoding {packing!r} is not supported, gzip and deflate are")
-    try:
-        body = await request.read()
-    except web.RequestPayloadError as error:
-        raise MalformedJson(f"the body cannot be read: {_reason(error)}") from None
-    except ConnectionError:  # nobody is left to read this, but aiohttp logs what a handler lets through as our error
-        raise MalformedJson("the client closed the connection before the body was whole") from None
+    body = await read_bytes(request)
     try:
         body.decode()  # the decoder looks only into the texts that it keeps
     except UnicodeDecodeError as error:
         raise MalformedJson(f"the body is not JSON: invalid UTF-8 (byte {error.start})") from None
     return body
+
+
+async def read_bytes(request: web.Request) -> bytes:
+    """The body's bytes, unpacked; raises UnsupportedMediaType or MalformedJson where that fails."""
+    packing = request.headers.get("Content-Encoding", "")
+    if packing.lower() not in _ENCODINGS:
+        raise UnsupportedMediaType(f"content encoding {packing!r} is not supported, gzip and deflate are")
+    try:
+        return await request.read()
+    except web.RequestPayloadError as error:
+        raise MalformedJson(f"the body cannot be read: {_reason(error)}") from None
+    except ConnectionError:  # nobody is left to read this, but aiohttp logs what a handler lets through as our error
+        raise MalformedJson("the client closed the connection before the body was whole") from None
 
 
 def _reason(error: web.RequestPayloadError) -> str:

@@ -6,7 +6,7 @@ from aiohttp import web
 
 from core.detector import Outcome
 from core.errors import InvalidInput, ModelUnavailable, ServiceError, UnknownVersion
-from core.registry import Serving
+from core.serving import Serving
 from core.windows import WindowSource
 from server import answers, decoding
 from server.handlers.body import read_json

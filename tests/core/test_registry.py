@@ -1,6 +1,5 @@
 from __future__ import annotations
 
-from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
@@ -8,18 +7,47 @@ import pytest
 from core import manifest
 from core.detector import Detector
 from core.errors import BundleRefused, Conflict, ModelUnavailable, UnknownVersion
+from core.experiments import Experiment
 from core.registry import Registry
 from core.repository import INDEX_NAME, Repository
+from core.state import Action, Kind, State
 from tests import bundles
 
 
+class Operated(Registry):
+    """A registry and the state that it follows, changed as the keeper changes it."""
+
+    def __init__(self, repository: Repository) -> None:
+        super().__init__(repository)
+        self.state = State()
+        self.order = repository.listing().versions
+
+    def load_all(self) -> None:
+        self.apply(self.prepare(self.state, self.order))
+
+    def change(self, kind: Kind, name: str, after: State) -> None:
+        self.apply(self.prepare(after, self.order, Action(kind, name)))
+        self.state = after
+
+    def load(self, version: str) -> None:
+        self.change("load", version, self.state.loading(version))
+
+    def unload(self, version: str) -> None:
+        self.change("unload", version, self.state.unloading(version))
+
+    def switch(self, version: str) -> str | None:
+        previous = self.serving.active
+        self.change("switch", version, self.state.switching(version))
+        return previous
+
+
 @pytest.fixture
-def registry(tmp_path: Path) -> Registry:
+def registry(tmp_path: Path) -> Operated:
     """Two versions, v2 before v1."""
     bundles.write(tmp_path, "v1")
     bundles.write(tmp_path, "v2")
     bundles.write_order(tmp_path, "v2", "v1")
-    loaded = Registry(Repository(tmp_path))
+    loaded = Operated(Repository(tmp_path))
     loaded.load_all()
     return loaded
 
@@ -60,7 +88,7 @@ def test_a_folder_that_cannot_be_entered_hides_no_other(tmp_path: Path, monkeypa
         return exists(path)
 
     monkeypatch.setattr(Path, "exists", guarded)
-    registry = Registry(Repository(tmp_path))
+    registry = Operated(Repository(tmp_path))
     registry.load_all()
     assert registry.serving.active == "v1"
     broken = registry.entry("v2")
@@ -74,7 +102,7 @@ def test_only_names_of_bundles_reach_the_disk(tmp_path: Path, version: str) -> N
         Repository(tmp_path).read(version)
 
 
-def test_the_first_of_the_order_becomes_active(registry: Registry) -> None:
+def test_the_first_of_the_order_becomes_active(registry: Operated) -> None:
     assert registry.serving.active == "v2"
     assert tuple(registry.serving.detectors) == ("v2", "v1")
 
@@ -84,7 +112,7 @@ def test_a_broken_bundle_is_logged_listed_and_skipped(tmp_path: Path, caplog: py
     (file,) = bundles.write(tmp_path, "v2").glob("stage1-network-*")
     bundles.write_order(tmp_path, "v2", "v1")
     bundles.flip_byte(file)
-    registry = Registry(Repository(tmp_path))
+    registry = Operated(Repository(tmp_path))
     registry.load_all()
     assert registry.serving.active == "v1"
     assert f"version v2 is skipped: bundle v2: {file.name}: SHA-256" in caplog.text
@@ -97,13 +125,13 @@ def test_a_broken_bundle_is_logged_listed_and_skipped(tmp_path: Path, caplog: py
 
 
 def test_with_no_bundle_there_is_nothing_to_choose(tmp_path: Path) -> None:
-    registry = Registry(Repository(tmp_path))
+    registry = Operated(Repository(tmp_path))
     registry.load_all()
     with pytest.raises(ModelUnavailable, match="no version is active"):
         registry.serving.choose(None)
 
 
-def test_a_named_version_is_chosen_and_an_unknown_one_is_named_with_its_place(registry: Registry) -> None:
+def test_a_named_version_is_chosen_and_an_unknown_one_is_named_with_its_place(registry: Operated) -> None:
     assert registry.serving.choose("v1").manifest.version == "v1"
     assert registry.serving.choose(None).manifest.version == "v2"
     with pytest.raises(UnknownVersion) as raised:
@@ -112,7 +140,7 @@ def test_a_named_version_is_chosen_and_an_unknown_one_is_named_with_its_place(re
 
 
 def test_load_again_keeps_the_detector_of_an_unchanged_bundle_and_swaps_a_changed_one(
-    registry: Registry, tmp_path: Path
+    registry: Operated, tmp_path: Path
 ) -> None:
     before = registry.serving.detectors["v1"]
     registry.load("v1")
@@ -122,7 +150,7 @@ def test_load_again_keeps_the_detector_of_an_unchanged_bundle_and_swaps_a_change
     assert registry.serving.detectors["v1"].manifest.threshold == 0.7
 
 
-def test_a_bad_bundle_changes_nothing_when_loaded_again(registry: Registry, tmp_path: Path) -> None:
+def test_a_bad_bundle_changes_nothing_when_loaded_again(registry: Operated, tmp_path: Path) -> None:
     before = registry.serving
     (file,) = (tmp_path / "v1").glob("stage1-network-*")
     bundles.flip_byte(file)
@@ -135,7 +163,7 @@ def test_a_bad_bundle_changes_nothing_when_loaded_again(registry: Registry, tmp_
     assert (entry.loaded, entry.error) == (True, None)
 
 
-def test_load_finds_a_bundle_added_since_the_start(registry: Registry, tmp_path: Path) -> None:
+def test_load_finds_a_bundle_added_since_the_start(registry: Operated, tmp_path: Path) -> None:
     with pytest.raises(UnknownVersion):
         registry.load("v3")
     bundles.write(tmp_path, "v3")
@@ -144,7 +172,7 @@ def test_load_finds_a_bundle_added_since_the_start(registry: Registry, tmp_path:
 
 
 def test_a_bundle_added_since_the_start_is_listed_but_looking_changes_nothing(
-    registry: Registry, tmp_path: Path
+    registry: Operated, tmp_path: Path
 ) -> None:
     bundles.write(tmp_path, "v3", name="Third")
     before = registry.serving
@@ -156,20 +184,20 @@ def test_a_bundle_added_since_the_start_is_listed_but_looking_changes_nothing(
     assert registry.serving is before
 
 
-def test_listing_reads_no_graph_of_a_version_that_is_not_loaded(registry: Registry, tmp_path: Path) -> None:
+def test_listing_reads_no_graph_of_a_version_that_is_not_loaded(registry: Operated, tmp_path: Path) -> None:
     for graph in bundles.write(tmp_path, "v3").glob("*.onnx"):
         graph.unlink()
     assert registry.entry("v3").manifest is not None
 
 
-def test_switch_loads_if_needed_and_tells_the_one_before(registry: Registry, tmp_path: Path) -> None:
+def test_switch_loads_if_needed_and_tells_the_one_before(registry: Operated, tmp_path: Path) -> None:
     bundles.write(tmp_path, "v3")
     assert registry.switch("v3") == "v2"
     assert registry.serving.active == "v3"
     assert registry.switch("v3") == "v3"
 
 
-def test_a_switch_that_fails_leaves_the_active_version(registry: Registry, tmp_path: Path) -> None:
+def test_a_switch_that_fails_leaves_the_active_version(registry: Operated, tmp_path: Path) -> None:
     folder = bundles.write(tmp_path, "v3")
     (folder / manifest.FILE_NAME).write_text("{}")
     with pytest.raises(BundleRefused, match=r"bundle v3: manifest\.json: format_version"):
@@ -180,7 +208,7 @@ def test_a_switch_that_fails_leaves_the_active_version(registry: Registry, tmp_p
     assert registry.serving.active == "v2"
 
 
-def test_unload_drops_a_version_but_never_the_active_one(registry: Registry) -> None:
+def test_unload_drops_a_version_but_never_the_active_one(registry: Operated) -> None:
     registry.unload("v1")
     registry.unload("v1")
     assert tuple(registry.serving.detectors) == ("v2",)
@@ -192,14 +220,14 @@ def test_unload_drops_a_version_but_never_the_active_one(registry: Registry) -> 
     assert registry.serving.choose("v1").manifest.version == "v1"
 
 
-def test_what_a_request_took_is_not_changed_by_what_happens_after(registry: Registry) -> None:
+def test_what_a_request_took_is_not_changed_by_what_happens_after(registry: Operated) -> None:
     taken = registry.serving
     registry.unload("v1")
     registry.switch("v2")
     assert tuple(taken.detectors) == ("v2", "v1")
 
 
-def test_a_loaded_version_whose_folder_is_gone_answers_on(registry: Registry, tmp_path: Path) -> None:
+def test_a_loaded_version_whose_folder_is_gone_answers_on(registry: Operated, tmp_path: Path) -> None:
     (tmp_path / "v1").rename(tmp_path / "elsewhere v1")
     assert [entry.version for entry in registry.entries()] == ["v2", "v1"]
     assert registry.serving.choose("v1").manifest.version == "v1"
@@ -211,11 +239,11 @@ def test_a_loaded_version_whose_folder_is_gone_answers_on(registry: Registry, tm
 def test_messages_at_start_name_the_order_given(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
     bundles.write(tmp_path, "v1")
     bundles.write_order(tmp_path, "v5", "v1")
-    Registry(Repository(tmp_path)).load_all()
+    Operated(Repository(tmp_path)).load_all()
     assert "names v5, of which there is no bundle" in caplog.text
 
 
-def test_an_error_is_forgotten_once_the_version_loads_or_is_unloaded(registry: Registry, tmp_path: Path) -> None:
+def test_an_error_is_forgotten_once_the_version_loads_or_is_unloaded(registry: Operated, tmp_path: Path) -> None:
     (file,) = bundles.write(tmp_path, "v3").glob("stage1-network-*")
     good = file.read_bytes()
     for mend in (registry.load, registry.unload):
@@ -242,18 +270,72 @@ def test_whatever_a_bundle_does_at_load_is_a_refusal_and_logged_whole(
     for version in ("v1", "v2"):
         bundles.write(tmp_path, version)
     monkeypatch.setattr("core.registry.Detector", Surprise)
-    registry = Registry(Repository(tmp_path))
+    registry = Operated(Repository(tmp_path))
     registry.load_all()
     assert registry.serving.active == "v2"
     assert registry.entry("v1").error == "bundle v1: ZeroDivisionError: a surprise"
     assert "Traceback" in caplog.text
 
 
-def test_changes_made_at_once_all_hold(registry: Registry, tmp_path: Path) -> None:
-    names = [f"n{i}" for i in range(12)]
-    for name in names:
-        bundles.write(tmp_path, name)
-    with ThreadPoolExecutor(max_workers=4) as pool:
-        list(pool.map(registry.load, names))
-        list(pool.map(registry.unload, names[:6]))
-    assert set(registry.serving.detectors) == {"v1", "v2", *names[6:]}
+def experiment(a: str, b: str) -> Experiment:
+    return Experiment(
+        experiment_id="e", name="e", variant_a=a, variant_b=b, traffic_split=0.5, status="active", created_at=0
+    )
+
+
+def running(registry: Registry) -> str | None:
+    found = registry.serving.experiment
+    return None if found is None else found.experiment_id
+
+
+def test_what_is_prepared_is_seen_by_nobody_before_it_is_applied(registry: Operated, tmp_path: Path) -> None:
+    bundles.write(tmp_path, "v3")
+    before = registry.serving
+    prepared = registry.prepare(registry.state.switching("v3"), registry.order, Action("switch", "v3"))
+    assert registry.serving is before
+    assert not registry.entry("v3").loaded
+    registry.apply(prepared)
+    assert registry.serving.active == "v3"
+
+
+def test_an_experiment_needs_both_its_versions_and_holds_them(registry: Operated) -> None:
+    registry.unload("v1")
+    with pytest.raises(UnknownVersion):
+        registry.change("activate", "e", registry.state.running(experiment("v1", "v9")))
+    assert running(registry) is None
+    registry.change("activate", "e", registry.state.running(experiment("v1", "v2")))
+    assert running(registry) == "e"
+    assert "v1" in registry.serving.detectors
+    registry.switch("v2")
+    with pytest.raises(Conflict, match="running experiment e"):
+        registry.unload("v1")
+    registry.change("stop", "e", registry.state.running(None))
+    registry.unload("v1")
+    assert running(registry) is None
+
+
+@pytest.mark.usefixtures("registry")
+def test_the_stored_version_is_active_whatever_the_order_says(tmp_path: Path) -> None:
+    follower = Operated(Repository(tmp_path))
+    follower.apply(follower.prepare(State(active="v1"), follower.order))
+    assert follower.serving.active == "v1"
+    assert follower.serving.order == ("v2", "v1")
+
+
+@pytest.mark.usefixtures("registry")
+def test_a_stored_version_that_no_longer_loads_leaves_the_order_to_decide(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    (tmp_path / "v1" / manifest.FILE_NAME).write_text("{}")
+    follower = Operated(Repository(tmp_path))
+    follower.apply(follower.prepare(State(active="v1", experiment=experiment("v1", "v2")), follower.order))
+    assert follower.serving.active == "v2"
+    assert follower.serving.experiment is not None
+    assert "version v1 should be active and is not loaded" in caplog.text
+
+
+def test_what_was_unloaded_stays_so_in_a_new_process(registry: Operated, tmp_path: Path) -> None:
+    registry.unload("v1")
+    follower = Operated(Repository(tmp_path))
+    follower.apply(follower.prepare(registry.state, follower.order))
+    assert tuple(follower.serving.detectors) == ("v2",)

@@ -11,9 +11,9 @@ from aiohttp import web
 from aiohttp.test_utils import TestClient
 from blockbuster import BlockBuster, blockbuster_ctx
 
-from server.app import make_app
 from server.settings import Settings, read
 from tests import bundles
+from tests.conftest import Build, state_arguments
 
 Client: TypeAlias = TestClient[web.Request, web.Application]
 Post: TypeAlias = Callable[..., Awaitable[tuple[int, dict[str, Any]]]]
@@ -21,8 +21,10 @@ Post: TypeAlias = Callable[..., Awaitable[tuple[int, dict[str, Any]]]]
 
 @pytest.fixture(autouse=True)
 def blocking_is_an_error() -> Iterator[BlockBuster]:
-    """Whatever blocks the event loop from our own code fails the test."""
+    """Whatever blocks the event loop from our own code fails the test, but for the journal's writes."""
     with blockbuster_ctx(["server", "core"]) as blockbuster:
+        for function in blockbuster.functions.values():
+            function.can_block_in("core/journal.py", {"_write"})
         yield blockbuster
 
 
@@ -37,13 +39,16 @@ def models(tmp_path: Path) -> Path:
 
 
 @pytest.fixture
-def settings(models: Path) -> Settings:
-    return read(["--models", str(models), "--timezone", "Europe/Berlin", "--environment", "test"], {})
+def settings(models: Path, tmp_path_factory: pytest.TempPathFactory) -> Settings:
+    arguments = ["--models", str(models), "--timezone", "Europe/Berlin", "--environment", "test"]
+    return read([*arguments, *state_arguments(tmp_path_factory.mktemp("state"))], {})
 
 
 @pytest.fixture
-async def client(settings: Settings, aiohttp_client: Callable[[web.Application], Awaitable[Client]]) -> Client:
-    return await aiohttp_client(make_app(settings))
+async def client(
+    settings: Settings, build: Build, aiohttp_client: Callable[[web.Application], Awaitable[Client]]
+) -> Client:
+    return await aiohttp_client(await build(settings))
 
 
 @pytest.fixture

@@ -8,8 +8,8 @@ from aiohttp import web
 from core import errors as core_errors
 from core.errors import ServiceError
 from server import errors
-from server.app import make_app
 from server.settings import Settings
+from tests.conftest import Build
 from tests.server.conftest import Client
 
 
@@ -25,13 +25,14 @@ def test_every_code_has_a_status() -> None:
 
 async def test_an_unknown_error_is_logged_whole_and_told_in_a_constant_sentence(
     settings: Settings,
+    build: Build,
     aiohttp_client: Callable[[web.Application], Awaitable[Client]],
     caplog: pytest.LogCaptureFixture,
 ) -> None:
     async def fail(_: web.Request) -> web.Response:
         raise RuntimeError("a secret of the inside")
 
-    app = make_app(settings)
+    app = await build(settings)
     app.router.add_get("/fails", fail)
     response = await (await aiohttp_client(app)).get("/fails")
     assert response.status == 500

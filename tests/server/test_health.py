@@ -8,9 +8,9 @@ from pathlib import Path
 import pytest
 from aiohttp import web
 
-from server.app import make_app
 from server.settings import Settings, read
 from tests import bundles
+from tests.conftest import Build
 from tests.server.conftest import Client
 
 MakeClient = Callable[[web.Application], Awaitable[Client]]
@@ -28,11 +28,16 @@ async def test_healthy(client: Client) -> None:
 
 @pytest.fixture
 def empty(tmp_path: Path) -> Settings:
-    return read(["--models", str(tmp_path)], {})
+    models = tmp_path / "models"
+    models.mkdir()
+    state = ["--state-url", f"sqlite:///{tmp_path}/state.db", "--journals", str(tmp_path / "journals")]
+    return read(["--models", str(models), *state], {})
 
 
-async def test_without_a_model_it_lives_but_is_not_ready(empty: Settings, aiohttp_client: MakeClient) -> None:
-    client = await aiohttp_client(make_app(empty))
+async def test_without_a_model_it_lives_but_is_not_ready(
+    empty: Settings, build: Build, aiohttp_client: MakeClient
+) -> None:
+    client = await aiohttp_client(await build(empty))
     response = await client.get("/health")
     body = await response.json()
     assert response.status == 503
@@ -45,12 +50,12 @@ async def test_without_a_model_it_lives_but_is_not_ready(empty: Settings, aiohtt
 
 
 async def test_a_broken_bundle_at_start_is_named_and_the_next_of_the_order_becomes_active(
-    models: Path, settings: Settings, aiohttp_client: MakeClient, caplog: pytest.LogCaptureFixture
+    models: Path, settings: Settings, build: Build, aiohttp_client: MakeClient, caplog: pytest.LogCaptureFixture
 ) -> None:
     (file,) = (models / "v1").glob("stage1-network-*")
     bundles.flip_byte(file)
     with caplog.at_level(logging.ERROR):
-        client = await aiohttp_client(make_app(settings))
+        client = await aiohttp_client(await build(settings))
     assert (await (await client.get("/health")).json())["model_version"] == "v2"
     assert f"bundle v1: {file.name}: SHA-256" in caplog.text
     listed = (await (await client.get("/reversal/models")).json())["data"]["versions"]

@@ -4,97 +4,46 @@ from __future__ import annotations
 
 import json
 import os
-import signal
 import socket
 import subprocess
 import sys
 import time
-import urllib.request
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
 
 import pytest
 
 from tests import bundles, market
 from tests.market import ROOT
+from tests.processes import get, post, serving
 
 # Generous beside the promise of about 100 MB, since the figure moves with the allocator and the libraries.
 MOST_MEMORY_MIB = 130
 
 
-def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port: int = probe.getsockname()[1]
-        return port
-
-
-def get(url: str) -> tuple[int, dict[str, Any]]:
-    with urllib.request.urlopen(url, timeout=10) as response:  # noqa: S310 - our own server
-        return response.status, json.loads(response.read())
-
-
-def post(url: str, body: bytes) -> dict[str, Any]:
-    request = urllib.request.Request(url, data=body, headers={"Content-Type": "application/json"})  # noqa: S310
-    with urllib.request.urlopen(request, timeout=10) as response:  # noqa: S310
-        answer: dict[str, Any] = json.loads(response.read())
-        return answer
-
-
-@contextmanager
-def serving(*arguments: str, **environ: str) -> Iterator[tuple[str, subprocess.Popen[str]]]:
-    port = free_port()
-    process = subprocess.Popen(
-        [sys.executable, "-m", "server", "--port", str(port), *arguments],
-        cwd=ROOT,
-        env=os.environ | environ,
-        stderr=subprocess.PIPE,
-        text=True,
-    )
-    url = f"http://127.0.0.1:{port}"
-    try:
-        wait_until_alive(url, process)
-        yield url, process
-    finally:
-        process.kill()
-        process.communicate()
-
-
-def wait_until_alive(url: str, process: subprocess.Popen[str]) -> None:
-    for _ in range(600):
-        assert process.poll() is None, process.communicate()[1]
-        try:
-            get(f"{url}/livez")
-        except OSError:
-            time.sleep(0.05)
-        else:
-            return
-    pytest.fail("the server did not come up")
-
-
 def test_it_serves_the_committed_bundles_and_ends_with_0_on_sigterm() -> None:
-    with serving("--environment", "test") as (url, process):
-        assert get(f"{url}/readyz") == (200, {"status": "ready"})
-        answer = post(f"{url}/reversal/predict", (ROOT / "docs" / "examples" / "predict.json").read_bytes())
+    with serving("--environment", "test") as server:
+        assert get(f"{server.url}/readyz") == (200, {"status": "ready"})
+        body = (ROOT / "docs" / "examples" / "predict.json").read_bytes()
+        status, answer = post(f"{server.url}/reversal/predict", body)
+        assert status == 200
         assert answer["data"]["model_version"] == "v3.1"
         assert answer["data"]["signal"] in ("hold", "long", "short")
-        process.send_signal(signal.SIGTERM)
-        _, log = process.communicate(timeout=20)
-        assert process.returncode == 0
-        assert log.endswith("INFO server.lifecycle: stopped\n")
+        log = server.stop()
+        assert server.process.returncode == 0
+        assert log.endswith("INFO server.keeper.process: stopped\n")
 
 
 @pytest.mark.skipif(not Path("/proc/self/status").exists(), reason="memory is read from /proc")
 def test_memory_after_some_load_stays_near_what_was_promised() -> None:
-    with serving() as (url, process):
+    with serving() as server:
+        url = server.url
         body = json.dumps(market.body(4000, 120)).encode()
         for _ in range(300):
             post(f"{url}/reversal/predict", body)
         items = json.dumps({"items": [market.body(i, 120) for i in range(200)]}).encode()
         post(f"{url}/reversal/predict/batch", items)
-        status = Path(f"/proc/{process.pid}/status").read_text()
+        (worker,) = server.workers
+        status = Path(f"/proc/{worker}/status").read_text()
         resident = next(int(line.split()[1]) for line in status.splitlines() if line.startswith("VmRSS"))
         assert resident / 1024 < MOST_MEMORY_MIB
 
@@ -119,14 +68,13 @@ def test_one_line_names_a_host_that_cannot_be_looked_up() -> None:
 
 
 def test_a_client_that_goes_away_is_no_error_of_ours() -> None:
-    with serving() as (url, process):
-        with socket.create_connection(("127.0.0.1", int(url.rpartition(":")[2]))) as client:
+    with serving() as server:
+        with socket.create_connection(("127.0.0.1", int(server.url.rpartition(":")[2]))) as client:
             client.sendall(b"POST /reversal/predict HTTP/1.1\r\nHost: x\r\nContent-Length: 500\r\n\r\n{")
             time.sleep(0.2)
         time.sleep(0.2)
-        assert get(f"{url}/livez")[0] == 200
-        process.send_signal(signal.SIGTERM)
-        _, log = process.communicate(timeout=20)
+        assert get(f"{server.url}/livez")[0] == 200
+        log = server.stop()
     assert "Traceback" not in log
 
 
@@ -150,15 +98,13 @@ def test_a_corrupted_default_is_named_in_the_log_and_the_next_version_serves(tmp
     bundles.write_order(tmp_path, "v2", "v1")
     (file,) = (tmp_path / "v2").glob("stage1-network-*")
     bundles.flip_byte(file)
-    with serving("--models", str(tmp_path)) as (url, process):
-        assert get(f"{url}/health")[1]["model_version"] == "v1"
-        process.send_signal(signal.SIGTERM)
-        _, log = process.communicate(timeout=20)
+    with serving("--models", str(tmp_path)) as server:
+        assert get(f"{server.url}/health")[1]["model_version"] == "v1"
+        log = server.stop()
     assert f"version v2 is skipped: bundle v2: {file.name}: SHA-256" in log
 
 
 def test_a_misspelt_setting_is_warned_about() -> None:
-    with serving(REVERSAL_PROT="1") as (_, process):
-        process.send_signal(signal.SIGTERM)
-        _, log = process.communicate(timeout=20)
+    with serving(REVERSAL_PROT="1") as server:
+        log = server.stop()
     assert "REVERSAL_PROT is set, but there is no such setting" in log

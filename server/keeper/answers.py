@@ -1,0 +1,77 @@
+"""What the keeper's answers hold."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from datetime import UTC, datetime
+
+import msgspec
+
+from core.experiments import VARIANTS, Experiment, Micros, Variant
+from core.statistics.table import Tally
+from server.answers import Json
+
+
+def experiment(it: Experiment) -> Json:
+    """An experiment, as all calls but its metrics show it. Instants are ISO 8601 in UTC."""
+    return {
+        "experiment_id": it.experiment_id,
+        "name": it.name,
+        "description": it.description,
+        "mode": it.mode,
+        "variant_a": it.variant_a,
+        "variant_b": it.variant_b,
+        "traffic_split": it.traffic_split,
+        "metric": it.metric,
+        "minimum_effect": it.minimum_effect,
+        "guardrails": msgspec.to_builtins(it.guardrails),
+        "status": it.status,
+        "active": it.status == "active",
+        "created_at": iso(it.created_at),
+        "activated_at": iso(it.activated_at),
+        "stopped_at": iso(it.stopped_at),
+        "stop_reason": it.stop_reason,
+    }
+
+
+def metrics(it: Experiment, tallies: Mapping[Variant, Tally]) -> Json:
+    """The counts of both variants."""
+    return {
+        "experiment_id": it.experiment_id,
+        "name": it.name,
+        "active": it.status == "active",
+        "mode": it.mode,
+        "status": it.status,
+        "variants": {variant: _variant(it, variant, tallies[variant]) for variant in VARIANTS},
+    }
+
+
+def _variant(it: Experiment, variant: Variant, tally: Tally) -> Json:
+    imported = (it.imported or {}).get(variant)
+    count, signals, confidence = tally.predictions, dict(tally.signals), tally.confidence
+    if imported is not None:  # users lived through these as well
+        count += imported.count
+        confidence += imported.total_confidence
+        signals = {signal: n + imported.signals.get(signal, 0) for signal, n in signals.items()}
+    return {
+        "model_version": it.version_of(variant),
+        "traffic_split": it.traffic_split if variant == "A" else 1 - it.traffic_split,
+        "metrics": {
+            "count": count,
+            "signals": signals,
+            "avg_confidence": confidence / count if count else None,
+            "imported": imported.count if imported is not None else 0,
+            "users": tally.users,
+            "fallbacks": tally.fallbacks,
+            "failures": tally.failures,
+            "unrecorded": tally.unrecorded,
+        },
+    }
+
+
+def iso(instant: Micros | None) -> str | None:
+    """An instant in UTC with `Z`, and with a fraction where it has one."""
+    if instant is None:
+        return None
+    seconds, micros = divmod(instant, 1_000_000)
+    return datetime.fromtimestamp(seconds, UTC).replace(microsecond=micros, tzinfo=None).isoformat() + "Z"

@@ -1,0 +1,103 @@
+"""From the keeper's bodies to what core takes: typed and validated, every fault with its place."""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+
+import msgspec
+
+from core.errors import InvalidInput, UnknownVersion
+from core.evaluation import LaterCandles, Rule
+from core.experiments import MINIMUM_EFFECT, Experiment, Guardrails, Micros
+from core.store.interface import Outcome
+from server import decoding, timestamps
+from server.json_decoding import decode
+from server.keeper.schemas import CreateExperiment, Evaluate, ReportedOutcome, ReportOutcomes
+from server.schemas import DEFAULT_TIMEFRAME
+
+_create_decoder = msgspec.json.Decoder(CreateExperiment)
+_outcomes_decoder = msgspec.json.Decoder(ReportOutcomes)
+_outcome_decoder = msgspec.json.Decoder(ReportedOutcome)
+_evaluate_decoder = msgspec.json.Decoder(Evaluate)
+
+
+def experiment(body: bytes, versions: Collection[str], now: Micros) -> Experiment:
+    """Decode a new experiment, a draft. Raises MalformedJson, InvalidInput, or UnknownVersion for a variant's."""
+    wanted = decode(_create_decoder, body)
+    for path in ("variant_a", "variant_b"):
+        version = getattr(wanted, path)
+        if version not in versions:
+            raise UnknownVersion(version, tuple(versions), path)
+    metric = wanted.metric or "win_rate"
+    if metric == "win_rate" and wanted.minimum_effect is not None and wanted.minimum_effect > 1:
+        raise InvalidInput.at("minimum_effect", f"{wanted.minimum_effect} is no share: expected at most 1 for win_rate")
+    return Experiment(
+        experiment_id=wanted.experiment_id,
+        name=wanted.name,
+        description=wanted.description or "",
+        variant_a=wanted.variant_a,
+        variant_b=wanted.variant_b,
+        traffic_split=_share_of_a(wanted),
+        mode=wanted.mode or "split",
+        metric=metric,
+        minimum_effect=wanted.minimum_effect or MINIMUM_EFFECT[metric],
+        guardrails=_guardrails(wanted),
+        created_at=now,
+    )
+
+
+def _share_of_a(wanted: CreateExperiment) -> float:
+    if wanted.mode == "shadow":  # A answers everybody
+        return 1.0
+    if wanted.traffic_split is None:
+        raise InvalidInput.at("traffic_split", "missing: the share of users that get variant A, 0 to 1")
+    return wanted.traffic_split
+
+
+def _guardrails(wanted: CreateExperiment) -> Guardrails:
+    limits = wanted.guardrails or Guardrails()
+    least, most = limits.min_hold_rate, limits.max_hold_rate
+    if least is not None and most is not None and least > most:
+        raise InvalidInput.at("guardrails.min_hold_rate", f"{least} is above max_hold_rate {most}")
+    return limits
+
+
+def outcomes(body: bytes) -> list[msgspec.Raw]:
+    """Decode a list of outcomes down to its items, which `outcome` takes."""
+    return decode(_outcomes_decoder, body).outcomes
+
+
+def outcome(raw: msgspec.Raw) -> Outcome:
+    """Decode one outcome; paths are relative to it. Raises InvalidInput."""
+    given = decode(_outcome_decoder, raw)
+    closed_at = None
+    if given.closed_at is not None:
+        closed_at = round(timestamps.instant(given.closed_at, "closed_at") * 1000)
+    return Outcome(given.prediction_id, given.outcome, given.pnl_pips, closed_at)
+
+
+def prediction_id(raw: msgspec.Raw) -> str | None:
+    """What a bad item calls its prediction, if that much can be read."""
+    try:
+        return msgspec.json.decode(raw, type=_Named).prediction_id
+    except (msgspec.DecodeError, RecursionError):
+        return None
+
+
+class _Named(msgspec.Struct):
+    prediction_id: str
+
+
+def later_candles(body: bytes) -> tuple[LaterCandles, Rule]:
+    """Decode the candles of an evaluation, and the rule. Raises MalformedJson or InvalidInput."""
+    wanted = decode(_evaluate_decoder, body)
+    if not any(row.timestamp is not None for row in wanted.data):
+        raise InvalidInput.at("data", "timestamps are needed: they tell which predictions the candles belong to")
+    candles, order = decoding.series(wanted.data)
+    stamps = [row.timestamp for row in wanted.data]
+    instants = [timestamps.milliseconds(stamp, i) for i, stamp in enumerate(stamps) if stamp is not None]
+    if order is not None:
+        instants = [instants[i] for i in order]
+    parameters = {name: getattr(wanted, name) for name in Rule.__struct_fields__}
+    rule = Rule(**{name: value for name, value in parameters.items() if value is not None})
+    return LaterCandles(wanted.pair, wanted.timeframe or DEFAULT_TIMEFRAME, candles, instants), rule

@@ -1,0 +1,21 @@
+"""How predictions ended, found from later candles."""
+
+from __future__ import annotations
+
+from aiohttp import web
+
+from core.evaluation import evaluate
+from server.answers import success
+from server.handlers.body import read_json
+from server.keeper import decoding
+from server.keeper.handlers.named import experiment_id
+from server.keeper.keeper import now_micros
+from server.keys import CLOCK, KEEPER
+
+
+async def label_predictions(request: web.Request) -> web.Response:
+    """POST /reversal/experiments/{id}/evaluate."""
+    name = experiment_id(request)
+    later, rule = decoding.later_candles(await read_json(request))
+    done = await request.app[KEEPER].write(lambda store: evaluate(store, name, later, rule, now_micros()))
+    return success({"candles": len(later.candles), **done._asdict()}, request.app[CLOCK].now())

@@ -1,0 +1,59 @@
+"""Experiments: creating, listing, starting and stopping them, and their counts."""
+
+from __future__ import annotations
+
+import asyncio
+
+from aiohttp import web
+
+from core.experiments import Experiment, Variant
+from core.statistics.table import Tally
+from core.store.interface import Store
+from server.answers import success
+from server.handlers.body import read_json
+from server.keeper import answers, decoding
+from server.keeper.handlers.named import experiment_id
+from server.keeper.keeper import now_micros
+from server.keys import CLOCK, KEEPER
+
+_CREATED = 201
+
+
+async def list_experiments(request: web.Request) -> web.Response:
+    """GET /reversal/experiments, oldest first."""
+    experiments = await request.app[KEEPER].read(lambda store: store.experiments())
+    data = {"experiments": [answers.experiment(experiment) for experiment in experiments]}
+    return success(data, request.app[CLOCK].now())
+
+
+async def create_experiment(request: web.Request) -> web.Response:
+    """POST /reversal/experiments: a draft."""
+    body = await read_json(request)
+    keeper = request.app[KEEPER]
+    versions = (await asyncio.to_thread(keeper.repository.listing)).versions
+    experiment = decoding.experiment(body, versions, now_micros())
+    await keeper.write(lambda store: store.create(experiment))
+    return success(answers.experiment(experiment), request.app[CLOCK].now(), _CREATED)
+
+
+async def activate_experiment(request: web.Request) -> web.Response:
+    """POST /reversal/experiments/{id}/activate."""
+    experiment, stopped = await request.app[KEEPER].activate(experiment_id(request))
+    data = {**answers.experiment(experiment), "stopped_experiment": stopped}
+    return success(data, request.app[CLOCK].now())
+
+
+async def stop_experiment(request: web.Request) -> web.Response:
+    """POST /reversal/experiments/{id}/stop."""
+    experiment = await request.app[KEEPER].stop(experiment_id(request), "stopped by request")
+    return success(answers.experiment(experiment), request.app[CLOCK].now())
+
+
+async def show_metrics(request: web.Request) -> web.Response:
+    """GET /reversal/experiments/{id}/metrics."""
+    name = experiment_id(request)
+
+    def counts(store: Store) -> tuple[Experiment, dict[Variant, Tally]]:
+        return store.experiment(name), store.tally(name)
+
+    return success(answers.metrics(*await request.app[KEEPER].read(counts)), request.app[CLOCK].now())

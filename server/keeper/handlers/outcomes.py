@@ -1,0 +1,58 @@
+"""How predictions ended, as the client reports it."""
+
+from __future__ import annotations
+
+import asyncio
+from collections import Counter
+from collections.abc import Sequence
+
+from aiohttp import web
+
+from core.errors import ServiceError
+from core.store.interface import Outcome, OutcomeAnswer
+from server.answers import Json, refusal, success
+from server.handlers.body import read_json
+from server.keeper import decoding
+from server.keeper.keeper import Keeper, now_micros
+from server.keys import CLOCK, KEEPER
+
+# Another machine's keeper drains its journals every tenth of a second: what it answered a moment ago may not be
+# in the common store yet.
+DRAINED_ELSEWHERE_SECONDS = 0.3
+
+
+async def report_outcomes(request: web.Request) -> web.Response:
+    """POST /reversal/outcomes. Each item has an answer of its own, in order."""
+    items = decoding.outcomes(await read_json(request))
+    results: list[Json] = [{} for _ in items]
+    good: list[tuple[int, Outcome]] = []
+    for i, raw in enumerate(items):
+        try:
+            good.append((i, decoding.outcome(raw)))
+        except ServiceError as error:
+            told = {key: value for key, value in refusal(error).items() if key in ("error", "details")}
+            results[i] = {"prediction_id": decoding.prediction_id(raw), "status": "invalid", **told}
+    statuses = await _recorded(request.app[KEEPER], [outcome for _, outcome in good])
+    for (i, outcome), status in zip(good, statuses, strict=True):
+        results[i] = {"prediction_id": outcome.prediction_id, "status": status}
+    counts = Counter(statuses)
+    data = {"results": results, "recorded": counts["recorded"] + counts["late"]}
+    return success(data, request.app[CLOCK].now())
+
+
+async def _recorded(keeper: Keeper, outcomes: Sequence[Outcome]) -> list[OutcomeAnswer]:
+    """Record them; those of unknown predictions are tried a second time before that is said."""
+    statuses = await record(keeper, outcomes)
+    unknown = [i for i, status in enumerate(statuses) if status == "unknown"]
+    if unknown:
+        await asyncio.sleep(DRAINED_ELSEWHERE_SECONDS)
+        again = await record(keeper, [outcomes[i] for i in unknown])
+        for i, status in zip(unknown, again, strict=True):
+            statuses[i] = status
+    return statuses
+
+
+async def record(keeper: Keeper, outcomes: Sequence[Outcome]) -> list[OutcomeAnswer]:
+    """Record them as the store knows their predictions now."""
+    now = now_micros()
+    return await keeper.write(lambda store: store.record_outcomes(outcomes, now))

@@ -1,0 +1,37 @@
+"""What an experiment has shown."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import Any
+
+from aiohttp import web
+from core.statistics.report import report
+
+from core.experiments import Experiment
+from core.store.interface import Store
+from server.answers import success
+from server.keeper import answers
+from server.keeper.handlers.named import experiment_id
+from server.keys import CLOCK, KEEPER
+
+# The latest candles on which the versions disagreed, as examples to look at; all of them are in the export.
+SHOWN_DISAGREEMENTS = 100
+
+
+async def show_report(request: web.Request) -> web.Response:
+    """GET /reversal/experiments/{id}/report."""
+    name = experiment_id(request)
+
+    def recorded(store: Store) -> tuple[Experiment, tuple[Any, ...]]:
+        return store.experiment(name), (
+            store.tally(name),
+            store.candles(name),
+            store.users_in_both(name),
+            store.disagreements(name, SHOWN_DISAGREEMENTS),
+        )
+
+    experiment, numbers = await request.app[KEEPER].read(recorded)
+    # In a thread of its own: the store's readers are few, and hundreds of thousands of candles take a while.
+    shown = await asyncio.to_thread(report, experiment, *numbers)
+    return success({**answers.experiment(experiment), **shown}, request.app[CLOCK].now())

@@ -1,0 +1,29 @@
+"""Loading, unloading and switching, on all workers at once."""
+
+from __future__ import annotations
+
+from aiohttp import web
+
+from server import answers
+from server.keys import CLOCK, KEEPER
+
+
+async def load(request: web.Request) -> web.Response:
+    """POST /reversal/models/{version}/load."""
+    version = request.match_info["version"]
+    await request.app[KEEPER].load(version)
+    return answers.success({"version": version, "loaded": True}, request.app[CLOCK].now())
+
+
+async def unload(request: web.Request) -> web.Response:
+    """POST /reversal/models/{version}/unload."""
+    version = request.match_info["version"]
+    await request.app[KEEPER].unload(version)
+    return answers.success({"version": version, "loaded": False}, request.app[CLOCK].now())
+
+
+async def switch(request: web.Request) -> web.Response:
+    """POST /reversal/models/{version}/switch."""
+    switched = await request.app[KEEPER].switch(request.match_info["version"])
+    data = {"active_version": switched.active, "previous_version": switched.previous}
+    return answers.success(data, request.app[CLOCK].now())

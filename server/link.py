@@ -1,0 +1,123 @@
+"""A worker's link to the keeper: the state comes over it, and what a worker does not answer itself goes over it."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import os
+import time
+from pathlib import Path
+
+import aiohttp
+from aiohttp import WSMsgType, web
+from yarl import URL
+
+from core.errors import ServiceError, StoreUnavailable
+from core.registry import Prepared, Registry
+from server.keeper.protocol import (
+    MEMBERS_PATH,
+    Applied,
+    Apply,
+    Prepare,
+    Ready,
+    ToKeeper,
+    ToWorker,
+    decode_for_worker,
+    encode,
+)
+
+log = logging.getLogger(__name__)
+
+# Between two tries to reach the keeper.
+RETRY_SECONDS = 0.05
+# Headers of an answer that pass on to the client; the rest belongs to the connection.
+_ANSWER_HEADERS = ("Content-Type", "Content-Disposition", "Allow")
+_CHUNK = 64 * 1024
+
+
+class Link:
+    """One worker's connections to the keeper."""
+
+    def __init__(self, socket: Path, registry: Registry) -> None:
+        self._socket = socket
+        self._registry = registry
+        self._prepared: dict[int, Prepared] = {}
+        self._following = asyncio.Event()
+        self._session: aiohttp.ClientSession | None = None
+
+    async def start(self) -> asyncio.Task[None]:
+        """Connect, and return once the keeper's state is served; the task goes on following it."""
+        timeout = aiohttp.ClientTimeout(total=None)
+        self._session = aiohttp.ClientSession(connector=aiohttp.UnixConnector(str(self._socket)), timeout=timeout)
+        task = asyncio.create_task(self._follow(self._session))
+        await self._following.wait()
+        return task
+
+    async def close(self) -> None:
+        """End all connections."""
+        if self._session is not None:
+            await self._session.close()
+
+    async def _follow(self, session: aiohttp.ClientSession) -> None:
+        """Do what the keeper says, for ever. While it is away the last state is served."""
+        while True:
+            try:
+                url = f"http://keeper{MEMBERS_PATH}?pid={os.getpid()}"
+                async with session.ws_connect(url, max_msg_size=0) as websocket:
+                    async for message in websocket:
+                        if message.type != WSMsgType.TEXT:
+                            break
+                        answer = await self._obey(decode_for_worker(message.data))
+                        if answer is not None:
+                            await websocket.send_str(encode(answer).decode())
+                log.warning("the keeper has ended: predictions go on, nothing can be changed")
+            except (aiohttp.ClientError, OSError):  # not there yet, or no more
+                pass
+            await asyncio.sleep(RETRY_SECONDS)
+
+    async def _obey(self, message: ToWorker) -> ToKeeper | None:
+        if isinstance(message, Prepare):
+            try:
+                self._prepared[message.change] = await asyncio.to_thread(
+                    self._registry.prepare, message.state, message.order, message.action
+                )
+            except ServiceError as error:
+                return Ready(message.change, error.code, error.message)
+            except Exception as error:
+                log.exception("revision %d cannot be prepared", message.state.revision)
+                return Ready(message.change, ServiceError.code, f"{type(error).__name__}, see the service's log")
+            return Ready(message.change)
+        prepared = self._prepared.pop(message.change, None)
+        if not isinstance(message, Apply):
+            return None
+        if message.until is not None and time.monotonic() > message.until:
+            return None
+        if prepared is not None:
+            self._registry.apply(prepared)
+        self._following.set()
+        return Applied(message.change, self._registry.serving.active)
+
+    async def forward(self, request: web.Request, body: bytes) -> web.StreamResponse:
+        """Let the keeper answer a request, and pass its answer on as it comes. Raises StoreUnavailable."""
+        headers = {"Content-Type": request.headers["Content-Type"]} if "Content-Type" in request.headers else {}
+        url = f"http://keeper{request.raw_path}"
+        if self._session is None:
+            raise StoreUnavailable("the keeper is not connected")
+        try:
+            upstream = await self._session.request(request.method, URL(url, encoded=True), data=body, headers=headers)
+        except (aiohttp.ClientError, OSError) as error:
+            raise StoreUnavailable(f"the keeper cannot be reached: {error}") from None
+        async with upstream:
+            passed = {name: upstream.headers[name] for name in _ANSWER_HEADERS if name in upstream.headers}
+            if upstream.content_length is not None:
+                return web.Response(body=await upstream.read(), status=upstream.status, headers=passed)
+            answer = web.StreamResponse(status=upstream.status, headers=passed)
+            await answer.prepare(request)
+            try:
+                async for chunk in upstream.content.iter_chunked(_CHUNK):
+                    await answer.write(chunk)
+            except aiohttp.ClientPayloadError:
+                # What ends early must not look whole: without its last chunk the client sees a broken answer.
+                if request.transport is not None:
+                    request.transport.abort()
+            return answer

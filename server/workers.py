@@ -1,0 +1,130 @@
+"""The workers: forked, watched and replaced by gunicorn, each an event loop of its own on the same port."""
+
+from __future__ import annotations
+
+import asyncio
+import ctypes
+import logging
+import os
+import signal
+import sys
+from collections.abc import Sequence
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import uvloop
+from aiohttp import web
+from aiohttp.worker import GunicornWebWorker
+from gunicorn.app.base import BaseApplication
+from gunicorn.glogging import Logger
+from prometheus_client import multiprocess
+
+from server.app import make_app
+from server.settings import Settings
+
+# How long a stopping worker waits for requests in flight. They take milliseconds; clients that stall get no more.
+SHUTDOWN_SECONDS = 10.0
+# Between the last connection that is accepted and the first that is closed. aiohttp forgets to close one that has just
+# come, whose client would then wait for the whole of SHUTDOWN_SECONDS.
+_LAST_COME_SECONDS = 0.1
+# A worker whose event loop has not turned for so long is replaced.
+STALLED_SECONDS = 30
+# gunicorn ends workers that need this much longer than they were given.
+_MARGIN_SECONDS = 2
+
+_PR_SET_PDEATHSIG = 1
+
+
+class WebWorker(GunicornWebWorker):
+    """aiohttp's worker for gunicorn, on uvloop, that turns to a stop at once instead of within a second."""
+
+    def init_process(self) -> None:
+        """Set uvloop up, and run."""
+        asyncio.set_event_loop_policy(uvloop.EventLoopPolicy())
+        super().init_process()
+
+    def handle_exit(self, sig: int, frame: Any) -> None:  # noqa: ANN401 - as the base class has it
+        """SIGTERM. Before it serves, a worker just ends: it may be waiting for a keeper that will never come."""
+        if not self.booted:
+            os._exit(0)
+        super().handle_exit(sig, frame)
+        self._notify_waiter_done()
+
+
+class _Log(Logger):  # type: ignore[misc]
+    """gunicorn's messages go where ours go."""
+
+    def setup(self, cfg: Any) -> None:  # noqa: ANN401, ARG002 - as the base class has it
+        self.error_log.handlers = []
+        self.error_log.propagate = True
+        # What gunicorn tells in passing (booting, listening at) is of interest to those who look for trouble.
+        self.error_log.setLevel(max(logging.getLogger().level, logging.WARNING))
+
+
+class _Application(BaseApplication):  # type: ignore[misc]
+    def __init__(self, settings: Settings, keeper: Path, sockets: Sequence[int]) -> None:
+        self._settings = settings
+        self._keeper = keeper
+        self._sockets = sockets
+        super().__init__()
+
+    def load_config(self) -> None:
+        options = {
+            "bind": [f"fd://{descriptor}" for descriptor in self._sockets],
+            "workers": self._settings.workers,
+            "worker_class": WebWorker,
+            "logger_class": _Log,
+            "timeout": STALLED_SECONDS,
+            "graceful_timeout": int(SHUTDOWN_SECONDS) + _MARGIN_SECONDS,
+            "post_fork": lambda arbiter, _: _end_with(arbiter.pid),
+            "child_exit": lambda _, worker: _forget(worker.pid),
+            # It would open a socket in the home folder, shared by all instances and failing on a read-only disk.
+            "control_socket_disable": True,
+        }
+        for name, value in options.items():
+            self.cfg.set(name, value)
+
+    def load(self) -> Any:  # noqa: ANN401 - a factory, which aiohttp's worker awaits
+        return partial(_runner, self._settings, self._keeper)
+
+
+class _Runner(web.AppRunner):
+    async def cleanup(self) -> None:
+        for site in list(self.sites):
+            await site.stop()
+        await asyncio.sleep(_LAST_COME_SECONDS)
+        await super().cleanup()
+
+
+async def _runner(settings: Settings, keeper: Path) -> web.AppRunner:
+    return _Runner(make_app(settings, keeper), access_log=None, shutdown_timeout=SHUTDOWN_SECONDS)
+
+
+def _forget(pid: int) -> None:
+    """The gauges of a worker that has ended."""
+    multiprocess.mark_process_dead(pid)  # type: ignore[no-untyped-call]
+
+
+def _end_with(parent: int) -> None:
+    """Ask the kernel for a SIGTERM when the parent is gone: without it nobody would end this process."""
+    # Until gunicorn sets its handlers: those that a fork inherits from the manager do nothing in a worker.
+    signal.signal(signal.SIGTERM, signal.SIG_DFL)
+    if sys.platform == "linux":
+        ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGTERM)
+    if os.getppid() != parent:
+        os._exit(1)
+
+
+def run(settings: Settings, keeper: Path, sockets: Sequence[int], parent: int) -> int:
+    """Run the workers in this process's children until it is told to stop, or its parent is gone.
+
+    Returns the exit code; in the children too, each with its own.
+    """
+    _end_with(parent)
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
+    try:
+        _Application(settings, keeper, sockets).run()
+    except SystemExit as ended:  # gunicorn's way to end any of its processes
+        return ended.code if isinstance(ended.code, int) else int(ended.code is not None)
+    return 0

@@ -1,0 +1,47 @@
+from __future__ import annotations
+
+import asyncio
+import tempfile
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import AsyncExitStack
+from pathlib import Path
+from typing import TypeAlias
+
+import pytest
+from aiohttp import web
+
+from server.app import make_app
+from server.keeper.app import make_keeper_app
+from server.settings import Settings, read
+from tests.market import ONNX
+
+Build: TypeAlias = Callable[[Settings], Awaitable[web.Application]]
+
+
+def state_arguments(folder: Path) -> list[str]:
+    """A state of the test's own."""
+    return ["--state-url", f"sqlite:///{folder}/state.db", "--journals", str(folder / "journals")]
+
+
+@pytest.fixture
+async def build() -> AsyncIterator[Build]:
+    """Start a keeper in this process and build a worker's application that follows it."""
+    async with AsyncExitStack() as started:
+
+        async def both(settings: Settings) -> web.Application:
+            runner = web.AppRunner(await asyncio.to_thread(make_keeper_app, settings))
+            await runner.setup()
+            # pytest's own folders are too long for a socket's name
+            folder = started.enter_context(tempfile.TemporaryDirectory(prefix="reversal-"))
+            started.push_async_callback(runner.cleanup)
+            socket = Path(folder) / "keeper.sock"
+            await web.UnixSite(runner, socket).start()
+            return await asyncio.to_thread(make_app, settings, socket)
+
+        yield both
+
+
+@pytest.fixture
+async def committed(build: Build, tmp_path: Path) -> web.Application:
+    """The application on the committed bundles."""
+    return await build(read(["--models", str(ONNX), *state_arguments(tmp_path)], {}))

@@ -1,0 +1,85 @@
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from core.exposures import candle_key_of_window
+from tests.server.keeper.conftest import Call, Write
+from tests.server.keeper.records import exposure
+
+pytestmark = pytest.mark.usefixtures("running")
+
+URL = "/reversal/experiments/exp/evaluate"
+# Falls to the third bar, then rises, in units of 10 pips.
+CLOSES = [2, 1, 0, 1, 2, 3, 2]
+RULE = {"horizon": 2, "min_profit_pips": 6, "max_loss_pips": 5, "min_ratio": 1.5}
+
+
+def candles(closes: list[int], *, stamp: bool = True, first: int = 0) -> list[dict[str, Any]]:
+    def candle(hour: int, tens: int) -> dict[str, Any]:
+        close = round(1.1 + tens * 0.001, 5)
+        made = {"open": close, "high": round(close + 1e-4, 5), "low": round(close - 1e-4, 5), "close": close}
+        return made | ({"timestamp": f"1970-01-01T{hour:02}:00:00Z"} if stamp else {})
+
+    return [candle(first + i, tens) for i, tens in enumerate(closes)]
+
+
+def asks(**changes: object) -> dict[str, object]:
+    return {"pair": "EUR/USD", "timeframe": "1h", "data": candles(CLOSES), **RULE, **changes}
+
+
+async def test_every_recorded_prediction_on_the_candles_is_labelled(
+    call: Call,
+    write: Write,
+) -> None:
+    await write(exposure("p0"), exposure("p2", 2), exposure("p2b", 2, variant="B", version="v2"), exposure("p4", 4))
+    await write(exposure("w", candle=candle_key_of_window(b"")), exposure("x", 2, pair="EUR/GBP"))
+    first = await call("POST", URL, asks())
+    assert first.data == {"candles": 7, "labelled": 2, "changed": 0, "unchanged": 0, "too_close": 1}
+    backwards = list(reversed(candles(CLOSES)))
+    again = await call("POST", URL, asks(data=backwards, timeframe=None))
+    assert again.data == {"candles": 7, "labelled": 0, "changed": 0, "unchanged": 2, "too_close": 1}
+    other_rule = await call("POST", URL, asks(min_profit_pips=500))
+    assert other_rule.data == {"candles": 7, "labelled": 0, "changed": 1, "unchanged": 1, "too_close": 1}
+
+
+async def test_the_defaults_are_ten_bars_thirty_and_fifty_pips(call: Call, write: Write) -> None:
+    await write(exposure("p10", 10))
+    # From hour 10 up by 40 pips, after a fall: pays at 30 pips; and down by nothing.
+    data = candles([*range(10, 0, -1), 0, *[1, 2, 3, 4, 4, 4, 4, 4, 4, 4]])
+    by_default = await call("POST", URL, {"pair": "EUR/USD", "data": data})
+    assert by_default.data["labelled"] == 1
+    named = {"horizon": 10, "min_profit_pips": 30.0, "max_loss_pips": 50.0, "min_ratio": 1.5}
+    assert (await call("POST", URL, {"pair": "EUR/USD", "data": data, **named})).data["unchanged"] == 1
+    stricter = {"horizon": None, "min_profit_pips": 42}
+    assert (await call("POST", URL, {"pair": "EUR/USD", "data": data, **stricter})).data["changed"] == 1
+
+
+@pytest.mark.parametrize(
+    ("changes", "path"),
+    [
+        ({"data": candles(CLOSES, stamp=False)}, "data"),
+        ({"data": []}, "data"),
+        ({"data": None}, "data"),
+        ({"data": candles(CLOSES) * 2}, "data[7].timestamp"),
+        ({"data": [*candles([1]), *candles([1], stamp=False)]}, "data[1].timestamp"),
+        ({"data": [{**candles([1])[0], "timestamp": "noon"}]}, "data[0].timestamp"),
+        ({"data": [*candles([1]), {**candles([1], first=1)[0], "high": 1.0}]}, "data[1].high"),
+        ({"data": [{**candles([1])[0], "close": None}]}, "data[0].close"),
+        ({"pair": "EURUSD"}, "pair"),
+        ({"timeframe": "2h"}, "timeframe"),
+        ({"horizon": 0}, "horizon"),
+        ({"horizon": 1.5}, "horizon"),
+        ({"min_profit_pips": -1}, "min_profit_pips"),
+        ({"max_loss_pips": "50"}, "max_loss_pips"),
+        ({"min_ratio": -1}, "min_ratio"),
+    ],
+)
+async def test_a_bad_field_is_a_422_with_its_path(
+    call: Call,
+    changes: dict[str, object],
+    path: str,
+) -> None:
+    answer = await call("POST", URL, asks(**changes))
+    assert (answer.status, answer.details[0]["path"]) == (422, path)

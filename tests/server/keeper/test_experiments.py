@@ -1,0 +1,275 @@
+from __future__ import annotations
+
+import re
+from typing import Any
+
+import msgspec
+import pytest
+
+from core.errors import StoreUnavailable
+from core.experiments import ImportedCounts
+from core.exposures import Failure, Unrecorded
+from server.keeper.keeper import Keeper
+from tests.server.keeper.conftest import EXPERIMENT, Answer, Call, Write
+from tests.server.keeper.records import AT, exposure
+
+URL = "/reversal/experiments"
+
+
+def of(answer: Answer, *names: str) -> tuple[Any, ...]:
+    return tuple(answer.data[name] for name in names)
+
+
+async def test_created_as_a_draft_and_listed(call: Call) -> None:
+    answer = await call("POST", URL, EXPERIMENT)
+    assert answer.status == 201
+    assert re.fullmatch(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d{6})?Z", answer.data.pop("created_at"))
+    assert answer.data == {
+        **EXPERIMENT,
+        "description": "",
+        "mode": "split",
+        "metric": "win_rate",
+        "minimum_effect": 0.02,
+        "guardrails": {},
+        "status": "draft",
+        "active": False,
+        "activated_at": None,
+        "stopped_at": None,
+        "stop_reason": None,
+    }
+    (listed,) = (await call("GET", URL)).data["experiments"]
+    assert listed.items() >= answer.data.items()
+
+
+async def test_every_field_is_kept(call: Call) -> None:
+    given = {
+        **EXPERIMENT,
+        "description": "two\nlines",
+        "mode": "split",
+        "metric": "mean_pnl",
+        "minimum_effect": 1.5,
+        "guardrails": {"max_error_rate": 0.01, "max_p99_ms": 20.0, "min_hold_rate": 0.1, "max_hold_rate": 0.9},
+    }
+    answer = await call("POST", URL, given)
+    assert answer.data.items() >= given.items()
+
+
+async def test_null_stands_for_the_default(call: Call) -> None:
+    optional = ("description", "mode", "metric", "minimum_effect", "guardrails")
+    answer = await call("POST", URL, EXPERIMENT | dict.fromkeys(optional))
+    assert of(answer, "mode", "metric", "minimum_effect", "guardrails") == ("split", "win_rate", 0.02, {})
+
+
+async def test_the_minimum_effect_of_pnl_has_its_own_default(call: Call) -> None:
+    assert (await call("POST", URL, {**EXPERIMENT, "metric": "mean_pnl"})).data["minimum_effect"] == 0.5
+
+
+async def test_shadow_mode_has_no_split_for_a_answers_everybody(call: Call) -> None:
+    shadow = {name: value for name, value in EXPERIMENT.items() if name != "traffic_split"} | {"mode": "shadow"}
+    assert (await call("POST", URL, shadow)).data["traffic_split"] == 1.0
+    answer = await call("POST", URL, {**shadow, "experiment_id": "exp2", "traffic_split": 0.3})
+    assert answer.data["traffic_split"] == 1.0
+
+
+@pytest.mark.parametrize(
+    ("changes", "path"),
+    [
+        ({"experiment_id": ""}, "experiment_id"),
+        ({"experiment_id": ".hidden"}, "experiment_id"),
+        ({"experiment_id": "a/b"}, "experiment_id"),
+        ({"experiment_id": "a" * 65}, "experiment_id"),
+        ({"experiment_id": 7}, "experiment_id"),
+        ({"name": ""}, "name"),
+        ({"name": "  "}, "name"),
+        ({"name": "two\nlines"}, "name"),
+        ({"name": "n" * 201}, "name"),
+        ({"name": None}, "name"),
+        ({"description": "\0"}, "description"),
+        ({"description": "d" * 2001}, "description"),
+        ({"variant_a": "v9"}, "variant_a"),
+        ({"variant_b": "../v1"}, "variant_b"),
+        ({"variant_b": "v1"}, "variant_b"),
+        ({"variant_b": "v" * 65}, "variant_b"),
+        ({"traffic_split": -0.1}, "traffic_split"),
+        ({"traffic_split": 1.1}, "traffic_split"),
+        ({"traffic_split": "0.5"}, "traffic_split"),
+        ({"traffic_split": None}, "traffic_split"),
+        ({"mode": "mirror"}, "mode"),
+        ({"metric": "sharpe"}, "metric"),
+        ({"minimum_effect": 0}, "minimum_effect"),
+        ({"minimum_effect": 2}, "minimum_effect"),
+        ({"guardrails": {"max_error_rate": 2}}, "guardrails.max_error_rate"),
+        ({"guardrails": {"max_p99_ms": 0}}, "guardrails.max_p99_ms"),
+        ({"guardrails": {"min_hold_rate": 0.8, "max_hold_rate": 0.2}}, "guardrails.min_hold_rate"),
+    ],
+)
+async def test_a_bad_field_is_a_422_with_its_path(call: Call, changes: dict[str, object], path: str) -> None:
+    answer = await call("POST", URL, EXPERIMENT | changes)
+    assert answer.status == 422
+    assert [detail["path"] for detail in answer.details] == [path]
+    assert (await call("GET", URL)).data == {"experiments": []}
+
+
+@pytest.mark.parametrize("field", list(EXPERIMENT))
+async def test_a_missing_field_is_a_422_with_its_path(call: Call, field: str) -> None:
+    answer = await call("POST", URL, {name: value for name, value in EXPERIMENT.items() if name != field})
+    assert (answer.status, answer.details[0]["path"]) == (422, field)
+
+
+async def test_an_unknown_version_is_told_with_those_there_are(call: Call) -> None:
+    answer = await call("POST", URL, {**EXPERIMENT, "variant_a": "v9"})
+    assert (answer.status, answer.code) == (422, "UNKNOWN_VERSION")
+    assert "known: v1, v2, v3" in (answer.error or "")
+
+
+@pytest.mark.parametrize("split", [0, 0.0, 1, 1.0])
+async def test_a_split_may_leave_one_side_out(call: Call, split: float) -> None:
+    assert (await call("POST", URL, {**EXPERIMENT, "traffic_split": split})).data["traffic_split"] == split
+
+
+async def test_an_id_is_taken_once(call: Call) -> None:
+    await call("POST", URL, EXPERIMENT)
+    answer = await call("POST", URL, {**EXPERIMENT, "name": "another"})
+    assert (answer.status, answer.code) == (409, "CONFLICT")
+
+
+async def test_malformed_json_is_a_400(call: Call) -> None:
+    answer = await call("POST", URL, b'{"name": NaN}')
+    assert (answer.status, answer.code) == (400, "MALFORMED_JSON")
+
+
+async def test_from_draft_over_active_to_stopped(call: Call) -> None:
+    await call("POST", URL, EXPERIMENT)
+    answer = await call("POST", f"{URL}/exp/activate")
+    assert of(answer, "status", "active", "stopped_experiment") == ("active", True, None)
+    assert answer.data["activated_at"] >= answer.data["created_at"]
+    again = await call("POST", f"{URL}/exp/activate")
+    assert (again.status, again.data) == (200, answer.data)
+    answer = await call("POST", f"{URL}/exp/stop")
+    assert of(answer, "status", "active", "stop_reason") == ("stopped", False, "stopped by request")
+    assert answer.data["stopped_at"] >= answer.data["activated_at"]
+    again = await call("POST", f"{URL}/exp/stop")
+    assert (again.status, again.data) == (200, answer.data)
+    assert (await call("POST", f"{URL}/exp/activate")).status == 409
+
+
+async def test_a_draft_cannot_be_stopped(call: Call) -> None:
+    await call("POST", URL, EXPERIMENT)
+    answer = await call("POST", f"{URL}/exp/stop")
+    assert (answer.status, answer.code) == (409, "CONFLICT")
+
+
+async def test_activating_another_one_stops_the_first_and_says_so(call: Call, running: str) -> None:
+    await call("POST", URL, {**EXPERIMENT, "experiment_id": "next"})
+    answer = await call("POST", f"{URL}/next/activate")
+    assert answer.data["stopped_experiment"] == running
+    listed = (await call("GET", URL)).data["experiments"]
+    assert [(each["experiment_id"], each["status"]) for each in listed] == [("exp", "stopped"), ("next", "active")]
+
+
+@pytest.mark.parametrize(
+    ("method", "action"),
+    [
+        ("POST", "activate"),
+        ("POST", "stop"),
+        ("GET", "metrics"),
+        ("GET", "report"),
+        ("GET", "export"),
+        ("POST", "evaluate"),
+    ],
+)
+@pytest.mark.parametrize("name", ["none", "%00", "a%20b", "a" * 65])
+async def test_an_unknown_id_in_a_path_is_a_404(call: Call, method: str, action: str, name: str) -> None:
+    candle = {"timestamp": 0, "open": 1.1, "high": 1.1, "low": 1.1, "close": 1.1}
+    body = {"pair": "EUR/USD", "data": [candle]} if action == "evaluate" else None
+    answer = await call(method, f"{URL}/{name}/{action}", body)
+    assert (answer.status, answer.code) == (404, "UNKNOWN_EXPERIMENT")
+
+
+async def test_metrics_of_one_that_has_not_run(call: Call) -> None:
+    await call("POST", URL, EXPERIMENT)
+    nothing = {
+        "count": 0,
+        "signals": {"long": 0, "short": 0, "hold": 0},
+        "avg_confidence": None,
+        "imported": 0,
+        "users": 0,
+        "fallbacks": 0,
+        "failures": 0,
+        "unrecorded": 0,
+    }
+    assert (await call("GET", f"{URL}/exp/metrics")).data == {
+        "experiment_id": "exp",
+        "name": "One against two",
+        "active": False,
+        "status": "draft",
+        "mode": "split",
+        "variants": {
+            "A": {"model_version": "v1", "traffic_split": 0.7, "metrics": nothing},
+            "B": {"model_version": "v2", "traffic_split": 1 - 0.7, "metrics": nothing},
+        },
+    }
+
+
+async def test_metrics_have_every_answered_prediction(call: Call, write: Write, running: str) -> None:
+    await write(
+        exposure("p1", confidence=0.5),
+        exposure("p2", confidence=0.75, signal="hold", user="u2"),
+        exposure("p3", variant="B", version="v2", signal="short", user="u3"),
+        exposure("p4", variant="B", version="v1", fallback_reason="version v2 is not loaded", user="u3"),
+        Failure(AT, running, "B"),
+        Unrecorded(AT, running, "B", 3),
+    )
+    variants = (await call("GET", f"{URL}/{running}/metrics")).data["variants"]
+    assert variants["A"]["metrics"] == {
+        "count": 2,
+        "signals": {"long": 1, "short": 0, "hold": 1},
+        "avg_confidence": 0.625,
+        "imported": 0,
+        "users": 2,
+        "fallbacks": 0,
+        "failures": 0,
+        "unrecorded": 0,
+    }
+    assert variants["B"]["metrics"] == {
+        "count": 1,
+        "signals": {"long": 0, "short": 1, "hold": 0},
+        "avg_confidence": 0.75,
+        "imported": 0,
+        "users": 1,
+        "fallbacks": 1,
+        "failures": 1,
+        "unrecorded": 3,
+    }
+
+
+async def test_imported_counts_are_in_the_metrics_and_marked(
+    call: Call, write: Write, running: str, keeper_itself: Keeper
+) -> None:
+    counts = ImportedCounts(3, {"long": 1, "short": 0, "hold": 2}, 2.25)
+    state = await keeper_itself.read(lambda store: store.state())
+    assert state.experiment is not None
+    imported = msgspec.structs.replace(state.experiment, imported={"A": counts})
+    await keeper_itself.write(lambda store: store.change(state.revision, state, [imported]))
+    await write(exposure("p1", confidence=0.75))
+    metrics = (await call("GET", f"{URL}/{running}/metrics")).data["variants"]["A"]["metrics"]
+    assert (metrics["count"], metrics["imported"], metrics["avg_confidence"]) == (4, 3, 0.75)
+    assert metrics["signals"] == {"long": 2, "short": 0, "hold": 2}
+
+
+async def test_a_store_that_is_gone_is_a_503_and_told_in_the_log(
+    call: Call, keeper_itself: Keeper, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    async def gone(_: object) -> None:
+        raise StoreUnavailable("the database is gone")
+
+    monkeypatch.setattr(keeper_itself, "write", gone)
+    for method, path, body in (
+        ("POST", URL, EXPERIMENT),
+        ("GET", URL, None),
+        ("POST", f"{URL}/exp/activate", None),
+        ("GET", f"{URL}/exp/export", None),
+    ):
+        answer = await call(method, path, body)
+        assert (answer.status, answer.code) == (503, "STORE_UNAVAILABLE")
+        assert f"{method} {path}: the database is gone" in caplog.text

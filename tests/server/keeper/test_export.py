@@ -1,0 +1,145 @@
+from __future__ import annotations
+
+import csv
+import io
+import json
+from collections.abc import Iterator
+from typing import Any
+
+import aiohttp
+import pytest
+
+from core.errors import StoreUnavailable
+from core.exposures import ShadowScore, candle_key_of_time
+from core.store.interface import EXPORT_COLUMNS
+from core.store.relational import RelationalStore
+from server.keeper.handlers.export import PIECE_ROWS
+from tests.server.conftest import Client
+from tests.server.keeper.conftest import Call, Write
+from tests.server.keeper.records import AT, exposure
+
+pytestmark = pytest.mark.usefixtures("running")
+
+URL = "/reversal/experiments/exp/export"
+
+
+async def fetch(client: Client, query: str = "") -> tuple[aiohttp.ClientResponse, str]:
+    response = await client.get(URL + query)
+    assert response.status == 200
+    return response, await response.text()
+
+
+async def test_a_row_has_all_that_is_known(client: Client, call: Call, write: Write, running: str) -> None:
+    await write(
+        exposure("p1", 3), ShadowScore(AT, running, "EUR/USD", "1h", candle_key_of_time(0), "hold", 0.9, "long", 0.8)
+    )
+    outcome = {"prediction_id": "p1", "outcome": "loss", "pnl_pips": -4.5, "closed_at": "2025-10-17T00:00:00Z"}
+    await call("POST", "/reversal/outcomes", {"outcomes": [outcome]})
+    response, text = await fetch(client)
+    assert response.headers["Content-Type"] == "application/x-ndjson; charset=utf-8"
+    assert response.headers["Content-Disposition"] == 'attachment; filename="exp.jsonl"'
+    (line,) = text.splitlines()
+    row = json.loads(line)
+    assert set(row) == set(EXPORT_COLUMNS)
+    expected = {
+        "prediction_id": "p1",
+        "experiment_id": "exp",
+        "variant": "A",
+        "model_version": "v1",
+        "fallback_reason": None,
+        "pair": "EUR/USD",
+        "candle": "t:10800000",
+        "signal": "long",
+        "confidence": 0.75,
+        "outcome": "loss",
+        "pnl_pips": -4.5,
+        "label": None,
+        "b_signal": None,
+    }
+    assert row.items() >= expected.items()
+    assert (row["at"], row["candle_time"], row["closed_at"]) == (
+        "2025-10-16T09:00:00.000000Z",
+        "1970-01-01T03:00:00.000000Z",
+        "2025-10-17T00:00:00.000000Z",
+    )
+
+
+async def test_csv_has_the_same_rows_under_a_header(client: Client, write: Write) -> None:
+    reason = 'version v2: failed, "badly"'
+    await write(exposure("p1"), exposure("p2", fallback_reason=reason))
+    response, text = await fetch(client, "?format=csv")
+    assert response.headers["Content-Type"] == "text/csv; charset=utf-8"
+    assert response.headers["Content-Disposition"] == 'attachment; filename="exp.csv"'
+    rows = list(csv.DictReader(io.StringIO(text, newline="")))
+    lines = [json.loads(line) for line in (await fetch(client))[1].splitlines()]
+    assert tuple(rows[0]) == EXPORT_COLUMNS
+    assert rows == [{name: "" if value is None else str(value) for name, value in line.items()} for line in lines]
+    assert rows[1]["fallback_reason"] == reason
+
+
+async def test_nothing_recorded_is_an_empty_file_or_a_header(client: Client) -> None:
+    assert (await fetch(client))[1] == ""
+    assert (await fetch(client, "?format=csv"))[1] == ",".join(EXPORT_COLUMNS) + "\r\n"
+
+
+@pytest.mark.parametrize("count", [PIECE_ROWS, 2 * PIECE_ROWS + 1])
+async def test_every_row_comes_once_over_several_pieces(
+    client: Client,
+    write: Write,
+    count: int,
+) -> None:
+    await write(*(exposure(f"p{n:05}", n % 7) for n in range(count)))
+    _, text = await fetch(client)
+    assert [json.loads(line)["prediction_id"] for line in text.splitlines()] == [f"p{n:05}" for n in range(count)]
+
+
+async def test_another_format_is_a_422(call: Call) -> None:
+    answer = await call("GET", f"{URL}?format=xml")
+    assert (answer.status, answer.details) == (
+        422,
+        [{"path": "format", "message": "'xml' is not known, expected one of jsonl, csv"}],
+    )
+
+
+def breaks_after(rows: int) -> Any:  # noqa: ANN401 - takes a method's place
+    def export(*_: object) -> Iterator[dict[str, Any]]:
+        for n in range(rows):
+            yield dict.fromkeys(EXPORT_COLUMNS, n)
+        raise StoreUnavailable("the database is gone")
+
+    return export
+
+
+async def test_a_store_that_fails_before_the_first_row_is_a_503(
+    call: Call,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(RelationalStore, "export", breaks_after(0))
+    assert (await call("GET", URL)).code == "STORE_UNAVAILABLE"
+
+
+async def test_a_store_that_fails_in_the_middle_cuts_the_connection(
+    client: Client,
+    monkeypatch: pytest.MonkeyPatch,
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    monkeypatch.setattr(RelationalStore, "export", breaks_after(2 * PIECE_ROWS))
+    response = await client.get(URL)
+    with pytest.raises(aiohttp.ClientPayloadError):
+        await response.read()
+    assert f"GET {URL} broke off" in caplog.text
+    assert "the database is gone" in caplog.text
+
+
+async def test_a_client_that_goes_away_is_no_failure(
+    client: Client,
+    write: Write,
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    await write(*(exposure(f"p{n:05}") for n in range(20 * PIECE_ROWS)))
+    response = await client.get(URL)
+    await response.content.readline()
+    response.close()
+    assert (await fetch(client))[1].count("\n") == 20 * PIECE_ROWS
+    assert "failed" not in caplog.text
+    assert "broke off" not in caplog.text

@@ -1,0 +1,175 @@
+"""Changes among several workers, of which one does not do as it should."""
+
+from __future__ import annotations
+
+import asyncio
+import tempfile
+import time
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+import msgspec
+import pytest
+from aiohttp import ClientWebSocketResponse, web
+
+from core.registry import Registry
+from core.repository import Repository
+from core.state import State
+from server.keeper import members
+from server.keeper.keeper import Keeper
+from server.keeper.protocol import (
+    MEMBERS_PATH,
+    Abort,
+    Applied,
+    Apply,
+    Prepare,
+    Ready,
+    ToKeeper,
+    ToWorker,
+    decode_for_worker,
+    encode,
+)
+from server.link import Link
+from tests.server.conftest import Client
+from tests.server.keeper.conftest import EXPERIMENT, Call
+
+
+class Worker:
+    """A worker that does what the test says, beside the one of the `client` fixture that does as it should."""
+
+    def __init__(self, websocket: ClientWebSocketResponse) -> None:
+        self._websocket = websocket
+
+    async def hears(self) -> ToWorker:
+        message: ToWorker = decode_for_worker(await self._websocket.receive_str(timeout=10))
+        return message
+
+    async def says(self, message: ToKeeper) -> None:
+        await self._websocket.send_str(encode(message).decode())
+
+    async def goes(self) -> None:
+        await self._websocket.close()
+
+
+@pytest.fixture
+async def worker(client: Client) -> AsyncIterator[Worker]:
+    async with client.ws_connect(f"{MEMBERS_PATH}?pid=7") as websocket:
+        worker = Worker(websocket)
+        assert isinstance(await worker.hears(), Prepare)
+        assert isinstance(await worker.hears(), Apply)
+        yield worker
+
+
+@pytest.fixture
+def impatient(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(members, "CONFIRM_SECONDS", 0.3)
+    monkeypatch.setattr(members, "TAKE_BACK_SECONDS", 0.3)
+
+
+@pytest.mark.usefixtures("impatient")
+async def test_a_worker_that_never_is_ready_leaves_all_as_it_was(
+    worker: Worker, call: Call, keeper_itself: Keeper
+) -> None:
+    before = keeper_itself.state
+    answer = await call("POST", "/reversal/models/v2/switch")
+    assert (answer.status, answer.code) == (503, "STORE_UNAVAILABLE")
+    assert answer.error == "worker 7 did not confirm within 0.3 s: nothing is changed"
+    asked = await worker.hears()
+    assert isinstance(asked, Prepare)
+    assert asked.state.active == "v2"
+    assert await worker.hears() == Abort(asked.change)
+    assert await keeper_itself.read(lambda store: store.state()) == before
+    assert keeper_itself.members.active == "v1"
+
+
+@pytest.mark.usefixtures("impatient")
+async def test_a_worker_that_is_ready_and_does_not_apply_has_the_change_taken_back(
+    worker: Worker, call: Call, keeper_itself: Keeper
+) -> None:
+    assert (await call("POST", "/reversal/experiments", EXPERIMENT)).status == 201
+    before = keeper_itself.state
+    calling = asyncio.ensure_future(call("POST", "/reversal/experiments/exp/activate"))
+    asked = await worker.hears()
+    await worker.says(Ready(asked.change))
+    applied = await worker.hears()
+    assert isinstance(applied, Apply)
+    assert applied.until is not None
+    assert applied.until <= time.monotonic() + 0.3
+    answer = await calling
+    assert (answer.status, answer.code) == (503, "STORE_UNAVAILABLE")
+    # Both the store and the other worker are where they were, the latter before the caller knows.
+    stored = await keeper_itself.read(lambda store: store.state())
+    assert stored == keeper_itself.state == msgspec.structs.replace(before, revision=before.revision + 2)
+    assert (await call("GET", "/reversal/experiments")).data["experiments"][0]["status"] == "draft"
+    back = await worker.hears()
+    assert isinstance(back, Prepare)
+    assert back.state == stored
+    assert await worker.hears() == Apply(back.change)
+    await worker.says(Applied(back.change, "v1"))
+
+
+@pytest.mark.usefixtures("impatient", "client")
+async def test_what_another_replica_changed_is_confirmed_however_quick_the_workers_are(
+    keeper_itself: Keeper, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(keeper_itself, "_remember", lambda: time.sleep(0.6))
+    state = keeper_itself.state
+    changed = await keeper_itself.write(lambda store: store.change(state.revision, state.switching("v2")))
+    await keeper_itself.follow()
+    assert keeper_itself.state == changed
+    assert keeper_itself.members.active == "v2"
+
+
+async def test_a_worker_that_goes_in_the_middle_of_a_change_is_not_waited_for(worker: Worker, call: Call) -> None:
+    calling = asyncio.ensure_future(call("POST", "/reversal/models/v2/switch"))
+    assert isinstance(await worker.hears(), Prepare)
+    await worker.goes()
+    answer = await calling
+    assert answer.data == {"active_version": "v2", "previous_version": "v1"}
+
+
+async def test_a_worker_that_refuses_has_its_words_passed_on_and_the_others_forget(
+    worker: Worker, call: Call, keeper_itself: Keeper
+) -> None:
+    calling = asyncio.ensure_future(call("POST", "/reversal/models/v2/switch"))
+    asked = await worker.hears()
+    await worker.says(Ready(asked.change, "MODEL_UNAVAILABLE", "bundle v2: not today"))
+    answer = await calling
+    assert (answer.status, answer.code, answer.error) == (503, "MODEL_UNAVAILABLE", "bundle v2: not today")
+    assert await worker.hears() == Abort(asked.change)
+    assert keeper_itself.state.active is None
+
+
+async def test_a_worker_that_wakes_up_late_does_not_serve_what_was_taken_back(models: Path) -> None:
+    registry = Registry(Repository(models))
+    order = ("v1", "v2")
+    given = (Prepare(1, State(revision=1), order), Apply(1))
+    late = (Prepare(2, State(revision=2, active="v2"), order), Apply(2, time.monotonic() - 1))
+    answers: list[bytes] = []
+
+    async def keeper(request: web.Request) -> web.WebSocketResponse:
+        websocket = web.WebSocketResponse()
+        await websocket.prepare(request)
+        for message in (*given, *late, Prepare(3, State(revision=3), order)):
+            await websocket.send_str(encode(message).decode())
+        answers.extend([(await websocket.receive_str()).encode() for _ in range(4)])
+        done.set()
+        return websocket
+
+    done = asyncio.Event()
+    app = web.Application()
+    app.add_routes([web.get(MEMBERS_PATH, keeper)])
+    runner = web.AppRunner(app)
+    await runner.setup()
+    with tempfile.TemporaryDirectory(prefix="reversal-") as folder:
+        socket = Path(folder) / "keeper.sock"
+        await web.UnixSite(runner, socket).start()
+        link = Link(socket, registry)
+        following = await link.start()
+        await done.wait()
+        assert answers == [encode(answer) for answer in (Ready(1), Applied(1, "v1"), Ready(2), Ready(3))]
+        assert registry.serving.revision == 1
+        following.cancel()
+        await asyncio.wait([following])
+        await link.close()
+        await runner.cleanup()

@@ -1,0 +1,125 @@
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import pytest
+
+from core.store.interface import Outcome, OutcomeAnswer
+from server.keeper.handlers import outcomes
+from server.keeper.keeper import Keeper
+from server.keeper.schemas import MAX_OUTCOMES
+from tests.server.keeper.conftest import Call, Write
+from tests.server.keeper.records import exposure
+
+pytestmark = pytest.mark.usefixtures("running")
+
+URL = "/reversal/outcomes"
+
+
+@pytest.fixture(autouse=True)
+def no_waiting(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(outcomes, "DRAINED_ELSEWHERE_SECONDS", 0.0)
+
+
+async def report(call: Call, *items: object) -> dict[str, Any]:
+    answer = await call("POST", URL, {"outcomes": items})
+    assert answer.status == 200
+    data: dict[str, Any] = answer.data
+    return data
+
+
+def win(prediction_id: str, **more: object) -> dict[str, object]:
+    return {"prediction_id": prediction_id, "outcome": "win", **more}
+
+
+async def test_each_kind_has_its_own_answer(call: Call, write: Write, running: str) -> None:
+    await write(exposure("p1"), exposure("p2"))
+    data = await report(
+        call, win("p1", pnl_pips=12.5), win("p1", pnl_pips=12.5), win("p1", pnl_pips=1), win("p9"), {"outcome": "win"}
+    )
+    assert data == {
+        "recorded": 1,
+        "results": [
+            {"prediction_id": "p1", "status": "recorded"},
+            {"prediction_id": "p1", "status": "duplicate"},
+            {"prediction_id": "p1", "status": "contradicts"},
+            {"prediction_id": "p9", "status": "unknown"},
+            {
+                "prediction_id": None,
+                "status": "invalid",
+                "error": "prediction_id: missing",
+                "details": [{"path": "prediction_id", "message": "missing"}],
+            },
+        ],
+    }
+    assert (await report(call, win("p1", pnl_pips=12.5)))["results"][0]["status"] == "duplicate"
+    await call("POST", f"/reversal/experiments/{running}/stop")
+    late = await report(call, {"prediction_id": "p2", "outcome": "neutral"})
+    assert (late["recorded"], late["results"][0]["status"]) == (1, "late")
+
+
+async def test_an_answered_prediction_is_known_at_once(call: Call, write: Write) -> None:
+    for n in range(20):
+        await write(exposure(f"p{n}"))
+        assert (await report(call, win(f"p{n}")))["recorded"] == 1
+
+
+async def test_one_that_another_machine_has_not_drained_yet_is_found_at_the_second_try(
+    call: Call, write: Write, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    record = outcomes.record
+
+    async def drained_after_the_first_try(keeper: Keeper, given: Sequence[Outcome]) -> list[OutcomeAnswer]:
+        answers = await record(keeper, given)
+        monkeypatch.setattr(outcomes, "record", record)
+        await write(exposure("p1"), exposure("p2"))
+        return answers
+
+    monkeypatch.setattr(outcomes, "record", drained_after_the_first_try)
+    data = await report(call, win("p1"), win("p3"), win("p1"))
+    assert [result["status"] for result in data["results"]] == ["recorded", "unknown", "duplicate"]
+    assert data["recorded"] == 1
+
+
+@pytest.mark.parametrize(
+    ("item", "path", "named"),
+    [
+        (win("p1", outcome="draw"), "outcome", "p1"),
+        (win("p1", pnl_pips="3"), "pnl_pips", "p1"),
+        (win("p1", pnl_pips=1e7), "pnl_pips", "p1"),
+        (win("p1", closed_at="yesterday"), "closed_at", "p1"),
+        (win("p1", closed_at=1e300), "closed_at", "p1"),
+        (win(""), "prediction_id", ""),
+        (win("a b"), "prediction_id", "a b"),
+        ({"prediction_id": 7, "outcome": "win"}, "prediction_id", None),
+        ("p1", "", None),
+        (None, "", None),
+    ],
+)
+async def test_a_bad_item_is_told_and_spoils_nothing(
+    call: Call,
+    write: Write,
+    item: object,
+    path: str,
+    named: str | None,
+) -> None:
+    await write(exposure("p1"), exposure("p2"))
+    bad, good = (await report(call, item, win("p2", closed_at="2025-10-16T09:00:00Z")))["results"]
+    assert (bad["status"], bad["prediction_id"], bad["details"][0]["path"]) == ("invalid", named, path)
+    assert good["status"] == "recorded"
+
+
+async def test_an_empty_list_is_fine(call: Call) -> None:
+    assert await report(call) == {"results": [], "recorded": 0}
+
+
+@pytest.mark.parametrize("body", [{}, {"outcomes": {}}, {"outcomes": [0] * (MAX_OUTCOMES + 1)}, []])
+async def test_a_body_without_a_list_or_with_too_long_a_one_is_a_422(call: Call, body: object) -> None:
+    assert (await call("POST", URL, body)).status == 422
+
+
+async def test_the_longest_list(call: Call, write: Write) -> None:
+    ids = [f"p{n}" for n in range(MAX_OUTCOMES)]
+    await write(*(exposure(each, hour=n % 50) for n, each in enumerate(ids)))
+    assert (await report(call, *(win(each, pnl_pips=1) for each in ids)))["recorded"] == MAX_OUTCOMES

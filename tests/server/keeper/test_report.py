@@ -1,0 +1,41 @@
+from __future__ import annotations
+
+from core.decision import Signal
+from core.exposures import ShadowScore, candle_key_of_time
+from tests.server.keeper.conftest import EXPERIMENT, Call, Write
+from tests.server.keeper.records import AT, HOUR_MS, exposure
+
+SECTIONS = {"variants", "sample_ratio", "pairs", "differences", "verdict"}
+
+
+async def test_a_draft_has_a_report_that_says_not_yet(call: Call) -> None:
+    await call("POST", "/reversal/experiments", EXPERIMENT)
+    answer = await call("GET", "/reversal/experiments/exp/report")
+    assert answer.status == 200
+    assert answer.data.items() >= {**EXPERIMENT, "status": "draft"}.items()
+    assert set(answer.data) > SECTIONS
+    assert answer.data["verdict"]["word"] == "not yet"
+
+
+async def test_the_report_has_what_was_recorded(call: Call, write: Write, running: str) -> None:
+    for n in range(30):
+        variant = "AB"[n % 2]
+        await write(exposure(f"p{n}", n // 2, variant=variant, version=f"v{n % 2 + 1}", user=f"u{n}"))
+    outcomes = [{"prediction_id": f"p{n}", "outcome": "win" if n % 2 else "loss", "pnl_pips": 3} for n in range(30)]
+    await call("POST", "/reversal/outcomes", {"outcomes": outcomes})
+    data = (await call("GET", f"/reversal/experiments/{running}/report")).data
+    assert data["pairs"] is None
+    assert [data["variants"][variant]["predictions"] for variant in "AB"] == [15, 15]
+    assert data["sample_ratio"]["users"] == {"A": 15, "B": 15}
+
+
+async def test_a_shadow_report_shows_the_pairs_and_where_they_disagree(call: Call, write: Write) -> None:
+    await call("POST", "/reversal/experiments", {**EXPERIMENT, "mode": "shadow"})
+    await call("POST", "/reversal/experiments/exp/activate")
+    for n in range(4):
+        key = candle_key_of_time(n * HOUR_MS)
+        b_signal: Signal = "hold" if n == 3 else "long"
+        await write(exposure(f"p{n}", n), ShadowScore(AT + n, "exp", "EUR/USD", "1h", key, "long", 0.75, b_signal, 0.6))
+    pairs = (await call("GET", "/reversal/experiments/exp/report")).data["pairs"]
+    (shown,) = pairs["disagreements"]
+    assert (shown["candle"], shown["a_signal"], shown["b_signal"]) == (candle_key_of_time(3 * HOUR_MS), "long", "hold")

@@ -1,0 +1,120 @@
+"""A worker without a keeper: the test itself says what is served, and reads what the journal holds."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from collections.abc import Awaitable, Callable
+from pathlib import Path
+from typing import Any
+
+from aiohttp import web
+
+from core.experiments import Experiment
+from core.exposures import Exposure, Record
+from core.journal import Journal
+from core.registry import Registry
+from core.repository import Repository
+from core.state import State
+from server.clock import Clock
+from server.errors import errors
+from server.handlers import compare, metrics, predict
+from server.keys import CLOCK, JOURNAL, METRICS, PREDICTOR, REGISTRY, SHADOW
+from server.metrics import Metrics
+from server.predictor import Predictor
+from server.settings import Settings
+from server.shadow import Shadow
+from tests.core import journals
+from tests.server.conftest import Client, assert_envelope
+
+USER_KEY = bytes(range(16))
+
+
+def experiment(**fields: Any) -> Experiment:  # noqa: ANN401
+    """A running one of v1 and v2. By its id, user123 falls to A and alice to B."""
+    running: dict[str, Any] = {
+        "experiment_id": "v30_vs_v31",
+        "name": "Test",
+        "variant_a": "v1",
+        "variant_b": "v2",
+        "traffic_split": 0.5,
+        "status": "active",
+        "created_at": 0,
+        "activated_at": 0,
+    }
+    return Experiment(**running | fields)
+
+
+class Worker:
+    """The application and what it is made of. `serve` has to be called before the first request."""
+
+    def __init__(self, settings: Settings, folder: Path) -> None:
+        self._folder = folder
+        self._repository = Repository(settings.models)
+        self.registry = Registry(self._repository)
+        self.metrics = Metrics()
+        self.journal = Journal(folder, bound_bytes=1 << 30, memory_records=1000)
+        self.shadow = Shadow(lambda: self.registry.serving, self.journal, self.metrics)
+        self.app = app = web.Application(middlewares=[errors])
+        app[REGISTRY], app[CLOCK] = self.registry, Clock(settings.timezone)
+        app[JOURNAL], app[METRICS], app[SHADOW] = self.journal, self.metrics, self.shadow
+        app[PREDICTOR] = Predictor(self.journal, self.metrics, self.shadow)
+        app.add_routes(
+            [
+                web.get("/metrics", metrics.metrics),
+                web.post("/predict", predict.legacy_predict),
+                web.post("/reversal/predict", predict.predict),
+                web.post("/reversal/predict_raw", predict.predict),
+                web.post("/reversal/predict/batch", predict.predict_batch),
+                web.post("/reversal/compare", compare.compare),
+            ]
+        )
+        self.client: Client
+
+    async def start(self, aiohttp_client: Callable[[web.Application], Awaitable[Client]]) -> None:
+        self.client = await aiohttp_client(self.app)
+
+    async def serve(
+        self, running: Experiment | None = None, *, active: str = "v1", without: tuple[str, ...] = ()
+    ) -> None:
+        """Apply a state as the keeper would send it."""
+
+        def change() -> None:
+            revision = self.registry.serving.revision + 1
+            state = State(
+                revision=revision, active=active, unloaded=without, experiment=running, user_key=USER_KEY.hex()
+            )
+            order = self._repository.listing().versions
+            self.registry.apply(self.registry.prepare(state, order))
+
+        await asyncio.to_thread(change)
+
+    async def post(self, path: str, body: object) -> tuple[int, dict[str, Any]]:
+        """The status and the envelope."""
+        headers = {"Content-Type": "application/json"}
+        response = await self.client.post(path, data=json.dumps(body), headers=headers)
+        answer: dict[str, Any] = await response.json()
+        assert_envelope(response.status, answer)
+        return response.status, answer
+
+    async def predict(self, body: object) -> dict[str, Any]:
+        """The data of an answer that must be one."""
+        status, answer = await self.post("/reversal/predict", body)
+        assert status == 200, answer
+        data: dict[str, Any] = answer["data"]
+        return data
+
+    async def records(self) -> list[Record]:
+        """What the journal holds now."""
+        return await asyncio.to_thread(journals.written, self._folder)
+
+    async def exposures(self) -> list[Exposure]:
+        """Those of them."""
+        return [record for record in await self.records() if isinstance(record, Exposure)]
+
+    async def numbers(self) -> dict[str, float]:
+        """What /metrics tells, by series."""
+        response = await self.client.get("/metrics")
+        assert response.status == 200
+        lines = (await response.text()).splitlines()
+        return {line.rpartition(" ")[0]: float(line.rpartition(" ")[2]) for line in lines if line[0] != "#"}

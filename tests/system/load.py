@@ -1,0 +1,159 @@
+"""Clients of a running server: many that keep asking and remember every answer, and one that manages."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import threading
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import Any, NamedTuple
+
+import aiohttp
+
+from tests.processes import post
+
+# So many requests go over one connection; a new one may be accepted by another worker.
+PER_CONNECTION = 25
+# After a connection was refused or lost.
+PAUSE_SECONDS = 0.02
+_MOST_ANSWERS = 200_000
+_TIMEOUT = aiohttp.ClientTimeout(total=30)
+
+Body = Callable[[int, int], dict[str, Any]]
+
+
+class Answer(NamedTuple):
+    """What one request got. Times are of time.monotonic(); status 0: the connection was lost, `error` tells how."""
+
+    sent: float
+    came: float
+    status: int
+    data: dict[str, Any]
+    error: str = ""
+
+    @property
+    def prediction_id(self) -> str | None:
+        """Where an experiment decided."""
+        return self.data.get("prediction_id")
+
+    @property
+    def experiment(self) -> str | None:
+        """Where an experiment decided."""
+        found = self.data.get("experiment")
+        return None if found is None else found["experiment_id"]
+
+
+def question(client: int, number: int) -> dict[str, Any]:
+    """A small prediction, fit for the bundles of the `models` fixture: one of 97 users on one of 50 windows."""
+    level = (number % 50) / 50
+    return {
+        "pair": ("EUR/USD", "GBP/USD", "USD/JPY")[client % 3],
+        "features": [[level, level]] * 4,
+        "user_id": f"user{(client * 31 + number) % 97}",
+    }
+
+
+class Load:
+    """Several clients on connections that are kept alive, in a thread of their own."""
+
+    def __init__(self, url: str, *, clients: int = 6, pause: float = 0.0, body: Body = question) -> None:
+        """`pause`: seconds between the answer and the next request of a client."""
+        self.clients = clients
+        self.answers: list[Answer] = []
+        self._url = f"{url}/reversal/predict"
+        self._pause = pause
+        self._body = body
+        self._ending = threading.Event()
+
+    @property
+    def refused(self) -> list[Answer]:
+        """Answers other than 200; lost connections are none."""
+        return [answer for answer in self.answers if answer.status not in (0, 200)]
+
+    @property
+    def lost(self) -> list[Answer]:
+        """Requests without an answer."""
+        return [answer for answer in self.answers if answer.status == 0]
+
+    @property
+    def answered_ids(self) -> set[str]:
+        """Of every prediction under an experiment."""
+        return {answer.prediction_id for answer in self.answers if answer.prediction_id is not None}
+
+    def since(self, moment: float) -> list[Answer]:
+        """Answers to what was sent after a moment."""
+        return [answer for answer in self.answers if answer.sent > moment]
+
+    def wait_for(self, count: int, seconds: float = 30) -> None:
+        """Until so many more have been answered."""
+        since = time.monotonic()
+        while sum(answer.status == 200 for answer in self.since(since)) < count:
+            assert time.monotonic() < since + seconds, f"fewer than {count} answers in {seconds} s"
+            time.sleep(0.01)
+
+    @contextmanager
+    def running(self) -> Iterator[Load]:
+        """Ask until the block ends."""
+        thread = threading.Thread(target=lambda: asyncio.run(self._all()), name="load")
+        thread.start()
+        try:
+            yield self
+        finally:
+            self._ending.set()
+            thread.join()
+
+    async def _all(self) -> None:
+        await asyncio.gather(*(self._client(number) for number in range(self.clients)))
+
+    async def _client(self, client: int) -> None:
+        number = 0
+        while not self._done():
+            async with aiohttp.ClientSession(timeout=_TIMEOUT) as session:
+                for number in range(number, number + PER_CONNECTION):  # noqa: B020 - it goes on counting
+                    if self._done():
+                        break
+                    answer = await self._ask(session, json.dumps(self._body(client, number)).encode())
+                    self.answers.append(answer)
+                    await asyncio.sleep(self._pause if answer.status else PAUSE_SECONDS)
+
+    def _done(self) -> bool:
+        return self._ending.is_set() or len(self.answers) >= _MOST_ANSWERS
+
+    async def _ask(self, session: aiohttp.ClientSession, body: bytes) -> Answer:
+        sent = time.monotonic()
+        headers = {"Content-Type": "application/json"}
+        try:
+            async with session.post(self._url, data=body, headers=headers) as response:
+                answer = await response.json()
+                came = time.monotonic()
+                return Answer(sent, came, response.status, answer["data"] or {}, answer["error"] or "")
+        except (aiohttp.ClientError, OSError) as error:
+            return Answer(sent, time.monotonic(), 0, {}, repr(error))
+
+
+def create(url: str, experiment_id: str, **fields: object) -> None:
+    """A draft that compares v1 with v2."""
+    body = {"experiment_id": experiment_id, "name": "Test", "variant_a": "v1", "variant_b": "v2", "traffic_split": 0.5}
+    status, answer = post(f"{url}/reversal/experiments", body | fields)
+    assert status == 201, answer
+
+
+def change(url: str, path: str) -> dict[str, Any]:
+    """A management call that must succeed; its data."""
+    status, answer = post(f"{url}/reversal/{path}")
+    assert status == 200, answer
+    data: dict[str, Any] = answer["data"]
+    return data
+
+
+def start_experiment(url: str, experiment_id: str, **fields: object) -> None:
+    """One that is active when this returns."""
+    create(url, experiment_id, **fields)
+    change(url, f"experiments/{experiment_id}/activate")
+
+
+def tell(figures: str) -> None:
+    """What a run showed; pytest has it with -s, and where the test fails."""
+    print(figures)  # noqa: T201 - its only way out

@@ -1,0 +1,159 @@
+"""A change holds for every worker before the call returns, whatever the workers go through meanwhile."""
+
+from __future__ import annotations
+
+import os
+import random
+import secrets
+import signal
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import NamedTuple
+
+from tests.processes import Server, get, post, serving
+from tests.system.load import Answer, Load, change, create, question, start_experiment, tell
+from tests.system.waiting import wait_until
+
+WORKERS = 4
+CHANGES = 100
+
+
+class Period(NamedTuple):
+    """A state: the experiment, and the version that answers where there is none.
+
+    begun: when the call that began it was sent. ended: when the call that ended it returned.
+    """
+
+    experiment: str | None
+    active: str
+    begun: float
+    ended: float
+
+
+class Timeline:
+    """The states that the management calls made, in order."""
+
+    def __init__(self, server: Server, active: str) -> None:
+        self.periods = [Period(None, active, time.monotonic(), float("inf"))]
+        self._url = server.url
+
+    def change(self, path: str, *, experiment: str | None, active: str) -> None:
+        sent = time.monotonic()
+        change(self._url, path)
+        self.periods[-1] = self.periods[-1]._replace(ended=time.monotonic())
+        self.periods.append(Period(experiment, active, sent, float("inf")))
+
+    def activate(self, experiment: str) -> None:
+        self.change(f"experiments/{experiment}/activate", experiment=experiment, active=self.periods[-1].active)
+
+    def stop(self) -> None:
+        running = self.periods[-1].experiment
+        self.change(f"experiments/{running}/stop", experiment=None, active=self.periods[-1].active)
+
+    def switch(self, version: str) -> None:
+        self.change(f"models/{version}/switch", experiment=self.periods[-1].experiment, active=version)
+
+    def fits(self, answer: Answer) -> bool:
+        """Whether a state that may have held between the request and its answer explains the answer."""
+        return any(
+            period.experiment == answer.experiment
+            and (period.experiment is not None or period.active == answer.data["model_version"])
+            for period in self.periods
+            if period.begun <= answer.came and answer.sent <= period.ended
+        )
+
+
+def test_100_changes_under_load_and_no_answer_under_a_state_that_had_ended(models: Path, tmp_path: Path) -> None:
+    seed = secrets.randbits(32)
+    tell(f"seed {seed}")
+    chance = random.Random(seed)  # noqa: S311 - moments, not secrets
+    with serving("--models", str(models), state=tmp_path, REVERSAL_WORKERS=str(WORKERS)) as server:
+        names = [f"change-{number}" for number in range(CHANGES)]
+        for name in names:
+            create(server.url, name)
+        timeline = Timeline(server, "v1")
+        load = Load(server.url, clients=8)
+        with load.running():
+            load.wait_for(50)
+            for number, name in enumerate(names):
+                if number % 33 == 20:  # its replacement comes in the middle of the changes that follow
+                    os.kill(chance.choice(server.workers), signal.SIGKILL)
+                timeline.activate(name)
+                time.sleep(chance.uniform(0, 0.03))
+                if number % 2:
+                    timeline.stop()
+                    time.sleep(chance.uniform(0, 0.03))
+                if number % 10 == 0:
+                    timeline.switch("v2" if timeline.periods[-1].active == "v1" else "v1")
+            wait_until(lambda: len(server.workers) == WORKERS)
+            load.wait_for(100)
+        workers = server.workers
+        log = server.stop()
+    assert not load.refused
+    assert "Traceback" not in log
+    answers = [answer for answer in load.answers if answer.status]
+    under = {answer.experiment for answer in answers} - {None}
+    tell(f"{len(answers)} answers, {len(under)} experiments seen by them, {len(load.lost)} lost with killed workers")
+    assert len(under) > CHANGES / 2
+    wrong = [answer for answer in answers if not timeline.fits(answer)]
+    assert not wrong
+    assert len(workers) == WORKERS
+
+
+def test_a_worker_that_starts_between_changes_serves_the_present_state(models: Path, tmp_path: Path) -> None:
+    with serving("--models", str(models), state=tmp_path, REVERSAL_WORKERS="1") as server:
+        change(server.url, "models/v2/switch")
+        start_experiment(server.url, "before")
+        (killed,) = server.workers
+        os.kill(killed, signal.SIGKILL)
+        wait_until(lambda: len(server.workers) == 1 and killed not in server.workers)
+        # The only worker: every answer is of the new one.
+        for number in range(20):
+            body = question(0, number)
+            status, answer = post(f"{server.url}/reversal/predict", body)
+            assert status == 200
+            assert answer["data"]["experiment"]["experiment_id"] == "before"
+            status, answer = post(f"{server.url}/reversal/predict", body | {"user_id": None})
+            assert answer["data"]["model_version"] == "v2"
+
+
+def test_a_worker_that_does_not_confirm_makes_a_503_and_nothing_is_changed(models: Path, tmp_path: Path) -> None:
+    with serving("--models", str(models), state=tmp_path, REVERSAL_WORKERS="2") as server:
+        create(server.url, "refused")
+        load = Load(server.url, clients=2, pause=0.02)
+        with load.running():
+            load.wait_for(10)
+            with stopped(server.workers[0]):
+                status, answer = post(f"{server.url}/reversal/experiments/refused/activate")
+                assert (status, answer["code"]) == (503, "STORE_UNAVAILABLE")
+                assert "did not confirm within 10 s: nothing is changed" in answer["error"]
+                shown = get(f"{server.url}/reversal/experiments")[1]["data"]["experiments"]
+                assert [experiment["status"] for experiment in shown] == ["draft"]
+            load.wait_for(50)
+        assert not load.refused
+        assert not load.lost
+        assert {answer.experiment for answer in load.answers} == {None}
+        with load_after(server) as after:
+            change(server.url, "experiments/refused/activate")
+            moment = time.monotonic()
+            after.wait_for(100)
+        assert {answer.experiment for answer in after.since(moment)} == {"refused"}
+
+
+@contextmanager
+def stopped(pid: int) -> Iterator[None]:
+    """A process that does nothing for a while."""
+    os.kill(pid, signal.SIGSTOP)
+    try:
+        yield
+    finally:
+        os.kill(pid, signal.SIGCONT)
+
+
+@contextmanager
+def load_after(server: Server) -> Iterator[Load]:
+    """Some more clients."""
+    with Load(server.url).running() as load:
+        yield load

@@ -1,0 +1,123 @@
+"""Kill -9 at random moments under load: what was answered is in the store, once."""
+
+from __future__ import annotations
+
+import os
+import random
+import secrets
+import signal
+import socket
+import time
+from collections import Counter
+from pathlib import Path
+
+import pytest
+
+from core.store.opening import open_store
+from tests.processes import Server, alive, get, serving
+from tests.system.load import Load, start_experiment, tell
+from tests.system.waiting import wait_until
+
+ROUNDS = 10
+WORKERS = 2
+EXPERIMENT = "kill"
+
+
+def test_ten_kills_lose_no_answered_prediction_and_count_none_twice(models: Path, tmp_path: Path) -> None:
+    answered: set[str] = set()
+    for number in range(ROUNDS):
+        seed = secrets.randbits(32)
+        chance = random.Random(seed)  # noqa: S311 - moments, not secrets
+        kill = KINDS[number % len(KINDS)]
+        with serving("--models", str(models), state=tmp_path, REVERSAL_WORKERS=str(WORKERS)) as server:
+            if number == 0:
+                start_experiment(server.url, EXPERIMENT)
+            load = Load(server.url)
+            with load.running():
+                time.sleep(chance.uniform(0.1, 0.8))
+                kill(server, load, chance)
+            log = server.log
+        ids = load.answered_ids
+        tell(f"round {number}: {kill.__name__}, seed {seed}, {len(ids)} answered, {len(load.lost)} lost")
+        assert ids
+        assert not load.refused
+        # The experiment goes on after every start.
+        assert all(answer.experiment == EXPERIMENT for answer in load.answers if answer.status)
+        assert not ids & answered
+        assert "Traceback" not in log
+        answered |= ids
+    with serving("--models", str(models), state=tmp_path) as server:
+        status, answer = get(f"{server.url}/reversal/experiments/{EXPERIMENT}/metrics")
+        assert status == 200
+        server.stop()
+        assert server.process.returncode == 0
+    assert_stored(f"sqlite:///{tmp_path}/state.db", EXPERIMENT, answered)
+    variants = answer["data"]["variants"].values()
+    assert sum(variant["metrics"]["count"] for variant in variants) >= len(answered)
+    assert not list(tmp_path.glob("journals/*/*.jsonl"))
+
+
+def assert_stored(url: str, experiment_id: str, answered: set[str]) -> None:
+    """Every answered id is in the store once, and the sums are those of the rows."""
+    store = open_store(url)
+    try:
+        rows = list(store.export(experiment_id))
+        tallies = store.tally(experiment_id)
+    finally:
+        store.close()
+    ids = [row["prediction_id"] for row in rows]
+    assert len(ids) == len(set(ids))
+    assert not answered - set(ids)
+    tell(f"{len(answered)} answered, {len(ids)} stored: {len(ids) - len(answered)} whose answer nobody saw")
+    for variant, tally in tallies.items():
+        own = [row for row in rows if row["variant"] == variant]
+        assert tally.fallbacks == tally.unrecorded == 0
+        assert tally.predictions == len(own)
+        assert {signal: n for signal, n in tally.signals.items() if n} == Counter(row["signal"] for row in own)
+        assert tally.confidence == pytest.approx(sum(row["confidence"] for row in own))
+        assert tally.users == len({row["user"] for row in own})
+
+
+def kill_everything(server: Server, load: Load, chance: random.Random) -> None:  # noqa: ARG001 - all kinds look alike
+    server.kill()
+
+
+def kill_a_worker(server: Server, load: Load, chance: random.Random) -> None:
+    """The others go on, and it is replaced; then the machine is switched off as well."""
+    before = set(server.workers)
+    killed = chance.choice(sorted(before))
+    os.kill(killed, signal.SIGKILL)
+    wait_until(lambda: len(server.workers) == WORKERS and killed not in server.workers)
+    load.wait_for(50)
+    (replacement,) = set(server.workers) - before
+    time.sleep(chance.uniform(0.1, 0.5))
+    assert alive(replacement)
+    server.kill()
+
+
+def kill_the_keeper(server: Server, load: Load, chance: random.Random) -> None:  # noqa: ARG001 - likewise
+    """The workers cannot go on without it, and end by themselves."""
+    pids = server.pids
+    os.kill(server.process.pid, signal.SIGKILL)
+    server.process.wait()
+    assert_all_end(server, pids)
+
+
+def kill_the_manager(server: Server, load: Load, chance: random.Random) -> None:  # noqa: ARG001 - likewise
+    """Without it nobody would replace a worker: all end, and the exit code tells."""
+    pids = server.pids
+    os.kill(server.manager, signal.SIGKILL)
+    assert server.process.wait(30) == 1
+    assert_all_end(server, pids)
+
+
+KINDS = (kill_everything, kill_a_worker, kill_the_keeper, kill_the_manager)
+
+
+def assert_all_end(server: Server, pids: list[int]) -> None:
+    """No process of it goes on, and another server can have the port."""
+    wait_until(lambda: not any(map(alive, pids)))
+    with socket.socket() as port:
+        port.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        port.bind(("127.0.0.1", int(server.url.rpartition(":")[2])))
+        port.listen()

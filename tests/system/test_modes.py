@@ -1,0 +1,76 @@
+"""Shadow mode and guardrails, from a client's request to the report."""
+
+from __future__ import annotations
+
+from collections import Counter
+from pathlib import Path
+from typing import Any
+
+from tests.processes import Server, get, serving
+from tests.system.load import Load, question, start_experiment, tell
+from tests.system.waiting import wait_until
+
+# question() has 50 windows, in one of three pairs.
+CANDLES = 150
+
+
+def test_in_shadow_mode_a_answers_everybody_and_every_candle_becomes_one_pair(models: Path) -> None:
+    def with_and_without_user(client: int, number: int) -> dict[str, Any]:
+        return question(client, number) | ({} if number % 2 else {"user_id": None})
+
+    with serving("--models", str(models), REVERSAL_WORKERS="2") as server:
+        start_experiment(server.url, "shadow", mode="shadow")
+        load = Load(server.url, body=with_and_without_user)
+        with load.running():
+            load.wait_for(600)
+        assert not load.refused
+        assert not load.lost
+        assert {answer.data["model_version"] for answer in load.answers} == {"v1"}
+        assert {answer.data["experiment"]["variant"] for answer in load.answers} == {"A"}
+        wait_until(lambda: report(server, "shadow")["pairs"]["candles"] == CANDLES)
+        found = report(server, "shadow")
+    assert found["variants"]["A"]["predictions"] == len(load.answers)
+    assert found["variants"]["B"]["predictions"] == found["variants"]["B"]["unique_candles"] == CANDLES
+    # v1 says hold below 0.5, v2 below 0.6; short or long is the other stage's matter, which both have in common.
+    a, b = Counter[str](), Counter[str]()
+    for signal, row in found["pairs"]["table"].items():
+        for other, count in row.items():
+            a[signal] += count
+            b[other] += count
+    assert (a["hold"], b["hold"]) == (75, 90)
+    assert found["pairs"]["table"]["hold"]["hold"] == 75
+    assert found["pairs"]["agreement"]["estimate"] == 135 / CANDLES
+    assert len(found["pairs"]["disagreements"]) == 15
+
+
+def test_a_guardrail_stops_an_experiment_by_itself_and_says_why(models: Path) -> None:
+    with serving("--models", str(models), REVERSAL_WORKERS="2") as server:
+        # No answer takes less than a microsecond.
+        start_experiment(server.url, "guarded", guardrails={"max_p99_ms": 0.001})
+        load = Load(server.url, clients=2, pause=0.005)
+        with load.running():
+            wait_until(lambda: shown(server)["status"] == "stopped")
+            load.wait_for(50)
+        assert not load.refused
+        assert not load.lost
+        assert load.answers[0].experiment == "guarded"
+        assert load.answers[-1].experiment is None
+        reason = shown(server)["stop_reason"]
+        tell(reason)
+        assert reason.startswith("guardrail max_p99_ms: 100.00% of ")
+        assert reason.endswith(" answers of variant A (v1) took over 0.001 ms, 1.00% are allowed")
+        log = server.stop()
+    assert f"experiment guarded is stopped: {reason}" in log
+
+
+def report(server: Server, experiment_id: str) -> dict[str, Any]:
+    status, answer = get(f"{server.url}/reversal/experiments/{experiment_id}/report")
+    assert status == 200, answer
+    data: dict[str, Any] = answer["data"]
+    return data
+
+
+def shown(server: Server) -> dict[str, Any]:
+    (experiment,) = get(f"{server.url}/reversal/experiments")[1]["data"]["experiments"]
+    found: dict[str, Any] = experiment
+    return found

@@ -1,0 +1,98 @@
+"""PostgreSQL goes away and comes back under load: predictions never notice, and nothing is lost."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+from pathlib import Path
+
+from tests import postgres as databases
+from tests.postgres import Server as Postgres
+from tests.processes import Server, get, post, serving
+from tests.system.load import Load, change, create, start_experiment, tell
+from tests.system.test_kill import assert_stored
+from tests.system.waiting import wait_until
+
+OUTAGE_SECONDS = 10.0
+WORKERS = 2
+
+
+def test_ten_seconds_without_postgres_under_load(models: Path, tmp_path: Path, postgres: Postgres) -> None:
+    with databases.database(postgres.url) as url:
+        arguments = ["--models", str(models), "--state-url", url, "--workers", str(WORKERS)]
+        with serving(*arguments, state=tmp_path) as server:
+            start_experiment(server.url, "outage")
+            create(server.url, "other")
+            load = Load(server.url, clients=4, pause=0.005)
+            with load.running():
+                load.wait_for(100)
+                with away(postgres) as since:
+                    for path in ("experiments/other/activate", "experiments/outage/stop", "models/v2/switch"):
+                        status, answer = post(f"{server.url}/reversal/{path}")
+                        assert (status, answer["code"]) == (503, "STORE_UNAVAILABLE"), answer
+                    status, answer = get(f"{server.url}/reversal/experiments/outage/metrics")
+                    assert (status, answer["code"]) == (503, "STORE_UNAVAILABLE"), answer
+                    # What waits is on disk.
+                    assert any(file.stat().st_size for file in tmp_path.glob("journals/*/*.jsonl"))
+                    time.sleep(max(0.0, since + OUTAGE_SECONDS - time.monotonic()))
+                    outage = len(load.since(since))
+                load.wait_for(100)
+                # By itself: nobody has to ask, or to start anything again.
+                wait_until(lambda: "the store takes writes again" in server.log)
+                assert change(server.url, "models/v2/switch")["previous_version"] == "v1"
+            assert not load.refused
+            assert not load.lost
+            assert {answer.experiment for answer in load.answers} == {"outage"}
+            tell(f"{outage} predictions answered while PostgreSQL was away, of {len(load.answers)}")
+            log = server.stop()
+            assert server.process.returncode == 0
+        assert "Traceback" not in log
+        assert_stored(url, "outage", load.answered_ids)
+
+
+def test_a_stop_and_a_start_without_postgres_lose_nothing_and_serve_the_state_last_seen(
+    models: Path, tmp_path: Path, postgres: Postgres
+) -> None:
+    with databases.database(postgres.url) as url:
+        arguments = ["--models", str(models), "--state-url", url, "--workers", str(WORKERS)]
+        with ExitStack() as outage:
+            with serving(*arguments, state=tmp_path) as server, few(server).running() as before:
+                change(server.url, "models/v2/switch")
+                start_experiment(server.url, "start")
+                since = time.monotonic()
+                before.wait_for(50)
+                outage.enter_context(away(postgres))
+                before.wait_for(100)
+                server.stop()
+                assert server.process.returncode == 0
+            with serving(*arguments, state=tmp_path) as server:
+                with few(server).running() as after:
+                    after.wait_for(100)
+                    assert get(f"{server.url}/health")[1]["model_version"] == "v2"
+                    assert post(f"{server.url}/reversal/models/v1/switch")[0] == 503
+                    outage.close()
+                    wait_until(lambda: post(f"{server.url}/reversal/models/v1/switch")[0] == 200)
+                    after.wait_for(100)
+                server.stop()
+                assert server.process.returncode == 0
+        for load in (before, after):
+            assert not load.refused
+            assert {answer.experiment for answer in load.since(since) if answer.status} == {"start"}
+        assert not after.lost
+        assert_stored(url, "start", before.answered_ids | after.answered_ids)
+
+
+def few(server: Server) -> Load:
+    return Load(server.url, clients=2, pause=0.005)
+
+
+@contextmanager
+def away(postgres: Postgres) -> Iterator[float]:
+    """PostgreSQL is stopped, and started again unless that has been done; since when it is away."""
+    postgres.stop()
+    try:
+        yield time.monotonic()
+    finally:
+        if not postgres.running:
+            postgres.start()

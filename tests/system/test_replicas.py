@@ -1,0 +1,158 @@
+"""Two machines, each with its keeper and its journals, on one PostgreSQL."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import pytest
+
+from tests import postgres as databases
+from tests.postgres import Server as Postgres
+from tests.processes import Server, get, post, serving
+from tests.system.load import Load, change, question, start_experiment
+from tests.system.test_kill import assert_stored
+from tests.system.waiting import wait_until
+
+
+class Replicas(NamedTuple):
+    """Two servers on one store, and its URL."""
+
+    one: Server
+    other: Server
+    store: str
+
+
+@pytest.fixture(scope="module")
+def replicas(models: Path, tmp_path_factory: pytest.TempPathFactory, postgres: Postgres) -> Iterator[Replicas]:
+    with (
+        databases.database(postgres.url) as url,
+        replica(models, tmp_path_factory, url) as one,
+        replica(models, tmp_path_factory, url) as other,
+    ):
+        yield Replicas(one, other, url)
+        for server in (one, other):
+            log = server.stop()
+            assert server.process.returncode == 0
+            assert "Traceback" not in log
+
+
+@contextmanager
+def replica(models: Path, folders: pytest.TempPathFactory, url: str) -> Iterator[Server]:
+    journals = folders.mktemp("journals")
+    arguments = ["--models", str(models), "--state-url", url, "--journals", str(journals)]
+    with serving(*arguments, REVERSAL_WORKERS="2") as server:
+        yield server
+
+
+def predict(server: Server, **fields: object) -> dict[str, Any]:
+    """The data of an answer, or the error of a refusal."""
+    _, answer = post(f"{server.url}/reversal/predict", question(0, 1) | fields)
+    data: dict[str, Any] = answer["data"] or answer
+    return data
+
+
+def experiments(server: Server) -> dict[str, Any]:
+    """All of them by id, as a replica shows them."""
+    return {it["experiment_id"]: it for it in get(f"{server.url}/reversal/experiments")[1]["data"]["experiments"]}
+
+
+def both_workers(server: Server, condition: Callable[[dict[str, Any]], bool], **fields: object) -> bool:
+    """Whether twenty answers in a row, of whichever worker, are as they should be."""
+    return all(condition(predict(server, **fields)) for _ in range(20))
+
+
+def test_activation_and_stop_hold_for_the_other_replica(replicas: Replicas) -> None:
+    start_experiment(replicas.one.url, "activated")
+    wait_until(lambda: both_workers(replicas.other, lambda data: data.get("experiment") is not None))
+    # Users keep their variant on every machine.
+    for number in range(30):
+        assert (
+            predict(replicas.one, user_id=f"user{number}")["experiment"]
+            == predict(replicas.other, user_id=f"user{number}")["experiment"]
+        )
+    change(replicas.other.url, "experiments/activated/stop")
+    wait_until(lambda: both_workers(replicas.one, lambda data: "experiment" not in data))
+    shown = {
+        it["experiment_id"]: it for it in get(f"{replicas.one.url}/reversal/experiments")[1]["data"]["experiments"]
+    }
+    assert shown["activated"]["status"] == "stopped"
+
+
+def test_a_switch_holds_for_the_other_replica(replicas: Replicas) -> None:
+    change(replicas.one.url, "models/v2/switch")
+    wait_until(lambda: both_workers(replicas.other, lambda data: data["model_version"] == "v2"))
+    assert change(replicas.other.url, "models/v1/switch") == {"active_version": "v1", "previous_version": "v2"}
+    wait_until(lambda: both_workers(replicas.one, lambda data: data["model_version"] == "v1"))
+
+
+def test_unload_and_load_hold_for_the_other_replica(replicas: Replicas) -> None:
+    change(replicas.one.url, "models/v2/unload")
+    wait_until(lambda: both_workers(replicas.other, lambda data: data.get("model_version") is None, version="v2"))
+    change(replicas.other.url, "models/v2/load")
+    wait_until(lambda: both_workers(replicas.one, lambda data: data.get("model_version") == "v2", version="v2"))
+
+
+def test_the_counts_of_both_replicas_add_up(replicas: Replicas) -> None:
+    answered: set[str] = set()
+
+    def under_the_experiment(data: dict[str, Any]) -> bool:
+        answered.update({data["prediction_id"]} if "prediction_id" in data else ())
+        return "experiment" in data
+
+    start_experiment(replicas.one.url, "counted")
+    wait_until(lambda: both_workers(replicas.other, under_the_experiment))
+    one, other = Load(replicas.one.url, clients=3), Load(replicas.other.url, clients=3)
+    with one.running(), other.running():
+        one.wait_for(200)
+        other.wait_for(200)
+    for load in (one, other):
+        assert not load.refused
+        assert not load.lost
+    answered |= one.answered_ids | other.answered_ids
+    # Either replica tells of both, as soon as the other one has drained its journals.
+    wait_until(lambda: counted(replicas.one) == counted(replicas.other) == len(answered))
+    change(replicas.one.url, "experiments/counted/stop")
+    assert_stored(replicas.store, "counted", answered)
+
+
+def counted(server: Server) -> int:
+    _, answer = get(f"{server.url}/reversal/experiments/counted/metrics")
+    return sum(variant["metrics"]["count"] for variant in answer["data"]["variants"].values())
+
+
+def test_outcomes_of_predictions_that_the_other_replica_answered(replicas: Replicas) -> None:
+    start_experiment(replicas.one.url, "outcomes")
+    wait_until(lambda: both_workers(replicas.other, lambda data: data.get("experiment") is not None))
+    # At once: the replica that is told may not know the prediction yet.
+    for _ in range(5):
+        prediction_id = predict(replicas.one)["prediction_id"]
+        body = {"outcomes": [{"prediction_id": prediction_id, "outcome": "win", "pnl_pips": 4.5}]}
+        _, answer = post(f"{replicas.other.url}/reversal/outcomes", body)
+        assert answer["data"]["results"] == [{"prediction_id": prediction_id, "status": "recorded"}]
+    change(replicas.one.url, "experiments/outcomes/stop")
+
+
+def test_both_activate_at_once_and_one_experiment_is_active_everywhere(replicas: Replicas) -> None:
+    for name, server in (("race-1", replicas.one), ("race-2", replicas.other)):
+        body = {"experiment_id": name, "name": "Race", "variant_a": "v1", "variant_b": "v2", "traffic_split": 0.5}
+        assert post(f"{server.url}/reversal/experiments", body)[0] == 201
+    with ThreadPoolExecutor(2) as pool:
+        calls = [
+            pool.submit(change, server.url, f"experiments/{name}/activate")
+            for name, server in (("race-1", replicas.one), ("race-2", replicas.other))
+        ]
+        for call in calls:
+            call.result()
+    (active,) = [name for name, it in experiments(replicas.one).items() if it["active"]]
+    assert active in ("race-1", "race-2")
+    for server in replicas[:2]:
+        wait_until(
+            lambda server=server: both_workers(  # type: ignore[misc]
+                server, lambda data: data.get("experiment", {}).get("experiment_id") == active
+            )
+        )
+    change(replicas.one.url, f"experiments/{active}/stop")

@@ -1,0 +1,63 @@
+"""What an operator sends: SIGTERM, SIGHUP, and both under load."""
+
+from __future__ import annotations
+
+import os
+import signal
+from pathlib import Path
+
+from tests.processes import alive, post, serving
+from tests.system.load import Load, question, start_experiment, tell
+from tests.system.test_kill import assert_stored
+from tests.system.waiting import wait_until
+
+WORKERS = 2
+
+
+def test_sigterm_under_load_answers_what_came_and_stores_it(models: Path, tmp_path: Path) -> None:
+    with serving("--models", str(models), state=tmp_path, REVERSAL_WORKERS=str(WORKERS)) as server:
+        start_experiment(server.url, "term")
+        load = Load(server.url)
+        with load.running():
+            load.wait_for(200)
+            pids = server.pids
+            log = server.stop()
+        assert server.process.returncode == 0
+        assert not any(map(alive, pids))
+    assert not load.refused
+    assert "Traceback" not in log
+    assert " ERROR " not in log
+    assert " WARNING " not in log
+    assert_stored(f"sqlite:///{tmp_path}/state.db", "term", load.answered_ids)
+
+
+def test_sighup_replaces_all_workers_and_refuses_no_request(models: Path, tmp_path: Path) -> None:
+    with serving("--models", str(models), state=tmp_path, REVERSAL_WORKERS=str(WORKERS)) as server:
+        start_experiment(server.url, "hup")
+        before = set(server.workers)
+        load = Load(server.url)
+        with load.running():
+            load.wait_for(100)
+            server.process.send_signal(signal.SIGHUP)
+            wait_until(lambda: not before & set(server.workers) and len(server.workers) == WORKERS)
+            load.wait_for(100)
+        assert not load.refused
+        # A client that sends on a kept connection just as that is closed has to send again (RFC 9112, section 9.3.1);
+        # each of ours meets that once for each worker at most.
+        tell(f"{len(load.answers)} requests, {len(load.lost)} met a connection that was being closed")
+        assert len(load.lost) <= load.clients * WORKERS
+        log = server.stop()
+    assert "Traceback" not in log
+    assert_stored(f"sqlite:///{tmp_path}/state.db", "hup", load.answered_ids)
+
+
+def test_a_worker_that_is_ended_is_replaced_and_the_new_one_can_be_managed(models: Path) -> None:
+    with serving("--models", str(models), REVERSAL_WORKERS=str(WORKERS)) as server:
+        ended = server.workers[0]
+        os.kill(ended, signal.SIGTERM)
+        wait_until(lambda: ended not in server.workers and len(server.workers) == WORKERS)
+        start_experiment(server.url, "after")
+        for number in range(50):
+            status, answer = post(f"{server.url}/reversal/predict", question(0, number))
+            assert status == 200
+            assert answer["data"]["experiment"]["experiment_id"] == "after"

@@ -1,0 +1,114 @@
+"""What a start finds: the state of the last run, somebody else's, a newer one, one that nobody can read."""
+
+from __future__ import annotations
+
+import os
+import sqlite3
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from core.store.schema import MIGRATIONS
+from tests.market import ROOT
+from tests.processes import Server, free_port, get, post, serving
+from tests.system.load import change, question, start_experiment
+from tests.system.waiting import wait_until
+
+
+@pytest.mark.parametrize("ending", ["stop", "kill"])
+def test_a_restart_resumes_the_experiment_and_the_switched_version(models: Path, tmp_path: Path, ending: str) -> None:
+    with serving("--models", str(models), state=tmp_path) as server:
+        change(server.url, "models/v2/switch")
+        start_experiment(server.url, "resumed")
+        before = predict(server, user_id="alice")["experiment"]
+        getattr(server, ending)()
+    with serving("--models", str(models), state=tmp_path) as server:
+        assert predict(server, user_id="alice")["experiment"] == before
+        assert predict(server, user_id=None)["model_version"] == "v2"
+        assert change(server.url, "experiments/resumed/stop")["status"] == "stopped"
+
+
+def test_a_second_server_on_the_same_state_is_refused_and_leaves_nothing(models: Path, tmp_path: Path) -> None:
+    with serving("--models", str(models), state=tmp_path) as server:
+        port = free_port()
+        run = start("--models", str(models), "--port", str(port), "--log-level", "critical", state=tmp_path)
+        assert run.returncode == 1
+        assert run.stderr.count("\n") == 1
+        assert run.stderr.endswith(f"are drained by process {server.process.pid}\n")
+        wait_until(lambda: not listening(port))
+        # The first goes on as if nothing had been.
+        start_experiment(server.url, "alone")
+        assert predict(server)["experiment"]["experiment_id"] == "alone"
+
+
+def test_a_state_of_a_newer_release_is_refused_with_both_numbers(models: Path, tmp_path: Path) -> None:
+    with serving("--models", str(models), state=tmp_path) as server:
+        server.stop()
+    with sqlite3.connect(tmp_path / "state.db") as state:
+        state.execute("UPDATE meta SET value = ? WHERE name = 'schema'", [str(len(MIGRATIONS) + 1)])
+    state.close()
+    port = free_port()
+    run = start("--models", str(models), "--port", str(port), "--log-level", "critical", state=tmp_path)
+    assert run.returncode == 1
+    known = len(MIGRATIONS)
+    assert run.stderr == f"the store has schema {known + 1}, this release knows up to {known}\n"
+    wait_until(lambda: not listening(port))
+
+
+def test_an_unreadable_state_is_set_aside_and_a_new_one_is_begun(models: Path, tmp_path: Path) -> None:
+    (tmp_path / "state.db").write_bytes(b"not a database, and of some size" * 100)
+    with serving("--models", str(models), state=tmp_path) as server:
+        start_experiment(server.url, "anew")
+        assert predict(server)["experiment"]["experiment_id"] == "anew"
+        log = server.stop()
+    (aside,) = tmp_path.glob("state.db.unreadable-*")
+    assert aside.read_bytes().startswith(b"not a database")
+    assert aside.name in log
+
+
+def test_a_journals_folder_that_cannot_be_made_is_named(models: Path, tmp_path: Path) -> None:
+    (tmp_path / "journals").write_text("a file")
+    run = start("--models", str(models), "--port", "0", "--log-level", "critical", state=tmp_path)
+    assert run.returncode == 1
+    assert run.stderr.count("\n") == 1
+    assert run.stderr.startswith(f"the journals' folder {tmp_path}/journals/")
+
+
+def test_a_port_that_is_taken_leaves_no_process_behind(models: Path, tmp_path: Path) -> None:
+    with serving("--models", str(models), state=tmp_path) as server:
+        port = server.url.rpartition(":")[2]
+        run = start("--models", str(models), "--port", port, "--log-level", "critical", state=tmp_path / "other")
+        assert run.returncode == 1
+        assert run.stderr.startswith(f"cannot listen on 127.0.0.1:{port}: ")
+        assert predict(server)["model_version"] == "v1"
+
+
+def predict(server: Server, **fields: object) -> dict[str, Any]:
+    status, answer = post(f"{server.url}/reversal/predict", question(0, 1) | fields)
+    assert status == 200, answer
+    data: dict[str, Any] = answer["data"]
+    return data
+
+
+def start(*arguments: str, state: Path) -> subprocess.CompletedProcess[str]:
+    """A start that must fail."""
+    environ = os.environ | {
+        "REVERSAL_STATE_URL": f"sqlite:///{state}/state.db",
+        "REVERSAL_JOURNALS": str(state / "journals"),
+    }
+    command = [sys.executable, "-m", "server", *arguments]
+    return subprocess.run(command, cwd=ROOT, env=environ, capture_output=True, text=True, timeout=60, check=False)
+
+
+def listening(port: int) -> bool:
+    """Whether a process, perhaps one that nobody thinks of any more, has the port."""
+    try:
+        get(f"http://127.0.0.1:{port}/livez")
+    except ConnectionRefusedError:
+        return False
+    except OSError as error:
+        return not isinstance(getattr(error, "reason", None), ConnectionRefusedError)
+    return True

@@ -1,0 +1,155 @@
+"""The disk is full, the state is locked: predictions go on, and what can be kept is kept."""
+
+from __future__ import annotations
+
+import os
+import sqlite3
+import subprocess
+import time
+import urllib.request
+from collections.abc import Iterator
+from contextlib import closing, contextmanager, suppress
+from pathlib import Path
+
+import pytest
+
+from core.store.opening import open_store
+from server.app import MEMORY_RECORDS
+from tests.processes import Server, get, post, serving
+from tests.system.load import Load, create, question, start_experiment, tell
+from tests.system.test_kill import assert_stored
+from tests.system.waiting import wait_until
+
+ITEMS = 1024
+
+
+@pytest.fixture
+def small_disk(tmp_path: Path) -> Iterator[Path]:
+    """A file system of 16 MiB of its own."""
+    if os.geteuid() != 0:
+        pytest.skip("only root may mount a file system; core's tests fill files for everybody")
+    folder = tmp_path / "disk"
+    folder.mkdir()
+    mounted = subprocess.run(
+        ["/bin/mount", "-t", "tmpfs", "-o", "size=16m", "none", str(folder)], capture_output=True, check=False
+    )
+    if mounted.returncode != 0:
+        pytest.skip(f"mounting is not allowed here: {mounted.stderr.decode()}")
+    try:
+        yield folder
+    finally:
+        subprocess.run(["/bin/umount", str(folder)], check=True)
+
+
+def test_on_a_full_disk_predictions_go_on_and_are_stored_when_there_is_room(models: Path, small_disk: Path) -> None:
+    with serving("--models", str(models), state=small_disk, REVERSAL_WORKERS="2") as server:
+        start_experiment(server.url, "full")
+        create(server.url, "other")
+        load = Load(server.url, clients=4, pause=0.005)
+        with load.running():
+            load.wait_for(50)
+            with filled(small_disk):
+                wait_until(lambda: metric(server, "reversal_journal_degraded") == 1)
+                wait_until(lambda: metric(server, "reversal_store_degraded") == 1)
+                status, answer = post(f"{server.url}/reversal/experiments/other/activate")
+                assert (status, answer["code"]) == (503, "STORE_UNAVAILABLE"), answer
+                load.wait_for(200)
+                waiting = metric(server, "reversal_exposures_waiting")
+            # By itself; also the last ones, though nobody asks any more.
+            wait_until(lambda: metric(server, "reversal_journal_degraded") == 0)
+            wait_until(lambda: metric(server, "reversal_store_degraded") == 0)
+            load.wait_for(50)
+        wait_until(lambda: metric(server, "reversal_exposures_waiting") == 0)
+        tell(f"{len(load.answers)} answered, {waiting:.0f} of them waited in memory")
+        assert waiting
+        assert not load.refused
+        assert not load.lost
+        assert {answer.experiment for answer in load.answers} == {"full"}
+        assert metric(server, "reversal_exposures_unrecorded_total") == 0
+        log = server.stop()
+        assert server.process.returncode == 0
+    assert "Traceback" not in log
+    assert_stored(f"sqlite:///{small_disk}/state.db", "full", load.answered_ids)
+
+
+def test_what_exceeds_disk_and_memory_is_answered_counted_and_shown(models: Path, small_disk: Path) -> None:
+    with serving("--models", str(models), state=small_disk) as server:
+        start_experiment(server.url, "lost")
+        answered: set[str] = set()
+        with filled(small_disk):
+            for batch in range(MEMORY_RECORDS // ITEMS + 2):
+                items = [question(batch, number) for number in range(ITEMS)]
+                status, answer = post(f"{server.url}/reversal/predict/batch", {"items": items})
+                assert status == 200
+                answered |= {result["data"]["prediction_id"] for result in answer["data"]["results"]}
+            assert len(answered) > MEMORY_RECORDS
+            # Metrics are a second old.
+            wait_until(lambda: metric(server, "reversal_journal_degraded") == 1)
+        wait_until(lambda: metric(server, "reversal_journal_degraded") == 0)
+        report = get(f"{server.url}/reversal/experiments/lost/report")[1]["data"]
+        unrecorded = sum(variant["unrecorded"] for variant in report["variants"].values())
+        predictions = sum(variant["predictions"] for variant in report["variants"].values())
+        tell(f"{len(answered)} answered, {predictions} recorded, {unrecorded} unrecorded")
+        assert unrecorded > 0
+        assert predictions + unrecorded == len(answered)
+        assert f"{unrecorded:,} answered predictions could not be recorded" in report["verdict"]["sentence"]
+        assert metric(server, "reversal_exposures_unrecorded_total") == unrecorded
+        # The promise holds again.
+        status, answer = post(f"{server.url}/reversal/predict", question(0, 0))
+        server.stop()
+    with closing(open_store(f"sqlite:///{small_disk}/state.db")) as store:
+        stored = {row["prediction_id"] for row in store.export("lost")}
+    assert answer["data"]["prediction_id"] in stored
+    assert len(stored & answered) == predictions
+
+
+def test_while_another_process_has_the_state_locked_predictions_go_on(models: Path, tmp_path: Path) -> None:
+    with serving("--models", str(models), state=tmp_path, REVERSAL_WORKERS="2") as server:
+        start_experiment(server.url, "locked")
+        create(server.url, "other")
+        load = Load(server.url, clients=2, pause=0.005)
+        with load.running():
+            load.wait_for(50)
+            with locked(tmp_path / "state.db") as since:
+                status, answer = post(f"{server.url}/reversal/experiments/other/activate")
+                assert (status, answer["code"]) == (503, "STORE_UNAVAILABLE"), answer
+                tell(f"refused after {time.monotonic() - since:.1f} s of a lock")
+                load.wait_for(50)
+            wait_until(lambda: "the store takes writes again" in server.log)
+        assert not load.refused
+        assert not load.lost
+        assert {answer.experiment for answer in load.answers} == {"locked"}
+        log = server.stop()
+        assert server.process.returncode == 0
+    assert "Traceback" not in log
+    assert_stored(f"sqlite:///{tmp_path}/state.db", "locked", load.answered_ids)
+
+
+@contextmanager
+def filled(folder: Path) -> Iterator[None]:
+    """No room in the folder's file system, to the last byte."""
+    filler = folder / "filler"
+    with filler.open("wb", buffering=0) as file:
+        for size in (1 << 20, 1 << 12, 1):
+            with suppress(OSError):
+                while True:
+                    file.write(bytes(size))
+        yield
+    filler.unlink()
+
+
+@contextmanager
+def locked(path: Path) -> Iterator[float]:
+    """Somebody else writes, and does not end; since when."""
+    with closing(sqlite3.connect(path, isolation_level=None)) as connection:
+        connection.execute("BEGIN EXCLUSIVE")
+        yield time.monotonic()
+        connection.execute("ROLLBACK")
+
+
+def metric(server: Server, name: str) -> float:
+    """The value of a metric without labels, of all processes."""
+    with urllib.request.urlopen(f"{server.url}/metrics", timeout=30) as answer:  # noqa: S310 - our own server
+        lines = answer.read().decode().splitlines()
+    (value,) = [line.rpartition(" ")[2] for line in lines if line.split(" ")[0].split("{")[0] == name]
+    return float(value)
