@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 import logging
+import math
 import os
+import time
 from contextlib import suppress
 from pathlib import Path
 from typing import NamedTuple
 
 import msgspec
 
-from core import journal_files
+from core import journal_files, lock_file
 from core.errors import StoreUnavailable
 from core.exposures import Record
+from core.lock_file import Held
 from core.store.interface import Store
 
 log = logging.getLogger(__name__)
@@ -47,13 +50,15 @@ class Drainer:
     def __init__(self, folder: Path) -> None:
         self._folder = folder
         self._lock = _take(folder)
+        self._until = math.inf
         self._positions: dict[str, int] = {}
         self._unreadable: set[str] = set()
         self._deleted: list[str] = []
 
-    def drain(self, store: Store) -> DrainResult:
+    def drain(self, store: Store, seconds: float = math.inf) -> DrainResult:
         """Store all whole records that were in the files when this was called, and delete files that are over.
 
+        After `seconds` the rest is left for the next call, so that others get a turn at the store.
         Raises StoreUnavailable where the store or the folder is gone; what was not stored is stored by a later call.
         """
         try:
@@ -62,6 +67,7 @@ class Drainer:
             raise StoreUnavailable(f"the journals cannot be read: {error}") from error
         for name in self._positions.keys() - set(names):  # an empty one that its writer took back
             del self._positions[name]
+        self._until = time.monotonic() + seconds
         done = [self._drain_file(store, name) for name in names]
         self._forget_deleted(store)
         return DrainResult(*(sum(column) for column in zip(*done, strict=True))) if done else DrainResult(0, 0, 0)
@@ -105,7 +111,7 @@ class Drainer:
         if position is None:
             position = store.drained(name)
         records = problems = 0
-        while lines := _whole_lines(descriptor, position, size):
+        while time.monotonic() < self._until and (lines := _whole_lines(descriptor, position, size)):
             found, bad = _decode(lines, f"journal {name} from byte {position}")
             store.drain(name, position + len(lines), found)
             position += len(lines)
@@ -113,7 +119,7 @@ class Drainer:
             problems += bad
         # After a power cut a file may be shorter than what the store has of it.
         left = max(0, size - position)
-        if not over:
+        if not over or (left and time.monotonic() >= self._until):
             self._positions[name] = position
             return DrainResult(records, left, problems)
         if left:
@@ -144,15 +150,10 @@ class Drainer:
 def _take(folder: Path) -> int:
     """Take the folder's lock, and write down who has it; returns the descriptor that holds it."""
     folder.mkdir(parents=True, exist_ok=True)
-    path = folder / LOCK_NAME
-    descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
-    if not journal_files.lock(descriptor):
-        holder = os.read(descriptor, 32).decode() or "unknown"
-        os.close(descriptor)
-        raise FolderInUse(f"the journals in {folder} are drained by process {holder}")
-    os.ftruncate(descriptor, 0)
-    os.write(descriptor, str(os.getpid()).encode())
-    return descriptor
+    try:
+        return lock_file.take(folder / LOCK_NAME)
+    except Held as held:
+        raise FolderInUse(f"the journals in {folder} are drained by process {held}") from None
 
 
 def _sync(folder: Path) -> None:

@@ -85,6 +85,16 @@ class UnknownExperiment(ServiceError):
 
 
 class StoreUnavailable(ServiceError):
-    """The state cannot be read or changed now: the store is gone, locked or full, or a worker did not confirm."""
+    """The state cannot be read or changed now: the store is gone, locked or full, or a worker did not confirm.
+
+    `cause`: the same for the log, where that tells more than clients should know; it is what `str` gives.
+    """
 
     code = "STORE_UNAVAILABLE"
+
+    def __init__(self, message: str, cause: str | None = None) -> None:
+        super().__init__(message)
+        self.cause = cause
+
+    def __str__(self) -> str:
+        return self.cause or self.message

@@ -28,6 +28,11 @@ class Rule(msgspec.Struct, frozen=True):
     max_loss_pips: Distance = 50.0
     min_ratio: Ratio = 1.5
 
+    @property
+    def minimum_candles(self) -> int:
+        """How many candles a series needs so that one of them can be labelled."""
+        return 2 * self.horizon + 1
+
 
 class LaterCandles(NamedTuple):
     """A series that reaches beyond the candles to label, oldest first; instants in milliseconds since 1970."""

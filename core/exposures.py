@@ -39,7 +39,10 @@ class Exposure(msgspec.Struct, frozen=True, array_like=True, tag="exposure"):
 
 
 class Failure(msgspec.Struct, frozen=True, array_like=True, tag="failure"):
-    """A prediction under an experiment that no version could answer. Bad requests are none: they are the client's."""
+    """A prediction under an experiment that no version could answer. Bad requests are none: they are the client's.
+
+    In shadow mode also a candle that B could not score, of which each worker that sees it writes one.
+    """
 
     at: Micros
     experiment_id: str

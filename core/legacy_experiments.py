@@ -25,6 +25,10 @@ Sum: TypeAlias = Annotated[float, Meta(ge=0)]
 REQUIRED = object()
 
 STOP_REASON = "it was not active in the old service"
+STOPPED_SOMETIME = f"{STOP_REASON}, which did not record when it stopped"
+
+# An experiment goes this way only, and may have gone on since it was imported.
+_WAY: tuple[Status, ...] = ("draft", "active", "stopped")
 
 # The old service's files were not all written by the same release: each value under the names it may have, the first
 # that is there and not null counts.
@@ -41,6 +45,13 @@ _MEAN = ("avg_confidence", "mean_confidence", "average_confidence")
 _VARIANT: dict[Variant, tuple[str, ...]] = {
     "A": ("variant_a", "A", "a", "model_a"),
     "B": ("variant_b", "B", "b", "model_b"),
+}
+
+
+# What msgspec says of these is a regular expression.
+_EXPECTED = {
+    ExperimentId: "expected 1 to 64 letters, digits and _ . -, not starting with .",
+    VersionName: "expected 1 to 64 letters, digits and _ . -, starting with a letter, a digit or _",
 }
 
 
@@ -80,13 +91,17 @@ def write(store: Store, experiments: Sequence[Experiment]) -> Imported:
     """Put them into the store, all in one transaction; an active one resumes.
 
     What an earlier import has written stays as it is now. Raises LegacyRefused where an id belongs to an experiment
-    that did not come from the old service, or where another one is active, and StoreUnavailable or StateChanged; the
-    store is then as it was.
+    that did not come from the old service, or came with other contents, or where another one is active, and
+    StoreUnavailable or StateChanged; the store is then as it was.
     """
     present = {experiment.experiment_id: experiment for experiment in store.experiments()}
-    taken = [e.experiment_id for e in experiments if e.experiment_id in present and _ours(present[e.experiment_id])]
-    if taken:
-        raise LegacyRefused(f"{', '.join(taken)}: there is an experiment of this id that was not imported")
+    problems = [
+        f"{experiment.experiment_id}: {problem}"
+        for experiment in experiments
+        if (there := present.get(experiment.experiment_id)) and (problem := _problem(experiment, there))
+    ]
+    if problems:
+        raise LegacyRefused("\n".join(problems))
     new = [experiment for experiment in experiments if experiment.experiment_id not in present]
     if new:
         state = store.state()
@@ -97,8 +112,20 @@ def write(store: Store, experiments: Sequence[Experiment]) -> Imported:
     )
 
 
-def _ours(experiment: Experiment) -> bool:
-    return experiment.imported is None
+def _problem(experiment: Experiment, there: Experiment) -> str | None:
+    """Why the one in the store is not this experiment, imported before and perhaps activated or stopped since."""
+    if there.imported is None:
+        return "there is an experiment of this id that was not imported"
+    if _WAY.index(there.status) > _WAY.index(experiment.status):
+        experiment = msgspec.structs.replace(
+            experiment,
+            status=there.status,
+            activated_at=there.activated_at if experiment.status == "draft" else experiment.activated_at,
+            stopped_at=there.stopped_at,
+            stop_reason=there.stop_reason,
+        )
+    names = [name for name in there.__struct_fields__ if getattr(there, name) != getattr(experiment, name)]
+    return f"it was imported before with other contents: {', '.join(names)}" if names else None
 
 
 def _resumed(state: State, new: Sequence[Experiment]) -> State:
@@ -152,8 +179,8 @@ def _read(file: Path) -> Experiment:
             status=status,
             created_at=first,
             activated_at=None if status == "draft" else started or first,
-            stopped_at=(ended or started or first) if status == "stopped" else None,
-            stop_reason=STOP_REASON if status == "stopped" else None,
+            stopped_at=ended if status == "stopped" else None,
+            stop_reason=None if status != "stopped" else STOPPED_SOMETIME if ended is None else STOP_REASON,
             imported=imported,
         )
     except InvalidInput as error:
@@ -188,10 +215,16 @@ def _variant_counts(by_variant: Fields, key: str, name: str) -> ImportedCounts:
     fields = _take(by_variant, (name,), dict[str, Any], {}, path=f"{key}.")
     count = _take(fields, _COUNT, Count, 0, path=path)
     signals = _take(fields, ("signals",), dict[Signal, Count], {}, path=path)
-    mean = _take(fields, _MEAN, Share, 0.0, path=path)
-    total = _take(fields, _TOTAL, Sum, mean * count, path=path)
+    mean = _take(fields, _MEAN, Share, None, path=path)
+    total = _take(fields, _TOTAL, Sum, None if mean is None else mean * count, path=path)
+    if total is None:
+        if count:
+            raise _Bad(f"{path}{_TOTAL[0]}: missing, as is {_MEAN[0]}, of {count} predictions")
+        total = 0.0
     if total > count:
         raise _Bad(f"{path}{_TOTAL[0]}: {total} of {count} predictions would be a mean above 1")
+    if sum(signals.values()) != count:
+        raise _Bad(f"{path}signals: they add up to {sum(signals.values())}, and {count} predictions were counted")
     all_signals: dict[str, int] = {"long": 0, "short": 0, "hold": 0}
     return ImportedCounts(count, all_signals | signals, total)
 
@@ -222,7 +255,7 @@ def _take(data: Fields, names: tuple[str, ...], kind: Any, default: Any = REQUIR
     try:
         return msgspec.convert(value, kind)
     except msgspec.ValidationError as error:
-        raise _Bad(f"{path}{name}: {error}") from None
+        raise _Bad(f"{path}{name}: {_EXPECTED.get(kind, error)}") from None
 
 
 def _name(data: Fields, names: tuple[str, ...]) -> str:

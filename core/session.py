@@ -2,6 +2,11 @@
 
 from __future__ import annotations
 
+import os
+
+# ONNX Runtime would report to its makers, and looks at this once, when it is imported.
+os.environ.setdefault("ORT_DISABLE_TELEMETRY", "1")
+
 import onnxruntime as ort
 
 

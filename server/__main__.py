@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import os
 import shutil
+import signal
 import socket
 import sys
 import tempfile
@@ -42,6 +43,8 @@ def main() -> int:
     os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
     # ONNX Runtime would report to its makers, from a thread that forked workers do not have and abort for at their end.
     os.environ["ORT_DISABLE_TELEMETRY"] = "1"
+    # Until the keeper handles them: a stop must not leave the folder and the other processes behind.
+    signal.pthread_sigmask(signal.SIG_BLOCK, (signal.SIGTERM, signal.SIGINT))
     try:
         return _serve(settings, folder, sockets)
     finally:
@@ -54,10 +57,15 @@ def _serve(settings: Settings, folder: Path, sockets: list[socket.socket]) -> in
     parent = os.getpid()
     manager = os.fork()
     if manager == 0:
+        signal.pthread_sigmask(signal.SIG_UNBLOCK, (signal.SIGTERM, signal.SIGINT))
+        manager_pid = os.getpid()
         from server import workers  # noqa: PLC0415
 
+        code = workers.run(settings, keeper_socket, [listening.detach() for listening in sockets], parent)
+        if os.getpid() == manager_pid and os.getppid() != parent:  # the keeper was killed, and removes nothing
+            shutil.rmtree(folder, ignore_errors=True)
         # Neither it nor a worker may come back to where the folder is removed: the others still need that.
-        os._exit(workers.run(settings, keeper_socket, [listening.detach() for listening in sockets], parent))
+        os._exit(code)
     for listening in sockets:
         log.info("listening on %s:%d", *listening.getsockname()[:2])
         listening.close()
@@ -92,4 +100,8 @@ def _log_to_stderr(settings: Settings) -> None:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    exit_code = main()
+    logging.shutdown()
+    sys.stderr.flush()
+    # Python would wait for all threads; one that waits for a frozen database never ends.
+    os._exit(exit_code)

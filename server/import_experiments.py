@@ -5,14 +5,15 @@ from __future__ import annotations
 import os
 import sys
 from collections.abc import Sequence
+from contextlib import closing
 from pathlib import Path
 
 from core import legacy_experiments
 from core.drain import Drainer, FolderInUse
 from core.errors import StoreUnavailable
 from core.legacy_experiments import LegacyRefused
-from core.store.interface import SchemaTooNew, StateChanged
-from core.store.opening import open_store
+from core.store.interface import SchemaTooNew, StateChanged, StoreInUse
+from core.store.opening import open_store, reserve
 from server.settings import Settings, SettingsError, read
 
 USAGE = "usage: python -m server.import_experiments FOLDER [the server's flags]\n"
@@ -30,7 +31,7 @@ def main(arguments: Sequence[str]) -> int:
     except SettingsError as error:
         sys.stderr.write(f"{error}\n")
         return 2
-    except (LegacyRefused, StoreUnavailable, SchemaTooNew, FolderInUse, OSError) as error:
+    except (LegacyRefused, StoreUnavailable, SchemaTooNew, StoreInUse, FolderInUse, OSError) as error:
         sys.stderr.write(f"nothing is imported\n{error}\n")
         return 1
     except StateChanged:
@@ -45,16 +46,13 @@ def main(arguments: Sequence[str]) -> int:
 
 def _import(folder: Path, settings: Settings) -> legacy_experiments.Imported:
     experiments = legacy_experiments.read_folder(folder)
-    store = open_store(settings.state_url)
-    try:
-        # For its lock: a server that runs on this machine would go on with what it has read before.
-        drainer = Drainer(settings.journal_folder)
-        try:
-            return legacy_experiments.write(store, experiments)
-        finally:
-            drainer.close()
-    finally:
-        store.close()
+    # Both locks: a server that runs on this machine would go on with what it has read before.
+    with (
+        reserve(settings.state_url),
+        closing(Drainer(settings.journal_folder)),
+        closing(open_store(settings.state_url)) as store,
+    ):
+        return legacy_experiments.write(store, experiments)
 
 
 if __name__ == "__main__":

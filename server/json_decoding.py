@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import re
-from typing import NoReturn, TypeVar, get_args
+from typing import Any, NoReturn, TypeVar, get_args
 
 import msgspec
 
 from core.errors import InvalidInput
+from core.experiments import Metric, Mode
+from core.store.interface import OutcomeName
 from server.errors import MalformedJson
 from server.schemas import Timeframe
 
@@ -15,15 +17,29 @@ T = TypeVar("T")
 
 _raw_decoder = msgspec.json.Decoder(msgspec.Raw)
 
-# msgspec ends a message with the place, and names a missing field in the sentence.
+# msgspec ends a message with the place, and names a missing or unknown field in the sentence.
 _PLACE = re.compile(r" - at `\$\.?(?P<path>.*)`\Z", re.DOTALL)
 _MISSING = re.compile(r"Object missing required field `(?P<field>.*)`\Z")
+_UNKNOWN = re.compile(r"Object contains unknown field `(?P<field>.*)`\Z", re.DOTALL)
 _BYTE = re.compile(r"JSON is malformed: (?P<reason>.*) \(byte (?P<position>\d+)\)\Z", re.DOTALL)
+
+
+def _one_of(kind: Any) -> str:  # noqa: ANN401 - a Literal, which has no type of its own
+    return f"expected one of {' '.join(get_args(kind))}"
+
+
 # What msgspec says of these is true but does not tell a person what to write.
 _EXPECTED = {
     "pair": "expected two currencies of three capital letters, such as EUR/USD",
-    "timeframe": f"expected one of {' '.join(get_args(Timeframe))}",
+    "timeframe": _one_of(Timeframe),
     "experiment_id": "expected 1 to 64 letters, digits and _ . -, not starting with .",
+    "name": "expected one line of 1 to 200 characters, not all of them blanks",
+    "description": "expected a text of at most 2,000 characters, none of them NUL",
+    "traffic_split": "expected a number from 0 to 1",
+    "mode": _one_of(Mode),
+    "metric": _one_of(Metric),
+    "prediction_id": "expected 1 to 64 visible ASCII characters, as in the prediction's answer",
+    "outcome": _one_of(OutcomeName),
 }
 
 
@@ -52,6 +68,8 @@ def _invalid(text: str, prefix: str) -> InvalidInput:
     missing = _MISSING.match(message)
     if missing is not None:
         path, message = f"{path}.{missing['field']}".lstrip("."), "missing"
+    elif (unknown := _UNKNOWN.match(message)) is not None:
+        path, message = f"{path}.{unknown['field']}".lstrip("."), "there is no such field"
     elif path in _EXPECTED:
         message = _EXPECTED[path]
     separator = "." if prefix and path and not path.startswith("[") else ""

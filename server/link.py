@@ -33,6 +33,10 @@ RETRY_SECONDS = 0.05
 # Headers of an answer that pass on to the client; the rest belongs to the connection.
 _ANSWER_HEADERS = ("Content-Type", "Content-Disposition", "Allow")
 _CHUNK = 64 * 1024
+# The longest that the keeper may think, over a report on millions of candles.
+ANSWER_SECONDS = 120.0
+# The longest that a client may take over a piece of a long answer.
+PIECE_SECONDS = 60.0
 
 
 class Link:
@@ -47,8 +51,13 @@ class Link:
 
     async def start(self) -> asyncio.Task[None]:
         """Connect, and return once the keeper's state is served; the task goes on following it."""
-        timeout = aiohttp.ClientTimeout(total=None)
-        self._session = aiohttp.ClientSession(connector=aiohttp.UnixConnector(str(self._socket)), timeout=timeout)
+        self._session = aiohttp.ClientSession(
+            # No limit: clients that do not read their exports must not use up the connections of all others.
+            connector=aiohttp.UnixConnector(str(self._socket), limit=0),
+            timeout=aiohttp.ClientTimeout(total=None, sock_read=ANSWER_SECONDS),
+            # A request without a content type is passed on without one.
+            skip_auto_headers=("Content-Type",),
+        )
         task = asyncio.create_task(self._follow(self._session))
         await self._following.wait()
         return task
@@ -73,29 +82,33 @@ class Link:
                 log.warning("the keeper has ended: predictions go on, nothing can be changed")
             except (aiohttp.ClientError, OSError):  # not there yet, or no more
                 pass
+            except Exception:  # a worker that no longer follows would serve what has long been changed
+                log.exception("the keeper cannot be followed")
             await asyncio.sleep(RETRY_SECONDS)
 
     async def _obey(self, message: ToWorker) -> ToKeeper | None:
         if isinstance(message, Prepare):
-            try:
-                self._prepared[message.change] = await asyncio.to_thread(
-                    self._registry.prepare, message.state, message.order, message.action
-                )
-            except ServiceError as error:
-                return Ready(message.change, error.code, error.message)
-            except Exception as error:
-                log.exception("revision %d cannot be prepared", message.state.revision)
-                return Ready(message.change, ServiceError.code, f"{type(error).__name__}, see the service's log")
-            return Ready(message.change)
+            return await self._prepare(message)
         prepared = self._prepared.pop(message.change, None)
-        if not isinstance(message, Apply):
+        # What could not be prepared, or comes too late, is not confirmed: that is all that is left to do.
+        late = isinstance(message, Apply) and message.until is not None and time.monotonic() > message.until
+        if prepared is None or late or not isinstance(message, Apply):
             return None
-        if message.until is not None and time.monotonic() > message.until:
-            return None
-        if prepared is not None:
-            self._registry.apply(prepared)
+        self._registry.apply(prepared)
         self._following.set()
         return Applied(message.change, self._registry.serving.active)
+
+    async def _prepare(self, message: Prepare) -> Ready:
+        try:
+            self._prepared[message.change] = await asyncio.to_thread(
+                self._registry.prepare, message.state, message.order, message.action
+            )
+        except ServiceError as error:
+            return Ready(message.change, error.code, error.message)
+        except Exception as error:
+            log.exception("revision %d cannot be prepared", message.state.revision)
+            return Ready(message.change, ServiceError.code, f"{type(error).__name__}, see the service's log")
+        return Ready(message.change)
 
     async def forward(self, request: web.Request, body: bytes) -> web.StreamResponse:
         """Let the keeper answer a request, and pass its answer on as it comes. Raises StoreUnavailable."""
@@ -105,6 +118,8 @@ class Link:
             raise StoreUnavailable("the keeper is not connected")
         try:
             upstream = await self._session.request(request.method, URL(url, encoded=True), data=body, headers=headers)
+        except TimeoutError:
+            raise StoreUnavailable(f"the keeper has not answered for {ANSWER_SECONDS:g} s") from None
         except (aiohttp.ClientError, OSError) as error:
             raise StoreUnavailable(f"the keeper cannot be reached: {error}") from None
         async with upstream:
@@ -115,8 +130,8 @@ class Link:
             await answer.prepare(request)
             try:
                 async for chunk in upstream.content.iter_chunked(_CHUNK):
-                    await answer.write(chunk)
-            except aiohttp.ClientPayloadError:
+                    await asyncio.wait_for(answer.write(chunk), PIECE_SECONDS)
+            except (aiohttp.ClientError, ConnectionError, TimeoutError):
                 # What ends early must not look whole: without its last chunk the client sees a broken answer.
                 if request.transport is not None:
                     request.transport.abort()

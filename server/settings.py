@@ -4,15 +4,15 @@ from __future__ import annotations
 
 import argparse
 import hashlib
+import os
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
-from urllib.parse import urlsplit
 from zoneinfo import ZoneInfo
 
 import msgspec
 
-from core.store.opening import check_url
+from core.store.opening import check_url, identity
 
 PREFIX = "REVERSAL_"
 LOG_LEVELS = ("debug", "info", "warning", "error", "critical")
@@ -40,9 +40,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     @property
     def journal_folder(self) -> Path:
         """Where this store's journals are: those of another one must never be drained into it."""
-        parts = urlsplit(self.state_url)  # without the user and the password: those may change
-        store = f"{parts.scheme}://{parts.hostname or ''}:{parts.port or ''}{parts.path}"
-        return self.journals / hashlib.sha256(store.encode()).hexdigest()[:16]
+        return self.journals / hashlib.sha256(os.fsencode(identity(self.state_url))).hexdigest()[:16]
 
 
 class Setting(NamedTuple):

@@ -9,7 +9,7 @@ from collections import OrderedDict, deque
 from collections.abc import Callable, Sequence
 
 from core.detector import Outcome, Prediction
-from core.exposures import Exposure, ShadowScore
+from core.exposures import Exposure, Failure, Record, ShadowScore
 from core.journal import Journal
 from core.serving import Serving
 from core.windows import WindowSource
@@ -88,15 +88,17 @@ class Shadow:
         some = [(answered, source) for answered, source in some if answered.experiment_id == running.experiment_id]
         outcomes = self._outcomes(serving, running.variant_b, [source for _, source in some])
         now = time.time_ns() // 1000
-        scores = [
+        records: list[Record] = [
             _paired(now, answered, outcome)
-            for (answered, _), outcome in zip(some, outcomes, strict=True)
             if isinstance(outcome, Prediction)
+            else Failure(now, answered.experiment_id, "B")
+            for (answered, _), outcome in zip(some, outcomes, strict=True)
         ]
-        if scores:
-            self._journal.append(scores)
-        self._metrics.shadow_scored.inc(len(scores))
-        self._metrics.shadow_failed.inc(len(some) - len(scores))
+        if records:
+            self._journal.append(records)
+        failed = sum(isinstance(record, Failure) for record in records)
+        self._metrics.shadow_scored.inc(len(records) - failed)
+        self._metrics.shadow_failed.inc(failed)
 
     def _outcomes(self, serving: Serving, version: str, sources: Sequence[WindowSource]) -> Sequence[Outcome | None]:
         """B's outcome for each source; null where there is none, of which the log has the reason now and then."""

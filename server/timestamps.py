@@ -11,7 +11,8 @@ from core.errors import InvalidInput
 
 # Seconds reach this in the year 5138, milliseconds passed it in 1973: what lies beyond is in milliseconds.
 _MILLISECONDS_FROM = 100_000_000_000
-# The last instant of the year 9999, the latest that ISO 8601 writes in four digits.
+# The years 1 to 9999, in milliseconds: what ISO 8601 writes in four digits.
+_EARLIEST = -62_135_596_800_000
 _LATEST = 253_402_300_799_999
 
 
@@ -60,10 +61,7 @@ def _unreadable(path: str) -> InvalidInput:
 
 
 def _of_number(value: float) -> float:
-    instant = value if abs(value) >= _MILLISECONDS_FROM else value * 1000
-    if abs(instant) > _LATEST:
-        raise ValueError
-    return instant
+    return _within(value if abs(value) >= _MILLISECONDS_FROM else value * 1000)
 
 
 # Requests overlap in all but one candle, so that nearly every text has been read before.
@@ -72,4 +70,11 @@ def _of_text(text: str) -> float:
     instant = datetime.fromisoformat(text)
     if instant.tzinfo is None:
         instant = instant.replace(tzinfo=UTC)
-    return instant.timestamp() * 1000
+    return _within(instant.timestamp() * 1000)
+
+
+def _within(instant: float) -> float:
+    """The same instant; raises ValueError where its date in UTC cannot be written."""
+    if instant < _EARLIEST or round(instant) > _LATEST:  # rounded, as a candle's key is
+        raise ValueError
+    return instant

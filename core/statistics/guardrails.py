@@ -23,7 +23,10 @@ CANDLES_ALIKE = 30
 
 
 class Check(NamedTuple):
-    """A limit, and what was counted against it: `crossings` of n, where a share of `allowed` is."""
+    """A limit, and what was counted against it: `crossings` of n, where a share of `allowed` is.
+
+    `did` says what the crossings did; of a lower limit (`at_least`), what all others did.
+    """
 
     limit: str
     allowed: float
@@ -32,11 +35,19 @@ class Check(NamedTuple):
     of: str
     did: str
     alike: int = 1
+    at_least: bool = False
 
     @property
     def evidence(self) -> Floats:
         """Logarithm of the test martingale against the limit being kept."""
         return log_evidence(self.crossings, self.n, self.allowed, self.alike)
+
+    def told(self, who: str) -> str:
+        """The limit, the rate and its n in a sentence, as the limit's name counts."""
+        of, rate, limit = f"{self.n:,} {self.of} of {who} {self.did}", self.crossings / self.n, self.allowed
+        if self.at_least:
+            return f"guardrail {self.limit}: {1 - rate:.2%} of {of}, at least {1 - limit:.2%} are demanded"
+        return f"guardrail {self.limit}: {rate:.2%} of {of}, {limit:.2%} are allowed"
 
 
 def crossed(experiment: Experiment, tallies: Mapping[Variant, Tally]) -> str | None:
@@ -45,9 +56,7 @@ def crossed(experiment: Experiment, tallies: Mapping[Variant, Tally]) -> str | N
     for variant in VARIANTS:
         for check in checks(limits, tallies[variant]):
             if check.evidence >= evidence_needed(limits):
-                who = f"{check.n:,} {check.of} of variant {variant} ({experiment.version_of(variant)})"
-                rates = f"{check.crossings / check.n:.2%} of {who} {check.did}, {check.allowed:.2%} are allowed"
-                return f"guardrail {check.limit}: {rates}"
+                return check.told(f"variant {variant} ({experiment.version_of(variant)})")
     return None
 
 
@@ -71,5 +80,5 @@ def checks(limits: Guardrails, tally: Tally) -> Iterator[Check]:
     if limits.max_hold_rate is not None:
         yield Check("max_hold_rate", limits.max_hold_rate, held, candles, "candles", "were hold", CANDLES_ALIKE)
     if limits.min_hold_rate is not None:
-        allowed, did = 1 - limits.min_hold_rate, "were not hold"
-        yield Check("min_hold_rate", allowed, candles - held, candles, "candles", did, CANDLES_ALIKE)
+        allowed, traded = 1 - limits.min_hold_rate, candles - held
+        yield Check("min_hold_rate", allowed, traded, candles, "candles", "were hold", CANDLES_ALIKE, at_least=True)

@@ -56,7 +56,7 @@ def decide(experiment: Experiment, evidence: Evidence) -> Verdict:
         return _too_few(experiment, evidence)
     value, half = float(difference.value), float(sequences.margin(difference))
     if half == 0:
-        return Verdict("not yet", f"every result is the same so far: {_about(MINIMUM_CANDLES)}")
+        return Verdict("not yet", f"every result is the same so far: {_about(experiment, MINIMUM_CANDLES)}")
     between = _between(experiment.metric, value, half)
     if abs(value) + half <= effect:
         return Verdict(f"no difference larger than {effect:g}", between)
@@ -65,7 +65,7 @@ def decide(experiment: Experiment, evidence: Evidence) -> Verdict:
         return Verdict(f"{better} better", f"{better} is {experiment.version_of(better)}: {between}")
     total = sequences.candles_until(difference, max(abs(value), effect - abs(value)))
     more = None if total is None else (total / float(difference.candles) - 1) * evidence.candles
-    return Verdict("not yet", f"{_about(more)}; {between}")
+    return Verdict("not yet", f"{_about(experiment, more)}; {between}")
 
 
 def _too_few(experiment: Experiment, evidence: Evidence) -> Verdict:
@@ -75,11 +75,13 @@ def _too_few(experiment: Experiment, evidence: Evidence) -> Verdict:
     fewer = min(a, b)
     more = (MINIMUM_CANDLES / fewer - 1) * evidence.candles if fewer else None
     count = f"results on {a:,} candles of A and {b:,} of B, at least {MINIMUM_CANDLES} of each are needed"
-    return Verdict("not yet", f"{_about(more)}; {count}")
+    return Verdict("not yet", f"{_about(experiment, more)}; {count}")
 
 
-def _about(more: float | None) -> str:
+def _about(experiment: Experiment, more: float | None) -> str:
     """The number is rounded up to two digits: it is a forecast."""
+    if experiment.status == "stopped":
+        return "it has stopped, and no more candles come"
     if more is None:
         return "nobody can say how many more candles"
     digit = 10 ** max(0, math.floor(math.log10(max(more, 1))) - 1)

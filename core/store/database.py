@@ -9,6 +9,7 @@ from contextlib import contextmanager
 from typing import Any, ClassVar, Protocol, TypeAlias
 
 from core.errors import StoreUnavailable
+from core.store.interface import UNUSABLE
 
 Value: TypeAlias = str | int | float | None
 Row: TypeAlias = tuple[Any, ...]
@@ -35,6 +36,9 @@ class Session(Protocol):
     def rows(self, statement: str, values: Sequence[Value] = ()) -> list[Row]:
         """All rows of a query."""
 
+    def pages(self, statement: str, values: Sequence[Value], size: int) -> Iterator[list[Row]]:
+        """The rows of a query, at most `size` at a time, so that they are never all in memory."""
+
     def insert(self, table: str, columns: Sequence[str], rows: Iterable[Sequence[Value]]) -> None:
         """Insert many rows, all of them new, the fastest way there is."""
 
@@ -53,7 +57,9 @@ class Database(ABC):
     begin_writing: ClassVar[str]
     begin_reading: ClassVar[str]
 
-    def __init__(self) -> None:
+    def __init__(self, place: str) -> None:
+        """`place`: what it is called in sentences for the log."""
+        self.place = place
         self._idle: list[Session] = []
         self.closing = threading.Event()
 
@@ -63,7 +69,7 @@ class Database(ABC):
 
     @abstractmethod
     def trouble(self, error: Exception) -> str | None:
-        """The sentence for an error that says that the database is gone, locked or full; null for mistakes of ours."""
+        """What an error says that tells of a database that is gone, locked, full or closed to us; null for mistakes."""
 
     @abstractmethod
     def make_room(self, session: Session) -> None:
@@ -101,10 +107,14 @@ class Database(ABC):
         try:
             yield
         except self.errors as error:
-            sentence = self.trouble(error)
-            if sentence is None:
+            trouble = self.trouble(error)
+            if trouble is None:
                 raise
-            raise StoreUnavailable(sentence) from error
+            raise self.unusable(trouble) from error
+
+    def unusable(self, trouble: str) -> StoreUnavailable:
+        """The error for what is wrong with the database."""
+        return StoreUnavailable(UNUSABLE, f"{self.place}: {trouble}")
 
     @contextmanager
     def _transaction(self, begin: str) -> Iterator[Session]:

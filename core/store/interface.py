@@ -16,13 +16,21 @@ from core.exposures import Record
 from core.state import State
 from core.statistics.table import CandleTable, Tally
 
+# All that clients learn: where the database is, and what is wrong with it, is for the log. It does not say that nothing
+# is changed, as a server may go away in its answer to a commit.
+UNUSABLE = "the store cannot be used now, try again later"
+
 
 class StateChanged(Exception):
     """The state is no longer at the revision from which the change was made: read it again and decide anew."""
 
 
 class SchemaTooNew(Exception):
-    """The store was written by a newer release; the message has both numbers."""
+    """The store was written by a newer release; the message says which store, and has both numbers."""
+
+
+class StoreInUse(Exception):
+    """Another process has reserved the store; the message has the file and the process id."""
 
 
 OutcomeName: TypeAlias = Literal["win", "loss", "neutral"]

@@ -2,9 +2,14 @@
 
 from __future__ import annotations
 
+import os
+from contextlib import ExitStack
 from pathlib import Path
 
-from core.store.interface import Store
+from core import lock_file
+from core.errors import StoreUnavailable
+from core.lock_file import Held
+from core.store.interface import UNUSABLE, Store, StoreInUse
 
 _SQLITE = "sqlite"
 _POSTGRES = ("postgresql", "postgres")
@@ -43,6 +48,40 @@ def open_store(url: str) -> Store:
     from core.store.postgres import PostgresDatabase  # noqa: PLC0415 - likewise
 
     return open_relational(PostgresDatabase(url))
+
+
+def identity(url: str) -> str:
+    """Which store a URL names: the same for all that name the same one, and without user and password.
+
+    Raises ValueError as `check_url`.
+    """
+    check_url(url)
+    if url.startswith(_SQLITE):
+        return f"{_SQLITE}://{os.path.realpath(_path(url))}"
+    from core.store import postgres  # noqa: PLC0415 - likewise
+
+    return f"postgresql://{postgres.identity(url)}"
+
+
+def reserve(url: str) -> ExitStack:
+    """Keep a state file to this process until what is returned is closed; PostgreSQL is there for several.
+
+    Not part of `open_store`, as a backup or a test may read a file that a server has. Reserve after the last fork: a
+    child would inherit the lock and outlive this process.
+    Raises ValueError as `check_url`, StoreInUse, or StoreUnavailable where the lock's file cannot be made now.
+    """
+    check_url(url)
+    held = ExitStack()
+    if url.startswith(_SQLITE):
+        path = Path(os.path.realpath(_path(url)))
+        try:
+            path.parent.mkdir(parents=True, exist_ok=True)
+            held.callback(os.close, lock_file.take(path.with_name(f"{path.name}.lock")))
+        except Held as holder:
+            raise StoreInUse(f"state file {path} is in use by process {holder}") from None
+        except OSError as error:
+            raise StoreUnavailable(UNUSABLE, f"state file {path} cannot be locked: {error.strerror}") from error
+    return held
 
 
 def _path(url: str) -> Path:

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from functools import lru_cache
 from typing import Any, TypeAlias
 
 import psycopg
+from psycopg import pq
 from psycopg.conninfo import conninfo_to_dict, make_conninfo
 
 from core.store.database import PATIENCE_SECONDS, Database, Row, Session, Value
@@ -18,6 +19,7 @@ _Connection: TypeAlias = psycopg.Connection[tuple[Any, ...]]
 # Our tables are in a schema of their own: a database may be shared, and other people have tables named `users`.
 SCHEMA = "reversal"
 _CHANNEL = "reversal_state"
+_PORT = 5432
 # Any number that nobody else uses in the same database; locks below it are held for one transaction.
 _WRITER = 0x72657665727361
 
@@ -38,8 +40,9 @@ _SETTINGS = (
     # little of a new table or experiment it would rather sort, or walk through, all of the experiment for each page.
     "SET enable_sort TO off; SET enable_bitmapscan TO off; SET enable_material TO off"
 )
-# Errors that are no psycopg.OperationalError and yet say that the server cannot write now.
-_TROUBLE = {"25006", "25P03"}  # read only, as a standby is; a transaction that was idle too long
+# Errors that are no psycopg.OperationalError and yet none of our mistakes: read only, as a standby is; a transaction
+# that was idle too long; a role without the right to do it.
+_TROUBLE = {"25006", "25P03", "42501"}
 
 # How often a waiting thread looks whether the store is being closed.
 _LOOK_SECONDS = 0.25
@@ -70,6 +73,14 @@ class PostgresSession:
         """See Session."""
         return self._connection.execute(_marked(statement), values or None).fetchall()
 
+    def pages(self, statement: str, values: Sequence[Value], size: int) -> Iterator[list[Row]]:
+        """See Session."""
+        # A cursor on the server: any other has all rows here before the first is looked at.
+        with self._connection.cursor("pages") as cursor:
+            cursor.execute(_marked(statement), values or None)
+            while page := cursor.fetchmany(size):
+                yield page
+
     def insert(self, table: str, columns: Sequence[str], rows: Iterable[Sequence[Value]]) -> None:
         """See Session."""
         statement = f"COPY {table} ({', '.join(columns)}) FROM STDIN".encode()
@@ -90,22 +101,25 @@ class PostgresDatabase(Database):
     begin_reading = "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY"
 
     def __init__(self, url: str) -> None:
-        super().__init__()
-        given = conninfo_to_dict(url)
-        self._conninfo = make_conninfo("", **_DEFAULTS | given)
-        self._name = f"{given.get('host', 'localhost')}:{given.get('port', 5432)}/{given.get('dbname', '')}"
+        super().__init__(f"the PostgreSQL database {identity(url)}")
+        self._conninfo = make_conninfo("", **_DEFAULTS | conninfo_to_dict(url))
         self._listening = threading.Lock()
         self._listener: _Connection | None = None
 
     def connect(self) -> PostgresSession:
         """See Database."""
-        return PostgresSession(self._connected())
+        try:
+            return PostgresSession(self._connected())
+        except (
+            psycopg.Error
+        ) as error:  # whatever it is, such as an option that libpq does not take, is no mistake of ours
+            raise self.unusable(_first_line(error)) from error
 
     def trouble(self, error: Exception) -> str | None:
         """See Database."""
         if not isinstance(error, psycopg.OperationalError) and getattr(error, "sqlstate", None) not in _TROUBLE:
             return None
-        return f"PostgreSQL {self._name}: {(str(error).splitlines() or [type(error).__name__])[0]}"
+        return _first_line(error)
 
     def make_room(self, session: Session) -> None:
         """See Database."""
@@ -161,9 +175,34 @@ class PostgresDatabase(Database):
 def check_conninfo(url: str) -> None:
     """Raise ValueError where libpq does not understand a URL. Its own words may quote the password: not so ours."""
     try:
-        conninfo_to_dict(url)
-    except psycopg.Error:
+        identity(url)
+    except (psycopg.Error, ValueError):
         raise ValueError("this PostgreSQL URL cannot be read; expected postgresql://user@host:port/database") from None
+
+
+def identity(url: str) -> str:
+    """Which database a URL names, however it is written and whoever asks: `host:port/database`.
+
+    What it leaves out is as libpq fills it in, https://www.postgresql.org/docs/current/libpq-connect.html. A host given
+    by address or by service as well is another one: rather two names for one database than one name for two.
+    Raises ValueError for ports that are none, or psycopg.Error.
+    """
+    defaults = {each.keyword.decode(): each.val.decode() for each in pq.Conninfo.get_defaults() if each.val}
+    known = defaults | {name: str(value) for name, value in conninfo_to_dict(url).items()}
+    hosts = known.get("host", "").split(",")
+    ports = known["port"].split(",")
+    if len(ports) == 1:
+        ports *= len(hosts)
+    numbers = [int(port or _PORT) for port in ports]
+    if not all(0 < number < 1 << 16 for number in numbers):
+        raise ValueError
+    found = ",".join(f"{host}:{number}" for host, number in zip(hosts, numbers, strict=True))
+    others = [f"{name}={known[name]}" for name in ("hostaddr", "service") if name in known]
+    return " ".join([f"{found}/{known.get('dbname') or known.get('user', '')}", *others])
+
+
+def _first_line(error: Exception) -> str:
+    return (str(error).splitlines() or [type(error).__name__])[0]
 
 
 @lru_cache(maxsize=1024)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -18,8 +18,10 @@ from core.store.recording import SIDES, SUMS
 from core.store.standing import read_experiment
 
 _SIGNALS = ("hold", "long", "short")
+_REPORTED = ("a_wins", "a_losses", "a_neutrals", "a_pnl", "a_pnl_count")
 _LABELS = {0: "none", 1: "long", 2: "short"}
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+_KNOWN_SIGNAL = " ".join(f"WHEN '{name}' THEN {code}" for code, name in enumerate(_SIGNALS))
 # Large enough that a page's own cost does not count, small enough that nobody waits for it.
 _PAGE = 2000
 
@@ -88,30 +90,21 @@ def candles(session: Session, experiment_id: str) -> CandleTable:
 
 
 def _split_candles(session: Session, experiment_id: str) -> CandleTable:
-    rows = session.rows(
-        f"SELECT {', '.join(SIDES)}, label, move_pips FROM candles "  # noqa: S608 - names of ours
-        "WHERE experiment_id = ? AND a_predictions + b_predictions > 0 ORDER BY first_at, pair, timeframe, candle",
-        [experiment_id],
-    )
-    columns = _columns(rows, len(SIDES) + 2)
+    columns = _columns(session, experiment_id, (*SIDES, "label", "move_pips"), "a_predictions + b_predictions > 0")
     a, b = Side(*columns[: len(SUMS)]), Side(*columns[len(SUMS) : -2])
     return CandleTable(a, b, columns[-2].astype(np.int8), columns[-1])
 
 
 def _shadow_candles(session: Session, experiment_id: str) -> CandleTable:
-    rows = session.rows(
-        "SELECT shadow_a_signal, shadow_b_signal, shadow_a_confidence, shadow_b_confidence, "
-        "a_wins, a_losses, a_neutrals, a_pnl, a_pnl_count, label, move_pips FROM candles "
-        "WHERE experiment_id = ? AND shadow_at IS NOT NULL ORDER BY first_at, pair, timeframe, candle",
-        [experiment_id],
-    )
-    a_signal, b_signal = (np.array([row[side] for row in rows], dtype="U5") for side in (0, 1))
-    a_confidence, b_confidence, *reported, label, move_pips = _columns([row[2:] for row in rows], 9)
+    signals = (f"CASE shadow_{side}_signal {_KNOWN_SIGNAL} END" for side in "ab")
+    names = (*signals, "shadow_a_confidence", "shadow_b_confidence", *_REPORTED, "label", "move_pips")
+    columns = _columns(session, experiment_id, names, "shadow_at IS NOT NULL")
+    a_signal, b_signal, a_confidence, b_confidence, *reported, label, move_pips = columns
     agreed = a_signal == b_signal
 
-    def side(signal: np.ndarray[Any, Any], confidence: Floats, outcomes: list[Floats]) -> Side:
-        signals = [(signal == name).astype(np.float64) for name in _SIGNALS]
-        sums = [np.ones(len(rows)), *signals, confidence, confidence * confidence, *outcomes]
+    def side(signal: Floats, confidence: Floats, outcomes: list[Floats]) -> Side:
+        signals = [(signal == code).astype(np.float64) for code in range(len(_SIGNALS))]
+        sums = [np.ones(len(signal)), *signals, confidence, confidence * confidence, *outcomes]
         return Side(*sums)
 
     return CandleTable(
@@ -122,9 +115,18 @@ def _shadow_candles(session: Session, experiment_id: str) -> CandleTable:
     )
 
 
-def _columns(rows: list[Row], width: int) -> list[Floats]:
-    """Rows of numbers as contiguous columns; null becomes NaN."""
-    return list(np.ascontiguousarray(np.array(rows, dtype=np.float64).reshape(-1, width).T))
+def _columns(session: Session, experiment_id: str, names: Sequence[str], which: str) -> list[Floats]:
+    """Columns of numbers of an experiment's candles, oldest first; null becomes NaN."""
+    chosen = f"FROM candles WHERE experiment_id = ? AND {which}"
+    # Both queries see the same moment, as all of a transaction do.
+    ((count,),) = session.rows(f"SELECT COUNT(*) {chosen}", [experiment_id])
+    columns = np.empty((len(names), count))
+    end = 0
+    query = f"SELECT {', '.join(names)} {chosen} ORDER BY first_at, pair, timeframe, candle"
+    for page in session.pages(query, [experiment_id], _PAGE):
+        start, end = end, end + len(page)
+        columns[:, start:end] = np.array(page, dtype=np.float64).T
+    return list(columns)
 
 
 def disagreements(session: Session, experiment_id: str, limit: int) -> list[dict[str, Any]]:
@@ -172,5 +174,11 @@ def _exported(row: Row) -> dict[str, Any]:
     return shown
 
 
-def _iso(at: Micros) -> str:
-    return f"{_EPOCH + timedelta(microseconds=at):%Y-%m-%dT%H:%M:%S.%fZ}"
+def _iso(at: Micros) -> str | None:
+    """ISO 8601; null beyond the years 1 to 9999, of which no request can tell, but a store of before may."""
+    try:
+        moment = _EPOCH + timedelta(microseconds=at)
+    except OverflowError:
+        return None
+    # Not strftime, which writes years before 1000 in fewer than four digits.
+    return moment.isoformat(timespec="microseconds").replace("+00:00", "Z")

@@ -65,7 +65,10 @@ def migrate(database: Database) -> None:
         session.run("CREATE TABLE IF NOT EXISTS meta (name TEXT PRIMARY KEY, value TEXT NOT NULL)")
         found = _version(session)
         if found > len(MIGRATIONS):
-            raise SchemaTooNew(f"the store has schema {found}, this release knows up to {len(MIGRATIONS)}")
+            raise SchemaTooNew(
+                f"{database.place} was written by a newer release: it has schema {found}, "
+                f"this release knows up to {len(MIGRATIONS)}"
+            )
         for step in MIGRATIONS[found:]:
             for statement in step:
                 session.run(statement)

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import logging
+import os
 import sqlite3
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import suppress
 from datetime import UTC, datetime
 from pathlib import Path
 
-from core.errors import StoreUnavailable
 from core.store.database import PATIENCE_SECONDS, Database, Row, Session, Value
 
 log = logging.getLogger(__name__)
@@ -48,6 +49,12 @@ class SqliteSession:
         """See Session."""
         return self._connection.execute(statement, values).fetchall()
 
+    def pages(self, statement: str, values: Sequence[Value], size: int) -> Iterator[list[Row]]:
+        """See Session."""
+        cursor = self._connection.execute(statement, values)
+        while page := cursor.fetchmany(size):
+            yield page
+
     def insert(self, table: str, columns: Sequence[str], rows: Iterable[Sequence[Value]]) -> None:
         """See Session."""
         marks = ", ".join("?" * len(columns))
@@ -68,7 +75,7 @@ class SqliteDatabase(Database):
 
     def __init__(self, path: Path) -> None:
         """Make the folder; set aside a file that is no database. Raises StoreUnavailable."""
-        super().__init__()
+        super().__init__(f"state file {path}")
         self._path = path
         try:
             path.parent.mkdir(parents=True, exist_ok=True)
@@ -76,7 +83,7 @@ class SqliteDatabase(Database):
             if path.is_file() and not _may_be_database(path):
                 self._set_aside("file is not a database")
         except OSError as error:
-            raise StoreUnavailable(f"state file {path} is out of reach: {error.strerror}") from error
+            raise self.unusable(f"out of reach: {error.strerror}") from error
         with self.speaking():
             try:
                 self._probe()
@@ -88,6 +95,7 @@ class SqliteDatabase(Database):
 
     def connect(self) -> SqliteSession:
         """See Database."""
+        self._make()
         # Whichever thread takes it from the pool has it alone.
         connection = sqlite3.connect(
             self._path, timeout=PATIENCE_SECONDS, isolation_level=None, check_same_thread=False
@@ -102,7 +110,7 @@ class SqliteDatabase(Database):
 
     def trouble(self, error: Exception) -> str | None:
         """See Database."""
-        return f"state file {self._path}: {error}" if _code(error) in _TROUBLE else None
+        return str(error) if _code(error) in _TROUBLE else None
 
     def make_room(self, session: Session) -> None:
         """See Database."""
@@ -114,6 +122,18 @@ class SqliteDatabase(Database):
         """See Database."""
         self.closing.wait(seconds)
         return False
+
+    def _make(self) -> None:
+        """Make a file that others cannot read, as the user key will be in it; SQLite gives its companions its mode.
+
+        One that is there is not even opened: closing it again would drop the locks that SQLite has on it.
+        """
+        try:
+            with suppress(FileExistsError):
+                target = os.path.realpath(self._path)  # of a link that leads to no file yet
+                os.close(os.open(target, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600))
+        except OSError as error:
+            raise self.unusable(f"cannot be made: {error.strerror}") from error
 
     def _probe(self) -> None:
         session = self.connect()
@@ -130,10 +150,8 @@ class SqliteDatabase(Database):
                 if (file := Path(f"{self._path}{suffix}")).exists():
                     file.rename(f"{aside}{suffix}")
         except OSError as refused:
-            raise StoreUnavailable(
-                f"state file {self._path}: {error}, and it cannot be set aside: {refused.strerror}"
-            ) from refused
-        log.error("state file %s: %s; it is set aside as %s, and a new one is begun", self._path, error, aside)
+            raise self.unusable(f"{error}, and it cannot be set aside: {refused.strerror}") from refused
+        log.error("%s: %s; it is set aside as %s, and a new one is begun", self.place, error, aside)
 
 
 def _may_be_database(path: Path) -> bool:

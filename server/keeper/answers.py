@@ -69,6 +69,16 @@ def _variant(it: Experiment, variant: Variant, tally: Tally) -> Json:
     }
 
 
+def disagreement(it: Json) -> Json:
+    """A candle of the report's `disagreements`, with its time where it is known by that."""
+    kind, _, milliseconds = it["candle"].partition(":")
+    try:
+        time = iso(int(milliseconds) * 1000) if kind == "t" else None
+    except (ValueError, OverflowError):  # an instant before the year 1
+        time = None
+    return {**it, "candle_time": time}
+
+
 def iso(instant: Micros | None) -> str | None:
     """An instant in UTC with `Z`, and with a fraction where it has one."""
     if instant is None:

@@ -13,7 +13,6 @@ from aiohttp import web
 from core.errors import ServiceError, StoreUnavailable
 from core.repository import Repository
 from core.statistics.guardrails import crossed
-from core.store.opening import open_store
 from server.clock import Clock
 from server.errors import errors
 from server.keeper.handlers import versions
@@ -42,7 +41,7 @@ def make_keeper_app(settings: Settings) -> web.Application:
     app = web.Application(middlewares=[errors], client_max_size=MAX_BODY)
     app[CLOCK] = Clock(settings.timezone)
     app[KEEPER] = Keeper(
-        lambda: open_store(settings.state_url),
+        settings.state_url,
         Repository(settings.models),
         settings.journal_folder,
         settings.user_key,

@@ -47,7 +47,10 @@ def experiment(body: bytes, versions: Collection[str], now: Micros) -> Experimen
 
 
 def _share_of_a(wanted: CreateExperiment) -> float:
-    if wanted.mode == "shadow":  # A answers everybody
+    if wanted.mode == "shadow":
+        if wanted.traffic_split not in (None, 1.0):
+            given = f"{wanted.traffic_split:g} has no meaning in shadow mode"
+            raise InvalidInput.at("traffic_split", f"{given}, where A answers everybody: leave it out")
         return 1.0
     if wanted.traffic_split is None:
         raise InvalidInput.at("traffic_split", "missing: the share of users that get variant A, 0 to 1")
@@ -55,7 +58,9 @@ def _share_of_a(wanted: CreateExperiment) -> float:
 
 
 def _guardrails(wanted: CreateExperiment) -> Guardrails:
-    limits = wanted.guardrails or Guardrails()
+    if wanted.guardrails is None:
+        return Guardrails()
+    limits = Guardrails(**msgspec.structs.asdict(wanted.guardrails))
     least, most = limits.min_hold_rate, limits.max_hold_rate
     if least is not None and most is not None and least > most:
         raise InvalidInput.at("guardrails.min_hold_rate", f"{least} is above max_hold_rate {most}")
@@ -91,7 +96,7 @@ class _Named(msgspec.Struct):
 def later_candles(body: bytes) -> tuple[LaterCandles, Rule]:
     """Decode the candles of an evaluation, and the rule. Raises MalformedJson or InvalidInput."""
     wanted = decode(_evaluate_decoder, body)
-    if not any(row.timestamp is not None for row in wanted.data):
+    if wanted.data and all(row.timestamp is None for row in wanted.data):
         raise InvalidInput.at("data", "timestamps are needed: they tell which predictions the candles belong to")
     candles, order = decoding.series(wanted.data)
     stamps = [row.timestamp for row in wanted.data]
@@ -100,4 +105,7 @@ def later_candles(body: bytes) -> tuple[LaterCandles, Rule]:
         instants = [instants[i] for i in order]
     parameters = {name: getattr(wanted, name) for name in Rule.__struct_fields__}
     rule = Rule(**{name: value for name, value in parameters.items() if value is not None})
+    if len(candles) < rule.minimum_candles:
+        least = f"at least {rule.minimum_candles} are needed to label one with a horizon of {rule.horizon}"
+        raise InvalidInput.at("data", f"{len(candles)} candles were given, {least}")
     return LaterCandles(wanted.pair, wanted.timeframe or DEFAULT_TIMEFRAME, candles, instants), rule

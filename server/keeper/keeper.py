@@ -7,7 +7,7 @@ import logging
 import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import suppress
+from contextlib import ExitStack, suppress
 from functools import partial
 from pathlib import Path
 from typing import NamedTuple, TypeVar
@@ -19,25 +19,36 @@ from core.errors import StoreUnavailable
 from core.experiments import Experiment, Micros
 from core.repository import Repository
 from core.state import Action, State
-from core.store.interface import StateChanged, Store
+from core.store.interface import SchemaTooNew, StateChanged, Store, StoreInUse
+from core.store.opening import open_store, reserve
 from server.keeper.members import Member, Members
 
 log = logging.getLogger(__name__)
 
 T = TypeVar("T")
+A = TypeVar("A")
 
 # How often a change is decided anew because another replica was quicker.
 _ATTEMPTS = 5
 _READERS = 2
+# How long the store may take over one call before it counts as gone. A database that is frozen does not refuse: it
+# says nothing at all.
+STORE_SECONDS = 10.0
+# How much of that goes to the journals. A backlog of gigabytes is drained between other calls.
+DRAIN_SECONDS = 1.0
 
 
 class Change(NamedTuple):
-    """From one state to the next, with the experiments that change with it and how they were."""
+    """From one state to the next, with the experiments that change with it and how they were.
+
+    `needed` is false where everything is so already.
+    """
 
     before: State
     after: State
     changed: tuple[Experiment, ...] = ()
     previously: tuple[Experiment, ...] = ()
+    needed: bool = True
 
 
 def _step(step: Callable[[State, str], State], version: str, store: Store) -> Change:
@@ -45,8 +56,14 @@ def _step(step: Callable[[State, str], State], version: str, store: Store) -> Ch
     return Change(state, step(state, version))
 
 
-def _commit(change: Change, store: Store) -> State:
+def commit(change: Change, store: Store) -> State:
+    """Store a change; raises StateChanged where the store is no longer as it was before."""
     return store.change(change.before.revision, change.after, change.changed)
+
+
+def _undo(owed: Change, store: Store) -> State:
+    state = store.state()
+    return commit(owed, store) if state == owed.before else state
 
 
 class Switched(NamedTuple):
@@ -69,7 +86,11 @@ class Keeper:
     """
 
     def __init__(
-        self, open_store: Callable[[], Store], repository: Repository, journals: Path, user_key: str | None
+        self,
+        state_url: str,
+        repository: Repository,
+        journals: Path,
+        user_key: str | None,
     ) -> None:
         """`user_key`: in hexadecimal, instead of the store's."""
         self.repository = repository
@@ -77,13 +98,16 @@ class Keeper:
         self.state = State()
         self.degraded: str | None = None  # why the store does not take what the journals hold
         self.bytes_waiting = 0
-        self._open_store = open_store
+        self._state_url = state_url
+        self._reserved = ExitStack()  # keeps others from the store for as long as it is open
         self._store: Store | None = None
         self._drainer = Drainer(journals)
         self._cache = journals / "state.json"
         self._user_key = user_key
         self._order: tuple[str, ...] = ()
         self._changing = asyncio.Lock()
+        self._changes = 0
+        self._owed: Change | None = None  # to be undone in the store, as its client was told that nothing is changed
         self._writer = ThreadPoolExecutor(1, "store-writer")
         self._readers = ThreadPoolExecutor(_READERS, "store-reader")
         self._waiter = ThreadPoolExecutor(1, "store-waiter")
@@ -91,28 +115,39 @@ class Keeper:
     async def start(self) -> None:
         """Open the store and read the state; where it cannot be opened, take the state that was last seen here.
 
-        Raises SchemaTooNew.
+        Raises SchemaTooNew, or StoreInUse.
         """
         self._order = await asyncio.to_thread(lambda: self.repository.listing().versions)
         try:
-            self.state = self._own(await self.write(lambda store: store.state()))
+            self.state = self._own(await self._in_writer(self._opened, lambda store: store.state()))
             await asyncio.to_thread(self._remember)
         except StoreUnavailable as error:
-            self.degraded = error.message
+            self.degraded = str(error)
             self.state = await asyncio.to_thread(self._remembered)
             log.error("%s: predictions go on with the state last seen here, revision %d", error, self.state.revision)
 
     async def close(self) -> None:
-        """Drain what is left and close the store."""
+        """Drain what is left and close the store. A store that hangs is left behind with its thread."""
         try:
-            await self.write(lambda _: None)
+            before, left = -1, 0
+            while left != before:  # until nothing is left, or nothing that can be drained
+                before, left = left, await self.write(lambda _: self.bytes_left())
         except StoreUnavailable as error:
-            log.error("%s: %d bytes of journals wait for the next start", error, self.bytes_waiting)
+            log.error("%s: %d bytes of journals wait for the next start", error, self.bytes_left())
         if self._store is not None:
-            await asyncio.get_running_loop().run_in_executor(self._writer, self._store.close)
+            with suppress(StoreUnavailable):
+                await self._in_writer(self._end, self._store)
         for executor in (self._writer, self._readers, self._waiter):
-            await asyncio.to_thread(executor.shutdown)
+            executor.shutdown(wait=False, cancel_futures=True)
         self._drainer.close()
+
+    def _end(self, store: Store) -> None:
+        store.close()
+        self._reserved.close()
+
+    def bytes_left(self) -> int:
+        """How much of the journals waits for the store. Reads the folder: to be called in a thread."""
+        return self._drainer.bytes_left()
 
     async def join(self, member: Member) -> None:
         """Take a worker in, between two changes."""
@@ -126,25 +161,48 @@ class Keeper:
 
     async def write(self, call: Callable[[Store], T]) -> T:
         """Run a call of the store in the thread that writes, with the journals drained. Raises StoreUnavailable."""
-        return await asyncio.get_running_loop().run_in_executor(self._writer, self._drained, call)
+        return await self._in_writer(self._drained, call)
+
+    async def _in_writer(self, function: Callable[[A], T], argument: A) -> T:
+        running = asyncio.get_running_loop().run_in_executor(self._writer, function, argument)
+        try:
+            return await asyncio.wait_for(running, STORE_SECONDS)
+        except TimeoutError:
+            error = StoreUnavailable(f"the store has not answered for {STORE_SECONDS:g} s: try again later")
+            self._note(error)
+            raise error from None
+
+    def _opened(self, call: Callable[[Store], T]) -> T:
+        if self._store is None:
+            with reserve(self._state_url) as reserved:
+                self._store = open_store(self._state_url)
+                self._reserved = reserved.pop_all()
+        return call(self._store)
 
     def _drained(self, call: Callable[[Store], T]) -> T:
         try:
-            if self._store is None:
-                self._store = self._open_store()
-            result = self._drainer.drain(self._store)
-            self.bytes_waiting = result.bytes_left
-            answer = call(self._store)
+            answer = self._opened(partial(self._drain_and, call))
+        except (StoreInUse, SchemaTooNew) as error:  # found when it came back: the start would have been refused
+            unusable = StoreUnavailable("the store cannot be used now, try again later", str(error))
+            self._note(unusable)
+            raise unusable from None
         except StoreUnavailable as error:
-            if self.degraded is None:
-                log.error("%s: answered predictions wait in the journals", error)
-            self.degraded = error.message
+            self._note(error)
             self.bytes_waiting = self._drainer.bytes_left()
             raise
         if self.degraded is not None:
             log.warning("the store takes writes again, after: %s", self.degraded)
             self.degraded = None
         return answer
+
+    def _drain_and(self, call: Callable[[Store], T], store: Store) -> T:
+        self.bytes_waiting = self._drainer.drain(store, DRAIN_SECONDS).bytes_left
+        return call(store)
+
+    def _note(self, error: StoreUnavailable) -> None:
+        if self.degraded is None:
+            log.error("%s: answered predictions wait in the journals", error)
+        self.degraded = str(error)
 
     async def load(self, version: str) -> None:
         """Load a version on every worker. Raises what the workers refuse it with, or StoreUnavailable."""
@@ -173,7 +231,7 @@ class Keeper:
             activated = experiment.activated(now_micros())
             running = state.experiment
             if activated == experiment and running is not None and running.experiment_id == experiment_id:
-                return Change(state, state, (experiment,))
+                return Change(state, state, (experiment,), (experiment,))
             if running is None:
                 return Change(state, state.running(activated), (activated,), (experiment,))
             ended = running.stopped(now_micros(), f"experiment {experiment_id} was activated")
@@ -192,7 +250,7 @@ class Keeper:
             state, experiment = store.state(), store.experiment(experiment_id)
             stopped = experiment.stopped(now_micros(), reason)
             if stopped == experiment:
-                return Change(state, state, (experiment,))
+                return Change(state, state, (experiment,), needed=False)
             return Change(state, state.running(None), (stopped,), (experiment,))
 
         return (await self._change(decide, Action("stop", experiment_id))).changed[0]
@@ -202,15 +260,24 @@ class Keeper:
 
         Raises StoreUnavailable, also where a worker does not confirm in time.
         """
+        # Not within the lock: workers must be able to join while the store hangs.
+        changes = self._changes
+        state = self._own(await self.write(lambda store: store.state()))
         async with self._changing:
-            state = self._own(await self.write(lambda store: store.state()))
-            if state == self.state:
-                return
-            self.state = state
-            try:
-                await self.members.confirmed(self.members.give(state, self._order))
-            finally:
-                await asyncio.to_thread(self._remember)
+            if self._owed is not None:
+                await self._settle()
+            elif changes == self._changes:
+                await self._adopt(state)
+
+    async def _adopt(self, state: State) -> None:
+        """Give all workers a state that is stored already."""
+        if state == self.state:
+            return
+        self.state = state
+        try:
+            await self.members.confirmed(self.members.give(state, self._order))
+        finally:
+            await asyncio.to_thread(self._remember)
 
     async def wait_for_change(self, seconds: float) -> bool:
         """Wait until another replica may have changed the state."""
@@ -225,18 +292,29 @@ class Keeper:
             return await self._decided(decide, action)
 
     async def _decided(self, decide: Callable[[Store], Change], action: Action) -> Change:
+        try:
+            return await self._tried(decide, action)
+        finally:  # whatever `follow` has read of the store meanwhile is stale
+            self._changes += 1
+
+    async def _tried(self, decide: Callable[[Store], Change], action: Action) -> Change:
         for _ in range(_ATTEMPTS):
+            if self._owed is not None:
+                await self._settle()
             change = await self.write(decide)
-            if change.after == change.before:
+            if not change.needed:
+                await self._adopt(self._own(change.before))
                 return change
             after = msgspec.structs.replace(change.after, revision=change.before.revision + 1)
             number = await self.members.prepare(self._own(after), self._order, action)
             try:
-                stored = await self.write(partial(_commit, change))
+                stored = await self.write(partial(commit, change))
             except StateChanged:
                 self.members.abort(number)
             except BaseException:
                 self.members.abort(number)
+                # The store may have gone away between doing it and saying so.
+                self._owed = Change(after, change.before, change.previously)
                 raise
             else:
                 await self._confirm(number, stored, change)
@@ -244,17 +322,26 @@ class Keeper:
         raise StoreUnavailable("other replicas change the state all the time: nothing is changed, try again")
 
     async def _confirm(self, number: int, stored: State, change: Change) -> None:
-        """Apply what is stored; if a worker does not confirm, put everything back."""
+        """Apply what is stored; if a worker does not confirm, put back the workers, then the store."""
         try:
             await self.members.apply(number)
         except StoreUnavailable:
-            back = Change(stored, change.before, change.previously)
-            with suppress(StateChanged):  # another replica has moved on from there: `follow` takes that over
-                self.state = self._own(await self.write(partial(_commit, back)))
-                await self.members.take_back(self.state, self._order)
+            self._owed = Change(stored, change.before, change.previously)
+            await self.members.take_back(self.state, self._order)
+            with suppress(StoreUnavailable):  # then the next change, or `follow`, does it
+                await self._settle()
             raise
         self.state = self._own(stored)
         await asyncio.to_thread(self._remember)
+
+    async def _settle(self) -> None:
+        """Undo in the store what was taken back, unless somebody has changed it since. Raises StoreUnavailable."""
+        owed = self._owed
+        if owed is not None:
+            self.state = self._own(await self.write(partial(_undo, owed)))
+            self._owed = None
+            self.members.give(self.state, self._order)
+            await asyncio.to_thread(self._remember)
 
     def _own(self, state: State) -> State:
         """The state as the workers get it: the setting's key, where there is one, instead of the store's."""

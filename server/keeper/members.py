@@ -31,6 +31,8 @@ log = logging.getLogger(__name__)
 CONFIRM_SECONDS = 10.0
 # When a change is taken back: so long for those that do answer to serve what was before, ahead of the caller's 503.
 TAKE_BACK_SECONDS = 1.0
+# What is left for applying where preparing or the store took nearly all of it.
+LEAST_SECONDS = 1.0
 
 
 class Member:
@@ -89,6 +91,7 @@ class Members:
         self.active: str | None = None  # the version that answers, as the workers last said
         self._members: set[Member] = set()
         self._change = 0
+        self._until = 0.0  # of the change that is prepared
 
     def __len__(self) -> int:
         return len(self._members)
@@ -132,6 +135,7 @@ class Members:
         Raises the first refusal, or StoreUnavailable where a worker does not answer in time; then it is aborted.
         """
         self._change += 1
+        self._until = time.monotonic() + CONFIRM_SECONDS
         change, members = self._change, tuple(self._members)
         if not members:
             raise StoreUnavailable("no worker is running: nothing is changed")
@@ -160,10 +164,11 @@ class Members:
 
         Raises StoreUnavailable where one does not confirm in time: others may then serve it already.
         """
-        until = time.monotonic() + CONFIRM_SECONDS
-        for member in self._members:
-            member.send(Apply(change, until))
-        await self.confirmed(change)
+        seconds = max(LEAST_SECONDS, self._until - time.monotonic())
+        members = tuple(self._members)
+        for member in members:
+            member.send(Apply(change, time.monotonic() + seconds))
+        await self._answers(members, Applied, change, seconds)
 
     @staticmethod
     async def _answers(

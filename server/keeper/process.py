@@ -13,11 +13,15 @@ import uvloop
 from aiohttp import web
 
 from core.drain import FolderInUse
-from core.store.interface import SchemaTooNew
+from core.store.interface import SchemaTooNew, StoreInUse
 from server.keeper.app import make_keeper_app
 from server.settings import Settings
 
 log = logging.getLogger(__name__)
+
+STOPPING = (signal.SIGTERM, signal.SIGINT)
+# What the operator can mend, told in one line.
+_OPERATORS = (FolderInUse, StoreInUse, SchemaTooNew, OSError)
 
 
 def run(settings: Settings, keeper_socket: Path, manager: int) -> int:
@@ -28,29 +32,44 @@ def run(settings: Settings, keeper_socket: Path, manager: int) -> int:
 
 async def _run(settings: Settings, keeper_socket: Path, manager: int) -> int:
     loop = asyncio.get_running_loop()
-    for number in (signal.SIGTERM, signal.SIGINT):
-        loop.add_signal_handler(number, os.kill, manager, signal.SIGTERM)
+    stopping = asyncio.Event()
+
+    def stop() -> None:
+        stopping.set()
+        os.kill(manager, signal.SIGTERM)
+
+    for number in STOPPING:
+        loop.add_signal_handler(number, stop)
     loop.add_signal_handler(signal.SIGHUP, os.kill, manager, signal.SIGHUP)
+    signal.pthread_sigmask(signal.SIG_UNBLOCK, STOPPING)
     ended = loop.run_in_executor(None, os.waitpid, manager, 0)
     try:
         runner = web.AppRunner(make_keeper_app(settings), access_log=None, handle_signals=False)
         await runner.setup()
-    except (FolderInUse, SchemaTooNew, OSError) as error:
+        await _listen(runner, keeper_socket)
+    except Exception as error:
+        if not isinstance(error, _OPERATORS):
+            log.exception("the keeper cannot start")
         os.kill(manager, signal.SIGKILL)
         await ended
-        unusable = (
-            f"the journals' folder {settings.journal_folder} cannot be used: " if isinstance(error, OSError) else ""
-        )
-        sys.stderr.write(f"{unusable}{error}\n")
+        where = f"the journals' folder {settings.journal_folder} cannot be used: " if isinstance(error, OSError) else ""
+        sys.stderr.write(f"{where}{error}\n")
         return 1
     try:
-        await web.UnixSite(runner, keeper_socket).start()
         _, status = await ended
     finally:
         await runner.cleanup()
     code = os.waitstatus_to_exitcode(status)
     log.info("stopped")
-    if code == 0:
+    # Before it has set its handlers the signal that we pass on is what ends it.
+    if code == 0 or (stopping.is_set() and code == -signal.SIGTERM):
         return 0
     log.error("the workers' manager ended with %d", code)
     return 1
+
+
+async def _listen(runner: web.AppRunner, keeper_socket: Path) -> None:
+    try:
+        await web.UnixSite(runner, keeper_socket).start()
+    except OSError as error:
+        raise RuntimeError(f"the keeper's socket {keeper_socket} cannot be made: {error}") from error

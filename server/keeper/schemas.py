@@ -22,8 +22,15 @@ PredictionId: TypeAlias = Annotated[str, Meta(pattern=r"\A[!-~]{1,64}\Z")]
 Pips: TypeAlias = Annotated[float, Meta(ge=-1e6, le=1e6)]
 
 
-class CreateExperiment(msgspec.Struct, kw_only=True):
-    """Body of POST /reversal/experiments. Where null is allowed it stands for the default."""
+class Limits(Guardrails, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Guardrails as a client writes them: a misspelt limit would protect nobody."""
+
+
+class CreateExperiment(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
+    """Body of POST /reversal/experiments. Where null is allowed it stands for the default.
+
+    Other bodies may hold more than we know; here a misspelt field could not be mended afterwards.
+    """
 
     experiment_id: ExperimentId
     name: Name
@@ -34,7 +41,7 @@ class CreateExperiment(msgspec.Struct, kw_only=True):
     mode: Mode | None = None
     metric: Metric | None = None
     minimum_effect: Annotated[float, Meta(gt=0, le=1e6)] | None = None
-    guardrails: Guardrails | None = None
+    guardrails: Limits | None = None
 
 
 class ReportOutcomes(msgspec.Struct):

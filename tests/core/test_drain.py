@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import errno
 import os
 import subprocess
 import sys
@@ -9,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from core import drain, journal, journal_files
-from core.drain import DrainResult, FolderInUse
+from core.drain import Drainer, DrainResult, FolderInUse
 from core.errors import StoreUnavailable
 from core.exposures import Record
 from core.journal import Journal
@@ -336,6 +337,20 @@ def test_a_drainer_of_another_process_is_named_and_its_death_frees_the_folder(
             Drains(folder, ledger)
         holder.kill()
     Drains(folder, ledger).close()
+
+
+def test_a_disk_too_full_for_the_note_is_no_hindrance(
+    folder: Path, ledger: Ledger, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full(_descriptor: int, _data: bytes) -> int:
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    with monkeypatch.context() as patched:
+        patched.setattr(os, "write", full)
+        holder = Drainer(folder)
+    with pytest.raises(FolderInUse, match="process unknown"):
+        Drains(folder, ledger)
+    holder.close()
 
 
 def test_room_made_by_the_drainer_lets_the_worker_write_again(folder: Path, ledger: Ledger) -> None:

@@ -11,7 +11,7 @@ import msgspec
 import pytest
 
 from core.experiments import Experiment, ImportedCounts
-from core.legacy_experiments import STOP_REASON, Imported, LegacyRefused, read_folder, write
+from core.legacy_experiments import STOP_REASON, STOPPED_SOMETIME, Imported, LegacyRefused, read_folder, write
 from core.store.interface import Store
 from core.store.opening import open_store
 
@@ -110,6 +110,12 @@ def test_one_that_ran_and_is_not_active_is_stopped(put: Put) -> None:
     assert (experiment.activated_at, experiment.stopped_at) == (CREATED + HOUR, CREATED + 2 * HOUR)
 
 
+def test_when_one_stopped_is_null_where_the_file_does_not_say(put: Put) -> None:
+    (experiment,) = read_folder(put(active=False))
+    assert (experiment.status, experiment.stop_reason) == ("stopped", STOPPED_SOMETIME)
+    assert (experiment.activated_at, experiment.stopped_at) == (CREATED + HOUR, None)
+
+
 def test_one_that_never_ran_is_a_draft(put: Put) -> None:
     (experiment,) = read_folder(put(active=False, started_at=None, predictions={}))
     assert (experiment.status, experiment.activated_at, experiment.stopped_at) == ("draft", None, None)
@@ -119,9 +125,10 @@ def test_one_that_never_ran_is_a_draft(put: Put) -> None:
     ("changes", "problem"),
     [
         ({"experiment_id": ...}, "experiment_id: missing"),
-        ({"experiment_id": "a/b"}, "experiment_id: Expected `str` matching"),
+        ({"experiment_id": "a/b"}, "experiment_id: expected 1 to 64 letters, digits and _ . -, not"),
         ({"variant_b": None}, "variant_b: missing"),
         ({"variant_b": "v3.0"}, "variant_b: the same version as variant_a, v3.0"),
+        ({"variant_b": "a/b"}, "variant_b: expected 1 to 64 letters, digits and _ . -, starting"),
         ({"variants": {"A": {}}, "variant_a": ...}, "variants.A.model_version: missing"),
         ({"traffic_split": 50}, "traffic_split: Expected `float` <= 1.0"),
         ({"traffic_split": "0.5"}, "traffic_split: Expected `float`, got `str`"),
@@ -136,6 +143,12 @@ def test_one_that_never_ran_is_a_draft(put: Put) -> None:
         ({"predictions": {"B": {"signals": {"up": 1}}}}, "predictions.B.signals: Invalid enum value 'up'"),
         ({"predictions": {"A": {"count": 2, "total_confidence": 2.5}}}, "predictions.A.total_confidence: 2.5 of 2"),
         ({"predictions": {"A": {"count": 2, "avg_confidence": 70}}}, "predictions.A.avg_confidence: .* <= 1.0"),
+        (
+            {"predictions": {"B": {"count": 2, "signals": {"long": 2}}}},
+            "predictions.B.total_confidence: missing, as is",
+        ),
+        ({"predictions": {"A": {"count": 2, "avg_confidence": 0.5}}}, "predictions.A.signals: they add up to 0, and 2"),
+        ({"predictions": {"A": {"signals": {"long": 1}}}}, "predictions.A.signals: they add up to 1, and 0"),
     ],
 )
 def test_a_bad_field_is_refused_with_its_file_and_name(put: Put, changes: dict[str, Any], problem: str) -> None:
@@ -195,6 +208,36 @@ def test_a_second_import_changes_nothing_even_after_a_stop(put: Put, store: Stor
     before = (store.state(), store.experiments())
     assert write(store, experiments) == Imported(new=(), already_there=("v30_vs_v31",))
     assert (store.state(), store.experiments()) == before
+
+
+def test_a_draft_that_was_activated_since_is_the_same(put: Put, store: Store) -> None:
+    experiments = read_folder(put(active=False, started_at=None, predictions={}))
+    write(store, experiments)
+    state = store.state()
+    activated = experiments[0].activated(CREATED + HOUR)
+    store.change(state.revision, state.running(activated), [activated])
+    assert write(store, experiments).already_there == ("v30_vs_v31",)
+
+
+@pytest.mark.parametrize(
+    ("changes", "fields"),
+    [
+        ({"name": "another", "traffic_split": 0.7}, "name, traffic_split"),
+        ({"predictions": {}}, "imported"),
+        ({"active": False}, "status, stop_reason"),
+        ({"started_at": "2025-10-16T10:30:00Z"}, "activated_at"),
+    ],
+)
+def test_a_known_id_with_other_contents_is_refused_and_nothing_is_written(
+    put: Put, store: Store, changes: dict[str, Any], fields: str
+) -> None:
+    before = read_folder(put())
+    write(store, before)
+    put(**changes)
+    experiments = read_folder(put("two.json", experiment_id="new", active=False))
+    with pytest.raises(LegacyRefused, match=f"^v30_vs_v31: it was imported before with other contents: {fields}$"):
+        write(store, experiments)
+    assert store.experiments() == before
 
 
 def test_an_id_that_is_taken_by_one_of_ours_is_refused_and_nothing_is_written(put: Put, store: Store) -> None:

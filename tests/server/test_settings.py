@@ -67,3 +67,31 @@ def test_every_setting_is_documented_with_its_flag_and_default(setting: Setting)
     text = (ROOT / "docs" / "settings.md").read_text()
     for word in (setting.variable, setting.flag, setting.default):
         assert f"`{word}`" in text
+
+
+SECRET = "s3cret-word"  # noqa: S105 - nobody's
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        f"postgresql://user:{SECRET}@host:port/database",
+        f"postgresql://user:{SECRET}%ff@host/database",
+        f"postgresql://user@[{SECRET}/database",
+        f"user:{SECRET}@host",
+    ],
+)
+def test_a_state_url_that_cannot_be_used_is_not_repeated(url: str) -> None:
+    with pytest.raises(SettingsError, match="REVERSAL_STATE_URL: what is given is not valid, expected") as raised:
+        read([], {"REVERSAL_STATE_URL": url})
+    assert SECRET not in str(raised.value)
+
+
+def test_journals_of_different_stores_are_apart_and_a_new_password_does_not_move_them() -> None:
+    def folder(url: str) -> Path:
+        return read([], {"REVERSAL_STATE_URL": url, "REVERSAL_JOURNALS": "journals"}).journal_folder
+
+    assert folder("postgresql://user:old#1@one,two/database").parent == Path("journals")
+    assert folder("postgresql://user:old#1@one,two/database") == folder("postgres://user:new@one,two:5432/database")
+    assert folder("postgresql:///?host=one&dbname=a") != folder("postgresql:///?host=two&dbname=a")
+    assert folder("sqlite:///data/state.db") == folder(f"sqlite:///{Path('data/state.db').absolute()}")

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 from aiohttp import web
 
-from core.exposures import Exposure, Record, ShadowScore
+from core.exposures import Exposure, Failure, Record, ShadowScore
 from server import shadow
 from server.settings import Settings
 from tests import bundles
@@ -40,6 +40,13 @@ async def scores(worker: Worker) -> list[ShadowScore]:
     """Those in the journal once nothing is queued any more."""
     await worker.shadow.close()
     return [record for record in await worker.records() if isinstance(record, ShadowScore)]
+
+
+async def failures(worker: Worker) -> int:
+    """How many records say that B could not score, of B all of them."""
+    found = [record for record in await worker.records() if isinstance(record, Failure)]
+    assert {(record.experiment_id, record.variant) for record in found} <= {("v30_vs_v31", "B")}
+    return len(found)
 
 
 async def number(worker: Worker, name: str) -> float:
@@ -185,6 +192,7 @@ class TestFailures:
         await worker.predict(asks(0.5, 0.5))
         assert len(await scores(worker)) == 1
         assert (await number(worker, "failed"), await number(worker, "scored")) == (2, 1)
+        assert await failures(worker) == 2
         assert caplog.text.count("shadow: version v4 cannot score: version v4, stage1 answered nan") == 1
 
     async def test_b_is_not_loaded(self, worker: Worker) -> None:
@@ -192,12 +200,22 @@ class TestFailures:
         assert (await worker.predict(market()))["signal"] == "short"
         assert await scores(worker) == []
         assert await number(worker, "failed") == 1
+        assert await failures(worker) == 1
+
+    async def test_a_candle_counts_once_however_many_users_ask(self, worker: Worker) -> None:
+        await worker.serve(SHADOW, without=("v2",))
+        for user in ("a", "b", None, "a"):
+            await worker.predict(market(user_id=user))
+        await worker.predict(market(last_hour=11))
+        assert await scores(worker) == []
+        assert await failures(worker) == 2
 
     async def test_b_needs_what_was_not_sent(self, worker: Worker) -> None:
         await worker.serve(SHADOW)
         assert (await worker.predict(asks(0.9)))["signal"] == "short"
         assert await scores(worker) == []
         assert await number(worker, "failed") == 1
+        assert await failures(worker) == 1
 
     async def test_b_raises_what_nobody_expects(self, worker: Worker, monkeypatch: pytest.MonkeyPatch) -> None:
         await worker.serve(SHADOW)
@@ -209,6 +227,7 @@ class TestFailures:
         assert (await worker.predict(market()))["signal"] == "short"
         assert await scores(worker) == []
         assert await number(worker, "failed") == 1
+        assert await failures(worker) == 1
 
     async def test_an_answer_of_another_than_a_has_no_pair(self, worker: Worker) -> None:
         await worker.serve(SHADOW, without=("v1",), active="v2")
@@ -216,6 +235,7 @@ class TestFailures:
         assert (data["served_by"], data["experiment"]["variant"]) == ("v2", "A")
         assert await scores(worker) == []
         assert await number(worker, "failed") == 0
+        assert await failures(worker) == 0
 
 
 async def test_closing_has_an_end_and_counts_what_it_leaves(worker: Worker) -> None:

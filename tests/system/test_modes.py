@@ -19,7 +19,7 @@ def test_in_shadow_mode_a_answers_everybody_and_every_candle_becomes_one_pair(mo
         return question(client, number) | ({} if number % 2 else {"user_id": None})
 
     with serving("--models", str(models), REVERSAL_WORKERS="2") as server:
-        start_experiment(server.url, "shadow", mode="shadow")
+        start_experiment(server.url, "shadow", mode="shadow", traffic_split=None)
         load = Load(server.url, body=with_and_without_user)
         with load.running():
             load.wait_for(600)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from aiohttp import web
 
+from core.detector import Warned
 from core.evaluation import evaluate
 from server.answers import success
 from server.handlers.body import read_json
@@ -12,10 +13,19 @@ from server.keeper.handlers.named import experiment_id
 from server.keeper.keeper import now_micros
 from server.keys import CLOCK, KEEPER
 
+NO_PREDICTIONS = Warned(
+    "NO_PREDICTIONS",
+    "the experiment has no prediction on any of these candles: are they of its pairs and timeframes, with the same"
+    " timestamps as in the predictions?",
+)
+
 
 async def label_predictions(request: web.Request) -> web.Response:
     """POST /reversal/experiments/{id}/evaluate."""
     name = experiment_id(request)
     later, rule = decoding.later_candles(await read_json(request))
     done = await request.app[KEEPER].write(lambda store: evaluate(store, name, later, rule, now_micros()))
-    return success({"candles": len(later.candles), **done._asdict()}, request.app[CLOCK].now())
+    data = {"candles": len(later.candles), **done._asdict()}
+    if not any(done):
+        data["warnings"] = [NO_PREDICTIONS._asdict()]
+    return success(data, request.app[CLOCK].now())

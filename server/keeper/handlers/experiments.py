@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 
 from aiohttp import web
 
@@ -15,6 +16,8 @@ from server.keeper import answers, decoding
 from server.keeper.handlers.named import experiment_id
 from server.keeper.keeper import now_micros
 from server.keys import CLOCK, KEEPER
+
+log = logging.getLogger(__name__)
 
 _CREATED = 201
 
@@ -33,6 +36,8 @@ async def create_experiment(request: web.Request) -> web.Response:
     versions = (await asyncio.to_thread(keeper.repository.listing)).versions
     experiment = decoding.experiment(body, versions, now_micros())
     await keeper.write(lambda store: store.create(experiment))
+    a, b = experiment.versions
+    log.info("experiment %s is created: %s of %s and %s", experiment.experiment_id, experiment.mode, a, b)
     return success(answers.experiment(experiment), request.app[CLOCK].now(), _CREATED)
 
 
@@ -40,13 +45,18 @@ async def activate_experiment(request: web.Request) -> web.Response:
     """POST /reversal/experiments/{id}/activate."""
     experiment, stopped = await request.app[KEEPER].activate(experiment_id(request))
     data = {**answers.experiment(experiment), "stopped_experiment": stopped}
+    ended = f"; {stopped} was stopped for it" if stopped else ""
+    log.info("experiment %s is active since %s%s", experiment.experiment_id, data["activated_at"], ended)
     return success(data, request.app[CLOCK].now())
 
 
 async def stop_experiment(request: web.Request) -> web.Response:
     """POST /reversal/experiments/{id}/stop."""
     experiment = await request.app[KEEPER].stop(experiment_id(request), "stopped by request")
-    return success(answers.experiment(experiment), request.app[CLOCK].now())
+    data = answers.experiment(experiment)
+    # Of one that had stopped long before: when, and for which other reason.
+    log.info("experiment %s is stopped since %s: %s", experiment.experiment_id, data["stopped_at"], data["stop_reason"])
+    return success(data, request.app[CLOCK].now())
 
 
 async def show_metrics(request: web.Request) -> web.Response:

@@ -32,7 +32,9 @@ async def report_outcomes(request: web.Request) -> web.Response:
         except ServiceError as error:
             told = {key: value for key, value in refusal(error).items() if key in ("error", "details")}
             results[i] = {"prediction_id": decoding.prediction_id(raw), "status": "invalid", **told}
-    statuses = await _recorded(request.app[KEEPER], [outcome for _, outcome in good])
+    # A UUID means the same in either case (RFC 9562, section 4); ours are written in lower case.
+    outcomes = [outcome._replace(prediction_id=outcome.prediction_id.lower()) for _, outcome in good]
+    statuses = await _recorded(request.app[KEEPER], outcomes)
     for (i, outcome), status in zip(good, statuses, strict=True):
         results[i] = {"prediction_id": outcome.prediction_id, "status": status}
     counts = Counter(statuses)

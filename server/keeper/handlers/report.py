@@ -6,9 +6,9 @@ import asyncio
 from typing import Any
 
 from aiohttp import web
-from core.statistics.report import report
 
 from core.experiments import Experiment
+from core.statistics.report import report
 from core.store.interface import Store
 from server.answers import success
 from server.keeper import answers
@@ -28,7 +28,7 @@ async def show_report(request: web.Request) -> web.Response:
             store.tally(name),
             store.candles(name),
             store.users_in_both(name),
-            store.disagreements(name, SHOWN_DISAGREEMENTS),
+            [answers.disagreement(each) for each in store.disagreements(name, SHOWN_DISAGREEMENTS)],
         )
 
     experiment, numbers = await request.app[KEEPER].read(recorded)

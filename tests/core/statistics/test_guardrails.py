@@ -37,7 +37,7 @@ CROSSED: list[tuple[dict[str, float], dict[str, int], str]] = [
     (
         {"min_hold_rate": 0.5},
         {"predictions": 9_000, "candles": 4_000, "held_candles": 1_200},
-        "guardrail min_hold_rate: 70.00% of 4,000 candles of variant B (v3.1) were not hold, 50.00% are allowed",
+        "guardrail min_hold_rate: 30.00% of 4,000 candles of variant B (v3.1) were hold, at least 50.00% are demanded",
     ),
 ]
 

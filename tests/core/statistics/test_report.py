@@ -111,6 +111,18 @@ def test_variants_show_totals_and_estimates() -> None:
     assert found["imported"] == {"count": 4, "signals": {"hold": 4}, "avg_confidence": 0.5}
 
 
+@pytest.mark.parametrize(
+    "of", [EMPTY, split(1, 500, (0.5, 0.5)), split(1, 1_500, (0.5, 0.5))], ids=["nothing", "too few", "undecided"]
+)
+def test_one_that_has_stopped_undecided_promises_no_more_candles(of: CandleTable) -> None:
+    running, stopped = told(of)["verdict"], told(of, experiment(status="stopped"))["verdict"]
+    assert (running["word"], stopped["word"]) == ("not yet", "not yet")
+    assert "more candles" in running["sentence"]
+    head, rest = stopped["sentence"].split("; ", 1)
+    assert head == "it has stopped, and no more candles come"
+    assert running["sentence"].endswith(f"; {rest}")
+
+
 def test_planted_difference_is_found() -> None:
     """Win rates of 0.50 and 0.56, as the real ones cannot be planted."""
     found = told(split(1, 8_000, (0.50, 0.56)))

@@ -7,6 +7,7 @@ from itertools import islice
 import pytest
 
 from core.errors import StoreUnavailable
+from core.exposures import candle_key_of_time
 from core.labels import SHORT
 from core.store import reading
 from core.store.interface import EXPORT_COLUMNS, Label, Store
@@ -52,6 +53,23 @@ def test_a_candle_without_a_time_has_none_and_what_is_not_known_is_null(store: S
     (row,) = store.export("exp")
     assert (row["candle"], row["candle_time"], row["user"]) == ("w:00ff", None, "someone")
     assert row["outcome"] is row["pnl_pips"] is row["closed_at"] is row["label"] is None
+
+
+@pytest.mark.parametrize(
+    ("milliseconds", "shown"),
+    [
+        (-62_135_596_800_000, "0001-01-01T00:00:00.000000Z"),
+        (253_402_300_799_999, "9999-12-31T23:59:59.999000Z"),
+        (-(10**14), None),
+        (10**18, None),
+    ],
+)
+def test_an_instant_that_no_date_has_is_null(store: Store, milliseconds: int, shown: str | None) -> None:
+    one = exposure(candle=candle_key_of_time(milliseconds))
+    drain(store, [one])
+    store.record_outcomes([outcome(one, closed_at=min(milliseconds, 10**15) * 1000)], AT)
+    (row,) = store.export("exp")
+    assert (row["candle_time"], row["closed_at"]) == (shown, shown)
 
 
 def test_rows_come_by_time_each_once_whatever_the_page_ends_on(store: Store) -> None:

@@ -131,6 +131,11 @@ def test_labels_reach_the_candles_that_have_predictions(store: Store) -> None:
     assert known == {LONG: 31.7, NONE: -0.1}
 
 
+def test_candles_of_many_pages_are_all_there_in_order_of_time(store: Store) -> None:
+    drain(store, [exposure(n, confidence=n / 8192) for n in range(4500)])
+    assert column(store.candles("exp").a, "confidence") == [n / 8192 for n in range(4500)]
+
+
 def test_a_label_given_again_replaces_the_first(store: Store) -> None:
     drain(store, [exposure(1)])
     store.label("exp", "EUR/USD", "1h", [Label(candle(1), LONG, 31.0)], AT)

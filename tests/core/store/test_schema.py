@@ -33,7 +33,9 @@ def test_a_newer_schema_is_refused_with_both_numbers_and_left_alone(url: str, re
     drain(replica(), [exposure()])
     known = len(schema.MIGRATIONS)
     query(url, f"UPDATE meta SET value = '{known + 4}' WHERE name = 'schema'")  # noqa: S608 - a number
-    with pytest.raises(SchemaTooNew, match=f"has schema {known + 4}, this release knows up to {known}"):
+    place = url.removeprefix("sqlite:///") if url.startswith("sqlite") else "the PostgreSQL database "
+    told = f"{place}.* was written by a newer release: it has schema {known + 4}, this release knows up to {known}"
+    with pytest.raises(SchemaTooNew, match=told):
         open_store(url)
     assert query(url, "SELECT value FROM meta WHERE name = 'schema'") == [(str(known + 4),)]
     assert query(url, "SELECT COUNT(*) FROM exposures") == [(1,)]
@@ -153,8 +155,16 @@ def test_a_folder_in_the_place_of_the_file_is_not_set_aside(tmp_path: Path) -> N
 
 def test_a_folder_that_cannot_be_made_is_named(tmp_path: Path) -> None:
     (tmp_path / "data").touch()
-    with pytest.raises(StoreUnavailable, match=r"state file .* is out of reach: File exists"):
+    with pytest.raises(StoreUnavailable, match=r"state file .*state\.db: out of reach: File exists"):
         open_store(f"sqlite:///{tmp_path}/data/state.db")
+
+
+def test_a_file_and_its_companions_are_read_by_nobody_else(tmp_path: Path) -> None:
+    (tmp_path / "state.db").symlink_to(tmp_path / "elsewhere.db")
+    with closing(open_store(f"sqlite:///{tmp_path}/state.db")) as store:
+        drain(store, [exposure()])
+        modes = {path.name: path.lstat().st_mode & 0o777 for path in tmp_path.glob("elsewhere.db*")}
+    assert modes == {f"elsewhere.db{suffix}": 0o600 for suffix in ("", "-wal", "-shm")}
 
 
 def test_instants_reach_beyond_32_bits(replica: Open) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import secrets
 import signal
 import sqlite3
 import threading
@@ -9,9 +10,11 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, closing
 from pathlib import Path
+from urllib.parse import urlencode
 
 import psycopg
 import pytest
+from psycopg.conninfo import conninfo_to_dict, make_conninfo
 
 from core.errors import StoreUnavailable
 from core.exposures import Failure
@@ -187,6 +190,23 @@ class TestPostgres:
             with pytest.raises(StoreUnavailable, match="lock timeout"):
                 drain(store, [exposure()])
 
+    def test_a_role_that_may_not_make_the_schema_is_told_of(self, postgres_url: str) -> None:
+        role = f"guest_{secrets.token_hex(4)}"
+        with psycopg.connect(postgres_url, autocommit=True) as server:
+            server.execute(f"CREATE ROLE {role} LOGIN PASSWORD '{role}'".encode())
+            try:
+                as_guest = make_conninfo(postgres_url, user=role, password=role)
+                given = conninfo_to_dict(as_guest)
+                url = f"postgresql:///?{urlencode(given)}"
+                with pytest.raises(StoreUnavailable, match=r"permission denied for database \w+$"):
+                    open_store(url)
+            finally:
+                server.execute(f"DROP ROLE {role}".encode())
+
+    def test_an_option_that_the_driver_does_not_take_is_told_of(self, postgres_url: str) -> None:
+        with pytest.raises(StoreUnavailable, match="PostgreSQL database"):
+            open_store(f"{postgres_url}?connect_timeout=soon")
+
     def test_a_read_only_server_is_told_of(self, replica: Open, postgres_url: str) -> None:
         store = replica()
         with psycopg.connect(postgres_url, autocommit=True) as other:
@@ -229,8 +249,9 @@ def test_a_server_that_stops_is_told_of_and_used_again_once_it_is_back(own_serve
         reads: list[Callable[[], object]] = [store.state, lambda: list(store.export("exp")), lambda: open_store(url)]
         calls = writes(store) + reads
         for call in calls:
-            with pytest.raises(StoreUnavailable, match=r"PostgreSQL 127\.0\.0\.1:\d+/postgres: ") as told:
+            with pytest.raises(StoreUnavailable, match=r"PostgreSQL database 127\.0\.0\.1:\d+/postgres: ") as told:
                 call()
+            assert told.value.message == "the store cannot be used now, try again later"
             assert word not in str(told.value)
             assert "\n" not in str(told.value)
         began = time.monotonic()

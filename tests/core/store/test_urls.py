@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
 from contextlib import closing
@@ -7,7 +8,10 @@ from pathlib import Path
 
 import pytest
 
+from core.errors import StoreUnavailable
 from core.store import check_url, open_store
+from core.store.interface import StoreInUse
+from core.store.opening import identity, reserve
 from tests.market import ROOT
 
 SECRET = "s3cret-word"  # noqa: S105 - nobody's
@@ -43,6 +47,10 @@ def test_urls_of_both_stores_are_taken(url: str) -> None:
         (f"postgresql://user:{SECRET}%zz@host/database", "this PostgreSQL URL cannot be read; expected postgresql://"),
         (f"postgresql://user@host/database?pass={SECRET}", "expected postgresql://"),
         (f"postgresql://user@[{SECRET}/database", "expected postgresql://"),
+        (f"postgresql://user:{SECRET}%ff@host/database", "expected postgresql://"),
+        (f"postgresql://user@host:{SECRET}/database", "expected postgresql://"),
+        (f"postgresql://user:{SECRET}@host:65536/database", "expected postgresql://"),
+        (f"postgresql://user:{SECRET}@one,two:1,three:2/database?port=1,2", "expected postgresql://"),
     ],
 )
 def test_other_urls_are_refused_in_a_sentence_without_the_password(url: str, told: str) -> None:
@@ -67,3 +75,60 @@ def test_the_driver_of_postgresql_is_loaded_only_where_it_is_needed(tmp_path: Pa
     url = f"sqlite:///{tmp_path}/state.db"
     run = subprocess.run([sys.executable, "-c", code, url], cwd=ROOT, capture_output=True, text=True, check=True)
     assert run.stdout == "False\n"
+
+
+@pytest.mark.parametrize(
+    ("one", "other"),
+    [
+        ("postgresql://a:b@host/database", "postgres://c:d%23@host:5432/database"),
+        ("postgresql://a@host/database", "postgresql:///?host=host&port=5432&dbname=database&user=a&password=x%23y"),
+        (f"postgresql://a:{SECRET}#1@host/database", "postgresql://a@host/database"),
+        ("postgresql://one,two/database", "postgresql://one:5432,two:5432/database?target_session_attrs=read-write"),
+        ("postgresql://one,two/database", "postgresql:///database?host=one,two&port=5432"),
+        ("postgresql://user@host", "postgresql://user@host/user"),
+        ("sqlite:///data/../state.db", "sqlite:///state.db"),
+        ("sqlite:///link.db", "sqlite:///state.db"),
+    ],
+)
+def test_one_store_has_one_identity_however_it_is_written(
+    one: str, other: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "data").mkdir()
+    (tmp_path / "link.db").symlink_to("state.db")
+    assert identity(one) == identity(other)
+    assert SECRET not in identity(one)
+
+
+def test_different_stores_differ(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PGHOST", "elsewhere")
+    urls = [
+        *("postgresql://host/database", "postgresql://host/another", "postgresql://host:5433/database"),
+        *("postgresql:///database", "postgresql:///database?host=/run/postgresql", "postgresql://host,two/database"),
+        *("postgresql://host/database?hostaddr=10.0.0.1", "postgresql://host/database?service=main"),
+        *("sqlite:///state.db", "sqlite:////state.db", "sqlite:///another.db"),
+    ]
+    assert len({identity(url) for url in urls}) == len(urls)
+    assert identity("postgresql:///database") == identity("postgresql://elsewhere/database")
+
+
+def test_a_state_file_is_reserved_by_one_whatever_path_it_is_given_by(tmp_path: Path) -> None:
+    (tmp_path / "link.db").symlink_to("state.db")
+    with reserve(f"sqlite:///{tmp_path}/state.db"):
+        with pytest.raises(StoreInUse, match=f"^state file {tmp_path}/state.db is in use by process {os.getpid()}$"):
+            reserve(f"sqlite:///{tmp_path}/link.db")
+        reserve(f"sqlite:///{tmp_path}/another.db").close()
+        open_store(f"sqlite:///{tmp_path}/state.db").close()
+    reserve(f"sqlite:///{tmp_path}/link.db").close()
+
+
+def test_a_database_for_several_machines_is_reserved_by_nobody() -> None:
+    with reserve("postgresql://host/database"), reserve("postgresql://host/database"):
+        pass
+
+
+def test_a_lock_that_cannot_be_made_says_so(tmp_path: Path) -> None:
+    (tmp_path / "data").touch()
+    with pytest.raises(StoreUnavailable, match=r"state file .*/data/state\.db cannot be locked: ") as told:
+        reserve(f"sqlite:///{tmp_path}/data/state.db")
+    assert str(tmp_path) not in told.value.message

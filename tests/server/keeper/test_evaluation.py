@@ -44,6 +44,22 @@ async def test_every_recorded_prediction_on_the_candles_is_labelled(
     assert other_rule.data == {"candles": 7, "labelled": 0, "changed": 1, "unchanged": 1, "too_close": 1}
 
 
+async def test_where_the_experiment_has_no_predictions_a_warning_says_so(call: Call, write: Write) -> None:
+    await write(exposure("p2", 2))
+    (warning,) = (await call("POST", URL, asks(pair="EUR/GBP"))).data["warnings"]
+    assert warning["code"] == "NO_PREDICTIONS"
+    assert "warnings" not in (await call("POST", URL, asks())).data
+
+
+@pytest.mark.parametrize(("given", "horizon", "needed"), [(0, 2, 5), (4, 2, 5), (20, None, 21)])
+async def test_too_few_candles_are_a_422_that_says_how_many_are_needed(
+    call: Call, given: int, horizon: int | None, needed: int
+) -> None:
+    answer = await call("POST", URL, asks(data=candles([1] * given), horizon=horizon))
+    assert (answer.status, answer.details[0]["path"]) == (422, "data")
+    assert answer.details[0]["message"].startswith(f"{given} candles were given, at least {needed} are needed")
+
+
 async def test_the_defaults_are_ten_bars_thirty_and_fifty_pips(call: Call, write: Write) -> None:
     await write(exposure("p10", 10))
     # From hour 10 up by 40 pips, after a fall: pays at 30 pips; and down by nothing.

@@ -67,8 +67,9 @@ async def test_the_minimum_effect_of_pnl_has_its_own_default(call: Call) -> None
 async def test_shadow_mode_has_no_split_for_a_answers_everybody(call: Call) -> None:
     shadow = {name: value for name, value in EXPERIMENT.items() if name != "traffic_split"} | {"mode": "shadow"}
     assert (await call("POST", URL, shadow)).data["traffic_split"] == 1.0
-    answer = await call("POST", URL, {**shadow, "experiment_id": "exp2", "traffic_split": 0.3})
-    assert answer.data["traffic_split"] == 1.0
+    for name, split in (("exp2", 1), ("exp3", None)):
+        answer = await call("POST", URL, {**shadow, "experiment_id": name, "traffic_split": split})
+        assert answer.data["traffic_split"] == 1.0
 
 
 @pytest.mark.parametrize(
@@ -101,6 +102,10 @@ async def test_shadow_mode_has_no_split_for_a_answers_everybody(call: Call) -> N
         ({"guardrails": {"max_error_rate": 2}}, "guardrails.max_error_rate"),
         ({"guardrails": {"max_p99_ms": 0}}, "guardrails.max_p99_ms"),
         ({"guardrails": {"min_hold_rate": 0.8, "max_hold_rate": 0.2}}, "guardrails.min_hold_rate"),
+        ({"guardrails": {"max_eror_rate": 0.01}}, "guardrails.max_eror_rate"),
+        ({"minimal_effect": 0.01}, "minimal_effect"),
+        ({"mode": "shadow"}, "traffic_split"),
+        ({"mode": "shadow", "traffic_split": 0}, "traffic_split"),
     ],
 )
 async def test_a_bad_field_is_a_422_with_its_path(call: Call, changes: dict[str, object], path: str) -> None:
@@ -108,6 +113,23 @@ async def test_a_bad_field_is_a_422_with_its_path(call: Call, changes: dict[str,
     assert answer.status == 422
     assert [detail["path"] for detail in answer.details] == [path]
     assert (await call("GET", URL)).data == {"experiments": []}
+
+
+@pytest.mark.parametrize(
+    ("field", "value", "message"),
+    [
+        ("experiment_id", "a/b", "expected 1 to 64 letters, digits and _ . -, not starting with ."),
+        ("name", "two\nlines", "expected one line of 1 to 200 characters, not all of them blanks"),
+        ("traffic_split", 1.5, "expected a number from 0 to 1"),
+        ("traffic_split", "0.5", "expected a number from 0 to 1"),
+        ("mode", "mirror", "expected one of split shadow"),
+        ("metric", "sharpe", "expected one of win_rate mean_pnl"),
+        ("guardrail", {}, "there is no such field"),
+    ],
+)
+async def test_a_422_says_what_to_write(call: Call, field: str, value: object, message: str) -> None:
+    answer = await call("POST", URL, {**EXPERIMENT, field: value})
+    assert answer.details == [{"path": field, "message": message}]
 
 
 @pytest.mark.parametrize("field", list(EXPERIMENT))
@@ -180,10 +202,23 @@ async def test_activating_another_one_stops_the_first_and_says_so(call: Call, ru
 )
 @pytest.mark.parametrize("name", ["none", "%00", "a%20b", "a" * 65])
 async def test_an_unknown_id_in_a_path_is_a_404(call: Call, method: str, action: str, name: str) -> None:
-    candle = {"timestamp": 0, "open": 1.1, "high": 1.1, "low": 1.1, "close": 1.1}
-    body = {"pair": "EUR/USD", "data": [candle]} if action == "evaluate" else None
+    data = [{"timestamp": hour * 3600, "open": 1.1, "high": 1.1, "low": 1.1, "close": 1.1} for hour in range(3)]
+    body = {"pair": "EUR/USD", "data": data, "horizon": 1} if action == "evaluate" else None
     answer = await call(method, f"{URL}/{name}/{action}", body)
     assert (answer.status, answer.code) == (404, "UNKNOWN_EXPERIMENT")
+
+
+async def test_what_was_asked_for_is_in_the_log(call: Call, caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level("INFO")
+    for name in ("exp", "next"):
+        await call("POST", URL, {**EXPERIMENT, "experiment_id": name})
+        await call("POST", f"{URL}/{name}/activate")
+    stopped = (await call("POST", f"{URL}/exp/stop")).data["stopped_at"]
+    lines = [message for message in caplog.messages if message.startswith("experiment ")]
+    assert lines[0] == "experiment exp is created: split of v1 and v2"
+    assert re.fullmatch(r"experiment exp is active since 20\S+Z", lines[1])
+    assert re.fullmatch(r"experiment next is active since 20\S+Z; exp was stopped for it", lines[3])
+    assert lines[4] == f"experiment exp is stopped since {stopped}: experiment next was activated"
 
 
 async def test_metrics_of_one_that_has_not_run(call: Call) -> None:

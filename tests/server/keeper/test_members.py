@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import tempfile
+import threading
 import time
 from collections.abc import AsyncIterator
 from pathlib import Path
@@ -12,11 +13,14 @@ import msgspec
 import pytest
 from aiohttp import ClientWebSocketResponse, web
 
+from core.errors import StoreUnavailable
 from core.registry import Registry
 from core.repository import Repository
 from core.state import State
+from core.store.interface import Store
+from server.keeper import keeper as keeper_module
 from server.keeper import members
-from server.keeper.keeper import Keeper
+from server.keeper.keeper import Change, Keeper
 from server.keeper.protocol import (
     MEMBERS_PATH,
     Abort,
@@ -64,6 +68,7 @@ async def worker(client: Client) -> AsyncIterator[Worker]:
 def impatient(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(members, "CONFIRM_SECONDS", 0.3)
     monkeypatch.setattr(members, "TAKE_BACK_SECONDS", 0.3)
+    monkeypatch.setattr(members, "LEAST_SECONDS", 0.1)
 
 
 @pytest.mark.usefixtures("impatient")
@@ -101,11 +106,11 @@ async def test_a_worker_that_is_ready_and_does_not_apply_has_the_change_taken_ba
     stored = await keeper_itself.read(lambda store: store.state())
     assert stored == keeper_itself.state == msgspec.structs.replace(before, revision=before.revision + 2)
     assert (await call("GET", "/reversal/experiments")).data["experiments"][0]["status"] == "draft"
-    back = await worker.hears()
-    assert isinstance(back, Prepare)
-    assert back.state == stored
-    assert await worker.hears() == Apply(back.change)
-    await worker.says(Applied(back.change, "v1"))
+    for state in (before, stored):  # at once, and again when the store is back as well
+        back = await worker.hears()
+        assert isinstance(back, Prepare)
+        assert back.state == state
+        assert await worker.hears() == Apply(back.change)
 
 
 @pytest.mark.usefixtures("impatient", "client")
@@ -173,3 +178,69 @@ async def test_a_worker_that_wakes_up_late_does_not_serve_what_was_taken_back(mo
         await asyncio.wait([following])
         await link.close()
         await runner.cleanup()
+
+
+async def test_what_the_client_was_told_is_not_done_is_undone_once_the_store_is_there(
+    worker: Worker, call: Call, keeper_itself: Keeper, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The store takes the change and goes away before it says so."""
+    before = keeper_itself.state
+    commit = keeper_module.commit
+
+    def lost(change: Change, store: Store) -> State:
+        commit(change, store)
+        monkeypatch.setattr(keeper_module, "commit", commit)
+        raise StoreUnavailable("gone")
+
+    monkeypatch.setattr(keeper_module, "commit", lost)
+    calling = asyncio.ensure_future(call("POST", "/reversal/models/v2/switch"))
+    asked = await worker.hears()
+    await worker.says(Ready(asked.change))
+    assert (await calling).status == 503
+    assert await worker.hears() == Abort(asked.change)
+    await keeper_itself.follow()
+    stored = await keeper_itself.read(lambda store: store.state())
+    assert stored.active == before.active
+    assert stored == keeper_itself.state == msgspec.structs.replace(before, revision=before.revision + 2)
+
+
+async def test_switching_to_the_stored_version_still_asks_the_workers(
+    call: Call, keeper_itself: Keeper, models: Path
+) -> None:
+    assert (await call("POST", "/reversal/models/v2/switch")).status == 200
+    (models / "v2" / "manifest.json").write_text("{}")
+    keeper_itself.members.give(msgspec.structs.replace(keeper_itself.state, unloaded=("v2",)), ("v1",))
+    answer = await call("POST", "/reversal/models/v2/switch")
+    assert (answer.status, answer.code) == (503, "MODEL_UNAVAILABLE")
+
+
+async def test_a_store_that_hangs_is_one_that_is_gone(
+    call: Call, keeper_itself: Keeper, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(keeper_module, "STORE_SECONDS", 0.3)
+    frozen = threading.Event()
+    hanging = asyncio.ensure_future(keeper_itself.write(lambda _: frozen.wait(20)))
+    with pytest.raises(StoreUnavailable, match="has not answered"):
+        await hanging
+    answer = await call("POST", "/reversal/models/v2/switch")
+    assert (answer.status, answer.code) == (503, "STORE_UNAVAILABLE")
+    assert keeper_itself.degraded is not None
+    frozen.set()
+    monkeypatch.setattr(keeper_module, "STORE_SECONDS", 10.0)
+    assert (await call("POST", "/reversal/models/v2/switch")).status == 200
+    assert keeper_itself.degraded is None
+
+
+async def test_what_was_read_of_the_store_during_a_change_does_not_undo_it(
+    worker: Worker, keeper_itself: Keeper
+) -> None:
+    switching = asyncio.ensure_future(keeper_itself.switch("v2"))
+    asked = await worker.hears()  # the change is under way, and not in the store yet
+    following = asyncio.ensure_future(keeper_itself.follow())
+    await keeper_itself.write(lambda _: None)  # by now it has read, and waits for its turn
+    await worker.says(Ready(asked.change))
+    applied = await worker.hears()
+    await worker.says(Applied(applied.change, "v2"))
+    assert await switching == ("v2", "v1")
+    await following
+    assert (keeper_itself.state.active, keeper_itself.members.active) == ("v2", "v2")

@@ -59,6 +59,20 @@ async def test_each_kind_has_its_own_answer(call: Call, write: Write, running: s
     assert (late["recorded"], late["results"][0]["status"]) == (1, "late")
 
 
+async def test_an_id_in_capitals_is_the_same_and_comes_back_as_it_was_sent(call: Call, write: Write) -> None:
+    await write(exposure("0199ec3c-00ab"))
+    shown = (await report(call, win("0199EC3C-00AB"), win("0199ec3c-00ab")))["results"]
+    assert shown == [
+        {"prediction_id": "0199EC3C-00AB", "status": "recorded"},
+        {"prediction_id": "0199ec3c-00ab", "status": "duplicate"},
+    ]
+
+
+async def test_a_bad_outcome_is_told_with_those_there_are(call: Call) -> None:
+    (shown,) = (await report(call, win("p1", outcome="draw")))["results"]
+    assert shown["error"] == "outcome: expected one of win loss neutral"
+
+
 async def test_an_answered_prediction_is_known_at_once(call: Call, write: Write) -> None:
     for n in range(20):
         await write(exposure(f"p{n}"))

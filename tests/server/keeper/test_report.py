@@ -1,11 +1,14 @@
 from __future__ import annotations
 
+import pytest
+
 from core.decision import Signal
-from core.exposures import ShadowScore, candle_key_of_time
+from core.exposures import ShadowScore, candle_key_of_time, candle_key_of_window
 from tests.server.keeper.conftest import EXPERIMENT, Call, Write
 from tests.server.keeper.records import AT, HOUR_MS, exposure
 
 SECTIONS = {"variants", "sample_ratio", "pairs", "differences", "verdict"}
+SHADOW = {**EXPERIMENT, "mode": "shadow", "traffic_split": None}
 
 
 async def test_a_draft_has_a_report_that_says_not_yet(call: Call) -> None:
@@ -30,7 +33,7 @@ async def test_the_report_has_what_was_recorded(call: Call, write: Write, runnin
 
 
 async def test_a_shadow_report_shows_the_pairs_and_where_they_disagree(call: Call, write: Write) -> None:
-    await call("POST", "/reversal/experiments", {**EXPERIMENT, "mode": "shadow"})
+    await call("POST", "/reversal/experiments", SHADOW)
     await call("POST", "/reversal/experiments/exp/activate")
     for n in range(4):
         key = candle_key_of_time(n * HOUR_MS)
@@ -39,3 +42,15 @@ async def test_a_shadow_report_shows_the_pairs_and_where_they_disagree(call: Cal
     pairs = (await call("GET", "/reversal/experiments/exp/report")).data["pairs"]
     (shown,) = pairs["disagreements"]
     assert (shown["candle"], shown["a_signal"], shown["b_signal"]) == (candle_key_of_time(3 * HOUR_MS), "long", "hold")
+    assert shown["candle_time"] == "1970-01-01T03:00:00Z"
+
+
+@pytest.mark.parametrize("candle", [candle_key_of_window(b""), candle_key_of_time(-1e14)])
+async def test_a_disagreement_without_a_time_that_can_be_written_has_none(
+    call: Call, write: Write, candle: str
+) -> None:
+    await call("POST", "/reversal/experiments", SHADOW)
+    await call("POST", "/reversal/experiments/exp/activate")
+    await write(ShadowScore(AT, "exp", "EUR/USD", "1h", candle, "long", 0.75, "hold", 0.6))
+    (shown,) = (await call("GET", "/reversal/experiments/exp/report")).data["pairs"]["disagreements"]
+    assert shown["candle_time"] is None
