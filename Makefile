@@ -40,8 +40,10 @@ convert: $(FULL)/.installed ## Keras to ONNX: [SOURCE=models/keras] [OUTPUT=mode
 import: $(SERVE)/.installed ## take over the old service's experiments, server stopped: FOLDER=...
 	@$(SERVE)/bin/python -m server.import_experiments "$(FOLDER)"
 
-bench: $(FULL)/.installed $(SERVE)/.installed ## measure latency and memory of the server on this machine
+bench: $(FULL)/.installed $(SERVE)/.installed ## measure latency, memory, experiments' cost and replicas on this machine
 	$(FULL)/bin/python -m benchmarks.latency --server $(SERVE)/bin/python
+	$(FULL)/bin/python -m benchmarks.experiments --server $(SERVE)/bin/python
+	$(FULL)/bin/python -m benchmarks.propagation
 
 lock: $(FULL)/.installed ## resolve pyproject's ranges anew into requirements/*.txt
 	$(FULL)/bin/uv pip compile pyproject.toml --upgrade --universal --generate-hashes --no-header --quiet \
