@@ -104,7 +104,7 @@ class Drainer:
 
     def _drain_open(self, store: Store, name: str, descriptor: int) -> DrainResult:
         # The lock first: once nobody writes any more, the size is final.
-        over = journal_files.lock(descriptor)
+        over = lock_file.lock(descriptor)
         size = os.fstat(descriptor).st_size
         # Taken out until the end: after a failure in between only the store knows what it has committed.
         position = self._positions.pop(name, None)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from typing import Annotated, Literal, TypeAlias
 
 import msgspec
@@ -20,6 +21,12 @@ ExperimentId: TypeAlias = Annotated[str, Meta(pattern=r"\A[A-Za-z0-9_-][A-Za-z0-
 Share: TypeAlias = Annotated[float, Meta(ge=0, le=1)]
 # An instant in microseconds since 1970, UTC.
 Micros: TypeAlias = int
+
+
+def now_micros() -> Micros:
+    """The present."""
+    return time.time_ns() // 1000
+
 
 # Differences smaller than these are of no interest: the verdict may then be "no difference larger than ...".
 # 2 percentage points of win rate; half a pip.

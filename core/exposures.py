@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import os
-from typing import Literal, TypeAlias
+from typing import TypeAlias
 
 import msgspec
 
@@ -74,12 +74,9 @@ class Unrecorded(msgspec.Struct, frozen=True, array_like=True, tag="unrecorded")
 
 Record: TypeAlias = Exposure | Failure | ShadowScore | Unrecorded
 
-# The prefix tells whether `evaluate`, which knows candles by their time, can find it.
-CandleSource: TypeAlias = Literal["t", "w"]
-
 
 def candle_key_of_time(milliseconds: float) -> str:
-    """The key of a window whose last candle begins at that instant since 1970."""
+    """The key of a window whose last candle begins at that instant since 1970: `evaluate` finds it by that."""
     return f"t:{round(milliseconds)}"
 
 

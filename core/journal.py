@@ -15,7 +15,7 @@ from pathlib import Path
 import msgspec
 
 from core import journal_files
-from core.experiments import Variant
+from core.experiments import Variant, now_micros
 from core.exposures import Exposure, Record, Unrecorded
 
 log = logging.getLogger(__name__)
@@ -170,7 +170,7 @@ class Journal:
 
     def _write_counts(self) -> None:
         """Write how many exposures were dropped."""
-        now = time.time_ns() // 1000
+        now = now_micros()
         counts = [Unrecorded(now, *key, count) for key, count in self._dropped.items()]
         for count in counts[: self._write(counts)]:
             del self._dropped[count.experiment_id, count.variant]

@@ -6,12 +6,13 @@ however it ends. Locks of this kind need a local disk.
 
 from __future__ import annotations
 
-import fcntl
 import os
 import secrets
 import time
 from contextlib import suppress
 from pathlib import Path
+
+from core import lock_file
 
 SUFFIX = ".jsonl"
 
@@ -29,21 +30,12 @@ def begin(folder: Path) -> tuple[Path, int]:
     unseen = path.with_suffix(".begun")
     descriptor = os.open(unseen, os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
     try:
-        lock(descriptor)
+        lock_file.lock(descriptor)
         unseen.rename(path)
     except OSError:
         os.close(descriptor)
         raise
     return path, descriptor
-
-
-def lock(descriptor: int) -> bool:
-    """Take the file's lock if nobody holds it. It lasts until the descriptor is closed."""
-    try:
-        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError:
-        return False
-    return True
 
 
 def sizes(folder: Path) -> dict[str, int]:

@@ -1,16 +1,24 @@
-"""A file that says which process has something to itself."""
+"""Locks on files, and a file that says which process has something to itself."""
 
 from __future__ import annotations
 
+import fcntl
 import os
 from contextlib import suppress
 from pathlib import Path
 
-from core import journal_files
-
 
 class Held(Exception):
     """Another process has the lock; the message is its process id, or `unknown`."""
+
+
+def lock(descriptor: int) -> bool:
+    """Take a file's lock if nobody holds it. It lasts until the descriptor is closed."""
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return False
+    return True
 
 
 def take(path: Path) -> int:
@@ -19,7 +27,7 @@ def take(path: Path) -> int:
     Returns the descriptor that holds it until it is closed. Raises Held, or OSError.
     """
     descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
-    if not journal_files.lock(descriptor):
+    if not lock(descriptor):
         holder = os.read(descriptor, 32).decode(errors="replace")
         os.close(descriptor)
         raise Held(holder or "unknown")

@@ -10,6 +10,7 @@ from typing import NamedTuple, TypeAlias
 from core.assignment import pseudonym
 from core.detector import Detector, Outcome, Prediction
 from core.errors import ModelUnavailable, ServiceError
+from core.experiments import now_micros
 from core.exposures import Exposure, Failure, Record, new_prediction_id
 from core.journal import Journal
 from core.routing import Assigned, Question, Route, detector_for, route, stand_in
@@ -101,7 +102,7 @@ class Predictor:
                     shadowed.append((exposure, question))
             elif isinstance(result, ModelUnavailable):
                 experiment, variant = chosen.assigned
-                records.append(Failure(time.time_ns() // 1000, experiment.experiment_id, variant))
+                records.append(Failure(now_micros(), experiment.experiment_id, variant))
         if records:
             self._journal.append(records)
         for exposure, question in shadowed:
@@ -123,7 +124,7 @@ def _ask(serving: Serving, routes: Sequence[Route], questions: Sequence[Question
 
 
 def _exposure(serving: Serving, assigned: Assigned, question: Question, result: Answered, since: float) -> Exposure:
-    now = time.time_ns() // 1000
+    now = now_micros()
     latency_us = int((time.perf_counter() - since) * 1e6)
     limit_ms = assigned.experiment.guardrails.max_p99_ms
     decision = result.prediction.decision

@@ -9,6 +9,7 @@ from collections import OrderedDict, deque
 from collections.abc import Callable, Sequence
 
 from core.detector import Outcome, Prediction
+from core.experiments import now_micros
 from core.exposures import Exposure, Failure, Record, ShadowScore
 from core.journal import Journal
 from core.serving import Serving
@@ -87,7 +88,7 @@ class Shadow:
             return
         some = [(answered, source) for answered, source in some if answered.experiment_id == running.experiment_id]
         outcomes = self._outcomes(serving, running.variant_b, [source for _, source in some])
-        now = time.time_ns() // 1000
+        now = now_micros()
         records: list[Record] = [
             _paired(now, answered, outcome)
             if isinstance(outcome, Prediction)

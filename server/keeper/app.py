@@ -15,12 +15,11 @@ from core.repository import Repository
 from core.statistics.guardrails import crossed
 from server.clock import Clock
 from server.errors import errors
-from server.keeper.handlers import versions
 from server.keeper.keeper import Keeper
 from server.keeper.members import Member
 from server.keeper.metrics import KeeperMetrics
 from server.keeper.protocol import MEMBERS_PATH
-from server.keeper.routes import EXPERIMENT_ROUTES
+from server.keeper.routes import ROUTES
 from server.keys import CLOCK, KEEPER
 from server.schemas import MAX_BODY
 from server.settings import Settings
@@ -47,15 +46,7 @@ def make_keeper_app(settings: Settings) -> web.Application:
         settings.user_key,
     )
     app.cleanup_ctx.append(_keeper)
-    app.add_routes(EXPERIMENT_ROUTES)
-    app.add_routes(
-        [
-            web.get(MEMBERS_PATH, _member),
-            web.post("/reversal/models/{version}/load", versions.load),
-            web.post("/reversal/models/{version}/unload", versions.unload),
-            web.post("/reversal/models/{version}/switch", versions.switch),
-        ]
-    )
+    app.add_routes([web.get(MEMBERS_PATH, _member), *ROUTES])
     return app
 
 

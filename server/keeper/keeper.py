@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import logging
-import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, suppress
@@ -16,7 +15,7 @@ import msgspec
 
 from core.drain import Drainer
 from core.errors import StoreUnavailable
-from core.experiments import Experiment, Micros
+from core.experiments import Experiment, now_micros
 from core.repository import Repository
 from core.state import Action, State
 from core.store.interface import SchemaTooNew, StateChanged, Store, StoreInUse
@@ -73,11 +72,6 @@ class Switched(NamedTuple):
     previous: str | None
 
 
-def now_micros() -> Micros:
-    """The present, in microseconds since 1970."""
-    return time.time_ns() // 1000
-
-
 class Keeper:
     """Holds the state that is agreed on, and changes it: prepare on all workers, store, apply on all workers.
 
@@ -131,9 +125,10 @@ class Keeper:
         try:
             before, left = -1, 0
             while left != before:  # until nothing is left, or nothing that can be drained
-                before, left = left, await self.write(lambda _: self.bytes_left())
+                await self.write(lambda _: None)
+                before, left = left, self.bytes_waiting
         except StoreUnavailable as error:
-            log.error("%s: %d bytes of journals wait for the next start", error, self.bytes_left())
+            log.error("%s: %d bytes of journals wait for the next start", error, self.bytes_waiting)
         if self._store is not None:
             with suppress(StoreUnavailable):
                 await self._in_writer(self._end, self._store)
@@ -144,10 +139,6 @@ class Keeper:
     def _end(self, store: Store) -> None:
         store.close()
         self._reserved.close()
-
-    def bytes_left(self) -> int:
-        """How much of the journals waits for the store. Reads the folder: to be called in a thread."""
-        return self._drainer.bytes_left()
 
     async def join(self, member: Member) -> None:
         """Take a worker in, between two changes."""

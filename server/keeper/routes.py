@@ -1,12 +1,15 @@
-"""The table of the keeper's endpoints for experiments."""
+"""The table of what workers forward to the keeper."""
 
 from __future__ import annotations
 
 from aiohttp import web
 
-from server.keeper.handlers import evaluation, experiments, export, outcomes, report
+from server.keeper.handlers import evaluation, experiments, export, outcomes, report, versions
 
-EXPERIMENT_ROUTES = (
+ROUTES = (
+    web.post("/reversal/models/{version}/load", versions.load),
+    web.post("/reversal/models/{version}/unload", versions.unload),
+    web.post("/reversal/models/{version}/switch", versions.switch),
     web.get("/reversal/experiments", experiments.list_experiments),
     web.post("/reversal/experiments", experiments.create_experiment),
     web.post("/reversal/experiments/{id}/activate", experiments.activate_experiment),

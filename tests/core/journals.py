@@ -11,7 +11,7 @@ from typing import cast
 
 import msgspec
 
-from core import journal_files
+from core import journal_files, lock_file
 from core.drain import Drainer, DrainResult
 from core.experiments import Variant
 from core.exposures import Exposure, Failure, Record, ShadowScore
@@ -71,7 +71,7 @@ def written(folder: Path) -> list[Record]:
 def is_written(path: Path) -> bool:
     """Whether the file's writer holds its lock."""
     with path.open("rb") as file:
-        return not journal_files.lock(file.fileno())
+        return not lock_file.lock(file.fileno())
 
 
 @contextmanager

@@ -4,12 +4,12 @@ import errno
 import os
 import subprocess
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 
 import pytest
 
-from core import drain, journal, journal_files
+from core import drain, journal, journal_files, lock_file
 from core.drain import Drainer, DrainResult, FolderInUse
 from core.errors import StoreUnavailable
 from core.exposures import Record
@@ -27,18 +27,6 @@ held = Drains(Path(sys.argv[1]), Ledger(Path(sys.argv[2])))
 print("held", flush=True)
 time.sleep(1000)
 """
-
-
-@pytest.fixture
-def folder(tmp_path: Path) -> Path:
-    return tmp_path / "journals"
-
-
-@pytest.fixture
-def ledger(tmp_path: Path) -> Iterator[Ledger]:
-    opened = Ledger(tmp_path / "ledger")
-    yield opened
-    opened.close()
 
 
 def watched(ledger: Ledger, monkeypatch: pytest.MonkeyPatch) -> list[str]:
@@ -170,7 +158,7 @@ def test_what_is_written_just_before_the_writer_ends_is_not_missed(
     drains = Drains(folder, ledger)
     writing = writer(folder)
     writing.append(exposures(0, 1))
-    lock = journal_files.lock
+    lock = lock_file.lock
 
     def late(descriptor: int) -> bool:
         writing.append(exposures(1, 2))
@@ -178,7 +166,7 @@ def test_what_is_written_just_before_the_writer_ends_is_not_missed(
         return lock(descriptor)
 
     with monkeypatch.context() as patch:
-        patch.setattr(journal_files, "lock", late)
+        patch.setattr(lock_file, "lock", late)
         drains.drain()
     assert ledger.ids() == names(0, 2)
     assert journal_files.sizes(folder) == {}

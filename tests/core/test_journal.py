@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from core import journal, journal_files
+from core import journal, journal_files, lock_file
 from core.exposures import Record, Unrecorded
 from core.journal import Journal
 from tests.core.journals import (
@@ -264,14 +264,14 @@ def test_closing_tells_how_many_exposures_are_lost(tmp_path: Path) -> None:
 
 def test_the_drainer_sees_no_file_before_it_is_locked(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Until then it would look like one whose writer is dead."""
-    lock = journal_files.lock
+    lock = lock_file.lock
     seen: list[dict[str, int]] = []
 
     def looked_at(descriptor: int) -> bool:
         seen.append(journal_files.sizes(tmp_path))
         return lock(descriptor)
 
-    monkeypatch.setattr(journal_files, "lock", looked_at)
+    monkeypatch.setattr(lock_file, "lock", looked_at)
     found = made(tmp_path)
     found.append(exposures(0, 1))
     assert seen == [{}]

@@ -6,11 +6,9 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
-import pytest
 
 from core import journal_files
 from tests.core.journals import Drains, Ledger, exposure, exposures, line
@@ -76,18 +74,6 @@ for moment in count():
     if status == 0:
         break
 """
-
-
-@pytest.fixture
-def folder(tmp_path: Path) -> Path:
-    return tmp_path / "journals"
-
-
-@pytest.fixture
-def ledger(tmp_path: Path) -> Iterator[Ledger]:
-    opened = Ledger(tmp_path / "ledger")
-    yield opened
-    opened.close()
 
 
 def started(folder: Path, name: str, *, file_bytes: int, appends: int) -> subprocess.Popen[bytes]:

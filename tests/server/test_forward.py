@@ -2,6 +2,9 @@ from __future__ import annotations
 
 import json
 
+from server import routes
+from server.handlers.forward import forward
+from server.keeper.routes import ROUTES as KEEPER_ROUTES
 from tests.server.conftest import Client
 
 EXPERIMENT = {"experiment_id": "e", "name": "n", "variant_a": "v1", "variant_b": "v2", "traffic_split": 0.5}
@@ -28,3 +31,8 @@ async def test_odd_paths_reach_the_keeper_as_they_were_sent(client: Client) -> N
     response = await client.get("/reversal/experiments/%C3%A4%20b/metrics?x=%2F")
     answer = await response.json()
     assert (response.status, answer["code"]) == (404, "UNKNOWN_EXPERIMENT")
+
+
+def test_workers_forward_what_the_keeper_answers_and_nothing_else() -> None:
+    forwarded = {(route.method, route.path) for route in routes.ROUTES if route.handler is forward}
+    assert forwarded == {(route.method, route.path) for route in KEEPER_ROUTES}

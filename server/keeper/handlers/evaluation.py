@@ -6,11 +6,11 @@ from aiohttp import web
 
 from core.detector import Warned
 from core.evaluation import evaluate
+from core.experiments import now_micros
 from server.answers import success
 from server.handlers.body import read_json
 from server.keeper import decoding
 from server.keeper.handlers.named import experiment_id
-from server.keeper.keeper import now_micros
 from server.keys import CLOCK, KEEPER
 
 NO_PREDICTIONS = Warned(

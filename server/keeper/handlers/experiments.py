@@ -7,14 +7,13 @@ import logging
 
 from aiohttp import web
 
-from core.experiments import Experiment, Variant
+from core.experiments import Experiment, Variant, now_micros
 from core.statistics.table import Tally
 from core.store.interface import Store
 from server.answers import success
 from server.handlers.body import read_json
 from server.keeper import answers, decoding
 from server.keeper.handlers.named import experiment_id
-from server.keeper.keeper import now_micros
 from server.keys import CLOCK, KEEPER
 
 log = logging.getLogger(__name__)

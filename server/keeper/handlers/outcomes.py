@@ -9,11 +9,12 @@ from collections.abc import Sequence
 from aiohttp import web
 
 from core.errors import ServiceError
+from core.experiments import now_micros
 from core.store.interface import Outcome, OutcomeAnswer
 from server.answers import Json, refusal, success
 from server.handlers.body import read_json
 from server.keeper import decoding
-from server.keeper.keeper import Keeper, now_micros
+from server.keeper.keeper import Keeper
 from server.keys import CLOCK, KEEPER
 
 # Another machine's keeper drains its journals every tenth of a second: what it answered a moment ago may not be
