@@ -9,7 +9,6 @@ from __future__ import annotations
 import argparse
 import itertools
 import json
-import os
 import socket
 import statistics
 import sys
@@ -19,7 +18,7 @@ import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
-from benchmarks.latency import EXAMPLE, ROOT, call, machine, message, start
+from benchmarks.latency import EXAMPLE, ROOT, call, machine, message, start, tell
 
 CONNECTIONS = 8
 WARM_UP = 300
@@ -132,8 +131,7 @@ def main() -> None:
         kind: {"p50": [], "p99": [], "predictions_per_second": []} for kind in KINDS
     }
     with tempfile.TemporaryDirectory() as folder:
-        os.environ |= {"REVERSAL_STATE_URL": f"sqlite:///{folder}/state.db", "REVERSAL_JOURNALS": f"{folder}/journals"}
-        process, _ = start(options.server, options.port)
+        process, _ = start(options.server, options.port, folder)
         try:
             for kind in turns(options.port, options.rounds):
                 following = requests(new_candles=kind.endswith("new candles"))
@@ -160,9 +158,7 @@ def main() -> None:
             if kind != "no experiment"
         },
     }
-    options.output.parent.mkdir(parents=True, exist_ok=True)
-    options.output.write_text(json.dumps(result, indent=2) + "\n")
-    print(json.dumps(result, indent=2))
+    tell(result, options.output)
 
 
 if __name__ == "__main__":

@@ -7,7 +7,6 @@ One process, one thread. `decode` drains into a store that keeps nothing, so tha
 from __future__ import annotations
 
 import argparse
-import json
 import os
 import platform
 import statistics
@@ -17,6 +16,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import cast
 
+from benchmarks.latency import tell
 from core import journal_files
 from core.drain import Drainer
 from core.exposures import Exposure, Record, new_prediction_id
@@ -152,9 +152,7 @@ def main() -> None:
         },
         "medians": {name: round(statistics.median(each[name] for each in rounds), 1) for name in rounds[0]},
     }
-    options.output.parent.mkdir(parents=True, exist_ok=True)
-    options.output.write_text(json.dumps(result, indent=2) + "\n")
-    print(json.dumps(result, indent=2))
+    tell(result, options.output)
 
 
 if __name__ == "__main__":

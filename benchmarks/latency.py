@@ -14,6 +14,7 @@ import socket
 import statistics
 import subprocess
 import sys
+import tempfile
 import time
 from importlib.metadata import version
 from pathlib import Path
@@ -86,10 +87,11 @@ def measure(port: int, data: bytes, seconds: float) -> dict[str, float]:
     return {"requests": len(times), "p50": p50, "p95": p95, "p99": p99}
 
 
-def start(python: str, port: int) -> tuple[subprocess.Popen[bytes], float]:
-    """Start the server; returns it and the seconds until /readyz answered 200."""
+def start(python: str, port: int, state: str) -> tuple[subprocess.Popen[bytes], float]:
+    """Start the server with its state in a folder; returns it and the seconds until /readyz answered 200."""
     began = time.perf_counter()
-    process = subprocess.Popen([python, "-m", "server", "--port", str(port), "--log-level", "warning"], cwd=ROOT)  # noqa: S603
+    flags = ["--state-url", f"sqlite:///{state}/state.db", "--journals", f"{state}/journals", "--log-level", "warning"]
+    process = subprocess.Popen([python, "-m", "server", "--port", str(port), *flags], cwd=ROOT)  # noqa: S603
     while time.perf_counter() - began < START_SECONDS:
         try:
             with socket.create_connection(("127.0.0.1", port)) as connection:
@@ -130,6 +132,14 @@ def machine() -> dict[str, Any]:
     } | packages
 
 
+def tell(result: dict[str, Any], output: Path) -> None:
+    """Print a result, and keep it."""
+    text = json.dumps(result, indent=2)
+    output.parent.mkdir(parents=True, exist_ok=True)
+    output.write_text(f"{text}\n")
+    print(text)
+
+
 def main() -> None:
     """Measure in turns and print the medians of the rounds."""
     parser = argparse.ArgumentParser(description=__doc__)
@@ -140,16 +150,17 @@ def main() -> None:
     parser.add_argument("--output", type=Path, default=ROOT / "build" / "latency.json")
     options = parser.parse_args()
     about = machine()
-    process, ready = start(options.server, options.port)
     rounds: dict[str, list[dict[str, float]]] = {name: [] for name in requests()}
-    try:
-        for _ in range(options.rounds):  # in turns, so that a noisy moment hits every kind
-            for name, (path, body) in requests().items():
-                rounds[name].append(measure(options.port, message(path, body), options.seconds))
-        memory = resident_mib(process)
-    finally:
-        process.terminate()
-        process.wait()
+    with tempfile.TemporaryDirectory() as state:
+        process, ready = start(options.server, options.port, state)
+        try:
+            for _ in range(options.rounds):  # in turns, so that a noisy moment hits every kind
+                for name, (path, body) in requests().items():
+                    rounds[name].append(measure(options.port, message(path, body), options.seconds))
+            memory = resident_mib(process)
+        finally:
+            process.terminate()
+            process.wait()
     result = {
         "machine": about,
         "ready_seconds": round(ready, 2),
@@ -159,9 +170,7 @@ def main() -> None:
             for name, found in rounds.items()
         },
     }
-    options.output.parent.mkdir(parents=True, exist_ok=True)
-    options.output.write_text(json.dumps(result, indent=2) + "\n")
-    print(json.dumps(result, indent=2))
+    tell(result, options.output)
 
 
 if __name__ == "__main__":

@@ -20,7 +20,7 @@ from collections.abc import Iterator
 from contextlib import ExitStack, closing, contextmanager
 from pathlib import Path
 
-from benchmarks.latency import EXAMPLE, ROOT, START_SECONDS, call, machine, message
+from benchmarks.latency import EXAMPLE, ROOT, START_SECONDS, call, machine, message, tell
 from tests.postgres import any_postgres, database
 
 VERSIONS = ("v3.0", "v3.1")
@@ -98,9 +98,7 @@ def main() -> None:
             "most": round(max(times), 1),
         },
     }
-    options.output.parent.mkdir(parents=True, exist_ok=True)
-    options.output.write_text(json.dumps(result, indent=2) + "\n")
-    print(json.dumps(result, indent=2))
+    tell(result, options.output)
 
 
 if __name__ == "__main__":

@@ -79,7 +79,7 @@ def copies(rng: np.random.Generator, in_a: Bools) -> Iterator[Look]:
     sizes = np.ones(CANDLES, int)
     sizes[busy] += rng.multinomial(PREDICTIONS - CANDLES, np.full(busy.sum(), 1 / busy.sum()))
     starts = np.concatenate([[0], np.cumsum(sizes)[:-1]])
-    held = persistent(rng, experiments, CANDLES, 0.96) < 0  # as if 34 candles were one: v3.1's hold on the real hours
+    held = persistent(rng, experiments, CANDLES, 0.96) < 0  # much as v3.1's hold on the real hours
     won = overlapping(rng, experiments, CANDLES) > 0
 
     user = rng.integers(USERS, size=PREDICTIONS)

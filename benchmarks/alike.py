@@ -1,0 +1,84 @@
+"""How many neighbouring candles count as one: what the reference detectors say and earn on the hours of 2017.
+
+The variance of a mean over candles in order of time, over what it would be if candles were independent, by Newey and
+West's over sqrt(n) and over twice as many neighbours. It says why the statistics are not those of independent candles.
+"""
+
+from __future__ import annotations
+
+import argparse
+import math
+from pathlib import Path
+
+import numpy as np
+
+from benchmarks.latency import ROOT, tell
+from core.candles import Candles
+from core.detector import Detector, Prediction
+from core.evaluation import Rule
+from core.labels import LONG, SHORT, UNKNOWN, in_pips, profitable_reversals
+from core.repository import Repository
+from core.statistics.ratios import Sample, newey_west, ratio
+from core.windows import CandleWindows
+from training.data import read
+
+HISTORY = ROOT / "training" / "data" / "eurusd_1h_2017.csv"
+CANDLES = 120  # in a request
+BATCH = 64
+DIRECTION = {"hold": 0, "long": LONG, "short": SHORT}
+
+
+def signals(detector: Detector, rows: np.ndarray) -> np.ndarray:
+    """The signal at every candle that has CANDLES behind it, as labels are written."""
+    found: list[int] = []
+    ends = range(CANDLES, len(rows) + 1)
+    for first in range(0, len(ends), BATCH):
+        sources = [CandleWindows(Candles.from_rows(rows[end - CANDLES : end])) for end in ends[first : first + BATCH]]
+        for outcome in detector.predict(sources):
+            if not isinstance(outcome, Prediction):
+                raise SystemExit(str(outcome))
+            found.append(DIRECTION[outcome.decision.signal])
+    return np.array(found)
+
+
+def alike(sample: Sample) -> dict[str, float]:
+    """How many candles count as one, over both numbers of neighbours."""
+    influence = ratio(sample).influence
+    width = math.ceil(math.sqrt(len(influence)))
+    independent = float(np.square(influence).sum())
+    return {f"over {w} neighbours": round(float(newey_west(influence, w)) / independent, 1) for w in (width, 2 * width)}
+
+
+def main() -> None:
+    """Print it for hold, win rate and P&L of each version."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--output", type=Path, default=ROOT / "build" / "alike.json")
+    options = parser.parse_args()
+    history = read(HISTORY)
+    rule = Rule()
+    label = profitable_reversals(
+        history.candles,
+        horizon=rule.horizon,
+        min_profit_pips=rule.min_profit_pips,
+        max_loss_pips=rule.max_loss_pips,
+        min_ratio=rule.min_ratio,
+    )[CANDLES - 1 :]
+    close = history.candles.close
+    move = np.zeros(len(close))
+    move[: -rule.horizon] = in_pips(close[rule.horizon :] - close[: -rule.horizon])
+    repository = Repository(ROOT / "models" / "onnx")
+    result = {}
+    for version in repository.listing().versions:
+        said = signals(Detector(repository.read(version)), history.rows)
+        traded = ((said != 0) & (label != UNKNOWN)).astype(np.float64)
+        earned = np.where(said == LONG, 1.0, -1.0) * move[CANDLES - 1 :]
+        result[version] = {
+            "hold": alike(Sample((said == 0).astype(np.float64), np.ones(len(said)))),
+            "win rate": alike(Sample(traded * (said == label), traded)),
+            "P&L": alike(Sample(traded * earned, traded)),
+        }
+    tell(result, options.output)
+
+
+if __name__ == "__main__":
+    main()
