@@ -12,7 +12,7 @@ from pathlib import Path
 
 import numpy as np
 
-from benchmarks.latency import ROOT, tell
+from benchmarks.machine import BUILD, ROOT, tell
 from core.candles import Candles
 from core.detector import Detector, Prediction
 from core.evaluation import Rule
@@ -52,7 +52,7 @@ def alike(sample: Sample) -> dict[str, float]:
 def main() -> None:
     """Print it for hold, win rate and P&L of each version."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--output", type=Path, default=ROOT / "build" / "alike.json")
+    parser.add_argument("--output", type=Path, default=BUILD / "alike.json")
     options = parser.parse_args()
     history = read(HISTORY)
     rule = Rule()

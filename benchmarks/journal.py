@@ -7,8 +7,6 @@ One process, one thread. `decode` drains into a store that keeps nothing, so tha
 from __future__ import annotations
 
 import argparse
-import os
-import platform
 import statistics
 import tempfile
 import time
@@ -16,7 +14,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import cast
 
-from benchmarks.latency import tell
+from benchmarks.machine import BUILD, machine, tell
 from core import journal_files
 from core.drain import Drainer
 from core.exposures import Exposure, Record, new_prediction_id
@@ -24,7 +22,6 @@ from core.journal import Journal
 from core.store import open_store
 from core.store.interface import Store
 
-ROOT = Path(__file__).parents[1]
 SIZES = (1, 8, 32)
 WARM_UP = 500
 IDLE_ROUNDS = 1000
@@ -136,20 +133,16 @@ def main() -> None:
     parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--exposures", type=int, default=32_000)
     parser.add_argument("--folder", type=Path, help="on the disk in question; default: a temporary one")
-    parser.add_argument("--output", type=Path, default=ROOT / "build" / "journal.json")
+    parser.add_argument("--output", type=Path, default=BUILD / "journal.json")
     options = parser.parse_args()
+    about = machine()
     exposures = [exposure(number) for number in range(options.exposures)]
     rounds = []
     for _ in range(options.rounds):
         with tempfile.TemporaryDirectory(dir=options.folder) as folder:
             rounds.append(round_of(Path(folder), exposures))
     result = {
-        "machine": {
-            "cpu": Path("/proc/cpuinfo").read_text().split("model name")[1].split(":")[1].split("\n")[0].strip(),
-            "cores": os.cpu_count(),
-            "load": os.getloadavg()[0],
-            "python": platform.python_version(),
-        },
+        "machine": about,
         "medians": {name: round(statistics.median(each[name] for each in rounds), 1) for name in rounds[0]},
     }
     tell(result, options.output)

@@ -10,62 +10,25 @@ from __future__ import annotations
 import argparse
 import json
 import os
-import socket
 import statistics
-import subprocess
-import sys
-import tempfile
 import time
-from collections.abc import Iterator
-from contextlib import ExitStack, closing, contextmanager
+from contextlib import ExitStack, closing
 from pathlib import Path
 
-from benchmarks.latency import EXAMPLE, ROOT, START_SECONDS, call, machine, message, tell
+from benchmarks import bodies, servers
+from benchmarks.load import Connection, message
+from benchmarks.machine import BUILD, machine, tell
 from tests.postgres import any_postgres, database
 
 VERSIONS = ("v3.0", "v3.1")
 WARM_UP = 4
 
 
-@contextmanager
-def replica(port: int, store: str, folder: Path) -> Iterator[socket.socket]:
-    """A running server, and a connection to it."""
-    command = [sys.executable, "-m", "server", "--port", str(port), "--log-level", "warning"]
-    process = subprocess.Popen([*command, "--state-url", store, "--journals", str(folder)], cwd=ROOT)  # noqa: S603
-    try:
-        with closing(connected(port)) as connection:
-            yield connection
-    finally:
-        process.terminate()
-        process.wait()
-
-
-def connected(port: int) -> socket.socket:
-    """A connection, once the server is there."""
-    end = time.monotonic() + START_SECONDS
-    while True:
-        try:
-            connection = socket.create_connection(("127.0.0.1", port))
-        except OSError:
-            if time.monotonic() > end:
-                raise SystemExit("the server did not become ready") from None
-            time.sleep(0.01)
-        else:
-            connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-            return connection
-
-
-def switch(connection: socket.socket, version: str) -> None:
-    """Switch, and read the answer."""
-    path = f"/reversal/models/{version}/switch"
-    call(connection, f"POST {path} HTTP/1.1\r\nHost: localhost\r\nContent-Length: 0\r\n\r\n".encode())
-
-
-def propagated(one: socket.socket, other: socket.socket, question: bytes, version: str) -> float:
+def propagated(one: Connection, other: Connection, question: bytes, version: str) -> float:
     """Milliseconds until the other replica has answered with a version, after the switch on the one returned."""
-    switch(one, version)
+    one.ask(message(f"/reversal/models/{version}/switch", b"{}"))
     returned = time.perf_counter()
-    while json.loads(call(other, question))["data"]["model_version"] != version:
+    while json.loads(other.ask(question).partition(b"\r\n\r\n")[2])["data"]["model_version"] != version:
         pass
     return 1000 * (time.perf_counter() - returned)
 
@@ -76,18 +39,16 @@ def main() -> None:
     parser.add_argument(
         "--postgres", default=os.environ.get("TEST_POSTGRES_URL"), help="a server to make a database in"
     )
-    parser.add_argument("--port", type=int, default=8765, help="of the first server; the second has the next one")
     parser.add_argument("--changes", type=int, default=100)
-    parser.add_argument("--output", type=Path, default=ROOT / "build" / "propagation.json")
+    parser.add_argument("--output", type=Path, default=BUILD / "propagation.json")
     options = parser.parse_args()
     about = machine()
-    question = message("/reversal/predict", EXAMPLE.read_bytes())
+    question = message(bodies.PREDICT, bodies.encoded(bodies.requests("120 candles")[0]))
     with ExitStack() as running:
-        server = options.postgres or running.enter_context(any_postgres())
-        store = running.enter_context(database(server))
-        folder = Path(running.enter_context(tempfile.TemporaryDirectory(prefix="propagation-")))
-        one = running.enter_context(replica(options.port, store, folder / "one"))
-        other = running.enter_context(replica(options.port + 1, store, folder / "other"))
+        url = options.postgres or running.enter_context(any_postgres())
+        store = running.enter_context(database(url))
+        replicas = [running.enter_context(servers.server("--state-url", store)) for _ in range(2)]
+        one, other = (running.enter_context(closing(Connection(replica.port))) for replica in replicas)
         times = [propagated(one, other, question, VERSIONS[i % 2]) for i in range(options.changes + WARM_UP)][WARM_UP:]
     result = {
         "machine": about,

@@ -21,7 +21,6 @@ from convert.scalers import Scaler
 from core import session
 from core.candles import Candles
 from core.features import matrix, required_candles
-from core.indicators import Indicators
 
 TOLERANCE = 1e-5
 SCALER_TOLERANCE = 1e-6
@@ -185,7 +184,7 @@ def _of_candles(level: float, rng: np.random.Generator, steps: int, names: tuple
     wicks = 1.0 + 5e-4 * np.abs(rng.standard_normal((2, bars)))
     high, low = np.maximum(opened, close) * wicks[0], np.minimum(opened, close) / wicks[1]
     volume = VOLUME_LEVEL * np.exp(0.3 * rng.standard_normal(bars))
-    table = matrix(Indicators(Candles(opened, high, low, close, volume)), names, count + steps - 1)
+    table = matrix(Candles.from_fields(opened, high, low, close, volume), names, count + steps - 1)
     return sliding_window_view(table, steps, axis=0).transpose(0, 2, 1)
 
 

@@ -1,7 +1,8 @@
-"""A series of candles as arrays, oldest first."""
+"""Series of candles as one array, oldest first."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TypeAlias
 
@@ -14,20 +15,58 @@ Floats: TypeAlias = NDArray[np.float64]
 MAX_CANDLES = 2_000
 
 
-@dataclass(slots=True)
+@dataclass(frozen=True, slots=True)
 class Candles:
-    """Five float64 arrays of shape (n,), oldest candle first; the caller has checked their values."""
+    """One series, or several of one length.
 
-    open: Floats
-    high: Floats
-    low: Floats
-    close: Floats
-    volume: Floats
+    values: float64, shape (5, n) or (5, series, n): open, high, low, close, volume, each oldest candle first. It is
+    kept as it is, and the caller has checked it.
+    """
+
+    values: Floats
+
+    @property
+    def open(self) -> Floats:  # noqa: D102
+        values: Floats = self.values[0]
+        return values
+
+    @property
+    def high(self) -> Floats:  # noqa: D102
+        values: Floats = self.values[1]
+        return values
+
+    @property
+    def low(self) -> Floats:  # noqa: D102
+        values: Floats = self.values[2]
+        return values
+
+    @property
+    def close(self) -> Floats:  # noqa: D102
+        values: Floats = self.values[3]
+        return values
+
+    @property
+    def volume(self) -> Floats:  # noqa: D102
+        values: Floats = self.values[4]
+        return values
 
     def __len__(self) -> int:
-        return len(self.close)
+        return int(self.values.shape[-1])
+
+    @classmethod
+    def from_fields(cls, open_: Floats, high: Floats, low: Floats, close: Floats, volume: Floats) -> Candles:
+        """Take five arrays of the same shape."""
+        return cls(np.array((open_, high, low, close, volume), dtype=np.float64))
 
     @classmethod
     def from_rows(cls, rows: Floats) -> Candles:
         """Take an array of shape (n, 5): open, high, low, close, volume."""
-        return cls(*np.ascontiguousarray(rows.T, dtype=np.float64))
+        return cls(np.ascontiguousarray(rows.T, dtype=np.float64))
+
+    @classmethod
+    def stacked(cls, series: Sequence[Candles], last: int) -> Candles:
+        """The last candles of several single series of one length, at most `last`."""
+        if len(series) == 1:
+            return cls(series[0].values[:, None, -last:])
+        joined = np.concatenate([one.values[:, -last:] for one in series])
+        return cls(joined.reshape(len(series), 5, -1).transpose(1, 0, 2))

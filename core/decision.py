@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+from functools import lru_cache
 from typing import Literal, NamedTuple, TypeAlias
 
 import numpy as np
@@ -28,7 +30,16 @@ class Decision(NamedTuple):
 
 def gate_opens(p1: float, threshold: float) -> bool:
     """Whether Stage 1 sees a reversal. Compared as float32, as the model computes; equal passes."""
-    return bool(np.float32(p1) >= np.float32(threshold))
+    return p1 >= _least(threshold)
+
+
+@lru_cache(maxsize=256)
+def _least(threshold: float) -> float:
+    """The smallest float64 that is not below the threshold once both are rounded to float32."""
+    at = np.float32(threshold)
+    # Halfway to the float32 below, rounding begins to lead to this one, or just behind that: ties go to even.
+    halfway = (float(at) + float(np.nextafter(at, np.float32(-1.0)))) / 2.0
+    return halfway if np.float32(halfway) >= at else math.nextafter(halfway, math.inf)
 
 
 def decide(
@@ -45,11 +56,11 @@ def decide(
     where the gate opens; the confidence is then weights[0] * p1 + weights[1] * P(direction).
     """
     if not gate_opens(p1, threshold):
-        return Decision("hold", 1.0 - p1, p1, None, reversal_detected=False, direction=None)
+        return Decision("hold", 1.0 - p1, p1, None, False, None)
     if positive is None:
-        return Decision("hold", p1, p1, None, reversal_detected=True, direction=None)
+        return Decision("hold", p1, p1, None, True, None)
     if p2 is None:
         raise ValueError("the gate is open: Stage 2's output is needed")
     direction, probability = (positive, p2) if p2 > _POSITIVE_ABOVE else (_OPPOSITE[positive], 1.0 - p2)
     confidence = weights[0] * p1 + weights[1] * probability
-    return Decision(direction, confidence, p1, probability, reversal_detected=True, direction=direction)
+    return Decision(direction, confidence, p1, probability, True, direction)

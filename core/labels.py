@@ -84,7 +84,7 @@ def _extremes(candles: Candles, neighbours: int, min_move_pips: float) -> NDArra
 
 def _mirror(candles: Candles) -> Candles:
     """Upside down: its lows are the highs, negated."""
-    return Candles(-candles.open, -candles.low, -candles.high, -candles.close, candles.volume)
+    return Candles.from_fields(-candles.open, -candles.low, -candles.high, -candles.close, candles.volume)
 
 
 def _ahead(x: Floats, n: int) -> Floats:

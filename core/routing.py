@@ -13,13 +13,17 @@ from core.windows import WindowSource
 
 
 class Question(NamedTuple):
-    """What a request asks for. `version` is the one that it names; `user` is null where none was given."""
+    """What a request asks for. `version` is the one that it names; `user` is null where none was given.
+
+    since: when it came, of time.perf_counter.
+    """
 
     pair: str
     timeframe: str
     version: str | None
     user: str | None
     source: WindowSource
+    since: float
 
 
 class Assigned(NamedTuple):

@@ -1,18 +1,19 @@
-"""Where a stage's window comes from: computed from candles, or sent by the client."""
+"""Where stages' windows come from: computed from candles, or sent by the client."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import Protocol, TypeAlias
+import struct
+from collections.abc import Hashable, Sequence
+from itertools import chain
+from typing import Protocol, Self, TypeAlias
 
 import msgspec
 import numpy as np
 
-from core import features
 from core.candles import Candles, Floats
 from core.errors import InsufficientData, InvalidInput
 from core.exposures import candle_key_of_time, candle_key_of_window
-from core.indicators import Indicators
+from core.features import Table
 from core.manifest import Manifest, Stage
 
 Rows: TypeAlias = Sequence[Sequence[float]]
@@ -20,34 +21,72 @@ Rows: TypeAlias = Sequence[Sequence[float]]
 _CANDLE_FIELDS = frozenset({"open", "high", "low", "close", "volume"})
 
 
+class Needs:
+    """What a version needs of whom it answers. Safe to use from several threads."""
+
+    def __init__(self, manifest: Manifest) -> None:
+        self.version = manifest.version
+        self.stages = manifest.stages
+        self.required_candles = manifest.required_candles
+        # Whether one window serves all stages there are.
+        self.one_window = manifest.stage2 is None or manifest.stage1.takes_same_window(manifest.stage2)
+        # Stages of the same length share what they compute alike.
+        names: dict[int, list[str]] = {}
+        for stage in self.stages.values():
+            names.setdefault(stage.sequence_length, []).extend(stage.features)
+        self.tables = {length: Table(of_length, length) for length, of_length in names.items()}
+        self.columns = {
+            label: self.tables[stage.sequence_length].columns(stage.features) for label, stage in self.stages.items()
+        }
+
+
+class Windows(Protocol):
+    """The windows of several sources."""
+
+    def of(self, label: str, stage: Stage, which: list[int] | None) -> Floats:
+        """Float64, shape (windows, stage.sequence_length, stage.num_features), of these sources, or of all.
+
+        `label` is stage1 or stage2.
+        """
+
+
 class WindowSource(Protocol):
     """One request's input, from which each stage of a version takes its own window."""
 
     @property
+    def kind(self) -> Hashable:
+        """Sources that agree in this are of one class and can be gathered together."""
+
+    @property
     def scaled(self) -> bool:
-        """Whether the windows are already what the network takes, so that no scaler runs."""
+        """Whether the windows are already what the network takes, so that no scaler runs. Common to a kind."""
+
+    @property
+    def by_stage(self) -> bool:
+        """Whether stages have windows of their own even where one would serve all. Common to a kind."""
 
     @property
     def candles_given(self) -> int | None:
         """The number of candles; null where the windows did not come from candles."""
 
-    def check(self, manifest: Manifest, required_candles: int) -> None:
+    def check(self, needs: Needs) -> None:
         """Raise InvalidInput or InsufficientData where this cannot serve the version."""
 
-    def window(self, label: str, stage: Stage) -> Floats:
-        """Float64, shape (stage.sequence_length, stage.num_features); `label` is stage1 or stage2."""
+    def gather(self, sources: Sequence[Self], needs: Needs) -> Windows:
+        """The windows of sources of this one's kind, all of them checked."""
 
     def overflow(self, label: str, stage: Stage, row: int, column: int) -> InvalidInput:
-        """The error for a value of that window that does not fit the network's float32."""
+        """The error for a value of a stage's window that does not fit the network's float32."""
 
     def candle_key(self) -> str:
         """What the last candle is known by (see core.exposures): the same for all who send the same."""
 
 
 class CandleWindows:
-    """Windows over the indicators of a candle series. Stages and versions share what they compute alike."""
+    """Windows over the features of a candle series."""
 
     scaled = False
+    by_stage = False
 
     def __init__(
         self, candles: Candles, positions: Sequence[int] | None = None, last_begins: float | None = None
@@ -56,20 +95,20 @@ class CandleWindows:
 
         `last_begins`: the time of the last candle in milliseconds since 1970, if it has one.
         """
-        self._candles = candles
-        self._indicators = Indicators(candles)
+        self.candles = candles
+        self.candles_given = len(candles)
+        self.kind = self.candles_given
         self._positions = positions
         self._last_begins = last_begins
-        self.candles_given = len(candles)
 
-    def check(self, manifest: Manifest, required_candles: int) -> None:
+    def check(self, needs: Needs) -> None:
         """Raise InsufficientData where the candles are too few."""
-        if self.candles_given < required_candles:
-            raise InsufficientData(manifest.version, required_candles, self.candles_given)
+        if self.candles_given < needs.required_candles:
+            raise InsufficientData(needs.version, needs.required_candles, self.candles_given)
 
-    def window(self, label: str, stage: Stage) -> Floats:  # noqa: ARG002 - every stage sees the same candles
-        """The last bars of the features that the stage names."""
-        return features.matrix(self._indicators, stage.features, stage.sequence_length)
+    def gather(self, sources: Sequence[CandleWindows], needs: Needs) -> Windows:
+        """The last bars of all features that any stage names, for series of the same length at once."""
+        return _Computed([source.candles for source in sources], needs)
 
     def overflow(self, label: str, stage: Stage, row: int, column: int) -> InvalidInput:
         """Name the candle, and the field where the feature is one."""
@@ -83,11 +122,22 @@ class CandleWindows:
         """By the time of the last candle, else by all values."""
         if self._last_begins is not None:
             return candle_key_of_time(self._last_begins)
-        c = self._candles
-        return candle_key_of_window(b"".join(x.tobytes() for x in (c.open, c.high, c.low, c.close, c.volume)))
+        return candle_key_of_window(self.candles.values.tobytes())
 
     def _position(self, index: int) -> int:
         return index if self._positions is None else self._positions[index]
+
+
+class _Computed:
+    def __init__(self, series: Sequence[Candles], needs: Needs) -> None:
+        self._values = {length: table(series) for length, table in needs.tables.items()}
+        self._columns = needs.columns
+
+    def of(self, label: str, stage: Stage, which: list[int] | None) -> Floats:
+        values = self._values[stage.sequence_length]
+        if which is not None:
+            values = values[which]
+        return values.take(self._columns[label], axis=2)
 
 
 class GivenWindows:
@@ -98,33 +148,39 @@ class GivenWindows:
     def __init__(self, windows: Rows | dict[str, Rows], *, scaled: bool, path: str = "features") -> None:
         """`path` is where the windows stand in the request."""
         self.scaled = scaled
+        self.by_stage = isinstance(windows, dict)
+        self.kind = (scaled, self.by_stage)
         self._windows = windows
         self._path = path
 
-    def check(self, manifest: Manifest, required_candles: int) -> None:  # noqa: ARG002 - no candles are needed
+    def check(self, needs: Needs) -> None:
         """Raise InvalidInput where a window is missing or of another shape."""
+        stages = needs.stages
         if not isinstance(self._windows, dict):
-            if manifest.stage2 is not None and not manifest.stage1.takes_same_window(manifest.stage2):
+            if not needs.one_window:
                 raise InvalidInput.at(
                     self._path,
-                    f"the stages of version {manifest.version} have their own features and scalers:"
+                    f"the stages of version {needs.version} have their own features and scalers:"
                     ' expected {"stage1": [[...]], "stage2": [[...]]}',
                 )
-            _check_shape(self._windows, manifest.stage1, self._path)
+            _check_shape(self._windows, stages["stage1"], self._path)
             return
-        for label, stage in manifest.stages.items():
+        for label, stage in stages.items():
             if label not in self._windows:
-                raise InvalidInput.at(f"{self._path}.{label}", f"missing, version {manifest.version} has this stage")
+                raise InvalidInput.at(f"{self._path}.{label}", f"missing, version {needs.version} has this stage")
             _check_shape(self._windows[label], stage, f"{self._path}.{label}")
 
-    def window(self, label: str, stage: Stage) -> Floats:  # noqa: ARG002 - the label alone tells which
-        """The rows as sent; check has compared their shape."""
-        rows = self._windows[label] if isinstance(self._windows, dict) else self._windows
-        return np.array(rows, dtype=np.float64)
+    def gather(self, sources: Sequence[GivenWindows], needs: Needs) -> Windows:  # noqa: ARG002 - check knew them
+        """The windows as sent; an array is made where a stage asks for them."""
+        return _Sent(sources)
+
+    def rows(self, label: str) -> Rows:
+        """One stage's window."""
+        return self._windows[label] if isinstance(self._windows, dict) else self._windows
 
     def overflow(self, label: str, stage: Stage, row: int, column: int) -> InvalidInput:  # noqa: ARG002
         """Name the row and column."""
-        path = f"{self._path}.{label}" if isinstance(self._windows, dict) else self._path
+        path = f"{self._path}.{label}" if self.by_stage else self._path
         return InvalidInput.at(f"{path}[{row}][{column}]", f"too large for {label}")
 
     def candle_key(self) -> str:
@@ -132,9 +188,24 @@ class GivenWindows:
         return candle_key_of_window(msgspec.msgpack.encode((self.scaled, self._windows)))
 
 
+class _Sent:
+    def __init__(self, sources: Sequence[GivenWindows]) -> None:
+        self._sources = sources
+
+    def of(self, label: str, stage: Stage, which: list[int] | None) -> Floats:
+        sources = self._sources if which is None else [self._sources[k] for k in which]
+        shape = (len(sources), stage.sequence_length, stage.num_features)
+        rows = chain.from_iterable(source.rows(label) for source in sources)
+        # Half of the time that numpy needs for nested lists.
+        packed = struct.pack(f"{shape[0] * shape[1] * shape[2]}d", *chain.from_iterable(rows))
+        return np.frombuffer(packed).reshape(shape)
+
+
 def _check_shape(rows: Rows, stage: Stage, path: str) -> None:
+    width = stage.num_features
     if len(rows) != stage.sequence_length:
-        raise InvalidInput.at(path, f"expected {stage.sequence_length} rows of {stage.num_features}, got {len(rows)}")
-    for i, row in enumerate(rows):
-        if len(row) != stage.num_features:
-            raise InvalidInput.at(f"{path}[{i}]", f"expected {stage.num_features} values, got {len(row)}")
+        raise InvalidInput.at(path, f"expected {stage.sequence_length} rows of {width}, got {len(rows)}")
+    if set(map(len, rows)) == {width}:
+        return
+    i, row = next((i, row) for i, row in enumerate(rows) if len(row) != width)
+    raise InvalidInput.at(f"{path}[{i}]", f"expected {width} values, got {len(row)}")

@@ -66,7 +66,7 @@ def prediction(request: Question | Request, answer: Prediction, now: Moment) -> 
     return data
 
 
-def legacy_answered(answer: Answered, now: Moment) -> Json:
+def legacy_answered(_: Question, answer: Answered, now: Moment) -> Json:
     """The data of /predict. 0.5 stands where there is nothing to tell: that call knows no null."""
     decision = answer.prediction.decision
     data = {

@@ -7,13 +7,14 @@ from pathlib import Path
 
 from aiohttp import web
 
+from core.batching import Batcher
 from core.journal import Journal
 from core.registry import Registry
 from core.repository import Repository
 from server import lifecycle
 from server.clock import Clock
 from server.errors import errors
-from server.keys import CLOCK, JOURNAL, LINK, METRICS, PREDICTOR, REGISTRY, SETTINGS, SHADOW
+from server.keys import BATCHER, CLOCK, JOURNAL, LINK, METRICS, PREDICTOR, REGISTRY, SETTINGS, SHADOW
 from server.link import Link
 from server.metrics import Metrics
 from server.predictor import Predictor
@@ -24,6 +25,8 @@ from server.shadow import Shadow
 
 # Exposures that wait in memory while the journal cannot be written: some 5 MB.
 MEMORY_RECORDS = 10_000
+# Requests that run together. A window takes no less time in a larger run, and the first would wait for the last.
+MOST_TOGETHER = 32
 
 
 def make_app(settings: Settings, keeper: Path) -> web.Application:
@@ -41,7 +44,8 @@ def make_app(settings: Settings, keeper: Path) -> web.Application:
         settings.journal_folder, bound_bytes=settings.journals_mib << 20, memory_records=MEMORY_RECORDS
     )
     shadow = app[SHADOW] = Shadow(lambda: registry.serving, journal, metrics)
-    app[PREDICTOR] = Predictor(journal, metrics, shadow)
+    predictor = app[PREDICTOR] = Predictor(journal, metrics, shadow)
+    app[BATCHER] = Batcher(lambda questions: predictor.predict(registry.serving, questions), MOST_TOGETHER)
     app.cleanup_ctx.extend((lifecycle.records, lifecycle.link))
     app.add_routes(ROUTES)
     return app

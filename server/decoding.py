@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import struct
 from collections.abc import Iterable
-from operator import attrgetter
-from typing import Any
+from itertools import chain
+from typing import NamedTuple
 
 import msgspec
 import numpy as np
+from msgspec.structs import astuple
 
-from core.candles import Candles
+from core.candles import Candles, Floats
 from core.errors import InvalidInput
 from core.routing import Question
 from core.windows import CandleWindows, GivenWindows, Rows, WindowSource
@@ -24,7 +26,7 @@ from server.schemas import (
     Request,
     StageFeatures,
 )
-from server.timestamps import milliseconds, order_of_time
+from server.timestamps import instants_of, order_of
 
 _predict_decoder = msgspec.json.Decoder(PredictRequest)
 _compare_decoder = msgspec.json.Decoder(CompareRequest)
@@ -32,20 +34,21 @@ _batch_decoder = msgspec.json.Decoder(BatchRequest)
 _stage_features_decoder = msgspec.json.Decoder(StageFeatures)
 _features_decoder = msgspec.json.Decoder(Matrix | StageFeatures)
 
-_prices = attrgetter("open", "high", "low", "close", "volume")
-_timestamp = attrgetter("timestamp")
-_OPEN, _HIGH, _LOW, _CLOSE = range(4)
+_FIELDS = 5  # open, high, low, close, volume: those of a Candle but its timestamp
 
 
-def prediction(body: bytes | msgspec.Raw) -> Question:
-    """Decode /reversal/predict's body, or a batch's item. Raises MalformedJson or InvalidInput."""
+def prediction(body: bytes | msgspec.Raw, since: float) -> Question:
+    """Decode the body of /reversal/predict, or a batch's item, that came at `since`.
+
+    Raises MalformedJson or InvalidInput.
+    """
     request = decode(_predict_decoder, body)
     user = _user(request)
     if request.features is None:
         source: WindowSource = _candle_windows(request.data)
     else:
         source = _given_windows(request.features, request, "features")
-    return Question(request.pair, request.timeframe or DEFAULT_TIMEFRAME, request.version, user, source)
+    return Question(request.pair, request.timeframe or DEFAULT_TIMEFRAME, request.version, user, source, since)
 
 
 def comparison(body: bytes) -> CompareRequest:
@@ -102,39 +105,52 @@ def _given_windows(given: Matrix | StageFeatures, request: Request, path: str) -
 def _candle_windows(rows: list[Candle] | None) -> CandleWindows:
     if rows is None:
         raise InvalidInput.at("data", "missing: candles are needed where no features are given")
-    candles, order = series(rows)
-    last = None if not rows else rows[-1 if order is None else order[-1]].timestamp
-    return CandleWindows(candles, order, None if last is None else milliseconds(last, len(rows) - 1))
+    candles, order, instants = series(rows)
+    return CandleWindows(candles, order, instants[-1] if instants else None)
 
 
-def series(rows: list[Candle]) -> tuple[Candles, list[int] | None]:
-    """The candles of `data`, checked and oldest first, and where each stood where that was not their order.
+class Series(NamedTuple):
+    """The candles of a request's `data`, checked and oldest first.
 
-    Raises InvalidInput.
+    order: where each stood in the request, null where that was their order. instants: when each begins, in
+    milliseconds since 1970; null where they have no timestamps.
     """
-    values = np.array(list(map(_prices, rows)), dtype=np.float64).reshape(len(rows), 5)
+
+    candles: Candles
+    order: list[int] | None
+    instants: list[float] | None
+
+
+def series(rows: list[Candle]) -> Series:
+    """What `data` holds. Raises InvalidInput."""
+    if not rows:
+        return Series(Candles(np.empty((_FIELDS, 0))), None, None)
+    # Column by column through tuples of floats: half of what an array made of rows takes.
+    *columns, timestamps = zip(*map(astuple, rows), strict=True)
+    count = len(rows)
+    packed = struct.pack(f"{_FIELDS * count}d", *chain.from_iterable(columns))
+    values = np.frombuffer(packed).reshape(_FIELDS, count)
     _check_bars(values)
-    order = order_of_time(list(map(_timestamp, rows)))
-    if order is not None:
-        values = values[order]
-    return Candles.from_rows(values), order
+    instants = instants_of(timestamps)
+    order = None if instants is None else order_of(instants)
+    if instants is not None and order is not None:
+        values, instants = values[:, order], [instants[i] for i in order]
+    return Series(Candles(values), order, instants)
 
 
-def _check_bars(values: np.ndarray[Any, np.dtype[np.float64]]) -> None:
-    """Low <= open, close <= high, for each row of (n, 5). msgspec has checked the signs."""
-    low, high = values[:, _LOW], values[:, _HIGH]
-    inside = values[:, (_OPEN, _CLOSE)]
-    good = (inside.min(axis=1) >= low) & (inside.max(axis=1) <= high)
-    if good.all():
+def _check_bars(values: Floats) -> None:
+    """Low <= open, close <= high, for each candle of (5, n). msgspec has checked the signs."""
+    opened, high, low, close, _ = values
+    wrong = (np.minimum(opened, close) < low) | (np.maximum(opened, close) > high)
+    if not wrong.any():
         return
-    i = int(np.argmin(good))
-    row = values[i].tolist()
-    body_high, body_low = max(row[_OPEN], row[_CLOSE]), min(row[_OPEN], row[_CLOSE])
-    if row[_HIGH] < row[_LOW]:
-        raise InvalidInput.at(f"data[{i}].high", f"{row[_HIGH]} is below low {row[_LOW]}")
-    if row[_HIGH] < body_high:
-        raise InvalidInput.at(f"data[{i}].high", f"{row[_HIGH]} is below open or close {body_high}")
-    raise InvalidInput.at(f"data[{i}].low", f"{row[_LOW]} is above open or close {body_low}")
+    i = int(np.argmax(wrong))
+    opened, high, low, close = values[:4, i].tolist()
+    if high < low:
+        raise InvalidInput.at(f"data[{i}].high", f"{high} is below low {low}")
+    if high < max(opened, close):
+        raise InvalidInput.at(f"data[{i}].high", f"{high} is below open or close {max(opened, close)}")
+    raise InvalidInput.at(f"data[{i}].low", f"{low} is above open or close {min(opened, close)}")
 
 
 def _user(request: Request) -> str | None:

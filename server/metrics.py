@@ -4,19 +4,17 @@ from __future__ import annotations
 
 from typing import Generic, TypeVar
 
-from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, disable_created_metrics, generate_latest
+from prometheus_client import CollectorRegistry, Counter, Gauge, disable_created_metrics, generate_latest
 from prometheus_client.exposition import CONTENT_TYPE_PLAIN_0_0_4
 from prometheus_client.multiprocess import MultiProcessCollector
 
 from core.experiments import VARIANTS
 from core.journal import Journal
 from core.serving import Serving
+from server.phases import PhaseMetrics
 
 CONTENT_TYPE = CONTENT_TYPE_PLAIN_0_0_4
 SIGNALS = ("hold", "long", "short")
-# Seconds. A prediction from 120 candles takes a few hundred microseconds; what is far above waits for something.
-BUCKETS = (50e-6, 100e-6, 200e-6, 300e-6, 500e-6, 1e-3, 2e-3, 5e-3, 10e-3, 25e-3, 50e-3, 0.1, 0.25, 1.0)
-
 # A series beside each counter that several workers do not have: both ways shall look the same.
 disable_created_metrics()  # type: ignore[no-untyped-call]
 
@@ -54,12 +52,7 @@ class Metrics:
 
         self.predictions = _Children(counter("predictions", "Predictions answered.", "version", "signal"))
         self.errors = _Children(counter("prediction_errors", "Requests and items refused or failed.", "code"))
-        self.seconds = Histogram(
-            "reversal_prediction_seconds",
-            "A single prediction, from its body being read to its answer being known.",
-            buckets=BUCKETS,
-            registry=registry,
-        )
+        self.phases = PhaseMetrics(registry)
         self.fallbacks = _Children(
             counter("fallbacks", "Predictions that `served_by` answered in place of `version`.", "version", "served_by")
         )
@@ -87,6 +80,7 @@ class Metrics:
         self._degraded.set(journal.degraded)
         self._unrecorded.inc(journal.unrecorded - self._unrecorded_before)
         self._unrecorded_before = journal.unrecorded
+        self.phases.flush()
 
     def exposition(self) -> bytes:
         """All metrics as text. With several workers it reads their files: call it in a thread."""

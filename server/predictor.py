@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import logging
 import time
+from collections import Counter
 from collections.abc import Sequence
 from typing import NamedTuple, TypeAlias
 
 from core.assignment import pseudonym
 from core.detector import Detector, Outcome, Prediction
 from core.errors import ModelUnavailable, ServiceError
-from core.experiments import now_micros
+from core.experiments import Variant, now_micros
 from core.exposures import Exposure, Failure, Record, new_prediction_id
 from core.journal import Journal
 from core.routing import Assigned, Question, Route, detector_for, route, stand_in
@@ -45,21 +46,18 @@ class Predictor:
         self._shadow = shadow
         self._throttle = Throttle()
 
-    def predict(self, serving: Serving, questions: Sequence[Question], since: float) -> list[Result]:
-        """Answer each question, in order; raises no ServiceError.
-
-        `since`: when the questions came, of time.perf_counter; the latency of exposures counts from it.
-        """
+    def predict(self, serving: Serving, questions: Sequence[Question]) -> list[Result]:
+        """Answer each question, in order; raises no ServiceError."""
         routes = [route(serving, question.version, question.user) for question in questions]
         results = [
             self._result(serving, chosen, question, outcome)
             for question, chosen, outcome in zip(questions, routes, _ask(serving, routes, questions), strict=True)
         ]
         if serving.experiment is not None:
-            self._record(serving, routes, questions, results, since)
-        for result in results:
-            if isinstance(result, Answered):
-                self._metrics.predictions[result.prediction.version, result.prediction.decision.signal].inc()
+            self._record(serving, routes, questions, results)
+        predictions = (result.prediction for result in results if isinstance(result, Answered))
+        for labels, count in Counter((found.version, found.decision.signal) for found in predictions).items():
+            self._metrics.predictions[labels].inc(count)
         return results
 
     def _result(self, serving: Serving, chosen: Route, question: Question, outcome: Outcome) -> Result:
@@ -84,20 +82,20 @@ class Predictor:
         routes: Sequence[Route],
         questions: Sequence[Question],
         results: list[Result],
-        since: float,
     ) -> None:
         """Write what the experiment is to know of the `results`, in one append, and add the exposures to them."""
         records: list[Record] = []
+        exposed: Counter[Variant] = Counter()
         shadowed: list[tuple[Exposure, Question]] = []
         for i, (chosen, question) in enumerate(zip(routes, questions, strict=True)):
             if chosen.assigned is None:
                 continue
             result = results[i]
             if isinstance(result, Answered):
-                exposure = _exposure(serving, chosen.assigned, question, result, since)
+                exposure = _exposure(serving, chosen.assigned, question, result)
                 results[i] = result._replace(exposure=exposure)
                 records.append(exposure)
-                self._metrics.exposures[(exposure.variant,)].inc()
+                exposed[exposure.variant] += 1
                 if chosen.assigned.experiment.mode == "shadow" and result.fallback_reason is None:
                     shadowed.append((exposure, question))
             elif isinstance(result, ModelUnavailable):
@@ -105,6 +103,8 @@ class Predictor:
                 records.append(Failure(now_micros(), experiment.experiment_id, variant))
         if records:
             self._journal.append(records)
+        for variant, count in exposed.items():
+            self._metrics.exposures[(variant,)].inc(count)
         for exposure, question in shadowed:
             self._shadow.add(exposure, question.source)
 
@@ -123,9 +123,9 @@ def _ask(serving: Serving, routes: Sequence[Route], questions: Sequence[Question
     return [outcomes[i] for i in range(len(routes))]
 
 
-def _exposure(serving: Serving, assigned: Assigned, question: Question, result: Answered, since: float) -> Exposure:
+def _exposure(serving: Serving, assigned: Assigned, question: Question, result: Answered) -> Exposure:
     now = now_micros()
-    latency_us = int((time.perf_counter() - since) * 1e6)
+    latency_us = int((time.perf_counter() - question.since) * 1e6)
     limit_ms = assigned.experiment.guardrails.max_p99_ms
     decision = result.prediction.decision
     return Exposure(

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from aiohttp import web
 
-from server.handlers import compare, health, metrics, models, predict
+from server.handlers import batch, compare, health, metrics, models, predict
 from server.handlers.forward import forward
 
 ROUTES = (
@@ -15,7 +15,7 @@ ROUTES = (
     web.post("/predict", predict.legacy_predict),
     web.post("/reversal/predict", predict.predict),
     web.post("/reversal/predict_raw", predict.predict),
-    web.post("/reversal/predict/batch", predict.predict_batch),
+    web.post("/reversal/predict/batch", batch.predict_batch),
     web.post("/reversal/compare", compare.compare),
     web.post("/reversal/compare_raw", compare.compare),
     web.get("/reversal/models", models.list_models),

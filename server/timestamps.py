@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from datetime import UTC, datetime
 from functools import lru_cache
-from itertools import pairwise
+from itertools import islice, pairwise
+from operator import lt
 
 from core.errors import InvalidInput
 
@@ -16,18 +17,29 @@ _EARLIEST = -62_135_596_800_000
 _LATEST = 253_402_300_799_999
 
 
-def order_of_time(timestamps: Sequence[str | float | None]) -> list[int] | None:
-    """The positions of the candles, oldest first; null where they are in order already or have no timestamps.
+def instants_of(timestamps: Sequence[str | float | None]) -> list[float] | None:
+    """Each candle's instant, in milliseconds since 1970; null where none has a timestamp.
 
-    Raises InvalidInput for one that is missing among others, cannot be read, or comes twice.
+    Raises InvalidInput for one that is missing among others, or cannot be read.
     """
+    try:
+        return list(map(_instant, timestamps))
+    except (ValueError, OverflowError, TypeError):  # the last is what a null makes
+        pass
     missing = [i for i, value in enumerate(timestamps) if value is None]
     if len(missing) == len(timestamps):
         return None
     if missing:
         raise InvalidInput.at(_path(missing[0]), "missing, though other candles have one")
-    instants = [milliseconds(value, i) for i, value in enumerate(timestamps) if value is not None]
-    if all(earlier < later for earlier, later in pairwise(instants)):
+    return [instant(value, _path(i)) for i, value in enumerate(timestamps) if value is not None]
+
+
+def order_of(instants: Sequence[float]) -> list[int] | None:
+    """The positions of the candles, oldest first; null where they are in order already.
+
+    Raises InvalidInput for an instant that comes twice.
+    """
+    if all(map(lt, instants, islice(instants, 1, None))):
         return None
     order = sorted(range(len(instants)), key=instants.__getitem__)
     for first, second in pairwise(order):
@@ -36,41 +48,28 @@ def order_of_time(timestamps: Sequence[str | float | None]) -> list[int] | None:
     return order
 
 
+def instant(value: str | float, path: str) -> float:
+    """The instant at a place of a body, in milliseconds since 1970. Raises InvalidInput where it cannot be read."""
+    try:
+        return _instant(value)
+    except (ValueError, OverflowError):
+        expected = "expected ISO 8601 such as 2025-10-16T09:00:00Z, or epoch seconds or milliseconds"
+        raise InvalidInput.at(path, expected) from None
+
+
 def _path(index: int) -> str:
     return f"data[{index}].timestamp"
 
 
-def milliseconds(value: str | float, index: int) -> float:
-    """The instant of `data[index]`, since 1970. Raises InvalidInput where it cannot be read."""
-    try:
-        return _of_text(value) if isinstance(value, str) else _of_number(value)
-    except (ValueError, OverflowError):
-        raise _unreadable(_path(index)) from None
-
-
-def instant(value: str | float, path: str) -> float:
-    """The same for any other place in a body."""
-    try:
-        return _of_text(value) if isinstance(value, str) else _of_number(value)
-    except (ValueError, OverflowError):
-        raise _unreadable(path) from None
-
-
-def _unreadable(path: str) -> InvalidInput:
-    return InvalidInput.at(path, "expected ISO 8601 such as 2025-10-16T09:00:00Z, or epoch seconds or milliseconds")
-
-
-def _of_number(value: float) -> float:
-    return _within(value if abs(value) >= _MILLISECONDS_FROM else value * 1000)
-
-
-# Requests overlap in all but one candle, so that nearly every text has been read before.
+# Requests overlap in all but one candle, so that nearly every timestamp has been read before.
 @lru_cache(maxsize=16_384)
-def _of_text(text: str) -> float:
-    instant = datetime.fromisoformat(text)
-    if instant.tzinfo is None:
-        instant = instant.replace(tzinfo=UTC)
-    return _within(instant.timestamp() * 1000)
+def _instant(value: str | float) -> float:
+    if not isinstance(value, str):
+        return _within(value if abs(value) >= _MILLISECONDS_FROM else value * 1000)
+    found = datetime.fromisoformat(value)
+    if found.tzinfo is None:
+        found = found.replace(tzinfo=UTC)
+    return _within(found.timestamp() * 1000)
 
 
 def _within(instant: float) -> float:

@@ -16,7 +16,6 @@ from sklearn.preprocessing import StandardScaler
 
 from core import features
 from core.candles import Candles, Floats
-from core.indicators import Indicators
 from core.labels import NONE, SHORT, UNKNOWN, Labels
 from training.data import DataError, History
 
@@ -52,7 +51,7 @@ def table(candles: Candles, names: Sequence[str]) -> Floats:
     rows = len(candles) - first_bar(names) + SEQUENCE_LENGTH - 1
     if rows < SEQUENCE_LENGTH:
         raise DataError(f"a part of {len(candles)} bars holds no window: its first ends at bar {first_bar(names)}")
-    return features.matrix(Indicators(candles), names, rows)
+    return features.matrix(candles, names, rows)
 
 
 def fit_scaler(candles: Candles, names: Sequence[str]) -> StandardScaler:

@@ -14,12 +14,12 @@ def daily(history: History) -> Candles:
     dates = history.timestamps.astype("datetime64[D]")
     starts = np.flatnonzero(np.append(True, dates[1:] != dates[:-1]))
     candles = history.candles
-    return Candles(
-        open=candles.open[starts],
-        high=np.maximum.reduceat(candles.high, starts),
-        low=np.minimum.reduceat(candles.low, starts),
-        close=candles.close[np.append(starts[1:], len(candles)) - 1],
-        volume=np.add.reduceat(candles.volume, starts),
+    return Candles.from_fields(
+        candles.open[starts],
+        np.maximum.reduceat(candles.high, starts),
+        np.minimum.reduceat(candles.low, starts),
+        candles.close[np.append(starts[1:], len(candles)) - 1],
+        np.add.reduceat(candles.volume, starts),
     )
 
 
@@ -28,5 +28,5 @@ def daily_share(history: History) -> float:
 
     The few hours of a Sunday count as a day of their own, as they do in daily charts cut at midnight UTC.
     """
-    bars, days = Indicators(history.candles).true_range(), Indicators(daily(history)).true_range()
+    bars, days = (Indicators(c, len(c)).true_range() for c in (history.candles, daily(history)))
     return float(bars.mean() / days.mean())

@@ -12,5 +12,7 @@ from server.metrics import CONTENT_TYPE
 
 async def metrics(request: web.Request) -> web.Response:
     """GET /metrics: of all workers, whichever answers."""
-    text = await asyncio.to_thread(request.app[METRICS].exposition)
+    kept = request.app[METRICS]
+    kept.phases.flush()
+    text = await asyncio.to_thread(kept.exposition)
     return web.Response(body=text, headers={"Content-Type": CONTENT_TYPE})

@@ -98,14 +98,10 @@ def later_candles(body: bytes) -> tuple[LaterCandles, Rule]:
     wanted = decode(_evaluate_decoder, body)
     if wanted.data and all(row.timestamp is None for row in wanted.data):
         raise InvalidInput.at("data", "timestamps are needed: they tell which predictions the candles belong to")
-    candles, order = decoding.series(wanted.data)
-    stamps = [row.timestamp for row in wanted.data]
-    instants = [timestamps.milliseconds(stamp, i) for i, stamp in enumerate(stamps) if stamp is not None]
-    if order is not None:
-        instants = [instants[i] for i in order]
+    candles, _, instants = decoding.series(wanted.data)
     parameters = {name: getattr(wanted, name) for name in Rule.__struct_fields__}
     rule = Rule(**{name: value for name, value in parameters.items() if value is not None})
     if len(candles) < rule.minimum_candles:
         least = f"at least {rule.minimum_candles} are needed to label one with a horizon of {rule.horizon}"
         raise InvalidInput.at("data", f"{len(candles)} candles were given, {least}")
-    return LaterCandles(wanted.pair, wanted.timeframe or DEFAULT_TIMEFRAME, candles, instants), rule
+    return LaterCandles(wanted.pair, wanted.timeframe or DEFAULT_TIMEFRAME, candles, instants or []), rule

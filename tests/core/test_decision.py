@@ -25,6 +25,18 @@ def test_the_threshold_is_compared_as_float32() -> None:
     assert not gate_opens(float(np.nextafter(np.float32(0.7), np.float32(0.0))), 0.7)
 
 
+@pytest.mark.parametrize("seed", range(5))
+def test_any_probability_is_compared_as_float32_at_any_threshold(seed: int) -> None:
+    rng = np.random.default_rng(seed)
+    for threshold in (0.0, 0.2, 0.5, 1.0, *rng.random(50).tolist()):
+        at = np.float32(threshold)
+        below = float(np.nextafter(at, np.float32(-1.0)))
+        halfway = (float(at) + below) / 2.0
+        near = [*np.nextafter(halfway, [-1.0, 2.0]), *(float(at) + rng.normal(0.0, 5e-8, 20))]
+        for p1 in (threshold, float(at), below, halfway, *near):
+            assert gate_opens(float(p1), threshold) == bool(np.float32(p1) >= at), (p1, threshold)
+
+
 def test_without_stage_2_an_open_gate_holds_with_the_confidence_of_stage_1() -> None:
     decision = decide(0.9, None, threshold=0.5, positive=None)
     assert (decision.signal, decision.confidence, decision.stage2_prob) == ("hold", 0.9, None)

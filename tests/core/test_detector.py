@@ -5,13 +5,16 @@ from typing import Any
 
 import numpy as np
 import pytest
+from hypothesis import given as for_any
+from hypothesis import settings
+from hypothesis import strategies as st
 
 from core import bundle
 from core.candles import Candles
-from core.detector import Detector, Prediction
-from core.errors import BundleRefused, InsufficientData, InvalidInput, ModelUnavailable
+from core.detector import Detector, Outcome, Prediction, Spent
+from core.errors import BundleRefused, InsufficientData, InvalidInput, ModelUnavailable, ServiceError
 from core.windows import CandleWindows, GivenWindows, WindowSource
-from tests import bundles
+from tests import bundles, market
 
 
 def detector(root: Path, version: str = "v1", **fields: Any) -> Detector:  # noqa: ANN401
@@ -27,7 +30,7 @@ def given(p1: float, p2: float | None = None, *, scaled: bool = True, length: in
 
 
 def constant_candles(price: float, count: int = 120) -> CandleWindows:
-    return CandleWindows(Candles(*[np.full(count, price)] * 5))
+    return CandleWindows(Candles.from_fields(*[np.full(count, price)] * 5))
 
 
 def only(outcomes: list[Any]) -> Prediction:
@@ -50,7 +53,7 @@ def test_each_stage_gets_its_own_features_through_its_own_scaler(tmp_path: Path)
         tmp_path, features=["close"], stage2_features=["high"], scale=(9.0, 2.0), stage2_scale=(11.9, 1.0)
     )
     flat = np.full(10, 10.0)
-    answer = only(loaded.predict([CandleWindows(Candles(flat, flat + 2.0, flat, flat, flat))]))
+    answer = only(loaded.predict([CandleWindows(Candles.from_fields(flat, flat + 2.0, flat, flat, flat))]))
     assert answer.decision.stage1_prob == pytest.approx(0.5, abs=1e-6)
     assert answer.decision.stage2_prob == pytest.approx(0.9, abs=1e-6)
     assert answer.decision.signal == "long"
@@ -64,16 +67,84 @@ def test_stage_2_runs_only_for_windows_that_pass_the_gate(tmp_path: Path) -> Non
     assert isinstance(failed, ModelUnavailable)
 
 
-def test_a_batch_answers_each_source_as_if_it_were_alone(tmp_path: Path) -> None:
-    loaded = detector(tmp_path, scale=(0.0, 2.0), stage2_scale=(0.0, 2.0))
-    sources: list[WindowSource] = [
-        given(0.2), given(0.9, 0.3), given(1.8, 0.4, scaled=False), constant_candles(1.2), given(0.5), given(0.7, 0.9),
-    ]  # fmt: skip
-    together = loaded.predict(sources)
-    alone = [only(loaded.predict([source])) for source in sources]
-    assert [only([outcome]).decision.signal for outcome in together] == [a.decision.signal for a in alone]
-    for outcome, single in zip(together, alone, strict=True):
-        assert only([outcome]).decision.confidence == pytest.approx(single.decision.confidence, abs=1e-6)
+# Whether one window serves both stages, each has a scaler of its own, or a length; whether there is a second stage;
+# networks that answer NaN for some windows.
+SHAPES: dict[str, dict[str, Any]] = {
+    "one_window": {},
+    "two_scalers": {"scale": (0.0, 2.0), "stage2_scale": (0.1, 2.0)},
+    "two_lengths": {"length": 4, "stage2_length": 6, "stage2_features": ("close", "ema_12", "rsi_14")},
+    "unscaled": {"scale": None, "stage2_scale": None},
+    "one_stage": {"stage2_features": None},
+    "failing": {"kind": "root", "stage2_kind": "root", "features": ("sma_5", "macd", "volatility_2", "close")},
+}
+means = st.sampled_from([0.1, 0.3, 0.55, 0.7, 0.95, 1e39, -1e39, 1e308])
+widths = st.sampled_from([1, 2, 2, 2, 3, 4])
+lengths = st.sampled_from([4, 4, 4, 6, 5])
+matrices = st.builds(lambda mean, width, length: [[mean] * width] * length, means, widths, lengths)
+sent = st.builds(
+    lambda windows, scaled: GivenWindows(windows, scaled=scaled),
+    st.one_of(
+        matrices,
+        st.fixed_dictionaries({"stage1": matrices, "stage2": matrices}),
+        st.fixed_dictionaries({"stage1": matrices}),
+    ),
+    st.booleans(),
+)
+computed = st.builds(
+    lambda start, count, scale: CandleWindows(Candles(scale * market.candles(start, count).values)),
+    st.integers(0, 5_000),
+    st.sampled_from([3, 8, 9, 20, 21, 120, 800]),
+    st.sampled_from([0.2, 0.5, 1.0, 1e39]),
+)
+
+
+@pytest.fixture(scope="module", params=SHAPES)
+def loaded(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Detector:
+    return detector(tmp_path_factory.mktemp("bundles"), **SHAPES[request.param])
+
+
+@for_any(st.lists(st.one_of(sent, computed), min_size=1, max_size=12))
+@settings(max_examples=150, deadline=None)
+def test_a_batch_answers_each_source_as_if_it_were_alone(loaded: Detector, sources: list[WindowSource]) -> None:
+    for together, source in zip(loaded.predict(sources), sources, strict=True):
+        (alone,) = loaded.predict([source])
+        same(together, alone)
+
+
+def same(found: Outcome, expected: Outcome) -> None:
+    if isinstance(expected, ServiceError):
+        assert isinstance(found, ServiceError)
+        assert (found.code, found.message, found.details) == (expected.code, expected.message, expected.details)
+        return
+    assert isinstance(found, Prediction)
+    assert (found.version, found.warnings) == (expected.version, expected.warnings)
+    for ours, theirs in zip(found.decision, expected.decision, strict=True):
+        assert ours == (pytest.approx(theirs, abs=1e-6) if isinstance(theirs, float) else theirs)
+
+
+def test_all_that_ran_together_share_the_time_it_took(tmp_path: Path) -> None:
+    closed, opened, candles = detector(tmp_path).predict([given(0.1), given(0.9), constant_candles(0.7)])
+    assert only([closed]).spent == only([opened]).spent == only([candles]).spent
+    assert all(seconds > 0.0 for seconds in only([closed]).spent)
+
+
+def test_no_time_is_spent_in_stage_2_where_no_gate_opens(tmp_path: Path) -> None:
+    spent = only(detector(tmp_path).predict([given(0.1)])).spent
+    assert isinstance(spent, Spent)
+    assert spent.stage1 > 0.0
+    assert spent.stage2 == 0.0
+
+
+def test_windows_sent_by_stage_are_told_apart_where_one_would_serve_both(tmp_path: Path) -> None:
+    loaded = detector(tmp_path)
+    shared, own = (only([outcome]) for outcome in loaded.predict([given(0.9), given(0.9, 0.2)]))
+    assert (shared.decision.signal, own.decision.signal) == ("short", "long")
+
+
+def test_a_window_whose_sum_alone_overflows_is_answered(tmp_path: Path) -> None:
+    windows = [[3e38, 3e38], [-3e38, -3e38], [3e38, 3e38], [3e38, 3e38]]
+    (outcome,) = detector(tmp_path).predict([GivenWindows(windows, scaled=True)])
+    assert isinstance(outcome, Prediction)
 
 
 def test_one_bad_source_does_not_spoil_the_others(tmp_path: Path) -> None:
@@ -107,7 +178,7 @@ def test_overflow_of_a_candles_field_names_the_candle_as_it_was_sent(tmp_path: P
     close = np.full(10, 0.5)
     close[9] = 1e39
     loaded = detector(tmp_path, features=["close"], stage2_features=["close"])
-    candles = Candles(*[close] * 5)
+    candles = Candles.from_fields(*[close] * 5)
     (outcome,) = loaded.predict([CandleWindows(candles, positions=list(range(9, -1, -1)))])
     assert isinstance(outcome, InvalidInput)
     assert outcome.details[0].path == "data[0].close"
@@ -117,7 +188,7 @@ def test_overflow_of_a_derived_feature_names_data(tmp_path: Path) -> None:
     close = np.full(10, 1e-300)
     close[::2] = 1e300
     loaded = detector(tmp_path, features=["returns"], stage2_features=["returns"])
-    (outcome,) = loaded.predict([CandleWindows(Candles(*[close] * 5))])
+    (outcome,) = loaded.predict([CandleWindows(Candles.from_fields(*[close] * 5))])
     assert isinstance(outcome, InvalidInput)
     assert outcome.details[0].path == "data"
 

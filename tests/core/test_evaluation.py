@@ -28,7 +28,7 @@ def later(pips: list[float] = PIPS, pair: str = "EUR/USD", start: int = 0) -> La
     price, pip = (150.0, 0.01) if pair.endswith("JPY") else (1.1, 0.0001)
     close, high, low = (np.round(price + (np.array(pips) + reach) * pip, 5) for reach in (0.0, 1.0, -1.0))
     instants = [float((start + i) * HOUR) for i in range(len(pips))]
-    return LaterCandles(pair, "1h", Candles(close, high, low, close, np.zeros(len(pips))), instants)
+    return LaterCandles(pair, "1h", Candles.from_fields(close, high, low, close, np.zeros(len(pips))), instants)
 
 
 def key(i: int) -> str:

@@ -5,7 +5,6 @@ import pytest
 
 from core import features
 from core.candles import Candles
-from core.indicators import Indicators
 from tests import market
 from tests.market import V30, V31, WIDE
 
@@ -36,9 +35,9 @@ def test_with_the_recommended_candles_the_first_one_weighs_less_than_a_thousandt
         series = market.candles(0, count)
         close = series.close.copy()
         close[0] = first
-        candles = Candles(series.open, series.high, series.low, close, series.volume)
-        recursive = [name for name in names if features.feature(name).recursive]
-        return features.matrix(Indicators(candles), recursive, 20)
+        candles = Candles.from_fields(series.open, series.high, series.low, close, series.volume)
+        recursive = [name for name in names if features.feature(name).slowest_ema]
+        return features.matrix(candles, recursive, 20)
 
     def weight(count: int) -> float:
         return float(np.abs(values_with_first_close(count, 2.0) - values_with_first_close(count, 1.0)).max())
@@ -57,13 +56,57 @@ def test_an_unknown_feature_is_named(name: str) -> None:
 
 
 def test_columns_come_in_the_order_of_the_names() -> None:
-    indicators = Indicators(market.candles(0, 120))
-    forward = features.matrix(indicators, V31, 20)
-    backward = features.matrix(indicators, V31[::-1], 20)
+    candles = market.candles(0, 120)
+    forward = features.matrix(candles, V31, 20)
+    backward = features.matrix(candles, V31[::-1], 20)
     np.testing.assert_array_equal(forward, backward[:, ::-1])
 
 
 def test_overflow_is_left_to_the_caller_without_a_warning() -> None:
     huge = np.full(80, 1e308)
     huge[::2] = 1e-300
-    assert not np.isfinite(features.matrix(Indicators(Candles(*[huge] * 5)), V31, 20)).all()
+    assert not np.isfinite(features.matrix(Candles.from_fields(*[huge] * 5), V31, 20)).all()
+
+
+class TestTable:
+    def test_computes_every_name_once_and_tells_where(self) -> None:
+        table = features.Table([*V31, *V30], 20)
+        assert sorted(table.names) == sorted({*V31, *V30})
+        assert [table.names[column] for column in table.columns(V30)] == V30
+
+    def test_of_no_recursive_feature(self) -> None:
+        candles = market.candles(0, 40)
+        (found,) = features.Table(["close", "rsi_14"], 5)([candles])
+        np.testing.assert_allclose(found, features.matrix(candles, ["close", "rsi_14"], 5), rtol=1e-12)
+
+    def test_of_recursive_features_alone(self) -> None:
+        candles = market.candles(0, 40)
+        table = features.Table(["ema_200", "macd_signal"], 5)
+        np.testing.assert_allclose(
+            table([candles])[0], features.matrix(candles, ["ema_200", "macd_signal"], 5), atol=1e-14
+        )
+
+    @pytest.mark.parametrize("order", [[40, 2000, 300], [2000, 40, 300]])
+    def test_serves_any_number_of_candles_after_any_other(self, order: list[int]) -> None:
+        table = features.Table(["ema_26", "macd"], 20)
+        for count in order:
+            candles = market.candles(0, count)
+            expected = features.matrix(candles, table.names, 20)
+            np.testing.assert_allclose(table([candles])[0], expected, rtol=0, atol=1e-14)
+
+    def test_leaves_out_only_candles_that_weigh_nothing(self) -> None:
+        recent = market.candles(0, 2000)
+        close = recent.close.copy()
+        close[:1000] = 1e9
+        candles = Candles.from_fields(recent.open, recent.high, recent.low, close, recent.volume)
+        table = features.Table(V31, 20)
+        found = table([candles])[0, :, table.columns(V31)].T
+        np.testing.assert_allclose(found, features.matrix(candles, V31, 20), rtol=0, atol=1e-9)
+
+    def test_overflow_is_left_to_the_caller(self) -> None:
+        huge = np.full(80, 1e308)
+        huge[::2] = 1e-300
+        with np.errstate(all="ignore"):
+            found = features.Table(["returns", "sma_20"], 20)([Candles.from_fields(*[huge] * 5), market.candles(0, 80)])
+        assert not np.isfinite(found[0]).all()
+        assert np.isfinite(found[1]).all()

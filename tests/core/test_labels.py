@@ -13,13 +13,13 @@ from core.labels import LONG, NONE, SHORT, UNKNOWN, profitable_reversals, swing_
 
 def series(pips: list[float], up: float = 1.0, down: float = 1.0) -> Candles:
     close, high, low = (np.round(1.1 + (np.array(pips) + reach) * 1e-4, 5) for reach in (0.0, up, -down))
-    return Candles(close, high, low, close, np.zeros(len(pips)))
+    return Candles.from_fields(close, high, low, close, np.zeros(len(pips)))
 
 
 def mirrored(candles: Candles) -> Candles:
     """Upside down around 1.1, so that a rule must say SHORT where it said LONG."""
     opens, high, low, close = (np.round(2.2 - x, 5) for x in (candles.open, candles.low, candles.high, candles.close))
-    return Candles(opens, high, low, close, candles.volume)
+    return Candles.from_fields(opens, high, low, close, candles.volume)
 
 
 swing = partial(swing_points, neighbours=3, min_move_pips=10.0)

@@ -85,7 +85,8 @@ class TestDetectors:
         assert found is not None
         assert found.version == "good"
         backwards = stand_in(serving._replace(order=("good", "broken")), Route("gone"), source)
-        assert backwards == found
+        assert backwards is not None
+        assert backwards[:-1] == found[:-1]  # but for the time spent
 
     def test_the_first_choice_does_not_stand_in_for_itself(self, serving: Serving) -> None:
         source = GivenWindows([[0.5, 0.5]] * 4, scaled=True)

@@ -34,6 +34,7 @@ async def worker(
 
 def series(metrics: Metrics) -> dict[str, float]:
     """Every sample with its labels."""
+    metrics.phases.flush()
     families = text_string_to_metric_families(metrics.exposition().decode())
     return {
         sample.name + "".join(f" {value}" for _, value in sorted(sample.labels.items())): sample.value
@@ -114,12 +115,14 @@ from pathlib import Path
 from core.journal import Journal
 from core.serving import Serving
 from server.metrics import Metrics
+from server.phases import Phases
 
 metrics = Metrics(multiprocess=True)
 journal = Journal(Path(sys.argv[1]), bound_bytes=1 << 20, memory_records=1)
 metrics.refresh(Serving("v1", MappingProxyType({"v1": None}), ("v1",)), journal)
 metrics.predictions["v1", "long"].inc(int(sys.argv[2]))
-metrics.seconds.observe(0.0003)
+metrics.phases.add(Phases(50e-6, 10e-6, 60e-6, 100e-6, 80e-6, 10e-6))
+metrics.phases.flush()
 print(metrics.exposition().decode() if sys.argv[3:] else "ready", flush=True)
 sys.stdin.read()
 """

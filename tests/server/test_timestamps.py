@@ -3,7 +3,12 @@ from __future__ import annotations
 import pytest
 
 from core.errors import InvalidInput
-from server.timestamps import order_of_time
+from server.timestamps import instants_of, order_of
+
+
+def order_of_time(timestamps: list[str | float | None]) -> list[int] | None:
+    instants = instants_of(timestamps)
+    return None if instants is None else order_of(instants)
 
 
 @pytest.mark.parametrize(

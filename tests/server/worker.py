@@ -10,6 +10,7 @@ from typing import Any
 
 from aiohttp import web
 
+from core.batching import Batcher
 from core.experiments import Experiment
 from core.exposures import Exposure, Record
 from core.journal import Journal
@@ -18,8 +19,8 @@ from core.repository import Repository
 from core.state import State
 from server.clock import Clock
 from server.errors import errors
-from server.handlers import compare, metrics, predict
-from server.keys import CLOCK, JOURNAL, METRICS, PREDICTOR, REGISTRY, SHADOW
+from server.handlers import batch, compare, metrics, predict
+from server.keys import BATCHER, CLOCK, JOURNAL, METRICS, PREDICTOR, REGISTRY, SHADOW
 from server.metrics import Metrics
 from server.predictor import Predictor
 from server.settings import Settings
@@ -58,14 +59,15 @@ class Worker:
         self.app = app = web.Application(middlewares=[errors])
         app[REGISTRY], app[CLOCK] = self.registry, Clock(settings.timezone)
         app[JOURNAL], app[METRICS], app[SHADOW] = self.journal, self.metrics, self.shadow
-        app[PREDICTOR] = Predictor(self.journal, self.metrics, self.shadow)
+        self.predictor = app[PREDICTOR] = Predictor(self.journal, self.metrics, self.shadow)
+        app[BATCHER] = Batcher(lambda questions: self.predictor.predict(self.registry.serving, questions), 32)
         app.add_routes(
             [
                 web.get("/metrics", metrics.metrics),
                 web.post("/predict", predict.legacy_predict),
                 web.post("/reversal/predict", predict.predict),
                 web.post("/reversal/predict_raw", predict.predict),
-                web.post("/reversal/predict/batch", predict.predict_batch),
+                web.post("/reversal/predict/batch", batch.predict_batch),
                 web.post("/reversal/compare", compare.compare),
             ]
         )

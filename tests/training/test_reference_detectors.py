@@ -86,7 +86,8 @@ def test_feature_lists_are_those_the_recipes_train_on(recipe: Recipe) -> None:
 
 
 def test_a_swing_move_is_about_two_mean_hourly_ranges(parts: dict[str, History]) -> None:
-    pips = Indicators(parts["train"].candles).true_range().mean() / 1e-4
+    candles = parts["train"].candles
+    pips = Indicators(candles, len(candles)).true_range().mean() / 1e-4
     assert pips == pytest.approx(14.3, abs=0.1)
     assert recipes.SWING_RULE.keywords["min_move_pips"] == pytest.approx(2 * pips, rel=0.1)
 

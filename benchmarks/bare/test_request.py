@@ -1,0 +1,40 @@
+"""What the parts of a request take that are neither features nor networks: decoding, decision, encoding."""
+
+from __future__ import annotations
+
+from zoneinfo import ZoneInfo
+
+import orjson
+import pytest
+from pytest_benchmark.fixture import BenchmarkFixture
+
+from benchmarks import bodies, stages
+from core.decision import decide
+from core.detector import Detector, Prediction
+from server import answers, decoding
+from server.clock import Clock
+from server.predictor import Answered
+
+
+@pytest.mark.parametrize("kind", ["features", "70 candles", "120 candles"])
+def test_decoding(benchmark: BenchmarkFixture, kind: str) -> None:
+    body = bodies.encoded(bodies.asking(kind)[0])
+    assert benchmark(decoding.prediction, body, since=0.0).version == stages.VERSION
+
+
+def test_decision(benchmark: BenchmarkFixture) -> None:
+    found = benchmark(decide, 0.82, 0.32, threshold=0.5, positive="short")
+    assert found.signal == "long"
+
+
+def test_encoding(benchmark: BenchmarkFixture) -> None:
+    question = decoding.prediction(bodies.encoded(bodies.asking("features")[0]), since=0.0)
+    (outcome,) = Detector(stages.bundle()).predict([question.source])
+    assert isinstance(outcome, Prediction)
+    clock = Clock(ZoneInfo("UTC"))
+
+    def encode() -> object:
+        now = clock.now()
+        return answers.success(answers.answered(question, Answered(outcome), now), now).body
+
+    assert orjson.loads(benchmark(encode))["data"]["signal"] == outcome.decision.signal

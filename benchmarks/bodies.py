@@ -1,0 +1,93 @@
+"""The requests that are measured: real hours of EUR/USD, for v3.0, whose gate opens, so that both stages run.
+
+A kind is "features", one scaled matrix, or "120 candles" with any number. There are a few dozen of each, all different,
+in compact JSON as Node writes it.
+"""
+
+from __future__ import annotations
+
+from functools import cache
+from typing import Any
+
+import numpy as np
+import orjson
+from numpy.typing import NDArray
+
+from benchmarks import stages
+from benchmarks.load import message
+from benchmarks.machine import ROOT
+from training import data
+
+PREDICT, BATCH = "/reversal/predict", "/reversal/predict/batch"
+DIFFERENT = 48
+# Neighbouring hours have nearly the same windows.
+_STRIDE = 17
+_DIGITS = 7  # of a scaled value: as exact as the float32 that the network takes
+
+
+def messages(kind: str, *, users: bool = False) -> list[bytes]:
+    """Requests for /reversal/predict. With `users` each is of another one and names no version: an experiment does."""
+    return [message(PREDICT, encoded(body)) for body in asking(kind, users=users)]
+
+
+def batches(kind: str, size: int, *, users: bool = False, count: int = 4) -> list[bytes]:
+    """Requests for /reversal/predict/batch, of `size` items each; `count` of them, beginning with different items."""
+    items = asking(kind, users=users)
+    bodies = [{"items": [items[(start + i) % len(items)] for i in range(size)]} for start in range(count)]
+    return [message(BATCH, encoded(body)) for body in bodies]
+
+
+def asking(kind: str, *, users: bool = False) -> list[dict[str, Any]]:
+    """The bodies of requests or of a batch's items, as JSON would hold them."""
+    if users:
+        return [body | {"user_id": f"user{i:04}"} for i, body in enumerate(requests(kind))]
+    return [body | {"version": stages.VERSION} for body in requests(kind)]
+
+
+def encoded(body: dict[str, Any]) -> bytes:
+    """Without blanks, as Node writes it."""
+    return orjson.dumps(body)
+
+
+@cache
+def history() -> data.History:
+    """The hours that the candles are of."""
+    return data.read(ROOT / "training" / "data" / "eurusd_1h_2017.csv")
+
+
+@cache
+def requests(kind: str) -> list[dict[str, Any]]:
+    """The bodies of a kind without version and user. Raises ValueError for another kind, or too long a history."""
+    number = 120 if kind == "features" else int(kind.removesuffix(" candles"))
+    found = []
+    for start in range(0, len(history()) - number, _STRIDE):
+        part = history().part(slice(start, start + number))
+        window = stages.scaled(part.candles).round(_DIGITS)
+        if stages.opens(window):
+            given = {"features": _exactly(window)} if kind == "features" else {"data": _bars(part)}
+            found.append({"pair": "EUR/USD", "timeframe": "1h"} | given)
+            if len(found) == DIFFERENT:
+                return found
+    raise ValueError(f"{kind}: only {len(found)} parts of the history open the gate, {DIFFERENT} are needed")
+
+
+def windows(count: int) -> NDArray[np.float32]:
+    """What the networks take, (count, 20, 12): those of "features", over and over."""
+    matrices = [body["features"] for body in requests("features")]
+    return np.array([matrices[i % len(matrices)] for i in range(count)], dtype=np.float32)
+
+
+def _exactly(window: NDArray[np.float32]) -> list[list[float]]:
+    return [[round(value, _DIGITS) for value in row] for row in window.tolist()]
+
+
+def _bars(part: data.History) -> list[dict[str, Any]]:
+    names = ("open", "high", "low", "close", "volume")
+    return [
+        {"timestamp": f"{stamp}Z"} | dict(zip(names, map(_as_node, row), strict=True))
+        for stamp, row in zip(part.timestamps, part.rows.tolist(), strict=True)
+    ]
+
+
+def _as_node(value: float) -> float:
+    return int(value) if value.is_integer() else value

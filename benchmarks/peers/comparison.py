@@ -1,0 +1,151 @@
+"""Ours and a peer side by side: that they give the same answers, how fast each is, and the ratios."""
+
+from __future__ import annotations
+
+import json
+import math
+import statistics
+import time
+from collections import defaultdict
+from collections.abc import Iterable, Mapping, Sequence
+from contextlib import closing
+from typing import Any, NamedTuple
+
+from benchmarks.figures import medians, shortened, watched
+from benchmarks.load import Connection, closed
+from benchmarks.peers.peer import Body, Form, Ours, Peer, PeerError
+from benchmarks.servers import Running
+
+CONNECTIONS = (1, 8, 32)
+TOLERANCE = 1e-4
+PROBABILITIES = ("confidence", "stage1_prob", "stage2_prob")
+# Of these a ratio is taken, ours ÷ theirs.
+RATIOS = {"throughput": "per_second", "p50": "p50", "p99": "p99"}
+PEER = "peer"
+
+
+class Contender(NamedTuple):
+    """A server that runs, and what it is asked."""
+
+    running: Running
+    messages: Sequence[bytes]
+
+
+class Entry(NamedTuple):
+    """A peer in one of its settings."""
+
+    peer: Peer
+    setting: str
+    workers: int
+
+    def __str__(self) -> str:
+        return f"{self.peer.name}, {self.setting}, {self.workers} worker{'s' * (self.workers > 1)}"
+
+
+class Cell(NamedTuple):
+    """What was measured side by side, in every round."""
+
+    peer: str
+    setting: str
+    workers: int
+    connections: int
+
+
+def answers(running: Running, messages: Sequence[bytes], form: Form) -> list[Body]:
+    """The answer to each message. Raises LoadError for a bad one."""
+    with closing(Connection(running.port)) as connection:
+        return [form.answer(json.loads(connection.ask(message).partition(b"\r\n\r\n")[2])) for message in messages]
+
+
+def check_alike(ours: Sequence[Body], theirs: Sequence[Body]) -> None:
+    """That a peer decides as we do, and that its probabilities are ours within TOLERANCE. Raises PeerError."""
+    for number, (expected, found) in enumerate(zip(ours, theirs, strict=True)):
+        if found["signal"] != expected["signal"]:
+            raise PeerError(f"body {number}: its signal is {found['signal']}, ours is {expected['signal']}")
+        for name in PROBABILITIES:
+            # Not >, as NaN is nobody's answer.
+            if not abs(found[name] - expected[name]) <= TOLERANCE:
+                raise PeerError(f"body {number}: its {name} is {found[name]}, ours is {expected[name]}")
+
+
+def check_refuses(peer: Peer, running: Running, body: Body) -> None:
+    """That a peer looks at what it is given: a matrix without its last row is refused. Raises PeerError."""
+    with closing(Connection(running.port)) as connection:
+        connection.send(peer.message(body | {"features": body["features"][:-1]}), time.perf_counter())
+        while not connection.receive():
+            pass
+        if connection.ok:
+            raise PeerError("it answers a matrix that lacks a row")
+
+
+def check(peer: Peer, running: Running, bodies: Sequence[Body], ours: Contender) -> None:
+    """That a peer does our work. Raises PeerError, or LoadError where it does not answer."""
+    messages = [peer.message(body) for body in bodies]
+    check_alike(answers(ours.running, ours.messages, Ours()), answers(running, messages, peer.form))
+    check_refuses(peer, running, bodies[0])
+
+
+def turn(
+    contenders: Mapping[str, Contender], seconds: Mapping[str, float], connections: int, number: int
+) -> dict[str, dict[str, float]]:
+    """Each contender's figures, one after the other; who is first changes with the number of the round.
+
+    Beside those of the load: `rss_mib` of all its processes, where pages that they share count in each, and
+    `resting_cores`, what the others used meanwhile, which should be nothing.
+    """
+    names = list(contenders)
+    first = number % len(names)
+    found = {}
+    for name in names[first:] + names[:first]:
+        running, messages = contenders[name]
+        others = [each.running for other, each in contenders.items() if other != name]
+        used, began = sum(other.cpu_seconds for other in others), time.perf_counter()
+        figures = watched(running, closed, messages, connections, seconds[name])
+        rested = (sum(other.cpu_seconds for other in others) - used) / (time.perf_counter() - began)
+        if figures["errors"]:
+            raise PeerError(f"{name}: {figures['errors']:.0f} answers are errors at {connections} connections")
+        found[name] = figures | {"rss_mib": sum(running.rss_mib), "resting_cores": rested}
+    return {name: found[name] for name in names}
+
+
+def row(cell: Cell, rounds: Sequence[Mapping[str, Mapping[str, float]]]) -> dict[str, Any]:
+    """Medians of the rounds, and of their ratios, ours ÷ theirs in the same round, with the least and the greatest."""
+    ours = [name for name in rounds[0] if name != PEER]
+    return {
+        **cell._asdict(),
+        "figures": {name: medians([each[name] for each in rounds]) for name in rounds[0]},
+        "ratios": {
+            name: {
+                ratio: _spread([each[name][figure] / each[PEER][figure] for each in rounds])
+                for ratio, figure in RATIOS.items()
+            }
+            for name in ours
+        },
+    }
+
+
+def _spread(values: Sequence[float]) -> dict[str, float]:
+    middle, least, greatest = map(shortened, (statistics.median(values), min(values), max(values)))
+    return {"median": middle, "least": least, "greatest": greatest}
+
+
+def hardest(rows: Iterable[Mapping[str, Any]], cores: int) -> dict[str, Any]:
+    """By peer, "one" or "cores" workers and connections: our ratios to the setting with which it does most.
+
+    Each of ours has its own: ratios by its name.
+    """
+    found: dict[str, Any] = defaultdict(lambda: defaultdict(dict))
+    for each in rows:
+        at = found[each["peer"]]["cores" if each["workers"] == cores else "one"]
+        done = each["figures"][PEER]["per_second"]
+        best = at.get(str(each["connections"]), {"per_second": -math.inf})
+        if done > best["per_second"]:
+            at[str(each["connections"])] = {
+                "setting": each["setting"],
+                "per_second": done,
+                **{
+                    name: {ratio: spread["median"] for ratio, spread in ratios.items()}
+                    for name, ratios in each["ratios"].items()
+                },
+            }
+    return {peer: dict(by_workers) for peer, by_workers in found.items()}

@@ -1,0 +1,70 @@
+"""The detector that is measured, bare: its scaler and its stages in ONNX Runtime, and what those alone take."""
+
+from __future__ import annotations
+
+import time
+from functools import cache
+
+import numpy as np
+import onnxruntime as ort
+from numpy.typing import NDArray
+
+from benchmarks.machine import ROOT
+from core import features, session
+from core.bundle import Bundle
+from core.candles import Candles
+from core.decision import gate_opens
+from core.repository import Repository
+
+VERSION = "v3.0"
+
+
+@cache
+def bundle() -> Bundle:
+    """The committed one."""
+    return Repository(ROOT / "models" / "onnx").read(VERSION)
+
+
+@cache
+def sessions() -> dict[str, ort.InferenceSession]:
+    """Each stage's network as the server runs it, by its label, and the scaler of both."""
+    manifest, graphs, _ = bundle()
+    files = {label: stage.network for label, stage in manifest.stages.items()}
+    if manifest.stage1.scaler is not None:
+        files["scaler"] = manifest.stage1.scaler
+    return {name: session.make(graphs[file.sha256]) for name, file in files.items()}
+
+
+def run(name: str, values: NDArray[np.float64] | NDArray[np.float32]) -> NDArray[np.float32]:
+    """One of the sessions."""
+    found = sessions()[name]
+    output: NDArray[np.float32] = found.run(None, {found.get_inputs()[0].name: values})[0]
+    return output
+
+
+def scaled(candles: Candles) -> NDArray[np.float32]:
+    """The window of the last candles as the network takes it, (20, 12)."""
+    stage = bundle().manifest.stage1
+    window: NDArray[np.float32] = run("scaler", features.matrix(candles, stage.features, stage.sequence_length)[None])[
+        0
+    ]
+    return window
+
+
+def opens(window: NDArray[np.float32]) -> bool:
+    """Whether Stage 1 sees a reversal in a scaled window, so that Stage 2 runs as well."""
+    return gate_opens(float(run("stage1", window[None])[0, 0]), bundle().manifest.threshold)
+
+
+def seconds(windows: NDArray[np.float32], calls: int = 2000) -> NDArray[np.float64]:
+    """What both stages together took for windows (n, 20, 12), each time of (calls,)."""
+    runs = [
+        (sessions()[label].run, {sessions()[label].get_inputs()[0].name: windows}) for label in ("stage1", "stage2")
+    ]
+    times = np.empty(calls)
+    for i in range(calls):
+        began = time.perf_counter()
+        for stage, feed in runs:
+            stage(None, feed)
+        times[i] = time.perf_counter() - began
+    return times

@@ -1,0 +1,107 @@
+"""Many predictions at once, in pieces, so that single ones beside them need not wait for all."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Iterator, Sequence
+from time import perf_counter
+
+import msgspec
+import orjson
+from aiohttp import web
+
+from core.errors import ServiceError
+from core.routing import Question
+from core.serving import Serving
+from server import answers, decoding, json_items
+from server.answers import Json
+from server.clock import Moment
+from server.handlers.body import check_text, read_large
+from server.keys import CLOCK, METRICS, PREDICTOR, REGISTRY
+from server.metrics import Metrics
+from server.predictor import Predictor
+
+# Items are answered in slices. One ends with so many of them or, where they are large, so many bytes: a third of a
+# millisecond. Larger ones would cost less an item, but each single prediction waits for the end of one.
+SLICE_ITEMS = 4
+SLICE_BYTES = 16 * 1024
+# The longest that a body is split without a pause.
+SPLIT_SECONDS = 300e-6
+# A pause is so many turns of the event loop: in them a single prediction is read, waits for company, runs, is answered.
+PAUSE_TURNS = 4
+
+
+async def predict_batch(request: web.Request) -> web.Response:
+    """POST /reversal/predict/batch. All items see the same versions; all are parsed before any is answered."""
+    app = request.app
+    items = await _items(await read_large(request))
+    serving = app[REGISTRY].serving
+    now = app[CLOCK].now()
+    results: list[orjson.Fragment] = []
+    for some in _slices(items):
+        results += _answer_slice(app[PREDICTOR], app[METRICS], serving, some, now)
+        await pause()
+    response = answers.success({"results": results}, now)
+    await pause()  # before aiohttp copies and writes it
+    return response
+
+
+async def _items(body: bytearray) -> Sequence[msgspec.Raw]:
+    found = []
+    try:
+        since = perf_counter()
+        for item in json_items.split(body):
+            found.append(item)
+            if perf_counter() - since > SPLIT_SECONDS:
+                await pause()
+                since = perf_counter()
+    except json_items.Unclear:  # hardly ever a good body: what is wrong with it is told after one walk over all of it
+        check_text(body)
+        return decoding.batch(bytes(body))
+    await pause()
+    return found
+
+
+async def pause() -> None:
+    """Let others go first: a single prediction that has arrived is answered by the end."""
+    for _ in range(PAUSE_TURNS):
+        await asyncio.sleep(0)
+
+
+def _slices(items: Sequence[msgspec.Raw]) -> Iterator[list[msgspec.Raw]]:
+    some: list[msgspec.Raw] = []
+    size = 0
+    for item in items:
+        some.append(item)
+        size += len(memoryview(item))
+        if len(some) == SLICE_ITEMS or size >= SLICE_BYTES:
+            yield some
+            some, size = [], 0
+    if some:
+        yield some
+
+
+def _answer_slice(
+    predictor: Predictor, metrics: Metrics, serving: Serving, items: Sequence[msgspec.Raw], now: Moment
+) -> list[orjson.Fragment]:
+    since = perf_counter()  # what came before is the work of other items
+    results: dict[int, Json] = {}
+    questions: dict[int, Question] = {}
+    for i, raw in enumerate(items):
+        try:
+            questions[i] = decoding.prediction(raw, since)
+        except ServiceError as error:
+            results[i] = _refusal(error, metrics)
+    found = predictor.predict(serving, list(questions.values()))
+    for (i, question), result in zip(questions.items(), found, strict=True):
+        if isinstance(result, ServiceError):
+            results[i] = _refusal(result, metrics)
+        else:
+            results[i] = {"success": True, "data": answers.answered(question, result, now), "error": None}
+    # Encoded here: a thousand of them at the end would take a millisecond.
+    return [orjson.Fragment(orjson.dumps(results[i])) for i in range(len(items))]
+
+
+def _refusal(error: ServiceError, metrics: Metrics) -> Json:
+    metrics.errors[(error.code,)].inc()
+    return answers.refusal(error)
