@@ -11,10 +11,10 @@ FULL := .venv
 CODE := core server convert training benchmarks tests
 
 .DEFAULT_GOAL := help
-.PHONY: help run test lint format train convert import bench lock clean
+.PHONY: help run test lint format train convert import bench bench-peers bench-check lock clean
 
 help: ## list the targets
-	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "make %-8s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "make %-11s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 run: $(SERVE)/.installed ## start the server on 127.0.0.1:8000 (serving dependencies only)
 	@exec $(SERVE)/bin/python -m server
@@ -40,16 +40,29 @@ convert: $(FULL)/.installed ## Keras to ONNX: [SOURCE=models/keras] [OUTPUT=mode
 import: $(SERVE)/.installed ## take over the old service's experiments, server stopped: FOLDER=...
 	@$(SERVE)/bin/python -m server.import_experiments "$(FOLDER)"
 
-bench: $(FULL)/.installed $(SERVE)/.installed ## measure latency, memory, experiments' cost and replicas on this machine
-	$(FULL)/bin/python -m benchmarks.latency --server $(SERVE)/bin/python
-	$(FULL)/bin/python -m benchmarks.experiments --server $(SERVE)/bin/python
+bench: $(FULL)/.installed $(SERVE)/.installed ## measure everything but the peers, and fill docs/benchmarks.md: 20 minutes
+	@mkdir -p build
+	$(FULL)/bin/python -m pytest benchmarks/bare -q --benchmark-json=build/bare.json
+	for each in whole curve growth beside spread start memory experiments check; do \
+		$(FULL)/bin/python -m benchmarks.$$each --server $(SERVE)/bin/python || [ $$each = check ] || exit 1; done
 	$(FULL)/bin/python -m benchmarks.propagation
+	$(FULL)/bin/python -m benchmarks.report
+
+bench-peers: $(FULL)/.installed $(SERVE)/.installed ## measure other servers beside ours, in turns: 20 minutes
+	$(FULL)/bin/python -m benchmarks.peers --server $(SERVE)/bin/python
+	$(FULL)/bin/python -m benchmarks.report
+
+bench-check: $(FULL)/.installed $(SERVE)/.installed ## whether the budget of speed holds: two minutes
+	$(FULL)/bin/python -m benchmarks.check --server $(SERVE)/bin/python
 
 lock: $(FULL)/.installed ## resolve pyproject's ranges anew into requirements/*.txt
 	$(FULL)/bin/uv pip compile pyproject.toml --upgrade --universal --generate-hashes --no-header --quiet \
 		-o requirements/serve.txt
 	$(FULL)/bin/uv pip compile pyproject.toml --upgrade --universal --generate-hashes --no-header --quiet \
 		--extra dev -c requirements/serve.txt -o requirements/dev.txt
+	for each in benchmarks/peers/servers/*.py; do \
+		$(FULL)/bin/uv pip compile $$each --upgrade --universal --generate-hashes --no-header --quiet \
+			-o benchmarks/peers/requirements/$$(basename $$each .py).txt || exit 1; done
 
 clean: ## remove environments and caches
 	rm -rf $(SERVE) $(FULL) build .mypy_cache .pytest_cache .ruff_cache

@@ -19,8 +19,9 @@ class Line(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True
     """One limit.
 
     most, least: the one or the other. noise: by how much of the limit a figure may be beyond it, as that is how far
-    medians of runs on one machine differ. result: for what `check` has no time to measure, the file in build/ and the
-    keys in it, with dots between; null for what it does measure.
+    medians of runs on one machine differ. reached: where the limit is not, what is: no figure may be worse than that,
+    and each is said to fall short. result: for what `check` has no time to measure, the file in build/ and the keys
+    in it, with dots between; null for what it does measure.
     """
 
     key: str
@@ -28,6 +29,7 @@ class Line(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True
     most: float | None = None
     least: float | None = None
     noise: float
+    reached: float | None = None
     result: str | None = None
 
     @property
@@ -36,10 +38,21 @@ class Line(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True
         return f"≥ {self.least:g}" if self.most is None else f"≤ {self.most:g}"
 
     def crossed(self, found: float) -> bool:
-        """Whether a figure is beyond the limit by more than the noise. NaN is."""
+        """Whether a figure is beyond the limit, or beyond what is reached of it, by more than the noise. NaN is."""
+        return not self._within(found, self.reached, self.noise)
+
+    def verdict(self, found: tuple[float, ...]) -> str:
+        """Of the figures that were found, the last of which counts: what is beyond the limit is never said to hold."""
+        if fails(self, found):
+            return "CROSSED"
+        if self._within(found[-1], None, 0.0):
+            return "holds"
+        return "in the noise" if self.reached is None else "falls short"
+
+    def _within(self, found: float, reached: float | None, noise: float) -> bool:
         if self.most is not None:
-            return not found <= self.most * (1 + self.noise)
-        return self.least is not None and not found >= self.least * (1 - self.noise)
+            return found <= (self.most if reached is None else reached) * (1 + noise)
+        return self.least is not None and found >= (self.least if reached is None else reached) * (1 - noise)
 
 
 def read(path: Path = FILE) -> list[Line]:
@@ -51,6 +64,8 @@ def read(path: Path = FILE) -> list[Line]:
     for line in lines:
         if (line.most is None) == (line.least is None):
             raise BudgetError(f"{path.name}, {line.key}: expected either most or least")
+        if line.reached is not None and line._within(line.reached, None, 0.0):  # noqa: SLF001 - of this file
+            raise BudgetError(f"{path.name}, {line.key}: {line.reached} is within the limit, so nothing falls short")
         if not 0 <= line.noise < 1:
             raise BudgetError(f"{path.name}, {line.key}: noise {line.noise} is no share of the limit")
     if len({line.key for line in lines}) < len(lines):

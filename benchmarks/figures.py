@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import statistics
+import time
 from collections.abc import Callable, Mapping, Sequence
 from typing import Concatenate, ParamSpec
 
@@ -15,16 +16,18 @@ P = ParamSpec("P")
 def watched(
     running: Running, load: Callable[Concatenate[int, P], Result], *args: P.args, **kwargs: P.kwargs
 ) -> dict[str, float]:
-    """A load's summary, and `cpu_us`: what all processes of the server used for each answer, warm-up and all.
+    """A load's summary, and what was used for it, warm-up and all.
 
+    cpu_us: by all processes of the server for each answer. client_cores: by this process, in each second.
     `load` gets the server's port, then the arguments.
     """
-    before = running.cpu_seconds
+    began, own, before = time.perf_counter(), time.process_time(), running.cpu_seconds
     result = load(running.port, *args, **kwargs)
     used = running.cpu_seconds - before
+    client_cores = (time.process_time() - own) / (time.perf_counter() - began)
     # Those of the warm-up are answered at the same rate as the others.
     answers = len(result.times) * (result.seconds + result.warm_up) / result.seconds
-    return result.summary() | {"cpu_us": 1e6 * used / answers}
+    return result.summary() | {"cpu_us": 1e6 * used / answers, "client_cores": client_cores}
 
 
 def medians(rounds: Sequence[Mapping[str, float]]) -> dict[str, float]:

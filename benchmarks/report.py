@@ -101,9 +101,9 @@ def against_budget(lines: Sequence[budget.Line], results: Mapping[str, Any]) -> 
             values = results["check"]["found"][line.key] if line.result is None else [at(results, line.result)]
         except KeyError:
             values = []
-        holds = "not measured" if not values else "no" if budget.fails(line, tuple(values)) else "yes"
+        verdict = line.verdict(tuple(values)) if values else "not measured"
         found.append(
-            {"what": line.what, "limit": line.limit, "noise": f"{line.noise:.0%}", "found": values, "holds": holds}
+            {"what": line.what, "limit": line.limit, "noise": f"{line.noise:.0%}", "found": values, "verdict": verdict}
         )
     return found
 

@@ -57,10 +57,32 @@ class Running:
 
 
 @contextmanager
+def apart(*servers: Running) -> Iterator[None]:
+    """Keep this process, the client, on the last CPU it has and the servers off it.
+
+    A client that waits for each answer is else drawn to its server's CPU or not, by chance and for long, and then two
+    sleeping CPUs need not be woken for each request: that halves what the echo server takes.
+    """
+    own = os.sched_getaffinity(0)
+    *others, last = sorted(own)
+    pids = [pid for server in servers for pid in server.pids] if others else []
+    try:
+        for pid in pids:
+            os.sched_setaffinity(pid, others)
+        os.sched_setaffinity(0, {last})
+        yield
+    finally:
+        for pid in (0, *pids):
+            os.sched_setaffinity(pid, own)
+
+
+@contextmanager
 def started(command: Sequence[str], port: int, folder: Path = ROOT, ready: str = "/readyz") -> Iterator[Running]:
     """Run a command in a folder until the path `ready` answers 200, and end it afterwards. Raises LoadError."""
+    # Where compiled code may not be kept, a start is mostly compiling.
+    environ = {name: value for name, value in os.environ.items() if name != "PYTHONDONTWRITEBYTECODE"}
     began = time.perf_counter()
-    process = subprocess.Popen(command, cwd=folder)  # noqa: S603 - what benchmarks start is theirs
+    process = subprocess.Popen(command, cwd=folder, env=environ)  # noqa: S603 - what benchmarks start is theirs
     try:
         _wait(process, port, began, message(ready))
         yield Running(process, port, time.perf_counter() - began)

@@ -1,7 +1,8 @@
-"""python -m server: the keeper, which forks the workers' manager before it does anything else."""
+"""python -m server: the keeper, which forks the workers' manager as soon as all libraries are imported."""
 
 from __future__ import annotations
 
+import gc
 import logging
 import os
 import shutil
@@ -10,9 +11,18 @@ import socket
 import sys
 import tempfile
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
-from server.settings import Settings, SettingsError, read, unknown_variables
+# Each is read when its library is imported. Our matrices are too small to split between threads.
+os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
+# ONNX Runtime would report to its makers, from a thread that forked workers do not have and abort for at their end.
+os.environ["ORT_DISABLE_TELEMETRY"] = "1"
+# What is imported stays: to look for garbage in it takes a tenth of the start.
+gc.disable()
+
+from server.settings import Settings, SettingsError, read, unknown_variables  # noqa: E402 - after gc.disable
 
 log = logging.getLogger("server")
 
@@ -38,11 +48,7 @@ def main() -> int:
         return 1
     # For what the processes of this server share: the keeper's socket and the counters of metrics.
     folder = Path(tempfile.mkdtemp(prefix="reversal-"))
-    # Each is read when its library is imported. Our matrices are too small to split between threads.
-    os.environ["PROMETHEUS_MULTIPROC_DIR"] = str(folder)
-    os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
-    # ONNX Runtime would report to its makers, from a thread that forked workers do not have and abort for at their end.
-    os.environ["ORT_DISABLE_TELEMETRY"] = "1"
+    os.environ["PROMETHEUS_MULTIPROC_DIR"] = str(folder)  # read when its library is imported
     # Until the keeper handles them: a stop must not leave the folder and the other processes behind.
     signal.pthread_sigmask(signal.SIG_BLOCK, (signal.SIGTERM, signal.SIGINT))
     try:
@@ -52,16 +58,29 @@ def main() -> int:
 
 
 def _serve(settings: Settings, folder: Path, sockets: list[socket.socket]) -> int:
-    """Fork the workers' manager, and keep the state. Imports follow the fork: both sides do theirs at once."""
-    keeper_socket = folder / "keeper.sock"
+    """Fork the workers' manager, and keep the state.
+
+    What both need is imported before, once. The keeper's part follows the fork, while the manager forks the workers.
+    """
+    with _without_certificates():
+        from server import workers  # noqa: PLC0415 - after what main sets
+    path = folder / "keeper.sock"
+    keeper_socket = socket.socket(socket.AF_UNIX)
+    try:
+        keeper_socket.bind(str(path))
+    except OSError as error:
+        sys.stderr.write(f"the keeper's socket {path} cannot be made: {error}\n")
+        return 1
+    keeper_socket.listen()  # workers that are quicker than the keeper wait for it there
+    gc.freeze()  # a look at an object writes to it, and would give each process a copy of what all share
+    gc.enable()
     parent = os.getpid()
     manager = os.fork()
     if manager == 0:
+        keeper_socket.close()
         signal.pthread_sigmask(signal.SIG_UNBLOCK, (signal.SIGTERM, signal.SIGINT))
         manager_pid = os.getpid()
-        from server import workers  # noqa: PLC0415
-
-        code = workers.run(settings, keeper_socket, [listening.detach() for listening in sockets], parent)
+        code = workers.run(settings, path, [listening.detach() for listening in sockets], parent)
         if os.getpid() == manager_pid and os.getppid() != parent:  # the keeper was killed, and removes nothing
             shutil.rmtree(folder, ignore_errors=True)
         # Neither it nor a worker may come back to where the folder is removed: the others still need that.
@@ -69,9 +88,26 @@ def _serve(settings: Settings, folder: Path, sockets: list[socket.socket]) -> in
     for listening in sockets:
         log.info("listening on %s:%d", *listening.getsockname()[:2])
         listening.close()
-    from server.keeper import process  # noqa: PLC0415
+    from server.keeper import process  # noqa: PLC0415 - as the docstring says
 
     return process.run(settings, keeper_socket, manager)
+
+
+@contextmanager
+def _without_certificates() -> Iterator[None]:
+    """While aiohttp is imported: its client reads all certificate authorities then, which takes a sixth of the start.
+
+    Ours speaks to a Unix socket. Afterwards they are found again, as PostgreSQL's client may be told to use them.
+    """
+    name = "SSL_CERT_FILE"
+    given = os.environ.get(name)
+    os.environ[name] = os.devnull
+    try:
+        yield
+    finally:
+        del os.environ[name]
+        if given is not None:
+            os.environ[name] = given
 
 
 def _listen(host: str, port: int) -> list[socket.socket]:

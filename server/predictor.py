@@ -9,6 +9,7 @@ from collections.abc import Sequence
 from typing import NamedTuple, TypeAlias
 
 from core.assignment import pseudonym
+from core.decision import Signal
 from core.detector import Detector, Outcome, Prediction
 from core.errors import ModelUnavailable, ServiceError
 from core.experiments import Variant, now_micros
@@ -55,9 +56,13 @@ class Predictor:
         ]
         if serving.experiment is not None:
             self._record(serving, routes, questions, results)
-        predictions = (result.prediction for result in results if isinstance(result, Answered))
-        for labels, count in Counter((found.version, found.decision.signal) for found in predictions).items():
-            self._metrics.predictions[labels].inc(count)
+        answered: dict[tuple[str, Signal], int] = {}
+        for result in results:
+            if isinstance(result, Answered):
+                key = (result.prediction.version, result.prediction.decision.signal)
+                answered[key] = answered.get(key, 0) + 1
+        for key, count in answered.items():
+            self._metrics.predictions[key].inc(count)
         return results
 
     def _result(self, serving: Serving, chosen: Route, question: Question, outcome: Outcome) -> Result:

@@ -13,8 +13,11 @@ from zoneinfo import ZoneInfo
 import msgspec
 
 from core.store.opening import check_url, identity
+from server import cpus
 
 PREFIX = "REVERSAL_"
+_AUTO = "auto"
+_MOST_WORKERS = 64
 LOG_LEVELS = ("debug", "info", "warning", "error", "critical")
 
 
@@ -69,6 +72,10 @@ def _integer(least: int, most: int) -> Callable[[str], int]:
     return parse
 
 
+def _workers(text: str) -> int:
+    return min(cpus.available(), _MOST_WORKERS) if text == _AUTO else _integer(1, _MOST_WORKERS)(text)
+
+
 def _state_url(text: str) -> str:
     check_url(_text(text))
     return text
@@ -109,7 +116,14 @@ SETTINGS = (
         "an integer from 0 to 65535",
         "the port to listen on, 0: any",
     ),
-    Setting("workers", f"{PREFIX}WORKERS", "1", _integer(1, 64), "an integer from 1 to 64", "processes that predict"),
+    Setting(
+        "workers",
+        f"{PREFIX}WORKERS",
+        _AUTO,
+        _workers,
+        f"an integer from 1 to {_MOST_WORKERS}, or {_AUTO}",
+        f"processes that predict; {_AUTO}: as many as there are CPUs to use, counting a container's limit",
+    ),
     Setting("models", f"{PREFIX}MODELS", "models/onnx", _folder, "a folder that exists", "the folder of bundles"),
     Setting(
         "state_url",

@@ -7,6 +7,7 @@ import ctypes
 import logging
 import os
 import signal
+import socket
 import sys
 from collections.abc import Sequence
 from functools import partial
@@ -20,6 +21,7 @@ from gunicorn.app.base import BaseApplication
 from gunicorn.glogging import Logger
 from prometheus_client import multiprocess
 
+from server.accepting import Connections, Site
 from server.app import make_app
 from server.settings import Settings
 
@@ -30,6 +32,9 @@ SHUTDOWN_SECONDS = 10.0
 _LAST_COME_SECONDS = 0.1
 # A worker whose event loop has not turned for so long is replaced.
 STALLED_SECONDS = 30
+# While twice as much of a body waits for its handler, its connection is not read. With aiohttp's 256 KiB a large body
+# comes in pieces of 750 kB, each of which is a millisecond in which nothing else happens.
+_READ_BYTES = 64 * 1024
 # gunicorn ends workers that need this much longer than they were given.
 _MARGIN_SECONDS = 2
 
@@ -37,7 +42,13 @@ _PR_SET_PDEATHSIG = 1
 
 
 class WebWorker(GunicornWebWorker):
-    """aiohttp's worker for gunicorn, on uvloop, that turns to a stop at once instead of within a second."""
+    """aiohttp's worker for gunicorn, on uvloop, with our sites, that turns to a stop at once, not within a second."""
+
+    def load_wsgi(self) -> None:
+        """Keep the sockets from aiohttp, whose own sites would take every connection that they see."""
+        sockets = [each.sock for each in self.sockets]
+        self.sockets: list[Any] = []
+        self.wsgi = partial(self.app.runner, sockets, self.age)
 
     def init_process(self) -> None:
         """Set uvloop up, and run."""
@@ -67,6 +78,7 @@ class _Application(BaseApplication):  # type: ignore[misc]
         self._settings = settings
         self._keeper = keeper
         self._sockets = sockets
+        self._connections = Connections()
         super().__init__()
 
     def load_config(self) -> None:
@@ -78,32 +90,47 @@ class _Application(BaseApplication):  # type: ignore[misc]
             "timeout": STALLED_SECONDS,
             "graceful_timeout": int(SHUTDOWN_SECONDS) + _MARGIN_SECONDS,
             "post_fork": lambda arbiter, _: _end_with(arbiter.pid),
-            "child_exit": lambda _, worker: _forget(worker.pid),
+            "child_exit": lambda _, worker: self._forget(worker),
             # It would open a socket in the home folder, shared by all instances and failing on a read-only disk.
             "control_socket_disable": True,
         }
         for name, value in options.items():
             self.cfg.set(name, value)
 
-    def load(self) -> Any:  # noqa: ANN401 - a factory, which aiohttp's worker awaits
-        return partial(_runner, self._settings, self._keeper)
+    def load(self) -> None:
+        """Nothing: each worker makes its application after the fork, in `runner`."""
+
+    async def runner(self, sockets: Sequence[socket.socket], worker: int) -> web.AppRunner:
+        """What serves in a worker; `worker`: its number."""
+        return Runner(make_app(self._settings, self._keeper), sockets, self._connections, worker)
+
+    def _forget(self, worker: WebWorker) -> None:
+        """What a worker that has ended leaves behind: its gauges, and its connections where it was killed."""
+        self._connections.forget(worker.age)
+        multiprocess.mark_process_dead(worker.pid)  # type: ignore[no-untyped-call]
 
 
-class _Runner(web.AppRunner):
+class Runner(web.AppRunner):
+    """Serves an application on listening sockets that it shares with other workers; `worker`: its number."""
+
+    def __init__(
+        self, app: web.Application, sockets: Sequence[socket.socket], connections: Connections, worker: int
+    ) -> None:
+        super().__init__(app, access_log=None, shutdown_timeout=SHUTDOWN_SECONDS, read_bufsize=_READ_BYTES)
+        self._make_sites = [partial(Site, self, each, connections, worker) for each in sockets]
+
+    async def setup(self) -> None:
+        """Start the application, and accept."""
+        await super().setup()
+        for make_site in self._make_sites:
+            await make_site().start()
+
     async def cleanup(self) -> None:
+        """Leave new connections to others, finish requests, and end the application."""
         for site in list(self.sites):
             await site.stop()
         await asyncio.sleep(_LAST_COME_SECONDS)
         await super().cleanup()
-
-
-async def _runner(settings: Settings, keeper: Path) -> web.AppRunner:
-    return _Runner(make_app(settings, keeper), access_log=None, shutdown_timeout=SHUTDOWN_SECONDS)
-
-
-def _forget(pid: int) -> None:
-    """The gauges of a worker that has ended."""
-    multiprocess.mark_process_dead(pid)  # type: ignore[no-untyped-call]
 
 
 def _end_with(parent: int) -> None:

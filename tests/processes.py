@@ -114,6 +114,7 @@ def serving(*arguments: str, state: Path | None = None, port: int | None = None,
         defaults = {
             "REVERSAL_STATE_URL": f"sqlite:///{folder}/state.db",
             "REVERSAL_JOURNALS": str(folder / "journals"),
+            "REVERSAL_WORKERS": "1",
         }
         process = subprocess.Popen(
             [sys.executable, "-m", "server", "--port", str(port), *arguments],

@@ -22,6 +22,10 @@ PROBABILITIES = ("confidence", "stage1_prob", "stage2_prob")
 # Of these a ratio is taken, ours ÷ theirs.
 RATIOS = {"throughput": "per_second", "p50": "p50", "p99": "p99"}
 PEER = "peer"
+_SETTLE_SECONDS = 60.0
+_LOOK_SECONDS = 0.2
+# Of a core.
+_REST = 0.1
 
 
 class Contender(NamedTuple):
@@ -85,6 +89,17 @@ def check(peer: Peer, running: Running, bodies: Sequence[Body], ours: Contender)
     check_refuses(peer, running, bodies[0])
 
 
+def settle(servers: Sequence[Running]) -> None:
+    """Wait until all of them rest: some answer while a part of their workers still starts. Raises PeerError."""
+    end = time.perf_counter() + _SETTLE_SECONDS
+    used = -math.inf
+    while (now := sum(each.cpu_seconds for each in servers)) - used > _REST * _LOOK_SECONDS:
+        if time.perf_counter() > end:
+            raise PeerError(f"the servers do not come to rest within {_SETTLE_SECONDS:g} s of their start")
+        used = now
+        time.sleep(_LOOK_SECONDS)
+
+
 def turn(
     contenders: Mapping[str, Contender], seconds: Mapping[str, float], connections: int, number: int
 ) -> dict[str, dict[str, float]]:
@@ -113,6 +128,7 @@ def row(cell: Cell, rounds: Sequence[Mapping[str, Mapping[str, float]]]) -> dict
     ours = [name for name in rounds[0] if name != PEER]
     return {
         **cell._asdict(),
+        "rounds": len(rounds),
         "figures": {name: medians([each[name] for each in rounds]) for name in rounds[0]},
         "ratios": {
             name: {

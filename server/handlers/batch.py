@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Iterator, Sequence
 from time import perf_counter
 
@@ -19,16 +18,15 @@ from server.clock import Moment
 from server.handlers.body import check_text, read_large
 from server.keys import CLOCK, METRICS, PREDICTOR, REGISTRY
 from server.metrics import Metrics
+from server.pause import pause
 from server.predictor import Predictor
 
 # Items are answered in slices. One ends with so many of them or, where they are large, so many bytes: a third of a
-# millisecond. Larger ones would cost less an item, but each single prediction waits for the end of one.
+# millisecond, or half of one. Larger ones would cost less an item, but each single prediction waits for the end of one.
 SLICE_ITEMS = 4
 SLICE_BYTES = 16 * 1024
 # The longest that a body is split without a pause.
 SPLIT_SECONDS = 300e-6
-# A pause is so many turns of the event loop: in them a single prediction is read, waits for company, runs, is answered.
-PAUSE_TURNS = 4
 
 
 async def predict_batch(request: web.Request) -> web.Response:
@@ -60,12 +58,6 @@ async def _items(body: bytearray) -> Sequence[msgspec.Raw]:
         return decoding.batch(bytes(body))
     await pause()
     return found
-
-
-async def pause() -> None:
-    """Let others go first: a single prediction that has arrived is answered by the end."""
-    for _ in range(PAUSE_TURNS):
-        await asyncio.sleep(0)
 
 
 def _slices(items: Sequence[msgspec.Raw]) -> Iterator[list[msgspec.Raw]]:

@@ -8,6 +8,7 @@ from typing import TypeVar
 from aiohttp import web
 
 from server.errors import MalformedJson, UnsupportedMediaType
+from server.pause import pause
 
 # What aiohttp unpacks. It answers br and zstd itself, before any handler.
 _ENCODINGS = ("", "identity", "gzip", "deflate")
@@ -73,6 +74,7 @@ async def _in_pieces(request: web.Request) -> bytearray:
         body += piece
         if len(body) > request.client_max_size:
             raise web.HTTPRequestEntityTooLarge(request.client_max_size, len(body))
+        await pause()  # in which the next piece is received
     return body
 
 

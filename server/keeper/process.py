@@ -6,8 +6,8 @@ import asyncio
 import logging
 import os
 import signal
+import socket
 import sys
-from pathlib import Path
 
 import uvloop
 from aiohttp import web
@@ -24,13 +24,13 @@ STOPPING = (signal.SIGTERM, signal.SIGINT)
 _OPERATORS = (FolderInUse, StoreInUse, SchemaTooNew, OSError)
 
 
-def run(settings: Settings, keeper_socket: Path, manager: int) -> int:
-    """Serve until the workers' manager has ended; returns the process's exit code."""
+def run(settings: Settings, listening: socket.socket, manager: int) -> int:
+    """Serve on a listening socket until the workers' manager has ended; returns the process's exit code."""
     with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
-        return runner.run(_run(settings, keeper_socket, manager))
+        return runner.run(_run(settings, listening, manager))
 
 
-async def _run(settings: Settings, keeper_socket: Path, manager: int) -> int:
+async def _run(settings: Settings, listening: socket.socket, manager: int) -> int:
     loop = asyncio.get_running_loop()
     stopping = asyncio.Event()
 
@@ -46,7 +46,7 @@ async def _run(settings: Settings, keeper_socket: Path, manager: int) -> int:
     try:
         runner = web.AppRunner(make_keeper_app(settings), access_log=None, handle_signals=False)
         await runner.setup()
-        await _listen(runner, keeper_socket)
+        await web.SockSite(runner, listening).start()
     except Exception as error:
         if not isinstance(error, _OPERATORS):
             log.exception("the keeper cannot start")
@@ -66,10 +66,3 @@ async def _run(settings: Settings, keeper_socket: Path, manager: int) -> int:
         return 0
     log.error("the workers' manager ended with %d", code)
     return 1
-
-
-async def _listen(runner: web.AppRunner, keeper_socket: Path) -> None:
-    try:
-        await web.UnixSite(runner, keeper_socket).start()
-    except OSError as error:
-        raise RuntimeError(f"the keeper's socket {keeper_socket} cannot be made: {error}") from error

@@ -12,6 +12,7 @@ from aiohttp import web
 from core.assignment import pseudonym
 from core.experiments import Guardrails
 from core.exposures import Exposure, Failure, candle_key_of_time
+from server.handlers.batch import SLICE_ITEMS
 from server.settings import Settings
 from tests import bundles
 from tests.core import journals
@@ -310,10 +311,10 @@ class TestBatch:
             append(records)
 
         monkeypatch.setattr(worker.journal, "append", counted)
-        items = [asks(0.1, 0.1, user_id=f"user{i}") for i in range(70)]
+        items = [asks(0.1, 0.1, user_id=f"user{i}") for i in range(2 * SLICE_ITEMS + 1)]
         await worker.post("/reversal/predict/batch", {"items": items})
-        assert sizes == [32, 32, 6]
-        assert len(await worker.exposures()) == 70
+        assert sizes == [SLICE_ITEMS, SLICE_ITEMS, 1]
+        assert len(await worker.exposures()) == len(items)
 
     async def test_items_that_nobody_can_answer_are_failures_of_their_variants(self, worker: Worker) -> None:
         await worker.serve(experiment(), without=("v1", "v2", "v3"))

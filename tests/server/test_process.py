@@ -12,9 +12,11 @@ from pathlib import Path
 
 import pytest
 
+from server import cpus
 from tests import bundles, market
 from tests.market import ROOT
 from tests.processes import get, post, serving
+from tests.system.waiting import wait_until
 
 # Generous beside the promise of about 100 MB, since the figure moves with the allocator and the libraries.
 MOST_MEMORY_MIB = 130
@@ -46,6 +48,26 @@ def test_memory_after_some_load_stays_near_what_was_promised() -> None:
         status = Path(f"/proc/{worker}/status").read_text()
         resident = next(int(line.split()[1]) for line in status.splitlines() if line.startswith("VmRSS"))
         assert resident / 1024 < MOST_MEMORY_MIB
+
+
+@pytest.mark.skipif(not Path("/proc/self/task").exists(), reason="threads are read from /proc")
+def test_a_worker_that_has_nothing_to_do_has_no_threads_for_sessions_and_takes_no_time() -> None:
+    with serving() as server:
+        body = json.dumps(market.body(4000, 120)).encode()
+        for version in ("v3.0", "v3.1"):
+            assert post(f"{server.url}/reversal/models/{version}/switch")[0] == 200
+            assert post(f"{server.url}/reversal/predict", body)[0] == 200
+        (worker,) = server.workers
+        # The event loop's own, and one that has loaded the versions: a session has that of its caller.
+        assert len(list(Path(f"/proc/{worker}/task").iterdir())) <= 2
+        before = cpu_seconds(worker)
+        time.sleep(1.0)
+        assert cpu_seconds(worker) - before < 0.5  # one thread that spins takes all of it
+
+
+def test_there_are_as_many_workers_as_cpus_where_nobody_says_otherwise() -> None:
+    with serving(REVERSAL_WORKERS="") as server:
+        wait_until(lambda: len(server.workers) == min(cpus.available(), 64))
 
 
 def test_one_line_names_a_bad_setting_and_nothing_starts() -> None:
@@ -108,3 +130,9 @@ def test_a_misspelt_setting_is_warned_about() -> None:
     with serving(REVERSAL_PROT="1") as server:
         log = server.stop()
     assert "REVERSAL_PROT is set, but there is no such setting" in log
+
+
+def cpu_seconds(pid: int) -> float:
+    """What a process has used of the CPUs."""
+    fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")

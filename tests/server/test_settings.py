@@ -4,6 +4,7 @@ from pathlib import Path
 
 import pytest
 
+from server import cpus
 from server.settings import SETTINGS, Setting, SettingsError, read, unknown_variables
 from tests.market import ROOT
 
@@ -12,6 +13,16 @@ def test_defaults() -> None:
     settings = read([], {})
     assert (settings.host, settings.port, settings.models) == ("127.0.0.1", 8000, Path("models/onnx"))
     assert (str(settings.timezone), settings.environment, settings.log_level) == ("UTC", "production", "info")
+
+
+@pytest.mark.parametrize(("found", "expected"), [(3, 3), (96, 64)])
+def test_there_are_as_many_workers_as_cpus_up_to_64_where_nobody_says_otherwise(
+    monkeypatch: pytest.MonkeyPatch, found: int, expected: int
+) -> None:
+    monkeypatch.setattr(cpus, "available", lambda: found)
+    assert read([], {}).workers == expected
+    assert read(["--workers", "auto"], {"REVERSAL_WORKERS": "2"}).workers == expected
+    assert read([], {"REVERSAL_WORKERS": "2"}).workers == 2
 
 
 def test_a_flag_wins_over_the_variable_and_the_variable_over_the_default() -> None:
@@ -29,6 +40,8 @@ def test_a_flag_wins_over_the_variable_and_the_variable_over_the_default() -> No
         ([], {"REVERSAL_TIMEZONE": "Mars/Olympus"}, "REVERSAL_TIMEZONE: 'Mars/Olympus' is not valid, expected an IANA"),
         ([], {"REVERSAL_TIMEZONE": "../UTC"}, "REVERSAL_TIMEZONE: '../UTC' is not valid"),
         ([], {"REVERSAL_TIMEZONE": "Europe"}, "REVERSAL_TIMEZONE: 'Europe' is not valid"),
+        (["--workers", "0"], {}, "--workers: '0' is not valid, expected an integer from 1 to 64, or auto"),
+        ([], {"REVERSAL_WORKERS": "65"}, "REVERSAL_WORKERS: '65' is not valid, expected an integer from 1 to 64"),
         (["--host", ""], {}, "--host: '' is not valid, expected an address"),
         ([], {"REVERSAL_PORT": "9_111"}, "REVERSAL_PORT: '9_111' is not valid"),
         (

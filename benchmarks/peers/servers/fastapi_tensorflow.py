@@ -19,7 +19,7 @@ The comparator is Keras' `predict` call on one window, not a compiled `tf.functi
 # override-dependencies = ["tensorflow; python_version < '3'"]
 # [tool.peer]
 # title = "FastAPI + TensorFlow model.predict"
-# seconds = 4.0
+# seconds = 2.5
 # ///
 
 from __future__ import annotations

@@ -1,7 +1,8 @@
 """Triton's server with its Python backend: the binary that nvidia-pytriton ships, and a model of our own in it.
 
 Triton is asked directly, not through pytriton, whose proxy adds a queue and a process. Its HTTP knows tensors alone:
-the matrix comes as JSON data of the v2 protocol, and the answer leaves as four tensors in JSON.
+the matrix comes as JSON data of the v2 protocol, and the answer leaves as two tensors in JSON, one of strings and one
+of numbers. Batches form of what has arrived, without waiting.
 """
 # /// script
 # requires-python = ">=3.11"
@@ -20,7 +21,7 @@ the matrix comes as JSON data of the v2 protocol, and the answer leaves as four 
 # ready = "/v2/health/ready"
 # [tool.peer.settings]
 # "one by one" = ["--batch", "1"]
-# "batches of 32" = ["--batch", "32"]
+# "batches of 16" = ["--batch", "16"]
 # ///
 
 from __future__ import annotations

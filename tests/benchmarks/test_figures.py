@@ -1,0 +1,56 @@
+from __future__ import annotations
+
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from benchmarks.figures import medians, shortened, watched
+from benchmarks.load import Result
+from benchmarks.servers import Running
+
+
+def test_figures_of_rounds_are_medians_and_counts_are_sums() -> None:
+    rounds = [
+        {"p50": 1.0, "answers": 10, "errors": 0},
+        {"p50": 9.0, "answers": 20, "errors": 1},
+        {"p50": 2.0, "answers": 30, "errors": 0},
+    ]
+    assert medians(rounds) == {"p50": 2.0, "answers": 60, "errors": 1}
+
+
+@pytest.mark.parametrize(("value", "short"), [(0.123456, 0.1235), (12345.6, 12350.0), (0.0, 0.0)])
+def test_four_digits_count(value: float, short: float) -> None:
+    assert shortened(value) == short
+
+
+def test_what_a_server_used_is_told_by_answer_with_the_warm_ups_counted(tmp_path: Path) -> None:
+    # A process that computes in a child of its own, until it is told to end.
+    child = "while True: pass"
+    code = f"import subprocess, sys; subprocess.run([sys.executable, '-c', {child!r}])"
+    process = subprocess.Popen([sys.executable, "-c", code], cwd=tmp_path)
+    running = Running(process, 1, 0.0)
+    try:
+        while len(running.pids) < 2:
+            time.sleep(0.01)
+
+        def load(port: int, answers: int) -> Result:
+            assert port == 1
+            before = running.cpu_seconds
+            while running.cpu_seconds - before < 0.2:
+                time.sleep(0.01)
+            return Result(np.full(answers, 0.001), seconds=1.0, warm_up=1.0)
+
+        found = watched(running, load, 50)
+        assert len(running.rss_mib) == 2
+        assert min(running.rss_mib) > 1
+    finally:
+        for pid in reversed(running.pids):
+            subprocess.run(["/bin/kill", "-9", str(pid)], check=False)
+        process.wait()
+    # 0.2 s or a little more, over the 50 that were counted and the 50 before them
+    assert found["cpu_us"] >= 2000
+    assert found["answers"] == 50

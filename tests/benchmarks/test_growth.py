@@ -1,0 +1,16 @@
+from __future__ import annotations
+
+from pathlib import Path
+
+from benchmarks import growth
+from core.detector import Detector
+from core.repository import Repository
+
+
+def test_versions_that_are_copied_load_and_share_no_graph(tmp_path: Path) -> None:
+    repository = Repository(growth.copies(tmp_path / "models", 3))
+    assert repository.listing().versions == ("copy-1", "copy-2", "v3.0")
+    bundles = [repository.read(version) for version in repository.listing().versions]
+    assert [Detector(bundle).manifest.version for bundle in bundles] == ["copy-1", "copy-2", "v3.0"]
+    graphs = [digest for bundle in bundles for digest in bundle.graphs]
+    assert len(set(graphs)) == len(graphs) == 3 * 3

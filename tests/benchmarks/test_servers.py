@@ -1,0 +1,41 @@
+from __future__ import annotations
+
+import sys
+from contextlib import closing
+
+import pytest
+
+from benchmarks import bodies, servers
+from benchmarks.load import Connection, LoadError, message
+from tests.processes import alive
+
+
+def test_a_server_that_ends_before_it_is_ready_is_an_error() -> None:
+    with (
+        pytest.raises(LoadError, match="did not become ready"),
+        servers.started([sys.executable, "-c", ""], servers.free_port()),
+    ):
+        pass
+
+
+def test_the_echo_server_answers_whatever_it_gets_and_ends_with_the_block() -> None:
+    with servers.echo() as running:
+        with closing(Connection(running.port)) as connection:
+            assert connection.ask(message(bodies.PREDICT, b"x" * 10_000)).endswith(b"x" * 330)
+        assert len(running.rss_mib) == len(running.pids) == 1
+        assert running.cpu_seconds > 0
+        assert running.ready_seconds > 0
+    assert not alive(running.process.pid)
+
+
+def test_under_an_experiment_version_a_answers_every_user_and_without_one_nobody_is_assigned() -> None:
+    with servers.server() as running, closing(Connection(running.port)) as connection:
+        asked = bodies.messages("120 candles", users=True)[:8]
+        with servers.experiment(running.port):
+            answers = [connection.ask(one) for one in asked]
+        after = connection.ask(asked[0])
+        pids = running.pids
+    assert all(b'"model_version":"v3.0"' in answer for answer in answers)
+    assert all(b'"experiment":{"experiment_id":"speed","variant":"A"}' in answer for answer in answers)
+    assert b'"experiment"' not in after
+    assert not any(alive(pid) for pid in pids)
