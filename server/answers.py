@@ -25,12 +25,17 @@ def bare(data: Json, status: int = 200) -> web.Response:
 
 
 def success(data: Json, now: Moment, status: int = 200) -> web.Response:
-    """The envelope of an answer."""
-    return bare({"success": True, "data": data, "error": None, "timestamp": now.local}, status)
+    """The response with an answer."""
+    return bare(envelope(data, now), status)
+
+
+def envelope(data: Json, now: Moment) -> Json:
+    """What a success is wrapped in."""
+    return {"success": True, "data": data, "error": None, "timestamp": now.local}
 
 
 def failure(status: int, error: ServiceError, now: Moment) -> web.Response:
-    """The envelope of an error."""
+    """The response with an error."""
     return bare({**refusal(error), "timestamp": now.local}, status)
 
 

@@ -1,19 +1,21 @@
-"""The time of an answer, in the two forms that the contract asks for."""
+"""The time of an answer, in the forms in which it is told."""
 
 from __future__ import annotations
 
 import time
 from collections.abc import Callable
 from datetime import UTC, datetime
+from email.utils import format_datetime
 from typing import NamedTuple
 from zoneinfo import ZoneInfo
 
 
 class Moment(NamedTuple):
-    """One second, written twice: in UTC with `Z`, and in the configured zone with its offset."""
+    """One second, written thrice: in UTC with `Z`, in the configured zone with its offset, and as HTTP writes it."""
 
     utc: str
     local: str
+    http: str
 
 
 class Clock:
@@ -23,13 +25,14 @@ class Clock:
         self._zone = zone
         self._seconds = seconds
         self._second = -1
-        self._moment = Moment("", "")
+        self._moment = Moment("", "", "")
 
     def now(self) -> Moment:
         """The present second."""
         second = int(self._seconds())
         if second != self._second:
             utc = datetime.fromtimestamp(second, UTC)
-            self._moment = Moment(utc.strftime("%Y-%m-%dT%H:%M:%SZ"), utc.astimezone(self._zone).isoformat())
+            local = utc.astimezone(self._zone).isoformat()
+            self._moment = Moment(utc.strftime("%Y-%m-%dT%H:%M:%SZ"), local, format_datetime(utc, usegmt=True))
             self._second = second
         return self._moment

@@ -155,6 +155,8 @@ def _check_bars(values: Floats) -> None:
 
 def _user(request: Request) -> str | None:
     """Both spellings may be sent, but not with different values: that would be two users."""
+    if request.user_id is None and request.userId is None:
+        return None
     given = {str(user) for user in (request.user_id, request.userId) if user not in (None, "")}
     if len(given) > 1:
         raise InvalidInput.at("userId", "differs from user_id")

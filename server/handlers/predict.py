@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from time import perf_counter
 
+import orjson
 from aiohttp import web
 
 from core.errors import ServiceError
@@ -14,21 +15,22 @@ from server.answers import Json
 from server.clock import Moment
 from server.handlers.body import read_json
 from server.keys import BATCHER, CLOCK, METRICS
+from server.lean_response import respond
 from server.phases import Phases
 from server.predictor import Answered
 
 
-async def predict(request: web.Request) -> web.Response:
+async def predict(request: web.Request) -> web.StreamResponse:
     """POST /reversal/predict and /reversal/predict_raw."""
     return await _predict(request, answers.answered)
 
 
-async def legacy_predict(request: web.Request) -> web.Response:
+async def legacy_predict(request: web.Request) -> web.StreamResponse:
     """POST /predict, to which the backend falls back."""
     return await _predict(request, answers.legacy_answered)
 
 
-async def _predict(request: web.Request, data: Callable[[Question, Answered, Moment], Json]) -> web.Response:
+async def _predict(request: web.Request, data: Callable[[Question, Answered, Moment], Json]) -> web.StreamResponse:
     app = request.app
     metrics = app[METRICS]
     try:
@@ -44,9 +46,8 @@ async def _predict(request: web.Request, data: Callable[[Question, Answered, Mom
         raise
     known = perf_counter()
     now = app[CLOCK].now()
-    response = answers.success(data(question, result, now), now)
+    encoded = orjson.dumps(answers.envelope(data(question, result, now), now))
     spent = result.prediction.spent
     phases = Phases(parsed - came, known - parsed - sum(spent), *spent, perf_counter() - known)
-    response.headers["Server-Timing"] = phases.server_timing()
     metrics.phases.add(phases)
-    return response
+    return respond(request, encoded, now, phases.server_timing())
