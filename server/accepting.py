@@ -10,6 +10,7 @@ import asyncio
 import logging
 import mmap
 import socket
+from typing import Any
 
 from aiohttp import web
 
@@ -22,6 +23,8 @@ _LOOKS = 20
 _LOOK_SECONDS = 0.001
 # A sixteenth more than others have is as good as equal; without it, a thousand that come at once would take a second.
 _MORE = 16
+# aiohttp counts a connection that is lost until its task has ended.
+_FORGOTTEN_SECONDS = 0.002
 # As asyncio does when descriptors run out.
 _EXHAUSTED_SECONDS = 1.0
 
@@ -59,6 +62,7 @@ class Site(web.BaseSite):
         self._listening = listening
         self._connections = connections
         self._worker = worker
+        self._stopped = False
         self._opening: dict[asyncio.Task[object], web.RequestHandler] = {}
         self._again: asyncio.TimerHandle | None = None
 
@@ -71,6 +75,14 @@ class Site(web.BaseSite):
         """Begin to accept."""
         await super().start()
         self._loop = asyncio.get_running_loop()
+        lost = self._protocols.connection_lost
+
+        def connection_lost(*of: Any) -> None:  # noqa: ANN401 - passed on
+            lost(*of)
+            self._loop.call_later(_FORGOTTEN_SECONDS, self._tell)
+
+        # Else the others take for busy who has just lost its clients, and are quicker to take the next ones.
+        self._protocols.connection_lost = connection_lost  # type: ignore[assignment, method-assign]
         self._tell()
         self._loop.add_reader(self._listening, self._accept)
 
@@ -79,10 +91,13 @@ class Site(web.BaseSite):
         self._loop.remove_reader(self._listening)
         if self._again is not None:
             self._again.cancel()
+        self._stopped = True
         self._connections.forget(self._worker)
         await super().stop()
 
     def _tell(self) -> None:
+        if self._stopped:
+            return
         # What is opening is for a moment in both.
         count = len({*self._protocols.connections, *self._opening.values()})
         self._connections.tell(self._worker, count)

@@ -77,6 +77,20 @@ async def test_kept_connections_spread_evenly(listening: socket.socket, clients:
         assert max(worker.count for worker in workers) - min(worker.count for worker in workers) <= 1
 
 
+async def test_who_has_lost_its_clients_is_known_to_have_room(
+    listening: socket.socket, clients: AsyncExitStack
+) -> None:
+    connections = Connections()
+    async with Worker(listening, connections, 0) as one:
+        opened = [await connect(listening, clients) for _ in range(8)]
+        await until_there_are(8, one)
+        connections.tell(1, 4)
+        assert not connections.is_least(0)
+        for writer in opened:
+            writer.close()
+        await until(lambda: connections.is_least(0))
+
+
 async def test_a_new_worker_gets_what_comes_until_it_has_as_many(
     listening: socket.socket, clients: AsyncExitStack
 ) -> None:
