@@ -95,7 +95,7 @@ def _serve(settings: Settings, folder: Path, sockets: list[socket.socket]) -> in
 
 @contextmanager
 def _without_certificates() -> Iterator[None]:
-    """While aiohttp is imported: its client reads all certificate authorities then, which takes a sixth of the start.
+    """While aiohttp is imported: its client reads all certificate authorities then, which delays the start.
 
     Ours speaks to a Unix socket. Afterwards they are found again, as PostgreSQL's client may be told to use them.
     """
