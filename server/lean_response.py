@@ -15,8 +15,8 @@ _REST = b"Content-Length: %d\r\nDate: %b\r\nServer-Timing: %b\r\n\r\n%b"
 class LeanResponse(web.StreamResponse):
     """JSON with status 200, over a connection that is kept.
 
-    aiohttp makes a table of headers for each answer, completes it, looks into it and writes it down, for a head in which
-    three values differ. on_response_prepare is not sent.
+    aiohttp makes a table of headers for each answer, completes it, looks into it and writes it down, for a head
+    in which three values differ. on_response_prepare is not sent.
     """
 
     def __init__(self, request: web.Request, body: bytes, now: Moment, timing: str) -> None:
