@@ -34,9 +34,9 @@ def envelope(data: Json, now: Moment) -> Json:
     return {"success": True, "data": data, "error": None, "timestamp": now.local}
 
 
-def failure(status: int, error: ServiceError, now: Moment) -> web.Response:
-    """The response with an error."""
-    return bare({**refusal(error), "timestamp": now.local}, status)
+def failure(error: ServiceError, now: Moment) -> bytes:
+    """An error, encoded."""
+    return orjson.dumps({**refusal(error), "timestamp": now.local})
 
 
 def refusal(error: ServiceError) -> Json:

@@ -9,6 +9,7 @@ from aiohttp.typedefs import Handler
 
 from core.errors import ServiceError
 from server.answers import failure
+from server.clock import Moment
 from server.keys import CLOCK
 from server.schemas import MAX_BODY
 
@@ -87,16 +88,27 @@ async def errors(request: web.Request, handler: Handler) -> web.StreamResponse:
         if "Allow" in error.headers:
             response.headers["Allow"] = error.headers["Allow"]
         return response
-    except Exception:
-        log.exception("%s %s failed", request.method, request.path)
-        return _answer(request, ServiceError("internal error, see the service's log"))
+    except Exception as error:  # noqa: BLE001 - it is logged
+        return _answer(request, unforeseen(error, f"{request.method} {request.path}"))
 
 
 def _answer(request: web.Request, error: ServiceError) -> web.Response:
+    status, body = refuse(error, f"{request.method} {request.path}", request.app[CLOCK].now())
+    return web.Response(body=body, status=status, content_type="application/json")
+
+
+def unforeseen(error: Exception, where: str) -> ServiceError:
+    """Log a mistake of ours; what the client is told of it. `where`: method and path."""
+    log.error("%s failed", where, exc_info=error)
+    return ServiceError("internal error, see the service's log")
+
+
+def refuse(error: ServiceError, where: str, now: Moment) -> tuple[int, bytes]:
+    """The status and the body of the answer to a request that failed. `where`: its method and path."""
     status = status_of(error)
     if status == _UNAVAILABLE:  # whoever reads the log at night must not have to ask the client
-        log.warning("%s %s: %s", request.method, request.path, error)
-    return failure(status, error, request.app[CLOCK].now())
+        log.warning("%s: %s", where, error)
+    return status, failure(error, now)
 
 
 def _known(request: web.Request, error: web.HTTPException) -> ServiceError | None:

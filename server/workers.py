@@ -23,6 +23,7 @@ from prometheus_client import multiprocess
 
 from server.accepting import Connections, Site
 from server.app import make_app
+from server.express import ExpressRunner
 from server.settings import Settings
 
 # How long a stopping worker waits for requests in flight. They take milliseconds; clients that stall get no more.
@@ -110,7 +111,7 @@ class _Application(BaseApplication):  # type: ignore[misc]
         multiprocess.mark_process_dead(worker.pid)  # type: ignore[no-untyped-call]
 
 
-class Runner(web.AppRunner):
+class Runner(ExpressRunner):
     """Serves an application on listening sockets that it shares with other workers; `worker`: its number."""
 
     def __init__(

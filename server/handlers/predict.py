@@ -1,9 +1,10 @@
-"""Predictions: one, and the legacy one."""
+"""Predictions: one, and the legacy one to which the backend falls back."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
 from time import perf_counter
+from typing import NamedTuple, TypeAlias
 
 import orjson
 from aiohttp import web
@@ -15,39 +16,55 @@ from server.answers import Json
 from server.clock import Moment
 from server.handlers.body import read_json
 from server.keys import BATCHER, CLOCK, METRICS
-from server.lean_response import respond
 from server.phases import Phases
-from server.predictor import Answered
+from server.predictor import Answered, Result
+
+Endpoint: TypeAlias = Callable[[Question, Answered, Moment], Json]
+
+# What each answers as its data.
+ENDPOINTS: dict[str, Endpoint] = {
+    "/reversal/predict": answers.answered,
+    "/reversal/predict_raw": answers.answered,
+    "/predict": answers.legacy_answered,
+}
 
 
-async def predict(request: web.Request) -> web.StreamResponse:
-    """POST /reversal/predict and /reversal/predict_raw."""
-    return await _predict(request, answers.answered)
+class Inquiry(NamedTuple):
+    """A request that is decoded. `parsed`: when, of time.perf_counter."""
+
+    question: Question
+    endpoint: Endpoint
+    parsed: float
 
 
-async def legacy_predict(request: web.Request) -> web.StreamResponse:
-    """POST /predict, to which the backend falls back."""
-    return await _predict(request, answers.legacy_answered)
-
-
-async def _predict(request: web.Request, data: Callable[[Question, Answered, Moment], Json]) -> web.StreamResponse:
+async def predict(request: web.Request) -> web.Response:
+    """POST to one of ENDPOINTS; server.express answers most of them instead."""
     app = request.app
-    metrics = app[METRICS]
     try:
-        body = await read_json(request)
-        came = perf_counter()  # a client that sends slowly makes no version slow
-        question = decoding.prediction(body, came)
-        parsed = perf_counter()
-        result = await app[BATCHER].ask(question)
-        if isinstance(result, ServiceError):
-            raise result
+        inquiry = inquire(await read_json(request), ENDPOINTS[request.path])
+        body, _, timing = answer(app, inquiry, await app[BATCHER].ask(inquiry.question))
     except ServiceError as error:
-        metrics.errors[(error.code,)].inc()
+        app[METRICS].errors[(error.code,)].inc()
         raise
+    return web.Response(body=body, headers={"Content-Type": "application/json", "Server-Timing": timing})
+
+
+def inquire(body: bytes, endpoint: Endpoint) -> Inquiry:
+    """Decode a body that has come as a whole. Raises MalformedJson or InvalidInput."""
+    came = perf_counter()  # a client that sends slowly makes no version slow
+    question = decoding.prediction(body, came)
+    return Inquiry(question, endpoint, perf_counter())
+
+
+def answer(app: web.Application, inquiry: Inquiry, result: Result) -> tuple[bytes, Moment, str]:
+    """The answer's body, its time and its Server-Timing. Raises the result where that is an error."""
     known = perf_counter()
+    if isinstance(result, ServiceError):
+        raise result
+    question, endpoint, parsed = inquiry
     now = app[CLOCK].now()
-    encoded = orjson.dumps(answers.envelope(data(question, result, now), now))
+    encoded = orjson.dumps(answers.envelope(endpoint(question, result, now), now))
     spent = result.prediction.spent
-    phases = Phases(parsed - came, known - parsed - sum(spent), *spent, perf_counter() - known)
-    metrics.phases.add(phases)
-    return respond(request, encoded, now, phases.server_timing())
+    phases = Phases(parsed - question.since, known - parsed - sum(spent), *spent, perf_counter() - known)
+    app[METRICS].phases.add(phases)
+    return encoded, now, phases.server_timing()

@@ -1,6 +1,5 @@
 from __future__ import annotations
 
-import asyncio
 import gzip
 import io
 import json
@@ -16,7 +15,7 @@ from server.pause import pause
 from server.settings import Settings
 from tests.server.conftest import Client, Post
 from tests.server.test_predict import asks
-from tests.server.worker import Worker, experiment
+from tests.server.worker import Worker, experiment, running
 
 PATH = "/reversal/predict/batch"
 HEADERS = {"Content-Type": "application/json"}
@@ -26,10 +25,8 @@ HEADERS = {"Content-Type": "application/json"}
 async def worker(
     settings: Settings, tmp_path: Path, aiohttp_client: Callable[[web.Application], Awaitable[Client]]
 ) -> AsyncIterator[Worker]:
-    made = await asyncio.to_thread(Worker, settings, tmp_path / "journals")
-    await made.start(aiohttp_client)
-    yield made
-    await asyncio.to_thread(made.journal.close)
+    async with running(settings, tmp_path, aiohttp_client) as made:
+        yield made
 
 
 def large(count: int) -> list[dict[str, Any]]:

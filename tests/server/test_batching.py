@@ -22,7 +22,7 @@ from tests import market
 from tests.conftest import state_arguments
 from tests.server.conftest import Client
 from tests.server.test_predict import asks
-from tests.server.worker import Worker, experiment
+from tests.server.worker import Worker, experiment, running
 
 # ONNX Runtime does not promise the same bits for a window alone and among others.
 TOLERANCE = 1e-6
@@ -105,20 +105,18 @@ def same(question: Question, one: Result, other: Result) -> None:
 async def test_requests_of_one_turn_run_together_and_each_gets_its_own_answer(
     settings: Settings, tmp_path: Path, aiohttp_client: Callable[[web.Application], Awaitable[Client]]
 ) -> None:
-    worker = await asyncio.to_thread(Worker, settings, tmp_path / "journals")
-    await worker.start(aiohttp_client)
-    await worker.serve()
-    sizes: list[int] = []
-    plain = worker.predictor.predict
+    async with running(settings, tmp_path, aiohttp_client) as worker:
+        await worker.serve()
+        sizes: list[int] = []
+        plain = worker.predictor.predict
 
-    def counted(serving: Any, questions: list[Question]) -> list[Result]:  # noqa: ANN401 - passed on
-        sizes.append(len(questions))
-        return plain(serving, questions)
+        def counted(serving: Any, questions: list[Question]) -> list[Result]:  # noqa: ANN401 - passed on
+            sizes.append(len(questions))
+            return plain(serving, questions)
 
-    worker.predictor.predict = counted  # type: ignore[assignment,method-assign]
-    wanted = [0.05 + 0.01 * i for i in range(40)]
-    answers = await asyncio.gather(*(worker.predict(asks(p)) for p in wanted))
-    assert [answer["stage1_prob"] for answer in answers] == pytest.approx(wanted)
-    assert sum(sizes) == len(wanted)
-    assert max(sizes) > 1
-    await asyncio.to_thread(worker.journal.close)
+        worker.predictor.predict = counted  # type: ignore[assignment,method-assign]
+        wanted = [0.05 + 0.01 * i for i in range(40)]
+        answers = await asyncio.gather(*(worker.predict(asks(p)) for p in wanted))
+        assert [answer["stage1_prob"] for answer in answers] == pytest.approx(wanted)
+        assert sum(sizes) == len(wanted)
+        assert max(sizes) > 1

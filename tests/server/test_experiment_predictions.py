@@ -18,7 +18,7 @@ from tests import bundles
 from tests.core import journals
 from tests.server.conftest import Client
 from tests.server.test_predict import asks, candle, candles, window
-from tests.server.worker import USER_KEY, Worker, experiment
+from tests.server.worker import USER_KEY, Worker, experiment, running
 
 A_USER, B_USER = "user123", "alice"
 
@@ -28,10 +28,8 @@ async def worker(
     settings: Settings, tmp_path: Path, aiohttp_client: Callable[[web.Application], Awaitable[Client]]
 ) -> AsyncIterator[Worker]:
     """v1 is active, and A against v2; v3 is the last to stand in."""
-    made = await asyncio.to_thread(Worker, settings, tmp_path / "journals")
-    await made.start(aiohttp_client)
-    yield made
-    await asyncio.to_thread(made.journal.close)
+    async with running(settings, tmp_path, aiohttp_client) as made:
+        yield made
 
 
 def at(hour: int, price: float = 0.4) -> dict[str, Any]:

@@ -1,6 +1,5 @@
 from __future__ import annotations
 
-import asyncio
 import os
 import subprocess
 import sys
@@ -18,18 +17,16 @@ from tests.core import journals
 from tests.market import ROOT
 from tests.server.conftest import Client
 from tests.server.test_predict import asks, candles
-from tests.server.worker import Worker, experiment
+from tests.server.worker import Worker, experiment, running
 
 
 @pytest.fixture
 async def worker(
     settings: Settings, tmp_path: Path, aiohttp_client: Callable[[web.Application], Awaitable[Client]]
 ) -> AsyncIterator[Worker]:
-    made = await asyncio.to_thread(Worker, settings, tmp_path / "journals")
-    await made.start(aiohttp_client)
-    await made.serve(None)
-    yield made
-    await asyncio.to_thread(made.journal.close)
+    async with running(settings, tmp_path, aiohttp_client) as made:
+        await made.serve(None)
+        yield made
 
 
 def series(metrics: Metrics) -> dict[str, float]:

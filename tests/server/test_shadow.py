@@ -14,7 +14,7 @@ from server.settings import Settings
 from tests import bundles
 from tests.server.conftest import Client
 from tests.server.test_predict import asks, candle
-from tests.server.worker import Worker, experiment
+from tests.server.worker import Worker, experiment, running
 
 SHADOW = experiment(mode="shadow")
 
@@ -24,11 +24,8 @@ async def worker(
     settings: Settings, tmp_path: Path, aiohttp_client: Callable[[web.Application], Awaitable[Client]]
 ) -> AsyncIterator[Worker]:
     """v1 answers, v2 scores: from candles at 0.9 the one says short and the other long."""
-    made = await asyncio.to_thread(Worker, settings, tmp_path / "journals")
-    await made.start(aiohttp_client)
-    yield made
-    await made.shadow.close()
-    await asyncio.to_thread(made.journal.close)
+    async with running(settings, tmp_path, aiohttp_client) as made:
+        yield made
 
 
 def market(price: float = 0.9, last_hour: int = 10, **fields: Any) -> dict[str, Any]:  # noqa: ANN401

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import json
-from collections.abc import Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
 
@@ -46,6 +47,18 @@ def experiment(**fields: Any) -> Experiment:  # noqa: ANN401
     return Experiment(**running | fields)
 
 
+@asynccontextmanager
+async def running(
+    settings: Settings, folder: Path, aiohttp_client: Callable[[web.Application], Awaitable[Client]]
+) -> AsyncIterator[Worker]:
+    """A worker and its client, until the end of the test."""
+    worker = await asyncio.to_thread(Worker, settings, folder / "journals")
+    worker.client = await aiohttp_client(worker.app)
+    yield worker
+    await worker.shadow.close()
+    await asyncio.to_thread(worker.journal.close)
+
+
 class Worker:
     """The application and what it is made of. `serve` has to be called before the first request."""
 
@@ -64,17 +77,12 @@ class Worker:
         app.add_routes(
             [
                 web.get("/metrics", metrics.metrics),
-                web.post("/predict", predict.legacy_predict),
-                web.post("/reversal/predict", predict.predict),
-                web.post("/reversal/predict_raw", predict.predict),
+                *(web.post(path, predict.predict) for path in predict.ENDPOINTS),
                 web.post("/reversal/predict/batch", batch.predict_batch),
                 web.post("/reversal/compare", compare.compare),
             ]
         )
         self.client: Client
-
-    async def start(self, aiohttp_client: Callable[[web.Application], Awaitable[Client]]) -> None:
-        self.client = await aiohttp_client(self.app)
 
     async def serve(
         self, running: Experiment | None = None, *, active: str = "v1", without: tuple[str, ...] = ()

@@ -1,0 +1,174 @@
+"""The express way: a prediction that looks as nearly all do is answered without a task, a router or a middleware.
+
+aiohttp makes two tasks, a request, a response and their tables for each request, which takes a third of a
+prediction's time. Whatever is not as usual goes aiohttp's way, to the same answer.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from http import HTTPStatus
+from typing import Any
+
+from aiohttp import HttpVersion11, StreamReader, web
+from aiohttp.http_parser import RawRequestMessage
+from aiohttp.web_protocol import RequestHandler
+
+from core.errors import ServiceError
+from server.errors import refuse, unforeseen
+from server.handlers.body import check_text
+from server.handlers.predict import ENDPOINTS, Inquiry, answer, inquire
+from server.keys import BATCHER, CLOCK, METRICS
+from server.predictor import Result
+
+_ANSWER = b"""\
+HTTP/1.1 200 OK\r
+Content-Type: application/json\r
+Content-Length: %d\r
+Date: %b\r
+Server-Timing: %b\r
+\r
+%b"""
+_REFUSAL = b"""\
+HTTP/1.1 %d %b\r
+Content-Type: application/json\r
+Content-Length: %d\r
+Date: %b\r
+\r
+%b"""
+
+
+class ExpressRunner(web.AppRunner):
+    """Runs an application whose connections have the express way."""
+
+    async def _make_server(self) -> web.Server:
+        return _Server(self.app, await super()._make_server())
+
+
+class _Server(web.Server):
+    """Does what `usual` would, with other handlers."""
+
+    def __init__(self, app: web.Application, usual: web.Server) -> None:
+        super().__init__(
+            usual.request_handler,
+            request_factory=usual.request_factory,
+            handler_cancellation=usual.handler_cancellation,
+            loop=usual._loop,  # noqa: SLF001 - as those that make it have them from their callers
+            **usual._kwargs,  # noqa: SLF001
+        )
+        self._app = app
+
+    def __call__(self) -> RequestHandler:
+        return _Handler(self._app, self, loop=self._loop, **self._kwargs)
+
+
+class _Parser:
+    """aiohttp's parser of one connection, but for the requests that `take` takes."""
+
+    def __init__(self, parser: Any, take: Callable[[RawRequestMessage, StreamReader], bool]) -> None:  # noqa: ANN401
+        self._parser = parser
+        self._take = take
+
+    def feed_data(self, data: bytes) -> Any:  # noqa: ANN401 - as aiohttp has it
+        """The requests that begin in these bytes, whether an upgrade follows, and what follows it."""
+        found = self._parser.feed_data(data)
+        if len(found[0]) == 1 and self._take(*found[0][0]):
+            self._parser.message_consumed()
+            return (), *found[1:]
+        return found
+
+    def __getattr__(self, name: str) -> Any:  # noqa: ANN401
+        return getattr(self._parser, name)
+
+
+class _Handler(RequestHandler):
+    """One connection. It is what the batcher answers to: at most one request of it goes the express way at a time."""
+
+    __slots__ = ("_app", "_busy", "_held", "_inquiry", "_path")
+
+    def __init__(self, app: web.Application, server: web.Server, **options: Any) -> None:  # noqa: ANN401 - aiohttp's
+        super().__init__(server, **options)
+        self._parser = _Parser(self._parser, self._take)  # type: ignore[assignment] # it does what that does
+        self._app = app
+        self._busy = False  # with a request on the express way
+        self._path: str
+        self._inquiry: Inquiry
+        self._held = b""  # what has come since
+
+    def data_received(self, data: bytes) -> None:
+        """Bytes have come. Those that follow a request on the express way wait for its answer, as order demands."""
+        if not self._busy:
+            super().data_received(data)
+        elif data:  # aiohttp calls this with nothing, to go on with what it has
+            self._held += data
+            self._pause_reading_for_buffer()
+
+    def _take(self, message: RawRequestMessage, body: StreamReader) -> bool:
+        """Whether a request goes the express way. On that the connection must be idle, and the request whole."""
+        idle = self._waiter is not None and not self._waiter.done() and not self._messages
+        endpoint = ENDPOINTS.get(message.path)
+        headers = message.headers
+        if (
+            endpoint is None
+            or not idle
+            or not body.is_eof()
+            or message.method != "POST"
+            or message.version != HttpVersion11
+            or message.should_close
+            or headers.get("Content-Type", "application/json") != "application/json"
+            or "Content-Encoding" in headers
+            or "Expect" in headers
+            or self._paused  # it does not read its answers
+        ):
+            return False
+        self._busy = True
+        self._path = message.path
+        try:
+            text = body.read_nowait()
+            check_text(text)
+            self._inquiry = inquire(text, endpoint)
+            self._app[BATCHER].ask_for(self._inquiry.question, self)
+        except Exception as error:  # noqa: BLE001 - it is answered
+            self.set_exception(error)
+        return True
+
+    def cancelled(self) -> bool:
+        """Whether the client has gone."""
+        return self.transport is None
+
+    def set_result(self, result: Result) -> None:
+        """Answer."""
+        try:
+            body, now, timing = answer(self._app, self._inquiry, result)
+        except Exception as error:  # noqa: BLE001 - it is answered
+            self.set_exception(error)
+        else:
+            self._write(_ANSWER % (len(body), now.http.encode(), timing.encode(), body))
+
+    def set_exception(self, error: Exception) -> None:
+        """Answer that it failed."""
+        where = f"POST {self._path}"
+        known = error if isinstance(error, ServiceError) else unforeseen(error, where)
+        self._app[METRICS].errors[(known.code,)].inc()
+        now = self._app[CLOCK].now()
+        status, body = refuse(known, where, now)
+        phrase = HTTPStatus(status).phrase.encode()
+        self._write(_REFUSAL % (status, phrase, len(body), now.http.encode(), body))
+
+    def _write(self, text: bytes) -> None:
+        self._busy = False
+        if self.transport is None:
+            return
+        self.transport.write(text)
+        self._next_keepalive_close_time = self._loop.time() + self._keepalive_timeout
+        if self._held:
+            held, self._held = self._held, b""
+            self._resume_reading_for_buffer()
+            super().data_received(held)
+
+    async def shutdown(self, timeout: float | None = 15.0) -> None:  # noqa: ASYNC109 - as aiohttp has it
+        """Close the connection, once the answer that is on its way is written."""
+        while self._busy and self.transport is not None:  # noqa: ASYNC110 - for a turn or two
+            await asyncio.sleep(0)
+        await super().shutdown(timeout)
