@@ -6,13 +6,16 @@ import hashlib
 from pathlib import Path
 from typing import NamedTuple
 
-from core import manifest, opset
+from core import graph, manifest
 from core.errors import BundleRefused
 from core.manifest import File, Manifest, Stage
 
 # A converter that publishes while we read deletes the graphs of the manifest that we have just read. Reading anew then
 # finds the new one; more than a few such accidents in a row are none.
 _ATTEMPTS = 5
+# A hundred times what detectors of these kinds have; what is larger is none, and would fill the memory.
+_MANIFEST_BYTES = 1 << 20
+_GRAPH_BYTES = 64 << 20
 
 
 class Bundle(NamedTuple):
@@ -71,9 +74,11 @@ def _checked_bytes(folder: Path, stage: Stage, file: File) -> bytes:
     if digest != file.sha256:
         raise _refused(folder, file.file, f"SHA-256 is {digest}, the manifest says {file.sha256}")
     try:
-        opsets = opset.imported(data)
+        opsets, external = graph.opsets(data), graph.has_external_data(data)
     except ValueError as error:
         raise _refused(folder, file.file, f"not an ONNX file: {error}") from None
+    if external:
+        raise _refused(folder, file.file, "it keeps numbers in other files")
     if opsets != {"": stage.opset}:
         raise _refused(folder, file.file, f"it asks for operator sets {opsets}, the manifest says {stage.opset}")
     return data
@@ -84,9 +89,17 @@ def _bytes(folder: Path, name: str) -> bytes:
     try:
         if path.exists() and not path.is_file():  # a pipe would keep its reader waiting for ever
             raise _refused(folder, name, "not a regular file")
-        return path.read_bytes()
+        # Links within the models folder are how Kubernetes mounts it.
+        if not path.resolve().is_relative_to(folder.parent.resolve()):
+            raise _refused(folder, name, "it leads outside the models folder")
+        most = _MANIFEST_BYTES if name == manifest.FILE_NAME else _GRAPH_BYTES
+        with path.open("rb") as file:
+            data = file.read(most + 1)
     except OSError as error:
         raise _refused(folder, name, error.strerror or str(error)) from None
+    if len(data) > most:
+        raise _refused(folder, name, f"it has more than {most >> 20} MiB")
+    return data
 
 
 def _refused(folder: Path, name: str, reason: str) -> BundleRefused:

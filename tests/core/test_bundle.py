@@ -87,3 +87,25 @@ def test_a_bundle_published_while_it_is_read_is_read_again(tmp_path: Path, monke
 
     monkeypatch.setattr(manifest, "decode", publish_meanwhile)
     assert bundle.read(folder).manifest.threshold == 0.6
+
+
+def test_a_link_that_leads_outside_the_models_folder_is_refused_and_one_within_is_not(tmp_path: Path) -> None:
+    models, elsewhere = tmp_path / "models", tmp_path / "elsewhere"
+    bundles.write(elsewhere, "v1")
+    models.mkdir()
+    (models / "v1").symlink_to(elsewhere / "v1")
+    with pytest.raises(BundleRefused, match=r"bundle v1: manifest\.json: it leads outside the models folder"):
+        bundle.read(models / "v1")
+    (models / "v1").unlink()
+    (elsewhere / "v1").rename(models / "..data")  # as Kubernetes mounts a volume
+    (models / "v1").symlink_to("..data")
+    assert bundle.read(models / "v1").manifest.version == "v1"
+
+
+@pytest.mark.parametrize("what", ["manifest.json", "stage1-network-*.onnx"])
+def test_a_file_that_would_fill_the_memory_is_not_read(tmp_path: Path, what: str) -> None:
+    (file,) = bundles.write(tmp_path).glob(what)
+    with file.open("r+b") as opened:
+        opened.truncate(1 << 40)  # a hole, which takes no room on the disk
+    with pytest.raises(BundleRefused, match=rf"{file.name}: it has more than \d+ MiB"):
+        bundle.read(tmp_path / "v1")

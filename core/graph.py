@@ -1,20 +1,37 @@
-"""The operator set that an ONNX file asks for, read from its bytes, since ONNX Runtime does not tell.
+"""What an ONNX file asks for, read from its bytes before ONNX Runtime sees it.
 
-The file is a protobuf message (onnx.proto, ModelProto); field 8, opset_import, holds a domain (field 1) and a version
-(field 2). Only the outermost fields are walked: the graph, which is nearly all of the file, is stepped over.
+The file is a protobuf message (onnx.proto, ModelProto). Of its fields those are walked of which something is wanted.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterator
 
-_OPSET_IMPORT, _DOMAIN, _VERSION = 8, 1, 2
+# Numbers of fields: of ModelProto, and of OperatorSetIdProto.
+_GRAPH, _OPSET_IMPORT, _FUNCTIONS = 7, 8, 25
+_DOMAIN, _VERSION = 1, 2
+# Of TensorProto. Either says that the numbers are in another file.
+_EXTERNAL_DATA, _DATA_LOCATION = 13, 14
+# What may hold tensors: by the message's name its fields and the messages that they are.
+_TENSORS: dict[str, dict[int, str]] = {
+    "model": {_GRAPH: "graph", _FUNCTIONS: "function"},
+    "graph": {1: "node", 5: "tensor", 15: "sparse_tensor"},
+    "function": {7: "node", 11: "attribute"},
+    "node": {5: "attribute"},
+    "attribute": {5: "tensor", 6: "graph", 10: "tensor", 11: "graph", 22: "sparse_tensor", 23: "sparse_tensor"},
+    "sparse_tensor": {1: "tensor", 2: "tensor"},
+}
+# Of graphs within graphs. Loops and conditions of real models need a few.
+_DEPTH = 32
 # Protobuf's wire types.
 _VARINT, _EIGHT_BYTES, _LENGTH_DELIMITED, _FOUR_BYTES = 0, 1, 2, 5
 
 
-def imported(model: bytes) -> dict[str, int]:
-    """Version by domain; ONNX's own domain is the empty one. Raises ValueError for what is no such message."""
+def opsets(model: bytes) -> dict[str, int]:
+    """The operator sets that it asks for: versions by domain, ONNX's own domain being the empty one.
+
+    Raises ValueError for what is no such message.
+    """
     found = {}
     for field, value in _fields(model):
         if field == _OPSET_IMPORT and isinstance(value, bytes):
@@ -24,6 +41,25 @@ def imported(model: bytes) -> dict[str, int]:
                 raise ValueError("opset_import is damaged")
             found[domain.decode()] = version
     return found
+
+
+def has_external_data(model: bytes) -> bool:
+    """Whether it would have ONNX Runtime read other files. Raises ValueError likewise."""
+    return _has_external_data(model, "model", _DEPTH)
+
+
+def _has_external_data(message: bytes, kind: str, depth: int) -> bool:
+    if depth == 0:
+        raise ValueError("it is nested too deeply")
+    for field, value in _fields(message):
+        if kind == "tensor":
+            if field == _EXTERNAL_DATA or (field == _DATA_LOCATION and value != 0):
+                return True
+            continue
+        within = _TENSORS[kind].get(field)
+        if within is not None and isinstance(value, bytes) and _has_external_data(value, within, depth - 1):
+            return True
+    return False
 
 
 def _fields(message: bytes) -> Iterator[tuple[int, int | bytes]]:
