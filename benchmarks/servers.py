@@ -77,12 +77,14 @@ def apart(*servers: Running) -> Iterator[None]:
 
 
 @contextmanager
-def started(command: Sequence[str], port: int, folder: Path = ROOT, ready: str = "/readyz") -> Iterator[Running]:
+def started(
+    command: Sequence[str], port: int, folder: Path = ROOT, ready: str = "/readyz", **variables: str
+) -> Iterator[Running]:
     """Run a command in a folder until the path `ready` answers 200, and end it afterwards. Raises LoadError."""
     # Where compiled code may not be kept, a start is mostly compiling.
     environ = {name: value for name, value in os.environ.items() if name != "PYTHONDONTWRITEBYTECODE"}
     began = time.perf_counter()
-    process = subprocess.Popen(command, cwd=folder, env=environ)  # noqa: S603 - what benchmarks start is theirs
+    process = subprocess.Popen(command, cwd=folder, env=environ | variables)  # noqa: S603 - what benchmarks start is theirs
     try:
         _wait(process, port, began, message(ready))
         yield Running(process, port, time.perf_counter() - began)
@@ -133,7 +135,8 @@ def server(
         own = ["--port", str(port), "--log-level", "error"]
         own += [] if workers is None else ["--workers", str(workers)]
         own += ["--state-url", f"sqlite:///{folder.absolute()}/state.db", "--journals", str(folder.absolute() / "j")]
-        with started([python, "-m", "server", *own, *flags], port, tree) as running:
+        audit = str(folder.absolute() / "audit.jsonl")
+        with started([python, "-m", "server", *own, *flags], port, tree, REVERSAL_AUDIT=audit) as running:
             yield running
 
 

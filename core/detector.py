@@ -198,19 +198,23 @@ class Detector:
             )
         return Prediction(manifest.version, decision, warnings, spent)
 
+    def trouble(self) -> str | None:
+        """Run every graph, for one window and for several; returns why one fails on what any version can answer."""
+        try:
+            for runner in filter(None, (self._stage1, self._stage2)):
+                for batch in (1, 8):
+                    self._try(runner, batch)
+        except ModelUnavailable as error:
+            return str(error)
+        return None
+
     def _warm_up(self) -> None:
         """Run every graph once, for one window and for several, so that the first request finds memory allocated.
 
         A graph's declared shape is not yet what it answers, so that is checked here too.
         """
-        for runner in (self._stage1, self._stage2):
-            if runner is None:
-                continue
-            try:
-                for batch in (1, 8):
-                    self._try(runner, batch)
-            except ModelUnavailable as error:
-                raise BundleRefused(f"bundle {self.manifest.version}: warm-up: {error}") from error
+        if (trouble := self.trouble()) is not None:
+            raise BundleRefused(f"bundle {self.manifest.version}: warm-up: {trouble}")
         # Whatever its answer: this makes the weights by which features are computed.
         self.predict([CandleWindows(Candles(np.ones((5, self.recommended_candles))))])
 

@@ -98,3 +98,19 @@ class StoreUnavailable(ServiceError):
 
     def __str__(self) -> str:
         return self.cause or self.message
+
+
+class Overloaded(ServiceError):
+    """As many requests are in hand as may be. `retry_after`: whole seconds in which they should be done."""
+
+    code = "OVERLOADED"
+
+    def __init__(self, message: str, retry_after: int) -> None:
+        super().__init__(message)
+        self.retry_after = retry_after
+
+
+class DeadlineExceeded(ServiceError):
+    """The time that the request had was over before its work began."""
+
+    code = "DEADLINE_EXCEEDED"

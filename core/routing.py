@@ -1,11 +1,11 @@
-"""Who answers a question, and who stands in for a version that cannot."""
+"""Who is to answer a question."""
 
 from __future__ import annotations
 
 from typing import NamedTuple
 
 from core.assignment import assign
-from core.detector import Detector, Prediction
+from core.detector import Detector
 from core.errors import ModelUnavailable, UnknownVersion
 from core.experiments import Experiment, Variant
 from core.serving import Serving
@@ -15,7 +15,7 @@ from core.windows import WindowSource
 class Question(NamedTuple):
     """What a request asks for. `version` is the one that it names; `user` is null where none was given.
 
-    since: when it came, of time.perf_counter.
+    since: when it came. until: from when on nobody waits for the answer. Both of time.perf_counter.
     """
 
     pair: str
@@ -24,6 +24,7 @@ class Question(NamedTuple):
     user: str | None
     source: WindowSource
     since: float
+    until: float
 
 
 class Assigned(NamedTuple):
@@ -69,13 +70,3 @@ def detector_for(serving: Serving, route: Route) -> Detector:
             raise
         # Nobody sent that name, so no body is to blame for it.
         raise ModelUnavailable(f"version {route.version} is not loaded") from None
-
-
-def stand_in(serving: Serving, route: Route, source: WindowSource) -> Prediction | None:
-    """The answer of the first version of the fallback order, other than the first choice, that has one."""
-    for version in serving.order:
-        if version != route.version:
-            (outcome,) = serving.detectors[version].predict([source])
-            if isinstance(outcome, Prediction):
-                return outcome
-    return None

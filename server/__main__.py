@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gc
+import ipaddress
 import logging
 import os
 import shutil
@@ -14,6 +15,7 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 # Each is read when its library is imported. Our matrices are too small to split between threads.
 os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
@@ -23,6 +25,7 @@ os.environ["ORT_DISABLE_TELEMETRY"] = "1"
 gc.disable()
 
 from server.settings import Settings, SettingsError, read, unknown_variables  # noqa: E402 - after gc.disable
+from server.tls import Certificate  # noqa: E402
 
 log = logging.getLogger("server")
 
@@ -41,7 +44,11 @@ def main() -> int:
     for name in unknown_variables(os.environ):
         log.warning("%s is set, but there is no such setting", name)
     try:
+        _check_security(settings)
         sockets = _listen(settings.host, settings.port)
+    except SettingsError as error:
+        sys.stderr.write(f"{error}\n")
+        return 2
     except (OSError, UnicodeError) as error:  # the latter for a host name that cannot be looked up
         reason = getattr(error, "strerror", None) or error
         sys.stderr.write(f"cannot listen on {settings.host}:{settings.port}: {reason}\n")
@@ -110,11 +117,39 @@ def _without_certificates() -> Iterator[None]:
             os.environ[name] = given
 
 
+def _check_security(settings: Settings) -> None:
+    """Raise SettingsError for tokens or a certificate that cannot be read, or an open door."""
+    try:
+        known = settings.tokens
+    except (OSError, UnicodeDecodeError) as error:
+        raise SettingsError(f"the tokens cannot be read: {error}") from None
+    if (settings.tls_certificate is None) != (settings.tls_key is None):
+        raise SettingsError("REVERSAL_TLS_CERTIFICATE and REVERSAL_TLS_KEY are set together or not at all")
+    if settings.tls_certificate is not None and settings.tls_key is not None:
+        try:
+            Certificate(settings.tls_certificate, settings.tls_key)
+        except OSError as error:
+            raise SettingsError(f"the certificate {settings.tls_certificate} cannot be used: {error}") from None
+    addresses = {address[0] for *_, address in _addresses(settings.host, settings.port)}
+    reachable = [
+        address for address in addresses if not ipaddress.ip_address(str(address).partition("%")[0]).is_loopback
+    ]
+    if reachable and not known and not settings.insecure:
+        raise SettingsError(
+            f"{settings.host} is reachable from other machines, and there are no tokens: set REVERSAL_API_TOKEN and"
+            " REVERSAL_ADMIN_TOKEN, or REVERSAL_INSECURE=1 where whoever reaches the port may do everything"
+        )
+
+
+def _addresses(host: str, port: int) -> list[Any]:
+    """What there is to listen on, as getaddrinfo gives it. Raises OSError or UnicodeError."""
+    return list(dict.fromkeys(socket.getaddrinfo(host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)))
+
+
 def _listen(host: str, port: int) -> list[socket.socket]:
     """A listening socket for each address of the host, all on one port."""
-    found = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)
     sockets: list[socket.socket] = []
-    for family, _, _, _, address in dict.fromkeys(found):
+    for family, _, _, _, address in _addresses(host, port):
         wanted = (address[0], sockets[0].getsockname()[1] if sockets else port, *address[2:])
         listening = socket.socket(family, socket.SOCK_STREAM)
         listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)

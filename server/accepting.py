@@ -10,6 +10,8 @@ import asyncio
 import logging
 import mmap
 import socket
+import ssl
+from contextlib import suppress
 from typing import Any
 
 from aiohttp import web
@@ -27,6 +29,8 @@ _MORE = 16
 _FORGOTTEN_SECONDS = 0.002
 # As asyncio does when descriptors run out.
 _EXHAUSTED_SECONDS = 1.0
+# A TLS handshake takes two round trips.
+_HANDSHAKE_SECONDS = 10.0
 
 
 class Connections:
@@ -44,6 +48,10 @@ class Connections:
         """It accepts nothing more."""
         self._counts[worker % _SLOTS] = 0
 
+    def anybody(self) -> bool:
+        """Whether there is a worker that accepts."""
+        return any(self._counts)
+
     def is_least(self, worker: int) -> bool:
         """Whether nobody has fewer, by more than a few of many."""
         least = min(filter(None, self._counts), default=0)
@@ -53,8 +61,16 @@ class Connections:
 class Site(web.BaseSite):
     """A listening socket of which this worker takes what is for it, and the rest if nobody else does in time."""
 
-    def __init__(self, runner: web.BaseRunner, listening: socket.socket, connections: Connections, worker: int) -> None:
+    def __init__(
+        self,
+        runner: web.BaseRunner,
+        listening: socket.socket,
+        connections: Connections,
+        worker: int,
+        tls: ssl.SSLContext | None = None,
+    ) -> None:
         super().__init__(runner)
+        self._tls = tls
         if runner.server is None:
             raise RuntimeError("the runner has not been set up")
         self._protocols = runner.server
@@ -87,12 +103,19 @@ class Site(web.BaseSite):
         self._loop.add_reader(self._listening, self._accept)
 
     async def stop(self) -> None:
-        """Leave what comes to the others."""
+        """Leave what comes to the others. Who is the last one takes what has come, which closing would reset."""
         self._loop.remove_reader(self._listening)
         if self._again is not None:
             self._again.cancel()
         self._stopped = True
         self._connections.forget(self._worker)
+        if not self._connections.anybody():
+            with suppress(OSError):  # all have been taken, or no more can be
+                while True:
+                    self._take()
+        self._listening.close()
+        if self._opening:  # aiohttp does not know of them yet
+            await asyncio.wait(self._opening)
         await super().stop()
 
     def _tell(self) -> None:
@@ -107,14 +130,13 @@ class Site(web.BaseSite):
         self._tell()
         while looks == 0 or self._connections.is_least(self._worker):
             try:
-                connection, _ = self._listening.accept()
+                self._take()
             except (BlockingIOError, InterruptedError, ConnectionAbortedError):  # another worker was quicker
                 return
             except OSError as error:
                 log.error("no connection can be accepted: %s", error)
                 self._pause(_EXHAUSTED_SECONDS, _LOOKS)
                 return
-            self._open(connection)
             self._tell()
         self._pause(_LOOK_SECONDS, looks - 1)
 
@@ -126,12 +148,20 @@ class Site(web.BaseSite):
         self._loop.add_reader(self._listening, self._accept)
         self._accept(looks)
 
-    def _open(self, connection: socket.socket) -> None:
+    def _take(self) -> None:
+        connection, _ = self._listening.accept()
         connection.setblocking(False)
         protocol = self._protocols()
-        opening = self._loop.create_task(self._loop.connect_accepted_socket(lambda: protocol, connection))
+        opening = self._loop.create_task(self._connect(protocol, connection))
         self._opening[opening] = protocol
         opening.add_done_callback(self._opened)
+
+    async def _connect(self, protocol: web.RequestHandler, connection: socket.socket) -> None:
+        # uvloop refuses a time for the handshake where there is none.
+        seconds = None if self._tls is None else _HANDSHAKE_SECONDS
+        await self._loop.connect_accepted_socket(
+            lambda: protocol, connection, ssl=self._tls, ssl_handshake_timeout=seconds
+        )
 
     def _opened(self, opening: asyncio.Task[object]) -> None:
         del self._opening[opening]

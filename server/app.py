@@ -8,13 +8,35 @@ from pathlib import Path
 from aiohttp import web
 
 from core.batching import Batcher
+from core.breaker import Breaker
 from core.journal import Journal
 from core.registry import Registry
 from core.repository import Repository
 from server import lifecycle
+from server.access import Access
+from server.admission import Admission
 from server.clock import Clock
-from server.errors import errors
-from server.keys import BATCHER, CLOCK, JOURNAL, LINK, METRICS, PREDICTOR, REGISTRY, SETTINGS, SHADOW
+from server.draining import Draining, last_answers
+from server.errors import Refusals, errors
+from server.headers import preflight, preparing
+from server.keys import (
+    ACCESS,
+    ADMISSION,
+    BATCH_ADMISSION,
+    BATCHER,
+    BREAKER,
+    CERTIFICATE,
+    CLOCK,
+    DRAINING,
+    JOURNAL,
+    LINK,
+    METRICS,
+    PREDICTOR,
+    REFUSALS,
+    REGISTRY,
+    SETTINGS,
+    SHADOW,
+)
 from server.link import Link
 from server.metrics import Metrics
 from server.predictor import Predictor
@@ -22,11 +44,14 @@ from server.routes import ROUTES
 from server.schemas import MAX_BODY
 from server.settings import Settings
 from server.shadow import Shadow
+from server.tls import Certificate
 
 # Exposures that wait in memory while the journal cannot be written: some 5 MB.
 MEMORY_RECORDS = 10_000
 # Requests that run together. A window takes no less time in a larger run, and the first would wait for the last.
 MOST_TOGETHER = 32
+# Of batches in hand, for each that is allowed of predictions: a body may have 32 MiB.
+BATCHES = 1 / 32
 
 
 def make_app(settings: Settings, keeper: Path) -> web.Application:
@@ -34,18 +59,29 @@ def make_app(settings: Settings, keeper: Path) -> web.Application:
 
     Nothing is loaded before it starts.
     """
-    app = web.Application(middlewares=[errors], client_max_size=MAX_BODY)
-    app[SETTINGS] = settings
-    app[CLOCK] = Clock(settings.timezone)
+    draining, clock = Draining(), Clock(settings.timezone)
+    refusals = Refusals(clock)
+    origins = settings.cors_origins
+    middlewares = [last_answers(draining), *([preflight(origins)] if origins else []), errors(refusals)]
+    app = web.Application(middlewares=middlewares, client_max_size=MAX_BODY)
+    app.on_response_prepare.append(preparing(origins))
+    app[ACCESS] = Access(settings.tokens)
+    app[SETTINGS], app[DRAINING], app[CLOCK], app[REFUSALS] = settings, draining, clock, refusals
     registry = app[REGISTRY] = Registry(Repository(settings.models))
-    app[LINK] = Link(keeper, registry)
+    app[LINK] = Link(keeper, registry, draining)
     metrics = app[METRICS] = Metrics(multiprocess="PROMETHEUS_MULTIPROC_DIR" in os.environ)
     journal = app[JOURNAL] = Journal(
         settings.journal_folder, bound_bytes=settings.journals_mib << 20, memory_records=MEMORY_RECORDS
     )
     shadow = app[SHADOW] = Shadow(lambda: registry.serving, journal, metrics)
-    predictor = app[PREDICTOR] = Predictor(journal, metrics, shadow)
+    breaker = app[BREAKER] = Breaker()
+    predictor = app[PREDICTOR] = Predictor(journal, metrics, shadow, breaker)
     app[BATCHER] = Batcher(lambda questions: predictor.predict(registry.serving, questions), MOST_TOGETHER)
+    app[ADMISSION] = Admission(settings.max_in_flight)
+    app[BATCH_ADMISSION] = Admission(max(1, round(settings.max_in_flight * BATCHES)))
+    if settings.tls_certificate is not None and settings.tls_key is not None:
+        app[CERTIFICATE] = Certificate(settings.tls_certificate, settings.tls_key)
+        app.cleanup_ctx.append(lifecycle.certificate)
     app.cleanup_ctx.extend((lifecycle.records, lifecycle.link))
     app.add_routes(ROUTES)
     return app

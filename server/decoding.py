@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import struct
 from collections.abc import Iterable
 from itertools import chain
@@ -37,8 +38,8 @@ _features_decoder = msgspec.json.Decoder(Matrix | StageFeatures)
 _FIELDS = 5  # open, high, low, close, volume: those of a Candle but its timestamp
 
 
-def prediction(body: bytes | msgspec.Raw, since: float) -> Question:
-    """Decode the body of /reversal/predict, or a batch's item, that came at `since`.
+def prediction(body: bytes | msgspec.Raw, since: float, until: float = math.inf) -> Question:
+    """Decode the body of /reversal/predict, or a batch's item, that came at `since` and is awaited `until`.
 
     Raises MalformedJson or InvalidInput.
     """
@@ -48,7 +49,7 @@ def prediction(body: bytes | msgspec.Raw, since: float) -> Question:
         source: WindowSource = _candle_windows(request.data)
     else:
         source = _given_windows(request.features, request, "features")
-    return Question(request.pair, request.timeframe or DEFAULT_TIMEFRAME, request.version, user, source, since)
+    return Question(request.pair, request.timeframe or DEFAULT_TIMEFRAME, request.version, user, source, since, until)
 
 
 def comparison(body: bytes) -> CompareRequest:

@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 import logging
+from typing import NamedTuple
 
 from aiohttp import web
-from aiohttp.typedefs import Handler
+from aiohttp.typedefs import Handler, Middleware
 
-from core.errors import ServiceError
+from core.errors import Overloaded, ServiceError
 from server.answers import failure
-from server.clock import Moment
-from server.keys import CLOCK
+from server.clock import Clock
 from server.schemas import MAX_BODY
+from server.throttle import Throttle
 
 log = logging.getLogger(__name__)
 
@@ -48,6 +49,8 @@ class PayloadTooLarge(ServiceError):
 
 STATUS = {
     "MALFORMED_JSON": 400,
+    "UNAUTHORIZED": 401,
+    "FORBIDDEN": 403,
     "NOT_FOUND": 404,
     "UNKNOWN_VERSION": 404,
     "UNKNOWN_EXPERIMENT": 404,
@@ -57,12 +60,17 @@ STATUS = {
     "UNSUPPORTED_MEDIA_TYPE": 415,
     "VALIDATION_ERROR": 422,
     "INSUFFICIENT_DATA": 422,
+    "RATE_LIMITED": 429,
     "MODEL_UNAVAILABLE": 503,
     "STORE_UNAVAILABLE": 503,
+    "OVERLOADED": 503,
+    "DEADLINE_EXCEEDED": 504,
     "INTERNAL": 500,
 }
 _UNPROCESSABLE = 422
 _UNAVAILABLE = 503
+# Of those of the same code and path one is logged in so many seconds; /metrics counts all of them.
+_LOG_SECONDS = 1.0
 
 
 def status_of(error: ServiceError) -> int:
@@ -73,42 +81,63 @@ def status_of(error: ServiceError) -> int:
     return _UNPROCESSABLE if error.details else STATUS[error.code]
 
 
-@web.middleware
-async def errors(request: web.Request, handler: Handler) -> web.StreamResponse:
-    """Turn every failure into the envelope. A known error tells its text, an unknown one only that it happened."""
-    try:
-        return await handler(request)
-    except ServiceError as error:
-        return _answer(request, error)
-    except web.HTTPException as error:
-        known = _known(request, error)
-        if known is None:
-            raise
-        response = _answer(request, known)
-        if "Allow" in error.headers:
-            response.headers["Allow"] = error.headers["Allow"]
-        return response
-    except Exception as error:  # noqa: BLE001 - it is logged
-        return _answer(request, unforeseen(error, f"{request.method} {request.path}"))
+class Refused(NamedTuple):
+    """The answer to a request that failed. retry_after: seconds, where it is worth asking again then."""
+
+    code: str
+    status: int
+    body: bytes
+    retry_after: int | None
+
+    @property
+    def headers(self) -> dict[str, str]:
+        """Those that belong to it alone."""
+        return {} if self.retry_after is None else {"Retry-After": str(self.retry_after)}
 
 
-def _answer(request: web.Request, error: ServiceError) -> web.Response:
-    status, body = refuse(error, f"{request.method} {request.path}", request.app[CLOCK].now())
-    return web.Response(body=body, status=status, content_type="application/json")
+class Refusals:
+    """How failures are answered, and what the log tells of them."""
+
+    def __init__(self, clock: Clock) -> None:
+        self._clock = clock
+        self._throttle = Throttle(_LOG_SECONDS)
+
+    def answer(self, error: Exception, where: str) -> Refused:
+        """A known error tells its text, an unknown one only that it happened. `where`: method and path."""
+        if isinstance(error, ServiceError):
+            known = error
+        else:
+            log.error("%s failed", where, exc_info=error)
+            known = ServiceError("internal error, see the service's log")
+        status = status_of(known)
+        # Whoever reads the log at night must not have to ask the client, nor to search it among thousands of others.
+        if status == _UNAVAILABLE and self._throttle.passes(f"{known.code} {where}"):
+            log.warning("%s: %s", where, known)
+        retry_after = known.retry_after if isinstance(known, Overloaded) else None
+        return Refused(known.code, status, failure(known, self._clock.now()), retry_after)
 
 
-def unforeseen(error: Exception, where: str) -> ServiceError:
-    """Log a mistake of ours; what the client is told of it. `where`: method and path."""
-    log.error("%s failed", where, exc_info=error)
-    return ServiceError("internal error, see the service's log")
+def errors(refusals: Refusals) -> Middleware:
+    """Turn every failure into the envelope."""
 
+    def answer(request: web.Request, error: Exception, **headers: str) -> web.Response:
+        refused = refusals.answer(error, f"{request.method} {request.path}")
+        given = {"Content-Type": "application/json"} | refused.headers | headers
+        return web.Response(body=refused.body, status=refused.status, headers=given)
 
-def refuse(error: ServiceError, where: str, now: Moment) -> tuple[int, bytes]:
-    """The status and the body of the answer to a request that failed. `where`: its method and path."""
-    status = status_of(error)
-    if status == _UNAVAILABLE:  # whoever reads the log at night must not have to ask the client
-        log.warning("%s: %s", where, error)
-    return status, failure(error, now)
+    @web.middleware
+    async def middleware(request: web.Request, handler: Handler) -> web.StreamResponse:
+        try:
+            return await handler(request)
+        except web.HTTPException as error:
+            known = _known(request, error)
+            if known is None:
+                raise
+            return answer(request, known, **({"Allow": error.headers["Allow"]} if "Allow" in error.headers else {}))
+        except Exception as error:  # noqa: BLE001 - it is logged
+            return answer(request, error)
+
+    return middleware
 
 
 def _known(request: web.Request, error: web.HTTPException) -> ServiceError | None:

@@ -14,33 +14,53 @@ from typing import Any
 from aiohttp import HttpVersion11, StreamReader, web
 from aiohttp.http_parser import RawRequestMessage
 from aiohttp.web_protocol import RequestHandler
+from aiohttp.web_request import BaseRequest
 
-from core.errors import ServiceError
-from server.errors import refuse, unforeseen
+from core.errors import Overloaded
+from server.access import Level
+from server.deadline import deadline
 from server.handlers.body import check_text
 from server.handlers.predict import ENDPOINTS, Inquiry, answer, inquire
-from server.keys import BATCHER, CLOCK, METRICS
+from server.headers import SECURITY
+from server.keys import ACCESS, ADMISSION, BATCHER, CLOCK, DRAINING, METRICS, REFUSALS, SETTINGS
 from server.predictor import Result
 
-_ANSWER = b"""\
+# From the first byte of a request's head to its last.
+HEAD_SECONDS = 10.0
+
+# Who is refused is heard again at once, if silence would be as short as this.
+_HEARD_SECONDS = 0.002
+
+_SECURITY = "".join(f"{name}: {value}\r\n" for name, value in SECURITY.items()).encode()
+_ANSWER = (
+    b"""\
 HTTP/1.1 200 OK\r
 Content-Type: application/json\r
 Content-Length: %d\r
 Date: %b\r
 Server-Timing: %b\r
-\r
+"""
+    + _SECURITY
+    + b"""\r
 %b"""
+)
 _REFUSAL = b"""\
 HTTP/1.1 %d %b\r
 Content-Type: application/json\r
 Content-Length: %d\r
 Date: %b\r
-\r
+%b\r
 %b"""
 
 
 class ExpressRunner(web.AppRunner):
     """Runs an application whose connections have the express way."""
+
+    @property
+    def in_hand(self) -> int:
+        """How many requests are being answered."""
+        connections = self.server.connections if self.server is not None else ()
+        return sum(isinstance(each, _Handler) and each.in_hand for each in connections)
 
     async def _make_server(self) -> web.Server:
         return _Server(self.app, await super()._make_server())
@@ -85,33 +105,60 @@ class _Parser:
 class _Handler(RequestHandler):
     """One connection. It is what the batcher answers to: at most one request of it goes the express way at a time."""
 
-    __slots__ = ("_app", "_busy", "_held", "_inquiry", "_path")
+    __slots__ = ("_app", "_busy", "_cutting", "_held", "_inquiry", "_others", "_path", "_taken")
 
     def __init__(self, app: web.Application, server: web.Server, **options: Any) -> None:  # noqa: ANN401 - aiohttp's
         super().__init__(server, **options)
         self._parser = _Parser(self._parser, self._take)  # type: ignore[assignment] # it does what that does
         self._app = app
         self._busy = False  # with a request on the express way
+        self._taken = False  # whether what came last was one
+        self._others = 0  # requests that went aiohttp's way and have no answer yet
         self._path: str
         self._inquiry: Inquiry
         self._held = b""  # what has come since
+        self._cutting: asyncio.TimerHandle | None = None  # for a head that does not come
+
+    @property
+    def in_hand(self) -> bool:
+        """Whether a request of it is being answered, on either way."""
+        return self._busy or self._others > 0
 
     def data_received(self, data: bytes) -> None:
         """Bytes have come. Those that follow a request on the express way wait for its answer, as order demands."""
-        if not self._busy:
-            super().data_received(data)
-        elif data:  # aiohttp calls this with nothing, to go on with what it has
-            self._held += data
-            self._pause_reading_for_buffer()
+        if self._busy:
+            if data:  # aiohttp calls this with nothing, to go on with what it has
+                self._held += data
+                self._pause_reading_for_buffer()
+            return
+        self._taken = False
+        before = self._request_count
+        super().data_received(data)
+        came = self._request_count - before
+        self._others += came
+        if came or self._taken:
+            if self._cutting is not None:
+                self._cutting.cancel()
+                self._cutting = None
+        elif data and self._cutting is None and not self._others:  # a head has begun
+            self._cutting = self._loop.call_later(HEAD_SECONDS, self.force_close)
+
+    async def finish_response(
+        self, request: BaseRequest, resp: web.StreamResponse, start_time: float | None
+    ) -> tuple[web.StreamResponse, bool]:
+        """Write the answer to one of the others."""
+        try:
+            return await super().finish_response(request, resp, start_time)
+        finally:
+            self._others -= 1
 
     def _take(self, message: RawRequestMessage, body: StreamReader) -> bool:
         """Whether a request goes the express way. On that the connection must be idle, and the request whole."""
-        idle = self._waiter is not None and not self._waiter.done() and not self._messages
         endpoint = ENDPOINTS.get(message.path)
         headers = message.headers
         if (
             endpoint is None
-            or not idle
+            or self._others
             or not body.is_eof()
             or message.method != "POST"
             or message.version != HttpVersion11
@@ -119,19 +166,42 @@ class _Handler(RequestHandler):
             or headers.get("Content-Type", "application/json") != "application/json"
             or "Content-Encoding" in headers
             or "Expect" in headers
+            or "Origin" in headers
             or self._paused  # it does not read its answers
+            or self._app[DRAINING].closing
+            or not self._app[ACCESS].allows(headers, Level.API)
         ):
             return False
-        self._busy = True
+        app = self._app
+        self._busy = self._taken = True
         self._path = message.path
+        text = body.read_nowait()
         try:
-            text = body.read_nowait()
+            app[ADMISSION].enter()
+        except Overloaded as error:
+            self._refuse(error)
+            if (seconds := app[ADMISSION].patience) > _HEARD_SECONDS:
+                self._pause_reading_for_buffer()
+                self._loop.call_later(seconds, self._resume_reading_for_buffer)
+            return True
+        try:
+            until = deadline(headers, app[SETTINGS].request_timeout_ms)
             check_text(text)
-            self._inquiry = inquire(text, endpoint)
-            self._app[BATCHER].ask_for(self._inquiry.question, self)
+            self._inquiry = inquire(text, endpoint, until)
+            app[BATCHER].ask_for(self._inquiry.question, self)
         except Exception as error:  # noqa: BLE001 - it is answered
             self.set_exception(error)
         return True
+
+    def connection_lost(self, exc: BaseException | None) -> None:
+        """The client has gone, and whoever has its question finds it cancelled."""
+        if self._cutting is not None:
+            self._cutting.cancel()
+        if self._busy:
+            self._busy = False
+            self._app[ADMISSION].leave()
+            self._app[METRICS].abandoned.inc()
+        super().connection_lost(exc)
 
     def cancelled(self) -> bool:
         """Whether the client has gone."""
@@ -144,17 +214,21 @@ class _Handler(RequestHandler):
         except Exception as error:  # noqa: BLE001 - it is answered
             self.set_exception(error)
         else:
+            self._app[ADMISSION].leave()
             self._write(_ANSWER % (len(body), now.http.encode(), timing.encode(), body))
 
     def set_exception(self, error: Exception) -> None:
         """Answer that it failed."""
-        where = f"POST {self._path}"
-        known = error if isinstance(error, ServiceError) else unforeseen(error, where)
-        self._app[METRICS].errors[(known.code,)].inc()
-        now = self._app[CLOCK].now()
-        status, body = refuse(known, where, now)
-        phrase = HTTPStatus(status).phrase.encode()
-        self._write(_REFUSAL % (status, phrase, len(body), now.http.encode(), body))
+        self._app[ADMISSION].leave()
+        self._refuse(error)
+
+    def _refuse(self, error: Exception) -> None:
+        refused = self._app[REFUSALS].answer(error, f"POST {self._path}")
+        self._app[METRICS].errors[(refused.code,)].inc()
+        phrase = HTTPStatus(refused.status).phrase.encode()
+        headers = _SECURITY + "".join(f"{name}: {value}\r\n" for name, value in refused.headers.items()).encode()
+        size, date = len(refused.body), self._app[CLOCK].now().http.encode()
+        self._write(_REFUSAL % (refused.status, phrase, size, date, headers, refused.body))
 
     def _write(self, text: bytes) -> None:
         self._busy = False

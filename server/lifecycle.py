@@ -9,7 +9,19 @@ from contextlib import suppress
 
 from aiohttp import web
 
-from server.keys import JOURNAL, LINK, METRICS, REGISTRY, SETTINGS, SHADOW
+from core.breaker import RETRY_SECONDS
+from server.keys import (
+    ADMISSION,
+    BATCH_ADMISSION,
+    BREAKER,
+    CERTIFICATE,
+    JOURNAL,
+    LINK,
+    METRICS,
+    REGISTRY,
+    SETTINGS,
+    SHADOW,
+)
 
 log = logging.getLogger(__name__)
 
@@ -18,13 +30,21 @@ REFRESH_SECONDS = 1.0
 
 async def records(app: web.Application) -> AsyncIterator[None]:
     """What is recorded of predictions. At the end shadow scores are finished and the journal is closed."""
-    refreshing = asyncio.create_task(_refresh(app))
+    tasks = [asyncio.create_task(step(app)) for step in (_refresh, _retry)]
     yield
-    await _end(refreshing)
+    for task in tasks:
+        await _end(task)
     await app[SHADOW].close()
     lost = await asyncio.to_thread(app[JOURNAL].close)
     if lost:
         log.error("%d exposures were answered and could not be recorded: %s", lost, app[JOURNAL].error)
+
+
+async def certificate(app: web.Application) -> AsyncIterator[None]:
+    """Read the certificate again when it changes."""
+    following = asyncio.create_task(app[CERTIFICATE].follow())
+    yield
+    await _end(following)
 
 
 async def link(app: web.Application) -> AsyncIterator[None]:
@@ -51,8 +71,20 @@ async def _refresh(app: web.Application) -> None:
         while not journal.retry() and journal.waiting < waiting:  # piece by piece, with requests in between
             waiting = journal.waiting
             await asyncio.sleep(0)
-        app[METRICS].refresh(app[REGISTRY].serving, journal)
+        app[METRICS].refresh(app[REGISTRY].serving, journal, app[BREAKER])
+        for admission in (app[ADMISSION], app[BATCH_ADMISSION]):
+            admission.measure(REFRESH_SECONDS)
         await asyncio.sleep(REFRESH_SECONDS)
+
+
+async def _retry(app: web.Application) -> None:
+    """Try the versions that fail again and again."""
+    breaker = app[BREAKER]
+    while True:
+        await asyncio.sleep(RETRY_SECONDS / 2)
+        for detector in breaker.due():
+            if await asyncio.to_thread(breaker.retry, detector):
+                breaker.recovered(detector)
 
 
 async def _end(task: asyncio.Task[None]) -> None:

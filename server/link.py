@@ -14,8 +14,12 @@ from yarl import URL
 
 from core.errors import ServiceError, StoreUnavailable
 from core.registry import Prepared, Registry
+from server.draining import Draining
 from server.keeper.protocol import (
+    ADDRESS_HEADER,
+    CALLER_HEADER,
     MEMBERS_PATH,
+    Announce,
     Applied,
     Apply,
     Prepare,
@@ -42,9 +46,10 @@ PIECE_SECONDS = 60.0
 class Link:
     """One worker's connections to the keeper."""
 
-    def __init__(self, socket: Path, registry: Registry) -> None:
+    def __init__(self, socket: Path, registry: Registry, draining: Draining) -> None:
         self._socket = socket
         self._registry = registry
+        self._draining = draining
         self._prepared: dict[int, Prepared] = {}
         self._following = asyncio.Event()
         self._session: aiohttp.ClientSession | None = None
@@ -89,6 +94,9 @@ class Link:
     async def _obey(self, message: ToWorker) -> ToKeeper | None:
         if isinstance(message, Prepare):
             return await self._prepare(message)
+        if isinstance(message, Announce):
+            self._draining.announced = True
+            return None
         prepared = self._prepared.pop(message.change, None)
         # What could not be prepared, or comes too late, is not confirmed: that is all that is left to do.
         late = isinstance(message, Apply) and message.until is not None and time.monotonic() > message.until
@@ -110,9 +118,11 @@ class Link:
             return Ready(message.change, ServiceError.code, f"{type(error).__name__}, see the service's log")
         return Ready(message.change)
 
-    async def forward(self, request: web.Request, body: bytes) -> web.StreamResponse:
-        """Let the keeper answer a request, and pass its answer on as it comes. Raises StoreUnavailable."""
-        headers = {"Content-Type": request.headers["Content-Type"]} if "Content-Type" in request.headers else {}
+    async def forward(self, request: web.Request, body: bytes, caller: str) -> web.StreamResponse:
+        """Let the keeper answer a caller's request, and pass its answer on as it comes. Raises StoreUnavailable."""
+        headers = {CALLER_HEADER: caller, ADDRESS_HEADER: request.remote or ""}
+        if "Content-Type" in request.headers:
+            headers["Content-Type"] = request.headers["Content-Type"]
         url = f"http://keeper{request.raw_path}"
         if self._session is None:
             raise StoreUnavailable("the keeper is not connected")

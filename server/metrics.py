@@ -8,6 +8,7 @@ from prometheus_client import CollectorRegistry, Counter, Gauge, disable_created
 from prometheus_client.exposition import CONTENT_TYPE_PLAIN_0_0_4
 from prometheus_client.multiprocess import MultiProcessCollector
 
+from core.breaker import Breaker
 from core.experiments import VARIANTS
 from core.journal import Journal
 from core.serving import Serving
@@ -53,6 +54,7 @@ class Metrics:
         self.predictions = _Children(counter("predictions", "Predictions answered.", "version", "signal"))
         self.errors = _Children(counter("prediction_errors", "Requests and items refused or failed.", "code"))
         self.phases = PhaseMetrics(registry)
+        self.abandoned = counter("predictions_abandoned", "Requests dropped since their client had gone.")
         self.fallbacks = _Children(
             counter("fallbacks", "Predictions that `served_by` answered in place of `version`.", "version", "served_by")
         )
@@ -65,10 +67,13 @@ class Metrics:
         self._unrecorded_before = 0
         self._degraded = gauge("journal_degraded", "1 where a worker's journal cannot be written.", "livemax")
         self._active = _Children(gauge("active_version", "Workers in which it is active.", "livesum", "version"))
+        self._failing = _Children(
+            gauge("version_failing", "Workers in which others answer in its place.", "livesum", "version")
+        )
         for variant in VARIANTS:
             self.exposures[(variant,)].inc(0)
 
-    def refresh(self, serving: Serving, journal: Journal) -> None:
+    def refresh(self, serving: Serving, journal: Journal, breaker: Breaker) -> None:
         """Copy what others keep count of: to be called about once a second, in each worker."""
         for version in serving.detectors:
             _ = self._active[(version,)]
@@ -76,6 +81,8 @@ class Metrics:
                 self.predictions[version, signal].inc(0)
         for (version,), child in self._active.items():
             child.set(version == serving.active)
+        for version, detector in serving.detectors.items():
+            self._failing[(version,)].set(breaker.reason(detector) is not None)
         self._waiting.set(journal.waiting)
         self._degraded.set(journal.degraded)
         self._unrecorded.inc(journal.unrecorded - self._unrecorded_before)

@@ -9,13 +9,14 @@ from collections.abc import Sequence
 from typing import NamedTuple, TypeAlias
 
 from core.assignment import pseudonym
+from core.breaker import Breaker
 from core.decision import Signal
 from core.detector import Detector, Outcome, Prediction
-from core.errors import ModelUnavailable, ServiceError
+from core.errors import DeadlineExceeded, ModelUnavailable, ServiceError
 from core.experiments import Variant, now_micros
 from core.exposures import Exposure, Failure, Record, new_prediction_id
 from core.journal import Journal
-from core.routing import Assigned, Question, Route, detector_for, route, stand_in
+from core.routing import Assigned, Question, Route, detector_for, route
 from core.serving import Serving
 from server.metrics import Metrics
 from server.shadow import Shadow
@@ -41,19 +42,18 @@ Result: TypeAlias = Answered | ServiceError
 class Predictor:
     """Answers with what is served, falls back, and writes down exposures before anybody sees the answer."""
 
-    def __init__(self, journal: Journal, metrics: Metrics, shadow: Shadow) -> None:
+    def __init__(self, journal: Journal, metrics: Metrics, shadow: Shadow, breaker: Breaker) -> None:
         self._journal = journal
         self._metrics = metrics
         self._shadow = shadow
+        self._breaker = breaker
         self._throttle = Throttle()
 
     def predict(self, serving: Serving, questions: Sequence[Question]) -> list[Result]:
         """Answer each question, in order; raises no ServiceError."""
         routes = [route(serving, question.version, question.user) for question in questions]
-        results = [
-            self._result(serving, chosen, question, outcome)
-            for question, chosen, outcome in zip(questions, routes, _ask(serving, routes, questions), strict=True)
-        ]
+        outcomes = self._ask(serving, routes, questions)
+        results = self._results(serving, routes, questions, outcomes)
         if serving.experiment is not None:
             self._record(serving, routes, questions, results)
         answered: dict[tuple[str, Signal], int] = {}
@@ -65,21 +65,72 @@ class Predictor:
             self._metrics.predictions[key].inc(count)
         return results
 
-    def _result(self, serving: Serving, chosen: Route, question: Question, outcome: Outcome) -> Result:
-        if isinstance(outcome, Prediction):
-            return Answered(outcome)
-        # A version that was asked for by name is the one that the client wants, and a body that does not fit the
-        # first choice is the client's to mend.
-        if chosen.named or not isinstance(outcome, ModelUnavailable):
-            return outcome
-        prediction = stand_in(serving, chosen, question.source)
-        if prediction is None:
-            return outcome
-        wanted = str(chosen.version)
-        self._metrics.fallbacks[wanted, prediction.version].inc()
-        if self._throttle.passes(wanted):
-            log.warning("version %s stands in for %s: %s", prediction.version, wanted, outcome)
-        return Answered(prediction, outcome.message)
+    def _ask(self, serving: Serving, routes: Sequence[Route], questions: Sequence[Question]) -> list[Outcome]:
+        """The outcome of each first choice; those of the same version run together."""
+        outcomes: dict[int, Outcome] = {}
+        by_detector: dict[Detector, list[int]] = {}
+        now = time.perf_counter()
+        for i, chosen in enumerate(routes):
+            try:
+                if questions[i].until < now:
+                    raise DeadlineExceeded("the request's time was over before its turn came")
+                detector = detector_for(serving, chosen)
+                if not chosen.named and (reason := self._breaker.reason(detector)) is not None:
+                    raise ModelUnavailable(reason)
+                by_detector.setdefault(detector, []).append(i)
+            except ServiceError as error:
+                outcomes[i] = error
+        for detector, group in by_detector.items():
+            outcomes |= self._run(detector, group, questions)
+        return [outcomes[i] for i in range(len(routes))]
+
+    def _run(self, detector: Detector, group: Sequence[int], questions: Sequence[Question]) -> dict[int, Outcome]:
+        found = detector.predict([questions[i].source for i in group])
+        self._breaker.note(detector, found)
+        return dict(zip(group, found, strict=True))
+
+    def _results(
+        self, serving: Serving, routes: Sequence[Route], questions: Sequence[Question], outcomes: Sequence[Outcome]
+    ) -> list[Result]:
+        """The outcomes, or another version's where the first choice cannot answer."""
+        results: list[Result] = []
+        failed: list[int] = []
+        for i, outcome in enumerate(outcomes):
+            if isinstance(outcome, Prediction):
+                results.append(Answered(outcome))
+                continue
+            results.append(outcome)
+            # A version that was asked for by name is the one that the client wants, and a body that does not fit the
+            # first choice is the client's to mend.
+            if isinstance(outcome, ModelUnavailable) and not routes[i].named:
+                failed.append(i)
+        if failed:
+            self._stand_in(serving, routes, questions, failed, results)
+        return results
+
+    def _stand_in(
+        self,
+        serving: Serving,
+        routes: Sequence[Route],
+        questions: Sequence[Question],
+        failed: Sequence[int],
+        results: list[Result],
+    ) -> None:
+        """Put into `results` the answer of the first version of the fallback order that has one, if any has."""
+        for version in serving.order:
+            detector = serving.detectors[version]
+            if self._breaker.reason(detector) is not None:
+                continue
+            group = [i for i in failed if routes[i].version != version and not isinstance(results[i], Answered)]
+            for i, outcome in self._run(detector, group, questions).items() if group else ():
+                why = results[i]
+                if not isinstance(outcome, Prediction) or not isinstance(why, ModelUnavailable):
+                    continue
+                wanted = str(routes[i].version)
+                results[i] = Answered(outcome, why.message)
+                self._metrics.fallbacks[wanted, version].inc()
+                if self._throttle.passes(wanted):
+                    log.warning("version %s stands in for %s: %s", version, wanted, why)
 
     def _record(
         self,
@@ -112,20 +163,6 @@ class Predictor:
             self._metrics.exposures[(variant,)].inc(count)
         for exposure, question in shadowed:
             self._shadow.add(exposure, question.source)
-
-
-def _ask(serving: Serving, routes: Sequence[Route], questions: Sequence[Question]) -> list[Outcome]:
-    """The outcome of each first choice; those of the same version run together."""
-    outcomes: dict[int, Outcome] = {}
-    by_detector: dict[Detector, list[int]] = {}
-    for i, chosen in enumerate(routes):
-        try:
-            by_detector.setdefault(detector_for(serving, chosen), []).append(i)
-        except ServiceError as error:
-            outcomes[i] = error
-    for detector, group in by_detector.items():
-        outcomes |= zip(group, detector.predict([questions[i].source for i in group]), strict=True)
-    return [outcomes[i] for i in range(len(routes))]
 
 
 def _exposure(serving: Serving, assigned: Assigned, question: Question, result: Answered) -> Exposure:

@@ -1,38 +1,56 @@
-"""The table of endpoints."""
+"""The table of endpoints, and who may call them."""
 
 from __future__ import annotations
 
-from aiohttp import web
+from functools import wraps
 
+from aiohttp import web
+from aiohttp.typedefs import Handler
+
+from server.access import Level
 from server.handlers import batch, compare, health, metrics, models, predict
 from server.handlers.forward import forward
+from server.keys import ACCESS, CALLER
+
+
+def _guarded(handler: Handler, level: Level) -> Handler:
+    @wraps(handler)
+    async def guarded(request: web.Request) -> web.StreamResponse:
+        request[CALLER] = await request.app[ACCESS].check(request.headers, request.remote or "", level)
+        return await handler(request)
+
+    return guarded
+
+
+def _api(handler: Handler) -> Handler:
+    return _guarded(handler, Level.API)
+
+
+def _admin(handler: Handler) -> Handler:
+    return _guarded(handler, Level.ADMIN)
+
 
 ROUTES = (
     web.get("/health", health.health),
     web.get("/livez", health.livez),
     web.get("/readyz", health.readyz),
-    web.get("/metrics", metrics.metrics),
-    *(web.post(path, predict.predict) for path in predict.ENDPOINTS),
-    web.post("/reversal/predict/batch", batch.predict_batch),
-    web.post("/reversal/compare", compare.compare),
-    web.post("/reversal/compare_raw", compare.compare),
-    web.get("/reversal/models", models.list_models),
-    web.get("/reversal/models/{version}", models.show_model),
-    *(
-        web.route(method, path, forward)
-        for method, path in (
-            ("POST", "/reversal/models/{version}/load"),
-            ("POST", "/reversal/models/{version}/unload"),
-            ("POST", "/reversal/models/{version}/switch"),
-            ("POST", "/reversal/experiments"),
-            ("GET", "/reversal/experiments"),
-            ("POST", "/reversal/experiments/{id}/activate"),
-            ("POST", "/reversal/experiments/{id}/stop"),
-            ("POST", "/reversal/experiments/{id}/evaluate"),
-            ("GET", "/reversal/experiments/{id}/metrics"),
-            ("GET", "/reversal/experiments/{id}/report"),
-            ("GET", "/reversal/experiments/{id}/export"),
-            ("POST", "/reversal/outcomes"),
-        )
-    ),
+    web.get("/metrics", _api(metrics.metrics)),
+    *(web.post(path, _api(predict.predict)) for path in predict.ENDPOINTS),
+    web.post("/reversal/predict/batch", _api(batch.predict_batch)),
+    web.post("/reversal/compare", _api(compare.compare)),
+    web.post("/reversal/compare_raw", _api(compare.compare)),
+    web.get("/reversal/models", _api(models.list_models)),
+    web.get("/reversal/models/{version}", _api(models.show_model)),
+    web.post("/reversal/models/{version}/load", _admin(forward)),
+    web.post("/reversal/models/{version}/unload", _admin(forward)),
+    web.post("/reversal/models/{version}/switch", _admin(forward)),
+    web.post("/reversal/experiments", _admin(forward)),
+    web.get("/reversal/experiments", _api(forward)),
+    web.post("/reversal/experiments/{id}/activate", _admin(forward)),
+    web.post("/reversal/experiments/{id}/stop", _admin(forward)),
+    web.post("/reversal/experiments/{id}/evaluate", _api(forward)),
+    web.get("/reversal/experiments/{id}/metrics", _api(forward)),
+    web.get("/reversal/experiments/{id}/report", _api(forward)),
+    web.get("/reversal/experiments/{id}/export", _api(forward)),
+    web.post("/reversal/outcomes", _api(forward)),
 )

@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import hashlib
 import os
+import re
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -14,10 +15,13 @@ import msgspec
 
 from core.store.opening import check_url, identity
 from server import cpus
+from server.access import Level, Token, tokens
 
 PREFIX = "REVERSAL_"
 _AUTO = "auto"
 _MOST_WORKERS = 64
+# As browsers send it (RFC 6454, section 6.2): no path, and no port that is the scheme's own.
+_ORIGIN = re.compile(r"https?://[a-z0-9.\-\[\]:]+", re.ASCII)
 LOG_LEVELS = ("debug", "info", "warning", "error", "critical")
 
 
@@ -36,9 +40,32 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     journals: Path
     journals_mib: int
     user_key: str | None
+    max_in_flight: int
+    request_timeout_ms: int
+    grace_seconds: int
+    api_token: str
+    api_token_file: Path | None
+    admin_token: str
+    admin_token_file: Path | None
+    insecure: bool
+    tls_certificate: Path | None
+    tls_key: Path | None
+    cors_origins: tuple[str, ...]
+    audit: Path
     timezone: ZoneInfo
     environment: str
     log_level: str
+
+    @property
+    def tokens(self) -> list[Token]:
+        """Read now: a worker that is started anew sees a file's new ones. Raises OSError."""
+        found: list[Token] = []
+        for level, text, file in (
+            (Level.API, self.api_token, self.api_token_file),
+            (Level.ADMIN, self.admin_token, self.admin_token_file),
+        ):
+            found += tokens([text] if file is None else [text, file.read_text()], level)
+        return found
 
     @property
     def journal_folder(self) -> Path:
@@ -100,6 +127,32 @@ def _folder(text: str) -> Path:
     return folder
 
 
+def _words(text: str) -> str:
+    text.encode()
+    return text
+
+
+def _optional_file(text: str) -> Path | None:
+    if not text:
+        return None
+    file = Path(_text(text))
+    if not file.is_file():
+        raise ValueError
+    file.open("rb").close()  # raises OSError where it may not be read
+    return file
+
+
+def _flag(text: str) -> bool:
+    return {"0": False, "1": True}[text]
+
+
+def _origins(text: str) -> tuple[str, ...]:
+    origins = tuple(text.replace(",", " ").split())
+    if not all(_ORIGIN.fullmatch(origin) for origin in origins):
+        raise ValueError
+    return origins
+
+
 def _log_level(text: str) -> str:
     if text.lower() not in LOG_LEVELS:
         raise ValueError
@@ -157,6 +210,104 @@ SETTINGS = (
         _user_key,
         "any text",
         "the secret under which users are written down; without it the store keeps one",
+    ),
+    Setting(
+        "max_in_flight",
+        f"{PREFIX}MAX_IN_FLIGHT",
+        "256",
+        _integer(1, 65536),
+        "an integer from 1 to 65536",
+        "requests that each worker has in hand at the same time; more are refused with 503",
+    ),
+    Setting(
+        "request_timeout_ms",
+        f"{PREFIX}REQUEST_TIMEOUT_MS",
+        "10000",
+        _integer(1, 60_000),
+        "an integer from 1 to 60000",
+        "milliseconds from a request's head to the beginning of its work, where it says nothing else itself",
+    ),
+    Setting(
+        "grace_seconds",
+        f"{PREFIX}GRACE_SECONDS",
+        "1",
+        _integer(0, 600),
+        "an integer from 0 to 600",
+        "how long all is still answered after a SIGTERM, while /readyz sends new requests elsewhere",
+    ),
+    Setting(
+        "api_token",
+        f"{PREFIX}API_TOKEN",
+        "",
+        _words,
+        "tokens, or name:token, with blanks in between",
+        "the tokens with which to predict, compare, read and report outcomes",
+        secret=True,
+    ),
+    Setting(
+        "api_token_file",
+        f"{PREFIX}API_TOKEN_FILE",
+        "",
+        _optional_file,
+        "a file that can be read",
+        "a file with more of them",
+    ),
+    Setting(
+        "admin_token",
+        f"{PREFIX}ADMIN_TOKEN",
+        "",
+        _words,
+        "tokens, or name:token, with blanks in between",
+        "the tokens with which to do that, and to load, unload, switch and run experiments",
+        secret=True,
+    ),
+    Setting(
+        "admin_token_file",
+        f"{PREFIX}ADMIN_TOKEN_FILE",
+        "",
+        _optional_file,
+        "a file that can be read",
+        "a file with more of them",
+    ),
+    Setting(
+        "insecure",
+        f"{PREFIX}INSECURE",
+        "0",
+        _flag,
+        "0 or 1",
+        "1: listen on an address that others reach although there are no tokens",
+    ),
+    Setting(
+        "tls_certificate",
+        f"{PREFIX}TLS_CERTIFICATE",
+        "",
+        _optional_file,
+        "a file that can be read",
+        "a PEM file with the certificate and its chain: then HTTPS alone is spoken",
+    ),
+    Setting(
+        "tls_key",
+        f"{PREFIX}TLS_KEY",
+        "",
+        _optional_file,
+        "a file that can be read",
+        "a PEM file with the certificate's key",
+    ),
+    Setting(
+        "cors_origins",
+        f"{PREFIX}CORS_ORIGINS",
+        "",
+        _origins,
+        "origins such as https://desk.example, with blanks in between",
+        "the origins whose pages may call this service from a browser",
+    ),
+    Setting(
+        "audit",
+        f"{PREFIX}AUDIT",
+        "data/audit.jsonl",
+        lambda t: Path(_text(t)),
+        "a file",
+        "the file to which every management call is appended",
     ),
     Setting(
         "timezone",

@@ -5,9 +5,11 @@ from __future__ import annotations
 import time
 from collections.abc import Callable
 
+_KEYS = 1_000
+
 
 class Throttle:
-    """Lets one of many like lines through in `seconds`. Keys are few: versions, not users."""
+    """Lets one of many like lines through in `seconds`. Of too many keys it forgets all of them."""
 
     def __init__(self, seconds: float = 60.0, now: Callable[[], float] = time.monotonic) -> None:
         self._seconds = seconds
@@ -19,5 +21,7 @@ class Throttle:
         now = self._now()
         if now < self._next.get(key, now):
             return False
+        if len(self._next) >= _KEYS:
+            self._next.clear()
         self._next[key] = now + self._seconds
         return True

@@ -12,6 +12,7 @@ import sys
 from collections.abc import Sequence
 from functools import partial
 from pathlib import Path
+from types import FrameType
 from typing import Any
 
 import uvloop
@@ -24,13 +25,21 @@ from prometheus_client import multiprocess
 from server.accepting import Connections, Site
 from server.app import make_app
 from server.express import ExpressRunner
+from server.keys import CERTIFICATE, DRAINING
 from server.settings import Settings
 
 # How long a stopping worker waits for requests in flight. They take milliseconds; clients that stall get no more.
 SHUTDOWN_SECONDS = 10.0
-# Between the last connection that is accepted and the first that is closed. aiohttp forgets to close one that has just
-# come, whose client would then wait for the whole of SHUTDOWN_SECONDS.
-_LAST_COME_SECONDS = 0.1
+# How long it waits for the next request of a connection on which nothing is in flight, and whose client therefore has
+# not heard yet that it needs another one.
+LINGER_SECONDS = 1.0
+# An idle connection is closed after this: more than load balancers keep theirs, who must be the first to close.
+KEEP_ALIVE_SECONDS = 75.0
+# Whoever is refused before the end of its body may send on for so long, to read the refusal.
+_LINGERING_SECONDS = 2.0
+# What is cut off then: so long for it to notice.
+_CUT_SECONDS = 0.2
+_LOOK_SECONDS = 0.02
 # A worker whose event loop has not turned for so long is replaced.
 STALLED_SECONDS = 30
 # While twice as much of a body waits for its handler, its connection is not read. With aiohttp's 256 KiB a large body
@@ -41,6 +50,8 @@ _MARGIN_SECONDS = 2
 
 _PR_SET_PDEATHSIG = 1
 
+log = logging.getLogger(__name__)
+
 
 class WebWorker(GunicornWebWorker):
     """aiohttp's worker for gunicorn, on uvloop, with our sites, that turns to a stop at once, not within a second."""
@@ -49,7 +60,14 @@ class WebWorker(GunicornWebWorker):
         """Keep the sockets from aiohttp, whose own sites would take every connection that they see."""
         sockets = [each.sock for each in self.sockets]
         self.sockets: list[Any] = []
-        self.wsgi = partial(self.app.runner, sockets, self.age)
+        self._hurry = asyncio.Event()
+        self.wsgi = partial(self.app.runner, sockets, self.age, self._hurry)
+
+    def init_signals(self) -> None:
+        """Set what signals do. A terminal's Ctrl-C comes to every process, and the keeper tells what it means."""
+        super().init_signals()
+        self.loop.remove_signal_handler(signal.SIGINT)
+        signal.signal(signal.SIGINT, signal.SIG_IGN)
 
     def init_process(self) -> None:
         """Set uvloop up, and run."""
@@ -62,6 +80,11 @@ class WebWorker(GunicornWebWorker):
             os._exit(0)
         super().handle_exit(sig, frame)
         self._notify_waiter_done()
+
+    def handle_quit(self, sig: int, frame: FrameType | None) -> None:
+        """SIGQUIT: the server was told twice to stop."""
+        self._hurry.set()
+        self.handle_exit(sig, frame)
 
 
 class _Log(Logger):  # type: ignore[misc]
@@ -90,6 +113,7 @@ class _Application(BaseApplication):  # type: ignore[misc]
             "logger_class": _Log,
             "timeout": STALLED_SECONDS,
             "graceful_timeout": int(SHUTDOWN_SECONDS) + _MARGIN_SECONDS,
+            "when_ready": lambda _: signal.signal(signal.SIGINT, signal.SIG_IGN),
             "post_fork": lambda arbiter, _: _end_with(arbiter.pid),
             "child_exit": lambda _, worker: self._forget(worker),
             # It would open a socket in the home folder, shared by all instances and failing on a read-only disk.
@@ -101,9 +125,9 @@ class _Application(BaseApplication):  # type: ignore[misc]
     def load(self) -> None:
         """Nothing: each worker makes its application after the fork, in `runner`."""
 
-    async def runner(self, sockets: Sequence[socket.socket], worker: int) -> web.AppRunner:
+    async def runner(self, sockets: Sequence[socket.socket], worker: int, hurry: asyncio.Event) -> web.AppRunner:
         """What serves in a worker; `worker`: its number."""
-        return Runner(make_app(self._settings, self._keeper), sockets, self._connections, worker)
+        return Runner(make_app(self._settings, self._keeper), sockets, self._connections, worker, hurry)
 
     def _forget(self, worker: WebWorker) -> None:
         """What a worker that has ended leaves behind: its gauges, and its connections where it was killed."""
@@ -112,13 +136,31 @@ class _Application(BaseApplication):  # type: ignore[misc]
 
 
 class Runner(ExpressRunner):
-    """Serves an application on listening sockets that it shares with other workers; `worker`: its number."""
+    """Serves an application on listening sockets that it shares with other workers.
+
+    `worker`: its number. `hurry`: set where nobody is to be waited for at the end.
+    """
 
     def __init__(
-        self, app: web.Application, sockets: Sequence[socket.socket], connections: Connections, worker: int
+        self,
+        app: web.Application,
+        sockets: Sequence[socket.socket],
+        connections: Connections,
+        worker: int,
+        hurry: asyncio.Event,
     ) -> None:
-        super().__init__(app, access_log=None, shutdown_timeout=SHUTDOWN_SECONDS, read_bufsize=_READ_BYTES)
-        self._make_sites = [partial(Site, self, each, connections, worker) for each in sockets]
+        super().__init__(
+            app,
+            access_log=None,
+            shutdown_timeout=_CUT_SECONDS,
+            read_bufsize=_READ_BYTES,
+            keepalive_timeout=KEEP_ALIVE_SECONDS,
+            lingering_time=_LINGERING_SECONDS,
+            handler_cancellation=True,  # nobody predicts for a client that has gone
+        )
+        self._hurry = hurry
+        context = app[CERTIFICATE].context if CERTIFICATE in app else None
+        self._make_sites = [partial(Site, self, each, connections, worker, context) for each in sockets]
 
     async def setup(self) -> None:
         """Start the application, and accept."""
@@ -130,8 +172,24 @@ class Runner(ExpressRunner):
         """Leave new connections to others, finish requests, and end the application."""
         for site in list(self.sites):
             await site.stop()
-        await asyncio.sleep(_LAST_COME_SECONDS)
+        self.app[DRAINING].closing = True
+        await self._drained()
         await super().cleanup()
+
+    async def _drained(self) -> None:
+        """Wait until the clients have been answered and have gone, as long as that may take."""
+        loop = asyncio.get_running_loop()
+        began = loop.time()
+        while self.server is not None and self.server.connections:
+            in_hand = self.in_hand
+            waited = loop.time() - began
+            if self._hurry.is_set() or waited > SHUTDOWN_SECONDS:
+                if in_hand:
+                    log.error("%d requests are cut off, %.1f s after the worker was told to end", in_hand, waited)
+                return
+            if not in_hand and waited > LINGER_SECONDS:
+                return
+            await asyncio.sleep(_LOOK_SECONDS)
 
 
 def _end_with(parent: int) -> None:

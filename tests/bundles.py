@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
 import numpy as np
 from onnx import TensorProto, helper, numpy_helper
@@ -13,12 +13,16 @@ from onnx import TensorProto, helper, numpy_helper
 from core.manifest import FILE_NAME, FORMAT_VERSION, DirectionStage, File, Manifest, Stage, encode
 from core.repository import INDEX_NAME
 
-Kind = Literal["mean", "unclipped", "root", "first_row", "two_inputs", "two_wide", "fixed_batch"]
+# Of a loop that does nothing, some seconds.
+SLOW_TURNS = 4_000_000
+
+Kind = Literal["mean", "unclipped", "root", "raises", "slow", "first_row", "two_inputs", "two_wide", "fixed_batch"]
 
 
 def network(length: int, width: int, kind: Kind = "mean") -> bytes:
     """mean: p = mean of the window, clipped to 0-1. root: p = sqrt(0.9 - that mean), NaN where it is above 0.9.
 
+    raises, slow: where one is above 0.9 ONNX Runtime raises, or works for seconds.
     first_row declares what it should and answers for the first window of a batch only.
     """
     nodes = [
@@ -35,6 +39,27 @@ def network(length: int, width: int, kind: Kind = "mean") -> bytes:
         constants["limit"] = np.array(0.9, np.float32)
         nodes += [helper.make_node("Sub", ["limit", "mean"], ["rest"]), helper.make_node("Sqrt", ["rest"], ["root"])]
         last = "root"
+    if kind in {"raises", "slow"}:
+        constants["limit"] = np.array(0.9, np.float32)
+        nodes += [
+            helper.make_node("ReduceMax", ["mean"], ["most"], keepdims=0),
+            helper.make_node("Greater", ["most", "limit"], ["above"]),
+            helper.make_node("Cast", ["above"], ["odd"], to=TensorProto.INT64),
+        ]
+        last = "odd_or_mean"
+    if kind == "raises":  # the second element of one
+        nodes += [
+            helper.make_node("Gather", ["nothing", "odd"], ["added"]),
+            helper.make_node("Add", ["mean", "added"], [last]),
+        ]
+        constants["nothing"] = np.zeros(1, np.float32)
+    if kind == "slow":
+        constants |= {"turns": np.array(SLOW_TURNS), "nothing": np.array(0.0, np.float32)}
+        nodes += [
+            helper.make_node("Mul", ["odd", "turns"], ["count"]),
+            helper.make_node("Loop", ["count", "", "nothing"], ["added"], body=_idle()),
+            helper.make_node("Add", ["mean", "added"], [last]),
+        ]
     if kind == "first_row":
         constants |= {"start": np.array([0]), "end": np.array([1])}
         nodes.append(helper.make_node("Slice", ["mean", "start", "end"], ["first"]))
@@ -50,6 +75,20 @@ def network(length: int, width: int, kind: Kind = "mean") -> bytes:
     out_width = 2 if kind == "two_wide" else 1
     outputs = [helper.make_tensor_value_info("probability", TensorProto.FLOAT, [batch, out_width])]
     return model_bytes(nodes, inputs, outputs, constants)
+
+
+def _idle() -> Any:  # noqa: ANN401 - onnx has no types
+    """The body of a loop that does nothing."""
+    nodes = [helper.make_node("Identity", [f"{name}_in"], [f"{name}_out"]) for name in ("going", "kept")]
+    turn = helper.make_tensor_value_info("turn", TensorProto.INT64, [])
+    ends = [
+        [
+            helper.make_tensor_value_info(f"going_{end}", TensorProto.BOOL, []),
+            helper.make_tensor_value_info(f"kept_{end}", TensorProto.FLOAT, []),
+        ]
+        for end in ("in", "out")
+    ]
+    return helper.make_graph(nodes, "idle", [turn, *ends[0]], ends[1])
 
 
 def scaler(length: int, width: int, centre: float, scale: float) -> bytes:

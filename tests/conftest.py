@@ -20,7 +20,8 @@ Build: TypeAlias = Callable[[Settings], Awaitable[web.Application]]
 
 def state_arguments(folder: Path) -> list[str]:
     """A state of the test's own."""
-    return ["--state-url", f"sqlite:///{folder}/state.db", "--journals", str(folder / "journals")]
+    state = ["--state-url", f"sqlite:///{folder}/state.db", "--journals", str(folder / "journals")]
+    return [*state, "--audit", str(folder / "audit.jsonl")]
 
 
 @pytest.fixture

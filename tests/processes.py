@@ -114,7 +114,9 @@ def serving(*arguments: str, state: Path | None = None, port: int | None = None,
         defaults = {
             "REVERSAL_STATE_URL": f"sqlite:///{folder}/state.db",
             "REVERSAL_JOURNALS": str(folder / "journals"),
+            "REVERSAL_AUDIT": str(folder / "audit.jsonl"),
             "REVERSAL_WORKERS": "1",
+            "REVERSAL_GRACE_SECONDS": "0",
         }
         process = subprocess.Popen(
             [sys.executable, "-m", "server", "--port", str(port), *arguments],

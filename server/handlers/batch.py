@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Iterator, Sequence
 from time import perf_counter
 
@@ -9,17 +10,17 @@ import msgspec
 import orjson
 from aiohttp import web
 
-from core.errors import ServiceError
+from core.errors import DeadlineExceeded, Overloaded, ServiceError
 from core.routing import Question
 from core.serving import Serving
 from server import answers, decoding, json_items
 from server.answers import Json
 from server.clock import Moment
+from server.deadline import deadline
 from server.handlers.body import check_text, read_large
-from server.keys import CLOCK, METRICS, PREDICTOR, REGISTRY
+from server.keys import BATCH_ADMISSION, CLOCK, METRICS, PREDICTOR, REGISTRY, SETTINGS
 from server.metrics import Metrics
 from server.pause import pause
-from server.predictor import Predictor
 
 # Items are answered in slices. One ends with so many of them or, where they are large, so many bytes: a third of a
 # millisecond, or half of one. Larger ones would cost less an item, but each single prediction waits for the end of one.
@@ -31,13 +32,26 @@ SPLIT_SECONDS = 300e-6
 
 async def predict_batch(request: web.Request) -> web.Response:
     """POST /reversal/predict/batch. All items see the same versions; all are parsed before any is answered."""
+    try:
+        with request.app[BATCH_ADMISSION].held():  # while it is read, too: it may be large
+            return await _predict_batch(request)
+    except (DeadlineExceeded, Overloaded) as error:
+        request.app[METRICS].errors[(error.code,)].inc()
+        raise
+    except asyncio.CancelledError:
+        request.app[METRICS].abandoned.inc()
+        raise
+
+
+async def _predict_batch(request: web.Request) -> web.Response:
     app = request.app
-    items = await _items(await read_large(request))
+    until = deadline(request.headers, app[SETTINGS].request_timeout_ms)
+    items = await _items(await read_large(request, until))
     serving = app[REGISTRY].serving
     now = app[CLOCK].now()
     results: list[orjson.Fragment] = []
     for some in _slices(items):
-        results += _answer_slice(app[PREDICTOR], app[METRICS], serving, some, now)
+        results += _answer_slice(app, serving, some, now, until)
         await pause()
     response = answers.success({"results": results}, now)
     await pause()  # before aiohttp copies and writes it
@@ -74,20 +88,20 @@ def _slices(items: Sequence[msgspec.Raw]) -> Iterator[list[msgspec.Raw]]:
 
 
 def _answer_slice(
-    predictor: Predictor, metrics: Metrics, serving: Serving, items: Sequence[msgspec.Raw], now: Moment
+    app: web.Application, serving: Serving, items: Sequence[msgspec.Raw], now: Moment, until: float
 ) -> list[orjson.Fragment]:
     since = perf_counter()  # what came before is the work of other items
     results: dict[int, Json] = {}
     questions: dict[int, Question] = {}
     for i, raw in enumerate(items):
         try:
-            questions[i] = decoding.prediction(raw, since)
+            questions[i] = decoding.prediction(raw, since, until)
         except ServiceError as error:
-            results[i] = _refusal(error, metrics)
-    found = predictor.predict(serving, list(questions.values()))
+            results[i] = _refusal(error, app[METRICS])
+    found = app[PREDICTOR].predict(serving, list(questions.values()))
     for (i, question), result in zip(questions.items(), found, strict=True):
         if isinstance(result, ServiceError):
-            results[i] = _refusal(result, metrics)
+            results[i] = _refusal(result, app[METRICS])
         else:
             results[i] = {"success": True, "data": answers.answered(question, result, now), "error": None}
     # Encoded here: a thousand of them at the end would take a millisecond.

@@ -2,52 +2,62 @@
 
 from __future__ import annotations
 
+import math
+
 from aiohttp import web
 
+from server.deadline import late, within
 from server.errors import MalformedJson, UnsupportedMediaType
 from server.pause import pause
 
 # What aiohttp unpacks. It answers br and zstd itself, before any handler.
 _ENCODINGS = ("", "identity", "gzip", "deflate")
+_WHOLE = "its body had come"
 
 
-async def read_json(request: web.Request) -> bytes:
+async def read_json(request: web.Request, until: float = math.inf) -> bytes:
     """The body's bytes, unpacked, and valid UTF-8.
 
     No content type at all is taken for JSON; another one, or a packing that cannot be undone, raises
-    UnsupportedMediaType. Raises MalformedJson for a body that is not what its headers say.
+    UnsupportedMediaType. Raises MalformedJson for a body that is not what its headers say, and DeadlineExceeded.
     """
-    _check_headers(request)
-    try:
-        body = await request.read()
-    except (web.RequestPayloadError, ConnectionError) as error:
-        raise _unreadable(error) from None
+    _check_type(request)
+    body = await read_bytes(request, until)
     check_text(body)
     return body
 
 
-async def read_bytes(request: web.Request) -> bytes:
-    """The body's bytes, unpacked; raises UnsupportedMediaType or MalformedJson where that fails."""
+async def read_bytes(request: web.Request, until: float = math.inf) -> bytes:
+    """The body's bytes, unpacked; raises UnsupportedMediaType, MalformedJson or DeadlineExceeded where that fails."""
     _check_packing(request)
     try:
-        return await request.read()
+        if request.content.is_eof():  # nearly always, and then there is nothing to wait for
+            return await request.read()
+        async with within(until):
+            return await request.read()
+    except TimeoutError:
+        raise late(_WHOLE) from None
     except (web.RequestPayloadError, ConnectionError) as error:
         raise _unreadable(error) from None
 
 
-async def read_large(request: web.Request) -> bytearray:
+async def read_large(request: web.Request, until: float) -> bytearray:
     """As `read_json`, but for `check_text`, and so that the event loop never stands still for long.
 
     aiohttp's own `read` takes as many megabytes at once as have arrived, and copies all of them at the end.
     """
-    _check_headers(request)
+    _check_type(request)
+    _check_packing(request)
     body = bytearray()
     try:
-        async for piece in request.content.iter_any():
-            body += piece
-            if len(body) > request.client_max_size:
-                raise web.HTTPRequestEntityTooLarge(request.client_max_size, len(body))
-            await pause()  # in which the next piece is received
+        async with within(until):
+            async for piece in request.content.iter_any():
+                body += piece
+                if len(body) > request.client_max_size:
+                    raise web.HTTPRequestEntityTooLarge(request.client_max_size, len(body))
+                await pause()  # in which the next piece is received
+    except TimeoutError:
+        raise late(_WHOLE) from None
     except (web.RequestPayloadError, ConnectionError) as error:
         raise _unreadable(error) from None
     return body
@@ -61,18 +71,15 @@ def check_text(body: bytes | bytearray) -> None:
         raise MalformedJson(f"the body is not JSON: invalid UTF-8 (byte {error.start})") from None
 
 
-def _check_headers(request: web.Request) -> None:
-    headers = request.headers
-    given = headers.get("Content-Type")
+def _check_type(request: web.Request) -> None:
+    given = request.headers.get("Content-Type")
     if given and given != "application/json" and request.content_type != "application/json":
         raise UnsupportedMediaType(f"content type {given!r} is not supported, application/json is")
-    if "Content-Encoding" in headers:
-        _check_packing(request)
 
 
 def _check_packing(request: web.Request) -> None:
-    packing = request.headers.get("Content-Encoding", "")
-    if packing.lower() not in _ENCODINGS:
+    packing = request.headers.get("Content-Encoding")
+    if packing is not None and packing.lower() not in _ENCODINGS:
         raise UnsupportedMediaType(f"content encoding {packing!r} is not supported, gzip and deflate are")
 
 

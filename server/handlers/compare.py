@@ -9,20 +9,25 @@ from core.errors import InvalidInput, ModelUnavailable, ServiceError, UnknownVer
 from core.serving import Serving
 from core.windows import WindowSource
 from server import answers, decoding
+from server.deadline import deadline
 from server.handlers.body import read_json
-from server.keys import CLOCK, REGISTRY
+from server.keys import ADMISSION, CLOCK, REGISTRY, SETTINGS
 from server.schemas import DEFAULT_TIMEFRAME, CompareRequest
 
 
 async def compare(request: web.Request) -> web.Response:
     """POST /reversal/compare and /reversal/compare_raw."""
-    wanted = decoding.comparison(await read_json(request))
-    serving = request.app[REGISTRY].serving
-    versions = _versions(serving, wanted)
-    sources = decoding.compared_windows(wanted, versions)
-    outcomes = {version: _outcome(serving, version, source) for version, source in sources.items()}
+    app = request.app
+    app[ADMISSION].check()
+    body = await read_json(request, deadline(request.headers, app[SETTINGS].request_timeout_ms))
+    with app[ADMISSION].held():
+        wanted = decoding.comparison(body)
+        serving = app[REGISTRY].serving
+        versions = _versions(serving, wanted)
+        sources = decoding.compared_windows(wanted, versions)
+        outcomes = {version: _outcome(serving, version, source) for version, source in sources.items()}
     _refuse_if_all_failed(outcomes)
-    now = request.app[CLOCK].now()
+    now = app[CLOCK].now()
     signals = [None if isinstance(o, ServiceError) else o.decision.signal for o in outcomes.values()]
     distinct = set(signals)
     data = {

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from aiohttp import web
 
+from server.deadline import deadline
 from server.handlers.body import read_bytes
-from server.keys import LINK
+from server.keys import CALLER, LINK, SETTINGS
 
 
 async def forward(request: web.Request) -> web.StreamResponse:
     """Let the keeper answer."""
-    return await request.app[LINK].forward(request, await read_bytes(request))
+    body = await read_bytes(request, deadline(request.headers, request.app[SETTINGS].request_timeout_ms))
+    return await request.app[LINK].forward(request, body, request[CALLER])

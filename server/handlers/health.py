@@ -5,7 +5,7 @@ from __future__ import annotations
 from aiohttp import web
 
 from server.answers import bare
-from server.keys import CLOCK, REGISTRY, SETTINGS
+from server.keys import CLOCK, DRAINING, REGISTRY, SETTINGS
 
 _UNAVAILABLE = 503
 
@@ -29,7 +29,11 @@ async def livez(request: web.Request) -> web.Response:  # noqa: ARG001 - answeri
 
 
 async def readyz(request: web.Request) -> web.Response:
-    """GET /readyz: 200 once a version can answer."""
-    if request.app[REGISTRY].serving.active:
+    """GET /readyz: 200 once a version can answer, until the server is told to stop."""
+    if request.app[DRAINING].announced:
+        reason = "the server is stopping"
+    elif request.app[REGISTRY].serving.active is None:
+        reason = "no version is active"
+    else:
         return bare({"status": "ready"})
-    return bare({"status": "unavailable", "reason": "no version is active"}, _UNAVAILABLE)
+    return bare({"status": "unavailable", "reason": reason}, _UNAVAILABLE)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Callable
 from time import perf_counter
 from typing import NamedTuple, TypeAlias
@@ -14,8 +15,9 @@ from core.routing import Question
 from server import answers, decoding
 from server.answers import Json
 from server.clock import Moment
+from server.deadline import deadline
 from server.handlers.body import read_json
-from server.keys import BATCHER, CLOCK, METRICS
+from server.keys import ADMISSION, BATCHER, CLOCK, METRICS, SETTINGS
 from server.phases import Phases
 from server.predictor import Answered, Result
 
@@ -40,19 +42,27 @@ class Inquiry(NamedTuple):
 async def predict(request: web.Request) -> web.Response:
     """POST to one of ENDPOINTS; server.express answers most of them instead."""
     app = request.app
+    metrics, admission = app[METRICS], app[ADMISSION]
     try:
-        inquiry = inquire(await read_json(request), ENDPOINTS[request.path])
-        body, _, timing = answer(app, inquiry, await app[BATCHER].ask(inquiry.question))
+        admission.check()
+        until = deadline(request.headers, app[SETTINGS].request_timeout_ms)
+        text = await read_json(request, until)
+        with admission.held():  # not while it is read: who sends slowly must not take the place of others
+            inquiry = inquire(text, ENDPOINTS[request.path], until)
+            body, _, timing = answer(app, inquiry, await app[BATCHER].ask(inquiry.question))
     except ServiceError as error:
-        app[METRICS].errors[(error.code,)].inc()
+        metrics.errors[(error.code,)].inc()
+        raise
+    except asyncio.CancelledError:
+        metrics.abandoned.inc()
         raise
     return web.Response(body=body, headers={"Content-Type": "application/json", "Server-Timing": timing})
 
 
-def inquire(body: bytes, endpoint: Endpoint) -> Inquiry:
+def inquire(body: bytes, endpoint: Endpoint, until: float) -> Inquiry:
     """Decode a body that has come as a whole. Raises MalformedJson or InvalidInput."""
     came = perf_counter()  # a client that sends slowly makes no version slow
-    question = decoding.prediction(body, came)
+    question = decoding.prediction(body, came, until)
     return Inquiry(question, endpoint, perf_counter())
 
 

@@ -14,13 +14,14 @@ from core.errors import ServiceError, StoreUnavailable
 from core.repository import Repository
 from core.statistics.guardrails import crossed
 from server.clock import Clock
-from server.errors import errors
+from server.errors import Refusals, errors
+from server.keeper.audit import Audit
 from server.keeper.keeper import Keeper
 from server.keeper.members import Member
 from server.keeper.metrics import KeeperMetrics
 from server.keeper.protocol import MEMBERS_PATH
 from server.keeper.routes import ROUTES
-from server.keys import CLOCK, KEEPER
+from server.keys import AUDIT, CLOCK, KEEPER
 from server.schemas import MAX_BODY
 from server.settings import Settings
 
@@ -36,9 +37,14 @@ METRICS_SECONDS = 0.5
 
 
 def make_keeper_app(settings: Settings) -> web.Application:
-    """Build the application. Raises FolderInUse where another keeper has the journals; the store is opened at start."""
-    app = web.Application(middlewares=[errors], client_max_size=MAX_BODY)
-    app[CLOCK] = Clock(settings.timezone)
+    """Build the application; the store is opened at start.
+
+    Raises FolderInUse where another keeper has the journals, or AuditUnusable.
+    """
+    clock = Clock(settings.timezone)
+    app = web.Application(middlewares=[errors(Refusals(clock))], client_max_size=MAX_BODY)
+    app[CLOCK] = clock
+    app[AUDIT] = Audit(settings.audit)
     app[KEEPER] = Keeper(
         settings.state_url,
         Repository(settings.models),

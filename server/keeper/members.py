@@ -14,6 +14,7 @@ from core.errors import StoreUnavailable
 from core.state import Action, State
 from server.keeper.protocol import (
     Abort,
+    Announce,
     Applied,
     Apply,
     Prepare,
@@ -92,6 +93,7 @@ class Members:
         self._members: set[Member] = set()
         self._change = 0
         self._until = 0.0  # of the change that is prepared
+        self._stopping = False
 
     def __len__(self) -> int:
         return len(self._members)
@@ -101,6 +103,14 @@ class Members:
         self._members.add(member)
         self._change += 1
         self._give(member, state, order)
+        if self._stopping:
+            member.send(Announce())
+
+    def announce(self) -> None:
+        """Let every worker tell that the server will stop."""
+        self._stopping = True
+        for member in self._members:
+            member.send(Announce())
 
     def give(self, state: State, order: tuple[str, ...]) -> int:
         """Send every worker a state that is decided already; returns the change's number."""

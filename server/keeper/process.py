@@ -15,13 +15,16 @@ from aiohttp import web
 from core.drain import FolderInUse
 from core.store.interface import SchemaTooNew, StoreInUse
 from server.keeper.app import make_keeper_app
+from server.keeper.audit import AuditUnusable
+from server.keeper.members import Members
+from server.keys import KEEPER
 from server.settings import Settings
 
 log = logging.getLogger(__name__)
 
 STOPPING = (signal.SIGTERM, signal.SIGINT)
 # What the operator can mend, told in one line.
-_OPERATORS = (FolderInUse, StoreInUse, SchemaTooNew, OSError)
+_OPERATORS = (AuditUnusable, FolderInUse, StoreInUse, SchemaTooNew, OSError)
 
 
 def run(settings: Settings, listening: socket.socket, manager: int) -> int:
@@ -30,21 +33,45 @@ def run(settings: Settings, listening: socket.socket, manager: int) -> int:
         return runner.run(_run(settings, listening, manager))
 
 
+class _Stop:
+    """What a signal to stop does: the workers' manager hears of it after the grace period, or at once of a second."""
+
+    def __init__(self, manager: int, grace_seconds: float, members: Members) -> None:
+        self.told = False
+        self._manager = manager
+        self._grace_seconds = grace_seconds
+        self._members = members
+        self._later: asyncio.TimerHandle | None = None
+
+    def __call__(self) -> None:
+        loop = asyncio.get_running_loop()
+        if not self.told:
+            self.told = True
+            self._members.announce()
+            self._later = loop.call_later(self._grace_seconds, os.kill, self._manager, signal.SIGTERM)
+            return
+        log.warning("told to stop once more: whoever is not answered yet will not be")
+        self.cancel()
+        os.kill(self._manager, signal.SIGTERM)  # without which gunicorn takes the other for a mistake
+        os.kill(self._manager, signal.SIGQUIT)
+
+    def cancel(self) -> None:
+        """The manager has ended, or hears of it already."""
+        if self._later is not None:
+            self._later.cancel()
+
+
 async def _run(settings: Settings, listening: socket.socket, manager: int) -> int:
     loop = asyncio.get_running_loop()
-    stopping = asyncio.Event()
-
-    def stop() -> None:
-        stopping.set()
-        os.kill(manager, signal.SIGTERM)
-
-    for number in STOPPING:
-        loop.add_signal_handler(number, stop)
-    loop.add_signal_handler(signal.SIGHUP, os.kill, manager, signal.SIGHUP)
-    signal.pthread_sigmask(signal.SIG_UNBLOCK, STOPPING)
     ended = loop.run_in_executor(None, os.waitpid, manager, 0)
     try:
-        runner = web.AppRunner(make_keeper_app(settings), access_log=None, handle_signals=False)
+        app = make_keeper_app(settings)
+        stop = _Stop(manager, settings.grace_seconds, app[KEEPER].members)
+        for number in STOPPING:
+            loop.add_signal_handler(number, stop)
+        loop.add_signal_handler(signal.SIGHUP, os.kill, manager, signal.SIGHUP)
+        signal.pthread_sigmask(signal.SIG_UNBLOCK, STOPPING)
+        runner = web.AppRunner(app, access_log=None, handle_signals=False)
         await runner.setup()
         await web.SockSite(runner, listening).start()
     except Exception as error:
@@ -58,11 +85,12 @@ async def _run(settings: Settings, listening: socket.socket, manager: int) -> in
     try:
         _, status = await ended
     finally:
+        stop.cancel()
         await runner.cleanup()
     code = os.waitstatus_to_exitcode(status)
     log.info("stopped")
     # Before it has set its handlers the signal that we pass on is what ends it.
-    if code == 0 or (stopping.is_set() and code == -signal.SIGTERM):
+    if code == 0 or (stop.told and code == -signal.SIGTERM):
         return 0
     log.error("the workers' manager ended with %d", code)
     return 1

@@ -11,6 +11,9 @@ from core.state import Action, State
 
 # Where a worker joins; not reachable from outside, as the keeper listens on a Unix socket alone.
 MEMBERS_PATH = "/members"
+# With what a worker forwards: the name of who sent it, and from where.
+CALLER_HEADER = "X-Caller"
+ADDRESS_HEADER = "X-Caller-Address"
 
 
 class Prepare(msgspec.Struct, frozen=True, tag=True):
@@ -38,6 +41,10 @@ class Abort(msgspec.Struct, frozen=True, tag=True):
     change: int
 
 
+class Announce(msgspec.Struct, frozen=True, tag=True):
+    """The server will stop."""
+
+
 class Ready(msgspec.Struct, frozen=True, tag=True):
     """Prepared; or not, and why."""
 
@@ -53,7 +60,7 @@ class Applied(msgspec.Struct, frozen=True, tag=True):
     active: str | None
 
 
-ToWorker: TypeAlias = Prepare | Apply | Abort
+ToWorker: TypeAlias = Prepare | Apply | Abort | Announce
 ToKeeper: TypeAlias = Ready | Applied
 
 encode = msgspec.json.Encoder().encode

@@ -9,9 +9,8 @@ from core import bundle
 from core.detector import Detector
 from core.errors import ModelUnavailable, UnknownVersion
 from core.experiments import Experiment, Mode
-from core.routing import Assigned, Route, detector_for, route, stand_in
+from core.routing import Assigned, Route, detector_for, route
 from core.serving import Serving
-from core.windows import GivenWindows
 from tests import bundles
 
 NOBODY = Serving("v3.1", MappingProxyType({}), ("v3.1",))
@@ -78,19 +77,3 @@ class TestDetectors:
         with pytest.raises(ModelUnavailable, match="no version is active"):
             detector_for(serving._replace(active=None), Route(None))
         assert detector_for(serving, Route("good")) is serving.detectors["good"]
-
-    def test_the_first_of_the_order_that_can_stands_in(self, serving: Serving) -> None:
-        source = GivenWindows([[0.95, 0.95]] * 4, scaled=True)
-        found = stand_in(serving, Route("gone"), source)
-        assert found is not None
-        assert found.version == "good"
-        backwards = stand_in(serving._replace(order=("good", "broken")), Route("gone"), source)
-        assert backwards is not None
-        assert backwards[:-1] == found[:-1]  # but for the time spent
-
-    def test_the_first_choice_does_not_stand_in_for_itself(self, serving: Serving) -> None:
-        source = GivenWindows([[0.5, 0.5]] * 4, scaled=True)
-        found = stand_in(serving, Route("broken"), source)
-        assert found is not None
-        assert found.version == "good"
-        assert stand_in(serving._replace(order=("broken", "wide")), Route("broken"), source) is None

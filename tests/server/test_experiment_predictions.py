@@ -10,6 +10,7 @@ import pytest
 from aiohttp import web
 
 from core.assignment import pseudonym
+from core.breaker import FAILURES
 from core.experiments import Guardrails
 from core.exposures import Exposure, Failure, candle_key_of_time
 from server.handlers.batch import SLICE_ITEMS
@@ -228,6 +229,28 @@ class TestFallback:
         data = await worker.predict(asks(1.0, 1.0))
         assert data["served_by"] == "v2"
         assert "version v4, stage1 answered nan" in data["fallback_reason"]
+
+    async def test_a_version_that_fails_again_and_again_is_not_asked_first_until_it_is_well(
+        self, worker: Worker, models: Path
+    ) -> None:
+        await asyncio.to_thread(bundles.write, models, "v4", kind="root")
+        await worker.serve(None, active="v4")
+        for _ in range(FAILURES):
+            await worker.predict(asks(1.0, 1.0))
+        data = await worker.predict(asks(0.5, 0.5))  # which it could answer
+        assert data["served_by"] == "v1"
+        assert data["fallback_reason"].startswith("version v4 failed 3 times in a row: version v4, stage1 answered nan")
+        data = await worker.predict(asks(0.5, 0.5, version="v4"))  # named, it is asked all the same, and is well
+        assert "served_by" not in data
+        data = await worker.predict(asks(0.5, 0.5))
+        assert (data["model_version"], "served_by" in data) == ("v4", False)
+
+    async def test_one_that_fails_again_and_again_does_not_stand_in_either(self, worker: Worker, models: Path) -> None:
+        await asyncio.to_thread(bundles.write, models, "v1", kind="root")
+        await worker.serve(None, active="v9")
+        for _ in range(FAILURES):
+            assert (await worker.predict(asks(1.0, 1.0)))["served_by"] == "v2"
+        assert (await worker.predict(asks(0.5, 0.5)))["served_by"] == "v2"
 
     async def test_a_stand_in_whose_window_was_not_sent_is_passed_over(self, worker: Worker) -> None:
         # v2, the next of the order, would refuse one matrix: no fault of the client's, who did not ask for v2.

@@ -4,15 +4,19 @@ import asyncio
 import gzip
 import json
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from pathlib import Path
 from typing import Any, NamedTuple
 
 import pytest
 from aiohttp import web
 
+from core.errors import Overloaded
 from core.routing import Question
+from server import express
+from server.admission import Admission
 from server.express import ExpressRunner
+from server.keys import ADMISSION
 from server.predictor import Result
 from server.settings import Settings
 from tests import bundles
@@ -78,11 +82,8 @@ class Connection:
 
 @asynccontextmanager
 async def connected(runner: ExpressRunner, port: int) -> AsyncIterator[Connection]:
-    """A connection that is idle: its first request goes aiohttp's way."""
     reader, writer = await asyncio.open_connection("127.0.0.1", port)
-    connection = Connection(runner, reader, writer)
-    await connection.ask(b"GET /nothing HTTP/1.1\r\nHost: x\r\n\r\n")
-    yield connection
+    yield Connection(runner, reader, writer)
     writer.close()
 
 
@@ -231,6 +232,70 @@ async def test_a_connection_in_use_is_kept_and_an_idle_one_is_closed(connection:
         assert (await connection.ask(request(BODY))).status == 200
         await asyncio.sleep(KEEP_ALIVE_SECONDS / 5)
     assert await asyncio.wait_for(connection.reader.read(), 10) == b""
+
+
+async def test_a_head_that_does_not_come_is_not_awaited(
+    connection: Connection, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(express, "HEAD_SECONDS", 0.2)
+    whole = request(BODY)
+    assert (await connection.ask(whole[:30], whole[30:])).status == 200
+    await asyncio.sleep(0.3)
+    assert (await connection.ask(whole)).status == 200
+    began = asyncio.get_running_loop().time()
+    for i in range(30):
+        await connection.send(whole[i : i + 1])
+        await asyncio.sleep(0.02)
+        if connection.reader.at_eof():
+            break
+    assert await connection.reader.read() == b""
+    assert asyncio.get_running_loop().time() < began + 0.5
+
+
+async def test_what_is_too_much_is_refused_and_whoever_asks_again_at_once_is_not_heard_for_a_while(
+    service: Service, connection: Connection, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    admission = service.worker.app[ADMISSION]
+    room = 0
+    with suppress(Overloaded):
+        while True:
+            admission.enter()
+            room += 1
+    before = connection.usual
+    answer = await connection.ask(request(BODY))
+    assert (answer.status, answer.body["code"]) == (503, "OVERLOADED")
+    assert int(answer.headers["Retry-After"]) >= 1
+    monkeypatch.setattr(Admission, "patience", 0.3)
+    assert (await connection.ask(request(BODY))).status == 503
+    for _ in range(room):
+        admission.leave()
+    began = asyncio.get_running_loop().time()
+    assert (await connection.ask(request(BODY))).status == 200
+    assert asyncio.get_running_loop().time() > began + 0.25
+    assert (await connection.ask(request(BODY))).status == 200
+    assert connection.usual == before
+
+
+async def test_all_that_is_taken_on_is_let_go(service: Service, connection: Connection) -> None:
+    for body in BODIES.values():
+        await connection.ask(request(body))
+    async with service.connect() as leaves:
+        leaves.writer.write(request(BODY))
+    await connection.ask(request(BODY))
+    assert service.worker.app[ADMISSION].inside == 0
+
+
+@pytest.mark.parametrize("together", [False, True])
+async def test_the_first_request_of_a_connection_may_go_the_express_way(service: Service, *, together: bool) -> None:
+    assert service.runner.server is not None
+    reader, writer = await asyncio.open_connection("127.0.0.1", service.port)
+    connection = Connection(service.runner, reader, writer)
+    before = connection.usual
+    await connection.send(request(BODY) * (1 + together))
+    for _ in range(1 + together):
+        assert (await connection.receive()).status == 200
+    assert connection.usual == before + 2 * together
+    writer.close()
 
 
 class Slow:

@@ -10,7 +10,7 @@ from aiohttp import web
 
 from server.settings import Settings, read
 from tests import bundles
-from tests.conftest import Build
+from tests.conftest import Build, state_arguments
 from tests.server.conftest import Client
 
 MakeClient = Callable[[web.Application], Awaitable[Client]]
@@ -30,8 +30,7 @@ async def test_healthy(client: Client) -> None:
 def empty(tmp_path: Path) -> Settings:
     models = tmp_path / "models"
     models.mkdir()
-    state = ["--state-url", f"sqlite:///{tmp_path}/state.db", "--journals", str(tmp_path / "journals")]
-    return read(["--models", str(models), *state], {})
+    return read(["--models", str(models), *state_arguments(tmp_path)], {})
 
 
 async def test_without_a_model_it_lives_but_is_not_ready(

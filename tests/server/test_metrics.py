@@ -79,14 +79,14 @@ async def test_what_the_journal_keeps_count_of_is_shown(worker: Worker) -> None:
     with journals.largest_file(0):
         for _ in range(1003):  # 1,000 find room in memory
             await worker.predict(asks(0.1, 0.1, user_id="alice"))
-        worker.metrics.refresh(worker.registry.serving, worker.journal)
+        worker.metrics.refresh(worker.registry.serving, worker.journal, worker.breaker)
         found = series(worker.metrics)
         assert found["reversal_journal_degraded"] == 1
         assert found["reversal_exposures_waiting"] == 1000
         assert found["reversal_exposures_unrecorded_total"] == 3
     assert worker.journal.retry()
     for _ in range(2):
-        worker.metrics.refresh(worker.registry.serving, worker.journal)
+        worker.metrics.refresh(worker.registry.serving, worker.journal, worker.breaker)
     found = series(worker.metrics)
     assert found["reversal_journal_degraded"] == 0
     assert found["reversal_exposures_waiting"] == 0
@@ -96,12 +96,12 @@ async def test_what_the_journal_keeps_count_of_is_shown(worker: Worker) -> None:
 async def test_the_active_version_is_shown_and_series_exist_before_their_first_event(worker: Worker) -> None:
     for active, other in (("v1", "v2"), ("v2", "v1")):
         await worker.serve(None, active=active)
-        worker.metrics.refresh(worker.registry.serving, worker.journal)
+        worker.metrics.refresh(worker.registry.serving, worker.journal, worker.breaker)
         found = series(worker.metrics)
         assert (found[f"reversal_active_version {active}"], found[f"reversal_active_version {other}"]) == (1, 0)
     assert found["reversal_predictions_total short v3"] == 0
     await worker.serve(None, active="v2", without=("v1",))
-    worker.metrics.refresh(worker.registry.serving, worker.journal)
+    worker.metrics.refresh(worker.registry.serving, worker.journal, worker.breaker)
     assert series(worker.metrics)["reversal_active_version v1"] == 0
 
 
@@ -109,14 +109,18 @@ WORKER = """
 import sys
 from types import MappingProxyType
 from pathlib import Path
+from core.breaker import Breaker
 from core.journal import Journal
 from core.serving import Serving
 from server.metrics import Metrics
 from server.phases import Phases
 
+class Detector:
+    pass
+
 metrics = Metrics(multiprocess=True)
 journal = Journal(Path(sys.argv[1]), bound_bytes=1 << 20, memory_records=1)
-metrics.refresh(Serving("v1", MappingProxyType({"v1": None}), ("v1",)), journal)
+metrics.refresh(Serving("v1", MappingProxyType({"v1": Detector()}), ("v1",)), journal, Breaker())
 metrics.predictions["v1", "long"].inc(int(sys.argv[2]))
 metrics.phases.add(Phases(50e-6, 10e-6, 60e-6, 100e-6, 80e-6, 10e-6))
 metrics.phases.flush()

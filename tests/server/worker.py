@@ -12,16 +12,36 @@ from typing import Any
 from aiohttp import web
 
 from core.batching import Batcher
+from core.breaker import Breaker
 from core.experiments import Experiment
 from core.exposures import Exposure, Record
 from core.journal import Journal
 from core.registry import Registry
 from core.repository import Repository
 from core.state import State
+from server.access import Access
+from server.admission import Admission
 from server.clock import Clock
-from server.errors import errors
+from server.draining import Draining
+from server.errors import Refusals, errors
 from server.handlers import batch, compare, metrics, predict
-from server.keys import BATCHER, CLOCK, JOURNAL, METRICS, PREDICTOR, REGISTRY, SHADOW
+from server.headers import preparing
+from server.keys import (
+    ACCESS,
+    ADMISSION,
+    BATCH_ADMISSION,
+    BATCHER,
+    BREAKER,
+    CLOCK,
+    DRAINING,
+    JOURNAL,
+    METRICS,
+    PREDICTOR,
+    REFUSALS,
+    REGISTRY,
+    SETTINGS,
+    SHADOW,
+)
 from server.metrics import Metrics
 from server.predictor import Predictor
 from server.settings import Settings
@@ -69,10 +89,16 @@ class Worker:
         self.metrics = Metrics()
         self.journal = Journal(folder, bound_bytes=1 << 30, memory_records=1000)
         self.shadow = Shadow(lambda: self.registry.serving, self.journal, self.metrics)
-        self.app = app = web.Application(middlewares=[errors])
-        app[REGISTRY], app[CLOCK] = self.registry, Clock(settings.timezone)
+        self.breaker = Breaker()
+        clock = Clock(settings.timezone)
+        refusals = Refusals(clock)
+        self.app = app = web.Application(middlewares=[errors(refusals)])
+        app.on_response_prepare.append(preparing(()))
+        app[SETTINGS], app[REGISTRY], app[CLOCK], app[REFUSALS] = settings, self.registry, clock, refusals
         app[JOURNAL], app[METRICS], app[SHADOW] = self.journal, self.metrics, self.shadow
-        self.predictor = app[PREDICTOR] = Predictor(self.journal, self.metrics, self.shadow)
+        app[DRAINING], app[BREAKER], app[ACCESS] = Draining(), self.breaker, Access([])
+        app[ADMISSION], app[BATCH_ADMISSION] = Admission(settings.max_in_flight), Admission(1)
+        self.predictor = app[PREDICTOR] = Predictor(self.journal, self.metrics, self.shadow, self.breaker)
         app[BATCHER] = Batcher(lambda questions: self.predictor.predict(self.registry.serving, questions), 32)
         app.add_routes(
             [

@@ -58,13 +58,22 @@ def question(client: int, number: int) -> dict[str, Any]:
 class Load:
     """Several clients on connections that are kept alive, in a thread of their own."""
 
-    def __init__(self, url: str, *, clients: int = 6, pause: float = 0.0, body: Body = question) -> None:
+    def __init__(
+        self,
+        url: str,
+        *,
+        clients: int = 6,
+        pause: float = 0.0,
+        body: Body = question,
+        per_connection: int = PER_CONNECTION,
+    ) -> None:
         """`pause`: seconds between the answer and the next request of a client."""
         self.clients = clients
         self.answers: list[Answer] = []
         self._url = f"{url}/reversal/predict"
         self._pause = pause
         self._body = body
+        self._per_connection = per_connection
         self._ending = threading.Event()
 
     @property
@@ -111,7 +120,7 @@ class Load:
         number = 0
         while not self._done():
             async with aiohttp.ClientSession(timeout=_TIMEOUT) as session:
-                for number in range(number, number + PER_CONNECTION):  # noqa: B020 - it goes on counting
+                for number in range(number, number + self._per_connection):  # noqa: B020 - it goes on counting
                     if self._done():
                         break
                     answer = await self._ask(session, json.dumps(self._body(client, number)).encode())

@@ -17,6 +17,7 @@ from core.exposures import Record
 from core.journal import Journal
 from core.registry import Registry
 from core.repository import Repository
+from server.draining import Draining
 from server.keeper.app import make_keeper_app
 from server.keeper.keeper import Keeper
 from server.keys import KEEPER
@@ -65,7 +66,7 @@ async def client(
     with tempfile.TemporaryDirectory(prefix="reversal-") as folder:  # pytest's own are too long for a socket's name
         socket = Path(folder) / "keeper.sock"
         await web.UnixSite(client.server.runner, socket).start()
-        link = Link(socket, Registry(Repository(settings.models)))
+        link = Link(socket, Registry(Repository(settings.models)), Draining())
         following = await link.start()
         yield client
         following.cancel()

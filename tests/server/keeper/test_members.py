@@ -18,12 +18,14 @@ from core.registry import Registry
 from core.repository import Repository
 from core.state import State
 from core.store.interface import Store
+from server.draining import Draining
 from server.keeper import keeper as keeper_module
 from server.keeper import members
 from server.keeper.keeper import Change, Keeper
 from server.keeper.protocol import (
     MEMBERS_PATH,
     Abort,
+    Announce,
     Applied,
     Apply,
     Prepare,
@@ -44,8 +46,9 @@ class Worker:
     def __init__(self, websocket: ClientWebSocketResponse) -> None:
         self._websocket = websocket
 
-    async def hears(self) -> ToWorker:
+    async def hears(self) -> Prepare | Apply | Abort:
         message: ToWorker = decode_for_worker(await self._websocket.receive_str(timeout=10))
+        assert not isinstance(message, Announce)
         return message
 
     async def says(self, message: ToKeeper) -> None:
@@ -169,7 +172,7 @@ async def test_a_worker_that_wakes_up_late_does_not_serve_what_was_taken_back(mo
     with tempfile.TemporaryDirectory(prefix="reversal-") as folder:
         socket = Path(folder) / "keeper.sock"
         await web.UnixSite(runner, socket).start()
-        link = Link(socket, registry)
+        link = Link(socket, registry, Draining())
         following = await link.start()
         await done.wait()
         assert answers == [encode(answer) for answer in (Ready(1), Applied(1, "v1"), Ready(2), Ready(3))]

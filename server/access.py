@@ -1,0 +1,124 @@
+"""Who may do what: bearer tokens, one kind for predictions and reading, one for management."""
+
+from __future__ import annotations
+
+import asyncio
+import hashlib
+import hmac
+import logging
+import time
+from collections.abc import Callable, Iterable, Mapping
+from enum import IntEnum
+from typing import NamedTuple
+
+from core.errors import ServiceError
+
+log = logging.getLogger(__name__)
+
+# So many failures of an address within so many seconds are answered at once; the next ones wait, and are told to.
+FAILURES = 10
+WINDOW_SECONDS = 60.0
+WAIT_SECONDS = 1.0
+# Addresses of which failures are remembered. An attacker who has more of them is not held up by this.
+_ADDRESSES = 10_000
+
+
+class Level(IntEnum):
+    """What a token is good for. Each includes the one before."""
+
+    API = 1
+    ADMIN = 2
+
+
+class Unauthorized(ServiceError):
+    """There is no token, or none that is known."""
+
+    code = "UNAUTHORIZED"
+
+
+class Forbidden(ServiceError):
+    """The token is good, but not for this."""
+
+    code = "FORBIDDEN"
+
+
+class RateLimited(ServiceError):
+    """Too many wrong tokens came from that address."""
+
+    code = "RATE_LIMITED"
+
+
+class Token(NamedTuple):
+    """`name`: what the audit log calls its holder. The token itself is not kept."""
+
+    name: str
+    level: Level
+    digest: bytes
+
+
+def tokens(texts: Iterable[str], level: Level) -> list[Token]:
+    """Those that the lines of some texts hold, or their words: `token`, or `name:token`; `#` begins a comment.
+
+    Who has no name is called by the level and the first digits of the token's hash.
+    """
+    found = []
+    for line in "\n".join(texts).splitlines():
+        for word in line.partition("#")[0].replace(",", " ").split():
+            name, _, token = word.rpartition(":")
+            digest = hashlib.sha256(token.encode()).digest()
+            found.append(Token(name or f"{level.name.lower()}-{digest.hex()[:8]}", level, digest))
+    return found
+
+
+class Access:
+    """The tokens that are good. With none of them everybody may do everything."""
+
+    def __init__(self, known: Iterable[Token], now: Callable[[], float] = time.monotonic) -> None:
+        self._known = tuple(known)
+        self._now = now
+        self._failures: dict[str, tuple[int, float]] = {}
+
+    def find(self, headers: Mapping[str, str]) -> Token | None:
+        """The token of a request, if it is a good one."""
+        scheme, _, text = headers.get("Authorization", "").partition(" ")
+        digest = hashlib.sha256(text.strip().encode()).digest()
+        found = None
+        for token in self._known:  # all of them, so that the time tells nothing
+            if hmac.compare_digest(token.digest, digest) and (found is None or token.level > found.level):
+                found = token
+        return found if scheme.lower() == "bearer" else None
+
+    def allows(self, headers: Mapping[str, str], level: Level) -> bool:
+        """Whether a request may do what takes that level."""
+        if not self._known:
+            return True
+        token = self.find(headers)
+        return token is not None and token.level >= level
+
+    async def check(self, headers: Mapping[str, str], address: str, level: Level) -> str:
+        """The name of who asks from an address. Raises Unauthorized, Forbidden, or after many failures RateLimited."""
+        if not self._known:
+            return "anybody"
+        token = self.find(headers)
+        if token is not None and token.level >= level:
+            return token.name
+        if token is not None:
+            raise Forbidden(f"the token {token.name} is not for this: an {level.name.lower()} token is")
+        if self._failed(address):
+            await asyncio.sleep(WAIT_SECONDS)
+            raise RateLimited(f"more than {FAILURES} wrong tokens in {WINDOW_SECONDS:g} s")
+        given = "the token is wrong" if "Authorization" in headers else "a token is needed"
+        raise Unauthorized(f"{given}: send the header Authorization: Bearer <token>")
+
+    def _failed(self, address: str) -> bool:
+        """Note a failure; whether there have been too many."""
+        now = self._now()
+        count, since = self._failures.get(address, (0, now))
+        if now > since + WINDOW_SECONDS:
+            count, since = 0, now
+        if len(self._failures) >= _ADDRESSES:
+            self._failures.clear()
+        self._failures[address] = (count + 1, since)
+        if count == FAILURES:
+            log.warning("more than %d wrong tokens came from %s", FAILURES, address)
+        return count >= FAILURES

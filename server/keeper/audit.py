@@ -1,0 +1,45 @@
+"""The audit log: every management call, who made it, and what it changed."""
+
+from __future__ import annotations
+
+import logging
+import os
+from pathlib import Path
+from typing import Any
+
+import orjson
+
+log = logging.getLogger(__name__)
+
+
+class AuditUnusable(Exception):
+    """The file cannot be written; the message says why."""
+
+
+class Audit:
+    """A file of JSON lines, to which calls are appended. It may be moved away: the next call begins another."""
+
+    def __init__(self, path: Path) -> None:
+        """Make sure that it can be written. Raises AuditUnusable."""
+        self._path = path
+        try:
+            path.parent.mkdir(parents=True, exist_ok=True)
+            self._append(b"")
+        except OSError as error:
+            raise AuditUnusable(f"the audit log {path} cannot be written: {error.strerror}") from None
+
+    def write(self, entry: dict[str, Any]) -> None:
+        """Append a call. Where that fails the log has it instead."""
+        line = orjson.dumps(entry) + b"\n"
+        try:
+            self._append(line)
+        except OSError as error:
+            log.error("the audit log %s cannot be written (%s): %s", self._path, error.strerror, line.decode().rstrip())
+
+    def _append(self, line: bytes) -> None:
+        descriptor = os.open(self._path, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o600)
+        try:
+            os.write(descriptor, line)
+            os.fsync(descriptor)
+        finally:
+            os.close(descriptor)

@@ -1,0 +1,72 @@
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from server.keeper.audit import Audit, AuditUnusable
+from server.keeper.protocol import ADDRESS_HEADER, CALLER_HEADER
+from server.settings import Settings
+from tests.server.conftest import Client
+from tests.server.keeper.conftest import EXPERIMENT
+
+
+def entries(settings: Settings) -> list[dict[str, Any]]:
+    return [json.loads(line) for line in settings.audit.read_text().splitlines()]
+
+
+async def test_every_management_call_says_who_what_when_before_and_after(client: Client, settings: Settings) -> None:
+    headers = {CALLER_HEADER: "night-shift", ADDRESS_HEADER: "10.0.0.7"}
+    assert (await client.post("/reversal/models/v2/switch", headers=headers)).status == 200
+    assert (await client.post("/reversal/experiments", json=EXPERIMENT, headers=headers)).status == 201
+    assert (await client.post("/reversal/experiments/exp/activate", headers=headers)).status == 200
+    assert (await client.post("/reversal/experiments/exp/stop", headers=headers)).status == 200
+    assert (await client.post("/reversal/models/v9/switch", headers=headers)).status == 404
+    for path in ("load", "unload"):
+        assert (await client.post(f"/reversal/models/v3/{path}", headers=headers)).status == 200
+    found = entries(settings)
+    assert [entry["call"].removeprefix("POST /reversal/") for entry in found] == [
+        "models/v2/switch",
+        "experiments",
+        "experiments/exp/activate",
+        "experiments/exp/stop",
+        "models/v9/switch",
+        "models/v3/load",
+        "models/v3/unload",
+    ]
+    assert {(entry["who"], entry["address"]) for entry in found} == {("night-shift", "10.0.0.7")}
+    switch, create, activate, stop, unknown, _, unload = found
+    assert (switch["before"]["active"], switch["after"]["active"]) == (None, "v2")
+    assert create["answer"]["variant_a"] == EXPERIMENT["variant_a"]
+    assert (activate["before"]["experiment"], activate["after"]["experiment"]) == (None, "exp")
+    assert (stop["before"]["experiment"], stop["after"]["experiment"]) == ("exp", None)
+    assert unknown["answer"]["code"] == "UNKNOWN_VERSION"
+    assert unknown["before"] == unknown["after"]
+    assert unload["after"]["unloaded"] == ["v3"]
+
+
+async def test_reading_is_not_written_down(client: Client, settings: Settings) -> None:
+    assert (await client.get("/reversal/experiments")).status == 200
+    assert entries(settings) == []
+
+
+def test_a_file_that_was_moved_away_is_begun_anew(tmp_path: Path) -> None:
+    path = tmp_path / "new" / "audit.jsonl"
+    audit = Audit(path)
+    audit.write({"call": 1})
+    path.rename(tmp_path / "old.jsonl")
+    audit.write({"call": 2})
+    assert path.read_text() == '{"call":2}\n'
+    assert path.stat().st_mode & 0o777 == 0o600
+
+
+def test_what_cannot_be_written_is_in_the_log(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    audit = Audit(tmp_path / "audit.jsonl")
+    (tmp_path / "audit.jsonl").unlink()
+    (tmp_path / "audit.jsonl").mkdir()
+    audit.write({"call": "POST /reversal/models/v2/switch"})
+    assert 'cannot be written (Is a directory): {"call":"POST /reversal/models/v2/switch"}' in caplog.text
+    with pytest.raises(AuditUnusable, match="Is a directory"):
+        Audit(tmp_path / "audit.jsonl")

@@ -1,0 +1,212 @@
+"""What may break around a running server, broken for real: docs/failures.md has a row for each."""
+
+from __future__ import annotations
+
+import os
+import resource
+import shutil
+import signal
+import socket
+import subprocess
+import time
+import urllib.parse
+from collections.abc import Iterator
+from contextlib import ExitStack
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests import bundles
+from tests.processes import Server, get, post, serving
+from tests.system.load import Load, create, question, start_experiment, tell
+from tests.system.test_trouble import metric
+from tests.system.waiting import wait_until
+
+
+@pytest.fixture
+def own_models(models: Path, tmp_path: Path) -> Path:
+    """A copy, to be broken."""
+    return Path(shutil.copytree(models, tmp_path / "models"))
+
+
+def predict(server: Server, level: float = 0.5, **fields: Any) -> tuple[int, dict[str, Any]]:  # noqa: ANN401
+    status, answer = post(f"{server.url}/reversal/predict", {**question(0, 0), "features": [[level] * 2] * 4, **fields})
+    return status, answer["data"] or answer
+
+
+def test_a_bundle_that_is_corrupted_goes_on_answering_until_somebody_loads_it(own_models: Path) -> None:
+    (graph,) = (own_models / "v1").glob("stage1-network-*.onnx")
+    whole = graph.read_bytes()
+    with serving("--models", str(own_models)) as server:
+        bundles.flip_byte(graph)
+        assert predict(server)[1]["model_version"] == "v1"
+        status, answer = post(f"{server.url}/reversal/models/v1/load")
+        assert (status, answer["code"]) == (503, "MODEL_UNAVAILABLE")
+        assert f"bundle v1: {graph.name}: SHA-256 is" in answer["error"]
+        assert predict(server)[1]["model_version"] == "v1"
+        # A worker that starts now has only what is on the disk.
+        os.kill(server.workers[0], signal.SIGKILL)
+        wait_until(lambda: bool(server.workers))
+        status, data = predict(server)
+        assert (status, data["model_version"]) == (200, "v2")
+        assert graph.name in get(f"{server.url}/reversal/models/v1")[1]["data"]["error"]
+        graph.write_bytes(whole)
+        assert post(f"{server.url}/reversal/models/v1/load")[0] == 200
+        assert predict(server, version="v1")[1]["model_version"] == "v1"
+
+
+def test_a_models_folder_that_is_gone_stops_nothing_but_loading(own_models: Path, tmp_path: Path) -> None:
+    with serving("--models", str(own_models)) as server:
+        own_models.rename(tmp_path / "elsewhere")
+        assert predict(server)[0] == 200
+        assert get(f"{server.url}/readyz")[0] == get(f"{server.url}/reversal/models")[0] == 200
+        assert post(f"{server.url}/reversal/models/v2/load")[0] in {404, 503}
+        assert post(f"{server.url}/reversal/models/v2/switch")[0] == 200  # it is in memory
+        assert predict(server)[1]["model_version"] == "v2"
+        (tmp_path / "elsewhere").rename(own_models)
+        assert post(f"{server.url}/reversal/models/v1/load")[0] == 200
+
+
+@pytest.fixture
+def disk(tmp_path: Path) -> Iterator[Path]:
+    """A file system of its own."""
+    if os.geteuid() != 0:
+        pytest.skip("only root may mount a file system")
+    folder = tmp_path / "disk"
+    folder.mkdir()
+    mounted = subprocess.run(
+        ["/bin/mount", "-t", "tmpfs", "-o", "size=16m", "none", str(folder)], capture_output=True, check=False
+    )
+    if mounted.returncode != 0:
+        pytest.skip(f"mounting is not allowed here: {mounted.stderr.decode()}")
+    try:
+        yield folder
+    finally:
+        subprocess.run(["/bin/umount", "-l", str(folder)], check=True)
+
+
+def remount(folder: Path, how: str) -> bool:
+    """Whether the kernel does it: it refuses while a file is open for writing."""
+    return (
+        subprocess.run(["/bin/mount", "-o", f"remount,{how}", str(folder)], capture_output=True, check=False).returncode
+        == 0
+    )
+
+
+def test_a_state_that_is_read_only_at_the_start_is_told_and_predictions_go_on(models: Path, disk: Path) -> None:
+    with serving("--models", str(models), state=disk) as server:
+        start_experiment(server.url, "before")
+        server.stop()
+    assert remount(disk, "ro")
+    journals = disk.parent / "journals"
+    shutil.copytree(disk / "journals", journals)  # the state last seen is beside them
+    audit = str(disk.parent / "audit.jsonl")
+    with serving("--models", str(models), "--journals", str(journals), state=disk, REVERSAL_AUDIT=audit) as server:
+        assert predict(server)[0] == 200
+        assert metric(server, "reversal_store_degraded") == 1
+        status, answer = post(f"{server.url}/reversal/experiments/before/stop")
+        assert (status, answer["code"]) == (503, "STORE_UNAVAILABLE")
+        assert remount(disk, "rw")
+        wait_until(lambda: metric(server, "reversal_store_degraded") == 0)
+        assert post(f"{server.url}/reversal/experiments/before/stop")[0] == 200
+
+
+def test_a_state_that_is_truncated_under_a_running_server_stops_no_prediction_and_no_start(
+    models: Path, tmp_path: Path
+) -> None:
+    with serving("--models", str(models), state=tmp_path) as server:
+        start_experiment(server.url, "lost")
+        load = Load(server.url, clients=2, pause=0.01)
+        with load.running():
+            load.wait_for(50)
+            for name in ("state.db", "state.db-wal"):
+                os.truncate(tmp_path / name, 100)
+            load.wait_for(50)
+            # SQLite may go on with what it has in memory, or notice: either is said.
+            status, _ = post(f"{server.url}/reversal/experiments/lost/stop")
+            assert status in {200, 503}
+            load.wait_for(50)
+        assert not load.refused
+        assert not load.lost
+        server.stop()
+    with serving("--models", str(models), state=tmp_path) as server:
+        assert predict(server)[0] == 200
+        create(server.url, "anew")
+        set_aside = list(tmp_path.glob("state.db.unreadable-*"))
+        tell(f"set aside: {set_aside}")
+        assert bool(set_aside) is ("unreadable" in server.log)
+
+
+def test_without_descriptors_nobody_is_accepted_until_there_are_some_again(models: Path) -> None:
+    with serving("--models", str(models)) as server, ExitStack() as stack:
+        (worker,) = server.workers
+        used = len(list(Path(f"/proc/{worker}/fd").iterdir()))
+        _, hard = resource.prlimit(worker, resource.RLIMIT_NOFILE)
+        resource.prlimit(worker, resource.RLIMIT_NOFILE, (used + 20, hard))
+        address = ("127.0.0.1", urllib.parse.urlsplit(server.url).port or 0)
+        held = [stack.enter_context(socket.create_connection(address)) for _ in range(60)]
+        wait_until(lambda: "no connection can be accepted" in server.log)
+        assert server.log.count("no connection can be accepted") < 5  # not a line for each
+        for each in held:
+            each.close()
+        assert predict(server)[0] == 200
+
+
+@pytest.mark.parametrize(
+    ("kind", "reason"),
+    [("root", "stage1 answered nan"), ("raises", "stage1 failed"), ("slow", "it took")],
+)
+def test_a_stage_that_fails_is_replaced_and_comes_back(own_models: Path, kind: bundles.Kind, reason: str) -> None:
+    bundles.write(own_models, "v0", kind=kind)
+    bundles.write_order(own_models, "v0", "v1", "v2")
+    with serving("--models", str(own_models)) as server:
+        assert predict(server)[1]["model_version"] == "v0"
+        for _ in range(3):
+            began = time.monotonic()
+            status, data = predict(server, 0.95)
+            assert status == 200
+            if kind == "slow":  # it answers, late
+                tell(f"a slow stage took {time.monotonic() - began:.1f} s")
+            else:
+                assert data["served_by"] == "v1"
+                assert reason in data["fallback_reason"]
+        status, data = predict(server)
+        assert (status, data["served_by"]) == (200, "v1")
+        assert data["fallback_reason"].startswith("version v0 failed 3 times in a row")
+        assert reason in data["fallback_reason"]
+        wait_until(lambda: predict(server)[1]["model_version"] == "v0", 10)
+        named = post(
+            f"{server.url}/reversal/predict", {**question(0, 0), "features": [[0.95] * 2] * 4, "version": "v0"}
+        )
+        assert named[0] == (200 if kind == "slow" else 503)
+        assert "version v0 answers again" in server.log
+
+
+def test_a_worker_that_cannot_start_is_given_up_with_its_reason(models: Path, tmp_path: Path) -> None:
+    tokens = tmp_path / "tokens"
+    tokens.write_text("one\n")
+    with serving("--models", str(models), REVERSAL_API_TOKEN_FILE=str(tokens)) as server:
+        tokens.unlink()
+        os.kill(server.workers[0], signal.SIGKILL)
+        assert server.process.wait(20) == 1
+        log = server.log
+    assert "No such file or directory" in log
+    assert "the workers' manager ended with 3" in log
+
+
+def test_a_killed_worker_takes_its_connections_with_it_and_nothing_else(models: Path) -> None:
+    with serving("--models", str(models), REVERSAL_WORKERS="2") as server:
+        load = Load(server.url, clients=8)
+        with load.running():
+            load.wait_for(100)
+            victim = server.workers[0]
+            killed = time.monotonic()
+            os.kill(victim, signal.SIGKILL)
+            wait_until(lambda: victim not in server.workers and len(server.workers) == 2, 5)
+            back = time.monotonic() - killed
+            load.wait_for(100)
+        tell(f"a worker was back after {back:.2f} s; {len(load.lost)} of {len(load.answers)} requests were lost")
+        assert not load.refused
+        assert len(load.lost) <= load.clients
+        assert back < 2.0
