@@ -5,13 +5,15 @@ SOURCE = models/keras
 OUTPUT = models/onnx
 VERSION =
 FOLDER =
+MINUTES = 30
 
 SERVE := .venv-serve
 FULL := .venv
-CODE := core server convert training benchmarks tests
+RELEASE := .venv-release
+CODE := core server convert training benchmarks fuzz tests
 
 .DEFAULT_GOAL := help
-.PHONY: help run test lint format train convert import bench bench-peers bench-check lock clean
+.PHONY: help run test lint format train convert import bench bench-peers bench-check soak fuzz audit lock clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "make %-11s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -55,23 +57,37 @@ bench-peers: $(FULL)/.installed $(SERVE)/.installed ## measure other servers bes
 bench-check: $(FULL)/.installed $(SERVE)/.installed ## whether the budget of speed holds: two minutes
 	$(FULL)/bin/python -m benchmarks.check --server $(SERVE)/bin/python
 
+soak: $(FULL)/.installed $(SERVE)/.installed ## load, switches, experiments and kills for [MINUTES=30], after which nothing may be lost
+	$(FULL)/bin/python -m benchmarks.soak --server $(SERVE)/bin/python --minutes $(MINUTES)
+
+fuzz: $(FULL)/.installed ## a million odd inputs for all that reads other people's bytes
+	$(FULL)/bin/python -m fuzz
+
+audit: $(RELEASE)/.installed ## known weaknesses of what the server depends on, and its bill of materials in build/
+	@mkdir -p build
+	$(RELEASE)/bin/pip-audit --require-hashes --disable-pip -r requirements/serve.txt
+	$(RELEASE)/bin/cyclonedx-py requirements requirements/serve.txt --output-reproducible -o build/sbom.json
+
 lock: $(FULL)/.installed ## resolve pyproject's ranges anew into requirements/*.txt
 	$(FULL)/bin/uv pip compile pyproject.toml --upgrade --universal --generate-hashes --no-header --quiet \
 		-o requirements/serve.txt
 	$(FULL)/bin/uv pip compile pyproject.toml --upgrade --universal --generate-hashes --no-header --quiet \
 		--extra dev -c requirements/serve.txt -o requirements/dev.txt
+	$(FULL)/bin/uv pip compile pyproject.toml --upgrade --universal --generate-hashes --no-header --quiet \
+		--extra release -c requirements/serve.txt -o requirements/release.txt
 	for each in benchmarks/peers/servers/*.py; do \
 		$(FULL)/bin/uv pip compile $$each --upgrade --universal --generate-hashes --no-header --quiet \
 			-o benchmarks/peers/requirements/$$(basename $$each .py).txt || exit 1; done
 
 clean: ## remove environments and caches
-	rm -rf $(SERVE) $(FULL) build .mypy_cache .pytest_cache .ruff_cache
+	rm -rf $(SERVE) $(FULL) $(RELEASE) build .mypy_cache .pytest_cache .ruff_cache
 	find $(CODE) -name __pycache__ -type d -prune -exec rm -rf {} +
 
 $(SERVE)/.installed: requirements/serve.txt
 $(FULL)/.installed: requirements/dev.txt
+$(RELEASE)/.installed: requirements/release.txt
 # The locks are complete, so pip need not resolve; beside tensorflow-cpu it must not (see override-dependencies).
-$(SERVE)/.installed $(FULL)/.installed:
+$(SERVE)/.installed $(FULL)/.installed $(RELEASE)/.installed:
 	@$(PYTHON) -c 'import sys; sys.exit(None if sys.version_info >= (3, 11) else "Python 3.11 or newer is needed, this is " + sys.version.split()[0] + ": make PYTHON=python3.11 ...")'
 	@echo "installing $< into $(@D) ..."
 	@$(PYTHON) -m venv --clear $(@D)

@@ -33,9 +33,9 @@ class LoadError(RuntimeError):
 
 @dataclass
 class Result:
-    """`times`: seconds of each answered request, float64 (n,), over `seconds` that followed `warm_up`.
+    """`times`: seconds of each good answer, float64 (n,), over `seconds` that followed `warm_up`.
 
-    late: the greatest delay of the client itself.
+    errors: answers that were not good. late: the greatest delay of the client itself.
     """
 
     times: NDArray[np.float64]
@@ -155,8 +155,10 @@ def closed(port: int, messages: Sequence[bytes], connections: int, seconds: floa
                     continue
                 now = clock()
                 if connection.since >= begin:
-                    times.append(now - connection.since)
-                    errors += not connection.ok
+                    if connection.ok:
+                        times.append(now - connection.since)
+                    else:
+                        errors += 1
                 if now < end:
                     connection.send(messages[sent % len(messages)], now)
                     sent += 1
@@ -167,10 +169,13 @@ def closed(port: int, messages: Sequence[bytes], connections: int, seconds: floa
     return Result(np.array(times), seconds, errors, warm_up=warm_up)
 
 
-def opened(port: int, messages: Sequence[bytes], rate: float, connections: int, seconds: float) -> Result:
-    """Ask `rate` times a second, whatever the answers do. Raises LoadError where an answer fails to come.
+def opened(  # noqa: PLR0913 - what a load is made of
+    port: int, messages: Sequence[bytes], rate: float, connections: int, seconds: float, *, from_sending: bool = False
+) -> Result:
+    """Ask `rate` times a second for so long, whatever the answers do. Raises LoadError where an answer fails to come.
 
-    A request for which no connection is free waits for one, and its time runs.
+    A request for which no connection is free waits for one, and its time runs, unless it counts from when it was sent.
+    The result's `seconds` end with the last answer.
     """
     clock = time.perf_counter
     times: list[float] = []
@@ -181,12 +186,12 @@ def opened(port: int, messages: Sequence[bytes], rate: float, connections: int, 
         free = deque(by_descriptor.values())
         queue = [poll.fileno()]
         begin = clock() + 0.01
-        while len(times) < total:
+        while len(times) + errors < total:
             now = clock()
             while free and due < total and begin + due / rate <= now:
                 since = begin + due / rate
                 late = max(late, now - since) if len(free) > 1 else late
-                free.popleft().send(messages[due % len(messages)], since)
+                free.popleft().send(messages[due % len(messages)], now if from_sending else since)
                 due += 1
                 now = clock()
             wait = begin + due / rate - now if free and due < total else _PATIENCE
@@ -198,7 +203,9 @@ def opened(port: int, messages: Sequence[bytes], rate: float, connections: int, 
             for descriptor, _ in poll.poll(0):
                 connection = by_descriptor[descriptor]
                 if connection.receive():
-                    times.append(clock() - connection.since)
-                    errors += not connection.ok
+                    if connection.ok:
+                        times.append(clock() - connection.since)
+                    else:
+                        errors += 1
                     free.append(connection)
-    return Result(np.array(times), seconds, errors, late)
+    return Result(np.array(times), clock() - begin, errors, late)

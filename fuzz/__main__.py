@@ -1,0 +1,96 @@
+"""Fuzz every target, each in a process of its own: python -m fuzz [--runs 1200000] [--target NAME].
+
+What fails is kept in build/fuzz, and told with its traceback; exits with 1 then. Each target begins with a few good
+inputs; what atheris learns beside them is kept for the next time.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import re
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+ROOT = Path(__file__).parents[1]
+BUILD = ROOT / "build" / "fuzz"
+_DONE = re.compile(r"Done (\d+) runs in (\d+) second")
+_LONGEST = 16_384
+
+
+def seeds(target: str) -> list[bytes]:
+    """Good inputs."""
+    prediction = (ROOT / "docs" / "examples" / "predict.json").read_bytes()
+    body = json.loads(prediction)
+    matrix = [[0.1] * 12] * 20
+    short = {"pair": "EUR/USD", "features": matrix, "user_id": "u", "version": "v3.0"}
+    if target == "validation":
+        by_stage = short | {"features": {"stage1": matrix, "stage2": matrix}, "features_scaled": False}
+        return [prediction, *(json.dumps(each).encode() for each in (short, by_stage))]
+    if target == "comparison":
+        return [
+            json.dumps(each).encode()
+            for each in (body | {"versions": ["v3.0"]}, short | {"features": {"v3.0": matrix}})
+        ]
+    if target == "items":
+        return [json.dumps({"items": [short, {"a": ']}\\"', "b": [1, [2]]}, 1, "x"]}).encode()]
+    if target == "features":
+        return [b"".join(float(1 + i % 7).hex().encode()[:8].ljust(8, b"\x3f") for i in range(5 * 60))]
+    if target == "manifests":
+        return [file.read_bytes() for file in (ROOT / "models" / "onnx").glob("*/manifest.json")]
+    return [
+        b"".join(
+            file.read_bytes()[:: len(file.read_bytes()) - 1] for file in (ROOT / "models" / "onnx").glob("*/*.onnx")
+        ),
+        *(file.read_bytes()[-_LONGEST:] for file in list((ROOT / "models" / "onnx").glob("*/*scaler*.onnx"))[:2]),
+    ]
+
+
+def fuzz(target: str, runs: int) -> None:
+    """In this process, which ends with it."""
+    import atheris  # type: ignore[import-untyped] # noqa: PLC0415 - before what it is to instrument
+
+    with atheris.instrument_imports(include=["core", "server", "fuzz"]):
+        from fuzz.targets import TARGETS  # noqa: PLC0415
+    corpus = BUILD / target
+    corpus.mkdir(parents=True, exist_ok=True)
+    for i, seed in enumerate(seeds(target)):
+        (corpus / f"seed-{i}").write_bytes(seed)
+    options = [f"-runs={runs}", f"-max_len={_LONGEST}", f"-artifact_prefix={BUILD}/{target}-", "-verbosity=1"]
+    atheris.Setup([sys.argv[0], *options, str(corpus)], TARGETS[target])
+    atheris.Fuzz()
+
+
+def main() -> None:
+    """Fuzz, and print how often each target ran."""
+    options_of = argparse.ArgumentParser(description=__doc__)
+    options_of.add_argument("--runs", type=int, default=1_200_000, help="of all targets together")
+    options_of.add_argument("--target", action="append")
+    options_of.add_argument("--in-process", metavar="TARGET", help=argparse.SUPPRESS)
+    options = options_of.parse_args()
+    names = ["validation", "comparison", "items", "features", "manifests", "graphs"]
+    if options.in_process:
+        fuzz(options.in_process, options.runs)
+        return
+    chosen = options.target or names
+    shutil.rmtree(BUILD, ignore_errors=True)
+    BUILD.mkdir(parents=True)
+    total, failed = 0, []
+    for name in chosen:
+        command = [sys.executable, "-m", "fuzz", "--in-process", name, "--runs", str(options.runs // len(chosen))]
+        ended = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)  # noqa: S603 - ours
+        done = _DONE.search(ended.stderr)
+        if ended.returncode or done is None:
+            failed.append(name)
+            sys.stderr.write(ended.stderr[-4000:] + ended.stdout[-4000:])
+            continue
+        total += int(done[1])
+        print(f"{name}: {int(done[1]):,} inputs in {done[2]} s")
+    print(f"{total:,} inputs, failed: {', '.join(failed) or 'none'}")
+    sys.exit(1 if failed else 0)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,133 @@
+"""What is fuzzed: functions of some bytes that must not raise anything but what they promise."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from functools import cache
+from pathlib import Path
+
+import numpy as np
+
+from core import bundle, graph, manifest
+from core.candles import Candles
+from core.detector import Detector, Prediction
+from core.errors import ServiceError
+from core.features import Table, matrix, required_candles
+from server import decoding, json_items
+from server.errors import status_of
+from server.handlers.body import check_text
+
+ROOT = Path(__file__).parents[1]
+ONNX = ROOT / "models" / "onnx"
+_SERVER_ERROR = 500
+_NAMES = (
+    "close",
+    "high",
+    "low",
+    "sma_20",
+    "ema_12",
+    "rsi_14",
+    "macd_signal",
+    "bb_width",
+    "atr_14",
+    "stoch_k",
+    "adx_14",
+)
+_ROWS = 20
+# Whose differences, squares and ratios are numbers as well: what overflows is the caller's to find.
+_LARGEST = 1e6
+
+
+@cache
+def _detector() -> Detector:
+    return Detector(bundle.read(ONNX / "v3.0"))
+
+
+def validation(data: bytes) -> None:
+    """A body becomes a question and that an outcome, or it is refused with a reason that is its sender's."""
+    try:
+        check_text(data)
+        question = decoding.prediction(data, 0.0)
+    except ServiceError as error:
+        if status_of(error) >= _SERVER_ERROR:
+            raise
+        return
+    (outcome,) = _detector().predict([question.source])
+    if isinstance(outcome, Prediction):
+        decision = outcome.decision
+        if not (0.0 <= decision.confidence <= 1.0 and 0.0 <= decision.stage1_prob <= 1.0):
+            raise AssertionError(decision)
+    elif status_of(outcome) >= _SERVER_ERROR:
+        raise outcome
+    question.source.candle_key()
+
+
+def items(data: bytes) -> None:
+    """The walk over a batch's items finds what the decoder does, or leaves it to that."""
+    try:
+        found = list(json_items.split(data))
+    except json_items.Unclear:
+        return
+    if [bytes(item).strip() for item in found] != [bytes(item) for item in decoding.batch(data)]:
+        raise AssertionError("the items differ")
+
+
+def comparison(data: bytes) -> None:
+    """Likewise for the body of a comparison."""
+    try:
+        check_text(data)
+        wanted = decoding.comparison(data)
+        decoding.compared_windows(wanted, ["v3.0", "v3.1"])
+    except ServiceError as error:
+        if status_of(error) >= _SERVER_ERROR:
+            raise
+
+
+def features(data: bytes) -> None:
+    """The fast way to compute features agrees with the plain one on whatever finite series."""
+    values = np.frombuffer(data[: len(data) // 40 * 40], np.float64).reshape(5, -1)
+    with np.errstate(all="ignore"):
+        values = np.abs(np.nan_to_num(values, posinf=1.0, neginf=1.0)) % _LARGEST + 1e-3
+    count = values.shape[1]
+    if count < required_candles(_NAMES, _ROWS):
+        return
+    candles = Candles(np.ascontiguousarray(values))
+    with np.errstate(all="ignore"):
+        table = _table()([candles])[0][:, _table().columns(_NAMES)]
+    plain = matrix(candles, _NAMES, _ROWS)
+    scale = float(values.max())
+    np.testing.assert_allclose(table, plain, rtol=1e-7, atol=1e-9 * scale)
+
+
+@cache
+def _table() -> Table:
+    return Table(_NAMES, _ROWS)
+
+
+def manifests(data: bytes) -> None:
+    """A manifest is read, or refused as such; what was read is written and read again."""
+    try:
+        found = manifest.decode(data)
+    except manifest.ManifestError:
+        return
+    if manifest.decode(manifest.encode(found)) != found:
+        raise AssertionError("it is not what was written")
+
+
+def graphs(data: bytes) -> None:
+    """An ONNX file is walked, or refused."""
+    try:
+        graph.opsets(data)
+        graph.has_external_data(data)
+    except ValueError:
+        pass
+
+
+TARGETS: dict[str, Callable[[bytes], None]] = {
+    "validation": validation,
+    "comparison": comparison,
+    "items": items,
+    "features": features,
+    "manifests": manifests,
+    "graphs": graphs,
+}
