@@ -66,6 +66,8 @@ def _fields(message: bytes) -> Iterator[tuple[int, int | bytes]]:
     position = 0
     while position < len(message):
         key, position = _varint(message, position)
+        if key >> 32:  # other readers would cut it off, and see another field
+            raise ValueError("a field's number has more than 29 bits")
         kind = key & 7
         if kind == _VARINT:
             value, position = _varint(message, position)

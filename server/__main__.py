@@ -30,6 +30,7 @@ from server.tls import Certificate  # noqa: E402
 log = logging.getLogger("server")
 
 _BACKLOG = 2048
+_SIGNALS = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP)
 
 
 def main() -> int:
@@ -57,7 +58,7 @@ def main() -> int:
     folder = Path(tempfile.mkdtemp(prefix="reversal-"))
     os.environ["PROMETHEUS_MULTIPROC_DIR"] = str(folder)  # read when its library is imported
     # Until the keeper handles them: a stop must not leave the folder and the other processes behind.
-    signal.pthread_sigmask(signal.SIG_BLOCK, (signal.SIGTERM, signal.SIGINT))
+    signal.pthread_sigmask(signal.SIG_BLOCK, _SIGNALS)
     try:
         return _serve(settings, folder, sockets)
     finally:
@@ -85,7 +86,7 @@ def _serve(settings: Settings, folder: Path, sockets: list[socket.socket]) -> in
     manager = os.fork()
     if manager == 0:
         keeper_socket.close()
-        signal.pthread_sigmask(signal.SIG_UNBLOCK, (signal.SIGTERM, signal.SIGINT))
+        signal.pthread_sigmask(signal.SIG_UNBLOCK, _SIGNALS)
         manager_pid = os.getpid()
         code = workers.run(settings, path, [listening.detach() for listening in sockets], parent)
         if os.getpid() == manager_pid and os.getppid() != parent:  # the keeper was killed, and removes nothing
@@ -121,8 +122,8 @@ def _check_security(settings: Settings) -> None:
     """Raise SettingsError for tokens or a certificate that cannot be read, or an open door."""
     try:
         known = settings.tokens
-    except (OSError, UnicodeDecodeError) as error:
-        raise SettingsError(f"the tokens cannot be read: {error}") from None
+    except (OSError, ValueError) as error:
+        raise SettingsError(f"the tokens cannot be used: {error}") from None
     if (settings.tls_certificate is None) != (settings.tls_key is None):
         raise SettingsError("REVERSAL_TLS_CERTIFICATE and REVERSAL_TLS_KEY are set together or not at all")
     if settings.tls_certificate is not None and settings.tls_key is not None:

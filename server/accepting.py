@@ -31,6 +31,8 @@ _FORGOTTEN_SECONDS = 0.002
 _EXHAUSTED_SECONDS = 1.0
 # A TLS handshake takes two round trips.
 _HANDSHAKE_SECONDS = 10.0
+# For those under way when a worker ends.
+_OPENING_SECONDS = 0.5
 
 
 class Connections:
@@ -115,7 +117,9 @@ class Site(web.BaseSite):
                     self._take()
         self._listening.close()
         if self._opening:  # aiohttp does not know of them yet
-            await asyncio.wait(self._opening)
+            _, late = await asyncio.wait(self._opening, timeout=_OPENING_SECONDS)
+            for opening in late:  # who connects and says nothing must not keep those waiting who have asked
+                opening.cancel()
         await super().stop()
 
     def _tell(self) -> None:

@@ -10,6 +10,7 @@ import time
 from collections.abc import Callable, Iterable, Mapping
 from enum import IntEnum
 from typing import NamedTuple
+from urllib.parse import urlsplit
 
 from core.errors import ServiceError
 
@@ -59,19 +60,26 @@ class Token(NamedTuple):
 def tokens(texts: Iterable[str], level: Level) -> list[Token]:
     """Those that the lines of some texts hold, or their words: `token`, or `name:token`; `#` begins a comment.
 
-    Who has no name is called by the level and the first digits of the token's hash.
+    Who has no name is called by the level and the first digits of the token's hash. Raises ValueError for an empty one.
     """
     found = []
     for line in "\n".join(texts).splitlines():
         for word in line.partition("#")[0].replace(",", " ").split():
             name, _, token = word.rpartition(":")
+            if not token:  # what a variable that is not set leaves
+                raise ValueError(f"the {level.name.lower()} token of {name!r} is empty")
             digest = hashlib.sha256(token.encode()).digest()
             found.append(Token(name or f"{level.name.lower()}-{digest.hex()[:8]}", level, digest))
     return found
 
 
+def _is_local(origin: str | None) -> bool:
+    """Whether no page sends a request, or one of this machine: browsers ask in their users' names for whatever page."""
+    return origin is None or urlsplit(origin).hostname in {"localhost", "127.0.0.1", "::1"}
+
+
 class Access:
-    """The tokens that are good. With none of them everybody may do everything."""
+    """The tokens that are good. With none of them everybody may do everything, but for pages of other machines."""
 
     def __init__(self, known: Iterable[Token], now: Callable[[], float] = time.monotonic) -> None:
         self._known = tuple(known)
@@ -81,7 +89,7 @@ class Access:
     def find(self, headers: Mapping[str, str]) -> Token | None:
         """The token of a request, if it is a good one."""
         scheme, _, text = headers.get("Authorization", "").partition(" ")
-        digest = hashlib.sha256(text.strip().encode()).digest()
+        digest = hashlib.sha256(text.strip().encode(errors="surrogateescape")).digest()  # whatever bytes there were
         found = None
         for token in self._known:  # all of them, so that the time tells nothing
             if hmac.compare_digest(token.digest, digest) and (found is None or token.level > found.level):
@@ -98,6 +106,8 @@ class Access:
     async def check(self, headers: Mapping[str, str], address: str, level: Level) -> str:
         """The name of who asks from an address. Raises Unauthorized, Forbidden, or after many failures RateLimited."""
         if not self._known:
+            if level is Level.ADMIN and not _is_local(headers.get("Origin")):
+                raise Forbidden("without tokens pages of other machines may not manage")
             return "anybody"
         token = self.find(headers)
         if token is not None and token.level >= level:

@@ -105,7 +105,7 @@ class _Parser:
 class _Handler(RequestHandler):
     """One connection. It is what the batcher answers to: at most one request of it goes the express way at a time."""
 
-    __slots__ = ("_app", "_busy", "_cutting", "_held", "_inquiry", "_others", "_path", "_taken")
+    __slots__ = ("_app", "_begun", "_busy", "_cutting", "_finished", "_held", "_inquiry", "_path", "_taken")
 
     def __init__(self, app: web.Application, server: web.Server, **options: Any) -> None:  # noqa: ANN401 - aiohttp's
         super().__init__(server, **options)
@@ -113,7 +113,8 @@ class _Handler(RequestHandler):
         self._app = app
         self._busy = False  # with a request on the express way
         self._taken = False  # whether what came last was one
-        self._others = 0  # requests that went aiohttp's way and have no answer yet
+        self._finished = 0  # requests that aiohttp has answered
+        self._begun = False  # whether there has been a request
         self._path: str
         self._inquiry: Inquiry
         self._held = b""  # what has come since
@@ -124,9 +125,14 @@ class _Handler(RequestHandler):
         """Whether a request of it is being answered, on either way."""
         return self._busy or self._others > 0
 
+    @property
+    def _others(self) -> int:
+        """Requests that went aiohttp's way and have no answer yet."""
+        return self._request_count - self._finished
+
     def data_received(self, data: bytes) -> None:
         """Bytes have come. Those that follow a request on the express way wait for its answer, as order demands."""
-        if self._busy:
+        if self._busy or self._held:
             if data:  # aiohttp calls this with nothing, to go on with what it has
                 self._held += data
                 self._pause_reading_for_buffer()
@@ -134,14 +140,17 @@ class _Handler(RequestHandler):
         self._taken = False
         before = self._request_count
         super().data_received(data)
-        came = self._request_count - before
-        self._others += came
-        if came or self._taken:
+        if self._taken or self._request_count != before:
+            self._begun = True
             if self._cutting is not None:
                 self._cutting.cancel()
                 self._cutting = None
-        elif data and self._cutting is None and not self._others:  # a head has begun
+        elif self._cutting is None and self._is_between() and data.strip(b"\r\n"):  # a head has begun
             self._cutting = self._loop.call_later(HEAD_SECONDS, self.force_close)
+
+    def _is_between(self) -> bool:
+        """Whether the last request is answered and read to its end, or there was none."""
+        return not self._others and (self._waiter is not None or not self._begun)
 
     async def finish_response(
         self, request: BaseRequest, resp: web.StreamResponse, start_time: float | None
@@ -150,7 +159,14 @@ class _Handler(RequestHandler):
         try:
             return await super().finish_response(request, resp, start_time)
         finally:
-            self._others -= 1
+            self._finished += 1
+
+    def _process_keepalive(self) -> None:
+        """The connection has been idle for long, as far as aiohttp knows."""
+        if self._busy or self._held:
+            self._keepalive_handle = self._loop.call_later(self._keepalive_timeout, self._process_keepalive)
+        else:
+            super()._process_keepalive()
 
     def _take(self, message: RawRequestMessage, body: StreamReader) -> bool:
         """Whether a request goes the express way. On that the connection must be idle, and the request whole."""
@@ -163,6 +179,7 @@ class _Handler(RequestHandler):
             or message.method != "POST"
             or message.version != HttpVersion11
             or message.should_close
+            or message.upgrade
             or headers.get("Content-Type", "application/json") != "application/json"
             or "Content-Encoding" in headers
             or "Expect" in headers
@@ -236,10 +253,15 @@ class _Handler(RequestHandler):
             return
         self.transport.write(text)
         self._next_keepalive_close_time = self._loop.time() + self._keepalive_timeout
-        if self._held:
-            held, self._held = self._held, b""
+        if self._held:  # not here, as others of the batch wait for their answers
+            self._loop.call_soon(self._go_on)
+
+    def _go_on(self) -> None:
+        """Look at what has come meanwhile."""
+        held, self._held = self._held, b""
+        self.data_received(held)
+        if not self._held:
             self._resume_reading_for_buffer()
-            super().data_received(held)
 
     async def shutdown(self, timeout: float | None = 15.0) -> None:  # noqa: ASYNC109 - as aiohttp has it
         """Close the connection, once the answer that is on its way is written."""

@@ -170,9 +170,8 @@ class Runner(ExpressRunner):
 
     async def cleanup(self) -> None:
         """Leave new connections to others, finish requests, and end the application."""
-        for site in list(self.sites):
-            await site.stop()
         self.app[DRAINING].closing = True
+        await asyncio.gather(*(site.stop() for site in list(self.sites)))
         await self._drained()
         await super().cleanup()
 
@@ -209,6 +208,7 @@ def run(settings: Settings, keeper: Path, sockets: Sequence[int], parent: int) -
     """
     _end_with(parent)
     signal.signal(signal.SIGINT, signal.SIG_DFL)
+    signal.signal(signal.SIGHUP, signal.SIG_IGN)  # until gunicorn handles it, there is nothing to replace
     try:
         _Application(settings, keeper, sockets).run()
     except SystemExit as ended:  # gunicorn's way to end any of its processes

@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import os
 import sqlite3
+import time
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import suppress
 from datetime import UTC, datetime
@@ -14,6 +15,7 @@ from core.store.database import PATIENCE_SECONDS, Database, Row, Session, Value
 
 log = logging.getLogger(__name__)
 
+_LOOK_SECONDS = 0.005
 # Primary result codes, https://www.sqlite.org/rescode.html: those that are not about our SQL.
 _UNREADABLE = {sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB}
 _TROUBLE = _UNREADABLE | {
@@ -101,7 +103,7 @@ class SqliteDatabase(Database):
             self._path, timeout=PATIENCE_SECONDS, isolation_level=None, check_same_thread=False
         )
         try:
-            connection.execute("PRAGMA journal_mode = WAL")
+            _use_wal(connection)
             connection.execute("PRAGMA synchronous = FULL")
         except BaseException:
             connection.close()
@@ -154,6 +156,20 @@ class SqliteDatabase(Database):
         except OSError as refused:
             raise self.unusable(f"{error}, and it cannot be set aside: {refused.strerror}") from refused
         log.error("%s: %s; it is set aside as %s, and a new one is begun", self.place, error, aside)
+
+
+def _use_wal(connection: sqlite3.Connection) -> None:
+    """SQLite does not wait for this one: whoever else makes the same new file at this moment has it locked."""
+    end = time.monotonic() + PATIENCE_SECONDS
+    while True:
+        try:
+            connection.execute("PRAGMA journal_mode = WAL")
+        except sqlite3.OperationalError as error:
+            if _code(error) != sqlite3.SQLITE_BUSY or time.monotonic() > end:
+                raise
+            time.sleep(_LOOK_SECONDS)
+        else:
+            return
 
 
 def _may_be_database(path: Path) -> bool:

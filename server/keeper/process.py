@@ -70,7 +70,7 @@ async def _run(settings: Settings, listening: socket.socket, manager: int) -> in
         for number in STOPPING:
             loop.add_signal_handler(number, stop)
         loop.add_signal_handler(signal.SIGHUP, os.kill, manager, signal.SIGHUP)
-        signal.pthread_sigmask(signal.SIG_UNBLOCK, STOPPING)
+        signal.pthread_sigmask(signal.SIG_UNBLOCK, (*STOPPING, signal.SIGHUP))
         runner = web.AppRunner(app, access_log=None, handle_signals=False)
         await runner.setup()
         await web.SockSite(runner, listening).start()

@@ -55,7 +55,16 @@ async def test_several_are_good_at_once_and_management_includes_the_rest(doors: 
 
 @pytest.mark.parametrize(
     "headers",
-    [{}, bearer(""), bearer("four"), bearer("on"), bearer("backend:one"), {"Authorization": "Basic one"}, bearer("é")],
+    [
+        {},
+        bearer(""),
+        bearer("four"),
+        bearer("on"),
+        bearer("backend:one"),
+        {"Authorization": "Basic one"},
+        bearer("é"),
+        bearer("\udcff"),
+    ],
 )
 async def test_what_is_no_token_is_refused(doors: Access, headers: dict[str, str]) -> None:
     assert not doors.allows(headers, Level.API)
@@ -91,9 +100,21 @@ async def test_only_failures_are_slowed_down_each_address_by_itself(
         await doors.check(bearer("guess"), "1.2.3.4", Level.API)
 
 
-async def test_without_tokens_everybody_may_do_everything() -> None:
-    assert Access([]).allows({}, Level.ADMIN)
-    assert await Access([]).check({}, "", Level.ADMIN) == "anybody"
+async def test_without_tokens_everybody_may_do_everything_but_for_pages_of_other_machines() -> None:
+    doors = Access([])
+    assert doors.allows({}, Level.ADMIN)
+    for headers in ({}, {"Origin": "http://localhost:3000"}, {"Origin": "http://[::1]:8000"}):
+        assert await doors.check(headers, "", Level.ADMIN) == "anybody"
+    for origin in ("http://evil.example", "http://localhost.evil.example", "null", ""):
+        assert await doors.check({"Origin": origin}, "", Level.API) == "anybody"  # whose answer no browser shows it
+        with pytest.raises(Forbidden):
+            await doors.check({"Origin": origin}, "", Level.ADMIN)
+
+
+@pytest.mark.parametrize("text", ["bob:", "one two:", ":"])
+def test_an_empty_token_is_none(text: str) -> None:
+    with pytest.raises(ValueError, match="is empty"):
+        tokens([text], Level.ADMIN)
 
 
 @pytest.fixture

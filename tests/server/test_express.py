@@ -14,9 +14,10 @@ from aiohttp import web
 from core.errors import Overloaded
 from core.routing import Question
 from server import express
+from server.access import Level, tokens
 from server.admission import Admission
 from server.express import ExpressRunner
-from server.keys import ADMISSION
+from server.keys import ACCESS, ADMISSION
 from server.predictor import Result
 from server.settings import Settings
 from tests import bundles
@@ -83,6 +84,7 @@ class Connection:
 @asynccontextmanager
 async def connected(runner: ExpressRunner, port: int) -> AsyncIterator[Connection]:
     reader, writer = await asyncio.open_connection("127.0.0.1", port)
+    await asyncio.sleep(0.01)  # until the server knows of it
     yield Connection(runner, reader, writer)
     writer.close()
 
@@ -94,6 +96,12 @@ class Service(NamedTuple):
 
     def connect(self) -> Any:  # noqa: ANN401
         return connected(self.runner, self.port)
+
+    def handler_of(self, connection: Connection) -> Any:  # noqa: ANN401
+        """The server's end of a connection."""
+        assert self.runner.server is not None
+        own = connection.writer.get_extra_info("sockname")
+        return next(each for each in self.runner.server.connections if each.peername == own)
 
 
 @pytest.fixture
@@ -166,6 +174,7 @@ async def test_what_is_refused_is_counted_and_told_in_the_log_once(
 
 
 BODY = encoded(asks(0.82))
+JSON, ODD = "application/json", "application/json; charset=utf-8"
 UNUSUAL = {
     "its connection's last": request(BODY, Connection="close"),
     "of HTTP/1.0": request(BODY, first="POST {} HTTP/1.0", Connection="keep-alive"),
@@ -285,6 +294,82 @@ async def test_all_that_is_taken_on_is_let_go(service: Service, connection: Conn
     assert service.worker.app[ADMISSION].inside == 0
 
 
+async def test_what_follows_a_request_on_the_express_way_keeps_its_place(connection: Connection) -> None:
+    whole = [request(encoded(asks(p)), Content_Type=kind) for p, kind in ((0.11, JSON), (0.22, ODD), (0.33, JSON))]
+    for _ in range(3):
+        connection.writer.write(whole[0] + whole[1][:-5])  # the odd one goes aiohttp's way, and is not whole yet
+        await connection.writer.drain()
+        await asyncio.sleep(0.01)
+        connection.writer.write(whole[1][-5:] + whole[2])
+        answers = [await connection.receive() for _ in whole]
+        assert [answer.body["data"]["stage1_prob"] for answer in answers] == pytest.approx([0.11, 0.22, 0.33])
+    before = connection.usual
+    assert (await connection.ask(whole[0])).status == 200
+    assert connection.usual == before
+
+
+async def test_held_bytes_keep_their_place_behind_the_answer_that_they_waited_for(
+    service: Service, connection: Connection
+) -> None:
+    """They come while the first request waits for its turn, and the one behind them as soon as that is answered."""
+    handler = service.handler_of(connection)
+    first, odd, last = (
+        request(encoded(asks(p)), Content_Type=kind) for p, kind in ((0.11, JSON), (0.22, ODD), (0.33, JSON))
+    )
+    handler.data_received(first)
+    handler.data_received(odd[:-5])
+    handler.data_received(odd[-5:] + last)
+    answers = [await connection.receive() for _ in range(3)]
+    assert [answer.body["data"]["stage1_prob"] for answer in answers] == pytest.approx([0.11, 0.22, 0.33])
+    assert not handler.in_hand
+
+
+async def test_who_asks_for_another_protocol_is_answered_and_heard_again(connection: Connection) -> None:
+    odd = request(BODY, Connection="Upgrade", Upgrade="websocket")
+    for _ in range(2):
+        assert (await connection.ask(odd)).status == 200
+        assert (await connection.ask(request(BODY))).status == 200
+    before = connection.usual
+    assert (await connection.ask(request(BODY))).status == 200
+    assert connection.usual == before
+
+
+async def test_no_header_spoils_the_answers_of_others(service: Service, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(service.worker.app[ACCESS], "_known", tuple(tokens(["good"], Level.API)))
+    good = request(BODY, Authorization="Bearer good")
+    bad = good.replace(b"Bearer good", b"Bearer \xff\xfe")
+    async with service.connect() as one, service.connect() as other:
+        handler = service.handler_of(one)
+        handler.data_received(good)
+        handler.data_received(bad)
+        service.handler_of(other).data_received(good)
+        assert (await one.receive()).status == 200
+        assert (await other.receive()).status == 200
+        assert (await one.receive()).status == 401
+    await asyncio.sleep(0.05)
+    assert service.worker.app[ADMISSION].inside == 0
+
+
+async def test_the_idle_timer_leaves_alone_who_waits_for_an_answer(service: Service, connection: Connection) -> None:
+    handler = service.handler_of(connection)
+    assert (await connection.ask(request(BODY))).status == 200
+    handler.data_received(request(BODY))
+    handler._next_keepalive_close_time = 0.0  # noqa: SLF001 - as 75 seconds later
+    handler._process_keepalive()  # noqa: SLF001
+    assert (await connection.receive()).status == 200
+    assert (await connection.ask(request(BODY))).status == 200
+
+
+async def test_blank_lines_between_requests_begin_no_head(
+    connection: Connection, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(express, "HEAD_SECONDS", 0.05)
+    assert (await connection.ask(request(BODY))).status == 200
+    await connection.send(b"\r\n")
+    await asyncio.sleep(0.2)
+    assert (await connection.ask(request(BODY))).status == 200
+
+
 @pytest.mark.parametrize("together", [False, True])
 async def test_the_first_request_of_a_connection_may_go_the_express_way(service: Service, *, together: bool) -> None:
     assert service.runner.server is not None
@@ -316,12 +401,9 @@ class Slow:
 async def test_nothing_is_predicted_for_a_client_that_has_gone(service: Service) -> None:
     predictor = Slow(service.worker, lambda: None)
     async with service.connect() as stays, service.connect() as leaves:
-        assert service.runner.server is not None
-        leaving = next(
-            each
-            for each in service.runner.server.connections
-            if each.peername == leaves.writer.get_extra_info("sockname")
-        )
+        assert (await leaves.ask(request(BODY))).status == 200
+        predictor.asked.clear()
+        leaving = service.handler_of(leaves)
         leaving.data_received(request(BODY))  # as the loop does, and then it finds that the client has gone
         leaving.connection_lost(None)
         assert (await stays.ask(request(BODY))).status == 200

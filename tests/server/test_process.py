@@ -2,30 +2,37 @@
 
 from __future__ import annotations
 
+import http.client
 import json
 import os
 import socket
+import ssl
 import subprocess
 import sys
 import time
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
+import trustme
 
 from server import cpus
 from tests import bundles, market
+from tests.conftest import state_arguments
 from tests.market import ROOT
-from tests.processes import get, post, serving
+from tests.processes import free_port, get, post, serving
+from tests.server.test_tls import write
 from tests.system.waiting import wait_until
 
 # Generous beside the promise of about 100 MB, since the figure moves with the allocator and the libraries.
 MOST_MEMORY_MIB = 130
+EXAMPLE = ROOT / "docs" / "examples" / "predict.json"
 
 
 def test_it_serves_the_committed_bundles_and_ends_with_0_on_sigterm() -> None:
     with serving("--environment", "test") as server:
         assert get(f"{server.url}/readyz") == (200, {"status": "ready"})
-        body = (ROOT / "docs" / "examples" / "predict.json").read_bytes()
+        body = EXAMPLE.read_bytes()
         status, answer = post(f"{server.url}/reversal/predict", body)
         assert status == 200
         assert answer["data"]["model_version"] == "v3.1"
@@ -87,6 +94,102 @@ def test_one_line_names_a_host_that_cannot_be_looked_up() -> None:
     assert run.returncode == 1
     assert run.stderr.startswith("cannot listen on a..b:8000: ")
     assert run.stderr.count("\n") == 1
+
+
+@pytest.mark.parametrize("host", ["0.0.0.0", "::"])  # noqa: S104 - it is refused
+def test_without_tokens_it_listens_on_loopback_alone(host: str) -> None:
+    run = subprocess.run(
+        [sys.executable, "-m", "server", "--host", host, "--log-level", "critical"],
+        cwd=ROOT, capture_output=True, text=True, timeout=60, check=False,
+    )  # fmt: skip
+    assert run.returncode == 2
+    assert run.stderr.startswith(
+        f"{host} is reachable from other machines, and there are no tokens: set REVERSAL_API_TOKEN"
+    )
+    assert run.stderr.count("\n") == 1
+
+
+@pytest.mark.parametrize("flags", [("--insecure", "1"), ("--admin-token", "root")])
+def test_with_tokens_or_where_somebody_means_it_it_listens_everywhere(flags: tuple[str, str]) -> None:
+    with serving("--host", "0.0.0.0", *flags) as server:  # noqa: S104 - for a moment
+        assert get(f"{server.url}/readyz")[0] == 200
+
+
+@pytest.mark.parametrize(
+    ("environ", "line"),
+    [
+        ({"REVERSAL_ADMIN_TOKEN": "ops:"}, "the tokens cannot be used: the admin token of 'ops' is empty"),
+        (
+            {"REVERSAL_TLS_KEY": "LICENSE"},
+            "REVERSAL_TLS_CERTIFICATE and REVERSAL_TLS_KEY are set together or not at all",
+        ),
+        (
+            {"REVERSAL_TLS_KEY": "LICENSE", "REVERSAL_TLS_CERTIFICATE": "LICENSE"},
+            "the certificate LICENSE cannot be used:",
+        ),
+    ],
+)
+def test_one_line_names_secrets_that_cannot_be_used(environ: dict[str, str], line: str) -> None:
+    run = subprocess.run(
+        [sys.executable, "-m", "server", "--log-level", "critical"],
+        cwd=ROOT, env=os.environ | environ, capture_output=True, text=True, timeout=60, check=False,
+    )  # fmt: skip
+    assert run.returncode == 2
+    assert run.stderr.startswith(line)
+    assert run.stderr.count("\n") == 1
+
+
+def test_over_tls_it_predicts_and_shows_a_renewed_certificate(tmp_path: Path) -> None:
+    authority = trustme.CA()
+    files = [str(file) for file in write(tmp_path, authority, "localhost")]
+    port = free_port()
+    environ = {"REVERSAL_TLS_CERTIFICATE": files[0], "REVERSAL_TLS_KEY": files[1], "REVERSAL_GRACE_SECONDS": "0"}
+    arguments = ["--port", str(port), "--workers", "1", *state_arguments(tmp_path)]
+    context = ssl.create_default_context()
+    authority.configure_trust(context)
+
+    def names() -> list[str]:
+        with (
+            socket.create_connection(("127.0.0.1", port)) as plain,
+            context.wrap_socket(plain, server_hostname="localhost") as client,
+        ):
+            found = client.getpeercert()
+        assert found is not None
+        return [str(name[1]) for name in found["subjectAltName"]]
+
+    def ready() -> bool:
+        with suppress(OSError):
+            return names() == ["localhost"]
+        return False
+
+    command = [sys.executable, "-m", "server", *arguments]
+    with subprocess.Popen(command, cwd=ROOT, env=os.environ | environ, stderr=subprocess.DEVNULL) as process:
+        try:
+            wait_until(ready)
+            kept = http.client.HTTPSConnection("localhost", port, context=context)
+            for _ in range(3):
+                kept.request("POST", "/reversal/predict", EXAMPLE.read_bytes())
+                assert json.loads(kept.getresponse().read())["success"]
+            kept.close()
+            write(tmp_path, authority, "localhost", "new.example")
+            wait_until(lambda: "new.example" in names())
+        finally:
+            process.terminate()
+        assert process.wait(20) == 0
+
+
+def test_the_log_holds_no_candles_users_or_tokens(tmp_path: Path) -> None:
+    body = json.loads(EXAMPLE.read_bytes()) | {"user_id": "someone-special"}
+    with serving("--api-token", "name:very-secret", state=tmp_path, LOG_LEVEL="debug") as server:
+        for given, status in (("very-secret", 200), ("wrong-secret", 401)):
+            client = http.client.HTTPConnection("127.0.0.1", int(server.url.rpartition(":")[2]))
+            client.request("POST", "/reversal/predict", json.dumps(body), {"Authorization": f"Bearer {given}"})
+            assert client.getresponse().status == status
+            client.close()
+        log = server.stop()
+    written = log + "".join(path.read_text(errors="replace") for path in tmp_path.glob("audit.jsonl"))
+    for secret in ("someone-special", "very-secret", "wrong-secret", str(body["data"][0]["close"])):
+        assert secret not in written
 
 
 def test_a_client_that_goes_away_is_no_error_of_ours() -> None:

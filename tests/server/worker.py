@@ -24,7 +24,6 @@ from server.admission import Admission
 from server.clock import Clock
 from server.draining import Draining
 from server.errors import Refusals, errors
-from server.handlers import batch, compare, metrics, predict
 from server.headers import preparing
 from server.keys import (
     ACCESS,
@@ -44,6 +43,7 @@ from server.keys import (
 )
 from server.metrics import Metrics
 from server.predictor import Predictor
+from server.routes import ROUTES
 from server.settings import Settings
 from server.shadow import Shadow
 from tests.core import journals
@@ -100,14 +100,7 @@ class Worker:
         app[ADMISSION], app[BATCH_ADMISSION] = Admission(settings.max_in_flight), Admission(1)
         self.predictor = app[PREDICTOR] = Predictor(self.journal, self.metrics, self.shadow, self.breaker)
         app[BATCHER] = Batcher(lambda questions: self.predictor.predict(self.registry.serving, questions), 32)
-        app.add_routes(
-            [
-                web.get("/metrics", metrics.metrics),
-                *(web.post(path, predict.predict) for path in predict.ENDPOINTS),
-                web.post("/reversal/predict/batch", batch.predict_batch),
-                web.post("/reversal/compare", compare.compare),
-            ]
-        )
+        app.add_routes(ROUTES)
         self.client: Client
 
     async def serve(
