@@ -70,7 +70,10 @@ def main() -> None:
         row["refused"] = row["errors"] / (row["errors"] + row["answers"])
         if "rate" in row:
             row["kept"] = row["per_second"] / (left(row["rate"], cost) * saturated["per_second"])
-    tell({"machine": about, "connections": MANY, "refusal": {"us": refusal, "cost": cost}, "rows": figures}, options.output)
+    tell(
+        {"machine": about, "connections": MANY, "refusal": {"us": refusal, "cost": cost}, "rows": figures},
+        options.output,
+    )
 
 
 if __name__ == "__main__":

@@ -102,6 +102,10 @@ class Refusals:
         self._clock = clock
         self._throttle = Throttle(_LOG_SECONDS)
 
+    def is_due(self, what: str) -> bool:
+        """Whether a line of that kind may be logged: one a second."""
+        return self._throttle.passes(what)
+
     def answer(self, error: Exception, where: str) -> Refused:
         """A known error tells its text, an unknown one only that it happened. `where`: method and path."""
         if isinstance(error, ServiceError):
@@ -111,7 +115,7 @@ class Refusals:
             known = ServiceError("internal error, see the service's log")
         status = status_of(known)
         # Whoever reads the log at night must not have to ask the client, nor to search it among thousands of others.
-        if status == _UNAVAILABLE and self._throttle.passes(f"{known.code} {where}"):
+        if status == _UNAVAILABLE and self.is_due(f"{known.code} {where}"):
             log.warning("%s: %s", where, known)
         retry_after = known.retry_after if isinstance(known, Overloaded) else None
         return Refused(known.code, status, failure(known, self._clock.now()), retry_after)

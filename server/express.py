@@ -263,6 +263,11 @@ class _Handler(RequestHandler):
         if not self._held:
             self._resume_reading_for_buffer()
 
+    def log_exception(self, *args: Any, **kw: Any) -> None:  # noqa: ANN401 - as aiohttp has it
+        """What aiohttp says of requests that are none, of which anybody can send thousands."""
+        if self._app[REFUSALS].is_due("aiohttp"):
+            super().log_exception(*args, **kw)
+
     async def shutdown(self, timeout: float | None = 15.0) -> None:  # noqa: ASYNC109 - as aiohttp has it
         """Close the connection, once the answer that is on its way is written."""
         while self._busy and self.transport is not None:  # noqa: ASYNC110 - for a turn or two

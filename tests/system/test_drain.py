@@ -18,7 +18,7 @@ from tests.system.test_kill import assert_stored
 from tests.system.waiting import wait_until
 
 WORKERS = 2
-ROUNDS = 4
+ROUNDS = 20
 
 
 def failed(load: Load) -> list[Answer]:

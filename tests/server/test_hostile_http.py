@@ -1,0 +1,88 @@
+"""What is no request of a client's: both ways into a server end it, and go on serving others."""
+
+from __future__ import annotations
+
+import asyncio
+import gzip
+import zlib
+
+import pytest
+
+from server.schemas import MAX_BODY
+from tests.server.test_express import BODY, Connection, Service, connection, request, service
+
+__all__ = ["connection", "service"]  # fixtures
+
+HEAD = b"POST /reversal/predict HTTP/1.1\r\nHost: x\r\n"
+SMUGGLED = b"GET /metrics HTTP/1.1\r\nHost: x\r\n\r\n"
+
+BROKEN = {
+    "two lengths": HEAD + b"Content-Length: 5\r\nContent-Length: 50\r\n\r\nabcde" + SMUGGLED,
+    "a length and chunks": HEAD + b"Content-Length: 5\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n" + SMUGGLED,
+    "chunks by another name": HEAD + b"Transfer-Encoding: xchunked\r\n\r\n0\r\n\r\n" + SMUGGLED,
+    "chunks twice": HEAD + b"Transfer-Encoding: chunked\r\nTransfer-Encoding: identity\r\n\r\n0\r\n\r\n" + SMUGGLED,
+    "a length that is none": HEAD + b"Content-Length: +5\r\n\r\nabcde" + SMUGGLED,
+    "a size of a chunk that is none": HEAD + b"Transfer-Encoding: chunked\r\n\r\n0x5\r\nabcde\r\n0\r\n\r\n" + SMUGGLED,
+    "a name with a blank": b"POST /reversal/predict HTTP/1.1\r\nHost : x\r\n\r\n" + SMUGGLED,
+    "a folded header": HEAD + b"X-One: 1\r\n 2\r\n\r\n" + SMUGGLED,
+    "a header of 100 kB": HEAD + b"X-Long: " + b"a" * 100_000 + b"\r\n\r\n",
+    "a thousand headers": HEAD + b"X-One: 1\r\n" * 1000 + b"\r\n",
+    "no HTTP at all": b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03" + bytes(300),
+}
+
+
+@pytest.mark.parametrize("broken", BROKEN.values(), ids=BROKEN)
+async def test_what_could_be_read_in_two_ways_is_refused_and_ends_the_connection(
+    service: Service, connection: Connection, broken: bytes
+) -> None:
+    assert (await connection.ask(request(BODY))).status == 200
+    await connection.send(broken)
+    answer = await asyncio.wait_for(connection.reader.read(), 5)
+    assert answer == b"" or answer[8:13] == b" 400 "
+    assert answer.count(b"HTTP/1.") <= 1  # what was smuggled is not answered
+    async with service.connect() as other:
+        assert (await other.ask(request(BODY))).status == 200
+
+
+async def test_whoever_sends_such_things_does_not_fill_the_log(
+    service: Service, caplog: pytest.LogCaptureFixture
+) -> None:
+    for _ in range(20):
+        async with service.connect() as connection:
+            await connection.send(BROKEN["two lengths"])
+            await connection.reader.read()
+    assert caplog.text.count("Error handling request") <= 2
+
+
+BOMBS = {
+    "gzip": gzip.compress(bytes(8 * MAX_BODY), 9),
+    "deflate": zlib.compress(bytes(8 * MAX_BODY), 9),
+}
+
+
+@pytest.mark.parametrize("path", ["/reversal/predict", "/reversal/predict/batch", "/reversal/compare"])
+@pytest.mark.parametrize("packing", BOMBS)
+async def test_what_unpacks_to_more_than_a_body_may_have_is_refused(
+    service: Service, connection: Connection, path: str, packing: str
+) -> None:
+    answer = await connection.ask(request(BOMBS[packing], path, Content_Encoding=packing))
+    assert (answer.status, answer.body["code"]) == (413, "PAYLOAD_TOO_LARGE")
+    async with service.connect() as other:
+        assert (await other.ask(request(BODY))).status == 200
+
+
+NESTED = {
+    "lists": b"[" * 200_000,
+    "objects": b'{"a":' * 200_000,
+    "lists in an unknown field": b'{"pair":"EUR/USD","x":' + b"[" * 100_000 + b"]" * 100_000 + b"}",
+    "lists of features": b'{"pair":"EUR/USD","features":' + b"[" * 100_000 + b"]" * 100_000 + b"}",
+}
+
+
+@pytest.mark.parametrize("path", ["/reversal/predict", "/reversal/predict/batch", "/reversal/compare", "/predict"])
+@pytest.mark.parametrize("body", NESTED.values(), ids=NESTED)
+async def test_what_is_nested_deeply_is_refused(connection: Connection, path: str, body: bytes) -> None:
+    answer = await connection.ask(request(body, path))
+    assert answer.status in {400, 422}
+    assert answer.body["code"] in {"MALFORMED_JSON", "VALIDATION_ERROR"}
+    assert (await connection.ask(request(BODY))).status == 200
