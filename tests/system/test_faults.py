@@ -12,6 +12,7 @@ import time
 import urllib.parse
 from collections.abc import Iterator
 from contextlib import ExitStack
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +21,7 @@ import pytest
 from tests import bundles
 from tests.processes import Server, get, post, serving
 from tests.system.load import Load, create, question, start_experiment, tell
+from tests.system.test_kill import assert_stored
 from tests.system.test_trouble import metric
 from tests.system.waiting import wait_until
 
@@ -210,3 +212,41 @@ def test_a_killed_worker_takes_its_connections_with_it_and_nothing_else(models: 
         assert not load.refused
         assert len(load.lost) <= load.clients
         assert back < 2.0
+
+
+SHIFTED_CLOCK = """
+import os, time
+_file, _time, _time_ns = os.environ["CLOCK_SHIFT"], time.time, time.time_ns
+def _shift():
+    with open(_file) as file:
+        return int(file.read())
+time.time = lambda: _time() + _shift()
+time.time_ns = lambda: _time_ns() + _shift() * 1_000_000_000
+"""
+
+
+def test_a_clock_that_is_set_back_loses_and_refuses_nothing(models: Path, tmp_path: Path) -> None:
+    """What the processes see of it, as the machine's own clock belongs to everybody."""
+    shift, code = tmp_path / "shift", tmp_path / "code"
+    shift.write_text("0")
+    code.mkdir()
+    (code / "sitecustomize.py").write_text(SHIFTED_CLOCK)
+    state = tmp_path / "state"
+    state.mkdir()
+    clock = partial(serving, PYTHONPATH=str(code), CLOCK_SHIFT=str(shift))
+    with clock("--models", str(models), state=state, REVERSAL_WORKERS="2") as server:
+        start_experiment(server.url, "back")
+        load = Load(server.url, clients=4)
+        with load.running():
+            load.wait_for(100)
+            before = get(f"{server.url}/health")[1]["timestamp"]
+            shift.write_text("-3600")
+            load.wait_for(100)
+            assert get(f"{server.url}/health")[1]["timestamp"] < before
+            os.kill(server.workers[0], signal.SIGKILL)  # the new one begins its journal before the others'
+            load.wait_for(100)
+            assert post(f"{server.url}/reversal/experiments/back/stop")[0] == 200
+        assert not load.refused
+        log = server.stop()
+    assert "Traceback" not in log
+    assert_stored(f"sqlite:///{state}/state.db", "back", load.answered_ids)
