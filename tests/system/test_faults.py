@@ -10,7 +10,6 @@ import socket
 import subprocess
 import time
 import urllib.parse
-from collections.abc import Iterator
 from contextlib import ExitStack
 from functools import partial
 from pathlib import Path
@@ -70,24 +69,6 @@ def test_a_models_folder_that_is_gone_stops_nothing_but_loading(own_models: Path
         assert post(f"{server.url}/reversal/models/v1/load")[0] == 200
 
 
-@pytest.fixture
-def disk(tmp_path: Path) -> Iterator[Path]:
-    """A file system of its own."""
-    if os.geteuid() != 0:
-        pytest.skip("only root may mount a file system")
-    folder = tmp_path / "disk"
-    folder.mkdir()
-    mounted = subprocess.run(
-        ["/bin/mount", "-t", "tmpfs", "-o", "size=16m", "none", str(folder)], capture_output=True, check=False
-    )
-    if mounted.returncode != 0:
-        pytest.skip(f"mounting is not allowed here: {mounted.stderr.decode()}")
-    try:
-        yield folder
-    finally:
-        subprocess.run(["/bin/umount", "-l", str(folder)], check=True)
-
-
 def remount(folder: Path, how: str) -> bool:
     """Whether the kernel does it: it refuses while a file is open for writing."""
     return (
@@ -96,20 +77,22 @@ def remount(folder: Path, how: str) -> bool:
     )
 
 
-def test_a_state_that_is_read_only_at_the_start_is_told_and_predictions_go_on(models: Path, disk: Path) -> None:
-    with serving("--models", str(models), state=disk) as server:
+def test_a_state_that_is_read_only_at_the_start_is_told_and_predictions_go_on(models: Path, small_disk: Path) -> None:
+    with serving("--models", str(models), state=small_disk) as server:
         start_experiment(server.url, "before")
         server.stop()
-    assert remount(disk, "ro")
-    journals = disk.parent / "journals"
-    shutil.copytree(disk / "journals", journals)  # the state last seen is beside them
-    audit = str(disk.parent / "audit.jsonl")
-    with serving("--models", str(models), "--journals", str(journals), state=disk, REVERSAL_AUDIT=audit) as server:
+    assert remount(small_disk, "ro")
+    journals = small_disk.parent / "journals"
+    shutil.copytree(small_disk / "journals", journals)  # the state last seen is beside them
+    audit = str(small_disk.parent / "audit.jsonl")
+    with serving(
+        "--models", str(models), "--journals", str(journals), state=small_disk, REVERSAL_AUDIT=audit
+    ) as server:
         assert predict(server)[0] == 200
         assert metric(server, "reversal_store_degraded") == 1
         status, answer = post(f"{server.url}/reversal/experiments/before/stop")
         assert (status, answer["code"]) == (503, "STORE_UNAVAILABLE")
-        assert remount(disk, "rw")
+        assert remount(small_disk, "rw")
         wait_until(lambda: metric(server, "reversal_store_degraded") == 0)
         assert post(f"{server.url}/reversal/experiments/before/stop")[0] == 200
 

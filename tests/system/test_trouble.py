@@ -2,16 +2,12 @@
 
 from __future__ import annotations
 
-import os
 import sqlite3
-import subprocess
 import time
 import urllib.request
 from collections.abc import Iterator
 from contextlib import closing, contextmanager, suppress
 from pathlib import Path
-
-import pytest
 
 from core.store.opening import open_store
 from server.app import MEMORY_RECORDS
@@ -21,24 +17,6 @@ from tests.system.test_kill import assert_stored
 from tests.system.waiting import wait_until
 
 ITEMS = 1024
-
-
-@pytest.fixture
-def small_disk(tmp_path: Path) -> Iterator[Path]:
-    """A file system of 16 MiB of its own."""
-    if os.geteuid() != 0:
-        pytest.skip("only root may mount a file system; core's tests fill files for everybody")
-    folder = tmp_path / "disk"
-    folder.mkdir()
-    mounted = subprocess.run(
-        ["/bin/mount", "-t", "tmpfs", "-o", "size=16m", "none", str(folder)], capture_output=True, check=False
-    )
-    if mounted.returncode != 0:
-        pytest.skip(f"mounting is not allowed here: {mounted.stderr.decode()}")
-    try:
-        yield folder
-    finally:
-        subprocess.run(["/bin/umount", str(folder)], check=True)
 
 
 def test_on_a_full_disk_predictions_go_on_and_are_stored_when_there_is_room(models: Path, small_disk: Path) -> None:
