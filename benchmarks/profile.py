@@ -1,0 +1,94 @@
+"""Where the microseconds of a prediction go: one worker under load, sampled by py-spy, which has to be allowed to.
+
+A sample counts for the innermost Python function, so that what is called in C counts for its caller. The shares are
+then of the processor time for each answer.
+"""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+import tempfile
+import threading
+from collections import Counter
+from pathlib import Path
+
+from benchmarks import bodies, servers
+from benchmarks.figures import watched
+from benchmarks.load import closed
+from benchmarks.machine import machine, tell
+from benchmarks.options import parser
+
+CONNECTIONS = 32
+KINDS = ("features", "120 candles")
+RATE = 500
+# By what their files' names begin with or hold; the first that fits.
+PARTS = {
+    "onnxruntime/": "ONNX Runtime: both networks, and scalers",
+    "server/json_decoding.py": "JSON to numbers",
+    "server/decoding.py": "numbers to arrays, and their checks",
+    "server/timestamps.py": "numbers to arrays, and their checks",
+    "core/windows.py": "numbers to arrays, and their checks",
+    "core/candles.py": "features",
+    "core/features.py": "features",
+    "core/indicators.py": "features",
+    "numpy/": "features",
+    "server/answers.py": "encoding, timing, counting",
+    "server/phases.py": "encoding, timing, counting",
+    "server/clock.py": "encoding, timing, counting",
+    "server/handlers/predict.py": "encoding, timing, counting",
+    "prometheus_client/": "encoding, timing, counting",
+    "core/": "choosing, batching, deciding, recording",
+    "server/predictor.py": "choosing, batching, deciding, recording",
+    "server/express.py": "HTTP and sockets",
+    "aiohttp/": "HTTP and sockets",
+}
+_REST = "the rest"
+
+
+def part(frame: str) -> str:
+    """What a function belongs to: `name (file:line)`."""
+    return next((what for where, what in PARTS.items() if f"({where}" in frame or f"/{where}" in frame), _REST)
+
+
+def shares(samples: str) -> dict[str, float]:
+    """Of py-spy's raw format: stacks with semicolons and how often each was seen."""
+    found: Counter[str] = Counter()
+    for line in samples.splitlines():
+        stack, _, count = line.rpartition(" ")
+        found[part(stack.rpartition(";")[2])] += int(count)
+    return {what: count / found.total() for what, count in found.most_common()}
+
+
+def profiled(running: servers.Running, kind: str, seconds: float) -> dict[str, float]:
+    """Microseconds for each answer by part, and all of them."""
+    messages = bodies.messages(kind)
+    whole = watched(running, closed, messages, CONNECTIONS, seconds)["cpu_us"]
+    worker = running.pids[-1]
+    load = threading.Thread(target=closed, args=(running.port, messages, CONNECTIONS, seconds + 1.0))
+    with tempfile.NamedTemporaryFile() as file:
+        load.start()
+        spy = Path(sys.executable).parent / "py-spy"
+        options = ["-d", f"{seconds:g}", "-r", str(RATE), "-f", "raw", "--nonblocking", "-o", file.name]
+        subprocess.run(  # noqa: S603 - ours
+            [spy, "record", "-p", str(worker), *options], check=True, capture_output=True
+        )
+        load.join()
+        found = shares(Path(file.name).read_text())
+    return {what: share * whole for what, share in found.items()} | {"all": whole}
+
+
+def main() -> None:
+    """Measure, and print microseconds by part and kind."""
+    options = parser(__doc__, "profile", rounds=1, seconds=6.0).parse_args()
+    about = machine()
+    with servers.server(python=options.server, tree=options.tree) as running:
+        by_kind = {kind: profiled(running, kind, options.seconds) for kind in KINDS}
+    first = by_kind[KINDS[0]]
+    names = sorted({name for found in by_kind.values() for name in found}, key=lambda name: -first.get(name, 0.0))
+    parts = {name: {kind: found.get(name, 0.0) for kind, found in by_kind.items()} for name in names}
+    tell({"machine": about, "parts": parts}, options.output)
+
+
+if __name__ == "__main__":
+    main()

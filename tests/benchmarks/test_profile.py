@@ -1,0 +1,30 @@
+from __future__ import annotations
+
+import pytest
+
+from benchmarks.profile import part, shares
+
+
+@pytest.mark.parametrize(
+    ("frame", "expected"),
+    [
+        ("Session.run (onnxruntime/capi/onnxruntime_inference_collection.py:406)", "ONNX Runtime"),
+        ("decode (server/json_decoding.py:49)", "JSON"),
+        ("series (server/decoding.py:131)", "numbers to arrays"),
+        ("Table.__call__ (core/features.py:185)", "features"),
+        ("Detector._probabilities (core/detector.py:159)", "choosing"),
+        ("_Parser.feed_data (server/express.py:75)", "HTTP"),
+        ("GunicornWebWorker.run (aiohttp/worker.py:73)", "HTTP"),
+        ("<lambda> (<string>:1)", "the rest"),
+    ],
+)
+def test_each_function_belongs_to_a_part(frame: str, expected: str) -> None:
+    assert part(frame).startswith(expected)
+
+
+def test_the_innermost_function_counts() -> None:
+    samples = "a (core/detector.py:1);b (onnxruntime/x.py:2) 3\na (core/detector.py:1) 1\n"
+    assert shares(samples) == {
+        "ONNX Runtime: both networks, and scalers": 0.75,
+        "choosing, batching, deciding, recording": 0.25,
+    }
