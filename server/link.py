@@ -140,7 +140,8 @@ class Link:
             await answer.prepare(request)
             try:
                 async for chunk in upstream.content.iter_chunked(_CHUNK):
-                    await asyncio.wait_for(answer.write(chunk), PIECE_SECONDS)
+                    async with asyncio.timeout(PIECE_SECONDS):
+                        await answer.write(chunk)
             except (aiohttp.ClientError, ConnectionError, TimeoutError):
                 # What ends early must not look whole: without its last chunk the client sees a broken answer.
                 if request.transport is not None:

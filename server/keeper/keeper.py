@@ -157,7 +157,10 @@ class Keeper:
     async def _in_writer(self, function: Callable[[A], T], argument: A) -> T:
         running = asyncio.get_running_loop().run_in_executor(self._writer, function, argument)
         try:
-            return await asyncio.wait_for(running, STORE_SECONDS)
+            # Not wait_for, which before Python 3.12 forgets that it was cancelled if it is done at that moment: the
+            # keeper's steps would then never end.
+            async with asyncio.timeout(STORE_SECONDS):
+                return await running
         except TimeoutError:
             error = StoreUnavailable(f"the store has not answered for {STORE_SECONDS:g} s: try again later")
             self._note(error)
