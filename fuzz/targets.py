@@ -20,20 +20,6 @@ from server.handlers.body import check_text
 ROOT = Path(__file__).parents[1]
 ONNX = ROOT / "models" / "onnx"
 _SERVER_ERROR = 500
-_NAMES = (
-    "close",
-    "high",
-    "low",
-    "sma_20",
-    "ema_12",
-    "rsi_14",
-    "macd_signal",
-    "bb_width",
-    "atr_14",
-    "stoch_k",
-    "adx_14",
-)
-_ROWS = 20
 # Whose differences, squares and ratios are numbers as well: what overflows is the caller's to find.
 _LARGEST = 1e6
 
@@ -89,19 +75,21 @@ def features(data: bytes) -> None:
     with np.errstate(all="ignore"):
         values = np.abs(np.nan_to_num(values, posinf=1.0, neginf=1.0)) % _LARGEST + 1e-3
     count = values.shape[1]
-    if count < required_candles(_NAMES, _ROWS):
+    stage = _detector().manifest.stage1
+    if count < required_candles(stage.features, stage.sequence_length):
         return
     candles = Candles(np.ascontiguousarray(values))
     with np.errstate(all="ignore"):
-        table = _table()([candles])[0][:, _table().columns(_NAMES)]
-    plain = matrix(candles, _NAMES, _ROWS)
+        table = _table()([candles])[0][:, _table().columns(stage.features)]
+    plain = matrix(candles, stage.features, stage.sequence_length)
     scale = float(values.max())
     np.testing.assert_allclose(table, plain, rtol=1e-7, atol=1e-9 * scale)
 
 
 @cache
 def _table() -> Table:
-    return Table(_NAMES, _ROWS)
+    stage = _detector().manifest.stage1
+    return Table(stage.features, stage.sequence_length)
 
 
 def manifests(data: bytes) -> None:

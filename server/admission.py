@@ -62,7 +62,8 @@ class Admission:
     def patience(self) -> float:
         """Seconds for which whoever was refused and asks again all the same is not heard.
 
-        A refusal costs half of what a prediction does, and clients that do not wait would have nothing else done: with
-        n connections there are then sqrt(n * EAGER) refusals a second. For a few refusals it is nothing.
+        A refusal costs more than a third of a prediction (benchmarks/overload.py), and clients that do not wait would
+        have nothing else done: with n connections there are then sqrt(n * EAGER) refusals a second. For a few
+        refusals it is nothing.
         """
         return min(1.0, self._refused_per_second / EAGER)
