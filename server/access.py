@@ -75,7 +75,10 @@ def tokens(texts: Iterable[str], level: Level) -> list[Token]:
 
 def _is_local(origin: str | None) -> bool:
     """Whether no page sends a request, or one of this machine: browsers ask in their users' names for whatever page."""
-    return origin is None or urlsplit(origin).hostname in {"localhost", "127.0.0.1", "::1"}
+    try:
+        return origin is None or urlsplit(origin).hostname in {"localhost", "127.0.0.1", "::1"}
+    except ValueError:  # it is no URL
+        return False
 
 
 class Access:

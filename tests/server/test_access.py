@@ -105,7 +105,7 @@ async def test_without_tokens_everybody_may_do_everything_but_for_pages_of_other
     assert doors.allows({}, Level.ADMIN)
     for headers in ({}, {"Origin": "http://localhost:3000"}, {"Origin": "http://[::1]:8000"}):
         assert await doors.check(headers, "", Level.ADMIN) == "anybody"
-    for origin in ("http://evil.example", "http://localhost.evil.example", "null", ""):
+    for origin in ("http://evil.example", "http://localhost.evil.example", "null", "", "http://[evil]"):
         assert await doors.check({"Origin": origin}, "", Level.API) == "anybody"  # whose answer no browser shows it
         with pytest.raises(Forbidden):
             await doors.check({"Origin": origin}, "", Level.ADMIN)
