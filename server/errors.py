@@ -125,7 +125,8 @@ def errors(refusals: Refusals) -> Middleware:
     """Turn every failure into the envelope."""
 
     def answer(request: web.Request, error: Exception, **headers: str) -> web.Response:
-        refused = refusals.answer(error, f"{request.method} {request.path}")
+        # As it was sent: unquoted, it may hold a line's end and begin a line of its own in the log.
+        refused = refusals.answer(error, f"{request.method} {request.rel_url.raw_path}")
         given = {"Content-Type": "application/json"} | refused.headers | headers
         return web.Response(body=refused.body, status=refused.status, headers=given)
 

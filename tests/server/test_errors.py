@@ -4,9 +4,10 @@ from collections.abc import Awaitable, Callable
 
 import pytest
 from aiohttp import web
+from yarl import URL
 
 from core import errors as core_errors
-from core.errors import ServiceError
+from core.errors import ModelUnavailable, ServiceError
 from server import errors
 from server.settings import Settings
 from tests.conftest import Build
@@ -40,6 +41,22 @@ async def test_an_unknown_error_is_logged_whole_and_told_in_a_constant_sentence(
     assert answer["code"] == "INTERNAL"
     assert "secret" not in answer["error"]
     assert "a secret of the inside" in caplog.text
+
+
+async def test_no_path_begins_a_line_of_its_own_in_the_log(
+    settings: Settings,
+    build: Build,
+    aiohttp_client: Callable[[web.Application], Awaitable[Client]],
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    async def fail(_: web.Request) -> web.Response:
+        raise ModelUnavailable("not now")
+
+    app = await build(settings)
+    app.router.add_get("/fails/{name}", fail)
+    response = await (await aiohttp_client(app)).get(URL("/fails/a%0Aforged?token=b", encoded=True))
+    assert response.status == 503
+    assert caplog.messages == ["GET /fails/a%0Aforged: not now"]
 
 
 async def test_what_is_not_there_is_a_404(client: Client) -> None:
