@@ -13,6 +13,7 @@ from typing import Any
 
 from aiohttp import HttpVersion11, StreamReader, web
 from aiohttp.http_parser import RawRequestMessage
+from aiohttp.log import server_logger
 from aiohttp.web_protocol import RequestHandler
 from aiohttp.web_request import BaseRequest
 
@@ -24,12 +25,15 @@ from server.handlers.predict import ENDPOINTS, Inquiry, answer, inquire
 from server.headers import SECURITY
 from server.keys import ACCESS, ADMISSION, BATCHER, CLOCK, DRAINING, METRICS, REFUSALS, SETTINGS
 from server.predictor import Result
+from server.quiet import Unquoted
 
 # From the first byte of a request's head to its last.
 HEAD_SECONDS = 10.0
 
 # Who is refused is heard again at once, if silence would be as short as this.
 _HEARD_SECONDS = 0.002
+
+_LOG = Unquoted(server_logger, None)
 
 _SECURITY = "".join(f"{name}: {value}\r\n" for name, value in SECURITY.items()).encode()
 _ANSWER = (
@@ -108,7 +112,7 @@ class _Handler(RequestHandler):
     __slots__ = ("_app", "_begun", "_busy", "_cutting", "_finished", "_held", "_inquiry", "_path", "_taken")
 
     def __init__(self, app: web.Application, server: web.Server, **options: Any) -> None:  # noqa: ANN401 - aiohttp's
-        super().__init__(server, **options)
+        super().__init__(server, **options | {"logger": _LOG})
         self._parser = _Parser(self._parser, self._take)  # type: ignore[assignment] # it does what that does
         self._app = app
         self._busy = False  # with a request on the express way

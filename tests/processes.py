@@ -122,6 +122,7 @@ def serving(*arguments: str, state: Path | None = None, port: int | None = None,
             [sys.executable, "-m", "server", "--port", str(port), *arguments],
             cwd=ROOT,
             env=os.environ | defaults | environ,
+            stdout=log,
             stderr=log,
         )
         server = Server(f"http://127.0.0.1:{port}", process, log)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import gzip
+import logging
 import zlib
 
 import pytest
@@ -52,6 +53,34 @@ async def test_whoever_sends_such_things_does_not_fill_the_log(
             await connection.send(BROKEN["two lengths"])
             await connection.reader.read()
     assert caplog.text.count("Error handling request") <= 2
+
+
+MARK = "marked"
+QUOTED = {
+    "a token with a control character": HEAD + f"Authorization: Bearer {MARK}\x01\r\n\r\n".encode(),
+    "a token without its colon": HEAD + f"Authorization Bearer {MARK}\r\n\r\n".encode(),
+    "a version that is none": f"GET /metrics?user={MARK} HTTP/9.9\r\nHost: x\r\n\r\n".encode(),
+    "a URL that is none": f"GET http://x:{MARK}/ HTTP/1.1\r\nHost: x\r\n\r\n".encode(),
+    "a body where a head should be": f'{{"user_id": "{MARK}"}}\r\n\r\n'.encode(),
+    "a body longer than it says": HEAD + f'Content-Length: 2\r\n\r\n{{}}{{"user_id": "{MARK}"}}\r\n\r\n'.encode(),
+    "a chunk without its size": HEAD + f"Transfer-Encoding: chunked\r\n\r\n{MARK}\r\n".encode(),
+    "a body that is not packed": HEAD + b"Content-Encoding: gzip\r\nContent-Length: 6\r\n\r\n" + MARK.encode(),
+}
+
+
+@pytest.mark.parametrize("answered", [0, 1], ids=["at once", "behind a good one"])
+@pytest.mark.parametrize("quoted", QUOTED.values(), ids=QUOTED)
+async def test_the_log_has_what_was_wrong_with_it_but_does_not_quote_it(
+    connection: Connection, caplog: pytest.LogCaptureFixture, quoted: bytes, answered: int
+) -> None:
+    caplog.set_level(logging.DEBUG)
+    for _ in range(answered):
+        assert (await connection.ask(request(BODY))).status == 200
+    await connection.send(quoted)
+    await asyncio.wait_for(connection.reader.read(), 5)
+    (message,) = [record.getMessage() for record in caplog.records if record.name == "aiohttp.server"]
+    assert message.endswith(("BadHttpMessage", "BadStatusLine", "BadHttpMethod", "InvalidURLError", "PayloadError"))
+    assert MARK not in caplog.text
 
 
 BOMBS = {

@@ -1,0 +1,25 @@
+"""What aiohttp tells of requests that are none, without the requests."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import MutableMapping
+from typing import Any
+
+from aiohttp import web
+from aiohttp.http_exceptions import HttpProcessingError
+
+
+class Unquoted(logging.LoggerAdapter[logging.Logger]):
+    """Names what was wrong and no more.
+
+    aiohttp quotes the line that it could not read. That may be a token's, or a body's where its length was wrong.
+    Whoever sent it has it in the answer.
+    """
+
+    def process(self, msg: Any, kwargs: MutableMapping[str, Any]) -> tuple[Any, MutableMapping[str, Any]]:  # noqa: ANN401
+        """Put the error's name in its place."""
+        error = kwargs.get("exc_info")
+        if isinstance(error, HttpProcessingError | web.RequestPayloadError):
+            return f"{msg}: {type(error).__name__}", {**kwargs, "exc_info": None}
+        return msg, kwargs
