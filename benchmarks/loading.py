@@ -1,13 +1,14 @@
 """What loading a version does to those who are answered meanwhile: p99 of single predictions with and without it.
 
-One worker; v3.1 is unloaded and loaded again and again over another connection, each time from its files, beside single
-predictions over one. A session is made with the interpreter's lock held, so that nobody is answered for so long.
+One worker; v3.1 is unloaded and loaded over another connection, each time from its files, beside single predictions over
+one: once a second, and without a pause, where nearly every prediction meets a load.
 """
 
 from __future__ import annotations
 
 import statistics
 import threading
+import time
 
 from benchmarks import bodies, servers
 from benchmarks.load import closed
@@ -17,39 +18,45 @@ from benchmarks.options import parser
 LOADED = "v3.1"
 
 
-def _load(port: int, stop: threading.Event, counted: list[int]) -> None:
-    while not stop.is_set():
+# Seconds between loads.
+PACES = {"each_second": 1.0, "without_pause": 0.0}
+
+
+def _load(port: int, pause: float, stop: threading.Event, took: list[float]) -> None:
+    while not stop.wait(pause):
         servers.manage(port, f"/reversal/models/{LOADED}/unload")
+        began = time.perf_counter()
         servers.manage(port, f"/reversal/models/{LOADED}/load")
-        counted[0] += 1
+        took.append((time.perf_counter() - began) * 1e3)
+
+
+def _beside(port: int, messages: list[bytes], seconds: float, pause: float) -> dict[str, float]:
+    stop, took = threading.Event(), list[float]()
+    loading = threading.Thread(target=_load, args=(port, pause, stop, took))
+    loading.start()
+    try:
+        found = closed(port, messages, 1, seconds).summary()
+    finally:
+        stop.set()
+        loading.join()
+    return {"p50": found["p50"], "p99": found["p99"], "load_ms": statistics.median(took), "loads": len(took) / seconds}
 
 
 def main() -> None:
     """Measure, and print the medians of the rounds."""
-    options = parser(__doc__, "loading", rounds=5, seconds=3.0).parse_args()
+    options = parser(__doc__, "loading", rounds=5, seconds=4.0).parse_args()
     about, messages = machine(), bodies.messages("features")
     rounds = []
     with servers.server(python=options.server, tree=options.tree) as running:
         servers.manage(running.port, "/reversal/models/v3.0/switch")  # the active one cannot be unloaded
         for _ in range(options.rounds):
             alone = closed(running.port, messages, 1, options.seconds).summary()
-            stop, counted = threading.Event(), [0]
-            loading = threading.Thread(target=_load, args=(running.port, stop, counted))
-            loading.start()
-            try:
-                beside = closed(running.port, messages, 1, options.seconds).summary()
-            finally:
-                stop.set()
-                loading.join()
-            rounds.append(
-                {
-                    "alone_p99": alone["p99"],
-                    "beside_p99": beside["p99"],
-                    "ratio_p99": beside["p99"] / alone["p99"],
-                    "ratio_p50": beside["p50"] / alone["p50"],
-                    "loads_per_second": counted[0] / options.seconds,
-                }
-            )
+            found = {"alone_p50": alone["p50"], "alone_p99": alone["p99"]}
+            for name, pause in PACES.items():
+                beside = _beside(running.port, messages, options.seconds, pause)
+                found |= {f"{name}_{what}": value for what, value in beside.items()}
+                found[f"{name}_ratio_p99"] = beside["p99"] / alone["p99"]
+            rounds.append(found)
     tell(
         {"machine": about, **{key: statistics.median(each[key] for each in rounds) for key in rounds[0]}},
         options.output,
