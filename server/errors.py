@@ -67,7 +67,7 @@ STATUS = {
     "DEADLINE_EXCEEDED": 504,
     "INTERNAL": 500,
 }
-_UNPROCESSABLE = 422
+UNPROCESSABLE = 422
 _UNAVAILABLE = 503
 # Of those of the same code and path one is logged in so many seconds; /metrics counts all of them.
 _LOG_SECONDS = 1.0
@@ -78,7 +78,7 @@ def status_of(error: ServiceError) -> int:
 
     A 404 above all would make the backend fall back to the legacy call and hide the mistake.
     """
-    return _UNPROCESSABLE if error.details else STATUS[error.code]
+    return UNPROCESSABLE if error.details else STATUS[error.code]
 
 
 class Refused(NamedTuple):

@@ -35,6 +35,7 @@ ROUTES = (
     web.get("/livez", health.livez),
     web.get("/readyz", health.readyz),
     web.get("/metrics", _api(metrics.metrics)),
+    web.get("/openapi.json", _api(forward)),
     *(web.post(path, _api(predict.predict)) for path in predict.ENDPOINTS),
     web.post("/reversal/predict/batch", _api(batch.predict_batch)),
     web.post("/reversal/compare", _api(compare.compare)),

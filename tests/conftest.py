@@ -13,6 +13,7 @@ from aiohttp import web
 from server.app import make_app
 from server.keeper.app import make_keeper_app
 from server.settings import Settings, read
+from tests import described
 from tests.market import ONNX
 
 Build: TypeAlias = Callable[[Settings], Awaitable[web.Application]]
@@ -37,7 +38,9 @@ async def build() -> AsyncIterator[Build]:
             started.push_async_callback(runner.cleanup)
             socket = Path(folder) / "keeper.sock"
             await web.UnixSite(runner, socket).start()
-            return await asyncio.to_thread(make_app, settings, socket)
+            worker = await asyncio.to_thread(make_app, settings, socket)
+            worker.on_response_prepare.append(described.preparing)
+            return worker
 
         yield both
 

@@ -21,7 +21,7 @@ from server.keeper.members import Member
 from server.keeper.metrics import KeeperMetrics
 from server.keeper.protocol import MEMBERS_PATH
 from server.keeper.routes import ROUTES
-from server.keys import AUDIT, CLOCK, KEEPER
+from server.keys import AUDIT, CLOCK, KEEPER, SETTINGS
 from server.schemas import MAX_BODY
 from server.settings import Settings
 
@@ -43,7 +43,7 @@ def make_keeper_app(settings: Settings) -> web.Application:
     """
     clock = Clock(settings.timezone)
     app = web.Application(middlewares=[errors(Refusals(clock))], client_max_size=MAX_BODY)
-    app[CLOCK] = clock
+    app[SETTINGS], app[CLOCK] = settings, clock
     app[AUDIT] = Audit(settings.audit)
     app[KEEPER] = Keeper(
         settings.state_url,

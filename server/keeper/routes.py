@@ -13,7 +13,7 @@ from aiohttp.typedefs import Handler
 
 from core.errors import ServiceError
 from core.state import State
-from server.keeper.handlers import evaluation, experiments, export, outcomes, report, versions
+from server.keeper.handlers import description, evaluation, experiments, export, outcomes, report, versions
 from server.keeper.protocol import ADDRESS_HEADER, CALLER_HEADER
 from server.keys import AUDIT, KEEPER
 
@@ -60,6 +60,7 @@ def _described(state: State) -> dict[str, Any]:
 
 
 ROUTES = (
+    web.get("/openapi.json", description.show_description),
     web.post("/reversal/models/{version}/load", _audited(versions.load)),
     web.post("/reversal/models/{version}/unload", _audited(versions.unload)),
     web.post("/reversal/models/{version}/switch", _audited(versions.switch)),

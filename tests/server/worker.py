@@ -46,6 +46,7 @@ from server.predictor import Predictor
 from server.routes import ROUTES
 from server.settings import Settings
 from server.shadow import Shadow
+from tests import described
 from tests.core import journals
 from tests.server.conftest import Client, assert_envelope
 
@@ -93,7 +94,7 @@ class Worker:
         clock = Clock(settings.timezone)
         refusals = Refusals(clock)
         self.app = app = web.Application(middlewares=[errors(refusals)])
-        app.on_response_prepare.append(preparing(()))
+        app.on_response_prepare.extend((preparing(()), described.preparing))
         app[SETTINGS], app[REGISTRY], app[CLOCK], app[REFUSALS] = settings, self.registry, clock, refusals
         app[JOURNAL], app[METRICS], app[SHADOW] = self.journal, self.metrics, self.shadow
         app[DRAINING], app[BREAKER], app[ACCESS] = Draining(), self.breaker, Access([])
