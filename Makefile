@@ -60,8 +60,9 @@ bench-check: $(FULL)/.installed $(SERVE)/.installed ## whether the budget of spe
 soak: $(FULL)/.installed $(SERVE)/.installed ## load, switches, experiments and kills for [MINUTES=30], after which nothing may be lost
 	$(FULL)/bin/python -m benchmarks.soak --server $(SERVE)/bin/python --minutes $(MINUTES)
 
-fuzz: $(FULL)/.installed ## a million odd inputs for all that reads other people's bytes
+fuzz: $(FULL)/.installed $(SERVE)/.installed ## a million odd inputs for all that reads other people's bytes
 	$(FULL)/bin/python -m fuzz
+	$(FULL)/bin/python -m fuzz.http --server $(SERVE)/bin/python
 
 # Without --strict, packages that nobody could be asked about count as "no known vulnerabilities". What is found is written
 # to the file; where there is none, the question itself failed.

@@ -1,7 +1,7 @@
 """What loading a version does to those who are answered meanwhile: p99 of single predictions with and without it.
 
-One worker; v3.1 is unloaded and loaded over another connection, each time from its files, beside single predictions over
-one: once a second, and without a pause, where nearly every prediction meets a load.
+One worker; v3.1 is unloaded and loaded over another connection, each time from its files, beside single predictions
+over one: once a second, and without a pause, where nearly every prediction meets a load.
 """
 
 from __future__ import annotations

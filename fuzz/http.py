@@ -1,0 +1,62 @@
+"""Odd requests that schemathesis makes from /openapi.json, to a running server: python -m fuzz.http [--examples 200].
+
+With all its checks; exits with 1 where an answer is a 5xx, or not as described. What tokens do is not for chance to
+find: tests/server/test_access.py asks every endpoint.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import subprocess
+import sys
+import tempfile
+from pathlib import Path
+
+from benchmarks import bodies, servers
+from benchmarks.load import closed
+
+HERE = Path(__file__).parent
+# The id that the description has as its example, so that there is one to be found.
+EXPERIMENT = "v30_vs_v31"
+
+
+def _prepare(port: int) -> None:
+    """An experiment with something to report."""
+    about = {"experiment_id": EXPERIMENT, "name": "v3.0 against v3.1", "variant_a": "v3.0", "variant_b": "v3.1"}
+    servers.manage(port, "/reversal/experiments", about | {"traffic_split": 0.5})
+    servers.manage(port, f"/reversal/experiments/{EXPERIMENT}/activate")
+    closed(port, bodies.messages("120 candles", users=True), 1, 0.2)
+
+
+def _attack(port: int, *options: str) -> int:
+    command = [
+        str(Path(sys.executable).parent / "schemathesis"),
+        "--config-file",
+        str(HERE / "schemathesis.toml"),
+        "run",
+    ]
+    command += [f"http://127.0.0.1:{port}/openapi.json", *options]
+    environ = os.environ | {"SCHEMATHESIS_HOOKS": "fuzz.hooks", "PYTHONPATH": str(HERE.parent)}
+    with tempfile.TemporaryDirectory(prefix="fuzz-") as folder:  # what it learns would be kept where it runs
+        ended = subprocess.run(command, cwd=folder, env=environ, stdin=subprocess.DEVNULL, check=False)  # noqa: S603 - ours
+    return ended.returncode
+
+
+def main() -> None:
+    """Attack, and tell."""
+    options_of = argparse.ArgumentParser(description=__doc__)
+    options_of.add_argument("--examples", type=int, default=200, help="for each endpoint, beside those of its limits")
+    options_of.add_argument("--seed", type=int, default=1)
+    options_of.add_argument("--phases", default="examples,coverage,fuzzing,stateful")
+    options_of.add_argument("--server", default=sys.executable, help="the Python that runs the server")
+    options = options_of.parse_args()
+    with servers.server(python=options.server) as running:
+        _prepare(running.port)
+        chosen = ["--max-examples", str(options.examples), "--seed", str(options.seed), "--phases", options.phases]
+        failed = _attack(running.port, *chosen)
+    sys.exit(failed)
+
+
+if __name__ == "__main__":
+    main()

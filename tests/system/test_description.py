@@ -1,0 +1,18 @@
+"""Odd requests made from the description, to a real server; `make fuzz` sends far more of them."""
+
+from __future__ import annotations
+
+import re
+import subprocess
+import sys
+
+from tests.market import ROOT
+
+
+def test_odd_requests_get_answers_as_described() -> None:
+    command = [sys.executable, "-m", "fuzz.http", "--examples", "5", "--phases", "examples,fuzzing"]
+    ended = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=170, check=False)
+    assert ended.returncode == 0, ended.stdout
+    sent = re.search(r"(\d+) generated, (\d+) passed", ended.stdout)
+    assert sent is not None
+    assert int(sent[1]) == int(sent[2]) > 100
