@@ -3,16 +3,23 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
 
 from aiohttp import web
 
+from server.admission import Admission
 from server.deadline import late, within
 from server.errors import MalformedJson, UnsupportedMediaType
+from server.keys import BATCH_ADMISSION
 from server.pause import pause
 
 # What aiohttp unpacks. It answers br and zstd itself, before any handler.
 _ENCODINGS = ("", "identity", "gzip", "deflate")
 _WHOLE = "its body had come"
+# 2,000 candles with every digit that a number can have are 400 kB. What exceeds this takes a batch's place, of which
+# there are few: bodies of 32 MiB for all that may be in hand would be gigabytes.
+LARGE = 1 << 20
 
 
 async def read_json(request: web.Request, until: float = math.inf) -> bytes:
@@ -28,39 +35,53 @@ async def read_json(request: web.Request, until: float = math.inf) -> bytes:
 
 
 async def read_bytes(request: web.Request, until: float = math.inf) -> bytes:
-    """The body's bytes, unpacked; raises UnsupportedMediaType, MalformedJson or DeadlineExceeded where that fails."""
+    """The body's bytes, unpacked; raises UnsupportedMediaType, MalformedJson or DeadlineExceeded where that fails.
+
+    One that is large needs the place of a batch: raises Overloaded.
+    """
     _check_packing(request)
-    try:
-        if request.content.is_eof():  # nearly always, and then there is nothing to wait for
+    if request.content.is_eof():  # nearly always, and then there is nothing to wait for
+        with _readable():
             return await request.read()
-        async with within(until):
-            return await request.read()
-    except TimeoutError:
-        raise late(_WHOLE) from None
-    except (web.RequestPayloadError, ConnectionError) as error:
-        raise _unreadable(error) from None
+    return bytes(await _received(request, until, request.app.get(BATCH_ADMISSION)))
 
 
 async def read_large(request: web.Request, until: float) -> bytearray:
-    """As `read_json`, but for `check_text`, and so that the event loop never stands still for long.
+    """As `read_json`, but for `check_text`; whoever calls it holds a batch's place already."""
+    _check_type(request)
+    _check_packing(request)
+    return await _received(request, until, None)
+
+
+async def _received(request: web.Request, until: float, places: Admission | None) -> bytearray:
+    """Take a body as it comes, so that the event loop never stands still for long.
 
     aiohttp's own `read` takes as many megabytes at once as have arrived, and copies all of them at the end.
     """
-    _check_type(request)
-    _check_packing(request)
+    most = request.client_max_size
+    if (request.content_length or 0) > most:
+        raise web.HTTPRequestEntityTooLarge(most, request.content_length or 0)
     body = bytearray()
-    try:
+    with _readable(), ExitStack() as held:
         async with within(until):
             async for piece in request.content.iter_any():
+                if places is not None and len(body) <= LARGE < len(body) + len(piece):
+                    held.enter_context(places.held())
                 body += piece
-                if len(body) > request.client_max_size:
-                    raise web.HTTPRequestEntityTooLarge(request.client_max_size, len(body))
+                if len(body) > most:
+                    raise web.HTTPRequestEntityTooLarge(most, len(body))
                 await pause()  # in which the next piece is received
+    return body
+
+
+@contextmanager
+def _readable() -> Iterator[None]:
+    try:
+        yield
     except TimeoutError:
         raise late(_WHOLE) from None
     except (web.RequestPayloadError, ConnectionError) as error:
         raise _unreadable(error) from None
-    return body
 
 
 def check_text(body: bytes | bytearray) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from aiohttp import web
 
 from server.answers import bare
-from server.keys import CLOCK, DRAINING, REGISTRY, SETTINGS
+from server.keys import BREAKER, CLOCK, DRAINING, REGISTRY, SETTINGS
 
 _UNAVAILABLE = 503
 
@@ -29,11 +29,14 @@ async def livez(request: web.Request) -> web.Response:  # noqa: ARG001 - answeri
 
 
 async def readyz(request: web.Request) -> web.Response:
-    """GET /readyz: 200 once a version can answer, until the server is told to stop."""
+    """GET /readyz: 200 while a version can answer, until the server is told to stop."""
+    serving, breaker = request.app[REGISTRY].serving, request.app[BREAKER]
     if request.app[DRAINING].announced:
         reason = "the server is stopping"
-    elif request.app[REGISTRY].serving.active is None:
+    elif serving.active is None:
         reason = "no version is active"
+    elif all(breaker.reason(each) for each in serving.detectors.values()):
+        reason = "every version fails"
     else:
         return bare({"status": "ready"})
     return bare({"status": "unavailable", "reason": reason}, _UNAVAILABLE)

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable
 from pathlib import Path
 
@@ -9,7 +10,9 @@ from aiohttp import web
 
 from core.errors import Overloaded
 from server.admission import EAGER, Admission
+from server.handlers.body import LARGE
 from server.keys import ADMISSION, BATCH_ADMISSION
+from server.schemas import MAX_BODY
 from server.settings import Settings
 from tests.server.conftest import Client
 from tests.server.test_predict import asks
@@ -94,3 +97,35 @@ def test_whoever_does_not_wait_is_silenced_the_longer_the_more_there_are() -> No
                 admission.check()
         admission.measure(1.0)
         assert admission.patience == pytest.approx(expected)
+
+
+@pytest.mark.parametrize(
+    ("path", "size", "expected"),
+    [
+        ("predict", LARGE + 1, 503),
+        ("compare", LARGE + 1, 503),
+        ("predict", LARGE // 2, 400),
+        ("compare", LARGE // 2, 400),
+    ],
+)
+async def test_a_large_body_needs_the_place_of_a_batch(worker: Worker, path: str, size: int, expected: int) -> None:
+    async def pieces() -> AsyncIterator[bytes]:
+        for _ in range(0, size, 1 << 16):
+            yield bytes(1 << 16)
+            await asyncio.sleep(0)
+
+    async def status() -> int:
+        headers = {"Content-Type": "application/json"}
+        return (await worker.client.post(f"/reversal/{path}", data=pieces(), headers=headers)).status
+
+    with worker.app[BATCH_ADMISSION].held():  # the only one
+        assert await status() == expected
+    assert await status() == 400
+    assert worker.app[BATCH_ADMISSION].inside == 0
+
+
+async def test_a_body_that_says_it_is_too_large_is_not_waited_for(worker: Worker) -> None:
+    reader, writer = await asyncio.open_connection("127.0.0.1", worker.client.port)
+    writer.write(f"POST /reversal/predict HTTP/1.1\r\nHost: x\r\nContent-Length: {MAX_BODY + 1}\r\n\r\n".encode())
+    assert b" 413 " in await reader.readline()
+    writer.close()

@@ -8,6 +8,9 @@ from pathlib import Path
 import pytest
 from aiohttp import web
 
+from core.breaker import FAILURES
+from core.errors import ModelUnavailable
+from server.keys import BREAKER, REGISTRY
 from server.settings import Settings, read
 from tests import bundles
 from tests.conftest import Build, state_arguments
@@ -46,6 +49,21 @@ async def test_without_a_model_it_lives_but_is_not_ready(
     for path in ("/reversal/predict", "/reversal/compare"):
         response = await client.post(path, json={"pair": "EUR/USD", "data": []})
         assert (response.status, (await response.json())["code"]) == (503, "MODEL_UNAVAILABLE")
+
+
+async def test_where_every_version_fails_it_is_not_ready(client: Client, caplog: pytest.LogCaptureFixture) -> None:
+    assert client.app is not None
+    serving, breaker = client.app[REGISTRY].serving, client.app[BREAKER]
+    first, *others = serving.detectors.values()
+    for detector in others:
+        breaker.note(detector, [ModelUnavailable("planted")] * FAILURES)
+    assert (await client.get("/readyz")).status == 200
+    breaker.note(first, [ModelUnavailable("planted")] * FAILURES)
+    response = await client.get("/readyz")
+    assert (response.status, await response.json()) == (503, {"status": "unavailable", "reason": "every version fails"})
+    breaker.recovered(first)
+    assert (await client.get("/readyz")).status == 200
+    assert "version v1 answers again" in caplog.text
 
 
 async def test_a_broken_bundle_at_start_is_named_and_the_next_of_the_order_becomes_active(

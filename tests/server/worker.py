@@ -44,6 +44,7 @@ from server.keys import (
 from server.metrics import Metrics
 from server.predictor import Predictor
 from server.routes import ROUTES
+from server.schemas import MAX_BODY
 from server.settings import Settings
 from server.shadow import Shadow
 from tests import described
@@ -93,7 +94,7 @@ class Worker:
         self.breaker = Breaker()
         clock = Clock(settings.timezone)
         refusals = Refusals(clock)
-        self.app = app = web.Application(middlewares=[errors(refusals)])
+        self.app = app = web.Application(middlewares=[errors(refusals)], client_max_size=MAX_BODY)
         app.on_response_prepare.extend((preparing(()), described.preparing))
         app[SETTINGS], app[REGISTRY], app[CLOCK], app[REFUSALS] = settings, self.registry, clock, refusals
         app[JOURNAL], app[METRICS], app[SHADOW] = self.journal, self.metrics, self.shadow
