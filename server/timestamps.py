@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from functools import lru_cache
 from itertools import islice, pairwise
 from operator import lt
@@ -15,6 +15,8 @@ _MILLISECONDS_FROM = 100_000_000_000
 # The years 1 to 9999, in milliseconds: what ISO 8601 writes in four digits.
 _EARLIEST = -62_135_596_800_000
 _LATEST = 253_402_300_799_999
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+_MILLISECOND = timedelta(milliseconds=1)
 
 
 def instants_of(timestamps: Sequence[str | float | None]) -> list[float] | None:
@@ -65,11 +67,12 @@ def _path(index: int) -> str:
 @lru_cache(maxsize=16_384)
 def _instant(value: str | float) -> float:
     if not isinstance(value, str):
-        return _within(value if abs(value) >= _MILLISECONDS_FROM else value * 1000)
+        # To the microsecond, as in ISO 8601: a product's last bit would tell apart what is one instant.
+        return _within(value if abs(value) >= _MILLISECONDS_FROM else round(value * 1000, 3))
     found = datetime.fromisoformat(value)
     if found.tzinfo is None:
         found = found.replace(tzinfo=UTC)
-    return _within(found.timestamp() * 1000)
+    return _within((found - _EPOCH) / _MILLISECOND)
 
 
 def _within(instant: float) -> float:

@@ -1,9 +1,54 @@
 from __future__ import annotations
 
+from datetime import UTC, datetime, timedelta, timezone
+
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from core.errors import InvalidInput
 from server.timestamps import instants_of, order_of
+
+SECOND = 1_000_000
+# 1973 to 2105: between the least that is in milliseconds, and what a float64 of seconds tells a microsecond in.
+instants = st.one_of(
+    st.integers(100_000_000, 2**32).map(lambda seconds: seconds * SECOND),
+    st.integers(100_000_000_000, 2**32 * 1000).map(lambda milliseconds: milliseconds * 1000),
+    st.integers(100_000_000 * SECOND, 2**32 * SECOND),
+)
+
+
+def iso(micros: int) -> list[str]:
+    """Every form of ISO 8601 that names all of it."""
+    moment = datetime(1970, 1, 1, tzinfo=UTC) + timedelta(microseconds=micros)
+    text = moment.isoformat()
+    east, west = (moment.astimezone(timezone(timedelta(minutes=minutes))) for minutes in (345, -210))
+    basic = [f"{moment:%Y%m%dT%H%M%S.%f}Z".zfill(23), f"{moment.replace(tzinfo=None)}"]
+    return [text, text.replace("+00:00", "Z"), east.isoformat(), west.isoformat(" "), *basic]
+
+
+def spellings(micros: int) -> list[str | float]:
+    """All that stand for that instant of 1973 to 2105."""
+    numbers: list[float] = [micros / SECOND, micros / 1000]
+    if micros % SECOND == 0:
+        numbers.append(micros // SECOND)
+    if micros % 1000 == 0:
+        numbers.append(micros // 1000)
+    return [*iso(micros), *numbers]
+
+
+@given(instants)
+@settings(max_examples=300, deadline=None)
+def test_an_instant_is_the_same_number_in_whichever_way_it_is_written(micros: int) -> None:
+    # To the bit: it is by this that a candle which comes twice is found.
+    assert set(instants_of(spellings(micros)) or []) == {micros / 1000}
+
+
+@given(st.datetimes(datetime(1, 1, 2), datetime(9999, 12, 30), timezones=st.just(UTC)))  # noqa: DTZ001 - they get UTC
+@settings(max_examples=200, deadline=None)
+def test_iso_8601_of_any_year_is_that_instant(moment: datetime) -> None:
+    micros = (moment - datetime(1970, 1, 1, tzinfo=UTC)) // timedelta(microseconds=1)
+    assert set(instants_of(iso(micros)) or []) == {micros / 1000}
 
 
 def order_of_time(timestamps: list[str | float | None]) -> list[int] | None:
@@ -45,6 +90,7 @@ def test_what_is_not_in_order_is_sorted_whichever_way_it_is_written() -> None:
         (["2025-10-16T09:00:00Z", None], "data[1].timestamp"),
         ([1760605200, "2025-10-16T09:00:00Z"], "data[1].timestamp"),
         ([3, 2, 1, 2], "data[3].timestamp"),
+        (["2025-10-16T09:00:00.000007Z", 1760605200000.007], "data[1].timestamp"),
         (["2025-13-01"], "data[0].timestamp"),
         ([""], "data[0].timestamp"),
         (["1760605200"], "data[0].timestamp"),
