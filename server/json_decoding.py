@@ -17,8 +17,9 @@ T = TypeVar("T")
 
 _raw_decoder = msgspec.json.Decoder(msgspec.Raw)
 
-# msgspec ends a message with the place, and names a missing or unknown field in the sentence.
-_PLACE = re.compile(r" - at `\$\.?(?P<path>.*)`\Z", re.DOTALL)
+# msgspec ends a message with the place, and names a missing or unknown field in the sentence. Of a bad key it tells in
+# which object it is.
+_PLACE = re.compile(r" - at (?:`key` in )?`\$\.?(?P<path>.*)`\Z", re.DOTALL)
 _MISSING = re.compile(r"Object missing required field `(?P<field>.*)`\Z")
 _UNKNOWN = re.compile(r"Object contains unknown field `(?P<field>.*)`\Z", re.DOTALL)
 _BYTE = re.compile(r"JSON is malformed: (?P<reason>.*) \(byte (?P<position>\d+)\)\Z", re.DOTALL)

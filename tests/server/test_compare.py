@@ -95,6 +95,7 @@ async def test_features_by_version(post: Post) -> None:
         ({"features": {"v1": [[1, None]]}}, "features.v1[0][1]"),
         ({"features": {"v1": {"stage1": [["x"]]}}}, "features.v1.stage1[0][0]"),
         ({"features": {"v1": {}}}, "features.v1.stage1"),
+        ({"features": {"v" * 65: [[1, 1]]}}, "features"),
         ({"pair": "x"}, "pair"),
         ({"data": [candle(high=None)]}, "data[0].high"),
     ],
