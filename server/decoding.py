@@ -19,6 +19,7 @@ from core.windows import CandleWindows, GivenWindows, Rows, WindowSource
 from server.json_decoding import decode
 from server.schemas import (
     DEFAULT_TIMEFRAME,
+    MAX_USER_ID,
     BatchRequest,
     Candle,
     CompareRequest,
@@ -158,7 +159,12 @@ def _user(request: Request) -> str | None:
     """Both spellings may be sent, but not with different values: that would be two users."""
     if request.user_id is None and request.userId is None:
         return None
-    given = {str(user) for user in (request.user_id, request.userId) if user not in (None, "")}
+    named = (("user_id", request.user_id), ("userId", request.userId))
+    given = {str(user): name for name, user in named if user not in (None, "")}
     if len(given) > 1:
         raise InvalidInput.at("userId", "differs from user_id")
-    return given.pop() if given else None
+    for user, name in given.items():
+        if len(user) > MAX_USER_ID:  # of a number; a text's length has been checked
+            raise InvalidInput.at(name, f"expected at most {MAX_USER_ID} digits")
+        return user
+    return None

@@ -11,6 +11,7 @@ from core.candles import MAX_CANDLES
 
 DEFAULT_TIMEFRAME = "1h"
 MAX_BATCH = 1_024
+MAX_USER_ID = 256
 # The contract's. A candle has up to 200 bytes, with every digit that a number can have: 1,024 items of the 120 that
 # versions recommend are 25 MB. 1,024 of 2,000 would be 400 MB, and have to be sent in parts.
 MAX_BODY = 32 * 1024 * 1024
@@ -21,7 +22,7 @@ Price: TypeAlias = Annotated[float, Meta(gt=0)]
 # So large that nothing else is refused, and small enough that a sum of them is finite: x / infinity would be a
 # volume_ratio of 0 and no error.
 Volume: TypeAlias = Annotated[float, Meta(ge=0, le=1e300)]
-UserId: TypeAlias = Annotated[str, Meta(max_length=256)] | int | None
+UserId: TypeAlias = Annotated[str, Meta(max_length=MAX_USER_ID)] | int | None
 Matrix: TypeAlias = list[list[float]]
 # A manifest's version has at most as many; a name in an error's sentence cannot be longer then.
 Version: TypeAlias = Annotated[str, Meta(max_length=64)]
