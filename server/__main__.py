@@ -24,8 +24,8 @@ os.environ["ORT_DISABLE_TELEMETRY"] = "1"
 # What is imported stays: to look for garbage in it takes a tenth of the start.
 gc.disable()
 
-from server.settings import Settings, SettingsError, read, unknown_variables  # noqa: E402 - after gc.disable
-from server.tls import Certificate  # noqa: E402
+from server.credentials import Credentials  # noqa: E402 - after gc.disable
+from server.settings import Settings, SettingsError, read, unknown_variables  # noqa: E402
 
 log = logging.getLogger("server")
 
@@ -45,7 +45,8 @@ def main() -> int:
     for name in unknown_variables(os.environ):
         log.warning("%s is set, but there is no such setting", name)
     try:
-        _check_security(settings)
+        credentials = Credentials(settings)
+        _check_door(settings, credentials)
         sockets = _listen(settings.host, settings.port)
     except SettingsError as error:
         sys.stderr.write(f"{error}\n")
@@ -60,12 +61,12 @@ def main() -> int:
     # Until the keeper handles them: a stop must not leave the folder and the other processes behind.
     signal.pthread_sigmask(signal.SIG_BLOCK, _SIGNALS)
     try:
-        return _serve(settings, folder, sockets)
+        return _serve(settings, credentials, folder, sockets)
     finally:
         shutil.rmtree(folder, ignore_errors=True)
 
 
-def _serve(settings: Settings, folder: Path, sockets: list[socket.socket]) -> int:
+def _serve(settings: Settings, credentials: Credentials, folder: Path, sockets: list[socket.socket]) -> int:
     """Fork the workers' manager, and keep the state.
 
     What both need is imported before, once. The keeper's part follows the fork, while the manager forks the workers.
@@ -88,7 +89,7 @@ def _serve(settings: Settings, folder: Path, sockets: list[socket.socket]) -> in
         keeper_socket.close()
         signal.pthread_sigmask(signal.SIG_UNBLOCK, _SIGNALS)
         manager_pid = os.getpid()
-        code = workers.run(settings, path, [listening.detach() for listening in sockets], parent)
+        code = workers.run(settings, credentials, path, [listening.detach() for listening in sockets], parent)
         if os.getpid() == manager_pid and os.getppid() != parent:  # the keeper was killed, and removes nothing
             shutil.rmtree(folder, ignore_errors=True)
         # Neither it nor a worker may come back to where the folder is removed: the others still need that.
@@ -118,27 +119,16 @@ def _without_certificates() -> Iterator[None]:
             os.environ[name] = given
 
 
-def _check_security(settings: Settings) -> None:
-    """Raise SettingsError for tokens or a certificate that cannot be read, or an open door."""
-    try:
-        known = settings.tokens
-    except (OSError, ValueError) as error:
-        raise SettingsError(f"the tokens cannot be used: {error}") from None
-    if (settings.tls_certificate is None) != (settings.tls_key is None):
-        raise SettingsError("REVERSAL_TLS_CERTIFICATE and REVERSAL_TLS_KEY are set together or not at all")
-    if settings.tls_certificate is not None and settings.tls_key is not None:
-        try:
-            Certificate(settings.tls_certificate, settings.tls_key)
-        except OSError as error:
-            raise SettingsError(f"the certificate {settings.tls_certificate} cannot be used: {error}") from None
+def _check_door(settings: Settings, credentials: Credentials) -> None:
+    """Raise SettingsError where others reach a port that asks for no token."""
     addresses = {address[0] for *_, address in _addresses(settings.host, settings.port)}
     reachable = [
         address for address in addresses if not ipaddress.ip_address(str(address).partition("%")[0]).is_loopback
     ]
-    if reachable and not known and not settings.insecure:
+    if reachable and not credentials.tokens and not settings.insecure:
         raise SettingsError(
             f"{settings.host} is reachable from other machines, and there are no tokens: set REVERSAL_API_TOKEN and"
-            " REVERSAL_ADMIN_TOKEN, or REVERSAL_INSECURE=1 where whoever reaches the port may do everything"
+            " REVERSAL_ADMIN_TOKEN (or …_FILE), or REVERSAL_INSECURE=1 where whoever reaches the port may do everything"
         )
 
 

@@ -20,6 +20,8 @@ log = logging.getLogger(__name__)
 FAILURES = 10
 WINDOW_SECONDS = 60.0
 WAIT_SECONDS = 1.0
+# Characters. Sixteen hexadecimal digits are 64 bits: at ten guesses a second, more than the age of the universe.
+SHORT = 16
 # Addresses of which failures are remembered. An attacker who has more of them is not held up by this.
 _ADDRESSES = 10_000
 
@@ -50,11 +52,12 @@ class RateLimited(ServiceError):
 
 
 class Token(NamedTuple):
-    """`name`: what the audit log calls its holder. The token itself is not kept."""
+    """`name`: what the audit log calls its holder. `short`: whether it can be guessed. The token itself is not kept."""
 
     name: str
     level: Level
     digest: bytes
+    short: bool
 
 
 def tokens(texts: Iterable[str], level: Level) -> list[Token]:
@@ -68,8 +71,11 @@ def tokens(texts: Iterable[str], level: Level) -> list[Token]:
             name, _, token = word.rpartition(":")
             if not token:  # what a variable that is not set leaves
                 raise ValueError(f"the {level.name.lower()} token of {name!r} is empty")
+            if not name.isprintable():  # it goes into headers and the audit log
+                raise ValueError(f"{name!r} is no name for an {level.name.lower()} token")
             digest = hashlib.sha256(token.encode()).digest()
-            found.append(Token(name or f"{level.name.lower()}-{digest.hex()[:8]}", level, digest))
+            named = name or f"{level.name.lower()}-{digest.hex()[:8]}"
+            found.append(Token(named, level, digest, len(token) < SHORT))
     return found
 
 

@@ -16,6 +16,7 @@ from server import lifecycle
 from server.access import Access
 from server.admission import Admission
 from server.clock import Clock
+from server.credentials import Credentials
 from server.draining import Draining, last_answers
 from server.errors import Refusals, errors
 from server.headers import preflight, preparing
@@ -44,7 +45,6 @@ from server.routes import ROUTES
 from server.schemas import MAX_BODY
 from server.settings import Settings
 from server.shadow import Shadow
-from server.tls import Certificate
 
 # Exposures that wait in memory while the journal cannot be written: some 5 MB.
 MEMORY_RECORDS = 10_000
@@ -54,7 +54,7 @@ MOST_TOGETHER = 32
 BATCHES = 1 / 32
 
 
-def make_app(settings: Settings, keeper: Path) -> web.Application:
+def make_app(settings: Settings, credentials: Credentials, keeper: Path) -> web.Application:
     """Build a worker's application, in the worker's own process; `keeper` is the keeper's socket.
 
     Nothing is loaded before it starts.
@@ -65,7 +65,7 @@ def make_app(settings: Settings, keeper: Path) -> web.Application:
     middlewares = [last_answers(draining), *([preflight(origins)] if origins else []), errors(refusals)]
     app = web.Application(middlewares=middlewares, client_max_size=MAX_BODY)
     app.on_response_prepare.append(preparing(origins))
-    app[ACCESS] = Access(settings.tokens)
+    app[ACCESS] = Access(credentials.tokens)
     app[SETTINGS], app[DRAINING], app[CLOCK], app[REFUSALS] = settings, draining, clock, refusals
     registry = app[REGISTRY] = Registry(Repository(settings.models))
     app[LINK] = Link(keeper, registry, draining)
@@ -79,8 +79,8 @@ def make_app(settings: Settings, keeper: Path) -> web.Application:
     app[BATCHER] = Batcher(lambda questions: predictor.predict(registry.serving, questions), MOST_TOGETHER)
     app[ADMISSION] = Admission(settings.max_in_flight)
     app[BATCH_ADMISSION] = Admission(max(1, round(settings.max_in_flight * BATCHES)))
-    if settings.tls_certificate is not None and settings.tls_key is not None:
-        app[CERTIFICATE] = Certificate(settings.tls_certificate, settings.tls_key)
+    if credentials.certificate is not None:
+        app[CERTIFICATE] = credentials.certificate
         app.cleanup_ctx.append(lifecycle.certificate)
     app.cleanup_ctx.extend((lifecycle.records, lifecycle.link))
     app.add_routes(ROUTES)

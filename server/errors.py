@@ -42,7 +42,7 @@ class MethodNotAllowed(ServiceError):
 
 
 class PayloadTooLarge(ServiceError):
-    """The body exceeds MAX_BODY."""
+    """The body has more than 32 MiB."""
 
     code = "PAYLOAD_TOO_LARGE"
 
@@ -68,7 +68,9 @@ STATUS = {
     "INTERNAL": 500,
 }
 UNPROCESSABLE = 422
-_UNAVAILABLE = 503
+_UNAUTHORIZED = 401
+# Of what failed, those that are told in the log: where the service fails, or somebody reaches for more than is his.
+_TOLD = frozenset({403, 503})
 # Of those of the same code and path one is logged in so many seconds; /metrics counts all of them.
 _LOG_SECONDS = 1.0
 
@@ -92,6 +94,8 @@ class Refused(NamedTuple):
     @property
     def headers(self) -> dict[str, str]:
         """Those that belong to it alone."""
+        if self.status == _UNAUTHORIZED:  # RFC 9110, section 11.6.1
+            return {"WWW-Authenticate": "Bearer"}
         return {} if self.retry_after is None else {"Retry-After": str(self.retry_after)}
 
 
@@ -115,7 +119,7 @@ class Refusals:
             known = ServiceError("internal error, see the service's log")
         status = status_of(known)
         # Whoever reads the log at night must not have to ask the client, nor to search it among thousands of others.
-        if status == _UNAVAILABLE and self.is_due(f"{known.code} {where}"):
+        if status in _TOLD and self.is_due(f"{known.code} {where}"):
             log.warning("%s: %s", where, known)
         retry_after = known.retry_after if isinstance(known, Overloaded) else None
         return Refused(known.code, status, failure(known, self._clock.now()), retry_after)

@@ -57,6 +57,12 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     log_level: str
 
     @property
+    def guarded(self) -> bool:
+        """Whether there should be tokens."""
+        given = (self.api_token, self.api_token_file, self.admin_token, self.admin_token_file)
+        return any(each for each in given)
+
+    @property
     def tokens(self) -> list[Token]:
         """Read now: a worker that is started anew sees a file's new ones. Raises OSError."""
         found: list[Token] = []

@@ -24,6 +24,7 @@ from prometheus_client import multiprocess
 
 from server.accepting import Connections, Site
 from server.app import make_app
+from server.credentials import Credentials
 from server.express import ExpressRunner
 from server.keys import CERTIFICATE, DRAINING
 from server.settings import Settings
@@ -98,8 +99,9 @@ class _Log(Logger):  # type: ignore[misc]
 
 
 class _Application(BaseApplication):  # type: ignore[misc]
-    def __init__(self, settings: Settings, keeper: Path, sockets: Sequence[int]) -> None:
+    def __init__(self, settings: Settings, credentials: Credentials, keeper: Path, sockets: Sequence[int]) -> None:
         self._settings = settings
+        self._credentials = credentials
         self._keeper = keeper
         self._sockets = sockets
         self._connections = Connections()
@@ -114,6 +116,7 @@ class _Application(BaseApplication):  # type: ignore[misc]
             "timeout": STALLED_SECONDS,
             "graceful_timeout": int(SHUTDOWN_SECONDS) + _MARGIN_SECONDS,
             "when_ready": lambda _: signal.signal(signal.SIGINT, signal.SIG_IGN),
+            "pre_fork": lambda _, __: self._credentials.refresh(),
             "post_fork": lambda arbiter, _: _end_with(arbiter.pid),
             "child_exit": lambda _, worker: self._forget(worker),
             # It would open a socket in the home folder, shared by all instances and failing on a read-only disk.
@@ -127,7 +130,8 @@ class _Application(BaseApplication):  # type: ignore[misc]
 
     async def runner(self, sockets: Sequence[socket.socket], worker: int, hurry: asyncio.Event) -> web.AppRunner:
         """What serves in a worker; `worker`: its number."""
-        return Runner(make_app(self._settings, self._keeper), sockets, self._connections, worker, hurry)
+        app = make_app(self._settings, self._credentials, self._keeper)
+        return Runner(app, sockets, self._connections, worker, hurry)
 
     def _forget(self, worker: WebWorker) -> None:
         """What a worker that has ended leaves behind: its gauges, and its connections where it was killed."""
@@ -201,7 +205,7 @@ def _end_with(parent: int) -> None:
         os._exit(1)
 
 
-def run(settings: Settings, keeper: Path, sockets: Sequence[int], parent: int) -> int:
+def run(settings: Settings, credentials: Credentials, keeper: Path, sockets: Sequence[int], parent: int) -> int:
     """Run the workers in this process's children until it is told to stop, or its parent is gone.
 
     Returns the exit code; in the children too, each with its own.
@@ -210,7 +214,7 @@ def run(settings: Settings, keeper: Path, sockets: Sequence[int], parent: int) -
     signal.signal(signal.SIGINT, signal.SIG_DFL)
     signal.signal(signal.SIGHUP, signal.SIG_IGN)  # until gunicorn handles it, there is nothing to replace
     try:
-        _Application(settings, keeper, sockets).run()
+        _Application(settings, credentials, keeper, sockets).run()
     except SystemExit as ended:  # gunicorn's way to end any of its processes
         return ended.code if isinstance(ended.code, int) else int(ended.code is not None)
     return 0

@@ -11,6 +11,7 @@ import pytest
 from aiohttp import web
 
 from server.app import make_app
+from server.credentials import Credentials
 from server.keeper.app import make_keeper_app
 from server.settings import Settings, read
 from tests import described
@@ -38,7 +39,7 @@ async def build() -> AsyncIterator[Build]:
             started.push_async_callback(runner.cleanup)
             socket = Path(folder) / "keeper.sock"
             await web.UnixSite(runner, socket).start()
-            worker = await asyncio.to_thread(make_app, settings, socket)
+            worker = await asyncio.to_thread(lambda: make_app(settings, Credentials(settings), socket))
             worker.on_response_prepare.append(described.preparing)
             return worker
 

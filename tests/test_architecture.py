@@ -32,6 +32,7 @@ from aiohttp.test_utils import TestClient, TestServer
 import server.__main__
 import server.workers
 from server.app import make_app
+from server.credentials import Credentials
 from server.keeper.app import make_keeper_app
 from server.settings import read
 
@@ -40,7 +41,7 @@ async def main(folder):
     keeper = web.AppRunner(make_keeper_app(settings))
     await keeper.setup()
     await web.UnixSite(keeper, f"{folder}/keeper.sock").start()
-    async with TestClient(TestServer(make_app(settings, Path(folder, "keeper.sock")))) as client:
+    async with TestClient(TestServer(make_app(settings, Credentials(settings), Path(folder, "keeper.sock")))) as client:
         body = Path("docs/examples/predict.json").read_bytes()
         headers = {"Content-Type": "application/json"}
         for path in ("/reversal/predict", "/reversal/compare"):

@@ -111,6 +111,11 @@ async def test_without_tokens_everybody_may_do_everything_but_for_pages_of_other
             await doors.check({"Origin": origin}, "", Level.ADMIN)
 
 
+def test_a_name_goes_into_headers_and_must_be_printable() -> None:
+    with pytest.raises(ValueError, match="is no name"):
+        tokens(["b\x01b:secret"], Level.ADMIN)
+
+
 @pytest.mark.parametrize("text", ["bob:", "one two:", ":"])
 def test_an_empty_token_is_none(text: str) -> None:
     with pytest.raises(ValueError, match="is empty"):
@@ -157,3 +162,9 @@ async def test_a_prediction_needs_a_token(guarded: Client) -> None:
         response = await guarded.post("/reversal/predict", json=asks(0.9), headers=headers)
         assert response.status == status
         assert response.headers["Content-Type"].startswith("application/json")
+        assert response.headers.get("WWW-Authenticate") == (None if status == 200 else "Bearer")
+
+
+async def test_who_reaches_for_more_than_is_his_is_told_of(guarded: Client, caplog: pytest.LogCaptureFixture) -> None:
+    assert (await guarded.post("/reversal/models/v2/switch", headers=bearer("first"))).status == 403
+    assert "POST /reversal/models/v2/switch: the token backend is not for this" in caplog.text

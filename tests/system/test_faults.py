@@ -169,10 +169,9 @@ def test_a_stage_that_fails_is_replaced_and_comes_back(own_models: Path, kind: b
 
 
 def test_a_worker_that_cannot_start_is_given_up_with_its_reason(models: Path, tmp_path: Path) -> None:
-    tokens = tmp_path / "tokens"
-    tokens.write_text("one\n")
-    with serving("--models", str(models), REVERSAL_API_TOKEN_FILE=str(tokens)) as server:
-        tokens.unlink()
+    with serving("--models", str(models), TMPDIR=str(tmp_path)) as server:
+        (shared,) = tmp_path.glob("reversal-*")
+        shutil.rmtree(shared)  # where the workers' counters are
         os.kill(server.workers[0], signal.SIGKILL)
         assert server.process.wait(20) == 1
         log = server.log
@@ -195,6 +194,48 @@ def test_a_killed_worker_takes_its_connections_with_it_and_nothing_else(models: 
         assert not load.refused
         assert len(load.lost) <= load.clients
         assert back < 2.0
+
+
+def test_tokens_that_cannot_be_read_while_a_worker_is_replaced_leave_those_before(models: Path, tmp_path: Path) -> None:
+    file = tmp_path / "tokens"
+    file.write_text("first:token-of-the-first\n")
+
+    def status(token: str) -> int:
+        request = urllib.request.Request(f"{server.url}/reversal/models", headers={"Authorization": f"Bearer {token}"})  # noqa: S310
+        try:
+            with urllib.request.urlopen(request, timeout=30) as response:  # noqa: S310 - our own server
+                return int(response.status)
+        except urllib.error.HTTPError as error:
+            with error:
+                return error.code
+
+    with serving("--models", str(models), REVERSAL_API_TOKEN_FILE=str(file)) as server:
+        for spoil in (file.unlink, partial(file.write_text, "# nobody\n")):
+            spoil()
+            for number in (signal.SIGHUP, signal.SIGKILL):
+                (before,) = server.workers
+                os.kill(before if number == signal.SIGKILL else server.process.pid, number)
+                wait_until(partial(replaced, server, before))
+                wait_until(partial(answers, server))
+                assert (status("token-of-the-first"), status("another")) == (200, 401)
+        assert "the tokens cannot be used, those before are kept: " in server.log
+        assert "there is no API token any more, those before are kept" in server.log
+        file.write_text("second:token-of-the-second\n")
+        server.process.send_signal(signal.SIGHUP)
+        wait_until(lambda: status("token-of-the-second") == 200)
+        assert status("token-of-the-first") == 401
+        assert "API tokens: second" in server.log
+
+
+def replaced(server: Server, worker: int) -> bool:
+    return len(server.workers) == 1 and worker not in server.workers
+
+
+def answers(server: Server) -> bool:
+    try:
+        return get(f"{server.url}/readyz")[0] == 200
+    except OSError:
+        return False
 
 
 SHIFTED_CLOCK = """

@@ -12,6 +12,6 @@ from server.openapi.document import document
 
 async def show_description(request: web.Request) -> web.Response:
     """GET /openapi.json."""
-    settings = request.app[SETTINGS]
-    body = await asyncio.to_thread(lambda: document(tokens=bool(settings.tokens)))
+    guarded = request.app[SETTINGS].guarded
+    body = await asyncio.to_thread(lambda: document(tokens=guarded))
     return web.Response(body=body, content_type="application/json")

@@ -1,0 +1,68 @@
+from __future__ import annotations
+
+import logging
+from pathlib import Path
+
+import pytest
+
+from server.access import SHORT, Level
+from server.credentials import Credentials
+from server.settings import SettingsError, read
+
+
+@pytest.fixture
+def file(tmp_path: Path) -> Path:
+    file = tmp_path / "tokens"
+    file.write_text("first:" + "x" * SHORT)
+    return file
+
+
+@pytest.fixture
+def credentials(file: Path) -> Credentials:
+    return Credentials(read(["--admin-token-file", str(file), "--api-token", "api:" + "y" * SHORT], {}))
+
+
+def names(credentials: Credentials) -> set[str]:
+    return {token.name for token in credentials.tokens}
+
+
+def test_new_ones_count_and_are_told_by_name(
+    credentials: Credentials, file: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    with caplog.at_level(logging.INFO):
+        credentials.refresh()
+        assert caplog.text == ""
+        file.write_text("second:" + "x" * SHORT + "\nthird:" + "z" * SHORT)
+        credentials.refresh()
+    assert names(credentials) == {"api", "second", "third"}
+    assert "ADMIN tokens: second, third" in caplog.text
+    assert "xxx" not in caplog.text
+
+
+@pytest.mark.parametrize("text", [None, "", "# nobody\n", "nobody:\n"])
+def test_what_cannot_be_used_leaves_those_before(
+    credentials: Credentials, file: Path, caplog: pytest.LogCaptureFixture, text: str | None
+) -> None:
+    if text is None:
+        file.unlink()
+    else:
+        file.write_text(text)
+    credentials.refresh()
+    assert names(credentials) == {"api", "first"}
+    assert {token.level for token in credentials.tokens} == set(Level)
+    assert "those before are kept" in caplog.text
+
+
+def test_one_that_can_be_guessed_is_warned_of(file: Path, caplog: pytest.LogCaptureFixture) -> None:
+    file.write_text("back end:" + "x" * SHORT)  # a blank ends the first
+    credentials = Credentials(read(["--api-token-file", str(file)], {}))
+    assert len(credentials.tokens) == 2
+    assert f"the token {credentials.tokens[0].name} is so short that it can be guessed" in caplog.text
+    assert "end is so short" not in caplog.text
+
+
+def test_at_the_start_what_cannot_be_used_is_an_error(file: Path) -> None:
+    settings = read(["--api-token-file", str(file)], {})
+    file.unlink()
+    with pytest.raises(SettingsError, match="the tokens cannot be used: "):
+        Credentials(settings)
