@@ -17,10 +17,10 @@ class Certificate:
 
     def __init__(self, certificate: Path, key: Path) -> None:
         """Read both. Raises OSError, which ssl.SSLError is, where they are none or do not belong together."""
-        self.context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
         self._files = (certificate, key)
         self._seen = self._state()
-        self.context.load_cert_chain(*self._files)
+        self.context = self._latest = self._loaded()
+        self.context.sni_callback = self._show
 
     def refresh(self) -> bool:
         """Read the files if they have changed, for those who connect from now on; whether that was done.
@@ -32,9 +32,8 @@ class Certificate:
             if state == self._seen:
                 return False
             self._seen = state
-            # In a context of its own first: one that fails half way would have a key without its certificate.
-            ssl.create_default_context(ssl.Purpose.CLIENT_AUTH).load_cert_chain(*self._files)
-            self.context.load_cert_chain(*self._files)
+            # Not into the one in use: between a certificate and its key it would have neither to show.
+            self._latest = self._loaded()
         except OSError as error:
             log.error("the certificate %s cannot be used, the one before is kept: %s", self._files[0], error)
             return False
@@ -46,6 +45,15 @@ class Certificate:
         while True:
             await asyncio.sleep(LOOK_SECONDS)
             await asyncio.to_thread(self.refresh)
+
+    def _show(self, connection: ssl.SSLObject, _name: str | None, _context: ssl.SSLContext) -> None:
+        """Use the latest for a connection that begins; called whether or not it names a server."""
+        connection.context = self._latest
+
+    def _loaded(self) -> ssl.SSLContext:
+        context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
+        context.load_cert_chain(*self._files)
+        return context
 
     def _state(self) -> list[tuple[int, int, int]]:
         found = [file.stat() for file in self._files]

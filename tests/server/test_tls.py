@@ -1,6 +1,8 @@
 from __future__ import annotations
 
+import os
 import ssl
+import threading
 from contextlib import suppress
 from pathlib import Path
 
@@ -24,10 +26,15 @@ def authority() -> trustme.CA:
     return trustme.CA()
 
 
-def shown(certificate: Certificate, authority: trustme.CA, name: str) -> str:
-    """The name that a client finds who asks for it."""
-    client = ssl.create_default_context()
+def trusting(authority: trustme.CA) -> ssl.SSLContext:
+    client = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
     authority.configure_trust(client)
+    return client
+
+
+def shown(certificate: Certificate, authority: trustme.CA, name: str, client: ssl.SSLContext | None = None) -> str:
+    """The name that a client finds who asks for it."""
+    client = client or trusting(authority)
     to_client, to_server = ssl.MemoryBIO(), ssl.MemoryBIO()
     ours = certificate.context.wrap_bio(to_server, to_client, server_side=True)
     theirs = client.wrap_bio(to_client, to_server, server_hostname=name)
@@ -73,3 +80,25 @@ def test_files_that_do_not_belong_together_are_refused_at_the_start(tmp_path: Pa
     trustme.CA().issue_cert("x.example").private_key_pem.write_to_path(key)
     with pytest.raises(OSError, match=r"KEY_VALUES_MISMATCH|key values mismatch"):
         Certificate(path, key)
+
+
+def test_who_connects_while_it_is_renewed_is_shown_one_of_both(tmp_path: Path, authority: trustme.CA) -> None:
+    """Without a server's name too, as whoever connects to an address asks for none."""
+    certificate = Certificate(*write(tmp_path, authority, "127.0.0.1"))
+    ended = threading.Event()
+
+    def renew() -> None:
+        while not ended.is_set():
+            for each in tmp_path.iterdir():
+                os.utime(each)
+            certificate.refresh()
+
+    renewing = threading.Thread(target=renew)
+    renewing.start()
+    try:
+        client = trusting(authority)
+        for _ in range(500):
+            assert shown(certificate, authority, "127.0.0.1", client) == "127.0.0.1"
+    finally:
+        ended.set()
+        renewing.join()
