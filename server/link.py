@@ -123,19 +123,20 @@ class Link:
         headers = {CALLER_HEADER: caller, ADDRESS_HEADER: request.remote or ""}
         if "Content-Type" in request.headers:
             headers["Content-Type"] = request.headers["Content-Type"]
-        url = f"http://keeper{request.raw_path}"
+        url = f"http://keeper{request.rel_url.raw_path_qs}"
         if self._session is None:
             raise StoreUnavailable("the keeper is not connected")
         try:
             upstream = await self._session.request(request.method, URL(url, encoded=True), data=body, headers=headers)
+            whole = None if upstream.content_length is None else await upstream.read()
         except TimeoutError:
             raise StoreUnavailable(f"the keeper has not answered for {ANSWER_SECONDS:g} s") from None
         except (aiohttp.ClientError, OSError) as error:
             raise StoreUnavailable(f"the keeper cannot be reached: {error}") from None
         async with upstream:
             passed = {name: upstream.headers[name] for name in _ANSWER_HEADERS if name in upstream.headers}
-            if upstream.content_length is not None:
-                return web.Response(body=await upstream.read(), status=upstream.status, headers=passed)
+            if whole is not None:
+                return web.Response(body=whole, status=upstream.status, headers=passed)
             answer = web.StreamResponse(status=upstream.status, headers=passed)
             await answer.prepare(request)
             try:

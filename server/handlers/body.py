@@ -8,7 +8,6 @@ from contextlib import ExitStack, contextmanager
 
 from aiohttp import web
 
-from server.admission import Admission
 from server.deadline import late, within
 from server.errors import MalformedJson, UnsupportedMediaType
 from server.keys import BATCH_ADMISSION
@@ -22,28 +21,29 @@ _WHOLE = "its body had come"
 LARGE = 1 << 20
 
 
-async def read_json(request: web.Request, until: float = math.inf) -> bytes:
-    """The body's bytes, unpacked, and valid UTF-8.
+async def read_json(request: web.Request, until: float = math.inf, places: ExitStack | None = None) -> bytes:
+    """The body's bytes, unpacked, and valid UTF-8; `places` as in `read_bytes`.
 
     No content type at all is taken for JSON; another one, or a packing that cannot be undone, raises
     UnsupportedMediaType. Raises MalformedJson for a body that is not what its headers say, and DeadlineExceeded.
     """
     _check_type(request)
-    body = await read_bytes(request, until)
+    body = await read_bytes(request, until, places)
     check_text(body)
     return body
 
 
-async def read_bytes(request: web.Request, until: float = math.inf) -> bytes:
+async def read_bytes(request: web.Request, until: float = math.inf, places: ExitStack | None = None) -> bytes:
     """The body's bytes, unpacked; raises UnsupportedMediaType, MalformedJson or DeadlineExceeded where that fails.
 
-    One that is large needs the place of a batch: raises Overloaded.
+    One that is large needs the place of a batch, for as long as `places` are held: raises Overloaded. Without them it
+    needs none, as the keeper's bodies have theirs in a worker.
     """
     _check_packing(request)
     if request.content.is_eof():  # nearly always, and then there is nothing to wait for
         with _readable():
             return await request.read()
-    return bytes(await _received(request, until, request.app.get(BATCH_ADMISSION)))
+    return bytes(await _received(request, until, places))
 
 
 async def read_large(request: web.Request, until: float) -> bytearray:
@@ -53,7 +53,7 @@ async def read_large(request: web.Request, until: float) -> bytearray:
     return await _received(request, until, None)
 
 
-async def _received(request: web.Request, until: float, places: Admission | None) -> bytearray:
+async def _received(request: web.Request, until: float, places: ExitStack | None) -> bytearray:
     """Take a body as it comes, so that the event loop never stands still for long.
 
     aiohttp's own `read` takes as many megabytes at once as have arrived, and copies all of them at the end.
@@ -62,11 +62,11 @@ async def _received(request: web.Request, until: float, places: Admission | None
     if (request.content_length or 0) > most:
         raise web.HTTPRequestEntityTooLarge(most, request.content_length or 0)
     body = bytearray()
-    with _readable(), ExitStack() as held:
+    with _readable():
         async with within(until):
             async for piece in request.content.iter_any():
                 if places is not None and len(body) <= LARGE < len(body) + len(piece):
-                    held.enter_context(places.held())
+                    places.enter_context(request.app[BATCH_ADMISSION].held())
                 body += piece
                 if len(body) > most:
                     raise web.HTTPRequestEntityTooLarge(most, len(body))

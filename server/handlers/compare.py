@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from contextlib import ExitStack
+
 from aiohttp import web
 
 from core.detector import Outcome
@@ -19,8 +21,10 @@ async def compare(request: web.Request) -> web.Response:
     """POST /reversal/compare and /reversal/compare_raw."""
     app = request.app
     app[ADMISSION].check()
-    body = await read_json(request, deadline(request.headers, app[SETTINGS].request_timeout_ms))
-    with app[ADMISSION].held():
+    with ExitStack() as places:
+        until = deadline(request.headers, app[SETTINGS].request_timeout_ms)
+        body = await read_json(request, until, places)
+        places.enter_context(app[ADMISSION].held())
         wanted = decoding.comparison(body)
         serving = app[REGISTRY].serving
         versions = _versions(serving, wanted)

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from aiohttp import web
+from contextlib import ExitStack
+
+from aiohttp import hdrs, web
 
 from server.deadline import deadline
 from server.handlers.body import read_bytes
@@ -10,6 +12,10 @@ from server.keys import CALLER, LINK, SETTINGS
 
 
 async def forward(request: web.Request) -> web.StreamResponse:
-    """Let the keeper answer."""
-    body = await read_bytes(request, deadline(request.headers, request.app[SETTINGS].request_timeout_ms))
-    return await request.app[LINK].forward(request, body, request[CALLER])
+    """Let the keeper answer. Only so long may the body take to come: what a change takes, nobody can cut short."""
+    app, body = request.app, b""
+    with ExitStack() as places:
+        if request.method == hdrs.METH_POST:
+            until = deadline(request.headers, app[SETTINGS].request_timeout_ms)
+            body = await read_bytes(request, until, places)
+        return await app[LINK].forward(request, body, request[CALLER])

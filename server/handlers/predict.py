@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable
+from contextlib import ExitStack
 from time import perf_counter
 from typing import NamedTuple, TypeAlias
 
@@ -46,8 +47,9 @@ async def predict(request: web.Request) -> web.Response:
     try:
         admission.check()
         until = deadline(request.headers, app[SETTINGS].request_timeout_ms)
-        text = await read_json(request, until)
-        with admission.held():  # not while it is read: who sends slowly must not take the place of others
+        with ExitStack() as places:
+            text = await read_json(request, until, places)
+            places.enter_context(admission.held())  # not before: who sends slowly must not take the place of others
             inquiry = inquire(text, ENDPOINTS[request.path], until)
             body, _, timing = answer(app, inquiry, await app[BATCHER].ask(inquiry.question))
     except ServiceError as error:
