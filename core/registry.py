@@ -69,6 +69,8 @@ class Registry:
                     errors.pop(version, None)
                 except (BundleRefused, UnknownVersion) as error:
                     if version in required:
+                        if action is not None and action.kind == "activate":  # nobody named it, the experiment did
+                            raise BundleRefused(str(error)) from None
                         raise
                     log.error("version %s is skipped: %s", version, error)
                     errors[version] = str(error)

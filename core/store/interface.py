@@ -79,6 +79,9 @@ class Store(Protocol):
         An experiment of `changed` that is not there yet is added. `state.user_key` is not changed by this.
         """
 
+    def try_writing(self) -> None:
+        """Write what is there already: whether the store takes anything at all."""
+
     def wait_for_change(self, seconds: float) -> bool:
         """Wait until another replica has changed the state, or the time is over; true for the former.
 

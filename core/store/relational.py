@@ -45,6 +45,11 @@ class RelationalStore:
             self._database.announce(session)
         return stored
 
+    def try_writing(self) -> None:
+        """See Store."""
+        with self._database.writing() as session:
+            session.run("UPDATE state SET revision = revision")
+
     def wait_for_change(self, seconds: float) -> bool:
         """See Store."""
         return self._database.wait_for_change(seconds)

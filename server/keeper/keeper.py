@@ -33,6 +33,7 @@ _READERS = 2
 # How long the store may take over one call before it counts as gone. A database that is frozen does not refuse: it
 # says nothing at all.
 STORE_SECONDS = 10.0
+_SILENT = f"the store has not answered for {STORE_SECONDS:g} s: try again later"
 # How much of that goes to the journals. A backlog of gigabytes is drained between other calls.
 DRAIN_SECONDS = 1.0
 
@@ -162,9 +163,7 @@ class Keeper:
             async with asyncio.timeout(STORE_SECONDS):
                 return await running
         except TimeoutError:
-            error = StoreUnavailable(f"the store has not answered for {STORE_SECONDS:g} s: try again later")
-            self._note(error)
-            raise error from None
+            raise self._noted(StoreUnavailable(_SILENT)) from None
 
     def _opened(self, call: Callable[[Store], T]) -> T:
         if self._store is None:
@@ -177,9 +176,8 @@ class Keeper:
         try:
             answer = self._opened(partial(self._drain_and, call))
         except (StoreInUse, SchemaTooNew) as error:  # found when it came back: the start would have been refused
-            unusable = StoreUnavailable("the store cannot be used now, try again later", str(error))
-            self._note(unusable)
-            raise unusable from None
+            unusable = "the store cannot be used now, try again later"
+            raise self._noted(StoreUnavailable(unusable, str(error))) from None
         except StoreUnavailable as error:
             self._note(error)
             self.bytes_waiting = self._drainer.bytes_left()
@@ -190,6 +188,8 @@ class Keeper:
         return answer
 
     def _drain_and(self, call: Callable[[Store], T], store: Store) -> T:
+        if self.degraded is not None:  # with nothing to drain, nothing else would find out whether it is well
+            store.try_writing()
         self.bytes_waiting = self._drainer.drain(store, DRAIN_SECONDS).bytes_left
         return call(store)
 
@@ -197,6 +197,11 @@ class Keeper:
         if self.degraded is None:
             log.error("%s: answered predictions wait in the journals", error)
         self.degraded = str(error)
+
+    def _noted(self, error: StoreUnavailable) -> StoreUnavailable:
+        """The same. A variable would hold the error, its traceback the frame, and that the body of the request."""
+        self._note(error)
+        return error
 
     async def load(self, version: str) -> None:
         """Load a version on every worker. Raises what the workers refuse it with, or StoreUnavailable."""

@@ -131,3 +131,14 @@ def metric(server: Server, name: str) -> float:
         lines = answer.read().decode().splitlines()
     (value,) = [line.rpartition(" ")[2] for line in lines if line.split(" ")[0].split("{")[0] == name]
     return float(value)
+
+
+def test_a_locked_store_is_told_of_without_an_experiment_too(models: Path, tmp_path: Path) -> None:
+    """With nothing to drain, only a management call finds out, and it stays known until the store is well."""
+    with serving("--models", str(models), state=tmp_path) as server:
+        with locked(tmp_path / "state.db"):
+            assert post(f"{server.url}/reversal/models/v1/switch")[0] == 503
+            time.sleep(1.0)
+            assert metric(server, "reversal_store_degraded") == 1
+        wait_until(lambda: metric(server, "reversal_store_degraded") == 0, 30)
+        assert post(f"{server.url}/reversal/models/v1/switch")[0] == 200

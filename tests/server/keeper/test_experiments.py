@@ -1,6 +1,9 @@
 from __future__ import annotations
 
+import asyncio
 import re
+import shutil
+from pathlib import Path
 from typing import Any
 
 import msgspec
@@ -308,3 +311,13 @@ async def test_a_store_that_is_gone_is_a_503_and_told_in_the_log(
         answer = await call(method, path, body)
         assert (answer.status, answer.code) == (503, "STORE_UNAVAILABLE")
         assert f"{method} {path}: the database is gone" in caplog.text
+
+
+async def test_a_variant_whose_bundle_is_gone_is_unavailable_and_not_unknown(call: Call, models: Path) -> None:
+    """Nobody named it in this call, and a 404 would say that there is no such experiment."""
+    assert (await call("POST", URL, EXPERIMENT)).status == 201
+    assert (await call("POST", "/reversal/models/v2/unload")).status == 200
+    await asyncio.to_thread(shutil.rmtree, models / "v2")
+    answer = await call("POST", f"{URL}/exp/activate")
+    assert (answer.status, answer.code) == (503, "MODEL_UNAVAILABLE")
+    assert "v2" in (answer.error or "")

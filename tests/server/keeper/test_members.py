@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 import tempfile
 import threading
 import time
+import weakref
 from collections.abc import AsyncIterator
+from contextlib import suppress
 from pathlib import Path
 
 import msgspec
@@ -247,3 +250,29 @@ async def test_what_was_read_of_the_store_during_a_change_does_not_undo_it(
     assert await switching == ("v2", "v1")
     await following
     assert (keeper_itself.state.active, keeper_itself.members.active) == ("v2", "v2")
+
+
+async def test_a_store_that_is_silent_leaves_nothing_of_its_callers_behind(
+    keeper_itself: Keeper, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A body of 32 MiB that waits for the garbage collector may wait for hours."""
+
+    class Body:
+        pass
+
+    monkeypatch.setattr(keeper_module, "STORE_SECONDS", 0.05)
+    keeper_itself.degraded = "known already"  # else it is logged, and pytest keeps what is
+
+    async def ask() -> weakref.ref[Body]:
+        body = Body()
+        with suppress(StoreUnavailable):
+            await keeper_itself.write(lambda _: time.sleep(0.2))
+        return weakref.ref(body)
+
+    gc.disable()
+    try:
+        left = await ask()
+        await asyncio.sleep(0.3)
+        assert left() is None
+    finally:
+        gc.enable()
