@@ -49,7 +49,10 @@ class InsufficientData(ServiceError):
 
 
 class UnknownVersion(ServiceError):
-    """No bundle of that name. With a `path`, the body named it; without, the URL did."""
+    """There is no version of that name.
+
+    With a `path`, the body named it; without, the URL did.
+    """
 
     code = "UNKNOWN_VERSION"
 
@@ -75,7 +78,10 @@ class Conflict(ServiceError):
 
 
 class UnknownExperiment(ServiceError):
-    """No experiment of that id. With a `path`, the body named it; without, the URL did."""
+    """There is no experiment of that id.
+
+    With a `path`, the body named it; without, the URL did.
+    """
 
     code = "UNKNOWN_EXPERIMENT"
 
@@ -85,7 +91,9 @@ class UnknownExperiment(ServiceError):
 
 
 class StoreUnavailable(ServiceError):
-    """The state cannot be read or changed now: the store is gone, locked or full, or a worker did not confirm.
+    """The state cannot be read or changed now, and nothing has changed.
+
+    The store is gone, locked or full, or a worker did not confirm.
 
     `cause`: the same for the log, where that tells more than clients should know; it is what `str` gives.
     """
@@ -101,7 +109,10 @@ class StoreUnavailable(ServiceError):
 
 
 class Overloaded(ServiceError):
-    """As many requests are in hand as may be. `retry_after`: whole seconds in which they should be done."""
+    """A worker has in hand what it takes on; ask again after the seconds of Retry-After.
+
+    `retry_after`: in which that should be done.
+    """
 
     code = "OVERLOADED"
 

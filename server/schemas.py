@@ -16,12 +16,15 @@ MAX_USER_ID = 256
 # versions recommend are 25 MB. 1,024 of 2,000 would be 400 MB, and have to be sent in parts.
 MAX_BODY = 32 * 1024 * 1024
 
-Pair: TypeAlias = Annotated[str, Meta(pattern=r"\A[A-Z]{3}/[A-Z]{3}\Z")]
+Pair: TypeAlias = Annotated[
+    str, Meta(pattern=r"\A[A-Z]{3}/[A-Z]{3}\Z", description="Two currencies of three capital letters.")
+]
 Timeframe: TypeAlias = Literal["1min", "5min", "15min", "30min", "1h", "4h", "1d", "1w", "1M"]
 Price: TypeAlias = Annotated[float, Meta(gt=0)]
 # So large that nothing else is refused, and small enough that a sum of them is finite: x / infinity would be a
 # volume_ratio of 0 and no error.
 Volume: TypeAlias = Annotated[float, Meta(ge=0, le=1e300)]
+# An integer stands for its decimal form.
 UserId: TypeAlias = Annotated[str, Meta(max_length=MAX_USER_ID)] | int | None
 Matrix: TypeAlias = list[list[float]]
 # A manifest's version has at most as many; a name in an error's sentence cannot be longer then.
@@ -29,16 +32,32 @@ Version: TypeAlias = Annotated[str, Meta(max_length=64)]
 # The longest form of ISO 8601 has 35 characters. Read texts are kept (see timestamps), so none may be long.
 IsoText: TypeAlias = Annotated[str, Meta(max_length=40)]
 
+# What the fields mean, for /openapi.json.
+_TIMESTAMP = (
+    "ISO 8601 (UTC where it names no zone), epoch seconds, or from 100,000,000,000 on milliseconds. All candles have"
+    " one or none has; unsorted ones are sorted, and none may come twice."
+)
+_DATA = (
+    "Candles, oldest first unless they have timestamps; the last one is the one that the signal is for. Needed where"
+    " there are no features."
+)
+_FEATURES = (
+    "Instead of candles: a window [sequence_length][num_features], its rows oldest first; or one for each stage, which"
+    " versions need whose stages differ."
+)
+_SCALED = "False: the features are raw indicator values, and the scaler runs."
+_VERSION = "Default: the user's variant where an experiment is active, else the active version."
+
 
 class Candle(msgspec.Struct, gc=False):
-    """One bar. `timestamp`: ISO 8601 (UTC where it names no zone), or epoch seconds or milliseconds."""
+    """One bar: low <= open, close <= high."""
 
     open: Price
     high: Price
     low: Price
     close: Price
     volume: Volume = 0.0
-    timestamp: IsoText | int | float | None = None
+    timestamp: Annotated[IsoText | int | float | None, Meta(description=_TIMESTAMP)] = None
 
 
 class StageFeatures(msgspec.Struct):
@@ -55,9 +74,9 @@ class Request(msgspec.Struct, kw_only=True):
     """What every request for a prediction has. Where null is allowed it stands for the default."""
 
     pair: Pair
-    timeframe: Timeframe | None = None
-    data: CandleList | None = None
-    features_scaled: bool = True
+    timeframe: Annotated[Timeframe | None, Meta(description="Default: 1h.")] = None
+    data: Annotated[CandleList | None, Meta(description=_DATA)] = None
+    features_scaled: Annotated[bool, Meta(description=_SCALED)] = True
     user_id: UserId = None
     userId: UserId = None  # noqa: N815 - the backend writes either
 
@@ -65,18 +84,26 @@ class Request(msgspec.Struct, kw_only=True):
 class PredictRequest(Request, kw_only=True):
     """Body of /reversal/predict and /predict, and one item of a batch."""
 
-    features: Matrix | StageFeatures | None = None
-    version: Version | None = None
+    features: Annotated[Matrix | StageFeatures | None, Meta(description=_FEATURES)] = None
+    version: Annotated[Version | None, Meta(description=_VERSION)] = None
 
 
 class CompareRequest(Request, kw_only=True):
-    """Body of /reversal/compare. `features` may also hold one entry a version; only those asked for are decoded."""
+    """Body of /reversal/compare.
 
-    features: Matrix | dict[Version, msgspec.Raw] | None = None
-    versions: Annotated[list[Version], Meta(min_length=1)] | None = None
+    Of `features` by version only those asked for are decoded.
+    """
+
+    features: Annotated[Matrix | dict[Version, msgspec.Raw] | None, Meta(description=_FEATURES)] = None
+    versions: Annotated[
+        Annotated[list[Version], Meta(min_length=1)] | None, Meta(description="Default: all that are loaded.")
+    ] = None
 
 
 class BatchRequest(msgspec.Struct):
-    """Body of /reversal/predict/batch. Items stay raw, so that a bad one does not spoil the others."""
+    """Body of /reversal/predict/batch.
+
+    Items stay raw, so that a bad one does not spoil the others.
+    """
 
     items: Annotated[list[msgspec.Raw], Meta(max_length=MAX_BATCH)]

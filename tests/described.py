@@ -20,11 +20,16 @@ def description() -> dict[str, Any]:
     return described
 
 
+def described(method: str, path: str, status: int) -> dict[str, Any]:
+    """What is said of an answer. Raises KeyError where nothing is."""
+    found: dict[str, Any] = description()["paths"][path][method.lower()]["responses"][str(status)]
+    return found
+
+
 @cache
 def _validator(method: str, path: str, status: int) -> jsonschema_rs.Draft202012Validator | None:
     """Null where any content will do. Raises KeyError for what is not described."""
-    schema = description()["paths"][path][method.lower()]["responses"][str(status)]["content"]
-    (media,) = schema.values()
+    (media,) = described(method, path, status)["content"].values()
     if "schema" not in media:
         return None
     components = {"schemas": description()["components"]["schemas"]}
@@ -45,9 +50,14 @@ def _strict(schema: Any) -> Any:  # noqa: ANN401 - JSON
 
 def check(method: str, path: str, status: int, body: bytes) -> None:
     """Raise where the answer of an endpoint is not described."""
-    validator = _validator(METHODS.get(method, method), path, status)
-    if validator is not None:
-        validator.validate(json.loads(body))
+    method = METHODS.get(method, method)
+    validator = _validator(method, path, status)
+    if validator is None:
+        return
+    answer = json.loads(body)
+    validator.validate(answer)
+    if "code" in answer:
+        assert answer["code"] in described(method, path, status)["x-codes"]
 
 
 async def preparing(request: web.Request, response: web.StreamResponse) -> None:

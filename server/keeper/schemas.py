@@ -45,13 +45,16 @@ class CreateExperiment(msgspec.Struct, kw_only=True, forbid_unknown_fields=True)
 
 
 class ReportOutcomes(msgspec.Struct):
-    """Body of POST /reversal/outcomes. Items stay raw, so that a bad one does not spoil the others."""
+    """Body of POST /reversal/outcomes.
+
+    Items stay raw, so that a bad one does not spoil the others.
+    """
 
     outcomes: Annotated[list[msgspec.Raw], Meta(max_length=MAX_OUTCOMES)]
 
 
 class ReportedOutcome(msgspec.Struct):
-    """One of them. `closed_at`: written like a candle's timestamp."""
+    """How a prediction ended. `closed_at` is written like a candle's timestamp."""
 
     prediction_id: PredictionId
     outcome: OutcomeName

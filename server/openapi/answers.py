@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import get_args
 
-from core.experiments import VARIANTS, Metric, Mode, Status
+from core.experiments import VARIANTS, Metric, Mode, Status, Variant
 from core.store.interface import OutcomeAnswer
 from server.errors import STATUS
 from server.openapi.requests import Schema, ref
@@ -19,11 +19,6 @@ def record(required: dict[str, Schema], optional: dict[str, Schema] | None = Non
 def envelope(data: Schema) -> Schema:
     """A success."""
     return record({"success": {"const": True}, "data": data, "error": NULL, "timestamp": INSTANT})
-
-
-def failure(codes: list[str]) -> Schema:
-    """A failure with one of these codes."""
-    return {"allOf": [ref("Failure"), {"properties": {"code": {"enum": codes}}}]}
 
 
 def _or_null(schema: Schema) -> Schema:
@@ -54,15 +49,14 @@ _NUMBER: Schema = {"type": "number"}
 _COUNT: Schema = {"type": "integer", "minimum": 0}
 _SHARE: Schema = {"type": "number", "minimum": 0, "maximum": 1}
 _SIGNALS = ["hold", "long", "short"]
-_SIGNAL: Schema = {"enum": _SIGNALS}
+_SIGNAL = ref("Signal")
 _ANYTHING: Schema = {"type": "object", "additionalProperties": True}
 
-_WARNINGS = _list(record({"code": TEXT, "message": TEXT}))
-_DETAILS = _list(record({"path": TEXT, "message": TEXT}))
+_WARNINGS, _DETAILS = _list(ref("Warning")), _list(ref("Detail"))
 _PROVENANCE = {
     "served_by": TEXT,
     "fallback_reason": TEXT,
-    "experiment": record({"experiment_id": TEXT, "variant": {"enum": list(VARIANTS)}}),
+    "experiment": ref("Assignment"),
     "prediction_id": TEXT,
 }
 _ERROR: dict[str, Schema] = {"error": TEXT, "code": {"enum": sorted(STATUS)}}
@@ -83,21 +77,21 @@ _EXPERIMENT: dict[str, Schema] = {
     "experiment_id": TEXT,
     "name": TEXT,
     "description": TEXT,
-    "mode": _one_of(Mode),
+    "mode": ref("Mode"),
     "variant_a": TEXT,
     "variant_b": TEXT,
     "traffic_split": _SHARE,
-    "metric": _one_of(Metric),
+    "metric": ref("Metric"),
     "minimum_effect": _NUMBER,
     "guardrails": ref("Limits"),
-    "status": _one_of(Status),
+    "status": ref("Status"),
     "active": _BOOLEAN,
     "created_at": INSTANT,
     "activated_at": _or_null(INSTANT),
     "stopped_at": _or_null(INSTANT),
     "stop_reason": _or_null(TEXT),
 }
-_COUNTED = record(dict.fromkeys(_SIGNALS, _COUNT))
+_COUNTED = ref("SignalCounts")
 _TALLY: dict[str, Schema] = {"fallbacks": _COUNT, "failures": _COUNT, "unrecorded": _COUNT}
 
 # Of the report. docs/statistics.md tells what each line means.
@@ -116,15 +110,15 @@ _REPORTED_VARIANT = record(
         "unique_users": _COUNT,
         "unique_candles": _COUNT,
         "signals": _COUNTED,
-        "hold_rate": record(_ESTIMATE),
+        "hold_rate": ref("Estimate"),
         "confidence": record(_ESTIMATE | {"sd": _or_null(_NUMBER)}),
         "outcomes_joined": _COUNT,
         "labelled_candles": _COUNT,
-        "win_rate": record(_ESTIMATE | _SOURCE),
-        "precision": record(_ESTIMATE),
-        "recall": record(_ESTIMATE),
-        "mean_pnl": record(_ESTIMATE | _SOURCE),
-        "sharpe": record(_ESTIMATE),
+        "win_rate": ref("SourcedEstimate"),
+        "precision": ref("Estimate"),
+        "recall": ref("Estimate"),
+        "mean_pnl": ref("SourcedEstimate"),
+        "sharpe": ref("Estimate"),
         **_TALLY,
         "imported": _or_null(
             record({"count": _COUNT, "signals": _by_name(_COUNT), "avg_confidence": _or_null(_SHARE)})
@@ -147,8 +141,8 @@ _PAIRS = record(
     {
         "candles": _COUNT,
         "table": record(dict.fromkeys(_SIGNALS, _COUNTED)),
-        "agreement": record(_ESTIMATE),
-        "confidence_difference": record(_DIFFERENCE),
+        "agreement": ref("Estimate"),
+        "confidence_difference": ref("Difference"),
         "mcnemar": record(
             {
                 "candles": _COUNT,
@@ -174,13 +168,30 @@ _PAIRS = record(
 )
 
 ANSWERS: dict[str, Schema] = {
+    "Signal": {"enum": _SIGNALS},
+    "SignalCounts": record(dict.fromkeys(_SIGNALS, _COUNT)),
+    "Timeframe": _one_of(Timeframe),
+    "Mode": _one_of(Mode),
+    "Metric": _one_of(Metric),
+    "Status": _one_of(Status),
+    "Assignment": record({"experiment_id": TEXT, "variant": _one_of(Variant)}),
+    "Warning": record({"code": {"enum": ["FEW_CANDLES", "NO_STAGE2", "NO_PREDICTIONS"]}, "message": TEXT}),
+    "Detail": record({"path": TEXT, "message": TEXT}),
+    "Stage": _STAGE,
+    "Estimate": record(_ESTIMATE),
+    "SourcedEstimate": record(_ESTIMATE | _SOURCE),
+    "Difference": record(_DIFFERENCE),
+    "SourcedDifference": record(_DIFFERENCE | _SOURCE),
+    "ReportedVariant": _REPORTED_VARIANT,
+    "SampleRatio": _SAMPLE_RATIO,
+    "Pairs": _PAIRS,
     "Failure": record(
         {"success": {"const": False}, "data": NULL, **_ERROR, "timestamp": INSTANT}, {"details": _DETAILS}
     ),
     "Prediction": record(
         {
             "pair": TEXT,
-            "timeframe": _one_of(Timeframe),
+            "timeframe": ref("Timeframe"),
             "signal": _SIGNAL,
             "confidence": _SHARE,
             "stage1_prob": _SHARE,
@@ -216,7 +227,7 @@ ANSWERS: dict[str, Schema] = {
     "Comparison": record(
         {
             "pair": TEXT,
-            "timeframe": _one_of(Timeframe),
+            "timeframe": ref("Timeframe"),
             "predictions": _by_name({"oneOf": [ref("Prediction"), record(_ERROR)]}),
             "consensus": _or_null(_SIGNAL),
             "disagreement": _BOOLEAN,
@@ -235,7 +246,7 @@ ANSWERS: dict[str, Schema] = {
             "sequence_length": _COUNT,
             "required_candles": _COUNT,
             "recommended_candles": _COUNT,
-            "stages": record({"stage1": _STAGE}, {"stage2": _STAGE}),
+            "stages": record({"stage1": ref("Stage")}, {"stage2": ref("Stage")}),
             "metrics": _ANYTHING,
             "metadata": _ANYTHING,
             "error": TEXT,
@@ -252,8 +263,8 @@ ANSWERS: dict[str, Schema] = {
             "experiment_id": TEXT,
             "name": TEXT,
             "active": _BOOLEAN,
-            "mode": _one_of(Mode),
-            "status": _one_of(Status),
+            "mode": ref("Mode"),
+            "status": ref("Status"),
             "variants": _by_variant(
                 record(
                     {
@@ -277,15 +288,15 @@ ANSWERS: dict[str, Schema] = {
     "Report": record(
         _EXPERIMENT
         | {
-            "variants": _by_variant(_REPORTED_VARIANT),
-            "sample_ratio": _or_null(_SAMPLE_RATIO),
-            "pairs": _or_null(_PAIRS),
+            "variants": _by_variant(ref("ReportedVariant")),
+            "sample_ratio": _or_null(ref("SampleRatio")),
+            "pairs": _or_null(ref("Pairs")),
             "differences": record(
                 {
-                    "win_rate": record(_DIFFERENCE | _SOURCE),
-                    "mean_pnl": record(_DIFFERENCE | _SOURCE),
-                    "hold_rate": record(_DIFFERENCE),
-                    "confidence": record(_DIFFERENCE),
+                    "win_rate": ref("SourcedDifference"),
+                    "mean_pnl": ref("SourcedDifference"),
+                    "hold_rate": ref("Difference"),
+                    "confidence": ref("Difference"),
                 }
             ),
             "verdict": record({"word": TEXT, "sentence": TEXT}),

@@ -15,7 +15,7 @@ from server.access import Level
 from server.deadline import HEADER, MOST_MS
 from server.errors import STATUS, UNPROCESSABLE
 from server.keeper.handlers.export import FORMATS
-from server.openapi.answers import ANSWERS, TEXT, envelope, failure
+from server.openapi.answers import ANSWERS, TEXT, envelope
 from server.openapi.operations import OPERATIONS, Operation
 from server.openapi.requests import Schema, ref, requests
 
@@ -25,12 +25,9 @@ _ABOUT = (
 )
 _IN_PATH = re.compile(r"{(\w+)}")
 _EXAMPLES = {"version": "v3.1", "id": "v30_vs_v31"}
-_TIMEOUT: Schema = {
-    "name": HEADER,
-    "in": "header",
-    "description": "For so many milliseconds the client waits. What has not begun by then is not done.",
-    "schema": {"type": "integer", "minimum": 1, "maximum": MOST_MS},
-}
+_TIMEOUT: Schema = {"name": HEADER, "in": "header", "schema": {"type": "integer", "minimum": 1, "maximum": MOST_MS}}
+_WAITS = "For so many milliseconds the client waits. What has not begun by then is not done."
+_BODY_WAITS = "The body has to come within so many milliseconds."
 _FORMAT: Schema = {"name": "format", "in": "query", "schema": {"enum": list(FORMATS), "default": next(iter(FORMATS))}}
 _RETRY_AFTER: Schema = {"Retry-After": {"description": "Seconds, with OVERLOADED.", "schema": {"type": "integer"}}}
 
@@ -49,7 +46,7 @@ def document(*, tokens: bool) -> bytes:
 
 
 def _operation(it: Operation, *, tokens: bool) -> dict[str, Any]:
-    found: dict[str, Any] = {"summary": it.summary}
+    found: dict[str, Any] = {"operationId": it.name, "summary": it.summary}
     if parameters := list(_parameters(it)):
         found["parameters"] = parameters
     if it.takes is not None:
@@ -66,7 +63,7 @@ def _parameters(it: Operation) -> Iterator[Schema]:
     if it.path.endswith("/export"):
         yield _FORMAT
     if "DEADLINE_EXCEEDED" in it.codes:
-        yield _TIMEOUT
+        yield _TIMEOUT | {"description": _BODY_WAITS if "STORE_UNAVAILABLE" in it.codes else _WAITS}
 
 
 def _success(it: Operation) -> dict[str, Any]:
@@ -100,8 +97,9 @@ def _codes_of_level(it: Operation, *, tokens: bool) -> Iterator[str]:
 
 def _failure(codes: list[str]) -> dict[str, Any]:
     told = {
-        "description": "; ".join(f"{code}: {_MEANINGS[code]}" for code in codes),
-        "content": {"application/json": {"schema": failure(codes)}},
+        "description": " ".join(f"{code}: {_MEANINGS[code]}" for code in codes),
+        "x-codes": codes,
+        "content": {"application/json": {"schema": ref("Failure")}},
     }
     return told | ({"headers": _RETRY_AFTER} if "OVERLOADED" in codes else {})
 

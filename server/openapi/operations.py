@@ -10,12 +10,13 @@ from server.keeper.handlers.export import FORMATS
 # What may go wrong, by where in the server it does.
 _READING = ("MALFORMED_JSON", "PAYLOAD_TOO_LARGE", "UNSUPPORTED_MEDIA_TYPE", "VALIDATION_ERROR", "DEADLINE_EXCEEDED")
 _PREDICTING = (*_READING, "OVERLOADED", "MODEL_UNAVAILABLE")
-_KEEPING = (*_READING, "STORE_UNAVAILABLE")
+_KEEPING = (*_READING, "OVERLOADED", "STORE_UNAVAILABLE")
+_SHOWING = ("STORE_UNAVAILABLE",)
 _OF_CANDLES = ("INSUFFICIENT_DATA", "UNKNOWN_VERSION")
 
 
 class Operation(NamedTuple):
-    """One endpoint.
+    """One endpoint. `name`: what a generated client calls it.
 
     takes, gives: the names of the schemas of its body and of its answer, which is what the envelope's `data` holds, or
     with `bare` the whole; null where no schema tells what it is. unwell: whether the same comes with a 503.
@@ -23,6 +24,7 @@ class Operation(NamedTuple):
     whatever they are elsewhere.
     """
 
+    name: str
     method: str
     path: str
     summary: str
@@ -37,53 +39,60 @@ class Operation(NamedTuple):
     in_body: tuple[str, ...] = ()
 
 
-def _predict(path: str, summary: str, takes: str, gives: str) -> Operation:
-    return Operation("POST", path, summary, gives, takes, codes=_PREDICTING, in_body=_OF_CANDLES)
+def _predict(name: str, path: str, summary: str, takes: str, gives: str) -> Operation:
+    return Operation(name, "POST", path, summary, gives, takes, codes=_PREDICTING, in_body=_OF_CANDLES)
 
 
 def _model(action: str, summary: str, gives: str) -> Operation:
     codes = (*_KEEPING, "UNKNOWN_VERSION", "MODEL_UNAVAILABLE", "CONFLICT")
     path = f"/reversal/models/{{version}}/{action}"
-    return Operation("POST", path, summary, gives, level=Level.ADMIN, codes=codes)
+    return Operation(f"{action}Model", "POST", path, summary, gives, level=Level.ADMIN, codes=codes)
 
 
-def _change(action: str, summary: str, gives: str) -> Operation:
+def _experiment(action: str, summary: str, gives: str) -> Operation:
     codes = (*_KEEPING, "UNKNOWN_EXPERIMENT", "MODEL_UNAVAILABLE", "CONFLICT")
     path = f"/reversal/experiments/{{id}}/{action}"
-    return Operation("POST", path, summary, gives, level=Level.ADMIN, codes=codes)
+    return Operation(f"{action}Experiment", "POST", path, summary, gives, level=Level.ADMIN, codes=codes)
 
 
-def _show(what: str, summary: str, gives: str | None) -> Operation:
-    return Operation(
-        "GET", f"/reversal/experiments/{{id}}/{what}", summary, gives, codes=(*_KEEPING, "UNKNOWN_EXPERIMENT")
-    )
+def _about_experiment(what: str, summary: str, gives: str | None) -> Operation:
+    path, codes = f"/reversal/experiments/{{id}}/{what}", (*_SHOWING, "UNKNOWN_EXPERIMENT")
+    return Operation(f"experiment{what.title()}", "GET", path, summary, gives, codes=codes)
+
+
+def _show(name: str, path: str, summary: str, gives: str | None, *codes: str) -> Operation:
+    return Operation(name, "GET", path, summary, gives, codes=codes)
 
 
 OPERATIONS = (
-    Operation("GET", "/health", "Whether a model is loaded, and which", "Health", level=None, bare=True, unwell=True),
-    Operation("GET", "/livez", "Whether the process lives", "Probe", level=None, bare=True),
-    Operation("GET", "/readyz", "Whether it may be sent requests", "Probe", level=None, bare=True, unwell=True),
-    Operation("GET", "/metrics", "Prometheus' text format", None, media=("text/plain",), bare=True),
-    Operation("GET", "/openapi.json", "This description", None, bare=True, codes=_KEEPING),
-    _predict("/reversal/predict", "Candles in; hold, long or short out", "PredictRequest", "Prediction"),
-    _predict("/reversal/predict_raw", "The same as /reversal/predict", "PredictRequest", "Prediction"),
-    _predict("/predict", "The legacy call", "PredictRequest", "LegacyPrediction"),
+    _show("health", "/health", "Whether a model is loaded, and which", "Health")._replace(
+        level=None, bare=True, unwell=True
+    ),
+    _show("livez", "/livez", "Whether the process lives", "Probe")._replace(level=None, bare=True),
+    _show("readyz", "/readyz", "Whether it may be sent requests", "Probe")._replace(level=None, bare=True, unwell=True),
+    _show("metrics", "/metrics", "Prometheus' text format", None)._replace(media=("text/plain",), bare=True),
+    _show("description", "/openapi.json", "This description", None, *_SHOWING)._replace(bare=True),
+    _predict("predict", "/reversal/predict", "Candles in; hold, long or short out", "PredictRequest", "Prediction"),
+    _predict("predictRaw", "/reversal/predict_raw", "The same as /reversal/predict", "PredictRequest", "Prediction"),
+    _predict("legacyPredict", "/predict", "The legacy call", "PredictRequest", "LegacyPrediction"),
     Operation(
+        "predictBatch",
         "POST",
         "/reversal/predict/batch",
-        "Many predictions; each item has an answer of its own",
+        "Many predictions. A bad item has its error in its own result, and the status is 200 whatever the items say",
         "BatchResults",
         "BatchRequest",
         codes=_PREDICTING,
     ),
-    _predict("/reversal/compare", "The same input to several versions", "CompareRequest", "Comparison"),
-    _predict("/reversal/compare_raw", "The same as /reversal/compare", "CompareRequest", "Comparison"),
-    Operation("GET", "/reversal/models", "All versions, and which is active", "Models"),
-    Operation("GET", "/reversal/models/{version}", "One version", "Model", codes=("UNKNOWN_VERSION",)),
+    _predict("compare", "/reversal/compare", "The same input to several versions", "CompareRequest", "Comparison"),
+    _predict("compareRaw", "/reversal/compare_raw", "The same as /reversal/compare", "CompareRequest", "Comparison"),
+    _show("listModels", "/reversal/models", "All versions, and which is active", "Models"),
+    _show("showModel", "/reversal/models/{version}", "One version", "Model", "UNKNOWN_VERSION"),
     _model("load", "Load a version, or load it again if its bundle has changed", "Loaded"),
     _model("unload", "Unload a version", "Loaded"),
     _model("switch", "Make a version the active one", "Switched"),
     Operation(
+        "createExperiment",
         "POST",
         "/reversal/experiments",
         "Create an experiment: a draft",
@@ -94,10 +103,11 @@ OPERATIONS = (
         codes=(*_KEEPING, "CONFLICT"),
         in_body=("UNKNOWN_VERSION",),
     ),
-    Operation("GET", "/reversal/experiments", "All experiments, oldest first", "Experiments", codes=_KEEPING),
-    _change("activate", "Run an experiment; a running one is stopped for it", "ActivatedExperiment"),
-    _change("stop", "End an experiment", "Experiment"),
+    _show("listExperiments", "/reversal/experiments", "All experiments, oldest first", "Experiments", *_SHOWING),
+    _experiment("activate", "Run an experiment; a running one is stopped for it", "ActivatedExperiment"),
+    _experiment("stop", "End an experiment", "Experiment"),
     Operation(
+        "evaluateExperiment",
         "POST",
         "/reversal/experiments/{id}/evaluate",
         "Label recorded predictions by later candles",
@@ -105,12 +115,18 @@ OPERATIONS = (
         "Evaluate",
         codes=(*_KEEPING, "UNKNOWN_EXPERIMENT"),
     ),
-    _show("metrics", "Counts by variant", "ExperimentMetrics"),
-    _show("report", "Statistics and the verdict", "Report"),
-    _show("export", "Every exposure with its outcome", None)._replace(
-        media=tuple(each.content_type for each in FORMATS.values()), bare=True
+    _about_experiment("metrics", "Counts by variant", "ExperimentMetrics"),
+    _about_experiment("report", "Statistics and the verdict", "Report"),
+    _about_experiment("export", "Every exposure with its outcome", None)._replace(
+        media=tuple(each.content_type for each in FORMATS.values()), bare=True, in_body=("VALIDATION_ERROR",)
     ),
     Operation(
-        "POST", "/reversal/outcomes", "Report how predictions ended", "OutcomeResults", "ReportOutcomes", codes=_KEEPING
+        "reportOutcomes",
+        "POST",
+        "/reversal/outcomes",
+        "Report how predictions ended. A bad item has its error in its own result",
+        "OutcomeResults",
+        "ReportOutcomes",
+        codes=_KEEPING,
     ),
 )

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from typing import Any, TypeAlias
 
 import msgspec
@@ -30,9 +29,9 @@ def requests() -> dict[str, Schema]:
 
 
 def _say_what_is_raw(found: dict[str, Schema]) -> None:
-    """What is decoded later is anything to the first decoder. A bad item has its error in its own result."""
-    found["BatchRequest"]["properties"]["items"]["items"] = {"anyOf": [ref("PredictRequest"), {}]}
-    found["ReportOutcomes"]["properties"]["outcomes"]["items"] = {"anyOf": [ref("ReportedOutcome"), {}]}
+    """What is decoded later is anything to the first decoder."""
+    found["BatchRequest"]["properties"]["items"]["items"] = ref("PredictRequest")
+    found["ReportOutcomes"]["properties"]["outcomes"]["items"] = ref("ReportedOutcome")
     matrix, by_version, null = found["CompareRequest"]["properties"]["features"]["anyOf"]
     by_version["additionalProperties"] = {"anyOf": [matrix, ref("StageFeatures")]}
     found["CompareRequest"]["properties"]["features"]["anyOf"] = [matrix, ref("StageFeatures"), by_version, null]
@@ -48,5 +47,7 @@ def _translated(schema: Any) -> Any:  # noqa: ANN401 - JSON
     if isinstance(pattern := found.get("pattern"), str):
         found["pattern"] = pattern.replace(r"\A", "^").replace(r"\Z", "$")
     if isinstance(description := found.get("description"), str):
-        found["description"] = re.sub(r"\n +", "\n", description)
+        found["description"] = description.split("\n", 1)[0]  # the rest is for who reads the code
+    if found.get("default", ...) is None:  # which stands for the real one
+        del found["default"]
     return found
