@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import errno
 import logging
 import os
+import threading
 from pathlib import Path
 from typing import Any
 
@@ -22,6 +24,7 @@ class Audit:
     def __init__(self, path: Path) -> None:
         """Make sure that it can be written. Raises AuditUnusable."""
         self._path = path
+        self._appending = threading.Lock()  # calls that end together are written by threads of their own
         try:
             path.parent.mkdir(parents=True, exist_ok=True)
             self._append(b"")
@@ -37,9 +40,13 @@ class Audit:
             log.error("the audit log %s cannot be written (%s): %s", self._path, error.strerror, line.decode().rstrip())
 
     def _append(self, line: bytes) -> None:
-        descriptor = os.open(self._path, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o600)
-        try:
-            os.write(descriptor, line)
-            os.fsync(descriptor)
-        finally:
-            os.close(descriptor)
+        with self._appending:
+            descriptor = os.open(self._path, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o600)
+            try:
+                written = os.write(descriptor, line)
+                if written < len(line):  # what stayed would be the beginning of the next line
+                    os.ftruncate(descriptor, os.lseek(descriptor, 0, os.SEEK_CUR) - written)
+                    raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+                os.fsync(descriptor)
+            finally:
+                os.close(descriptor)

@@ -9,6 +9,7 @@ import pytest
 from server.keeper.audit import Audit, AuditUnusable
 from server.keeper.protocol import ADDRESS_HEADER, CALLER_HEADER
 from server.settings import Settings
+from tests.core.journals import largest_file
 from tests.server.conftest import Client
 from tests.server.keeper.conftest import EXPERIMENT
 
@@ -70,3 +71,16 @@ def test_what_cannot_be_written_is_in_the_log(tmp_path: Path, caplog: pytest.Log
     assert 'cannot be written (Is a directory): {"call":"POST /reversal/models/v2/switch"}' in caplog.text
     with pytest.raises(AuditUnusable, match="Is a directory"):
         Audit(tmp_path / "audit.jsonl")
+
+
+def test_a_line_for_which_there_is_half_the_room_leaves_nothing_behind(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    path = tmp_path / "audit.jsonl"
+    audit = Audit(path)
+    audit.write({"call": 1})
+    with largest_file(path.stat().st_size + 5):
+        audit.write({"call": 2})
+    audit.write({"call": 3})
+    assert path.read_text() == '{"call":1}\n{"call":3}\n'
+    assert 'cannot be written (No space left on device): {"call":2}' in caplog.text
