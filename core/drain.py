@@ -59,11 +59,13 @@ class Drainer:
         """Store all whole records that were in the files when this was called, and delete files that are over.
 
         After `seconds` the rest is left for the next call, so that others get a turn at the store.
-        Raises StoreUnavailable where the store or the folder is gone; what was not stored is stored by a later call.
+        Raises StoreUnavailable where the store is gone or the folder cannot be used; what was not stored is stored by
+        a later call. A folder that somebody has deleted is made again.
         """
         try:
+            self._hold()
             names = list(journal_files.sizes(self._folder))
-        except OSError as error:
+        except (OSError, FolderInUse) as error:
             raise StoreUnavailable(f"the journals cannot be read: {error}") from error
         for name in self._positions.keys() - set(names):  # an empty one that its writer took back
             del self._positions[name]
@@ -85,6 +87,15 @@ class Drainer:
     def close(self) -> None:
         """Leave the folder to another drainer."""
         os.close(self._lock)
+
+    def _hold(self) -> None:
+        """Take the folder's lock anew where that, or the folder, was deleted: another drainer would get it."""
+        if journal_files.is_there(self._folder / LOCK_NAME, self._lock):
+            return
+        lock = _take(self._folder)
+        log.error("the journals' folder %s was deleted or moved by somebody: it is made again", self._folder)
+        os.close(self._lock)
+        self._lock = lock
 
     def _drain_file(self, store: Store, name: str) -> DrainResult:
         """Drain one file; one that the disk does not give back is told once, and is no reason to stop for others."""

@@ -83,9 +83,10 @@ class Journal:
     def retry(self) -> bool:
         """Write what waits, a thousand records at most; true when nothing waits any more.
 
-        To be called now and then: without requests no append does it.
+        To be called now and then: without requests no append does it, and no append sees that the file was deleted.
         """
         if self.error is None:
+            self._restore()
             return True
         self._retry_at = 0.0
         for _ in range(self._write(list(islice(self._waiting, BATCH)))):
@@ -148,8 +149,24 @@ class Journal:
         if self._size == 0:
             with suppress(OSError):
                 self._path.unlink()
-        os.close(self._descriptor)
+        else:
+            self._restore()
+        if self._descriptor >= 0:
+            os.close(self._descriptor)
         self._descriptor = -1
+
+    def _restore(self) -> None:
+        """Make the file again where somebody has deleted it: until it is closed, the kernel keeps what it holds."""
+        if self._descriptor < 0 or journal_files.is_there(self._path, self._descriptor):
+            return
+        deleted, self._descriptor = self._descriptor, -1
+        try:
+            self._descriptor = journal_files.again(self._path, deleted)
+            log.error("journal %s was deleted or moved by somebody: it is made again with all it held", self._path)
+        except OSError as error:
+            lost = f"what the store does not have of its {self._size} bytes is lost"
+            log.error("journal %s was deleted by somebody and cannot be made again (%s): %s", self._path, error, lost)
+        os.close(deleted)
 
     def _fail(self, error: str) -> None:
         """Note why a write failed. The next try begins another file: on a full disk deleting this one makes room."""

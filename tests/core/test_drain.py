@@ -2,9 +2,10 @@ from __future__ import annotations
 
 import errno
 import os
+import shutil
 import subprocess
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import pytest
@@ -285,13 +286,56 @@ def test_a_position_is_kept_until_the_deletion_lasts(
     assert ledger.journals() == {}
 
 
-def test_a_folder_that_is_gone_is_told(folder: Path, ledger: Ledger) -> None:
+def test_a_folder_that_is_gone_is_told_and_made_again(
+    folder: Path, ledger: Ledger, caplog: pytest.LogCaptureFixture
+) -> None:
     drains = Drains(folder, ledger)
-    (folder / drain.LOCK_NAME).unlink()
-    folder.rmdir()
+    shutil.rmtree(folder)
+    folder.touch()
     with pytest.raises(StoreUnavailable, match=str(folder)):
         drains.drain()
     assert drains.bytes_left() == 0
+    folder.unlink()
+    assert drains.drain() == drains.drain() == DrainResult(0, 0, 0)
+    assert caplog.messages == [f"the journals' folder {folder} was deleted or moved by somebody: it is made again"]
+    with pytest.raises(FolderInUse):  # nobody else gets it
+        Drains(folder, ledger)
+
+
+@pytest.mark.parametrize("drained", [True, False])
+@pytest.mark.parametrize("noticed_by", [Journal.retry, Journal.close])
+def test_records_of_a_folder_that_is_deleted_are_stored_once(
+    folder: Path, ledger: Ledger, noticed_by: Callable[[Journal], object], *, drained: bool
+) -> None:
+    writing = writer(folder)
+    drains = Drains(folder, ledger)
+    writing.append(exposures(0, 5))
+    if drained:
+        drains.drain()
+    shutil.rmtree(folder)
+    writing.append(exposures(5, 8))
+    drains.drain()
+    noticed_by(writing)
+    writing.append(exposures(8, 9))
+    drains.drain()
+    assert ledger.ids() == names(0, 9)
+    assert drains.bytes_left() == 0
+
+
+def test_a_folder_that_is_moved_away_and_put_back_is_stored_once(folder: Path, ledger: Ledger) -> None:
+    writing = writer(folder)
+    drains = Drains(folder, ledger)
+    writing.append(exposures(0, 5))
+    folder.rename(folder.with_name("moved"))
+    writing.append(exposures(5, 6))
+    assert writing.retry()
+    drains.drain()
+    (moved,) = folder.with_name("moved").glob(f"*{journal_files.SUFFIX}")
+    moved.rename(folder / moved.name)
+    writing.append(exposures(6, 7))
+    assert writing.retry()
+    drains.drain()
+    assert ledger.ids() == names(0, 7)
 
 
 def test_a_file_that_cannot_be_read_is_told_once_and_the_others_are_drained(

@@ -262,6 +262,27 @@ def test_closing_tells_how_many_exposures_are_lost(tmp_path: Path) -> None:
     assert list(tmp_path.iterdir()) == []
 
 
+@pytest.mark.usefixtures("retry_at_once")
+def test_a_deleted_file_is_made_again_before_another_is_begun_or_its_loss_is_told(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setattr(journal, "FILE_BYTES", 5 * LINE)
+    found = made(tmp_path)
+    for first, size in ((0, 1 << 20), (10, 3 * LINE - 1)):
+        found.append(exposures(first, first + 3))
+        [path] = [tmp_path / name for name in journal_files.sizes(tmp_path) if is_written(tmp_path / name)]
+        path.unlink()
+        with largest_file(size):
+            found.append(exposures(first + 3, first + 6))
+            found.retry()
+    assert found.retry()
+    assert written(tmp_path) == [*exposures(0, 6), *exposures(13, 16)]
+    [again, _, lost, _] = caplog.messages
+    assert "it is made again with all it held" in again
+    assert f"what the store does not have of its {3 * LINE} bytes is lost" in lost
+    assert not list(tmp_path.glob("*.begun"))
+
+
 def test_the_drainer_sees_no_file_before_it_is_locked(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Until then it would look like one whose writer is dead."""
     lock = lock_file.lock

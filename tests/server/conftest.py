@@ -21,10 +21,10 @@ Post: TypeAlias = Callable[..., Awaitable[tuple[int, dict[str, Any]]]]
 
 @pytest.fixture(autouse=True)
 def blocking_is_an_error() -> Iterator[BlockBuster]:
-    """Whatever blocks the event loop from our own code fails the test, but for the journal's writes."""
+    """Whatever blocks the event loop from our own code fails the test, but for the journal's own."""
     with blockbuster_ctx(["server", "core"]) as blockbuster:
         for function in blockbuster.functions.values():
-            function.can_block_in("core/journal.py", {"_write"})
+            function.can_block_in("core/journal.py", {"_write", "_restore"})
         yield blockbuster
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 import sqlite3
 import time
 import urllib.request
@@ -101,6 +102,23 @@ def test_while_another_process_has_the_state_locked_predictions_go_on(models: Pa
         assert server.process.returncode == 0
     assert "Traceback" not in log
     assert_stored(f"sqlite:///{tmp_path}/state.db", "locked", load.answered_ids)
+
+
+def test_a_journals_folder_that_is_deleted_is_told_made_again_and_loses_nothing(models: Path, tmp_path: Path) -> None:
+    with serving("--models", str(models), state=tmp_path, REVERSAL_WORKERS="2") as server:
+        start_experiment(server.url, "gone")
+        load = Load(server.url, clients=4, pause=0.005)
+        with load.running():
+            load.wait_for(100)
+            shutil.rmtree(tmp_path / "journals")
+            load.wait_for(500)
+            wait_until(lambda: server.log.count("was deleted or moved by somebody: it is made again") == 3)
+            wait_until(lambda: metric(server, "reversal_store_degraded") == 0)
+            assert post(f"{server.url}/reversal/experiments/gone/stop")[0] == 200
+        assert not load.refused
+        assert not load.lost
+        server.stop()
+    assert_stored(f"sqlite:///{tmp_path}/state.db", "gone", load.answered_ids)
 
 
 @contextmanager
