@@ -10,7 +10,6 @@ import shutil
 import signal
 import socket
 import sys
-import tempfile
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -24,7 +23,8 @@ os.environ["ORT_DISABLE_TELEMETRY"] = "1"
 # What is imported stays: to look for garbage in it takes a tenth of the start.
 gc.disable()
 
-from server.credentials import Credentials  # noqa: E402 - after gc.disable
+from server import shared_folder  # noqa: E402 - after gc.disable
+from server.credentials import Credentials  # noqa: E402
 from server.settings import Settings, SettingsError, read, unknown_variables  # noqa: E402
 
 log = logging.getLogger("server")
@@ -55,8 +55,7 @@ def main() -> int:
         reason = getattr(error, "strerror", None) or error
         sys.stderr.write(f"cannot listen on {settings.host}:{settings.port}: {reason}\n")
         return 1
-    # For what the processes of this server share: the keeper's socket and the counters of metrics.
-    folder = Path(tempfile.mkdtemp(prefix="reversal-"))
+    folder = shared_folder.make()
     os.environ["PROMETHEUS_MULTIPROC_DIR"] = str(folder)  # read when its library is imported
     # Until the keeper handles them: a stop must not leave the folder and the other processes behind.
     signal.pthread_sigmask(signal.SIG_BLOCK, _SIGNALS)
@@ -72,7 +71,8 @@ def _serve(settings: Settings, credentials: Credentials, folder: Path, sockets: 
     What both need is imported before, once. The keeper's part follows the fork, while the manager forks the workers.
     """
     with _without_certificates():
-        from server import workers  # noqa: PLC0415 - after what main sets
+        from server import metric_files, workers  # noqa: PLC0415 - after what main sets
+    metric_files.use()
     path = folder / "keeper.sock"
     keeper_socket = socket.socket(socket.AF_UNIX)
     try:

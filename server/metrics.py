@@ -12,6 +12,7 @@ from core.breaker import Breaker
 from core.experiments import VARIANTS
 from core.journal import Journal
 from core.serving import Serving
+from server import metric_files
 from server.phases import PhaseMetrics
 
 CONTENT_TYPE = CONTENT_TYPE_PLAIN_0_0_4
@@ -88,6 +89,7 @@ class Metrics:
         self._unrecorded.inc(journal.unrecorded - self._unrecorded_before)
         self._unrecorded_before = journal.unrecorded
         self.phases.flush()
+        metric_files.keep()
 
     def exposition(self) -> bytes:
         """All metrics as text. With several workers it reads their files: call it in a thread."""

@@ -119,6 +119,8 @@ class _Application(BaseApplication):  # type: ignore[misc]
             "pre_fork": lambda _, __: self._credentials.refresh(),
             "post_fork": lambda arbiter, _: _end_with(arbiter.pid),
             "child_exit": lambda _, worker: self._forget(worker),
+            # By default the temporary folder: a worker could not be replaced where that is full or gone.
+            "worker_tmp_dir": str(self._keeper.parent.parent),
             # It would open a socket in the home folder, shared by all instances and failing on a read-only disk.
             "control_socket_disable": True,
         }

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from prometheus_client import CollectorRegistry, Gauge
 
+from server import metric_files
+
 
 class KeeperMetrics:
     """Gauges of one keeper. Workers find them in the files that all processes of a server share."""
@@ -31,3 +33,4 @@ class KeeperMetrics:
         self._degraded.set(degraded)
         self._bytes.set(bytes_waiting)
         self._workers.set(workers)
+        metric_files.keep()

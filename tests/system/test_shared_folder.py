@@ -1,0 +1,99 @@
+"""The folder that the processes of a server share is full, deleted, or was left behind by a server that was killed."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from server.metric_files import Numbers
+from tests.market import ROOT
+from tests.processes import Server, post, serving
+from tests.system.load import Load, question
+from tests.system.test_trouble import filled, metric
+from tests.system.waiting import wait_until
+
+# Where there is no memory to make it in, it is made on the disk.
+NO_MEMORY = """
+import shutil
+def disk_usage(path):
+    raise OSError("not here")
+shutil.disk_usage = disk_usage
+"""
+
+COUNTING = """
+import sys
+from prometheus_client import Counter
+from server import metric_files
+metric_files.use()
+counter = Counter("name", "Text.", ["label"])
+for number in range(int(sys.argv[1])):
+    counter.labels(f"{number}" + 100 * "-").inc()
+print([numbers.is_shared for numbers in metric_files._in_use], flush=True)
+sys.stdin.readline()
+metric_files.keep()
+print([numbers.is_shared for numbers in metric_files._in_use], flush=True)
+"""
+
+
+def folder_of(server: Server) -> Path:
+    """What the server's processes share."""
+    environment = Path(f"/proc/{server.workers[0]}/maps").read_text()
+    (folder,) = {Path(line.split()[5]).parent for line in environment.splitlines() if "counter_" in line}
+    return folder
+
+
+@pytest.mark.parametrize("memory", [True, False])
+def test_on_a_full_disk_a_killed_worker_is_replaced(
+    models: Path, tmp_path: Path, small_disk: Path, *, memory: bool
+) -> None:
+    (tmp_path / "sitecustomize.py").write_text("" if memory else NO_MEMORY)
+    with serving(
+        "--models", str(models), REVERSAL_WORKERS="2", TMPDIR=str(small_disk), PYTHONPATH=str(tmp_path)
+    ) as server:
+        assert folder_of(server).is_relative_to(small_disk) is not memory
+        before = server.workers
+        load = Load(server.url, clients=4, pause=0.01)
+        with load.running():
+            load.wait_for(50)
+            with filled(small_disk):
+                for killed in before:
+                    os.kill(killed, signal.SIGKILL)
+                    wait_until(lambda killed=killed: killed not in server.workers and len(server.workers) == 2)  # type: ignore[misc]
+                    load.wait_for(50)
+                after = server.workers
+                for version in range(3):  # series that the new ones did not have
+                    assert post(f"{server.url}/reversal/predict", {**question(0, 0), "version": f"v{version}"})[0]
+                if memory:
+                    wait_until(lambda: metric(server, "reversal_prediction_seconds_count") >= 50)
+            load.wait_for(50)
+            assert server.workers == after
+            wait_until(lambda: metric(server, "reversal_prediction_seconds_count") >= 150)
+        assert not load.refused
+        assert "SIGBUS" not in server.stop()
+
+
+@pytest.mark.parametrize("series", [3, 600])
+def test_numbers_for_which_there_is_no_room_are_shown_when_there_is(small_disk: Path, series: int) -> None:
+    """600 do not fit in a file as it is begun."""
+    command = [sys.executable, "-c", COUNTING, str(series)]
+    environ = os.environ | {"PROMETHEUS_MULTIPROC_DIR": str(small_disk)}
+    pipe = subprocess.PIPE
+    with subprocess.Popen(command, cwd=ROOT, env=environ, stdin=pipe, stdout=pipe, text=True) as process:
+        assert process.stdin is not None
+        assert process.stdout is not None
+        room = small_disk / "room"
+        if series > 3:
+            room.write_bytes(bytes(1 << 16))
+        with filled(small_disk):
+            room.unlink(missing_ok=True)
+            assert process.stdout.readline() == "[False]\n"
+        process.stdin.write("\n")
+        process.stdin.flush()
+        assert process.stdout.readline() == "[True]\n"
+    (path,) = small_disk.glob("counter_*.db")
+    assert sum(value for _, value, *_ in Numbers.read_all_values_from_file(path)) == series  # type: ignore[no-untyped-call]
