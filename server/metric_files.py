@@ -2,20 +2,27 @@
 
 from __future__ import annotations
 
+import fcntl
 import mmap
 import os
 import sys
-from collections.abc import Iterator
+from collections import Counter
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from prometheus_client import values
 from prometheus_client.mmap_dict import MmapedDict
 
+from core import lock_file
+
 # What prometheus_client begins with: some three hundred series.
 _BYTES = 1 << 16
 # More than a number takes beside its key.
 _AROUND_KEY = 64
+# The kinds of metric that outlive their process. Gauges are of processes that live.
+_LASTING = ("counter", "histogram")
+
 _in_use: list[Numbers] = []
 
 
@@ -74,9 +81,57 @@ def keep() -> None:
         numbers.keep()
 
 
+def merge(folder: Path, ended: Iterable[int]) -> bool:
+    """Add what processes that have ended leave behind to one file for all of these, or every look would take longer.
+
+    False where that cannot be done now: somebody looks, or there is no room.
+    """
+    with _locked(folder) as descriptor:
+        return lock_file.lock(descriptor) and all(_merge(folder, kind, ended) for kind in _LASTING)
+
+
+@contextmanager
+def looking(folder: Path) -> Iterator[None]:
+    """No number moves from one file to another meanwhile: it would be seen twice, or not at all."""
+    with _locked(folder) as descriptor:
+        fcntl.flock(descriptor, fcntl.LOCK_SH)
+        yield
+
+
 def _begin(path: str) -> Numbers:
     _in_use.append(Numbers(path))
     return _in_use[-1]
+
+
+def _merge(folder: Path, kind: str, ended: Iterable[int]) -> bool:
+    merged = folder / f"{kind}_ended.db"
+    leftover = [path for pid in ended if (path := folder / f"{kind}_{pid}.db").exists()]
+    total: Counter[str] = Counter()
+    for path in [*([merged] if merged.exists() else []), *leftover]:
+        for key, value, *_ in MmapedDict.read_all_values_from_file(path):  # type: ignore[no-untyped-call]
+            total[key] += value
+    new = folder / f"{kind}.merged"
+    numbers = Numbers(str(new))
+    for key, value in total.items():
+        numbers.write_value(key, value, 0.0)  # type: ignore[no-untyped-call]
+    is_whole = numbers.is_shared
+    numbers.close()  # type: ignore[no-untyped-call]
+    if not is_whole:
+        new.unlink(missing_ok=True)
+        return False
+    new.rename(merged)
+    for path in leftover:
+        path.unlink()
+    return True
+
+
+@contextmanager
+def _locked(folder: Path) -> Iterator[int]:
+    descriptor = os.open(folder / "numbers.lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+    try:
+        yield descriptor
+    finally:
+        os.close(descriptor)
 
 
 def _reserve(path: Path, size: int) -> bool:

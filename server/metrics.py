@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+from pathlib import Path
 from typing import Generic, TypeVar
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, disable_created_metrics, generate_latest
@@ -93,8 +95,10 @@ class Metrics:
 
     def exposition(self) -> bytes:
         """All metrics as text. With several workers it reads their files: call it in a thread."""
-        registry = self._registry
-        if self._multiprocess:
-            registry = CollectorRegistry()
-            MultiProcessCollector(registry)  # type: ignore[no-untyped-call]
-        return generate_latest(registry)
+        if not self._multiprocess:
+            return generate_latest(self._registry)
+        folder = Path(os.environ["PROMETHEUS_MULTIPROC_DIR"])
+        registry = CollectorRegistry()
+        with metric_files.looking(folder):
+            MultiProcessCollector(registry, str(folder))  # type: ignore[no-untyped-call]
+            return generate_latest(registry)

@@ -22,6 +22,7 @@ from gunicorn.app.base import BaseApplication
 from gunicorn.glogging import Logger
 from prometheus_client import multiprocess
 
+from server import metric_files
 from server.accepting import Connections, Site
 from server.app import make_app
 from server.credentials import Credentials
@@ -105,6 +106,7 @@ class _Application(BaseApplication):  # type: ignore[misc]
         self._keeper = keeper
         self._sockets = sockets
         self._connections = Connections()
+        self._ended: set[int] = set()  # whose numbers are in files of their own
         super().__init__()
 
     def load_config(self) -> None:
@@ -136,9 +138,15 @@ class _Application(BaseApplication):  # type: ignore[misc]
         return Runner(app, sockets, self._connections, worker, hurry)
 
     def _forget(self, worker: WebWorker) -> None:
-        """What a worker that has ended leaves behind: its gauges, and its connections where it was killed."""
+        """What a worker that has ended leaves behind: its numbers, and its connections where it was killed."""
         self._connections.forget(worker.age)
         multiprocess.mark_process_dead(worker.pid)  # type: ignore[no-untyped-call]
+        self._ended.add(worker.pid)
+        try:
+            if metric_files.merge(self._keeper.parent, self._ended):
+                self._ended.clear()
+        except Exception:  # it would end the server
+            log.exception("the numbers of workers that have ended cannot be merged")
 
 
 class Runner(ExpressRunner):

@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 
+from server import metric_files
 from server.metric_files import Numbers
 from tests.market import ROOT
 from tests.processes import Server, post, serving
@@ -45,6 +46,13 @@ def folder_of(server: Server) -> Path:
     environment = Path(f"/proc/{server.workers[0]}/maps").read_text()
     (folder,) = {Path(line.split()[5]).parent for line in environment.splitlines() if "counter_" in line}
     return folder
+
+
+def write(path: Path, value: int) -> None:
+    """What a process has left behind."""
+    numbers = Numbers(str(path))
+    numbers.write_value("key", value, 0.0)  # type: ignore[no-untyped-call]
+    numbers.close()  # type: ignore[no-untyped-call]
 
 
 @pytest.mark.parametrize("memory", [True, False])
@@ -97,3 +105,38 @@ def test_numbers_for_which_there_is_no_room_are_shown_when_there_is(small_disk: 
         assert process.stdout.readline() == "[True]\n"
     (path,) = small_disk.glob("counter_*.db")
     assert sum(value for _, value, *_ in Numbers.read_all_values_from_file(path)) == series  # type: ignore[no-untyped-call]
+
+
+def test_ended_workers_leave_their_counts_and_no_files(models: Path) -> None:
+    with serving("--models", str(models), REVERSAL_WORKERS="2") as server:
+        for _ in range(20):
+            assert post(f"{server.url}/reversal/predict", question(0, 0))[0] == 200
+        wait_until(lambda: metric(server, "reversal_prediction_seconds_count") == 20)
+        folder = folder_of(server)
+        for _ in range(4):
+            before = server.workers
+            server.process.send_signal(signal.SIGHUP)
+            wait_until(lambda before=before: len(server.workers) == 2 and not set(before) & set(server.workers))  # type: ignore[misc]
+            wait_until(lambda: metric(server, "reversal_prediction_seconds_count") == 20)
+        # Of each worker two counters' and two gauges', of the ended two, of the keeper one.
+        wait_until(lambda: len(list(folder.glob("*.db"))) == 2 * 4 + 2 + 1)
+        assert metric(server, "reversal_prediction_seconds_count") == 20
+
+
+def test_while_somebody_looks_nothing_is_merged(tmp_path: Path) -> None:
+    for pid in (1, 2):
+        write(tmp_path / f"counter_{pid}.db", pid)
+    with metric_files.looking(tmp_path):
+        assert not metric_files.merge(tmp_path, [1, 2])
+    assert metric_files.merge(tmp_path, [1, 2])
+    assert {path.name for path in tmp_path.glob("*.db")} == {"counter_ended.db", "histogram_ended.db"}
+    (found,) = Numbers.read_all_values_from_file(tmp_path / "counter_ended.db")  # type: ignore[no-untyped-call]
+    assert found[:2] == ("key", 3)
+
+
+def test_what_finds_no_room_to_be_merged_stays(small_disk: Path) -> None:
+    write(small_disk / "counter_1.db", 1)
+    with filled(small_disk):
+        assert not metric_files.merge(small_disk, [1])
+    assert [path.name for path in small_disk.glob("counter*")] == ["counter_1.db"]
+    assert metric_files.merge(small_disk, [1])
