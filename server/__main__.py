@@ -99,7 +99,7 @@ def _serve(settings: Settings, credentials: Credentials, folder: Path, sockets: 
         listening.close()
     from server.keeper import process  # noqa: PLC0415 - as the docstring says
 
-    return process.run(settings, keeper_socket, manager)
+    return process.run(settings, keeper_socket, path, manager)
 
 
 @contextmanager

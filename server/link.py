@@ -34,6 +34,8 @@ log = logging.getLogger(__name__)
 
 # Between two tries to reach the keeper.
 RETRY_SECONDS = 0.05
+# So many tries in a row, five seconds, are told.
+_UNREACHED_TRIES = 100
 # Headers of an answer that pass on to the client; the rest belongs to the connection.
 _ANSWER_HEADERS = ("Content-Type", "Content-Disposition", "Allow")
 _CHUNK = 64 * 1024
@@ -74,10 +76,12 @@ class Link:
 
     async def _follow(self, session: aiohttp.ClientSession) -> None:
         """Do what the keeper says, for ever. While it is away the last state is served."""
+        failures = 0
         while True:
             try:
                 url = f"http://keeper{MEMBERS_PATH}?pid={os.getpid()}"
                 async with session.ws_connect(url, max_msg_size=0) as websocket:
+                    failures = 0
                     async for message in websocket:
                         if message.type != WSMsgType.TEXT:
                             break
@@ -85,8 +89,10 @@ class Link:
                         if answer is not None:
                             await websocket.send_str(encode(answer).decode())
                 log.warning("the keeper has ended: predictions go on, nothing can be changed")
-            except (aiohttp.ClientError, OSError):  # not there yet, or no more
-                pass
+            except (aiohttp.ClientError, OSError) as error:  # not there yet, or no more
+                failures += 1
+                if failures == _UNREACHED_TRIES:
+                    log.error("the keeper cannot be reached for %g s: %s", failures * RETRY_SECONDS, error)
             except Exception:  # a worker that no longer follows would serve what has long been changed
                 log.exception("the keeper cannot be followed")
             await asyncio.sleep(RETRY_SECONDS)

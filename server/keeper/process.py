@@ -8,12 +8,14 @@ import os
 import signal
 import socket
 import sys
+from pathlib import Path
 
 import uvloop
 from aiohttp import web
 
 from core.drain import FolderInUse
 from core.store.interface import SchemaTooNew, StoreInUse
+from server import shared_folder
 from server.keeper.app import make_keeper_app
 from server.keeper.audit import AuditUnusable
 from server.keeper.members import Members
@@ -22,15 +24,17 @@ from server.settings import Settings
 
 log = logging.getLogger(__name__)
 
+# How often it is looked whether workers can still reach the keeper.
+_LOOK_SECONDS = 1.0
 STOPPING = (signal.SIGTERM, signal.SIGINT)
 # What the operator can mend, told in one line.
 _OPERATORS = (AuditUnusable, FolderInUse, StoreInUse, SchemaTooNew, OSError)
 
 
-def run(settings: Settings, listening: socket.socket, manager: int) -> int:
-    """Serve on a listening socket until the workers' manager has ended; returns the process's exit code."""
+def run(settings: Settings, listening: socket.socket, path: Path, manager: int) -> int:
+    """Serve on a listening socket until the workers' manager has ended; returns the exit code. `path`: the socket's."""
     with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
-        return runner.run(_run(settings, listening, manager))
+        return runner.run(_run(settings, listening, path, manager))
 
 
 class _Stop:
@@ -61,7 +65,7 @@ class _Stop:
             self._later.cancel()
 
 
-async def _run(settings: Settings, listening: socket.socket, manager: int) -> int:
+async def _run(settings: Settings, listening: socket.socket, path: Path, manager: int) -> int:
     loop = asyncio.get_running_loop()
     ended = loop.run_in_executor(None, os.waitpid, manager, 0)
     try:
@@ -82,10 +86,12 @@ async def _run(settings: Settings, listening: socket.socket, manager: int) -> in
         where = f"the journals' folder {settings.journal_folder} cannot be used: " if isinstance(error, OSError) else ""
         sys.stderr.write(f"{where}{error}\n")
         return 1
+    reachable = asyncio.create_task(_stay_reachable(runner, path))
     try:
         _, status = await ended
     finally:
         stop.cancel()
+        reachable.cancel()
         await runner.cleanup()
     code = os.waitstatus_to_exitcode(status)
     log.info("stopped")
@@ -94,3 +100,17 @@ async def _run(settings: Settings, listening: socket.socket, manager: int) -> in
         return 0
     log.error("the workers' manager ended with %d", code)
     return 1
+
+
+async def _stay_reachable(runner: web.AppRunner, path: Path) -> None:
+    """Make the socket again where somebody has deleted it: no worker that starts would find the keeper."""
+    while True:
+        await asyncio.sleep(_LOOK_SECONDS)
+        if await asyncio.to_thread(path.is_socket):
+            continue
+        log.error("%s was deleted by somebody: it is made again", path)
+        try:
+            shared_folder.make_again(path.parent)
+            await web.UnixSite(runner, path).start()
+        except OSError as error:
+            log.error("%s cannot be made again: %s", path, error)

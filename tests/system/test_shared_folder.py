@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 import os
+import shutil
 import signal
 import subprocess
 import sys
+import time
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
 
-from server import metric_files
+from core import lock_file
+from server import metric_files, shared_folder
 from server.metric_files import Numbers
 from tests.market import ROOT
 from tests.processes import Server, post, serving
@@ -140,3 +144,60 @@ def test_what_finds_no_room_to_be_merged_stays(small_disk: Path) -> None:
         assert not metric_files.merge(small_disk, [1])
     assert [path.name for path in small_disk.glob("counter*")] == ["counter_1.db"]
     assert metric_files.merge(small_disk, [1])
+
+
+def test_a_deleted_folder_is_told_and_made_again(models: Path) -> None:
+    with serving("--models", str(models), REVERSAL_WORKERS="2") as server:
+        folder = folder_of(server)
+        shutil.rmtree(folder)
+        killed = server.workers[0]
+        os.kill(killed, signal.SIGKILL)
+        wait_until(lambda: killed not in server.workers and len(server.workers) == 2)
+        wait_until(lambda: f"{folder}/keeper.sock was deleted by somebody: it is made again" in server.log)
+        assert post(f"{server.url}/reversal/models/v2/switch")[0] == 200
+
+        def all_tell() -> bool:
+            with suppress(OSError, ValueError):  # no folder, or the keeper has not written yet
+                return metric(server, "reversal_workers") == 2
+            return False
+
+        wait_until(all_tell)
+        server.stop()
+        assert server.process.returncode == 0
+        assert not folder.exists()
+
+
+def test_folders_of_killed_servers_are_removed_and_those_of_others_stay(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(shared_folder, "MEMORY", str(tmp_path))
+    old = time.time() - 3600
+    for name in ("killed", "in-use", "young"):
+        (tmp_path / f"{shared_folder.PREFIX}{name}").mkdir()
+        if name != "young":
+            os.utime(tmp_path / f"{shared_folder.PREFIX}{name}", (old, old))
+    (tmp_path / "another").mkdir()
+    os.utime(tmp_path / "another", (old, old))
+    (tmp_path / f"{shared_folder.PREFIX}link").symlink_to(tmp_path / "another")
+    descriptor = os.open(tmp_path / f"{shared_folder.PREFIX}in-use", os.O_RDONLY)
+    try:
+        assert lock_file.lock(descriptor)
+        folder = shared_folder.make()
+        left = {path.name.removeprefix(shared_folder.PREFIX) for path in tmp_path.iterdir()}
+    finally:
+        os.close(descriptor)
+    assert left == {"in-use", "young", "another", "link", folder.name.removeprefix(shared_folder.PREFIX)}
+    descriptor = os.open(folder, os.O_RDONLY)
+    try:
+        assert not lock_file.lock(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+def test_a_folder_that_is_somebody_elses_by_now_is_not_used(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    folder = tmp_path / "folder"
+    shared_folder.make_again(folder)
+    assert folder.stat().st_mode & 0o777 == 0o700
+    monkeypatch.setattr(os, "geteuid", lambda: 12345)
+    with pytest.raises(PermissionError, match="belongs to somebody else"):
+        shared_folder.make_again(folder)

@@ -21,6 +21,7 @@ from core.registry import Registry
 from core.repository import Repository
 from core.state import State
 from core.store.interface import Store
+from server import link as link_module
 from server.draining import Draining
 from server.keeper import keeper as keeper_module
 from server.keeper import members
@@ -39,6 +40,7 @@ from server.keeper.protocol import (
     encode,
 )
 from server.link import Link
+from server.settings import Settings
 from tests.server.conftest import Client
 from tests.server.keeper.conftest import EXPERIMENT, Call
 
@@ -184,6 +186,26 @@ async def test_a_worker_that_wakes_up_late_does_not_serve_what_was_taken_back(mo
         await asyncio.wait([following])
         await link.close()
         await runner.cleanup()
+
+
+async def test_a_keeper_that_is_not_reached_is_told_once(
+    settings: Settings, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setattr(link_module, "RETRY_SECONDS", 0.001)
+    monkeypatch.setattr(link_module, "_UNREACHED_TRIES", 5)
+    link = Link(tmp_path / "gone.sock", Registry(Repository(settings.models)), Draining())
+    starting = asyncio.create_task(link.start())
+    await asyncio.sleep(0.3)
+    starting.cancel()
+    await asyncio.wait([starting])
+    following = [task for task in asyncio.all_tasks() if task is not asyncio.current_task()]
+    for task in following:
+        task.cancel()
+    await asyncio.wait(following)
+    await link.close()
+    (told,) = caplog.messages
+    assert told.startswith("the keeper cannot be reached for 0.005 s: ")
+    assert "gone.sock" in told
 
 
 async def test_what_the_client_was_told_is_not_done_is_undone_once_the_store_is_there(
