@@ -78,13 +78,15 @@ async def _refresh(app: web.Application) -> None:
 
 
 async def _retry(app: web.Application) -> None:
-    """Try the versions that fail again and again."""
+    """Try the versions that fail again and again: at once, and from then on every now and then."""
     breaker = app[BREAKER]
     while True:
-        await asyncio.sleep(RETRY_SECONDS / 2)
+        with suppress(TimeoutError):
+            async with asyncio.timeout(RETRY_SECONDS / 2):
+                await breaker.suspected.wait()
+        breaker.suspected.clear()
         for detector in breaker.due():
-            if await asyncio.to_thread(breaker.retry, detector):
-                breaker.recovered(detector)
+            breaker.tried(detector, well=await asyncio.to_thread(breaker.retry, detector))
 
 
 async def _end(task: asyncio.Task[None]) -> None:

@@ -81,13 +81,16 @@ class Predictor:
             except ServiceError as error:
                 outcomes[i] = error
         for detector, group in by_detector.items():
-            outcomes |= self._run(detector, group, questions)
+            outcomes |= self._run(detector, group, routes, questions)
         return [outcomes[i] for i in range(len(routes))]
 
-    def _run(self, detector: Detector, group: Sequence[int], questions: Sequence[Question]) -> dict[int, Outcome]:
-        found = detector.predict([questions[i].source for i in group])
-        self._breaker.note(detector, found)
-        return dict(zip(group, found, strict=True))
+    def _run(
+        self, detector: Detector, group: Sequence[int], routes: Sequence[Route], questions: Sequence[Question]
+    ) -> dict[int, Outcome]:
+        found = dict(zip(group, detector.predict([questions[i].source for i in group]), strict=True))
+        # Who names a version is answered by that one alone: what it cannot answer there is nobody else's business.
+        self._breaker.note(detector, [outcome for i, outcome in found.items() if not routes[i].named])
+        return found
 
     def _results(
         self, serving: Serving, routes: Sequence[Route], questions: Sequence[Question], outcomes: Sequence[Outcome]
@@ -122,7 +125,7 @@ class Predictor:
             if self._breaker.reason(detector) is not None:
                 continue
             group = [i for i in failed if routes[i].version != version and not isinstance(results[i], Answered)]
-            for i, outcome in self._run(detector, group, questions).items() if group else ():
+            for i, outcome in self._run(detector, group, routes, questions).items() if group else ():
                 why = results[i]
                 if not isinstance(outcome, Prediction) or not isinstance(why, ModelUnavailable):
                     continue

@@ -30,6 +30,12 @@ def answered(detector: Detector) -> Prediction:
     return outcome
 
 
+def fail(breaker: Breaker, detector: Detector) -> None:
+    """As often as it takes."""
+    for _ in range(FAILURES):
+        breaker.note(detector, [FAILED])
+
+
 def test_failures_in_a_row_trip_it_and_it_says_why(detector: Detector, caplog: pytest.LogCaptureFixture) -> None:
     breaker = Breaker()
     for _ in range(FAILURES - 1):
@@ -37,7 +43,7 @@ def test_failures_in_a_row_trip_it_and_it_says_why(detector: Detector, caplog: p
         assert breaker.reason(detector) is None
     breaker.note(detector, [FAILED])
     assert breaker.reason(detector) == "version v1 failed 3 times in a row: it broke"
-    breaker.note(detector, [FAILED] * 5)
+    fail(breaker, detector)
     assert [record.levelno for record in caplog.records] == [logging.ERROR]
 
 
@@ -45,43 +51,76 @@ def test_an_answer_in_between_begins_the_row_anew_and_a_clients_mistake_says_not
     detector: Detector, answered: Prediction
 ) -> None:
     breaker = Breaker()
-    rows: list[list[Outcome]] = [[FAILED, FAILED, answered, FAILED], [InvalidInput("no"), FAILED], [answered]]
-    for outcomes in rows:
+    rows: list[list[Outcome]] = [[FAILED], [InvalidInput("no"), FAILED], [FAILED, answered, FAILED]]
+    for outcomes in rows * FAILURES:
         breaker.note(detector, outcomes)
         assert breaker.reason(detector) is None
-    breaker.note(detector, [FAILED, InvalidInput("no"), FAILED, FAILED])
+    for _ in range(FAILURES):
+        assert breaker.reason(detector) is None
+        breaker.note(detector, [FAILED, InvalidInput("no"), FAILED])
+        breaker.note(detector, [InvalidInput("no")])
+        breaker.note(detector, [])
     assert breaker.reason(detector) is not None
 
 
-def test_a_version_that_takes_too_long_fails_once_a_run(detector: Detector, answered: Prediction) -> None:
-    breaker = Breaker()
+def test_a_run_is_one_failure_however_many_shared_it(detector: Detector, answered: Prediction) -> None:
     late = answered._replace(spent=Spent(0.0, SLOW_SECONDS, 0.5))
-    for _ in range(FAILURES):
-        assert breaker.reason(detector) is None
-        breaker.note(detector, [late] * 32)
-    assert breaker.reason(detector) == "version v1 failed 3 times in a row: it took 1.5 s"
+    for outcome, reason in ((FAILED, "it broke"), (late, "it took 1.5 s")):
+        breaker = Breaker()
+        for _ in range(FAILURES):
+            assert breaker.reason(detector) is None
+            breaker.note(detector, [outcome] * 32)
+        assert breaker.reason(detector) == f"version v1 failed 3 times in a row: {reason}"
 
 
 def test_what_it_cannot_answer_keeps_it_out_until_it_is_tried_and_found_well(
     detector: Detector, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     breaker = Breaker()
-    odd = [GivenWindows([[0.95, 0.95]] * 4, scaled=True)] * FAILURES
-    breaker.note(detector, detector.predict(odd))
-    assert breaker.due() == []  # it has just failed
-    monkeypatch.setattr(breaker_module, "RETRY_SECONDS", 0.0)
-    assert breaker.due() == [detector]
+    for _ in range(FAILURES):
+        assert breaker.due() == []
+        assert not breaker.suspected.is_set()
+        breaker.note(detector, detector.predict([GivenWindows([[0.95, 0.95]] * 4, scaled=True)]))
+    assert breaker.suspected.is_set()
+    assert breaker.due() == [detector]  # at once
     monkeypatch.setattr(detector, "trouble", lambda: "still broken")
     assert not breaker.retry(detector)
+    breaker.tried(detector, well=False)
+    assert breaker.reason(detector) is not None
+    assert breaker.due() == []  # it was just tried
+    fail(breaker, detector)  # those who ask all the same do not put the next try off
+    monkeypatch.setattr(breaker_module, "RETRY_SECONDS", 0.0)
+    assert breaker.due() == [detector]
     monkeypatch.undo()
     assert breaker.retry(detector)
-    breaker.recovered(detector)
-    breaker.recovered(detector)  # a request was quicker
+    breaker.tried(detector, well=True)
     assert breaker.reason(detector) is None
     assert "version v1 answers again" in caplog.text
 
 
+def test_one_that_was_just_found_well_is_put_aside_only_by_a_try(
+    detector: Detector, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Or else whoever sends what it cannot answer would take it from all others, again and again."""
+    breaker = Breaker()
+    fail(breaker, detector)
+    breaker.tried(detector, well=True)
+    monkeypatch.setattr(breaker_module, "RETRY_SECONDS", 0.0)
+    for _ in range(3):
+        fail(breaker, detector)
+        assert breaker.reason(detector) is None
+        assert breaker.due() == [detector]
+        breaker.tried(detector, well=True)
+    fail(breaker, detector)
+    breaker.tried(detector, well=False)
+    assert breaker.reason(detector) is not None
+    breaker.tried(detector, well=True)
+    monkeypatch.setattr(breaker_module, "TRUSTED_SECONDS", 0.0)
+    fail(breaker, detector)
+    assert breaker.reason(detector) is not None
+
+
 def test_one_that_is_loaded_anew_begins_anew(detector: Detector, tmp_path: Path) -> None:
     breaker = Breaker()
-    breaker.note(detector, [FAILED] * FAILURES)
+    fail(breaker, detector)
     assert breaker.reason(Detector(bundle.read(tmp_path / "v1"))) is None

@@ -240,10 +240,22 @@ class TestFallback:
         data = await worker.predict(asks(0.5, 0.5))  # which it could answer
         assert data["served_by"] == "v1"
         assert data["fallback_reason"].startswith("version v4 failed 3 times in a row: version v4, stage1 answered nan")
-        data = await worker.predict(asks(0.5, 0.5, version="v4"))  # named, it is asked all the same, and is well
+        data = await worker.predict(asks(0.5, 0.5, version="v4"))  # named, it is asked all the same
         assert "served_by" not in data
+        (v4,) = worker.breaker.due()
+        worker.breaker.tried(v4, well=worker.breaker.retry(v4))
         data = await worker.predict(asks(0.5, 0.5))
         assert (data["model_version"], "served_by" in data) == ("v4", False)
+
+    async def test_what_fails_for_those_who_name_a_version_is_nobody_elses_business(
+        self, worker: Worker, models: Path
+    ) -> None:
+        await asyncio.to_thread(bundles.write, models, "v4", kind="root")
+        await worker.serve(None, active="v4")
+        for _ in range(FAILURES):
+            status, _ = await worker.post("/reversal/predict", asks(1.0, 1.0, version="v4"))
+            assert status == 503
+        assert "served_by" not in await worker.predict(asks(0.5, 0.5))
 
     async def test_one_that_fails_again_and_again_does_not_stand_in_either(self, worker: Worker, models: Path) -> None:
         await asyncio.to_thread(bundles.write, models, "v1", kind="root")

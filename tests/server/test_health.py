@@ -9,6 +9,7 @@ import pytest
 from aiohttp import web
 
 from core.breaker import FAILURES
+from core.detector import Detector
 from core.errors import ModelUnavailable
 from server.keys import BREAKER, REGISTRY
 from server.settings import Settings, read
@@ -51,17 +52,21 @@ async def test_without_a_model_it_lives_but_is_not_ready(
         assert (response.status, (await response.json())["code"]) == (503, "MODEL_UNAVAILABLE")
 
 
-async def test_where_every_version_fails_it_is_not_ready(client: Client, caplog: pytest.LogCaptureFixture) -> None:
+async def test_where_every_version_fails_it_is_not_ready(
+    client: Client, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
     assert client.app is not None
+    monkeypatch.setattr(Detector, "trouble", lambda _: "planted")
     serving, breaker = client.app[REGISTRY].serving, client.app[BREAKER]
     first, *others = serving.detectors.values()
-    for detector in others:
-        breaker.note(detector, [ModelUnavailable("planted")] * FAILURES)
+    for detector in others * FAILURES:
+        breaker.note(detector, [ModelUnavailable("planted")])
     assert (await client.get("/readyz")).status == 200
-    breaker.note(first, [ModelUnavailable("planted")] * FAILURES)
+    for _ in range(FAILURES):
+        breaker.note(first, [ModelUnavailable("planted")])
     response = await client.get("/readyz")
     assert (response.status, await response.json()) == (503, {"status": "unavailable", "reason": "every version fails"})
-    breaker.recovered(first)
+    breaker.tried(first, well=True)
     assert (await client.get("/readyz")).status == 200
     assert "version v1 answers again" in caplog.text
 

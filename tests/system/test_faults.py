@@ -18,6 +18,7 @@ from typing import Any
 import pytest
 
 from tests import bundles
+from tests.market import ROOT
 from tests.processes import Server, get, post, serving
 from tests.system.load import Load, create, question, start_experiment, tell
 from tests.system.test_kill import assert_stored
@@ -156,16 +157,79 @@ def test_a_stage_that_fails_is_replaced_and_comes_back(own_models: Path, kind: b
             else:
                 assert data["served_by"] == "v1"
                 assert reason in data["fallback_reason"]
-        status, data = predict(server)
-        assert (status, data["served_by"]) == (200, "v1")
-        assert data["fallback_reason"].startswith("version v0 failed 3 times in a row")
-        assert reason in data["fallback_reason"]
+        # Tried at once, on what any version can answer, it is well.
         wait_until(lambda: predict(server)[1]["model_version"] == "v0", 10)
-        named = post(
-            f"{server.url}/reversal/predict", {**question(0, 0), "features": [[0.95] * 2] * 4, "version": "v0"}
-        )
-        assert named[0] == (200 if kind == "slow" else 503)
+        assert predict(server, 0.95, version="v0")[0] == (200 if kind == "slow" else 503)
+        put_aside, _, since = server.log.partition("version v0 failed 3 times in a row: ")
+        assert put_aside
+        assert reason in since.partition("\n")[0]
+        assert "version v0 answers again" in since
+
+
+BROKEN_STAGE = """
+import os
+from core.stage import StageRunner
+_run = StageRunner._run
+def _run_or_break(self, graph, values):
+    def break_down(values):
+        raise RuntimeError("out of order")
+    if os.path.exists(os.environ["BROKEN"]) and self._name.startswith("version v0"):
+        graph = type("Broken", (), {"run": staticmethod(break_down)})
+    return _run(self, graph, values)
+StageRunner._run = _run_or_break
+"""
+
+
+def test_a_stage_that_is_broken_is_not_asked_until_it_is_well(own_models: Path, tmp_path: Path) -> None:
+    """Whatever it is asked: what the processes see of it."""
+    bundles.write(own_models, "v0")
+    bundles.write_order(own_models, "v0", "v1", "v2")
+    code, broken = tmp_path / "code", tmp_path / "broken"
+    code.mkdir()
+    (code / "sitecustomize.py").write_text(BROKEN_STAGE)
+    with serving("--models", str(own_models), PYTHONPATH=f"{code}:{ROOT}", BROKEN=str(broken)) as server:
+        assert predict(server)[1]["model_version"] == "v0"
+        broken.touch()
+        for _ in range(3):
+            assert predict(server)[1]["fallback_reason"] == "version v0, stage1 failed: out of order"
+        end = time.monotonic() + 2  # several tries
+        while time.monotonic() < end:
+            status, data = predict(server)
+            assert (status, data["served_by"]) == (200, "v1")
+            assert data["fallback_reason"].startswith("version v0 failed 3 times in a row: version v0, stage1 failed")
+            time.sleep(0.05)
+        assert metric(server, 'reversal_version_failing{version="v0"}') == 1
+        broken.unlink()
+        wait_until(lambda: predict(server)[1]["model_version"] == "v0", 10)
         assert "version v0 answers again" in server.log
+
+
+def test_a_client_that_sends_what_a_version_cannot_answer_takes_it_from_nobody_else(own_models: Path) -> None:
+    for version in ("v0", "v1", "v2"):
+        bundles.write(own_models, version, kind="root")
+    bundles.write_order(own_models, "v0", "v1", "v2")
+
+    def odd(client: int, number: int) -> dict[str, Any]:
+        named = {"version": "v0"} if number % 2 else {}
+        return {**question(client, number), "features": [[0.95] * 2] * 4, **named}
+
+    def good(client: int, number: int) -> dict[str, Any]:
+        return {**question(client, number), "features": [[0.5] * 2] * 4}
+
+    batch = {"items": [odd(0, number) for number in range(64)]}
+    with serving("--models", str(own_models)) as server:
+        offender, others = Load(server.url, clients=4, body=odd), Load(server.url, clients=2, body=good, pause=0.01)
+        with others.running(), offender.running():
+            ready = []
+            for _ in range(40):
+                assert post(f"{server.url}/reversal/predict/batch", batch)[0] == 200
+                ready.append(get(f"{server.url}/readyz")[0])
+                others.wait_for(5)
+    good_ones = len(others.answers)
+    replaced = sum(answer.data.get("model_version") != "v0" for answer in others.answers)
+    tell(f"{replaced} of {good_ones} others' predictions were not v0's, beside {len(offender.answers)} odd ones")
+    assert replaced < good_ones / 20
+    assert ready.count(503) <= 2
 
 
 def test_a_worker_that_cannot_start_is_given_up_with_its_reason(models: Path) -> None:

@@ -144,10 +144,10 @@ def locked(path: Path) -> Iterator[float]:
 
 
 def metric(server: Server, name: str) -> float:
-    """The value of a metric without labels, of all processes."""
+    """The value of a metric, of all processes; its name with labels where there is one for each."""
     with urllib.request.urlopen(f"{server.url}/metrics", timeout=30) as answer:  # noqa: S310 - our own server
         lines = answer.read().decode().splitlines()
-    (value,) = [line.rpartition(" ")[2] for line in lines if line.split(" ")[0].split("{")[0] == name]
+    (value,) = [line.rpartition(" ")[2] for line in lines if name in (found := line.split(" ")[0], found.split("{")[0])]
     return float(value)
 
 
