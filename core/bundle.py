@@ -6,7 +6,7 @@ import hashlib
 from pathlib import Path
 from typing import NamedTuple
 
-from core import graph, manifest
+from core import graph, manifest, regular_file
 from core.errors import BundleRefused
 from core.manifest import File, Manifest, Stage
 
@@ -87,19 +87,12 @@ def _checked_bytes(folder: Path, stage: Stage, file: File) -> bytes:
 def _bytes(folder: Path, name: str) -> bytes:
     path = folder / name
     try:
-        if path.exists() and not path.is_file():  # a pipe would keep its reader waiting for ever
-            raise _refused(folder, name, "not a regular file")
         # Links within the models folder are how Kubernetes mounts it.
         if not path.resolve().is_relative_to(folder.parent.resolve()):
             raise _refused(folder, name, "it leads outside the models folder")
-        most = _MANIFEST_BYTES if name == manifest.FILE_NAME else _GRAPH_BYTES
-        with path.open("rb") as file:
-            data = file.read(most + 1)
+        return regular_file.read(path, _MANIFEST_BYTES if name == manifest.FILE_NAME else _GRAPH_BYTES)
     except OSError as error:
         raise _refused(folder, name, error.strerror or str(error)) from None
-    if len(data) > most:
-        raise _refused(folder, name, f"it has more than {most >> 20} MiB")
-    return data
 
 
 def _refused(folder: Path, name: str, reason: str) -> BundleRefused:

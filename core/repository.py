@@ -8,12 +8,13 @@ from typing import NamedTuple
 
 import msgspec
 
-from core import bundle, manifest
+from core import bundle, manifest, regular_file
 from core.bundle import Bundle
 from core.errors import UnknownVersion
 from core.manifest import Manifest
 
 INDEX_NAME = "index.json"
+_INDEX_BYTES = 1 << 20
 _VERSION = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.-]{0,63}")
 
 
@@ -76,9 +77,10 @@ class Repository:
     def _order(self, problems: list[str]) -> tuple[str, ...]:
         path = self._root / INDEX_NAME
         try:
-            return tuple(dict.fromkeys(msgspec.json.decode(path.read_bytes(), type=Index).order))
+            return tuple(dict.fromkeys(msgspec.json.decode(regular_file.read(path, _INDEX_BYTES), type=Index).order))
         except FileNotFoundError:
             return ()
         except (OSError, msgspec.MsgspecError, UnicodeDecodeError) as error:
-            problems.append(f"{INDEX_NAME} cannot be used, versions are taken by name: {error}")
+            reason = getattr(error, "strerror", None) or error
+            problems.append(f"{INDEX_NAME} cannot be used, versions are taken by name: {reason}")
             return ()

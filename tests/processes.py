@@ -108,6 +108,14 @@ class Server:
 @contextmanager
 def serving(*arguments: str, state: Path | None = None, port: int | None = None, **environ: str) -> Iterator[Server]:
     """Start a server and wait until it answers; `state` is a folder that may outlive it."""
+    with starting(*arguments, state=state, port=port, **environ) as server:
+        wait_until_alive(server)
+        yield server
+
+
+@contextmanager
+def starting(*arguments: str, state: Path | None = None, port: int | None = None, **environ: str) -> Iterator[Server]:
+    """Start a server, which may not get as far as to answer."""
     port = port or free_port()
     with tempfile.TemporaryDirectory(prefix="reversal-state-") as fresh, tempfile.TemporaryFile() as log:
         folder = state or Path(fresh)
@@ -127,7 +135,6 @@ def serving(*arguments: str, state: Path | None = None, port: int | None = None,
         )
         server = Server(f"http://127.0.0.1:{port}", process, log)
         try:
-            wait_until_alive(server)
             yield server
         finally:
             if process.poll() is None:

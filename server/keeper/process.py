@@ -8,6 +8,7 @@ import os
 import signal
 import socket
 import sys
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import uvloop
@@ -65,8 +66,17 @@ class _Stop:
             self._later.cancel()
 
 
+class _Threads(ThreadPoolExecutor):
+    """The loop's. At its end it would wait for all of them, and one that waits for a disk may never end."""
+
+    def shutdown(self, wait: bool = False, *, cancel_futures: bool = False) -> None:  # noqa: ARG002, FBT001, FBT002
+        """Leave them behind."""
+        super().shutdown(wait=False, cancel_futures=cancel_futures)
+
+
 async def _run(settings: Settings, listening: socket.socket, path: Path, manager: int) -> int:
     loop = asyncio.get_running_loop()
+    loop.set_default_executor(_Threads())
     ended = loop.run_in_executor(None, os.waitpid, manager, 0)
     try:
         app = make_keeper_app(settings)
@@ -76,8 +86,7 @@ async def _run(settings: Settings, listening: socket.socket, path: Path, manager
         loop.add_signal_handler(signal.SIGHUP, os.kill, manager, signal.SIGHUP)
         signal.pthread_sigmask(signal.SIG_UNBLOCK, (*STOPPING, signal.SIGHUP))
         runner = web.AppRunner(app, access_log=None, handle_signals=False)
-        await runner.setup()
-        await web.SockSite(runner, listening).start()
+        await _start(runner, listening, ended)
     except Exception as error:
         if not isinstance(error, _OPERATORS):
             log.exception("the keeper cannot start")
@@ -100,6 +109,19 @@ async def _run(settings: Settings, listening: socket.socket, path: Path, manager
         return 0
     log.error("the workers' manager ended with %d", code)
     return 1
+
+
+async def _start(runner: web.AppRunner, listening: socket.socket, ended: asyncio.Future[tuple[int, int]]) -> None:
+    """Serve, unless the workers' manager ends before: a start that hangs would not hear of a stop."""
+    setup = asyncio.create_task(runner.setup())
+    await asyncio.wait((setup, ended), return_when=asyncio.FIRST_COMPLETED)
+    if setup.done():
+        await setup
+        await web.SockSite(runner, listening).start()
+        return
+    log.error("the keeper had not started yet")
+    setup.cancel()
+    await asyncio.wait((setup,))
 
 
 async def _stay_reachable(runner: web.AppRunner, path: Path) -> None:

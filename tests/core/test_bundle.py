@@ -74,6 +74,31 @@ def test_a_pipe_is_refused_and_not_waited_for(tmp_path: Path) -> None:
         bundle.read(folder)
 
 
+def test_a_pipe_that_takes_a_files_place_while_it_is_looked_at_is_not_waited_for_either(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    file = bundles.write(tmp_path) / manifest.FILE_NAME
+    resolve = Path.resolve
+
+    def replaced(path: Path) -> Path:
+        if path == file and not path.is_fifo():
+            path.unlink()
+            os.mkfifo(path)
+        return resolve(path)
+
+    monkeypatch.setattr(Path, "resolve", replaced)
+    with pytest.raises(BundleRefused, match=r"manifest\.json: not a regular file"):
+        bundle.read(file.parent)
+
+
+def test_a_folder_in_a_files_place_is_refused(tmp_path: Path) -> None:
+    file = next(bundles.write(tmp_path).glob("stage1-network-*"))
+    file.unlink()
+    file.mkdir()
+    with pytest.raises(BundleRefused, match=rf"{file.name}: not a regular file"):
+        bundle.read(file.parent)
+
+
 def test_a_bundle_published_while_it_is_read_is_read_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     folder = bundles.write(tmp_path)
     decode = manifest.decode

@@ -1,10 +1,11 @@
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 import pytest
 
-from core import manifest
+from core import manifest, regular_file
 from core.detector import Detector
 from core.errors import BundleRefused, Conflict, ModelUnavailable, UnknownVersion
 from core.experiments import Experiment
@@ -71,6 +72,14 @@ def test_a_broken_index_is_a_problem_and_versions_come_by_name(tmp_path: Path, c
     assert INDEX_NAME in problem
 
 
+def test_an_index_that_is_a_pipe_is_not_waited_for(tmp_path: Path) -> None:
+    bundles.write(tmp_path, "v1")
+    os.mkfifo(tmp_path / INDEX_NAME)
+    versions, problems = Repository(tmp_path).listing()
+    assert versions == ("v1",)
+    assert problems == (f"{INDEX_NAME} cannot be used, versions are taken by name: not a regular file",)
+
+
 def test_a_folder_that_is_not_there_has_no_versions(tmp_path: Path) -> None:
     versions, (problem,) = Repository(tmp_path / "gone").listing()
     assert versions == ()
@@ -80,14 +89,15 @@ def test_a_folder_that_is_not_there_has_no_versions(tmp_path: Path) -> None:
 def test_a_folder_that_cannot_be_entered_hides_no_other(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     for version in ("v1", "v2"):
         bundles.write(tmp_path, version)
-    exists = Path.exists
+    exists, read = Path.exists, regular_file.read
 
-    def guarded(path: Path) -> bool:  # permissions do not stop root, who may be running this
+    def check(path: Path) -> Path:  # permissions do not stop root, who may be running this
         if "v2" in path.parts:
             raise PermissionError(13, "Permission denied")
-        return exists(path)
+        return path
 
-    monkeypatch.setattr(Path, "exists", guarded)
+    monkeypatch.setattr(Path, "exists", lambda path: exists(check(path)))
+    monkeypatch.setattr(regular_file, "read", lambda path, most: read(check(path), most))
     registry = Operated(Repository(tmp_path))
     registry.load_all()
     assert registry.serving.active == "v1"

@@ -70,6 +70,23 @@ def test_a_models_folder_that_is_gone_stops_nothing_but_loading(own_models: Path
         assert post(f"{server.url}/reversal/models/v1/load")[0] == 200
 
 
+def test_a_pipe_in_a_files_place_keeps_nobody_waiting(own_models: Path) -> None:
+    index, manifest = own_models / "index.json", own_models / "v2" / "manifest.json"
+    for file in (index, manifest):
+        file.unlink()
+        os.mkfifo(file)
+    with serving("--models", str(own_models)) as server:
+        assert predict(server)[1]["model_version"] == "v1"
+        for file in (index, manifest):
+            assert f"{file.name}" in server.log
+        assert get(f"{server.url}/reversal/models")[0] == 200
+        status, answer = post(f"{server.url}/reversal/models/v2/load")
+        assert (status, answer["error"]) == (503, "bundle v2: manifest.json: not a regular file")
+        assert post(f"{server.url}/reversal/models/v1/load")[0] == 200
+        server.stop()
+        assert server.process.returncode == 0
+
+
 def remount(folder: Path, how: str) -> bool:
     """Whether the kernel does it: it refuses while a file is open for writing."""
     return (

@@ -6,7 +6,7 @@ import os
 import signal
 from pathlib import Path
 
-from tests.processes import alive, post, serving
+from tests.processes import alive, post, serving, starting
 from tests.system.load import Load, question, start_experiment
 from tests.system.test_kill import assert_stored
 from tests.system.waiting import wait_until
@@ -46,6 +46,20 @@ def test_sighup_replaces_all_workers_and_refuses_no_request(models: Path, tmp_pa
         log = server.stop()
     assert "Traceback" not in log
     assert_stored(f"sqlite:///{tmp_path}/state.db", "hup", load.answered_ids)
+
+
+def test_a_start_that_hangs_ends_on_sigterm_all_the_same(models: Path, tmp_path: Path) -> None:
+    with serving("--models", str(models), state=tmp_path) as server:
+        server.stop()
+    (folder,) = (file.parent for file in tmp_path.glob("journals/*/state.json"))
+    os.mkfifo(folder / "state.new")  # it is written to at the start, which takes until somebody reads
+    with starting("--models", str(models), state=tmp_path, REVERSAL_WORKERS=str(WORKERS)) as server:
+        wait_until(lambda: "listening on" in server.log and len(server.workers) == WORKERS)
+        pids = server.pids
+        log = server.stop()
+        assert server.process.returncode == 0
+        assert "the keeper had not started yet" in log
+        assert not any(map(alive, pids))
 
 
 def test_a_worker_that_is_ended_is_replaced_and_the_new_one_can_be_managed(models: Path) -> None:
