@@ -94,6 +94,9 @@ class SqliteDatabase(Database):
                     raise
                 self._set_aside(str(error))
                 self._probe()
+        found = self._looked()
+        self._identity = found.st_dev, found.st_ino
+        self._whole = 0
 
     def connect(self) -> SqliteSession:
         """See Database."""
@@ -124,6 +127,43 @@ class SqliteDatabase(Database):
         """See Database."""
         self.closing.wait(seconds)
         return False
+
+    def _begun(self, begin: str) -> Session:
+        """See Database. What is written to a file that is gone or cut off is lost, and SQLite does not look.
+
+        Before a connection is made: that would begin a new file where there is none.
+        """
+        found = self._looked()
+        if self._identity != (found.st_dev, found.st_ino):
+            raise self.unusable("it was replaced: put the one that was opened back, or start again")
+        session = super()._begun(begin)
+        try:
+            self._check_whole(session, writing=begin == self.begin_writing)
+        except BaseException:
+            self._roll_back(session)
+            raise
+        return session
+
+    def _check_whole(self, session: Session, *, writing: bool) -> None:
+        """Raise StoreUnavailable where a file has become shorter than it can be.
+
+        Pages that SQLite's log still has may never have been in the file. Those that were once, and still are of the
+        database, stay there: only VACUUM takes them away, and what it leaves is known before the file is shortened.
+        The one who writes takes note of that, as nobody else can in the meantime.
+        """
+        size = self._looked().st_size  # before what is to be in it, which a writer may just add to
+        ((pages,),) = session.rows("SELECT page_count * page_size FROM pragma_page_count, pragma_page_size")
+        whole = min(self._whole, pages)
+        if size < whole and (now := self._looked().st_size) < whole:  # or it has grown since, in another thread
+            raise self.unusable(f"it was cut off: it has {now} bytes, and at least {whole} were there")
+        if writing:
+            self._whole = min(size, pages)
+
+    def _looked(self) -> os.stat_result:
+        try:
+            return self._path.stat()
+        except OSError as error:
+            raise self.unusable(f"out of reach: {error.strerror}") from error
 
     def _make(self) -> None:
         """Make a file that others cannot read, as the user key will be in it; SQLite gives its companions its mode.

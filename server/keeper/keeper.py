@@ -113,8 +113,14 @@ class Keeper:
         Raises SchemaTooNew, or StoreInUse.
         """
         self._order = await asyncio.to_thread(lambda: self.repository.listing().versions)
+        seen = (await asyncio.to_thread(self._remembered)).revision
         try:
             self.state = self._own(await self._in_writer(self._opened, lambda store: store.state()))
+            if self.state.revision < seen:
+                log.error(
+                    "the store is an older or another one: it has revision %d, and here revision %d was seen;"
+                    " what the journals hold is stored in it all the same", self.state.revision, seen,
+                )  # fmt: skip
             await asyncio.to_thread(self._remember)
         except StoreUnavailable as error:
             self.degraded = str(error)

@@ -10,13 +10,14 @@ import socket
 import subprocess
 import time
 import urllib.parse
-from contextlib import ExitStack
+from contextlib import ExitStack, closing
 from functools import partial
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from core.store.opening import open_store
 from tests import bundles
 from tests.market import ROOT
 from tests.processes import Server, get, post, serving
@@ -115,7 +116,7 @@ def test_a_state_that_is_read_only_at_the_start_is_told_and_predictions_go_on(mo
         assert post(f"{server.url}/reversal/experiments/before/stop")[0] == 200
 
 
-def test_a_state_that_is_truncated_under_a_running_server_stops_no_prediction_and_no_start(
+def test_a_state_that_is_truncated_under_a_running_server_is_told_and_set_aside_at_the_next_start(
     models: Path, tmp_path: Path
 ) -> None:
     with serving("--models", str(models), state=tmp_path) as server:
@@ -125,20 +126,81 @@ def test_a_state_that_is_truncated_under_a_running_server_stops_no_prediction_an
             load.wait_for(50)
             for name in ("state.db", "state.db-wal"):
                 os.truncate(tmp_path / name, 100)
-            load.wait_for(50)
-            # SQLite may go on with what it has in memory, or notice: either is said.
-            status, _ = post(f"{server.url}/reversal/experiments/lost/stop")
-            assert status in {200, 503}
+            assert_degraded(server, "lost", "it was cut off")
+            told = time.monotonic()
             load.wait_for(50)
         assert not load.refused
         assert not load.lost
         server.stop()
+    waited = {answer.prediction_id for answer in load.since(told)}
+    assert waited
     with serving("--models", str(models), state=tmp_path) as server:
         assert predict(server)[0] == 200
+        (aside,) = tmp_path.glob("state.db.unreadable-*Z")
+        assert f"it is set aside as {aside}" in server.log
+        assert "the store is an older or another one: it has revision 0" in server.log
         create(server.url, "anew")
-        set_aside = list(tmp_path.glob("state.db.unreadable-*"))
-        tell(f"set aside: {set_aside}")
-        assert bool(set_aside) is ("unreadable" in server.log)
+        assert get(f"{server.url}/reversal/experiments/lost/metrics")[0] == 404
+        server.stop()
+    with closing(open_store(f"sqlite:///{tmp_path}/state.db")) as store:
+        assert waited <= {row["prediction_id"] for row in store.export("lost")}
+
+
+def test_a_state_that_is_moved_away_under_a_running_server_is_told_and_used_again_when_it_is_back(
+    models: Path, tmp_path: Path
+) -> None:
+    with serving("--models", str(models), state=tmp_path) as server:
+        start_experiment(server.url, "moved")
+        load = Load(server.url, clients=2, pause=0.01)
+        with load.running():
+            load.wait_for(50)
+            files = list(tmp_path.glob("state.db*"))
+            for file in files:
+                file.rename(tmp_path / f"away-{file.name}")
+            assert_degraded(server, "moved", "out of reach: No such file or directory")
+            load.wait_for(50)
+            for file in files:
+                (tmp_path / f"away-{file.name}").rename(file)
+            wait_until(lambda: "the store takes writes again" in server.log)
+            assert post(f"{server.url}/reversal/experiments/moved/stop")[0] == 200
+        assert not load.refused
+        log = server.stop()
+    assert "Traceback" not in log
+    assert_stored(f"sqlite:///{tmp_path}/state.db", "moved", load.answered_ids)
+
+
+@pytest.mark.skipif(not Path("/proc/self/fd").exists(), reason="what is open is found in /proc")
+def test_a_state_that_is_deleted_under_a_running_server_is_told_and_can_be_had_from_it(
+    models: Path, tmp_path: Path
+) -> None:
+    with serving("--models", str(models), state=tmp_path) as server:
+        start_experiment(server.url, "deleted")
+        load = Load(server.url, clients=2, pause=0.01)
+        with load.running():
+            load.wait_for(50)
+            for file in tmp_path.glob("state.db*"):
+                file.unlink()
+            assert_degraded(server, "deleted", "out of reach: No such file or directory")
+            load.wait_for(50)
+        assert not load.refused
+        for descriptor in Path(f"/proc/{server.process.pid}/fd").iterdir():
+            for name in ("state.db", "state.db-wal"):
+                if str(descriptor.readlink()) == f"{tmp_path / name} (deleted)":
+                    shutil.copy(descriptor, tmp_path / name)
+        server.stop()
+        assert server.process.returncode == 0
+    with serving("--models", str(models), state=tmp_path) as server:
+        assert post(f"{server.url}/reversal/experiments/deleted/stop")[0] == 200
+        assert " ERROR " not in server.stop()
+    assert_stored(f"sqlite:///{tmp_path}/state.db", "deleted", load.answered_ids)
+
+
+def assert_degraded(server: Server, experiment: str, reason: str) -> None:
+    """Told, within the seconds in which it is noticed, in each of its places."""
+    wait_until(lambda: metric(server, "reversal_store_degraded") == 1, 10)
+    status, answer = post(f"{server.url}/reversal/experiments/{experiment}/stop")
+    assert (status, answer["code"]) == (503, "STORE_UNAVAILABLE")
+    assert f"state.db: {reason}" in server.log
 
 
 def test_without_descriptors_nobody_is_accepted_until_there_are_some_again(models: Path) -> None:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import os
 import secrets
+import shutil
 import signal
 import sqlite3
 import threading
@@ -115,6 +117,58 @@ class TestFullDisk:
         limit[0] = "PRAGMA max_page_count = 1000000"
         store.drain("journal", 9, batch)
         assert store.tally("exp")["A"].predictions == 5100
+
+
+class TestFileThatIsTakenAway:
+    @pytest.fixture
+    def path(self, tmp_path: Path) -> Path:
+        return tmp_path / "state.db"
+
+    @pytest.fixture
+    def store(self, path: Path) -> Iterator[Store]:
+        """Its file holds most of it, its log the rest."""
+        with closing(open_store(f"sqlite:///{path}")) as store:
+            for number in range(20):
+                drain(store, [exposure(number * 500 + n) for n in range(500)])
+            yield store
+
+    def test_one_that_is_moved_away_is_told_of_and_used_again_when_it_is_back(self, store: Store, path: Path) -> None:
+        moved = path.rename(path.with_suffix(".moved"))
+        for call in (store.state, *writes(store)):
+            with pytest.raises(StoreUnavailable, match=r"state file .*state\.db: out of reach: No such file"):
+                call()
+        assert not path.exists()
+        shutil.copy(moved, path)
+        for call in (store.state, *writes(store)):
+            with pytest.raises(StoreUnavailable, match=r"state file .*state\.db: it was replaced"):
+                call()
+        moved.replace(path)
+        drain(store, [exposure(10_000)])
+        assert len(list(store.export("exp"))) == 10_001
+
+    def test_one_that_is_cut_off_is_told_of(self, store: Store, path: Path) -> None:
+        os.truncate(path, path.stat().st_size // 2)
+        for call in (store.state, *writes(store)):
+            with pytest.raises(StoreUnavailable, match=r"state file .*state\.db: it was cut off: it has \d+ bytes"):
+                call()
+
+    def test_what_others_may_do_to_it_is_no_harm(self, store: Store, path: Path, tmp_path: Path) -> None:
+        before = path.stat().st_size
+        with closing(sqlite3.connect(path, isolation_level=None)) as other:
+            for command in (
+                f"VACUUM INTO '{tmp_path}/backup.db'",
+                "PRAGMA wal_checkpoint(TRUNCATE)",
+                "DELETE FROM exposures",
+                "VACUUM",
+                "PRAGMA wal_checkpoint(PASSIVE)",
+                "PRAGMA wal_checkpoint(TRUNCATE)",
+            ):
+                other.execute(command)
+                drain(store, [exposure(10_000 + n) for n in range(100)])
+                store.state()
+            other.execute("VACUUM")
+        assert path.stat().st_size < before
+        drain(store, [exposure(20_000)])
 
 
 def test_a_mistake_of_ours_stays_loud(store: Store) -> None:
