@@ -19,6 +19,7 @@ import uvloop
 from aiohttp import web
 from aiohttp.worker import GunicornWebWorker
 from gunicorn.app.base import BaseApplication
+from gunicorn.arbiter import Arbiter
 from gunicorn.glogging import Logger
 from prometheus_client import multiprocess
 
@@ -51,6 +52,7 @@ _READ_BYTES = 64 * 1024
 _MARGIN_SECONDS = 2
 
 _PR_SET_PDEATHSIG = 1
+_STOPPING = (signal.SIGTERM, signal.SIGQUIT)
 
 log = logging.getLogger(__name__)
 
@@ -119,7 +121,7 @@ class _Application(BaseApplication):  # type: ignore[misc]
             "graceful_timeout": int(SHUTDOWN_SECONDS) + _MARGIN_SECONDS,
             "when_ready": lambda _: signal.signal(signal.SIGINT, signal.SIG_IGN),
             "pre_fork": lambda _, __: self._credentials.refresh(),
-            "post_fork": lambda arbiter, _: _end_with(arbiter.pid),
+            "post_fork": _forked,
             "child_exit": lambda _, worker: self._forget(worker),
             # By default the temporary folder: a worker could not be replaced where that is full or gone.
             "worker_tmp_dir": str(self._keeper.parent.parent),
@@ -134,6 +136,7 @@ class _Application(BaseApplication):  # type: ignore[misc]
 
     async def runner(self, sockets: Sequence[socket.socket], worker: int, hurry: asyncio.Event) -> web.AppRunner:
         """What serves in a worker; `worker`: its number."""
+        signal.pthread_sigmask(signal.SIG_UNBLOCK, _STOPPING)
         app = make_app(self._settings, self._credentials, self._keeper)
         return Runner(app, sockets, self._connections, worker, hurry)
 
@@ -203,6 +206,12 @@ class Runner(ExpressRunner):
             if not in_hand and waited > LINGER_SECONDS:
                 return
             await asyncio.sleep(_LOOK_SECONDS)
+
+
+def _forked(arbiter: Arbiter, _: WebWorker) -> None:
+    # Until its loop runs: uvloop forgets what comes before, and the worker would wait for a keeper that has gone.
+    signal.pthread_sigmask(signal.SIG_BLOCK, _STOPPING)
+    _end_with(arbiter.pid)
 
 
 def _end_with(parent: int) -> None:
