@@ -7,11 +7,16 @@ come, and keeps it for as long as its clients do.
 from __future__ import annotations
 
 import asyncio
+import fcntl
 import logging
 import mmap
+import os
 import socket
 import ssl
-from contextlib import suppress
+import tempfile
+import weakref
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager, suppress
 from typing import Any
 
 from aiohttp import web
@@ -33,6 +38,8 @@ _EXHAUSTED_SECONDS = 1.0
 _HANDSHAKE_SECONDS = 10.0
 # For those under way when a worker ends.
 _OPENING_SECONDS = 0.5
+# A worker leaves in less than a millisecond. Who is stopped in the middle of it shall not keep the others for ever.
+_LEAVING_SECONDS = 1.0
 
 
 class Connections:
@@ -41,6 +48,9 @@ class Connections:
     def __init__(self) -> None:
         """To be made before the fork."""
         self._counts = memoryview(mmap.mmap(-1, 4 * _SLOTS)).cast("i")
+        with tempfile.TemporaryFile() as file:
+            self._leaving = os.dup(file.fileno())
+        weakref.finalize(self, os.close, self._leaving)
 
     def tell(self, worker: int, count: int) -> None:
         """`worker`: any number that those running at the same time do not share."""
@@ -53,6 +63,27 @@ class Connections:
     def anybody(self) -> bool:
         """Whether there is a worker that accepts."""
         return any(self._counts)
+
+    @asynccontextmanager
+    async def one_at_a_time(self) -> AsyncIterator[None]:
+        """While this process is in here no other one is, unless that has not moved for a second.
+
+        The lock is the process's own, and ends with it. What is done within must not await.
+        """
+        loop = asyncio.get_running_loop()
+        until = loop.time() + _LEAVING_SECONDS
+        while not self._locked() and loop.time() < until:  # noqa: ASYNC110 - another process has it
+            await asyncio.sleep(_LOOK_SECONDS)
+        try:
+            yield
+        finally:
+            fcntl.lockf(self._leaving, fcntl.LOCK_UN)
+
+    def _locked(self) -> bool:
+        with suppress(OSError):
+            fcntl.lockf(self._leaving, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            return True
+        return False
 
     def is_least(self, worker: int) -> bool:
         """Whether nobody has fewer, by more than a few of many."""
@@ -111,11 +142,13 @@ class Site(web.BaseSite):
             self._again.cancel()
         self._stopped = True
         self._connections.forget(self._worker)
-        if not self._connections.anybody():
-            with suppress(OSError):  # all have been taken, or no more can be
-                while True:
-                    self._take()
-        self._listening.close()
+        # Else one that has seen another could be held up before it closes, and would be the last one to close.
+        async with self._connections.one_at_a_time():
+            if not self._connections.anybody():
+                with suppress(OSError):  # all have been taken, or no more can be
+                    while True:
+                        self._take()
+            self._listening.close()
         if self._opening:  # aiohttp does not know of them yet
             _, late = await asyncio.wait(self._opening, timeout=_OPENING_SECONDS)
             for opening in late:  # who connects and says nothing must not keep those waiting who have asked

@@ -8,10 +8,13 @@ import signal
 import socket
 import time
 import urllib.parse
+from contextlib import ExitStack
+from functools import partial
 from pathlib import Path
 
 import pytest
 
+from tests.market import ROOT
 from tests.processes import Server, alive, get, post, serving
 from tests.system.load import Answer, Load, question, start_experiment, tell
 from tests.system.test_kill import assert_stored
@@ -40,6 +43,43 @@ def test_no_request_is_lost_that_was_sent_before_the_port_closed(models: Path, t
     assert " ERROR " not in log
     tell(f"{len(load.answers)} requests, {len(load.lost)} came when the port was closed")
     assert_stored(f"sqlite:///{tmp_path}/state.db", "drain", load.answered_ids)
+
+
+# A name that is two addresses, and workers that are held up where they have seen that others are there.
+HELD_UP = """
+import socket, sys, time
+from server.accepting import Connections
+_getaddrinfo, _anybody = socket.getaddrinfo, Connections.anybody
+def getaddrinfo(host, *rest, **options):
+    hosts = ("127.0.0.1", "127.0.0.2") if host == "both.test" else (host,)
+    return [found for each in hosts for found in _getaddrinfo(each, *rest, **options)]
+def anybody(self):
+    others = _anybody(self)
+    if others:
+        print("a worker is held up", file=sys.stderr, flush=True)
+        time.sleep(0.5)
+    return others
+socket.getaddrinfo, Connections.anybody = getaddrinfo, anybody
+"""
+
+
+def test_what_comes_while_a_worker_is_held_up_in_leaving_is_answered(models: Path, tmp_path: Path) -> None:
+    (tmp_path / "sitecustomize.py").write_text(HELD_UP)
+    held_up = partial(serving, PYTHONPATH=f"{tmp_path}:{ROOT}", REVERSAL_HOST="both.test")
+    with ExitStack() as clients, held_up("--models", str(models), REVERSAL_WORKERS=str(WORKERS)) as server:
+        wait_until(lambda: server.log.count("version v1 is active, loaded") == WORKERS)
+        time.sleep(0.2)  # until all accept
+        server.process.send_signal(signal.SIGTERM)
+        wait_until(lambda: "a worker is held up" in server.log)
+        asked = []
+        for address in ("127.0.0.1", "127.0.0.2") * 4:
+            client = http.client.HTTPConnection(address, urllib.parse.urlsplit(server.url).port)
+            clients.callback(client.close)
+            client.request("POST", "/reversal/predict", json.dumps(question(0, 1)))
+            asked.append(client)
+            time.sleep(0.01)
+        assert all(json.loads(client.getresponse().read())["success"] for client in asked)
+        assert server.process.wait(20) == 0
 
 
 def test_it_says_that_it_stops_and_answers_until_the_grace_period_is_over(models: Path) -> None:
