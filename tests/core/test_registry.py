@@ -310,7 +310,7 @@ def test_what_is_prepared_is_seen_by_nobody_before_it_is_applied(registry: Opera
 
 def test_an_experiment_needs_both_its_versions_and_holds_them(registry: Operated) -> None:
     registry.unload("v1")
-    with pytest.raises(BundleRefused, match="unknown version .v9."):
+    with pytest.raises(BundleRefused, match=r"unknown version .v9."):
         registry.change("activate", "e", registry.state.running(experiment("v1", "v9")))
     assert running(registry) is None
     registry.change("activate", "e", registry.state.running(experiment("v1", "v2")))
