@@ -9,6 +9,7 @@ import signal
 import socket
 import sys
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from pathlib import Path
 
 import uvloop
@@ -38,10 +39,24 @@ def run(settings: Settings, listening: socket.socket, path: Path, manager: int) 
         return runner.run(_run(settings, listening, path, manager))
 
 
+class _Manager:
+    """The workers' manager. When it has `ended` its number may be somebody else's, and a signal goes to nobody."""
+
+    def __init__(self, pid: int) -> None:
+        self.ended = asyncio.get_running_loop().run_in_executor(None, os.waitpid, pid, 0)
+        self._pid = pid
+
+    def send(self, number: signal.Signals) -> None:
+        """Send it a signal."""
+        if not self.ended.done():
+            with suppress(ProcessLookupError):  # at this very moment
+                os.kill(self._pid, number)
+
+
 class _Stop:
     """What a signal to stop does: the workers' manager hears of it after the grace period, or at once of a second."""
 
-    def __init__(self, manager: int, grace_seconds: float, members: Members) -> None:
+    def __init__(self, manager: _Manager, grace_seconds: float, members: Members) -> None:
         self.told = False
         self._manager = manager
         self._grace_seconds = grace_seconds
@@ -49,16 +64,18 @@ class _Stop:
         self._later: asyncio.TimerHandle | None = None
 
     def __call__(self) -> None:
+        if self._manager.ended.done():  # nobody waits for an answer, and the journals are drained as fast as it goes
+            return
         loop = asyncio.get_running_loop()
         if not self.told:
             self.told = True
             self._members.announce()
-            self._later = loop.call_later(self._grace_seconds, os.kill, self._manager, signal.SIGTERM)
+            self._later = loop.call_later(self._grace_seconds, self._manager.send, signal.SIGTERM)
             return
         log.warning("told to stop once more: whoever is not answered yet will not be")
         self.cancel()
-        os.kill(self._manager, signal.SIGTERM)  # without which gunicorn takes the other for a mistake
-        os.kill(self._manager, signal.SIGQUIT)
+        self._manager.send(signal.SIGTERM)  # without which gunicorn takes the other for a mistake
+        self._manager.send(signal.SIGQUIT)
 
     def cancel(self) -> None:
         """The manager has ended, or hears of it already."""
@@ -74,30 +91,30 @@ class _Threads(ThreadPoolExecutor):
         super().shutdown(wait=False, cancel_futures=cancel_futures)
 
 
-async def _run(settings: Settings, listening: socket.socket, path: Path, manager: int) -> int:
+async def _run(settings: Settings, listening: socket.socket, path: Path, manager_pid: int) -> int:
     loop = asyncio.get_running_loop()
     loop.set_default_executor(_Threads())
-    ended = loop.run_in_executor(None, os.waitpid, manager, 0)
+    manager = _Manager(manager_pid)
     try:
         app = make_keeper_app(settings)
         stop = _Stop(manager, settings.grace_seconds, app[KEEPER].members)
         for number in STOPPING:
             loop.add_signal_handler(number, stop)
-        loop.add_signal_handler(signal.SIGHUP, os.kill, manager, signal.SIGHUP)
+        loop.add_signal_handler(signal.SIGHUP, manager.send, signal.SIGHUP)
         signal.pthread_sigmask(signal.SIG_UNBLOCK, (*STOPPING, signal.SIGHUP))
         runner = web.AppRunner(app, access_log=None, handle_signals=False)
-        await _start(runner, listening, ended)
+        await _start(runner, listening, manager.ended)
     except Exception as error:
         if not isinstance(error, _OPERATORS):
             log.exception("the keeper cannot start")
-        os.kill(manager, signal.SIGKILL)
-        await ended
+        manager.send(signal.SIGKILL)
+        await manager.ended
         where = f"the journals' folder {settings.journal_folder} cannot be used: " if isinstance(error, OSError) else ""
         sys.stderr.write(f"{where}{error}\n")
         return 1
     reachable = asyncio.create_task(_stay_reachable(runner, path))
     try:
-        _, status = await ended
+        _, status = await manager.ended
     finally:
         stop.cancel()
         reachable.cancel()

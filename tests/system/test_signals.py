@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import os
 import signal
+import time
 from pathlib import Path
 
-from tests.processes import alive, post, serving, starting
+from tests.processes import alive, children, post, serving, starting
 from tests.system.load import Load, question, start_experiment
 from tests.system.test_kill import assert_stored
+from tests.system.test_trouble import locked
 from tests.system.waiting import wait_until
 
 WORKERS = 2
@@ -72,3 +74,20 @@ def test_a_worker_that_is_ended_is_replaced_and_the_new_one_can_be_managed(model
             status, answer = post(f"{server.url}/reversal/predict", question(0, number))
             assert status == 200
             assert answer["data"]["experiment"]["experiment_id"] == "after"
+
+
+def test_signals_after_the_workers_have_ended_do_nothing(models: Path, tmp_path: Path) -> None:
+    with serving("--models", str(models), state=tmp_path) as server:
+        start_experiment(server.url, "late")
+        with locked(tmp_path / "state.db"):
+            status, answer = post(f"{server.url}/reversal/predict", question(0, 1))
+            assert status == 200
+            server.process.send_signal(signal.SIGTERM)
+            wait_until(lambda: not children(server.process.pid))
+            for number in (signal.SIGTERM, signal.SIGHUP, signal.SIGINT):
+                server.process.send_signal(number)
+                time.sleep(0.05)  # else they may come in another order
+            assert server.process.poll() is None  # it drains, as soon as it can
+        assert server.process.wait(20) == 0
+        assert "Traceback" not in server.log
+    assert_stored(f"sqlite:///{tmp_path}/state.db", "late", {answer["data"]["prediction_id"]})
