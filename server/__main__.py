@@ -87,7 +87,8 @@ def _serve(settings: Settings, credentials: Credentials, folder: Path, sockets: 
     manager = os.fork()
     if manager == 0:
         keeper_socket.close()
-        signal.pthread_sigmask(signal.SIG_UNBLOCK, _SIGNALS)
+        # Not SIGINT: a terminal's Ctrl-C comes to every process, and the keeper tells what it means.
+        signal.pthread_sigmask(signal.SIG_UNBLOCK, (signal.SIGTERM, signal.SIGHUP))
         manager_pid = os.getpid()
         code = workers.run(settings, credentials, path, [listening.detach() for listening in sockets], parent)
         if os.getpid() == manager_pid and os.getppid() != parent:  # the keeper was killed, and removes nothing

@@ -230,7 +230,6 @@ def run(settings: Settings, credentials: Credentials, keeper: Path, sockets: Seq
     Returns the exit code; in the children too, each with its own.
     """
     _end_with(parent)
-    signal.signal(signal.SIGINT, signal.SIG_DFL)
     signal.signal(signal.SIGHUP, signal.SIG_IGN)  # until gunicorn handles it, there is nothing to replace
     try:
         _Application(settings, credentials, keeper, sockets).run()

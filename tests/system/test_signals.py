@@ -4,10 +4,16 @@ from __future__ import annotations
 
 import os
 import signal
+import subprocess
+import sys
 import time
 from pathlib import Path
 
-from tests.processes import alive, children, post, serving, starting
+import pytest
+
+from tests.conftest import state_arguments
+from tests.market import ROOT
+from tests.processes import alive, children, free_port, post, serving, starting
 from tests.system.load import Load, question, start_experiment
 from tests.system.test_kill import assert_stored
 from tests.system.test_trouble import locked
@@ -91,3 +97,41 @@ def test_signals_after_the_workers_have_ended_do_nothing(models: Path, tmp_path:
         assert server.process.wait(20) == 0
         assert "Traceback" not in server.log
     assert_stored(f"sqlite:///{tmp_path}/state.db", "late", {answer["data"]["prediction_id"]})
+
+
+# The workers' manager is slow at two moments of its start.
+SLOW_STARTS = {
+    "forked": "import os, time; os.register_at_fork(after_in_child=lambda: time.sleep(0.5))",
+    "starting": """
+import time
+from gunicorn.arbiter import Arbiter
+_start = Arbiter.start
+def start(self):
+    time.sleep(0.5)
+    _start(self)
+Arbiter.start = start
+""",
+}
+
+
+@pytest.mark.parametrize("moment", SLOW_STARTS)
+def test_ctrl_c_in_the_middle_of_the_start_is_a_stop(models: Path, tmp_path: Path, moment: str) -> None:
+    (tmp_path / "sitecustomize.py").write_text(SLOW_STARTS[moment])
+    command = [sys.executable, "-m", "server", "--models", str(models), "--port", str(free_port()), "--workers", "1"]
+    environ = os.environ | {"PYTHONPATH": str(tmp_path)}
+    # A session of its own, as a terminal sends it to all of a group.
+    with subprocess.Popen(
+        [*command, *state_arguments(tmp_path)], cwd=ROOT, env=environ, stderr=subprocess.PIPE, text=True,
+        start_new_session=True,
+    ) as process:  # fmt: skip
+        try:
+            wait_until(lambda: bool(children(process.pid)))
+            time.sleep(0.2)
+            os.killpg(process.pid, signal.SIGINT)
+            _, log = process.communicate(timeout=30)
+        finally:
+            process.kill()
+    assert process.returncode == 0
+    assert "Traceback" not in log
+    assert " ERROR " not in log
+    assert log.endswith("stopped\n")
