@@ -7,16 +7,12 @@ come, and keeps it for as long as its clients do.
 from __future__ import annotations
 
 import asyncio
-import fcntl
+import errno
 import logging
 import mmap
-import os
 import socket
 import ssl
-import tempfile
-import weakref
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager, suppress
+from contextlib import suppress
 from typing import Any
 
 from aiohttp import web
@@ -38,8 +34,6 @@ _EXHAUSTED_SECONDS = 1.0
 _HANDSHAKE_SECONDS = 10.0
 # For those under way when a worker ends.
 _OPENING_SECONDS = 0.5
-# A worker leaves in less than a millisecond. Who is stopped in the middle of it shall not keep the others for ever.
-_LEAVING_SECONDS = 1.0
 
 
 class Connections:
@@ -48,9 +42,7 @@ class Connections:
     def __init__(self) -> None:
         """To be made before the fork."""
         self._counts = memoryview(mmap.mmap(-1, 4 * _SLOTS)).cast("i")
-        with tempfile.TemporaryFile() as file:
-            self._leaving = os.dup(file.fileno())
-        weakref.finalize(self, os.close, self._leaving)
+        self._ended = mmap.mmap(-1, 1)
 
     def tell(self, worker: int, count: int) -> None:
         """`worker`: any number that those running at the same time do not share."""
@@ -64,26 +56,14 @@ class Connections:
         """Whether there is a worker that accepts."""
         return any(self._counts)
 
-    @asynccontextmanager
-    async def one_at_a_time(self) -> AsyncIterator[None]:
-        """While this process is in here no other one is, unless that has not moved for a second.
+    def end(self) -> None:
+        """No other worker will come: the last one that accepts closes the port."""
+        self._ended[0] = 1
 
-        The lock is the process's own, and ends with it. What is done within must not await.
-        """
-        loop = asyncio.get_running_loop()
-        until = loop.time() + _LEAVING_SECONDS
-        while not self._locked() and loop.time() < until:  # noqa: ASYNC110 - another process has it
-            await asyncio.sleep(_LOOK_SECONDS)
-        try:
-            yield
-        finally:
-            fcntl.lockf(self._leaving, fcntl.LOCK_UN)
-
-    def _locked(self) -> bool:
-        with suppress(OSError):
-            fcntl.lockf(self._leaving, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            return True
-        return False
+    @property
+    def ended(self) -> bool:
+        """Whether no other worker will come."""
+        return bool(self._ended[0])
 
     def is_least(self, worker: int) -> bool:
         """Whether nobody has fewer, by more than a few of many."""
@@ -142,13 +122,15 @@ class Site(web.BaseSite):
             self._again.cancel()
         self._stopped = True
         self._connections.forget(self._worker)
-        # Else one that has seen another could be held up before it closes, and would be the last one to close.
-        async with self._connections.one_at_a_time():
-            if not self._connections.anybody():
-                with suppress(OSError):  # all have been taken, or no more can be
-                    while True:
-                        self._take()
-            self._listening.close()
+        if not self._connections.anybody():
+            with suppress(OSError):  # all have been taken, or no more can be
+                while True:
+                    self._take()
+            if self._connections.ended:
+                # For all: one that closes late, or has not begun to accept, would reset what had come until then.
+                with suppress(OSError):  # another one has
+                    self._listening.shutdown(socket.SHUT_RD)
+        self._listening.close()
         if self._opening:  # aiohttp does not know of them yet
             _, late = await asyncio.wait(self._opening, timeout=_OPENING_SECONDS)
             for opening in late:  # who connects and says nothing must not keep those waiting who have asked
@@ -171,6 +153,9 @@ class Site(web.BaseSite):
             except (BlockingIOError, InterruptedError, ConnectionAbortedError):  # another worker was quicker
                 return
             except OSError as error:
+                if error.errno == errno.EINVAL:  # the last worker has closed the port before this one began
+                    self._loop.remove_reader(self._listening)
+                    return
                 log.error("no connection can be accepted: %s", error)
                 self._pause(_EXHAUSTED_SECONDS, _LOOKS)
                 return

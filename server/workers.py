@@ -101,13 +101,22 @@ class _Log(Logger):  # type: ignore[misc]
         self.error_log.setLevel(max(logging.getLogger().level, logging.WARNING))
 
 
+class _Arbiter(Arbiter):  # type: ignore[misc]
+    """Gunicorn's, which lets the workers know that it stops and replaces none of them."""
+
+    def stop(self, graceful: bool = True) -> None:  # noqa: FBT001, FBT002 - as the base class has it
+        """Stop all workers."""
+        self.app.connections.end()
+        super().stop(graceful)
+
+
 class _Application(BaseApplication):  # type: ignore[misc]
     def __init__(self, settings: Settings, credentials: Credentials, keeper: Path, sockets: Sequence[int]) -> None:
         self._settings = settings
         self._credentials = credentials
         self._keeper = keeper
         self._sockets = sockets
-        self._connections = Connections()
+        self.connections = Connections()
         self._ended: set[int] = set()  # whose numbers are in files of their own
         super().__init__()
 
@@ -131,6 +140,10 @@ class _Application(BaseApplication):  # type: ignore[misc]
         for name, value in options.items():
             self.cfg.set(name, value)
 
+    def run(self) -> None:
+        """Start the workers, and watch them until they are told to stop."""
+        _Arbiter(self).run()
+
     def load(self) -> None:
         """Nothing: each worker makes its application after the fork, in `runner`."""
 
@@ -138,11 +151,11 @@ class _Application(BaseApplication):  # type: ignore[misc]
         """What serves in a worker; `worker`: its number."""
         signal.pthread_sigmask(signal.SIG_UNBLOCK, _STOPPING)
         app = make_app(self._settings, self._credentials, self._keeper)
-        return Runner(app, sockets, self._connections, worker, hurry)
+        return Runner(app, sockets, self.connections, worker, hurry)
 
     def _forget(self, worker: WebWorker) -> None:
         """What a worker that has ended leaves behind: its numbers, and its connections where it was killed."""
-        self._connections.forget(worker.age)
+        self.connections.forget(worker.age)
         multiprocess.mark_process_dead(worker.pid)  # type: ignore[no-untyped-call]
         self._ended.add(worker.pid)
         try:

@@ -154,6 +154,33 @@ async def test_a_site_that_stops_leaves_what_comes_to_the_others(
         assert one.count == 0
 
 
+async def test_the_last_one_to_leave_closes_the_port_for_all_where_the_server_ends(
+    listening: socket.socket, clients: AsyncExitStack
+) -> None:
+    connections = Connections()
+    async with Worker(listening, connections, 1) as one, Worker(listening, connections, 2) as other:
+        connections.end()
+        await one.site.stop()
+        await connect(listening, clients)
+        await until_there_are(1, other)
+        await other.site.stop()
+        with pytest.raises(ConnectionRefusedError):
+            await connect(listening, clients)
+        async with Worker(listening, connections, 3) as late:  # it has been starting all the time
+            assert late.count == 0
+
+
+async def test_who_is_replaced_leaves_the_port_to_who_will_come(
+    listening: socket.socket, clients: AsyncExitStack
+) -> None:
+    connections = Connections()
+    async with Worker(listening, connections, 1) as old:
+        await old.site.stop()
+    await connect(listening, clients)
+    async with Worker(listening, connections, 2) as new:
+        await until_there_are(1, new)
+
+
 async def test_without_descriptors_it_says_so_and_tries_again(
     listening: socket.socket, clients: AsyncExitStack, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:

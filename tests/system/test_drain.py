@@ -8,8 +8,7 @@ import signal
 import socket
 import time
 import urllib.parse
-from contextlib import ExitStack
-from functools import partial
+from contextlib import ExitStack, suppress
 from pathlib import Path
 
 import pytest
@@ -45,41 +44,60 @@ def test_no_request_is_lost_that_was_sent_before_the_port_closed(models: Path, t
     assert_stored(f"sqlite:///{tmp_path}/state.db", "drain", load.answered_ids)
 
 
-# A name that is two addresses, and workers that are held up where they have seen that others are there.
-HELD_UP = """
-import socket, sys, time
-from server.accepting import Connections
-_getaddrinfo, _anybody = socket.getaddrinfo, Connections.anybody
+# A name that is two addresses.
+TWO_ADDRESSES = """
+import os, socket, time
+_getaddrinfo = socket.getaddrinfo
 def getaddrinfo(host, *rest, **options):
     hosts = ("127.0.0.1", "127.0.0.2") if host == "both.test" else (host,)
     return [found for each in hosts for found in _getaddrinfo(each, *rest, **options)]
+socket.getaddrinfo = getaddrinfo
+"""
+# A worker that has seen that it is not the last one, or that is only starting.
+HELD_UP = {
+    "leaving": """
+from server.accepting import Connections
+_anybody = Connections.anybody
 def anybody(self):
     others = _anybody(self)
     if others:
-        print("a worker is held up", file=sys.stderr, flush=True)
-        time.sleep(0.5)
+        time.sleep(1)
     return others
-socket.getaddrinfo, Connections.anybody = getaddrinfo, anybody
-"""
+Connections.anybody = anybody
+""",
+    "starting": """
+from aiohttp.worker import GunicornWebWorker
+_run = GunicornWebWorker._run
+async def run(self):
+    if self.age == 2:
+        time.sleep(2)
+    await _run(self)
+GunicornWebWorker._run = run
+""",
+}
 
 
-def test_what_comes_while_a_worker_is_held_up_in_leaving_is_answered(models: Path, tmp_path: Path) -> None:
-    (tmp_path / "sitecustomize.py").write_text(HELD_UP)
-    held_up = partial(serving, PYTHONPATH=f"{tmp_path}:{ROOT}", REVERSAL_HOST="both.test")
-    with ExitStack() as clients, held_up("--models", str(models), REVERSAL_WORKERS=str(WORKERS)) as server:
-        wait_until(lambda: server.log.count("version v1 is active, loaded") == WORKERS)
-        time.sleep(0.2)  # until all accept
+@pytest.mark.parametrize(("moment", "serving_workers"), [("leaving", 2), ("starting", 1)])
+def test_who_comes_while_a_worker_is_held_up_is_answered_or_refused(
+    models: Path, tmp_path: Path, moment: str, serving_workers: int
+) -> None:
+    (tmp_path / "sitecustomize.py").write_text(TWO_ADDRESSES + HELD_UP[moment])
+    arguments = ["--models", str(models), "--host", "both.test", "--workers", str(WORKERS)]
+    with ExitStack() as clients, serving(*arguments, PYTHONPATH=f"{tmp_path}:{ROOT}") as server:
+        wait_until(lambda: server.log.count("version v1 is active, loaded") == serving_workers)
+        time.sleep(0.2)  # until they accept
         server.process.send_signal(signal.SIGTERM)
-        wait_until(lambda: "a worker is held up" in server.log)
+        time.sleep(0.3)  # until the other one has left
         asked = []
         for address in ("127.0.0.1", "127.0.0.2") * 4:
             client = http.client.HTTPConnection(address, urllib.parse.urlsplit(server.url).port)
             clients.callback(client.close)
-            client.request("POST", "/reversal/predict", json.dumps(question(0, 1)))
-            asked.append(client)
-            time.sleep(0.01)
+            with suppress(ConnectionRefusedError):
+                client.request("POST", "/reversal/predict", json.dumps(question(0, 1)))
+                asked.append(client)
         assert all(json.loads(client.getresponse().read())["success"] for client in asked)
         assert server.process.wait(20) == 0
+        assert " ERROR " not in server.log
 
 
 def test_it_says_that_it_stops_and_answers_until_the_grace_period_is_over(models: Path) -> None:
