@@ -203,16 +203,22 @@ def test_one_line_names_a_port_that_is_taken() -> None:
     assert run.stderr.count("\n") == 1
 
 
-def test_a_corrupted_default_is_named_in_the_log_and_the_next_version_serves(tmp_path: Path) -> None:
+def test_a_corrupted_default_is_named_and_the_next_version_serves_until_it_is_put_back(tmp_path: Path) -> None:
     for version in ("v1", "v2"):
         bundles.write(tmp_path, version)
     bundles.write_order(tmp_path, "v2", "v1")
     (file,) = (tmp_path / "v2").glob("stage1-network-*")
+    whole = file.read_bytes()
     bundles.flip_byte(file)
     with serving("--models", str(tmp_path)) as server:
         assert get(f"{server.url}/health")[1]["model_version"] == "v1"
-        log = server.stop()
-    assert f"version v2 is skipped: bundle v2: {file.name}: SHA-256" in log
+        shown = get(f"{server.url}/reversal/models")[1]["data"]["versions"]["v2"]
+        assert shown["error"].startswith(f"bundle v2: {file.name}: SHA-256")
+        assert f"version v2 is skipped: bundle v2: {file.name}: SHA-256" in server.log
+        file.write_bytes(whole)
+        for change in ("load", "switch"):
+            assert post(f"{server.url}/reversal/models/v2/{change}")[0] == 200
+        assert get(f"{server.url}/health")[1]["model_version"] == "v2"
 
 
 def test_a_misspelt_setting_is_warned_about() -> None:

@@ -125,10 +125,12 @@ def test_a_worker_that_does_not_confirm_makes_a_503_and_nothing_is_changed(model
         load = Load(server.url, clients=2, pause=0.02)
         with load.running():
             load.wait_for(10)
-            with stopped(server.workers[0]):
+            stalled = server.workers[0]
+            with stopped(stalled):
                 status, answer = post(f"{server.url}/reversal/experiments/refused/activate")
                 assert (status, answer["code"]) == (503, "STORE_UNAVAILABLE")
-                assert "did not confirm within 10 s: nothing is changed" in answer["error"]
+                assert answer["error"] == f"worker {stalled} did not confirm within 10 s: nothing is changed"
+                assert f"experiments/refused/activate: {answer['error']}" in server.log
                 shown = get(f"{server.url}/reversal/experiments")[1]["data"]["experiments"]
                 assert [experiment["status"] for experiment in shown] == ["draft"]
             load.wait_for(50)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import http.client
+import json
 import os
 import resource
 import shutil
@@ -10,8 +12,12 @@ import socket
 import subprocess
 import time
 import urllib.parse
-from contextlib import ExitStack, closing
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import AbstractContextManager, ExitStack, closing, contextmanager
+from datetime import datetime, timedelta
 from functools import partial
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -53,21 +59,58 @@ def test_a_bundle_that_is_corrupted_goes_on_answering_until_somebody_loads_it(ow
         wait_until(lambda: bool(server.workers))
         status, data = predict(server)
         assert (status, data["model_version"]) == (200, "v2")
+        assert get(f"{server.url}/health")[1]["model_version"] == "v2"
         assert graph.name in get(f"{server.url}/reversal/models/v1")[1]["data"]["error"]
         graph.write_bytes(whole)
         assert post(f"{server.url}/reversal/models/v1/load")[0] == 200
         assert predict(server, version="v1")[1]["model_version"] == "v1"
 
 
-def test_a_models_folder_that_is_gone_stops_nothing_but_loading(own_models: Path, tmp_path: Path) -> None:
-    with serving("--models", str(own_models)) as server:
-        own_models.rename(tmp_path / "elsewhere")
-        assert predict(server)[0] == 200
-        assert get(f"{server.url}/readyz")[0] == get(f"{server.url}/reversal/models")[0] == 200
-        assert post(f"{server.url}/reversal/models/v2/load")[0] in {404, 503}
-        assert post(f"{server.url}/reversal/models/v2/switch")[0] == 200  # it is in memory
-        assert predict(server)[1]["model_version"] == "v2"
-        (tmp_path / "elsewhere").rename(own_models)
+# What lets root read everything: CAP_DAC_OVERRIDE and CAP_DAC_READ_SEARCH.
+AS_ANYBODY = """
+import ctypes
+header, sets = (ctypes.c_uint32 * 2)(0x20080522, 0), (ctypes.c_uint32 * 6)()
+libc = ctypes.CDLL(None)
+libc.capget(header, sets)
+sets[0] &= ~0b110
+libc.capset(header, sets)
+"""
+
+
+@contextmanager
+def gone(folder: Path) -> Iterator[None]:
+    elsewhere = folder.rename(folder.with_name("elsewhere"))
+    yield
+    elsewhere.rename(folder)
+
+
+@contextmanager
+def unreadable(folder: Path) -> Iterator[None]:
+    folder.chmod(0)
+    try:
+        yield
+    finally:
+        folder.chmod(0o700)
+
+
+@pytest.mark.parametrize(
+    ("broken", "reason"), [(gone, "bundle v2 is gone from the models folder"), (unreadable, "Permission denied")]
+)
+def test_a_models_folder_that_is_gone_or_unreadable_stops_nothing_but_loading(
+    own_models: Path, tmp_path: Path, broken: Callable[[Path], AbstractContextManager[None]], reason: str
+) -> None:
+    code = tmp_path / "code"
+    code.mkdir()
+    (code / "sitecustomize.py").write_text(AS_ANYBODY)
+    with serving("--models", str(own_models), PYTHONPATH=str(code)) as server:
+        with broken(own_models):
+            assert predict(server)[0] == 200
+            assert get(f"{server.url}/readyz")[0] == get(f"{server.url}/reversal/models")[0] == 200
+            status, answer = post(f"{server.url}/reversal/models/v2/load")
+            assert (status, answer["code"]) == (503, "MODEL_UNAVAILABLE")
+            assert reason in answer["error"]
+            assert post(f"{server.url}/reversal/models/v2/switch")[0] == 200  # it is in memory
+            assert predict(server)[1]["model_version"] == "v2"
         assert post(f"{server.url}/reversal/models/v1/load")[0] == 200
 
 
@@ -203,15 +246,23 @@ def assert_degraded(server: Server, experiment: str, reason: str) -> None:
     assert f"state.db: {reason}" in server.log
 
 
+def answered(connection: http.client.HTTPConnection) -> bool:
+    connection.request("POST", "/reversal/predict", json.dumps(question(0, 0)))
+    return bool(json.loads(connection.getresponse().read())["success"])
+
+
 def test_without_descriptors_nobody_is_accepted_until_there_are_some_again(models: Path) -> None:
     with serving("--models", str(models)) as server, ExitStack() as stack:
         (worker,) = server.workers
+        address = ("127.0.0.1", urllib.parse.urlsplit(server.url).port or 0)
+        kept = stack.enter_context(closing(http.client.HTTPConnection(*address)))
+        assert answered(kept)
         used = len(list(Path(f"/proc/{worker}/fd").iterdir()))
         _, hard = resource.prlimit(worker, resource.RLIMIT_NOFILE)
         resource.prlimit(worker, resource.RLIMIT_NOFILE, (used + 20, hard))
-        address = ("127.0.0.1", urllib.parse.urlsplit(server.url).port or 0)
         held = [stack.enter_context(socket.create_connection(address)) for _ in range(60)]
         wait_until(lambda: "no connection can be accepted" in server.log)
+        assert all(answered(kept) for _ in range(3))
         assert server.log.count("no connection can be accepted") < 5  # not a line for each
         for each in held:
             each.close()
@@ -238,11 +289,33 @@ def test_a_stage_that_fails_is_replaced_and_comes_back(own_models: Path, kind: b
                 assert reason in data["fallback_reason"]
         # Tried at once, on what any version can answer, it is well.
         wait_until(lambda: predict(server)[1]["model_version"] == "v0", 10)
-        assert predict(server, 0.95, version="v0")[0] == (200 if kind == "slow" else 503)
+        status, data = predict(server, 0.95, version="v0")
+        assert (status, data.get("code")) == ((200, None) if kind == "slow" else (503, "MODEL_UNAVAILABLE"))
         put_aside, _, since = server.log.partition("version v0 failed 3 times in a row: ")
         assert put_aside
         assert reason in since.partition("\n")[0]
         assert "version v0 answers again" in since
+        if kind != "slow":
+            assert metric(server, 'reversal_fallbacks_total{served_by="v1",version="v0"}') >= 3
+
+
+def test_whose_time_is_over_behind_a_slow_stage_is_told_so(own_models: Path) -> None:
+    bundles.write(own_models, "v0", kind="slow")
+    bundles.write_order(own_models, "v0", "v1")
+    body = json.dumps(question(0, 0))
+    with serving("--models", str(own_models)) as server, ThreadPoolExecutor(1) as first:
+        with closing(http.client.HTTPConnection("127.0.0.1", urllib.parse.urlsplit(server.url).port)) as client:
+            client.putrequest("POST", "/reversal/predict")
+            client.putheader("Content-Length", str(len(body)))
+            client.putheader("X-Request-Timeout-Ms", "500")
+            client.endheaders()
+            time.sleep(0.1)  # until it is read: its time runs
+            slow = first.submit(predict, server, 0.95)
+            time.sleep(0.1)
+            client.send(body.encode())
+            late = client.getresponse()
+            assert (late.status, json.loads(late.read())["code"]) == (504, "DEADLINE_EXCEEDED")
+        assert slow.result()[1]["model_version"] == "v0"
 
 
 BROKEN_STAGE = """
@@ -333,6 +406,7 @@ def test_a_killed_worker_takes_its_connections_with_it_and_nothing_else(models: 
             wait_until(lambda: victim not in server.workers and len(server.workers) == 2, 5)
             back = time.monotonic() - killed
             load.wait_for(100)
+        assert f"Worker (pid:{victim}) was sent SIGKILL!" in server.log
         tell(f"a worker was back after {back:.2f} s; {len(load.lost)} of {len(load.answers)} requests were lost")
         assert not load.refused
         assert len(load.lost) <= load.clients
@@ -417,4 +491,9 @@ def test_a_clock_that_is_set_back_loses_and_refuses_nothing(models: Path, tmp_pa
         assert not load.refused
         log = server.stop()
     assert "Traceback" not in log
+    with closing(open_store(f"sqlite:///{state}/state.db")) as store:
+        times = [datetime.fromisoformat(row["at"]) for row in store.export("back")]
+    assert times == sorted(times)
+    gaps = [later - earlier for earlier, later in pairwise(times)]
+    assert max(gaps) > timedelta(minutes=59)  # those answered later come first
     assert_stored(f"sqlite:///{state}/state.db", "back", load.answered_ids)

@@ -12,6 +12,7 @@ from tests.postgres import Server as Postgres
 from tests.processes import Server, get, post, serving
 from tests.system.load import Load, change, create, start_experiment, tell
 from tests.system.test_kill import assert_stored
+from tests.system.test_trouble import metric
 from tests.system.waiting import wait_until
 
 OUTAGE_SECONDS = 10.0
@@ -33,6 +34,7 @@ def test_ten_seconds_without_postgres_under_load(models: Path, tmp_path: Path, p
                         assert (status, answer["code"]) == (503, "STORE_UNAVAILABLE"), answer
                     status, answer = get(f"{server.url}/reversal/experiments/outage/metrics")
                     assert (status, answer["code"]) == (503, "STORE_UNAVAILABLE"), answer
+                    wait_until(lambda: metric(server, "reversal_store_degraded") == 1)
                     # What waits is on disk.
                     assert any(file.stat().st_size for file in tmp_path.glob("journals/*/*.jsonl"))
                     time.sleep(max(0.0, since + OUTAGE_SECONDS - time.monotonic()))
@@ -40,6 +42,7 @@ def test_ten_seconds_without_postgres_under_load(models: Path, tmp_path: Path, p
                 load.wait_for(100)
                 # By itself: nobody has to ask, or to start anything again.
                 wait_until(lambda: "the store takes writes again" in server.log)
+                wait_until(lambda: metric(server, "reversal_store_degraded") == 0)
                 assert change(server.url, "models/v2/switch")["previous_version"] == "v1"
             assert not load.refused
             assert not load.lost

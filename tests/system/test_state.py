@@ -31,13 +31,19 @@ def test_a_restart_resumes_the_experiment_and_the_switched_version(models: Path,
         assert change(server.url, "experiments/resumed/stop")["status"] == "stopped"
 
 
-def test_a_second_server_on_the_same_state_is_refused_and_leaves_nothing(models: Path, tmp_path: Path) -> None:
+@pytest.mark.parametrize(
+    ("journals", "refusal"), [("journals", "are drained by process"), ("others", "state.db is in use by process")]
+)
+def test_a_second_server_on_the_same_state_is_refused_and_leaves_nothing(
+    models: Path, tmp_path: Path, journals: str, refusal: str
+) -> None:
     with serving("--models", str(models), state=tmp_path) as server:
         port = free_port()
-        run = start("--models", str(models), "--port", str(port), "--log-level", "critical", state=tmp_path)
+        arguments = ["--models", str(models), "--journals", str(tmp_path / journals), "--log-level", "critical"]
+        run = start(*arguments, "--port", str(port), state=tmp_path)
         assert run.returncode == 1
         assert run.stderr.count("\n") == 1
-        assert run.stderr.endswith(f"are drained by process {server.process.pid}\n")
+        assert run.stderr.endswith(f"{refusal} {server.process.pid}\n")
         wait_until(lambda: not listening(port))
         # The first goes on as if nothing had been.
         start_experiment(server.url, "alone")
