@@ -10,6 +10,7 @@ from math import inf
 from time import monotonic, perf_counter
 from weakref import WeakKeyDictionary
 
+from core import stepwise
 from core.detector import Detector, Outcome, Prediction
 from core.errors import ModelUnavailable
 
@@ -91,7 +92,9 @@ class Breaker:
         not be able to put it out of service for longer than until the next try.
         """
         began = perf_counter()
-        return detector.trouble() is None and perf_counter() - began <= SLOW_SECONDS
+        with stepwise.pauses(wanted=True):
+            trouble = detector.trouble()
+        return trouble is None and perf_counter() - began <= SLOW_SECONDS
 
     def tried(self, detector: Detector, *, well: bool) -> None:
         """Take note of a try: it may be asked first, or not until another one."""

@@ -6,7 +6,7 @@ import hashlib
 from pathlib import Path
 from typing import NamedTuple
 
-from core import graph, manifest, regular_file
+from core import graph, manifest, regular_file, stepwise
 from core.errors import BundleRefused
 from core.manifest import File, Manifest, Stage
 
@@ -69,10 +69,12 @@ def _graphs(folder: Path, found: Manifest) -> dict[str, bytes]:
 
 
 def _checked_bytes(folder: Path, stage: Stage, file: File) -> bytes:
+    stepwise.pause()
     data = _bytes(folder, file.file)
     digest = hashlib.sha256(data).hexdigest()
     if digest != file.sha256:
         raise _refused(folder, file.file, f"SHA-256 is {digest}, the manifest says {file.sha256}")
+    stepwise.pause()
     try:
         opsets, external = graph.opsets(data), graph.has_external_data(data)
     except ValueError as error:

@@ -9,6 +9,7 @@ from typing import NamedTuple, TypeAlias
 
 import numpy as np
 
+from core import stepwise
 from core.bundle import Bundle
 from core.candles import Candles
 from core.decision import Decision, decide, gate_opens
@@ -215,11 +216,13 @@ class Detector:
         """
         if (trouble := self.trouble()) is not None:
             raise BundleRefused(f"bundle {self.manifest.version}: warm-up: {trouble}")
+        stepwise.pause()
         # Whatever its answer: this makes the weights by which features are computed.
         self.predict([CandleWindows(Candles(np.ones((5, self.recommended_candles))))])
 
     @staticmethod
     def _try(runner: StageRunner, batch: int) -> None:
+        stepwise.pause()
         shape = (batch, runner.stage.sequence_length, runner.stage.num_features)
         scaled = runner.scale(np.zeros(shape))
         if scaled.shape != shape or not np.isfinite(scaled).all():

@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from types import MappingProxyType
 from typing import NamedTuple
 
+from core import stepwise
 from core.detector import Detector
 from core.errors import BundleRefused, Conflict, UnknownVersion
 from core.manifest import Manifest
@@ -65,7 +66,8 @@ class Registry:
                 if self._generations.get(version) == generation and (version in detectors or version not in required):
                     continue
                 try:
-                    detectors[version] = self._load(version, old.detectors.get(version))
+                    with stepwise.pauses(wanted=bool(old.detectors)):  # at the start nobody is answered
+                        detectors[version] = self._load(version, old.detectors.get(version))
                     errors.pop(version, None)
                 except (BundleRefused, UnknownVersion) as error:
                     if version in required:

@@ -11,6 +11,8 @@ os.environ.setdefault("ORT_DISABLE_TELEMETRY", "1")
 
 import onnxruntime as ort
 
+from core import stepwise
+
 _alive: WeakValueDictionary[bytes, ort.InferenceSession] = WeakValueDictionary()
 
 
@@ -32,6 +34,7 @@ def make(graph: bytes) -> ort.InferenceSession:
 
     Raises whatever ONNX Runtime does, which shares no base but Exception.
     """
+    stepwise.pause()
     digest = hashlib.sha256(graph).digest()
     found = _alive.get(digest)
     if found is None:
