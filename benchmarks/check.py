@@ -23,6 +23,7 @@ import numpy as np
 from benchmarks import bodies, budget, servers, stages
 from benchmarks.beside import beside
 from benchmarks.load import Result, closed, opened
+from benchmarks.loading import while_loading
 from benchmarks.machine import machine, tell
 from benchmarks.options import parser
 from benchmarks.servers import Running
@@ -102,6 +103,14 @@ def crowded(bench: Bench) -> Ratios:
     return {"beside": crowd["p99"] / p99(alone)}
 
 
+def loaded(bench: Bench) -> Ratios:
+    """Single predictions while one load follows another."""
+    servers.manage(bench.one.port, "/reversal/models/v3.0/switch")  # the active one cannot be unloaded
+    alone = bench.ask(bench.one, "features", 1)
+    meanwhile, _ = while_loading(bench.one.port, 0.0, lambda: bench.ask(bench.one, "features", 1))
+    return {"loading": p99(meanwhile) / p99(alone)}
+
+
 def start(bench: Bench) -> Ratios:
     """From the start to the first 200 of /readyz, with the default number of workers."""
     with servers.server(python=bench.python, workers=None, tree=bench.tree) as running:
@@ -119,7 +128,7 @@ def promise(bench: Bench) -> Ratios:
     return {"promise": 1e3 * p99(result)}
 
 
-GROUPS = (lone, busy, cores, crowded, start, promise)
+GROUPS = (lone, busy, cores, crowded, loaded, start, promise)
 
 
 def p50(result: Result) -> float:

@@ -9,17 +9,18 @@ from __future__ import annotations
 import statistics
 import threading
 import time
+from collections.abc import Callable
+from typing import TypeVar
 
 from benchmarks import bodies, servers
-from benchmarks.load import closed
+from benchmarks.load import LoadError, closed
 from benchmarks.machine import machine, tell
 from benchmarks.options import parser
 
 LOADED = "v3.1"
-
-
 # Seconds between loads.
 PACES = {"each_second": 1.0, "without_pause": 0.0}
+T = TypeVar("T")
 
 
 def _load(port: int, pause: float, stop: threading.Event, took: list[float]) -> None:
@@ -30,15 +31,26 @@ def _load(port: int, pause: float, stop: threading.Event, took: list[float]) -> 
         took.append((time.perf_counter() - began) * 1e3)
 
 
-def _beside(port: int, messages: list[bytes], seconds: float, pause: float) -> dict[str, float]:
+def while_loading(port: int, pause: float, measure: Callable[[], T]) -> tuple[T, list[float]]:
+    """What `measure` finds while a version is unloaded and loaded, and the milliseconds that each load took.
+
+    `pause`: seconds between loads. Another version must be active. Raises LoadError where none was loaded.
+    """
     stop, took = threading.Event(), list[float]()
     loading = threading.Thread(target=_load, args=(port, pause, stop, took))
     loading.start()
     try:
-        found = closed(port, messages, 1, seconds).summary()
+        found = measure()
     finally:
         stop.set()
         loading.join()
+    if not took:
+        raise LoadError(f"{LOADED} was not loaded")
+    return found, took
+
+
+def _beside(port: int, messages: list[bytes], seconds: float, pause: float) -> dict[str, float]:
+    found, took = while_loading(port, pause, lambda: closed(port, messages, 1, seconds).summary())
     return {"p50": found["p50"], "p99": found["p99"], "load_ms": statistics.median(took), "loads": len(took) / seconds}
 
 
