@@ -243,7 +243,7 @@ class TestFallback:
         data = await worker.predict(asks(0.5, 0.5, version="v4"))  # named, it is asked all the same
         assert "served_by" not in data
         (v4,) = worker.breaker.due()
-        worker.breaker.tried(v4, well=worker.breaker.retry(v4))
+        worker.breaker.tried(v4, well=await asyncio.to_thread(worker.breaker.retry, v4))
         data = await worker.predict(asks(0.5, 0.5))
         assert (data["model_version"], "served_by" in data) == ("v4", False)
 
