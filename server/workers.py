@@ -102,12 +102,35 @@ class _Log(Logger):  # type: ignore[misc]
 
 
 class _Arbiter(Arbiter):  # type: ignore[misc]
-    """Gunicorn's, which lets the workers know that it stops and replaces none of them."""
+    """Gunicorn's, which lets the workers know that it stops and replaces none of them, and hears of it in a reload."""
+
+    def __init__(self, app: _Application) -> None:
+        self._told: set[int] = set()
+        self._reloading = False
+        super().__init__(app)
+
+    def signal(self, sig: int, frame: FrameType | None) -> None:
+        """Take a signal, to be turned to later."""
+        self._told.add(sig)
+        super().signal(sig, frame)
+
+    def reload(self) -> None:
+        """Replace all workers, and wait until the old ones have ended."""
+        self._reloading = True
+        super().reload()
+        self._reloading = False
+
+    def reap_workers(self) -> None:
+        """Take note of workers that have ended. It is what a reload does while it waits, which a stop does not."""
+        super().reap_workers()
+        if self._reloading and not self._told.isdisjoint(_STOPPING):
+            self._reloading = False
+            raise StopIteration  # as for a SIGTERM
 
     def stop(self, graceful: bool = True) -> None:  # noqa: FBT001, FBT002 - as the base class has it
-        """Stop all workers."""
+        """Stop all workers. A SIGQUIT that was taken together with the SIGTERM before it would be forgotten."""
         self.app.connections.end()
-        super().stop(graceful)
+        super().stop(graceful and signal.SIGQUIT not in self._told)
 
 
 class _Application(BaseApplication):  # type: ignore[misc]

@@ -7,6 +7,7 @@ import logging
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import suppress
 from functools import partial
+from http import HTTPStatus
 
 from aiohttp import web
 
@@ -119,10 +120,13 @@ async def _guard(keeper: Keeper) -> None:
         log.error("experiment %s could not be stopped, it will be tried again: %s", experiment.experiment_id, error)
 
 
-async def _member(request: web.Request) -> web.WebSocketResponse:
+async def _member(request: web.Request) -> web.StreamResponse:
     keeper = request.app[KEEPER]
     websocket = web.WebSocketResponse(max_msg_size=0)
-    await websocket.prepare(request)
+    try:
+        await websocket.prepare(request)
+    except ConnectionResetError:  # it has ended before it was one
+        return web.Response(status=HTTPStatus.SERVICE_UNAVAILABLE)
     member = Member(websocket, f"worker {request.query.get('pid', '?')}", keeper.members)
     try:
         await asyncio.gather(member.serve(), keeper.join(member))

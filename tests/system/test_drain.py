@@ -137,6 +137,23 @@ def test_a_second_signal_waits_for_nobody_and_tells_whom_it_cuts_off(models: Pat
         assert not any(map(alive, pids))
 
 
+def test_a_stop_does_not_wait_until_a_reload_is_over(models: Path) -> None:
+    with serving("--models", str(models), REVERSAL_REQUEST_TIMEOUT_MS="60000") as server:
+        old = set(server.workers)
+        with stalled(server):
+            server.process.send_signal(signal.SIGHUP)
+            wait_until(lambda: not old.issuperset(server.workers))
+            time.sleep(0.5)  # until the new one has joined
+            server.process.send_signal(signal.SIGTERM)
+            time.sleep(0.2)
+            server.process.send_signal(signal.SIGTERM)
+            began = time.monotonic()
+            server.process.wait(20)
+            assert time.monotonic() < began + 5
+        assert server.process.returncode == 0
+        assert "told to stop once more" in server.log
+
+
 def test_who_stalls_is_cut_off_in_the_end_and_that_is_told(models: Path) -> None:
     with serving("--models", str(models), REVERSAL_REQUEST_TIMEOUT_MS="60000") as server, stalled(server):
         log = server.stop()

@@ -14,7 +14,7 @@ from pathlib import Path
 
 import msgspec
 import pytest
-from aiohttp import ClientWebSocketResponse, web
+from aiohttp import ClientConnectionResetError, ClientWebSocketResponse, WSServerHandshakeError, web
 
 from core.errors import StoreUnavailable
 from core.registry import Registry
@@ -70,6 +70,19 @@ async def worker(client: Client) -> AsyncIterator[Worker]:
         assert isinstance(await worker.hears(), Prepare)
         assert isinstance(await worker.hears(), Apply)
         yield worker
+
+
+async def test_who_has_gone_before_it_has_joined_is_no_mistake(
+    client: Client, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    async def gone(*_: object) -> None:
+        raise ClientConnectionResetError("Cannot write to closing transport")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(web.WebSocketResponse, "prepare", gone)
+        with pytest.raises(WSServerHandshakeError):
+            await client.ws_connect(f"{MEMBERS_PATH}?pid=7")
+    assert not [record for record in caplog.records if record.levelname == "ERROR"]
 
 
 @pytest.fixture
