@@ -14,6 +14,9 @@ from convert.versions import DirectionStageFiles, StageFiles, Version
 from core.decision import decide
 from core.manifest import FORMAT_VERSION, DirectionStage, Manifest, ManifestError, Stage, decode, encode
 
+# What the manifest has in fields of its own.
+_ELSEWHERE = ("metrics", versions.RANGES)
+
 
 class Bundle(NamedTuple):
     """`graphs` by file name, `reports` by stage."""
@@ -35,7 +38,7 @@ def convert(source: Path, name: str, version: Version, step: Callable[[str], Non
             raise Refused.at(place, error) from None
         except Exception as error:  # files of others: whatever goes wrong with one is a refusal, with its place
             raise Refused.at(place, f"{type(error).__name__}: {error}") from error
-        metadata[label] = versions.read_metadata(source, files)
+        metadata[label] = stages[label].metadata
     stage2 = None
     if version.stage2 is not None:
         stage2 = DirectionStage(**stages["stage2"].fields, positive=version.stage2.positive)
@@ -50,7 +53,7 @@ def convert(source: Path, name: str, version: Version, step: Callable[[str], Non
         stage2=stage2,
         metrics={label: found["metrics"] for label, found in metadata.items() if "metrics" in found},
         metadata={
-            label: {k: v for k, v in found.items() if k != "metrics"} for label, found in metadata.items() if found
+            label: {k: v for k, v in found.items() if k not in _ELSEWHERE} for label, found in metadata.items() if found
         },
         tools={tool: release for converted in stages.values() for tool, release in converted.tools.items()},
     )

@@ -6,6 +6,7 @@ import warnings
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from statistics import NormalDist
 from typing import Any, NamedTuple, TypeAlias
 
 import numpy as np
@@ -16,6 +17,7 @@ from sklearn.pipeline import Pipeline
 from convert import unpickle
 from convert.errors import Refused
 from convert.graph import DOUBLE, FLOAT, Graph
+from core.limits import Limits, clipped, of_deviations, of_range
 
 INPUT, OUTPUT = "raw", "scaled"
 
@@ -90,6 +92,16 @@ class Scaler:
                 factor, term = factor * by, term * by
         return -term / factor, np.abs(1.0 / factor)
 
+    def limits(self, features: int, training: Limits | None) -> Limits | None:
+        """The limits of what comes out: those of training where they are known, else what the last scaler tells."""
+        found = training
+        with self._damage_told():
+            if found is None and self._parts:
+                last = self._parts[-1]
+                found = _LIMITS[type(last).__name__](last, features)
+        op, bounds = (self.steps(features) or [Step("", ())])[-1]
+        return clipped(found, *map(float, bounds)) if found is not None and op == "Clip" else found
+
     def build(self, window: tuple[int, int]) -> onnx.ModelProto:
         """float64 (batch, steps, features) in, float32 of the same shape out: cast last, or volumes lose digits."""
         graph = Graph()
@@ -138,4 +150,27 @@ _STEPS: dict[str, Callable[[Estimator], list[Step]]] = {
     "MinMaxScaler": _min_max,
     "MaxAbsScaler": _max_abs,
     "RobustScaler": _robust,
+}
+
+
+def _standard_limits(s: Estimator, features: int) -> Limits | None:
+    if not s.with_std:  # then nothing tells how much the values differ
+        return None
+    centres = np.zeros(features) if s.with_mean or s.mean_ is None else s.mean_ / s.scale_
+    return of_deviations(centres.tolist())
+
+
+def _robust_limits(s: Estimator, features: int) -> Limits | None:
+    if not s.with_centering or not s.with_scaling:
+        return None
+    low, high = (NormalDist().inv_cdf(percent / 100.0) for percent in s.quantile_range)
+    # It divides by the distance of two quantiles, or has made that a standard deviation's of a normal distribution.
+    return of_deviations((0.0,) * features, 1.0 if s.unit_variance else 1.0 / (high - low))
+
+
+_LIMITS: dict[str, Callable[[Estimator, int], Limits | None]] = {
+    "StandardScaler": _standard_limits,
+    "MinMaxScaler": lambda s, features: of_range(features, *map(float, s.feature_range)),
+    "MaxAbsScaler": lambda _, features: of_range(features, -1.0, 1.0),
+    "RobustScaler": _robust_limits,
 }

@@ -6,7 +6,7 @@ import hashlib
 import time
 from collections import Counter
 from collections.abc import Callable
-from importlib import metadata
+from importlib import metadata as distributions
 from pathlib import Path
 from statistics import median
 from typing import Any, NamedTuple
@@ -40,10 +40,11 @@ class Report(NamedTuple):
 
 
 class ConvertedStage(NamedTuple):
-    """`fields` are those of core.manifest.Stage; `graphs` are by file name."""
+    """`fields` are those of core.manifest.Stage; `graphs` are by file name; `metadata` is what its file says."""
 
     fields: dict[str, Any]
     graphs: dict[str, bytes]
+    metadata: dict[str, Any]
     tools: dict[str, str]
     report: Report
 
@@ -51,12 +52,16 @@ class ConvertedStage(NamedTuple):
 def convert(source: Path, label: str, files: StageFiles, rule: Rule, step: Callable[[str], None]) -> ConvertedStage:
     """Convert one stage and prove it; raises Refused. `step` is told what comes next, one of STEPS after the other."""
     features = versions.read_features(source, files)
+    metadata = versions.read_metadata(source, files)
     step("reading")
     # The scaler first: it takes no TensorFlow to find that it does not fit.
     scaler = None if files.scaler is None else Scaler(source / files.scaler)
     if scaler is not None:
         scaler.check_features(features)
         scaler.steps(len(features))
+    limits = versions.training_limits(metadata, features, files)
+    if scaler is not None:
+        limits = scaler.limits(len(features), limits)
     try:
         model = KerasModel(keras_files.inspect(source / files.model), files.output, files.sequence_length)
         step("converting")
@@ -92,6 +97,7 @@ def convert(source: Path, label: str, files: StageFiles, rule: Rule, step: Calla
         "scaler": scaler_file,
         "sources": {role: File(name, _sha256((source / name).read_bytes())) for role, name in files.by_role.items()},
         "parity": figures,
+        "limits": limits,
     }
     report = Report(
         parameters=model.parameters,
@@ -104,12 +110,12 @@ def convert(source: Path, label: str, files: StageFiles, rule: Rule, step: Calla
         onnx_seconds=_seconds(session, model.window),
         notes=[] if scaler is None else scaler.notes,
     )
-    return ConvertedStage(fields, graphs, _tools() | dict([model.tool]), report)
+    return ConvertedStage(fields, graphs, metadata, _tools() | dict([model.tool]), report)
 
 
 def _tools() -> dict[str, str]:
     packages = {"tensorflow": "tensorflow-cpu", **{name: name for name in ("onnx", "onnxruntime", "scikit-learn")}}
-    return {tool: metadata.version(package) for tool, package in packages.items()}
+    return {tool: distributions.version(package) for tool, package in packages.items()}
 
 
 def _file(kind: str, graph: bytes) -> File:

@@ -10,9 +10,12 @@ from typing import Annotated, Any, TypeVar
 import msgspec
 
 from convert.errors import Refused
+from core.limits import Limits, of_training
 from core.manifest import Direction, FileName, ManifestError, Positive, VersionName, check_decision, check_features
 
 FILE_NAME = "versions.toml"
+# In a stage's metadata.
+RANGES = "scaled_ranges"
 # A request tells windows by version from windows by stage by the first two; the others are files beside the bundles.
 _RESERVED = re.compile(r"stage1|stage2|.*\.json|.*\.new")
 
@@ -128,6 +131,26 @@ def read_features(source: Path, files: StageFiles) -> tuple[str, ...]:
 def read_metadata(source: Path, files: StageFiles) -> dict[str, Any]:
     """The stage's metadata, {} where it has none; raises Refused."""
     return {} if files.metadata is None else _json(source, files.metadata, dict[str, Any])
+
+
+def training_limits(metadata: dict[str, Any], features: tuple[str, ...], files: StageFiles) -> Limits | None:
+    """The limits that follow from `scaled_ranges`: by feature the least and largest scaled value in training.
+
+    Null where the metadata have none. Raises Refused, naming the feature.
+    """
+    if RANGES not in metadata:
+        return None
+    place = f"{files.metadata}: {RANGES}"
+    given = _convert(metadata[RANGES], dict[str, Any], place)
+    ranges = []
+    for name in features:
+        if name not in given:
+            raise Refused.at(place, f"{name} is missing, which {files.features} names")
+        low, high = _convert(given[name], tuple[float, float], f"{place}.{name}")
+        if not low < high:
+            raise Refused.at(f"{place}.{name}", f"[{low:g}, {high:g}] is no range: the first is not below the second")
+        ranges.append((low, high))
+    return of_training(*zip(*ranges, strict=True))
 
 
 def _version(name: str, table: dict[str, Any]) -> Version:

@@ -13,16 +13,10 @@ from core import stepwise
 from core.bundle import Bundle
 from core.candles import Candles
 from core.decision import Decision, decide, gate_opens
-from core.errors import BundleRefused, ModelUnavailable, ServiceError
+from core.errors import BundleRefused, ModelUnavailable, OutOfRange, ServiceError
 from core.stage import Floats32, StageRunner
+from core.warnings import Warned, few_candles, no_stage2
 from core.windows import CandleWindows, Needs, Windows, WindowSource
-
-
-class Warned(NamedTuple):
-    """Something the client should know about an answer that is nevertheless good."""
-
-    code: str
-    message: str
 
 
 class Spent(NamedTuple):
@@ -37,23 +31,37 @@ class Spent(NamedTuple):
 
 
 class Prediction(NamedTuple):
-    """A version's answer to one request."""
+    """A version's answer to one request. opens: when the last candle does, as of WindowSource."""
 
     version: str
     decision: Decision
     warnings: tuple[Warned, ...]
     spent: Spent
+    opens: float | None = None
 
 
 # Each request of a batch has its own outcome: one bad item does not spoil the others.
 Outcome: TypeAlias = Prediction | ServiceError
 
 
+class _Asked:
+    """One source on its way through the stages: what is known of it by then. An error ends its way."""
+
+    __slots__ = ("error", "outside", "p1", "p2", "source")
+
+    def __init__(self, source: WindowSource) -> None:
+        self.source = source
+        self.error: ServiceError | None = None
+        self.p1 = math.nan
+        self.p2: float | None = None
+        self.outside: list[str] = []  # how each stage's input is out of range, if it is
+
+
 class _Group(NamedTuple):
-    """Sources of one kind: their windows, and which of those asked they are."""
+    """Sources of one kind, and their windows."""
 
     windows: Windows
-    indices: list[int]
+    members: list[_Asked]
     scaled: bool
     by_stage: bool
 
@@ -61,8 +69,12 @@ class _Group(NamedTuple):
 class Detector:
     """A version ready to predict. Safe to use from several threads: nothing of a call is kept."""
 
-    def __init__(self, bundle: Bundle) -> None:
-        """Load and warm up; raises BundleRefused."""
+    def __init__(self, bundle: Bundle, *, refuse_out_of_range: bool = False) -> None:
+        """Load and warm up; raises BundleRefused.
+
+        refuse_out_of_range: what lies far outside what a stage was fitted on is OutOfRange instead of a warning.
+        """
+        self._refuses = refuse_out_of_range
         self.manifest = bundle.manifest
         self.digest = bundle.digest
         self.required_candles = self.manifest.required_candles
@@ -82,53 +94,61 @@ class Detector:
 
     def _predict(self, sources: Sequence[WindowSource]) -> list[Outcome]:
         began = perf_counter()
-        outcomes: list[Outcome | None] = [None] * len(sources)
-        groups = self._gather(sources, outcomes)
-        asked = [i for group in groups for i in group.indices]
+        asked = [_Asked(source) for source in sources]
+        groups = self._gather(asked)
+        rows = [one for group in groups for one in group.members]  # those of Stage 1's input
         gathered = perf_counter()
-        first, second, opened = [], {}, []
-        if asked:
-            try:
-                inputs = _inputs(self._stage1, [(group, None) for group in groups])
-                first = self._probabilities(self._stage1, inputs, asked, sources, outcomes)
-            except ModelUnavailable as error:
-                return [error if outcome is None else outcome for outcome in outcomes]
-        if self._stage2 is not None:
-            threshold = self.manifest.threshold
-            opened = [k for k, p1 in enumerate(first) if gate_opens(p1, threshold)]
+        try:
+            inputs = self._run_stage1(groups, rows) if rows else np.empty(0, np.float32)
+        except ModelUnavailable as error:
+            return [one.error or error for one in asked]
         first_known = perf_counter()
-        if self._stage2 is not None and opened:
-            owners = [asked[k] for k in opened]
-            try:
-                inputs = self._inputs2(self._stage2, groups, inputs, opened)
-                found = self._probabilities(self._stage2, inputs, owners, sources, outcomes)
-                second = dict(zip(opened, found, strict=True))
-            except ModelUnavailable as error:
-                for i in owners:
-                    outcomes[i] = error
+        opened = self._run_stage2(groups, rows, inputs)
         second_known = perf_counter()
         spent = Spent(gathered - began, first_known - gathered, second_known - first_known if opened else 0.0)
-        for k, i in enumerate(asked):
-            if outcomes[i] is None:
-                outcomes[i] = self._prediction(first[k], second.get(k), sources[i], spent)
-        return [outcome for outcome in outcomes if outcome is not None]
+        return [one.error or self._prediction(one, spent) for one in asked]
 
-    def _gather(self, sources: Sequence[WindowSource], outcomes: list[Outcome | None]) -> list[_Group]:
-        """The windows of all that pass their check; the others get their error in `outcomes`."""
-        kinds: dict[Hashable, list[int]] = {}
-        for i, source in enumerate(sources):
+    def _gather(self, asked: Sequence[_Asked]) -> list[_Group]:
+        """The windows of all that pass their check; the others get their error."""
+        kinds: dict[Hashable, list[_Asked]] = {}
+        for one in asked:
             try:
-                source.check(self._needs)
+                one.source.check(self._needs)
             except ServiceError as error:
-                outcomes[i] = error
+                one.error = error
             else:
-                kinds.setdefault(source.kind, []).append(i)
+                kinds.setdefault(one.source.kind, []).append(one)
         groups = []
-        for indices in kinds.values():
-            one = sources[indices[0]]
-            windows = one.gather([sources[i] for i in indices], self._needs)
-            groups.append(_Group(windows, indices, one.scaled, one.by_stage))
+        for members in kinds.values():
+            source = members[0].source
+            windows = source.gather([one.source for one in members], self._needs)
+            groups.append(_Group(windows, members, source.scaled, source.by_stage))
         return groups
+
+    def _run_stage1(self, groups: Sequence[_Group], rows: Sequence[_Asked]) -> Floats32:
+        """Give each row its p1, or an error; returns the input. Raises ModelUnavailable where the stage fails."""
+        inputs = _inputs(self._stage1, [(group, None) for group in groups])
+        for one, probability in zip(rows, self._probabilities(self._stage1, inputs, rows), strict=True):
+            one.p1 = probability
+        return inputs
+
+    def _run_stage2(self, groups: Sequence[_Group], rows: Sequence[_Asked], inputs1: Floats32) -> bool:
+        """Give each row behind an open gate its p2, or an error; whether there is any."""
+        if self._stage2 is None:
+            return False
+        threshold = self.manifest.threshold
+        opened = [k for k, one in enumerate(rows) if gate_opens(one.p1, threshold)]  # never for NaN
+        if not opened:
+            return False
+        behind = [rows[k] for k in opened]
+        try:
+            inputs = self._inputs2(self._stage2, groups, inputs1, opened)
+            for one, probability in zip(behind, self._probabilities(self._stage2, inputs, behind), strict=True):
+                one.p2 = probability
+        except ModelUnavailable as error:
+            for one in behind:
+                one.error = error
+        return True
 
     def _inputs2(self, runner: StageRunner, groups: Sequence[_Group], inputs1: Floats32, opened: list[int]) -> Floats32:
         """Stage 2's input for the windows behind an open gate: Stage 1's, where that is the same."""
@@ -137,67 +157,62 @@ class Detector:
         parts: list[tuple[_Group, list[int] | None]] = []
         begin = 0
         for group in groups:
-            end = begin + len(group.indices)
+            end = begin + len(group.members)
             which = [k - begin for k in opened if begin <= k < end]
             if which:
-                parts.append((group, which if len(which) < len(group.indices) else None))
+                parts.append((group, which if len(which) < len(group.members) else None))
             begin = end
         return _inputs(runner, parts)
 
-    def _probabilities(
-        self,
-        runner: StageRunner,
-        inputs: Floats32,
-        owners: Sequence[int],
-        sources: Sequence[WindowSource],
-        outcomes: list[Outcome | None],
-    ) -> list[float]:
-        """The stage's probability for each window; NaN where its owner gets an error in `outcomes` instead.
+    def _probabilities(self, runner: StageRunner, inputs: Floats32, rows: Sequence[_Asked]) -> list[float]:
+        """The stage's probability for each row; NaN where the row gets an error instead.
 
-        Raises ModelUnavailable where ONNX Runtime fails.
+        Of rows that are out of range that is noted. Raises ModelUnavailable where ONNX Runtime fails.
         """
-        # The sum is not finite where any value is not. It may also overflow by itself: then all are looked at.
-        if math.isfinite(np.add.reduce(inputs, axis=None)):
+        odd = runner.odd(inputs)
+        if not odd:
             found = runner.probabilities(inputs)
         else:
-            finite = np.isfinite(inputs)
-            good = finite.all(axis=(1, 2))
-            for k in np.flatnonzero(~good).tolist():
-                row, column = np.argwhere(~finite[k])[0]
-                source = sources[owners[k]]
-                outcomes[owners[k]] = source.overflow(runner.label, runner.stage, int(row), int(column))
-            found = np.full(len(owners), np.nan, np.float32)
+            for k in odd:
+                self._look(runner, inputs[k], rows[k])
+            good = np.array([one.error is None for one in rows])
+            found = np.full(len(rows), np.nan, np.float32)
             if good.any():
                 found[good] = runner.probabilities(inputs[good])
         probabilities: list[float] = found.tolist()
         for k, probability in enumerate(probabilities):
-            if not 0.0 <= probability <= 1.0 and outcomes[owners[k]] is None:  # true for NaN
-                outcomes[owners[k]] = ModelUnavailable(
+            if not 0.0 <= probability <= 1.0 and rows[k].error is None:  # true for NaN
+                rows[k].error = ModelUnavailable(
                     f"version {self.manifest.version}, {runner.label} answered {probability}, which is no probability"
                 )
                 probabilities[k] = math.nan
         return probabilities
 
-    def _prediction(self, p1: float, p2: float | None, source: WindowSource, spent: Spent) -> Prediction:
-        manifest = self.manifest
+    def _look(self, runner: StageRunner, window: Floats32, one: _Asked) -> None:
+        """Note what is odd about a window: it overflows, or it is out of range."""
+        finite = np.isfinite(window)
+        if not finite.all():
+            row, column = np.argwhere(~finite)[0]
+            one.error = one.source.overflow(runner.label, runner.stage, int(row), int(column))
+        elif self._refuses:
+            one.error = OutOfRange(one.source.place(runner.label), runner.oddity(window))
+        else:
+            one.outside.append(runner.oddity(window))
+
+    def _prediction(self, one: _Asked, spent: Spent) -> Prediction:
+        manifest, source = self.manifest, one.source
         decision = decide(
-            p1, p2, threshold=manifest.threshold, positive=self._positive, weights=manifest.confidence_weights
+            one.p1, one.p2, threshold=manifest.threshold, positive=self._positive, weights=manifest.confidence_weights
         )
-        warnings: tuple[Warned, ...] = ()
+        warnings = source.warnings
+        if one.outside:
+            warnings += (Warned("OUT_OF_RANGE", "; ".join(one.outside)),)
         given = source.candles_given
         if given is not None and given < self.recommended_candles:
-            warnings += (
-                Warned(
-                    "FEW_CANDLES",
-                    f"{given} candles were given, {self.recommended_candles} are recommended:"
-                    " with fewer, exponential means still depend on where the series starts",
-                ),
-            )
+            warnings += (few_candles(given, self.recommended_candles),)
         if decision.reversal_detected and self._positive is None:
-            warnings += (
-                Warned("NO_STAGE2", f"version {manifest.version} detects reversals but has no stage for direction"),
-            )
-        return Prediction(manifest.version, decision, warnings, spent)
+            warnings += (no_stage2(manifest.version),)
+        return Prediction(manifest.version, decision, warnings, spent, source.opens)
 
     def trouble(self) -> str | None:
         """Run every graph, for one window and for several; returns why one fails on what any version can answer."""

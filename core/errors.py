@@ -48,6 +48,15 @@ class InsufficientData(ServiceError):
         super().__init__(message, (Detail("data", message),))
 
 
+class OutOfRange(ServiceError):
+    """The input lies far outside what the version was fitted on, and the service is told to refuse that."""
+
+    code = "OUT_OF_RANGE"
+
+    def __init__(self, path: str, message: str) -> None:
+        super().__init__(f"{path}: {message}", (Detail(path, message),))
+
+
 class UnknownVersion(ServiceError):
     """There is no version of that name.
 

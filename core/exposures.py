@@ -18,6 +18,7 @@ class Exposure(msgspec.Struct, frozen=True, array_like=True, tag="exposure"):
     variant: the one assigned, though another version may have answered: `fallback_reason` then tells why.
     user: a pseudonym; null in shadow mode where none was given. candle: see `candle_key`.
     latency_us: from the request's arrival to this record. slow: whether that is beyond the experiment's guardrail.
+    warnings: their codes, each once.
     """
 
     prediction_id: str
@@ -36,6 +37,7 @@ class Exposure(msgspec.Struct, frozen=True, array_like=True, tag="exposure"):
     stage2_prob: float | None
     latency_us: int
     slow: bool
+    warnings: tuple[str, ...] = ()  # absent in journals that older releases wrote
 
 
 class Failure(msgspec.Struct, frozen=True, array_like=True, tag="failure"):

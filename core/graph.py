@@ -10,6 +10,8 @@ from collections.abc import Iterator
 # Numbers of fields: of ModelProto, and of OperatorSetIdProto.
 _GRAPH, _OPSET_IMPORT, _FUNCTIONS = 7, 8, 25
 _DOMAIN, _VERSION = 1, 2
+# Of GraphProto, and of NodeProto.
+_NODE, _OP_TYPE = 1, 4
 # Of TensorProto. Either says that the numbers are in another file.
 _EXTERNAL_DATA, _DATA_LOCATION = 13, 14
 # What may hold tensors: by the message's name its fields and the messages that they are.
@@ -40,6 +42,18 @@ def opsets(model: bytes) -> dict[str, int]:
             if not isinstance(domain, bytes) or not isinstance(version, int):
                 raise ValueError("opset_import is damaged")
             found[domain.decode()] = version
+    return found
+
+
+def operators(model: bytes) -> list[str]:
+    """The names of the graph's operators, in its order. Raises ValueError likewise."""
+    found = []
+    for field, value in _fields(model):
+        if field == _GRAPH and isinstance(value, bytes):
+            for part, node in _fields(value):
+                if part == _NODE and isinstance(node, bytes):
+                    name = dict(_fields(node)).get(_OP_TYPE, b"")
+                    found.append(name.decode() if isinstance(name, bytes) else "")
     return found
 
 

@@ -13,8 +13,9 @@ from typing import Annotated, Any, Literal, TypeAlias
 import msgspec
 import orjson
 
-from core import features
+from core import features, limits
 from core.candles import MAX_CANDLES
+from core.limits import Limits
 
 FILE_NAME = "manifest.json"
 FORMAT_VERSION = 1
@@ -47,6 +48,7 @@ class Stage(msgspec.Struct, frozen=True, kw_only=True):
 
     network: float32 (batch, sequence_length, features) -> float32 (batch, 1), a probability.
     scaler: float64 -> float32 of the network's input shape; null where the model was trained on raw values.
+    limits: of what it was fitted on; null in bundles that were written before there were any, and where nothing tells.
     """
 
     features: tuple[str, ...]
@@ -57,6 +59,7 @@ class Stage(msgspec.Struct, frozen=True, kw_only=True):
     scaler: File | None
     sources: dict[str, File]
     parity: dict[str, Any]
+    limits: Limits | None = None
 
     @property
     def num_features(self) -> int:
@@ -119,6 +122,11 @@ class Manifest(msgspec.Struct, frozen=True, kw_only=True):
             check_features(stage.features, f"{label}.features")
             if stage.opset != OPSET:
                 raise ManifestError(f"{label}.opset: {stage.opset} is not supported, {OPSET} is")
+            if stage.limits is not None:
+                try:
+                    limits.check(stage.limits, stage.num_features)
+                except ValueError as error:
+                    raise ManifestError(f"{label}.limits.{error}") from None
         if self.required_candles > MAX_CANDLES:
             raise ManifestError(
                 f"the features and window need {self.required_candles} candles, a request holds at most {MAX_CANDLES}"

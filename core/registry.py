@@ -42,8 +42,10 @@ class Registry:
     `prepare` reads files and makes sessions: it belongs in a thread. `serving` may be read from anywhere at any time.
     """
 
-    def __init__(self, repository: Repository) -> None:
+    def __init__(self, repository: Repository, *, refuse_out_of_range: bool = False) -> None:
+        """refuse_out_of_range: as of Detector."""
         self._repository = repository
+        self._refuse_out_of_range = refuse_out_of_range
         self._changing = threading.Lock()
         self._errors: dict[str, str] = {}
         self._generations: dict[str, int] = {}  # as of State.loads, of every version that was tried
@@ -156,7 +158,9 @@ class Registry:
     def _load(self, version: str, loaded: Detector | None) -> Detector:
         try:
             bundle = self._repository.read(version)
-            return loaded if loaded is not None and loaded.digest == bundle.digest else Detector(bundle)
+            if loaded is not None and loaded.digest == bundle.digest:
+                return loaded
+            return Detector(bundle, refuse_out_of_range=self._refuse_out_of_range)
         except UnknownVersion:
             if loaded is None:
                 raise

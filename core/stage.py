@@ -7,10 +7,11 @@ from typing import TypeAlias
 import numpy as np
 from numpy.typing import NDArray
 
-from core import session
+from core import graph, limits, session
 from core.bundle import Bundle
 from core.candles import Floats
 from core.errors import BundleRefused, ModelUnavailable
+from core.limits import Limits
 from core.manifest import Stage
 
 Floats32: TypeAlias = NDArray[np.float32]
@@ -18,6 +19,8 @@ Floats32: TypeAlias = NDArray[np.float32]
 # Denormal numbers, below 1.2e-38, make a network more than ten times slower, and products of somewhat larger ones are
 # denormal. With this added there are none, and it is lost in every number that is no rounding residue, above 1e-17.
 _TINY = np.float32(1e-25)
+# Features that are named where more of them are out of range.
+_WORST = 3
 
 
 class StageRunner:
@@ -43,6 +46,40 @@ class StageRunner:
                 takes=("tensor(double)", window),
                 gives=("tensor(float)", window),
             )
+        self.limits = _limits(stage, bundle)
+        self._low, self._high = _ends(self.limits, stage)
+        self._means = self.limits is not None and self.limits.mean_low is not None
+        self._least_sum, self._most_sum = _mean_ends(self.limits, stage)
+
+    def odd(self, inputs: Floats32) -> list[int]:
+        """The windows with a value that is out of range or not finite, or a mean that is out of range."""
+        within = (inputs >= self._low) & (inputs <= self._high)  # false for NaN
+        if not self._means:
+            return [] if np.logical_and.reduce(within, axis=None) else np.flatnonzero(~within.all(axis=(1, 2))).tolist()
+        sums = np.add.reduce(inputs, axis=1)
+        means_within = (sums >= self._least_sum) & (sums <= self._most_sum)
+        if within.all() and means_within.all():
+            return []
+        found: list[int] = np.flatnonzero(~(within.all(axis=(1, 2)) & means_within.all(axis=1))).tolist()
+        return found
+
+    def oddity(self, window: Floats32) -> str:
+        """How far outside the limits a window lies that is finite: its worst features, by name."""
+        rows = len(window)
+        measured = (
+            ("", self._low[0] - window.min(axis=0), "below", self._low[0]),
+            ("", window.max(axis=0) - self._high[0], "above", self._high[0]),
+            ("on average ", (self._least_sum - window.sum(axis=0)) / rows, "below", self._least_sum / rows),
+            ("on average ", (window.sum(axis=0) - self._most_sum) / rows, "above", self._most_sum / rows),
+        )
+        found: dict[str, tuple[float, str]] = {}
+        for what, distances, side, limits_ in measured:
+            for name, distance, limit in zip(self.stage.features, distances.tolist(), limits_.tolist(), strict=True):
+                if distance > found.get(name, (0.0, ""))[0]:
+                    found[name] = distance, f"{name} lies {what}{distance:.3g} {side} {limit:.3g}"
+        worst = [text for _, text in sorted(found.values(), reverse=True)]
+        more = f" and {len(worst) - _WORST} more" if len(worst) > _WORST else ""
+        return f"{self.label} was fitted on other values (scaled): {', '.join(worst[:_WORST])}{more}"
 
     def scale(self, raw: Floats) -> Floats32:
         """Raw windows, float64 (batch, window, features), to what the network takes.
@@ -85,6 +122,34 @@ class _Graph:
     def run(self, values: Floats | Floats32) -> Floats32:
         result: Floats32 = self._session.run(self._outputs, {self._input: values})[0]
         return result
+
+
+def _limits(stage: Stage, bundle: Bundle) -> Limits | None:
+    if stage.limits is not None or stage.scaler is None:
+        return stage.limits
+    return limits.of_operators(graph.operators(bundle.graphs[stage.scaler.sha256]), stage.num_features)
+
+
+_LARGEST = np.finfo(np.float32).max
+
+
+def _ends(of: Limits | None, stage: Stage) -> tuple[Floats32, Floats32]:
+    """Those of single values; without limits those of float32, within which every finite value lies.
+
+    Each of the shape of a window: comparing row by row takes twice as long.
+    """
+    width = stage.num_features
+    low, high = ((-_LARGEST,) * width, (_LARGEST,) * width) if of is None else (of.low, of.high)
+    rows = (stage.sequence_length, 1)
+    return np.tile(np.array(low, np.float32), rows), np.tile(np.array(high, np.float32), rows)
+
+
+def _mean_ends(of: Limits | None, stage: Stage) -> tuple[Floats32, Floats32]:
+    """Those of sums over a window, as means are compared."""
+    if of is None or of.mean_low is None or of.mean_high is None:
+        return np.full(stage.num_features, -np.inf, np.float32), np.full(stage.num_features, np.inf, np.float32)
+    rows = stage.sequence_length
+    return (rows * np.array(of.mean_low)).astype(np.float32), (rows * np.array(of.mean_high)).astype(np.float32)
 
 
 def _first_line(error: Exception) -> str:

@@ -14,6 +14,7 @@ from core.errors import InsufficientData, InvalidInput
 from core.exposures import candle_key_of_time, candle_key_of_window
 from core.features import Table
 from core.manifest import Manifest, Stage
+from core.warnings import Warned
 
 Rows: TypeAlias = Sequence[Sequence[float]]
 
@@ -68,6 +69,14 @@ class WindowSource(Protocol):
     def candles_given(self) -> int | None:
         """The number of candles; null where the windows did not come from candles."""
 
+    @property
+    def opens(self) -> float | None:
+        """When the last candle opens, in milliseconds since 1970; null where that is not known."""
+
+    @property
+    def warnings(self) -> tuple[Warned, ...]:
+        """Those of the input alone, the same for every version."""
+
     def check(self, needs: Needs) -> None:
         """Raise InvalidInput or InsufficientData where this cannot serve the version."""
 
@@ -76,6 +85,9 @@ class WindowSource(Protocol):
 
     def overflow(self, label: str, stage: Stage, row: int, column: int) -> InvalidInput:
         """The error for a value of a stage's window that does not fit the network's float32."""
+
+    def place(self, label: str) -> str:
+        """Where in the request a stage's window, or what it is computed from, stands."""
 
     def candle_key(self) -> str:
         """What the last candle is known by (see core.exposures): the same for all who send the same."""
@@ -88,17 +100,22 @@ class CandleWindows:
     by_stage = False
 
     def __init__(
-        self, candles: Candles, positions: Sequence[int] | None = None, last_begins: float | None = None
+        self,
+        candles: Candles,
+        positions: Sequence[int] | None = None,
+        opens: float | None = None,
+        warnings: tuple[Warned, ...] = (),
     ) -> None:
         """`positions[i]` is where candle i stood in the request, if that was not in order of time.
 
-        `last_begins`: the time of the last candle in milliseconds since 1970, if it has one.
+        `opens`: when the last candle opens, in milliseconds since 1970, if that is known.
         """
         self.candles = candles
         self.candles_given = len(candles)
         self.kind = self.candles_given
+        self.opens = opens
+        self.warnings = warnings
         self._positions = positions
-        self._last_begins = last_begins
 
     def check(self, needs: Needs) -> None:
         """Raise InsufficientData where the candles are too few."""
@@ -117,10 +134,14 @@ class CandleWindows:
             return InvalidInput.at("data", f"{name} at candle {self._position(index)} overflows in {label}")
         return InvalidInput.at(f"data[{self._position(index)}].{name}", f"too large for {label}")
 
+    def place(self, label: str) -> str:  # noqa: ARG002 - all stages are computed from the same candles
+        """The candles."""
+        return "data"
+
     def candle_key(self) -> str:
         """By the time of the last candle, else by all values."""
-        if self._last_begins is not None:
-            return candle_key_of_time(self._last_begins)
+        if self.opens is not None:
+            return candle_key_of_time(self.opens)
         return candle_key_of_window(self.candles.values.tobytes())
 
     def _position(self, index: int) -> int:
@@ -143,6 +164,8 @@ class GivenWindows:
     """Windows that the client computed: one for all stages, or one a stage."""
 
     candles_given = None
+    opens = None
+    warnings: tuple[Warned, ...] = ()
 
     def __init__(self, windows: Rows | dict[str, Rows], *, scaled: bool, path: str = "features") -> None:
         """`path` is where the windows stand in the request."""
@@ -182,8 +205,11 @@ class GivenWindows:
 
     def overflow(self, label: str, stage: Stage, row: int, column: int) -> InvalidInput:  # noqa: ARG002
         """Name the row and column."""
-        path = f"{self._path}.{label}" if self.by_stage else self._path
-        return InvalidInput.at(f"{path}[{row}][{column}]", f"too large for {label}")
+        return InvalidInput.at(f"{self.place(label)}[{row}][{column}]", f"too large for {label}")
+
+    def place(self, label: str) -> str:
+        """The window of that stage, or of all."""
+        return f"{self._path}.{label}" if self.by_stage else self._path
 
     def candle_key(self) -> str:
         """By all values; scaled and raw ones are of different candles."""

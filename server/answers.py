@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from functools import lru_cache
 from typing import Any, TypeAlias
 
+import msgspec
 import orjson
 from aiohttp import web
 
@@ -12,6 +14,7 @@ from core.errors import ServiceError
 from core.manifest import DirectionStage, File, Manifest, Stage
 from core.registry import Entry
 from core.routing import Question
+from core.timeframes import iso, shifted
 from server.clock import Moment
 from server.predictor import Answered
 from server.schemas import DEFAULT_TIMEFRAME, Request
@@ -63,19 +66,23 @@ def prediction(request: Question | Request, answer: Prediction, now: Moment) -> 
         "stage1_prob": decision.stage1_prob,
         "stage2_prob": decision.stage2_prob,
         "model_version": answer.version,
-        "factors": {"reversal_detected": decision.reversal_detected, "direction": decision.direction},
+        "factors": {
+            "reversal_detected": decision.reversal_detected,
+            "direction": decision.direction,
+            "technical": decision.stage1_prob,
+            "pattern": decision.stage2_prob,
+        },
         "timestamp": now.utc,
     }
-    if answer.warnings:
-        data["warnings"] = [warning._asdict() for warning in answer.warnings]
-    return data
+    return data | _circumstances(answer, data["timeframe"])
 
 
-def legacy_answered(_: Question, answer: Answered, now: Moment) -> Json:
+def legacy_answered(question: Question, answer: Answered, now: Moment) -> Json:
     """The data of /predict. 0.5 stands where there is nothing to tell: that call knows no null."""
     decision = answer.prediction.decision
     data = {
         "prediction": decision.signal,
+        "signal": decision.signal,
         "confidence": decision.confidence,
         "factors": {
             "technical": decision.stage1_prob,
@@ -85,7 +92,27 @@ def legacy_answered(_: Question, answer: Answered, now: Moment) -> Json:
         "model_version": answer.prediction.version,
         "timestamp": now.utc,
     }
-    return data | _provenance(answer)
+    return data | _circumstances(answer.prediction, question.timeframe) | _provenance(answer)
+
+
+def _circumstances(answer: Prediction, timeframe: str) -> Json:
+    """Which candle an answer is for, and what its reader should know, as far as there is anything to tell."""
+    data: Json = {}
+    if answer.opens is not None:
+        data["candle_time"], data["valid_until"] = _validity(answer.opens, timeframe)
+    if answer.warnings:
+        data["warnings"] = [warning._asdict() for warning in answer.warnings]
+    return data
+
+
+@lru_cache(maxsize=1024)  # all that ask within a period ask about the same candle
+def _validity(opens: float, timeframe: str) -> tuple[str | None, str | None]:
+    """When the candle opens, and when the period after its own ends; null for the latter after the year 9999."""
+    try:
+        until = iso(shifted(opens, timeframe, 2))
+    except OverflowError:
+        until = None
+    return iso(opens), until
 
 
 def _provenance(answer: Answered) -> Json:
@@ -137,6 +164,7 @@ def _stage(stage: Stage) -> Json:
         "files": _hashes(graphs),
         "sources": _hashes(stage.sources),
         "parity": stage.parity,
+        "limits": None if stage.limits is None else msgspec.to_builtins(stage.limits),
     }
 
 

@@ -60,16 +60,19 @@ def make_app(settings: Settings, credentials: Credentials, keeper: Path) -> web.
     Nothing is loaded before it starts.
     """
     draining, clock = Draining(), Clock(settings.timezone)
-    refusals = Refusals(clock)
+    metrics = Metrics(multiprocess="PROMETHEUS_MULTIPROC_DIR" in os.environ)
+    refusals = Refusals(clock, metrics.count_error)
     origins = settings.cors_origins
     middlewares = [last_answers(draining), *([preflight(origins)] if origins else []), errors(refusals)]
     app = web.Application(middlewares=middlewares, client_max_size=MAX_BODY)
     app.on_response_prepare.append(preparing(origins))
     app[ACCESS] = Access(credentials.tokens)
     app[SETTINGS], app[DRAINING], app[CLOCK], app[REFUSALS] = settings, draining, clock, refusals
-    registry = app[REGISTRY] = Registry(Repository(settings.models))
+    registry = app[REGISTRY] = Registry(
+        Repository(settings.models), refuse_out_of_range=settings.out_of_range == "refuse"
+    )
     app[LINK] = Link(keeper, registry, draining)
-    metrics = app[METRICS] = Metrics(multiprocess="PROMETHEUS_MULTIPROC_DIR" in os.environ)
+    app[METRICS] = metrics
     journal = app[JOURNAL] = Journal(
         settings.journal_folder, bound_bytes=settings.journals_mib << 20, memory_records=MEMORY_RECORDS
     )

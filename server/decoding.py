@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import struct
+import time
 from collections.abc import Iterable
 from itertools import chain
 from typing import NamedTuple
@@ -15,6 +16,7 @@ from msgspec.structs import astuple
 from core.candles import Candles, Floats
 from core.errors import InvalidInput
 from core.routing import Question
+from core.warnings import NO_TIMESTAMPS, Warned, of_times
 from core.windows import CandleWindows, GivenWindows, Rows, WindowSource
 from server.json_decoding import decode
 from server.schemas import (
@@ -27,8 +29,9 @@ from server.schemas import (
     PredictRequest,
     Request,
     StageFeatures,
+    Stamp,
 )
-from server.timestamps import instants_of, order_of
+from server.timestamps import instants_of, mixed_zones, opening, order_of
 
 _predict_decoder = msgspec.json.Decoder(PredictRequest)
 _compare_decoder = msgspec.json.Decoder(CompareRequest)
@@ -39,15 +42,15 @@ _features_decoder = msgspec.json.Decoder(Matrix | StageFeatures)
 _FIELDS = 5  # open, high, low, close, volume: those of a Candle but its timestamp
 
 
-def prediction(body: bytes | msgspec.Raw, since: float, until: float = math.inf) -> Question:
+def prediction(body: bytes | msgspec.Raw, since: float, until: float = math.inf, now: float | None = None) -> Question:
     """Decode the body of /reversal/predict, or a batch's item, that came at `since` and is awaited `until`.
 
-    Raises MalformedJson or InvalidInput.
+    now: the wall clock, in milliseconds since 1970, if it is known already. Raises MalformedJson or InvalidInput.
     """
     request = decode(_predict_decoder, body)
     user = _user(request)
     if request.features is None:
-        source: WindowSource = _candle_windows(request.data)
+        source: WindowSource = _candle_windows(request, now)
     else:
         source = _given_windows(request.features, request, "features")
     return Question(request.pair, request.timeframe or DEFAULT_TIMEFRAME, request.version, user, source, since, until)
@@ -77,7 +80,7 @@ def compared_windows(request: CompareRequest, versions: Iterable[str]) -> dict[s
 def _shared_windows(request: CompareRequest) -> WindowSource:
     given = request.features
     if given is None:
-        return _candle_windows(request.data)
+        return _candle_windows(request)
     if isinstance(given, list):
         return _given_windows(given, request, "features")
     by_stage = decode(_stage_features_decoder, msgspec.json.encode(given), "features")
@@ -104,27 +107,31 @@ def _given_windows(given: Matrix | StageFeatures, request: Request, path: str) -
     return GivenWindows(by_stage, scaled=request.features_scaled, path=path)
 
 
-def _candle_windows(rows: list[Candle] | None) -> CandleWindows:
-    if rows is None:
+def _candle_windows(request: Request, now: float | None = None) -> CandleWindows:
+    if request.data is None:
         raise InvalidInput.at("data", "missing: candles are needed where no features are given")
-    candles, order, instants = series(rows)
-    return CandleWindows(candles, order, instants[-1] if instants else None)
+    found = series(request.data, request.timeframe or DEFAULT_TIMEFRAME, request.timestamps, now)
+    return CandleWindows(found.candles, found.order, found.opens[-1] if found.opens else None, found.warnings)
 
 
 class Series(NamedTuple):
     """The candles of a request's `data`, checked and oldest first.
 
-    order: where each stood in the request, null where that was their order. instants: when each begins, in
+    order: where each stood in the request, null where that was their order. opens: when each begins, in
     milliseconds since 1970; null where they have no timestamps.
     """
 
     candles: Candles
     order: list[int] | None
-    instants: list[float] | None
+    opens: list[float] | None
+    warnings: tuple[Warned, ...] = ()
 
 
-def series(rows: list[Candle]) -> Series:
-    """What `data` holds. Raises InvalidInput."""
+def series(rows: list[Candle], timeframe: str, stamp: Stamp | None, now: float | None = None) -> Series:
+    """What `data` holds. Raises InvalidInput.
+
+    stamp: which instant of a candle its timestamp is. now: as of `prediction`.
+    """
     if not rows:
         return Series(Candles(np.empty((_FIELDS, 0))), None, None)
     # Column by column through tuples of floats: half of what an array made of rows takes.
@@ -134,10 +141,16 @@ def series(rows: list[Candle]) -> Series:
     values = np.frombuffer(packed).reshape(_FIELDS, count)
     _check_bars(values)
     instants = instants_of(timestamps)
-    order = None if instants is None else order_of(instants)
-    if instants is not None and order is not None:
+    if instants is None:
+        return Series(Candles(values), None, None, (NO_TIMESTAMPS,))
+    mixed = mixed_zones(instants)
+    order = order_of(instants)
+    if stamp == "close":
+        instants = opening(instants, timeframe)
+    if order is not None:
         values, instants = values[:, order], [instants[i] for i in order]
-    return Series(Candles(values), order, instants)
+    warnings = of_times(instants, timeframe, time.time() * 1e3 if now is None else now)
+    return Series(Candles(values), order, instants, warnings if mixed is None else (mixed, *warnings))
 
 
 def _check_bars(values: Floats) -> None:

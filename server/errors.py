@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+from collections.abc import Callable
 from typing import NamedTuple
 
 from aiohttp import web
@@ -11,6 +12,7 @@ from aiohttp.typedefs import Handler, Middleware
 from core.errors import Overloaded, ServiceError
 from server.answers import failure
 from server.clock import Clock
+from server.refusal_log import RefusalLog
 from server.schemas import MAX_BODY
 from server.throttle import Throttle
 
@@ -60,6 +62,7 @@ STATUS = {
     "UNSUPPORTED_MEDIA_TYPE": 415,
     "VALIDATION_ERROR": 422,
     "INSUFFICIENT_DATA": 422,
+    "OUT_OF_RANGE": 422,
     "RATE_LIMITED": 429,
     "MODEL_UNAVAILABLE": 503,
     "STORE_UNAVAILABLE": 503,
@@ -73,6 +76,18 @@ _UNAUTHORIZED = 401
 _TOLD = frozenset({403, 503})
 # Of those of the same code and path one is logged in so many seconds; /metrics counts all of them.
 _LOG_SECONDS = 1.0
+
+
+# Those of which the refused requests are counted, method and path.
+PREDICTIONS = frozenset(
+    f"POST {path}"
+    for path in (
+        *("/reversal/predict", "/reversal/predict_raw", "/predict", "/reversal/predict/batch"),
+        *("/reversal/compare", "/reversal/compare_raw"),
+    )
+)
+# In the place of an endpoint where there is none: what was asked for instead may be anything.
+NO_ENDPOINT = "none"
 
 
 def status_of(error: ServiceError) -> int:
@@ -102,7 +117,10 @@ class Refused(NamedTuple):
 class Refusals:
     """How failures are answered, and what the log tells of them."""
 
-    def __init__(self, clock: Clock) -> None:
+    def __init__(self, clock: Clock, count: Callable[[str], None] = lambda _: None) -> None:
+        """`count` is told the code of each refused prediction."""
+        self.log = RefusalLog()
+        self.count = count
         self._clock = clock
         self._throttle = Throttle(_LOG_SECONDS)
 
@@ -110,8 +128,11 @@ class Refusals:
         """Whether a line of that kind may be logged: one a second."""
         return self._throttle.passes(what)
 
-    def answer(self, error: Exception, where: str) -> Refused:
-        """A known error tells its text, an unknown one only that it happened. `where`: method and path."""
+    def answer(self, error: Exception, where: str, endpoint: str) -> Refused:
+        """A known error tells its text, an unknown one only that it happened.
+
+        where: method and path. endpoint: the same, as the table of endpoints has it.
+        """
         if isinstance(error, ServiceError):
             known = error
         else:
@@ -119,8 +140,13 @@ class Refusals:
             known = ServiceError("internal error, see the service's log")
         status = status_of(known)
         # Whoever reads the log at night must not have to ask the client, nor to search it among thousands of others.
-        if status in _TOLD and self.is_due(f"{known.code} {where}"):
-            log.warning("%s: %s", where, known)
+        if status in _TOLD:
+            if self.is_due(f"{known.code} {where}"):
+                log.warning("%s: %s", where, known)
+        elif known is error:
+            self.log.note(endpoint, known.code, known.details[0].path if known.details else "")
+        if endpoint in PREDICTIONS:
+            self.count(known.code)
         retry_after = known.retry_after if isinstance(known, Overloaded) else None
         return Refused(known.code, status, failure(known, self._clock.now()), retry_after)
 
@@ -130,7 +156,9 @@ def errors(refusals: Refusals) -> Middleware:
 
     def answer(request: web.Request, error: Exception, **headers: str) -> web.Response:
         # As it was sent: unquoted, it may hold a line's end and begin a line of its own in the log.
-        refused = refusals.answer(error, f"{request.method} {request.rel_url.raw_path}")
+        resource = request.match_info.route.resource
+        endpoint = f"{request.method} {resource.canonical}" if resource is not None else NO_ENDPOINT
+        refused = refusals.answer(error, f"{request.method} {request.rel_url.raw_path}", endpoint)
         given = {"Content-Type": "application/json"} | refused.headers | headers
         return web.Response(body=refused.body, status=refused.status, headers=given)
 

@@ -244,8 +244,8 @@ class _Handler(RequestHandler):
         self._refuse(error)
 
     def _refuse(self, error: Exception) -> None:
-        refused = self._app[REFUSALS].answer(error, f"POST {self._path}")
-        self._app[METRICS].errors[(refused.code,)].inc()
+        endpoint = f"POST {self._path}"
+        refused = self._app[REFUSALS].answer(error, endpoint, endpoint)
         phrase = HTTPStatus(refused.status).phrase.encode()
         headers = _SECURITY + "".join(f"{name}: {value}\r\n" for name, value in refused.headers.items()).encode()
         size, date = len(refused.body), self._app[CLOCK].now().http.encode()

@@ -10,8 +10,8 @@ import msgspec
 from core.errors import InvalidInput
 from core.experiments import Metric, Mode
 from core.store.interface import OutcomeName
+from core.timeframes import Timeframe
 from server.errors import MalformedJson
-from server.schemas import Timeframe
 
 T = TypeVar("T")
 

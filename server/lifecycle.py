@@ -18,6 +18,7 @@ from server.keys import (
     JOURNAL,
     LINK,
     METRICS,
+    REFUSALS,
     REGISTRY,
     SETTINGS,
     SHADOW,
@@ -71,6 +72,7 @@ async def _refresh(app: web.Application) -> None:
         while not journal.retry() and journal.waiting < waiting:  # piece by piece, with requests in between
             waiting = journal.waiting
             await asyncio.sleep(0)
+        app[REFUSALS].log.flush()
         app[METRICS].refresh(app[REGISTRY].serving, journal, app[BREAKER])
         for admission in (app[ADMISSION], app[BATCH_ADMISSION]):
             admission.measure(REFRESH_SECONDS)

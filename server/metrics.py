@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import os
+from collections import Counter as Counts
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Generic, TypeVar
 
@@ -11,9 +13,11 @@ from prometheus_client.exposition import CONTENT_TYPE_PLAIN_0_0_4
 from prometheus_client.multiprocess import MultiProcessCollector
 
 from core.breaker import Breaker
+from core.detector import Prediction
 from core.experiments import VARIANTS
 from core.journal import Journal
 from core.serving import Serving
+from core.warnings import CODES
 from server import metric_files
 from server.phases import PhaseMetrics
 
@@ -56,6 +60,9 @@ class Metrics:
 
         self.predictions = _Children(counter("predictions", "Predictions answered.", "version", "signal"))
         self.errors = _Children(counter("prediction_errors", "Requests and items refused or failed.", "code"))
+        self.warnings = _Children(
+            counter("prediction_warnings", "Predictions answered with a warning of that code.", "code")
+        )
         self.phases = PhaseMetrics(registry)
         self.abandoned = counter("predictions_abandoned", "Requests dropped since their client had gone.")
         self.fallbacks = _Children(
@@ -75,6 +82,17 @@ class Metrics:
         )
         for variant in VARIANTS:
             self.exposures[(variant,)].inc(0)
+        for code in CODES:
+            self.warnings[(code,)].inc(0)
+
+    def count_error(self, code: str) -> None:
+        """Count a request or item that was refused or failed."""
+        self.errors[(code,)].inc()
+
+    def warned(self, predictions: Iterable[Prediction]) -> None:
+        """Count the warnings of some answers."""
+        for code, count in Counts(warning.code for each in predictions for warning in each.warnings).items():
+            self.warnings[(code,)].inc(count)
 
     def refresh(self, serving: Serving, journal: Journal, breaker: Breaker) -> None:
         """Copy what others keep count of: to be called about once a second, in each worker."""

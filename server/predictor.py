@@ -57,12 +57,18 @@ class Predictor:
         if serving.experiment is not None:
             self._record(serving, routes, questions, results)
         answered: dict[tuple[str, Signal], int] = {}
+        warned: list[Prediction] = []
         for result in results:
             if isinstance(result, Answered):
-                key = (result.prediction.version, result.prediction.decision.signal)
+                prediction = result.prediction
+                key = (prediction.version, prediction.decision.signal)
                 answered[key] = answered.get(key, 0) + 1
+                if prediction.warnings:
+                    warned.append(prediction)
         for key, count in answered.items():
             self._metrics.predictions[key].inc(count)
+        if warned:
+            self._metrics.warned(warned)
         return results
 
     def _ask(self, serving: Serving, routes: Sequence[Route], questions: Sequence[Question]) -> list[Outcome]:
@@ -190,4 +196,5 @@ def _exposure(serving: Serving, assigned: Assigned, question: Question, result: 
         stage2_prob=decision.stage2_prob,
         latency_us=latency_us,
         slow=limit_ms is not None and latency_us > limit_ms * 1000,
+        warnings=tuple([warning.code for warning in result.prediction.warnings]),
     )

@@ -8,6 +8,7 @@ import msgspec
 from msgspec import Meta
 
 from core.candles import MAX_CANDLES
+from core.timeframes import Timeframe
 
 DEFAULT_TIMEFRAME = "1h"
 MAX_BATCH = 1_024
@@ -19,11 +20,12 @@ MAX_BODY = 32 * 1024 * 1024
 Pair: TypeAlias = Annotated[
     str, Meta(pattern=r"\A[A-Z]{3}/[A-Z]{3}\Z", description="Two currencies of three capital letters.")
 ]
-Timeframe: TypeAlias = Literal["1min", "5min", "15min", "30min", "1h", "4h", "1d", "1w", "1M"]
-Price: TypeAlias = Annotated[float, Meta(gt=0)]
-# So large that nothing else is refused, and small enough that a sum of them is finite: x / infinity would be a
-# volume_ratio of 0 and no error.
-Volume: TypeAlias = Annotated[float, Meta(ge=0, le=1e300)]
+# Which instant of a candle its timestamp is.
+Stamp: TypeAlias = Literal["open", "close"]
+# The contract's. Within them nothing that is computed from candles overflows a float64.
+LEAST_PRICE, MOST_PRICE, MOST_VOLUME = 1e-12, 1e12, 1e18
+Price: TypeAlias = Annotated[float, Meta(ge=LEAST_PRICE, le=MOST_PRICE)]
+Volume: TypeAlias = Annotated[float, Meta(ge=0, le=MOST_VOLUME, description="Default: 0.")]
 # An integer stands for its decimal form.
 UserId: TypeAlias = Annotated[str, Meta(max_length=MAX_USER_ID)] | int | None
 Matrix: TypeAlias = list[list[float]]
@@ -45,7 +47,8 @@ _FEATURES = (
     "Instead of candles: a window [sequence_length][num_features], its rows oldest first; or one for each stage, which"
     " versions need whose stages differ."
 )
-_SCALED = "False: the features are raw indicator values, and the scaler runs."
+_STAMP = "Which instant of a candle its timestamp is: the opening or the closing of its period. Default: open."
+_SCALED = "False: the features are raw indicator values, and the scaler runs. Default: true."
 _VERSION = "Default: the user's variant where an experiment is active, else the active version."
 
 
@@ -76,6 +79,7 @@ class Request(msgspec.Struct, kw_only=True):
     pair: Pair
     timeframe: Annotated[Timeframe | None, Meta(description="Default: 1h.")] = None
     data: Annotated[CandleList | None, Meta(description=_DATA)] = None
+    timestamps: Annotated[Stamp | None, Meta(description=_STAMP)] = None
     features_scaled: Annotated[bool, Meta(description=_SCALED)] = True
     user_id: UserId = None
     userId: UserId = None  # noqa: N815 - the backend writes either

@@ -8,7 +8,7 @@ import os
 import re
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any, Literal, NamedTuple
 from zoneinfo import ZoneInfo
 
 import msgspec
@@ -42,6 +42,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     user_key: str | None
     max_in_flight: int
     request_timeout_ms: int
+    out_of_range: Literal["warn", "refuse"]
     grace_seconds: int
     api_token: str
     api_token_file: Path | None
@@ -159,6 +160,12 @@ def _origins(text: str) -> tuple[str, ...]:
     return origins
 
 
+def _out_of_range(text: str) -> str:
+    if text not in {"warn", "refuse"}:
+        raise ValueError
+    return text
+
+
 def _log_level(text: str) -> str:
     if text.lower() not in LOG_LEVELS:
         raise ValueError
@@ -232,6 +239,14 @@ SETTINGS = (
         _integer(1, 60_000),
         "an integer from 1 to 60000",
         "milliseconds from a request's head to the beginning of its work, where it says nothing else itself",
+    ),
+    Setting(
+        "out_of_range",
+        f"{PREFIX}OUT_OF_RANGE",
+        "warn",
+        _out_of_range,
+        "warn or refuse",
+        "what happens to input far outside what a version was fitted on: an answer with a warning, or 422",
     ),
     Setting(
         "grace_seconds",

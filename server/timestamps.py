@@ -9,6 +9,8 @@ from itertools import islice, pairwise
 from operator import lt
 
 from core.errors import InvalidInput
+from core.timeframes import shifted
+from core.warnings import Warned, mixed_time_zones
 
 # Seconds reach this in the year 5138, milliseconds passed it in 1973: what lies beyond is in milliseconds.
 _MILLISECONDS_FROM = 100_000_000_000
@@ -19,8 +21,14 @@ _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _MILLISECOND = timedelta(milliseconds=1)
 
 
+class Unzoned(float):
+    """An instant whose text names no zone, and which is therefore read as UTC."""
+
+    __slots__ = ()
+
+
 def instants_of(timestamps: Sequence[str | float | None]) -> list[float] | None:
-    """Each candle's instant, in milliseconds since 1970; null where none has a timestamp.
+    """Each candle's instant, in milliseconds since 1970, Unzoned where it is; null where none has a timestamp.
 
     Raises InvalidInput for one that is missing among others, or cannot be read.
     """
@@ -50,6 +58,26 @@ def order_of(instants: Sequence[float]) -> list[int] | None:
     return order
 
 
+def mixed_zones(instants: Sequence[float]) -> Warned | None:
+    """The warning where some of the instants of `instants_of` are Unzoned and some are not."""
+    kinds = set(map(type, instants))
+    if len(kinds) == 1 or Unzoned not in kinds:
+        return None
+    without = [i for i, instant in enumerate(instants) if isinstance(instant, Unzoned)]
+    return mixed_time_zones(len(without), len(instants), without[0])
+
+
+def opening(instants: Sequence[float], timeframe: str) -> list[float]:
+    """Where candles open that close at these instants. Raises InvalidInput where that is before the year 1."""
+    found = []
+    for i, instant in enumerate(instants):
+        try:
+            found.append(shifted(instant, timeframe, -1))
+        except OverflowError:
+            raise InvalidInput.at(_path(i), "the candle opens before the year 1") from None
+    return found
+
+
 def instant(value: str | float, path: str) -> float:
     """The instant at a place of a body, in milliseconds since 1970. Raises InvalidInput where it cannot be read."""
     try:
@@ -71,7 +99,7 @@ def _instant(value: str | float) -> float:
         return _within(value if abs(value) >= _MILLISECONDS_FROM else round(value * 1000, 3))
     found = datetime.fromisoformat(value)
     if found.tzinfo is None:
-        found = found.replace(tzinfo=UTC)
+        return Unzoned(_within((found.replace(tzinfo=UTC) - _EPOCH) / _MILLISECOND))
     return _within((found - _EPOCH) / _MILLISECOND)
 
 

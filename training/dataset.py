@@ -59,6 +59,15 @@ def fit_scaler(candles: Candles, names: Sequence[str]) -> StandardScaler:
     return StandardScaler().fit(table(candles, names))
 
 
+def scaled_ranges(candles: Candles, names: Sequence[str], scaler: StandardScaler) -> dict[str, list[float]]:
+    """By feature, the least and the largest value that a network is shown in training."""
+    scaled = scaler.transform(table(candles, names))
+    return {
+        name: [round(float(column.min()), 6), round(float(column.max()), 6)]
+        for name, column in zip(names, scaled.T, strict=True)
+    }
+
+
 def windows(candles: Candles, names: Sequence[str], scaler: StandardScaler) -> NDArray[np.float32]:
     """One scaled window for each bar from first_bar on: shape (len(candles) - first_bar, SEQUENCE_LENGTH, features)."""
     scaled = scaler.transform(table(candles, names)).astype(np.float32)

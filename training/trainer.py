@@ -12,7 +12,7 @@ from sklearn.preprocessing import StandardScaler
 
 from training import fit, recipes
 from training.data import DataError, History
-from training.dataset import SEQUENCE_LENGTH, Examples, directions, fit_scaler, split, windows
+from training.dataset import SEQUENCE_LENGTH, Examples, directions, fit_scaler, scaled_ranges, split, windows
 from training.recipes import Recipe
 from training.scores import scores, trend_rule_accuracy
 from training.volatility import daily_share
@@ -92,6 +92,7 @@ def _train(recipe: Recipe, history: History, parts: dict[str, History], epochs: 
         },
         "sequence_length": SEQUENCE_LENGTH,
         "threshold": recipe.threshold,
+        "scaled_ranges": scaled_ranges(parts["train"].candles, recipe.inputs.names, scaler),
         "metrics": evaluate(recipe, network, scaler, made["test"]),
     }
     return Trained(recipe, network, scaler, metadata)

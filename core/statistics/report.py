@@ -91,6 +91,10 @@ def _variant(tally: Tally, side: Side, table: CandleTable, results: dict[Metric,
         "fallbacks": tally.fallbacks,
         "failures": tally.failures,
         "unrecorded": tally.unrecorded,
+        "warnings": {
+            code: {"predictions": count, "share": count / tally.predictions if tally.predictions else None}
+            for code, count in tally.warnings.items()
+        },
     }
 
 

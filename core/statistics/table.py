@@ -52,6 +52,7 @@ class Tally:
 
     confidence: the sum. slow: answers beyond the guardrail of latency. candles, held_candles: how many candles had
     predictions, and on how many of these every one was hold. unrecorded: answered, but lost (see core.journal).
+    warnings: how many of the predictions carried a warning, by its code.
     """
 
     predictions: int
@@ -64,3 +65,4 @@ class Tally:
     failures: int
     slow: int
     unrecorded: int
+    warnings: dict[str, int]

@@ -62,7 +62,7 @@ class Label(NamedTuple):
 EXPORT_COLUMNS = (
     *("prediction_id", "at", "experiment_id", "variant", "model_version", "fallback_reason", "user"),
     *("pair", "timeframe", "candle", "candle_time", "signal", "confidence", "stage1_prob", "stage2_prob"),
-    *("latency_us", "outcome", "pnl_pips", "closed_at", "label", "b_signal", "b_confidence"),
+    *("latency_us", "outcome", "pnl_pips", "closed_at", "label", "b_signal", "b_confidence", "warnings"),
 )
 
 

@@ -37,6 +37,11 @@ def tally(session: Session, experiment_id: str) -> dict[Variant, Tally]:
     users: dict[str, int] = dict(
         session.rows("SELECT variant, COUNT(*) FROM users WHERE experiment_id = ? GROUP BY variant", [experiment_id])
     )
+    warned: dict[Variant, dict[str, int]] = {"A": {}, "B": {}}
+    for variant, code, answers in session.rows(
+        "SELECT variant, code, answers FROM warned WHERE experiment_id = ? ORDER BY code", [experiment_id]
+    ):
+        warned[variant][code] = answers
 
     def one(variant: Variant, sums: Row) -> Tally:
         predictions, confidence, candles, held_candles, *signals = (0 if value is None else value for value in sums)
@@ -52,6 +57,7 @@ def tally(session: Session, experiment_id: str) -> dict[Variant, Tally]:
             failures=failures,
             slow=slow,
             unrecorded=unrecorded,
+            warnings=warned[variant],
         )
 
     (row,) = session.rows(_TALLY, [experiment_id])
@@ -155,7 +161,7 @@ def export(reading: Callable[[], AbstractContextManager[Session]], experiment_id
 EXPORT_PAGE = """
     SELECT e.prediction_id, e.answered_at, e.experiment_id, e.variant, e.version, e.fallback_reason, e.pseudonym,
         e.pair, e.timeframe, e.candle, e.candle, e.signal, e.confidence, e.stage1_prob, e.stage2_prob, e.latency_us,
-        o.outcome, o.pnl_pips, o.closed_at, c.label, c.shadow_b_signal, c.shadow_b_confidence
+        o.outcome, o.pnl_pips, o.closed_at, c.label, c.shadow_b_signal, c.shadow_b_confidence, e.warnings
     FROM exposures AS e
     LEFT JOIN outcomes AS o ON o.prediction_id = e.prediction_id
     LEFT JOIN candles AS c ON c.experiment_id = e.experiment_id AND c.pair = e.pair AND c.timeframe = e.timeframe

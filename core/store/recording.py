@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from typing import NamedTuple
 
@@ -13,7 +14,7 @@ from core.store.database import Session, among
 
 EXPOSURE_COLUMNS = (
     "prediction_id", "answered_at", "experiment_id", "variant", "version", "fallback_reason", "pseudonym", "pair",
-    "timeframe", "candle", "signal", "confidence", "stage1_prob", "stage2_prob", "latency_us", "slow",
+    "timeframe", "candle", "signal", "confidence", "stage1_prob", "stage2_prob", "latency_us", "slow", "warnings",
 )  # fmt: skip
 # The columns of a side, without their prefix a_ or b_, in the order of core.statistics.table.Side.
 SUMS = (
@@ -41,6 +42,9 @@ _ADD_TOTALS = """
     ON CONFLICT (experiment_id, variant) DO UPDATE SET
         fallbacks = totals.fallbacks + excluded.fallbacks, failures = totals.failures + excluded.failures,
         slow = totals.slow + excluded.slow, unrecorded = totals.unrecorded + excluded.unrecorded"""
+_ADD_WARNED = """
+    INSERT INTO warned (experiment_id, variant, code, answers) VALUES (?, ?, ?, ?)
+    ON CONFLICT (experiment_id, variant, code) DO UPDATE SET answers = warned.answers + excluded.answers"""
 _ADD_USER = "INSERT INTO users (experiment_id, pseudonym, variant) VALUES (?, ?, ?) ON CONFLICT DO NOTHING"
 
 
@@ -83,6 +87,7 @@ def record(session: Session, records: Sequence[Record]) -> None:
     session.insert("exposures", EXPOSURE_COLUMNS, (_row(exposure) for exposure in exposures))
     sums = CandleSums()
     users = set()
+    warned: Counter[tuple[str, Variant, str]] = Counter()
     totals: dict[tuple[str, Variant], list[int]] = {}
 
     def count(record: Exposure | Failure | Unrecorded, **amounts: int) -> None:
@@ -98,6 +103,8 @@ def record(session: Session, records: Sequence[Record]) -> None:
         sums.add(key, exposure.at, exposure.variant, {} if fallback else _amounts(exposure))
         if exposure.user is not None and not fallback:
             users.add((exposure.experiment_id, exposure.user, exposure.variant))
+        if not fallback:
+            warned.update((exposure.experiment_id, exposure.variant, code) for code in exposure.warnings)
     for other in records:
         if isinstance(other, Failure):
             count(other, failures=1)
@@ -106,6 +113,7 @@ def record(session: Session, records: Sequence[Record]) -> None:
     sums.write(session)
     session.run_many(_ADD_USER, list(users))
     session.run_many(_ADD_TOTALS, [(*key, *total) for key, total in totals.items()])
+    session.run_many(_ADD_WARNED, [(*key, count) for key, count in sorted(warned.items())])
     session.run_many(_ADD_SHADOW, _first_scores(r for r in records if isinstance(r, ShadowScore)))
 
 
@@ -123,7 +131,7 @@ def _row(exposure: Exposure) -> tuple[str | float | None, ...]:
     if exposure.fallback_reason is not None and "\0" in exposure.fallback_reason:
         reason = exposure.fallback_reason.replace("\0", "\N{REPLACEMENT CHARACTER}")
         exposure = msgspec.structs.replace(exposure, fallback_reason=reason)
-    return msgspec.structs.astuple(exposure)
+    return *msgspec.structs.astuple(exposure)[:-1], " ".join(exposure.warnings) or None
 
 
 def _amounts(exposure: Exposure) -> dict[str, float]:

@@ -52,6 +52,14 @@ MIGRATIONS: tuple[tuple[str, ...], ...] = (
             shadow_b_signal TEXT, shadow_b_confidence DOUBLE PRECISION,
             PRIMARY KEY (experiment_id, pair, timeframe, candle))""",
     ),
+    (
+        # Codes with blanks in between; null where there is none.
+        "ALTER TABLE exposures ADD COLUMN warnings TEXT",
+        # How many answers of a variant, fallbacks left out, carried a warning of that code.
+        """CREATE TABLE warned (
+            experiment_id TEXT, variant TEXT, code TEXT, answers BIGINT NOT NULL,
+            PRIMARY KEY (experiment_id, variant, code))""",
+    ),
 )
 
 

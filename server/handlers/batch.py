@@ -10,7 +10,7 @@ import msgspec
 import orjson
 from aiohttp import web
 
-from core.errors import DeadlineExceeded, Overloaded, ServiceError
+from core.errors import ServiceError
 from core.routing import Question
 from core.serving import Serving
 from server import answers, decoding, json_items
@@ -18,14 +18,14 @@ from server.answers import Json
 from server.clock import Moment
 from server.deadline import deadline
 from server.handlers.body import check_text, read_large
-from server.keys import BATCH_ADMISSION, CLOCK, METRICS, PREDICTOR, REGISTRY, SETTINGS
-from server.metrics import Metrics
+from server.keys import BATCH_ADMISSION, CLOCK, METRICS, PREDICTOR, REFUSALS, REGISTRY, SETTINGS
 from server.pause import pause
 
 # Items are answered in slices. One ends with so many of them or, where they are large, so many bytes: a third of a
 # millisecond, or half of one. Larger ones would cost less an item, but each single prediction waits for the end of one.
 SLICE_ITEMS = 4
 SLICE_BYTES = 16 * 1024
+_ENDPOINT = "POST /reversal/predict/batch"
 # The longest that a body is split without a pause.
 SPLIT_SECONDS = 300e-6
 
@@ -35,9 +35,6 @@ async def predict_batch(request: web.Request) -> web.Response:
     try:
         with request.app[BATCH_ADMISSION].held():  # while it is read, too: it may be large
             return await _predict_batch(request)
-    except (DeadlineExceeded, Overloaded) as error:
-        request.app[METRICS].errors[(error.code,)].inc()
-        raise
     except asyncio.CancelledError:
         request.app[METRICS].abandoned.inc()
         raise
@@ -97,17 +94,19 @@ def _answer_slice(
         try:
             questions[i] = decoding.prediction(raw, since, until)
         except ServiceError as error:
-            results[i] = _refusal(error, app[METRICS])
+            results[i] = _refusal(app, error)
     found = app[PREDICTOR].predict(serving, list(questions.values()))
     for (i, question), result in zip(questions.items(), found, strict=True):
         if isinstance(result, ServiceError):
-            results[i] = _refusal(result, app[METRICS])
+            results[i] = _refusal(app, result)
         else:
             results[i] = {"success": True, "data": answers.answered(question, result, now), "error": None}
     # Encoded here: a thousand of them at the end would take a millisecond.
     return [orjson.Fragment(orjson.dumps(results[i])) for i in range(len(items))]
 
 
-def _refusal(error: ServiceError, metrics: Metrics) -> Json:
-    metrics.errors[(error.code,)].inc()
+def _refusal(app: web.Application, error: ServiceError) -> Json:
+    refusals = app[REFUSALS]
+    refusals.count(error.code)
+    refusals.log.note(_ENDPOINT, error.code, error.details[0].path if error.details else "")
     return answers.refusal(error)

@@ -6,14 +6,14 @@ from contextlib import ExitStack
 
 from aiohttp import web
 
-from core.detector import Outcome
+from core.detector import Outcome, Prediction
 from core.errors import InvalidInput, ModelUnavailable, ServiceError, UnknownVersion
 from core.serving import Serving
 from core.windows import WindowSource
 from server import answers, decoding
 from server.deadline import deadline
 from server.handlers.body import read_json
-from server.keys import ADMISSION, CLOCK, REGISTRY, SETTINGS
+from server.keys import ADMISSION, CLOCK, METRICS, REGISTRY, SETTINGS
 from server.schemas import DEFAULT_TIMEFRAME, CompareRequest
 
 
@@ -31,6 +31,7 @@ async def compare(request: web.Request) -> web.Response:
         sources = decoding.compared_windows(wanted, versions)
         outcomes = {version: _outcome(serving, version, source) for version, source in sources.items()}
     _refuse_if_all_failed(outcomes)
+    app[METRICS].warned(outcome for outcome in outcomes.values() if isinstance(outcome, Prediction))
     now = app[CLOCK].now()
     signals = [None if isinstance(o, ServiceError) else o.decision.signal for o in outcomes.values()]
     distinct = set(signals)

@@ -43,7 +43,7 @@ class Inquiry(NamedTuple):
 async def predict(request: web.Request) -> web.Response:
     """POST to one of ENDPOINTS; server.express answers most of them instead."""
     app = request.app
-    metrics, admission = app[METRICS], app[ADMISSION]
+    admission = app[ADMISSION]
     try:
         admission.check()
         until = deadline(request.headers, app[SETTINGS].request_timeout_ms)
@@ -52,11 +52,8 @@ async def predict(request: web.Request) -> web.Response:
             places.enter_context(admission.held())  # not before: who sends slowly must not take the place of others
             inquiry = inquire(text, ENDPOINTS[request.path], until)
             body, _, timing = answer(app, inquiry, await app[BATCHER].ask(inquiry.question))
-    except ServiceError as error:
-        metrics.errors[(error.code,)].inc()
-        raise
     except asyncio.CancelledError:
-        metrics.abandoned.inc()
+        app[METRICS].abandoned.inc()
         raise
     return web.Response(body=body, headers={"Content-Type": "application/json", "Server-Timing": timing})
 

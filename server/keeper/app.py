@@ -22,7 +22,7 @@ from server.keeper.members import Member
 from server.keeper.metrics import KeeperMetrics
 from server.keeper.protocol import MEMBERS_PATH
 from server.keeper.routes import ROUTES
-from server.keys import AUDIT, CLOCK, KEEPER, SETTINGS
+from server.keys import AUDIT, CLOCK, KEEPER, REFUSALS, SETTINGS
 from server.schemas import MAX_BODY
 from server.settings import Settings
 
@@ -43,8 +43,9 @@ def make_keeper_app(settings: Settings) -> web.Application:
     Raises FolderInUse where another keeper has the journals, or AuditUnusable.
     """
     clock = Clock(settings.timezone)
-    app = web.Application(middlewares=[errors(Refusals(clock))], client_max_size=MAX_BODY)
-    app[SETTINGS], app[CLOCK] = settings, clock
+    refusals = Refusals(clock)
+    app = web.Application(middlewares=[errors(refusals)], client_max_size=MAX_BODY)
+    app[SETTINGS], app[CLOCK], app[REFUSALS] = settings, clock, refusals
     app[AUDIT] = Audit(settings.audit)
     app[KEEPER] = Keeper(
         settings.state_url,
@@ -65,7 +66,7 @@ async def _keeper(app: web.Application) -> AsyncIterator[None]:
         ("drain", partial(_drain, keeper), DRAIN_SECONDS),
         ("follow", partial(_follow, keeper), 0.0),
         ("guard", partial(_guard, keeper), GUARDRAIL_SECONDS),
-        ("metrics", partial(_tell, keeper, metrics), METRICS_SECONDS),
+        ("metrics", partial(_tell, keeper, metrics, app[REFUSALS]), METRICS_SECONDS),
     )
     tasks = [asyncio.create_task(_again_and_again(*step)) for step in steps]
     yield
@@ -94,7 +95,8 @@ async def _drain(keeper: Keeper) -> None:
     await keeper.write(lambda _: None)
 
 
-async def _tell(keeper: Keeper, metrics: KeeperMetrics) -> None:
+async def _tell(keeper: Keeper, metrics: KeeperMetrics, refusals: Refusals) -> None:
+    refusals.log.flush()
     metrics.refresh(
         degraded=keeper.degraded is not None, bytes_waiting=keeper.bytes_waiting, workers=len(keeper.members)
     )

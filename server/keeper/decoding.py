@@ -10,6 +10,7 @@ from core.errors import InvalidInput, UnknownVersion
 from core.evaluation import LaterCandles, Rule
 from core.experiments import MINIMUM_EFFECT, Experiment, Guardrails, Micros
 from core.store.interface import Outcome
+from core.warnings import Warned
 from server import decoding, timestamps
 from server.json_decoding import decode
 from server.keeper.schemas import CreateExperiment, Evaluate, ReportedOutcome, ReportOutcomes
@@ -93,15 +94,16 @@ class _Named(msgspec.Struct):
     prediction_id: str
 
 
-def later_candles(body: bytes) -> tuple[LaterCandles, Rule]:
-    """Decode the candles of an evaluation, and the rule. Raises MalformedJson or InvalidInput."""
+def later_candles(body: bytes) -> tuple[LaterCandles, Rule, tuple[Warned, ...]]:
+    """Decode the candles of an evaluation, and the rule, with the warnings. Raises MalformedJson or InvalidInput."""
     wanted = decode(_evaluate_decoder, body)
+    timeframe = wanted.timeframe or DEFAULT_TIMEFRAME
     if wanted.data and all(row.timestamp is None for row in wanted.data):
         raise InvalidInput.at("data", "timestamps are needed: they tell which predictions the candles belong to")
-    candles, _, instants = decoding.series(wanted.data)
+    candles, _, opens, warnings = decoding.series(wanted.data, timeframe, wanted.timestamps)
     parameters = {name: getattr(wanted, name) for name in Rule.__struct_fields__}
     rule = Rule(**{name: value for name, value in parameters.items() if value is not None})
     if len(candles) < rule.minimum_candles:
         least = f"at least {rule.minimum_candles} are needed to label one with a horizon of {rule.horizon}"
         raise InvalidInput.at("data", f"{len(candles)} candles were given, {least}")
-    return LaterCandles(wanted.pair, wanted.timeframe or DEFAULT_TIMEFRAME, candles, instants or []), rule
+    return LaterCandles(wanted.pair, timeframe, candles, opens or []), rule, warnings

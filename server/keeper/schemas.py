@@ -10,7 +10,8 @@ from msgspec import Meta
 from core.evaluation import Distance, Horizon, Ratio
 from core.experiments import ExperimentId, Guardrails, Metric, Mode, Share
 from core.store.interface import OutcomeName
-from server.schemas import CandleList, IsoText, Pair, Timeframe, Version
+from core.timeframes import Timeframe
+from server.schemas import CandleList, IsoText, Pair, Stamp, Version
 
 MAX_OUTCOMES = 10_000
 
@@ -67,6 +68,7 @@ class Evaluate(msgspec.Struct, kw_only=True):
 
     pair: Pair
     timeframe: Timeframe | None = None
+    timestamps: Stamp | None = None
     data: CandleList
     horizon: Horizon | None = None
     min_profit_pips: Distance | None = None

@@ -6,9 +6,10 @@ from typing import get_args
 
 from core.experiments import VARIANTS, Metric, Mode, Status, Variant
 from core.store.interface import OutcomeAnswer
+from core.timeframes import Timeframe
+from core.warnings import CODES
 from server.errors import STATUS
 from server.openapi.requests import Schema, ref
-from server.schemas import Timeframe
 
 
 def record(required: dict[str, Schema], optional: dict[str, Schema] | None = None) -> Schema:
@@ -53,6 +54,7 @@ _SIGNAL = ref("Signal")
 _ANYTHING: Schema = {"type": "object", "additionalProperties": True}
 
 _WARNINGS, _DETAILS = _list(ref("Warning")), _list(ref("Detail"))
+_CIRCUMSTANCES = {"candle_time": INSTANT, "valid_until": _or_null(INSTANT), "warnings": _WARNINGS}
 _PROVENANCE = {
     "served_by": TEXT,
     "fallback_reason": TEXT,
@@ -71,6 +73,17 @@ _STAGE = record(
         "files": _FILES,
         "sources": _FILES,
         "parity": _ANYTHING,
+        "limits": _or_null(
+            record(
+                {
+                    "low": _list(_NUMBER),
+                    "high": _list(_NUMBER),
+                    "mean_low": _or_null(_list(_NUMBER)),
+                    "mean_high": _or_null(_list(_NUMBER)),
+                    "source": {"enum": ["training", "scaler"]},
+                }
+            )
+        ),
     }
 )
 _EXPERIMENT: dict[str, Schema] = {
@@ -120,6 +133,7 @@ _REPORTED_VARIANT = record(
         "mean_pnl": ref("SourcedEstimate"),
         "sharpe": ref("Estimate"),
         **_TALLY,
+        "warnings": _by_name(record({"predictions": _COUNT, "share": _or_null(_SHARE)})),
         "imported": _or_null(
             record({"count": _COUNT, "signals": _by_name(_COUNT), "avg_confidence": _or_null(_SHARE)})
         ),
@@ -175,7 +189,7 @@ ANSWERS: dict[str, Schema] = {
     "Metric": _one_of(Metric),
     "Status": _one_of(Status),
     "Assignment": record({"experiment_id": TEXT, "variant": _one_of(Variant)}),
-    "Warning": record({"code": {"enum": ["FEW_CANDLES", "NO_STAGE2", "NO_PREDICTIONS"]}, "message": TEXT}),
+    "Warning": record({"code": {"enum": [*CODES, "NO_PREDICTIONS"]}, "message": TEXT}),
     "Detail": record({"path": TEXT, "message": TEXT}),
     "Stage": _STAGE,
     "Estimate": record(_ESTIMATE),
@@ -197,20 +211,28 @@ ANSWERS: dict[str, Schema] = {
             "stage1_prob": _SHARE,
             "stage2_prob": _or_null(_SHARE),
             "model_version": TEXT,
-            "factors": record({"reversal_detected": _BOOLEAN, "direction": {"enum": ["long", "short", None]}}),
+            "factors": record(
+                {
+                    "reversal_detected": _BOOLEAN,
+                    "direction": {"enum": ["long", "short", None]},
+                    "technical": _SHARE,
+                    "pattern": _or_null(_SHARE),
+                }
+            ),
             "timestamp": INSTANT,
         },
-        {"warnings": _WARNINGS, **_PROVENANCE},
+        {**_CIRCUMSTANCES, **_PROVENANCE},
     ),
     "LegacyPrediction": record(
         {
             "prediction": _SIGNAL,
+            "signal": _SIGNAL,
             "confidence": _SHARE,
             "factors": record({"technical": _SHARE, "sentiment": _SHARE, "pattern": _SHARE}),
             "model_version": TEXT,
             "timestamp": INSTANT,
         },
-        _PROVENANCE,
+        {**_CIRCUMSTANCES, **_PROVENANCE},
     ),
     "BatchResults": record(
         {

@@ -38,7 +38,7 @@ def _say_what_is_raw(found: dict[str, Schema]) -> None:
 
 
 def _translated(schema: Any) -> Any:  # noqa: ANN401 - JSON
-    r"""With the ends of patterns as JSON Schema has them: `^` and `$`, which there means what Python calls `\Z`."""
+    r"""In the words of JSON Schema, where patterns end in `^` and `$`, which there means what Python calls `\Z`."""
     if isinstance(schema, list):
         return [_translated(each) for each in schema]
     if not isinstance(schema, dict):
@@ -48,6 +48,7 @@ def _translated(schema: Any) -> Any:  # noqa: ANN401 - JSON
         found["pattern"] = pattern.replace(r"\A", "^").replace(r"\Z", "$")
     if isinstance(description := found.get("description"), str):
         found["description"] = description.split("\n", 1)[0]  # the rest is for who reads the code
-    if found.get("default", ...) is None:  # which stands for the real one
-        del found["default"]
+    # Some generators of clients take what has a default for always there, and then ask for it in requests as well.
+    # The descriptions name the defaults.
+    found.pop("default", None)
     return found

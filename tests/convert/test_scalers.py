@@ -10,6 +10,7 @@ import joblib
 import numpy as np
 import pandas as pd
 import pytest
+from numpy.typing import NDArray
 from sklearn.pipeline import Pipeline, make_pipeline
 from sklearn.preprocessing import MaxAbsScaler, MinMaxScaler, RobustScaler, StandardScaler
 
@@ -17,6 +18,7 @@ from convert import parity
 from convert.errors import Refused
 from convert.parity import Session
 from convert.scalers import Scaler
+from core.limits import Limits, of_training
 
 FEATURES = ("close", "volume", "rsi_14", "macd")
 # A price, a volume, an index and a small difference: what one float32 scale would spoil.
@@ -240,3 +242,51 @@ def test_gate_refuses_a_scaler_that_computes_in_float32(tmp_path: Path) -> None:
 
     with pytest.raises(Refused, match="relative difference"):
         parity.check_scaler(scaler, InFloat32(), (5, 4))  # type: ignore[arg-type]
+
+
+def flagged(limits: Limits, scaled: NDArray[np.float64]) -> bool:
+    """Whether a window, scaled, of shape (steps, features), is out of range by the limits' definition."""
+    out = (scaled < limits.low).any() or (scaled > limits.high).any()
+    if limits.mean_low is not None and limits.mean_high is not None:
+        mean = scaled.mean(axis=0)
+        out = out or (mean < limits.mean_low).any() or (mean > limits.mean_high).any()
+    return bool(out)
+
+
+UNKNOWN = {"standard without deviation", "standard without either", "robust without centre", "robust without scale"}
+
+
+@pytest.mark.parametrize("name", sorted(SCALERS.keys() - UNKNOWN - {"pipeline of nothing"}))
+def test_limits_hold_for_what_a_scaler_was_fitted_on_and_not_far_from_it(name: str, tmp_path: Path) -> None:
+    estimator = SCALERS[name].fit(ROWS.copy())
+    limits = stored(estimator, tmp_path).limits(4, None)
+    assert limits is not None
+    assert limits.source == "scaler"
+    for window in ROWS.reshape(-1, 20, 4):
+        assert not flagged(limits, estimator.transform(window.copy()))
+    # Price and volume a hundred times what they were, which are the largest values in training many times over.
+    assert flagged(limits, estimator.transform(ROWS[:20] * [100.0, 1.0, 1.0, 1.0]))
+    assert flagged(limits, estimator.transform(ROWS[:20] * [1.0, 100.0, 1.0, 1.0]))
+
+
+@pytest.mark.parametrize("name", sorted(UNKNOWN))
+def test_a_scaler_that_does_not_know_centre_or_spread_gives_no_limits(name: str, tmp_path: Path) -> None:
+    assert stored(SCALERS[name].fit(ROWS.copy()), tmp_path).limits(4, None) is None
+
+
+def test_the_range_in_training_wins_over_what_the_scaler_tells(tmp_path: Path) -> None:
+    training = of_training([-1.0] * 4, [3.0] * 4)
+    found = stored(StandardScaler().fit(ROWS), tmp_path).limits(4, training)
+    assert found == training
+    assert (found.low, found.high, found.mean_low) == ((-3.0,) * 4, (5.0,) * 4, None)
+    clipping = stored(MinMaxScaler(clip=True).fit(ROWS), tmp_path).limits(4, of_training([0.0] * 4, [1.0] * 4))
+    assert clipping is not None
+    assert (clipping.mean_low, clipping.mean_high) == ((0.001,) * 4, (0.999,) * 4)
+
+
+def test_four_deviations_are_as_many_for_a_scaler_of_quantiles(tmp_path: Path) -> None:
+    rows = np.random.default_rng(2).standard_normal((20_000, 1))
+    limits = stored(RobustScaler().fit(rows), tmp_path).limits(1, None)
+    assert limits is not None
+    assert limits.mean_high is not None
+    assert limits.mean_high[0] == pytest.approx(4.0 / 1.349, rel=1e-3)

@@ -162,3 +162,30 @@ def test_mistake_is_found_without_tensorflow(folder: Path) -> None:
     assert found.returncode == 1
     assert found.stderr.startswith('error: versions.toml: versions."v1": stage2.positive: expected')
     assert not (folder / "out").exists()
+
+
+RANGES = {"close": [-1.0, 3.0], "sma_20": [-2.0, 2.0], "rsi_14": [0.0, 1.0]}
+
+
+def test_ranges_in_training_become_limits_half_a_width_further_out(folder: Path) -> None:
+    files = read(folder, FULL).versions["v1"].stage1
+    found = versions.training_limits({"scaled_ranges": RANGES}, ("sma_20", "close"), files)
+    assert found is not None
+    assert (found.low, found.high, found.source) == ((-4.0, -3.0), (4.0, 5.0), "training")
+    assert versions.training_limits({"metrics": {}}, ("sma_20", "close"), files) is None
+
+
+@pytest.mark.parametrize(
+    ("ranges", "told"),
+    [
+        ({"close": [0.0, 1.0]}, "meta.json: scaled_ranges: sma_20 is missing, which f.json names"),
+        (RANGES | {"close": [1.0, 1.0]}, r"scaled_ranges.close: \[1, 1\] is no range"),
+        (RANGES | {"close": [1.0]}, "scaled_ranges.close: Expected `array` of length 2, got 1"),
+        (RANGES | {"close": "0 to 1"}, "scaled_ranges.close: Expected `array`, got `str`"),
+        ([0.0, 1.0], "scaled_ranges: Expected `object`, got `array`"),
+    ],
+)
+def test_ranges_that_are_none_are_refused_by_feature(folder: Path, ranges: object, told: str) -> None:
+    files = read(folder, FULL).versions["v1"].stage1
+    with pytest.raises(Refused, match=told):
+        versions.training_limits({"scaled_ranges": ranges}, ("close", "sma_20"), files)

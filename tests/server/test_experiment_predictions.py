@@ -69,6 +69,7 @@ class TestWhoAnswers:
             stage2_prob=data["stage2_prob"],
             latency_us=exposure.latency_us,
             slow=False,
+            warnings=("NO_TIMESTAMPS",),
         )
         assert abs(exposure.at / 1e6 - time.time()) < 60
         assert 0 < exposure.latency_us < 60_000_000

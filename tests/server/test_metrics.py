@@ -10,6 +10,7 @@ import pytest
 from aiohttp import web
 from prometheus_client.parser import text_string_to_metric_families
 
+from core.warnings import CODES
 from server.metrics import Metrics
 from server.settings import Settings
 from server.throttle import Throttle
@@ -57,6 +58,24 @@ async def test_predictions_and_their_errors_are_counted(worker: Worker) -> None:
     assert found["reversal_prediction_errors_total VALIDATION_ERROR"] == 2
     assert found["reversal_prediction_seconds_count"] == 3
     assert found["reversal_prediction_seconds_bucket +Inf"] == 3
+
+
+async def test_each_warning_of_each_answer_is_counted_by_its_code(worker: Worker) -> None:
+    found = series(worker.metrics)
+    assert {found[f"reversal_prediction_warnings_total {code}"] for code in CODES} == {0}
+    await worker.predict(candles(20))
+    await worker.predict(candles(8, version="v1"))
+    await worker.post("/predict", asks(0.9, version="v3"))
+    assert (await worker.post("/reversal/predict/batch", {"items": [candles(8), candles(8), candles(2)]}))[0] == 200
+    assert (await worker.post("/reversal/compare", asks(0.9, versions=["v1", "v3"])))[0] == 200
+    assert (await worker.post("/reversal/predict", asks(99.0)))[0] == 200
+    found = series(worker.metrics)
+    counted = {code: found[f"reversal_prediction_warnings_total {code}"] for code in CODES}
+    assert {code: count for code, count in counted.items() if count} == {
+        "NO_TIMESTAMPS": 4,
+        "NO_STAGE2": 2,
+        "OUT_OF_RANGE": 1,
+    }
 
 
 async def test_exposures_are_counted_by_variant(worker: Worker) -> None:

@@ -9,12 +9,19 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import pytest
 
+from server.settings import Settings
 from tests import bundles
 from tests.server.conftest import Client, Post
 
-DETECTED = {"reversal_detected": True, "direction": "long"}
+DETECTED = {
+    "reversal_detected": True,
+    "direction": "long",
+    "technical": pytest.approx(0.82, abs=1e-6),
+    "pattern": pytest.approx(0.68, abs=1e-6),
+}
 
 
 def window(value: float) -> list[list[float]]:
@@ -62,7 +69,12 @@ async def test_hold_below_the_threshold(post: Post) -> None:
     assert answer["data"]["signal"] == "hold"
     assert answer["data"]["confidence"] == pytest.approx(0.5477, abs=1e-6)
     assert answer["data"]["stage2_prob"] is None
-    assert answer["data"]["factors"] == {"reversal_detected": False, "direction": None}
+    assert answer["data"]["factors"] == {
+        "reversal_detected": False,
+        "direction": None,
+        "technical": pytest.approx(0.4523, abs=1e-6),
+        "pattern": None,
+    }
     assert answer["data"]["timeframe"] == "1h"
 
 
@@ -114,6 +126,7 @@ async def test_legacy_predict(post: Post) -> None:
     assert status == 200
     assert answer["data"] == {
         "prediction": "long",
+        "signal": "long",
         "confidence": pytest.approx(0.75, abs=1e-6),
         "factors": {
             "technical": pytest.approx(0.82, abs=1e-6),
@@ -218,11 +231,29 @@ async def test_a_number_beyond_float64_names_its_place(post: Post, number: str) 
     assert (status, answer["details"][0]["path"]) == (422, "data[0].high")
 
 
-async def test_a_price_beyond_float32_names_the_candle(post: Post) -> None:
-    data = [candle() for _ in range(8)]
-    data[6] = candle(1e39)
+@pytest.mark.parametrize(
+    ("field", "value"),
+    [
+        ("high", 1.1e12),
+        ("high", 1e39),
+        ("close", 0.9e-12),
+        ("close", 0),
+        ("low", -1),
+        ("volume", 1.1e18),
+        ("volume", -1),
+    ],
+)
+async def test_prices_and_volumes_have_bounds(post: Post, field: str, value: float) -> None:
+    data = [candle(timestamp=1000 - i) for i in range(8)]
+    data[6][field] = value
     status, answer = await post("/reversal/predict", {"pair": "EUR/USD", "data": data})
-    assert (status, answer["details"][0]["path"]) == (422, "data[6].close")
+    assert (status, answer["details"][0]["path"]) == (422, f"data[6].{field}")
+
+
+@pytest.mark.parametrize("price", [1e-12, 1e12])
+async def test_the_bounds_themselves_are_prices(post: Post, price: float) -> None:
+    data = [candle(price, volume=1e18) for _ in range(8)]
+    assert (await post("/reversal/predict", {"pair": "EUR/USD", "data": data}))[0] == 200
 
 
 @pytest.mark.parametrize("count", [0, 7])
@@ -306,13 +337,6 @@ async def test_a_body_over_32_mib_is_a_413(post: Post) -> None:
     assert str(32 * 1024 * 1024) in answer["error"]
 
 
-async def test_a_price_beyond_float32_names_the_candle_as_sent_though_it_was_sorted(post: Post) -> None:
-    data = [candle(timestamp=1000 - i) for i in range(8)]
-    data[2] = candle(1e39, timestamp=998)
-    status, answer = await post("/reversal/predict", {"pair": "EUR/USD", "data": data})
-    assert (status, answer["details"][0]["path"]) == (422, "data[2].close")
-
-
 async def test_a_known_version_that_is_not_loaded_is_a_503(post: Post) -> None:
     assert (await post("/reversal/models/v2/unload"))[0] == 200
     status, answer = await post("/reversal/predict", asks(0.1, version="v2"))
@@ -387,3 +411,72 @@ class TestBatch:
         status, answer = await post("/reversal/predict/batch", b'{"items":[{"pair":NaN}]}')
         assert (status, answer["code"]) == (400, "MALFORMED_JSON")
         assert "(byte 18)" in answer["error"]
+
+
+HOUR_MS = 3_600_000
+
+
+def hours(count: int = 20, last: int = 1_760_605_200_000, price: float = 0.4) -> list[dict[str, Any]]:
+    return [candle(price, timestamp=last - HOUR_MS * (count - 1 - i)) for i in range(count)]
+
+
+class TestWhen:
+    @pytest.mark.parametrize("path", ["/reversal/predict", "/predict"])
+    async def test_an_answer_says_for_which_candle_it_is_and_until_when_it_holds(self, post: Post, path: str) -> None:
+        _, answer = await post(path, {"pair": "EUR/USD", "data": hours()})
+        assert answer["data"]["candle_time"] == "2025-10-16T09:00:00Z"
+        assert answer["data"]["valid_until"] == "2025-10-16T11:00:00Z"
+        assert "warnings" not in answer["data"]
+
+    async def test_closing_times_are_of_the_candle_that_opened_before(self, post: Post) -> None:
+        _, answer = await post("/reversal/predict", {"pair": "EUR/USD", "data": hours(), "timestamps": "close"})
+        assert answer["data"]["candle_time"] == "2025-10-16T08:00:00Z"
+        assert answer["data"]["valid_until"] == "2025-10-16T10:00:00Z"
+
+    async def test_without_timestamps_or_candles_neither_is_known(self, post: Post) -> None:
+        for body in (candles(), asks(0.1)):
+            _, answer = await post("/reversal/predict", body)
+            assert not {"candle_time", "valid_until"} & set(answer["data"])
+
+    async def test_it_is_in_every_entry_of_a_batch_and_a_comparison(self, post: Post) -> None:
+        body = {"pair": "EUR/USD", "data": hours(last=1_760_605_200_000)}
+        _, answer = await post("/reversal/predict/batch", {"items": [body]})
+        assert answer["data"]["results"][0]["data"]["candle_time"] == "2025-10-16T09:00:00Z"
+        _, answer = await post("/reversal/compare", body | {"timeframe": "4h"})
+        for entry in answer["data"]["predictions"].values():
+            assert entry["candle_time"] == "2025-10-16T09:00:00Z"
+            assert [warning["code"] for warning in entry["warnings"]] == ["SPACING"]
+
+    async def test_the_end_of_the_calendar_is_no_error(self, post: Post) -> None:
+        last = 253_402_300_799_000
+        _, answer = await post("/reversal/predict", {"pair": "EUR/USD", "data": hours(last=last)})
+        assert (answer["data"]["candle_time"], answer["data"]["valid_until"]) == ("9999-12-31T23:59:59Z", None)
+
+    async def test_a_candle_that_opens_before_the_calendar_is_named(self, post: Post) -> None:
+        data = [candle(timestamp=f"0001-01-01T00:{i:02}:00Z") for i in range(20)]
+        status, answer = await post("/reversal/predict", {"pair": "EUR/USD", "data": data, "timestamps": "close"})
+        assert (status, answer["details"][0]["path"]) == (422, "data[0].timestamp")
+
+
+class TestOutOfRange:
+    @pytest.fixture
+    def settings(self, settings: Settings) -> Settings:
+        return msgspec.structs.replace(settings, out_of_range="refuse")
+
+    @pytest.mark.parametrize(
+        ("body", "path"),
+        [
+            ({"data": hours(price=40.0)}, "data"),
+            ({"features": window(40.0)}, "features"),
+            ({"features": {"stage1": window(0.9), "stage2": window(40.0)}}, "features.stage2"),
+        ],
+    )
+    async def test_told_to_refuse_it_is_a_422_that_names_the_input(
+        self, post: Post, body: dict[str, Any], path: str
+    ) -> None:
+        status, answer = await post("/reversal/predict", {"pair": "EUR/USD"} | body)
+        assert (status, answer["code"], answer["details"][0]["path"]) == (422, "OUT_OF_RANGE", path)
+        _, answer = await post("/reversal/predict/batch", {"items": [{"pair": "EUR/USD"} | body, asks(0.1)]})
+        assert [result.get("code") for result in answer["data"]["results"]] == ["OUT_OF_RANGE", None]
+        status, answer = await post("/reversal/compare", {"pair": "EUR/USD", "versions": ["v1"]} | body)
+        assert (status, answer["code"]) == (422, "OUT_OF_RANGE")

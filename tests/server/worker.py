@@ -87,13 +87,13 @@ class Worker:
     def __init__(self, settings: Settings, folder: Path) -> None:
         self._folder = folder
         self._repository = Repository(settings.models)
-        self.registry = Registry(self._repository)
+        self.registry = Registry(self._repository, refuse_out_of_range=settings.out_of_range == "refuse")
         self.metrics = Metrics()
         self.journal = Journal(folder, bound_bytes=1 << 30, memory_records=1000)
         self.shadow = Shadow(lambda: self.registry.serving, self.journal, self.metrics)
         self.breaker = Breaker()
         clock = Clock(settings.timezone)
-        refusals = Refusals(clock)
+        refusals = Refusals(clock, self.metrics.count_error)
         self.app = app = web.Application(middlewares=[errors(refusals)], client_max_size=MAX_BODY)
         app.on_response_prepare.extend((preparing(()), described.preparing))
         app[SETTINGS], app[REGISTRY], app[CLOCK], app[REFUSALS] = settings, self.registry, clock, refusals

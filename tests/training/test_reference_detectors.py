@@ -114,6 +114,15 @@ def test_metadata_tells_data_and_labels(metadata: dict[str, Any], recipe: Recipe
         assert label["max_loss_pips"] == pytest.approx(50 * label["daily_share"])
 
 
+def test_ranges_are_those_of_the_training_part(
+    metadata: dict[str, Any], recipe: Recipe, parts: dict[str, History]
+) -> None:
+    fitted = scaler(recipe.inputs.scaler_file)
+    x = windows(parts["train"].candles, recipe.inputs.names, fitted)
+    for i, name in enumerate(recipe.inputs.names):
+        assert metadata["scaled_ranges"][name] == pytest.approx([x[..., i].min(), x[..., i].max()], abs=1e-5)
+
+
 def test_scores_are_those_of_the_committed_network(
     metadata: dict[str, Any], recipe: Recipe, parts: dict[str, History]
 ) -> None:

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from aiohttp import web
 
-from core.detector import Warned
 from core.evaluation import evaluate
 from core.experiments import now_micros
+from core.warnings import Warned
 from server.answers import success
 from server.handlers.body import read_json
 from server.keeper import decoding
@@ -23,9 +23,11 @@ NO_PREDICTIONS = Warned(
 async def label_predictions(request: web.Request) -> web.Response:
     """POST /reversal/experiments/{id}/evaluate."""
     name = experiment_id(request)
-    later, rule = decoding.later_candles(await read_json(request))
+    later, rule, warnings = decoding.later_candles(await read_json(request))
     done = await request.app[KEEPER].write(lambda store: evaluate(store, name, later, rule, now_micros()))
     data = {"candles": len(later.candles), **done._asdict()}
     if not any(done):
-        data["warnings"] = [NO_PREDICTIONS._asdict()]
+        warnings += (NO_PREDICTIONS,)
+    if warnings:
+        data["warnings"] = [warning._asdict() for warning in warnings]
     return success(data, request.app[CLOCK].now())

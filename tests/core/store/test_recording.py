@@ -29,6 +29,7 @@ NOTHING = Tally(
     failures=0,
     slow=0,
     unrecorded=0,
+    warnings={},
 )
 
 
@@ -101,8 +102,21 @@ def test_the_tally_counts_predictions_users_candles_and_what_went_wrong(store: S
         failures=0,
         slow=2,
         unrecorded=42,
+        warnings={},
     )
     assert found["B"] == replace(NOTHING, failures=2, unrecorded=1)
+
+
+def test_warnings_are_counted_by_code_and_variant_without_fallbacks(store: Store) -> None:
+    drain(store, [exposure(1, warnings=("SPACING", "OPEN_CANDLE")), exposure(2, warnings=("SPACING",)), exposure(3)])
+    drain(store, [exposure(4, warnings=("SPACING",)), exposure(5, variant="B", warnings=("OUT_OF_RANGE",))])
+    drain(store, [exposure(6, fallback_reason="v1 is not loaded", warnings=("NO_STAGE2",))])
+    drain(store, [exposure(7, experiment_id="another", warnings=("SPACING",))])
+    found = store.tally("exp")
+    assert found["A"].warnings == {"OPEN_CANDLE": 1, "SPACING": 3}
+    assert found["B"].warnings == {"OUT_OF_RANGE": 1}
+    exported = [row["warnings"] for row in store.export("exp")]
+    assert exported == ["SPACING OPEN_CANDLE", "SPACING", None, "SPACING", "OUT_OF_RANGE", "NO_STAGE2"]
 
 
 def test_a_fallback_is_stored_and_counted_apart(store: Store) -> None:

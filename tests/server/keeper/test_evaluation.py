@@ -99,3 +99,18 @@ async def test_a_bad_field_is_a_422_with_its_path(
 ) -> None:
     answer = await call("POST", URL, asks(**changes))
     assert (answer.status, answer.details[0]["path"]) == (422, path)
+
+
+async def test_candles_are_found_by_their_opening_time_whichever_is_sent(call: Call, write: Write) -> None:
+    await write(*(exposure(f"p{n}", n) for n in range(len(CLOSES))))
+    data = candles(CLOSES, first=1)
+    answer = await call("POST", URL, asks(data=data, timestamps="close"))
+    assert (answer.data["labelled"], answer.data.get("warnings")) == (3, None)
+
+
+async def test_what_is_odd_about_the_times_is_told(call: Call, write: Write) -> None:
+    await write(*(exposure(f"p{n}", n) for n in range(len(CLOSES))))
+    data = candles(CLOSES)
+    data[2]["timestamp"] = data[2]["timestamp"].removesuffix("Z")
+    answer = await call("POST", URL, asks(data=data, timeframe="4h"))
+    assert [warning["code"] for warning in answer.data["warnings"]] == ["MIXED_TIME_ZONES", "SPACING", "NO_PREDICTIONS"]

@@ -32,6 +32,18 @@ async def test_the_report_has_what_was_recorded(call: Call, write: Write, runnin
     assert data["sample_ratio"]["users"] == {"A": 15, "B": 15}
 
 
+async def test_the_report_has_the_share_of_answers_with_each_warning(call: Call, write: Write, running: str) -> None:
+    for n in range(8):
+        warnings = ("SPACING", "OUT_OF_RANGE") if n == 0 else ("SPACING",) if n < 4 else ()
+        await write(exposure(f"p{n}", n, warnings=warnings))
+    variants = (await call("GET", f"/reversal/experiments/{running}/report")).data["variants"]
+    assert variants["A"]["warnings"] == {
+        "OUT_OF_RANGE": {"predictions": 1, "share": 0.125},
+        "SPACING": {"predictions": 4, "share": 0.5},
+    }
+    assert variants["B"]["warnings"] == {}
+
+
 async def test_a_shadow_report_shows_the_pairs_and_where_they_disagree(call: Call, write: Write) -> None:
     await call("POST", "/reversal/experiments", SHADOW)
     await call("POST", "/reversal/experiments/exp/activate")

@@ -1,0 +1,105 @@
+"""Which share of windows carries OUT_OF_RANGE? python -m benchmarks.out_of_range [--models models/onnx] [--first 4358].
+
+The hours of EUR/USD of 2017 from bar 4,358 on, which no part of v3.0 and v3.1 was fitted on, as they are and with all
+prices multiplied: what a detector has never seen should be flagged, what it was made for should not. With
+--limits scaler each stage gets the limits that its scaler alone tells, as a bundle without others does. With --cost:
+what the check takes of a prediction.
+"""
+
+from __future__ import annotations
+
+import argparse
+import math
+import statistics
+from collections.abc import Callable
+from pathlib import Path
+from timeit import timeit
+from typing import Literal
+
+import msgspec
+import numpy as np
+
+from benchmarks import stages
+from core.bundle import Bundle
+from core.candles import Candles
+from core.detector import Detector, Prediction
+from core.repository import Repository
+from core.stage import StageRunner
+from core.windows import CandleWindows
+from training.data import History, read
+
+HISTORY = Path(__file__).parents[1] / "training" / "data" / "eurusd_1h_2017.csv"
+FIRST = 4_358
+FACTORS = (1.0, 1.13, 100.0, 0.01)
+# Windows that are predicted together.
+_TOGETHER = 64
+
+
+def share(detector: Detector, history: History, first: int, factor: float) -> tuple[float, int]:
+    """The share of windows that are flagged, of those that end at bar `first` or later, and their number."""
+    rows = history.rows.copy()
+    rows[:, :4] *= factor
+    count = detector.recommended_candles
+    ends = range(max(first, count - 1) + 1, len(rows) + 1)
+    sources = [CandleWindows(Candles.from_rows(rows[end - count : end])) for end in ends]
+    flagged = 0
+    for begin in range(0, len(sources), _TOGETHER):
+        for outcome in detector.predict(sources[begin : begin + _TOGETHER]):
+            if not isinstance(outcome, Prediction):
+                raise outcome
+            flagged += any(warning.code == "OUT_OF_RANGE" for warning in outcome.warnings)
+    return flagged / len(sources), len(sources)
+
+
+def without_limits(bundle: Bundle) -> Bundle:
+    """The same bundle as an older release would have written it."""
+    manifest = bundle.manifest
+    stage1 = msgspec.structs.replace(manifest.stage1, limits=None)
+    stage2 = None if manifest.stage2 is None else msgspec.structs.replace(manifest.stage2, limits=None)
+    return bundle._replace(manifest=msgspec.structs.replace(manifest, stage1=stage1, stage2=stage2))
+
+
+def detector_of(bundle: Bundle, limits: Literal["bundle", "scaler"]) -> Detector:
+    """A detector with the bundle's own limits, or with those of its scalers."""
+    return Detector(bundle if limits == "bundle" else without_limits(bundle))
+
+
+def cost(batch: int, rounds: int = 20, calls: int = 2_000) -> tuple[float, float]:
+    """Microseconds of one check of Stage 1's input, and of a check that it is finite alone: medians, in turns."""
+    runner = StageRunner("stage1", stages.bundle().manifest.stage1, stages.bundle())
+    shape = (batch, runner.stage.sequence_length, runner.stage.num_features)
+    inputs = np.random.default_rng(1).uniform(-1.0, 1.0, shape).astype(np.float32)
+    checks: tuple[Callable[[], object], ...] = (
+        lambda: runner.odd(inputs),
+        lambda: math.isfinite(np.add.reduce(inputs, axis=None)),
+    )
+    times = [[timeit(check, number=calls) / calls * 1e6 for check in checks] for _ in range(rounds)]
+    ours, plain = (statistics.median(column) for column in zip(*times, strict=True))
+    return ours, plain
+
+
+def main() -> None:
+    """Measure and tell."""
+    options_of = argparse.ArgumentParser(description=__doc__)
+    options_of.add_argument("--models", type=Path, default=Path("models/onnx"))
+    options_of.add_argument("--data", type=Path, default=HISTORY)
+    options_of.add_argument("--first", type=int, default=FIRST)
+    options_of.add_argument("--limits", choices=("bundle", "scaler"), default="bundle")
+    options_of.add_argument("--cost", action="store_true", help="what the check takes instead")
+    options = options_of.parse_args()
+    if options.cost:
+        for batch in (1, 32):
+            ours, plain = cost(batch)
+            print(f"{batch} windows: {ours:.1f} us, looking for what is not finite alone {plain:.1f} us")
+        return
+    repository, history = Repository(options.models), read(options.data)
+    print("| version | windows |", *(f" x {factor:g} |" for factor in FACTORS), sep="")
+    print("|---|---|", "---|" * len(FACTORS), sep="")
+    for version in repository.listing().versions:
+        detector = detector_of(repository.read(version), options.limits)
+        shares = [share(detector, history, options.first, factor) for factor in FACTORS]
+        print(f"| {version} | {shares[0][1]:,} |", *(f" {100 * flagged:.2f} % |" for flagged, _ in shares), sep="")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,138 @@
+"""What the reader of an answer should know although it was computed as asked: the table of warnings."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import timedelta
+from operator import sub
+from typing import Literal, NamedTuple, TypeAlias, get_args
+
+from core.timeframes import PERIODS, shifted
+
+Code: TypeAlias = Literal[
+    "FEW_CANDLES",
+    "NO_STAGE2",
+    "NO_TIMESTAMPS",
+    "MIXED_TIME_ZONES",
+    "SPACING",
+    "OPEN_CANDLE",
+    "FUTURE_CANDLE",
+    "OUT_OF_RANGE",
+]
+CODES: tuple[Code, ...] = get_args(Code)
+
+# The sender's clock may be ahead of ours by this: milliseconds.
+CLOCK_TOLERANCE = 2_000.0
+# The usual distance of timestamps fits a timeframe within this share of it: candles of trades are stamped with
+# whatever second a trade fell into. Neighbouring timeframes differ by a factor of two and more.
+SPACING_TOLERANCE = 0.1
+# Of a calendar month the shortest and the longest have 28 and 31 days, 8 % and 2 % off the mean: within the above.
+
+_HOUR = 3_600_000.0
+# No time zone is further ahead of UTC.
+_MOST_HOURS_AHEAD = 14
+
+
+class Warned(NamedTuple):
+    """One warning of an answer: `code` is for programs, `message` is a sentence for its reader."""
+
+    code: str
+    message: str
+
+
+NO_TIMESTAMPS = Warned(
+    "NO_TIMESTAMPS",
+    "the candles have no `timestamp`: they are taken as they stand, oldest first; newest first gives other signals",
+)
+
+
+def mixed_time_zones(without: int, total: int, first: int) -> Warned:
+    """`without` of `total` timestamps name no zone; the first of them stands at data[first]."""
+    return Warned(
+        "MIXED_TIME_ZONES",
+        f"{without} of {total} timestamps name no time zone and are read as UTC; the first is data[{first}].timestamp",
+    )
+
+
+def few_candles(given: int, recommended: int) -> Warned:
+    """Enough candles, but fewer than recommended."""
+    return Warned(
+        "FEW_CANDLES",
+        f"{given} candles were given, {recommended} are recommended:"
+        " with fewer, exponential means still depend on where the series starts",
+    )
+
+
+def no_stage2(version: str) -> Warned:
+    """A reversal without a stage for its direction."""
+    return Warned("NO_STAGE2", f"version {version} detects reversals but has no stage for direction")
+
+
+def of_times(opens: Sequence[float], timeframe: str, now: float) -> tuple[Warned, ...]:
+    """SPACING, and OPEN_CANDLE or FUTURE_CANDLE, of candles that open at these instants, oldest first.
+
+    opens, now: milliseconds since 1970.
+    """
+    period = PERIODS[timeframe]
+    distances = list(map(sub, opens[1:], opens))
+    found: tuple[Warned, ...] = ()
+    # Nearly all series have few gaps and exact times, and are done with this count.
+    if 2 * distances.count(period) <= len(distances) and distances:
+        found = _spacing(distances, timeframe, period)
+    last = opens[-1]
+    latest = now + CLOCK_TOLERANCE
+    if last + 2.0 * period > latest:  # so that no calendar is asked for candles that ended long ago
+        return found + _unfinished(last, timeframe, now)
+    return found
+
+
+def _spacing(distances: list[float], timeframe: str, period: float) -> tuple[Warned, ...]:
+    """The median of the distances: gaps, as weekends have them, do not move it."""
+    usual = sorted(distances)[len(distances) // 2]
+    if abs(usual - period) <= SPACING_TOLERANCE * period:
+        return ()
+    return (
+        Warned(
+            "SPACING",
+            f"the timestamps are usually {_duration(usual)} apart, which is not the timeframe {timeframe}",
+        ),
+    )
+
+
+def _unfinished(last: float, timeframe: str, now: float) -> tuple[Warned, ...]:
+    latest = now + CLOCK_TOLERANCE
+    try:
+        end = shifted(last, timeframe, 1)
+    except OverflowError:  # after the year 9999
+        end = last + PERIODS[timeframe]
+    if end <= latest:
+        return ()
+    if last <= latest:
+        ends = f"ends in {_duration(end - now)} by this server's clock"
+        return (Warned("OPEN_CANDLE", f"the last candle is not finished, it {ends}: its values may still change"),)
+    begins = f"the last candle begins {_duration(last - now)} after the present time of this server"
+    cause = (
+        ": its lead is whole hours, as of a broker's clock (often UTC+2 or UTC+3) whose times are read as UTC"
+        if _is_ahead_by_hours(last, PERIODS[timeframe], now)
+        else ""
+    )
+    return (Warned("FUTURE_CANDLE", begins + cause),)
+
+
+def _is_ahead_by_hours(last: float, period: float, now: float) -> bool:
+    """Whether the lead is whole hours: over the present, or over the candle that is open or the one that ended last.
+
+    It is not known which of these two a client sends last.
+    """
+    is_open = now - now % period
+    for reference in (now, is_open, is_open - period):
+        hours, rest = divmod(last - reference + CLOCK_TOLERANCE, _HOUR)
+        if 1 <= hours <= _MOST_HOURS_AHEAD and rest <= 2 * CLOCK_TOLERANCE:
+            return True
+    return False
+
+
+def _duration(milliseconds: float) -> str:
+    """Such as `2 days, 3:00:00`, in whole seconds where it has some."""
+    whole = timedelta(milliseconds=milliseconds)
+    return str(timedelta(seconds=round(whole.total_seconds())) if whole >= timedelta(seconds=1) else whole)

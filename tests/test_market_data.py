@@ -1,0 +1,56 @@
+"""docs/market-data.md tells what each odd body of tests/market_cases.py gets."""
+
+from __future__ import annotations
+
+import asyncio
+import re
+import time
+from collections.abc import Awaitable, Callable
+from typing import Any
+
+from aiohttp import web
+from aiohttp.test_utils import TestClient
+
+from core.warnings import CODES
+from tests.market import ROOT
+from tests.market_cases import CASES
+
+DOCUMENT = ROOT / "docs" / "market-data.md"
+ROW = re.compile(r"\| (?P<case>[^|]+) \| (?P<answer>[^|]+) \| (?P<warnings>[^|]*)\|")
+# Seconds. Cases of the last hours are of the hour in which they are made.
+_MARGIN = 30.0
+
+Client = TestClient[web.Request, web.Application]
+
+
+def documented() -> dict[str, tuple[str, str]]:
+    """By case the answer and the warnings, as the tables have them."""
+    _, _, tables = DOCUMENT.read_text().partition("\n## What odd data get\n")
+    rows = [ROW.fullmatch(line) for line in tables.splitlines()]
+    return {row["case"]: (row["answer"], row["warnings"].strip()) for row in rows if row and row["case"] != "sent"}
+
+
+def shown(status: int, answer: dict[str, Any]) -> tuple[str, str]:
+    """An answer as a table has it."""
+    if status == 200:
+        return answer["data"]["signal"], " ".join(f"`{each['code']}`" for each in answer["data"].get("warnings", []))
+    return f"{status} `{answer['code']}` `{answer['details'][0]['path']}`", ""
+
+
+async def test_each_case_is_answered_as_documented(
+    committed: web.Application, aiohttp_client: Callable[[web.Application], Awaitable[Client]]
+) -> None:
+    client = await aiohttp_client(committed)
+    if (left := 3600 - time.time() % 3600) < _MARGIN:
+        await asyncio.sleep(left)
+    found = {}
+    for case, body in CASES.items():
+        response = await client.post("/reversal/predict", json=body(time.time()))
+        found[case] = shown(response.status, await response.json())
+    assert found == documented()
+
+
+def test_every_warning_of_a_candle_has_a_case() -> None:
+    assert len(CASES) >= 60
+    codes = {code for _, warnings in documented().values() for code in re.findall(r"`(\w+)`", warnings)}
+    assert codes == set(CODES) - {"NO_STAGE2"}
