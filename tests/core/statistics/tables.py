@@ -20,7 +20,8 @@ def experiment(**fields: Any) -> Experiment:  # noqa: ANN401 - any field of an e
 
 def tally(**fields: Any) -> Tally:  # noqa: ANN401 - any field of a tally
     zeros = dict.fromkeys(Tally.__dataclass_fields__, 0)
-    return Tally(**{**zeros, "signals": {"hold": 0, "long": 0, "short": 0}, "confidence": 0.0, **fields})
+    empty = {"signals": {"hold": 0, "long": 0, "short": 0}, "confidence": 0.0, "warnings": {}}
+    return Tally(**{**zeros, **empty, **fields})
 
 
 def side(**columns: ArrayLike) -> Side:

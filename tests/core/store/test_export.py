@@ -44,6 +44,7 @@ def test_a_row_is_readable_and_has_its_outcome_and_label(store: Store) -> None:
         "label": "short",
         "b_signal": None,
         "b_confidence": None,
+        "warnings": None,
     }
     assert tuple(row) == EXPORT_COLUMNS
 
