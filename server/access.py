@@ -9,6 +9,7 @@ import logging
 import time
 from collections.abc import Callable, Iterable, Mapping
 from enum import IntEnum
+from pathlib import Path
 from typing import NamedTuple
 from urllib.parse import urlsplit
 
@@ -24,6 +25,10 @@ WAIT_SECONDS = 1.0
 SHORT = 16
 # Addresses of which failures are remembered. An attacker who has more of them is not held up by this.
 _ADDRESSES = 10_000
+
+# The byte order mark with which Windows' editors begin a file; in the middle of one where files were joined.
+_BOM = "\ufeff"
+_UTF_16 = (b"\xff\xfe", b"\xfe\xff")
 
 
 class Level(IntEnum):
@@ -63,20 +68,33 @@ class Token(NamedTuple):
 def tokens(texts: Iterable[str], level: Level) -> list[Token]:
     """Those that the lines of some texts hold, or their words: `token`, or `name:token`; `#` begins a comment.
 
-    Who has no name is called by the level and the first digits of the token's hash. Raises ValueError for an empty one.
+    One without a name is called by its level and the first digits of its hash. Raises ValueError for one that is empty
+    or cannot be sent.
     """
     found = []
-    for line in "\n".join(texts).splitlines():
+    for line in "\n".join(texts).replace(_BOM, "").splitlines():
         for word in line.partition("#")[0].replace(",", " ").split():
             name, _, token = word.rpartition(":")
             if not token:  # what a variable that is not set leaves
                 raise ValueError(f"the {level.name.lower()} token of {name!r} is empty")
             if not name.isprintable():  # it goes into headers and the audit log
                 raise ValueError(f"{name!r} is no name for an {level.name.lower()} token")
+            if not token.isprintable():  # as the zero bytes of a UTF-16 file without its mark
+                raise ValueError(f"the {level.name.lower()} token of {name!r} has a character that cannot be printed")
             digest = hashlib.sha256(token.encode()).digest()
             named = name or f"{level.name.lower()}-{digest.hex()[:8]}"
             found.append(Token(named, level, digest, len(token) < SHORT))
     return found
+
+
+def text_of(file: Path) -> str:
+    """What a token file holds. Raises OSError, or ValueError where it is no UTF-8."""
+    read = file.read_bytes()
+    try:
+        return read.decode()
+    except UnicodeDecodeError:
+        found = "is UTF-16" if read.startswith(_UTF_16) else "is not UTF-8"
+        raise ValueError(f"the file {str(file)!r} {found}: save it as UTF-8 text") from None
 
 
 def _is_local(origin: str | None) -> bool:

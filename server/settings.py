@@ -7,6 +7,7 @@ import hashlib
 import os
 import re
 from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any, Literal, NamedTuple
 from zoneinfo import ZoneInfo
@@ -15,7 +16,7 @@ import msgspec
 
 from core.store.opening import check_url, identity
 from server import cpus
-from server.access import Level, Token, tokens
+from server.access import Level, Token, text_of, tokens
 
 PREFIX = "REVERSAL_"
 _AUTO = "auto"
@@ -27,6 +28,10 @@ LOG_LEVELS = ("debug", "info", "warning", "error", "critical")
 
 class SettingsError(ValueError):
     """A setting cannot be used; the message names it, its value and what was expected."""
+
+
+class Unusable(ValueError):
+    """Why a value cannot be used and what to do, in words that quote no secret."""
 
 
 class Settings(msgspec.Struct, frozen=True, kw_only=True):
@@ -65,13 +70,16 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
 
     @property
     def tokens(self) -> list[Token]:
-        """Read now: a worker that is started anew sees a file's new ones. Raises OSError."""
+        """Read now: a worker that is started anew sees a file's new ones. Raises OSError, or ValueError for none."""
         found: list[Token] = []
         for level, text, file in (
             (Level.API, self.api_token, self.api_token_file),
             (Level.ADMIN, self.admin_token, self.admin_token_file),
         ):
-            found += tokens([text] if file is None else [text, file.read_text()], level)
+            if text:
+                found += _tokens(level, text)
+            if file is not None:
+                found += _tokens_of_file(level, str(file))
         return found
 
     @property
@@ -90,6 +98,7 @@ class Setting(NamedTuple):
     expected: str
     help: str
     secret: bool = False  # its text may hold a password, and is not repeated
+    check: Callable[[str], object] | None = None  # of a text that was given, even an empty one; raises ValueError
 
     @property
     def flag(self) -> str:
@@ -137,6 +146,33 @@ def _folder(text: str) -> Path:
 def _words(text: str) -> str:
     text.encode()
     return text
+
+
+def _tokens(level: Level, text: str) -> list[Token]:
+    """Raises Unusable where there is none, as everybody would be let in."""
+    try:
+        found = tokens([text], level)
+    except ValueError as error:
+        raise Unusable(str(error)) from None
+    if not found:
+        raise Unusable("it holds no token (blanks, commas and comments are none): give one, or do not set it at all")
+    return found
+
+
+def _tokens_of_file(level: Level, name: str) -> list[Token]:
+    """Likewise, for the text in a file. Raises OSError, too."""
+    if not name:
+        raise Unusable("it names no file: name one with a token in it, or do not set it at all")
+    try:
+        found = tokens([text_of(Path(name))], level)
+    except ValueError as error:
+        raise Unusable(str(error)) from None
+    if not found:
+        raise Unusable(
+            f"the file {name!r} holds no token (blanks, commas and comments are none): write one into it,"
+            " or do not set it at all"
+        )
+    return found
 
 
 def _optional_file(text: str) -> Path | None:
@@ -264,6 +300,7 @@ SETTINGS = (
         "tokens, or name:token, with blanks in between",
         "the tokens with which to predict, compare, read and report outcomes",
         secret=True,
+        check=partial(_tokens, Level.API),
     ),
     Setting(
         "api_token_file",
@@ -272,6 +309,7 @@ SETTINGS = (
         _optional_file,
         "a file that can be read",
         "a file with more of them",
+        check=partial(_tokens_of_file, Level.API),
     ),
     Setting(
         "admin_token",
@@ -281,6 +319,7 @@ SETTINGS = (
         "tokens, or name:token, with blanks in between",
         "the tokens with which to do that, and to load, unload, switch and run experiments",
         secret=True,
+        check=partial(_tokens, Level.ADMIN),
     ),
     Setting(
         "admin_token_file",
@@ -289,6 +328,7 @@ SETTINGS = (
         _optional_file,
         "a file that can be read",
         "a file with more of them",
+        check=partial(_tokens_of_file, Level.ADMIN),
     ),
     Setting(
         "insecure",
@@ -366,10 +406,16 @@ def unknown_variables(environ: Mapping[str, str]) -> list[str]:
 
 def _value(setting: Setting, flag: str | None, environ: Mapping[str, str]) -> Any:  # noqa: ANN401 - each has its type
     name = setting.variable if flag is None else setting.flag
-    text = (environ.get(setting.variable) or setting.default) if flag is None else flag
+    given = (environ.get(setting.variable) or None) if flag is None else flag
+    text = setting.default if given is None else given
     try:
-        return setting.parse(text)
+        value = setting.parse(text)
+        if given is not None and setting.check is not None:
+            setting.check(given)
+    except Unusable as error:
+        raise SettingsError(f"{name}: {error}") from None
     # ZoneInfo raises KeyError for a name that it does not have, and OSError for a folder's.
     except (ValueError, KeyError, OSError):
         shown = "what is given" if setting.secret else repr(text)
         raise SettingsError(f"{name}: {shown} is not valid, expected {setting.expected}") from None
+    return value

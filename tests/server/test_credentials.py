@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from server.access import SHORT, Level
+from server.access import SHORT, Access, Level
 from server.credentials import Credentials
 from server.settings import SettingsError, read
 
@@ -39,7 +39,7 @@ def test_new_ones_count_and_are_told_by_name(
     assert "xxx" not in caplog.text
 
 
-@pytest.mark.parametrize("text", [None, "", "# nobody\n", "nobody:\n"])
+@pytest.mark.parametrize("text", [None, "", "# nobody\n", "nobody:\n", "\x00t\x00o\n"])
 def test_what_cannot_be_used_leaves_those_before(
     credentials: Credentials, file: Path, caplog: pytest.LogCaptureFixture, text: str | None
 ) -> None:
@@ -51,6 +51,16 @@ def test_what_cannot_be_used_leaves_those_before(
     assert names(credentials) == {"api", "first"}
     assert {token.level for token in credentials.tokens} == set(Level)
     assert "those before are kept" in caplog.text
+
+
+def test_a_file_without_tokens_leaves_those_before_although_a_variable_has_one_of_that_level(
+    file: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    credentials = Credentials(read(["--admin-token-file", str(file), "--admin-token", "other:" + "y" * SHORT], {}))
+    file.write_text("")
+    credentials.refresh()
+    assert names(credentials) == {"other", "first"}
+    assert f"the tokens cannot be used, those before are kept: the file '{file}' holds no token" in caplog.text
 
 
 def test_one_that_can_be_guessed_is_warned_of(file: Path, caplog: pytest.LogCaptureFixture) -> None:
@@ -66,3 +76,21 @@ def test_at_the_start_what_cannot_be_used_is_an_error(file: Path) -> None:
     file.unlink()
     with pytest.raises(SettingsError, match="the tokens cannot be used: "):
         Credentials(settings)
+    file.write_text("# emptied between the settings' check and this one\n")
+    with pytest.raises(SettingsError, match=r"the tokens cannot be used: the file .* holds no token"):
+        Credentials(settings)
+
+
+WINDOWS = {
+    "UTF-8 with a mark": b"\xef\xbb\xbfops:",
+    "two files joined, each with its mark": b"\xef\xbb\xbf# ours\r\n\xef\xbb\xbfops:",
+}
+
+
+@pytest.mark.parametrize("begin", WINDOWS.values(), ids=WINDOWS)
+def test_the_marks_and_line_ends_of_windows_are_no_part_of_a_token(file: Path, begin: bytes) -> None:
+    token = "x" * SHORT
+    file.write_bytes(begin + token.encode() + b"\r\n")
+    credentials = Credentials(read(["--admin-token-file", str(file)], {}))
+    assert names(credentials) == {"ops"}
+    assert Access(credentials.tokens).allows({"Authorization": f"Bearer {token}"}, Level.ADMIN)

@@ -118,7 +118,9 @@ def test_with_tokens_or_where_somebody_means_it_it_listens_everywhere(flags: tup
 @pytest.mark.parametrize(
     ("environ", "line"),
     [
-        ({"REVERSAL_ADMIN_TOKEN": "ops:"}, "the tokens cannot be used: the admin token of 'ops' is empty"),
+        ({"REVERSAL_ADMIN_TOKEN": "ops:"}, "REVERSAL_ADMIN_TOKEN: the admin token of 'ops' is empty"),
+        ({"REVERSAL_ADMIN_TOKEN": " , "}, "REVERSAL_ADMIN_TOKEN: it holds no token"),
+        ({"REVERSAL_API_TOKEN_FILE": os.devnull}, "REVERSAL_API_TOKEN_FILE: '/dev/null' is not valid, expected a file"),
         (
             {"REVERSAL_TLS_KEY": "LICENSE"},
             "REVERSAL_TLS_CERTIFICATE and REVERSAL_TLS_KEY are set together or not at all",
@@ -136,6 +138,20 @@ def test_one_line_names_secrets_that_cannot_be_used(environ: dict[str, str], lin
     )  # fmt: skip
     assert run.returncode == 2
     assert run.stderr.startswith(line)
+    assert run.stderr.count("\n") == 1
+
+
+@pytest.mark.parametrize("held", [b"", b"# nobody\r\n", b"\xff\xfet\x00"], ids=["empty", "comments", "UTF-16"])
+def test_a_token_file_without_tokens_opens_no_door(tmp_path: Path, held: bytes) -> None:
+    file = tmp_path / "tokens"
+    file.write_bytes(held)
+    run = subprocess.run(
+        [sys.executable, "-m", "server", "--admin-token-file", str(file)],
+        cwd=ROOT, env=os.environ | {"REVERSAL_API_TOKEN": "good"}, capture_output=True, text=True, timeout=60,
+        check=False,
+    )  # fmt: skip
+    assert run.returncode == 2
+    assert run.stderr.startswith(f"--admin-token-file: the file '{file}' ")
     assert run.stderr.count("\n") == 1
 
 

@@ -62,6 +62,69 @@ def test_a_bad_value_is_named_with_what_was_expected(
     assert "\n" not in str(raised.value)
 
 
+TOKENS = ("API_TOKEN", "API_TOKEN_FILE", "ADMIN_TOKEN", "ADMIN_TOKEN_FILE")
+
+
+def flag_of(name: str) -> str:
+    return "--" + name.lower().replace("_", "-")
+
+
+@pytest.mark.parametrize("name", TOKENS)
+@pytest.mark.parametrize(
+    "text", [" ", ",", "\n\n", " , ,\r\n", "# nobody", "#a:b\n  # c\n,", "\ufeff", "\ufeff# nobody\r\n"]
+)
+def test_a_setting_that_yields_no_token_is_named_and_refused(tmp_path: Path, name: str, text: str) -> None:
+    file = tmp_path / "tokens"
+    file.write_text(text, newline="")
+    given, holds = (str(file), f"the file '{file}' holds") if name.endswith("FILE") else (text, "it holds")
+    others = {f"REVERSAL_{other}": "good" for other in TOKENS if other != name and not other.endswith("FILE")}
+    for named, arguments, environ in (
+        (f"REVERSAL_{name}", [], {f"REVERSAL_{name}": given}),
+        (flag_of(name), [flag_of(name), given], {}),
+    ):
+        with pytest.raises(SettingsError) as raised:
+            read(arguments, environ | others)
+        assert str(raised.value).startswith(f"{named}: {holds} no token (blanks, commas and comments are none): ")
+        assert "\n" not in str(raised.value)
+
+
+@pytest.mark.parametrize("name", TOKENS)
+def test_an_empty_text_is_no_token_by_flag_and_nothing_given_by_variable(name: str) -> None:
+    with pytest.raises(SettingsError, match=rf"^{flag_of(name)}: it (holds no token|names no file)"):
+        read([flag_of(name), ""], {f"REVERSAL_{name}": "good"})
+    assert read([], {f"REVERSAL_{name}": ""}) == read([], {})
+
+
+@pytest.mark.parametrize("name", [name for name in TOKENS if name.endswith("FILE")])
+def test_an_empty_token_file_is_refused(tmp_path: Path, name: str) -> None:
+    (tmp_path / "tokens").touch()
+    with pytest.raises(SettingsError, match=rf"^REVERSAL_{name}: the file '.*' holds no token"):
+        read([], {f"REVERSAL_{name}": str(tmp_path / "tokens")})
+
+
+@pytest.mark.parametrize(
+    ("held", "told"),
+    [
+        ("ops:schlüssel".encode("latin-1"), "is not UTF-8: save it as UTF-8 text"),
+        ("ops:secret".encode("utf-16"), "is UTF-16: save it as UTF-8 text"),
+        ("secret".encode("utf-16-le"), "has a character that cannot be printed"),
+        (b"ops:sec\x07ret", "the admin token of 'ops' has a character that cannot be printed"),
+        (b"ops:", "the admin token of 'ops' is empty"),
+    ],
+)
+def test_a_token_file_that_cannot_be_read_as_text_is_named_and_not_quoted(
+    tmp_path: Path, held: bytes, told: str
+) -> None:
+    file = tmp_path / "tokens"
+    file.write_bytes(held)
+    with pytest.raises(SettingsError) as raised:
+        read(["--admin-token-file", str(file)], {})
+    assert str(raised.value).startswith("--admin-token-file: ")
+    assert told in str(raised.value)
+    assert "sec" not in str(raised.value)
+    assert "schl" not in str(raised.value)
+
+
 def test_an_empty_variable_is_as_good_as_none() -> None:
     assert read([], {"REVERSAL_PORT": "", "LOG_LEVEL": "", "ENVIRONMENT": ""}) == read([], {})
 
