@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import gc
-import ipaddress
 import logging
 import os
 import shutil
@@ -25,6 +24,7 @@ gc.disable()
 
 from server import shared_folder  # noqa: E402 - after gc.disable
 from server.credentials import Credentials  # noqa: E402
+from server.hosts import is_loopback  # noqa: E402
 from server.settings import Settings, SettingsError, read, unknown_variables  # noqa: E402
 
 log = logging.getLogger("server")
@@ -123,9 +123,7 @@ def _without_certificates() -> Iterator[None]:
 def _check_door(settings: Settings, credentials: Credentials) -> None:
     """Raise SettingsError where others reach a port that asks for no token."""
     addresses = {address[0] for *_, address in _addresses(settings.host, settings.port)}
-    reachable = [
-        address for address in addresses if not ipaddress.ip_address(str(address).partition("%")[0]).is_loopback
-    ]
+    reachable = [address for address in addresses if not is_loopback(str(address))]
     if reachable and not credentials.tokens and not settings.insecure:
         raise SettingsError(
             f"{settings.host} is reachable from other machines, and there are no tokens: set REVERSAL_API_TOKEN and"

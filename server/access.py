@@ -7,13 +7,14 @@ import hashlib
 import hmac
 import logging
 import time
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from enum import IntEnum
 from pathlib import Path
 from typing import NamedTuple
 from urllib.parse import urlsplit
 
 from core.errors import ServiceError
+from server.hosts import Hosts, is_loopback
 
 log = logging.getLogger(__name__)
 
@@ -25,6 +26,9 @@ WAIT_SECONDS = 1.0
 SHORT = 16
 # Addresses of which failures are remembered. An attacker who has more of them is not held up by this.
 _ADDRESSES = 10_000
+
+# Methods that change nothing (RFC 9110, section 9.2.1).
+_SAFE = frozenset({"GET", "HEAD", "OPTIONS"})
 
 # The byte order mark with which Windows' editors begin a file; in the middle of one where files were joined.
 _BOM = "\ufeff"
@@ -45,7 +49,7 @@ class Unauthorized(ServiceError):
 
 
 class Forbidden(ServiceError):
-    """The token is good, but not for this."""
+    """The token is good, but not for this; without tokens: a page of another origin, or another host's name."""
 
     code = "FORBIDDEN"
 
@@ -99,18 +103,31 @@ def text_of(file: Path) -> str:
 
 def _is_local(origin: str | None) -> bool:
     """Whether no page sends a request, or one of this machine: browsers ask in their users' names for whatever page."""
+    if origin is None:
+        return True
     try:
-        return origin is None or urlsplit(origin).hostname in {"localhost", "127.0.0.1", "::1"}
+        host = urlsplit(origin).hostname or ""
     except ValueError:  # it is no URL
         return False
+    return host == "localhost" or is_loopback(host)
 
 
 class Access:
     """The tokens that are good. With none of them everybody may do everything, but for pages of other machines."""
 
-    def __init__(self, known: Iterable[Token], now: Callable[[], float] = time.monotonic) -> None:
+    def __init__(
+        self,
+        known: Iterable[Token],
+        now: Callable[[], float] = time.monotonic,
+        *,
+        hosts: Hosts | None = None,
+        origins: Sequence[str] = (),
+    ) -> None:
+        """Without tokens: `hosts`: those that a request may name, null: any; `origins`: those whose pages may write."""
         self._known = tuple(known)
         self._now = now
+        self._hosts = hosts
+        self._origins = frozenset(origins)
         self._failures: dict[str, tuple[int, float]] = {}
 
     def find(self, headers: Mapping[str, str]) -> Token | None:
@@ -126,9 +143,26 @@ class Access:
     def allows(self, headers: Mapping[str, str], level: Level) -> bool:
         """Whether a request may do what takes that level."""
         if not self._known:
-            return True
+            return self._hosts is None or self._hosts.has(headers.get("Host"))
         token = self.find(headers)
         return token is not None and token.level >= level
+
+    def check_host(self, host: str | None) -> None:
+        """Raise Forbidden where a request without a token names another server than this one."""
+        if not self._known and self._hosts is not None and not self._hosts.has(host):
+            raise Forbidden(
+                "the Host header does not name this server: without tokens it answers to IP addresses, localhost and"
+                " names without a dot; to have it answer to another name, set REVERSAL_ALLOWED_HOSTS to that"
+            )
+
+    def check_origin(self, method: str, origin: str | None) -> None:
+        """Raise Forbidden where a page of another origin would change something and has no token to show."""
+        if self._known or method in _SAFE or origin in self._origins or _is_local(origin):
+            return
+        raise Forbidden(
+            f"without tokens pages of other origins may not send {method} requests: list the page's origin in"
+            " REVERSAL_CORS_ORIGINS, or set tokens"
+        )
 
     async def check(self, headers: Mapping[str, str], address: str, level: Level) -> str:
         """The name of who asks from an address. Raises Unauthorized, Forbidden, or after many failures RateLimited."""

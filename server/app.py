@@ -20,6 +20,7 @@ from server.credentials import Credentials
 from server.draining import Draining, last_answers
 from server.errors import Refusals, errors
 from server.headers import preflight, preparing
+from server.hosts import Hosts
 from server.keys import (
     ACCESS,
     ADMISSION,
@@ -40,6 +41,7 @@ from server.keys import (
 )
 from server.link import Link
 from server.metrics import Metrics
+from server.pages import refusing
 from server.predictor import Predictor
 from server.routes import ROUTES
 from server.schemas import MAX_BODY
@@ -54,19 +56,26 @@ MOST_TOGETHER = 32
 BATCHES = 1 / 32
 
 
-def make_app(settings: Settings, credentials: Credentials, keeper: Path) -> web.Application:
+def make_app(
+    settings: Settings, credentials: Credentials, keeper: Path, *, on_loopback: bool = True
+) -> web.Application:
     """Build a worker's application, in the worker's own process; `keeper` is the keeper's socket.
 
-    Nothing is loaded before it starts.
+    `on_loopback`: whether it listens there alone. Nothing is loaded before it starts.
     """
     draining, clock = Draining(), Clock(settings.timezone)
     metrics = Metrics(multiprocess="PROMETHEUS_MULTIPROC_DIR" in os.environ)
     refusals = Refusals(clock, metrics.count_error)
     origins = settings.cors_origins
-    middlewares = [last_answers(draining), *([preflight(origins)] if origins else []), errors(refusals)]
+    # Where other machines reach it, by whatever name, it is open to them anyway.
+    hosts = Hosts((settings.host, *settings.allowed_hosts)) if on_loopback else None
+    access = Access(credentials.tokens, hosts=hosts, origins=origins)
+    middlewares = [last_answers(draining), errors(refusals), refusing(access)]
+    if origins:
+        middlewares.append(preflight(origins))
     app = web.Application(middlewares=middlewares, client_max_size=MAX_BODY)
     app.on_response_prepare.append(preparing(origins))
-    app[ACCESS] = Access(credentials.tokens)
+    app[ACCESS] = access
     app[SETTINGS], app[DRAINING], app[CLOCK], app[REFUSALS] = settings, draining, clock, refusals
     registry = app[REGISTRY] = Registry(
         Repository(settings.models), refuse_out_of_range=settings.out_of_range == "refuse"

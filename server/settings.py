@@ -17,6 +17,7 @@ import msgspec
 from core.store.opening import check_url, identity
 from server import cpus
 from server.access import Level, Token, text_of, tokens
+from server.hosts import host_names
 
 PREFIX = "REVERSAL_"
 _AUTO = "auto"
@@ -57,6 +58,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     tls_certificate: Path | None
     tls_key: Path | None
     cors_origins: tuple[str, ...]
+    allowed_hosts: tuple[str, ...]
     audit: Path
     timezone: ZoneInfo
     environment: str
@@ -361,6 +363,14 @@ SETTINGS = (
         _origins,
         "origins such as https://desk.example, with blanks in between",
         "the origins whose pages may call this service from a browser",
+    ),
+    Setting(
+        "allowed_hosts",
+        f"{PREFIX}ALLOWED_HOSTS",
+        "",
+        host_names,
+        "host names such as desk.example, without scheme and port, with blanks in between",
+        "names beside localhost by which it is called where it listens on loopback without tokens, as by a proxy",
     ),
     Setting(
         "audit",

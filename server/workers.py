@@ -28,6 +28,7 @@ from server.accepting import Connections, Site
 from server.app import make_app
 from server.credentials import Credentials
 from server.express import ExpressRunner
+from server.hosts import is_loopback
 from server.keys import CERTIFICATE, DRAINING
 from server.settings import Settings
 
@@ -173,7 +174,8 @@ class _Application(BaseApplication):  # type: ignore[misc]
     async def runner(self, sockets: Sequence[socket.socket], worker: int, hurry: asyncio.Event) -> web.AppRunner:
         """What serves in a worker; `worker`: its number."""
         signal.pthread_sigmask(signal.SIG_UNBLOCK, _STOPPING)
-        app = make_app(self._settings, self._credentials, self._keeper)
+        on_loopback = all(is_loopback(each.getsockname()[0]) for each in sockets)
+        app = make_app(self._settings, self._credentials, self._keeper, on_loopback=on_loopback)
         return Runner(app, sockets, self.connections, worker, hurry)
 
     def _forget(self, worker: WebWorker) -> None:

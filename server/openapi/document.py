@@ -86,13 +86,13 @@ def _failures(it: Operation, *, tokens: bool) -> dict[str, Any]:
 
 
 def _codes_of_level(it: Operation, *, tokens: bool) -> Iterator[str]:
+    if it.level is Level.ADMIN or not tokens:  # without tokens for other hosts' names and pages of other origins
+        yield "FORBIDDEN"
     if it.level is None:
         return
     yield "INTERNAL"
     if tokens:
         yield from ("UNAUTHORIZED", "RATE_LIMITED")
-    if it.level is Level.ADMIN:  # without tokens for pages of other machines
-        yield "FORBIDDEN"
 
 
 def _failure(codes: list[str]) -> dict[str, Any]:

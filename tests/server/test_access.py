@@ -10,6 +10,7 @@ from aiohttp import web
 
 from server import access
 from server.access import FAILURES, WINDOW_SECONDS, Access, Forbidden, Level, RateLimited, Unauthorized, tokens
+from server.hosts import Hosts
 from server.routes import ROUTES
 from server.settings import Settings
 from tests.conftest import Build
@@ -106,9 +107,30 @@ async def test_without_tokens_everybody_may_do_everything_but_for_pages_of_other
     for headers in ({}, {"Origin": "http://localhost:3000"}, {"Origin": "http://[::1]:8000"}):
         assert await doors.check(headers, "", Level.ADMIN) == "anybody"
     for origin in ("http://evil.example", "http://localhost.evil.example", "null", "", "http://[evil]"):
-        assert await doors.check({"Origin": origin}, "", Level.API) == "anybody"  # whose answer no browser shows it
         with pytest.raises(Forbidden):
             await doors.check({"Origin": origin}, "", Level.ADMIN)
+        with pytest.raises(Forbidden):
+            doors.check_origin("POST", origin)
+        doors.check_origin("GET", origin)  # whose answer no browser shows it
+
+
+async def test_without_tokens_pages_of_a_listed_origin_may_write_and_not_manage() -> None:
+    doors = Access([], origins=("https://desk.example",))
+    doors.check_origin("POST", "https://desk.example")
+    with pytest.raises(Forbidden, match="may not manage"):
+        await doors.check({"Origin": "https://desk.example"}, "", Level.ADMIN)
+    with pytest.raises(Forbidden, match="may not send POST requests"):
+        doors.check_origin("POST", "https://desk.example:8443")
+
+
+def test_hosts_are_looked_at_without_tokens_alone() -> None:
+    evil = {"Host": "evil.example"}
+    assert Access([]).allows(evil, Level.API)
+    assert not Access([], hosts=Hosts(())).allows(evil, Level.API)
+    assert Access([], hosts=Hosts(("evil.example",))).allows(evil, Level.API)
+    guarded = Access(tokens(["one"], Level.API), hosts=Hosts(()))
+    assert guarded.allows(evil | bearer("one"), Level.API)
+    guarded.check_host("evil.example")
 
 
 def test_a_name_goes_into_headers_and_must_be_printable() -> None:

@@ -210,6 +210,31 @@ async def test_another_method_and_another_type_are_refused_as_ever(connection: C
     assert (await connection.ask(request(BODY, Content_Type="text/plain"))).status == 415
 
 
+@pytest.mark.parametrize("host", ["evil.example", "evil.example:8000", "[::1", "a b", "", "localhost:http", "\u00ff"])
+async def test_a_host_that_is_not_ours_is_refused_and_told_why(
+    service: Service, connection: Connection, host: str
+) -> None:
+    for _ in range(2):
+        answer = await connection.ask(request(BODY, Host=host))
+        assert (answer.status, answer.body["code"]) == (403, "FORBIDDEN")
+        assert "REVERSAL_ALLOWED_HOSTS" in answer.body["error"]
+    assert (await connection.ask(request(BODY))).status == 200
+    assert service.worker.app[ADMISSION].inside == 0
+
+
+@pytest.mark.parametrize("host", ["localhost:8000", "127.0.0.1:8000", "[::1]:8000", "reversal", "LOCALHOST."])
+async def test_a_host_that_is_ours_takes_the_express_way(connection: Connection, host: str) -> None:
+    before = connection.usual
+    for _ in range(2):
+        assert (await connection.ask(request(BODY, Host=host))).status == 200
+    assert connection.usual == before
+
+
+@pytest.mark.parametrize(("origin", "status"), [("https://evil.example", 403), ("null", 403), ("http://[::1]", 200)])
+async def test_a_page_of_another_origin_is_refused(connection: Connection, origin: str, status: int) -> None:
+    assert (await connection.ask(request(BODY, Origin=origin))).status == status
+
+
 @pytest.mark.parametrize("together", [False, True])
 async def test_requests_that_do_not_wait_for_answers_get_them_in_order(
     connection: Connection, *, together: bool

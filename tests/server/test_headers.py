@@ -24,6 +24,8 @@ async def test_every_answer_has_the_headers_of_security(client: Client, path: st
 
 async def test_no_page_of_another_origin_reads_an_answer_unless_it_is_listed(client: Client) -> None:
     response = await client.post("/reversal/predict", json=asks(0.9), headers={"Origin": ORIGIN})
+    assert response.status == 403
+    response = await client.get("/reversal/models", headers={"Origin": ORIGIN})
     assert response.status == 200
     assert "Access-Control-Allow-Origin" not in response.headers
     asked = {"Origin": ORIGIN, "Access-Control-Request-Method": "POST"}

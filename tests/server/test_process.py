@@ -115,6 +115,32 @@ def test_with_tokens_or_where_somebody_means_it_it_listens_everywhere(flags: tup
         assert get(f"{server.url}/readyz")[0] == 200
 
 
+NAMED = [
+    ((), {}, 403),
+    (("--insecure", "1"), {}, 403),
+    ((), {"REVERSAL_ALLOWED_HOSTS": "box.example, Desk.Example"}, 200),
+    (("--admin-token", "root"), {}, 200),
+    (("--host", "0.0.0.0", "--insecure", "1"), {}, 200),  # noqa: S104 - for a moment
+]
+
+
+@pytest.mark.parametrize(
+    ("flags", "environ", "status"), NAMED, ids=["loopback", "insecure", "allowed", "tokens", "reached by others"]
+)
+def test_another_hosts_name_is_refused_on_loopback_without_tokens(
+    flags: tuple[str, ...], environ: dict[str, str], status: int
+) -> None:
+    with serving(*flags, state=None, port=None, **environ) as server:
+        port = int(server.url.rpartition(":")[2])
+        for host, expected in ((f"desk.example:{port}", status), (f"localhost:{port}", 200), ("[::1]", 200)):
+            connection = http.client.HTTPConnection("127.0.0.1", port, timeout=30)
+            connection.request("GET", "/livez", headers={"Host": host})
+            assert connection.getresponse().status == expected
+            connection.close()
+        if status == 403:
+            assert "GET /livez: the Host header does not name this server" in server.stop()
+
+
 @pytest.mark.parametrize(
     ("environ", "line"),
     [

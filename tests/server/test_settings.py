@@ -50,6 +50,11 @@ def test_a_flag_wins_over_the_variable_and_the_variable_over_the_default() -> No
             "REVERSAL_MODELS: '/nonexistent' is not valid, expected a folder that",
         ),
         ([], {"ENVIRONMENT": "\udcff"}, "ENVIRONMENT: '\\udcff' is not valid, expected a name"),
+        (
+            [],
+            {"REVERSAL_ALLOWED_HOSTS": "a.b https://a.b"},
+            "REVERSAL_ALLOWED_HOSTS: 'a.b https://a.b' is not valid, expected host names such as desk.example, without",
+        ),
         ([], {"LOG_LEVEL": "loud"}, "LOG_LEVEL: 'loud' is not valid, expected one of debug, info"),
     ],
 )

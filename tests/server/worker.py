@@ -25,6 +25,7 @@ from server.clock import Clock
 from server.draining import Draining
 from server.errors import Refusals, errors
 from server.headers import preparing
+from server.hosts import Hosts
 from server.keys import (
     ACCESS,
     ADMISSION,
@@ -42,6 +43,7 @@ from server.keys import (
     SHADOW,
 )
 from server.metrics import Metrics
+from server.pages import refusing
 from server.predictor import Predictor
 from server.routes import ROUTES
 from server.schemas import MAX_BODY
@@ -94,11 +96,12 @@ class Worker:
         self.breaker = Breaker()
         clock = Clock(settings.timezone)
         refusals = Refusals(clock, self.metrics.count_error)
-        self.app = app = web.Application(middlewares=[errors(refusals)], client_max_size=MAX_BODY)
+        access = Access([], hosts=Hosts(()))
+        self.app = app = web.Application(middlewares=[errors(refusals), refusing(access)], client_max_size=MAX_BODY)
         app.on_response_prepare.extend((preparing(()), described.preparing))
         app[SETTINGS], app[REGISTRY], app[CLOCK], app[REFUSALS] = settings, self.registry, clock, refusals
         app[JOURNAL], app[METRICS], app[SHADOW] = self.journal, self.metrics, self.shadow
-        app[DRAINING], app[BREAKER], app[ACCESS] = Draining(), self.breaker, Access([])
+        app[DRAINING], app[BREAKER], app[ACCESS] = Draining(), self.breaker, access
         app[ADMISSION], app[BATCH_ADMISSION] = Admission(settings.max_in_flight), Admission(1)
         self.predictor = app[PREDICTOR] = Predictor(self.journal, self.metrics, self.shadow, self.breaker)
         app[BATCHER] = Batcher(lambda questions: self.predictor.predict(self.registry.serving, questions), 32)

@@ -42,6 +42,11 @@ def test_without_tokens_none_are_spoken_of() -> None:
     assert b"UNAUTHORIZED" not in text.partition(b'"components"')[0]
 
 
+def test_without_tokens_each_may_be_refused_for_its_host() -> None:
+    for told in operations(tokens=False).values():
+        assert told["responses"]["403"]["x-codes"] == ["FORBIDDEN"]
+
+
 def test_schemas_are_good_ones_and_all_of_them_are_used() -> None:
     found = json.loads(document(tokens=True))
     schemas = found["components"]["schemas"]
