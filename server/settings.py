@@ -24,6 +24,7 @@ _AUTO = "auto"
 _MOST_WORKERS = 64
 # As browsers send it (RFC 6454, section 6.2): no path, and no port that is the scheme's own.
 _ORIGIN = re.compile(r"https?://[a-z0-9.\-\[\]:]+", re.ASCII)
+_A_FLAG = re.compile("--[a-z_-]+", re.ASCII)
 LOG_LEVELS = ("debug", "info", "warning", "error", "critical")
 
 
@@ -122,7 +123,11 @@ def _workers(text: str) -> int:
 
 
 def _state_url(text: str) -> str:
-    check_url(_text(text))
+    _text(text)
+    try:
+        check_url(text)
+    except ValueError as error:  # it quotes no secret
+        raise Unusable(str(error)) from None
     return text
 
 
@@ -404,7 +409,11 @@ def read(arguments: Sequence[str], environ: Mapping[str, str]) -> Settings:
     for setting in SETTINGS:
         help_text = f"{setting.help} ({setting.variable}; default {setting.default})"
         parser.add_argument(setting.flag, dest=setting.name, metavar="VALUE", help=help_text)
-    flags = vars(parser.parse_args(arguments))
+    found, unknown = parser.parse_known_args(arguments)
+    if unknown:  # argparse would quote them all, and behind a misspelt flag is its value
+        named = [flag for word in unknown if _A_FLAG.fullmatch(flag := word.partition("=")[0])]
+        parser.error(f"unrecognized arguments: {' '.join(named) or 'a value without its flag'}")
+    flags = vars(found)
     return Settings(**{setting.name: _value(setting, flags[setting.name], environ) for setting in SETTINGS})
 
 

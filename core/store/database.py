@@ -110,7 +110,7 @@ class Database(ABC):
             trouble = self.trouble(error)
             if trouble is None:
                 raise
-            raise self.unusable(trouble) from error
+            raise self.unusable(trouble) from None  # whose words are in it, but for secrets
 
     def unusable(self, trouble: str) -> StoreUnavailable:
         """The error for what is wrong with the database."""

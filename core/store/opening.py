@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 from contextlib import ExitStack
 from pathlib import Path
 
@@ -13,20 +14,22 @@ from core.store.interface import UNUSABLE, Store, StoreInUse
 
 _SQLITE = "sqlite"
 _POSTGRES = ("postgresql", "postgres")
+# Other texts in front of :// may be a part of a password.
+_SCHEME = re.compile("[a-z][a-z0-9+.-]{0,20}", re.ASCII | re.IGNORECASE)
 _EXPECTED = "expected sqlite:///path/of/state.db (four slashes: an absolute path) or postgresql://user@host/database"
 
 
 def check_url(url: str) -> None:
     """Raise ValueError, in a sentence that quotes nothing of the URL but its scheme: a password may be in it."""
     scheme, separator, _ = url.partition("://")
-    if not separator:
+    if not separator or not _SCHEME.fullmatch(scheme):
         raise ValueError(f"that is no URL; {_EXPECTED}")
     if scheme == _SQLITE:
         _path(url)
     elif scheme in _POSTGRES:
-        from core.store.postgres import check_conninfo  # noqa: PLC0415 - most installations never need the driver
+        from core.store import postgres_url  # noqa: PLC0415 - most installations never need the driver
 
-        check_conninfo(url)
+        postgres_url.identity(url)
     else:
         raise ValueError(f"{scheme!r} is no kind of store; {_EXPECTED}")
 
@@ -58,9 +61,9 @@ def identity(url: str) -> str:
     check_url(url)
     if url.startswith(_SQLITE):
         return f"{_SQLITE}://{os.path.realpath(_path(url))}"
-    from core.store import postgres  # noqa: PLC0415 - likewise
+    from core.store import postgres_url  # noqa: PLC0415 - likewise
 
-    return f"postgresql://{postgres.identity(url)}"
+    return f"postgresql://{postgres_url.identity(url)}"
 
 
 def reserve(url: str) -> ExitStack:

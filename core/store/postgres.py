@@ -9,17 +9,16 @@ from functools import lru_cache
 from typing import Any, TypeAlias
 
 import psycopg
-from psycopg import pq
-from psycopg.conninfo import conninfo_to_dict, make_conninfo
+from psycopg.conninfo import make_conninfo
 
 from core.store.database import PATIENCE_SECONDS, Database, Row, Session, Value
+from core.store.postgres_url import hiding, identity, options
 
 _Connection: TypeAlias = psycopg.Connection[tuple[Any, ...]]
 
 # Our tables are in a schema of their own: a database may be shared, and other people have tables named `users`.
 SCHEMA = "reversal"
 _CHANNEL = "reversal_state"
-_PORT = 5432
 # Any number that nobody else uses in the same database; locks below it are held for one transaction.
 _WRITER = 0x72657665727361
 
@@ -101,8 +100,10 @@ class PostgresDatabase(Database):
     begin_reading = "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY"
 
     def __init__(self, url: str) -> None:
+        """Raises ValueError for a URL that is none, in a sentence that quotes nothing of it."""
         super().__init__(f"the PostgreSQL database {identity(url)}")
-        self._conninfo = make_conninfo("", **_DEFAULTS | conninfo_to_dict(url))
+        self._hide = hiding(url)
+        self._conninfo = make_conninfo("", **_DEFAULTS | options(url))
         self._listening = threading.Lock()
         self._listener: _Connection | None = None
 
@@ -110,16 +111,16 @@ class PostgresDatabase(Database):
         """See Database."""
         try:
             return PostgresSession(self._connected())
-        except (
-            psycopg.Error
-        ) as error:  # whatever it is, such as an option that libpq does not take, is no mistake of ours
-            raise self.unusable(_first_line(error)) from error
+        # Whatever it is, such as an option that libpq does not take, is no mistake of ours. UnicodeError: the name of a
+        # host cannot be looked up. Not `from error`, which holds libpq's words as they are.
+        except (psycopg.Error, UnicodeError) as error:
+            raise self.unusable(self._hide(_first_line(error))) from None
 
     def trouble(self, error: Exception) -> str | None:
         """See Database."""
         if not isinstance(error, psycopg.OperationalError) and getattr(error, "sqlstate", None) not in _TROUBLE:
             return None
-        return _first_line(error)
+        return self._hide(_first_line(error))
 
     def make_room(self, session: Session) -> None:
         """See Database."""
@@ -146,7 +147,7 @@ class PostgresDatabase(Database):
                         return False
                     for _ in self._listener.notifies(timeout=min(left, _LOOK_SECONDS), stop_after=1):
                         return True
-            except psycopg.Error:
+            except (psycopg.Error, UnicodeError):
                 self._hang_up()
                 self.closing.wait(max(0.0, end - time.monotonic()))
         return False
@@ -170,35 +171,6 @@ class PostgresDatabase(Database):
         if self._listener is not None:
             self._listener.close()
             self._listener = None
-
-
-def check_conninfo(url: str) -> None:
-    """Raise ValueError where libpq does not understand a URL. Its own words may quote the password: not so ours."""
-    try:
-        identity(url)
-    except (psycopg.Error, ValueError):
-        raise ValueError("this PostgreSQL URL cannot be read; expected postgresql://user@host:port/database") from None
-
-
-def identity(url: str) -> str:
-    """Which database a URL names, however it is written and whoever asks: `host:port/database`.
-
-    What it leaves out is as libpq fills it in, https://www.postgresql.org/docs/current/libpq-connect.html. A host given
-    by address or by service as well is another one: rather two names for one database than one name for two.
-    Raises ValueError for ports that are none, or psycopg.Error.
-    """
-    defaults = {each.keyword.decode(): each.val.decode() for each in pq.Conninfo.get_defaults() if each.val}
-    known = defaults | {name: str(value) for name, value in conninfo_to_dict(url).items()}
-    hosts = known.get("host", "").split(",")
-    ports = known["port"].split(",")
-    if len(ports) == 1:
-        ports *= len(hosts)
-    numbers = [int(port or _PORT) for port in ports]
-    if not all(0 < number < 1 << 16 for number in numbers):
-        raise ValueError
-    found = ",".join(f"{host}:{number}" for host, number in zip(hosts, numbers, strict=True))
-    others = [f"{name}={known[name]}" for name in ("hostaddr", "service") if name in known]
-    return " ".join([f"{found}/{known.get('dbname') or known.get('user', '')}", *others])
 
 
 def _first_line(error: Exception) -> str:

@@ -141,6 +141,44 @@ def test_another_hosts_name_is_refused_on_loopback_without_tokens(
             assert "GET /livez: the Host header does not name this server" in server.stop()
 
 
+@pytest.mark.parametrize("command", [("server",), ("server.import_experiments", "docs")], ids=lambda words: words[0])
+@pytest.mark.parametrize(
+    ("url", "line"),
+    [
+        ("postgresql://user:pass@word@host/db", "REVERSAL_STATE_URL: it has more than one @: an @ in a user name or"),
+        ("postgresql://user:pass/word@host/db", "REVERSAL_STATE_URL: a / or a ? is in front of its @: "),
+        ("mysql://user:pass@word/db", "REVERSAL_STATE_URL: 'mysql' is no kind of store; expected sqlite:///"),
+    ],
+)
+def test_one_line_says_what_is_wrong_with_a_state_url_and_has_no_password(
+    command: tuple[str, ...], url: str, line: str
+) -> None:
+    environ = os.environ | {"REVERSAL_STATE_URL": url, "LOG_LEVEL": "debug"}
+    run = subprocess.run(
+        [sys.executable, "-m", *command],
+        cwd=ROOT, env=environ, capture_output=True, text=True, timeout=60, check=False,
+    )  # fmt: skip
+    assert run.returncode == 2
+    assert run.stderr.startswith(line)
+    assert run.stderr.count("\n") == 1
+    assert not [word for word in ("pass@", "pass/", "word@", "word/") if word in run.stderr + run.stdout]
+
+
+def test_a_database_that_is_away_is_told_of_without_its_password() -> None:
+    port = free_port()
+    environ = {
+        "REVERSAL_STATE_URL": f"postgresql://user:s3cret%40word@127.0.0.1:{port}/database",
+        "LOG_LEVEL": "debug",
+    }
+    with serving(state=None, port=None, **environ) as server:
+        wait_until(lambda: "predictions go on with the state last seen here" in server.log)
+        status, answer = post(f"{server.url}/reversal/models/v3.0/switch")
+        assert (status, answer["code"]) == (503, "STORE_UNAVAILABLE")
+        log = server.stop() + json.dumps(answer)
+    assert f"the PostgreSQL database 127.0.0.1:{port}/database: " in log
+    assert not [word for word in ("s3cret", "@word", "%40word") if word in log]
+
+
 @pytest.mark.parametrize(
     ("environ", "line"),
     [

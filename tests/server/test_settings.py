@@ -154,18 +154,48 @@ SECRET = "s3cret-word"  # noqa: S105 - nobody's
 
 
 @pytest.mark.parametrize(
-    "url",
+    ("url", "told"),
     [
-        f"postgresql://user:{SECRET}@host:port/database",
-        f"postgresql://user:{SECRET}%ff@host/database",
-        f"postgresql://user@[{SECRET}/database",
-        f"user:{SECRET}@host",
+        (f"postgresql://user:{SECRET}@word@host/database", "it has more than one @: "),
+        (f"postgresql://user:{SECRET}/word@host/database", "a / or a ? is in front of its @: "),
+        (f"postgresql://user:{SECRET}@host:port/database", "its port is not a number from 1 to 65535; expected"),
+        (f"postgresql://user:{SECRET}%ff@host/database", "what is percent-encoded in it is not UTF-8; expected"),
+        (f"postgresql://user@[{SECRET}/database", "a [ or ] in it has no counterpart: "),
+        (f"mysql://user:{SECRET}@host/database", "'mysql' is no kind of store; expected sqlite:///"),
+        (f"sqlite://{SECRET}", "this SQLite URL names no file; expected sqlite:///"),
+        (f"user:{SECRET}@host", "that is no URL; expected sqlite:///"),
+        (f"\udcff{SECRET}", "what is given is not valid, expected sqlite:///"),
+        (" ", "what is given is not valid, expected sqlite:///"),
     ],
 )
-def test_a_state_url_that_cannot_be_used_is_not_repeated(url: str) -> None:
-    with pytest.raises(SettingsError, match="REVERSAL_STATE_URL: what is given is not valid, expected") as raised:
-        read([], {"REVERSAL_STATE_URL": url})
-    assert SECRET not in str(raised.value)
+def test_a_state_url_that_cannot_be_used_says_why_and_is_not_repeated(url: str, told: str) -> None:
+    for name, arguments, environ in (
+        ("REVERSAL_STATE_URL", [], {"REVERSAL_STATE_URL": url}),
+        ("--state-url", ["--state-url", url], {}),
+    ):
+        with pytest.raises(SettingsError) as raised:
+            read(arguments, environ)
+        assert str(raised.value).startswith(f"{name}: {told}")
+        assert SECRET not in str(raised.value)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "told"),
+    [
+        (["--state_url", f"postgresql://user:{SECRET}@host/database"], "unrecognized arguments: --state_url\n"),
+        ([f"--stateurl=postgresql://user:{SECRET}@host/database"], "unrecognized arguments: --stateurl\n"),
+        (["--port", "1", SECRET], "unrecognized arguments: a value without its flag\n"),
+    ],
+)
+def test_a_misspelt_flag_is_named_without_its_value(
+    arguments: list[str], told: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with pytest.raises(SystemExit) as ended:
+        read(arguments, {})
+    assert ended.value.code == 2
+    said = capsys.readouterr().err
+    assert said.endswith(told)
+    assert SECRET not in said
 
 
 def test_journals_of_different_stores_are_apart_and_a_new_password_does_not_move_them() -> None:
