@@ -80,11 +80,12 @@ def tokens(texts: Iterable[str], level: Level) -> list[Token]:
         for word in line.partition("#")[0].replace(",", " ").split():
             name, _, token = word.rpartition(":")
             if not token:  # what a variable that is not set leaves
-                raise ValueError(f"the {level.name.lower()} token of {name!r} is empty")
+                raise ValueError(f"the {level.name.lower()} token of {name!r} is empty: write it behind the colon")
             if not name.isprintable():  # it goes into headers and the audit log
                 raise ValueError(f"{name!r} is no name for an {level.name.lower()} token")
             if not token.isprintable():  # as the zero bytes of a UTF-16 file without its mark
-                raise ValueError(f"the {level.name.lower()} token of {name!r} has a character that cannot be printed")
+                fault = "has a character that cannot be printed: take another one, and save a file as UTF-8 text"
+                raise ValueError(f"the {level.name.lower()} token of {name!r} {fault}")
             digest = hashlib.sha256(token.encode()).digest()
             named = name or f"{level.name.lower()}-{digest.hex()[:8]}"
             found.append(Token(named, level, digest, len(token) < SHORT))
@@ -123,7 +124,7 @@ class Access:
         hosts: Hosts | None = None,
         origins: Sequence[str] = (),
     ) -> None:
-        """Without tokens: `hosts`: those that a request may name, null: any; `origins`: those whose pages may write."""
+        """Where there are no tokens: `hosts`: what a Host may be, null: anything; `origins`: whose pages may write."""
         self._known = tuple(known)
         self._now = now
         self._hosts = hosts
@@ -141,7 +142,7 @@ class Access:
         return found if scheme.lower() == "bearer" else None
 
     def allows(self, headers: Mapping[str, str], level: Level) -> bool:
-        """Whether a request may do what takes that level."""
+        """Whether a request may do what takes that level; without tokens, whether its Host is this server's."""
         if not self._known:
             return self._hosts is None or self._hosts.has(headers.get("Host"))
         token = self.find(headers)

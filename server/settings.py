@@ -156,7 +156,7 @@ def _words(text: str) -> str:
 
 
 def _tokens(level: Level, text: str) -> list[Token]:
-    """Raises Unusable where there is none, as everybody would be let in."""
+    """Raises Unusable where there is none: the server would then ask for no token."""
     try:
         found = tokens([text], level)
     except ValueError as error:
