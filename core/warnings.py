@@ -68,20 +68,22 @@ def no_stage2(version: str) -> Warned:
     return Warned("NO_STAGE2", f"version {version} detects reversals but has no stage for direction")
 
 
-def of_times(opens: Sequence[float], timeframe: str, now: float) -> tuple[Warned, ...]:
-    """SPACING, and OPEN_CANDLE or FUTURE_CANDLE, of candles that open at these instants, oldest first.
+def distances_of(opens: Sequence[float]) -> list[float]:
+    """How far each candle is from the one before it."""
+    return list(map(sub, opens[1:], opens))
 
-    opens, now: milliseconds since 1970.
+
+def of_times(distances: list[float], last: float, timeframe: str, now: float) -> tuple[Warned, ...]:
+    """SPACING, and OPEN_CANDLE or FUTURE_CANDLE, of candles so far apart, the last of which opens at an instant.
+
+    Distances in milliseconds, instants in milliseconds since 1970.
     """
     period = PERIODS[timeframe]
-    distances = list(map(sub, opens[1:], opens))
     found: tuple[Warned, ...] = ()
     # Nearly all series have few gaps and exact times, and are done with this count.
     if 2 * distances.count(period) <= len(distances) and distances:
         found = _spacing(distances, timeframe, period)
-    last = opens[-1]
-    latest = now + CLOCK_TOLERANCE
-    if last + 2.0 * period > latest:  # so that no calendar is asked for candles that ended long ago
+    if last + 2.0 * period > now + CLOCK_TOLERANCE:  # no calendar is asked for candles that ended long ago
         return found + _unfinished(last, timeframe, now)
     return found
 

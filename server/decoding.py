@@ -16,7 +16,7 @@ from msgspec.structs import astuple
 from core.candles import Candles, Floats
 from core.errors import InvalidInput
 from core.routing import Question
-from core.warnings import NO_TIMESTAMPS, Warned, of_times
+from core.warnings import NO_TIMESTAMPS, Warned, distances_of, of_times
 from core.windows import CandleWindows, GivenWindows, Rows, WindowSource
 from server.json_decoding import decode
 from server.schemas import (
@@ -143,13 +143,17 @@ def series(rows: list[Candle], timeframe: str, stamp: Stamp | None, now: float |
     instants = instants_of(timestamps)
     if instants is None:
         return Series(Candles(values), None, None, (NO_TIMESTAMPS,))
-    mixed = mixed_zones(instants)
-    order = order_of(instants)
+    mixed = mixed_zones(timestamps, instants)
+    distances = distances_of(instants)
+    # Most series are in order: then there is nothing to sort, and the distances are those of the sorted ones.
+    order = order_of(instants) if min(distances, default=1.0) <= 0.0 else None
     if stamp == "close":
         instants = opening(instants, timeframe)
     if order is not None:
         values, instants = values[:, order], [instants[i] for i in order]
-    warnings = of_times(instants, timeframe, time.time() * 1e3 if now is None else now)
+    if order is not None or stamp == "close":
+        distances = distances_of(instants)
+    warnings = of_times(distances, instants[-1], timeframe, time.time() * 1e3 if now is None else now)
     return Series(Candles(values), order, instants, warnings if mixed is None else (mixed, *warnings))
 
 

@@ -6,15 +6,19 @@ from typing import get_args
 import pytest
 
 from core.timeframes import PERIODS, Timeframe, shifted
-from core.warnings import CLOCK_TOLERANCE, of_times
+from core.warnings import CLOCK_TOLERANCE, Warned, distances_of, of_times
 
 HOUR, DAY = 3_600_000.0, 86_400_000.0
 NOW = datetime(2026, 11, 25, 13, 20, 7, tzinfo=UTC).timestamp() * 1e3
 LONG_AGO = datetime(2026, 6, 1, tzinfo=UTC).timestamp() * 1e3
 
 
+def warned(opens: list[float], timeframe: str = "1h", now: float = NOW) -> tuple[Warned, ...]:
+    return of_times(distances_of(opens), opens[-1], timeframe, now)
+
+
 def codes(opens: list[float], timeframe: str = "1h", now: float = NOW) -> list[str]:
-    return [warning.code for warning in of_times(opens, timeframe, now)]
+    return [warning.code for warning in warned(opens, timeframe, now)]
 
 
 def every(distance: float, count: int = 120, last: float = LONG_AGO) -> list[float]:
@@ -48,7 +52,7 @@ def test_times_of_trades_instead_of_the_grid_fit_within_a_tenth() -> None:
 
 
 def test_spacing_names_the_usual_distance() -> None:
-    (warning,) = of_times(every(HOUR / 4), "1h", NOW)
+    (warning,) = warned(every(HOUR / 4))
     assert "0:15:00 apart" in warning.message
     assert "1h" in warning.message
 
@@ -95,14 +99,14 @@ def test_a_brokers_clock_is_named_where_the_lead_is_whole_hours(timeframe: str, 
     if sent == "closed" and timeframe == "4h":  # it has begun in spite of its lead
         assert codes(every(period, last=last), timeframe) == ["OPEN_CANDLE"]
         return
-    (warning,) = of_times(every(period, last=last), timeframe, NOW)
+    (warning,) = warned(every(period, last=last), timeframe)
     assert warning.code == "FUTURE_CANDLE"
     assert "broker" in warning.message
 
 
 @pytest.mark.parametrize("lead", [20 * 60_000.0, 90 * 60_000.0, 40 * HOUR, 300 * DAY])
 def test_no_broker_is_blamed_for_another_lead(lead: float) -> None:
-    (warning,) = of_times(every(60_000.0, last=NOW - NOW % 60_000.0 + lead), "1min", NOW)
+    (warning,) = warned(every(60_000.0, last=NOW - NOW % 60_000.0 + lead), "1min")
     assert warning.code == "FUTURE_CANDLE"
     assert "broker" not in warning.message
 
