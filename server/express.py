@@ -109,7 +109,7 @@ class _Parser:
 class _Handler(RequestHandler):
     """One connection. It is what the batcher answers to: at most one request of it goes the express way at a time."""
 
-    __slots__ = ("_app", "_begun", "_busy", "_cutting", "_finished", "_held", "_inquiry", "_path", "_taken")
+    __slots__ = ("_app", "_begun", "_busy", "_cutting", "_finished", "_held", "_inquiry", "_path", "_silence", "_taken")
 
     def __init__(self, app: web.Application, server: web.Server, **options: Any) -> None:  # noqa: ANN401 - aiohttp's
         super().__init__(server, **options | {"logger": _LOG})
@@ -123,11 +123,12 @@ class _Handler(RequestHandler):
         self._inquiry: Inquiry
         self._held = b""  # what has come since
         self._cutting: asyncio.TimerHandle | None = None  # for a head that does not come
+        self._silence: asyncio.TimerHandle | None = None  # after a refusal, while nothing is read
 
     @property
     def in_hand(self) -> bool:
-        """Whether a request of it is being answered, on either way."""
-        return self._busy or self._others > 0
+        """Whether a request of it is being answered, on either way, or waits until another one is."""
+        return self._busy or bool(self._held) or self._others > 0
 
     @property
     def _others(self) -> int:
@@ -159,7 +160,14 @@ class _Handler(RequestHandler):
     async def finish_response(
         self, request: BaseRequest, resp: web.StreamResponse, start_time: float | None
     ) -> tuple[web.StreamResponse, bool]:
-        """Write the answer to one of the others."""
+        """Write the answer to one of the others.
+
+        aiohttp's parser counts a request when its body ends. A request that left the queue before that is counted ever
+        after: the parser stops at its limit of 32 when the queue holds 31, aiohttp does not take such a queue for
+        full, and nothing would make the parser go on. So the last request of a queue makes it go on.
+        """
+        if self._others == 1 and request.keep_alive and request.content.is_eof():
+            self.data_received(b"")
         try:
             return await super().finish_response(request, resp, start_time)
         finally:
@@ -167,7 +175,7 @@ class _Handler(RequestHandler):
 
     def _process_keepalive(self) -> None:
         """The connection has been idle for long, as far as aiohttp knows."""
-        if self._busy or self._held:
+        if self._busy or self._held or self._silence is not None:
             self._keepalive_handle = self._loop.call_later(self._keepalive_timeout, self._process_keepalive)
         else:
             super()._process_keepalive()
@@ -203,7 +211,7 @@ class _Handler(RequestHandler):
             self._refuse(error)
             if (seconds := app[ADMISSION].patience) > _HEARD_SECONDS:
                 self._pause_reading_for_buffer()
-                self._loop.call_later(seconds, self._resume_reading_for_buffer)
+                self._silence = self._loop.call_later(seconds, self._end_silence)
             return True
         try:
             until = deadline(headers, app[SETTINGS].request_timeout_ms)
@@ -218,6 +226,8 @@ class _Handler(RequestHandler):
         """The client has gone, and whoever has its question finds it cancelled."""
         if self._cutting is not None:
             self._cutting.cancel()
+        if self._silence is not None:
+            self._silence.cancel()
         if self._busy:
             self._busy = False
             self._app[ADMISSION].leave()
@@ -258,14 +268,27 @@ class _Handler(RequestHandler):
         self.transport.write(text)
         self._next_keepalive_close_time = self._loop.time() + self._keepalive_timeout
         if self._held:  # not here, as others of the batch wait for their answers
-            self._loop.call_soon(self._go_on)
+            self._loop.call_soon(self._resume_reading_if_drained)
 
-    def _go_on(self) -> None:
-        """Look at what has come meanwhile."""
+    def _end_silence(self) -> None:
+        self._silence = None
+        self._resume_reading_if_drained()
+
+    def _resume_reading_if_drained(self) -> None:
+        """Parse what has come and is not parsed yet, and read on unless there is still a reason not to.
+
+        Reading is resumed here and nowhere else. One flag of aiohttp's stands for all reasons to pause: bytes that are
+        held, the silence after a refusal, and aiohttp's own, of which its full queue is one. Each reason calls this
+        when it ends, and the last one to end resumes. aiohttp's part feeds the parser, which keeps the requests beyond
+        its limit, before it clears the flag: afterwards aiohttp would not look there again.
+        """
+        if self._silence is not None or (self._busy and self._held):
+            return
         held, self._held = self._held, b""
-        self.data_received(held)
-        if not self._held:
-            self._resume_reading_for_buffer()
+        if held:
+            self.data_received(held)
+        if self._silence is None:  # what was held may have been refused
+            super()._resume_reading_if_drained()
 
     def log_exception(self, *args: Any, **kw: Any) -> None:  # noqa: ANN401 - as aiohttp has it
         """What aiohttp says of requests that are none, of which anybody can send thousands."""
