@@ -143,7 +143,7 @@ def series(rows: list[Candle], timeframe: str, stamp: Stamp | None, now: float |
     instants = instants_of(timestamps)
     if instants is None:
         return Series(Candles(values), None, None, (NO_TIMESTAMPS,))
-    mixed = mixed_zones(timestamps, instants)
+    mixed = mixed_zones(instants)
     distances = distances_of(instants)
     # Most series are in order: then there is nothing to sort, and the distances are those of the sorted ones.
     order = order_of(instants) if min(distances, default=1.0) <= 0.0 else None

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from contextlib import suppress
 from datetime import UTC, datetime, timedelta
 from functools import lru_cache
 from itertools import islice, pairwise
@@ -59,11 +58,8 @@ def order_of(instants: Sequence[float]) -> list[int] | None:
     return order
 
 
-def mixed_zones(timestamps: Sequence[str | float | None], instants: Sequence[float]) -> Warned | None:
-    """The warning where some of the instants are Unzoned and some are not; `timestamps`: what they were read from."""
-    with suppress(TypeError):  # of numbers
-        if "".join(timestamps).count("Z") == len(timestamps):  # type: ignore[arg-type] # the usual way to write them
-            return None
+def mixed_zones(instants: Sequence[float]) -> Warned | None:
+    """The warning where some of the instants of `instants_of` are Unzoned and some are not."""
     kinds = set(map(type, instants))
     if len(kinds) == 1 or Unzoned not in kinds:
         return None
