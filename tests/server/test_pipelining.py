@@ -10,18 +10,28 @@ from collections.abc import Callable, Sequence
 from contextlib import suppress
 from typing import Any, NamedTuple
 
+import msgspec
 import pytest
 
+from server import express
 from server.admission import Admission
 from server.keys import ADMISSION
+from server.settings import Settings
 from tests.server.test_express import BODY, ODD, Connection, Service, Slow, connection, encoded, request, service
 from tests.server.test_predict import asks, candles
 
 __all__ = ["connection", "service"]  # fixtures
 
 # A failure guard, never waited for.
-LONG_SECONDS = 20.0
+LONG_SECONDS = 60.0
 LIVEZ = b"GET /livez HTTP/1.1\r\nHost: x\r\n\r\n"
+
+
+@pytest.fixture
+def settings(settings: Settings, monkeypatch: pytest.MonkeyPatch) -> Settings:
+    """With no limit of time that a busy machine could reach with requests in pieces."""
+    monkeypatch.setattr(express, "HEAD_SECONDS", LONG_SECONDS)
+    return msgspec.structs.replace(settings, request_timeout_ms=60_000)
 
 
 class Answer(NamedTuple):
