@@ -105,12 +105,20 @@ class Service(NamedTuple):
 
 
 @pytest.fixture
+def keep_alive_seconds() -> float:
+    return KEEP_ALIVE_SECONDS
+
+
+@pytest.fixture
 async def service(
-    settings: Settings, tmp_path: Path, aiohttp_client: Callable[[web.Application], Awaitable[Client]]
+    settings: Settings,
+    keep_alive_seconds: float,
+    tmp_path: Path,
+    aiohttp_client: Callable[[web.Application], Awaitable[Client]],
 ) -> AsyncIterator[Service]:
     async with running(settings, tmp_path, aiohttp_client) as worker:
         await worker.serve()
-        runner = ExpressRunner(worker.app, keepalive_timeout=KEEP_ALIVE_SECONDS, access_log=None)
+        runner = ExpressRunner(worker.app, keepalive_timeout=keep_alive_seconds, access_log=None)
         await runner.setup()
         site = web.TCPSite(runner, "127.0.0.1", 0)
         await site.start()

@@ -28,6 +28,11 @@ LIVEZ = b"GET /livez HTTP/1.1\r\nHost: x\r\n\r\n"
 
 
 @pytest.fixture
+def keep_alive_seconds() -> float:
+    return LONG_SECONDS
+
+
+@pytest.fixture
 def settings(settings: Settings, monkeypatch: pytest.MonkeyPatch) -> Settings:
     """With no limit of time that a busy machine could reach with requests in pieces."""
     monkeypatch.setattr(express, "HEAD_SECONDS", LONG_SECONDS)
