@@ -19,6 +19,7 @@ from server.clock import Clock
 from server.credentials import Credentials
 from server.draining import Draining, last_answers
 from server.errors import Refusals, errors
+from server.handlers.body import CONNECTIONS
 from server.headers import preflight, preparing
 from server.hosts import Hosts
 from server.keys import (
@@ -44,7 +45,6 @@ from server.metrics import Metrics
 from server.pages import refusing
 from server.predictor import Predictor
 from server.routes import ROUTES
-from server.schemas import MAX_BODY
 from server.settings import Settings
 from server.shadow import Shadow
 
@@ -73,7 +73,7 @@ def make_app(
     middlewares = [last_answers(draining), errors(refusals), refusing(access)]
     if origins:
         middlewares.append(preflight(origins))
-    app = web.Application(middlewares=middlewares, client_max_size=MAX_BODY)
+    app = web.Application(middlewares=middlewares, handler_args=CONNECTIONS)
     app.on_response_prepare.append(preparing(origins))
     app[ACCESS] = access
     app[SETTINGS], app[DRAINING], app[CLOCK], app[REFUSALS] = settings, draining, clock, refusals

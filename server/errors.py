@@ -13,7 +13,6 @@ from core.errors import Overloaded, ServiceError
 from server.answers import failure
 from server.clock import Clock
 from server.refusal_log import RefusalLog
-from server.schemas import MAX_BODY
 from server.throttle import Throttle
 
 log = logging.getLogger(__name__)
@@ -44,7 +43,7 @@ class MethodNotAllowed(ServiceError):
 
 
 class PayloadTooLarge(ServiceError):
-    """The body has more than 32 MiB."""
+    """The body is larger than the endpoint takes."""
 
     code = "PAYLOAD_TOO_LARGE"
 
@@ -184,6 +183,4 @@ def _known(request: web.Request, error: web.HTTPException) -> ServiceError | Non
     if isinstance(error, web.HTTPMethodNotAllowed):
         allowed = ", ".join(sorted(error.allowed_methods))
         return MethodNotAllowed(f"{request.method} is not allowed on {request.path}, {allowed} is")
-    if isinstance(error, web.HTTPRequestEntityTooLarge):
-        return PayloadTooLarge(f"the body is larger than {MAX_BODY} bytes")
     return None

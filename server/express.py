@@ -204,6 +204,7 @@ class _Handler(RequestHandler):
         app = self._app
         self._busy = self._taken = True
         self._path = message.path
+        # One that comes with its head is within one read, of 256 KiB: less than any of ENDPOINTS may be sent.
         text = body.read_nowait()
         try:
             app[ADMISSION].enter()

@@ -13,9 +13,6 @@ from core.timeframes import Timeframe
 DEFAULT_TIMEFRAME = "1h"
 MAX_BATCH = 1_024
 MAX_USER_ID = 256
-# The contract's. A candle has up to 200 bytes, with every digit that a number can have: 1,024 items of the 120 that
-# versions recommend are 25 MB. 1,024 of 2,000 would be 400 MB, and have to be sent in parts.
-MAX_BODY = 32 * 1024 * 1024
 
 Pair: TypeAlias = Annotated[
     str, Meta(pattern=r"\A[A-Z]{3}/[A-Z]{3}\Z", description="Two currencies of three capital letters.")

@@ -16,6 +16,7 @@ from core.repository import Repository
 from core.statistics.guardrails import crossed
 from server.clock import Clock
 from server.errors import Refusals, errors
+from server.handlers.body import CONNECTIONS
 from server.keeper.audit import Audit
 from server.keeper.keeper import Keeper
 from server.keeper.members import Member
@@ -23,7 +24,6 @@ from server.keeper.metrics import KeeperMetrics
 from server.keeper.protocol import MEMBERS_PATH
 from server.keeper.routes import ROUTES
 from server.keys import AUDIT, CLOCK, KEEPER, REFUSALS, SETTINGS
-from server.schemas import MAX_BODY
 from server.settings import Settings
 
 log = logging.getLogger(__name__)
@@ -44,7 +44,7 @@ def make_keeper_app(settings: Settings) -> web.Application:
     """
     clock = Clock(settings.timezone)
     refusals = Refusals(clock)
-    app = web.Application(middlewares=[errors(refusals)], client_max_size=MAX_BODY)
+    app = web.Application(middlewares=[errors(refusals)], handler_args=CONNECTIONS)
     app[SETTINGS], app[CLOCK], app[REFUSALS] = settings, clock, refusals
     app[AUDIT] = Audit(settings.audit)
     app[KEEPER] = Keeper(

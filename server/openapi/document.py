@@ -11,6 +11,7 @@ from typing import Any
 import orjson
 
 from core.errors import ServiceError
+from server import limits
 from server.access import Level
 from server.deadline import HEADER, MOST_MS
 from server.errors import STATUS, UNPROCESSABLE
@@ -50,7 +51,9 @@ def _operation(it: Operation, *, tokens: bool) -> dict[str, Any]:
     if parameters := list(_parameters(it)):
         found["parameters"] = parameters
     if it.takes is not None:
-        found["requestBody"] = {"required": True, "content": {"application/json": {"schema": ref(it.takes)}}}
+        most = f"At most {limits.of_path(it.path):,} bytes, also once it is unpacked."
+        content = {"application/json": {"schema": ref(it.takes)}}
+        found["requestBody"] = {"description": most, "required": True, "content": content}
     found["responses"] = {str(it.status): _success(it)} | _failures(it, tokens=tokens)
     if tokens and it.level is not None:
         found["security"] = [{"token": []}]

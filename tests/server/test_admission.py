@@ -9,10 +9,10 @@ import pytest
 from aiohttp import web
 
 from core.errors import Overloaded
+from server import limits
 from server.admission import EAGER, Admission
 from server.handlers.body import LARGE
 from server.keys import ADMISSION, BATCH_ADMISSION
-from server.schemas import MAX_BODY
 from server.settings import Settings
 from tests.server.conftest import Client
 from tests.server.test_predict import asks
@@ -126,6 +126,6 @@ async def test_a_large_body_needs_the_place_of_a_batch(worker: Worker, path: str
 
 async def test_a_body_that_says_it_is_too_large_is_not_waited_for(worker: Worker) -> None:
     reader, writer = await asyncio.open_connection("127.0.0.1", worker.client.port)
-    writer.write(f"POST /reversal/predict HTTP/1.1\r\nHost: x\r\nContent-Length: {MAX_BODY + 1}\r\n\r\n".encode())
+    writer.write(f"POST /reversal/predict HTTP/1.1\r\nHost: x\r\nContent-Length: {limits.BATCH + 1}\r\n\r\n".encode())
     assert b" 413 " in await reader.readline()
     writer.close()

@@ -331,12 +331,6 @@ async def test_a_packed_body_is_unpacked_and_one_that_cannot_be_is_a_400(client:
     assert "gzip" in answer["error"]
 
 
-async def test_a_body_over_32_mib_is_a_413(post: Post) -> None:
-    status, answer = await post("/reversal/predict", b" " * (32 * 1024 * 1024 + 1))
-    assert (status, answer["code"]) == (413, "PAYLOAD_TOO_LARGE")
-    assert str(32 * 1024 * 1024) in answer["error"]
-
-
 async def test_a_known_version_that_is_not_loaded_is_a_503(post: Post) -> None:
     assert (await post("/reversal/models/v2/unload"))[0] == 200
     status, answer = await post("/reversal/predict", asks(0.1, version="v2"))

@@ -24,6 +24,7 @@ from server.admission import Admission
 from server.clock import Clock
 from server.draining import Draining
 from server.errors import Refusals, errors
+from server.handlers.body import CONNECTIONS
 from server.headers import preparing
 from server.hosts import Hosts
 from server.keys import (
@@ -46,7 +47,6 @@ from server.metrics import Metrics
 from server.pages import refusing
 from server.predictor import Predictor
 from server.routes import ROUTES
-from server.schemas import MAX_BODY
 from server.settings import Settings
 from server.shadow import Shadow
 from tests import described
@@ -97,7 +97,7 @@ class Worker:
         clock = Clock(settings.timezone)
         refusals = Refusals(clock, self.metrics.count_error)
         access = Access([], hosts=Hosts(()))
-        self.app = app = web.Application(middlewares=[errors(refusals), refusing(access)], client_max_size=MAX_BODY)
+        self.app = app = web.Application(middlewares=[errors(refusals), refusing(access)], handler_args=CONNECTIONS)
         app.on_response_prepare.extend((preparing(()), described.preparing))
         app[SETTINGS], app[REGISTRY], app[CLOCK], app[REFUSALS] = settings, self.registry, clock, refusals
         app[JOURNAL], app[METRICS], app[SHADOW] = self.journal, self.metrics, self.shadow
