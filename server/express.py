@@ -12,6 +12,7 @@ from http import HTTPStatus
 from typing import Any
 
 from aiohttp import HttpVersion11, StreamReader, web
+from aiohttp.http_exceptions import HttpProcessingError
 from aiohttp.http_parser import RawRequestMessage
 from aiohttp.log import server_logger
 from aiohttp.web_protocol import RequestHandler
@@ -93,10 +94,19 @@ class _Parser:
     def __init__(self, parser: Any, take: Callable[[RawRequestMessage, StreamReader], bool]) -> None:  # noqa: ANN401
         self._parser = parser
         self._take = take
+        self._failed = False
 
     def feed_data(self, data: bytes) -> Any:  # noqa: ANN401 - as aiohttp has it
         """The requests that begin in these bytes, whether an upgrade follows, and what follows it."""
-        found = self._parser.feed_data(data)
+        if self._failed:
+            # Its answer ends the connection. aiohttp would quote each quarter of a megabyte that follows in an error of
+            # its own, for up to 8 MiB in one turn of the loop.
+            return (), False, b""
+        try:
+            found = self._parser.feed_data(data)
+        except HttpProcessingError:
+            self._failed = True
+            raise
         if len(found[0]) == 1 and self._take(*found[0][0]):
             self._parser.message_consumed()
             return (), *found[1:]

@@ -8,8 +8,10 @@ import logging
 import zlib
 
 import pytest
+from aiohttp.http_exceptions import BadHttpMessage
 
 from server import limits
+from server.express import _Parser
 from tests.server.test_express import BODY, Connection, Service, connection, request, service
 
 __all__ = ["connection", "service"]  # fixtures
@@ -114,3 +116,23 @@ async def test_what_is_nested_deeply_is_refused(connection: Connection, path: st
     assert answer.status in {400, 422}
     assert answer.body["code"] in {"MALFORMED_JSON", "VALIDATION_ERROR"}
     assert (await connection.ask(request(BODY))).status == 200
+
+
+class Refusing:
+    """A parser to which nothing is HTTP, and which counts."""
+
+    def __init__(self) -> None:
+        self.asked = 0
+
+    def feed_data(self, _: bytes) -> object:
+        self.asked += 1
+        raise BadHttpMessage("no HTTP")
+
+
+def test_what_follows_bytes_that_are_no_http_is_not_parsed() -> None:
+    refusing = Refusing()
+    parser = _Parser(refusing, lambda *_: False)
+    with pytest.raises(BadHttpMessage):
+        parser.feed_data(b"x")
+    assert [parser.feed_data(bytes(1 << 18)) for _ in range(32)] == [((), False, b"")] * 32
+    assert refusing.asked == 1
