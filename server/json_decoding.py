@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import re
+from itertools import islice
 from typing import Any, NoReturn, TypeVar, get_args
 
 import msgspec
+import numpy as np
 
 from core.errors import InvalidInput
 from core.experiments import Metric, Mode
 from core.store.interface import OutcomeName
 from core.timeframes import Timeframe
+from server import limits
 from server.errors import MalformedJson
 
 T = TypeVar("T")
@@ -22,6 +25,9 @@ _raw_decoder = msgspec.json.Decoder(msgspec.Raw)
 _PLACE = re.compile(r" - at (?:`key` in )?`\$\.?(?P<path>.*)`\Z", re.DOTALL)
 _MISSING = re.compile(r"Object missing required field `(?P<field>.*)`\Z")
 _UNKNOWN = re.compile(r"Object contains unknown field `(?P<field>.*)`\Z", re.DOTALL)
+_EXTREME = re.compile(rb"[eE][+-]?[0-9]{3}")
+_SMALL = np.uint8(0x20)  # the bit in which small letters differ from capitals
+_FIRST, _LAST = np.frombuffer(b"+9", np.uint8)  # between them in ASCII: signs, digits, and , . /
 _BYTE = re.compile(r"JSON is malformed: (?P<reason>.*) \(byte (?P<position>\d+)\)\Z", re.DOTALL)
 
 
@@ -45,7 +51,12 @@ _EXPECTED = {
 
 
 def decode(decoder: msgspec.json.Decoder[T], body: bytes | msgspec.Raw, prefix: str = "") -> T:
-    """What the decoder makes of a body, or of the part of it at `prefix`. Raises MalformedJson or InvalidInput."""
+    """What the decoder makes of a body, or of the part of it at `prefix`. Raises MalformedJson or InvalidInput.
+
+    The decoder makes all of it in one go, and bounds a list after it has built it: what is large is looked at first.
+    """
+    if memoryview(body).nbytes > limits.UNCOUNTED:
+        _check_amount(body, prefix)
     try:
         return decoder.decode(body)
     except msgspec.ValidationError as error:
@@ -54,6 +65,19 @@ def decode(decoder: msgspec.json.Decoder[T], body: bytes | msgspec.Raw, prefix: 
         raise _invalid(str(error), prefix) from None
     except (msgspec.DecodeError, RecursionError) as error:
         _refuse_malformed(error, body)
+
+
+def _check_amount(body: bytes | msgspec.Raw, path: str) -> None:
+    """Raise InvalidInput where decoding would take too long. What stands within texts counts as well."""
+    codes = np.frombuffer(body, np.uint8)
+    if np.count_nonzero(codes == ord(",")) > limits.VALUES:
+        raise InvalidInput.at(path, f"expected at most {limits.VALUES:,} values, told by the commas")
+    # Letters e that may be exponents', which takes a tenth of the time of finding those of three digits.
+    signs_and_digits = codes[1:] - _FIRST <= _LAST - _FIRST  # of what is below the first, the difference is large
+    exponents = ((codes[:-1] | _SMALL) == ord("e")) & signs_and_digits
+    most = limits.EXTREME_NUMBERS
+    if np.count_nonzero(exponents) > most and any(islice(_EXTREME.finditer(memoryview(body)), most, None)):
+        raise InvalidInput.at(path, f"expected at most {most:,} numbers with exponents of three digits")
 
 
 def _check_well_formed(body: bytes | msgspec.Raw) -> None:

@@ -9,6 +9,7 @@ from msgspec import Meta
 
 from core.candles import MAX_CANDLES
 from core.timeframes import Timeframe
+from server import limits
 
 DEFAULT_TIMEFRAME = "1h"
 MAX_BATCH = 1_024
@@ -89,15 +90,19 @@ class PredictRequest(Request, kw_only=True):
     version: Annotated[Version | None, Meta(description=_VERSION)] = None
 
 
+ByVersion: TypeAlias = Annotated[dict[Version, msgspec.Raw], Meta(max_length=limits.VERSIONS)]
+
+
 class CompareRequest(Request, kw_only=True):
     """Body of /reversal/compare.
 
     Of `features` by version only those asked for are decoded.
     """
 
-    features: Annotated[Matrix | dict[Version, msgspec.Raw] | None, Meta(description=_FEATURES)] = None
+    features: Annotated[Matrix | ByVersion | None, Meta(description=_FEATURES)] = None
     versions: Annotated[
-        Annotated[list[Version], Meta(min_length=1)] | None, Meta(description="Default: all that are loaded.")
+        Annotated[list[Version], Meta(min_length=1, max_length=limits.VERSIONS)] | None,
+        Meta(description="Default: all that are loaded."),
     ] = None
 
 
