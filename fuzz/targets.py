@@ -13,13 +13,15 @@ from core.candles import Candles
 from core.detector import Detector, Prediction
 from core.errors import ServiceError
 from core.features import Table, matrix, required_candles
-from server import decoding, json_items
+from server import decoding, json_items, limits
 from server.errors import status_of
 from server.handlers.body import check_text
+from server.schemas import MAX_BATCH
 
 ROOT = Path(__file__).parents[1]
 ONNX = ROOT / "models" / "onnx"
 _SERVER_ERROR = 500
+_BATCH = json_items.Listed("items", MAX_BATCH, limits.SINGLE, decoding.batch)
 # Whose differences, squares and ratios are numbers as well: what overflows is the caller's to find.
 _LARGEST = 1e6
 
@@ -49,10 +51,13 @@ def validation(data: bytes) -> None:
 
 
 def items(data: bytes) -> None:
-    """The walk over a batch's items finds what the decoder does, or leaves it to that."""
+    """The walk over a batch's items finds what the decoder does, or refuses the body."""
     try:
-        found = list(json_items.split(data))
-    except json_items.Unclear:
+        check_text(data)
+        found = [item for item in json_items.split(data, _BATCH) if item is not None]
+    except ServiceError as error:
+        if status_of(error) >= _SERVER_ERROR:
+            raise
         return
     if [bytes(item).strip() for item in found] != [bytes(item) for item in decoding.batch(data)]:
         raise AssertionError("the items differ")

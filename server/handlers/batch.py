@@ -13,21 +13,24 @@ from aiohttp import web
 from core.errors import ServiceError
 from core.routing import Question
 from core.serving import Serving
-from server import answers, decoding, json_items
+from server import answers, decoding, json_items, limits
 from server.answers import Json
 from server.clock import Moment
-from server.deadline import deadline
-from server.handlers.body import check_text, read_large
+from server.deadline import deadline, late
+from server.handlers.body import read_large
 from server.keys import BATCH_ADMISSION, CLOCK, METRICS, PREDICTOR, REFUSALS, REGISTRY, SETTINGS
 from server.pause import pause
+from server.schemas import MAX_BATCH
 
 # Items are answered in slices. One ends with so many of them or, where they are large, so many bytes: a third of a
 # millisecond, or half of one. Larger ones would cost less an item, but each single prediction waits for the end of one.
 SLICE_ITEMS = 4
 SLICE_BYTES = 16 * 1024
 _ENDPOINT = "POST /reversal/predict/batch"
-# The longest that a body is split without a pause.
-SPLIT_SECONDS = 300e-6
+# Items that take longer to decode hold numbers such as 1e308: there is a pause after each of them.
+_SLOW_SECONDS = 2e-3
+
+_ITEMS = json_items.Listed("items", MAX_BATCH, limits.SINGLE, decoding.batch)
 
 
 async def predict_batch(request: web.Request) -> web.Response:
@@ -43,32 +46,16 @@ async def predict_batch(request: web.Request) -> web.Response:
 async def _predict_batch(request: web.Request) -> web.Response:
     app = request.app
     until = deadline(request.headers, app[SETTINGS].request_timeout_ms)
-    items = await _items(await read_large(request, until))
+    items = await json_items.items(await read_large(request, until), _ITEMS)
     serving = app[REGISTRY].serving
     now = app[CLOCK].now()
     results: list[orjson.Fragment] = []
     for some in _slices(items):
-        results += _answer_slice(app, serving, some, now, until)
+        results += await _answer_slice(app, serving, some, now, until)
         await pause()
     response = answers.success({"results": results}, now)
     await pause()  # before aiohttp copies and writes it
     return response
-
-
-async def _items(body: bytearray) -> Sequence[msgspec.Raw]:
-    found = []
-    try:
-        since = perf_counter()
-        for item in json_items.split(body):
-            found.append(item)
-            if perf_counter() - since > SPLIT_SECONDS:
-                await pause()
-                since = perf_counter()
-    except json_items.Unclear:  # hardly ever a good body: what is wrong with it is told after one walk over all of it
-        check_text(body)
-        return decoding.batch(bytes(body))
-    await pause()
-    return found
 
 
 def _slices(items: Sequence[msgspec.Raw]) -> Iterator[list[msgspec.Raw]]:
@@ -84,17 +71,22 @@ def _slices(items: Sequence[msgspec.Raw]) -> Iterator[list[msgspec.Raw]]:
         yield some
 
 
-def _answer_slice(
+async def _answer_slice(
     app: web.Application, serving: Serving, items: Sequence[msgspec.Raw], now: Moment, until: float
 ) -> list[orjson.Fragment]:
     since = perf_counter()  # what came before is the work of other items
     results: dict[int, Json] = {}
     questions: dict[int, Question] = {}
     for i, raw in enumerate(items):
+        if perf_counter() > until:  # 1,024 items that take long to decode would take half a minute
+            results[i] = _refusal(app, late("its turn came"))
+            continue
         try:
             questions[i] = decoding.prediction(raw, since, until)
         except ServiceError as error:
             results[i] = _refusal(app, error)
+        if perf_counter() - since > _SLOW_SECONDS:
+            await pause()
     found = app[PREDICTOR].predict(serving, list(questions.values()))
     for (i, question), result in zip(questions.items(), found, strict=True):
         if isinstance(result, ServiceError):

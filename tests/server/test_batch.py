@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 from aiohttp import web
 
+from server import json_items
 from server.handlers import batch
 from server.pause import pause
 from server.settings import Settings
@@ -82,7 +83,7 @@ class TestMalformedBodies:
 
 class TestOthers:
     async def test_the_loop_turns_while_a_body_is_split(self, worker: Worker, monkeypatch: pytest.MonkeyPatch) -> None:
-        monkeypatch.setattr(batch, "SPLIT_SECONDS", 0.0)
+        monkeypatch.setattr(json_items, "SPLIT_SECONDS", 0.0)
         await worker.serve()
         pauses = []
 
@@ -98,6 +99,7 @@ class TestOthers:
             return predict(*arguments)
 
         monkeypatch.setattr(batch, "pause", counted)
+        monkeypatch.setattr(json_items, "pause", counted)
         monkeypatch.setattr(worker.predictor, "predict", counting)
         status, _ = await worker.post(PATH, {"items": large(30)})
         assert status == 200

@@ -11,23 +11,32 @@ from aiohttp import web
 from core.errors import ServiceError
 from core.experiments import now_micros
 from core.store.interface import Outcome, OutcomeAnswer
+from server import json_items, limits
 from server.answers import Json, refusal, success
 from server.handlers.body import read_json
 from server.keeper import decoding
 from server.keeper.keeper import Keeper
+from server.keeper.schemas import MAX_OUTCOMES
 from server.keys import CLOCK, KEEPER
+from server.pause import pause
 
 # Another machine's keeper drains its journals every tenth of a second: what it answered a moment ago may not be
 # in the common store yet.
 DRAINED_ELSEWHERE_SECONDS = 0.3
+# So many items are decoded without a pause, or answered: some milliseconds where all of them are bad.
+_TOGETHER = 500
+
+_OUTCOMES = json_items.Listed("outcomes", MAX_OUTCOMES, limits.OUTCOME, decoding.outcomes)
 
 
 async def report_outcomes(request: web.Request) -> web.Response:
     """POST /reversal/outcomes. Each item has an answer of its own, in order."""
-    items = decoding.outcomes(await read_json(request))
+    items = await json_items.items(await read_json(request), _OUTCOMES)
     results: list[Json] = [{} for _ in items]
     good: list[tuple[int, Outcome]] = []
     for i, raw in enumerate(items):
+        if i % _TOGETHER == 0:
+            await pause()
         try:
             good.append((i, decoding.outcome(raw)))
         except ServiceError as error:

@@ -1,14 +1,18 @@
 from __future__ import annotations
 
+import io
 from collections.abc import Sequence
 from typing import Any
 
 import pytest
 
 from core.store.interface import Outcome, OutcomeAnswer
+from server import json_items, limits
 from server.keeper.handlers import outcomes
 from server.keeper.keeper import Keeper
 from server.keeper.schemas import MAX_OUTCOMES
+from server.pause import pause
+from tests.server.conftest import Client
 from tests.server.keeper.conftest import Call, Write
 from tests.server.keeper.records import exposure
 
@@ -137,3 +141,38 @@ async def test_the_longest_list(call: Call, write: Write) -> None:
     ids = [f"p{n}" for n in range(MAX_OUTCOMES)]
     await write(*(exposure(each, hour=n % 50) for n, each in enumerate(ids)))
     assert (await report(call, *(win(each, pnl_pips=1) for each in ids)))["recorded"] == MAX_OUTCOMES
+
+
+@pytest.mark.parametrize(
+    ("body", "path"),
+    [
+        (b'{"outcomes":[' + b"1," * MAX_OUTCOMES + b"what follows is not looked at", "outcomes"),
+        (b'{"outcomes":[1,"' + b"a" * limits.OUTCOME + b'"],"x":"' + b"a" * json_items.PLAIN + b'"}', "outcomes[1]"),
+        (b'{"x":"' + b"a" * json_items.PLAIN + b'"}', "x"),
+        (b'{"outcomes":1,"x":' + b" " * json_items.PLAIN + b"1}", "outcomes"),
+    ],
+)
+async def test_what_is_too_long_or_too_large_is_refused_with_its_place(call: Call, body: bytes, path: str) -> None:
+    answer = await call("POST", URL, body.ljust(json_items.PLAIN + 1))
+    assert (answer.status, answer.code) == (422, "VALIDATION_ERROR")
+    assert [detail["path"] for detail in answer.details] == [path]
+
+
+@pytest.mark.parametrize("path", [URL, "/reversal/experiments", "/reversal/experiments/exp/evaluate"])
+async def test_the_keeper_has_the_limits_of_the_workers(client: Client, path: str) -> None:
+    most = limits.of_path(path.replace("/exp/", "/{id}/"))
+    for size, expected in ((most, {400, 422}), (most + 1, {413})):
+        response = await client.post(path, data=io.BytesIO(b" " * size), headers={"Content-Type": "application/json"})
+        assert response.status in expected
+
+
+async def test_the_loop_turns_while_outcomes_are_decoded(call: Call, monkeypatch: pytest.MonkeyPatch) -> None:
+    pauses = []
+
+    async def counted() -> None:
+        pauses.append(1)
+        await pause()
+
+    monkeypatch.setattr(outcomes, "pause", counted)
+    await report(call, *[win("p", outcome="draw")] * MAX_OUTCOMES)
+    assert len(pauses) == MAX_OUTCOMES // 500
