@@ -1,7 +1,9 @@
-"""Odd requests that schemathesis makes from /openapi.json, to a running server: python -m fuzz.http [--examples 200].
+"""Odd requests to a running server: python -m fuzz.http [--large 300] [--small 3000] [--examples 200].
 
-With all its checks; exits with 1 where an answer is a 5xx, or not as described. What tokens do is not for chance to
-find: tests/server/test_access.py asks every endpoint.
+First bodies of odd sizes and shapes (fuzz/sizes.py), which tells how long others waited: so many of 8 to 32 MiB, and
+of up to 1 MiB. Then what schemathesis makes from /openapi.json, with all its checks. 0 leaves any of these out. Exits
+with 1 where an answer is a 5xx, or not as described. What tokens do is not for chance to find:
+tests/server/test_access.py asks every endpoint.
 """
 
 from __future__ import annotations
@@ -15,14 +17,15 @@ from pathlib import Path
 
 from benchmarks import bodies, servers
 from benchmarks.load import closed
+from fuzz import sizes
 
 HERE = Path(__file__).parent
 # The id that the description has as its example, so that there is one to be found.
 EXPERIMENT = "v30_vs_v31"
 
 
-def _prepare(port: int) -> None:
-    """An experiment with something to report."""
+def prepare(port: int) -> None:
+    """Make an experiment with something to report."""
     about = {"experiment_id": EXPERIMENT, "name": "v3.0 against v3.1", "variant_a": "v3.0", "variant_b": "v3.1"}
     servers.manage(port, "/reversal/experiments", about | {"traffic_split": 0.5})
     servers.manage(port, f"/reversal/experiments/{EXPERIMENT}/activate")
@@ -47,14 +50,18 @@ def main() -> None:
     """Attack, and tell."""
     options_of = argparse.ArgumentParser(description=__doc__)
     options_of.add_argument("--examples", type=int, default=200, help="for each endpoint, beside those of its limits")
+    options_of.add_argument("--large", type=int, default=300, help="bodies of 8 to 32 MiB")
+    options_of.add_argument("--small", type=int, default=3000, help="bodies of up to 1 MiB")
     options_of.add_argument("--seed", type=int, default=1)
     options_of.add_argument("--phases", default="examples,coverage,fuzzing,stateful")
     options_of.add_argument("--server", default=sys.executable, help="the Python that runs the server")
     options = options_of.parse_args()
     with servers.server(python=options.server) as running:
-        _prepare(running.port)
+        prepare(running.port)
+        failed = min(1, sizes.run(running, options.seed, options.large, options.small))
         chosen = ["--max-examples", str(options.examples), "--seed", str(options.seed), "--phases", options.phases]
-        failed = _attack(running.port, *chosen)
+        if options.examples:
+            failed |= _attack(running.port, *chosen)
     sys.exit(failed)
 
 

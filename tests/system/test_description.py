@@ -10,7 +10,19 @@ from tests.market import ROOT
 
 
 def test_odd_requests_get_answers_as_described() -> None:
-    command = [sys.executable, "-m", "fuzz.http", "--examples", "5", "--phases", "examples,fuzzing"]
+    command = [
+        sys.executable,
+        "-m",
+        "fuzz.http",
+        "--large",
+        "0",
+        "--small",
+        "0",
+        "--examples",
+        "5",
+        "--phases",
+        "examples,fuzzing",
+    ]
     ended = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=170, check=False)
     assert ended.returncode == 0, ended.stdout
     sent = re.search(r"(\d+) generated, (\d+) passed", ended.stdout)
