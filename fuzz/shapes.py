@@ -68,7 +68,9 @@ VALUES: dict[str, Make] = {
     "a row of ones": _many(b"1", b"0.5", left=b"[[", right=b"]]"),
     "a row of digits": _many(b"0.12345678901234567", b"-2.220446049250313e-16", left=b"[[", right=b"]]"),
     "extreme numbers": _many(b"1e308", b"5e-324", b"17976931348623157E+292", b"1e-0310", left=b"[[", right=b"]]"),
-    "long extremes": _many(b"0." + b"0" * 300 + b"1", b"1." + b"7" * 300 + b"e-300", left=b"[[", right=b"]]"),
+    "long extremes": _many(
+        b"0." + b"0" * 310 + b"1", b"1." + b"7" * 300 + b"e-300", b"9" * 210 + b"e98", left=b"[[", right=b"]]"
+    ),
     "texts": _many(b'""', b'"v3.0"', '"用户"'.encode(), b'"\\u00e9"'),
     "empty objects": _many(b"{}"),
     "candles": _many(_CANDLE),

@@ -28,6 +28,9 @@ _UNKNOWN = re.compile(r"Object contains unknown field `(?P<field>.*)`\Z", re.DOT
 _EXTREME = re.compile(rb"[eE][+-]?[0-9]{3}")
 _SMALL = np.uint8(0x20)  # the bit in which small letters differ from capitals
 _FIRST, _LAST = np.frombuffer(b"+9", np.uint8)  # between them in ASCII: signs, digits, and , . /
+_ZERO, _NINE = np.frombuffer(b"09", np.uint8)
+_BLOCK = 32
+_EIGHT, _FOUR = np.uint64(0x01_01_01_01_01_01_01_01), np.uint32(0x01_01_01_01)  # so many that are all true
 _BYTE = re.compile(r"JSON is malformed: (?P<reason>.*) \(byte (?P<position>\d+)\)\Z", re.DOTALL)
 
 
@@ -72,12 +75,17 @@ def _check_amount(body: bytes | msgspec.Raw, path: str) -> None:
     codes = np.frombuffer(body, np.uint8)
     if np.count_nonzero(codes == ord(",")) > limits.VALUES:
         raise InvalidInput.at(path, f"expected at most {limits.VALUES:,} values, told by the commas")
+    most = limits.EXTREME_NUMBERS
     # Letters e that may be exponents', which takes a tenth of the time of finding those of three digits.
     signs_and_digits = codes[1:] - _FIRST <= _LAST - _FIRST  # of what is below the first, the difference is large
     exponents = ((codes[:-1] | _SMALL) == ord("e")) & signs_and_digits
-    most = limits.EXTREME_NUMBERS
     if np.count_nonzero(exponents) > most and any(islice(_EXTREME.finditer(memoryview(body)), most, None)):
         raise InvalidInput.at(path, f"expected at most {most:,} numbers with exponents of three digits")
+    # No usual number fills an aligned block. One of 190 digits fills three, also with a point in it.
+    digits = codes[: len(codes) // _BLOCK * _BLOCK] - _ZERO <= _NINE - _ZERO
+    eights = digits.view(np.uint64) == _EIGHT
+    if np.count_nonzero(eights.view(np.uint32) == _FOUR) > 3 * most:
+        raise InvalidInput.at(path, f"expected at most {most:,} numbers of hundreds of digits")
 
 
 def _check_well_formed(body: bytes | msgspec.Raw) -> None:

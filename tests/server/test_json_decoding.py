@@ -45,7 +45,28 @@ def test_too_many_extreme_numbers_are_refused_before_they_are_decoded(one: bytes
     decode(decoder, listed(one, limits.EXTREME_NUMBERS, limits.UNCOUNTED + 1))
 
 
-@pytest.mark.parametrize("one", [b"1e-16", b"2.5e+21", b'"e1.5"', b'"close"', b'"e"', b"0.5", b"1e7"])
+@pytest.mark.parametrize(
+    "one", [b"1" + b"0" * 308, b"0." + b"0" * 310 + b"1", b"9" * 95 + b"." + b"9" * 95 + b"e-98", b"7" * 210 + b"e98"]
+)
+def test_too_many_long_numbers_are_refused_before_they_are_decoded(one: bytes) -> None:
+    assert "numbers of hundreds of digits" in refused(listed(one, 4 * limits.EXTREME_NUMBERS))
+    decode(decoder, listed(one, 250))
+
+
+@pytest.mark.parametrize(
+    "one",
+    [
+        b"1e-16",
+        b"2.5e+21",
+        b'"e1.5"',
+        b'"close"',
+        b'"e"',
+        b"0.5",
+        b"1e7",
+        b"-0.12345678901234567",
+        b"12345678901234567890",
+    ],
+)
 def test_usual_numbers_and_texts_are_not_taken_for_extreme_ones(one: bytes) -> None:
     decode(decoder, listed(one, 20_000))
 
