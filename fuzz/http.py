@@ -1,8 +1,8 @@
 """Odd requests to a running server: python -m fuzz.http [--large 300] [--small 3000] [--examples 200].
 
-First bodies of odd sizes and shapes (fuzz/sizes.py), which tells how long others waited: so many of 8 to 32 MiB, and
-of up to 1 MiB. Then what schemathesis makes from /openapi.json, with all its checks. 0 leaves any of these out. Exits
-with 1 where an answer is a 5xx, or not as described. What tokens do is not for chance to find:
+First bodies of odd sizes and shapes (fuzz/sizes.py), which tells how long others waited: so many of 8 to 32 MiB, of 1
+to 4 MiB, and of up to 1 MiB. Then what schemathesis makes from /openapi.json, with all its checks. 0 leaves any of
+these out. Exits with 1 where an answer is a 5xx, or not as described. What tokens do is not for chance to find:
 tests/server/test_access.py asks every endpoint.
 """
 
@@ -51,6 +51,7 @@ def main() -> None:
     options_of = argparse.ArgumentParser(description=__doc__)
     options_of.add_argument("--examples", type=int, default=200, help="for each endpoint, beside those of its limits")
     options_of.add_argument("--large", type=int, default=300, help="bodies of 8 to 32 MiB")
+    options_of.add_argument("--medium", type=int, default=300, help="bodies of 1 to 4 MiB")
     options_of.add_argument("--small", type=int, default=3000, help="bodies of up to 1 MiB")
     options_of.add_argument("--seed", type=int, default=1)
     options_of.add_argument("--phases", default="examples,coverage,fuzzing,stateful")
@@ -58,7 +59,8 @@ def main() -> None:
     options = options_of.parse_args()
     with servers.server(python=options.server) as running:
         prepare(running.port)
-        failed = min(1, sizes.run(running, options.seed, options.large, options.small))
+        counts = {"large": options.large, "medium": options.medium, "small": options.small}
+        failed = min(1, sizes.run(running, options.seed, **counts))
         chosen = ["--max-examples", str(options.examples), "--seed", str(options.seed), "--phases", options.phases]
         if options.examples:
             failed |= _attack(running.port, *chosen)

@@ -13,6 +13,7 @@ import numpy as np
 
 Make: TypeAlias = Callable[[random.Random, int], bytes]
 
+_BATCH = "/reversal/predict/batch"
 _HEAD = b'"pair":"EUR/USD"'
 _CANDLE = b'{"open":1.1,"high":1.2,"low":1.0,"close":1.1,"volume":7}'
 _TIMED = b'{"open":1.1,"high":1.2,"low":1.0,"close":1.1,"timestamp":"2025-10-16T09:00:00Z"}'
@@ -115,7 +116,7 @@ PLACES: dict[str, list[bytes]] = {
     "/reversal/predict_raw": _PREDICT,
     "/reversal/compare": _COMPARE,
     "/reversal/compare_raw": _COMPARE,
-    "/reversal/predict/batch": [
+    _BATCH: [
         b'{"items":%b}',
         b'{"items":[%b]}',
         b'{"x":%b,"items":[]}',
@@ -143,7 +144,7 @@ class Sent(NamedTuple):
 def sent(seed: str, least: int, most: int) -> Sent:
     """A request with a body of so many bytes, about; for one seed the same."""
     draw = random.Random(seed)  # noqa: S311 - no secret
-    path = draw.choice(list(PLACES))
+    path = draw.choice([*PLACES, *([_BATCH] * 3)])  # which alone takes more than 4 MiB
     kind = draw.choice([*VALUES, "a name", "a bomb"])
     size = int(least * (most / least) ** draw.random())
     if kind == "a bomb":
@@ -191,7 +192,7 @@ def _plain(_: random.Random, body: bytes) -> _Way:
 
 
 def _gzip(_: random.Random, body: bytes) -> _Way:
-    packed = gzip.compress(body, 1)
+    packed = gzip.compress(body, 1, mtime=0)
     return "gzip", "Content-Encoding: gzip\r\n" + _length(packed), packed
 
 
@@ -225,7 +226,7 @@ def _misstated(draw: random.Random, body: bytes) -> _Way:
 @cache
 def _zeros(packing: str) -> bytes:
     zeros = bytes(256 << 20)
-    return gzip.compress(zeros, 9) if packing == "gzip" else zlib.compress(zeros, 9)
+    return gzip.compress(zeros, 9, mtime=0) if packing == "gzip" else zlib.compress(zeros, 9)
 
 
 def _bomb(path: str, packing: str) -> Sent:

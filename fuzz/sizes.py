@@ -28,6 +28,9 @@ from fuzz.shapes import Sent, sent
 _MIB = 1 << 20
 # What is beyond is no part of a body that any endpoint takes.
 _LARGEST = 32 * _MIB
+# Only batches take large ones; all others are refused at once, or when so much of them has come. Medium ones are about
+# as large as predictions, comparisons and outcomes may be.
+SIZES = {"large": (8 * _MIB, _LARGEST), "medium": (_MIB, 4 * _MIB), "small": (64, _MIB)}
 _PATIENCE = 60.0
 _SERVER_ERROR = 500
 _LONG_SECONDS = 0.05
@@ -165,13 +168,14 @@ def _tried(running: servers.Running, beside: Beside, seed: str, it: Sent) -> lis
     return found
 
 
-def run(running: servers.Running, seed: int, large: int, small: int) -> int:
-    """Send so many bodies of 8 to 32 MiB and of up to 1 MiB; prints what it found, and returns how many were 5xx."""
+def run(running: servers.Running, seed: int, **counts: int) -> int:
+    """Send so many bodies of each of SIZES; prints what it found, and returns how many answers were 5xx."""
     failures = 0
     beside = Beside(running.port)
     try:
         with servers.apart(running):
-            for name, count, least, most in (("large", large, 8 * _MIB, _LARGEST), ("small", small, 64, _MIB)):
+            for name, count in counts.items():
+                least, most = SIZES[name]
                 seeds = [f"{seed}-{name}-{i}" for i in range(count)]
                 tries = [_tried(running, beside, each, sent(each, least, most)) for each in seeds]
                 found = [min(some, key=lambda one: one.wait) for some in tries]

@@ -57,7 +57,7 @@ def test_an_answer_that_comes_before_all_is_sent_is_one() -> None:
 def test_some_of_them_are_answered_while_others_are(capsys: pytest.CaptureFixture[str]) -> None:
     with servers.server() as running:
         http.prepare(running.port)
-        assert sizes.run(running, seed=1, large=2, small=20) == 0
+        assert sizes.run(running, seed=1, large=2, medium=2, small=20) == 0
     told = capsys.readouterr().out
     assert "large bodies by kind" in told
     assert "small bodies by endpoint" in told

@@ -16,6 +16,8 @@ def test_odd_requests_get_answers_as_described() -> None:
         "fuzz.http",
         "--large",
         "0",
+        "--medium",
+        "0",
         "--small",
         "0",
         "--examples",
