@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable
+from contextlib import suppress
 from http import HTTPStatus
 from typing import Any
 
@@ -25,6 +26,7 @@ from server.handlers.body import check_text
 from server.handlers.predict import ENDPOINTS, Inquiry, answer, inquire
 from server.headers import SECURITY
 from server.keys import ACCESS, ADMISSION, BATCHER, CLOCK, DRAINING, METRICS, REFUSALS, SETTINGS
+from server.pause import pause
 from server.predictor import Result
 from server.quiet import Unquoted
 
@@ -119,12 +121,25 @@ class _Parser:
 class _Handler(RequestHandler):
     """One connection. It is what the batcher answers to: at most one request of it goes the express way at a time."""
 
-    __slots__ = ("_app", "_begun", "_busy", "_cutting", "_finished", "_held", "_inquiry", "_path", "_silence", "_taken")
+    __slots__ = (
+        "_app",
+        "_begun",
+        "_busy",
+        "_cutting",
+        "_finished",
+        "_held",
+        "_inquiry",
+        "_lingering_seconds",
+        "_path",
+        "_silence",
+        "_taken",
+    )
 
     def __init__(self, app: web.Application, server: web.Server, **options: Any) -> None:  # noqa: ANN401 - aiohttp's
         super().__init__(server, **options | {"logger": _LOG})
         self._parser = _Parser(self._parser, self._take)  # type: ignore[assignment] # it does what that does
         self._app = app
+        self._lingering_seconds, self._lingering_time = self._lingering_time, 0.0  # it is done here
         self._busy = False  # with a request on the express way
         self._taken = False  # whether what came last was one
         self._finished = 0  # requests that aiohttp has answered
@@ -170,18 +185,36 @@ class _Handler(RequestHandler):
     async def finish_response(
         self, request: BaseRequest, resp: web.StreamResponse, start_time: float | None
     ) -> tuple[web.StreamResponse, bool]:
-        """Write the answer to one of the others.
+        """Write the answer to one of the others, and let the rest of its body pass.
 
         aiohttp's parser counts a request when its body ends. A request that left the queue before that is counted ever
         after: the parser stops at its limit of 32 when the queue holds 31, aiohttp does not take such a queue for
         full, and nothing would make the parser go on. So the last request of a queue makes it go on.
         """
-        if self._others == 1 and request.keep_alive and request.content.is_eof():
-            self.data_received(b"")
+        if self._others == 1:
+            self._parse_on(request)
         try:
-            return await super().finish_response(request, resp, start_time)
+            answered = await super().finish_response(request, resp, start_time)
         finally:
             self._finished += 1
+        if not request.content.is_eof():
+            await self._pass(request.content)
+            if self._others == 0:
+                self._parse_on(request)
+        return answered
+
+    def _parse_on(self, request: BaseRequest) -> None:
+        """Have the parser look at what it may have kept behind a request."""
+        if request.keep_alive and request.content.is_eof():
+            self.data_received(b"")
+
+    async def _pass(self, body: StreamReader) -> None:
+        """Read what the handler has not. aiohttp would do it without turns of the loop, which tiny chunks need."""
+        with suppress(TimeoutError, ConnectionError, web.RequestPayloadError):
+            async with asyncio.timeout(self._lingering_seconds):
+                while not body.is_eof():
+                    await body.readany()
+                    await pause()
 
     def _process_keepalive(self) -> None:
         """The connection has been idle for long, as far as aiohttp knows."""

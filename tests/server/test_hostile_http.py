@@ -10,8 +10,9 @@ import zlib
 import pytest
 from aiohttp.http_exceptions import BadHttpMessage
 
-from server import limits
+from server import express, limits
 from server.express import _Parser
+from server.pause import pause
 from tests.server.test_express import BODY, Connection, Service, connection, request, service
 
 __all__ = ["connection", "service"]  # fixtures
@@ -136,3 +137,20 @@ def test_what_follows_bytes_that_are_no_http_is_not_parsed() -> None:
         parser.feed_data(b"x")
     assert [parser.feed_data(bytes(1 << 18)) for _ in range(32)] == [((), False, b"")] * 32
     assert refusing.asked == 1
+
+
+async def test_the_loop_turns_while_the_rest_of_a_refused_body_passes(
+    connection: Connection, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    pauses = []
+
+    async def counted() -> None:
+        pauses.append(1)
+        await pause()
+
+    monkeypatch.setattr(express, "pause", counted)
+    head = b"POST /reversal/models/v1/switch HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n"
+    await connection.send(head + b"1\r\na\r\n" * 200_000 + b"0\r\n\r\n")
+    assert (await connection.receive()).status == 413
+    assert (await connection.ask(request(BODY))).status == 200  # on the same connection
+    assert len(pauses) > 10
