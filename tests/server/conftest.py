@@ -15,6 +15,8 @@ from server.settings import Settings, read
 from tests import bundles
 from tests.conftest import Build, state_arguments
 
+KEEP_ALIVE_SECONDS = 0.5
+
 Client: TypeAlias = TestClient[web.Request, web.Application]
 Post: TypeAlias = Callable[..., Awaitable[tuple[int, dict[str, Any]]]]
 
@@ -26,6 +28,12 @@ def blocking_is_an_error() -> Iterator[BlockBuster]:
         for function in blockbuster.functions.values():
             function.can_block_in("core/journal.py", {"_write", "_restore"})
         yield blockbuster
+
+
+@pytest.fixture
+def keep_alive_seconds() -> float:
+    """How long a connection may be idle, for those tests that serve on a real port."""
+    return KEEP_ALIVE_SECONDS
 
 
 @pytest.fixture

@@ -21,11 +21,10 @@ from server.keys import ACCESS, ADMISSION
 from server.predictor import Result
 from server.settings import Settings
 from tests import bundles
-from tests.server.conftest import Client
+from tests.server.conftest import KEEP_ALIVE_SECONDS, Client
 from tests.server.test_predict import asks, candles
 from tests.server.worker import Worker, experiment, running
 
-KEEP_ALIVE_SECONDS = 0.5
 VOLATILE = ("timestamp", "prediction_id")
 
 
@@ -102,11 +101,6 @@ class Service(NamedTuple):
         assert self.runner.server is not None
         own = connection.writer.get_extra_info("sockname")
         return next(each for each in self.runner.server.connections if each.peername == own)
-
-
-@pytest.fixture
-def keep_alive_seconds() -> float:
-    return KEEP_ALIVE_SECONDS
 
 
 @pytest.fixture
