@@ -25,7 +25,7 @@ _raw_decoder = msgspec.json.Decoder(msgspec.Raw)
 _PLACE = re.compile(r" - at (?:`key` in )?`\$\.?(?P<path>.*)`\Z", re.DOTALL)
 _MISSING = re.compile(r"Object missing required field `(?P<field>.*)`\Z")
 _UNKNOWN = re.compile(r"Object contains unknown field `(?P<field>.*)`\Z", re.DOTALL)
-_EXTREME = re.compile(rb"[eE][+-]?[0-9]{3}")
+_EXTREME = re.compile(rb"[eE][+-]?0*[1-9][0-9]{2}")
 _SMALL = np.uint8(0x20)  # the bit in which small letters differ from capitals
 _FIRST, _LAST = np.frombuffer(b"+9", np.uint8)  # between them in ASCII: signs, digits, and , . /
 _ZERO, _NINE = np.frombuffer(b"09", np.uint8)
@@ -42,6 +42,7 @@ def _one_of(kind: Any) -> str:  # noqa: ANN401 - a Literal, which has no type of
 _EXPECTED = {
     "pair": "expected two currencies of three capital letters, such as EUR/USD",
     "timeframe": _one_of(Timeframe),
+    "timestamps": "expected open or close: which instant of a candle its timestamp is",
     "experiment_id": "expected 1 to 64 letters, digits and _ . -, not starting with .",
     "name": "expected one line of 1 to 200 characters, not all of them blanks",
     "description": "expected a text of at most 2,000 characters, none of them NUL",

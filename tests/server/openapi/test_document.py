@@ -66,3 +66,12 @@ def test_patterns_mean_what_they_do_in_the_decoder(text: str) -> None:
     pair = described.description()["components"]["schemas"]["PredictRequest"]["properties"]["pair"]
     assert jsonschema_rs.is_valid(pair, "EUR/USD")
     assert not jsonschema_rs.is_valid(pair, text)
+
+
+def test_what_may_be_left_out_of_a_request_has_no_default_that_generators_take_for_a_promise() -> None:
+    schemas = described.description()["components"]["schemas"]
+    for name in ("PredictRequest", "CompareRequest", "Candle", "Evaluate"):
+        properties, required = schemas[name]["properties"], set(schemas[name].get("required", ()))
+        assert not [field for field, schema in properties.items() if "default" in schema], name
+        assert required < set(properties)
+    assert schemas["Candle"]["required"] == ["open", "high", "low", "close"]
