@@ -13,6 +13,7 @@ import numpy as np
 import onnx
 from numpy.typing import NDArray
 from sklearn.pipeline import Pipeline
+from sklearn.preprocessing import MinMaxScaler
 
 from convert import unpickle
 from convert.errors import Refused
@@ -94,13 +95,16 @@ class Scaler:
 
     def limits(self, features: int, training: Limits | None) -> Limits | None:
         """The limits of what comes out: those of training where they are known, else what the last scaler tells."""
-        found = training
+        if not self._parts:
+            return training
+        last = self._parts[-1]
         with self._damage_told():
-            if found is None and self._parts:
-                last = self._parts[-1]
-                found = _LIMITS[type(last).__name__](last, features)
-        op, bounds = (self.steps(features) or [Step("", ())])[-1]
-        return clipped(found, *map(float, bounds)) if found is not None and op == "Clip" else found
+            found = _LIMITS[type(last).__name__](last, features) if training is None else training
+            # MaxAbsScaler does not tell which of its features had one value only.
+            if found is not None and isinstance(last, MinMaxScaler) and last.clip:
+                low, high = map(float, last.feature_range)
+                found = clipped(found, low, high, (last.data_range_ == 0.0).tolist())
+        return found
 
     def build(self, window: tuple[int, int]) -> onnx.ModelProto:
         """float64 (batch, steps, features) in, float32 of the same shape out: cast last, or volumes lose digits."""

@@ -10,12 +10,14 @@ from typing import Annotated, Any, TypeVar
 import msgspec
 
 from convert.errors import Refused
-from core.limits import Limits, of_training
+from core.limits import LARGEST, Limits, of_training
 from core.manifest import Direction, FileName, ManifestError, Positive, VersionName, check_decision, check_features
 
 FILE_NAME = "versions.toml"
 # In a stage's metadata.
 RANGES = "scaled_ranges"
+# Limits lie half a range beyond it, and are within float32 as well.
+_MOST_SCALED = LARGEST / 4
 # A request tells windows by version from windows by stage by the first two; the others are files beside the bundles.
 _RESERVED = re.compile(r"stage1|stage2|.*\.json|.*\.new")
 
@@ -147,8 +149,11 @@ def training_limits(metadata: dict[str, Any], features: tuple[str, ...], files: 
         if name not in given:
             raise Refused.at(place, f"{name} is missing, which {files.features} names")
         low, high = _convert(given[name], tuple[float, float], f"{place}.{name}")
-        if not low < high:
-            raise Refused.at(f"{place}.{name}", f"[{low:g}, {high:g}] is no range: the first is not below the second")
+        if not -_MOST_SCALED <= low <= high <= _MOST_SCALED:
+            raise Refused.at(
+                f"{place}.{name}",
+                f"[{low:g}, {high:g}] is no range of scaled values: expected the least, then the largest",
+            )
         ranges.append((low, high))
     return of_training(*zip(*ranges, strict=True))
 

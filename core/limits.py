@@ -15,9 +15,9 @@ import msgspec
 # they were, no window has a value further than 0.28 widths outside; with 13 % higher prices each has one beyond 0.68.
 MARGIN = 0.5
 # Where only a scaler that divides by a deviation is known: so many of these for the mean of a feature over the window.
-# As they were, the means lie within 3.94, with 13 % higher prices beyond 4.36. Single values do not tell these apart:
-# as they were, one in a hundred windows has one beyond 5.7.
-MEAN_DEVIATIONS = 4.0
+# As they were, the means lie within 3.94, with 13 % higher prices beyond 4.36, and with a RobustScaler's idea of a
+# deviation beyond 3.91. Single values do not tell these apart: as they were, one window in 100 has one beyond 5.7.
+MEAN_DEVIATIONS = 3.9
 # For single values, so that one wild candle is seen as well.
 DEVIATIONS = 10.0
 # Where a scaler cuts values off, a mean within this share of its range from an end is of a window that lies beyond it
@@ -27,8 +27,11 @@ CLIP_TRACE = 1e-3
 # the wider of the two, and with 13 % higher prices lie beyond 1.68 in the narrower one.
 _UNIT_MEAN, _UNIT = 1.5, 3.0
 
+# The width of the range of a feature that was constant in training, relative to its value.
+_LEAST_WIDTH = 1e-6
 # What float32 holds.
-_Number = Annotated[float, msgspec.Meta(ge=-3e38, le=3e38)]
+LARGEST = 3e38
+_Number = Annotated[float, msgspec.Meta(ge=-LARGEST, le=LARGEST)]
 _Numbers = tuple[_Number, ...]
 
 
@@ -57,11 +60,17 @@ def of_range(width: int, low: float, high: float) -> Limits:
 
 
 def _of_ranges(ranges: Sequence[tuple[float, float]], source: Literal["training", "scaler"]) -> Limits:
+    margins = [MARGIN * max(high - low, _LEAST_WIDTH * max(1.0, abs(high))) for low, high in ranges]
     return Limits(
-        low=tuple(round(low - MARGIN * (high - low), 6) for low, high in ranges),
-        high=tuple(round(high + MARGIN * (high - low), 6) for low, high in ranges),
+        low=tuple(_shortened(low - margin) for (low, _), margin in zip(ranges, margins, strict=True)),
+        high=tuple(_shortened(high + margin) for (_, high), margin in zip(ranges, margins, strict=True)),
         source=source,
     )
+
+
+def _shortened(value: float) -> float:
+    """As many digits as float32 tells apart."""
+    return float(f"{value:.8g}")
 
 
 def of_deviations(centres: Sequence[float], deviation: float = 1.0) -> Limits:
@@ -79,10 +88,17 @@ def of_deviations(centres: Sequence[float], deviation: float = 1.0) -> Limits:
     )
 
 
-def clipped(limits: Limits, low: float, high: float) -> Limits:
-    """The same for a scaler that cuts off what lies beyond these ends."""
-    trace, width = CLIP_TRACE * (high - low), len(limits.low)
-    return msgspec.structs.replace(limits, mean_low=(low + trace,) * width, mean_high=(high - trace,) * width)
+def clipped(limits: Limits, low: float, high: float, constant: Sequence[bool]) -> Limits:
+    """The same for a scaler that cuts off what lies beyond these ends.
+
+    constant: whether a feature had one value in training, which is then at an end itself.
+    """
+    trace = CLIP_TRACE * (high - low)
+    return msgspec.structs.replace(
+        limits,
+        mean_low=tuple(-LARGEST if fixed else low + trace for fixed in constant),
+        mean_high=tuple(LARGEST if fixed else high - trace for fixed in constant),
+    )
 
 
 def of_operators(operators: Sequence[str], width: int) -> Limits | None:

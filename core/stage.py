@@ -65,21 +65,25 @@ class StageRunner:
 
     def oddity(self, window: Floats32) -> str:
         """How far outside the limits a window lies that is finite: its worst features, by name."""
-        rows = len(window)
+        rows, width = len(window), self._high[0] - self._low[0]
+        sums = window.sum(axis=0)
         measured = (
             ("", self._low[0] - window.min(axis=0), "below", self._low[0]),
             ("", window.max(axis=0) - self._high[0], "above", self._high[0]),
-            ("on average ", (self._least_sum - window.sum(axis=0)) / rows, "below", self._least_sum / rows),
-            ("on average ", (window.sum(axis=0) - self._most_sum) / rows, "above", self._most_sum / rows),
+            ("on average ", (self._least_sum - sums) / rows, "below", self._least_sum / rows),
+            ("on average ", (sums - self._most_sum) / rows, "above", self._most_sum / rows),
         )
-        found: dict[str, tuple[float, str]] = {}
-        for what, distances, side, limits_ in measured:
-            for name, distance, limit in zip(self.stage.features, distances.tolist(), limits_.tolist(), strict=True):
-                if distance > found.get(name, (0.0, ""))[0]:
-                    found[name] = distance, f"{name} lies {what}{distance:.3g} {side} {limit:.3g}"
+        found: dict[str, tuple[float, str]] = {}  # by feature how far, in widths of its range, and in words
+        for what, distances, side, ends in measured:
+            relative = (distances / width).tolist()
+            for name, far, distance, end in zip(
+                self.stage.features, relative, distances.tolist(), ends.tolist(), strict=True
+            ):
+                if far > found.get(name, (0.0, ""))[0]:
+                    found[name] = far, f"{name} is {what}{distance:.3g} {side} its limit {end:.3g}"
         worst = [text for _, text in sorted(found.values(), reverse=True)]
         more = f" and {len(worst) - _WORST} more" if len(worst) > _WORST else ""
-        return f"{self.label} was fitted on other values (scaled): {', '.join(worst[:_WORST])}{more}"
+        return f"{self.label} was not fitted on such input: {', '.join(worst[:_WORST])}{more} (scaled)"
 
     def scale(self, raw: Floats) -> Floats32:
         """Raw windows, float64 (batch, window, features), to what the network takes.

@@ -29,6 +29,7 @@ SPACING_TOLERANCE = 0.1
 # Of a calendar month the shortest and the longest have 28 and 31 days, 8 % and 2 % off the mean: within the above.
 
 _HOUR = 3_600_000.0
+_DAY = 24 * _HOUR
 # No time zone is further ahead of UTC.
 _MOST_HOURS_AHEAD = 14
 
@@ -112,9 +113,9 @@ def _unfinished(last: float, timeframe: str, now: float) -> tuple[Warned, ...]:
     if last <= latest:
         ends = f"ends in {_duration(end - now)} by this server's clock"
         return (Warned("OPEN_CANDLE", f"the last candle is not finished, it {ends}: its values may still change"),)
-    begins = f"the last candle begins {_duration(last - now)} after the present time of this server"
+    begins = f"the last candle has not begun, it does in {_duration(last - now)} by this server's clock"
     cause = (
-        ": its lead is whole hours, as of a broker's clock (often UTC+2 or UTC+3) whose times are read as UTC"
+        ": whole hours ahead, as timestamps of a broker's clock (often UTC+2 or UTC+3) are that are read as UTC"
         if _is_ahead_by_hours(last, PERIODS[timeframe], now)
         else ""
     )
@@ -126,6 +127,8 @@ def _is_ahead_by_hours(last: float, period: float, now: float) -> bool:
 
     It is not known which of these two a client sends last.
     """
+    if period >= _DAY:  # it begins at a midnight that is one elsewhere
+        return last % _HOUR == 0.0 and last - now <= _MOST_HOURS_AHEAD * _HOUR
     is_open = now - now % period
     for reference in (now, is_open, is_open - period):
         hours, rest = divmod(last - reference + CLOCK_TOLERANCE, _HOUR)

@@ -138,16 +138,21 @@ class Refusals:
             log.error("%s failed", where, exc_info=error)
             known = ServiceError("internal error, see the service's log")
         status = status_of(known)
-        # Whoever reads the log at night must not have to ask the client, nor to search it among thousands of others.
-        if status in _TOLD:
-            if self.is_due(f"{known.code} {where}"):
-                log.warning("%s: %s", where, known)
-        elif known is error:
-            self.log.note(endpoint, known.code, known.details[0].path if known.details else "")
-        if endpoint in PREDICTIONS:
+        if known is error:
+            self.refused(known, endpoint)
+        elif endpoint in PREDICTIONS:
             self.count(known.code)
         retry_after = known.retry_after if isinstance(known, Overloaded) else None
         return Refused(known.code, status, failure(known, self._clock.now()), retry_after)
+
+    def refused(self, error: ServiceError, endpoint: str) -> None:
+        """Leave a line in the log of what was refused, which may be a part of a request, and count it."""
+        place = error.details[0].path if error.details else ""
+        # An operator must not have to ask the client why the service fails, or what it reaches for.
+        is_told = status_of(error) in _TOLD and endpoint != NO_ENDPOINT
+        self.log.note(endpoint, error.code, place, str(error) if is_told else "")
+        if endpoint in PREDICTIONS:
+            self.count(error.code)
 
 
 def errors(refusals: Refusals) -> Middleware:

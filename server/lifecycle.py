@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import math
 from collections.abc import AsyncIterator
 from contextlib import suppress
 
@@ -35,6 +36,7 @@ async def records(app: web.Application) -> AsyncIterator[None]:
     yield
     for task in tasks:
         await _end(task)
+    app[REFUSALS].log.flush(math.inf)
     await app[SHADOW].close()
     lost = await asyncio.to_thread(app[JOURNAL].close)
     if lost:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import math
 import re
 import time
 from collections.abc import Callable
@@ -20,14 +21,22 @@ SECONDS = 1.0
 _KINDS = 1_000
 
 _BODIES: tuple[Any, ...] = (
-    *(PredictRequest, CompareRequest, BatchRequest, Candle, StageFeatures),
-    *(of_keeper.CreateExperiment, of_keeper.Limits, of_keeper.ReportOutcomes, of_keeper.ReportedOutcome),
-    of_keeper.Evaluate,
+    *(PredictRequest, CompareRequest, BatchRequest),
+    *(of_keeper.CreateExperiment, of_keeper.ReportOutcomes, of_keeper.ReportedOutcome, of_keeper.Evaluate),
 )
 # A place may also hold names that the client made up: versions, and fields that there are not.
-_KNOWN = frozenset((*(name for body in _BODIES for name in body.__struct_fields__), "format", HEADER))
+_FIELDS = frozenset((*(name for body in _BODIES for name in body.__struct_fields__), "format", HEADER))
+_WITHIN: dict[str, frozenset[str]] = {
+    "data": frozenset(Candle.__struct_fields__),
+    "features": frozenset(StageFeatures.__struct_fields__),
+    "guardrails": frozenset(of_keeper.Limits.__struct_fields__),
+}
 _INDEX = re.compile(r"\[\d+\]")
-_STEP = re.compile(r"\.?([A-Za-z0-9_-]+)|\[\d+\]")
+# Lists have up to five digits of items, and matrices a second index.
+_PLACE = re.compile(
+    r"(?P<field>[A-Za-z0-9_-]+)?(?P<index>(?:\[\d{1,5}\])*)(?:\.(?P<inner>\w+)(?P<inner_index>(?:\[\d{1,5}\])*))?",
+    re.ASCII,
+)
 
 
 class RefusalLog:
@@ -35,39 +44,48 @@ class RefusalLog:
 
     def __init__(self, now: Callable[[], float] = time.monotonic) -> None:
         self._now = now
-        self._kinds: dict[tuple[str, str, str], tuple[float, int]] = {}
+        self._kinds: dict[tuple[str, str, str, str], tuple[float, int]] = {}
 
-    def note(self, endpoint: str, code: str, place: str) -> None:
-        """Tell of a refusal, or count it. `place`: where in the body, as the answer says it; empty for nowhere."""
+    def note(self, endpoint: str, code: str, place: str, reason: str = "") -> None:
+        """Tell of a refusal, or count it.
+
+        place: where in the body, as the answer says it; empty for nowhere. reason: where it is no client's text.
+        """
         place = known_part(place)
-        kind = (endpoint, code, _INDEX.sub("[]", place))
+        kind = (endpoint, code, _INDEX.sub("[]", place), reason)
         now = self._now()
         due, more = self._kinds.get(kind, (now, 0))
         if now < due:
             self._kinds[kind] = due, more + 1
             return
         if len(self._kinds) >= _KINDS:
-            self._kinds.clear()
+            self.flush(math.inf)
         self._kinds[kind] = now + SECONDS, 0
-        _tell(endpoint, code, place, more)
+        _tell(endpoint, code, place, more + 1, reason)
 
-    def flush(self) -> None:
-        """Tell how many there were since, of each kind that is due, and forget those of which there were none."""
-        now = self._now()
+    def flush(self, now: float | None = None) -> None:
+        """Tell how many there were since, of each kind that is due, and forget it; at the end of time all are due."""
+        now = self._now() if now is None else now
         for kind in [kind for kind, (due, _) in self._kinds.items() if due <= now]:
             _, more = self._kinds.pop(kind)
             if more:
-                _tell(*kind, more)
+                endpoint, code, place, reason = kind
+                _tell(endpoint, code, place, more, reason)
 
 
-def _tell(endpoint: str, code: str, place: str, more: int) -> None:
-    """more: how many like it were not told."""
-    log.warning("refused endpoint=%r code=%s place=%s more=%d", endpoint, code, place or "-", more)
+def _tell(endpoint: str, code: str, place: str, count: int, reason: str) -> None:
+    """count: how many refusals the line stands for."""
+    told = f": {reason}" if reason else ""
+    log.warning("refused endpoint=%r code=%s place=%s count=%d%s", endpoint, code, place or "-", count, told)
 
 
 def known_part(place: str) -> str:
     """The place up to the first name that is none of ours."""
-    end = 0
-    while (step := _STEP.match(place, end)) is not None and (step[1] is None or step[1] in _KNOWN):
-        end = step.end()
-    return place[:end] + ("…" if end < len(place) else "")
+    found = _PLACE.match(place)
+    field = found["field"] if found is not None else None
+    if found is None or (field is not None and field not in _FIELDS):
+        return "…" if place else ""
+    known = (field or "") + found["index"]
+    if found["inner"] is not None and found["inner"] in _WITHIN.get(field or "", ()):
+        known = found[0]
+    return known if known == place else f"{known}…"

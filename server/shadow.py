@@ -9,6 +9,7 @@ from collections import OrderedDict, deque
 from collections.abc import Callable, Sequence
 
 from core.detector import Outcome, Prediction
+from core.errors import OutOfRange
 from core.experiments import now_micros
 from core.exposures import Exposure, Failure, Record, ShadowScore
 from core.journal import Journal
@@ -89,17 +90,18 @@ class Shadow:
         some = [(answered, source) for answered, source in some if answered.experiment_id == running.experiment_id]
         outcomes = self._outcomes(serving, running.variant_b, [source for _, source in some])
         now = now_micros()
-        records: list[Record] = [
-            _paired(now, answered, outcome)
-            if isinstance(outcome, Prediction)
-            else Failure(now, answered.experiment_id, "B")
-            for (answered, _), outcome in zip(some, outcomes, strict=True)
-        ]
+        records: list[Record] = []
+        scored = 0
+        for (answered, _), outcome in zip(some, outcomes, strict=True):
+            if isinstance(outcome, Prediction):
+                records.append(_paired(now, answered, outcome))
+                scored += 1
+            elif not isinstance(outcome, OutOfRange):  # that is the market's, and no guardrail's business
+                records.append(Failure(now, answered.experiment_id, "B"))
         if records:
             self._journal.append(records)
-        failed = sum(isinstance(record, Failure) for record in records)
-        self._metrics.shadow_scored.inc(len(records) - failed)
-        self._metrics.shadow_failed.inc(failed)
+        self._metrics.shadow_scored.inc(scored)
+        self._metrics.shadow_failed.inc(len(some) - scored)
 
     def _outcomes(self, serving: Serving, version: str, sources: Sequence[WindowSource]) -> Sequence[Outcome | None]:
         """B's outcome for each source; null where there is none, of which the log has the reason now and then."""
@@ -111,7 +113,9 @@ class Shadow:
             return [None] * len(sources)
         failed = next((outcome for outcome in outcomes if not isinstance(outcome, Prediction)), None)
         if failed is not None and self._throttle.passes(version):
-            log.warning("shadow: version %s cannot score: %s", version, failed)
+            # The sentence of this one has values of the market.
+            reason = failed.code if isinstance(failed, OutOfRange) else failed
+            log.warning("shadow: version %s cannot score: %s", version, reason)
         return outcomes
 
 

@@ -17,6 +17,7 @@ _MILLISECONDS_FROM = 100_000_000_000
 # The years 1 to 9999, in milliseconds: what ISO 8601 writes in four digits.
 _EARLIEST = -62_135_596_800_000
 _LATEST = 253_402_300_799_999
+_SECOND = 1_000.0
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _MILLISECOND = timedelta(milliseconds=1)
 
@@ -72,10 +73,16 @@ def opening(instants: Sequence[float], timeframe: str) -> list[float]:
     found = []
     for i, instant in enumerate(instants):
         try:
-            found.append(shifted(instant, timeframe, -1))
+            found.append(shifted(_whole(instant), timeframe, -1))
         except OverflowError:
             raise InvalidInput.at(_path(i), "the candle opens before the year 1") from None
     return found
+
+
+def _whole(closes: float) -> float:
+    """A closing time that is the last millisecond of the period, as exchanges write it, as the end of the period."""
+    short = -closes % _SECOND
+    return closes + short if short <= 1.0 else closes
 
 
 def instant(value: str | float, path: str) -> float:

@@ -98,7 +98,5 @@ async def _answer_slice(
 
 
 def _refusal(app: web.Application, error: ServiceError) -> Json:
-    refusals = app[REFUSALS]
-    refusals.count(error.code)
-    refusals.log.note(_ENDPOINT, error.code, error.details[0].path if error.details else "")
+    app[REFUSALS].refused(error, _ENDPOINT)
     return answers.refusal(error)

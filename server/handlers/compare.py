@@ -13,7 +13,7 @@ from core.windows import WindowSource
 from server import answers, decoding
 from server.deadline import deadline
 from server.handlers.body import read_json
-from server.keys import ADMISSION, CLOCK, METRICS, REGISTRY, SETTINGS
+from server.keys import ADMISSION, CLOCK, METRICS, REFUSALS, REGISTRY, SETTINGS
 from server.schemas import DEFAULT_TIMEFRAME, CompareRequest
 
 
@@ -31,6 +31,9 @@ async def compare(request: web.Request) -> web.Response:
         sources = decoding.compared_windows(wanted, versions)
         outcomes = {version: _outcome(serving, version, source) for version, source in sources.items()}
     _refuse_if_all_failed(outcomes)
+    for outcome in outcomes.values():
+        if isinstance(outcome, ServiceError):
+            app[REFUSALS].refused(outcome, f"POST {request.path}")
     app[METRICS].warned(outcome for outcome in outcomes.values() if isinstance(outcome, Prediction))
     now = app[CLOCK].now()
     signals = [None if isinstance(o, ServiceError) else o.decision.signal for o in outcomes.values()]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import math
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import suppress
 from functools import partial
@@ -75,6 +76,7 @@ async def _keeper(app: web.Application) -> AsyncIterator[None]:
     for task in tasks:
         with suppress(asyncio.CancelledError):
             await task
+    app[REFUSALS].log.flush(math.inf)
     await keeper.close()
 
 

@@ -10,6 +10,7 @@ import pytest
 
 from convert import versions
 from convert.errors import Refused
+from core import limits
 
 FULL = """
 order = ["v1"]
@@ -179,7 +180,8 @@ def test_ranges_in_training_become_limits_half_a_width_further_out(folder: Path)
     ("ranges", "told"),
     [
         ({"close": [0.0, 1.0]}, "meta.json: scaled_ranges: sma_20 is missing, which f.json names"),
-        (RANGES | {"close": [1.0, 1.0]}, r"scaled_ranges.close: \[1, 1\] is no range"),
+        (RANGES | {"close": [1.0, 0.5]}, r"scaled_ranges.close: \[1, 0.5\] is no range"),
+        (RANGES | {"close": [-1e308, 1e308]}, r"scaled_ranges.close: \[-1e\+308, 1e\+308\] is no range"),
         (RANGES | {"close": [1.0]}, "scaled_ranges.close: Expected `array` of length 2, got 1"),
         (RANGES | {"close": "0 to 1"}, "scaled_ranges.close: Expected `array`, got `str`"),
         ([0.0, 1.0], "scaled_ranges: Expected `object`, got `array`"),
@@ -189,3 +191,12 @@ def test_ranges_that_are_none_are_refused_by_feature(folder: Path, ranges: objec
     files = read(folder, FULL).versions["v1"].stage1
     with pytest.raises(Refused, match=told):
         versions.training_limits({"scaled_ranges": ranges}, ("close", "sma_20"), files)
+
+
+def test_a_constant_feature_has_narrow_limits_and_small_ones_keep_their_digits(folder: Path) -> None:
+    files = read(folder, FULL).versions["v1"].stage1
+    ranges = {"close": [0.0, 0.0], "sma_20": [0.0, 1e-7]}
+    found = versions.training_limits({"scaled_ranges": ranges}, ("close", "sma_20"), files)
+    assert found is not None
+    limits.check(found, 2)
+    assert (found.low, found.high) == ((-5e-7, -5e-7), (5e-7, 6e-7))

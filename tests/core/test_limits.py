@@ -50,25 +50,25 @@ def messages(loaded: Detector, source: GivenWindows | CandleWindows) -> list[str
     [
         ([(0.0, -1.0)], None),
         ([(1.0, 2.0)], None),
-        ([(0.4, 0.4), (1.25, 0.4), (0.4, 0.4)], "close lies 0.25 above 1"),
-        ([(0.4, -3.5)], "sma_5 lies 2.5 below -1"),
-        ([(-0.5, 4.0)], "sma_5 lies 2 above 2, close lies 0.5 below 0"),
+        ([(0.4, 0.4), (1.25, 0.4), (0.4, 0.4)], "close is 0.25 above its limit 1"),
+        ([(0.4, -3.5)], "sma_5 is 2.5 below its limit -1"),
+        ([(-0.5, 4.0)], "sma_5 is 2 above its limit 2, close is 0.5 below its limit 0"),
     ],
 )
 def test_a_single_value_beyond_its_limit_is_told_the_worst_first(
     tmp_path: Path, rows: list[tuple[float, float]], told: str | None
 ) -> None:
     found = messages(detector(tmp_path, stage2_features=None), window(*rows))
-    assert found == ([] if told is None else [f"stage1 was fitted on other values (scaled): {told}"])
+    assert found == ([] if told is None else [f"stage1 was not fitted on such input: {told} (scaled)"])
 
 
 def test_a_limit_of_the_mean_lets_single_values_pass(tmp_path: Path) -> None:
     loaded = detector(tmp_path, OF_MEANS, threshold=1.0)
     assert messages(loaded, window((3.0, 0.0), (0.0, 0.0))) == []
     (told,) = messages(loaded, window((3.0, 0.0)))
-    assert told.endswith(": close lies on average 2 above 1")
+    assert told.endswith(": close is on average 2 above its limit 1 (scaled)")
     (told,) = messages(loaded, window((9.5, 0.0), (-3.0, 0.0)))
-    assert told.endswith(": close lies 0.5 above 9")
+    assert told.endswith(": close is 0.5 above its limit 9 (scaled)")
 
 
 def test_both_stages_tell_in_one_warning(tmp_path: Path) -> None:
@@ -76,12 +76,20 @@ def test_both_stages_tell_in_one_warning(tmp_path: Path) -> None:
     assert [part.split(" ")[0] for part in told.split("; ")] == ["stage1", "stage2"]
 
 
+def test_the_worst_is_told_by_the_width_of_its_range(tmp_path: Path) -> None:
+    of = Limits(low=(0.0, 0.0), high=(1e9, 1e-3), source="training")
+    (told,) = messages(detector(tmp_path, of, stage2_features=None), window((2e9, 1.0)))
+    assert told.startswith("stage1 was not fitted on such input: sma_5 is 0.999 above its limit 0.001, close is 1e+09 ")
+
+
 def test_more_than_three_features_are_counted(tmp_path: Path) -> None:
     features = ["close", "high", "low", "open", "sma_5"]
     of = Limits(low=(0.0,) * 5, high=(1.0,) * 5, source="training")
     loaded = detector(tmp_path, of, features=features, stage2_features=None, threshold=1.0)
     (told,) = messages(loaded, GivenWindows([[2.0, 3.0, 4.0, 5.0, 6.0]] * 4, scaled=True))
-    assert told.endswith(": sma_5 lies 5 above 1, open lies 4 above 1, low lies 3 above 1 and 2 more")
+    assert told.endswith(
+        ": sma_5 is 5 above its limit 1, open is 4 above its limit 1, low is 3 above its limit 1 and 2 more (scaled)"
+    )
 
 
 @pytest.mark.parametrize("source", [window((1.5, 0.5)), window((1.5, 0.5), scaled=False)])
@@ -89,7 +97,7 @@ def test_told_to_refuse_it_is_an_error_at_the_window(tmp_path: Path, source: Giv
     (outcome,) = detector(tmp_path, refuse=True).predict([source])
     assert isinstance(outcome, OutOfRange)
     assert outcome.details[0].path == "features"
-    assert "close lies 0.5 above 1" in outcome.message
+    assert "close is 0.5 above its limit 1 " in outcome.message
 
 
 def test_refusing_one_leaves_the_others_alone(tmp_path: Path) -> None:
@@ -110,7 +118,7 @@ def test_a_bundle_without_limits_has_those_of_its_scaler(tmp_path: Path) -> None
     assert messages(loaded, level) == []
     level = CandleWindows(Candles(np.full((5, 60), 1.31)))
     (told,) = messages(loaded, level)
-    assert "on average 0.2 above 4" in told
+    assert "on average 0.3 above its limit 3.9 " in told
 
 
 def test_a_stage_that_nothing_is_known_of_warns_of_nothing(tmp_path: Path) -> None:
@@ -123,9 +131,9 @@ def test_a_stage_that_nothing_is_known_of_warns_of_nothing(tmp_path: Path) -> No
 @pytest.mark.parametrize(
     ("operators", "low", "mean_low"),
     [
-        (["Sub", "Div", "Cast"], -10.0, -4.0),
+        (["Sub", "Div", "Cast"], -10.0, -3.9),
         (["Div", "Mul", "Add", "Cast"], -3.0, -1.5),
-        (["Mul", "Add", "Sub", "Div", "Cast"], -10.0, -4.0),
+        (["Mul", "Add", "Sub", "Div", "Cast"], -10.0, -3.9),
     ],
 )
 def test_what_a_graph_tells(operators: list[str], low: float, mean_low: float) -> None:

@@ -104,6 +104,18 @@ def test_a_brokers_clock_is_named_where_the_lead_is_whole_hours(timeframe: str, 
     assert "broker" in warning.message
 
 
+@pytest.mark.parametrize("timeframe", ["1d", "1w", "1M"])
+def test_a_day_that_begins_at_a_brokers_midnight_is_one_of_its_clock(timeframe: str) -> None:
+    last = datetime(2026, 11, 26, tzinfo=UTC).timestamp() * 1e3
+    evening = last - 1.5 * HOUR  # in Athens it is half past midnight
+    series = [shifted(last, timeframe, -i) for i in range(9, -1, -1)]
+    (warning,) = warned(series, timeframe, evening)
+    assert warning.code == "FUTURE_CANDLE"
+    assert "broker" in warning.message
+    (warning,) = warned(series, timeframe, last - 20 * HOUR)
+    assert "broker" not in warning.message
+
+
 @pytest.mark.parametrize("lead", [20 * 60_000.0, 90 * 60_000.0, 40 * HOUR, 300 * DAY])
 def test_no_broker_is_blamed_for_another_lead(lead: float) -> None:
     (warning,) = warned(every(60_000.0, last=NOW - NOW % 60_000.0 + lead), "1min")

@@ -189,4 +189,6 @@ async def test_a_prediction_needs_a_token(guarded: Client) -> None:
 
 async def test_who_reaches_for_more_than_is_his_is_told_of(guarded: Client, caplog: pytest.LogCaptureFixture) -> None:
     assert (await guarded.post("/reversal/models/v2/switch", headers=bearer("first"))).status == 403
-    assert "POST /reversal/models/v2/switch: the token backend is not for this" in caplog.text
+    assert (
+        "/reversal/models/{version}/switch' code=FORBIDDEN place=- count=1: the token backend is not for" in caplog.text
+    )

@@ -52,11 +52,19 @@ async def test_no_path_begins_a_line_of_its_own_in_the_log(
     async def fail(_: web.Request) -> web.Response:
         raise ModelUnavailable("not now")
 
+    async def break_(_: web.Request) -> web.Response:
+        raise ZeroDivisionError
+
     app = await build(settings)
     app.router.add_get("/fails/{name}", fail)
-    response = await (await aiohttp_client(app)).get(URL("/fails/a%0Aforged?token=b", encoded=True))
-    assert response.status == 503
-    assert caplog.messages == ["GET /fails/a%0Aforged: not now"]
+    app.router.add_get("/breaks/{name}", break_)
+    client = await aiohttp_client(app)
+    assert (await client.get(URL("/fails/a%0Aforged?token=b", encoded=True))).status == 503
+    assert (await client.get(URL("/breaks/a%0Aforged?token=b", encoded=True))).status == 500
+    assert caplog.messages == [
+        "refused endpoint='GET /fails/{name}' code=MODEL_UNAVAILABLE place=- count=1: not now",
+        "GET /breaks/a%0Aforged failed",
+    ]
 
 
 async def test_what_is_not_there_is_a_404(client: Client) -> None:

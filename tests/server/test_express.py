@@ -171,7 +171,7 @@ async def test_what_is_refused_is_counted_and_told_in_the_log_once(
     await service.worker.serve(without=("v2",))
     answer = await connection.ask(request(encoded(asks(0.5, version="v2"))))
     assert (answer.status, answer.body["code"]) == (503, "MODEL_UNAVAILABLE")
-    assert caplog.text.count("POST /reversal/predict: version v2 is not loaded") == 1
+    assert caplog.text.count("code=MODEL_UNAVAILABLE place=- count=1: version v2 is not loaded") == 1
     assert (await service.worker.numbers())['reversal_prediction_errors_total{code="MODEL_UNAVAILABLE"}'] == 1
 
 

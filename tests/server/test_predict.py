@@ -427,6 +427,14 @@ class TestWhen:
         assert answer["data"]["candle_time"] == "2025-10-16T08:00:00Z"
         assert answer["data"]["valid_until"] == "2025-10-16T10:00:00Z"
 
+    async def test_the_last_millisecond_of_a_candle_is_its_end(self, post: Post) -> None:
+        body = {"pair": "EUR/USD", "data": hours(last=1_760_605_199_999), "timestamps": "close"}
+        _, answer = await post("/reversal/predict", body)
+        assert answer["data"]["candle_time"] == "2025-10-16T08:00:00Z"
+        body["data"] = hours(last=1_760_605_199_500)
+        _, answer = await post("/reversal/predict", body)
+        assert answer["data"]["candle_time"] == "2025-10-16T07:59:59.500000Z"
+
     async def test_without_timestamps_or_candles_neither_is_known(self, post: Post) -> None:
         for body in (candles(), asks(0.1)):
             _, answer = await post("/reversal/predict", body)

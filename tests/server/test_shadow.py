@@ -214,6 +214,18 @@ class TestFailures:
         assert await number(worker, "failed") == 1
         assert await failures(worker) == 1
 
+    async def test_what_b_refuses_as_out_of_range_is_no_failure_of_it(
+        self, worker: Worker, models: Path, caplog: pytest.LogCaptureFixture
+    ) -> None:
+        await asyncio.to_thread(bundles.write, models, "v4", scale=(0.0, 0.1), stage2_features=None)
+        worker.registry._refuse_out_of_range = True  # noqa: SLF001 - as the setting does
+        await worker.serve(experiment(mode="shadow", variant_b="v4"))
+        await worker.predict(market())
+        assert await scores(worker) == []
+        assert await number(worker, "failed") == 1
+        assert await failures(worker) == 0
+        assert "shadow: version v4 cannot score: OUT_OF_RANGE\n" in caplog.text
+
     async def test_b_raises_what_nobody_expects(self, worker: Worker, monkeypatch: pytest.MonkeyPatch) -> None:
         await worker.serve(SHADOW)
 

@@ -17,7 +17,7 @@ from server.handlers.body import read_json
 from server.keeper import decoding
 from server.keeper.keeper import Keeper
 from server.keeper.schemas import MAX_OUTCOMES
-from server.keys import CLOCK, KEEPER
+from server.keys import CLOCK, KEEPER, REFUSALS
 from server.pause import pause
 
 # Another machine's keeper drains its journals every tenth of a second: what it answered a moment ago may not be
@@ -40,6 +40,7 @@ async def report_outcomes(request: web.Request) -> web.Response:
         try:
             good.append((i, decoding.outcome(raw)))
         except ServiceError as error:
+            request.app[REFUSALS].refused(error, "POST /reversal/outcomes")
             told = {key: value for key, value in refusal(error).items() if key in ("error", "details")}
             results[i] = {"prediction_id": decoding.prediction_id(raw), "status": "invalid", **told}
     # A UUID means the same in either case (RFC 9562, section 4); ours are written in lower case.

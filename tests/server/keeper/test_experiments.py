@@ -310,7 +310,9 @@ async def test_a_store_that_is_gone_is_a_503_and_told_in_the_log(
     ):
         answer = await call(method, path, body)
         assert (answer.status, answer.code) == (503, "STORE_UNAVAILABLE")
-        assert f"{method} {path}: the database is gone" in caplog.text
+        pattern = path.replace("/exp/", "/{id}/")
+        assert f"refused endpoint='{method} {pattern}' code=STORE_UNAVAILABLE" in caplog.text
+        assert "count=1: the database is gone" in caplog.text
 
 
 async def test_a_variant_whose_bundle_is_gone_is_unavailable_and_not_unknown(call: Call, models: Path) -> None:
