@@ -84,6 +84,8 @@ class Detector:
         stage2 = self.manifest.stage2
         self._stage2 = StageRunner("stage2", stage2, bundle) if stage2 else None
         self._positive = stage2.positive if stage2 else None
+        # Whether what Stage 1 finds odd in a window is all that Stage 2 would find in the same one.
+        self._same_limits = self._stage2 is not None and self._stage2.limits == self._stage1.limits
         self._warm_up()
 
     def predict(self, sources: Sequence[WindowSource]) -> list[Outcome]:
@@ -141,35 +143,32 @@ class Detector:
         if not opened:
             return False
         behind = [rows[k] for k in opened]
+        # Stage 1's input, where that is Stage 2's as well.
+        shared = self._needs.one_window and not any(group.by_stage for group in groups)
         try:
-            inputs = self._inputs2(self._stage2, groups, inputs1, opened)
-            for one, probability in zip(behind, self._probabilities(self._stage2, inputs, behind), strict=True):
+            if shared:
+                inputs = inputs1 if len(opened) == len(inputs1) else inputs1[opened]
+            else:
+                inputs = _inputs(self._stage2, _parts(groups, opened))
+            looked_at = shared and self._same_limits
+            for one, probability in zip(
+                behind, self._probabilities(self._stage2, inputs, behind, looked_at=looked_at), strict=True
+            ):
                 one.p2 = probability
         except ModelUnavailable as error:
             for one in behind:
                 one.error = error
         return True
 
-    def _inputs2(self, runner: StageRunner, groups: Sequence[_Group], inputs1: Floats32, opened: list[int]) -> Floats32:
-        """Stage 2's input for the windows behind an open gate: Stage 1's, where that is the same."""
-        if self._needs.one_window and not any(group.by_stage for group in groups):
-            return inputs1 if len(opened) == len(inputs1) else inputs1[opened]
-        parts: list[tuple[_Group, list[int] | None]] = []
-        begin = 0
-        for group in groups:
-            end = begin + len(group.members)
-            which = [k - begin for k in opened if begin <= k < end]
-            if which:
-                parts.append((group, which if len(which) < len(group.members) else None))
-            begin = end
-        return _inputs(runner, parts)
-
-    def _probabilities(self, runner: StageRunner, inputs: Floats32, rows: Sequence[_Asked]) -> list[float]:
+    def _probabilities(
+        self, runner: StageRunner, inputs: Floats32, rows: Sequence[_Asked], *, looked_at: bool = False
+    ) -> list[float]:
         """The stage's probability for each row; NaN where the row gets an error instead.
 
-        Of rows that are out of range that is noted. Raises ModelUnavailable where ONNX Runtime fails.
+        Of rows that are out of range that is noted, unless the input has been looked at. Raises ModelUnavailable where
+        ONNX Runtime fails.
         """
-        odd = runner.odd(inputs)
+        odd = [] if looked_at else runner.odd(inputs)
         if not odd:
             found = runner.probabilities(inputs)
         else:
@@ -256,3 +255,16 @@ def _inputs(runner: StageRunner, parts: Sequence[tuple[_Group, list[int] | None]
         values = group.windows.of(runner.label, runner.stage, which)
         arrays.append(values.astype(np.float32) if group.scaled else runner.scale(values))
     return arrays[0] if len(arrays) == 1 else np.concatenate(arrays)
+
+
+def _parts(groups: Sequence[_Group], opened: Sequence[int]) -> list[tuple[_Group, list[int] | None]]:
+    """Of each group the windows behind an open gate, by their place in it; null for all of them."""
+    parts: list[tuple[_Group, list[int] | None]] = []
+    begin = 0
+    for group in groups:
+        end = begin + len(group.members)
+        which = [k - begin for k in opened if begin <= k < end]
+        if which:
+            parts.append((group, which if len(which) < len(group.members) else None))
+        begin = end
+    return parts

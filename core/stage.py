@@ -19,6 +19,8 @@ Floats32: TypeAlias = NDArray[np.float32]
 # Denormal numbers, below 1.2e-38, make a network more than ten times slower, and products of somewhat larger ones are
 # denormal. With this added there are none, and it is lost in every number that is no rounding residue, above 1e-17.
 _TINY = np.float32(1e-25)
+# As a byte of an array of truth values.
+_FALSE = b"\0"
 # Features that are named where more of them are out of range.
 _WORST = 3
 
@@ -54,13 +56,17 @@ class StageRunner:
     def odd(self, inputs: Floats32) -> list[int]:
         """The windows with a value that is out of range or not finite, or a mean that is out of range."""
         within = (inputs >= self._low) & (inputs <= self._high)  # false for NaN
-        if not self._means:
-            return [] if np.logical_and.reduce(within, axis=None) else np.flatnonzero(~within.all(axis=(1, 2))).tolist()
-        sums = np.add.reduce(inputs, axis=1)
-        means_within = (sums >= self._least_sum) & (sums <= self._most_sum)
-        if within.all() and means_within.all():
+        # NumPy's own reduction takes ten times as long for so few.
+        if _FALSE in within.tobytes():
+            odd = ~within.all(axis=(1, 2))
+        elif self._means:
+            odd = np.zeros(len(inputs), np.bool_)
+        else:
             return []
-        found: list[int] = np.flatnonzero(~(within.all(axis=(1, 2)) & means_within.all(axis=1))).tolist()
+        if self._means:
+            sums = np.add.reduce(inputs, axis=1)
+            odd |= ~((sums >= self._least_sum) & (sums <= self._most_sum)).all(axis=1)
+        found: list[int] = np.flatnonzero(odd).tolist()
         return found
 
     def oddity(self, window: Floats32) -> str:

@@ -74,7 +74,8 @@ def prediction(request: Question | Request, answer: Prediction, now: Moment) -> 
         },
         "timestamp": now.utc,
     }
-    return data | _circumstances(answer, data["timeframe"])
+    _add_circumstances(data, answer, data["timeframe"])
+    return data
 
 
 def legacy_answered(question: Question, answer: Answered, now: Moment) -> Json:
@@ -92,17 +93,16 @@ def legacy_answered(question: Question, answer: Answered, now: Moment) -> Json:
         "model_version": answer.prediction.version,
         "timestamp": now.utc,
     }
-    return data | _circumstances(answer.prediction, question.timeframe) | _provenance(answer)
+    _add_circumstances(data, answer.prediction, question.timeframe)
+    return data | _provenance(answer)
 
 
-def _circumstances(answer: Prediction, timeframe: str) -> Json:
+def _add_circumstances(data: Json, answer: Prediction, timeframe: str) -> None:
     """Which candle an answer is for, and what its reader should know, as far as there is anything to tell."""
-    data: Json = {}
     if answer.opens is not None:
         data["candle_time"], data["valid_until"] = _validity(answer.opens, timeframe)
     if answer.warnings:
         data["warnings"] = [warning._asdict() for warning in answer.warnings]
-    return data
 
 
 @lru_cache(maxsize=1024)  # all that ask within a period ask about the same candle

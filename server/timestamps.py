@@ -26,6 +26,8 @@ class Unzoned(float):
     """An instant whose text names no zone, and which is therefore read as UTC."""
 
     __slots__ = ()
+    # Whether there has been any in this process: most clients name a zone, and are not looked at one by one.
+    met = False
 
 
 def instants_of(timestamps: Sequence[str | float | None]) -> list[float] | None:
@@ -61,6 +63,8 @@ def order_of(instants: Sequence[float]) -> list[int] | None:
 
 def mixed_zones(instants: Sequence[float]) -> Warned | None:
     """The warning where some of the instants of `instants_of` are Unzoned and some are not."""
+    if not Unzoned.met:
+        return None
     kinds = set(map(type, instants))
     if len(kinds) == 1 or Unzoned not in kinds:
         return None
@@ -106,6 +110,7 @@ def _instant(value: str | float) -> float:
         return _within(value if abs(value) >= _MILLISECONDS_FROM else round(value * 1000, 3))
     found = datetime.fromisoformat(value)
     if found.tzinfo is None:
+        Unzoned.met = True
         return Unzoned(_within((found.replace(tzinfo=UTC) - _EPOCH) / _MILLISECOND))
     return _within((found - _EPOCH) / _MILLISECOND)
 

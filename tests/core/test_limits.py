@@ -71,9 +71,13 @@ def test_a_limit_of_the_mean_lets_single_values_pass(tmp_path: Path) -> None:
     assert told.endswith(": close is 0.5 above its limit 9 (scaled)")
 
 
-def test_both_stages_tell_in_one_warning(tmp_path: Path) -> None:
-    (told,) = messages(detector(tmp_path), window((1.5, 0.5)))
+def test_both_stages_tell_in_one_warning_and_once_where_they_share_input_and_limits(tmp_path: Path) -> None:
+    rows = [[1.5, 0.5]] * 4
+    loaded = detector(tmp_path)
+    (told,) = messages(loaded, GivenWindows({"stage1": rows, "stage2": rows}, scaled=True))
     assert [part.split(" ")[0] for part in told.split("; ")] == ["stage1", "stage2"]
+    (told,) = messages(loaded, GivenWindows(rows, scaled=True))
+    assert told == "stage1 was not fitted on such input: close is 0.5 above its limit 1 (scaled)"
 
 
 def test_the_worst_is_told_by_the_width_of_its_range(tmp_path: Path) -> None:
