@@ -69,41 +69,25 @@ def no_stage2(version: str) -> Warned:
     return Warned("NO_STAGE2", f"version {version} detects reversals but has no stage for direction")
 
 
-def distances_of(opens: Sequence[float]) -> list[float]:
-    """How far each candle is from the one before it."""
-    return list(map(sub, opens[1:], opens))
-
-
-def of_times(distances: list[float], last: float, timeframe: str, now: float) -> tuple[Warned, ...]:
-    """SPACING, and OPEN_CANDLE or FUTURE_CANDLE, of candles so far apart, the last of which opens at an instant.
-
-    Distances in milliseconds, instants in milliseconds since 1970.
-    """
+def spacing(opens: Sequence[float], timeframe: str) -> tuple[Warned, ...]:
+    """SPACING, of candles that open at these instants (milliseconds since 1970), oldest first."""
+    distances = list(map(sub, opens[1:], opens))
     period = PERIODS[timeframe]
-    found: tuple[Warned, ...] = ()
     # Nearly all series have few gaps and exact times, and are done with this count.
-    if 2 * distances.count(period) <= len(distances) and distances:
-        found = _spacing(distances, timeframe, period)
-    if last + 2.0 * period > now + CLOCK_TOLERANCE:  # no calendar is asked for candles that ended long ago
-        return found + _unfinished(last, timeframe, now)
-    return found
-
-
-def _spacing(distances: list[float], timeframe: str, period: float) -> tuple[Warned, ...]:
-    """The median of the distances: gaps, as weekends have them, do not move it."""
-    usual = sorted(distances)[len(distances) // 2]
+    if not distances or 2 * distances.count(period) > len(distances):
+        return ()
+    usual = sorted(distances)[len(distances) // 2]  # gaps, as weekends have them, do not move the median
     if abs(usual - period) <= SPACING_TOLERANCE * period:
         return ()
-    return (
-        Warned(
-            "SPACING",
-            f"the timestamps are usually {_duration(usual)} apart, which is not the timeframe {timeframe}",
-        ),
-    )
+    apart = f"the timestamps are usually {_duration(usual)} apart, which is not the timeframe {timeframe}"
+    return (Warned("SPACING", apart),)
 
 
-def _unfinished(last: float, timeframe: str, now: float) -> tuple[Warned, ...]:
+def unfinished(last: float, timeframe: str, now: float) -> tuple[Warned, ...]:
+    """OPEN_CANDLE or FUTURE_CANDLE, of a last candle that opens then; both in milliseconds since 1970."""
     latest = now + CLOCK_TOLERANCE
+    if last + 2.0 * PERIODS[timeframe] <= latest:  # no calendar is asked for candles that ended long ago
+        return ()
     try:
         end = shifted(last, timeframe, 1)
     except OverflowError:  # after the year 9999

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import struct
 import time
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from itertools import chain
 from typing import NamedTuple
 
@@ -16,7 +16,7 @@ from msgspec.structs import astuple
 from core.candles import Candles, Floats
 from core.errors import InvalidInput
 from core.routing import Question
-from core.warnings import NO_TIMESTAMPS, Warned, distances_of, of_times
+from core.warnings import NO_TIMESTAMPS, Warned, unfinished
 from core.windows import CandleWindows, GivenWindows, Rows, WindowSource
 from server.json_decoding import decode
 from server.schemas import (
@@ -31,7 +31,7 @@ from server.schemas import (
     StageFeatures,
     Stamp,
 )
-from server.timestamps import instants_of, mixed_zones, opening, order_of
+from server.timestamps import times_of
 
 _predict_decoder = msgspec.json.Decoder(PredictRequest)
 _compare_decoder = msgspec.json.Decoder(CompareRequest)
@@ -122,8 +122,8 @@ class Series(NamedTuple):
     """
 
     candles: Candles
-    order: list[int] | None
-    opens: list[float] | None
+    order: Sequence[int] | None
+    opens: Sequence[float] | None
     warnings: tuple[Warned, ...] = ()
 
 
@@ -140,21 +140,13 @@ def series(rows: list[Candle], timeframe: str, stamp: Stamp | None, now: float |
     packed = struct.pack(f"{_FIELDS * count}d", *chain.from_iterable(columns))
     values = np.frombuffer(packed).reshape(_FIELDS, count)
     _check_bars(values)
-    instants = instants_of(timestamps)
-    if instants is None:
+    times = times_of(timestamps, timeframe, stamp)
+    if times is None:
         return Series(Candles(values), None, None, (NO_TIMESTAMPS,))
-    mixed = mixed_zones(instants)
-    distances = distances_of(instants)
-    # Most series are in order: then there is nothing to sort, and the distances are those of the sorted ones.
-    order = order_of(instants) if min(distances, default=1.0) <= 0.0 else None
-    if stamp == "close":
-        instants = opening(instants, timeframe)
-    if order is not None:
-        values, instants = values[:, order], [instants[i] for i in order]
-    if order is not None or stamp == "close":
-        distances = distances_of(instants)
-    warnings = of_times(distances, instants[-1], timeframe, time.time() * 1e3 if now is None else now)
-    return Series(Candles(values), order, instants, warnings if mixed is None else (mixed, *warnings))
+    if times.order is not None:
+        values = values[:, times.order]
+    warnings = times.warnings + unfinished(times.opens[-1], timeframe, time.time() * 1e3 if now is None else now)
+    return Series(Candles(values), times.order, times.opens, warnings)
 
 
 def _check_bars(values: Floats) -> None:

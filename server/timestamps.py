@@ -7,10 +7,12 @@ from datetime import UTC, datetime, timedelta
 from functools import lru_cache
 from itertools import islice, pairwise
 from operator import lt
+from typing import NamedTuple, TypeAlias
 
 from core.errors import InvalidInput
 from core.timeframes import shifted
-from core.warnings import Warned, mixed_time_zones
+from core.warnings import Warned, mixed_time_zones, spacing
+from server.schemas import Stamp
 
 # Seconds reach this in the year 5138, milliseconds passed it in 1973: what lies beyond is in milliseconds.
 _MILLISECONDS_FROM = 100_000_000_000
@@ -18,16 +20,56 @@ _MILLISECONDS_FROM = 100_000_000_000
 _EARLIEST = -62_135_596_800_000
 _LATEST = 253_402_300_799_999
 _SECOND = 1_000.0
+# Timestamps of a series that is remembered: 64 of them are then 3 MB at most.
+_KEPT = 500
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _MILLISECOND = timedelta(milliseconds=1)
+
+
+Timestamps: TypeAlias = tuple[str | float | None, ...]
 
 
 class Unzoned(float):
     """An instant whose text names no zone, and which is therefore read as UTC."""
 
     __slots__ = ()
-    # Whether there has been any in this process: most clients name a zone, and are not looked at one by one.
-    met = False
+
+
+class Times(NamedTuple):
+    """What the timestamps of a series say.
+
+    opens: when each candle begins, oldest first, in milliseconds since 1970. order: where each stood in the request,
+    null where that was their order. warnings: of all but the present time.
+    """
+
+    opens: tuple[float, ...]
+    order: tuple[int, ...] | None
+    warnings: tuple[Warned, ...]
+
+
+def times_of(timestamps: Timestamps, timeframe: str, stamp: Stamp | None) -> Times | None:
+    """Null where no candle has a timestamp. Raises InvalidInput. `stamp`: which instant of a candle they are."""
+    return (
+        _known_times(timestamps, timeframe, stamp) if len(timestamps) <= _KEPT else _times(timestamps, timeframe, stamp)
+    )
+
+
+def _times(timestamps: Timestamps, timeframe: str, stamp: Stamp | None) -> Times | None:
+    instants = instants_of(timestamps)
+    if instants is None:
+        return None
+    mixed = _mixed_zones(instants)
+    order = order_of(instants)
+    if stamp == "close":
+        instants = _opening(instants, timeframe)
+    if order is not None:
+        instants = [instants[i] for i in order]
+    return Times(tuple(instants), None if order is None else tuple(order), mixed + spacing(instants, timeframe))
+
+
+# At any time most requests are about the same last candles, of whatever pair: they have the same timestamps. Their
+# texts are hashed to be read one by one anyway.
+_known_times = lru_cache(maxsize=64)(_times)
 
 
 def instants_of(timestamps: Sequence[str | float | None]) -> list[float] | None:
@@ -61,18 +103,15 @@ def order_of(instants: Sequence[float]) -> list[int] | None:
     return order
 
 
-def mixed_zones(instants: Sequence[float]) -> Warned | None:
-    """The warning where some of the instants of `instants_of` are Unzoned and some are not."""
-    if not Unzoned.met:
-        return None
+def _mixed_zones(instants: Sequence[float]) -> tuple[Warned, ...]:
     kinds = set(map(type, instants))
     if len(kinds) == 1 or Unzoned not in kinds:
-        return None
+        return ()
     without = [i for i, instant in enumerate(instants) if isinstance(instant, Unzoned)]
-    return mixed_time_zones(len(without), len(instants), without[0])
+    return (mixed_time_zones(len(without), len(instants), without[0]),)
 
 
-def opening(instants: Sequence[float], timeframe: str) -> list[float]:
+def _opening(instants: Sequence[float], timeframe: str) -> list[float]:
     """Where candles open that close at these instants. Raises InvalidInput where that is before the year 1."""
     found = []
     for i, instant in enumerate(instants):
@@ -110,7 +149,6 @@ def _instant(value: str | float) -> float:
         return _within(value if abs(value) >= _MILLISECONDS_FROM else round(value * 1000, 3))
     found = datetime.fromisoformat(value)
     if found.tzinfo is None:
-        Unzoned.met = True
         return Unzoned(_within((found.replace(tzinfo=UTC) - _EPOCH) / _MILLISECOND))
     return _within((found - _EPOCH) / _MILLISECOND)
 

@@ -6,7 +6,7 @@ from typing import get_args
 import pytest
 
 from core.timeframes import PERIODS, Timeframe, shifted
-from core.warnings import CLOCK_TOLERANCE, Warned, distances_of, of_times
+from core.warnings import CLOCK_TOLERANCE, Warned, spacing, unfinished
 
 HOUR, DAY = 3_600_000.0, 86_400_000.0
 NOW = datetime(2026, 11, 25, 13, 20, 7, tzinfo=UTC).timestamp() * 1e3
@@ -14,7 +14,7 @@ LONG_AGO = datetime(2026, 6, 1, tzinfo=UTC).timestamp() * 1e3
 
 
 def warned(opens: list[float], timeframe: str = "1h", now: float = NOW) -> tuple[Warned, ...]:
-    return of_times(distances_of(opens), opens[-1], timeframe, now)
+    return spacing(opens, timeframe) + unfinished(opens[-1], timeframe, now)
 
 
 def codes(opens: list[float], timeframe: str = "1h", now: float = NOW) -> list[str]:

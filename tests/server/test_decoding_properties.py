@@ -86,7 +86,7 @@ def test_candles_are_those_sent_oldest_first_and_know_where_they_stood(request: 
     if micros:
         assert question.source.candle_key() == candle_key_of_time(max(micros) / 1000)
     found = decoding.series(msgspec.convert(request, PredictRequest).data or [], "1h", None)
-    assert (found.order or list(range(len(data)))) == by_time
+    assert list(found.order or range(len(data))) == by_time
 
 
 def in_a_candle(name: str, **fields: object) -> Plant:

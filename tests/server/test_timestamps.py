@@ -7,7 +7,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from core.errors import InvalidInput
-from server.timestamps import instants_of, order_of
+from server import timestamps
+from server.timestamps import instants_of, order_of, times_of
 
 SECOND = 1_000_000
 # 1973 to 2105: between the least that is in milliseconds, and what a float64 of seconds tells a microsecond in.
@@ -51,8 +52,8 @@ def test_iso_8601_of_any_year_is_that_instant(moment: datetime) -> None:
     assert set(instants_of(iso(micros)) or []) == {micros / 1000}
 
 
-def order_of_time(timestamps: list[str | float | None]) -> list[int] | None:
-    instants = instants_of(timestamps)
+def order_of_time(given: list[str | float | None]) -> list[int] | None:
+    instants = instants_of(given)
     return None if instants is None else order_of(instants)
 
 
@@ -107,3 +108,30 @@ def test_a_timestamp_that_cannot_be_used_is_named(timestamps: list[str | float |
     with pytest.raises(InvalidInput) as raised:
         order_of_time(timestamps)
     assert raised.value.details[0].path == path
+
+
+HOURS = ("2025-10-16T09:00:00Z", "2025-10-16T10:00:00Z", "2025-10-16T11:00:00Z")
+
+
+def test_a_series_is_read_the_same_whether_it_is_remembered_or_not(monkeypatch: pytest.MonkeyPatch) -> None:
+    asked = [
+        (HOURS, "1h", None),
+        (HOURS, "4h", None),
+        (HOURS, "1h", "close"),
+        (HOURS[::-1], "1h", None),
+        ((1760605200, *HOURS[1:]), "1h", None),
+        ((1760605200.0, *HOURS[1:]), "1h", None),
+        (("2025-10-16T09:00:00", *HOURS[1:]), "1h", None),
+        ((None, None, None), "1h", None),
+    ]
+    found = [times_of(*each) for _ in range(2) for each in asked]  # type: ignore[arg-type]
+    monkeypatch.setattr(timestamps, "_KEPT", 0)
+    assert found == [times_of(*each) for each in asked] * 2  # type: ignore[arg-type]
+    codes = [None if times is None else [warning.code for warning in times.warnings] for times in found[:8]]
+    assert codes == [[], ["SPACING"], [], [], [], [], ["MIXED_TIME_ZONES"], None]
+
+
+def test_a_series_that_is_refused_is_refused_again() -> None:
+    for _ in range(2):
+        with pytest.raises(InvalidInput):
+            times_of((*HOURS, HOURS[0]), "1h", None)
