@@ -2,7 +2,9 @@ from __future__ import annotations
 
 import uuid
 
-from core.exposures import candle_key_of_time, candle_key_of_window, new_prediction_id
+import msgspec
+
+from core.exposures import Exposure, Record, candle_key_of_time, candle_key_of_window, new_prediction_id
 
 NOW = 1_760_000_000_123_456
 
@@ -34,3 +36,14 @@ def test_candle_keys_tell_where_they_came_from() -> None:
     assert candle_key_of_window(b"one") == candle_key_of_window(b"one")
     assert candle_key_of_window(b"one") != candle_key_of_window(b"two")
     assert candle_key_of_window(b"one").startswith("w:")
+
+
+def test_a_journal_of_the_release_before_warnings_is_read() -> None:
+    lines = (
+        b'["exposure","p1",1,"exp","A","v1",null,null,"EUR/USD","1h","t:0","hold",0.5,0.5,null,412,false]\n'
+        b'["exposure","p2",2,"exp","A","v1",null,null,"EUR/USD","1h","t:0","hold",0.5,0.5,null,412,false,["SPACING"]]\n'
+    )
+    old, new = msgspec.json.Decoder[Record](Record).decode_lines(lines)
+    assert isinstance(old, Exposure)
+    assert isinstance(new, Exposure)
+    assert (old.warnings, new.warnings) == ((), ("SPACING",))

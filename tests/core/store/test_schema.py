@@ -7,6 +7,7 @@ from collections.abc import Callable
 from contextlib import closing
 from pathlib import Path
 
+import msgspec
 import psycopg
 import pytest
 
@@ -57,6 +58,21 @@ def test_an_older_schema_is_brought_forward_and_keeps_what_is_in_it(
     monkeypatch.undo()
     with pytest.raises(SchemaTooNew):
         replica()
+
+
+def test_exposures_of_the_release_before_warnings_are_kept_as_if_they_had_none(
+    url: str, replica: Open, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with monkeypatch.context() as before:
+        before.setattr(schema, "MIGRATIONS", schema.MIGRATIONS[:1])
+        replica()
+    old = msgspec.structs.astuple(exposure(1))[:-1]
+    quoted = ", ".join("NULL" if value is None else repr(value) for value in old)
+    query(url, f"INSERT INTO exposures VALUES ({quoted})")  # noqa: S608 - values of ours
+    new = replica()
+    drain(new, [exposure(2, warnings=("SPACING",))])
+    assert [row["warnings"] for row in new.export("exp")] == [None, "SPACING"]
+    assert new.tally("exp")["A"].warnings == {"SPACING": 1}
 
 
 def test_steps_that_fail_leave_the_store_at_the_schema_it_had(
