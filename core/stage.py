@@ -89,7 +89,8 @@ class StageRunner:
                     found[name] = far, f"{name} is {what}{distance:.3g} {side} its limit {end:.3g}"
         worst = [text for _, text in sorted(found.values(), reverse=True)]
         more = f" and {len(worst) - _WORST} more" if len(worst) > _WORST else ""
-        return f"{self.label} was not fitted on such input: {', '.join(worst[:_WORST])}{more} (scaled)"
+        told = f"{', '.join(worst[:_WORST])}{more} (scaled)"
+        return f"{self._name} was trained on other values, ask a version that was trained for this market: {told}"
 
     def scale(self, raw: Floats) -> Floats32:
         """Raw windows, float64 (batch, window, features), to what the network takes.

@@ -43,7 +43,8 @@ class Warned(NamedTuple):
 
 NO_TIMESTAMPS = Warned(
     "NO_TIMESTAMPS",
-    "the candles have no `timestamp`: they are taken as they stand, oldest first; newest first gives other signals",
+    "the candles have no `timestamp` and are taken as they stand, oldest first (newest first gives other signals):"
+    " send `timestamp` with each candle",
 )
 
 
@@ -51,7 +52,8 @@ def mixed_time_zones(without: int, total: int, first: int) -> Warned:
     """`without` of `total` timestamps name no zone; the first of them stands at data[first]."""
     return Warned(
         "MIXED_TIME_ZONES",
-        f"{without} of {total} timestamps name no time zone and are read as UTC; the first is data[{first}].timestamp",
+        f"{without} of {total} timestamps name no time zone and are read as UTC, the first is data[{first}].timestamp:"
+        " name the zone in all of them",
     )
 
 
@@ -80,7 +82,7 @@ def spacing(opens: Sequence[float], timeframe: str) -> tuple[Warned, ...]:
     if abs(usual - period) <= SPACING_TOLERANCE * period:
         return ()
     apart = f"the timestamps are usually {_duration(usual)} apart, which is not the timeframe {timeframe}"
-    return (Warned("SPACING", apart),)
+    return (Warned("SPACING", f"{apart}: send the timeframe that the candles have"),)
 
 
 def unfinished(last: float, timeframe: str, now: float) -> tuple[Warned, ...]:
@@ -95,15 +97,18 @@ def unfinished(last: float, timeframe: str, now: float) -> tuple[Warned, ...]:
     if end <= latest:
         return ()
     if last <= latest:
-        ends = f"ends in {_duration(end - now)} by this server's clock"
-        return (Warned("OPEN_CANDLE", f"the last candle is not finished, it {ends}: its values may still change"),)
-    begins = f"the last candle has not begun, it does in {_duration(last - now)} by this server's clock"
-    cause = (
-        ": whole hours ahead, as timestamps of a broker's clock (often UTC+2 or UTC+3) are that are read as UTC"
-        if _is_ahead_by_hours(last, PERIODS[timeframe], now)
-        else ""
-    )
-    return (Warned("FUTURE_CANDLE", begins + cause),)
+        text = (
+            f"the last candle ends {_duration(end - now)} after the present time of this server, and its values may"
+            ' still change: leave it out; if the timestamps are closing times, send "timestamps": "close"'
+        )
+        return (Warned("OPEN_CANDLE", text),)
+    text = f"the last candle begins {_duration(last - now)} after the present time of this server"
+    if _is_ahead_by_hours(last, PERIODS[timeframe], now):
+        text += (
+            "; most likely the timestamps are of a broker's clock (often UTC+2 or UTC+3) and were read as UTC:"
+            " convert them to UTC, or name their zone"
+        )
+    return (Warned("FUTURE_CANDLE", text),)
 
 
 def _is_ahead_by_hours(last: float, period: float, now: float) -> bool:

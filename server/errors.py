@@ -160,9 +160,7 @@ def errors(refusals: Refusals) -> Middleware:
 
     def answer(request: web.Request, error: Exception, **headers: str) -> web.Response:
         # As it was sent: unquoted, it may hold a line's end and begin a line of its own in the log.
-        resource = request.match_info.route.resource
-        endpoint = f"{request.method} {resource.canonical}" if resource is not None else NO_ENDPOINT
-        refused = refusals.answer(error, f"{request.method} {request.rel_url.raw_path}", endpoint)
+        refused = refusals.answer(error, f"{request.method} {request.rel_url.raw_path}", _endpoint(request))
         given = {"Content-Type": "application/json"} | refused.headers | headers
         return web.Response(body=refused.body, status=refused.status, headers=given)
 
@@ -179,6 +177,21 @@ def errors(refusals: Refusals) -> Middleware:
             return answer(request, error)
 
     return middleware
+
+
+def _endpoint(request: web.Request) -> str:
+    """Method and path as the table of endpoints has them, also where the method is a wrong one.
+
+    The parser lets through the methods that HTTP knows and no other word.
+    """
+    found = request.match_info.route.resource
+    if found is not None:
+        return f"{request.method} {found.canonical}"
+    for resource in request.app.router.resources():
+        info = resource.get_info()
+        if info.get("path") == request.path or ("pattern" in info and info["pattern"].fullmatch(request.path)):
+            return f"{request.method} {resource.canonical}"
+    return NO_ENDPOINT
 
 
 def _known(request: web.Request, error: web.HTTPException) -> ServiceError | None:

@@ -107,6 +107,10 @@ async def test_each_refusal_leaves_a_line_and_a_count(
     response = await client.post("/reversal/nothing/s3cret", data=json.dumps(bad))
     assert response.status == 404
     assert lines(caplog) == [line("NOT_FOUND", "-", 1, "none")]
+    assert (await client.get("/reversal/predict")).status == 405
+    assert lines(caplog) == [line("METHOD_NOT_ALLOWED", "-", 1, "GET /reversal/predict")]
+    assert (await client.request("PUT", "/reversal/models/s3cret/load")).status == 405
+    assert lines(caplog) == [line("METHOD_NOT_ALLOWED", "-", 1, "PUT /reversal/models/{version}/load")]
     assert (await post("/reversal/experiments", {"s3cret": 1}))[0] == 422
     assert lines(caplog) == [line("VALIDATION_ERROR", "…", 1, "POST /reversal/experiments")]
     text = await (await client.get("/metrics")).text()
