@@ -189,6 +189,8 @@ class Detector:
 
     def _look(self, runner: StageRunner, window: Floats32, one: _Asked) -> None:
         """Note what is odd about a window: it overflows, or it is out of range."""
+        if runner is self._stage2 and self._same_limits and self._needs.one_window and not one.source.by_stage:
+            return  # it was Stage 1's: what is told of a source must not depend on those that run with it
         finite = np.isfinite(window)
         if not finite.all():
             row, column = np.argwhere(~finite)[0]

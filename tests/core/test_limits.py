@@ -81,6 +81,18 @@ def test_both_stages_tell_in_one_warning_and_once_where_they_share_input_and_lim
     assert told == f"{OTHER}: close is 0.5 above its limit 1 (scaled)"
 
 
+def test_what_is_told_of_a_window_does_not_depend_on_those_that_run_with_it(tmp_path: Path) -> None:
+    rows = [[1.5, 0.5]] * 4
+    sources = [GivenWindows(rows, scaled=True), GivenWindows({"stage1": rows, "stage2": rows}, scaled=True)]
+    loaded = detector(tmp_path)
+    together = [outcome.warnings for outcome in loaded.predict(sources) if isinstance(outcome, Prediction)]
+    alone = [
+        outcome.warnings for each in sources for outcome in loaded.predict([each]) if isinstance(outcome, Prediction)
+    ]
+    assert together == alone
+    assert len(alone) == 2
+
+
 def test_the_worst_is_told_by_the_width_of_its_range(tmp_path: Path) -> None:
     of = Limits(low=(0.0, 0.0), high=(1e9, 1e-3), source="training")
     (told,) = messages(detector(tmp_path, of, stage2_features=None), window((2e9, 1.0)))

@@ -86,7 +86,7 @@ async def test_a_bundle_with_one_flipped_byte_is_refused_by_name_and_the_running
     status, answer = await post("/reversal/models/v1/load")
     assert (status, answer["code"]) == (503, "MODEL_UNAVAILABLE")
     assert file.name in answer["error"]
-    assert f"POST /reversal/models/v1/load: bundle v1: {file.name}: SHA-256" in caplog.text
+    assert f"code=MODEL_UNAVAILABLE place=- count=1: bundle v1: {file.name}: SHA-256" in caplog.text
     _, answer = await post("/reversal/predict", asks(0.82, 0.32))
     assert (answer["data"]["model_version"], answer["data"]["signal"]) == ("v1", "long")
 

@@ -138,7 +138,10 @@ def test_another_hosts_name_is_refused_on_loopback_without_tokens(
             assert connection.getresponse().status == expected
             connection.close()
         if status == 403:
-            assert "GET /livez: the Host header does not name this server" in server.stop()
+            assert (
+                "'GET /livez' code=FORBIDDEN place=- count=1: the Host header does not name this server"
+                in server.stop()
+            )
 
 
 @pytest.mark.parametrize("command", [("server",), ("server.import_experiments", "docs")], ids=lambda words: words[0])

@@ -130,7 +130,8 @@ def test_a_worker_that_does_not_confirm_makes_a_503_and_nothing_is_changed(model
                 status, answer = post(f"{server.url}/reversal/experiments/refused/activate")
                 assert (status, answer["code"]) == (503, "STORE_UNAVAILABLE")
                 assert answer["error"] == f"worker {stalled} did not confirm within 10 s: nothing is changed"
-                assert f"experiments/refused/activate: {answer['error']}" in server.log
+                told = f"/{{id}}/activate' code=STORE_UNAVAILABLE place=- count=1: {answer['error']}"
+                assert told in server.log
                 shown = get(f"{server.url}/reversal/experiments")[1]["data"]["experiments"]
                 assert [experiment["status"] for experiment in shown] == ["draft"]
             load.wait_for(50)
