@@ -3,7 +3,7 @@
 The hours of EUR/USD of 2017 from bar 4,358 on, which no part of v3.0 and v3.1 was fitted on, as they are and with all
 prices multiplied: what a detector has never seen should be flagged, what it was made for should not. With
 --limits scaler each stage gets the limits that its scaler alone tells, as a bundle without others does. With --cost:
-what the check takes of a prediction.
+what the check takes of a prediction. With --distances: what the margins of core/limits.py were chosen by.
 """
 
 from __future__ import annotations
@@ -11,13 +11,15 @@ from __future__ import annotations
 import argparse
 import math
 import statistics
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from timeit import timeit
 from typing import Literal
 
 import msgspec
 import numpy as np
+from numpy.lib.stride_tricks import sliding_window_view
+from sklearn.preprocessing import MinMaxScaler, RobustScaler, StandardScaler
 
 from benchmarks import stages
 from core.bundle import Bundle
@@ -26,6 +28,7 @@ from core.detector import Detector, Prediction
 from core.repository import Repository
 from core.stage import StageRunner
 from core.windows import CandleWindows
+from training import dataset
 from training.data import History, read
 
 HISTORY = Path(__file__).parents[1] / "training" / "data" / "eurusd_1h_2017.csv"
@@ -78,6 +81,28 @@ def cost(batch: int, rounds: int = 20, calls: int = 2_000) -> tuple[float, float
     return ours, plain
 
 
+def distances(history: History, first: int, names: Sequence[str], factor: float) -> dict[str, tuple[float, float]]:
+    """By scaler, fitted on the bars before `first`: the least and largest distance of the later windows.
+
+    Of a scaler that knows the range in training how far a window's worst value lies outside it, in widths; of one that
+    divides by a deviation the window's largest mean, in its unit.
+    """
+    rows = history.rows[first:].copy()
+    rows[:, :4] *= factor
+    later = dataset.table(Candles.from_rows(rows), names)
+    trained = dataset.table(Candles.from_rows(history.rows[:first]), names)
+    found = {}
+    for scaler in (StandardScaler(), RobustScaler(), MinMaxScaler()):
+        scaled = scaler.fit(trained).transform(later)
+        windows = sliding_window_view(scaled, dataset.SEQUENCE_LENGTH, axis=0)
+        if isinstance(scaler, MinMaxScaler):
+            worst = np.maximum(-windows.min(axis=2), windows.max(axis=2) - 1.0).max(axis=1)
+        else:
+            worst = np.abs(windows.mean(axis=2)).max(axis=1)
+        found[type(scaler).__name__] = (float(worst.min()), float(worst.max()))
+    return found
+
+
 def main() -> None:
     """Measure and tell."""
     options_of = argparse.ArgumentParser(description=__doc__)
@@ -86,7 +111,15 @@ def main() -> None:
     options_of.add_argument("--first", type=int, default=FIRST)
     options_of.add_argument("--limits", choices=("bundle", "scaler"), default="bundle")
     options_of.add_argument("--cost", action="store_true", help="what the check takes instead")
+    options_of.add_argument("--distances", action="store_true", help="what the margins were chosen by instead")
     options = options_of.parse_args()
+    if options.distances:
+        for version in Repository(options.models).listing().versions:
+            names = Repository(options.models).read_manifest(version).stage1.features
+            for factor in FACTORS[:2]:
+                for scaler, (least, most) in distances(read(options.data), options.first, names, factor).items():
+                    print(f"{version} x {factor:g} {scaler}: {least:.2f} to {most:.2f}")
+        return
     if options.cost:
         for batch in (1, 32):
             ours, plain = cost(batch)

@@ -1,7 +1,8 @@
 """How far a stage's inputs may lie from what it was fitted on, before its answer carries a warning.
 
-benchmarks/out_of_range.py measures what the margins flag. The figures in comments are of the hours of 2017 that came
-after the training part of v3.0 and v3.1, as they were and with all prices higher by 13 %.
+benchmarks/out_of_range.py measures what the margins flag; with --distances it prints the figures in these comments.
+They are of the hours of 2017 that came after the training part of v3.0 and v3.1, as they were and with all prices
+higher by 13 %.
 """
 
 from __future__ import annotations
@@ -15,16 +16,16 @@ import msgspec
 # they were, no window has a value further than 0.28 widths outside; with 13 % higher prices each has one beyond 0.68.
 MARGIN = 0.5
 # Where only a scaler that divides by a deviation is known: so many of these for the mean of a feature over the window.
-# As they were, the means lie within 3.94, with 13 % higher prices beyond 4.36, and with a RobustScaler's idea of a
-# deviation beyond 3.91. Single values do not tell these apart: as they were, one window in 100 has one beyond 5.7.
+# As they were, the means lie within 3.94, with 13 % higher prices beyond 4.36; of a RobustScaler, whose unit is 1.349
+# times as large, the latter beyond 2.90. Single values do not tell these apart: some features have long tails.
 MEAN_DEVIATIONS = 3.9
 # For single values, so that one wild candle is seen as well.
 DEVIATIONS = 10.0
 # Where a scaler cuts values off, a mean within this share of its range from an end is of a window that lies beyond it
 # as a whole. How far is hidden.
 CLIP_TRACE = 1e-3
-# A graph does not tell whether MinMaxScaler maps to 0 to 1 or to -1 to 1. As they were, the means stay within 1.46 in
-# the wider of the two, and with 13 % higher prices lie beyond 1.68 in the narrower one.
+# A graph does not tell whether MinMaxScaler maps to 0 to 1 or to -1 to 1. These fit either, and in the narrower one
+# they flag 13 % higher prices, which lie 0.68 widths outside.
 _UNIT_MEAN, _UNIT = 1.5, 3.0
 
 # The width of the range of a feature that was constant in training, relative to its value.

@@ -18,7 +18,7 @@ from server.pause import pause
 from server.unpacking import PACKINGS, Unpacking
 
 # What an application that reads bodies here asks of its connections. aiohttp would unpack a body while it parses it,
-# also one that no handler reads, and in one go once somebody does: 33 kB become 32 MiB without a turn of the loop.
+# also one that no handler reads, and in one go when one is read: 33 kB become 32 MiB without a turn of the loop.
 CONNECTIONS: Mapping[str, Any] = {"auto_decompress": False}
 
 _PLAIN = ("", "identity")
