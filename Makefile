@@ -10,7 +10,7 @@ MINUTES = 30
 SERVE := .venv-serve
 FULL := .venv
 RELEASE := .venv-release
-CODE := core server convert training benchmarks fuzz tests
+CODE := core server convert training migration benchmarks fuzz tests
 
 .DEFAULT_GOAL := help
 .PHONY: help run test lint format train convert import bench bench-peers bench-check soak fuzz audit sbom lock clean
@@ -40,7 +40,7 @@ convert: $(FULL)/.installed ## Keras to ONNX: [SOURCE=models/keras] [OUTPUT=mode
 	@$(FULL)/bin/python -m convert --source "$(SOURCE)" --output "$(OUTPUT)" $(if $(VERSION),--version "$(VERSION)")
 
 import: $(SERVE)/.installed ## take over the old service's experiments, server stopped: FOLDER=...
-	@$(SERVE)/bin/python -m server.import_experiments "$(FOLDER)"
+	@$(SERVE)/bin/python -m migration "$(FOLDER)"
 
 bench: $(FULL)/.installed $(SERVE)/.installed ## measure everything but the peers, and fill docs/benchmarks.md: 20 minutes
 	@mkdir -p build

@@ -13,13 +13,13 @@ from pathlib import Path
 import numpy as np
 
 from benchmarks.machine import BUILD, ROOT, tell
-from core.candles import Candles
-from core.detector import Detector, Prediction
-from core.evaluation import Rule
-from core.labels import LONG, SHORT, UNKNOWN, in_pips, profitable_reversals
-from core.repository import Repository
+from core.bundles.repository import Repository
+from core.features.candles import Candles
+from core.features.labels import LONG, SHORT, UNKNOWN, in_pips, profitable_reversals
+from core.inference.detector import Detector, Prediction
+from core.inference.inputs import CandleWindows
+from core.reports.evaluation import Rule
 from core.statistics.ratios import Sample, newey_west, ratio
-from core.windows import CandleWindows
 from training.data import read
 
 HISTORY = ROOT / "training" / "data" / "eurusd_1h_2017.csv"

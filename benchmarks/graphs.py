@@ -20,9 +20,9 @@ from numpy.typing import NDArray
 from onnx import TensorProto, compose, helper, numpy_helper
 
 from benchmarks.machine import BUILD, ROOT, machine, tell
-from core import session
-from core.bundle import Bundle
-from core.repository import Repository
+from core.bundles.bundle import Bundle
+from core.bundles.repository import Repository
+from core.inference import session
 
 WINDOWS = (1, 8, 32)
 ROUNDS = 61

@@ -15,10 +15,10 @@ from pathlib import Path
 from typing import cast
 
 from benchmarks.machine import BUILD, machine, tell
-from core import journal_files
-from core.drain import Drainer
-from core.exposures import Exposure, Record, new_prediction_id
-from core.journal import Journal
+from core.experiments.records import Exposure, Record, new_prediction_id
+from core.journals import journal_files
+from core.journals.drainer import Drainer
+from core.journals.journal import Journal
 from core.store import open_store
 from core.store.interface import Store
 

@@ -3,7 +3,7 @@
 The hours of EUR/USD of 2017 from bar 4,358 on, which no part of v3.0 and v3.1 was fitted on, as they are and with all
 prices multiplied: what a detector has never seen should be flagged, what it was made for should not. With
 --limits scaler each stage gets the limits that its scaler alone tells, as a bundle without others does. With --cost:
-what the check takes of a prediction. With --distances: what the margins of core/limits.py were chosen by.
+what the check takes of a prediction. With --distances: what the margins of core/bundles/limits.py were chosen by.
 """
 
 from __future__ import annotations
@@ -22,12 +22,12 @@ from numpy.lib.stride_tricks import sliding_window_view
 from sklearn.preprocessing import MinMaxScaler, RobustScaler, StandardScaler
 
 from benchmarks import stages
-from core.bundle import Bundle
-from core.candles import Candles
-from core.detector import Detector, Prediction
-from core.repository import Repository
-from core.stage import StageRunner
-from core.windows import CandleWindows
+from core.bundles.bundle import Bundle
+from core.bundles.repository import Repository
+from core.features.candles import Candles
+from core.inference.detector import Detector, Prediction
+from core.inference.inputs import CandleWindows
+from core.inference.stage_runner import StageRunner
 from training import dataset
 from training.data import History, read
 

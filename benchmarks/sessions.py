@@ -20,10 +20,10 @@ import onnxruntime as ort
 
 from benchmarks.graphs import ROUNDS, race
 from benchmarks.machine import BUILD, ROOT, machine, tell
-from core import session
-from core.bundle import Bundle
-from core.repository import Repository
-from core.stage import StageRunner
+from core.bundles.bundle import Bundle
+from core.bundles.repository import Repository
+from core.inference import session
+from core.inference.stage_runner import StageRunner
 
 WINDOWS = (1, 8, 32)
 LARGEST = (8, 32, 128, 1024)  # batches of 1 to this many windows

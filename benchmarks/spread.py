@@ -1,8 +1,8 @@
 """How evenly workers share kept connections, and what that does to answers: three ways to accept, in turns.
 
 quickest: all accept on one socket, whoever comes first. reuseport: each has a socket of its own, and the kernel picks
-one for a connection by a hash. fewest: one socket, of which each takes what is for it (server/accepting.py).
-Each request costs its worker what both stages of v3.0 take for one window.
+one for a connection by a hash. fewest: one socket, of which each takes what is for it
+(server/process/connection_balancing.py). Each request costs its worker what both stages of v3.0 take for one window.
 
 busiest: the connections of the worker that has the most. anew: milliseconds with a connection for each request.
 """
@@ -29,9 +29,9 @@ from aiohttp import web
 
 from benchmarks import load
 from benchmarks.machine import BUILD, ROOT, machine, tell
-from core import session
-from core.repository import Repository
-from server.accepting import Connections, Site
+from core.bundles.repository import Repository
+from core.inference import session
+from server.process.connection_balancing import Connections, Site
 
 WAYS = ("quickest", "reuseport", "fewest")
 WORKERS = (2, 4)

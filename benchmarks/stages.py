@@ -10,11 +10,12 @@ import onnxruntime as ort
 from numpy.typing import NDArray
 
 from benchmarks.machine import ROOT
-from core import features, session
-from core.bundle import Bundle
-from core.candles import Candles
-from core.decision import gate_opens
-from core.repository import Repository
+from core.bundles.bundle import Bundle
+from core.bundles.repository import Repository
+from core.features import catalogue
+from core.features.candles import Candles
+from core.inference import session
+from core.inference.decision import gate_opens
 
 VERSION = "v3.0"
 
@@ -45,7 +46,7 @@ def run(name: str, values: NDArray[np.float64] | NDArray[np.float32]) -> NDArray
 def scaled(candles: Candles) -> NDArray[np.float32]:
     """The window of the last candles as the network takes it, (20, 12)."""
     stage = bundle().manifest.stage1
-    window: NDArray[np.float32] = run("scaler", features.matrix(candles, stage.features, stage.sequence_length)[None])[
+    window: NDArray[np.float32] = run("scaler", catalogue.matrix(candles, stage.features, stage.sequence_length)[None])[
         0
     ]
     return window

@@ -6,7 +6,7 @@ import sqlite3
 from contextlib import closing
 from pathlib import Path
 
-from core.experiments import Experiment, now_micros
+from core.experiments.experiment import Experiment, now_micros
 from core.store import open_store
 
 # An exposure's place decides all of it: EXPERIMENT's candles come in turns, each to A and then to B, and each of these

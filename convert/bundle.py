@@ -11,8 +11,8 @@ from convert.errors import Refused
 from convert.parity import Rule
 from convert.stage import ConvertedStage, Report
 from convert.versions import DirectionStageFiles, StageFiles, Version
-from core.decision import decide
-from core.manifest import FORMAT_VERSION, DirectionStage, Manifest, ManifestError, Stage, decode, encode
+from core.bundles.manifest import FORMAT_VERSION, DirectionStage, Manifest, ManifestError, Stage, decode, encode
+from core.inference.decision import decide
 
 # What the manifest has in fields of its own.
 _ELSEWHERE = ("metrics", versions.RANGES)

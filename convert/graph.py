@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from onnx import TensorProto, helper, numpy_helper
 
 from convert.errors import Refused
-from core.manifest import OPSET
+from core.bundles.manifest import OPSET
 
 _IR_VERSION = 8  # the one that came with this opset
 _PRODUCER = "reversal.convert"

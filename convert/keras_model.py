@@ -9,10 +9,11 @@ from typing import TypeAlias
 import numpy as np
 from numpy.typing import NDArray
 
-from convert import keras_files, network
+from convert import network
 from convert.errors import Refused
 from convert.graph import Keras
-from convert.keras_files import KerasFile
+from convert.untrusted import keras_files
+from convert.untrusted.keras_files import KerasFile
 
 Floats32: TypeAlias = NDArray[np.float32]
 

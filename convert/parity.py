@@ -18,9 +18,9 @@ from numpy.typing import NDArray
 
 from convert.errors import Refused
 from convert.scalers import Scaler
-from core import session
-from core.candles import Candles
-from core.features import matrix, required_candles
+from core.features.candles import Candles
+from core.features.catalogue import matrix, required_candles
+from core.inference import session
 
 TOLERANCE = 1e-5
 SCALER_TOLERANCE = 1e-6

@@ -17,8 +17,8 @@ from pathlib import Path
 import msgspec
 
 from convert.bundle import Bundle
-from core import manifest
-from core.repository import INDEX_NAME, Index
+from core.bundles import manifest
+from core.bundles.repository import INDEX_NAME, Index
 
 _TEMPORARY = ".new"
 

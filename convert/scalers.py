@@ -15,10 +15,10 @@ from numpy.typing import NDArray
 from sklearn.pipeline import Pipeline
 from sklearn.preprocessing import MinMaxScaler
 
-from convert import unpickle
 from convert.errors import Refused
 from convert.graph import DOUBLE, FLOAT, Graph
-from core.limits import Limits, clipped, of_deviations, of_range
+from convert.untrusted import unpickle
+from core.bundles.limits import Limits, clipped, of_deviations, of_range
 
 INPUT, OUTPUT = "raw", "scaled"
 

@@ -13,13 +13,14 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from convert import keras_files, network, parity, versions
+from convert import network, parity, versions
 from convert.errors import Refused
 from convert.keras_model import KerasModel
 from convert.parity import Rule, Session
 from convert.scalers import Scaler
+from convert.untrusted import keras_files
 from convert.versions import StageFiles
-from core.manifest import OPSET, File
+from core.bundles.manifest import OPSET, File
 
 # What a stage goes through, and so the length of a progress bar.
 STEPS = ("reading", "converting", "proving", "timing")
@@ -40,7 +41,7 @@ class Report(NamedTuple):
 
 
 class ConvertedStage(NamedTuple):
-    """`fields` are those of core.manifest.Stage; `graphs` are by file name; `metadata` is what its file says."""
+    """`fields`: those of core.bundles.manifest.Stage. `graphs`: by file name. `metadata`: what its file says."""
 
     fields: dict[str, Any]
     graphs: dict[str, bytes]

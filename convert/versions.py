@@ -10,8 +10,16 @@ from typing import Annotated, Any, TypeVar
 import msgspec
 
 from convert.errors import Refused
-from core.limits import LARGEST, Limits, of_training
-from core.manifest import Direction, FileName, ManifestError, Positive, VersionName, check_decision, check_features
+from core.bundles.limits import LARGEST, Limits, of_training
+from core.bundles.manifest import (
+    Direction,
+    FileName,
+    ManifestError,
+    Positive,
+    VersionName,
+    check_decision,
+    check_features,
+)
 
 FILE_NAME = "versions.toml"
 # In a stage's metadata.

@@ -1,4 +1,4 @@
-"""Everything that can go wrong, as one small tree. HTTP numbers live in server.errors."""
+"""Everything that can go wrong, as one small tree. HTTP numbers live in server.http.errors."""
 
 from __future__ import annotations
 

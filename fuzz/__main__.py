@@ -52,7 +52,7 @@ def fuzz(target: str, runs: int) -> None:
     """In this process, which ends with it."""
     import atheris  # type: ignore[import-untyped] # noqa: PLC0415 - before what it is to instrument
 
-    with atheris.instrument_imports(include=["core", "server", "fuzz"]):
+    with atheris.instrument_imports(include=["core", "server", "migration", "fuzz"]):
         from fuzz.targets import TARGETS  # noqa: PLC0415
     corpus = BUILD / target
     corpus.mkdir(parents=True, exist_ok=True)

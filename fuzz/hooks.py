@@ -8,7 +8,7 @@ from typing import Any
 
 import schemathesis
 
-from server.deadline import HEADER
+from server.http.deadline import HEADER
 
 EXAMPLES = Path(__file__).parents[1] / "docs" / "examples"
 # Nothing has to be done in less: a 504 is right then, and no finding.

@@ -3,7 +3,7 @@
 First bodies of odd sizes and shapes (fuzz/sizes.py), which tells how long others waited: so many of 8 to 32 MiB, of 1
 to 4 MiB, and of up to 1 MiB. Then what schemathesis makes from /openapi.json, with all its checks. 0 leaves any of
 these out. Exits with 1 where an answer is a 5xx, or not as described. What tokens do is not for chance to find:
-tests/server/test_access.py asks every endpoint.
+tests/server/auth/test_access.py asks every endpoint.
 """
 
 from __future__ import annotations

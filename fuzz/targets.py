@@ -8,20 +8,21 @@ from pathlib import Path
 
 import numpy as np
 
-from core import bundle, graph, manifest
-from core.candles import Candles
-from core.detector import Detector, Prediction
+from core.bundles import bundle, manifest, onnx_file
 from core.errors import ServiceError
-from core.features import Table, matrix, required_candles
-from server import decoding, json_items, limits
-from server.errors import status_of
-from server.handlers.body import check_text
-from server.schemas import MAX_BATCH
+from core.features.candles import Candles
+from core.features.catalogue import Table, matrix, required_candles
+from core.inference.detector import Detector, Prediction
+from server.api import decoding
+from server.api.prediction_schemas import MAX_BATCH
+from server.http.bodies import json_items, sizes
+from server.http.bodies.body import check_text
+from server.http.errors import status_of
 
 ROOT = Path(__file__).parents[1]
 ONNX = ROOT / "models" / "onnx"
 _SERVER_ERROR = 500
-_BATCH = json_items.Listed("items", MAX_BATCH, limits.SINGLE, decoding.batch)
+_BATCH = json_items.Listed("items", MAX_BATCH, sizes.SINGLE, decoding.batch)
 # Whose differences, squares and ratios are numbers as well: what overflows is the caller's to find.
 _LARGEST = 1e6
 
@@ -110,8 +111,8 @@ def manifests(data: bytes) -> None:
 def graphs(data: bytes) -> None:
     """An ONNX file is walked, or refused."""
     try:
-        graph.opsets(data)
-        graph.has_external_data(data)
+        onnx_file.opsets(data)
+        onnx_file.has_external_data(data)
     except ValueError:
         pass
 

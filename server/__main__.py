@@ -22,9 +22,9 @@ os.environ["ORT_DISABLE_TELEMETRY"] = "1"
 # What is imported stays: to look for garbage in it takes a tenth of the start.
 gc.disable()
 
-from server import shared_folder  # noqa: E402 - after gc.disable
-from server.credentials import Credentials  # noqa: E402
-from server.hosts import is_loopback  # noqa: E402
+from server.auth.credentials import Credentials  # noqa: E402
+from server.auth.hosts import is_loopback  # noqa: E402
+from server.process import shared_folder  # noqa: E402 - after gc.disable
 from server.settings import Settings, SettingsError, read, unknown_variables  # noqa: E402
 
 log = logging.getLogger("server")
@@ -71,7 +71,8 @@ def _serve(settings: Settings, credentials: Credentials, folder: Path, sockets: 
     What both need is imported before, once. The keeper's part follows the fork, while the manager forks the workers.
     """
     with _without_certificates():
-        from server import metric_files, workers  # noqa: PLC0415 - after what main sets
+        from server.process import workers  # noqa: PLC0415 - after what main sets
+        from server.protocol import metric_files  # noqa: PLC0415 - after what main sets
     metric_files.use()
     path = folder / "keeper.sock"
     keeper_socket = socket.socket(socket.AF_UNIX)
@@ -98,9 +99,9 @@ def _serve(settings: Settings, credentials: Credentials, folder: Path, sockets: 
     for listening in sockets:
         log.info("listening on %s:%d", *listening.getsockname()[:2])
         listening.close()
-    from server.keeper import process  # noqa: PLC0415 - as the docstring says
+    from server.process import keeper_process  # noqa: PLC0415 - as the docstring says
 
-    return process.run(settings, keeper_socket, path, manager)
+    return keeper_process.run(settings, keeper_socket, path, manager)
 
 
 @contextmanager

@@ -16,8 +16,8 @@ import msgspec
 
 from core.store.opening import check_url, identity
 from server import cpus
-from server.access import Level, Token, text_of, tokens
-from server.hosts import host_names
+from server.auth.access import Level, Token, text_of, tokens
+from server.auth.hosts import host_names
 
 PREFIX = "REVERSAL_"
 _AUTO = "auto"

@@ -10,8 +10,8 @@ from typing import Any, Literal
 import numpy as np
 from onnx import TensorProto, helper, numpy_helper
 
-from core.manifest import FILE_NAME, FORMAT_VERSION, DirectionStage, File, Manifest, Stage, encode
-from core.repository import INDEX_NAME
+from core.bundles.manifest import FILE_NAME, FORMAT_VERSION, DirectionStage, File, Manifest, Stage, encode
+from core.bundles.repository import INDEX_NAME
 
 # Of a loop that does nothing, some seconds.
 SLOW_TURNS = 4_000_000

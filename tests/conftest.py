@@ -10,11 +10,11 @@ from typing import TypeAlias
 import pytest
 from aiohttp import web
 
-from server.app import make_app
-from server.credentials import Credentials
+from server.auth.credentials import Credentials
 from server.keeper.app import make_keeper_app
 from server.settings import Settings, read
-from tests import described
+from server.worker.app import make_app
+from tests import bundles, described
 from tests.market import ONNX
 
 Build: TypeAlias = Callable[[Settings], Awaitable[web.Application]]
@@ -24,6 +24,22 @@ def state_arguments(folder: Path) -> list[str]:
     """A state of the test's own."""
     state = ["--state-url", f"sqlite:///{folder}/state.db", "--journals", str(folder / "journals")]
     return [*state, "--audit", str(folder / "audit.jsonl")]
+
+
+@pytest.fixture
+def models(tmp_path: Path) -> Path:
+    """v1 takes one matrix; v2's stages differ; v3 has no Stage 2. Their probability is the mean of the window."""
+    bundles.write(tmp_path, "v1")
+    bundles.write(tmp_path, "v2", stage2_scale=(0.0, 2.0), threshold=0.6)
+    bundles.write(tmp_path, "v3", stage2_features=None)
+    bundles.write_order(tmp_path, "v1", "v2", "v3")
+    return tmp_path
+
+
+@pytest.fixture
+def settings(models: Path, tmp_path_factory: pytest.TempPathFactory) -> Settings:
+    arguments = ["--models", str(models), "--timezone", "Europe/Berlin", "--environment", "test"]
+    return read([*arguments, *state_arguments(tmp_path_factory.mktemp("state"))], {})
 
 
 @pytest.fixture

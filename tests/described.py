@@ -9,7 +9,7 @@ from typing import Any
 import jsonschema_rs
 from aiohttp import web
 
-from server.openapi.document import document
+from server.api.openapi.document import document
 
 METHODS = {"HEAD": "GET"}
 

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from core.candles import Candles
+from core.features.candles import Candles
 
 ROOT = Path(__file__).parents[1]
 KERAS = ROOT / "models" / "keras"

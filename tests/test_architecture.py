@@ -30,9 +30,9 @@ from pathlib import Path
 from aiohttp import web
 from aiohttp.test_utils import TestClient, TestServer
 import server.__main__
-import server.workers
-from server.app import make_app
-from server.credentials import Credentials
+import server.process.workers
+from server.worker.app import make_app
+from server.auth.credentials import Credentials
 from server.keeper.app import make_keeper_app
 from server.settings import read
 

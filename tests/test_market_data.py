@@ -11,7 +11,7 @@ from typing import Any
 from aiohttp import web
 from aiohttp.test_utils import TestClient
 
-from core.warnings import CODES
+from core.inference.warnings import CODES
 from tests.market import ROOT
 from tests.market_cases import CASES
 

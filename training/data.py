@@ -10,7 +10,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from core.candles import Candles, Floats
+from core.features.candles import Candles, Floats
 
 HEADER = ["timestamp", "open", "high", "low", "close", "volume"]
 

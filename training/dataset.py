@@ -14,9 +14,9 @@ from numpy.lib.stride_tricks import sliding_window_view
 from numpy.typing import NDArray
 from sklearn.preprocessing import StandardScaler
 
-from core import features
-from core.candles import Candles, Floats
-from core.labels import NONE, SHORT, UNKNOWN, Labels
+from core.features import catalogue
+from core.features.candles import Candles, Floats
+from core.features.labels import NONE, SHORT, UNKNOWN, Labels
 from training.data import DataError, History
 
 SEQUENCE_LENGTH = 20
@@ -43,7 +43,7 @@ def split(history: History) -> dict[str, History]:
 
 def first_bar(names: Sequence[str]) -> int:
     """The first bar of a part that ends a window: before it the seed of an EMA still shows in the window."""
-    return features.recommended_candles(names, SEQUENCE_LENGTH) - 1
+    return catalogue.recommended_candles(names, SEQUENCE_LENGTH) - 1
 
 
 def table(candles: Candles, names: Sequence[str]) -> Floats:
@@ -51,7 +51,7 @@ def table(candles: Candles, names: Sequence[str]) -> Floats:
     rows = len(candles) - first_bar(names) + SEQUENCE_LENGTH - 1
     if rows < SEQUENCE_LENGTH:
         raise DataError(f"a part of {len(candles)} bars holds no window: its first ends at bar {first_bar(names)}")
-    return features.matrix(candles, names, rows)
+    return catalogue.matrix(candles, names, rows)
 
 
 def fit_scaler(candles: Candles, names: Sequence[str]) -> StandardScaler:

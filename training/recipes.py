@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from core.labels import Labels, profitable_reversals, swing_points
+from core.features.labels import Labels, profitable_reversals, swing_points
 from training import architectures, dataset
 
 

@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 from sklearn.metrics import roc_auc_score
 
-from core.candles import Floats
+from core.features.candles import Floats
 
 
 def scores(probability: NDArray[np.float32], positive: NDArray[np.bool_], truth: NDArray[np.float32]) -> dict[str, Any]:

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import numpy as np
 
-from core.candles import Candles
-from core.indicators import Indicators
+from core.features.candles import Candles
+from core.features.indicators import Indicators
 from training.data import History
 
 

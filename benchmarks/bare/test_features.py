@@ -7,13 +7,13 @@ import pytest
 from pytest_benchmark.fixture import BenchmarkFixture
 
 from benchmarks import bodies, stages
-from core import features
+from core.features import catalogue
 
 
 @pytest.mark.parametrize("candles", [70, 120, 250, 500, 1000])
 def test_features(benchmark: BenchmarkFixture, candles: int) -> None:
     series = bodies.history().part(slice(1000, 1000 + candles)).candles
     stage = stages.bundle().manifest.stage1
-    found = benchmark(features.matrix, series, stage.features, stage.sequence_length)
+    found = benchmark(catalogue.matrix, series, stage.features, stage.sequence_length)
     assert found.shape == (stage.sequence_length, stage.num_features)
     assert np.isfinite(found).all()

@@ -9,11 +9,11 @@ import pytest
 from pytest_benchmark.fixture import BenchmarkFixture
 
 from benchmarks import bodies, stages
-from core.decision import decide
-from core.detector import Detector, Prediction
-from server import answers, decoding
-from server.clock import Clock
-from server.predictor import Answered
+from core.inference.decision import decide
+from core.inference.detector import Detector, Prediction
+from server.api import answers, decoding
+from server.http.clock import Clock
+from server.worker.predictor import Answered
 
 
 @pytest.mark.parametrize("kind", ["features", "70 candles", "120 candles"])

@@ -6,8 +6,8 @@ import pytest
 from pytest_benchmark.fixture import BenchmarkFixture
 
 from benchmarks import bodies, stages
-from core.detector import Detector, Prediction
-from server import decoding
+from core.inference.detector import Detector, Prediction
+from server.api import decoding
 
 WINDOWS = (1, 2, 4, 8, 16, 32, 64, 128)
 

@@ -10,7 +10,7 @@ import math
 
 import numpy as np
 
-from core.candles import Floats
+from core.features.candles import Floats
 
 # How strongly the alternative of `share_p_value` is drawn to the share expected: as if so many had been seen before.
 # Deviations of about 5 percentage points from a half are found soonest.

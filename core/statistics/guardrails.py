@@ -6,10 +6,10 @@ import math
 from collections.abc import Iterator, Mapping
 from typing import NamedTuple
 
-from core.candles import Floats
-from core.experiments import VARIANTS, Experiment, Guardrails, Variant
+from core.experiments.candle_table import Tally
+from core.experiments.experiment import VARIANTS, Experiment, Guardrails, Variant
+from core.features.candles import Floats
 from core.statistics.counts import log_evidence
-from core.statistics.table import Tally
 
 # How often at most an experiment that keeps all its limits is ever stopped: split evenly over limits and variants.
 LEVEL = 0.01

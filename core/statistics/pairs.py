@@ -6,11 +6,11 @@ from typing import Any
 
 import numpy as np
 
-from core.candles import Floats
-from core.labels import LONG, NONE, SHORT, UNKNOWN, Labels
-from core.statistics import counts, shown
+from core.experiments.candle_table import CandleTable, Side
+from core.features.candles import Floats
+from core.features.labels import LONG, NONE, SHORT, UNKNOWN, Labels
+from core.statistics import counts, formatting
 from core.statistics.ratios import Sample, estimate, ratio
-from core.statistics.table import CandleTable, Side
 
 _SIGNALS = ("hold", "long", "short")
 
@@ -28,7 +28,7 @@ def pairs(
         "table": {
             name: {other: int(crossed[i, j]) for j, other in enumerate(_SIGNALS)} for i, name in enumerate(_SIGNALS)
         },
-        "agreement": shown.estimate(estimate(ratio(agreement, shown.RATE)), shown.SHARE),
+        "agreement": formatting.estimate(estimate(ratio(agreement, formatting.RATE)), formatting.SHARE),
         "confidence_difference": confidence_difference,
         "mcnemar": _mcnemar(_right(a, table.label[paired]), _right(b, table.label[paired]), table.label[paired]),
         "disagreements": disagreements,

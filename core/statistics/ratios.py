@@ -14,7 +14,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from core.candles import Floats
+from core.features.candles import Floats
 from core.statistics.sequences import Estimate
 
 # What rounding may leave of a difference between equal numbers; a constant must not seem to vary by it.

@@ -6,10 +6,10 @@ from bisect import bisect_left
 from collections.abc import Mapping
 from typing import Any
 
-from core.assignment import BUCKETS
-from core.experiments import Variant
+from core.experiments.assignment import BUCKETS
+from core.experiments.candle_table import Tally
+from core.experiments.experiment import Variant
 from core.statistics import counts
-from core.statistics.table import Tally
 
 # How often at most the sequential test, which decides, ever calls a sound experiment invalid.
 LEVEL = 0.01

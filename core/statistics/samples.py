@@ -10,11 +10,11 @@ from typing import Literal, NamedTuple, TypeAlias
 import numpy as np
 from numpy.typing import NDArray
 
-from core.candles import Floats
-from core.experiments import Metric
-from core.labels import LONG, SHORT, UNKNOWN, Labels
+from core.experiments.candle_table import CandleTable, Side
+from core.experiments.experiment import Metric
+from core.features.candles import Floats
+from core.features.labels import LONG, SHORT, UNKNOWN, Labels
 from core.statistics.ratios import Sample
-from core.statistics.table import CandleTable, Side
 
 # Whether results are those that the client reported, or those that `evaluate` found by its rule.
 Source: TypeAlias = Literal["reported", "labels"]

@@ -11,7 +11,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from core.candles import Floats
+from core.features.candles import Floats
 
 # How often at most an interval ever misses the truth, over all looks.
 LEVEL = 0.05

@@ -6,7 +6,7 @@ import math
 from collections.abc import Mapping
 from typing import Any, NamedTuple
 
-from core.experiments import Experiment, Metric, Variant
+from core.experiments.experiment import Experiment, Metric, Variant
 from core.statistics import sequences
 from core.statistics.sequences import Estimate
 

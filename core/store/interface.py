@@ -11,10 +11,10 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from typing import Any, Literal, NamedTuple, Protocol, TypeAlias
 
-from core.experiments import Experiment, Micros, Variant
-from core.exposures import Record
-from core.state import State
-from core.statistics.table import CandleTable, Tally
+from core.experiments.candle_table import CandleTable, Tally
+from core.experiments.experiment import Experiment, Micros, Variant
+from core.experiments.records import Record
+from core.serving.state import State
 
 # All that clients learn: where the database is, and what is wrong with it, is for the log. It does not say that nothing
 # is changed, as a server may go away in its answer to a commit.

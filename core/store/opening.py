@@ -7,9 +7,9 @@ import re
 from contextlib import ExitStack
 from pathlib import Path
 
-from core import lock_file
 from core.errors import StoreUnavailable
-from core.lock_file import Held
+from core.files import lock_file
+from core.files.lock_file import Held
 from core.store.interface import UNUSABLE, Store, StoreInUse
 
 _SQLITE = "sqlite"
@@ -27,7 +27,7 @@ def check_url(url: str) -> None:
     if scheme == _SQLITE:
         _path(url)
     elif scheme in _POSTGRES:
-        from core.store import postgres_url  # noqa: PLC0415 - most installations never need the driver
+        from core.store.drivers import postgres_url  # noqa: PLC0415 - most installations never need the driver
 
         postgres_url.identity(url)
     else:
@@ -45,10 +45,10 @@ def open_store(url: str) -> Store:
 
     check_url(url)
     if url.startswith(_SQLITE):
-        from core.store.sqlite import SqliteDatabase  # noqa: PLC0415 - one of the two is enough
+        from core.store.drivers.sqlite import SqliteDatabase  # noqa: PLC0415 - one of the two is enough
 
         return open_relational(SqliteDatabase(_path(url)))
-    from core.store.postgres import PostgresDatabase  # noqa: PLC0415 - likewise
+    from core.store.drivers.postgres import PostgresDatabase  # noqa: PLC0415 - likewise
 
     return open_relational(PostgresDatabase(url))
 
@@ -61,7 +61,7 @@ def identity(url: str) -> str:
     check_url(url)
     if url.startswith(_SQLITE):
         return f"{_SQLITE}://{os.path.realpath(_path(url))}"
-    from core.store import postgres_url  # noqa: PLC0415 - likewise
+    from core.store.drivers import postgres_url  # noqa: PLC0415 - likewise
 
     return f"postgresql://{postgres_url.identity(url)}"
 

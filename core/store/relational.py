@@ -5,16 +5,16 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from typing import Any
 
-from core.experiments import Experiment, Micros, Variant
-from core.exposures import Record
-from core.state import State
-from core.statistics.table import CandleTable, Tally
-from core.store import outcomes as endings
-from core.store import reading, standing
-from core.store.database import Database
+from core.experiments.candle_table import CandleTable, Tally
+from core.experiments.experiment import Experiment, Micros, Variant
+from core.experiments.records import Record
+from core.serving.state import State
+from core.store.drivers.database import Database
 from core.store.interface import Label, Outcome, OutcomeAnswer
-from core.store.recording import record
-from core.store.schema import migrate
+from core.store.sql import outcomes as endings
+from core.store.sql import reading, states
+from core.store.sql.recording import record
+from core.store.sql.schema import migrate
 
 
 def open_relational(database: Database) -> RelationalStore:
@@ -36,12 +36,12 @@ class RelationalStore:
     def state(self) -> State:
         """See Store."""
         with self._database.reading() as session:
-            return standing.read_state(session)
+            return states.read_state(session)
 
     def change(self, revision: int, state: State, changed: Sequence[Experiment] = ()) -> State:
         """See Store."""
         with self._database.writing() as session:
-            stored = standing.change_state(session, revision, state, changed)
+            stored = states.change_state(session, revision, state, changed)
             self._database.announce(session)
         return stored
 
@@ -57,17 +57,17 @@ class RelationalStore:
     def create(self, experiment: Experiment) -> None:
         """See Store."""
         with self._database.writing() as session:
-            standing.add_experiment(session, experiment)
+            states.add_experiment(session, experiment)
 
     def experiment(self, experiment_id: str) -> Experiment:
         """See Store."""
         with self._database.reading() as session:
-            return standing.read_experiment(session, experiment_id)
+            return states.read_experiment(session, experiment_id)
 
     def experiments(self) -> list[Experiment]:
         """See Store."""
         with self._database.reading() as session:
-            return standing.read_experiments(session)
+            return states.read_experiments(session)
 
     def drained(self, journal: str) -> int:
         """See Store."""

@@ -7,9 +7,9 @@ from datetime import UTC, datetime
 
 import msgspec
 
-from core.experiments import VARIANTS, Experiment, Micros, Variant
-from core.statistics.table import Tally
-from server.answers import Json
+from core.experiments.candle_table import Tally
+from core.experiments.experiment import VARIANTS, Experiment, Micros, Variant
+from server.api.answers import Json
 
 
 def experiment(it: Experiment) -> Json:

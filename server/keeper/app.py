@@ -12,20 +12,20 @@ from http import HTTPStatus
 
 from aiohttp import web
 
+from core.bundles.repository import Repository
 from core.errors import ServiceError, StoreUnavailable
-from core.repository import Repository
 from core.statistics.guardrails import crossed
-from server.clock import Clock
-from server.errors import Refusals, errors
-from server.handlers.body import CONNECTIONS
+from server.http.bodies.body import CONNECTIONS
+from server.http.clock import Clock
+from server.http.errors import Refusals, errors
 from server.keeper.audit import Audit
 from server.keeper.keeper import Keeper
 from server.keeper.members import Member
 from server.keeper.metrics import KeeperMetrics
-from server.keeper.protocol import MEMBERS_PATH
 from server.keeper.routes import ROUTES
-from server.keys import AUDIT, CLOCK, KEEPER, REFUSALS, SETTINGS
+from server.protocol.messages import MEMBERS_PATH
 from server.settings import Settings
+from server.worker.app_keys import AUDIT, CLOCK, KEEPER, REFUSALS, SETTINGS
 
 log = logging.getLogger(__name__)
 

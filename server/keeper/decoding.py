@@ -7,14 +7,14 @@ from collections.abc import Collection
 import msgspec
 
 from core.errors import InvalidInput, UnknownVersion
-from core.evaluation import LaterCandles, Rule
-from core.experiments import MINIMUM_EFFECT, Experiment, Guardrails, Micros
+from core.experiments.experiment import MINIMUM_EFFECT, Experiment, Guardrails, Micros
+from core.inference.warnings import Warned
+from core.reports.evaluation import LaterCandles, Rule
 from core.store.interface import Outcome
-from core.warnings import Warned
-from server import decoding, timestamps
-from server.json_decoding import decode
-from server.keeper.schemas import CreateExperiment, Evaluate, ReportedOutcome, ReportOutcomes
-from server.schemas import DEFAULT_TIMEFRAME
+from server.api import decoding, timestamps
+from server.api.experiment_schemas import CreateExperiment, Evaluate, ReportedOutcome, ReportOutcomes
+from server.api.prediction_schemas import DEFAULT_TIMEFRAME
+from server.http.bodies.json_decoding import decode
 
 _create_decoder = msgspec.json.Decoder(CreateExperiment)
 _outcomes_decoder = msgspec.json.Decoder(ReportOutcomes)

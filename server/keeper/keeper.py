@@ -13,11 +13,11 @@ from typing import NamedTuple, TypeVar
 
 import msgspec
 
-from core.drain import Drainer
+from core.bundles.repository import Repository
 from core.errors import StoreUnavailable
-from core.experiments import Experiment, now_micros
-from core.repository import Repository
-from core.state import Action, State
+from core.experiments.experiment import Experiment, now_micros
+from core.journals.drainer import Drainer
+from core.serving.state import Action, State
 from core.store.interface import SchemaTooNew, StateChanged, Store, StoreInUse
 from core.store.opening import open_store, reserve
 from server.keeper.members import Member, Members

@@ -11,8 +11,8 @@ from contextlib import suppress
 from aiohttp import WSMsgType, web
 
 from core.errors import StoreUnavailable
-from core.state import Action, State
-from server.keeper.protocol import (
+from core.serving.state import Action, State
+from server.protocol.messages import (
     Abort,
     Announce,
     Applied,

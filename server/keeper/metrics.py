@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from prometheus_client import CollectorRegistry, Gauge
 
-from server import metric_files
+from server.protocol import metric_files
 
 
 class KeeperMetrics:

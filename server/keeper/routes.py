@@ -12,10 +12,10 @@ from aiohttp import web
 from aiohttp.typedefs import Handler
 
 from core.errors import ServiceError
-from core.state import State
+from core.serving.state import State
 from server.keeper.handlers import description, evaluation, experiments, export, outcomes, report, versions
-from server.keeper.protocol import ADDRESS_HEADER, CALLER_HEADER
-from server.keys import AUDIT, KEEPER
+from server.protocol.messages import ADDRESS_HEADER, CALLER_HEADER
+from server.worker.app_keys import AUDIT, KEEPER
 
 
 def _audited(handler: Handler) -> Handler:

@@ -4,9 +4,9 @@ import orjson
 import pytest
 
 from benchmarks import bodies, stages
-from core.detector import Detector, Prediction
-from server import decoding
-from server.schemas import MAX_BATCH
+from core.inference.detector import Detector, Prediction
+from server.api import decoding
+from server.api.prediction_schemas import MAX_BATCH
 
 
 def content(message: bytes) -> bytes:

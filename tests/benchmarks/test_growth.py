@@ -3,8 +3,8 @@ from __future__ import annotations
 from pathlib import Path
 
 from benchmarks import growth
-from core.detector import Detector
-from core.repository import Repository
+from core.bundles.repository import Repository
+from core.inference.detector import Detector
 
 
 def test_versions_that_are_copied_load_and_share_no_graph(tmp_path: Path) -> None:

@@ -3,7 +3,7 @@ from __future__ import annotations
 import pytest
 
 from benchmarks.out_of_range import FACTORS, FIRST, HISTORY, detector_of, share
-from core.repository import Repository
+from core.bundles.repository import Repository
 from tests.market import ONNX
 from training.data import read
 

@@ -9,11 +9,11 @@ from benchmarks.profile import part, shares
     ("frame", "expected"),
     [
         ("Session.run (onnxruntime/capi/onnxruntime_inference_collection.py:406)", "ONNX Runtime"),
-        ("decode (server/json_decoding.py:49)", "JSON"),
-        ("series (server/decoding.py:131)", "numbers to arrays"),
-        ("Table.__call__ (core/features.py:185)", "features"),
-        ("Detector._probabilities (core/detector.py:159)", "choosing"),
-        ("_Parser.feed_data (server/express.py:75)", "HTTP"),
+        ("decode (server/http/bodies/json_decoding.py:49)", "JSON"),
+        ("series (server/api/decoding.py:131)", "numbers to arrays"),
+        ("Table.__call__ (core/features/catalogue.py:185)", "features"),
+        ("Detector._probabilities (core/inference/detector.py:159)", "choosing"),
+        ("_Parser.feed_data (server/worker/fast_path.py:75)", "HTTP"),
         ("GunicornWebWorker.run (aiohttp/worker.py:73)", "HTTP"),
         ("<lambda> (<string>:1)", "the rest"),
     ],
@@ -23,7 +23,7 @@ def test_each_function_belongs_to_a_part(frame: str, expected: str) -> None:
 
 
 def test_the_innermost_function_counts() -> None:
-    samples = "a (core/detector.py:1);b (onnxruntime/x.py:2) 3\na (core/detector.py:1) 1\n"
+    samples = "a (core/inference/detector.py:1);b (onnxruntime/x.py:2) 3\na (core/inference/detector.py:1) 1\n"
     assert shares(samples) == {
         "ONNX Runtime: both networks, and scalers": 0.75,
         "choosing, batching, deciding, recording": 0.25,

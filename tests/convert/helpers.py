@@ -11,11 +11,12 @@ import numpy as np
 import onnx
 from numpy.typing import NDArray
 
-from convert import keras_files, network
+from convert import network
 from convert.graph import Keras
-from convert.keras_files import Framework
 from convert.keras_model import KerasModel
 from convert.parity import Session
+from convert.untrusted import keras_files
+from convert.untrusted.keras_files import Framework
 
 Floats32: TypeAlias = NDArray[np.float32]
 

@@ -8,7 +8,7 @@ import pytest
 
 from convert import activations
 from convert.errors import Refused
-from convert.keras_files import Framework
+from convert.untrusted.keras_files import Framework
 from tests.convert import helpers
 
 IN_RECURRENT = [

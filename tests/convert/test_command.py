@@ -19,7 +19,7 @@ from sklearn.preprocessing import StandardScaler
 from convert import network
 from convert.__main__ import main
 from convert.graph import Keras
-from core import bundle as reading
+from core.bundles import bundle as reading
 from tests.convert import helpers
 
 Files = dict[str, bytes]

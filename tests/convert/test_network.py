@@ -11,11 +11,12 @@ import numpy as np
 import onnx
 import pytest
 
-from convert import keras_files, network
+from convert import network
 from convert.errors import Refused
 from convert.graph import FLOAT, Graph, Keras
-from convert.keras_files import Framework
 from convert.keras_model import KerasModel
+from convert.untrusted import keras_files
+from convert.untrusted.keras_files import Framework
 from tests.convert import helpers
 
 WINDOW = (helpers.STEPS, helpers.FEATURES)

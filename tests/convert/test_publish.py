@@ -16,9 +16,9 @@ import pytest
 from convert import publish
 from convert.bundle import Bundle
 from convert.graph import FLOAT, Graph
-from core import bundle as reading
-from core import manifest
-from core.manifest import DirectionStage, File, Manifest, Stage
+from core.bundles import bundle as reading
+from core.bundles import manifest
+from core.bundles.manifest import DirectionStage, File, Manifest, Stage
 
 # Publishes in one child process after the other. The n-th kills itself before the n-th thing that it does to a file;
 # the last comes to its end.

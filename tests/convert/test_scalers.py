@@ -18,7 +18,7 @@ from convert import parity
 from convert.errors import Refused
 from convert.parity import Session
 from convert.scalers import Scaler
-from core.limits import Limits, of_training
+from core.bundles.limits import Limits, of_training
 
 FEATURES = ("close", "volume", "rsi_14", "macd")
 # A price, a volume, an index and a small difference: what one float32 scale would spoil.

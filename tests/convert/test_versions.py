@@ -10,7 +10,7 @@ import pytest
 
 from convert import versions
 from convert.errors import Refused
-from core import limits
+from core.bundles import limits
 
 FULL = """
 order = ["v1"]

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.core.journals import Ledger
+from tests.core.journals.samples import Ledger
 
 
 @pytest.fixture

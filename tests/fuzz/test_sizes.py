@@ -11,7 +11,7 @@ import pytest
 
 from benchmarks import servers
 from fuzz import http, shapes, sizes
-from server.openapi.operations import OPERATIONS
+from server.api.openapi.operations import OPERATIONS
 
 KIB, MIB = 1 << 10, 1 << 20
 

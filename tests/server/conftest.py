@@ -3,7 +3,6 @@ from __future__ import annotations
 import io
 import json
 from collections.abc import Awaitable, Callable, Iterator
-from pathlib import Path
 from typing import Any, TypeAlias
 
 import pytest
@@ -11,9 +10,8 @@ from aiohttp import web
 from aiohttp.test_utils import TestClient
 from blockbuster import BlockBuster, blockbuster_ctx
 
-from server.settings import Settings, read
-from tests import bundles
-from tests.conftest import Build, state_arguments
+from server.settings import Settings
+from tests.conftest import Build
 
 KEEP_ALIVE_SECONDS = 0.5
 
@@ -26,7 +24,7 @@ def blocking_is_an_error() -> Iterator[BlockBuster]:
     """Whatever blocks the event loop from our own code fails the test, but for the journal's own."""
     with blockbuster_ctx(["server", "core"]) as blockbuster:
         for function in blockbuster.functions.values():
-            function.can_block_in("core/journal.py", {"_write", "_restore"})
+            function.can_block_in("core/journals/journal.py", {"_write", "_restore"})
         yield blockbuster
 
 
@@ -34,22 +32,6 @@ def blocking_is_an_error() -> Iterator[BlockBuster]:
 def keep_alive_seconds() -> float:
     """How long a connection may be idle, for those tests that serve on a real port."""
     return KEEP_ALIVE_SECONDS
-
-
-@pytest.fixture
-def models(tmp_path: Path) -> Path:
-    """v1 takes one matrix; v2's stages differ; v3 has no Stage 2. Their probability is the mean of the window."""
-    bundles.write(tmp_path, "v1")
-    bundles.write(tmp_path, "v2", stage2_scale=(0.0, 2.0), threshold=0.6)
-    bundles.write(tmp_path, "v3", stage2_features=None)
-    bundles.write_order(tmp_path, "v1", "v2", "v3")
-    return tmp_path
-
-
-@pytest.fixture
-def settings(models: Path, tmp_path_factory: pytest.TempPathFactory) -> Settings:
-    arguments = ["--models", str(models), "--timezone", "Europe/Berlin", "--environment", "test"]
-    return read([*arguments, *state_arguments(tmp_path_factory.mktemp("state"))], {})
 
 
 @pytest.fixture

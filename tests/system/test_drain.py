@@ -56,7 +56,7 @@ socket.getaddrinfo = getaddrinfo
 # A worker that has seen that it is not the last one, or that is only starting.
 HELD_UP = {
     "leaving": """
-from server.accepting import Connections
+from server.process.connection_balancing import Connections
 _anybody = Connections.anybody
 def anybody(self):
     others = _anybody(self)

@@ -320,7 +320,7 @@ def test_whose_time_is_over_behind_a_slow_stage_is_told_so(own_models: Path) -> 
 
 BROKEN_STAGE = """
 import os
-from core.stage import StageRunner
+from core.inference.stage_runner import StageRunner
 _run = StageRunner._run
 def _run_or_break(self, graph, values):
     def break_down(values):

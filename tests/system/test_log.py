@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from server.access import FAILURES
+from server.auth.access import FAILURES
 from tests import bundles
 from tests.processes import Server, serving
 from tests.system.load import question

@@ -13,9 +13,10 @@ from pathlib import Path
 
 import pytest
 
-from core import lock_file
-from server import metric_files, shared_folder
-from server.metric_files import Numbers
+from core.files import lock_file
+from server.process import shared_folder
+from server.protocol import metric_files
+from server.protocol.metric_files import Numbers
 from tests.market import ROOT
 from tests.processes import Server, post, serving
 from tests.system.load import Load, question
@@ -33,7 +34,7 @@ shutil.disk_usage = disk_usage
 COUNTING = """
 import sys
 from prometheus_client import Counter
-from server import metric_files
+from server.protocol import metric_files
 metric_files.use()
 counter = Counter("name", "Text.", ["label"])
 for number in range(int(sys.argv[1])):

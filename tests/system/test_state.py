@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from core.store.schema import MIGRATIONS
+from core.store.sql.schema import MIGRATIONS
 from tests.market import ROOT
 from tests.processes import Server, free_port, get, post, serving
 from tests.system.load import change, question, start_experiment

@@ -11,7 +11,7 @@ from contextlib import closing, contextmanager, suppress
 from pathlib import Path
 
 from core.store.opening import open_store
-from server.app import MEMORY_RECORDS
+from server.worker.app import MEMORY_RECORDS
 from tests.processes import Server, get, post, serving
 from tests.system.load import Load, create, question, start_experiment, tell
 from tests.system.test_kill import assert_stored

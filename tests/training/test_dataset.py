@@ -5,9 +5,9 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from core import features
-from core.candles import Candles
-from core.labels import LONG, NONE, SHORT, UNKNOWN
+from core.features import catalogue
+from core.features.candles import Candles
+from core.features.labels import LONG, NONE, SHORT, UNKNOWN
 from training import recipes, trainer
 from training.data import DataError, History
 from training.dataset import SEQUENCE_LENGTH, directions, first_bar, fit_scaler, reversals, split, windows
@@ -51,7 +51,7 @@ def test_scaler_has_the_statistics_of_the_training_part_alone(
 ) -> None:
     scaler = fit_scaler(parts["train"].candles, inputs.names)
     rows = len(parts["train"]) - first_bar(inputs.names) + SEQUENCE_LENGTH - 1
-    values = features.matrix(parts["train"].candles, inputs.names, rows)
+    values = catalogue.matrix(parts["train"].candles, inputs.names, rows)
     assert scaler.n_samples_seen_ == rows
     assert scaler.mean_ == pytest.approx(values.mean(axis=0), rel=1e-9)
     assert scaler.scale_ == pytest.approx(values.std(axis=0), rel=1e-9)
@@ -67,7 +67,7 @@ def test_windows_are_what_a_server_computes_from_the_candles_up_to_their_last(
     assert x.shape == (len(part) - 114, SEQUENCE_LENGTH, 12)
     for window in (0, 1, 400, len(x) - 1):
         up_to = Candles.from_rows(part.rows[: 114 + window + 1])
-        served = features.matrix(up_to, inputs.names, SEQUENCE_LENGTH)
+        served = catalogue.matrix(up_to, inputs.names, SEQUENCE_LENGTH)
         assert x[window] == pytest.approx(scaler.transform(served), abs=1e-5)
 
 

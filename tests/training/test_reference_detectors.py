@@ -16,7 +16,7 @@ import tf_keras
 from numpy.typing import NDArray
 from sklearn.preprocessing import StandardScaler
 
-from core.indicators import Indicators
+from core.features.indicators import Indicators
 from training import fit, recipes, trainer
 from training.__main__ import HISTORY
 from training.data import History

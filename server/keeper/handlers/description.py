@@ -6,8 +6,8 @@ import asyncio
 
 from aiohttp import web
 
-from server.keys import SETTINGS
-from server.openapi.document import document
+from server.api.openapi.document import document
+from server.worker.app_keys import SETTINGS
 
 
 async def show_description(request: web.Request) -> web.Response:

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from aiohttp import web
 
-from core.evaluation import evaluate
-from core.experiments import now_micros
-from core.warnings import Warned
-from server.answers import success
-from server.handlers.body import read_json
+from core.experiments.experiment import now_micros
+from core.inference.warnings import Warned
+from core.reports.evaluation import evaluate
+from server.api.answers import success
+from server.http.bodies.body import read_json
 from server.keeper import decoding
 from server.keeper.handlers.named import experiment_id
-from server.keys import CLOCK, KEEPER
+from server.worker.app_keys import CLOCK, KEEPER
 
 NO_PREDICTIONS = Warned(
     "NO_PREDICTIONS",

@@ -7,14 +7,14 @@ import logging
 
 from aiohttp import web
 
-from core.experiments import Experiment, Variant, now_micros
-from core.statistics.table import Tally
+from core.experiments.candle_table import Tally
+from core.experiments.experiment import Experiment, Variant, now_micros
 from core.store.interface import Store
-from server.answers import success
-from server.handlers.body import read_json
+from server.api.answers import success
+from server.http.bodies.body import read_json
 from server.keeper import answers, decoding
 from server.keeper.handlers.named import experiment_id
-from server.keys import CLOCK, KEEPER
+from server.worker.app_keys import CLOCK, KEEPER
 
 log = logging.getLogger(__name__)
 

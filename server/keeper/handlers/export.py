@@ -16,7 +16,7 @@ from aiohttp import web
 from core.errors import InvalidInput
 from core.store.interface import EXPORT_COLUMNS, Store
 from server.keeper.handlers.named import experiment_id
-from server.keys import KEEPER
+from server.worker.app_keys import KEEPER
 
 log = logging.getLogger(__name__)
 

@@ -6,7 +6,7 @@ import msgspec
 from aiohttp import web
 
 from core.errors import UnknownExperiment
-from core.experiments import ExperimentId
+from core.experiments.experiment import ExperimentId
 
 
 def experiment_id(request: web.Request) -> str:

@@ -9,16 +9,16 @@ from collections.abc import Sequence
 from aiohttp import web
 
 from core.errors import ServiceError
-from core.experiments import now_micros
+from core.experiments.experiment import now_micros
 from core.store.interface import Outcome, OutcomeAnswer
-from server import json_items, limits
-from server.answers import Json, refusal, success
-from server.handlers.body import read_json
+from server.api.answers import Json, refusal, success
+from server.api.experiment_schemas import MAX_OUTCOMES
+from server.http.bodies import json_items, sizes
+from server.http.bodies.body import read_json
+from server.http.fairness import pause
 from server.keeper import decoding
 from server.keeper.keeper import Keeper
-from server.keeper.schemas import MAX_OUTCOMES
-from server.keys import CLOCK, KEEPER, REFUSALS
-from server.pause import pause
+from server.worker.app_keys import CLOCK, KEEPER, REFUSALS
 
 # Another machine's keeper drains its journals every tenth of a second: what it answered a moment ago may not be
 # in the common store yet.
@@ -26,7 +26,7 @@ DRAINED_ELSEWHERE_SECONDS = 0.3
 # So many items are decoded without a pause, or answered: some milliseconds where all of them are bad.
 _TOGETHER = 500
 
-_OUTCOMES = json_items.Listed("outcomes", MAX_OUTCOMES, limits.OUTCOME, decoding.outcomes)
+_OUTCOMES = json_items.Listed("outcomes", MAX_OUTCOMES, sizes.OUTCOME, decoding.outcomes)
 
 
 async def report_outcomes(request: web.Request) -> web.Response:

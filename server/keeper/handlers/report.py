@@ -7,13 +7,13 @@ from typing import Any
 
 from aiohttp import web
 
-from core.experiments import Experiment
-from core.statistics.report import report
+from core.experiments.experiment import Experiment
+from core.reports.report import report
 from core.store.interface import Store
-from server.answers import success
+from server.api.answers import success
 from server.keeper import answers
 from server.keeper.handlers.named import experiment_id
-from server.keys import CLOCK, KEEPER
+from server.worker.app_keys import CLOCK, KEEPER
 
 # The latest candles on which the versions disagreed, as examples to look at; all of them are in the export.
 SHOWN_DISAGREEMENTS = 100

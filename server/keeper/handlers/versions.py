@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from aiohttp import web
 
-from server import answers
-from server.keys import CLOCK, KEEPER
+from server.api import answers
+from server.worker.app_keys import CLOCK, KEEPER
 
 
 async def load(request: web.Request) -> web.Response:

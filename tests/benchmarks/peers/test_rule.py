@@ -3,10 +3,10 @@ import pytest
 
 from benchmarks.peers.networks import Networks
 from benchmarks.peers.rule import BUNDLE, WINDOW, RefusedError, Rule, envelope, window
-from core.decision import decide
-from core.detector import Detector, Prediction
-from core.repository import Repository
-from core.windows import GivenWindows
+from core.bundles.repository import Repository
+from core.inference.decision import decide
+from core.inference.detector import Detector, Prediction
+from core.inference.inputs import GivenWindows
 
 RULE = Rule(np.float32(0.5), positive="short", negative="long")
 

@@ -16,16 +16,16 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.signal import lfilter
 
-from core.assignment import assign
-from core.candles import Floats
-from core.experiments import VARIANTS, Experiment, Guardrails, Variant
-from core.labels import LONG, NONE, UNKNOWN
+from core.experiments.assignment import assign
+from core.experiments.candle_table import CandleTable, Side, Tally
+from core.experiments.experiment import VARIANTS, Experiment, Guardrails, Variant
+from core.features.candles import Floats
+from core.features.labels import LONG, NONE, UNKNOWN
+from core.reports.report import outcome_difference
 from core.statistics import guardrails, sequences
 from core.statistics.ratios import estimate
-from core.statistics.report import outcome_difference
 from core.statistics.sample_ratio import sample_ratio
 from core.statistics.samples import Results, results
-from core.statistics.table import CandleTable, Side, Tally
 from core.statistics.verdict import MINIMUM_CANDLES
 from tests.core.statistics import tables
 

@@ -7,10 +7,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike
 
-from core.candles import Floats
-from core.experiments import Experiment
-from core.labels import UNKNOWN
-from core.statistics.table import CandleTable, Side, Tally
+from core.experiments.candle_table import CandleTable, Side, Tally
+from core.experiments.experiment import Experiment
+from core.features.candles import Floats
+from core.features.labels import UNKNOWN
 
 
 def experiment(**fields: Any) -> Experiment:  # noqa: ANN401 - any field of an experiment

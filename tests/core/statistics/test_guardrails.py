@@ -6,9 +6,9 @@ from typing import Any
 
 import pytest
 
-from core.experiments import Guardrails, Variant
+from core.experiments.candle_table import Tally
+from core.experiments.experiment import Guardrails, Variant
 from core.statistics.guardrails import crossed
-from core.statistics.table import Tally
 from tests.core.statistics.tables import experiment, tally
 
 FINE = tally(predictions=5_000, candles=2_000, held_candles=1_000)

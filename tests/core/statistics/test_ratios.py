@@ -9,7 +9,7 @@ import pytest
 import statsmodels.api as sm
 from statsmodels.stats.sandwich_covariance import S_hac_simple
 
-from core.candles import Floats
+from core.features.candles import Floats
 from core.statistics import sequences
 from core.statistics.ratios import Sample, difference, estimate, newey_west, ratio, sharpe, variance_of_sum
 

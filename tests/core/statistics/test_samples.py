@@ -7,10 +7,10 @@ import math
 import numpy as np
 import pytest
 
-from core.labels import LONG, NONE, SHORT, UNKNOWN
+from core.experiments.candle_table import Side
+from core.features.labels import LONG, NONE, SHORT, UNKNOWN
 from core.statistics import samples
 from core.statistics.ratios import Sample
-from core.statistics.table import Side
 from tests.core.statistics.tables import side, table
 
 NOBODY = side(holds=[0, 0, 0, 0])

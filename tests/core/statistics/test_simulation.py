@@ -7,12 +7,12 @@ import json
 import numpy as np
 import pytest
 
-from core.experiments import VARIANTS, Variant
+from core.experiments.candle_table import Tally
+from core.experiments.experiment import VARIANTS, Variant
+from core.reports.report import report
 from core.statistics import guardrails, sample_ratio, sequences
 from core.statistics.guardrails import crossed
-from core.statistics.report import report
 from core.statistics.samples import results
-from core.statistics.table import Tally
 from tests.core.statistics import simulation, tables
 
 EXPERIMENTS = 1_000

@@ -7,8 +7,8 @@ from itertools import count
 
 import msgspec
 
-from core.experiments import Experiment
-from core.exposures import Exposure, Record, ShadowScore, candle_key_of_time, new_prediction_id
+from core.experiments.experiment import Experiment
+from core.experiments.records import Exposure, Record, ShadowScore, candle_key_of_time, new_prediction_id
 from core.store.interface import Outcome, OutcomeName, Store
 
 AT = 1_760_000_000_000_000  # 2025-10-09T08:53:20Z

@@ -19,9 +19,10 @@ import pytest
 from psycopg.conninfo import conninfo_to_dict, make_conninfo
 
 from core.errors import StoreUnavailable
-from core.exposures import Failure
-from core.state import State
-from core.store import open_store, postgres, sqlite
+from core.experiments.records import Failure
+from core.serving.state import State
+from core.store import open_store
+from core.store.drivers import postgres, sqlite
 from core.store.interface import Store
 from tests.core.store.samples import AT, drain, experiment, exposure, outcome
 from tests.postgres import Server, running_postgres

@@ -13,16 +13,16 @@ from typing import Any, NamedTuple, Protocol, TypeAlias
 import pytest
 from aiohttp import web
 
-from core.exposures import Record
-from core.journal import Journal
-from core.registry import Registry
-from core.repository import Repository
-from server.draining import Draining
+from core.bundles.repository import Repository
+from core.experiments.records import Record
+from core.journals.journal import Journal
+from core.serving.registry import Registry
 from server.keeper.app import make_keeper_app
 from server.keeper.keeper import Keeper
-from server.keys import KEEPER
-from server.link import Link
 from server.settings import Settings
+from server.worker.app_keys import KEEPER
+from server.worker.draining import Draining
+from server.worker.keeper_client import Link
 from tests.server.conftest import Client
 
 EXPERIMENT: dict[str, Any] = {

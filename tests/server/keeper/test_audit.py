@@ -7,9 +7,9 @@ from typing import Any
 import pytest
 
 from server.keeper.audit import Audit, AuditUnusable
-from server.keeper.protocol import ADDRESS_HEADER, CALLER_HEADER
+from server.protocol.messages import ADDRESS_HEADER, CALLER_HEADER
 from server.settings import Settings
-from tests.core.journals import largest_file
+from tests.core.journals.samples import largest_file
 from tests.server.conftest import Client
 from tests.server.keeper.conftest import EXPERIMENT
 

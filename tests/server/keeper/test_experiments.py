@@ -10,8 +10,8 @@ import msgspec
 import pytest
 
 from core.errors import StoreUnavailable
-from core.experiments import ImportedCounts
-from core.exposures import Failure, Unrecorded
+from core.experiments.experiment import ImportedCounts
+from core.experiments.records import Failure, Unrecorded
 from server.keeper.keeper import Keeper
 from tests.server.keeper.conftest import EXPERIMENT, Answer, Call, Write
 from tests.server.keeper.records import AT, exposure

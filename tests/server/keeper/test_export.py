@@ -10,7 +10,7 @@ import aiohttp
 import pytest
 
 from core.errors import StoreUnavailable
-from core.exposures import ShadowScore, candle_key_of_time
+from core.experiments.records import ShadowScore, candle_key_of_time
 from core.store.interface import EXPORT_COLUMNS
 from core.store.relational import RelationalStore
 from server.keeper.handlers.export import PIECE_ROWS

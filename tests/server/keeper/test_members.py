@@ -16,17 +16,15 @@ import msgspec
 import pytest
 from aiohttp import ClientConnectionResetError, ClientWebSocketResponse, WSServerHandshakeError, web
 
+from core.bundles.repository import Repository
 from core.errors import StoreUnavailable
-from core.registry import Registry
-from core.repository import Repository
-from core.state import State
+from core.serving.registry import Registry
+from core.serving.state import State
 from core.store.interface import Store
-from server import link as link_module
-from server.draining import Draining
 from server.keeper import keeper as keeper_module
 from server.keeper import members
 from server.keeper.keeper import Change, Keeper
-from server.keeper.protocol import (
+from server.protocol.messages import (
     MEMBERS_PATH,
     Abort,
     Announce,
@@ -39,8 +37,10 @@ from server.keeper.protocol import (
     decode_for_worker,
     encode,
 )
-from server.link import Link
 from server.settings import Settings
+from server.worker import keeper_client as link_module
+from server.worker.draining import Draining
+from server.worker.keeper_client import Link
 from tests.server.conftest import Client
 from tests.server.keeper.conftest import EXPERIMENT, Call
 

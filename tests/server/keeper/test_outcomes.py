@@ -7,11 +7,11 @@ from typing import Any
 import pytest
 
 from core.store.interface import Outcome, OutcomeAnswer
-from server import json_items, limits
+from server.api.experiment_schemas import MAX_OUTCOMES
+from server.http.bodies import json_items, sizes
+from server.http.fairness import pause
 from server.keeper.handlers import outcomes
 from server.keeper.keeper import Keeper
-from server.keeper.schemas import MAX_OUTCOMES
-from server.pause import pause
 from tests.server.conftest import Client
 from tests.server.keeper.conftest import Call, Write
 from tests.server.keeper.records import exposure
@@ -147,7 +147,7 @@ async def test_the_longest_list(call: Call, write: Write) -> None:
     ("body", "path"),
     [
         (b'{"outcomes":[' + b"1," * MAX_OUTCOMES + b"what follows is not looked at", "outcomes"),
-        (b'{"outcomes":[1,"' + b"a" * limits.OUTCOME + b'"],"x":"' + b"a" * json_items.PLAIN + b'"}', "outcomes[1]"),
+        (b'{"outcomes":[1,"' + b"a" * sizes.OUTCOME + b'"],"x":"' + b"a" * json_items.PLAIN + b'"}', "outcomes[1]"),
         (b'{"x":"' + b"a" * json_items.PLAIN + b'"}', "x"),
         (b'{"outcomes":1,"x":' + b" " * json_items.PLAIN + b"1}", "outcomes"),
     ],
@@ -160,7 +160,7 @@ async def test_what_is_too_long_or_too_large_is_refused_with_its_place(call: Cal
 
 @pytest.mark.parametrize("path", [URL, "/reversal/experiments", "/reversal/experiments/exp/evaluate"])
 async def test_the_keeper_has_the_limits_of_the_workers(client: Client, path: str) -> None:
-    most = limits.of_path(path.replace("/exp/", "/{id}/"))
+    most = sizes.of_path(path.replace("/exp/", "/{id}/"))
     for size, expected in ((most, {400, 422}), (most + 1, {413})):
         response = await client.post(path, data=io.BytesIO(b" " * size), headers={"Content-Type": "application/json"})
         assert response.status in expected

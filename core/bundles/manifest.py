@@ -1,0 +1,183 @@
+"""The manifest of a bundle: its fields, reading, writing and checking. convert writes it, core reads it.
+
+A bundle is a folder that holds `manifest.json` and the graphs it names. Everything that the server must know of a
+detector stands in the manifest; graph files are named by their hash, so that a new manifest never points at old bytes.
+"""
+
+from __future__ import annotations
+
+import math
+import re
+from typing import Annotated, Any, Literal, TypeAlias
+
+import msgspec
+import orjson
+
+from core.bundles import limits
+from core.bundles.limits import Limits
+from core.features import catalogue
+from core.features.candles import MAX_CANDLES
+
+FILE_NAME = "manifest.json"
+FORMAT_VERSION = 1
+# What convert writes, and so all that the parity gate has ever proven.
+OPSET = 17
+
+Direction: TypeAlias = Literal["long", "short"]
+Sha256: TypeAlias = Annotated[str, msgspec.Meta(pattern=r"\A[0-9a-f]{64}\Z")]
+# One path segment that is not hidden, so that no name leads out of its folder. People call files what they like.
+FileName: TypeAlias = Annotated[
+    str, msgspec.Meta(pattern=r"\A[^./\\\x00-\x1f\x7f][^/\\\x00-\x1f\x7f]*\Z", max_length=128)
+]
+VersionName: TypeAlias = Annotated[str, msgspec.Meta(pattern=r"\A[A-Za-z0-9_][A-Za-z0-9_.-]{0,63}\Z")]
+Positive: TypeAlias = Annotated[int, msgspec.Meta(ge=1)]
+
+
+class ManifestError(ValueError):
+    """A manifest that must not be served; the message names the field."""
+
+
+class File(msgspec.Struct, frozen=True):
+    """A file and what it must hash to."""
+
+    file: FileName
+    sha256: Sha256
+
+
+class Stage(msgspec.Struct, frozen=True, kw_only=True):
+    """One network with its own features and scaler.
+
+    network: float32 (batch, sequence_length, features) -> float32 (batch, 1), a probability.
+    scaler: float64 -> float32 of the network's input shape; null where the model was trained on raw values.
+    limits: of what it was fitted on; null in bundles that were written before there were any, and where nothing tells.
+    """
+
+    features: tuple[str, ...]
+    sequence_length: Positive
+    parameters: Positive
+    opset: int
+    network: File
+    scaler: File | None
+    sources: dict[str, File]
+    parity: dict[str, Any]
+    limits: Limits | None = None
+
+    @property
+    def num_features(self) -> int:
+        """The width of the stage's window."""
+        return len(self.features)
+
+    def takes_same_window(self, other: Stage) -> bool:
+        """Whether one scaled matrix can serve both: same features, same length, same scaler."""
+        return (self.features, self.sequence_length, self._scaler_hash) == (
+            other.features,
+            other.sequence_length,
+            other._scaler_hash,
+        )
+
+    @property
+    def _scaler_hash(self) -> str | None:
+        return self.scaler.sha256 if self.scaler else None
+
+
+class DirectionStage(Stage, frozen=True, kw_only=True):
+    """Stage 2. `positive` is what an output of 1.0 means; there is no default, a wrong guess inverts every trade."""
+
+    positive: Direction
+
+
+class Manifest(msgspec.Struct, frozen=True, kw_only=True):
+    """One detector version, whole."""
+
+    format_version: int
+    version: VersionName
+    name: str
+    description: str
+    threshold: float
+    confidence_weights: tuple[float, float]
+    stage1: Stage
+    stage2: DirectionStage | None
+    metrics: dict[str, Any]
+    metadata: dict[str, Any]
+    tools: dict[str, str]
+
+    @property
+    def stages(self) -> dict[str, Stage]:
+        """The stages there are, by name, in the order in which they run."""
+        return {"stage1": self.stage1} | ({"stage2": self.stage2} if self.stage2 else {})
+
+    @property
+    def required_candles(self) -> int:
+        """Fewer candles than this are an error."""
+        return max(catalogue.required_candles(s.features, s.sequence_length) for s in self.stages.values())
+
+    @property
+    def recommended_candles(self) -> int:
+        """With fewer candles than this the answer carries a warning."""
+        return max(catalogue.recommended_candles(s.features, s.sequence_length) for s in self.stages.values())
+
+    def check(self) -> None:
+        """Raise ManifestError for what a type cannot express."""
+        check_decision(self.threshold, self.confidence_weights)
+        for label, stage in self.stages.items():
+            check_features(stage.features, f"{label}.features")
+            if stage.opset != OPSET:
+                raise ManifestError(f"{label}.opset: {stage.opset} is not supported, {OPSET} is")
+            if stage.limits is not None:
+                try:
+                    limits.check(stage.limits, stage.num_features)
+                except ValueError as error:
+                    raise ManifestError(f"{label}.limits.{error}") from None
+        if self.required_candles > MAX_CANDLES:
+            raise ManifestError(
+                f"the features and window need {self.required_candles} candles, a request holds at most {MAX_CANDLES}"
+            )
+
+
+def check_decision(threshold: float, weights: tuple[float, float]) -> None:
+    """Raise ManifestError unless 0 <= threshold <= 1 and the weights are a convex pair."""
+    if not 0.0 <= threshold <= 1.0:
+        raise ManifestError(f"threshold: {threshold} is not within 0 to 1")
+    if not all(weight >= 0.0 for weight in weights):
+        raise ManifestError(f"confidence_weights: {list(weights)} are not both 0 or more")
+    if not math.isclose(sum(weights), 1.0, abs_tol=1e-9):
+        raise ManifestError(f"confidence_weights: {list(weights)} sum to {sum(weights)}, not to 1")
+
+
+def check_features(names: tuple[str, ...], place: str) -> None:
+    """Raise ManifestError for an empty list, a name that core does not know, or a duplicate."""
+    if not names:
+        raise ManifestError(f"{place}: no feature is named")
+    for name in names:
+        try:
+            catalogue.feature(name)
+        except catalogue.UnknownFeature as error:
+            raise ManifestError(f"{place}: {error}") from None
+        if names.count(name) > 1:
+            raise ManifestError(f"{place}: {name!r} is named {names.count(name)} times")
+
+
+def encode(manifest: Manifest) -> bytes:
+    """Deterministic JSON, indented for people."""
+    return msgspec.json.format(msgspec.json.encode(manifest, order="deterministic"), indent=2) + b"\n"
+
+
+_decoder = msgspec.json.Decoder(Manifest)
+_format_decoder = msgspec.json.Decoder(dict[str, Any])
+
+
+def decode(data: bytes) -> Manifest:
+    """Read and check a manifest; raises ManifestError."""
+    try:
+        found = _format_decoder.decode(data).get("format_version")
+        if found != FORMAT_VERSION:
+            raise ManifestError(f"format_version: {found!r} is not supported, {FORMAT_VERSION} is")
+        manifest = _decoder.decode(data)
+    except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as error:
+        raise ManifestError(re.sub(r" - at `\$\.?(.*)`$", r" (at \1)", str(error))) from None
+    manifest.check()
+    try:
+        orjson.dumps(msgspec.to_builtins(manifest))
+    except TypeError as error:  # msgspec reads integers of any size, and any depth
+        raise ManifestError(f"it holds what no answer could repeat: {error}") from None
+    return manifest

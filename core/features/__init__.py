@@ -1,0 +1,1 @@
+"""From candles to features: indicators, the catalogue of their names, labels."""

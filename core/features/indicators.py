@@ -1,0 +1,264 @@
+"""Indicators of candle series, in float64, as the detectors were trained on.
+
+Every rolling figure is a plain window of n bars: nothing is Wilder-smoothed, and nothing is a running sum,
+because a running sum of squares loses the standard deviation of a price that hardly moves.
+
+All work on the last axis, so that many series of one length cost little more than one: shape (..., n) in, and
+(..., fewer bars) out. There is no padding: the caller sees to it that there are bars enough (core.features.catalogue
+knows how many). Overflow is not reported here, it leaves an infinity or NaN in the result: the caller that feeds a
+network looks for those once, at the end.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from functools import lru_cache, wraps
+from itertools import accumulate
+from typing import TypeVarTuple
+
+import numpy as np
+
+from core.features.candles import Candles, Floats
+
+Ts = TypeVarTuple("Ts")
+
+# RSI, ATR and ADX share what they sum over this many bars.
+_MOVEMENT_BARS = 14
+_PLUS, _MINUS, _GAIN, _LOSS, _TRUE_RANGE = range(5)
+_SIGNS = np.array([1.0, -1.0, 1.0])
+
+# Sums over windows are a product with a matrix of zeros and ones up to this many elements: a fifth of the time of
+# adding for 32 series at once, and half for one. Beyond, as in training, the zeros would cost more than they save.
+_LARGEST_BAND = 1 << 15
+
+
+def windows(x: Floats, n: int) -> Floats:
+    """Each n bars, as a view: shape (..., m) gives (..., m - n + 1, n)."""
+    bars = np.ascontiguousarray(x)
+    # numpy's sliding_window_view checks its arguments at length before it does the same.
+    shape = (*bars.shape[:-1], bars.shape[-1] - n + 1, n)
+    return np.ndarray(shape, np.float64, bars, strides=(*bars.strides, bars.itemsize))
+
+
+@lru_cache(maxsize=64)
+def _band(bars: int, n: int) -> Floats:
+    """What sums each n bars: shape (bars, bars - n + 1)."""
+    age = np.arange(bars)[:, None] - np.arange(bars - n + 1)
+    return np.where((age >= 0) & (age < n), 1.0, 0.0)
+
+
+def rolling_sum(x: Floats, n: int) -> Floats:
+    """Sum of each n bars, each for itself: shape (..., m) gives (..., m - n + 1)."""
+    bars = x.shape[-1]
+    count = bars - n + 1
+    if bars * count > _LARGEST_BAND:
+        total: Floats = np.add.reduce(windows(x, n), axis=-1)
+        return total
+    return (x.reshape(-1, bars) @ _band(bars, n)).reshape(*x.shape[:-1], count)
+
+
+def rolling_mean(x: Floats, n: int) -> Floats:
+    """Mean of each n bars: shape (..., m) gives (..., m - n + 1)."""
+    return rolling_sum(x, n) / n
+
+
+def rolling_std(x: Floats, n: int, mean: Floats) -> Floats:
+    """Sample standard deviation (n - 1) of each n bars around their rolling `mean`, in two passes."""
+    deviation = windows(x, n) - mean[..., None]
+    std: Floats = np.sqrt(np.vecdot(deviation, deviation) / (n - 1))
+    return std
+
+
+def rolling_max(x: Floats, n: int) -> Floats:
+    """Largest of each n bars, from those of 2, 4, 8... bars: shape (..., m) gives (..., m - n + 1)."""
+    width = 1
+    while 2 * width <= n:
+        x = np.maximum(x[..., :-width], x[..., width:])
+        width *= 2
+    rest = n - width
+    return np.maximum(x[..., :-rest], x[..., rest:]) if rest else x
+
+
+def ratio(numerator: Floats, denominator: Floats, otherwise: float) -> Floats:
+    """numerator / denominator; `otherwise` where the denominator is 0. NaN in either stays NaN."""
+    found = numerator / denominator
+    found[denominator == 0.0] = otherwise
+    return found
+
+
+def ema(x: Floats, n: int) -> Floats:
+    """Exponential mean of one series from its start: e0 = x0, then a*x + (1 - a)*e, a = 2 / (n + 1). Shape (m,).
+
+    The definition, at the speed of Python. What serves requests is derived from it (core.features.catalogue.Table).
+    """
+    alpha = 2.0 / (n + 1)
+    # Written so that a series which does not move has exactly that mean.
+    return np.array(list(accumulate(x.tolist(), lambda mean, value: mean + alpha * (value - mean))))
+
+
+def _once(method: Callable[[Indicators, *Ts], Floats]) -> Callable[[Indicators, *Ts], Floats]:
+    """Compute once per arguments: features share each other's parts."""
+
+    @wraps(method)
+    def remembered(self: Indicators, *args: *Ts) -> Floats:
+        key = (method, args)
+        found = self._memo.get(key)
+        if found is None:
+            found = self._memo[key] = method(self, *args)
+        return found
+
+    return remembered
+
+
+class Indicators:
+    """The indicators of the last `rows` bars, shape (..., rows), computed when asked for and kept.
+
+    Formulas are those of the product's contract (docs/indicators.md). EMAs are for a single series.
+    """
+
+    def __init__(self, candles: Candles, rows: int) -> None:
+        self.candles = candles
+        self.rows = rows
+        self._memo: dict[object, Floats] = {}
+
+    def last(self, x: Floats, before: int = 0) -> Floats:
+        """The last rows of x, and so many bars before them."""
+        return x[..., x.shape[-1] - self.rows - before :]
+
+    @_once
+    def sma(self, n: int) -> Floats:
+        """Mean of close."""
+        return rolling_mean(self.last(self.candles.close, n - 1), n)
+
+    @_once
+    def _ema(self, n: int) -> Floats:
+        return ema(self.candles.close, n)
+
+    def ema(self, n: int) -> Floats:
+        """EMA of close over the whole series."""
+        return self.last(self._ema(n))
+
+    @_once
+    def _macd(self) -> Floats:
+        return self._ema(12) - self._ema(26)
+
+    def macd(self) -> Floats:
+        """ema_12 - ema_26."""
+        return self.last(self._macd())
+
+    @_once
+    def macd_signal(self) -> Floats:
+        """EMA 9 of macd, from its first value."""
+        return self.last(ema(self._macd(), 9))
+
+    @_once
+    def bollinger_std(self) -> Floats:
+        """Sample standard deviation of close over 20 bars."""
+        return rolling_std(self.last(self.candles.close, 19), 20, self.sma(20))
+
+    def _mirrored(self, bars: int) -> Floats:
+        """High, -low and close, shape (3, ..., bars), of the last bars: what low falls rises there."""
+        values = self.candles.values[1:4, ..., -bars:]
+        mirrored: Floats = values * _SIGNS.reshape(3, *[1] * (values.ndim - 1))
+        return mirrored
+
+    def _movements(self, bars: int) -> Floats:
+        """+DM, -DM, gains of close, losses of close, true range: shape (5, ..., bars), of the last bars."""
+        if bars < len(self.candles):
+            values = self._mirrored(bars + 1)
+        else:
+            values = self._mirrored(bars)
+            # The first bar counts as the one before it: so nothing has moved, and its true range is high - low.
+            values = np.concatenate((values[..., :1], values), axis=-1)
+        here, before = values[..., 1:], values[..., :-1]
+        change = here - before
+        found = np.empty((5, *change.shape[1:]))
+        np.maximum(change, 0.0, out=found[:3])
+        np.subtract(found[_GAIN], change[2], out=found[_LOSS])
+        # max(h, c') - min(l, c') is the largest of the three: differences to c' count only where c' is outside the bar.
+        top, bottom = np.maximum(here[0], before[2]), np.maximum(here[1], -before[2])
+        np.add(top, bottom, out=found[_TRUE_RANGE])
+        # Only the larger of the two moves counts, and neither where they are equal.
+        moves = found[:2]
+        np.putmask(moves, moves <= moves[::-1], 0.0)
+        return found
+
+    @_once
+    def _movement_sums(self) -> Floats:
+        """Sums of the movements over 14 bars, for as many bars as ADX looks at, if there are so many."""
+        bars = min(len(self.candles), self.rows + 2 * (_MOVEMENT_BARS - 1))
+        return rolling_sum(self._movements(bars), _MOVEMENT_BARS)
+
+    def rsi(self, n: int) -> Floats:
+        """100 - 100 / (1 + G/L), G and L plain means of gains and losses; L = 0 gives 100, G = L = 0 gives 50."""
+        if n == _MOVEMENT_BARS:
+            sums = self.last(self._movement_sums())
+        else:
+            sums = rolling_sum(self._movements(self.rows + n - 1), n)
+        gain, loss = sums[_GAIN], sums[_LOSS]
+        # 100 * G / (G + L) is the same function, with one division and no infinity where only L is 0.
+        return ratio(100.0 * gain, gain + loss, otherwise=50.0)
+
+    def true_range(self) -> Floats:
+        """max(h - l, |h - previous close|, |l - previous close|); h - l for the first bar."""
+        true_range: Floats = self._movements(self.rows)[_TRUE_RANGE]
+        return true_range
+
+    def atr(self) -> Floats:
+        """Mean of the true range over 14 bars."""
+        return self.last(self._movement_sums()[_TRUE_RANGE]) / _MOVEMENT_BARS
+
+    def adx(self) -> Floats:
+        """Mean over 14 bars of DX; +DI and -DI are plain means over 14 bars too. atr 0: both DI 0. 0/0 in DX: 0."""
+        sums = self._movement_sums()
+        plus, minus = sums[_PLUS], sums[_MINUS]
+        # DX = 100 * |+DI - -DI| / (+DI + -DI), in which the division by ATR cancels. Where ATR is 0, every bar is one
+        # price, the close before it: high has not risen, low has not fallen, and both sums are 0 by themselves.
+        dx = ratio(np.abs(plus - minus), plus + minus, otherwise=0.0)
+        return rolling_sum(dx, _MOVEMENT_BARS) * (100.0 / _MOVEMENT_BARS)
+
+    def _stochastic(self, rows: int) -> Floats:
+        bars = self._mirrored(rows + 13)
+        highest, lowest = rolling_max(bars[:2], 14)  # lowest is mirrored
+        return ratio(100.0 * (bars[2, ..., 13:] + lowest), highest + lowest, otherwise=50.0)
+
+    def stoch_k(self) -> Floats:
+        """100 * (close - lowest low) / (highest high - lowest low) over 14 bars; 50 where they are equal."""
+        return self._stochastic(self.rows)
+
+    def stoch_d(self) -> Floats:
+        """Mean of stoch_k over 3 bars."""
+        return rolling_mean(self._stochastic(self.rows + 2), 3)
+
+    @_once
+    def _returns(self, bars: int) -> Floats:
+        close = self.candles.close
+        return close[..., -bars:] / close[..., -bars - 1 : -1] - 1.0
+
+    def returns(self) -> Floats:
+        """c / previous c - 1."""
+        return self._returns(self.rows)
+
+    def log_returns(self) -> Floats:
+        """ln(c / previous c)."""
+        close = self.candles.close
+        return np.log(close[..., -self.rows :] / close[..., -self.rows - 1 : -1])
+
+    def momentum(self, n: int) -> Floats:
+        """c / (c of n bars ago) - 1."""
+        close = self.candles.close
+        return close[..., -self.rows :] / close[..., -self.rows - n : -n] - 1.0
+
+    def volatility(self, n: int) -> Floats:
+        """Sample standard deviation of returns."""
+        returns = self._returns(self.rows + n - 1)
+        return rolling_std(returns, n, rolling_mean(returns, n))
+
+    @_once
+    def volume_sma(self) -> Floats:
+        """Mean of volume over 20 bars."""
+        return rolling_mean(self.last(self.candles.volume, 19), 20)
+
+    def volume_ratio(self) -> Floats:
+        """volume / volume_sma_20; 0 where that is 0."""
+        return ratio(self.last(self.candles.volume), self.volume_sma(), otherwise=0.0)

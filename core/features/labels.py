@@ -1,0 +1,99 @@
+"""What counts as a reversal: two rules that look into the future, one label for each bar.
+
+A label is NONE, LONG (the market turns up) or SHORT (it turns down). A bar whose label depends on bars outside the
+series is UNKNOWN, never NONE: it is left out of training and of the scores. Distances are in pips.
+"""
+
+from __future__ import annotations
+
+from typing import TypeAlias
+
+import numpy as np
+from numpy.lib.stride_tricks import sliding_window_view
+from numpy.typing import NDArray
+
+from core.features.candles import Candles, Floats
+
+Labels: TypeAlias = NDArray[np.int8]
+
+UNKNOWN, NONE, LONG, SHORT = -1, 0, 1, 2
+PIP = 1e-4
+_YEN_PIP = 1e-2
+
+
+def pip_of(pair: str) -> float:
+    """The size of a pip in the price of `XXX/YYY`: 0.01 where the price is in yen, else 0.0001."""
+    return _YEN_PIP if pair.endswith("/JPY") else PIP
+
+
+def in_pips(distance: Floats, pip: float = PIP) -> Floats:
+    """A price difference in pips. Quotes have a tenth of a pip; rounding takes off what binary fractions add."""
+    return np.round(distance / pip, 6)
+
+
+def swing_points(candles: Candles, *, neighbours: int, min_move_pips: float) -> Labels:
+    """Bars that are the extreme of their neighbourhood and from which the price then moves away; shape (n,).
+
+    LONG: the bar's low is the lowest of the `neighbours` bars on each side, and within the next `neighbours` bars
+    some high is at least `min_move_pips` above it. SHORT: the mirror image. Of equal extremes the first counts. A bar
+    that is both has no direction and is UNKNOWN, as are the first and last `neighbours` bars.
+    """
+    low, high = _extremes(candles, neighbours, min_move_pips), _extremes(_mirror(candles), neighbours, min_move_pips)
+    inner = np.select([low & high, low, high], [UNKNOWN, LONG, SHORT], NONE).astype(np.int8)
+    return _place(len(candles), neighbours, inner)
+
+
+def profitable_reversals(  # noqa: PLR0913 - the rule's parameters, by name
+    candles: Candles, *, horizon: int, min_profit_pips: float, max_loss_pips: float, min_ratio: float, pip: float = PIP
+) -> Labels:
+    """Bars at which a trade against the move of the last `horizon` bars would have paid; shape (n,).
+
+    The candidate trade at close_t is LONG where close_t < close_(t - horizon), SHORT where it is above, and NONE where
+    they are equal. It counts where, over the highs and lows of the next `horizon` bars, the best excursion is at least
+    `min_profit_pips`, the worst at most `max_loss_pips`, and best >= `min_ratio` * worst; a price that never
+    goes against the trade has a worst of 0 or less and passes.
+    The first and last `horizon` bars are UNKNOWN.
+    """
+    if len(candles) <= 2 * horizon:
+        return _place(len(candles), horizon, np.empty(0, np.int8))
+    entry = candles.close[horizon:-horizon]
+    move = entry - candles.close[: -2 * horizon]
+    rise = in_pips(_ahead(candles.high, horizon).max(axis=1) - entry, pip)
+    fall = in_pips(entry - _ahead(candles.low, horizon).min(axis=1), pip)
+
+    def pays(best: Floats, worst: Floats) -> NDArray[np.bool_]:
+        enough: NDArray[np.bool_] = best >= min_profit_pips
+        return enough & (worst <= max_loss_pips) & (best >= min_ratio * worst)
+
+    inner = np.select([(move < 0.0) & pays(rise, fall), (move > 0.0) & pays(fall, rise)], [LONG, SHORT], NONE)
+    return _place(len(candles), horizon, inner.astype(np.int8))
+
+
+def _extremes(candles: Candles, neighbours: int, min_move_pips: float) -> NDArray[np.bool_]:
+    """Which bars with `neighbours` bars on each side are swing lows."""
+    low = candles.low
+    if len(low) <= 2 * neighbours:
+        return np.empty(0, np.bool_)
+    here = low[neighbours:-neighbours]
+    before = sliding_window_view(low, neighbours)[: len(here)].min(axis=1)
+    after = _ahead(low, neighbours).min(axis=1)
+    move = in_pips(_ahead(candles.high, neighbours).max(axis=1) - here)
+    lowest: NDArray[np.bool_] = (here < before) & (here <= after) & (move >= min_move_pips)
+    return lowest
+
+
+def _mirror(candles: Candles) -> Candles:
+    """Upside down: its lows are the highs, negated."""
+    return Candles.from_fields(-candles.open, -candles.low, -candles.high, -candles.close, candles.volume)
+
+
+def _ahead(x: Floats, n: int) -> Floats:
+    """The n values after each bar that has n bars on both sides: shape (len(x) - 2n, n)."""
+    return sliding_window_view(x[n + 1 :], n)
+
+
+def _place(n: int, margin: int, inner: Labels) -> Labels:
+    """Labels of n bars, UNKNOWN in the margin at both ends."""
+    labels = np.full(n, UNKNOWN, np.int8)
+    labels[margin : margin + len(inner)] = inner
+    return labels

@@ -1,0 +1,1 @@
+"""What was answered, on disk before it is in the store."""

@@ -1,0 +1,1 @@
+"""What is loaded and answers: state, snapshot, registry, routing, batching, circuit breaker."""

@@ -1,0 +1,72 @@
+"""Who is to answer a question."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+from core.errors import ModelUnavailable, UnknownVersion
+from core.experiments.assignment import assign
+from core.experiments.experiment import Experiment, Variant
+from core.inference.detector import Detector
+from core.inference.inputs import WindowSource
+from core.serving.snapshot import Serving
+
+
+class Question(NamedTuple):
+    """What a request asks for. `version` is the one that it names; `user` is null where none was given.
+
+    since: when it came. until: from when on nobody waits for the answer. Both of time.perf_counter.
+    """
+
+    pair: str
+    timeframe: str
+    version: str | None
+    user: str | None
+    source: WindowSource
+    since: float
+    until: float
+
+
+class Assigned(NamedTuple):
+    """That an experiment decides who answers, and for which variant."""
+
+    experiment: Experiment
+    variant: Variant
+
+
+class Route(NamedTuple):
+    """The version of first choice. `named` by the request, nobody stands in for it. Null: no version is active."""
+
+    version: str | None
+    named: bool = False
+    assigned: Assigned | None = None
+
+
+def route(serving: Serving, version: str | None, user: str | None) -> Route:
+    """A version that was named wins over the experiment, and the experiment over the active version.
+
+    In split mode only users take part. In shadow mode A answers everybody.
+    """
+    if version is not None:
+        return Route(version, named=True)
+    experiment = serving.experiment
+    if experiment is None:
+        return Route(serving.active)
+    if experiment.mode == "shadow":
+        variant: Variant = "A"
+    elif user is None:
+        return Route(serving.active)
+    else:
+        variant = assign(user, experiment)
+    return Route(experiment.version_of(variant), assigned=Assigned(experiment, variant))
+
+
+def detector_for(serving: Serving, route: Route) -> Detector:
+    """The detector of first choice; raises ModelUnavailable, or UnknownVersion for a name in the request."""
+    try:
+        return serving.choose(route.version)
+    except UnknownVersion:
+        if route.named:
+            raise
+        # Nobody sent that name, so no body is to blame for it.
+        raise ModelUnavailable(f"version {route.version} is not loaded") from None

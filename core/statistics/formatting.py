@@ -1,0 +1,48 @@
+"""Estimates as the report shows them. Whatever is not a finite number is null: it becomes JSON."""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+from core.features.candles import Floats
+from core.statistics import sequences
+from core.statistics.sequences import Estimate
+
+# Bounds of what is estimated: an interval beyond them would tell nothing more.
+SHARE = (0.0, 1.0)
+SHARE_DIFFERENCE = (-1.0, 1.0)
+ANY = (-math.inf, math.inf)
+
+# The largest standard deviation that a share can have; its candles may all have been the same so far.
+RATE = 0.5
+
+
+def number(value: Floats | float) -> float | None:
+    """A float for JSON."""
+    value = float(value)
+    return value if math.isfinite(value) else None
+
+
+def interval(estimate: Estimate, bounds: tuple[float, float]) -> list[float] | None:
+    """Both ends; null where nothing has varied yet, so that nothing is known of the error."""
+    middle, half = float(estimate.value), float(sequences.margin(estimate))
+    if not (0 < half < math.inf and math.isfinite(middle)):
+        return None
+    return [max(middle - half, bounds[0]), min(middle + half, bounds[1])]
+
+
+def estimate(estimate: Estimate, bounds: tuple[float, float]) -> dict[str, Any]:
+    """An estimate with its interval and the number of candles it rests on."""
+    return {
+        "estimate": number(estimate.value),
+        "interval": interval(estimate, bounds),
+        "candles": int(estimate.candles),
+    }
+
+
+def difference(of: Estimate, bounds: tuple[float, float]) -> dict[str, Any]:
+    """A difference B - A, with its always-valid p-value."""
+    found = estimate(of, bounds)
+    p = None if found["interval"] is None else number(sequences.p_value(of))
+    return {**found, "p_value": p}

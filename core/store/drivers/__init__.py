@@ -1,0 +1,1 @@
+"""Connections and transactions of SQLite and PostgreSQL."""

@@ -1,0 +1,1 @@
+"""What both databases are asked, in the SQL that they share."""

@@ -1,0 +1,101 @@
+"""How predictions ended: as clients report it, and as the labelling rule sees it."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from typing import NamedTuple
+
+from core.experiments.experiment import Experiment, Micros, Variant
+from core.features.labels import UNKNOWN
+from core.store.drivers.database import Session, among
+from core.store.interface import Label, Outcome, OutcomeAnswer
+from core.store.sql.recording import CandleKey, CandleSums
+from core.store.sql.states import stored_experiment
+
+_COLUMNS = ("prediction_id", "outcome", "pnl_pips", "closed_at", "reported_at")
+_SUM = {"win": "wins", "loss": "losses", "neutral": "neutrals"}
+
+
+def record_outcomes(session: Session, outcomes: Sequence[Outcome], at: Micros) -> list[OutcomeAnswer]:
+    """See Store. Outcomes of fallbacks are kept, but are in no sum: they say nothing about the variant."""
+    wanted = list(dict.fromkeys(outcome.prediction_id for outcome in outcomes))
+    predictions = {
+        row[0]: row[1:]
+        for row in among(
+            session,
+            "SELECT prediction_id, experiment_id, pair, timeframe, candle, answered_at, variant, fallback_reason "
+            "FROM exposures WHERE prediction_id IN",
+            (),
+            wanted,
+        )
+    }
+    known = {
+        row[0]: Outcome(*row)
+        for row in among(
+            session,
+            "SELECT prediction_id, outcome, pnl_pips, closed_at FROM outcomes WHERE prediction_id IN",
+            (),
+            wanted,
+        )
+    }
+    stopped = _stopped(session, {row[0] for row in predictions.values()})
+    sums = CandleSums()
+    new: list[Outcome] = []
+    answers: list[OutcomeAnswer] = []
+    for outcome in outcomes:
+        prediction = predictions.get(outcome.prediction_id)
+        earlier = known.get(outcome.prediction_id)
+        if prediction is None:
+            answers.append("unknown")
+        elif earlier is not None:
+            answers.append("duplicate" if earlier == outcome else "contradicts")
+        else:
+            known[outcome.prediction_id] = outcome
+            new.append(outcome)
+            *key, answered_at, variant, fallback_reason = prediction
+            if fallback_reason is None:
+                _add(sums, CandleKey(*key), answered_at, variant, outcome)
+            answers.append("late" if prediction[0] in stopped else "recorded")
+    session.insert("outcomes", _COLUMNS, ((*outcome, at) for outcome in new))
+    sums.write(session)
+    return answers
+
+
+class Place(NamedTuple):
+    """Whose candles, and which."""
+
+    experiment_id: str
+    pair: str
+    timeframe: str
+
+
+def labels(session: Session, place: Place, candles: Sequence[str]) -> dict[str, Label | None]:
+    """See Store. A score of a shadow makes a row as a prediction does."""
+    query = "SELECT candle, label, move_pips FROM candles WHERE experiment_id = ? AND pair = ? AND timeframe = ?"
+    return {
+        candle: None if found == UNKNOWN else Label(candle, found, math.nan if move_pips is None else move_pips)
+        for candle, found, move_pips in among(session, f"{query} AND candle IN", place, candles)
+    }
+
+
+def label(session: Session, place: Place, found: Sequence[Label], at: Micros) -> None:
+    """See Store."""
+    session.run_many(
+        "UPDATE candles SET label = ?, move_pips = ?, labelled_at = ? "
+        "WHERE experiment_id = ? AND pair = ? AND timeframe = ? AND candle = ?",
+        [(each.label, each.move_pips, at, *place, each.candle) for each in found],
+    )
+
+
+def _add(sums: CandleSums, key: CandleKey, at: Micros, variant: Variant, outcome: Outcome) -> None:
+    amounts: dict[str, float] = {_SUM[outcome.outcome]: 1}
+    if outcome.pnl_pips is not None:
+        amounts |= {"pnl": outcome.pnl_pips, "pnl_count": 1}
+    sums.add(key, at, variant, amounts)
+
+
+def _stopped(session: Session, experiment_ids: set[str]) -> set[str]:
+    """Which of these experiments are over. Records may be older than their experiment's row, which a move can lose."""
+    found: list[Experiment | None] = [stored_experiment(session, each) for each in experiment_ids]
+    return {each.experiment_id for each in found if each is not None and each.status == "stopped"}

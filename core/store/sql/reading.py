@@ -1,0 +1,190 @@
+"""What reports and exports read."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import AbstractContextManager
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import numpy as np
+
+from core.experiments.candle_table import CandleTable, Side, Tally
+from core.experiments.experiment import Micros, Variant
+from core.features.candles import Floats
+from core.store.drivers.database import Row, Session
+from core.store.interface import EXPORT_COLUMNS
+from core.store.sql.recording import SIDES, SUMS
+from core.store.sql.states import read_experiment
+
+_SIGNALS = ("hold", "long", "short")
+_REPORTED = ("a_wins", "a_losses", "a_neutrals", "a_pnl", "a_pnl_count")
+_LABELS = {0: "none", 1: "long", 2: "short"}
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+_KNOWN_SIGNAL = " ".join(f"WHEN '{name}' THEN {code}" for code, name in enumerate(_SIGNALS))
+# Large enough that a page's own cost does not count, small enough that nobody waits for it.
+_PAGE = 2000
+
+
+def tally(session: Session, experiment_id: str) -> dict[Variant, Tally]:
+    """See Store. B's predictions in shadow mode are its scores, one a candle."""
+    totals = {
+        row[0]: row[1:]
+        for row in session.rows(
+            "SELECT variant, fallbacks, failures, slow, unrecorded FROM totals WHERE experiment_id = ?", [experiment_id]
+        )
+    }
+    users: dict[str, int] = dict(
+        session.rows("SELECT variant, COUNT(*) FROM users WHERE experiment_id = ? GROUP BY variant", [experiment_id])
+    )
+    warned: dict[Variant, dict[str, int]] = {"A": {}, "B": {}}
+    for variant, code, answers in session.rows(
+        "SELECT variant, code, answers FROM warned WHERE experiment_id = ? ORDER BY code", [experiment_id]
+    ):
+        warned[variant][code] = answers
+
+    def one(variant: Variant, sums: Row) -> Tally:
+        predictions, confidence, candles, held_candles, *signals = (0 if value is None else value for value in sums)
+        fallbacks, failures, slow, unrecorded = totals.get(variant, (0, 0, 0, 0))
+        return Tally(
+            predictions=int(predictions),
+            signals={name: int(count) for name, count in zip(_SIGNALS, signals, strict=True)},
+            confidence=float(confidence),
+            users=users.get(variant, 0),
+            candles=int(candles),
+            held_candles=int(held_candles),
+            fallbacks=fallbacks,
+            failures=failures,
+            slow=slow,
+            unrecorded=unrecorded,
+            warnings=warned[variant],
+        )
+
+    (row,) = session.rows(_TALLY, [experiment_id])
+    return {"A": one("A", row[:7]), "B": one("B", row[7:])}
+
+
+# B has rows of sums or scores as a shadow, never both: which of them tells the mode.
+_TALLY = """
+    SELECT SUM(a_predictions), SUM(a_confidence), SUM(CASE WHEN a_predictions > 0 THEN 1 ELSE 0 END),
+        SUM(CASE WHEN a_predictions > 0 AND a_holds = a_predictions THEN 1 ELSE 0 END),
+        SUM(a_holds), SUM(a_longs), SUM(a_shorts),
+        SUM(b_predictions + CASE WHEN shadow_at IS NULL THEN 0 ELSE 1 END),
+        SUM(b_confidence + COALESCE(shadow_b_confidence, 0)),
+        SUM(CASE WHEN b_predictions > 0 OR shadow_at IS NOT NULL THEN 1 ELSE 0 END),
+        SUM(CASE WHEN b_predictions > 0 AND b_holds = b_predictions OR shadow_b_signal = 'hold' THEN 1 ELSE 0 END),
+        SUM(b_holds + CASE WHEN shadow_b_signal = 'hold' THEN 1 ELSE 0 END),
+        SUM(b_longs + CASE WHEN shadow_b_signal = 'long' THEN 1 ELSE 0 END),
+        SUM(b_shorts + CASE WHEN shadow_b_signal = 'short' THEN 1 ELSE 0 END)
+    FROM candles WHERE experiment_id = ?"""
+
+
+def users_in_both(session: Session, experiment_id: str) -> int:
+    """See Store."""
+    ((count,),) = session.rows(
+        "SELECT COUNT(*) FROM (SELECT pseudonym FROM users WHERE experiment_id = ? GROUP BY pseudonym "
+        "HAVING COUNT(*) > 1) AS both_sides",
+        [experiment_id],
+    )
+    return int(count)
+
+
+def candles(session: Session, experiment_id: str) -> CandleTable:
+    """See Store; raises UnknownExperiment."""
+    shadow = read_experiment(session, experiment_id).mode == "shadow"
+    return _shadow_candles(session, experiment_id) if shadow else _split_candles(session, experiment_id)
+
+
+def _split_candles(session: Session, experiment_id: str) -> CandleTable:
+    columns = _columns(session, experiment_id, (*SIDES, "label", "move_pips"), "a_predictions + b_predictions > 0")
+    a, b = Side(*columns[: len(SUMS)]), Side(*columns[len(SUMS) : -2])
+    return CandleTable(a, b, columns[-2].astype(np.int8), columns[-1])
+
+
+def _shadow_candles(session: Session, experiment_id: str) -> CandleTable:
+    signals = (f"CASE shadow_{side}_signal {_KNOWN_SIGNAL} END" for side in "ab")
+    names = (*signals, "shadow_a_confidence", "shadow_b_confidence", *_REPORTED, "label", "move_pips")
+    columns = _columns(session, experiment_id, names, "shadow_at IS NOT NULL")
+    a_signal, b_signal, a_confidence, b_confidence, *reported, label, move_pips = columns
+    agreed = a_signal == b_signal
+
+    def side(signal: Floats, confidence: Floats, outcomes: list[Floats]) -> Side:
+        signals = [(signal == code).astype(np.float64) for code in range(len(_SIGNALS))]
+        sums = [np.ones(len(signal)), *signals, confidence, confidence * confidence, *outcomes]
+        return Side(*sums)
+
+    return CandleTable(
+        side(a_signal, a_confidence, reported),
+        side(b_signal, b_confidence, [column * agreed for column in reported]),
+        label.astype(np.int8),
+        move_pips,
+    )
+
+
+def _columns(session: Session, experiment_id: str, names: Sequence[str], which: str) -> list[Floats]:
+    """Columns of numbers of an experiment's candles, oldest first; null becomes NaN."""
+    chosen = f"FROM candles WHERE experiment_id = ? AND {which}"
+    # Both queries see the same moment, as all of a transaction do.
+    ((count,),) = session.rows(f"SELECT COUNT(*) {chosen}", [experiment_id])
+    columns = np.empty((len(names), count))
+    end = 0
+    query = f"SELECT {', '.join(names)} {chosen} ORDER BY first_at, pair, timeframe, candle"
+    for page in session.pages(query, [experiment_id], _PAGE):
+        start, end = end, end + len(page)
+        columns[:, start:end] = np.array(page, dtype=np.float64).T
+    return list(columns)
+
+
+def disagreements(session: Session, experiment_id: str, limit: int) -> list[dict[str, Any]]:
+    """See Store."""
+    rows = session.rows(
+        "SELECT pair, timeframe, candle, shadow_a_signal, shadow_b_signal FROM candles "
+        "WHERE experiment_id = ? AND shadow_a_signal <> shadow_b_signal ORDER BY shadow_at DESC, candle DESC LIMIT ?",
+        [experiment_id, limit],
+    )
+    return [dict(zip(("pair", "timeframe", "candle", "a_signal", "b_signal"), row, strict=True)) for row in rows]
+
+
+def export(reading: Callable[[], AbstractContextManager[Session]], experiment_id: str) -> Iterator[dict[str, Any]]:
+    """See Store. Page by page, each in a transaction of its own: a client that reads slowly holds nothing up."""
+    after: tuple[Micros, str] = (-1, "")
+    while True:
+        with reading() as session:
+            rows = session.rows(EXPORT_PAGE, [experiment_id, *after, _PAGE])
+        for row in rows:
+            yield _exported(row)
+        if len(rows) < _PAGE:
+            return
+        after = rows[-1][1], rows[-1][0]
+
+
+EXPORT_PAGE = """
+    SELECT e.prediction_id, e.answered_at, e.experiment_id, e.variant, e.version, e.fallback_reason, e.pseudonym,
+        e.pair, e.timeframe, e.candle, e.candle, e.signal, e.confidence, e.stage1_prob, e.stage2_prob, e.latency_us,
+        o.outcome, o.pnl_pips, o.closed_at, c.label, c.shadow_b_signal, c.shadow_b_confidence, e.warnings
+    FROM exposures AS e
+    LEFT JOIN outcomes AS o ON o.prediction_id = e.prediction_id
+    LEFT JOIN candles AS c ON c.experiment_id = e.experiment_id AND c.pair = e.pair AND c.timeframe = e.timeframe
+        AND c.candle = e.candle
+    WHERE e.experiment_id = ? AND (e.answered_at, e.prediction_id) > (?, ?)
+    ORDER BY e.answered_at, e.prediction_id LIMIT ?"""
+
+
+def _exported(row: Row) -> dict[str, Any]:
+    shown = dict(zip(EXPORT_COLUMNS, row, strict=True))
+    kind, _, value = shown["candle"].partition(":")
+    shown["at"] = _iso(shown["at"])
+    shown["candle_time"] = _iso(int(value) * 1000) if kind == "t" else None
+    shown["closed_at"] = None if shown["closed_at"] is None else _iso(shown["closed_at"])
+    shown["label"] = _LABELS.get(shown["label"])
+    return shown
+
+
+def _iso(at: Micros) -> str | None:
+    """ISO 8601; null beyond the years 1 to 9999, of which no request can tell, but a store of before may."""
+    try:
+        moment = _EPOCH + timedelta(microseconds=at)
+    except OverflowError:
+        return None
+    # Not strftime, which writes years before 1000 in fewer than four digits.
+    return moment.isoformat(timespec="microseconds").replace("+00:00", "Z")

@@ -1,0 +1,152 @@
+"""From the records of the journals to rows: exposures one by one, and the sums that reports read."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
+from typing import NamedTuple
+
+import msgspec
+
+from core.experiments.experiment import Micros, Variant
+from core.experiments.records import Exposure, Failure, Record, ShadowScore, Unrecorded
+from core.store.drivers.database import Session, among
+
+EXPOSURE_COLUMNS = (
+    "prediction_id", "answered_at", "experiment_id", "variant", "version", "fallback_reason", "pseudonym", "pair",
+    "timeframe", "candle", "signal", "confidence", "stage1_prob", "stage2_prob", "latency_us", "slow", "warnings",
+)  # fmt: skip
+# The columns of a side, without their prefix a_ or b_, in the order of core.experiments.candle_table.Side.
+SUMS = (
+    "predictions", "holds", "longs", "shorts", "confidence", "confidence_squares", "wins", "losses", "neutrals",
+    "pnl", "pnl_count",
+)  # fmt: skip
+SIDES = tuple(f"{side}_{name}" for side in "ab" for name in SUMS)
+
+_ADD = f"""
+    INSERT INTO candles (experiment_id, pair, timeframe, candle, first_at, {", ".join(SIDES)})
+    VALUES ({", ".join("?" * (5 + len(SIDES)))})
+    ON CONFLICT (experiment_id, pair, timeframe, candle) DO UPDATE SET
+    first_at = CASE WHEN excluded.first_at < candles.first_at THEN excluded.first_at ELSE candles.first_at END,
+    {", ".join(f"{name} = candles.{name} + excluded.{name}" for name in SIDES)}"""  # noqa: S608 - names of ours
+_ADD_SHADOW = """
+    INSERT INTO candles (experiment_id, pair, timeframe, candle, first_at, shadow_at, shadow_a_signal,
+        shadow_a_confidence, shadow_b_signal, shadow_b_confidence)
+    VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
+    ON CONFLICT (experiment_id, pair, timeframe, candle) DO UPDATE SET shadow_at = excluded.shadow_at,
+        shadow_a_signal = excluded.shadow_a_signal, shadow_a_confidence = excluded.shadow_a_confidence,
+        shadow_b_signal = excluded.shadow_b_signal, shadow_b_confidence = excluded.shadow_b_confidence
+    WHERE candles.shadow_at IS NULL"""
+_ADD_TOTALS = """
+    INSERT INTO totals (experiment_id, variant, fallbacks, failures, slow, unrecorded) VALUES (?, ?, ?, ?, ?, ?)
+    ON CONFLICT (experiment_id, variant) DO UPDATE SET
+        fallbacks = totals.fallbacks + excluded.fallbacks, failures = totals.failures + excluded.failures,
+        slow = totals.slow + excluded.slow, unrecorded = totals.unrecorded + excluded.unrecorded"""
+_ADD_WARNED = """
+    INSERT INTO warned (experiment_id, variant, code, answers) VALUES (?, ?, ?, ?)
+    ON CONFLICT (experiment_id, variant, code) DO UPDATE SET answers = warned.answers + excluded.answers"""
+_ADD_USER = "INSERT INTO users (experiment_id, pseudonym, variant) VALUES (?, ?, ?) ON CONFLICT DO NOTHING"
+
+
+class CandleKey(NamedTuple):
+    """A candle in an experiment."""
+
+    experiment_id: str
+    pair: str
+    timeframe: str
+    candle: str
+
+
+class CandleSums:
+    """What is to be added to the rows of candles."""
+
+    def __init__(self) -> None:
+        self._rows: dict[CandleKey, list[float]] = {}
+
+    def add(self, key: CandleKey, at: Micros, variant: Variant, amounts: Mapping[str, float]) -> None:
+        """Add amounts, by the names of SUMS, to one side; none at all still makes the row."""
+        row = self._rows.get(key)
+        if row is None:
+            row = self._rows[key] = [at, *([0] * len(SIDES))]
+        row[0] = min(row[0], at)
+        offset = 1 if variant == "A" else 1 + len(SUMS)
+        for name, amount in amounts.items():
+            row[offset + _PLACE[name]] += amount
+
+    def write(self, session: Session) -> None:
+        """Write them."""
+        session.run_many(_ADD, [(*key, *row) for key, row in self._rows.items()])
+
+
+_PLACE = {name: place for place, name in enumerate(SUMS)}
+
+
+def record(session: Session, records: Sequence[Record]) -> None:
+    """Store records. Only exposures that are new count; the rest has no id, and counts each time."""
+    exposures = _new(session, [r for r in records if isinstance(r, Exposure)])
+    session.insert("exposures", EXPOSURE_COLUMNS, (_row(exposure) for exposure in exposures))
+    sums = CandleSums()
+    users = set()
+    warned: Counter[tuple[str, Variant, str]] = Counter()
+    totals: dict[tuple[str, Variant], list[int]] = {}
+
+    def count(record: Exposure | Failure | Unrecorded, **amounts: int) -> None:
+        total = totals.setdefault((record.experiment_id, record.variant), [0, 0, 0, 0])
+        for place, name in enumerate(("fallbacks", "failures", "slow", "unrecorded")):
+            total[place] += amounts.get(name, 0)
+
+    for exposure in exposures:
+        fallback = exposure.fallback_reason is not None
+        if fallback or exposure.slow:
+            count(exposure, fallbacks=fallback, slow=exposure.slow)
+        key = CandleKey(exposure.experiment_id, exposure.pair, exposure.timeframe, exposure.candle)
+        sums.add(key, exposure.at, exposure.variant, {} if fallback else _amounts(exposure))
+        if exposure.user is not None and not fallback:
+            users.add((exposure.experiment_id, exposure.user, exposure.variant))
+        if not fallback:
+            warned.update((exposure.experiment_id, exposure.variant, code) for code in exposure.warnings)
+    for other in records:
+        if isinstance(other, Failure):
+            count(other, failures=1)
+        elif isinstance(other, Unrecorded):
+            count(other, unrecorded=other.count)
+    sums.write(session)
+    session.run_many(_ADD_USER, list(users))
+    session.run_many(_ADD_TOTALS, [(*key, *total) for key, total in totals.items()])
+    session.run_many(_ADD_WARNED, [(*key, count) for key, count in sorted(warned.items())])
+    session.run_many(_ADD_SHADOW, _first_scores(r for r in records if isinstance(r, ShadowScore)))
+
+
+def _new(session: Session, exposures: Sequence[Exposure]) -> list[Exposure]:
+    """Those that are not stored yet, each once."""
+    found = {exposure.prediction_id: exposure for exposure in reversed(exposures)}
+    query = "SELECT prediction_id FROM exposures WHERE prediction_id IN"
+    for (prediction_id,) in among(session, query, (), list(found)):
+        del found[prediction_id]
+    return list(reversed(found.values()))
+
+
+def _row(exposure: Exposure) -> tuple[str | float | None, ...]:
+    """The row of an exposure. PostgreSQL refuses NUL in texts, and a reason may quote anything."""
+    if exposure.fallback_reason is not None and "\0" in exposure.fallback_reason:
+        reason = exposure.fallback_reason.replace("\0", "\N{REPLACEMENT CHARACTER}")
+        exposure = msgspec.structs.replace(exposure, fallback_reason=reason)
+    return *msgspec.structs.astuple(exposure)[:-1], " ".join(exposure.warnings) or None
+
+
+def _amounts(exposure: Exposure) -> dict[str, float]:
+    confidence = exposure.confidence
+    return {
+        "predictions": 1,
+        f"{exposure.signal}s": 1,
+        "confidence": confidence,
+        "confidence_squares": confidence * confidence,
+    }
+
+
+def _first_scores(scores: Iterable[ShadowScore]) -> list[tuple[str | float, ...]]:
+    """A row for each candle that has a score, of its first."""
+    first: dict[CandleKey, ShadowScore] = {}
+    for score in scores:
+        first.setdefault(CandleKey(score.experiment_id, score.pair, score.timeframe, score.candle), score)
+    return [(*key, s.at, s.at, s.a_signal, s.a_confidence, s.b_signal, s.b_confidence) for key, s in first.items()]

@@ -1,0 +1,1 @@
+"""The contract: what requests and answers look like."""

@@ -1,0 +1,172 @@
+"""The shapes of answers: the envelope, and what it holds."""
+
+from __future__ import annotations
+
+from functools import lru_cache
+from typing import Any, TypeAlias
+
+import msgspec
+import orjson
+from aiohttp import web
+
+from core.bundles.manifest import DirectionStage, File, Manifest, Stage
+from core.errors import ServiceError
+from core.features.timeframes import iso, shifted
+from core.inference.detector import Prediction
+from core.serving.registry import Entry
+from core.serving.routing import Question
+from server.api.prediction_schemas import DEFAULT_TIMEFRAME, Request
+from server.http.clock import Moment
+from server.worker.predictor import Answered
+
+Json: TypeAlias = dict[str, Any]
+
+
+def bare(data: Json, status: int = 200) -> web.Response:
+    """An answer without the envelope, as probes and health checks expect it."""
+    return web.Response(body=orjson.dumps(data), status=status, content_type="application/json")
+
+
+def success(data: Json, now: Moment, status: int = 200) -> web.Response:
+    """The response with an answer."""
+    return bare(envelope(data, now), status)
+
+
+def envelope(data: Json, now: Moment) -> Json:
+    """What a success is wrapped in."""
+    return {"success": True, "data": data, "error": None, "timestamp": now.local}
+
+
+def failure(error: ServiceError, now: Moment) -> bytes:
+    """An error, encoded."""
+    return orjson.dumps({**refusal(error), "timestamp": now.local})
+
+
+def refusal(error: ServiceError) -> Json:
+    """What an envelope, or a batch's item, holds of an error."""
+    body: Json = {"success": False, "data": None, "error": error.message, "code": error.code}
+    if error.details:
+        body["details"] = [detail._asdict() for detail in error.details]
+    return body
+
+
+def answered(question: Question, answer: Answered, now: Moment) -> Json:
+    """The data of /reversal/predict."""
+    return prediction(question, answer.prediction, now) | _provenance(answer)
+
+
+def prediction(request: Question | Request, answer: Prediction, now: Moment) -> Json:
+    """What a version says: the data of /reversal/predict, or an entry of /reversal/compare."""
+    decision = answer.decision
+    data: Json = {
+        "pair": request.pair,
+        "timeframe": request.timeframe or DEFAULT_TIMEFRAME,
+        "signal": decision.signal,
+        "confidence": decision.confidence,
+        "stage1_prob": decision.stage1_prob,
+        "stage2_prob": decision.stage2_prob,
+        "model_version": answer.version,
+        "factors": {
+            "reversal_detected": decision.reversal_detected,
+            "direction": decision.direction,
+            "technical": decision.stage1_prob,
+            "pattern": decision.stage2_prob,
+        },
+        "timestamp": now.utc,
+    }
+    _add_circumstances(data, answer, data["timeframe"])
+    return data
+
+
+def legacy_answered(question: Question, answer: Answered, now: Moment) -> Json:
+    """The data of /predict. 0.5 stands where there is nothing to tell: that call knows no null."""
+    decision = answer.prediction.decision
+    data = {
+        "prediction": decision.signal,
+        "signal": decision.signal,
+        "confidence": decision.confidence,
+        "factors": {
+            "technical": decision.stage1_prob,
+            "sentiment": 0.5,
+            "pattern": 0.5 if decision.stage2_prob is None else decision.stage2_prob,
+        },
+        "model_version": answer.prediction.version,
+        "timestamp": now.utc,
+    }
+    _add_circumstances(data, answer.prediction, question.timeframe)
+    return data | _provenance(answer)
+
+
+def _add_circumstances(data: Json, answer: Prediction, timeframe: str) -> None:
+    """Which candle an answer is for, and what its reader should know, as far as there is anything to tell."""
+    if answer.opens is not None:
+        data["candle_time"], data["valid_until"] = _validity(answer.opens, timeframe)
+    if answer.warnings:
+        data["warnings"] = [warning._asdict() for warning in answer.warnings]
+
+
+@lru_cache(maxsize=1024)  # all that ask within a period ask about the same candle
+def _validity(opens: float, timeframe: str) -> tuple[str | None, str | None]:
+    """When the candle opens, and when the period after its own ends; null for the latter after the year 9999."""
+    try:
+        until = iso(shifted(opens, timeframe, 2))
+    except OverflowError:
+        until = None
+    return iso(opens), until
+
+
+def _provenance(answer: Answered) -> Json:
+    """Where an answer comes from, as far as that is not the usual way."""
+    data: Json = {}
+    if answer.fallback_reason is not None:
+        data |= {"served_by": answer.prediction.version, "fallback_reason": answer.fallback_reason}
+    if answer.exposure is not None:
+        data["experiment"] = {"experiment_id": answer.exposure.experiment_id, "variant": answer.exposure.variant}
+        data["prediction_id"] = answer.exposure.prediction_id
+    return data
+
+
+def model(entry: Entry) -> Json:
+    """A version as /reversal/models shows it. Of one whose manifest cannot be read, only the error is known."""
+    data: Json = {"version": entry.version, "loaded": entry.loaded}
+    if entry.manifest is not None:
+        data |= _described(entry.manifest)
+    if entry.error is not None:
+        data["error"] = entry.error
+    return data
+
+
+def _described(manifest: Manifest) -> Json:
+    return {
+        "name": manifest.name,
+        "description": manifest.description,
+        "threshold": manifest.threshold,
+        "confidence_weights": manifest.confidence_weights,
+        "has_stage2": manifest.stage2 is not None,
+        "num_features": manifest.stage1.num_features,
+        "sequence_length": manifest.stage1.sequence_length,
+        "required_candles": manifest.required_candles,
+        "recommended_candles": manifest.recommended_candles,
+        "stages": {label: _stage(stage) for label, stage in manifest.stages.items()},
+        "metrics": manifest.metrics,
+        "metadata": manifest.metadata,
+    }
+
+
+def _stage(stage: Stage) -> Json:
+    graphs = {"network": stage.network} | ({"scaler": stage.scaler} if stage.scaler else {})
+    return {
+        "positive": stage.positive if isinstance(stage, DirectionStage) else "reversal",
+        "features": stage.features,
+        "num_features": stage.num_features,
+        "sequence_length": stage.sequence_length,
+        "parameters": stage.parameters,
+        "files": _hashes(graphs),
+        "sources": _hashes(stage.sources),
+        "parity": stage.parity,
+        "limits": None if stage.limits is None else msgspec.to_builtins(stage.limits),
+    }
+
+
+def _hashes(files: dict[str, File]) -> Json:
+    return {role: {"file": file.file, "sha256": file.sha256} for role, file in files.items()}

@@ -1,0 +1,118 @@
+"""The whole description, put together."""
+
+from __future__ import annotations
+
+import re
+from collections import defaultdict
+from collections.abc import Iterator
+from functools import cache
+from typing import Any
+
+import orjson
+
+from core.errors import ServiceError
+from server.api.openapi.answers import ANSWERS, TEXT, envelope
+from server.api.openapi.operations import OPERATIONS, Operation
+from server.api.openapi.requests import Schema, ref, requests
+from server.auth.access import Level
+from server.http.bodies import sizes
+from server.http.deadline import HEADER, MOST_MS
+from server.http.errors import STATUS, UNPROCESSABLE
+from server.keeper.handlers.export import FORMATS
+
+_ABOUT = (
+    "Candles in; hold, long or short out. In bodies unknown fields are ignored, but for creating an experiment; numbers"
+    " as strings are refused. `error` is a sentence for the log, `code` is stable and meant for programs."
+)
+_IN_PATH = re.compile(r"{(\w+)}")
+_EXAMPLES = {"version": "v3.1", "id": "v30_vs_v31"}
+_TIMEOUT: Schema = {"name": HEADER, "in": "header", "schema": {"type": "integer", "minimum": 1, "maximum": MOST_MS}}
+_WAITS = "For so many milliseconds the client waits. What has not begun by then is not done."
+_BODY_WAITS = "The body has to come within so many milliseconds."
+_FORMAT: Schema = {"name": "format", "in": "query", "schema": {"enum": list(FORMATS), "default": next(iter(FORMATS))}}
+_RETRY_AFTER: Schema = {"Retry-After": {"description": "Seconds, with OVERLOADED.", "schema": {"type": "integer"}}}
+
+
+@cache
+def document(*, tokens: bool) -> bytes:
+    """The description as JSON. `tokens`: whether the server asks for any."""
+    paths: defaultdict[str, dict[str, Any]] = defaultdict(dict)
+    for operation in OPERATIONS:
+        paths[operation.path][operation.method.lower()] = _operation(operation, tokens=tokens)
+    components: dict[str, Any] = {"schemas": requests() | ANSWERS}
+    if tokens:
+        components["securitySchemes"] = {"token": {"type": "http", "scheme": "bearer"}}
+    info = {"title": "Reversal", "version": "1", "description": _ABOUT}
+    return orjson.dumps({"openapi": "3.1.0", "info": info, "paths": paths, "components": components})
+
+
+def _operation(it: Operation, *, tokens: bool) -> dict[str, Any]:
+    found: dict[str, Any] = {"operationId": it.name, "summary": it.summary}
+    if parameters := list(_parameters(it)):
+        found["parameters"] = parameters
+    if it.takes is not None:
+        most = f"At most {sizes.of_path(it.path):,} bytes, also once it is unpacked."
+        content = {"application/json": {"schema": ref(it.takes)}}
+        found["requestBody"] = {"description": most, "required": True, "content": content}
+    found["responses"] = {str(it.status): _success(it)} | _failures(it, tokens=tokens)
+    if tokens and it.level is not None:
+        found["security"] = [{"token": []}]
+    return found
+
+
+def _parameters(it: Operation) -> Iterator[Schema]:
+    for name in _IN_PATH.findall(it.path):
+        yield {"name": name, "in": "path", "required": True, "schema": TEXT, "example": _EXAMPLES[name]}
+    if it.path.endswith("/export"):
+        yield _FORMAT
+    if "DEADLINE_EXCEEDED" in it.codes:
+        yield _TIMEOUT | {"description": _BODY_WAITS if "STORE_UNAVAILABLE" in it.codes else _WAITS}
+
+
+def _success(it: Operation) -> dict[str, Any]:
+    content: dict[str, Schema] = {media: {} for media in it.media}
+    if it.gives is not None:
+        schema = ref(it.gives) if it.bare else envelope(ref(it.gives))
+        content = {media: {"schema": schema} for media in it.media}
+    return {"description": it.summary, "content": content}
+
+
+def _failures(it: Operation, *, tokens: bool) -> dict[str, Any]:
+    by_status: defaultdict[int, list[str]] = defaultdict(list)
+    for code in (*it.codes, *_codes_of_level(it, tokens=tokens)):
+        by_status[STATUS[code]].append(code)
+    by_status[UNPROCESSABLE] += it.in_body
+    found = {str(status): _failure(codes) for status, codes in sorted(by_status.items()) if codes}
+    if it.unwell:
+        found["503"] = _success(it) | {"description": "It is not"}
+    return found
+
+
+def _codes_of_level(it: Operation, *, tokens: bool) -> Iterator[str]:
+    if it.level is Level.ADMIN or not tokens:  # without tokens for other hosts' names and pages of other origins
+        yield "FORBIDDEN"
+    if it.level is None:
+        return
+    yield "INTERNAL"
+    if tokens:
+        yield from ("UNAUTHORIZED", "RATE_LIMITED")
+
+
+def _failure(codes: list[str]) -> dict[str, Any]:
+    told = {
+        "description": " ".join(f"{code}: {_MEANINGS[code]}" for code in codes),
+        "x-codes": codes,
+        "content": {"application/json": {"schema": ref("Failure")}},
+    }
+    return told | ({"headers": _RETRY_AFTER} if "OVERLOADED" in codes else {})
+
+
+def _meanings(kind: type[ServiceError]) -> Iterator[tuple[str, str]]:
+    """The first line of each error's docstring, by its code."""
+    for each in kind.__subclasses__():
+        if "code" in vars(each):
+            yield each.code, (each.__doc__ or "").split("\n", 1)[0]
+        yield from _meanings(each)
+
+
+_MEANINGS = {"INTERNAL": "A mistake of ours; the log has it whole.", **dict(_meanings(ServiceError))}

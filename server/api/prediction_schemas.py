@@ -1,0 +1,115 @@
+"""The shapes of request bodies. Unknown fields are ignored; numbers as strings are refused."""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal, TypeAlias
+
+import msgspec
+from msgspec import Meta
+
+from core.features.candles import MAX_CANDLES
+from core.features.timeframes import Timeframe
+from server.http.bodies import sizes
+
+DEFAULT_TIMEFRAME = "1h"
+MAX_BATCH = 1_024
+MAX_USER_ID = 256
+
+Pair: TypeAlias = Annotated[
+    str, Meta(pattern=r"\A[A-Z]{3}/[A-Z]{3}\Z", description="Two currencies of three capital letters.")
+]
+# Which instant of a candle its timestamp is.
+Stamp: TypeAlias = Literal["open", "close"]
+# The contract's. Within them nothing that is computed from candles overflows a float64.
+LEAST_PRICE, MOST_PRICE, MOST_VOLUME = 1e-12, 1e12, 1e18
+Price: TypeAlias = Annotated[float, Meta(ge=LEAST_PRICE, le=MOST_PRICE)]
+Volume: TypeAlias = Annotated[float, Meta(ge=0, le=MOST_VOLUME, description="Default: 0.")]
+# An integer stands for its decimal form.
+UserId: TypeAlias = Annotated[str, Meta(max_length=MAX_USER_ID)] | int | None
+Matrix: TypeAlias = list[list[float]]
+# A manifest's version has at most as many; a name in an error's sentence cannot be longer then.
+Version: TypeAlias = Annotated[str, Meta(max_length=64)]
+# The longest form of ISO 8601 has 35 characters. Read texts are kept (see timestamps), so none may be long.
+IsoText: TypeAlias = Annotated[str, Meta(max_length=40)]
+
+# What the fields mean, for /openapi.json.
+_TIMESTAMP = (
+    "ISO 8601 (UTC where it names no zone), epoch seconds, or from 100,000,000,000 on milliseconds. All candles have"
+    " one or none has; unsorted ones are sorted, and none may come twice."
+)
+_DATA = (
+    "Candles, oldest first unless they have timestamps; the last one is the one that the signal is for. Needed where"
+    " there are no features."
+)
+_FEATURES = (
+    "Instead of candles: a window [sequence_length][num_features], its rows oldest first; or one for each stage, which"
+    " versions need whose stages differ."
+)
+_STAMP = "Which instant of a candle its timestamp is: the opening or the closing of its period. Default: open."
+_SCALED = "False: the features are raw indicator values, and the scaler runs. Default: true."
+_VERSION = "Default: the user's variant where an experiment is active, else the active version."
+
+
+class Candle(msgspec.Struct, gc=False):
+    """One bar: low <= open, close <= high."""
+
+    open: Price
+    high: Price
+    low: Price
+    close: Price
+    volume: Volume = 0.0
+    timestamp: Annotated[IsoText | int | float | None, Meta(description=_TIMESTAMP)] = None
+
+
+class StageFeatures(msgspec.Struct):
+    """A window for each stage, each (sequence_length, num_features) of its stage."""
+
+    stage1: Matrix
+    stage2: Matrix | None = None
+
+
+CandleList: TypeAlias = Annotated[list[Candle], Meta(max_length=MAX_CANDLES)]
+
+
+class Request(msgspec.Struct, kw_only=True):
+    """What every request for a prediction has. Where null is allowed it stands for the default."""
+
+    pair: Pair
+    timeframe: Annotated[Timeframe | None, Meta(description="Default: 1h.")] = None
+    data: Annotated[CandleList | None, Meta(description=_DATA)] = None
+    timestamps: Annotated[Stamp | None, Meta(description=_STAMP)] = None
+    features_scaled: Annotated[bool, Meta(description=_SCALED)] = True
+    user_id: UserId = None
+    userId: UserId = None  # noqa: N815 - the backend writes either
+
+
+class PredictRequest(Request, kw_only=True):
+    """Body of /reversal/predict and /predict, and one item of a batch."""
+
+    features: Annotated[Matrix | StageFeatures | None, Meta(description=_FEATURES)] = None
+    version: Annotated[Version | None, Meta(description=_VERSION)] = None
+
+
+ByVersion: TypeAlias = Annotated[dict[Version, msgspec.Raw], Meta(max_length=sizes.VERSIONS)]
+
+
+class CompareRequest(Request, kw_only=True):
+    """Body of /reversal/compare.
+
+    Of `features` by version only those asked for are decoded.
+    """
+
+    features: Annotated[Matrix | ByVersion | None, Meta(description=_FEATURES)] = None
+    versions: Annotated[
+        Annotated[list[Version], Meta(min_length=1, max_length=sizes.VERSIONS)] | None,
+        Meta(description="Default: all that are loaded."),
+    ] = None
+
+
+class BatchRequest(msgspec.Struct):
+    """Body of /reversal/predict/batch.
+
+    Items stay raw, so that a bad one does not spoil the others.
+    """
+
+    items: Annotated[list[msgspec.Raw], Meta(max_length=MAX_BATCH)]

@@ -1,0 +1,1 @@
+"""What every endpoint shares: envelope, errors, deadlines, admission, headers, clock."""

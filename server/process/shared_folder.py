@@ -1,0 +1,74 @@
+"""The folder of what the processes of one server share: the keeper's socket, and the numbers of metrics."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import stat
+import tempfile
+import time
+from contextlib import suppress
+from pathlib import Path
+
+from core.files import lock_file
+
+# In memory: a disk may be full, or take its time.
+MEMORY = "/dev/shm"  # noqa: S108 - the folder in it has a name of its own
+PREFIX = "reversal-server-"
+# Several times what 64 workers need.
+_ROOM_BYTES = 32 << 20
+# A folder that is younger may be about to be locked.
+_LOCKED_BY_THEN_SECONDS = 60.0
+
+
+def make() -> Path:
+    """Make the folder, in memory where that is possible, and remove those of servers that were killed.
+
+    It is locked as long as a process of this server lives: who removes old temporary files leaves it alone then.
+    """
+    for parent in (MEMORY, tempfile.gettempdir()):
+        _remove_abandoned(parent)
+    folder = Path(_in_memory() or tempfile.mkdtemp(prefix=PREFIX))
+    _lock(folder)
+    return folder
+
+
+def make_again(folder: Path) -> None:
+    """Make it where somebody has deleted it. Raises OSError, also where it is somebody else's by now."""
+    with suppress(FileExistsError):
+        folder.mkdir(mode=0o700)
+        _lock(folder)
+    if folder.lstat().st_uid != os.geteuid():
+        raise PermissionError(f"{folder} belongs to somebody else")
+
+
+def _in_memory() -> str | None:
+    with suppress(OSError):
+        if shutil.disk_usage(MEMORY).free >= _ROOM_BYTES:
+            return tempfile.mkdtemp(prefix=PREFIX, dir=MEMORY)
+    return None
+
+
+def _lock(folder: Path) -> None:
+    """Hold the folder's lock, until this process and those that it forks have ended."""
+    lock_file.lock(os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC))
+
+
+def _remove_abandoned(parent: str) -> None:
+    with suppress(OSError), os.scandir(parent) as entries:
+        for entry in entries:
+            if entry.name.startswith(PREFIX) and _is_abandoned(entry):
+                shutil.rmtree(entry.path, ignore_errors=True)
+
+
+def _is_abandoned(entry: os.DirEntry[str]) -> bool:
+    with suppress(OSError):
+        status = entry.stat(follow_symlinks=False)
+        old = status.st_mtime < time.time() - _LOCKED_BY_THEN_SECONDS
+        if old and stat.S_ISDIR(status.st_mode) and status.st_uid == os.geteuid():
+            descriptor = os.open(entry.path, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC)
+            try:
+                return lock_file.lock(descriptor)
+            finally:
+                os.close(descriptor)
+    return False

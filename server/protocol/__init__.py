@@ -1,0 +1,1 @@
+"""What worker and keeper share: messages, and the files of metrics."""

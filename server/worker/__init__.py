@@ -1,0 +1,1 @@
+"""A worker: answers predictions, forwards the rest to the keeper."""

@@ -1,0 +1,99 @@
+"""A worker's application: settings in, aiohttp application out."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+from aiohttp import web
+
+from core.bundles.repository import Repository
+from core.journals.journal import Journal
+from core.serving.batching import Batcher
+from core.serving.circuit_breaker import Breaker
+from core.serving.registry import Registry
+from server.auth.access import Access
+from server.auth.credentials import Credentials
+from server.auth.hosts import Hosts
+from server.auth.origins import refusing
+from server.http.admission import Admission
+from server.http.bodies.body import CONNECTIONS
+from server.http.clock import Clock
+from server.http.errors import Refusals, errors
+from server.http.headers import preflight, preparing
+from server.settings import Settings
+from server.worker import resources
+from server.worker.app_keys import (
+    ACCESS,
+    ADMISSION,
+    BATCH_ADMISSION,
+    BATCHER,
+    BREAKER,
+    CERTIFICATE,
+    CLOCK,
+    DRAINING,
+    JOURNAL,
+    LINK,
+    METRICS,
+    PREDICTOR,
+    REFUSALS,
+    REGISTRY,
+    SETTINGS,
+    SHADOW,
+)
+from server.worker.draining import Draining, last_answers
+from server.worker.keeper_client import Link
+from server.worker.metrics import Metrics
+from server.worker.predictor import Predictor
+from server.worker.routes import ROUTES
+from server.worker.shadow import Shadow
+
+# Exposures that wait in memory while the journal cannot be written: some 5 MB.
+MEMORY_RECORDS = 10_000
+# Requests that run together. A window takes no less time in a larger run, and the first would wait for the last.
+MOST_TOGETHER = 32
+# Of batches in hand, for each that is allowed of predictions: a body may have 32 MiB.
+BATCHES = 1 / 32
+
+
+def make_app(
+    settings: Settings, credentials: Credentials, keeper: Path, *, on_loopback: bool = True
+) -> web.Application:
+    """Build a worker's application, in the worker's own process; `keeper` is the keeper's socket.
+
+    `on_loopback`: whether it listens there alone. Nothing is loaded before it starts.
+    """
+    draining, clock = Draining(), Clock(settings.timezone)
+    metrics = Metrics(multiprocess="PROMETHEUS_MULTIPROC_DIR" in os.environ)
+    refusals = Refusals(clock, metrics.count_error)
+    origins = settings.cors_origins
+    # Where other machines reach it, by whatever name, it is open to them anyway.
+    hosts = Hosts((settings.host, *settings.allowed_hosts)) if on_loopback else None
+    access = Access(credentials.tokens, hosts=hosts, origins=origins)
+    middlewares = [last_answers(draining), errors(refusals), refusing(access)]
+    if origins:
+        middlewares.append(preflight(origins))
+    app = web.Application(middlewares=middlewares, handler_args=CONNECTIONS)
+    app.on_response_prepare.append(preparing(origins))
+    app[ACCESS] = access
+    app[SETTINGS], app[DRAINING], app[CLOCK], app[REFUSALS] = settings, draining, clock, refusals
+    registry = app[REGISTRY] = Registry(
+        Repository(settings.models), refuse_out_of_range=settings.out_of_range == "refuse"
+    )
+    app[LINK] = Link(keeper, registry, draining)
+    app[METRICS] = metrics
+    journal = app[JOURNAL] = Journal(
+        settings.journal_folder, bound_bytes=settings.journals_mib << 20, memory_records=MEMORY_RECORDS
+    )
+    shadow = app[SHADOW] = Shadow(lambda: registry.serving, journal, metrics)
+    breaker = app[BREAKER] = Breaker()
+    predictor = app[PREDICTOR] = Predictor(journal, metrics, shadow, breaker)
+    app[BATCHER] = Batcher(lambda questions: predictor.predict(registry.serving, questions), MOST_TOGETHER)
+    app[ADMISSION] = Admission(settings.max_in_flight)
+    app[BATCH_ADMISSION] = Admission(max(1, round(settings.max_in_flight * BATCHES)))
+    if credentials.certificate is not None:
+        app[CERTIFICATE] = credentials.certificate
+        app.cleanup_ctx.append(resources.certificate)
+    app.cleanup_ctx.extend((resources.records, resources.link))
+    app.add_routes(ROUTES)
+    return app

@@ -1,0 +1,103 @@
+"""Many predictions at once, in pieces, so that single ones beside them need not wait for all."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Iterator, Sequence
+from time import perf_counter
+
+import msgspec
+import orjson
+from aiohttp import web
+
+from core.errors import ServiceError
+from core.serving.routing import Question
+from core.serving.snapshot import Serving
+from server.api import answers, decoding
+from server.api.answers import Json
+from server.api.prediction_schemas import MAX_BATCH
+from server.http.bodies import json_items, sizes
+from server.http.bodies.body import read_large
+from server.http.clock import Moment
+from server.http.deadline import deadline, late
+from server.http.fairness import pause
+from server.worker.app_keys import BATCH_ADMISSION, CLOCK, METRICS, PREDICTOR, REFUSALS, REGISTRY, SETTINGS
+
+# Items are answered in slices. One ends with so many of them or, where they are large, so many bytes: a third of a
+# millisecond, or half of one. Larger ones would cost less an item, but each single prediction waits for the end of one.
+SLICE_ITEMS = 4
+SLICE_BYTES = 16 * 1024
+_ENDPOINT = "POST /reversal/predict/batch"
+# Items that take longer to decode hold numbers such as 1e308: there is a pause after each of them.
+_SLOW_SECONDS = 2e-3
+
+_ITEMS = json_items.Listed("items", MAX_BATCH, sizes.SINGLE, decoding.batch)
+
+
+async def predict_batch(request: web.Request) -> web.Response:
+    """POST /reversal/predict/batch. All items see the same versions; all are parsed before any is answered."""
+    try:
+        with request.app[BATCH_ADMISSION].held():  # while it is read, too: it may be large
+            return await _predict_batch(request)
+    except asyncio.CancelledError:
+        request.app[METRICS].abandoned.inc()
+        raise
+
+
+async def _predict_batch(request: web.Request) -> web.Response:
+    app = request.app
+    until = deadline(request.headers, app[SETTINGS].request_timeout_ms)
+    items = await json_items.items(await read_large(request, until), _ITEMS)
+    serving = app[REGISTRY].serving
+    now = app[CLOCK].now()
+    results: list[orjson.Fragment] = []
+    for some in _slices(items):
+        results += await _answer_slice(app, serving, some, now, until)
+        await pause()
+    response = answers.success({"results": results}, now)
+    await pause()  # before aiohttp copies and writes it
+    return response
+
+
+def _slices(items: Sequence[msgspec.Raw]) -> Iterator[list[msgspec.Raw]]:
+    some: list[msgspec.Raw] = []
+    size = 0
+    for item in items:
+        some.append(item)
+        size += len(memoryview(item))
+        if len(some) == SLICE_ITEMS or size >= SLICE_BYTES:
+            yield some
+            some, size = [], 0
+    if some:
+        yield some
+
+
+async def _answer_slice(
+    app: web.Application, serving: Serving, items: Sequence[msgspec.Raw], now: Moment, until: float
+) -> list[orjson.Fragment]:
+    since = perf_counter()  # what came before is the work of other items
+    results: dict[int, Json] = {}
+    questions: dict[int, Question] = {}
+    for i, raw in enumerate(items):
+        if perf_counter() > until:  # 1,024 items that take long to decode would take half a minute
+            results[i] = _refusal(app, late("its turn came"))
+            continue
+        try:
+            questions[i] = decoding.prediction(raw, since, until)
+        except ServiceError as error:
+            results[i] = _refusal(app, error)
+        if perf_counter() - since > _SLOW_SECONDS:
+            await pause()
+    found = app[PREDICTOR].predict(serving, list(questions.values()))
+    for (i, question), result in zip(questions.items(), found, strict=True):
+        if isinstance(result, ServiceError):
+            results[i] = _refusal(app, result)
+        else:
+            results[i] = {"success": True, "data": answers.answered(question, result, now), "error": None}
+    # Encoded here: a thousand of them at the end would take a millisecond.
+    return [orjson.Fragment(orjson.dumps(results[i])) for i in range(len(items))]
+
+
+def _refusal(app: web.Application, error: ServiceError) -> Json:
+    app[REFUSALS].refused(error, _ENDPOINT)
+    return answers.refusal(error)

@@ -1,0 +1,21 @@
+"""What the keeper answers: every call that changes or sums up what all workers share."""
+
+from __future__ import annotations
+
+from contextlib import ExitStack
+
+from aiohttp import hdrs, web
+
+from server.http.bodies.body import read_bytes
+from server.http.deadline import deadline
+from server.worker.app_keys import CALLER, LINK, SETTINGS
+
+
+async def forward(request: web.Request) -> web.StreamResponse:
+    """Let the keeper answer. Only so long may the body take to come: what a change takes, nobody can cut short."""
+    app, body = request.app, b""
+    with ExitStack() as places:
+        if request.method == hdrs.METH_POST:
+            until = deadline(request.headers, app[SETTINGS].request_timeout_ms)
+            body = await read_bytes(request, until, places)
+        return await app[LINK].forward(request, body, request[CALLER])

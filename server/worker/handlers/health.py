@@ -1,0 +1,42 @@
+"""Whether the process lives, is ready, and what it serves. Bare JSON: probes do not unwrap envelopes."""
+
+from __future__ import annotations
+
+from aiohttp import web
+
+from server.api.answers import bare
+from server.worker.app_keys import BREAKER, CLOCK, DRAINING, REGISTRY, SETTINGS
+
+_UNAVAILABLE = 503
+
+
+async def health(request: web.Request) -> web.Response:
+    """GET /health."""
+    active = request.app[REGISTRY].serving.active
+    body = {
+        "status": "healthy" if active else "unhealthy",
+        "model_loaded": active is not None,
+        "model_version": active,
+        "timestamp": request.app[CLOCK].now().utc,
+        "environment": request.app[SETTINGS].environment,
+    }
+    return bare(body, 200 if active else _UNAVAILABLE)
+
+
+async def livez(request: web.Request) -> web.Response:  # noqa: ARG001 - answering is the answer
+    """GET /livez: 200 while the process lives."""
+    return bare({"status": "alive"})
+
+
+async def readyz(request: web.Request) -> web.Response:
+    """GET /readyz: 200 while a version can answer, until the server is told to stop."""
+    serving, breaker = request.app[REGISTRY].serving, request.app[BREAKER]
+    if request.app[DRAINING].announced:
+        reason = "the server is stopping"
+    elif serving.active is None:
+        reason = "no version is active"
+    elif all(breaker.reason(each) for each in serving.detectors.values()):
+        reason = "every version fails"
+    else:
+        return bare({"status": "ready"})
+    return bare({"status": "unavailable", "reason": reason}, _UNAVAILABLE)

@@ -1,0 +1,18 @@
+"""The numbers, for Prometheus."""
+
+from __future__ import annotations
+
+import asyncio
+
+from aiohttp import web
+
+from server.worker.app_keys import METRICS
+from server.worker.metrics import CONTENT_TYPE
+
+
+async def metrics(request: web.Request) -> web.Response:
+    """GET /metrics: of all workers, whichever answers."""
+    kept = request.app[METRICS]
+    kept.phases.flush()
+    text = await asyncio.to_thread(kept.exposition)
+    return web.Response(body=text, headers={"Content-Type": CONTENT_TYPE})

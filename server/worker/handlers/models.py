@@ -1,0 +1,27 @@
+"""The versions that there are. The registry reads files, so every call of it runs in a thread."""
+
+from __future__ import annotations
+
+import asyncio
+
+from aiohttp import web
+
+from server.api import answers
+from server.worker.app_keys import CLOCK, REGISTRY
+
+
+async def list_models(request: web.Request) -> web.Response:
+    """GET /reversal/models."""
+    registry = request.app[REGISTRY]
+    entries = await asyncio.to_thread(registry.entries)
+    data = {
+        "active_version": registry.serving.active,
+        "versions": {entry.version: answers.model(entry) for entry in entries},
+    }
+    return answers.success(data, request.app[CLOCK].now())
+
+
+async def show_model(request: web.Request) -> web.Response:
+    """GET /reversal/models/{version}."""
+    entry = await asyncio.to_thread(request.app[REGISTRY].entry, request.match_info["version"])
+    return answers.success(answers.model(entry), request.app[CLOCK].now())

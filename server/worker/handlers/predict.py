@@ -1,0 +1,79 @@
+"""Predictions: one, and the legacy one to which the backend falls back."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from contextlib import ExitStack
+from time import perf_counter
+from typing import NamedTuple, TypeAlias
+
+import orjson
+from aiohttp import web
+
+from core.errors import ServiceError
+from core.serving.routing import Question
+from server.api import answers, decoding
+from server.api.answers import Json
+from server.http.bodies.body import read_json
+from server.http.clock import Moment
+from server.http.deadline import deadline
+from server.worker.app_keys import ADMISSION, BATCHER, CLOCK, METRICS, SETTINGS
+from server.worker.predictor import Answered, Result
+from server.worker.timings import Phases
+
+Endpoint: TypeAlias = Callable[[Question, Answered, Moment], Json]
+
+# What each answers as its data.
+ENDPOINTS: dict[str, Endpoint] = {
+    "/reversal/predict": answers.answered,
+    "/reversal/predict_raw": answers.answered,
+    "/predict": answers.legacy_answered,
+}
+
+
+class Inquiry(NamedTuple):
+    """A request that is decoded. `parsed`: when, of time.perf_counter."""
+
+    question: Question
+    endpoint: Endpoint
+    parsed: float
+
+
+async def predict(request: web.Request) -> web.Response:
+    """POST to one of ENDPOINTS; server.worker.fast_path answers most of them instead."""
+    app = request.app
+    admission = app[ADMISSION]
+    try:
+        admission.check()
+        until = deadline(request.headers, app[SETTINGS].request_timeout_ms)
+        with ExitStack() as places:
+            text = await read_json(request, until, places)
+            places.enter_context(admission.held())  # not before: who sends slowly must not take the place of others
+            inquiry = inquire(text, ENDPOINTS[request.path], until)
+            body, _, timing = answer(app, inquiry, await app[BATCHER].ask(inquiry.question))
+    except asyncio.CancelledError:
+        app[METRICS].abandoned.inc()
+        raise
+    return web.Response(body=body, headers={"Content-Type": "application/json", "Server-Timing": timing})
+
+
+def inquire(body: bytes, endpoint: Endpoint, until: float) -> Inquiry:
+    """Decode a body that has come as a whole. Raises MalformedJson or InvalidInput."""
+    came = perf_counter()  # a client that sends slowly makes no version slow
+    question = decoding.prediction(body, came, until)
+    return Inquiry(question, endpoint, perf_counter())
+
+
+def answer(app: web.Application, inquiry: Inquiry, result: Result) -> tuple[bytes, Moment, str]:
+    """The answer's body, its time and its Server-Timing. Raises the result where that is an error."""
+    known = perf_counter()
+    if isinstance(result, ServiceError):
+        raise result
+    question, endpoint, parsed = inquiry
+    now = app[CLOCK].now()
+    encoded = orjson.dumps(answers.envelope(endpoint(question, result, now), now))
+    spent = result.prediction.spent
+    phases = Phases(parsed - question.since, known - parsed - sum(spent), *spent, perf_counter() - known)
+    app[METRICS].phases.add(phases)
+    return encoded, now, phases.server_timing()

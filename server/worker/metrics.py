@@ -1,0 +1,122 @@
+"""What /metrics tells. An observation takes a lock and a microsecond, so that a prediction makes few of them."""
+
+from __future__ import annotations
+
+import os
+from collections import Counter as Counts
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Generic, TypeVar
+
+from prometheus_client import CollectorRegistry, Counter, Gauge, disable_created_metrics, generate_latest
+from prometheus_client.exposition import CONTENT_TYPE_PLAIN_0_0_4
+from prometheus_client.multiprocess import MultiProcessCollector
+
+from core.experiments.experiment import VARIANTS
+from core.inference.detector import Prediction
+from core.inference.warnings import CODES
+from core.journals.journal import Journal
+from core.serving.circuit_breaker import Breaker
+from core.serving.snapshot import Serving
+from server.protocol import metric_files
+from server.worker.timings import PhaseMetrics
+
+CONTENT_TYPE = CONTENT_TYPE_PLAIN_0_0_4
+SIGNALS = ("hold", "long", "short")
+# A series beside each counter that several workers do not have: both ways shall look the same.
+disable_created_metrics()  # type: ignore[no-untyped-call]
+
+C = TypeVar("C", Counter, Gauge)
+
+
+class _Children(dict[tuple[str, ...], C], Generic[C]):
+    """A metric's children by their labels, so that no request pays for making one that is there."""
+
+    def __init__(self, metric: C) -> None:
+        super().__init__()
+        self._metric: C = metric
+
+    def __missing__(self, labels: tuple[str, ...]) -> C:
+        child = self[labels] = self._metric.labels(*labels)
+        return child
+
+
+class Metrics:
+    """One application's metrics.
+
+    With several workers each keeps its numbers in files of PROMETHEUS_MULTIPROC_DIR, which has to be set before
+    prometheus_client is imported, and whoever is asked adds all of them up.
+    """
+
+    def __init__(self, *, multiprocess: bool = False) -> None:
+        self._multiprocess = multiprocess
+        self._registry = registry = CollectorRegistry()
+
+        def counter(name: str, text: str, *labels: str) -> Counter:
+            return Counter(f"reversal_{name}", text, labels, registry=registry)
+
+        def gauge(name: str, text: str, mode: str, *labels: str) -> Gauge:
+            return Gauge(f"reversal_{name}", text, labels, registry=registry, multiprocess_mode=mode)  # type: ignore[arg-type]
+
+        self.predictions = _Children(counter("predictions", "Predictions answered.", "version", "signal"))
+        self.errors = _Children(counter("prediction_errors", "Requests and items refused or failed.", "code"))
+        self.warnings = _Children(
+            counter("prediction_warnings", "Predictions answered with a warning of that code.", "code")
+        )
+        self.phases = PhaseMetrics(registry)
+        self.abandoned = counter("predictions_abandoned", "Requests dropped since their client had gone.")
+        self.fallbacks = _Children(
+            counter("fallbacks", "Predictions that `served_by` answered in place of `version`.", "version", "served_by")
+        )
+        self.exposures = _Children(counter("exposures", "Predictions answered under an experiment.", "variant"))
+        self.shadow_scored = counter("shadow_scored", "Candles that variant B scored as well.")
+        self.shadow_dropped = counter("shadow_dropped", "Candles that variant B had no time for.")
+        self.shadow_failed = counter("shadow_failed", "Candles that variant B could not score.")
+        self._waiting = gauge("exposures_waiting", "Records in memory, since the journal cannot be written.", "livesum")
+        self._unrecorded = counter("exposures_unrecorded", "Exposures that found room neither on disk nor in memory.")
+        self._unrecorded_before = 0
+        self._degraded = gauge("journal_degraded", "1 where a worker's journal cannot be written.", "livemax")
+        self._active = _Children(gauge("active_version", "Workers in which it is active.", "livesum", "version"))
+        self._failing = _Children(
+            gauge("version_failing", "Workers in which others answer in its place.", "livesum", "version")
+        )
+        for variant in VARIANTS:
+            self.exposures[(variant,)].inc(0)
+        for code in CODES:
+            self.warnings[(code,)].inc(0)
+
+    def count_error(self, code: str) -> None:
+        """Count a request or item that was refused or failed."""
+        self.errors[(code,)].inc()
+
+    def warned(self, predictions: Iterable[Prediction]) -> None:
+        """Count the warnings of some answers."""
+        for code, count in Counts(warning.code for each in predictions for warning in each.warnings).items():
+            self.warnings[(code,)].inc(count)
+
+    def refresh(self, serving: Serving, journal: Journal, breaker: Breaker) -> None:
+        """Copy what others keep count of: to be called about once a second, in each worker."""
+        for version in serving.detectors:
+            _ = self._active[(version,)]
+            for signal in SIGNALS:
+                self.predictions[version, signal].inc(0)
+        for (version,), child in self._active.items():
+            child.set(version == serving.active)
+        for version, detector in serving.detectors.items():
+            self._failing[(version,)].set(breaker.reason(detector) is not None)
+        self._waiting.set(journal.waiting)
+        self._degraded.set(journal.degraded)
+        self._unrecorded.inc(journal.unrecorded - self._unrecorded_before)
+        self._unrecorded_before = journal.unrecorded
+        self.phases.flush()
+        metric_files.keep()
+
+    def exposition(self) -> bytes:
+        """All metrics as text. With several workers it reads their files: call it in a thread."""
+        if not self._multiprocess:
+            return generate_latest(self._registry)
+        folder = Path(os.environ["PROMETHEUS_MULTIPROC_DIR"])
+        registry = CollectorRegistry()
+        with metric_files.looking(folder):
+            MultiProcessCollector(registry, str(folder))  # type: ignore[no-untyped-call]
+            return generate_latest(registry)

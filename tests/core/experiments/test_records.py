@@ -1,0 +1,49 @@
+from __future__ import annotations
+
+import uuid
+
+import msgspec
+
+from core.experiments.records import Exposure, Record, candle_key_of_time, candle_key_of_window, new_prediction_id
+
+NOW = 1_760_000_000_123_456
+
+
+def test_a_prediction_id_is_a_uuid_of_version_7_with_its_millisecond() -> None:
+    for at in (NOW, 0, 2**58):
+        made = uuid.UUID(new_prediction_id(at))
+        assert (made.version, made.variant) == (7, uuid.RFC_4122)
+        assert made.int >> 80 == at // 1000 % 2**48
+
+
+def test_prediction_ids_sort_by_time_and_are_not_guessed() -> None:
+    ids = [new_prediction_id(NOW + 1000 * i) for i in range(1000)]
+    assert ids == sorted(ids)
+    same_moment = {new_prediction_id(NOW) for _ in range(1000)}
+    assert len(same_moment) == 1000
+    # Every one of the 74 random bits is seen both ways.
+    bits = [uuid.UUID(name).int & (0xFFF << 64 | (1 << 62) - 1) for name in same_moment]
+    ones = zeros = 0
+    for number in bits:
+        ones |= number
+        zeros |= ~number
+    assert ones == 0xFFF << 64 | (1 << 62) - 1
+    assert zeros & ones == ones
+
+
+def test_candle_keys_tell_where_they_came_from() -> None:
+    assert candle_key_of_time(1760608800000.0) == "t:1760608800000"
+    assert candle_key_of_window(b"one") == candle_key_of_window(b"one")
+    assert candle_key_of_window(b"one") != candle_key_of_window(b"two")
+    assert candle_key_of_window(b"one").startswith("w:")
+
+
+def test_a_journal_of_the_release_before_warnings_is_read() -> None:
+    lines = (
+        b'["exposure","p1",1,"exp","A","v1",null,null,"EUR/USD","1h","t:0","hold",0.5,0.5,null,412,false]\n'
+        b'["exposure","p2",2,"exp","A","v1",null,null,"EUR/USD","1h","t:0","hold",0.5,0.5,null,412,false,["SPACING"]]\n'
+    )
+    old, new = msgspec.json.Decoder[Record](Record).decode_lines(lines)
+    assert isinstance(old, Exposure)
+    assert isinstance(new, Exposure)
+    assert (old.warnings, new.warnings) == ((), ("SPACING",))

@@ -1,0 +1,114 @@
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from core.features import catalogue
+from core.features.candles import Candles
+from tests import market
+from tests.market import V30, V31, WIDE
+
+
+@pytest.mark.parametrize(
+    ("names", "required", "recommended"), [(V30, 46, 115), (V31, 69, 115), (WIDE, 219, 711)], ids=["v30", "v31", "wide"]
+)
+def test_candles_needed(names: list[str], required: int, recommended: int) -> None:
+    assert catalogue.required_candles(names, 20) == required
+    assert catalogue.recommended_candles(names, 20) == recommended
+
+
+@pytest.mark.parametrize(
+    ("name", "look_back"),
+    [
+        ("close", 1), ("sma_50", 50), ("ema_200", 1), ("rsi_14", 14), ("macd_signal", 1), ("bb_width", 20),
+        ("bb_width_20", 20), ("atr_14", 14), ("stoch_k", 14), ("stoch_d", 16), ("adx_14", 27), ("returns", 2),
+        ("log_returns", 2), ("momentum_10", 11), ("volatility_30", 31), ("volume_ratio", 20),
+    ],
+)  # fmt: skip
+def test_look_backs(name: str, look_back: int) -> None:
+    assert catalogue.feature(name).look_back == look_back
+
+
+@pytest.mark.parametrize("names", [["ema_26"], ["macd_signal"], ["macd"], V31])
+def test_with_the_recommended_candles_the_first_one_weighs_less_than_a_thousandth(names: list[str]) -> None:
+    def values_with_first_close(count: int, first: float) -> np.ndarray[tuple[int, ...], np.dtype[np.float64]]:
+        series = market.candles(0, count)
+        close = series.close.copy()
+        close[0] = first
+        candles = Candles.from_fields(series.open, series.high, series.low, close, series.volume)
+        recursive = [name for name in names if catalogue.feature(name).slowest_ema]
+        return catalogue.matrix(candles, recursive, 20)
+
+    def weight(count: int) -> float:
+        return float(np.abs(values_with_first_close(count, 2.0) - values_with_first_close(count, 1.0)).max())
+
+    recommended = catalogue.recommended_candles(names, 20)
+    assert weight(recommended) < 1e-3
+    assert weight(recommended - 1) >= 1e-3
+
+
+@pytest.mark.parametrize(
+    "name", ["", "sma", "sma_", "sma_0", "sma_05", "sma_-1", "sma_2001", "SMA_20", "vwap_5", "volatility_1", "sma_5 "]
+)
+def test_an_unknown_feature_is_named(name: str) -> None:
+    with pytest.raises(catalogue.UnknownFeature, match=repr(name)):
+        catalogue.feature(name)
+
+
+def test_columns_come_in_the_order_of_the_names() -> None:
+    candles = market.candles(0, 120)
+    forward = catalogue.matrix(candles, V31, 20)
+    backward = catalogue.matrix(candles, V31[::-1], 20)
+    np.testing.assert_array_equal(forward, backward[:, ::-1])
+
+
+def test_overflow_is_left_to_the_caller_without_a_warning() -> None:
+    huge = np.full(80, 1e308)
+    huge[::2] = 1e-300
+    assert not np.isfinite(catalogue.matrix(Candles.from_fields(*[huge] * 5), V31, 20)).all()
+
+
+class TestTable:
+    def test_computes_every_name_once_and_tells_where(self) -> None:
+        table = catalogue.Table([*V31, *V30], 20)
+        assert sorted(table.names) == sorted({*V31, *V30})
+        assert [table.names[column] for column in table.columns(V30)] == V30
+
+    def test_of_no_recursive_feature(self) -> None:
+        candles = market.candles(0, 40)
+        (found,) = catalogue.Table(["close", "rsi_14"], 5)([candles])
+        np.testing.assert_allclose(found, catalogue.matrix(candles, ["close", "rsi_14"], 5), rtol=1e-12)
+
+    def test_of_recursive_features_alone(self) -> None:
+        candles = market.candles(0, 40)
+        table = catalogue.Table(["ema_200", "macd_signal"], 5)
+        np.testing.assert_allclose(
+            table([candles])[0], catalogue.matrix(candles, ["ema_200", "macd_signal"], 5), atol=1e-14
+        )
+
+    @pytest.mark.parametrize("order", [[40, 2000, 300], [2000, 40, 300]])
+    def test_serves_any_number_of_candles_after_any_other(self, order: list[int]) -> None:
+        table = catalogue.Table(["ema_26", "macd"], 20)
+        for count in order:
+            candles = market.candles(0, count)
+            expected = catalogue.matrix(candles, table.names, 20)
+            np.testing.assert_allclose(table([candles])[0], expected, rtol=0, atol=1e-14)
+
+    def test_leaves_out_only_candles_that_weigh_nothing(self) -> None:
+        recent = market.candles(0, 2000)
+        close = recent.close.copy()
+        close[:1000] = 1e9
+        candles = Candles.from_fields(recent.open, recent.high, recent.low, close, recent.volume)
+        table = catalogue.Table(V31, 20)
+        found = table([candles])[0, :, table.columns(V31)].T
+        np.testing.assert_allclose(found, catalogue.matrix(candles, V31, 20), rtol=0, atol=1e-9)
+
+    def test_overflow_is_left_to_the_caller(self) -> None:
+        huge = np.full(80, 1e308)
+        huge[::2] = 1e-300
+        with np.errstate(all="ignore"):
+            found = catalogue.Table(["returns", "sma_20"], 20)(
+                [Candles.from_fields(*[huge] * 5), market.candles(0, 80)]
+            )
+        assert not np.isfinite(found[0]).all()
+        assert np.isfinite(found[1]).all()

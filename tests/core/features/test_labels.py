@@ -1,0 +1,125 @@
+"""The two label rules, on series made by hand: closes in pips around 1.1, reaching `up` above and `down` below them."""
+
+from __future__ import annotations
+
+from functools import partial
+
+import numpy as np
+import pytest
+
+from core.features.candles import Candles
+from core.features.labels import LONG, NONE, SHORT, UNKNOWN, profitable_reversals, swing_points
+
+
+def series(pips: list[float], up: float = 1.0, down: float = 1.0) -> Candles:
+    close, high, low = (np.round(1.1 + (np.array(pips) + reach) * 1e-4, 5) for reach in (0.0, up, -down))
+    return Candles.from_fields(close, high, low, close, np.zeros(len(pips)))
+
+
+def mirrored(candles: Candles) -> Candles:
+    """Upside down around 1.1, so that a rule must say SHORT where it said LONG."""
+    opens, high, low, close = (np.round(2.2 - x, 5) for x in (candles.open, candles.low, candles.high, candles.close))
+    return Candles.from_fields(opens, high, low, close, candles.volume)
+
+
+swing = partial(swing_points, neighbours=3, min_move_pips=10.0)
+VALLEY = [9.0, 6.0, 3.0, 0.0, 3.0, 6.0, 8.0]
+
+
+def test_swing_low_followed_by_a_move_is_long() -> None:
+    # From the low at -1 to the high at 9 pips: exactly the 10 asked for.
+    assert swing(series(VALLEY)).tolist() == [UNKNOWN] * 3 + [LONG] + [UNKNOWN] * 3
+
+
+def test_swing_high_followed_by_a_move_is_short() -> None:
+    assert swing(mirrored(series(VALLEY))).tolist() == [UNKNOWN] * 3 + [SHORT] + [UNKNOWN] * 3
+
+
+def test_swing_followed_by_too_small_a_move_is_none() -> None:
+    assert swing(series([*VALLEY[:-1], 7.9]))[3] == NONE
+
+
+def test_move_after_the_horizon_does_not_count() -> None:
+    assert swing(series([9.0, 6.0, 3.0, 0.0, 3.0, 3.0, 3.0, 20.0]))[3] == NONE
+
+
+@pytest.mark.parametrize("lower", [0, 1, 2, 4, 5, 6])
+def test_bar_with_a_lower_low_on_either_side_is_no_swing(lower: int) -> None:
+    pips = list(VALLEY)
+    pips[lower] = -1.0
+    assert swing(series(pips, up=20.0))[3] == NONE
+
+
+def test_lower_low_beyond_the_neighbours_does_not_matter() -> None:
+    assert swing(series([-9.0, *VALLEY, -9.0]))[4] == LONG
+
+
+def test_first_of_equal_swing_lows_counts() -> None:
+    labels = swing(series([9.0, 6.0, 3.0, 0.0, 0.0, 6.0, 9.0, 9.0]))
+    assert labels[3:5].tolist() == [LONG, NONE]
+
+
+def test_bar_that_is_both_extremes_has_no_direction() -> None:
+    candles = series([0.0] * 7)
+    candles.high[3] += 20e-4
+    candles.low[3] -= 20e-4
+    assert swing(candles)[3] == UNKNOWN
+
+
+@pytest.mark.parametrize("bars", [0, 1, 3, 6])
+def test_swing_rule_knows_nothing_of_a_series_shorter_than_both_sides(bars: int) -> None:
+    assert swing(series(VALLEY[:bars])).tolist() == [UNKNOWN] * bars
+
+
+# At bar 2 the price has fallen for two bars; the two that follow decide. A high of 6, a low of -4: exactly 1.5 to 1.
+trade = partial(profitable_reversals, horizon=2, min_profit_pips=6.0, max_loss_pips=5.0, min_ratio=1.5)
+FALL = [4.0, 2.0, 0.0]
+
+
+def test_trade_against_a_fall_that_pays_is_long() -> None:
+    assert trade(series([*FALL, -3.0, 5.0])).tolist() == [UNKNOWN, UNKNOWN, LONG, UNKNOWN, UNKNOWN]
+
+
+def test_trade_against_a_rise_that_pays_is_short() -> None:
+    assert trade(mirrored(series([*FALL, -3.0, 5.0]))).tolist() == [UNKNOWN, UNKNOWN, SHORT, UNKNOWN, UNKNOWN]
+
+
+def test_trade_along_the_move_is_none_however_well_it_pays() -> None:
+    assert trade(series([4.0, 2.0, 0.0, -20.0, -40.0]))[2] == NONE
+
+
+def test_price_that_has_not_moved_has_no_candidate() -> None:
+    assert trade(series([0.0, 9.0, 0.0, 0.0, 20.0]))[2] == NONE
+
+
+def test_too_small_a_profit_is_none() -> None:
+    assert trade(series([*FALL, 0.0, 4.9]))[2] == NONE
+
+
+@pytest.mark.parametrize(("worst", "label"), [(-4.0, LONG), (-4.1, NONE)])
+def test_too_large_a_loss_is_none_even_at_a_good_ratio(worst: float, label: int) -> None:
+    assert trade(series([*FALL, worst, 40.0]))[2] == label
+
+
+@pytest.mark.parametrize(("best", "label"), [(5.0, LONG), (4.9, NONE)])
+def test_ratio_below_the_least_is_none(best: float, label: int) -> None:
+    assert trade(series([*FALL, -3.0, best]), min_profit_pips=1.0)[2] == label
+
+
+def test_trade_that_never_loses_passes_the_ratio() -> None:
+    assert trade(series([*FALL, 3.0, 5.0], down=0.0))[2] == LONG
+
+
+def test_excursions_end_with_the_horizon() -> None:
+    assert trade(series([*FALL, 0.0, 0.0, 20.0]))[2] == NONE
+
+
+def test_excursions_begin_after_the_bar_itself() -> None:
+    candles = series([*FALL, 0.0, 0.0])
+    candles.high[2] += 20e-4
+    assert trade(candles)[2] == NONE
+
+
+@pytest.mark.parametrize("bars", [0, 1, 4])
+def test_profit_rule_knows_nothing_of_a_series_shorter_than_both_sides(bars: int) -> None:
+    assert trade(series([*FALL, 0.0][:bars])).tolist() == [UNKNOWN] * bars

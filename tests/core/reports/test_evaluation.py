@@ -1,0 +1,145 @@
+"""Evaluation on a real store: which recorded candles get which label from later candles."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from itertools import count
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from core.errors import UnknownExperiment
+from core.experiments.experiment import Experiment
+from core.experiments.records import Exposure, ShadowScore, candle_key_of_time, candle_key_of_window
+from core.features.candles import Candles
+from core.features.labels import LONG, NONE, SHORT, UNKNOWN, pip_of, profitable_reversals
+from core.reports.evaluation import Evaluation, LaterCandles, Rule, evaluate, labels
+from core.store.interface import Label, Store
+from core.store.opening import open_store
+
+HOUR = 3_600_000
+RULE = Rule(horizon=2, min_profit_pips=6.0, max_loss_pips=5.0, min_ratio=1.5)
+# Falls to the third bar, then rises: a long trade there pays. The first and last two bars cannot be known.
+PIPS = [20.0, 10.0, 0.0, 10.0, 20.0, 30.0, 20.0]
+
+
+def later(pips: list[float] = PIPS, pair: str = "EUR/USD", start: int = 0) -> LaterCandles:
+    price, pip = (150.0, 0.01) if pair.endswith("JPY") else (1.1, 0.0001)
+    close, high, low = (np.round(price + (np.array(pips) + reach) * pip, 5) for reach in (0.0, 1.0, -1.0))
+    instants = [float((start + i) * HOUR) for i in range(len(pips))]
+    return LaterCandles(pair, "1h", Candles.from_fields(close, high, low, close, np.zeros(len(pips))), instants)
+
+
+def key(i: int) -> str:
+    return candle_key_of_time(i * HOUR)
+
+
+@pytest.fixture
+def store(tmp_path: Path) -> Iterator[Store]:
+    store = open_store(f"sqlite:///{tmp_path}/state.db")
+    for name in ("one", "other"):
+        store.create(
+            Experiment(experiment_id=name, name=name, variant_a="v1", variant_b="v2", traffic_split=0.5, created_at=1)
+        )
+    yield store
+    store.close()
+
+
+_numbers = count(1)
+
+
+def predict(store: Store, *candles: str, experiment: str = "one", pair: str = "EUR/USD", timeframe: str = "1h") -> None:
+    records = [
+        Exposure(
+            prediction_id=f"p{next(_numbers)}",
+            at=1,
+            experiment_id=experiment,
+            variant="A",
+            version="v1",
+            fallback_reason=None,
+            user="u",
+            pair=pair,
+            timeframe=timeframe,
+            candle=candle,
+            signal="long",
+            confidence=0.7,
+            stage1_prob=0.7,
+            stage2_prob=0.7,
+            latency_us=100,
+            slow=False,
+        )
+        for candle in candles
+    ]
+    store.drain("journal", next(_numbers), records)
+
+
+def test_labels_are_those_of_training_with_the_move_to_the_horizon() -> None:
+    series = later()
+    expected = profitable_reversals(series.candles, horizon=2, min_profit_pips=6, max_loss_pips=5, min_ratio=1.5)
+    found = labels(series, RULE)
+    assert [UNKNOWN if each is None else each.label for each in found.values()] == expected.tolist()
+    assert found[key(2)] == Label(key(2), LONG, 20.0)
+    assert found[key(4)] == Label(key(4), NONE, 0.0)
+
+
+def test_pips_of_a_pair_in_yen_are_a_hundred_times_larger() -> None:
+    assert (pip_of("USD/JPY"), pip_of("JPY/USD"), pip_of("EUR/USD")) == (0.01, 0.0001, 0.0001)
+    assert labels(later(pair="USD/JPY"), RULE) == labels(later(), RULE)
+
+
+def test_a_series_not_longer_than_the_horizon_has_no_label() -> None:
+    assert labels(later([1.0, 2.0]), RULE) == {key(0): None, key(1): None}
+    assert labels(later([]), RULE) == {}
+
+
+def test_recorded_candles_are_labelled_and_those_at_the_ends_are_counted(store: Store) -> None:
+    predict(store, key(0), key(2), key(2), key(4), key(6), key(7))
+    done = evaluate(store, "one", later(), RULE, at=5)
+    assert done == Evaluation(labelled=2, changed=0, unchanged=0, too_close=2)
+    table = store.candles("one")
+    assert sorted(table.label.tolist()) == [UNKNOWN, UNKNOWN, UNKNOWN, NONE, LONG]
+    assert table.move_pips[table.label == LONG].tolist() == [20.0]
+
+
+def test_the_same_again_changes_nothing_and_another_rule_does(store: Store) -> None:
+    predict(store, key(2), key(4))
+    evaluate(store, "one", later(), RULE, at=5)
+    assert evaluate(store, "one", later(), RULE, at=6) == Evaluation(0, 0, 2, 0)
+    strict = Rule(horizon=2, min_profit_pips=60.0, max_loss_pips=5.0)
+    assert evaluate(store, "one", later(), strict, at=7) == Evaluation(labelled=0, changed=1, unchanged=1, too_close=0)
+    assert store.candles("one").label.tolist() == [NONE, NONE]
+
+
+def test_a_label_stays_where_later_candles_end_too_early_to_know_it(store: Store) -> None:
+    predict(store, key(2))
+    evaluate(store, "one", later(), RULE, at=5)
+    assert evaluate(store, "one", later(PIPS[:4]), RULE, at=6) == Evaluation(0, 0, 0, too_close=1)
+    assert store.candles("one").label.tolist() == [LONG]
+
+
+def test_other_pairs_timeframes_experiments_and_windows_without_times_are_left_alone(store: Store) -> None:
+    predict(store, key(2), pair="EUR/GBP")
+    predict(store, key(2), timeframe="4h")
+    predict(store, key(2), experiment="other")
+    predict(store, candle_key_of_window(b"window"))
+    assert evaluate(store, "one", later(), RULE, at=5) == Evaluation(0, 0, 0, 0)
+    assert set(store.candles("one").label.tolist()) == {UNKNOWN}
+
+
+def test_a_shadow_score_is_labelled_as_well(store: Store) -> None:
+    predict(store, key(3))
+    store.drain("journal", next(_numbers), [ShadowScore(1, "one", "EUR/USD", "1h", key(2), "hold", 0.9, "long", 0.8)])
+    assert evaluate(store, "one", later(), RULE, at=5).labelled == 2
+
+
+def test_a_fall_after_a_rise_is_short(store: Store) -> None:
+    predict(store, key(2))
+    evaluate(store, "one", later([-pips for pips in PIPS]), RULE, at=5)
+    table = store.candles("one")
+    assert (table.label.tolist(), table.move_pips.tolist()) == ([SHORT], [-20.0])
+
+
+def test_an_unknown_experiment_is_told(store: Store) -> None:
+    with pytest.raises(UnknownExperiment, match="'none'"):
+        evaluate(store, "none", later(), RULE, at=5)

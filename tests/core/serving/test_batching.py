@@ -1,0 +1,80 @@
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Sequence
+
+import pytest
+
+from core.serving.batching import Batcher
+
+
+class Runs:
+    """Answers a number with its double, and remembers who was asked together."""
+
+    def __init__(self) -> None:
+        self.together: list[list[int]] = []
+
+    def __call__(self, questions: Sequence[int]) -> list[int]:
+        self.together.append(list(questions))
+        if -1 in questions:
+            raise ZeroDivisionError
+        return [2 * question for question in questions]
+
+
+async def test_what_is_asked_in_one_turn_is_answered_in_one_run_in_its_order() -> None:
+    runs = Runs()
+    batcher = Batcher(runs, most=32)
+    assert await asyncio.gather(*(batcher.ask(i) for i in range(5))) == [0, 2, 4, 6, 8]
+    assert runs.together == [[0, 1, 2, 3, 4]]
+
+
+async def test_one_that_is_alone_waits_for_nobody() -> None:
+    runs = Runs()
+    batcher = Batcher(runs, most=32)
+    answer = batcher.ask(1)
+    await asyncio.sleep(0)  # one turn
+    assert answer.done()
+    assert await batcher.ask(2) == 4
+    assert runs.together == [[1], [2]]
+
+
+async def test_no_run_is_larger_than_the_bound_and_the_loop_turns_in_between() -> None:
+    runs = Runs()
+    batcher = Batcher(runs, most=3)
+    answers = [batcher.ask(i) for i in range(7)]
+    await asyncio.sleep(0)
+    assert [answer.done() for answer in answers] == [True] * 3 + [False] * 4
+    assert await asyncio.gather(*answers) == [0, 2, 4, 6, 8, 10, 12]
+    assert runs.together == [[0, 1, 2], [3, 4, 5], [6]]
+
+
+async def test_what_comes_while_others_wait_goes_with_them() -> None:
+    runs = Runs()
+    batcher = Batcher(runs, most=2)
+    answers = [batcher.ask(i) for i in range(3)]
+    await asyncio.sleep(0)
+    answers.append(batcher.ask(3))
+    await asyncio.gather(*answers)
+    assert runs.together == [[0, 1], [2, 3]]
+
+
+async def test_who_has_gone_is_not_answered() -> None:
+    runs = Runs()
+    batcher = Batcher(runs, most=32)
+    answers = [batcher.ask(i) for i in range(3)]
+    answers[1].cancel()
+    assert await answers[2] == 4
+    assert runs.together == [[0, 2]]
+    batcher.ask(7).cancel()
+    await asyncio.sleep(0)
+    assert runs.together == [[0, 2]]
+
+
+async def test_a_failure_that_nobody_foresaw_stays_with_its_question(caplog: pytest.LogCaptureFixture) -> None:
+    runs = Runs()
+    batcher = Batcher(runs, most=32)
+    answers = await asyncio.gather(*(batcher.ask(i) for i in (1, -1, 2)), return_exceptions=True)
+    assert (answers[0], answers[2]) == (2, 4)
+    assert isinstance(answers[1], ZeroDivisionError)
+    assert runs.together == [[1, -1, 2], [1], [-1], [2]]
+    assert "3 questions failed together" in caplog.text

@@ -1,0 +1,126 @@
+from __future__ import annotations
+
+import logging
+from pathlib import Path
+
+import pytest
+
+from core.bundles import bundle
+from core.errors import InvalidInput, ModelUnavailable
+from core.inference.detector import Detector, Outcome, Prediction, Spent
+from core.inference.inputs import GivenWindows
+from core.serving import circuit_breaker as breaker_module
+from core.serving.circuit_breaker import FAILURES, SLOW_SECONDS, Breaker
+from tests import bundles
+
+FAILED = ModelUnavailable("it broke")
+
+
+@pytest.fixture
+def detector(tmp_path: Path) -> Detector:
+    """Of windows above 0.9 it makes NaN."""
+    bundles.write(tmp_path, "v1", kind="root")
+    return Detector(bundle.read(tmp_path / "v1"))
+
+
+@pytest.fixture
+def answered(detector: Detector) -> Prediction:
+    outcome = detector.predict([GivenWindows([[0.5, 0.5]] * 4, scaled=True)])[0]
+    assert isinstance(outcome, Prediction)
+    return outcome
+
+
+def fail(breaker: Breaker, detector: Detector) -> None:
+    """As often as it takes."""
+    for _ in range(FAILURES):
+        breaker.note(detector, [FAILED])
+
+
+def test_failures_in_a_row_trip_it_and_it_says_why(detector: Detector, caplog: pytest.LogCaptureFixture) -> None:
+    breaker = Breaker()
+    for _ in range(FAILURES - 1):
+        breaker.note(detector, [FAILED])
+        assert breaker.reason(detector) is None
+    breaker.note(detector, [FAILED])
+    assert breaker.reason(detector) == "version v1 failed 3 times in a row: it broke"
+    fail(breaker, detector)
+    assert [record.levelno for record in caplog.records] == [logging.ERROR]
+
+
+def test_an_answer_in_between_begins_the_row_anew_and_a_clients_mistake_says_nothing(
+    detector: Detector, answered: Prediction
+) -> None:
+    breaker = Breaker()
+    rows: list[list[Outcome]] = [[FAILED], [InvalidInput("no"), FAILED], [FAILED, answered, FAILED]]
+    for outcomes in rows * FAILURES:
+        breaker.note(detector, outcomes)
+        assert breaker.reason(detector) is None
+    for _ in range(FAILURES):
+        assert breaker.reason(detector) is None
+        breaker.note(detector, [FAILED, InvalidInput("no"), FAILED])
+        breaker.note(detector, [InvalidInput("no")])
+        breaker.note(detector, [])
+    assert breaker.reason(detector) is not None
+
+
+def test_a_run_is_one_failure_however_many_shared_it(detector: Detector, answered: Prediction) -> None:
+    late = answered._replace(spent=Spent(0.0, SLOW_SECONDS, 0.5))
+    for outcome, reason in ((FAILED, "it broke"), (late, "it took 1.5 s")):
+        breaker = Breaker()
+        for _ in range(FAILURES):
+            assert breaker.reason(detector) is None
+            breaker.note(detector, [outcome] * 32)
+        assert breaker.reason(detector) == f"version v1 failed 3 times in a row: {reason}"
+
+
+def test_what_it_cannot_answer_keeps_it_out_until_it_is_tried_and_found_well(
+    detector: Detector, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    breaker = Breaker()
+    for _ in range(FAILURES):
+        assert breaker.due() == []
+        assert not breaker.suspected.is_set()
+        breaker.note(detector, detector.predict([GivenWindows([[0.95, 0.95]] * 4, scaled=True)]))
+    assert breaker.suspected.is_set()
+    assert breaker.due() == [detector]  # at once
+    monkeypatch.setattr(detector, "trouble", lambda: "still broken")
+    assert not breaker.retry(detector)
+    breaker.tried(detector, well=False)
+    assert breaker.reason(detector) is not None
+    assert breaker.due() == []  # it was just tried
+    fail(breaker, detector)  # those who ask all the same do not put the next try off
+    monkeypatch.setattr(breaker_module, "RETRY_SECONDS", 0.0)
+    assert breaker.due() == [detector]
+    monkeypatch.undo()
+    assert breaker.retry(detector)
+    breaker.tried(detector, well=True)
+    assert breaker.reason(detector) is None
+    assert "version v1 answers again" in caplog.text
+
+
+def test_one_that_was_just_found_well_is_put_aside_only_by_a_try(
+    detector: Detector, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Or else whoever sends what it cannot answer would take it from all others, again and again."""
+    breaker = Breaker()
+    fail(breaker, detector)
+    breaker.tried(detector, well=True)
+    monkeypatch.setattr(breaker_module, "RETRY_SECONDS", 0.0)
+    for _ in range(3):
+        fail(breaker, detector)
+        assert breaker.reason(detector) is None
+        assert breaker.due() == [detector]
+        breaker.tried(detector, well=True)
+    fail(breaker, detector)
+    breaker.tried(detector, well=False)
+    assert breaker.reason(detector) is not None
+    breaker.tried(detector, well=True)
+    monkeypatch.setattr(breaker_module, "TRUSTED_SECONDS", 0.0)
+    fail(breaker, detector)
+    assert breaker.reason(detector) is not None
+
+
+def test_one_that_is_loaded_anew_begins_anew(detector: Detector, tmp_path: Path) -> None:
+    breaker = Breaker()
+    fail(breaker, detector)
+    assert breaker.reason(Detector(bundle.read(tmp_path / "v1"))) is None

@@ -1,0 +1,79 @@
+from __future__ import annotations
+
+from pathlib import Path
+from types import MappingProxyType
+
+import pytest
+
+from core.bundles import bundle
+from core.errors import ModelUnavailable, UnknownVersion
+from core.experiments.experiment import Experiment, Mode
+from core.inference.detector import Detector
+from core.serving.routing import Assigned, Route, detector_for, route
+from core.serving.snapshot import Serving
+from tests import bundles
+
+NOBODY = Serving("v3.1", MappingProxyType({}), ("v3.1",))
+
+
+def experiment(mode: Mode = "split") -> Experiment:
+    """user123 falls to A and alice to B."""
+    return Experiment(
+        experiment_id="v30_vs_v31",
+        name="",
+        variant_a="v3.0",
+        variant_b="v3.1",
+        traffic_split=0.5,
+        mode=mode,
+        status="active",
+        created_at=0,
+    )
+
+
+class TestRoute:
+    def test_the_active_version_where_nothing_else_decides(self) -> None:
+        assert route(NOBODY, None, "user123") == Route("v3.1")
+        assert route(NOBODY._replace(active=None), None, None) == Route(None)
+        assert route(NOBODY._replace(experiment=experiment()), None, None) == Route("v3.1")
+
+    @pytest.mark.parametrize("mode", ["split", "shadow"])
+    def test_a_name_wins(self, mode: Mode) -> None:
+        assert route(NOBODY._replace(experiment=experiment(mode)), "v9", "user123") == Route("v9", named=True)
+
+    def test_a_split_goes_by_the_user(self) -> None:
+        running = experiment()
+        serving = NOBODY._replace(experiment=running)
+        assert route(serving, None, "user123") == Route("v3.0", assigned=Assigned(running, "A"))
+        assert route(serving, None, "alice") == Route("v3.1", assigned=Assigned(running, "B"))
+
+    @pytest.mark.parametrize("user", ["user123", "alice", None])
+    def test_in_shadow_mode_a_answers(self, user: str | None) -> None:
+        running = experiment("shadow")
+        serving = NOBODY._replace(experiment=running)
+        assert route(serving, None, user) == Route("v3.0", assigned=Assigned(running, "A"))
+
+
+class TestDetectors:
+    @pytest.fixture
+    def serving(self, tmp_path: Path) -> Serving:
+        """Three versions; of windows above 0.9 `broken` makes NaN, and `wide` wants four features."""
+        for version, fields in {
+            "broken": {"kind": "root"},
+            "wide": {"features": ("open", "high", "low", "close"), "stage2_features": None},
+            "good": {},
+        }.items():
+            bundles.write(tmp_path, version, **fields)  # type: ignore[arg-type]
+        order = ("broken", "wide", "good")
+        detectors = {version: Detector(bundle.read(tmp_path / version)) for version in order}
+        return Serving("broken", MappingProxyType(detectors), (*order, "gone"), order)
+
+    def test_a_name_that_nobody_knows_is_the_bodys_fault_and_a_variants_is_not(self, serving: Serving) -> None:
+        with pytest.raises(UnknownVersion) as raised:
+            detector_for(serving, Route("v9", named=True))
+        assert raised.value.details[0].path == "version"
+        for version in ("v9", "gone"):
+            with pytest.raises(ModelUnavailable, match=f"version {version} is not loaded"):
+                detector_for(serving, Route(version))
+        with pytest.raises(ModelUnavailable, match="no version is active"):
+            detector_for(serving._replace(active=None), Route(None))
+        assert detector_for(serving, Route("good")) is serving.detectors["good"]

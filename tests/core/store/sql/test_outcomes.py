@@ -1,0 +1,224 @@
+from __future__ import annotations
+
+import math
+from dataclasses import fields
+
+import pytest
+
+from core.experiments.candle_table import Side
+from core.features.labels import LONG, NONE
+from core.serving.state import State
+from core.store.interface import Label, Outcome, Store
+from tests.core.store.samples import AT, candle, drain, experiment, exposure, outcome, score
+
+
+def column(side: Side, name: str) -> list[float]:
+    found: list[float] = getattr(side, name).tolist()
+    return found
+
+
+@pytest.fixture(autouse=True)
+def running(store: Store) -> None:
+    store.create(experiment().activated(AT))
+
+
+def test_outcomes_are_summed_on_the_candle_and_side_of_their_prediction(store: Store) -> None:
+    a1, a2, b1, b2 = exposure(1), exposure(1, user="x"), exposure(1, variant="B"), exposure(2, variant="B")
+    drain(store, [a1, a2, b1, b2])
+    reported = [outcome(a1, "win", 12.5), outcome(a2, "loss", -4.0), outcome(b1, "neutral", 0.0), outcome(b2, "win")]
+    assert store.record_outcomes(reported, AT) == ["recorded"] * 4
+    found = store.candles("exp")
+    assert [column(found.a, name) for name in ("wins", "losses", "neutrals")] == [[1, 0], [1, 0], [0, 0]]
+    assert [column(found.b, name) for name in ("wins", "losses", "neutrals")] == [[0, 1], [0, 0], [1, 0]]
+    assert (column(found.a, "pnl"), column(found.a, "pnl_count")) == ([8.5, 0], [2, 0])
+    assert (column(found.b, "pnl"), column(found.b, "pnl_count")) == ([0, 0], [1, 0])
+    assert column(found.a, "predictions") == [2, 0]
+
+
+def test_each_of_a_list_gets_its_own_answer_and_nothing_good_is_lost(store: Store) -> None:
+    one, two, three = exposure(1), exposure(2), exposure(3)
+    drain(store, [one, two, three])
+    assert store.record_outcomes([outcome(one, "win", 1.0, AT)], AT) == ["recorded"]
+    reported = [
+        outcome(one, "win", 1.0, AT),
+        outcome(one, "loss", 1.0, AT),
+        Outcome("nobody", "win", None, None),
+        outcome(two, "loss"),
+        outcome(two, "loss"),
+        outcome(two, "neutral"),
+        outcome(three, "win", -0.5),
+        Outcome("nobody", "win", None, None),
+    ]
+    assert store.record_outcomes(reported, AT) == [
+        *("duplicate", "contradicts", "unknown", "recorded", "duplicate", "contradicts", "recorded", "unknown"),
+    ]
+    rows = {row["prediction_id"]: (row["outcome"], row["pnl_pips"]) for row in store.export("exp")}
+    assert rows == {
+        one.prediction_id: ("win", 1.0),
+        two.prediction_id: ("loss", None),
+        three.prediction_id: ("win", -0.5),
+    }
+    found = store.candles("exp").a
+    assert (column(found, "wins"), column(found, "losses"), column(found, "pnl")) == (
+        [1, 0, 1],
+        [0, 1, 0],
+        [1, 0, -0.5],
+    )
+
+
+@pytest.mark.parametrize("again", [{"pnl": 2.0}, {"pnl": None}, {"closed_at": AT + 1}, {"closed_at": None}])
+def test_the_same_outcome_with_other_figures_contradicts(store: Store, again: dict[str, float | None]) -> None:
+    one = exposure()
+    drain(store, [one])
+    store.record_outcomes([outcome(one, "win", 1.0, AT)], AT)
+    second = outcome(one, "win", **{"pnl": 1.0, "closed_at": AT} | again)  # type: ignore[arg-type]
+    assert store.record_outcomes([second], AT) == ["contradicts"]
+    assert column(store.candles("exp").a, "pnl") == [1.0]
+
+
+def test_no_outcomes_have_no_answers(store: Store) -> None:
+    assert store.record_outcomes([], AT) == []
+
+
+def test_what_is_unknown_now_can_be_recorded_once_it_is_drained(store: Store) -> None:
+    one = exposure()
+    assert store.record_outcomes([outcome(one)], AT) == ["unknown"]
+    drain(store, [one])
+    assert store.record_outcomes([outcome(one)], AT) == ["recorded"]
+
+
+def test_an_outcome_after_the_experiment_stopped_is_late_and_counts(store: Store) -> None:
+    one, two, other = exposure(1), exposure(2), exposure(1, experiment_id="unheard-of")
+    drain(store, [one, two, other])
+    store.record_outcomes([outcome(two)], AT)
+    store.change(0, State(), [experiment().activated(AT).stopped(AT + 1, "enough")])
+    reported = [outcome(one, "win", 2.0), outcome(two), outcome(one, "win", 2.0), outcome(other)]
+    assert store.record_outcomes(reported, AT + 2) == ["late", "duplicate", "duplicate", "recorded"]
+    assert column(store.candles("exp").a, "wins") == [1, 1]
+
+
+def test_the_outcome_of_a_fallback_is_kept_and_in_no_sum(store: Store) -> None:
+    fallback, other = exposure(1, fallback_reason="gone"), exposure(1)
+    drain(store, [fallback, other])
+    assert store.record_outcomes([outcome(fallback, "loss", -9.0)], AT) == ["recorded"]
+    assert store.record_outcomes([outcome(fallback, "loss", -9.0)], AT) == ["duplicate"]
+    assert column(store.candles("exp").a, "losses") == [0]
+    assert sorted(row["outcome"] or "" for row in store.export("exp")) == ["", "loss"]
+
+
+def test_a_list_of_thousands_is_answered_one_by_one(store: Store) -> None:
+    batch = [exposure(n % 7) for n in range(5000)]
+    drain(store, batch[:4000])
+    answers = store.record_outcomes([outcome(each, "win", 0.5) for each in batch], AT)
+    assert answers == ["recorded"] * 4000 + ["unknown"] * 1000
+    assert store.candles("exp").a.pnl.sum() == 2000.0
+
+
+def test_labels_reach_the_candles_that_have_predictions(store: Store) -> None:
+    drain(store, [exposure(1), exposure(2, variant="B"), exposure(3, fallback_reason="gone")])
+    drain(store, [exposure(4, pair="USD/JPY"), exposure(4, timeframe="4h"), exposure(4, experiment_id="another")])
+    asked = [candle(n) for n in range(6)]
+    found = store.labels("exp", "EUR/USD", "1h", asked)
+    assert found == {candle(1): None, candle(2): None, candle(3): None}
+    labels = [Label(candle(1), LONG, 31.7), Label(candle(2), NONE, -0.1), Label(candle(5), LONG, 1.0)]
+    store.label("exp", "EUR/USD", "1h", labels, AT)
+    assert store.labels("exp", "EUR/USD", "1h", asked) == {candle(1): labels[0], candle(2): labels[1], candle(3): None}
+    table = store.candles("exp")
+    assert sorted(table.label.tolist()) == [-1, -1, NONE, LONG]
+    known = {
+        label: move for label, move in zip(table.label.tolist(), table.move_pips.tolist(), strict=True) if label >= 0
+    }
+    assert known == {LONG: 31.7, NONE: -0.1}
+
+
+def test_candles_of_many_pages_are_all_there_in_order_of_time(store: Store) -> None:
+    drain(store, [exposure(n, confidence=n / 8192) for n in range(4500)])
+    assert column(store.candles("exp").a, "confidence") == [n / 8192 for n in range(4500)]
+
+
+def test_a_label_given_again_replaces_the_first(store: Store) -> None:
+    drain(store, [exposure(1)])
+    store.label("exp", "EUR/USD", "1h", [Label(candle(1), LONG, 31.0)], AT)
+    drain(store, [exposure(1, user="later")])
+    store.label("exp", "EUR/USD", "1h", [Label(candle(1), NONE, 2.0)], AT + 1)
+    found = store.candles("exp")
+    assert (found.label.tolist(), found.move_pips.tolist(), column(found.a, "predictions")) == ([NONE], [2.0], [2])
+
+
+def test_labels_of_thousands_of_candles_are_found(store: Store) -> None:
+    drain(store, [exposure(n) for n in range(3000)])
+    found = store.labels("exp", "EUR/USD", "1h", [candle(n) for n in range(-2000, 9000)])
+    assert len(found) == 3000
+
+
+def test_a_label_without_a_move_comes_back_as_it_was(store: Store) -> None:
+    drain(store, [exposure(1)])
+    store.label("exp", "EUR/USD", "1h", [Label(candle(1), NONE, math.nan)], AT)
+    found = store.labels("exp", "EUR/USD", "1h", [candle(1)])[candle(1)]
+    assert found is not None
+    assert found.label == NONE
+    assert math.isnan(found.move_pips)
+
+
+class TestShadow:
+    @pytest.fixture(autouse=True)
+    def running(self, store: Store) -> None:
+        store.create(experiment(mode="shadow").activated(AT))
+
+    def test_each_candle_has_one_prediction_of_each_side_however_many_asked(self, store: Store) -> None:
+        drain(store, [exposure(1, user=f"user{n}") for n in range(5)])
+        drain(store, [score(1, "long", "hold"), score(1, "short", "short")])
+        drain(store, [score(1, "hold", "hold", at=AT), score(2, "short", "short"), exposure(2, signal="short")])
+        found = store.candles("exp")
+        assert column(found.a, "predictions") == column(found.b, "predictions") == [1, 1]
+        assert [column(found.a, name) for name in ("holds", "longs", "shorts")] == [[0, 0], [1, 0], [0, 1]]
+        assert [column(found.b, name) for name in ("holds", "longs", "shorts")] == [[1, 0], [0, 0], [0, 1]]
+        assert (column(found.a, "confidence"), column(found.b, "confidence")) == ([0.75] * 2, [0.5] * 2)
+        assert column(found.b, "confidence_squares") == [0.25, 0.25]
+
+    def test_only_candles_scored_by_both_are_in_the_table(self, store: Store) -> None:
+        drain(store, [exposure(1), exposure(2), score(2)])
+        found = store.candles("exp")
+        assert len(found) == 1
+        for side in (found.a, found.b):
+            assert all(len(getattr(side, field.name)) == 1 for field in fields(Side))
+
+    def test_an_outcome_is_of_both_sides_where_their_signals_agree(self, store: Store) -> None:
+        one, two, again = exposure(1), exposure(2), exposure(1, user="other")
+        drain(store, [one, two, again])
+        store.record_outcomes([outcome(one, "win", 3.0), outcome(two, "loss", -2.0)], AT)
+        drain(store, [score(1, "long", "long"), score(2, "long", "short")])  # later than the outcomes: all the same
+        store.record_outcomes([outcome(again, "win", 4.0)], AT)
+        found = store.candles("exp")
+        assert (column(found.a, "wins"), column(found.a, "losses")) == ([2, 0], [0, 1])
+        assert (column(found.b, "wins"), column(found.b, "losses")) == ([2, 0], [0, 0])
+        assert (column(found.a, "pnl"), column(found.b, "pnl")) == ([7.0, -2.0], [7.0, 0.0])
+        assert (column(found.a, "pnl_count"), column(found.b, "pnl_count")) == ([2, 1], [2, 0])
+
+    def test_the_tally_counts_answers_of_a_and_scores_of_b(self, store: Store) -> None:
+        drain(store, [exposure(1, user=f"user{n}", signal="hold") for n in range(5)])
+        drain(store, [score(1, "hold", "long"), score(2, "hold", "hold"), score(2, "hold", "long")])
+        found = store.tally("exp")
+        assert (found["A"].predictions, found["A"].users, found["A"].candles, found["A"].held_candles) == (5, 5, 1, 1)
+        assert (found["B"].predictions, found["B"].users, found["B"].candles, found["B"].held_candles) == (2, 0, 2, 1)
+        assert found["B"].signals == {"hold": 1, "long": 1, "short": 0}
+        assert found["B"].confidence == 1.0
+
+    def test_the_latest_disagreements_come_first(self, store: Store) -> None:
+        drain(store, [score(n, "hold", "long" if n % 2 else "hold") for n in range(10)])
+        found = store.disagreements("exp", 2)
+        common = {"pair": "EUR/USD", "timeframe": "1h", "a_signal": "hold", "b_signal": "long"}
+        assert found == [{**common, "candle": candle(9)}, {**common, "candle": candle(7)}]
+        assert len(store.disagreements("exp", 100)) == 5
+        assert store.disagreements("another", 100) == []
+
+    def test_labels_reach_candles_that_only_the_shadow_scored(self, store: Store) -> None:
+        drain(store, [score(1)])
+        assert store.labels("exp", "EUR/USD", "1h", [candle(1)]) == {candle(1): None}
+        store.label("exp", "EUR/USD", "1h", [Label(candle(1), LONG, 5.0)], AT)
+        assert store.candles("exp").label.tolist() == [LONG]
+
+    def test_the_export_has_the_score_of_b(self, store: Store) -> None:
+        drain(store, [exposure(1), exposure(2), score(1, "long", "hold")])
+        rows = list(store.export("exp"))
+        assert [(row["b_signal"], row["b_confidence"]) for row in rows] == [("hold", 0.5), (None, None)]

@@ -1,0 +1,154 @@
+"""How bodies are read: how large they may be, how they may be packed, and that the loop turns meanwhile."""
+
+from __future__ import annotations
+
+import asyncio
+import gzip
+import json
+import zlib
+from collections.abc import AsyncIterator, Awaitable, Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+from aiohttp import web
+
+from server.api.openapi.operations import OPERATIONS
+from server.http.bodies import body, sizes
+from server.http.fairness import pause
+from server.settings import Settings
+from tests.server.conftest import Client
+from tests.server.worker.handlers.test_predict import asks
+from tests.server.worker_fixture import Worker, running
+
+POSTS = {operation.path: sizes.of_path(operation.path) for operation in OPERATIONS if operation.method == "POST"}
+PREDICT = "/reversal/predict"
+
+
+@pytest.fixture
+async def worker(
+    settings: Settings, tmp_path: Path, aiohttp_client: Callable[[web.Application], Awaitable[Client]]
+) -> AsyncIterator[Worker]:
+    async with running(settings, tmp_path, aiohttp_client) as made:
+        await made.serve()
+        yield made
+
+
+async def sent(worker: Worker, path: str, data: Any, **headers: str) -> tuple[int, dict[str, Any]]:  # noqa: ANN401
+    given = {"Content-Type": "application/json"} | {name.replace("_", "-"): value for name, value in headers.items()}
+    response = await worker.client.post(path, data=data, headers=given)
+    return response.status, await response.json()
+
+
+async def pieces(whole: bytes, size: int = 1 << 16) -> AsyncIterator[bytes]:
+    for at in range(0, len(whole), size):
+        yield whole[at : at + size]
+        await asyncio.sleep(0)
+
+
+def test_whatever_takes_a_body_has_a_limit_of_its_own() -> None:
+    of_their_own = {operation.path for operation in OPERATIONS if operation.takes is not None}
+    assert {path for path, most in POSTS.items() if most != sizes.SMALL} == of_their_own - {"/reversal/experiments"}
+    assert max(POSTS.values()) == POSTS["/reversal/predict/batch"] == 32 << 20
+
+
+@pytest.mark.parametrize("path", POSTS)
+async def test_what_is_larger_than_an_endpoint_takes_is_refused_with_that_limit(worker: Worker, path: str) -> None:
+    most = POSTS[path]
+    url = path.format(version="v1", id="e")
+    reader, writer = await asyncio.open_connection("127.0.0.1", worker.client.port)
+    writer.write(f"POST {url} HTTP/1.1\r\nHost: x\r\nContent-Length: {most + 1}\r\n\r\n".encode())
+    assert b" 413 " in await reader.readline()  # before any of it is sent
+    writer.close()
+    too_large = b" " * (most + 1)
+    for data, headers in ((pieces(too_large), {}), (pieces(gzip.compress(too_large)), {"Content-Encoding": "gzip"})):
+        status, answer = await sent(worker, url, data, **headers)
+        assert (status, answer["code"]) == (413, "PAYLOAD_TOO_LARGE")
+        assert f"{most:,} bytes that {url} takes" in answer["error"]
+
+
+async def test_as_much_as_it_takes_is_read(worker: Worker) -> None:
+    start = json.dumps(asks(0.1)).encode()
+    whole = start + b" " * (sizes.SINGLE - len(start))
+    assert (await sent(worker, PREDICT, pieces(whole)))[0] == 200
+    assert (await sent(worker, PREDICT, gzip.compress(whole), Content_Encoding="gzip"))[0] == 200
+
+
+@pytest.mark.parametrize("path", ["/reversal/models/v1/switch", "/reversal/experiments"])
+async def test_what_comes_whole_with_its_head_is_bounded_too(worker: Worker, path: str) -> None:
+    reader, writer = await asyncio.open_connection("127.0.0.1", worker.client.port)
+    size = sizes.SMALL + 1
+    writer.write(f"POST {path} HTTP/1.1\r\nHost: x\r\nContent-Length: {size}\r\n\r\n".encode() + bytes(size))
+    assert b" 413 " in await reader.readline()
+    writer.close()
+
+
+@pytest.mark.parametrize("packing", ["br", "zstd", "rot13", "gzip, gzip", "x-gzip"])
+async def test_a_packing_that_cannot_be_undone_is_a_415(worker: Worker, packing: str) -> None:
+    status, answer = await sent(worker, PREDICT, b"whatever", Content_Encoding=packing)
+    assert (status, answer["code"]) == (415, "UNSUPPORTED_MEDIA_TYPE")
+    assert packing in answer["error"]
+
+
+@pytest.mark.parametrize("packing", ["gzip", "GZIP", "deflate", "raw deflate"])
+async def test_what_is_packed_is_unpacked(worker: Worker, packing: str) -> None:
+    whole = json.dumps(asks(0.1)).encode()
+    packed = gzip.compress(whole) if packing.lower() == "gzip" else zlib.compress(whole)
+    packed = packed[2:-4] if packing == "raw deflate" else packed
+    for data in (packed, pieces(packed, 7)):
+        assert (await sent(worker, PREDICT, data, Content_Encoding=packing.rsplit(maxsplit=1)[-1]))[0] == 200
+
+
+@pytest.mark.parametrize("damage", [b"not packed", gzip.compress(b"{}")[:-3], gzip.compress(b"{}") + b"more"])
+async def test_what_is_not_packed_as_it_says_is_a_400_and_its_connection_goes_on(worker: Worker, damage: bytes) -> None:
+    reader, writer = await asyncio.open_connection("127.0.0.1", worker.client.port)
+    for _ in range(2):
+        head = f"POST {PREDICT} HTTP/1.1\r\nHost: x\r\nContent-Encoding: gzip\r\nContent-Length: {len(damage)}\r\n\r\n"
+        writer.write(head.encode() + damage)
+        answer = await asyncio.wait_for(reader.readuntil(b"\r\n\r\n"), 5)
+        length = int(answer.split(b"Content-Length: ")[1].split(b"\r\n")[0])
+        assert json.loads(await reader.readexactly(length))["code"] == "MALFORMED_JSON"
+    writer.close()
+
+
+async def test_a_call_that_reads_no_body_does_not_unpack_one(worker: Worker) -> None:
+    headers = {"Content-Encoding": "gzip"}
+    for data in (b"not packed", gzip.compress(bytes(64 << 20))):
+        assert (await worker.client.get("/livez", data=data, headers=headers)).status == 200
+
+
+@pytest.mark.parametrize(
+    ("whole", "byte"),
+    [
+        (b'{"a":"' + "用".encode() * 50_000 + b'\xff"}', 150_006),
+        (b'{"a":"' + "用".encode() * 50_000 + b'\xe7\x94"}', 150_006),
+        (b'{"a":"' + b"a" * 100_000 + "用".encode()[:2], 100_006),
+        (b'{"a":"' + b"a" * 65_529 + b'\xe7\x94x"}', 65_535),
+    ],
+)
+async def test_what_is_no_text_is_told_with_its_byte_though_it_comes_in_pieces(
+    worker: Worker, whole: bytes, byte: int
+) -> None:
+    for path in (PREDICT, "/reversal/predict/batch"):
+        for data, headers in ((pieces(whole), {}), (gzip.compress(whole), {"Content-Encoding": "gzip"})):
+            status, answer = await sent(worker, path, data, **headers)
+            assert (status, answer["error"]) == (400, f"the body is not JSON: invalid UTF-8 (byte {byte})")
+
+
+async def test_letters_of_several_bytes_may_be_cut_anywhere(worker: Worker) -> None:
+    whole = json.dumps(asks(0.1, note="é用😀" * 100), ensure_ascii=False).encode()
+    for size in (1, 7):
+        assert (await sent(worker, PREDICT, pieces(whole, size)))[0] == 200
+
+
+async def test_the_loop_turns_while_a_bomb_is_unpacked(worker: Worker, monkeypatch: pytest.MonkeyPatch) -> None:
+    pauses = []
+
+    async def counted() -> None:
+        pauses.append(1)
+        await pause()
+
+    monkeypatch.setattr(body, "pause", counted)
+    bomb = gzip.compress(bytes(64 << 20))
+    assert (await sent(worker, "/reversal/predict/batch", bomb, Content_Encoding="gzip"))[0] == 413
+    assert 500 <= len(pauses) <= 530  # 32 MiB in steps of 64 KiB, and no more than that

@@ -1,0 +1,254 @@
+from __future__ import annotations
+
+import json
+import random
+from collections.abc import Callable
+
+import pytest
+
+from core.errors import InvalidInput, ServiceError
+from server.api import decoding
+from server.api.prediction_schemas import MAX_BATCH
+from server.http.bodies import json_items
+from server.http.bodies.body import check_text
+from server.http.bodies.json_items import Listed, items, split
+from server.http.errors import MalformedJson
+from server.http.fairness import pause
+
+BODIES = 20_000
+LONGEST = 1000
+BATCH = Listed("items", MAX_BATCH, 1 << 20, decoding.batch)
+SMALL = BATCH._replace(item_bytes=LONGEST)
+
+
+def blanks(draw: random.Random) -> str:
+    return draw.choice(("", "", "", " ", "\n", "\t \r\n"))
+
+
+def text(draw: random.Random) -> str:
+    parts = (
+        "a",
+        "items",
+        "[",
+        "]",
+        "{",
+        "}",
+        ",",
+        ":",
+        '\\"',
+        "\\\\",
+        "\\n",
+        "\\u00e9",
+        "\\ud83d\\ude00",
+        "é",
+        "用户",
+        "😀",
+    )
+    return '"' + "".join(draw.choices(parts, k=draw.randrange(6))) + '"'
+
+
+def value(draw: random.Random, depth: int = 0) -> str:
+    """Some JSON, blanks around whatever may have any."""
+
+    def number() -> str:
+        return draw.choice(("0", "-1", "1.5e-7", "12345678901234567890", "1e400", "null", "true", "false"))
+
+    def several(one: Callable[[], str]) -> str:
+        parts = (blanks(draw) + one() + blanks(draw) for _ in range(draw.randrange(4)))
+        return ",".join(parts) or blanks(draw)
+
+    def entry() -> str:
+        return f"{text(draw)}{blanks(draw)}:{blanks(draw)}{value(draw, depth + 1)}"
+
+    kind = draw.randrange(4 if depth < 4 else 2)
+    if kind == 0:
+        return number()
+    if kind == 1:
+        return text(draw)
+    if kind == 2:
+        return f"[{several(lambda: value(draw, depth + 1))}]"
+    return f"{{{several(entry)}}}"
+
+
+def body(draw: random.Random) -> bytes:
+    """A batch's, most of the time a good one."""
+    items = f"[{','.join(blanks(draw) + value(draw) + blanks(draw) for _ in range(draw.randrange(5)))}]"
+    name = draw.choice(('"items"',) * 8 + (r'"\u0069tems"', '"item"'))
+    fields = [f"{name}{blanks(draw)}:{blanks(draw)}{items}"]
+    for _ in range(draw.choice((0, 0, 1, 2))):
+        fields.insert(draw.randrange(len(fields) + 1), f"{text(draw)}:{value(draw)}")
+    if draw.random() < 0.02:
+        fields.append(fields[0])
+    return (
+        f"{blanks(draw)}{{{','.join(blanks(draw) + field + blanks(draw) for field in fields)}}}{blanks(draw)}".encode()
+    )
+
+
+def damaged(draw: random.Random, whole: bytes) -> bytes:
+    at = draw.randrange(len(whole))
+    some = bytes(draw.choice((draw.randrange(256), *b'[]{},:"\\ 0')) for _ in range(draw.randrange(1, 3)))
+    return draw.choice(
+        (whole[:at], whole[:at] + whole[at + 1 :], whole[:at] + some + whole[at:], whole[:at] + some + whole[at + 1 :])
+    )
+
+
+def plainly(whole: bytes) -> list[bytes] | ServiceError:
+    """What decoding all of it at once says."""
+    try:
+        check_text(whole)
+        return [bytes(item) for item in decoding.batch(whole)]
+    except ServiceError as error:
+        return error
+
+
+def in_pieces(whole: bytes, listed: Listed = BATCH) -> list[bytes] | ServiceError:
+    try:
+        check_text(whole)
+        return [bytes(item).strip(b" \t\n\r") for item in split(bytearray(whole), listed) if item is not None]
+    except ServiceError as error:
+        return error
+
+
+def test_it_finds_the_same_items_as_the_decoder_or_refuses_what_that_refuses() -> None:
+    draw = random.Random(4)  # noqa: S311 - for bodies that are the same in each run
+    good = bad = left = 0
+    for i in range(BODIES):
+        whole = body(draw)
+        if i % 2:
+            whole = damaged(draw, whole)
+        found, expected = in_pieces(whole), plainly(whole)
+        if not isinstance(found, ServiceError):
+            assert found == expected, whole
+            good += 1
+        elif isinstance(expected, ServiceError):
+            bad += 1
+        else:
+            assert found.details, whole
+            left += 1
+    assert min(good, bad) > BODIES // 4
+    assert left < BODIES // 50  # good bodies that it cannot follow: a field `items` that comes twice
+
+
+@pytest.mark.parametrize(
+    ("whole", "expected"),
+    [
+        (b'{"items":[]}', []),
+        (b' { "items" : [ ] } \n', []),
+        (b'{"items":[1,"]",{"a":[]}]}', [b"1", b'"]"', b'{"a":[]}']),
+        (b'{"a":{"items":[1]},"items":[2],"b":"\\"items\\":[3]"}', [b"2"]),
+        (b'{"\\u0069tems":[1]}', [b"1"]),
+        ('{"items":["用户"],"é":"é"}'.encode(), ['"用户"'.encode()]),
+        (b'{"items":[' + b",".join([b"{}"] * MAX_BATCH) + b"]}", [b"{}"] * MAX_BATCH),
+    ],
+)
+def test_it_can_follow_good_bodies(whole: bytes, expected: list[bytes]) -> None:
+    assert in_pieces(whole) == expected
+
+
+@pytest.mark.parametrize(
+    ("whole", "byte"),
+    [
+        (b"", 0), (b'{"items":[1]', 12), (b'{"items":[1]}x', 13), (b'{"items":[1,]}', 12),
+        (b'{"items":[,1]}', 10), (b'{"items":[1 2]}', 12), (b'{"items":[1]],"a":1}', 12), (b'{"items":[NaN]}', 10),
+        (b'{"items":[1],}', 13), (b'{"items":[1],"a":"\xff"}', 18), (b'{"items":["\xff"]}', 11),
+        (b'{"items":["\\x"]}', 12), (b'{1:1,"items":[]}', 1), (b'{"items":[1', 11), (b'{"items":["a', 12),
+        (b'{"\\ud83dx":1,"items":[]}', 8), (b'{"items":[1],"b":2 3}', 19), (b'{"items" 1}', 9), (b" x", 1),
+        (b'{"items":x}', 9),
+    ],
+)  # fmt: skip
+def test_what_is_no_json_is_refused_with_its_byte(whole: bytes, byte: int) -> None:
+    error = in_pieces(whole)
+    assert isinstance(error, MalformedJson), error
+    assert f"(byte {byte})" in error.message
+
+
+@pytest.mark.parametrize(
+    ("whole", "path"),
+    [
+        (b"[]", ""),
+        (b"1", ""),
+        (b'{"a":1}', "items"),
+        (b'{"items":1}', "items"),
+        (b'{"items":{}}', "items"),
+        (b'{"items":[1],"items":[1]}', "items"),
+        (b'{"items":[' + b",".join([b"{}"] * (MAX_BATCH + 1)) + b"]}", "items"),
+        (b'{"items":[' + b"1," * MAX_BATCH + b"what follows is not looked at", "items"),
+        (b'{"items":[1,"' + b"a" * LONGEST + b'"]}', "items[1]"),
+        (b'{"items":[1,2,' + b"1" * (2 * LONGEST) + b"]}", "items[2]"),
+        (b'{"items":[[' + b"[]," * LONGEST + b"[]]]}", "items[0]"),
+        (b'{"a":"' + b"a" * LONGEST + b'","items":[]}', "a"),
+        (b'{"' + b"a" * 100_000 + b'":1,"items":[]}', ""),
+        (b'{"items":' + b" " * 100_000 + b"[]}", ""),
+        (b'{"items":[1' + b"\n" * 100_000 + b"]}", ""),
+        (b'{"items":[]}' + b" " * 100_000, ""),
+        (b"{" + b'"a":1,' * 1000 + b'"items":[]}', ""),
+    ],
+)
+def test_what_is_not_as_it_should_be_or_too_large_is_refused_with_its_place(whole: bytes, path: str) -> None:
+    error = in_pieces(whole, SMALL)
+    assert isinstance(error, InvalidInput), error
+    assert [detail.path for detail in error.details] == [path]
+
+
+def test_an_item_may_have_as_many_bytes_as_it_may_have() -> None:
+    longest = b'"' + b"a" * (LONGEST - 2) + b'"'
+    for item in (longest, b"1" * LONGEST):
+        for blanks in (b"", b" " * 50, b"\n" * 3000):
+            assert in_pieces(b'{"items":[' + item + blanks + b"]}", SMALL) == [item]
+            assert in_pieces(b'{"items":[' + blanks + item + b"]}", SMALL) == [item]
+        assert isinstance(in_pieces(b'{"items":[' + item[:1] + item + b"]}", SMALL), ServiceError)
+
+
+def test_what_is_nested_too_deeply_is_refused() -> None:
+    error = in_pieces(b'{"items":[' + b"[" * 100_000 + b"]}")
+    assert isinstance(error, MalformedJson)
+    assert "nested too deeply" in error.message
+
+
+def test_items_come_one_by_one() -> None:
+    found = split(bytearray(b'{"items":[1,2,x]}'), BATCH)
+    assert [bytes(item) for item in (next(found), next(found)) if item is not None] == [b"1", b"2"]
+    with pytest.raises(MalformedJson):
+        next(found)
+
+
+class _Watched:
+    """A decoder that notes how much it is given."""
+
+    def __init__(self) -> None:
+        self.given: list[int] = []
+        self._decoder = json_items._value_decoder  # noqa: SLF001
+
+    def decode(self, part: memoryview) -> object:
+        self.given.append(part.nbytes)
+        return self._decoder.decode(part)
+
+
+async def test_the_decoder_is_never_given_more_than_an_item_may_have(monkeypatch: pytest.MonkeyPatch) -> None:
+    watched = _Watched()
+    monkeypatch.setattr(json_items, "_value_decoder", watched)
+    whole = b'{"items":[' + b",".join([b'"' + b"a" * 900 + b'"'] * 1000) + b"]}"
+    assert len(await items(bytearray(whole), SMALL)) == 1000
+    assert max(watched.given) <= json_items._MAX_NAME + 1  # noqa: SLF001
+    assert sorted(watched.given)[-2] == LONGEST + 1
+
+
+async def test_the_loop_turns_between_items(monkeypatch: pytest.MonkeyPatch) -> None:
+    pauses = []
+
+    async def counted() -> None:
+        pauses.append(1)
+        await pause()
+
+    monkeypatch.setattr(json_items, "pause", counted)
+    monkeypatch.setattr(json_items, "SPLIT_SECONDS", 0.0)
+    assert len(await items(b'{"a":1,"items":[1,2,3]}', BATCH)) == 3
+    assert len(pauses) >= 4
+
+
+async def test_a_small_body_that_it_cannot_follow_goes_to_the_plain_decoder() -> None:
+    assert [bytes(item) for item in await items(b'{"items":[1,2],"items":[3]}', BATCH)] == [b"3"]
+    fields = {f"field{i}": i for i in range(2000)}
+    assert [bytes(item) for item in await items(json.dumps(fields | {"items": [1]}).encode(), BATCH)] == [b"1"]
+    with pytest.raises(InvalidInput, match="given twice"):
+        await items(b'{"items":[1,2],"items":[3],"a":"' + b"a" * json_items.PLAIN + b'"}', BATCH)

@@ -1,0 +1,96 @@
+from __future__ import annotations
+
+import asyncio
+import io
+import time
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from pathlib import Path
+from typing import Any
+
+import pytest
+from aiohttp import web
+
+from core.errors import InvalidInput
+from core.serving.routing import Question
+from server.http.deadline import HEADER, MOST_MS, deadline
+from server.settings import Settings
+from server.worker.predictor import Result
+from tests.server.conftest import Client
+from tests.server.worker.handlers.test_predict import asks
+from tests.server.worker_fixture import Worker, running
+
+
+def test_it_is_what_the_client_says_else_the_settings() -> None:
+    assert deadline({}, 250) == pytest.approx(time.perf_counter() + 0.25, abs=0.1)
+    assert deadline({HEADER: "9000"}, 250) == pytest.approx(time.perf_counter() + 9.0, abs=0.1)
+
+
+@pytest.mark.parametrize("text", ["", "0", "-1", "1.5", "soon", "\u0663", str(MOST_MS + 1), "9" * 5000])
+def test_what_is_no_number_of_milliseconds_is_refused_with_its_place(text: str) -> None:
+    with pytest.raises(InvalidInput) as raised:
+        deadline({HEADER: text}, 250)
+    assert raised.value.details[0].path == HEADER
+
+
+@pytest.fixture
+async def worker(
+    settings: Settings, tmp_path: Path, aiohttp_client: Callable[[web.Application], Awaitable[Client]]
+) -> AsyncIterator[Worker]:
+    async with running(settings, tmp_path, aiohttp_client) as made:
+        await made.serve()
+        yield made
+
+
+def slow(worker: Worker, seconds: float) -> None:
+    """Let all that is asked wait for so long first."""
+    predict = worker.predictor.predict
+
+    def later(serving: Any, questions: Sequence[Question]) -> list[Result]:  # noqa: ANN401 - passed on
+        end = time.perf_counter() + seconds
+        while time.perf_counter() < end:  # time.sleep is forbidden to what runs in the loop
+            pass
+        return predict(serving, questions)
+
+    worker.predictor.predict = later  # type: ignore[method-assign]
+
+
+async def test_what_is_late_is_not_predicted(worker: Worker) -> None:
+    slow(worker, 0.02)
+    late = await worker.client.post("/reversal/predict", json=asks(0.9), headers={HEADER: "10"})
+    assert (late.status, (await late.json())["code"]) == (504, "DEADLINE_EXCEEDED")
+    in_time = await worker.client.post("/reversal/predict", json=asks(0.9), headers={HEADER: "1000"})
+    assert in_time.status == 200
+    numbers = await worker.numbers()
+    assert numbers['reversal_prediction_errors_total{code="DEADLINE_EXCEEDED"}'] == 1
+    assert sum(value for name, value in numbers.items() if name.startswith("reversal_predictions_total")) == 1
+
+
+async def test_items_of_a_batch_that_are_late_say_so_and_the_others_are_answered(worker: Worker) -> None:
+    slow(worker, 0.02)  # each slice
+    body = {"items": [asks(0.9)] * 64}
+    response = await worker.client.post("/reversal/predict/batch", json=body, headers={HEADER: "150"})
+    results = (await response.json())["data"]["results"]
+    assert response.status == 200
+    codes = [result.get("code") for result in results]
+    assert codes == sorted(codes, key=bool)  # None first
+    assert set(codes) == {None, "DEADLINE_EXCEEDED"}
+
+
+async def drip(body: bytes, seconds: float) -> AsyncIterator[bytes]:
+    for i in range(len(body)):
+        yield body[i : i + 1]
+        await asyncio.sleep(seconds)
+
+
+@pytest.mark.parametrize("path", ["predict", "compare", "predict/batch"])
+async def test_a_body_that_does_not_come_in_time_is_not_awaited(worker: Worker, path: str) -> None:
+    began = time.monotonic()
+    headers = {HEADER: "100", "Content-Type": "application/json"}
+    response = await worker.client.post(f"/reversal/{path}", data=drip(b" " * 1000, 0.05), headers=headers)
+    answer = await response.json()
+    assert (response.status, answer["code"]) == (504, "DEADLINE_EXCEEDED")
+    assert "its body had come" in answer["error"]
+    assert time.monotonic() < began + 5
+    assert (
+        await worker.client.post("/reversal/predict", data=io.BytesIO(b"{"), headers=headers)
+    ).status == 400  # others are served

@@ -1,0 +1,82 @@
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+
+import pytest
+from aiohttp import web
+from yarl import URL
+
+from core import errors as core_errors
+from core.errors import ModelUnavailable, ServiceError
+from server.http import errors
+from server.settings import Settings
+from tests.conftest import Build
+from tests.server.conftest import Client
+
+
+def subclasses(of: type[ServiceError]) -> list[type[ServiceError]]:
+    return [found for child in of.__subclasses__() for found in (child, *subclasses(child))]
+
+
+def test_every_code_has_a_status() -> None:
+    for error in subclasses(ServiceError):
+        assert error.code in errors.STATUS, error
+    assert core_errors.ServiceError.code == "INTERNAL"
+
+
+async def test_an_unknown_error_is_logged_whole_and_told_in_a_constant_sentence(
+    settings: Settings,
+    build: Build,
+    aiohttp_client: Callable[[web.Application], Awaitable[Client]],
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    async def fail(_: web.Request) -> web.Response:
+        raise RuntimeError("a secret of the inside")
+
+    app = await build(settings)
+    app.router.add_get("/fails", fail)
+    response = await (await aiohttp_client(app)).get("/fails")
+    assert response.status == 500
+    answer = await response.json()
+    assert answer["code"] == "INTERNAL"
+    assert "secret" not in answer["error"]
+    assert "a secret of the inside" in caplog.text
+
+
+async def test_no_path_begins_a_line_of_its_own_in_the_log(
+    settings: Settings,
+    build: Build,
+    aiohttp_client: Callable[[web.Application], Awaitable[Client]],
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    async def fail(_: web.Request) -> web.Response:
+        raise ModelUnavailable("not now")
+
+    async def break_(_: web.Request) -> web.Response:
+        raise ZeroDivisionError
+
+    app = await build(settings)
+    app.router.add_get("/fails/{name}", fail)
+    app.router.add_get("/breaks/{name}", break_)
+    client = await aiohttp_client(app)
+    assert (await client.get(URL("/fails/a%0Aforged?token=b", encoded=True))).status == 503
+    assert (await client.get(URL("/breaks/a%0Aforged?token=b", encoded=True))).status == 500
+    assert caplog.messages == [
+        "refused endpoint='GET /fails/{name}' code=MODEL_UNAVAILABLE place=- count=1: not now",
+        "GET /breaks/a%0Aforged failed",
+    ]
+
+
+async def test_what_is_not_there_is_a_404(client: Client) -> None:
+    response = await client.get("/nothing")
+    answer = await response.json()
+    assert (response.status, answer["code"]) == (404, "NOT_FOUND")
+    assert "/nothing" in answer["error"]
+
+
+async def test_a_wrong_method_is_a_405_that_names_the_right_one(client: Client) -> None:
+    response = await client.get("/reversal/predict")
+    answer = await response.json()
+    assert (response.status, answer["code"]) == (405, "METHOD_NOT_ALLOWED")
+    assert response.headers["Allow"] == "POST"
+    assert "POST" in answer["error"]

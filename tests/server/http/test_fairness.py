@@ -1,0 +1,26 @@
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Sequence
+
+from core.serving.batching import Batcher
+from server.http.fairness import pause
+
+
+async def test_it_is_long_enough_for_a_single_prediction() -> None:
+    def answer(questions: Sequence[int]) -> list[int]:
+        return [question + 1 for question in questions]
+
+    batcher = Batcher(answer, 32)
+    answered = []
+
+    async def predict() -> None:
+        answered.append(await batcher.ask(1))
+
+    async def receive() -> asyncio.Task[None]:  # a turn in which its bytes are read
+        return asyncio.create_task(predict())
+
+    receiving = asyncio.create_task(receive())
+    await pause()
+    assert answered == [2]
+    await (await receiving)

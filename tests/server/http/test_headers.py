@@ -1,0 +1,48 @@
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+
+import msgspec
+import pytest
+from aiohttp import web
+
+from server.http.headers import SECURITY
+from server.settings import Settings
+from tests.conftest import Build
+from tests.server.conftest import Client
+from tests.server.worker.handlers.test_predict import asks
+
+ORIGIN = "https://desk.example"
+
+
+@pytest.mark.parametrize("path", ["/health", "/nothing", "/metrics", "/reversal/models", "/reversal/experiments"])
+async def test_every_answer_has_the_headers_of_security(client: Client, path: str) -> None:
+    response = await client.get(path)
+    assert SECURITY.items() <= response.headers.items()
+    assert "Access-Control-Allow-Origin" not in response.headers
+
+
+async def test_no_page_of_another_origin_reads_an_answer_unless_it_is_listed(client: Client) -> None:
+    response = await client.post("/reversal/predict", json=asks(0.9), headers={"Origin": ORIGIN})
+    assert response.status == 403
+    response = await client.get("/reversal/models", headers={"Origin": ORIGIN})
+    assert response.status == 200
+    assert "Access-Control-Allow-Origin" not in response.headers
+    asked = {"Origin": ORIGIN, "Access-Control-Request-Method": "POST"}
+    assert (await client.options("/reversal/predict", headers=asked)).status == 405
+
+
+async def test_pages_of_a_listed_origin_may_call(
+    settings: Settings, build: Build, aiohttp_client: Callable[[web.Application], Awaitable[Client]]
+) -> None:
+    client = await aiohttp_client(await build(msgspec.structs.replace(settings, cors_origins=(ORIGIN,))))
+    asked = {"Origin": ORIGIN, "Access-Control-Request-Method": "POST"}
+    response = await client.options("/reversal/predict", headers=asked)
+    assert response.status == 204
+    assert response.headers["Access-Control-Allow-Origin"] == ORIGIN
+    assert "Authorization" in response.headers["Access-Control-Allow-Headers"]
+    for path in ("/reversal/models", "/reversal/experiments"):
+        response = await client.get(path, headers={"Origin": ORIGIN})
+        assert (response.headers["Access-Control-Allow-Origin"], response.headers["Vary"]) == (ORIGIN, "Origin")
+    other = await client.get("/reversal/models", headers={"Origin": "https://else.example"})
+    assert "Access-Control-Allow-Origin" not in other.headers

@@ -1,0 +1,121 @@
+from __future__ import annotations
+
+import gzip
+import io
+import json
+from collections.abc import AsyncIterator, Awaitable, Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+from aiohttp import web
+
+from server.http.bodies import json_items
+from server.http.fairness import pause
+from server.settings import Settings
+from server.worker.handlers import batch
+from tests.server.conftest import Client, Post
+from tests.server.worker.handlers.test_predict import asks
+from tests.server.worker_fixture import Worker, experiment, running
+
+PATH = "/reversal/predict/batch"
+HEADERS = {"Content-Type": "application/json"}
+
+
+@pytest.fixture
+async def worker(
+    settings: Settings, tmp_path: Path, aiohttp_client: Callable[[web.Application], Awaitable[Client]]
+) -> AsyncIterator[Worker]:
+    async with running(settings, tmp_path, aiohttp_client) as made:
+        yield made
+
+
+def large(count: int) -> list[dict[str, Any]]:
+    """Items of about 20 kB."""
+    return [asks(i / count, i / count, user_id=f"user{i}", note="[{\\" * 5_000) for i in range(count)]
+
+
+async def sent(client: Client, body: bytes, **headers: str) -> tuple[int, dict[str, Any]]:
+    response = await client.post(PATH, data=io.BytesIO(body), headers=HEADERS | headers)
+    return response.status, await response.json()
+
+
+class TestLargeBodies:
+    async def test_one_of_megabytes_is_answered_item_by_item(self, client: Client) -> None:
+        body = json.dumps({"items": large(200)}).encode()
+        assert len(body) > 4_000_000
+        for headers, data in (({}, body), ({"Content-Encoding": "gzip"}, gzip.compress(body, 1))):
+            status, answer = await sent(client, data, **headers)
+            assert status == 200
+            found = [result["data"]["stage1_prob"] for result in answer["data"]["results"]]
+            assert found == pytest.approx([i / 200 for i in range(200)], abs=1e-6)
+
+    async def test_one_over_32_mib_is_a_413(self, post: Post) -> None:
+        status, answer = await post(PATH, b" " * (32 * 1024 * 1024 + 1))
+        assert (status, answer["code"]) == (413, "PAYLOAD_TOO_LARGE")
+
+    async def test_one_that_is_not_what_its_headers_say(self, client: Client) -> None:
+        packed = gzip.compress(json.dumps({"items": large(50)}).encode(), 0)
+        status, answer = await sent(client, packed[:-100_000], **{"Content-Encoding": "gzip"})
+        assert (status, answer["code"]) == (400, "MALFORMED_JSON")
+        status, answer = await sent(client, packed, **{"Content-Encoding": "rot13"})
+        assert (status, answer["code"]) == (415, "UNSUPPORTED_MEDIA_TYPE")
+        status, answer = await sent(client, packed, **{"Content-Type": "text/plain"})
+        assert (status, answer["code"]) == (415, "UNSUPPORTED_MEDIA_TYPE")
+
+    async def test_whose_items_come_twice_is_answered_as_the_decoder_reads_it(self, post: Post) -> None:
+        body = b'{"items":[1,2],"items":%s}' % json.dumps([asks(0.1)]).encode()
+        status, answer = await post(PATH, body)
+        assert (status, [result["success"] for result in answer["data"]["results"]]) == (200, [True])
+
+
+class TestMalformedBodies:
+    @pytest.mark.parametrize("end", [b"{]}", b'{"note":"\xff"}]}', b"{}],}", b"{}]", b'"\\x"]}'])
+    async def test_nothing_is_answered_of_one_that_is_bad_at_its_end(self, worker: Worker, end: bytes) -> None:
+        await worker.serve(experiment())
+        good = b'{"items":[' + b"".join(json.dumps(item).encode() + b"," for item in large(40))
+        status, answer = await sent(worker.client, good + end)
+        assert (status, answer["code"]) == (400, "MALFORMED_JSON")
+        (byte,) = (int(word.rstrip(")")) for word in answer["error"].split() if word.rstrip(")").isdigit())
+        assert len(good) < byte <= len(good + end)
+        assert await worker.records() == []
+
+
+class TestOthers:
+    async def test_the_loop_turns_while_a_body_is_split(self, worker: Worker, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setattr(json_items, "SPLIT_SECONDS", 0.0)
+        await worker.serve()
+        pauses = []
+
+        async def counted() -> None:
+            pauses.append(len(answered))
+            await pause()
+
+        answered: list[int] = []
+        predict = worker.predictor.predict
+
+        def counting(*arguments: Any) -> Any:  # noqa: ANN401
+            answered.append(len(arguments[1]))
+            return predict(*arguments)
+
+        monkeypatch.setattr(batch, "pause", counted)
+        monkeypatch.setattr(json_items, "pause", counted)
+        monkeypatch.setattr(worker.predictor, "predict", counting)
+        status, _ = await worker.post(PATH, {"items": large(30)})
+        assert status == 200
+        assert pauses.count(0) >= 30  # before the first is answered
+        assert pauses[-1] == len(answered) == 30  # items so large are slices of their own
+        assert set(pauses) == set(range(31))
+
+    async def test_small_items_run_together(self, worker: Worker, monkeypatch: pytest.MonkeyPatch) -> None:
+        await worker.serve()
+        sizes: list[int] = []
+        predict = worker.predictor.predict
+
+        def counting(*arguments: Any) -> Any:  # noqa: ANN401
+            sizes.append(len(arguments[1]))
+            return predict(*arguments)
+
+        monkeypatch.setattr(worker.predictor, "predict", counting)
+        await worker.post(PATH, {"items": [asks(0.1)] * (2 * batch.SLICE_ITEMS + 1)})
+        assert sizes == [batch.SLICE_ITEMS, batch.SLICE_ITEMS, 1]

@@ -1,0 +1,84 @@
+from __future__ import annotations
+
+import asyncio
+import inspect
+import io
+import json
+from contextlib import ExitStack, suppress
+
+import pytest
+from aiohttp import web
+
+from core.errors import Overloaded
+from server.http.bodies.body import LARGE
+from server.keeper.routes import ROUTES as KEEPER_ROUTES
+from server.worker import routes
+from server.worker.app_keys import BATCH_ADMISSION, LINK
+from server.worker.handlers.forward import forward
+from tests.server.conftest import Client
+
+EXPERIMENT = {"experiment_id": "e", "name": "n", "variant_a": "v1", "variant_b": "v2", "traffic_split": 0.5}
+
+
+async def test_no_content_type_at_all_is_taken_for_json_by_the_keeper_as_well(client: Client) -> None:
+    body = json.dumps(EXPERIMENT).encode()
+    response = await client.post("/reversal/experiments", data=body, skip_auto_headers=["Content-Type"])
+    assert response.status == 201, await response.text()
+
+
+async def test_another_content_type_is_refused_in_the_client_s_words(client: Client) -> None:
+    response = await client.post("/reversal/experiments", data=b"{}", headers={"Content-Type": "text/plain"})
+    assert response.status == 415
+    assert "'text/plain'" in (await response.json())["error"]
+
+
+async def test_a_packed_body_reaches_the_keeper_unpacked(client: Client) -> None:
+    response = await client.post("/reversal/experiments", json=EXPERIMENT, compress="gzip")
+    assert response.status == 201, await response.text()
+
+
+async def test_odd_paths_reach_the_keeper_as_they_were_sent(client: Client) -> None:
+    response = await client.get("/reversal/experiments/%C3%A4%20b/metrics?x=%2F")
+    answer = await response.json()
+    assert (response.status, answer["code"]) == (404, "UNKNOWN_EXPERIMENT")
+
+
+async def test_a_target_with_its_host_reaches_the_keeper_as_well(client: Client) -> None:
+    reader, writer = await asyncio.open_connection("127.0.0.1", client.port)
+    writer.write(b"GET http://x/reversal/experiments?a=b HTTP/1.1\r\nHost: x\r\n\r\n")
+    assert b" 200 " in await reader.readline()
+    writer.close()
+
+
+async def test_a_large_body_has_a_place_until_it_is_answered(client: Client, monkeypatch: pytest.MonkeyPatch) -> None:
+    assert client.app is not None
+    places, forwarded, answered = client.app[BATCH_ADMISSION], asyncio.Event(), asyncio.Event()
+
+    async def forward_later(*_: object) -> web.Response:
+        forwarded.set()
+        await answered.wait()
+        return web.Response()
+
+    monkeypatch.setattr(client.app[LINK], "forward", forward_later)
+    asking = asyncio.create_task(client.post("/reversal/outcomes", data=io.BytesIO(bytes(LARGE + 1))))
+    await forwarded.wait()
+    assert places.inside == 1
+    answered.set()
+    assert (await asking).status == 200
+    assert places.inside == 0
+
+
+async def test_who_has_no_place_for_a_large_body_is_told_when_to_come_back(client: Client) -> None:
+    assert client.app is not None
+    with ExitStack() as held:
+        with suppress(Overloaded):
+            while True:
+                held.enter_context(client.app[BATCH_ADMISSION].held())
+        response = await client.post("/reversal/outcomes", data=io.BytesIO(bytes(LARGE + 1)))
+        assert (response.status, (await response.json())["code"]) == (503, "OVERLOADED")
+        assert "Retry-After" in response.headers
+
+
+def test_workers_forward_what_the_keeper_answers_and_nothing_else() -> None:
+    forwarded = {(route.method, route.path) for route in routes.ROUTES if inspect.unwrap(route.handler) is forward}
+    assert forwarded == {(route.method, route.path) for route in KEEPER_ROUTES}

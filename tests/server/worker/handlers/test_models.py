@@ -1,0 +1,102 @@
+from __future__ import annotations
+
+import hashlib
+from pathlib import Path
+
+import pytest
+
+from tests import bundles
+from tests.server.conftest import Client, Post
+from tests.server.worker.handlers.test_predict import asks
+
+
+async def test_all_versions_with_the_active_one(client: Client) -> None:
+    answer = await (await client.get("/reversal/models")).json()
+    assert answer["data"]["active_version"] == "v1"
+    assert list(answer["data"]["versions"]) == ["v1", "v2", "v3"]
+    assert all(version["loaded"] for version in answer["data"]["versions"].values())
+
+
+async def test_one_version_in_full(client: Client, models: Path) -> None:
+    response = await client.get("/reversal/models/v2")
+    assert response.status == 200
+    data = (await response.json())["data"]
+    assert {
+        "version", "name", "description", "threshold", "loaded", "has_stage2", "num_features", "sequence_length",
+        "required_candles", "recommended_candles", "stages", "metrics", "metadata",
+    } <= set(data)  # fmt: skip
+    assert (data["version"], data["threshold"], data["loaded"], data["has_stage2"]) == ("v2", 0.6, True, True)
+    assert (data["num_features"], data["sequence_length"], data["required_candles"]) == (2, 4, 8)
+    assert data["stages"]["stage1"]["features"] == ["close", "sma_5"]
+    assert data["stages"]["stage2"]["positive"] == "short"
+    for role in ("network", "scaler"):
+        file = data["stages"]["stage1"]["files"][role]
+        assert hashlib.sha256((models / "v2" / file["file"]).read_bytes()).hexdigest() == file["sha256"]
+    assert "error" not in data
+
+
+@pytest.mark.parametrize("path", ["/reversal/models/v9", "/reversal/models/..%2Fv1", "/reversal/models/%2e%2e"])
+async def test_an_unknown_version_in_a_path_is_a_404(client: Client, path: str) -> None:
+    response = await client.get(path)
+    assert response.status == 404
+    assert (await response.json())["code"] in ("UNKNOWN_VERSION", "NOT_FOUND")
+
+
+@pytest.mark.parametrize("action", ["switch", "load", "unload"])
+async def test_an_unknown_version_cannot_be_changed(post: Post, action: str) -> None:
+    status, answer = await post(f"/reversal/models/v9/{action}")
+    assert (status, answer["code"]) == (404, "UNKNOWN_VERSION")
+    assert "known: v1, v2, v3" in answer["error"]
+
+
+async def test_switch_changes_who_answers(post: Post) -> None:
+    _, answer = await post("/reversal/models/v3/switch")
+    assert answer["data"] == {"active_version": "v3", "previous_version": "v1"}
+    _, answer = await post("/reversal/predict", asks(0.1))
+    assert answer["data"]["model_version"] == "v3"
+
+
+async def test_switch_loads_a_bundle_added_since_the_start(post: Post, models: Path) -> None:
+    bundles.write(models, "v4")
+    status, _ = await post("/reversal/models/v4/switch")
+    assert status == 200
+    _, answer = await post("/reversal/predict", asks(0.1))
+    assert answer["data"]["model_version"] == "v4"
+
+
+async def test_load_and_unload(post: Post, client: Client) -> None:
+    _, answer = await post("/reversal/models/v2/unload")
+    assert answer["data"] == {"version": "v2", "loaded": False}
+    shown = (await (await client.get("/reversal/models/v2")).json())["data"]
+    assert (shown["loaded"], shown["threshold"]) == (False, 0.6)
+    _, answer = await post("/reversal/models/v2/load")
+    assert answer["data"] == {"version": "v2", "loaded": True}
+
+
+async def test_the_active_version_cannot_be_unloaded(post: Post) -> None:
+    status, answer = await post("/reversal/models/v1/unload")
+    assert (status, answer["code"]) == (409, "CONFLICT")
+
+
+async def test_a_bundle_with_one_flipped_byte_is_refused_by_name_and_the_running_version_goes_on(
+    post: Post, models: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    (file,) = (models / "v1").glob("stage2-network-*")
+    bundles.flip_byte(file)
+    status, answer = await post("/reversal/models/v1/load")
+    assert (status, answer["code"]) == (503, "MODEL_UNAVAILABLE")
+    assert file.name in answer["error"]
+    assert f"code=MODEL_UNAVAILABLE place=- count=1: bundle v1: {file.name}: SHA-256" in caplog.text
+    _, answer = await post("/reversal/predict", asks(0.82, 0.32))
+    assert (answer["data"]["model_version"], answer["data"]["signal"]) == ("v1", "long")
+
+
+async def test_a_switch_to_a_broken_bundle_leaves_the_active_one(post: Post, client: Client, models: Path) -> None:
+    (file,) = bundles.write(models, "v4").glob("stage1-scaler-*")
+    bundles.flip_byte(file)
+    status, answer = await post("/reversal/models/v4/switch")
+    assert (status, answer["code"]) == (503, "MODEL_UNAVAILABLE")
+    listed = (await (await client.get("/reversal/models")).json())["data"]
+    assert listed["active_version"] == "v1"
+    assert listed["versions"]["v4"]["loaded"] is False
+    assert file.name in listed["versions"]["v4"]["error"]

@@ -1,0 +1,369 @@
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import AsyncIterator, Awaitable, Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+from aiohttp import web
+
+from core.experiments.assignment import pseudonym
+from core.experiments.experiment import Guardrails
+from core.experiments.records import Exposure, Failure, candle_key_of_time
+from core.serving.circuit_breaker import FAILURES
+from server.settings import Settings
+from server.worker.handlers.batch import SLICE_ITEMS
+from tests import bundles
+from tests.core.journals import samples
+from tests.server.conftest import Client
+from tests.server.worker.handlers.test_predict import asks, candle, candles, window
+from tests.server.worker_fixture import USER_KEY, Worker, experiment, running
+
+A_USER, B_USER = "user123", "alice"
+
+
+@pytest.fixture
+async def worker(
+    settings: Settings, tmp_path: Path, aiohttp_client: Callable[[web.Application], Awaitable[Client]]
+) -> AsyncIterator[Worker]:
+    """v1 is active, and A against v2; v3 is the last to stand in."""
+    async with running(settings, tmp_path, aiohttp_client) as made:
+        yield made
+
+
+def at(hour: int, price: float = 0.4) -> dict[str, Any]:
+    return candle(price, timestamp=f"2025-10-16T{hour:02}:00:00Z")
+
+
+HOURS = [at(hour) for hour in range(1, 11)]
+LAST_HOUR = "t:1760608800000"
+
+
+class TestWhoAnswers:
+    @pytest.mark.parametrize(("user", "variant", "version"), [(A_USER, "A", "v1"), (B_USER, "B", "v2")])
+    async def test_a_user_gets_the_variant_of_the_hash(
+        self, worker: Worker, user: str, variant: str, version: str
+    ) -> None:
+        await worker.serve(experiment(), active="v3")
+        data = await worker.predict(candles(user_id=user))
+        assert data["model_version"] == version
+        assert data["experiment"] == {"experiment_id": "v30_vs_v31", "variant": variant}
+        assert not {"served_by", "fallback_reason"} & set(data)
+        (exposure,) = await worker.exposures()
+        assert exposure == Exposure(
+            prediction_id=data["prediction_id"],
+            at=exposure.at,
+            experiment_id="v30_vs_v31",
+            variant=variant,  # type: ignore[arg-type]
+            version=version,
+            fallback_reason=None,
+            user=pseudonym(user, USER_KEY),
+            pair="EUR/USD",
+            timeframe="1h",
+            candle=exposure.candle,
+            signal=data["signal"],
+            confidence=data["confidence"],
+            stage1_prob=data["stage1_prob"],
+            stage2_prob=data["stage2_prob"],
+            latency_us=exposure.latency_us,
+            slow=False,
+            warnings=("NO_TIMESTAMPS",),
+        )
+        assert abs(exposure.at / 1e6 - time.time()) < 60
+        assert 0 < exposure.latency_us < 60_000_000
+
+    @pytest.mark.parametrize(
+        "users", [{"userId": B_USER}, {"user_id": "", "userId": B_USER}, {"user_id": B_USER, "userId": B_USER}]
+    )
+    async def test_either_spelling_is_a_user(self, worker: Worker, users: dict[str, Any]) -> None:
+        await worker.serve(experiment())
+        assert (await worker.predict(candles(**users)))["experiment"]["variant"] == "B"
+
+    async def test_an_integer_is_the_user_of_its_decimal_form(self, worker: Worker) -> None:
+        await worker.serve(experiment(traffic_split=0.3574))  # 42 is in bucket 3573
+        for user in (42, "42"):
+            assert (await worker.predict(candles(user_id=user)))["experiment"]["variant"] == "A"
+        assert len({exposure.user for exposure in await worker.exposures()}) == 1
+        await worker.serve(experiment(traffic_split=0.3573))
+        assert (await worker.predict(candles(user_id=42)))["experiment"]["variant"] == "B"
+
+    @pytest.mark.parametrize("users", [{}, {"user_id": None}, {"user_id": ""}, {"user_id": "", "userId": None}])
+    async def test_nobody_is_in_no_split_experiment(self, worker: Worker, users: dict[str, Any]) -> None:
+        await worker.serve(experiment(), active="v3")
+        data = await worker.predict(candles(**users))
+        assert data["model_version"] == "v3"
+        assert not {"experiment", "prediction_id"} & set(data)
+        assert await worker.records() == []
+
+    async def test_no_experiment_no_record(self, worker: Worker) -> None:
+        await worker.serve(None)
+        data = await worker.predict(candles(user_id=B_USER))
+        assert data["model_version"] == "v1"
+        assert not {"experiment", "prediction_id", "served_by", "fallback_reason"} & set(data)
+        assert await worker.records() == []
+
+    @pytest.mark.parametrize("user", [A_USER, B_USER, None])
+    async def test_in_shadow_mode_a_answers_everybody(self, worker: Worker, user: str | None) -> None:
+        await worker.serve(experiment(mode="shadow"), active="v3")
+        data = await worker.predict(candles(user_id=user))
+        assert data["model_version"] == "v1"
+        assert data["experiment"]["variant"] == "A"
+        (exposure,) = await worker.exposures()
+        assert exposure.user == (None if user is None else pseudonym(user, USER_KEY))
+
+    @pytest.mark.parametrize("mode", ["split", "shadow"])
+    async def test_a_version_that_is_named_wins_and_is_not_recorded(self, worker: Worker, mode: str) -> None:
+        await worker.serve(experiment(mode=mode))
+        data = await worker.predict(candles(user_id=B_USER, version="v3"))
+        assert data["model_version"] == "v3"
+        assert not {"experiment", "prediction_id"} & set(data)
+        status, _ = await worker.post("/reversal/compare", candles(user_id=B_USER))
+        assert status == 200
+        assert await worker.records() == []
+
+    async def test_the_other_endpoints_take_part(self, worker: Worker) -> None:
+        await worker.serve(experiment())
+        for path in ("/predict", "/reversal/predict_raw"):
+            _, answer = await worker.post(path, candles(user_id=B_USER))
+            data = answer["data"]
+            assert (data["model_version"], data["experiment"]["variant"]) == ("v2", "B")
+            assert (await worker.exposures())[-1].prediction_id == data["prediction_id"]
+        assert len(await worker.exposures()) == 2
+
+    async def test_ids_are_unique_and_sort_by_time(self, worker: Worker) -> None:
+        await worker.serve(experiment())
+        ids = []
+        for _ in range(20):
+            ids.append((await worker.predict(candles(user_id=B_USER)))["prediction_id"])
+            await asyncio.sleep(0.002)  # ids of one millisecond have no order
+        assert ids == sorted(set(ids))
+        assert [exposure.prediction_id for exposure in await worker.exposures()] == ids
+
+    async def test_a_stopped_experiment_decides_nothing_more(self, worker: Worker) -> None:
+        await worker.serve(experiment())
+        await worker.predict(candles(user_id=B_USER))
+        await worker.serve(None)
+        assert (await worker.predict(candles(user_id=B_USER)))["model_version"] == "v1"
+        assert len(await worker.exposures()) == 1
+
+
+class TestCandles:
+    async def key(self, worker: Worker, **fields: Any) -> str:  # noqa: ANN401
+        await worker.predict({"pair": "EUR/USD", "user_id": A_USER} | fields)
+        return (await worker.exposures())[-1].candle
+
+    async def test_the_time_of_the_last_candle_is_its_key(self, worker: Worker) -> None:
+        await worker.serve(experiment())
+        assert await self.key(worker, data=HOURS) == LAST_HOUR == candle_key_of_time(1760608800000)
+        assert await self.key(worker, data=HOURS[::-1]) == LAST_HOUR
+        assert await self.key(worker, data=HOURS[1:]) == LAST_HOUR
+        for unit in (1, 1000):
+            data = [candle(timestamp=(1760608800 - 3600 * i) * unit) for i in range(10)]
+            assert await self.key(worker, data=data) == LAST_HOUR
+
+    async def test_without_times_the_values_are_the_key(self, worker: Worker) -> None:
+        await worker.serve(experiment())
+        keys = [
+            await self.key(worker, data=[candle(0.4)] * 10),
+            await self.key(worker, data=[candle(0.4)] * 11),
+            await self.key(worker, data=[candle(0.4, volume=2.0)] * 10),
+            await self.key(worker, features=window(0.4)),
+            await self.key(worker, features=window(0.41)),
+            await self.key(worker, features={"stage1": window(0.4), "stage2": window(0.4)}),
+            await self.key(worker, features=window(0.4), features_scaled=False),
+        ]
+        assert len(set(keys)) == len(keys)
+        assert {key[:2] for key in keys} == {"w:"}
+        assert await self.key(worker, data=[candle(0.4)] * 10) == keys[0]
+        assert await self.key(worker, features=window(0.4)) == keys[3]
+
+    async def test_features_that_no_stage_takes_do_no_harm(self, worker: Worker) -> None:
+        await worker.serve(experiment(variant_a="v3"))
+        assert (await self.key(worker, features={"stage1": window(0.4), "stage2": [[1.0], []]}))[:2] == "w:"
+
+
+class TestFallback:
+    async def test_the_order_stands_in_for_a_variant_that_is_not_loaded(
+        self, worker: Worker, caplog: pytest.LogCaptureFixture
+    ) -> None:
+        await worker.serve(experiment(), without=("v2",))
+        for _ in range(3):
+            data = await worker.predict(candles(user_id=B_USER))
+            assert (data["model_version"], data["served_by"]) == ("v1", "v1")
+            assert data["fallback_reason"] == "version v2 is not loaded"
+            assert data["experiment"] == {"experiment_id": "v30_vs_v31", "variant": "B"}
+        exposures = await worker.exposures()
+        assert [(e.variant, e.version, e.fallback_reason) for e in exposures] == [
+            ("B", "v1", "version v2 is not loaded")
+        ] * 3
+        assert exposures[-1].prediction_id == data["prediction_id"]
+        assert caplog.text.count("version v1 stands in for v2: version v2 is not loaded") == 1
+        assert (await worker.numbers())['reversal_fallbacks_total{served_by="v1",version="v2"}'] == 3
+
+    async def test_a_nan_is_a_version_that_cannot_answer(self, worker: Worker, models: Path) -> None:
+        await asyncio.to_thread(bundles.write, models, "v4", kind="root")
+        await worker.serve(experiment(variant_b="v4"))
+        data = await worker.predict(asks(1.0, 1.0, user_id=B_USER))
+        assert data["served_by"] == "v1"
+        assert data["fallback_reason"] == "version v4, stage1 answered nan, which is no probability"
+        data = await worker.predict(asks(0.5, 0.5, user_id=B_USER))
+        assert data["model_version"] == "v4"
+        assert "served_by" not in data
+
+    async def test_the_active_version_has_stand_ins_without_any_experiment(self, worker: Worker, models: Path) -> None:
+        await asyncio.to_thread(bundles.write, models, "v4", kind="root")
+        await worker.serve(None, active="v4")
+        for path in ("/reversal/predict", "/predict"):
+            _, answer = await worker.post(path, asks(1.0, 1.0))
+            assert (answer["data"]["model_version"], answer["data"]["served_by"]) == ("v1", "v1")
+            assert "experiment" not in answer["data"]
+        assert await worker.records() == []
+
+    async def test_the_next_of_the_order_is_tried_where_the_first_cannot_either(
+        self, worker: Worker, models: Path
+    ) -> None:
+        for version in ("v1", "v4"):
+            await asyncio.to_thread(bundles.write, models, version, kind="root")
+        await worker.serve(None, active="v4")
+        data = await worker.predict(asks(1.0, 1.0))
+        assert data["served_by"] == "v2"
+        assert "version v4, stage1 answered nan" in data["fallback_reason"]
+
+    async def test_a_version_that_fails_again_and_again_is_not_asked_first_until_it_is_well(
+        self, worker: Worker, models: Path
+    ) -> None:
+        await asyncio.to_thread(bundles.write, models, "v4", kind="root")
+        await worker.serve(None, active="v4")
+        for _ in range(FAILURES):
+            await worker.predict(asks(1.0, 1.0))
+        data = await worker.predict(asks(0.5, 0.5))  # which it could answer
+        assert data["served_by"] == "v1"
+        assert data["fallback_reason"].startswith("version v4 failed 3 times in a row: version v4, stage1 answered nan")
+        data = await worker.predict(asks(0.5, 0.5, version="v4"))  # named, it is asked all the same
+        assert "served_by" not in data
+        (v4,) = worker.breaker.due()
+        worker.breaker.tried(v4, well=await asyncio.to_thread(worker.breaker.retry, v4))
+        data = await worker.predict(asks(0.5, 0.5))
+        assert (data["model_version"], "served_by" in data) == ("v4", False)
+
+    async def test_what_fails_for_those_who_name_a_version_is_nobody_elses_business(
+        self, worker: Worker, models: Path
+    ) -> None:
+        await asyncio.to_thread(bundles.write, models, "v4", kind="root")
+        await worker.serve(None, active="v4")
+        for _ in range(FAILURES):
+            status, _ = await worker.post("/reversal/predict", asks(1.0, 1.0, version="v4"))
+            assert status == 503
+        assert "served_by" not in await worker.predict(asks(0.5, 0.5))
+
+    async def test_one_that_fails_again_and_again_does_not_stand_in_either(self, worker: Worker, models: Path) -> None:
+        await asyncio.to_thread(bundles.write, models, "v1", kind="root")
+        await worker.serve(None, active="v9")
+        for _ in range(FAILURES):
+            assert (await worker.predict(asks(1.0, 1.0)))["served_by"] == "v2"
+        assert (await worker.predict(asks(0.5, 0.5)))["served_by"] == "v2"
+
+    async def test_a_stand_in_whose_window_was_not_sent_is_passed_over(self, worker: Worker) -> None:
+        # v2, the next of the order, would refuse one matrix: no fault of the client's, who did not ask for v2.
+        await worker.serve(experiment(variant_a="v4"), without=("v1",))
+        data = await worker.predict(asks(0.9, user_id=A_USER))
+        assert data["served_by"] == "v3"
+
+    async def test_where_nobody_can_answer_the_first_choice_tells_why(self, worker: Worker) -> None:
+        await worker.serve(experiment(), without=("v1", "v2", "v3"))
+        status, answer = await worker.post("/reversal/predict", candles(user_id=B_USER))
+        assert (status, answer["code"], answer["error"]) == (503, "MODEL_UNAVAILABLE", "version v2 is not loaded")
+        (record,) = await worker.records()
+        assert record == Failure(record.at, "v30_vs_v31", "B")
+        status, answer = await worker.post("/reversal/predict", candles())
+        assert (status, answer["error"]) == (503, "no version is active: none could be loaded")
+        assert len(await worker.records()) == 1
+
+    async def test_a_variant_that_nobody_ever_saw_is_no_mistake_of_the_body(self, worker: Worker) -> None:
+        await worker.serve(experiment(variant_b="v9"))
+        data = await worker.predict(candles(user_id=B_USER))
+        assert (data["served_by"], data["fallback_reason"]) == ("v1", "version v9 is not loaded")
+
+    async def test_nobody_stands_in_for_a_version_that_is_named(self, worker: Worker) -> None:
+        await worker.serve(experiment())
+        await worker.serve(experiment(), without=("v2",))
+        status, answer = await worker.post("/reversal/predict", candles(user_id=B_USER, version="v2"))
+        assert (status, answer["error"]) == (503, "version v2 is not loaded")
+        assert await worker.records() == []
+
+    @pytest.mark.parametrize(
+        ("body", "path"),
+        [
+            (asks(0.9), "features"),  # v2's stages each need their own
+            ({"pair": "EUR/USD", "features": {"stage1": window(0.9), "stage2": window(1e39)}}, "features.stage2[0][0]"),
+            (candles(3), "data"),
+            (candles(timeframe="2h"), "timeframe"),
+            (candles(userId="bob"), "userId"),
+        ],
+    )
+    async def test_what_the_client_did_wrong_falls_back_to_nobody_and_is_not_recorded(
+        self, worker: Worker, body: dict[str, Any], path: str
+    ) -> None:
+        await worker.serve(experiment())
+        status, answer = await worker.post("/reversal/predict", body | {"user_id": B_USER})
+        assert (status, answer["details"][0]["path"]) == (422, path)
+        assert await worker.records() == []
+
+
+class TestGuardrails:
+    @pytest.mark.parametrize(("limit", "slow"), [(1e-6, True), (1e6, False), (None, False)])
+    async def test_an_answer_beyond_the_limit_is_slow(self, worker: Worker, limit: float | None, slow: bool) -> None:  # noqa: FBT001
+        await worker.serve(experiment(guardrails=Guardrails(max_p99_ms=limit)))
+        await worker.predict(candles(user_id=A_USER))
+        assert [exposure.slow for exposure in await worker.exposures()] == [slow]
+
+
+class TestBatch:
+    async def test_every_item_is_of_its_own_user(self, worker: Worker) -> None:
+        await worker.serve(experiment(), active="v3")
+        users = [A_USER, B_USER, None, "user3", B_USER]
+        items: list[Any] = [candles(user_id=user) for user in users]
+        items += [candles(user_id=B_USER, version="v1"), candles(2, user_id=A_USER), 7]
+        _, answer = await worker.post("/reversal/predict/batch", {"items": items})
+        results = answer["data"]["results"]
+        assert [result["success"] for result in results] == [True] * 6 + [False] * 2
+        found = [(r["data"]["model_version"], r["data"].get("experiment", {}).get("variant")) for r in results[:6]]
+        assert found == [("v1", "A"), ("v2", "B"), ("v3", None), ("v1", "A"), ("v2", "B"), ("v1", None)]
+        ids = [r["data"]["prediction_id"] for r in results[:6] if "prediction_id" in r["data"]]
+        assert [exposure.prediction_id for exposure in await worker.exposures()] == ids
+        assert len(set(ids)) == 4
+
+    async def test_a_slice_is_one_append(self, worker: Worker, monkeypatch: pytest.MonkeyPatch) -> None:
+        await worker.serve(experiment())
+        sizes = []
+        append = worker.journal.append
+
+        def counted(records: Any) -> None:  # noqa: ANN401
+            sizes.append(len(records))
+            append(records)
+
+        monkeypatch.setattr(worker.journal, "append", counted)
+        items = [asks(0.1, 0.1, user_id=f"user{i}") for i in range(2 * SLICE_ITEMS + 1)]
+        await worker.post("/reversal/predict/batch", {"items": items})
+        assert sizes == [SLICE_ITEMS, SLICE_ITEMS, 1]
+        assert len(await worker.exposures()) == len(items)
+
+    async def test_items_that_nobody_can_answer_are_failures_of_their_variants(self, worker: Worker) -> None:
+        await worker.serve(experiment(), without=("v1", "v2", "v3"))
+        items = [candles(user_id=A_USER), candles(), candles(user_id=B_USER), candles(timeframe=1, user_id=B_USER)]
+        _, answer = await worker.post("/reversal/predict/batch", {"items": items})
+        codes = [result["code"] for result in answer["data"]["results"]]
+        assert codes == ["MODEL_UNAVAILABLE"] * 3 + ["VALIDATION_ERROR"]
+        assert [r.variant for r in await worker.records() if isinstance(r, Failure)] == ["A", "B"]
+
+
+async def test_an_answer_is_recorded_before_it_is_given_though_the_disk_takes_nothing(worker: Worker) -> None:
+    await worker.serve(experiment())
+    with samples.largest_file(0):
+        data = await worker.predict(candles(user_id=B_USER))
+        assert data["experiment"]["variant"] == "B"
+        assert worker.journal.waiting == 1
+    assert worker.journal.retry()
+    assert [exposure.prediction_id for exposure in await worker.exposures()] == [data["prediction_id"]]

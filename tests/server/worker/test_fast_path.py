@@ -1,0 +1,466 @@
+from __future__ import annotations
+
+import asyncio
+import gzip
+import json
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from contextlib import asynccontextmanager, suppress
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import pytest
+from aiohttp import web
+
+from core.errors import Overloaded
+from core.serving.routing import Question
+from server.auth.access import Level, tokens
+from server.http.admission import Admission
+from server.settings import Settings
+from server.worker import fast_path
+from server.worker.app_keys import ACCESS, ADMISSION
+from server.worker.fast_path import ExpressRunner
+from server.worker.predictor import Result
+from tests import bundles
+from tests.server.conftest import KEEP_ALIVE_SECONDS, Client
+from tests.server.worker.handlers.test_predict import asks, candles
+from tests.server.worker_fixture import Worker, experiment, running
+
+VOLATILE = ("timestamp", "prediction_id")
+
+
+class Answer(NamedTuple):
+    status: int
+    headers: dict[str, str]
+    body: dict[str, Any]
+
+    @property
+    def lasting(self) -> dict[str, Any]:
+        """The body without what is another one each time."""
+        data = self.body["data"]
+        kept = data and {key: value for key, value in data.items() if key not in VOLATILE}
+        return {**self.body, "data": kept, "timestamp": None}
+
+
+def request(body: bytes, path: str = "/reversal/predict", first: str = "POST {} HTTP/1.1", **headers: str) -> bytes:
+    given = {"Host": "x", "Content-Length": str(len(body)), **{k.replace("_", "-"): v for k, v in headers.items()}}
+    lines = [first.format(path), *(f"{name}: {value}" for name, value in given.items())]
+    return "\r\n".join([*lines, "", ""]).encode() + body
+
+
+class Connection:
+    """To a server that has the express way, and knows how often aiohttp's was taken."""
+
+    def __init__(self, runner: ExpressRunner, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        self._runner = runner
+        self.reader = reader
+        self.writer = writer
+
+    @property
+    def usual(self) -> int:
+        """Requests that went aiohttp's way."""
+        assert self._runner.server is not None
+        return self._runner.server.requests_count
+
+    async def send(self, *pieces: bytes) -> None:
+        """Each piece is there before the next one comes."""
+        for piece in pieces:
+            self.writer.write(piece)
+            await self.writer.drain()
+            await asyncio.sleep(0.01 if len(pieces) > 1 else 0)
+
+    async def receive(self) -> Answer:
+        head = (await asyncio.wait_for(self.reader.readuntil(b"\r\n\r\n"), 5)).decode()
+        status, *lines = head.strip().split("\r\n")
+        headers = dict(line.split(": ", 1) for line in lines)
+        body = await self.reader.readexactly(int(headers["Content-Length"]))
+        return Answer(int(status.split()[1]), headers, json.loads(body))
+
+    async def ask(self, *pieces: bytes) -> Answer:
+        await self.send(*pieces)
+        return await self.receive()
+
+
+@asynccontextmanager
+async def connected(runner: ExpressRunner, port: int) -> AsyncIterator[Connection]:
+    reader, writer = await asyncio.open_connection("127.0.0.1", port)
+    await asyncio.sleep(0.01)  # until the server knows of it
+    yield Connection(runner, reader, writer)
+    writer.close()
+
+
+class Service(NamedTuple):
+    worker: Worker
+    runner: ExpressRunner
+    port: int
+
+    def connect(self) -> Any:  # noqa: ANN401
+        return connected(self.runner, self.port)
+
+    def handler_of(self, connection: Connection) -> Any:  # noqa: ANN401
+        """The server's end of a connection."""
+        assert self.runner.server is not None
+        own = connection.writer.get_extra_info("sockname")
+        return next(each for each in self.runner.server.connections if each.peername == own)
+
+
+@pytest.fixture
+async def service(
+    settings: Settings,
+    keep_alive_seconds: float,
+    tmp_path: Path,
+    aiohttp_client: Callable[[web.Application], Awaitable[Client]],
+) -> AsyncIterator[Service]:
+    async with running(settings, tmp_path, aiohttp_client) as worker:
+        await worker.serve()
+        runner = ExpressRunner(worker.app, keepalive_timeout=keep_alive_seconds, access_log=None)
+        await runner.setup()
+        site = web.TCPSite(runner, "127.0.0.1", 0)
+        await site.start()
+        yield Service(worker, runner, runner.addresses[0][1])
+        await runner.cleanup()
+
+
+@pytest.fixture
+async def connection(service: Service) -> AsyncIterator[Connection]:
+    async with service.connect() as made:
+        yield made
+
+
+def encoded(body: object) -> bytes:
+    return json.dumps(body).encode()
+
+
+BODIES = {
+    "one window": encoded(asks(0.82)),
+    "a window for each stage": encoded(asks(0.82, 0.32)),
+    "candles": encoded(candles()),
+    "of an experiment": encoded(asks(0.82, user_id="user123")),
+    "too few candles": encoded(candles(5)),
+    "a wrong shape": encoded({"pair": "EUR/USD", "features": [[0.5]]}),
+    "no JSON": b'{"pair": ',
+    "no text": b'{"pair": "\xff"}',
+    "nothing": b"",
+    "a wrong type": encoded(asks("0.5")),  # type: ignore[arg-type]
+    "an overflow": encoded(asks(1e39)),
+    "an unknown version": encoded(asks(0.5, version="v9")),
+    "a version that fails": encoded(asks(1.0, 1.0, version="v4")),
+    "a stand-in's": encoded(asks(1.0, 1.0, user_id="alice")),
+}
+
+
+@pytest.mark.parametrize("path", ["/reversal/predict", "/reversal/predict_raw", "/predict"])
+@pytest.mark.parametrize("body", BODIES.values(), ids=BODIES)
+async def test_both_ways_lead_to_the_same_answer(
+    service: Service, connection: Connection, models: Path, path: str, body: bytes
+) -> None:
+    await asyncio.to_thread(bundles.write, models, "v4", kind="root")
+    await service.worker.serve(experiment(variant_b="v4"))
+    before = connection.usual
+    express = await connection.ask(request(body, path, Content_Type="application/json"))
+    assert connection.usual == before
+    usual = await connection.ask(request(body, path, Content_Type="application/json; charset=utf-8"))
+    assert connection.usual == before + 1
+    assert (express.status, express.lasting) == (usual.status, usual.lasting)
+    assert set(express.headers) == set(usual.headers) - {"Server"}
+    assert express.headers["Content-Type"].partition(";")[0] == usual.headers["Content-Type"].partition(";")[0]
+
+
+async def test_what_is_refused_is_counted_and_told_in_the_log_once(
+    service: Service, connection: Connection, caplog: pytest.LogCaptureFixture
+) -> None:
+    await service.worker.serve(without=("v2",))
+    answer = await connection.ask(request(encoded(asks(0.5, version="v2"))))
+    assert (answer.status, answer.body["code"]) == (503, "MODEL_UNAVAILABLE")
+    assert caplog.text.count("code=MODEL_UNAVAILABLE place=- count=1: version v2 is not loaded") == 1
+    assert (await service.worker.numbers())['reversal_prediction_errors_total{code="MODEL_UNAVAILABLE"}'] == 1
+
+
+BODY = encoded(asks(0.82))
+JSON, ODD = "application/json", "application/json; charset=utf-8"
+UNUSUAL = {
+    "its connection's last": request(BODY, Connection="close"),
+    "of HTTP/1.0": request(BODY, first="POST {} HTTP/1.0", Connection="keep-alive"),
+    "packed": request(gzip.compress(BODY), Content_Encoding="gzip"),
+    "with parameters in its type": request(BODY, Content_Type="application/json; charset=utf-8"),
+    "with a query": request(BODY, "/reversal/predict?x=1"),
+}
+
+
+@pytest.mark.parametrize("unusual", UNUSUAL.values(), ids=UNUSUAL)
+async def test_a_request_that_is_not_as_usual_goes_aiohttps_way(connection: Connection, unusual: bytes) -> None:
+    before = connection.usual
+    answer = await connection.ask(unusual)
+    assert (answer.status, answer.body["data"]["stage1_prob"]) == (200, pytest.approx(0.82))
+    assert connection.usual == before + 1
+
+
+async def test_a_body_that_comes_later_is_awaited(connection: Connection) -> None:
+    whole = request(BODY)
+    for split in (1, whole.index(b"\r\n\r\n"), len(whole) - len(BODY), len(whole) - 1):
+        assert (await connection.ask(whole[:split], whole[split:])).status == 200
+
+
+async def test_a_request_that_waits_to_be_told_to_go_on_is_told(connection: Connection) -> None:
+    whole = request(BODY, Expect="100-continue")
+    await connection.send(whole)
+    assert await connection.reader.readuntil(b"\r\n\r\n") == b"HTTP/1.1 100 Continue\r\n\r\n"
+    assert (await connection.receive()).status == 200
+
+
+async def test_another_method_and_another_type_are_refused_as_ever(connection: Connection) -> None:
+    assert (await connection.ask(request(BODY, first="PUT {} HTTP/1.1"))).status == 405
+    assert (await connection.ask(request(BODY, Content_Type="text/plain"))).status == 415
+
+
+@pytest.mark.parametrize("host", ["evil.example", "evil.example:8000", "[::1", "a b", "", "localhost:http", "\u00ff"])
+async def test_a_host_that_is_not_ours_is_refused_and_told_why(
+    service: Service, connection: Connection, host: str
+) -> None:
+    for _ in range(2):
+        answer = await connection.ask(request(BODY, Host=host))
+        assert (answer.status, answer.body["code"]) == (403, "FORBIDDEN")
+        assert "REVERSAL_ALLOWED_HOSTS" in answer.body["error"]
+    assert (await connection.ask(request(BODY))).status == 200
+    assert service.worker.app[ADMISSION].inside == 0
+
+
+@pytest.mark.parametrize("host", ["localhost:8000", "127.0.0.1:8000", "[::1]:8000", "reversal", "LOCALHOST."])
+async def test_a_host_that_is_ours_takes_the_express_way(connection: Connection, host: str) -> None:
+    before = connection.usual
+    for _ in range(2):
+        assert (await connection.ask(request(BODY, Host=host))).status == 200
+    assert connection.usual == before
+
+
+@pytest.mark.parametrize(("origin", "status"), [("https://evil.example", 403), ("null", 403), ("http://[::1]", 200)])
+async def test_a_page_of_another_origin_is_refused(connection: Connection, origin: str, status: int) -> None:
+    assert (await connection.ask(request(BODY, Origin=origin))).status == status
+
+
+@pytest.mark.parametrize("together", [False, True])
+async def test_requests_that_do_not_wait_for_answers_get_them_in_order(
+    connection: Connection, *, together: bool
+) -> None:
+    wanted = [0.05 + 0.02 * i for i in range(40)]
+    requests = [request(encoded(asks(p))) for p in wanted]
+    requests.insert(7, b"GET /nothing HTTP/1.1\r\nHost: x\r\n\r\n")
+    if together:
+        await connection.send(b"".join(requests))
+    else:
+        for each in requests:
+            connection.writer.write(each)
+            await asyncio.sleep(0)
+    answers = [await connection.receive() for _ in requests]
+    assert answers.pop(7).status == 404
+    assert [answer.body["data"]["stage1_prob"] for answer in answers] == pytest.approx(wanted)
+
+
+async def test_one_connection_carries_many(connection: Connection) -> None:
+    before = connection.usual
+    for _ in range(300):
+        assert (await connection.ask(request(BODY))).status == 200
+    assert connection.usual == before
+
+
+async def test_a_connection_in_use_is_kept_and_an_idle_one_is_closed(connection: Connection) -> None:
+    end = asyncio.get_running_loop().time() + 3 * KEEP_ALIVE_SECONDS
+    while asyncio.get_running_loop().time() < end:
+        assert (await connection.ask(request(BODY))).status == 200
+        await asyncio.sleep(KEEP_ALIVE_SECONDS / 5)
+    assert await asyncio.wait_for(connection.reader.read(), 10) == b""
+
+
+async def test_a_head_that_does_not_come_is_not_awaited(
+    connection: Connection, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(fast_path, "HEAD_SECONDS", 0.2)
+    whole = request(BODY)
+    assert (await connection.ask(whole[:30], whole[30:])).status == 200
+    await asyncio.sleep(0.3)
+    assert (await connection.ask(whole)).status == 200
+    began = asyncio.get_running_loop().time()
+    for i in range(30):
+        await connection.send(whole[i : i + 1])
+        await asyncio.sleep(0.02)
+        if connection.reader.at_eof():
+            break
+    assert await connection.reader.read() == b""
+    assert asyncio.get_running_loop().time() < began + 0.5
+
+
+async def test_what_is_too_much_is_refused_and_whoever_asks_again_at_once_is_not_heard_for_a_while(
+    service: Service, connection: Connection, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    admission = service.worker.app[ADMISSION]
+    room = 0
+    with suppress(Overloaded):
+        while True:
+            admission.enter()
+            room += 1
+    before = connection.usual
+    answer = await connection.ask(request(BODY))
+    assert (answer.status, answer.body["code"]) == (503, "OVERLOADED")
+    assert int(answer.headers["Retry-After"]) >= 1
+    monkeypatch.setattr(Admission, "patience", 0.3)
+    assert (await connection.ask(request(BODY))).status == 503
+    for _ in range(room):
+        admission.leave()
+    began = asyncio.get_running_loop().time()
+    assert (await connection.ask(request(BODY))).status == 200
+    assert asyncio.get_running_loop().time() > began + 0.25
+    assert (await connection.ask(request(BODY))).status == 200
+    assert connection.usual == before
+
+
+async def test_all_that_is_taken_on_is_let_go(service: Service, connection: Connection) -> None:
+    for body in BODIES.values():
+        await connection.ask(request(body))
+    async with service.connect() as leaves:
+        leaves.writer.write(request(BODY))
+    await connection.ask(request(BODY))
+    assert service.worker.app[ADMISSION].inside == 0
+
+
+async def test_what_follows_a_request_on_the_express_way_keeps_its_place(connection: Connection) -> None:
+    whole = [request(encoded(asks(p)), Content_Type=kind) for p, kind in ((0.11, JSON), (0.22, ODD), (0.33, JSON))]
+    for _ in range(3):
+        connection.writer.write(whole[0] + whole[1][:-5])  # the odd one goes aiohttp's way, and is not whole yet
+        await connection.writer.drain()
+        await asyncio.sleep(0.01)
+        connection.writer.write(whole[1][-5:] + whole[2])
+        answers = [await connection.receive() for _ in whole]
+        assert [answer.body["data"]["stage1_prob"] for answer in answers] == pytest.approx([0.11, 0.22, 0.33])
+    before = connection.usual
+    assert (await connection.ask(whole[0])).status == 200
+    assert connection.usual == before
+
+
+async def test_held_bytes_keep_their_place_behind_the_answer_that_they_waited_for(
+    service: Service, connection: Connection
+) -> None:
+    """They come while the first request waits for its turn, and the one behind them as soon as that is answered."""
+    handler = service.handler_of(connection)
+    first, odd, last = (
+        request(encoded(asks(p)), Content_Type=kind) for p, kind in ((0.11, JSON), (0.22, ODD), (0.33, JSON))
+    )
+    handler.data_received(first)
+    handler.data_received(odd[:-5])
+    handler.data_received(odd[-5:] + last)
+    answers = [await connection.receive() for _ in range(3)]
+    assert [answer.body["data"]["stage1_prob"] for answer in answers] == pytest.approx([0.11, 0.22, 0.33])
+    assert not handler.in_hand
+
+
+async def test_who_asks_for_another_protocol_is_answered_and_heard_again(connection: Connection) -> None:
+    odd = request(BODY, Connection="Upgrade", Upgrade="websocket")
+    for _ in range(2):
+        assert (await connection.ask(odd)).status == 200
+        assert (await connection.ask(request(BODY))).status == 200
+    before = connection.usual
+    assert (await connection.ask(request(BODY))).status == 200
+    assert connection.usual == before
+
+
+async def test_no_header_spoils_the_answers_of_others(service: Service, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(service.worker.app[ACCESS], "_known", tuple(tokens(["good"], Level.API)))
+    good = request(BODY, Authorization="Bearer good")
+    bad = good.replace(b"Bearer good", b"Bearer \xff\xfe")
+    async with service.connect() as one, service.connect() as other:
+        handler = service.handler_of(one)
+        handler.data_received(good)
+        handler.data_received(bad)
+        service.handler_of(other).data_received(good)
+        assert (await one.receive()).status == 200
+        assert (await other.receive()).status == 200
+        assert (await one.receive()).status == 401
+    await asyncio.sleep(0.05)
+    assert service.worker.app[ADMISSION].inside == 0
+
+
+async def test_the_idle_timer_leaves_alone_who_waits_for_an_answer(service: Service, connection: Connection) -> None:
+    handler = service.handler_of(connection)
+    assert (await connection.ask(request(BODY))).status == 200
+    handler.data_received(request(BODY))
+    handler._next_keepalive_close_time = 0.0  # noqa: SLF001 - as 75 seconds later
+    handler._process_keepalive()  # noqa: SLF001
+    assert (await connection.receive()).status == 200
+    assert (await connection.ask(request(BODY))).status == 200
+
+
+async def test_blank_lines_between_requests_begin_no_head(
+    connection: Connection, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(fast_path, "HEAD_SECONDS", 0.05)
+    assert (await connection.ask(request(BODY))).status == 200
+    await connection.send(b"\r\n")
+    await asyncio.sleep(0.2)
+    assert (await connection.ask(request(BODY))).status == 200
+
+
+@pytest.mark.parametrize("together", [False, True])
+async def test_the_first_request_of_a_connection_may_go_the_express_way(service: Service, *, together: bool) -> None:
+    assert service.runner.server is not None
+    reader, writer = await asyncio.open_connection("127.0.0.1", service.port)
+    connection = Connection(service.runner, reader, writer)
+    before = connection.usual
+    await connection.send(request(BODY) * (1 + together))
+    for _ in range(1 + together):
+        assert (await connection.receive()).status == 200
+    assert connection.usual == before + 2 * together
+    writer.close()
+
+
+class Slow:
+    """In place of a predictor: remembers what it is asked, after a step of the test's own."""
+
+    def __init__(self, worker: Worker, step: Callable[[], None]) -> None:
+        self.asked: list[int] = []
+        self._predict = worker.predictor.predict
+        self.step = step
+        worker.predictor.predict = self  # type: ignore[method-assign]
+
+    def __call__(self, serving: Any, questions: Sequence[Question]) -> list[Result]:  # noqa: ANN401 - passed on
+        self.asked.append(len(questions))
+        self.step()
+        return self._predict(serving, questions)
+
+
+async def test_nothing_is_predicted_for_a_client_that_has_gone(service: Service) -> None:
+    predictor = Slow(service.worker, lambda: None)
+    async with service.connect() as stays, service.connect() as leaves:
+        assert (await leaves.ask(request(BODY))).status == 200
+        predictor.asked.clear()
+        leaving = service.handler_of(leaves)
+        leaving.data_received(request(BODY))  # as the loop does, and then it finds that the client has gone
+        leaving.connection_lost(None)
+        assert (await stays.ask(request(BODY))).status == 200
+    assert sum(predictor.asked) == 1
+
+
+async def test_a_mistake_of_ours_is_told_as_such_and_spoils_no_connection(
+    service: Service, connection: Connection, caplog: pytest.LogCaptureFixture
+) -> None:
+    def fail() -> None:
+        raise ZeroDivisionError
+
+    predictor = Slow(service.worker, fail)
+    answer = await connection.ask(request(BODY))
+    assert (answer.status, answer.body["code"]) == (500, "INTERNAL")
+    assert "POST /reversal/predict failed" in caplog.text
+    assert "ZeroDivisionError" in caplog.text
+    predictor.step = lambda: None
+    assert (await connection.ask(request(BODY))).status == 200
+
+
+async def test_an_answer_on_its_way_is_written_before_a_stopping_server_closes(service: Service) -> None:
+    stopping: list[asyncio.Task[None]] = []
+
+    def stop() -> None:
+        if not stopping:
+            stopping.append(asyncio.ensure_future(service.runner.cleanup()))
+
+    async with service.connect() as connection:
+        Slow(service.worker, stop)
+        assert (await connection.ask(request(BODY))).status == 200
+        assert await asyncio.wait_for(connection.reader.read(), 5) == b""
+    await stopping[0]

@@ -1,0 +1,157 @@
+"""What is no request of a client's: both ways into a server end it, and go on serving others."""
+
+from __future__ import annotations
+
+import asyncio
+import gzip
+import logging
+import zlib
+
+import pytest
+from aiohttp.http_exceptions import BadHttpMessage
+
+from server.http.bodies import sizes
+from server.http.fairness import pause
+from server.worker import fast_path
+from server.worker.fast_path import _Parser
+from tests.server.worker.test_fast_path import BODY, Connection, Service, connection, request, service
+
+__all__ = ["connection", "service"]  # fixtures
+
+HEAD = b"POST /reversal/predict HTTP/1.1\r\nHost: x\r\n"
+SMUGGLED = b"GET /metrics HTTP/1.1\r\nHost: x\r\n\r\n"
+
+BROKEN = {
+    "two lengths": HEAD + b"Content-Length: 5\r\nContent-Length: 50\r\n\r\nabcde" + SMUGGLED,
+    "a length and chunks": HEAD + b"Content-Length: 5\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n" + SMUGGLED,
+    "chunks by another name": HEAD + b"Transfer-Encoding: xchunked\r\n\r\n0\r\n\r\n" + SMUGGLED,
+    "chunks twice": HEAD + b"Transfer-Encoding: chunked\r\nTransfer-Encoding: identity\r\n\r\n0\r\n\r\n" + SMUGGLED,
+    "a length that is none": HEAD + b"Content-Length: +5\r\n\r\nabcde" + SMUGGLED,
+    "a size of a chunk that is none": HEAD + b"Transfer-Encoding: chunked\r\n\r\n0x5\r\nabcde\r\n0\r\n\r\n" + SMUGGLED,
+    "a name with a blank": b"POST /reversal/predict HTTP/1.1\r\nHost : x\r\n\r\n" + SMUGGLED,
+    "a folded header": HEAD + b"X-One: 1\r\n 2\r\n\r\n" + SMUGGLED,
+    "a header of 100 kB": HEAD + b"X-Long: " + b"a" * 100_000 + b"\r\n\r\n",
+    "a thousand headers": HEAD + b"X-One: 1\r\n" * 1000 + b"\r\n",
+    "no HTTP at all": b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03" + bytes(300),
+}
+
+
+@pytest.mark.parametrize("broken", BROKEN.values(), ids=BROKEN)
+async def test_what_could_be_read_in_two_ways_is_refused_and_ends_the_connection(
+    service: Service, connection: Connection, broken: bytes
+) -> None:
+    assert (await connection.ask(request(BODY))).status == 200
+    await connection.send(broken)
+    answer = await asyncio.wait_for(connection.reader.read(), 5)
+    assert answer == b"" or answer[8:13] == b" 400 "
+    assert answer.count(b"HTTP/1.") <= 1  # what was smuggled is not answered
+    async with service.connect() as other:
+        assert (await other.ask(request(BODY))).status == 200
+
+
+async def test_whoever_sends_such_things_does_not_fill_the_log(
+    service: Service, caplog: pytest.LogCaptureFixture
+) -> None:
+    for _ in range(20):
+        async with service.connect() as connection:
+            await connection.send(BROKEN["two lengths"])
+            await connection.reader.read()
+    assert caplog.text.count("Error handling request") <= 2
+
+
+MARK = "marked"
+QUOTED = {
+    "a token with a control character": HEAD + f"Authorization: Bearer {MARK}\x01\r\n\r\n".encode(),
+    "a token without its colon": HEAD + f"Authorization Bearer {MARK}\r\n\r\n".encode(),
+    "a version that is none": f"GET /metrics?user={MARK} HTTP/9.9\r\nHost: x\r\n\r\n".encode(),
+    "a URL that is none": f"GET http://x:{MARK}/ HTTP/1.1\r\nHost: x\r\n\r\n".encode(),
+    "a body where a head should be": f'{{"user_id": "{MARK}"}}\r\n\r\n'.encode(),
+    "a body longer than it says": HEAD + f'Content-Length: 2\r\n\r\n{{}}{{"user_id": "{MARK}"}}\r\n\r\n'.encode(),
+    "a chunk without its size": HEAD + f"Transfer-Encoding: chunked\r\n\r\n{MARK}\r\n".encode(),
+}
+
+
+@pytest.mark.parametrize("answered", [0, 1], ids=["at once", "behind a good one"])
+@pytest.mark.parametrize("quoted", QUOTED.values(), ids=QUOTED)
+async def test_the_log_has_what_was_wrong_with_it_but_does_not_quote_it(
+    connection: Connection, caplog: pytest.LogCaptureFixture, quoted: bytes, answered: int
+) -> None:
+    caplog.set_level(logging.DEBUG)
+    for _ in range(answered):
+        assert (await connection.ask(request(BODY))).status == 200
+    await connection.send(quoted)
+    await asyncio.wait_for(connection.reader.read(), 5)
+    (message,) = [record.getMessage() for record in caplog.records if record.name == "aiohttp.server"]
+    assert message.endswith(("BadHttpMessage", "BadStatusLine", "BadHttpMethod", "InvalidURLError", "PayloadError"))
+    assert MARK not in caplog.text
+
+
+BOMBS = {
+    "gzip": gzip.compress(bytes(8 * sizes.BATCH), 9),
+    "deflate": zlib.compress(bytes(8 * sizes.BATCH), 9),
+}
+
+
+@pytest.mark.parametrize("path", ["/reversal/predict", "/reversal/predict/batch", "/reversal/compare"])
+@pytest.mark.parametrize("packing", BOMBS)
+async def test_what_unpacks_to_more_than_a_body_may_have_is_refused(
+    service: Service, connection: Connection, path: str, packing: str
+) -> None:
+    answer = await connection.ask(request(BOMBS[packing], path, Content_Encoding=packing))
+    assert (answer.status, answer.body["code"]) == (413, "PAYLOAD_TOO_LARGE")
+    async with service.connect() as other:
+        assert (await other.ask(request(BODY))).status == 200
+
+
+NESTED = {
+    "lists": b"[" * 200_000,
+    "objects": b'{"a":' * 200_000,
+    "lists in an unknown field": b'{"pair":"EUR/USD","x":' + b"[" * 100_000 + b"]" * 100_000 + b"}",
+    "lists of features": b'{"pair":"EUR/USD","features":' + b"[" * 100_000 + b"]" * 100_000 + b"}",
+}
+
+
+@pytest.mark.parametrize("path", ["/reversal/predict", "/reversal/predict/batch", "/reversal/compare", "/predict"])
+@pytest.mark.parametrize("body", NESTED.values(), ids=NESTED)
+async def test_what_is_nested_deeply_is_refused(connection: Connection, path: str, body: bytes) -> None:
+    answer = await connection.ask(request(body, path))
+    assert answer.status in {400, 422}
+    assert answer.body["code"] in {"MALFORMED_JSON", "VALIDATION_ERROR"}
+    assert (await connection.ask(request(BODY))).status == 200
+
+
+class Refusing:
+    """A parser to which nothing is HTTP, and which counts."""
+
+    def __init__(self) -> None:
+        self.asked = 0
+
+    def feed_data(self, _: bytes) -> object:
+        self.asked += 1
+        raise BadHttpMessage("no HTTP")
+
+
+def test_what_follows_bytes_that_are_no_http_is_not_parsed() -> None:
+    refusing = Refusing()
+    parser = _Parser(refusing, lambda *_: False)
+    with pytest.raises(BadHttpMessage):
+        parser.feed_data(b"x")
+    assert [parser.feed_data(bytes(1 << 18)) for _ in range(32)] == [((), False, b"")] * 32
+    assert refusing.asked == 1
+
+
+async def test_the_loop_turns_while_the_rest_of_a_refused_body_passes(
+    connection: Connection, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    pauses = []
+
+    async def counted() -> None:
+        pauses.append(1)
+        await pause()
+
+    monkeypatch.setattr(fast_path, "pause", counted)
+    head = b"POST /reversal/models/v1/switch HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n"
+    await connection.send(head + b"1\r\na\r\n" * 200_000 + b"0\r\n\r\n")
+    assert (await connection.receive()).status == 413
+    assert (await connection.ask(request(BODY))).status == 200  # on the same connection
+    assert len(pauses) > 10

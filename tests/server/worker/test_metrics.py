@@ -1,0 +1,183 @@
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from collections.abc import AsyncIterator, Awaitable, Callable
+from pathlib import Path
+
+import pytest
+from aiohttp import web
+from prometheus_client.parser import text_string_to_metric_families
+
+from core.inference.warnings import CODES
+from server.http.log_throttle import Throttle
+from server.settings import Settings
+from server.worker.metrics import Metrics
+from tests.core.journals import samples
+from tests.market import ROOT
+from tests.server.conftest import Client
+from tests.server.worker.handlers.test_predict import asks, candles
+from tests.server.worker_fixture import Worker, experiment, running
+
+
+@pytest.fixture
+async def worker(
+    settings: Settings, tmp_path: Path, aiohttp_client: Callable[[web.Application], Awaitable[Client]]
+) -> AsyncIterator[Worker]:
+    async with running(settings, tmp_path, aiohttp_client) as made:
+        await made.serve(None)
+        yield made
+
+
+def series(metrics: Metrics) -> dict[str, float]:
+    """Every sample with its labels."""
+    metrics.phases.flush()
+    families = text_string_to_metric_families(metrics.exposition().decode())
+    return {
+        sample.name + "".join(f" {value}" for _, value in sorted(sample.labels.items())): sample.value
+        for family in families
+        for sample in family.samples
+    }
+
+
+async def test_predictions_and_their_errors_are_counted(worker: Worker) -> None:
+    await worker.predict(asks(0.1))
+    await worker.predict(asks(0.82, 0.32))
+    await worker.post("/predict", asks(0.1))
+    for body, status in ((candles(2), 422), (asks(0.1, version="v9"), 422), ({}, 422)):
+        assert (await worker.post("/reversal/predict", body))[0] == status
+    items = [asks(0.1), asks(0.9, version="v3"), candles(2), 7]
+    assert (await worker.post("/reversal/predict/batch", {"items": items}))[0] == 200
+    found = series(worker.metrics)
+    assert found["reversal_predictions_total hold v1"] == 3
+    assert found["reversal_predictions_total long v1"] == 1
+    assert found["reversal_predictions_total hold v3"] == 1
+    assert found["reversal_prediction_errors_total INSUFFICIENT_DATA"] == 2
+    assert found["reversal_prediction_errors_total UNKNOWN_VERSION"] == 1
+    assert found["reversal_prediction_errors_total VALIDATION_ERROR"] == 2
+    assert found["reversal_prediction_seconds_count"] == 3
+    assert found["reversal_prediction_seconds_bucket +Inf"] == 3
+
+
+async def test_each_warning_of_each_answer_is_counted_by_its_code(worker: Worker) -> None:
+    found = series(worker.metrics)
+    assert {found[f"reversal_prediction_warnings_total {code}"] for code in CODES} == {0}
+    await worker.predict(candles(20))
+    await worker.predict(candles(8, version="v1"))
+    await worker.post("/predict", asks(0.9, version="v3"))
+    assert (await worker.post("/reversal/predict/batch", {"items": [candles(8), candles(8), candles(2)]}))[0] == 200
+    assert (await worker.post("/reversal/compare", asks(0.9, versions=["v1", "v3"])))[0] == 200
+    assert (await worker.post("/reversal/predict", asks(99.0)))[0] == 200
+    found = series(worker.metrics)
+    counted = {code: found[f"reversal_prediction_warnings_total {code}"] for code in CODES}
+    assert {code: count for code, count in counted.items() if count} == {
+        "NO_TIMESTAMPS": 4,
+        "NO_STAGE2": 2,
+        "OUT_OF_RANGE": 1,
+    }
+
+
+async def test_exposures_are_counted_by_variant(worker: Worker) -> None:
+    assert series(worker.metrics)["reversal_exposures_total A"] == 0
+    await worker.serve(experiment())
+    for user in ("user123", "alice", "alice", None):
+        await worker.predict(candles(user_id=user))
+    found = series(worker.metrics)
+    assert (found["reversal_exposures_total A"], found["reversal_exposures_total B"]) == (1, 2)
+
+
+async def test_the_answer_is_prometheus_text(worker: Worker) -> None:
+    response = await worker.client.get("/metrics")
+    assert response.headers["Content-Type"] == "text/plain; version=0.0.4; charset=utf-8"
+    assert "# TYPE reversal_prediction_seconds histogram" in await response.text()
+
+
+async def test_what_the_journal_keeps_count_of_is_shown(worker: Worker) -> None:
+    await worker.serve(experiment())
+    with samples.largest_file(0):
+        for _ in range(1003):  # 1,000 find room in memory
+            await worker.predict(asks(0.1, 0.1, user_id="alice"))
+        worker.metrics.refresh(worker.registry.serving, worker.journal, worker.breaker)
+        found = series(worker.metrics)
+        assert found["reversal_journal_degraded"] == 1
+        assert found["reversal_exposures_waiting"] == 1000
+        assert found["reversal_exposures_unrecorded_total"] == 3
+    assert worker.journal.retry()
+    for _ in range(2):
+        worker.metrics.refresh(worker.registry.serving, worker.journal, worker.breaker)
+    found = series(worker.metrics)
+    assert found["reversal_journal_degraded"] == 0
+    assert found["reversal_exposures_waiting"] == 0
+    assert found["reversal_exposures_unrecorded_total"] == 3
+
+
+async def test_the_active_version_is_shown_and_series_exist_before_their_first_event(worker: Worker) -> None:
+    for active, other in (("v1", "v2"), ("v2", "v1")):
+        await worker.serve(None, active=active)
+        worker.metrics.refresh(worker.registry.serving, worker.journal, worker.breaker)
+        found = series(worker.metrics)
+        assert (found[f"reversal_active_version {active}"], found[f"reversal_active_version {other}"]) == (1, 0)
+    assert found["reversal_predictions_total short v3"] == 0
+    await worker.serve(None, active="v2", without=("v1",))
+    worker.metrics.refresh(worker.registry.serving, worker.journal, worker.breaker)
+    assert series(worker.metrics)["reversal_active_version v1"] == 0
+
+
+WORKER = """
+import sys
+from types import MappingProxyType
+from pathlib import Path
+from core.serving.circuit_breaker import Breaker
+from core.journals.journal import Journal
+from core.serving.snapshot import Serving
+from server.worker.metrics import Metrics
+from server.worker.timings import Phases
+
+class Detector:
+    pass
+
+metrics = Metrics(multiprocess=True)
+journal = Journal(Path(sys.argv[1]), bound_bytes=1 << 20, memory_records=1)
+metrics.refresh(Serving("v1", MappingProxyType({"v1": Detector()}), ("v1",)), journal, Breaker())
+metrics.predictions["v1", "long"].inc(int(sys.argv[2]))
+metrics.phases.add(Phases(50e-6, 10e-6, 60e-6, 100e-6, 80e-6, 10e-6))
+metrics.phases.flush()
+print(metrics.exposition().decode() if sys.argv[3:] else "ready", flush=True)
+sys.stdin.read()
+"""
+
+
+def test_with_several_workers_each_tells_the_numbers_of_all(tmp_path: Path) -> None:
+    (tmp_path / "numbers").mkdir()
+    environment = os.environ | {"PROMETHEUS_MULTIPROC_DIR": str(tmp_path / "numbers")}
+    workers: list[subprocess.Popen[str]] = []
+
+    def start(*arguments: str) -> subprocess.Popen[str]:
+        command = [sys.executable, "-c", WORKER, str(tmp_path / "journals"), *arguments]
+        pipe = subprocess.PIPE
+        started = subprocess.Popen(command, cwd=ROOT, env=environment, stdin=pipe, stdout=pipe, text=True)
+        workers.append(started)
+        return started
+
+    for count in ("2", "3"):
+        assert start(count).stdout.readline() == "ready\n"  # type: ignore[union-attr] # it is a pipe
+    text, _ = start("5", "tell").communicate()
+    for other in workers[:2]:
+        other.communicate()
+        assert other.returncode == 0
+    found = text.splitlines()
+    assert 'reversal_predictions_total{signal="long",version="v1"} 10.0' in found
+    assert "reversal_prediction_seconds_count 3.0" in found
+    assert 'reversal_active_version{version="v1"} 3.0' in found
+    assert "reversal_journal_degraded 0.0" in found
+
+
+def test_a_throttle_lets_one_line_of_a_kind_through() -> None:
+    now = 100.0
+    throttle = Throttle(60.0, lambda: now)
+    assert [throttle.passes("v1"), throttle.passes("v1"), throttle.passes("v2")] == [True, False, True]
+    now = 159.0
+    assert not throttle.passes("v1")
+    now = 160.0
+    assert [throttle.passes("v1"), throttle.passes("v1")] == [True, False]

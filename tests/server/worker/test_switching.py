@@ -1,0 +1,66 @@
+"""A thousand switches while eight clients predict."""
+
+from __future__ import annotations
+
+import asyncio
+from pathlib import Path
+
+import pytest
+
+from tests import bundles
+from tests.server.conftest import Client, Post
+from tests.server.worker.handlers.test_predict import window
+
+SWITCHES = 1000
+CLIENTS = 8
+
+
+@pytest.fixture
+def models(tmp_path: Path) -> Path:
+    """Two versions that can be told apart by every field of their answers.
+
+    Both see the same two windows. `low` shows 0.1 and 0.2 of them through its scalers, `high` 0.8 and 0.9.
+    """
+    for version, centre, positive, weights in (("low", 0.0, "short", (1.0, 0.0)), ("high", -0.7, "short", (0.0, 1.0))):
+        bundles.write(
+            tmp_path,
+            version,
+            scale=(centre, 1.0),
+            stage2_scale=(centre, 1.0),
+            threshold=0.05,
+            positive=positive,  # type: ignore[arg-type]
+            weights=weights,
+        )
+    bundles.write_order(tmp_path, "low", "high")
+    return tmp_path
+
+
+async def test_every_answer_is_wholly_of_one_version(client: Client, post: Post) -> None:
+    body = {"pair": "EUR/USD", "features_scaled": False, "features": {"stage1": window(0.1), "stage2": window(0.2)}}
+    expected = {
+        "low": ("long", pytest.approx(0.1, abs=1e-6), pytest.approx(0.8, abs=1e-6), pytest.approx(0.1, abs=1e-6)),
+        "high": ("short", pytest.approx(0.8, abs=1e-6), pytest.approx(0.9, abs=1e-6), pytest.approx(0.9, abs=1e-6)),
+    }
+    seen = {"low": 0, "high": 0}
+    done = asyncio.Event()
+
+    async def predict() -> None:
+        while not done.is_set():
+            status, answer = await post("/reversal/predict", body)
+            assert status == 200
+            data = answer["data"]
+            found = (data["signal"], data["stage1_prob"], data["stage2_prob"], data["confidence"])
+            assert found == expected[data["model_version"]]
+            seen[data["model_version"]] += 1
+
+    clients = [asyncio.create_task(predict()) for _ in range(CLIENTS)]
+    for i in range(SWITCHES):
+        version, other = ("low", "high") if i % 2 else ("high", "low")
+        status, answer = await post(f"/reversal/models/{version}/switch")
+        assert (status, answer["data"]) == (200, {"active_version": version, "previous_version": other})
+        if i % 50 == 0:  # the switch then has to load as well
+            assert (await post(f"/reversal/models/{other}/unload"))[0] == 200
+    done.set()
+    await asyncio.gather(*clients)
+    assert min(seen.values()) > CLIENTS
+    assert (await (await client.get("/health")).json())["model_version"] == "low"

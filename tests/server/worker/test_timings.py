@@ -1,0 +1,89 @@
+from __future__ import annotations
+
+import re
+from time import perf_counter
+
+import pytest
+from prometheus_client import CollectorRegistry, Histogram
+
+from server.worker.timings import BUCKETS, PhaseMetrics, Phases
+from tests.server.conftest import Client
+from tests.server.worker.handlers.test_predict import asks
+
+KINDS = [
+    Phases(10e-6, 5e-6, 40e-6, 50e-6, 35e-6, 9e-6),
+    Phases(50e-6, 50.1e-6, 0.3, 2.0, 0.0, 1e-3),
+    Phases(0.0, 1e-9, 1e-6, 1e-3, 1e-3, 5e-3),
+]
+
+
+def samples(registry: CollectorRegistry, name: str) -> dict[str, float]:
+    """The values of a histogram by series."""
+    return {
+        sample.name.removeprefix(name) + str(sorted(sample.labels.items())): sample.value
+        for family in registry.collect()
+        if family.name == name
+        for sample in family.samples
+    }
+
+
+@pytest.mark.parametrize("count", [1, 127, 128, 300])
+def test_many_at_once_are_what_single_observations_would_be(count: int) -> None:
+    ours, theirs = CollectorRegistry(), CollectorRegistry()
+    metrics = PhaseMetrics(ours)
+    total = Histogram("reversal_prediction_seconds", "Total.", buckets=BUCKETS, registry=theirs)
+    phases = Histogram("reversal_phase_seconds", "Phases.", ["phase"], buckets=BUCKETS, registry=theirs)
+    for name in Phases._fields:
+        phases.labels(name)
+    for i in range(count):
+        one = KINDS[i % len(KINDS)]
+        metrics.add(one)
+        total.observe(sum(one[:-1]))
+        for name, seconds in one._asdict().items():
+            if seconds > 0:
+                phases.labels(name).observe(seconds)
+    metrics.flush()
+    for name in ("reversal_prediction_seconds", "reversal_phase_seconds"):
+        assert samples(ours, name) == pytest.approx(samples(theirs, name))
+
+
+def test_a_flush_of_nothing_adds_nothing() -> None:
+    registry = CollectorRegistry()
+    metrics = PhaseMetrics(registry)
+    metrics.add(KINDS[0])
+    metrics.flush()
+    metrics.flush()
+    assert samples(registry, "reversal_prediction_seconds")["_count[]"] == 1
+
+
+def test_the_header_has_every_phase_in_milliseconds() -> None:
+    header = KINDS[1].server_timing()
+    seconds = "features;dur=300.000, stage1;dur=2000.000, stage2;dur=0.000"
+    assert header == f"parse;dur=0.050, queue;dur=0.050, {seconds}, encode;dur=1.000"
+    assert re.fullmatch(r"(\w+;dur=\d+\.\d{3}(, |$)){6}", header)
+
+
+@pytest.mark.parametrize("path", ["/reversal/predict", "/reversal/predict_raw", "/predict"])
+async def test_an_answer_tells_where_its_time_went(client: Client, path: str) -> None:
+    began = perf_counter()
+    response = await client.post(path, json=asks(0.9))
+    seen = 1e3 * (perf_counter() - began)
+    told = dict(part.split(";dur=") for part in response.headers["Server-Timing"].split(", "))
+    assert tuple(told) == Phases._fields
+    spent = {phase: float(milliseconds) for phase, milliseconds in told.items()}
+    assert min(spent.values()) > 0
+    assert sum(spent.values()) < seen
+
+
+async def test_a_stage_that_did_not_run_took_no_time(client: Client) -> None:
+    response = await client.post("/reversal/predict", json=asks(0.1))
+    assert "stage2;dur=0.000" in response.headers["Server-Timing"]
+    text = await (await client.get("/metrics")).text()
+    counts = dict(re.findall(r'reversal_phase_seconds_count{phase="(\w+)"} (\S+)', text))
+    assert counts == dict.fromkeys(Phases._fields, "1.0") | {"stage2": "0.0"}
+
+
+async def test_what_is_refused_has_no_phases(client: Client) -> None:
+    response = await client.post("/reversal/predict", json={})
+    assert response.status == 422
+    assert "Server-Timing" not in response.headers
