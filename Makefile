@@ -45,9 +45,9 @@ import: $(SERVE)/.installed ## take over the old service's experiments, server s
 bench: $(FULL)/.installed $(SERVE)/.installed ## measure everything but the peers, and fill docs/benchmarks.md: 20 minutes
 	@mkdir -p build
 	$(FULL)/bin/python -m pytest benchmarks/bare -q --benchmark-json=build/bare.json
-	for each in whole curve growth beside start memory experiments check; do \
+	for each in whole curve growth background_load start memory experiments check; do \
 		$(FULL)/bin/python -m benchmarks.$$each --server $(SERVE)/bin/python || [ $$each = check ] || exit 1; done
-	for each in spread propagation journal; do $(FULL)/bin/python -m benchmarks.$$each || exit 1; done
+	for each in connection_balancing propagation journal; do $(FULL)/bin/python -m benchmarks.$$each || exit 1; done
 	$(FULL)/bin/python -m benchmarks.report
 
 bench-peers: $(FULL)/.installed $(SERVE)/.installed ## measure other servers beside ours, in turns: 20 minutes

@@ -21,7 +21,7 @@ from typing import TypeAlias
 import numpy as np
 
 from benchmarks import bodies, budget, servers, stages
-from benchmarks.beside import beside
+from benchmarks.background_load import under_load
 from benchmarks.load import Result, closed, opened
 from benchmarks.loading import while_loading
 from benchmarks.machine import machine, tell
@@ -99,8 +99,8 @@ def crowded(bench: Bench) -> Ratios:
     """Single predictions beside a client that posts large batches."""
     item = bodies.encoded(bodies.asking("features")[0])
     alone = bench.ask(bench.one, "features", 1)
-    crowd, _ = beside(bench.one.port, item, lambda: {"p99": p99(bench.ask(bench.one, "features", 1))})
-    return {"beside": crowd["p99"] / p99(alone)}
+    crowd, _ = under_load(bench.one.port, item, lambda: {"p99": p99(bench.ask(bench.one, "features", 1))})
+    return {"background_load": crowd["p99"] / p99(alone)}
 
 
 def loaded(bench: Bench) -> Ratios:

@@ -40,12 +40,12 @@ def _convert(source: Path, output: Path, only: str | None) -> None:
     _check_writable(output)
 
     # These import scikit-learn and ONNX Runtime, and later TensorFlow: seconds that a typing error need not cost.
-    from convert import bundle, publish, report  # noqa: PLC0415
+    from convert import bundle, console, publish  # noqa: PLC0415
 
-    with report.progress(sum(len(version.stages) for version in chosen.values())) as step:
-        bundles = [bundle.convert(source, name, version, step) for name, version in chosen.items()]
+    with console.progress(sum(len(version.stages) for version in chosen.values())) as step:
+        bundles = [bundle.convert_version(source, name, version, step) for name, version in chosen.items()]
     order = publish.publish(bundles, output, found.order)
-    report.show(bundles, output, order)
+    console.show(bundles, output, order)
 
 
 def _check_writable(output: Path) -> None:

@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from convert.errors import Refused
-from convert.graph import Graph, Keras
+from convert.graph import GraphBuilder, Keras
 
 
 class Fused(NamedTuple):
@@ -25,7 +25,7 @@ _HARD_SLOPE = {"tf_keras": 0.2, "keras": 1.0 / 6.0}
 # Whose function it is, by its package: Keras 2 has its leaky_relu from TensorFlow.
 _FRAMEWORKS = {"tf_keras": "tf_keras", "tensorflow": "tf_keras", "keras": "keras"}
 
-_NODES: dict[str, Callable[[Graph, str, str], str]] = {
+_NODES: dict[str, Callable[[GraphBuilder, str, str], str]] = {
     "linear": lambda _g, _scope, x: x,
     "sigmoid": lambda g, scope, x: g.value("Sigmoid", scope, x),
     "tanh": lambda g, scope, x: g.value("Tanh", scope, x),
@@ -57,7 +57,7 @@ def is_known(name: str) -> bool:
     return name in _NODES or name == "hard_sigmoid"
 
 
-def apply(graph: Graph, scope: str, x: str, function: Keras) -> str:
+def apply(graph: GraphBuilder, scope: str, x: str, function: Keras) -> str:
     """Add the function's nodes; raises Refused for one that is not in the table."""
     name, framework = _identity(function)
     if name == "hard_sigmoid":
@@ -77,7 +77,7 @@ def fused(scope: str, function: Keras) -> Fused:
     return _FUSED[name]
 
 
-def clipped_relu(graph: Graph, scope: str, x: str, slope: float, ceiling: float | None) -> str:
+def clipped_relu(graph: GraphBuilder, scope: str, x: str, slope: float, ceiling: float | None) -> str:
     """max(x, 0) with `slope` below zero, at most `ceiling`."""
     y = graph.value("LeakyRelu", scope, x, alpha=slope) if slope else graph.value("Relu", scope, x)
     if ceiling is None:

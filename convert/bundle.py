@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 
 from convert import stage, versions
 from convert.errors import Refused
-from convert.parity import Rule
+from convert.parity import DecisionRule
 from convert.stage import ConvertedStage, Report
 from convert.versions import DirectionStageFiles, StageFiles, Version
 from core.bundles.manifest import FORMAT_VERSION, DirectionStage, Manifest, ManifestError, Stage, decode, encode
@@ -18,7 +18,7 @@ from core.inference.decision import decide
 _ELSEWHERE = ("metrics", versions.RANGES)
 
 
-class Bundle(NamedTuple):
+class ConvertedBundle(NamedTuple):
     """`graphs` by file name, `reports` by stage."""
 
     manifest: Manifest
@@ -26,14 +26,14 @@ class Bundle(NamedTuple):
     reports: dict[str, Report]
 
 
-def convert(source: Path, name: str, version: Version, step: Callable[[str], None]) -> Bundle:
+def convert_version(source: Path, name: str, version: Version, step: Callable[[str], None]) -> ConvertedBundle:
     """Convert and prove all stages of a version; raises Refused. `step` is told what comes next."""
     stages: dict[str, ConvertedStage] = {}
     metadata: dict[str, dict[str, Any]] = {}
     for label, files in version.stages.items():
         place = f"{name} {label}"
         try:
-            stages[label] = stage.convert(source, label, files, _rule(version, files), _within(place, step))
+            stages[label] = stage.convert_stage(source, label, files, _rule(version, files), _within(place, step))
         except Refused as error:
             raise Refused.at(place, error) from None
         except Exception as error:  # files of others: whatever goes wrong with one is a refusal, with its place
@@ -62,21 +62,23 @@ def convert(source: Path, name: str, version: Version, step: Callable[[str], Non
     except ManifestError as error:
         raise Refused.at(name, error) from None
     graphs = {file: data for converted in stages.values() for file, data in converted.graphs.items()}
-    return Bundle(manifest, graphs, {label: converted.report for label, converted in stages.items()})
+    return ConvertedBundle(manifest, graphs, {label: converted.report for label, converted in stages.items()})
 
 
 def _within(place: str, step: Callable[[str], None]) -> Callable[[str], None]:
     return lambda text: step(f"{place}: {text}")
 
 
-def _rule(version: Version, files: StageFiles) -> Rule:
+def _rule(version: Version, files: StageFiles) -> DecisionRule:
     """The product's rule as seen by one stage: the gate for Stage 1, the direction behind an open gate for Stage 2.
 
     If each of the two is the same on every window, then so is the signal of any pair of windows.
     """
     if isinstance(files, DirectionStageFiles):
-        return Rule(lambda p2: decide(1.0, p2, threshold=version.threshold, positive=files.positive).signal, border=0.5)
-    return Rule(
+        return DecisionRule(
+            lambda p2: decide(1.0, p2, threshold=version.threshold, positive=files.positive).signal, border=0.5
+        )
+    return DecisionRule(
         lambda p1: (
             "a reversal" if decide(p1, None, threshold=version.threshold, positive=None).reversal_detected else "hold"
         ),

@@ -38,7 +38,7 @@ class Tensor:
     mask: str | None = None
 
 
-class Graph:
+class GraphBuilder:
     """Nodes in the order in which they run, and the constants they use."""
 
     def __init__(self) -> None:

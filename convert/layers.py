@@ -13,15 +13,15 @@ import numpy as np
 
 from convert import activations, recurrent
 from convert.errors import Refused
-from convert.graph import BOOL, FLOAT, Graph, Keras, Tensor
+from convert.graph import BOOL, FLOAT, GraphBuilder, Keras, Tensor
 
-OneInput: TypeAlias = Callable[[Graph, str, Keras, Tensor], Tensor]
-ManyInputs: TypeAlias = Callable[[Graph, str, Keras, Sequence[Tensor]], Tensor]
+OneInput: TypeAlias = Callable[[GraphBuilder, str, Keras, Tensor], Tensor]
+ManyInputs: TypeAlias = Callable[[GraphBuilder, str, Keras, Sequence[Tensor]], Tensor]
 
 _WINDOW_RANK = 2  # steps and features; the batch is not counted
 
 
-def emit(graph: Graph, scope: str, layer: Keras, inputs: Sequence[Tensor]) -> Tensor:
+def emit(graph: GraphBuilder, scope: str, layer: Keras, inputs: Sequence[Tensor]) -> Tensor:
     """Add one call of a layer; raises Refused for a layer that is not in the table."""
     kind = type(layer).__name__
     check_known(scope, kind, type(layer).__module__)
@@ -53,14 +53,14 @@ def is_mask_operation(kind: str, module: str | None) -> bool:
     return module is not None and module.startswith("keras.src.ops.") and kind in _MASK_OPERATIONS
 
 
-def _activated(graph: Graph, scope: str, activation: Keras, x: Tensor) -> Tensor:
+def _activated(graph: GraphBuilder, scope: str, activation: Keras, x: Tensor) -> Tensor:
     """An activation is a function or, as in Dense(8, activation=LeakyReLU(0.1)), a layer."""
     if hasattr(activation, "get_config"):
         return emit(graph, f"{scope}/{activation.name}", activation, [x])
     return replace(x, name=activations.apply(graph, scope, x.name, activation))
 
 
-def _dense(graph: Graph, scope: str, layer: Keras, x: Tensor) -> Tensor:
+def _dense(graph: GraphBuilder, scope: str, layer: Keras, x: Tensor) -> Tensor:
     kernel = graph.constant(f"{scope}/kernel", layer.kernel.numpy())
     bias = [graph.constant(f"{scope}/bias", layer.bias.numpy())] if layer.use_bias else []
     if len(x.shape) == _WINDOW_RANK:
@@ -71,7 +71,7 @@ def _dense(graph: Graph, scope: str, layer: Keras, x: Tensor) -> Tensor:
     return _activated(graph, scope, layer.activation, replace(x, name=y, shape=(*x.shape[:-1], layer.units)))
 
 
-def _batch_normalization(graph: Graph, scope: str, layer: Keras, x: Tensor) -> Tensor:
+def _batch_normalization(graph: GraphBuilder, scope: str, layer: Keras, x: Tensor) -> Tensor:
     """gamma * (x - mean) / sqrt(variance + epsilon) + beta, as one factor and one term, computed in float64."""
     (axis,) = layer.axis if isinstance(layer.axis, list | tuple) else (layer.axis,)
     axis = axis - 1 if axis > 0 else len(x.shape) + axis  # without the batch
@@ -88,7 +88,7 @@ def _batch_normalization(graph: Graph, scope: str, layer: Keras, x: Tensor) -> T
     return replace(x, name=y)
 
 
-def _layer_normalization(graph: Graph, scope: str, layer: Keras, x: Tensor) -> Tensor:
+def _layer_normalization(graph: GraphBuilder, scope: str, layer: Keras, x: Tensor) -> Tensor:
     axes = list(layer.axis) if isinstance(layer.axis, list | tuple) else [layer.axis]
     if axes not in ([-1], [len(x.shape)]):
         raise Refused.at(scope, f"LayerNormalization over axis {axes} cannot be converted, only over the last")
@@ -109,29 +109,29 @@ def _layer_normalization(graph: Graph, scope: str, layer: Keras, x: Tensor) -> T
     return replace(x, name=y)
 
 
-def _inert(_graph: Graph, _scope: str, _layer: Keras, x: Tensor) -> Tensor:
+def _inert(_graph: GraphBuilder, _scope: str, _layer: Keras, x: Tensor) -> Tensor:
     """Only training knows this layer."""
     return x
 
 
-def _activation(graph: Graph, scope: str, layer: Keras, x: Tensor) -> Tensor:
+def _activation(graph: GraphBuilder, scope: str, layer: Keras, x: Tensor) -> Tensor:
     return _activated(graph, scope, layer.activation, x)
 
 
-def _relu(graph: Graph, scope: str, layer: Keras, x: Tensor) -> Tensor:
+def _relu(graph: GraphBuilder, scope: str, layer: Keras, x: Tensor) -> Tensor:
     if float(layer.threshold or 0.0) != 0.0:
         raise Refused.at(scope, f"ReLU with threshold={layer.threshold} cannot be converted")
     ceiling = None if layer.max_value is None else float(layer.max_value)
     return replace(x, name=activations.clipped_relu(graph, scope, x.name, float(layer.negative_slope or 0.0), ceiling))
 
 
-def _leaky_relu(graph: Graph, scope: str, layer: Keras, x: Tensor) -> Tensor:
+def _leaky_relu(graph: GraphBuilder, scope: str, layer: Keras, x: Tensor) -> Tensor:
     # Keras 2 calls it alpha.
     slope = layer.negative_slope if hasattr(layer, "negative_slope") else layer.alpha
     return replace(x, name=activations.clipped_relu(graph, scope, x.name, float(slope), None))
 
 
-def _softmax(graph: Graph, scope: str, layer: Keras, x: Tensor) -> Tensor:
+def _softmax(graph: GraphBuilder, scope: str, layer: Keras, x: Tensor) -> Tensor:
     if layer.axis not in (-1, len(x.shape)):
         raise Refused.at(scope, f"Softmax over axis {layer.axis} cannot be converted, only over the last")
     if x.mask is not None:
@@ -139,7 +139,7 @@ def _softmax(graph: Graph, scope: str, layer: Keras, x: Tensor) -> Tensor:
     return replace(x, name=graph.value("Softmax", scope, x.name, axis=-1))
 
 
-def _masking(graph: Graph, scope: str, layer: Keras, x: Tensor) -> Tensor:
+def _masking(graph: GraphBuilder, scope: str, layer: Keras, x: Tensor) -> Tensor:
     """A step counts unless all its features equal mask_value; the others become zero."""
     if len(x.shape) != _WINDOW_RANK:
         raise Refused.at(scope, f"Masking of shape {x.shape} cannot be converted, only of (steps, features)")
@@ -155,14 +155,14 @@ def _masking(graph: Graph, scope: str, layer: Keras, x: Tensor) -> Tensor:
     return replace(x, name=y, mask=mask)
 
 
-def _flatten(graph: Graph, scope: str, layer: Keras, x: Tensor) -> Tensor:
+def _flatten(graph: GraphBuilder, scope: str, layer: Keras, x: Tensor) -> Tensor:
     if layer.data_format != "channels_last":
         raise Refused.at(scope, f"Flatten with data_format={layer.data_format!r} cannot be converted")
     name = graph.value("Flatten", scope, graph.batch_major(x).name, axis=1)
     return Tensor(name, (int(np.prod(x.shape)),))
 
 
-def _concatenate(graph: Graph, scope: str, layer: Keras, inputs: Sequence[Tensor]) -> Tensor:
+def _concatenate(graph: GraphBuilder, scope: str, layer: Keras, inputs: Sequence[Tensor]) -> Tensor:
     rank = len(inputs[0].shape)
     if layer.axis not in (-1, rank):
         raise Refused.at(scope, f"Concatenate along axis {layer.axis} cannot be converted, only along the last")
@@ -173,7 +173,7 @@ def _concatenate(graph: Graph, scope: str, layer: Keras, inputs: Sequence[Tensor
     return Tensor(name, (*aligned[0].shape[:-1], width), mask=mask)
 
 
-def _add(graph: Graph, scope: str, layer: Keras, inputs: Sequence[Tensor]) -> Tensor:
+def _add(graph: GraphBuilder, scope: str, layer: Keras, inputs: Sequence[Tensor]) -> Tensor:
     if len({x.shape for x in inputs}) > 1:
         raise Refused.at(scope, f"Add of shapes {[x.shape for x in inputs]} cannot be converted, only of equal ones")
     first, *others = [graph.batch_major(x) for x in inputs]
@@ -184,7 +184,7 @@ def _add(graph: Graph, scope: str, layer: Keras, inputs: Sequence[Tensor]) -> Te
     return replace(first, name=name, mask=mask)
 
 
-def _merged_mask(graph: Graph, scope: str, layer: Keras, masks: Sequence[str | None]) -> str | None:
+def _merged_mask(graph: GraphBuilder, scope: str, layer: Keras, masks: Sequence[str | None]) -> str | None:
     """Keras 2 lets a step count where it counts in every masked input, Keras 3 where it counts in any input.
 
     With an input that has no mask every step counts in Keras 3: Add then has no mask either, Concatenate a full one.

@@ -12,7 +12,7 @@ from dataclasses import replace
 import numpy as np
 from onnx import TensorProto
 
-from convert.graph import Graph, Tensor
+from convert.graph import GraphBuilder, Tensor
 
 
 class MaskedSteps:
@@ -21,7 +21,7 @@ class MaskedSteps:
     count: the name of how many count in each window, int32 (batch,), as LSTM and GRU take it. It may be 0.
     """
 
-    def __init__(self, graph: Graph, scope: str, mask: str, length: int) -> None:
+    def __init__(self, graph: GraphBuilder, scope: str, mask: str, length: int) -> None:
         self._graph, self._scope, self._mask, self._length = graph, scope, mask, length
         self._counts = self._value("Cast", mask, to=TensorProto.INT64)
         self._total = self._value("ReduceSum", self._counts, self._integers(1), keepdims=1)

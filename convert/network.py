@@ -9,7 +9,7 @@ import onnx
 
 from convert import layers
 from convert.errors import Refused
-from convert.graph import FLOAT, Graph, Keras, Tensor
+from convert.graph import FLOAT, GraphBuilder, Keras, Tensor
 
 INPUT, OUTPUT = "window", "probability"
 
@@ -30,7 +30,7 @@ def build(model: Keras, window: tuple[int, int]) -> onnx.ModelProto:
     are those of inference: dropout and noise are inert, and a stateful layer starts from nothing. Raises Refused for
     a layer or an option of one that cannot be converted.
     """
-    graph = Graph()
+    graph = GraphBuilder()
     (result,) = _emit(graph, "", model, [Tensor(INPUT, window)])
     if result.shape != (1,):
         raise Refused(f"the output has shape (batch, {_listed(result.shape)}), a probability has (batch, 1)")
@@ -42,7 +42,7 @@ def functional(model: Keras) -> Keras:
     return getattr(model, "_functional", None) or model
 
 
-def _emit(graph: Graph, scope: str, model: Keras, inputs: Sequence[Tensor]) -> list[Tensor]:
+def _emit(graph: GraphBuilder, scope: str, model: Keras, inputs: Sequence[Tensor]) -> list[Tensor]:
     """Add all of a model's calls, models inside it included."""
     model = functional(model)
     if not getattr(model, "_nodes_by_depth", None):

@@ -51,14 +51,14 @@ class Reference(Protocol):
         ...
 
 
-class Rule(NamedTuple):
+class DecisionRule(NamedTuple):
     """The product's decision on one stage's output, and the value at which it turns."""
 
     decide: Callable[[float], str]
     border: float
 
 
-class Session:
+class GraphSession:
     """A graph in ONNX Runtime, as the server runs it."""
 
     def __init__(self, graph: bytes) -> None:
@@ -79,7 +79,11 @@ class _Windows(NamedTuple):
 
 
 def check_network(
-    reference: Reference, network: Session, scaler: tuple[Scaler, Session] | None, features: tuple[str, ...], rule: Rule
+    reference: Reference,
+    network: GraphSession,
+    scaler: tuple[Scaler, GraphSession] | None,
+    features: tuple[str, ...],
+    rule: DecisionRule,
 ) -> dict[str, Any]:
     """Compare value, shape, dtype and decision on each window; gives the figures, raises Refused.
 
@@ -119,7 +123,7 @@ def check_network(
     }
 
 
-def check_scaler(scaler: Scaler, session: Session, window: tuple[int, int]) -> dict[str, Any]:
+def check_scaler(scaler: Scaler, session: GraphSession, window: tuple[int, int]) -> dict[str, Any]:
     """Compare the scaler's graph with scikit-learn's own transform; gives the figures, raises Refused.
 
     Differences are relative to the output's scale: to its size, or to 1 where it is smaller.
@@ -151,7 +155,7 @@ def check_scaler(scaler: Scaler, session: Session, window: tuple[int, int]) -> d
 
 
 def _windows(
-    reference: Reference, scaler: tuple[Scaler, Session] | None, features: tuple[str, ...]
+    reference: Reference, scaler: tuple[Scaler, GraphSession] | None, features: tuple[str, ...]
 ) -> Iterator[_Windows]:
     window = reference.window
     rng = np.random.default_rng(_SEED)

@@ -16,14 +16,14 @@ from pathlib import Path
 
 import msgspec
 
-from convert.bundle import Bundle
+from convert.bundle import ConvertedBundle
 from core.bundles import manifest
 from core.bundles.repository import INDEX_NAME, Index
 
 _TEMPORARY = ".new"
 
 
-def publish(bundles: Sequence[Bundle], output: Path, order: Sequence[str]) -> list[str]:
+def publish(bundles: Sequence[ConvertedBundle], output: Path, order: Sequence[str]) -> list[str]:
     """Write each bundle into `output`/<version>/, then the index.
 
     The index holds `order`, the order of versions.toml, and then what it held before: whoever converts a detector of
@@ -59,7 +59,7 @@ def _alone(folder: Path) -> Iterator[None]:
         os.close(descriptor)
 
 
-def _publish(bundle: Bundle, folder: Path) -> None:
+def _publish(bundle: ConvertedBundle, folder: Path) -> None:
     folder.mkdir(exist_ok=True)
     for name, data in bundle.graphs.items():
         _replace(folder / name, data)

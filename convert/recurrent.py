@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from convert import activations
 from convert.activations import Fused
 from convert.errors import Refused
-from convert.graph import Graph, Keras, Tensor
+from convert.graph import GraphBuilder, Keras, Tensor
 from convert.masking import MaskedSteps
 
 Floats32: TypeAlias = NDArray[np.float32]
@@ -31,7 +31,7 @@ class _Kind(NamedTuple):
 _KINDS = {"LSTM": _Kind((0, 3, 1, 2), 2), "GRU": _Kind((0, 1, 2), 1)}
 
 
-def recurrent(graph: Graph, scope: str, layer: Keras, x: Tensor) -> Tensor:
+def recurrent(graph: GraphBuilder, scope: str, layer: Keras, x: Tensor) -> Tensor:
     """LSTM or GRU."""
     _check(scope, layer)
     steps = _masked_steps(graph, scope, x)
@@ -50,7 +50,7 @@ def recurrent(graph: Graph, scope: str, layer: Keras, x: Tensor) -> Tensor:
     return y
 
 
-def bidirectional(graph: Graph, scope: str, layer: Keras, x: Tensor) -> Tensor:
+def bidirectional(graph: GraphBuilder, scope: str, layer: Keras, x: Tensor) -> Tensor:
     """Both directions as one node; merge modes concat, sum, mul and ave."""
     forward, backward = layer.forward_layer, layer.backward_layer
     for inner in (forward, backward):
@@ -82,7 +82,7 @@ def _check(scope: str, layer: Keras) -> None:
         raise Refused.at(scope, "time_major=True cannot be converted")
 
 
-def _masked_steps(graph: Graph, scope: str, x: Tensor) -> MaskedSteps | None:
+def _masked_steps(graph: GraphBuilder, scope: str, x: Tensor) -> MaskedSteps | None:
     return None if x.mask is None else MaskedSteps(graph, scope, x.mask, x.shape[0])
 
 
@@ -93,7 +93,9 @@ def _final(layer: Keras, y: Tensor, x: Tensor, steps: MaskedSteps | None) -> Ten
     return steps.zero_unless_counted(y, 0 if layer.go_backwards else x.shape[0] - 1)
 
 
-def _run(graph: Graph, scope: str, layers: Sequence[Keras], x: Tensor, steps: MaskedSteps | None) -> tuple[str, str]:
+def _run(
+    graph: GraphBuilder, scope: str, layers: Sequence[Keras], x: Tensor, steps: MaskedSteps | None
+) -> tuple[str, str]:
     """The fused node over `layers`, one for each direction.
 
     Gives the outputs, (steps, directions, batch, units), and the last ones, (directions, batch, units).
@@ -141,7 +143,7 @@ def _functions(scope: str, kind: str, layer: Keras) -> list[Fused]:
     return [gates, *[other] * _KINDS[kind].activations]
 
 
-def _merged(graph: Graph, scope: str, mode: str, y: Tensor) -> Tensor:
+def _merged(graph: GraphBuilder, scope: str, mode: str, y: Tensor) -> Tensor:
     """Both directions as one: (steps, 2, batch, units), or (2, batch, units) of last outputs, without the 2."""
     axis = len(y.shape) - 1
     if mode == "concat":

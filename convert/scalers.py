@@ -16,7 +16,7 @@ from sklearn.pipeline import Pipeline
 from sklearn.preprocessing import MinMaxScaler
 
 from convert.errors import Refused
-from convert.graph import DOUBLE, FLOAT, Graph
+from convert.graph import DOUBLE, FLOAT, GraphBuilder
 from convert.untrusted import unpickle
 from core.bundles.limits import Limits, clipped, of_deviations, of_range
 
@@ -108,7 +108,7 @@ class Scaler:
 
     def build(self, window: tuple[int, int]) -> onnx.ModelProto:
         """float64 (batch, steps, features) in, float32 of the same shape out: cast last, or volumes lose digits."""
-        graph = Graph()
+        graph = GraphBuilder()
         x = INPUT
         for i, (op, values) in enumerate(self.steps(window[1])):
             constants = [graph.constant(f"{i}/{op}/{j}", value) for j, value in enumerate(values)]

@@ -16,7 +16,7 @@ import numpy as np
 from convert import network, parity, versions
 from convert.errors import Refused
 from convert.keras_model import KerasModel
-from convert.parity import Rule, Session
+from convert.parity import DecisionRule, GraphSession
 from convert.scalers import Scaler
 from convert.untrusted import keras_files
 from convert.versions import StageFiles
@@ -50,7 +50,9 @@ class ConvertedStage(NamedTuple):
     report: Report
 
 
-def convert(source: Path, label: str, files: StageFiles, rule: Rule, step: Callable[[str], None]) -> ConvertedStage:
+def convert_stage(
+    source: Path, label: str, files: StageFiles, rule: DecisionRule, step: Callable[[str], None]
+) -> ConvertedStage:
     """Convert one stage and prove it; raises Refused. `step` is told what comes next, one of STEPS after the other."""
     features = versions.read_features(source, files)
     metadata = versions.read_metadata(source, files)
@@ -78,13 +80,13 @@ def convert(source: Path, label: str, files: StageFiles, rule: Rule, step: Calla
     graphs = {network_file.file: network_bytes}
 
     step("proving")
-    session, scaling, scaler_file, figures = Session(network_bytes), None, None, {}
+    session, scaling, scaler_file, figures = GraphSession(network_bytes), None, None, {}
     if scaler is not None:
         scaler_bytes = scaler.build(model.window).SerializeToString(deterministic=True)
         # Not named for its stage: stages with the same scaler then have the same file, and the server sees that.
         scaler_file = _file("scaler", scaler_bytes)
         graphs[scaler_file.file] = scaler_bytes
-        scaling = (scaler, Session(scaler_bytes))
+        scaling = (scaler, GraphSession(scaler_bytes))
         figures = parity.check_scaler(*scaling, model.window)
     figures |= parity.check_network(model, session, scaling, features, rule)
 
@@ -129,7 +131,7 @@ def _sha256(data: bytes) -> str:
     return hashlib.sha256(data).hexdigest()
 
 
-def _seconds(session: Session, window: tuple[int, int], runs: int = 200) -> float:
+def _seconds(session: GraphSession, window: tuple[int, int], runs: int = 200) -> float:
     one = np.zeros((1, *window), np.float32)
     times = []
     for _ in range(runs):

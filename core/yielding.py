@@ -18,7 +18,7 @@ _wanted: ContextVar[bool] = ContextVar("wanted", default=False)
 
 
 @contextmanager
-def pauses(*, wanted: bool) -> Iterator[None]:
+def enabled(*, wanted: bool) -> Iterator[None]:
     """Whether what is done within pauses between its steps. Not in the event loop's own thread: they are sleeps."""
     before = _wanted.set(wanted)
     try:
@@ -27,7 +27,7 @@ def pauses(*, wanted: bool) -> Iterator[None]:
         _wanted.reset(before)
 
 
-def pause() -> None:
+def give_way() -> None:
     """A step is over."""
     if _wanted.get():
         time.sleep(_PAUSE_SECONDS)

@@ -71,12 +71,12 @@ def _graphs(folder: Path, found: Manifest) -> dict[str, bytes]:
 
 
 def _checked_bytes(folder: Path, stage: Stage, file: File) -> bytes:
-    yielding.pause()
+    yielding.give_way()
     data = _bytes(folder, file.file)
     digest = hashlib.sha256(data).hexdigest()
     if digest != file.sha256:
         raise _refused(folder, file.file, f"SHA-256 is {digest}, the manifest says {file.sha256}")
-    yielding.pause()
+    yielding.give_way()
     try:
         opsets, external = onnx_file.opsets(data), onnx_file.has_external_data(data)
     except ValueError as error:

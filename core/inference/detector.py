@@ -14,7 +14,7 @@ from core.bundles.bundle import Bundle
 from core.errors import BundleRefused, ModelUnavailable, OutOfRange, ServiceError
 from core.features.candles import Candles
 from core.inference.decision import Decision, decide, gate_opens
-from core.inference.inputs import CandleWindows, Needs, Windows, WindowSource
+from core.inference.inputs import CandleWindows, InputRequirements, Windows, WindowSource
 from core.inference.stage_runner import Floats32, StageRunner
 from core.inference.warnings import Warned, few_candles, no_stage2
 
@@ -41,7 +41,7 @@ class Prediction(NamedTuple):
 
 
 # Each request of a batch has its own outcome: one bad item does not spoil the others.
-Outcome: TypeAlias = Prediction | ServiceError
+DetectorResult: TypeAlias = Prediction | ServiceError
 
 
 class _Asked:
@@ -79,7 +79,7 @@ class Detector:
         self.digest = bundle.digest
         self.required_candles = self.manifest.required_candles
         self.recommended_candles = self.manifest.recommended_candles
-        self._needs = Needs(self.manifest)
+        self._needs = InputRequirements(self.manifest)
         self._stage1 = StageRunner("stage1", self.manifest.stage1, bundle)
         stage2 = self.manifest.stage2
         self._stage2 = StageRunner("stage2", stage2, bundle) if stage2 else None
@@ -88,13 +88,13 @@ class Detector:
         self._same_limits = self._stage2 is not None and self._stage2.limits == self._stage1.limits
         self._warm_up()
 
-    def predict(self, sources: Sequence[WindowSource]) -> list[Outcome]:
+    def predict(self, sources: Sequence[WindowSource]) -> list[DetectorResult]:
         """Answer each source, in order, with one run a stage for all of them. Raises nothing of ServiceError."""
         # What overflows is looked for where it would do harm, so NumPy need not warn of it on the way.
         with np.errstate(all="ignore"):
             return self._predict(sources)
 
-    def _predict(self, sources: Sequence[WindowSource]) -> list[Outcome]:
+    def _predict(self, sources: Sequence[WindowSource]) -> list[DetectorResult]:
         began = perf_counter()
         asked = [_Asked(source) for source in sources]
         groups = self._gather(asked)
@@ -232,13 +232,13 @@ class Detector:
         """
         if (trouble := self.trouble()) is not None:
             raise BundleRefused(f"bundle {self.manifest.version}: warm-up: {trouble}")
-        yielding.pause()
+        yielding.give_way()
         # Whatever its answer: this makes the weights by which features are computed.
         self.predict([CandleWindows(Candles(np.ones((5, self.recommended_candles))))])
 
     @staticmethod
     def _try(runner: StageRunner, batch: int) -> None:
-        yielding.pause()
+        yielding.give_way()
         shape = (batch, runner.stage.sequence_length, runner.stage.num_features)
         scaled = runner.scale(np.zeros(shape))
         if scaled.shape != shape or not np.isfinite(scaled).all():

@@ -21,7 +21,7 @@ Rows: TypeAlias = Sequence[Sequence[float]]
 _CANDLE_FIELDS = frozenset({"open", "high", "low", "close", "volume"})
 
 
-class Needs:
+class InputRequirements:
     """What a version needs of whom it answers. Safe to use from several threads."""
 
     def __init__(self, manifest: Manifest) -> None:
@@ -77,10 +77,10 @@ class WindowSource(Protocol):
     def warnings(self) -> tuple[Warned, ...]:
         """Those of the input alone, the same for every version."""
 
-    def check(self, needs: Needs) -> None:
+    def check(self, needs: InputRequirements) -> None:
         """Raise InvalidInput or InsufficientData where this cannot serve the version."""
 
-    def gather(self, sources: Sequence[Self], needs: Needs) -> Windows:
+    def gather(self, sources: Sequence[Self], needs: InputRequirements) -> Windows:
         """The windows of sources of this one's kind, all of them checked."""
 
     def overflow(self, label: str, stage: Stage, row: int, column: int) -> InvalidInput:
@@ -117,12 +117,12 @@ class CandleWindows:
         self.warnings = warnings
         self._positions = positions
 
-    def check(self, needs: Needs) -> None:
+    def check(self, needs: InputRequirements) -> None:
         """Raise InsufficientData where the candles are too few."""
         if self.candles_given < needs.required_candles:
             raise InsufficientData(needs.version, needs.required_candles, self.candles_given)
 
-    def gather(self, sources: Sequence[CandleWindows], needs: Needs) -> Windows:
+    def gather(self, sources: Sequence[CandleWindows], needs: InputRequirements) -> Windows:
         """The last bars of all features that any stage names, for series of the same length at once."""
         return _Computed([source.candles for source in sources], needs)
 
@@ -149,7 +149,7 @@ class CandleWindows:
 
 
 class _Computed:
-    def __init__(self, series: Sequence[Candles], needs: Needs) -> None:
+    def __init__(self, series: Sequence[Candles], needs: InputRequirements) -> None:
         self._values = {length: table(series) for length, table in needs.tables.items()}
         self._columns = needs.columns
 
@@ -178,7 +178,7 @@ class GivenWindows:
             {label: _Packed(rows) for label, rows in windows.items()} if isinstance(windows, dict) else _Packed(windows)
         )
 
-    def check(self, needs: Needs) -> None:
+    def check(self, needs: InputRequirements) -> None:
         """Raise InvalidInput where a window is missing or of another shape."""
         stages = needs.stages
         if not isinstance(self._windows, dict):
@@ -195,7 +195,7 @@ class GivenWindows:
                 raise InvalidInput.at(f"{self._path}.{label}", f"missing, version {needs.version} has this stage")
             _check_shape(self._windows[label], stage, f"{self._path}.{label}")
 
-    def gather(self, sources: Sequence[GivenWindows], needs: Needs) -> Windows:  # noqa: ARG002 - check knew them
+    def gather(self, sources: Sequence[GivenWindows], needs: InputRequirements) -> Windows:  # noqa: ARG002 - check knew them
         """The windows as sent; an array is made where a stage asks for them."""
         return _Sent(sources)
 

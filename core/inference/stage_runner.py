@@ -35,7 +35,7 @@ class StageRunner:
         self.stage = stage
         self._name = f"version {bundle.manifest.version}, {label}"
         window = [stage.sequence_length, stage.num_features]
-        self._network = _Graph(
+        self._network = _BoundSession(
             f"bundle {bundle.manifest.version}: {stage.network.file}",
             bundle.graphs[stage.network.sha256],
             takes=("tensor(float)", window),
@@ -43,7 +43,7 @@ class StageRunner:
         )
         self._scaler = None
         if stage.scaler is not None:
-            self._scaler = _Graph(
+            self._scaler = _BoundSession(
                 f"bundle {bundle.manifest.version}: {stage.scaler.file}",
                 bundle.graphs[stage.scaler.sha256],
                 takes=("tensor(double)", window),
@@ -108,14 +108,14 @@ class StageRunner:
         output: Floats32 = self._run(self._network, scaled + _TINY)[:, 0]
         return output
 
-    def _run(self, graph: _Graph, values: Floats | Floats32) -> Floats32:
+    def _run(self, graph: _BoundSession, values: Floats | Floats32) -> Floats32:
         try:
             return graph.run(values)
         except Exception as error:  # onnxruntime raises classes of its own that share no base but this
             raise ModelUnavailable(f"{self._name} failed: {_first_line(error)}") from error
 
 
-class _Graph:
+class _BoundSession:
     """A session with one input and one output, both of a known type and shape behind a free batch dimension."""
 
     def __init__(self, place: str, graph: bytes, takes: tuple[str, list[int]], gives: tuple[str, list[int]]) -> None:

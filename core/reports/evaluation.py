@@ -20,7 +20,7 @@ Distance: TypeAlias = Annotated[float, Meta(ge=0, le=1e6)]
 Ratio: TypeAlias = Annotated[float, Meta(ge=0, le=1e6)]
 
 
-class Rule(msgspec.Struct, frozen=True):
+class LabelRule(msgspec.Struct, frozen=True):
     """Parameters of core.features.labels.profitable_reversals. 30 and 50 pips are meant for daily bars."""
 
     horizon: Horizon = 10
@@ -56,7 +56,7 @@ class Evaluation(NamedTuple):
     too_close: int
 
 
-def evaluate(store: Store, experiment_id: str, later: LaterCandles, rule: Rule, at: Micros) -> Evaluation:
+def evaluate(store: Store, experiment_id: str, later: LaterCandles, rule: LabelRule, at: Micros) -> Evaluation:
     """Label what the experiment predicted on these candles; in a thread, for the store's calls block.
 
     Raises UnknownExperiment or StoreUnavailable.
@@ -77,7 +77,7 @@ def evaluate(store: Store, experiment_id: str, later: LaterCandles, rule: Rule, 
     )
 
 
-def labels(later: LaterCandles, rule: Rule) -> dict[str, Label | None]:
+def labels(later: LaterCandles, rule: LabelRule) -> dict[str, Label | None]:
     """What the rule says of each candle, by the candle's key; null where it cannot know.
 
     `move_pips` goes from the candle's close to the close `rule.horizon` bars later.

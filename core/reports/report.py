@@ -20,7 +20,7 @@ from core.statistics.verdict import Evidence, Verdict
 _OUTCOMES: tuple[Metric, Metric] = ("win_rate", "mean_pnl")
 
 
-def report(
+def experiment_report(
     experiment: Experiment,
     tallies: Mapping[Variant, Tally],
     table: CandleTable,
@@ -127,7 +127,7 @@ def _verdict(
         of_metric = results[experiment.metric]
         difference_found = estimate(outcome_difference(of_metric, experiment.metric))
         candles_of_a, candles_of_b = (int(sample.present.sum()) for sample in (of_metric.a, of_metric.b))
-        found = verdict.decide(experiment, Evidence(difference_found, candles_of_a, candles_of_b, len(table)))
+        found = verdict.reach_verdict(experiment, Evidence(difference_found, candles_of_a, candles_of_b, len(table)))
     remarks = [found.sentence]
     if experiment.mode == "shadow" and results[experiment.metric].source == "reported":
         remarks.append("trades that only B would have made have no result: evaluate labels those of both versions")

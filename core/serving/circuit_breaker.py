@@ -12,7 +12,7 @@ from weakref import WeakKeyDictionary
 
 from core import yielding
 from core.errors import ModelUnavailable
-from core.inference.detector import Detector, Outcome, Prediction
+from core.inference.detector import Detector, DetectorResult, Prediction
 
 log = logging.getLogger(__name__)
 
@@ -45,7 +45,7 @@ class _Try:
 _NEVER = _Try(-inf, well=False)
 
 
-class Breaker:
+class CircuitBreaker:
     """Counts each version's failures in a row. One that is loaded anew begins anew."""
 
     def __init__(self) -> None:
@@ -60,19 +60,19 @@ class Breaker:
             return None
         return f"version {detector.manifest.version} failed {trouble.failures} times in a row: {trouble.reason}"
 
-    def note(self, detector: Detector, outcomes: Sequence[Outcome]) -> None:
+    def note(self, detector: Detector, results: Sequence[DetectorResult]) -> None:
         """Take note of what came of a run, for those who left it open who answers. However many, it is one run."""
         failure: ModelUnavailable | None = None
-        for outcome in outcomes:
-            if isinstance(outcome, Prediction):
-                seconds = sum(outcome.spent)  # of all that shared the run
+        for result in results:
+            if isinstance(result, Prediction):
+                seconds = sum(result.spent)  # of all that shared the run
                 if seconds > SLOW_SECONDS:
                     self._failed(detector, f"it took {seconds:.1f} s")
                 elif (trouble := self._troubles.get(detector)) is not None and not trouble.aside:
                     del self._troubles[detector]
                 return
-            if isinstance(outcome, ModelUnavailable):
-                failure = outcome
+            if isinstance(result, ModelUnavailable):
+                failure = result
         if failure is not None:
             self._failed(detector, failure.message)
 
@@ -92,7 +92,7 @@ class Breaker:
         not be able to put it out of service for longer than until the next try.
         """
         began = perf_counter()
-        with yielding.pauses(wanted=True):
+        with yielding.enabled(wanted=True):
             trouble = detector.trouble()
         return trouble is None and perf_counter() - began <= SLOW_SECONDS
 

@@ -13,13 +13,13 @@ from core.bundles.manifest import Manifest
 from core.bundles.repository import Repository
 from core.errors import BundleRefused, Conflict, UnknownVersion
 from core.inference.detector import Detector
-from core.serving.snapshot import Serving
+from core.serving.snapshot import Snapshot
 from core.serving.state import Action, State
 
 log = logging.getLogger(__name__)
 
 
-class Entry(NamedTuple):
+class ListedVersion(NamedTuple):
     """A version as the operator sees it. `error` tells why it is not loaded, if loading it was tried."""
 
     version: str
@@ -31,7 +31,7 @@ class Entry(NamedTuple):
 class Prepared(NamedTuple):
     """What `apply` makes the present: everything is loaded and warm, and nobody sees it yet."""
 
-    serving: Serving
+    snapshot: Snapshot
     errors: dict[str, str]
     generations: dict[str, int]
 
@@ -49,7 +49,7 @@ class Registry:
         self._changing = threading.Lock()
         self._errors: dict[str, str] = {}
         self._generations: dict[str, int] = {}  # as of State.loads, of every version that was tried
-        self.serving = Serving(None, MappingProxyType({}), ())
+        self.snapshot = Snapshot(None, MappingProxyType({}), ())
 
     def prepare(self, state: State, order: Sequence[str], action: Action | None = None) -> Prepared:
         """Load what the state asks for and is not loaded yet; nothing that is served changes.
@@ -60,7 +60,7 @@ class Registry:
         """
         with self._changing:
             required = self._required(state, action)
-            old = self.serving
+            old = self.snapshot
             detectors = {v: d for v, d in old.detectors.items() if v not in state.unloaded}
             errors, generations = dict(self._errors), dict(self._generations)
             for version in self._wanted(state, required):
@@ -68,7 +68,7 @@ class Registry:
                 if self._generations.get(version) == generation and (version in detectors or version not in required):
                     continue
                 try:
-                    with yielding.pauses(wanted=bool(old.detectors)):  # at the start nobody is answered
+                    with yielding.enabled(wanted=bool(old.detectors)):  # at the start nobody is answered
                         detectors[version] = self._load(version, old.detectors.get(version))
                     errors.pop(version, None)
                 except (BundleRefused, UnknownVersion) as error:
@@ -83,13 +83,13 @@ class Registry:
                 errors.pop(version, None)
                 generations.pop(version, None)
             known = dict.fromkeys((*old.known, *detectors, *errors, *state.unloaded))
-            return Prepared(self._serving(state, order, detectors, tuple(known)), errors, generations)
+            return Prepared(self._snapshot(state, order, detectors, tuple(known)), errors, generations)
 
     def apply(self, prepared: Prepared) -> None:
         """Serve what was prepared, from this moment and as a whole."""
         with self._changing:
-            old, new = self.serving, prepared.serving
-            self.serving, self._errors, self._generations = new, prepared.errors, prepared.generations
+            old, new = self.snapshot, prepared.snapshot
+            self.snapshot, self._errors, self._generations = new, prepared.errors, prepared.generations
         for version in new.detectors.keys() - old.detectors.keys():
             log.info("version %s is loaded", version)
         for version in old.detectors.keys() - new.detectors.keys():
@@ -97,11 +97,11 @@ class Registry:
         if new.active != old.active:
             log.info("version %s is active, before: %s", new.active, old.active)
 
-    def entries(self) -> list[Entry]:
+    def entries(self) -> list[ListedVersion]:
         """Every version, loaded or on disk, in the repository's order. Reads the manifests of those not loaded."""
         return [self._entry(version) for version in self._names()]
 
-    def entry(self, version: str) -> Entry:
+    def entry(self, version: str) -> ListedVersion:
         """One of them; raises UnknownVersion."""
         known = self._names()
         if version not in known:
@@ -110,18 +110,18 @@ class Registry:
 
     def _names(self) -> tuple[str, ...]:
         """What is on disk now, and what is loaded though its folder is gone."""
-        return tuple(dict.fromkeys((*self._repository.listing().versions, *self.serving.detectors)))
+        return tuple(dict.fromkeys((*self._repository.listing().versions, *self.snapshot.detectors)))
 
-    def _entry(self, version: str) -> Entry:
-        detector = self.serving.detectors.get(version)
+    def _entry(self, version: str) -> ListedVersion:
+        detector = self.snapshot.detectors.get(version)
         if detector is not None:
-            return Entry(version, detector.manifest, loaded=True, error=None)
+            return ListedVersion(version, detector.manifest, loaded=True, error=None)
         error = self._errors.get(version)
         try:
             manifest = self._repository.read_manifest(version)
         except (BundleRefused, UnknownVersion) as refused:
-            return Entry(version, None, loaded=False, error=error or str(refused))
-        return Entry(version, manifest, loaded=False, error=error)
+            return ListedVersion(version, None, loaded=False, error=error or str(refused))
+        return ListedVersion(version, manifest, loaded=False, error=error)
 
     def _required(self, state: State, action: Action | None) -> tuple[str, ...]:
         """The versions without which the action fails."""
@@ -134,7 +134,7 @@ class Registry:
         names = self._names()
         if action.name not in names:
             raise UnknownVersion(action.name, names)
-        if action.name == self.serving.active:
+        if action.name == self.snapshot.active:
             raise Conflict(f"version {action.name} is active: switch to another one first")
         if state.experiment and action.name in state.experiment.versions:
             running = state.experiment.experiment_id
@@ -169,7 +169,7 @@ class Registry:
             refused = self._refused(version, error)
             if loaded is None:
                 self._errors[version] = str(refused)
-                self.serving = self.serving._replace(known=tuple(dict.fromkeys((*self.serving.known, version))))
+                self.snapshot = self.snapshot._replace(known=tuple(dict.fromkeys((*self.snapshot.known, version))))
             raise refused from error
 
     @staticmethod
@@ -181,14 +181,16 @@ class Registry:
         return BundleRefused(f"bundle {version}: {type(error).__name__}: {error}")
 
     @staticmethod
-    def _serving(state: State, order: Sequence[str], detectors: dict[str, Detector], known: tuple[str, ...]) -> Serving:
+    def _snapshot(
+        state: State, order: Sequence[str], detectors: dict[str, Detector], known: tuple[str, ...]
+    ) -> Snapshot:
         fallbacks = tuple(v for v in dict.fromkeys((*order, *sorted(detectors))) if v in detectors)
         active = state.active
         if active not in detectors:
             if active is not None:
                 log.error("version %s should be active and is not loaded", active)
             active = fallbacks[0] if fallbacks else None
-        return Serving(
+        return Snapshot(
             active=active,
             detectors=MappingProxyType({version: detectors[version] for version in fallbacks}),
             known=known,

@@ -9,7 +9,7 @@ from core.experiments.assignment import assign
 from core.experiments.experiment import Experiment, Variant
 from core.inference.detector import Detector
 from core.inference.inputs import WindowSource
-from core.serving.snapshot import Serving
+from core.serving.snapshot import Snapshot
 
 
 class Question(NamedTuple):
@@ -42,29 +42,29 @@ class Route(NamedTuple):
     assigned: Assigned | None = None
 
 
-def route(serving: Serving, version: str | None, user: str | None) -> Route:
+def route(snapshot: Snapshot, version: str | None, user: str | None) -> Route:
     """A version that was named wins over the experiment, and the experiment over the active version.
 
     In split mode only users take part. In shadow mode A answers everybody.
     """
     if version is not None:
         return Route(version, named=True)
-    experiment = serving.experiment
+    experiment = snapshot.experiment
     if experiment is None:
-        return Route(serving.active)
+        return Route(snapshot.active)
     if experiment.mode == "shadow":
         variant: Variant = "A"
     elif user is None:
-        return Route(serving.active)
+        return Route(snapshot.active)
     else:
         variant = assign(user, experiment)
     return Route(experiment.version_of(variant), assigned=Assigned(experiment, variant))
 
 
-def detector_for(serving: Serving, route: Route) -> Detector:
+def detector_for(snapshot: Snapshot, route: Route) -> Detector:
     """The detector of first choice; raises ModelUnavailable, or UnknownVersion for a name in the request."""
     try:
-        return serving.choose(route.version)
+        return snapshot.choose(route.version)
     except UnknownVersion:
         if route.named:
             raise

@@ -10,7 +10,7 @@ from core.experiments.experiment import Experiment
 from core.inference.detector import Detector
 
 
-class Serving(NamedTuple):
+class Snapshot(NamedTuple):
     """Never changed, only replaced as a whole. A request takes it once and keeps it.
 
     known: loaded, or refused or unloaded since the start. order: the loaded versions, in which they stand in for one

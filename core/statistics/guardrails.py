@@ -18,7 +18,7 @@ LEVEL = 0.01
 SLOW_SHARE = 0.01
 
 # Signals of neighbouring candles are alike, as their windows share all candles but one: so many count as one. On the
-# hours of 2017, hold of the reference detectors varies as if 10 to 32 candles were one (benchmarks/alike.py).
+# hours of 2017, hold of the reference detectors varies as if 10 to 32 candles were one (benchmarks/autocorrelation.py).
 CANDLES_ALIKE = 30
 
 

@@ -44,7 +44,7 @@ def invalid(sample_ratio: Mapping[str, Any]) -> Verdict | None:
     return Verdict("invalid", f"{found} (p = {sample_ratio['sequential_p']:.1g}): the rest do not compare")
 
 
-def decide(experiment: Experiment, evidence: Evidence) -> Verdict:
+def reach_verdict(experiment: Experiment, evidence: Evidence) -> Verdict:
     """The verdict on a valid experiment.
 
     An interval within the minimum effect says "no difference larger", though it may leave out zero: such a difference

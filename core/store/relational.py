@@ -35,20 +35,20 @@ class RelationalStore:
 
     def state(self) -> State:
         """See Store."""
-        with self._database.reading() as session:
-            return states.read_state(session)
+        with self._database.reading() as connection:
+            return states.read_state(connection)
 
     def change(self, revision: int, state: State, changed: Sequence[Experiment] = ()) -> State:
         """See Store."""
-        with self._database.writing() as session:
-            stored = states.change_state(session, revision, state, changed)
-            self._database.announce(session)
+        with self._database.writing() as connection:
+            stored = states.change_state(connection, revision, state, changed)
+            self._database.announce(connection)
         return stored
 
     def try_writing(self) -> None:
         """See Store."""
-        with self._database.writing() as session:
-            session.run("UPDATE state SET revision = revision")
+        with self._database.writing() as connection:
+            connection.run("UPDATE state SET revision = revision")
 
     def wait_for_change(self, seconds: float) -> bool:
         """See Store."""
@@ -56,73 +56,73 @@ class RelationalStore:
 
     def create(self, experiment: Experiment) -> None:
         """See Store."""
-        with self._database.writing() as session:
-            states.add_experiment(session, experiment)
+        with self._database.writing() as connection:
+            states.add_experiment(connection, experiment)
 
     def experiment(self, experiment_id: str) -> Experiment:
         """See Store."""
-        with self._database.reading() as session:
-            return states.read_experiment(session, experiment_id)
+        with self._database.reading() as connection:
+            return states.read_experiment(connection, experiment_id)
 
     def experiments(self) -> list[Experiment]:
         """See Store."""
-        with self._database.reading() as session:
-            return states.read_experiments(session)
+        with self._database.reading() as connection:
+            return states.read_experiments(connection)
 
     def drained(self, journal: str) -> int:
         """See Store."""
-        with self._database.reading() as session:
-            rows = session.rows("SELECT upto FROM journals WHERE name = ?", [journal])
+        with self._database.reading() as connection:
+            rows = connection.rows("SELECT upto FROM journals WHERE name = ?", [journal])
         return int(rows[0][0]) if rows else 0
 
     def drain(self, journal: str, upto: int, records: Sequence[Record]) -> None:
         """See Store."""
-        with self._database.writing() as session:
-            session.run(
+        with self._database.writing() as connection:
+            connection.run(
                 "INSERT INTO journals VALUES (?, ?) ON CONFLICT (name) DO UPDATE SET upto = excluded.upto",
                 [journal, upto],
             )
-            record(session, records)
+            record(connection, records)
 
     def forget(self, journal: str) -> None:
         """See Store."""
-        with self._database.writing() as session:
-            session.run("DELETE FROM journals WHERE name = ?", [journal])
+        with self._database.writing() as connection:
+            connection.run("DELETE FROM journals WHERE name = ?", [journal])
 
     def tally(self, experiment_id: str) -> dict[Variant, Tally]:
         """See Store."""
-        with self._database.reading() as session:
-            return reading.tally(session, experiment_id)
+        with self._database.reading() as connection:
+            return reading.tally(connection, experiment_id)
 
     def users_in_both(self, experiment_id: str) -> int:
         """See Store."""
-        with self._database.reading() as session:
-            return reading.users_in_both(session, experiment_id)
+        with self._database.reading() as connection:
+            return reading.users_in_both(connection, experiment_id)
 
     def candles(self, experiment_id: str) -> CandleTable:
         """See Store."""
-        with self._database.reading() as session:
-            return reading.candles(session, experiment_id)
+        with self._database.reading() as connection:
+            return reading.candles(connection, experiment_id)
 
     def disagreements(self, experiment_id: str, limit: int) -> list[dict[str, Any]]:
         """See Store."""
-        with self._database.reading() as session:
-            return reading.disagreements(session, experiment_id, limit)
+        with self._database.reading() as connection:
+            return reading.disagreements(connection, experiment_id, limit)
 
     def record_outcomes(self, outcomes: Sequence[Outcome], at: Micros) -> list[OutcomeAnswer]:
         """See Store."""
-        with self._database.writing() as session:
-            return endings.record_outcomes(session, outcomes, at)
+        with self._database.writing() as connection:
+            return endings.record_outcomes(connection, outcomes, at)
 
     def labels(self, experiment_id: str, pair: str, timeframe: str, candles: Sequence[str]) -> dict[str, Label | None]:
         """See Store."""
-        with self._database.reading() as session:
-            return endings.labels(session, endings.Place(experiment_id, pair, timeframe), candles)
+        with self._database.reading() as connection:
+            return endings.labels(connection, endings.Place(experiment_id, pair, timeframe), candles)
 
     def label(self, experiment_id: str, pair: str, timeframe: str, labels: Sequence[Label], at: Micros) -> None:
         """See Store."""
-        with self._database.writing() as session:
-            endings.label(session, endings.Place(experiment_id, pair, timeframe), labels, at)
+        with self._database.writing() as connection:
+            endings.label(connection, endings.Place(experiment_id, pair, timeframe), labels, at)
 
     def export(self, experiment_id: str) -> Iterator[dict[str, Any]]:
         """See Store."""

@@ -13,7 +13,7 @@ from core.bundles.manifest import DirectionStage, File, Manifest, Stage
 from core.errors import ServiceError
 from core.features.timeframes import iso, shifted
 from core.inference.detector import Prediction
-from core.serving.registry import Entry
+from core.serving.registry import ListedVersion
 from core.serving.routing import Question
 from server.api.prediction_schemas import DEFAULT_TIMEFRAME, Request
 from server.http.clock import Moment
@@ -126,7 +126,7 @@ def _provenance(answer: Answered) -> Json:
     return data
 
 
-def model(entry: Entry) -> Json:
+def model(entry: ListedVersion) -> Json:
     """A version as /reversal/models shows it. Of one whose manifest cannot be read, only the error is known."""
     data: Json = {"version": entry.version, "loaded": entry.loaded}
     if entry.manifest is not None:

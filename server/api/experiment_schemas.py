@@ -23,7 +23,7 @@ PredictionId: TypeAlias = Annotated[str, Meta(pattern=r"\A[!-~]{1,64}\Z")]
 Pips: TypeAlias = Annotated[float, Meta(ge=-1e6, le=1e6)]
 
 
-class Limits(Guardrails, frozen=True, kw_only=True, forbid_unknown_fields=True):
+class GuardrailLimits(Guardrails, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """Guardrails as a client writes them: a misspelt limit would protect nobody."""
 
 
@@ -42,7 +42,7 @@ class CreateExperiment(msgspec.Struct, kw_only=True, forbid_unknown_fields=True)
     mode: Mode | None = None
     metric: Metric | None = None
     minimum_effect: Annotated[float, Meta(gt=0, le=1e6)] | None = None
-    guardrails: Limits | None = None
+    guardrails: GuardrailLimits | None = None
 
 
 class ReportOutcomes(msgspec.Struct):

@@ -97,7 +97,7 @@ def status_of(error: ServiceError) -> int:
     return UNPROCESSABLE if error.details else STATUS[error.code]
 
 
-class Refused(NamedTuple):
+class ErrorAnswer(NamedTuple):
     """The answer to a request that failed. retry_after: seconds, where it is worth asking again then."""
 
     code: str
@@ -127,7 +127,7 @@ class Refusals:
         """Whether a line of that kind may be logged: one a second."""
         return self._throttle.passes(what)
 
-    def answer(self, error: Exception, where: str, endpoint: str) -> Refused:
+    def answer(self, error: Exception, where: str, endpoint: str) -> ErrorAnswer:
         """A known error tells its text, an unknown one only that it happened.
 
         where: method and path. endpoint: the same, as the table of endpoints has it.
@@ -143,7 +143,7 @@ class Refusals:
         elif endpoint in PREDICTIONS:
             self.count(known.code)
         retry_after = known.retry_after if isinstance(known, Overloaded) else None
-        return Refused(known.code, status, failure(known, self._clock.now()), retry_after)
+        return ErrorAnswer(known.code, status, failure(known, self._clock.now()), retry_after)
 
     def refused(self, error: ServiceError, endpoint: str) -> None:
         """Leave a line in the log of what was refused, which may be a part of a request, and count it."""

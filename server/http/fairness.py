@@ -8,7 +8,7 @@ import asyncio
 TURNS = 4
 
 
-async def pause() -> None:
+async def let_others_run() -> None:
     """Let others go first: a single prediction that has arrived is answered by the end."""
     for _ in range(TURNS):
         await asyncio.sleep(0)

@@ -12,7 +12,7 @@ from aiohttp.http_exceptions import HttpProcessingError
 _OF_CLIENTS = (HttpProcessingError, web.RequestPayloadError)
 
 
-class Unquoted(logging.LoggerAdapter[logging.Logger]):
+class RedactingLogger(logging.LoggerAdapter[logging.Logger]):
     """Names what was wrong and no more, and not as an error: the mistake is not ours.
 
     aiohttp quotes the line that it could not read. That may be a token's, or a body's where its length was wrong.

@@ -29,7 +29,7 @@ _FIELDS = frozenset((*(name for body in _BODIES for name in body.__struct_fields
 _WITHIN: dict[str, frozenset[str]] = {
     "data": frozenset(Candle.__struct_fields__),
     "features": frozenset(StageFeatures.__struct_fields__),
-    "guardrails": frozenset(of_keeper.Limits.__struct_fields__),
+    "guardrails": frozenset(of_keeper.GuardrailLimits.__struct_fields__),
 }
 _INDEX = re.compile(r"\[\d+\]")
 # Lists have up to five digits of items, and matrices a second index.

@@ -9,7 +9,7 @@ import msgspec
 from core.errors import InvalidInput, UnknownVersion
 from core.experiments.experiment import MINIMUM_EFFECT, Experiment, Guardrails, Micros
 from core.inference.warnings import Warned
-from core.reports.evaluation import LaterCandles, Rule
+from core.reports.evaluation import LabelRule, LaterCandles
 from core.store.interface import Outcome
 from server.api import decoding, timestamps
 from server.api.experiment_schemas import CreateExperiment, Evaluate, ReportedOutcome, ReportOutcomes
@@ -94,15 +94,15 @@ class _Named(msgspec.Struct):
     prediction_id: str
 
 
-def later_candles(body: bytes) -> tuple[LaterCandles, Rule, tuple[Warned, ...]]:
+def later_candles(body: bytes) -> tuple[LaterCandles, LabelRule, tuple[Warned, ...]]:
     """Decode the candles of an evaluation, and the rule, with the warnings. Raises MalformedJson or InvalidInput."""
     wanted = decode(_evaluate_decoder, body)
     timeframe = wanted.timeframe or DEFAULT_TIMEFRAME
     if wanted.data and all(row.timestamp is None for row in wanted.data):
         raise InvalidInput.at("data", "timestamps are needed: they tell which predictions the candles belong to")
     candles, _, opens, warnings = decoding.series(wanted.data, timeframe, wanted.timestamps)
-    parameters = {name: getattr(wanted, name) for name in Rule.__struct_fields__}
-    rule = Rule(**{name: value for name, value in parameters.items() if value is not None})
+    parameters = {name: getattr(wanted, name) for name in LabelRule.__struct_fields__}
+    rule = LabelRule(**{name: value for name, value in parameters.items() if value is not None})
     if len(candles) < rule.minimum_candles:
         least = f"at least {rule.minimum_candles} are needed to label one with a horizon of {rule.horizon}"
         raise InvalidInput.at("data", f"{len(candles)} candles were given, {least}")

@@ -30,7 +30,7 @@ from server.protocol import metric_files
 from server.settings import Settings
 from server.worker.app import make_app
 from server.worker.app_keys import CERTIFICATE, DRAINING
-from server.worker.fast_path import ExpressRunner
+from server.worker.fast_path import FastPathRunner
 
 # How long a stopping worker waits for requests in flight. They take milliseconds; clients that stall get no more.
 SHUTDOWN_SECONDS = 10.0
@@ -190,7 +190,7 @@ class _Application(BaseApplication):  # type: ignore[misc]
             log.exception("the numbers of workers that have ended cannot be merged")
 
 
-class Runner(ExpressRunner):
+class Runner(FastPathRunner):
     """Serves an application on listening sockets that it shares with other workers.
 
     `worker`: its number. `hurry`: set where nobody is to be waited for at the end.

@@ -10,7 +10,7 @@ from aiohttp import web
 from core.bundles.repository import Repository
 from core.journals.journal import Journal
 from core.serving.batching import Batcher
-from core.serving.circuit_breaker import Breaker
+from core.serving.circuit_breaker import CircuitBreaker
 from core.serving.registry import Registry
 from server.auth.access import Access
 from server.auth.credentials import Credentials
@@ -28,12 +28,12 @@ from server.worker.app_keys import (
     ADMISSION,
     BATCH_ADMISSION,
     BATCHER,
-    BREAKER,
     CERTIFICATE,
+    CIRCUIT_BREAKER,
     CLOCK,
     DRAINING,
     JOURNAL,
-    LINK,
+    KEEPER_CLIENT,
     METRICS,
     PREDICTOR,
     REFUSALS,
@@ -42,7 +42,7 @@ from server.worker.app_keys import (
     SHADOW,
 )
 from server.worker.draining import Draining, last_answers
-from server.worker.keeper_client import Link
+from server.worker.keeper_client import KeeperClient
 from server.worker.metrics import Metrics
 from server.worker.predictor import Predictor
 from server.worker.routes import ROUTES
@@ -80,20 +80,20 @@ def make_app(
     registry = app[REGISTRY] = Registry(
         Repository(settings.models), refuse_out_of_range=settings.out_of_range == "refuse"
     )
-    app[LINK] = Link(keeper, registry, draining)
+    app[KEEPER_CLIENT] = KeeperClient(keeper, registry, draining)
     app[METRICS] = metrics
     journal = app[JOURNAL] = Journal(
         settings.journal_folder, bound_bytes=settings.journals_mib << 20, memory_records=MEMORY_RECORDS
     )
-    shadow = app[SHADOW] = Shadow(lambda: registry.serving, journal, metrics)
-    breaker = app[BREAKER] = Breaker()
+    shadow = app[SHADOW] = Shadow(lambda: registry.snapshot, journal, metrics)
+    breaker = app[CIRCUIT_BREAKER] = CircuitBreaker()
     predictor = app[PREDICTOR] = Predictor(journal, metrics, shadow, breaker)
-    app[BATCHER] = Batcher(lambda questions: predictor.predict(registry.serving, questions), MOST_TOGETHER)
+    app[BATCHER] = Batcher(lambda questions: predictor.predict(registry.snapshot, questions), MOST_TOGETHER)
     app[ADMISSION] = Admission(settings.max_in_flight)
     app[BATCH_ADMISSION] = Admission(max(1, round(settings.max_in_flight * BATCHES)))
     if credentials.certificate is not None:
         app[CERTIFICATE] = credentials.certificate
         app.cleanup_ctx.append(resources.certificate)
-    app.cleanup_ctx.extend((resources.records, resources.link))
+    app.cleanup_ctx.extend((resources.records, resources.keeper_client))
     app.add_routes(ROUTES)
     return app

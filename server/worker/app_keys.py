@@ -6,7 +6,7 @@ from aiohttp import web
 
 from core.journals.journal import Journal
 from core.serving.batching import Batcher
-from core.serving.circuit_breaker import Breaker
+from core.serving.circuit_breaker import CircuitBreaker
 from core.serving.registry import Registry
 from core.serving.routing import Question
 from server.auth.access import Access
@@ -18,14 +18,14 @@ from server.keeper.audit import Audit
 from server.keeper.keeper import Keeper
 from server.settings import Settings
 from server.worker.draining import Draining
-from server.worker.keeper_client import Link
+from server.worker.keeper_client import KeeperClient
 from server.worker.metrics import Metrics
 from server.worker.predictor import Predictor, Result
 from server.worker.shadow import Shadow
 
 SETTINGS = web.AppKey("settings", Settings)
 REGISTRY = web.AppKey("registry", Registry)
-LINK = web.AppKey("link", Link)
+KEEPER_CLIENT = web.AppKey("link", KeeperClient)
 CLOCK = web.AppKey("clock", Clock)
 ACCESS = web.AppKey("access", Access)
 # Of a request: the name of who sends it.
@@ -37,7 +37,7 @@ SHADOW = web.AppKey("shadow", Shadow)
 DRAINING = web.AppKey("draining", Draining)
 ADMISSION = web.AppKey("admission", Admission)
 BATCH_ADMISSION = web.AppKey("batch_admission", Admission)
-BREAKER = web.AppKey("breaker", Breaker)
+CIRCUIT_BREAKER = web.AppKey("breaker", CircuitBreaker)
 PREDICTOR = web.AppKey("predictor", Predictor)
 BATCHER: web.AppKey[Batcher[Question, Result]] = web.AppKey("batcher", Batcher)
 KEEPER = web.AppKey("keeper", Keeper)

@@ -23,9 +23,9 @@ from core.errors import Overloaded
 from server.auth.access import Level
 from server.http.bodies.body import check_text
 from server.http.deadline import deadline
-from server.http.fairness import pause
+from server.http.fairness import let_others_run
 from server.http.headers import SECURITY
-from server.http.log_redaction import Unquoted
+from server.http.log_redaction import RedactingLogger
 from server.worker.app_keys import ACCESS, ADMISSION, BATCHER, CLOCK, DRAINING, METRICS, REFUSALS, SETTINGS
 from server.worker.handlers.predict import ENDPOINTS, Inquiry, answer, inquire
 from server.worker.predictor import Result
@@ -36,7 +36,7 @@ HEAD_SECONDS = 10.0
 # Who is refused is heard again at once, if silence would be as short as this.
 _HEARD_SECONDS = 0.002
 
-_LOG = Unquoted(server_logger, None)
+_LOG = RedactingLogger(server_logger, None)
 
 _SECURITY = "".join(f"{name}: {value}\r\n" for name, value in SECURITY.items()).encode()
 _ANSWER = (
@@ -60,7 +60,7 @@ Date: %b\r
 %b"""
 
 
-class ExpressRunner(web.AppRunner):
+class FastPathRunner(web.AppRunner):
     """Runs an application whose connections have the express way."""
 
     @property
@@ -214,7 +214,7 @@ class _Handler(RequestHandler):
             async with asyncio.timeout(self._lingering_seconds):
                 while not body.is_eof():
                     await body.readany()
-                    await pause()
+                    await let_others_run()
 
     def _process_keepalive(self) -> None:
         """The connection has been idle for long, as far as aiohttp knows."""

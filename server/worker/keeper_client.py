@@ -45,7 +45,7 @@ ANSWER_SECONDS = 120.0
 PIECE_SECONDS = 60.0
 
 
-class Link:
+class KeeperClient:
     """One worker's connections to the keeper."""
 
     def __init__(self, socket: Path, registry: Registry, draining: Draining) -> None:
@@ -110,7 +110,7 @@ class Link:
             return None
         self._registry.apply(prepared)
         self._following.set()
-        return Applied(message.change, self._registry.serving.active)
+        return Applied(message.change, self._registry.snapshot.active)
 
     async def _prepare(self, message: Prepare) -> Ready:
         try:

@@ -16,10 +16,10 @@ from core.experiments.experiment import VARIANTS
 from core.inference.detector import Prediction
 from core.inference.warnings import CODES
 from core.journals.journal import Journal
-from core.serving.circuit_breaker import Breaker
-from core.serving.snapshot import Serving
+from core.serving.circuit_breaker import CircuitBreaker
+from core.serving.snapshot import Snapshot
 from server.protocol import metric_files
-from server.worker.timings import PhaseMetrics
+from server.worker.timings import TimingMetrics
 
 CONTENT_TYPE = CONTENT_TYPE_PLAIN_0_0_4
 SIGNALS = ("hold", "long", "short")
@@ -63,7 +63,7 @@ class Metrics:
         self.warnings = _Children(
             counter("prediction_warnings", "Predictions answered with a warning of that code.", "code")
         )
-        self.phases = PhaseMetrics(registry)
+        self.timings = TimingMetrics(registry)
         self.abandoned = counter("predictions_abandoned", "Requests dropped since their client had gone.")
         self.fallbacks = _Children(
             counter("fallbacks", "Predictions that `served_by` answered in place of `version`.", "version", "served_by")
@@ -94,21 +94,21 @@ class Metrics:
         for code, count in Counts(warning.code for each in predictions for warning in each.warnings).items():
             self.warnings[(code,)].inc(count)
 
-    def refresh(self, serving: Serving, journal: Journal, breaker: Breaker) -> None:
+    def refresh(self, snapshot: Snapshot, journal: Journal, breaker: CircuitBreaker) -> None:
         """Copy what others keep count of: to be called about once a second, in each worker."""
-        for version in serving.detectors:
+        for version in snapshot.detectors:
             _ = self._active[(version,)]
             for signal in SIGNALS:
                 self.predictions[version, signal].inc(0)
         for (version,), child in self._active.items():
-            child.set(version == serving.active)
-        for version, detector in serving.detectors.items():
+            child.set(version == snapshot.active)
+        for version, detector in snapshot.detectors.items():
             self._failing[(version,)].set(breaker.reason(detector) is not None)
         self._waiting.set(journal.waiting)
         self._degraded.set(journal.degraded)
         self._unrecorded.inc(journal.unrecorded - self._unrecorded_before)
         self._unrecorded_before = journal.unrecorded
-        self.phases.flush()
+        self.timings.flush()
         metric_files.keep()
 
     def exposition(self) -> bytes:

@@ -13,11 +13,11 @@ from core.experiments.assignment import pseudonym
 from core.experiments.experiment import Variant, now_micros
 from core.experiments.records import Exposure, Failure, Record, new_prediction_id
 from core.inference.decision import Signal
-from core.inference.detector import Detector, Outcome, Prediction
+from core.inference.detector import Detector, DetectorResult, Prediction
 from core.journals.journal import Journal
-from core.serving.circuit_breaker import Breaker
+from core.serving.circuit_breaker import CircuitBreaker
 from core.serving.routing import Assigned, Question, Route, detector_for, route
-from core.serving.snapshot import Serving
+from core.serving.snapshot import Snapshot
 from server.http.log_throttle import Throttle
 from server.worker.metrics import Metrics
 from server.worker.shadow import Shadow
@@ -42,20 +42,20 @@ Result: TypeAlias = Answered | ServiceError
 class Predictor:
     """Answers with what is served, falls back, and writes down exposures before anybody sees the answer."""
 
-    def __init__(self, journal: Journal, metrics: Metrics, shadow: Shadow, breaker: Breaker) -> None:
+    def __init__(self, journal: Journal, metrics: Metrics, shadow: Shadow, breaker: CircuitBreaker) -> None:
         self._journal = journal
         self._metrics = metrics
         self._shadow = shadow
         self._breaker = breaker
         self._throttle = Throttle()
 
-    def predict(self, serving: Serving, questions: Sequence[Question]) -> list[Result]:
+    def predict(self, snapshot: Snapshot, questions: Sequence[Question]) -> list[Result]:
         """Answer each question, in order; raises no ServiceError."""
-        routes = [route(serving, question.version, question.user) for question in questions]
-        outcomes = self._ask(serving, routes, questions)
-        results = self._results(serving, routes, questions, outcomes)
-        if serving.experiment is not None:
-            self._record(serving, routes, questions, results)
+        routes = [route(snapshot, question.version, question.user) for question in questions]
+        detector_results = self._ask(snapshot, routes, questions)
+        results = self._results(snapshot, routes, questions, detector_results)
+        if snapshot.experiment is not None:
+            self._record(snapshot, routes, questions, results)
         answered: dict[tuple[str, Signal], int] = {}
         warned: list[Prediction] = []
         for result in results:
@@ -71,79 +71,83 @@ class Predictor:
             self._metrics.warned(warned)
         return results
 
-    def _ask(self, serving: Serving, routes: Sequence[Route], questions: Sequence[Question]) -> list[Outcome]:
+    def _ask(self, snapshot: Snapshot, routes: Sequence[Route], questions: Sequence[Question]) -> list[DetectorResult]:
         """The outcome of each first choice; those of the same version run together."""
-        outcomes: dict[int, Outcome] = {}
+        detector_results: dict[int, DetectorResult] = {}
         by_detector: dict[Detector, list[int]] = {}
         now = time.perf_counter()
         for i, chosen in enumerate(routes):
             try:
                 if questions[i].until < now:
                     raise DeadlineExceeded("the request's time was over before its turn came")
-                detector = detector_for(serving, chosen)
+                detector = detector_for(snapshot, chosen)
                 if not chosen.named and (reason := self._breaker.reason(detector)) is not None:
                     raise ModelUnavailable(reason)
                 by_detector.setdefault(detector, []).append(i)
             except ServiceError as error:
-                outcomes[i] = error
+                detector_results[i] = error
         for detector, group in by_detector.items():
-            outcomes |= self._run(detector, group, routes, questions)
-        return [outcomes[i] for i in range(len(routes))]
+            detector_results |= self._run(detector, group, routes, questions)
+        return [detector_results[i] for i in range(len(routes))]
 
     def _run(
         self, detector: Detector, group: Sequence[int], routes: Sequence[Route], questions: Sequence[Question]
-    ) -> dict[int, Outcome]:
+    ) -> dict[int, DetectorResult]:
         found = dict(zip(group, detector.predict([questions[i].source for i in group]), strict=True))
         # Who names a version is answered by that one alone: what it cannot answer there is nobody else's business.
-        self._breaker.note(detector, [outcome for i, outcome in found.items() if not routes[i].named])
+        self._breaker.note(detector, [detector_result for i, detector_result in found.items() if not routes[i].named])
         return found
 
     def _results(
-        self, serving: Serving, routes: Sequence[Route], questions: Sequence[Question], outcomes: Sequence[Outcome]
+        self,
+        snapshot: Snapshot,
+        routes: Sequence[Route],
+        questions: Sequence[Question],
+        detector_results: Sequence[DetectorResult],
     ) -> list[Result]:
         """The outcomes, or another version's where the first choice cannot answer."""
         results: list[Result] = []
         failed: list[int] = []
-        for i, outcome in enumerate(outcomes):
-            if isinstance(outcome, Prediction):
-                results.append(Answered(outcome))
+        for i, detector_result in enumerate(detector_results):
+            if isinstance(detector_result, Prediction):
+                results.append(Answered(detector_result))
                 continue
-            results.append(outcome)
+            results.append(detector_result)
             # A version that was asked for by name is the one that the client wants, and a body that does not fit the
             # first choice is the client's to mend.
-            if isinstance(outcome, ModelUnavailable) and not routes[i].named:
+            if isinstance(detector_result, ModelUnavailable) and not routes[i].named:
                 failed.append(i)
         if failed:
-            self._stand_in(serving, routes, questions, failed, results)
+            self._stand_in(snapshot, routes, questions, failed, results)
         return results
 
     def _stand_in(
         self,
-        serving: Serving,
+        snapshot: Snapshot,
         routes: Sequence[Route],
         questions: Sequence[Question],
         failed: Sequence[int],
         results: list[Result],
     ) -> None:
         """Put into `results` the answer of the first version of the fallback order that has one, if any has."""
-        for version in serving.order:
-            detector = serving.detectors[version]
+        for version in snapshot.order:
+            detector = snapshot.detectors[version]
             if self._breaker.reason(detector) is not None:
                 continue
             group = [i for i in failed if routes[i].version != version and not isinstance(results[i], Answered)]
-            for i, outcome in self._run(detector, group, routes, questions).items() if group else ():
+            for i, detector_result in self._run(detector, group, routes, questions).items() if group else ():
                 why = results[i]
-                if not isinstance(outcome, Prediction) or not isinstance(why, ModelUnavailable):
+                if not isinstance(detector_result, Prediction) or not isinstance(why, ModelUnavailable):
                     continue
                 wanted = str(routes[i].version)
-                results[i] = Answered(outcome, why.message)
+                results[i] = Answered(detector_result, why.message)
                 self._metrics.fallbacks[wanted, version].inc()
                 if self._throttle.passes(wanted):
                     log.warning("version %s stands in for %s: %s", version, wanted, why)
 
     def _record(
         self,
-        serving: Serving,
+        snapshot: Snapshot,
         routes: Sequence[Route],
         questions: Sequence[Question],
         results: list[Result],
@@ -157,7 +161,7 @@ class Predictor:
                 continue
             result = results[i]
             if isinstance(result, Answered):
-                exposure = _exposure(serving, chosen.assigned, question, result)
+                exposure = _exposure(snapshot, chosen.assigned, question, result)
                 results[i] = result._replace(exposure=exposure)
                 records.append(exposure)
                 exposed[exposure.variant] += 1
@@ -174,7 +178,7 @@ class Predictor:
             self._shadow.add(exposure, question.source)
 
 
-def _exposure(serving: Serving, assigned: Assigned, question: Question, result: Answered) -> Exposure:
+def _exposure(snapshot: Snapshot, assigned: Assigned, question: Question, result: Answered) -> Exposure:
     now = now_micros()
     latency_us = int((time.perf_counter() - question.since) * 1e6)
     limit_ms = assigned.experiment.guardrails.max_p99_ms
@@ -186,7 +190,7 @@ def _exposure(serving: Serving, assigned: Assigned, question: Question, result: 
         variant=assigned.variant,
         version=result.prediction.version,
         fallback_reason=result.fallback_reason,
-        user=None if question.user is None else pseudonym(question.user, serving.user_key),
+        user=None if question.user is None else pseudonym(question.user, snapshot.user_key),
         pair=question.pair,
         timeframe=question.timeframe,
         candle=question.source.candle_key(),

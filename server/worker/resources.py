@@ -14,10 +14,10 @@ from core.serving.circuit_breaker import RETRY_SECONDS
 from server.worker.app_keys import (
     ADMISSION,
     BATCH_ADMISSION,
-    BREAKER,
     CERTIFICATE,
+    CIRCUIT_BREAKER,
     JOURNAL,
-    LINK,
+    KEEPER_CLIENT,
     METRICS,
     REFUSALS,
     REGISTRY,
@@ -50,20 +50,20 @@ async def certificate(app: web.Application) -> AsyncIterator[None]:
     await _end(following)
 
 
-async def link(app: web.Application) -> AsyncIterator[None]:
+async def keeper_client(app: web.Application) -> AsyncIterator[None]:
     """Follow the keeper's state; the port is served once its bundles are loaded.
 
     None that loads is no reason not to start: /readyz tells.
     """
-    following = await app[LINK].start()
-    serving = app[REGISTRY].serving
-    if serving.active is None:
+    following = await app[KEEPER_CLIENT].start()
+    snapshot = app[REGISTRY].snapshot
+    if snapshot.active is None:
         log.error("no version of %s could be loaded: predictions answer 503 until one is", app[SETTINGS].models)
     else:
-        log.info("version %s is active, loaded: %s", serving.active, ", ".join(serving.detectors))
+        log.info("version %s is active, loaded: %s", snapshot.active, ", ".join(snapshot.detectors))
     yield
     await _end(following)
-    await app[LINK].close()
+    await app[KEEPER_CLIENT].close()
 
 
 async def _refresh(app: web.Application) -> None:
@@ -75,7 +75,7 @@ async def _refresh(app: web.Application) -> None:
             waiting = journal.waiting
             await asyncio.sleep(0)
         app[REFUSALS].log.flush()
-        app[METRICS].refresh(app[REGISTRY].serving, journal, app[BREAKER])
+        app[METRICS].refresh(app[REGISTRY].snapshot, journal, app[CIRCUIT_BREAKER])
         for admission in (app[ADMISSION], app[BATCH_ADMISSION]):
             admission.measure(REFRESH_SECONDS)
         await asyncio.sleep(REFRESH_SECONDS)
@@ -83,7 +83,7 @@ async def _refresh(app: web.Application) -> None:
 
 async def _retry(app: web.Application) -> None:
     """Try the versions that fail again and again: at once, and from then on every now and then."""
-    breaker = app[BREAKER]
+    breaker = app[CIRCUIT_BREAKER]
     while True:
         with suppress(TimeoutError):
             async with asyncio.timeout(RETRY_SECONDS / 2):

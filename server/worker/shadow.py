@@ -11,10 +11,10 @@ from collections.abc import Callable, Sequence
 from core.errors import OutOfRange
 from core.experiments.experiment import now_micros
 from core.experiments.records import Exposure, Failure, Record, ShadowScore
-from core.inference.detector import Outcome, Prediction
+from core.inference.detector import DetectorResult, Prediction
 from core.inference.inputs import WindowSource
 from core.journals.journal import Journal
-from core.serving.snapshot import Serving
+from core.serving.snapshot import Snapshot
 from server.http.log_throttle import Throttle
 from server.worker.metrics import Metrics
 
@@ -39,8 +39,8 @@ class Shadow:
     a thread that holds it may give it back to a waiting loop only after 5 ms.
     """
 
-    def __init__(self, serving: Callable[[], Serving], journal: Journal, metrics: Metrics) -> None:
-        self._serving = serving
+    def __init__(self, snapshot: Callable[[], Snapshot], journal: Journal, metrics: Metrics) -> None:
+        self._snapshot = snapshot
         self._journal = journal
         self._metrics = metrics
         self._queue: deque[tuple[Exposure, WindowSource]] = deque()
@@ -83,40 +83,45 @@ class Shadow:
     def _score(self) -> None:
         """One batch, if its experiment still runs."""
         some = [self._queue.popleft() for _ in range(min(BATCH, len(self._queue)))]
-        serving = self._serving()
-        running = serving.experiment
+        snapshot = self._snapshot()
+        running = snapshot.experiment
         if running is None:
             return
         some = [(answered, source) for answered, source in some if answered.experiment_id == running.experiment_id]
-        outcomes = self._outcomes(serving, running.variant_b, [source for _, source in some])
+        results = self._results(snapshot, running.variant_b, [source for _, source in some])
         now = now_micros()
         records: list[Record] = []
         scored = 0
-        for (answered, _), outcome in zip(some, outcomes, strict=True):
-            if isinstance(outcome, Prediction):
-                records.append(_paired(now, answered, outcome))
+        for (answered, _), result in zip(some, results, strict=True):
+            if isinstance(result, Prediction):
+                records.append(_paired(now, answered, result))
                 scored += 1
-            elif not isinstance(outcome, OutOfRange):  # that is the market's, and no guardrail's business
+            elif not isinstance(result, OutOfRange):  # that is the market's, and no guardrail's business
                 records.append(Failure(now, answered.experiment_id, "B"))
         if records:
             self._journal.append(records)
         self._metrics.shadow_scored.inc(scored)
         self._metrics.shadow_failed.inc(len(some) - scored)
 
-    def _outcomes(self, serving: Serving, version: str, sources: Sequence[WindowSource]) -> Sequence[Outcome | None]:
+    def _results(
+        self, snapshot: Snapshot, version: str, sources: Sequence[WindowSource]
+    ) -> Sequence[DetectorResult | None]:
         """B's outcome for each source; null where there is none, of which the log has the reason now and then."""
         try:
-            outcomes = serving.choose(version).predict(sources)
+            results = snapshot.choose(version).predict(sources)
         except Exception as error:
             if self._throttle.passes(version):
                 log.warning("shadow: version %s cannot score: %s", version, error, exc_info=True)
             return [None] * len(sources)
-        failed = next((outcome for outcome in outcomes if not isinstance(outcome, Prediction)), None)
+        failed = next(
+            (result for result in results if not isinstance(result, Prediction)),
+            None,
+        )
         if failed is not None and self._throttle.passes(version):
             # The sentence of this one has values of the market.
             reason = failed.code if isinstance(failed, OutOfRange) else failed
             log.warning("shadow: version %s cannot score: %s", version, reason)
-        return outcomes
+        return results
 
 
 def _paired(now: int, a: Exposure, b: Prediction) -> ShadowScore:

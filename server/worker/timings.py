@@ -14,7 +14,7 @@ BUCKETS = (50e-6, 100e-6, 200e-6, 300e-6, 500e-6, 1e-3, 2e-3, 5e-3, 10e-3, 25e-3
 _TOGETHER = 128
 
 
-class Phases(NamedTuple):
+class Timings(NamedTuple):
     """Seconds from the body's last byte to the encoded answer; they add up to all of it.
 
     features, stage1 and stage2 are those of the run that the prediction shared with others, as it waited for all of
@@ -34,10 +34,10 @@ class Phases(NamedTuple):
         return _SERVER_TIMING % tuple([1e3 * seconds for seconds in self])
 
 
-_SERVER_TIMING = ", ".join(f"{phase};dur=%.3f" for phase in Phases._fields)
+_SERVER_TIMING = ", ".join(f"{phase};dur=%.3f" for phase in Timings._fields)
 
 
-class PhaseMetrics:
+class TimingMetrics:
     """`reversal_prediction_seconds` and `reversal_phase_seconds`.
 
     An observation takes a lock and writes two numbers, about two microseconds; here many are made with one. They are
@@ -45,25 +45,25 @@ class PhaseMetrics:
     """
 
     def __init__(self, registry: CollectorRegistry) -> None:
-        phases = Histogram(
+        timings = Histogram(
             "reversal_phase_seconds",
             "The phases of a single prediction, as in its Server-Timing header; stage2 where it ran.",
             ["phase"],
             buckets=BUCKETS,
             registry=registry,
         )
-        self._histograms = [phases.labels(phase) for phase in Phases._fields]
+        self._histograms = [timings.labels(phase) for phase in Timings._fields]
         self._total = Histogram(
             "reversal_prediction_seconds",
             "A single prediction, from its body being read to its answer being known.",
             buckets=BUCKETS,
             registry=registry,
         )
-        self._kept: list[Phases] = []
+        self._kept: list[Timings] = []
 
-    def add(self, phases: Phases) -> None:
+    def add(self, timings: Timings) -> None:
         """Keep those of one prediction."""
-        self._kept.append(phases)
+        self._kept.append(timings)
         if len(self._kept) >= _TOGETHER:
             self.flush()
 
@@ -74,7 +74,7 @@ class PhaseMetrics:
         kept, self._kept = self._kept, []
         for histogram, seconds in zip(self._histograms, zip(*kept, strict=True), strict=True):
             _observe(histogram, [each for each in seconds if each > 0.0])
-        _observe(self._total, [sum(phases[:-1]) for phases in kept])
+        _observe(self._total, [sum(timings[:-1]) for timings in kept])
 
 
 def _observe(histogram: Histogram, values: list[float]) -> None:

@@ -121,7 +121,7 @@ def test_the_committed_budget_has_the_limits_that_were_asked_for() -> None:
         "features_tail": "≤ 4",
         "features_tail_cores": "≤ 2.5",
         "start": "≤ 1.3",
-        "beside": "≤ 3",
+        "background_load": "≤ 3",
         "promise": "≤ 500",
     }
     assert {key: limits[key] for key in asked} == asked

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from convert import network
 from convert.graph import Keras
 from convert.keras_model import KerasModel
-from convert.parity import Session
+from convert.parity import GraphSession
 from convert.untrusted import keras_files
 from convert.untrusted.keras_files import Framework
 
@@ -90,7 +90,7 @@ def saved(model: Keras, folder: Path, suffix: str = ".h5") -> KerasModel:
 
 
 def graph_answers(graph: onnx.ModelProto, given: Floats32) -> Floats32:
-    return Session(graph.SerializeToString()).run(given)
+    return GraphSession(graph.SerializeToString()).run(given)
 
 
 def assert_same(model: Keras, given: Floats32, tolerance: float = TOLERANCE) -> onnx.ModelProto:

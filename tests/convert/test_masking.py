@@ -10,7 +10,7 @@ import pytest
 
 from convert import network
 from convert.errors import Refused
-from convert.graph import FLOAT, Graph, Keras, Tensor
+from convert.graph import FLOAT, GraphBuilder, Keras, Tensor
 from convert.untrusted.keras_files import Framework
 from tests.convert import helpers
 
@@ -137,7 +137,7 @@ def test_mask_that_no_layer_gave_is_refused() -> None:
 
 def _every_step(model: Keras) -> Keras:
     """The graph of a model that gives (batch, steps, 1), with the steps beside each other."""
-    graph = Graph()
+    graph = GraphBuilder()
     (result,) = network._emit(graph, "", model, [Tensor("window", (helpers.STEPS, helpers.FEATURES))])  # noqa: SLF001
     flat = graph.value("Flatten", "end", graph.batch_major(result).name)
     return graph.finish(

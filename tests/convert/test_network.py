@@ -13,7 +13,7 @@ import pytest
 
 from convert import network
 from convert.errors import Refused
-from convert.graph import FLOAT, Graph, Keras
+from convert.graph import FLOAT, GraphBuilder, Keras
 from convert.keras_model import KerasModel
 from convert.untrusted import keras_files
 from convert.untrusted.keras_files import Framework
@@ -190,7 +190,7 @@ def test_batch_of_any_size(tmp_path: Path) -> None:
 
 
 def test_loop_is_refused() -> None:
-    graph = Graph()
+    graph = GraphBuilder()
     graph.value("Loop", "odd", "", "window")
     with pytest.raises(Refused, match="odd/Loop: became a Loop, which is never fused"):
         graph.finish(("window", FLOAT, (1,)), ("probability", FLOAT, (1,)), "odd/Loop")

@@ -16,7 +16,7 @@ from sklearn.preprocessing import StandardScaler
 
 from convert import network, parity
 from convert.errors import Refused
-from convert.parity import Rule, Session
+from convert.parity import DecisionRule, GraphSession
 from convert.scalers import Scaler
 from tests.convert import helpers
 
@@ -24,7 +24,7 @@ Floats32 = NDArray[np.float32]
 Answer = Callable[[Floats32], Floats32]
 
 FEATURES = ("close", "rsi_14", "macd")
-RULE = Rule(lambda p: "short" if p > 0.5 else "long", border=0.5)
+RULE = DecisionRule(lambda p: "short" if p > 0.5 else "long", border=0.5)
 
 
 def plausible(windows: Floats32) -> Floats32:
@@ -48,7 +48,7 @@ class Fake:
     run = predict
 
 
-def check(reference: Fake, graph: Fake, rule: Rule = RULE, scaler: object = None) -> dict[str, Any]:
+def check(reference: Fake, graph: Fake, rule: DecisionRule = RULE, scaler: object = None) -> dict[str, Any]:
     return parity.check_network(reference, graph, scaler, FEATURES, rule)  # type: ignore[arg-type]
 
 
@@ -91,7 +91,7 @@ def test_training_scale_goes_through_the_scalers_graph(tmp_path: Path) -> None:
     rows = np.random.default_rng(0).normal(size=(100, 3)) * [0.01, 15.0, 1e-4] + [1.1, 50.0, 0.0]
     joblib.dump(StandardScaler().fit(rows), tmp_path / "scaler.pkl")
     scaler = Scaler(tmp_path / "scaler.pkl")
-    session = Session(scaler.build((5, 3)).SerializeToString())
+    session = GraphSession(scaler.build((5, 3)).SerializeToString())
     reference, graph = Fake(), Fake()
     check(reference, graph, scaler=(scaler, session))
     assert reference.asked[1].dtype == graph.asked[1].dtype == np.float32
@@ -156,11 +156,11 @@ def test_dtype_and_shape_are_compared() -> None:
 
 def test_decision_is_compared_unless_the_framework_is_at_the_border() -> None:
     """A difference within the tolerance may still turn a decision."""
-    rule = Rule(lambda p: "reversal" if np.float32(p) >= np.float32(0.3) else "hold", border=0.3)
+    rule = DecisionRule(lambda p: "reversal" if np.float32(p) >= np.float32(0.3) else "hold", border=0.3)
     near = [0.3 - 8e-6, 0.3 + 1e-6]
     assert check(Fake(at((0, 7), near[0])), Fake(at((0, 7), near[1])), rule)["decisions"] == 2016
     # A rule whose border is not where it says: the same two answers are then 1e-3 away from it.
-    elsewhere = Rule(rule.decide, border=0.301)
+    elsewhere = DecisionRule(rule.decide, border=0.301)
     with pytest.raises(Refused, match=r"^standard normal, window 7: expected the decision hold, got reversal"):
         check(Fake(at((0, 7), near[0])), Fake(at((0, 7), near[1])), elsewhere)
 
@@ -181,7 +181,7 @@ def test_one_changed_weight_is_found(name: str, tmp_path: Path) -> None:
     )
     loaded = helpers.saved(model, tmp_path)
     graph = network.build(loaded.model, loaded.window)
-    right = Session(graph.SerializeToString())
+    right = GraphSession(graph.SerializeToString())
     figures = parity.check_network(loaded, right, None, FEATURES, RULE)
     assert 0.0 < figures["max_difference"] < 1e-6
     (constant,) = [constant for constant in graph.graph.initializer if constant.name == name]
@@ -190,4 +190,4 @@ def test_one_changed_weight_is_found(name: str, tmp_path: Path) -> None:
     constant.CopyFrom(numpy_helper.from_array(values, name))
     onnx.checker.check_model(graph)
     with pytest.raises(Refused, match=r"expected .* got .*: difference .*, at most 1e-05 is allowed"):
-        parity.check_network(loaded, Session(graph.SerializeToString()), None, FEATURES, RULE)
+        parity.check_network(loaded, GraphSession(graph.SerializeToString()), None, FEATURES, RULE)

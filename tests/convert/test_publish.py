@@ -14,8 +14,8 @@ from pathlib import Path
 import pytest
 
 from convert import publish
-from convert.bundle import Bundle
-from convert.graph import FLOAT, Graph
+from convert.bundle import ConvertedBundle
+from convert.graph import FLOAT, GraphBuilder
 from core.bundles import bundle as reading
 from core.bundles import manifest
 from core.bundles.manifest import DirectionStage, File, Manifest, Stage
@@ -50,12 +50,12 @@ for moment in count():
 """
 
 
-def made(version: str, content: str, *, shared: str = "shared scaler") -> Bundle:
+def made(version: str, content: str, *, shared: str = "shared scaler") -> ConvertedBundle:
     """A bundle whose graphs are the smallest that are valid, but for a text that makes them differ in length."""
     graphs: dict[str, bytes] = {}
 
     def file(kind: str, text: str) -> File:
-        graph = Graph()
+        graph = GraphBuilder()
         model = graph.finish(("x", FLOAT, (1,)), ("y", FLOAT, (1,)), graph.value("Relu", "only", "x"))
         model.doc_string = text
         data = model.SerializeToString()
@@ -88,7 +88,7 @@ def made(version: str, content: str, *, shared: str = "shared scaler") -> Bundle
         metadata={},
         tools={},
     )
-    return Bundle(found, graphs, {})
+    return ConvertedBundle(found, graphs, {})
 
 
 def files(folder: Path) -> dict[str, bytes]:
@@ -208,7 +208,7 @@ def test_two_that_publish_at_once_leave_whole_bundles(tmp_path: Path) -> None:
     """Neither deletes what the other has just written."""
     versions = [made("v1", content) for content in ("a", "b")]
 
-    def publish_often(bundle: Bundle) -> None:
+    def publish_often(bundle: ConvertedBundle) -> None:
         for _ in range(30):
             publish.publish([bundle], tmp_path, ["v1"])
 

@@ -16,7 +16,7 @@ from sklearn.preprocessing import MaxAbsScaler, MinMaxScaler, RobustScaler, Stan
 
 from convert import parity
 from convert.errors import Refused
-from convert.parity import Session
+from convert.parity import GraphSession
 from convert.scalers import Scaler
 from core.bundles.limits import Limits, of_training
 
@@ -55,7 +55,7 @@ def stored(estimator: object, folder: Path) -> Scaler:
 def test_graph_is_scikit_learns_transform(name: str, tmp_path: Path) -> None:
     estimator = SCALERS[name].fit(ROWS.copy())
     scaler = stored(estimator, tmp_path)
-    session = Session(scaler.build((5, 4)).SerializeToString())
+    session = GraphSession(scaler.build((5, 4)).SerializeToString())
     raw = ROWS.reshape(-1, 5, 4)
     found = session.run(raw)
     expected = estimator.transform(ROWS.copy()).reshape(-1, 5, 4)
@@ -71,7 +71,7 @@ def test_graph_is_scikit_learns_transform(name: str, tmp_path: Path) -> None:
 def test_window_as_long_as_features_are_many(tmp_path: Path) -> None:
     """The place where a scaler along the wrong axis runs, and is silently wrong."""
     estimator = StandardScaler().fit(ROWS)
-    session = Session(stored(estimator, tmp_path).build((4, 4)).SerializeToString())
+    session = GraphSession(stored(estimator, tmp_path).build((4, 4)).SerializeToString())
     expected = estimator.transform(ROWS).reshape(-1, 4, 4).astype(np.float32)
     np.testing.assert_array_equal(session.run(ROWS.reshape(-1, 4, 4)), expected)
 
@@ -164,7 +164,7 @@ def test_scaler_set_to_other_output_works(name: str, output: str, tmp_path: Path
     found = scaler.transform(ROWS)
     assert type(found) is np.ndarray
     np.testing.assert_array_equal(found, expected)
-    parity.check_scaler(scaler, Session(scaler.build((5, 4)).SerializeToString()), (5, 4))
+    parity.check_scaler(scaler, GraphSession(scaler.build((5, 4)).SerializeToString()), (5, 4))
 
 
 def test_pipeline_without_steps_is_refused(tmp_path: Path) -> None:
@@ -224,7 +224,7 @@ def test_damage_is_told_in_one_line(attribute: str, value: object, tmp_path: Pat
 def test_gate_names_the_value_that_differs(tmp_path: Path) -> None:
     scaler = stored(StandardScaler().fit(ROWS), tmp_path)
     other = stored(StandardScaler().fit(ROWS * [1.0, 1.0, 1.00001, 1.0]), tmp_path)
-    session = Session(other.build((5, 4)).SerializeToString())
+    session = GraphSession(other.build((5, 4)).SerializeToString())
     with pytest.raises(
         Refused, match=r"^scaler, training scale, window 0, step \d, feature 2: expected .* got .* from"
     ):

@@ -10,7 +10,7 @@ from core import yielding
 from core.bundles.bundle import read
 from core.bundles.repository import Repository
 from core.inference.detector import Detector
-from core.serving.circuit_breaker import Breaker
+from core.serving.circuit_breaker import CircuitBreaker
 from core.serving.registry import Registry
 from core.serving.state import Action, State
 from tests import bundles
@@ -24,16 +24,16 @@ def slept(monkeypatch: pytest.MonkeyPatch) -> list[float]:
 
 
 def test_steps_pause_where_that_is_wanted_and_only_there(slept: list[float]) -> None:
-    yielding.pause()
-    with yielding.pauses(wanted=True):
-        yielding.pause()
-        with yielding.pauses(wanted=False):
-            yielding.pause()
-        yielding.pause()
-        another = threading.Thread(target=yielding.pause)  # that of somebody else
+    yielding.give_way()
+    with yielding.enabled(wanted=True):
+        yielding.give_way()
+        with yielding.enabled(wanted=False):
+            yielding.give_way()
+        yielding.give_way()
+        another = threading.Thread(target=yielding.give_way)  # that of somebody else
         another.start()
         another.join()
-    yielding.pause()
+    yielding.give_way()
     assert len(slept) == 2
     assert all(0 < seconds < 0.01 for seconds in slept)
 
@@ -45,7 +45,7 @@ def test_a_version_is_loaded_in_steps_where_others_are_answered_meanwhile(tmp_pa
     assert not slept
     bundles.write(tmp_path, "v2")
     registry.apply(registry.prepare(State().loading("v2"), ("v1", "v2"), Action("load", "v2")))
-    assert "v2" in registry.serving.detectors
+    assert "v2" in registry.snapshot.detectors
     stages = 2
     assert len(slept) >= stages * 4  # reading and checking, making the session, running it
 
@@ -54,5 +54,5 @@ def test_a_version_that_failed_is_tried_in_steps(tmp_path: Path, slept: list[flo
     bundles.write(tmp_path, "v1")
     detector = Detector(read(tmp_path / "v1"))
     assert not slept
-    assert Breaker().retry(detector)
+    assert CircuitBreaker().retry(detector)
     assert slept

@@ -16,7 +16,7 @@ from core.experiments.experiment import Experiment
 from core.experiments.records import Exposure, Record
 from core.journals.journal import Journal
 from core.serving.batching import Batcher
-from core.serving.circuit_breaker import Breaker
+from core.serving.circuit_breaker import CircuitBreaker
 from core.serving.registry import Registry
 from core.serving.state import State
 from server.auth.access import Access
@@ -33,7 +33,7 @@ from server.worker.app_keys import (
     ADMISSION,
     BATCH_ADMISSION,
     BATCHER,
-    BREAKER,
+    CIRCUIT_BREAKER,
     CLOCK,
     DRAINING,
     JOURNAL,
@@ -92,8 +92,8 @@ class Worker:
         self.registry = Registry(self._repository, refuse_out_of_range=settings.out_of_range == "refuse")
         self.metrics = Metrics()
         self.journal = Journal(folder, bound_bytes=1 << 30, memory_records=1000)
-        self.shadow = Shadow(lambda: self.registry.serving, self.journal, self.metrics)
-        self.breaker = Breaker()
+        self.shadow = Shadow(lambda: self.registry.snapshot, self.journal, self.metrics)
+        self.breaker = CircuitBreaker()
         clock = Clock(settings.timezone)
         refusals = Refusals(clock, self.metrics.count_error)
         access = Access([], hosts=Hosts(()))
@@ -101,10 +101,10 @@ class Worker:
         app.on_response_prepare.extend((preparing(()), described.preparing))
         app[SETTINGS], app[REGISTRY], app[CLOCK], app[REFUSALS] = settings, self.registry, clock, refusals
         app[JOURNAL], app[METRICS], app[SHADOW] = self.journal, self.metrics, self.shadow
-        app[DRAINING], app[BREAKER], app[ACCESS] = Draining(), self.breaker, access
+        app[DRAINING], app[CIRCUIT_BREAKER], app[ACCESS] = Draining(), self.breaker, access
         app[ADMISSION], app[BATCH_ADMISSION] = Admission(settings.max_in_flight), Admission(1)
         self.predictor = app[PREDICTOR] = Predictor(self.journal, self.metrics, self.shadow, self.breaker)
-        app[BATCHER] = Batcher(lambda questions: self.predictor.predict(self.registry.serving, questions), 32)
+        app[BATCHER] = Batcher(lambda questions: self.predictor.predict(self.registry.snapshot, questions), 32)
         app.add_routes(ROUTES)
         self.client: Client
 
@@ -114,7 +114,7 @@ class Worker:
         """Apply a state as the keeper would send it."""
 
         def change() -> None:
-            revision = self.registry.serving.revision + 1
+            revision = self.registry.snapshot.revision + 1
             state = State(
                 revision=revision, active=active, unloaded=without, experiment=running, user_key=USER_KEY.hex()
             )

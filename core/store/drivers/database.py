@@ -20,7 +20,7 @@ PATIENCE_SECONDS = 5.0
 _MOST_PARAMETERS = 1000
 
 
-class Session(Protocol):
+class Connection(Protocol):
     """One connection, used by one thread at a time. Statements mark their parameters by `?`."""
 
     @property
@@ -60,11 +60,11 @@ class Database(ABC):
     def __init__(self, place: str) -> None:
         """`place`: what it is called in sentences for the log."""
         self.place = place
-        self._idle: list[Session] = []
+        self._idle: list[Connection] = []
         self.closing = threading.Event()
 
     @abstractmethod
-    def connect(self) -> Session:
+    def connect(self) -> Connection:
         """A new connection."""
 
     @abstractmethod
@@ -72,11 +72,11 @@ class Database(ABC):
         """What an error says that tells of a database that is gone, locked, full or closed to us; null for mistakes."""
 
     @abstractmethod
-    def make_room(self, session: Session) -> None:
+    def make_room(self, connection: Connection) -> None:
         """Make what must be there before the first table."""
 
     @abstractmethod
-    def announce(self, session: Session) -> None:
+    def announce(self, connection: Connection) -> None:
         """Tell the other replicas, once this transaction is committed, that the state has changed."""
 
     @abstractmethod
@@ -84,16 +84,16 @@ class Database(ABC):
         """Wait for what `announce` tells; see `Store.wait_for_change`."""
 
     @contextmanager
-    def writing(self) -> Iterator[Session]:
+    def writing(self) -> Iterator[Connection]:
         """A transaction with the writer's lock; rolled back when the block raises."""
-        with self._transaction(self.begin_writing) as session:
-            yield session
+        with self._transaction(self.begin_writing) as connection:
+            yield connection
 
     @contextmanager
-    def reading(self) -> Iterator[Session]:
+    def reading(self) -> Iterator[Connection]:
         """A transaction whose queries all see the same moment."""
-        with self._transaction(self.begin_reading) as session:
-            yield session
+        with self._transaction(self.begin_reading) as connection:
+            yield connection
 
     def close(self) -> None:
         """End the idle connections, and those in use as soon as they come back."""
@@ -117,59 +117,59 @@ class Database(ABC):
         return StoreUnavailable(UNUSABLE, f"{self.place}: {trouble}")
 
     @contextmanager
-    def _transaction(self, begin: str) -> Iterator[Session]:
+    def _transaction(self, begin: str) -> Iterator[Connection]:
         with self.speaking():
-            session = self._begun(begin)
+            connection = self._begun(begin)
             try:
-                yield session
-                session.run("COMMIT")
+                yield connection
+                connection.run("COMMIT")
             except BaseException:
-                self._roll_back(session)
+                self._roll_back(connection)
                 raise
-            self._put_back(session)
+            self._put_back(connection)
 
-    def _begun(self, begin: str) -> Session:
+    def _begun(self, begin: str) -> Connection:
         """A connection with a transaction begun: an idle one, or a new one where the server has dropped those."""
         if self.closing.is_set():
             raise StoreUnavailable("the store is closed")
         while True:
             try:
-                session = self._idle.pop()  # atomic: threads need no lock for it
+                connection = self._idle.pop()  # atomic: threads need no lock for it
             except IndexError:
                 break
             try:
-                session.run(begin)
+                connection.run(begin)
             except self.errors:
-                broken = session.broken
-                session.close()
+                broken = connection.broken
+                connection.close()
                 if not broken:
                     raise
             else:
-                return session
-        session = self.connect()
+                return connection
+        connection = self.connect()
         try:
-            session.run(begin)
+            connection.run(begin)
         except BaseException:
-            session.close()
+            connection.close()
             raise
-        return session
+        return connection
 
-    def _roll_back(self, session: Session) -> None:
+    def _roll_back(self, connection: Connection) -> None:
         try:
-            session.run("ROLLBACK")
+            connection.run("ROLLBACK")
         except self.errors:  # broken, or rolled back by the database itself
-            session.close()
+            connection.close()
         else:
-            self._put_back(session)
+            self._put_back(connection)
 
-    def _put_back(self, session: Session) -> None:
-        self._idle.append(session)
+    def _put_back(self, connection: Connection) -> None:
+        self._idle.append(connection)
         if self.closing.is_set():
             self.close()
 
 
-def among(session: Session, query: str, values: Sequence[Value], wanted: Sequence[str]) -> Iterator[Row]:
+def among(connection: Connection, query: str, values: Sequence[Value], wanted: Sequence[str]) -> Iterator[Row]:
     """Rows of a query that ends in `IN`, over as many wanted values as one likes."""
     for start in range(0, len(wanted), _MOST_PARAMETERS):
         part = wanted[start : start + _MOST_PARAMETERS]
-        yield from session.rows(f"{query} ({', '.join('?' * len(part))})", [*values, *part])
+        yield from connection.rows(f"{query} ({', '.join('?' * len(part))})", [*values, *part])

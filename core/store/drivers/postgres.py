@@ -11,7 +11,7 @@ from typing import Any, TypeAlias
 import psycopg
 from psycopg.conninfo import make_conninfo
 
-from core.store.drivers.database import PATIENCE_SECONDS, Database, Row, Session, Value
+from core.store.drivers.database import PATIENCE_SECONDS, Connection, Database, Row, Value
 from core.store.drivers.postgres_url import hiding, identity, options
 
 _Connection: TypeAlias = psycopg.Connection[tuple[Any, ...]]
@@ -47,7 +47,7 @@ _TROUBLE = {"25006", "25P03", "42501"}
 _LOOK_SECONDS = 0.25
 
 
-class PostgresSession:
+class PostgresConnection:
     """A connection to a server."""
 
     def __init__(self, connection: _Connection) -> None:
@@ -107,10 +107,10 @@ class PostgresDatabase(Database):
         self._listening = threading.Lock()
         self._listener: _Connection | None = None
 
-    def connect(self) -> PostgresSession:
+    def connect(self) -> PostgresConnection:
         """See Database."""
         try:
-            return PostgresSession(self._connected())
+            return PostgresConnection(self._connected())
         # Whatever it is, such as an option that libpq does not take, is no mistake of ours. UnicodeError: the name of a
         # host cannot be looked up. Not `from error`, which holds libpq's words as they are.
         except (psycopg.Error, UnicodeError) as error:
@@ -122,15 +122,15 @@ class PostgresDatabase(Database):
             return None
         return self._hide(_first_line(error))
 
-    def make_room(self, session: Session) -> None:
+    def make_room(self, connection: Connection) -> None:
         """See Database."""
         # Not IF NOT EXISTS, which needs the right to create one even where there is one.
-        if not session.rows("SELECT 1 FROM pg_namespace WHERE nspname = ?", [SCHEMA]):
-            session.run(f"CREATE SCHEMA {SCHEMA}")
+        if not connection.rows("SELECT 1 FROM pg_namespace WHERE nspname = ?", [SCHEMA]):
+            connection.run(f"CREATE SCHEMA {SCHEMA}")
 
-    def announce(self, session: Session) -> None:
+    def announce(self, connection: Connection) -> None:
         """See Database."""
-        session.run(f"NOTIFY {_CHANNEL}")
+        connection.run(f"NOTIFY {_CHANNEL}")
 
     def wait_for_change(self, seconds: float) -> bool:
         """See Database."""

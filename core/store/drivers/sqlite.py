@@ -11,7 +11,7 @@ from contextlib import suppress
 from datetime import UTC, datetime
 from pathlib import Path
 
-from core.store.drivers.database import PATIENCE_SECONDS, Database, Row, Session, Value
+from core.store.drivers.database import PATIENCE_SECONDS, Connection, Database, Row, Value
 
 log = logging.getLogger(__name__)
 
@@ -31,7 +31,7 @@ _TROUBLE = _UNREADABLE | {
 }
 
 
-class SqliteSession:
+class SqliteConnection:
     """A connection to a file."""
 
     broken = False
@@ -98,7 +98,7 @@ class SqliteDatabase(Database):
         self._identity = found.st_dev, found.st_ino
         self._whole = 0
 
-    def connect(self) -> SqliteSession:
+    def connect(self) -> SqliteConnection:
         """See Database."""
         self._make()
         # Whichever thread takes it from the pool has it alone.
@@ -111,16 +111,16 @@ class SqliteDatabase(Database):
         except BaseException:
             connection.close()
             raise
-        return SqliteSession(connection)
+        return SqliteConnection(connection)
 
     def trouble(self, error: Exception) -> str | None:
         """See Database."""
         return str(error) if _code(error) in _TROUBLE else None
 
-    def make_room(self, session: Session) -> None:
+    def make_room(self, connection: Connection) -> None:
         """See Database."""
 
-    def announce(self, session: Session) -> None:
+    def announce(self, connection: Connection) -> None:
         """See Database: a file has one keeper, and there is nobody else to tell."""
 
     def wait_for_change(self, seconds: float) -> bool:
@@ -128,7 +128,7 @@ class SqliteDatabase(Database):
         self.closing.wait(seconds)
         return False
 
-    def _begun(self, begin: str) -> Session:
+    def _begun(self, begin: str) -> Connection:
         """See Database. What is written to a file that is gone or cut off is lost, and SQLite does not look.
 
         Before a connection is made: that would begin a new file where there is none.
@@ -136,15 +136,15 @@ class SqliteDatabase(Database):
         found = self._looked()
         if self._identity != (found.st_dev, found.st_ino):
             raise self.unusable("it was replaced: put the one that was opened back, or start again")
-        session = super()._begun(begin)
+        connection = super()._begun(begin)
         try:
-            self._check_whole(session, writing=begin == self.begin_writing)
+            self._check_whole(connection, writing=begin == self.begin_writing)
         except BaseException:
-            self._roll_back(session)
+            self._roll_back(connection)
             raise
-        return session
+        return connection
 
-    def _check_whole(self, session: Session, *, writing: bool) -> None:
+    def _check_whole(self, connection: Connection, *, writing: bool) -> None:
         """Raise StoreUnavailable where a file has become shorter than it can be.
 
         Pages that SQLite's log still has may never have been in the file. Those that were once, and still are of the
@@ -152,7 +152,7 @@ class SqliteDatabase(Database):
         The one who writes takes note of that, as nobody else can in the meantime.
         """
         size = self._looked().st_size  # before what is to be in it, which a writer may just add to
-        ((pages,),) = session.rows("SELECT page_count * page_size FROM pragma_page_count, pragma_page_size")
+        ((pages,),) = connection.rows("SELECT page_count * page_size FROM pragma_page_count, pragma_page_size")
         whole = min(self._whole, pages)
         if size < whole and (now := self._looked().st_size) < whole:  # or it has grown since, in another thread
             raise self.unusable(f"it was cut off: it has {now} bytes, and at least {whole} were there")
@@ -178,13 +178,13 @@ class SqliteDatabase(Database):
             raise self.unusable(f"cannot be made: {error.strerror}") from error
 
     def _probe(self) -> None:
-        session = self.connect()
+        connection = self.connect()
         try:
             # The beginning of every table: to read all of it would take minutes.
-            for (table,) in session.rows("SELECT name FROM sqlite_master WHERE type = 'table'"):
-                session.rows(f"SELECT * FROM {table} LIMIT 1")  # noqa: S608 - names of ours
+            for (table,) in connection.rows("SELECT name FROM sqlite_master WHERE type = 'table'"):
+                connection.rows(f"SELECT * FROM {table} LIMIT 1")  # noqa: S608 - names of ours
         finally:
-            session.close()
+            connection.close()
 
     def _set_aside(self, error: str) -> None:
         """Rename the file and its companions: what is in them may still be worth something to somebody."""

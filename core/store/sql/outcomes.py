@@ -8,7 +8,7 @@ from typing import NamedTuple
 
 from core.experiments.experiment import Experiment, Micros, Variant
 from core.features.labels import UNKNOWN
-from core.store.drivers.database import Session, among
+from core.store.drivers.database import Connection, among
 from core.store.interface import Label, Outcome, OutcomeAnswer
 from core.store.sql.recording import CandleKey, CandleSums
 from core.store.sql.states import stored_experiment
@@ -17,13 +17,13 @@ _COLUMNS = ("prediction_id", "outcome", "pnl_pips", "closed_at", "reported_at")
 _SUM = {"win": "wins", "loss": "losses", "neutral": "neutrals"}
 
 
-def record_outcomes(session: Session, outcomes: Sequence[Outcome], at: Micros) -> list[OutcomeAnswer]:
+def record_outcomes(connection: Connection, outcomes: Sequence[Outcome], at: Micros) -> list[OutcomeAnswer]:
     """See Store. Outcomes of fallbacks are kept, but are in no sum: they say nothing about the variant."""
     wanted = list(dict.fromkeys(outcome.prediction_id for outcome in outcomes))
     predictions = {
         row[0]: row[1:]
         for row in among(
-            session,
+            connection,
             "SELECT prediction_id, experiment_id, pair, timeframe, candle, answered_at, variant, fallback_reason "
             "FROM exposures WHERE prediction_id IN",
             (),
@@ -33,13 +33,13 @@ def record_outcomes(session: Session, outcomes: Sequence[Outcome], at: Micros) -
     known = {
         row[0]: Outcome(*row)
         for row in among(
-            session,
+            connection,
             "SELECT prediction_id, outcome, pnl_pips, closed_at FROM outcomes WHERE prediction_id IN",
             (),
             wanted,
         )
     }
-    stopped = _stopped(session, {row[0] for row in predictions.values()})
+    stopped = _stopped(connection, {row[0] for row in predictions.values()})
     sums = CandleSums()
     new: list[Outcome] = []
     answers: list[OutcomeAnswer] = []
@@ -57,8 +57,8 @@ def record_outcomes(session: Session, outcomes: Sequence[Outcome], at: Micros) -
             if fallback_reason is None:
                 _add(sums, CandleKey(*key), answered_at, variant, outcome)
             answers.append("late" if prediction[0] in stopped else "recorded")
-    session.insert("outcomes", _COLUMNS, ((*outcome, at) for outcome in new))
-    sums.write(session)
+    connection.insert("outcomes", _COLUMNS, ((*outcome, at) for outcome in new))
+    sums.write(connection)
     return answers
 
 
@@ -70,18 +70,18 @@ class Place(NamedTuple):
     timeframe: str
 
 
-def labels(session: Session, place: Place, candles: Sequence[str]) -> dict[str, Label | None]:
+def labels(connection: Connection, place: Place, candles: Sequence[str]) -> dict[str, Label | None]:
     """See Store. A score of a shadow makes a row as a prediction does."""
     query = "SELECT candle, label, move_pips FROM candles WHERE experiment_id = ? AND pair = ? AND timeframe = ?"
     return {
         candle: None if found == UNKNOWN else Label(candle, found, math.nan if move_pips is None else move_pips)
-        for candle, found, move_pips in among(session, f"{query} AND candle IN", place, candles)
+        for candle, found, move_pips in among(connection, f"{query} AND candle IN", place, candles)
     }
 
 
-def label(session: Session, place: Place, found: Sequence[Label], at: Micros) -> None:
+def label(connection: Connection, place: Place, found: Sequence[Label], at: Micros) -> None:
     """See Store."""
-    session.run_many(
+    connection.run_many(
         "UPDATE candles SET label = ?, move_pips = ?, labelled_at = ? "
         "WHERE experiment_id = ? AND pair = ? AND timeframe = ? AND candle = ?",
         [(each.label, each.move_pips, at, *place, each.candle) for each in found],
@@ -95,7 +95,7 @@ def _add(sums: CandleSums, key: CandleKey, at: Micros, variant: Variant, outcome
     sums.add(key, at, variant, amounts)
 
 
-def _stopped(session: Session, experiment_ids: set[str]) -> set[str]:
+def _stopped(connection: Connection, experiment_ids: set[str]) -> set[str]:
     """Which of these experiments are over. Records may be older than their experiment's row, which a move can lose."""
-    found: list[Experiment | None] = [stored_experiment(session, each) for each in experiment_ids]
+    found: list[Experiment | None] = [stored_experiment(connection, each) for each in experiment_ids]
     return {each.experiment_id for each in found if each is not None and each.status == "stopped"}

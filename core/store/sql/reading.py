@@ -12,7 +12,7 @@ import numpy as np
 from core.experiments.candle_table import CandleTable, Side, Tally
 from core.experiments.experiment import Micros, Variant
 from core.features.candles import Floats
-from core.store.drivers.database import Row, Session
+from core.store.drivers.database import Connection, Row
 from core.store.interface import EXPORT_COLUMNS
 from core.store.sql.recording import SIDES, SUMS
 from core.store.sql.states import read_experiment
@@ -26,19 +26,19 @@ _KNOWN_SIGNAL = " ".join(f"WHEN '{name}' THEN {code}" for code, name in enumerat
 _PAGE = 2000
 
 
-def tally(session: Session, experiment_id: str) -> dict[Variant, Tally]:
+def tally(connection: Connection, experiment_id: str) -> dict[Variant, Tally]:
     """See Store. B's predictions in shadow mode are its scores, one a candle."""
     totals = {
         row[0]: row[1:]
-        for row in session.rows(
+        for row in connection.rows(
             "SELECT variant, fallbacks, failures, slow, unrecorded FROM totals WHERE experiment_id = ?", [experiment_id]
         )
     }
     users: dict[str, int] = dict(
-        session.rows("SELECT variant, COUNT(*) FROM users WHERE experiment_id = ? GROUP BY variant", [experiment_id])
+        connection.rows("SELECT variant, COUNT(*) FROM users WHERE experiment_id = ? GROUP BY variant", [experiment_id])
     )
     warned: dict[Variant, dict[str, int]] = {"A": {}, "B": {}}
-    for variant, code, answers in session.rows(
+    for variant, code, answers in connection.rows(
         "SELECT variant, code, answers FROM warned WHERE experiment_id = ? ORDER BY code", [experiment_id]
     ):
         warned[variant][code] = answers
@@ -60,7 +60,7 @@ def tally(session: Session, experiment_id: str) -> dict[Variant, Tally]:
             warnings=warned[variant],
         )
 
-    (row,) = session.rows(_TALLY, [experiment_id])
+    (row,) = connection.rows(_TALLY, [experiment_id])
     return {"A": one("A", row[:7]), "B": one("B", row[7:])}
 
 
@@ -79,9 +79,9 @@ _TALLY = """
     FROM candles WHERE experiment_id = ?"""
 
 
-def users_in_both(session: Session, experiment_id: str) -> int:
+def users_in_both(connection: Connection, experiment_id: str) -> int:
     """See Store."""
-    ((count,),) = session.rows(
+    ((count,),) = connection.rows(
         "SELECT COUNT(*) FROM (SELECT pseudonym FROM users WHERE experiment_id = ? GROUP BY pseudonym "
         "HAVING COUNT(*) > 1) AS both_sides",
         [experiment_id],
@@ -89,22 +89,22 @@ def users_in_both(session: Session, experiment_id: str) -> int:
     return int(count)
 
 
-def candles(session: Session, experiment_id: str) -> CandleTable:
+def candles(connection: Connection, experiment_id: str) -> CandleTable:
     """See Store; raises UnknownExperiment."""
-    shadow = read_experiment(session, experiment_id).mode == "shadow"
-    return _shadow_candles(session, experiment_id) if shadow else _split_candles(session, experiment_id)
+    shadow = read_experiment(connection, experiment_id).mode == "shadow"
+    return _shadow_candles(connection, experiment_id) if shadow else _split_candles(connection, experiment_id)
 
 
-def _split_candles(session: Session, experiment_id: str) -> CandleTable:
-    columns = _columns(session, experiment_id, (*SIDES, "label", "move_pips"), "a_predictions + b_predictions > 0")
+def _split_candles(connection: Connection, experiment_id: str) -> CandleTable:
+    columns = _columns(connection, experiment_id, (*SIDES, "label", "move_pips"), "a_predictions + b_predictions > 0")
     a, b = Side(*columns[: len(SUMS)]), Side(*columns[len(SUMS) : -2])
     return CandleTable(a, b, columns[-2].astype(np.int8), columns[-1])
 
 
-def _shadow_candles(session: Session, experiment_id: str) -> CandleTable:
+def _shadow_candles(connection: Connection, experiment_id: str) -> CandleTable:
     signals = (f"CASE shadow_{side}_signal {_KNOWN_SIGNAL} END" for side in "ab")
     names = (*signals, "shadow_a_confidence", "shadow_b_confidence", *_REPORTED, "label", "move_pips")
-    columns = _columns(session, experiment_id, names, "shadow_at IS NOT NULL")
+    columns = _columns(connection, experiment_id, names, "shadow_at IS NOT NULL")
     a_signal, b_signal, a_confidence, b_confidence, *reported, label, move_pips = columns
     agreed = a_signal == b_signal
 
@@ -121,23 +121,23 @@ def _shadow_candles(session: Session, experiment_id: str) -> CandleTable:
     )
 
 
-def _columns(session: Session, experiment_id: str, names: Sequence[str], which: str) -> list[Floats]:
+def _columns(connection: Connection, experiment_id: str, names: Sequence[str], which: str) -> list[Floats]:
     """Columns of numbers of an experiment's candles, oldest first; null becomes NaN."""
     chosen = f"FROM candles WHERE experiment_id = ? AND {which}"
     # Both queries see the same moment, as all of a transaction do.
-    ((count,),) = session.rows(f"SELECT COUNT(*) {chosen}", [experiment_id])
+    ((count,),) = connection.rows(f"SELECT COUNT(*) {chosen}", [experiment_id])
     columns = np.empty((len(names), count))
     end = 0
     query = f"SELECT {', '.join(names)} {chosen} ORDER BY first_at, pair, timeframe, candle"
-    for page in session.pages(query, [experiment_id], _PAGE):
+    for page in connection.pages(query, [experiment_id], _PAGE):
         start, end = end, end + len(page)
         columns[:, start:end] = np.array(page, dtype=np.float64).T
     return list(columns)
 
 
-def disagreements(session: Session, experiment_id: str, limit: int) -> list[dict[str, Any]]:
+def disagreements(connection: Connection, experiment_id: str, limit: int) -> list[dict[str, Any]]:
     """See Store."""
-    rows = session.rows(
+    rows = connection.rows(
         "SELECT pair, timeframe, candle, shadow_a_signal, shadow_b_signal FROM candles "
         "WHERE experiment_id = ? AND shadow_a_signal <> shadow_b_signal ORDER BY shadow_at DESC, candle DESC LIMIT ?",
         [experiment_id, limit],
@@ -145,12 +145,12 @@ def disagreements(session: Session, experiment_id: str, limit: int) -> list[dict
     return [dict(zip(("pair", "timeframe", "candle", "a_signal", "b_signal"), row, strict=True)) for row in rows]
 
 
-def export(reading: Callable[[], AbstractContextManager[Session]], experiment_id: str) -> Iterator[dict[str, Any]]:
+def export(reading: Callable[[], AbstractContextManager[Connection]], experiment_id: str) -> Iterator[dict[str, Any]]:
     """See Store. Page by page, each in a transaction of its own: a client that reads slowly holds nothing up."""
     after: tuple[Micros, str] = (-1, "")
     while True:
-        with reading() as session:
-            rows = session.rows(EXPORT_PAGE, [experiment_id, *after, _PAGE])
+        with reading() as connection:
+            rows = connection.rows(EXPORT_PAGE, [experiment_id, *after, _PAGE])
         for row in rows:
             yield _exported(row)
         if len(rows) < _PAGE:

@@ -10,7 +10,7 @@ import msgspec
 
 from core.experiments.experiment import Micros, Variant
 from core.experiments.records import Exposure, Failure, Record, ShadowScore, Unrecorded
-from core.store.drivers.database import Session, among
+from core.store.drivers.database import Connection, among
 
 EXPOSURE_COLUMNS = (
     "prediction_id", "answered_at", "experiment_id", "variant", "version", "fallback_reason", "pseudonym", "pair",
@@ -73,18 +73,18 @@ class CandleSums:
         for name, amount in amounts.items():
             row[offset + _PLACE[name]] += amount
 
-    def write(self, session: Session) -> None:
+    def write(self, connection: Connection) -> None:
         """Write them."""
-        session.run_many(_ADD, [(*key, *row) for key, row in self._rows.items()])
+        connection.run_many(_ADD, [(*key, *row) for key, row in self._rows.items()])
 
 
 _PLACE = {name: place for place, name in enumerate(SUMS)}
 
 
-def record(session: Session, records: Sequence[Record]) -> None:
+def record(connection: Connection, records: Sequence[Record]) -> None:
     """Store records. Only exposures that are new count; the rest has no id, and counts each time."""
-    exposures = _new(session, [r for r in records if isinstance(r, Exposure)])
-    session.insert("exposures", EXPOSURE_COLUMNS, (_row(exposure) for exposure in exposures))
+    exposures = _new(connection, [r for r in records if isinstance(r, Exposure)])
+    connection.insert("exposures", EXPOSURE_COLUMNS, (_row(exposure) for exposure in exposures))
     sums = CandleSums()
     users = set()
     warned: Counter[tuple[str, Variant, str]] = Counter()
@@ -110,18 +110,18 @@ def record(session: Session, records: Sequence[Record]) -> None:
             count(other, failures=1)
         elif isinstance(other, Unrecorded):
             count(other, unrecorded=other.count)
-    sums.write(session)
-    session.run_many(_ADD_USER, list(users))
-    session.run_many(_ADD_TOTALS, [(*key, *total) for key, total in totals.items()])
-    session.run_many(_ADD_WARNED, [(*key, count) for key, count in sorted(warned.items())])
-    session.run_many(_ADD_SHADOW, _first_scores(r for r in records if isinstance(r, ShadowScore)))
+    sums.write(connection)
+    connection.run_many(_ADD_USER, list(users))
+    connection.run_many(_ADD_TOTALS, [(*key, *total) for key, total in totals.items()])
+    connection.run_many(_ADD_WARNED, [(*key, count) for key, count in sorted(warned.items())])
+    connection.run_many(_ADD_SHADOW, _first_scores(r for r in records if isinstance(r, ShadowScore)))
 
 
-def _new(session: Session, exposures: Sequence[Exposure]) -> list[Exposure]:
+def _new(connection: Connection, exposures: Sequence[Exposure]) -> list[Exposure]:
     """Those that are not stored yet, each once."""
     found = {exposure.prediction_id: exposure for exposure in reversed(exposures)}
     query = "SELECT prediction_id FROM exposures WHERE prediction_id IN"
-    for (prediction_id,) in among(session, query, (), list(found)):
+    for (prediction_id,) in among(connection, query, (), list(found)):
         del found[prediction_id]
     return list(reversed(found.values()))
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import secrets
 
-from core.store.drivers.database import Database, Session
+from core.store.drivers.database import Connection, Database
 from core.store.interface import SchemaTooNew
 
 # One step a version, each a list of statements; what was released is never edited, only followed by a further step.
@@ -69,10 +69,10 @@ def migrate(database: Database) -> None:
 
     Replicas that start together take turns, as all writers do: one migrates, the others find it done.
     """
-    with database.writing() as session:
-        database.make_room(session)
-        session.run("CREATE TABLE IF NOT EXISTS meta (name TEXT PRIMARY KEY, value TEXT NOT NULL)")
-        found = _version(session)
+    with database.writing() as connection:
+        database.make_room(connection)
+        connection.run("CREATE TABLE IF NOT EXISTS meta (name TEXT PRIMARY KEY, value TEXT NOT NULL)")
+        found = _version(connection)
         if found > len(MIGRATIONS):
             raise SchemaTooNew(
                 f"{database.place} was written by a newer release: it has schema {found}, "
@@ -80,15 +80,15 @@ def migrate(database: Database) -> None:
             )
         for step in MIGRATIONS[found:]:
             for statement in step:
-                session.run(statement)
-        session.run(
+                connection.run(statement)
+        connection.run(
             "INSERT INTO meta VALUES ('schema', ?) ON CONFLICT (name) DO UPDATE SET value = excluded.value",
             [str(len(MIGRATIONS))],
         )
-        session.run("INSERT INTO meta VALUES ('user_key', ?) ON CONFLICT (name) DO NOTHING", [secrets.token_hex(32)])
+        connection.run("INSERT INTO meta VALUES ('user_key', ?) ON CONFLICT (name) DO NOTHING", [secrets.token_hex(32)])
 
 
-def _version(session: Session) -> int:
+def _version(connection: Connection) -> int:
     """The schema that is there; 0 for none."""
-    rows = session.rows("SELECT value FROM meta WHERE name = 'schema'")
+    rows = connection.rows("SELECT value FROM meta WHERE name = 'schema'")
     return int(rows[0][0]) if rows else 0

@@ -9,7 +9,7 @@ import msgspec
 from core.errors import Conflict, UnknownExperiment
 from core.experiments.experiment import Experiment
 from core.serving.state import State
-from core.store.drivers.database import Session
+from core.store.drivers.database import Connection
 from core.store.interface import StateChanged
 
 _encode = msgspec.json.Encoder().encode
@@ -17,56 +17,56 @@ _experiment = msgspec.json.Decoder(Experiment).decode
 _state = msgspec.json.Decoder(State).decode
 
 
-def read_state(session: Session) -> State:
+def read_state(connection: Connection) -> State:
     """See Store.state."""
-    ((revision, body, experiment_id, user_key),) = session.rows(
+    ((revision, body, experiment_id, user_key),) = connection.rows(
         "SELECT revision, body, experiment_id, (SELECT value FROM meta WHERE name = 'user_key') FROM state"
     )
-    experiment = None if experiment_id is None else read_experiment(session, experiment_id)
+    experiment = None if experiment_id is None else read_experiment(connection, experiment_id)
     return msgspec.structs.replace(_state(body), revision=revision, experiment=experiment, user_key=user_key)
 
 
-def change_state(session: Session, revision: int, state: State, changed: Sequence[Experiment]) -> State:
+def change_state(connection: Connection, revision: int, state: State, changed: Sequence[Experiment]) -> State:
     """See Store.change."""
     body = msgspec.structs.replace(state, revision=0, experiment=None, user_key="")
     experiment_id = None if state.experiment is None else state.experiment.experiment_id
-    touched = session.run(
+    touched = connection.run(
         "UPDATE state SET revision = revision + 1, body = ?, experiment_id = ? WHERE revision = ?",
         [_encode(body).decode(), experiment_id, revision],
     )
     if not touched:
         raise StateChanged(f"the state is no longer at revision {revision}")
-    session.run_many(
+    connection.run_many(
         "INSERT INTO experiments VALUES (?, ?, ?) ON CONFLICT (experiment_id) DO UPDATE SET body = excluded.body",
         [_row(experiment) for experiment in changed],
     )
-    return read_state(session)
+    return read_state(connection)
 
 
-def add_experiment(session: Session, experiment: Experiment) -> None:
+def add_experiment(connection: Connection, experiment: Experiment) -> None:
     """See Store.create."""
-    if stored_experiment(session, experiment.experiment_id) is not None:
+    if stored_experiment(connection, experiment.experiment_id) is not None:
         raise Conflict(f"experiment {experiment.experiment_id} exists already")
-    session.run("INSERT INTO experiments VALUES (?, ?, ?)", _row(experiment))
+    connection.run("INSERT INTO experiments VALUES (?, ?, ?)", _row(experiment))
 
 
-def stored_experiment(session: Session, experiment_id: str) -> Experiment | None:
+def stored_experiment(connection: Connection, experiment_id: str) -> Experiment | None:
     """The experiment of an id, if there is one."""
-    rows = session.rows("SELECT body FROM experiments WHERE experiment_id = ?", [experiment_id])
+    rows = connection.rows("SELECT body FROM experiments WHERE experiment_id = ?", [experiment_id])
     return _experiment(rows[0][0]) if rows else None
 
 
-def read_experiment(session: Session, experiment_id: str) -> Experiment:
+def read_experiment(connection: Connection, experiment_id: str) -> Experiment:
     """See Store.experiment."""
-    found = stored_experiment(session, experiment_id)
+    found = stored_experiment(connection, experiment_id)
     if found is None:
         raise UnknownExperiment(experiment_id)
     return found
 
 
-def read_experiments(session: Session) -> list[Experiment]:
+def read_experiments(connection: Connection) -> list[Experiment]:
     """See Store.experiments."""
-    rows = session.rows("SELECT body FROM experiments ORDER BY created_at, experiment_id")
+    rows = connection.rows("SELECT body FROM experiments ORDER BY created_at, experiment_id")
     return [_experiment(body) for (body,) in rows]
 
 

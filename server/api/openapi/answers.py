@@ -96,7 +96,7 @@ _EXPERIMENT: dict[str, Schema] = {
     "traffic_split": _SHARE,
     "metric": ref("Metric"),
     "minimum_effect": _NUMBER,
-    "guardrails": ref("Limits"),
+    "guardrails": ref("GuardrailLimits"),
     "status": ref("Status"),
     "active": _BOOLEAN,
     "created_at": INSTANT,

@@ -14,7 +14,7 @@ from server.http.bodies import sizes
 from server.http.bodies.unpacking import PACKINGS, Unpacking
 from server.http.deadline import late, within
 from server.http.errors import MalformedJson, PayloadTooLarge, UnsupportedMediaType
-from server.http.fairness import pause
+from server.http.fairness import let_others_run
 from server.worker.app_keys import BATCH_ADMISSION
 
 # What an application that reads bodies here asks of its connections. aiohttp would unpack a body while it parses it,
@@ -98,7 +98,7 @@ async def _received(
                     if text is not None:
                         text.check(step)
                     body += step
-                    await pause()  # in which the next piece is received
+                    await let_others_run()  # in which the next piece is received
     if unpacking is not None:
         unpacking.end()
     if text is not None:

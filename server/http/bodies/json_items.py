@@ -11,7 +11,7 @@ import msgspec
 
 from core.errors import InvalidInput, ServiceError
 from server.http.errors import MalformedJson
-from server.http.fairness import pause
+from server.http.fairness import let_others_run
 
 # The longest that a body is split without a pause.
 SPLIT_SECONDS = 300e-6
@@ -54,13 +54,13 @@ async def items(body: bytes | bytearray, listed: Listed) -> Sequence[msgspec.Raw
             if item is not None:
                 found.append(item)
             if perf_counter() - since > SPLIT_SECONDS:
-                await pause()
+                await let_others_run()
                 since = perf_counter()
     except ServiceError:
         if len(body) > PLAIN:
             raise
         return listed.plainly(bytes(body))
-    await pause()
+    await let_others_run()
     return found
 
 

@@ -15,7 +15,7 @@ from server.api.answers import Json, refusal, success
 from server.api.experiment_schemas import MAX_OUTCOMES
 from server.http.bodies import json_items, sizes
 from server.http.bodies.body import read_json
-from server.http.fairness import pause
+from server.http.fairness import let_others_run
 from server.keeper import decoding
 from server.keeper.keeper import Keeper
 from server.worker.app_keys import CLOCK, KEEPER, REFUSALS
@@ -23,7 +23,7 @@ from server.worker.app_keys import CLOCK, KEEPER, REFUSALS
 # Another machine's keeper drains its journals every tenth of a second: what it answered a moment ago may not be
 # in the common store yet.
 DRAINED_ELSEWHERE_SECONDS = 0.3
-# So many items are decoded without a pause, or answered: some milliseconds where all of them are bad.
+# So many items are decoded without a let_others_run, or answered: some milliseconds where all of them are bad.
 _TOGETHER = 500
 
 _OUTCOMES = json_items.Listed("outcomes", MAX_OUTCOMES, sizes.OUTCOME, decoding.outcomes)
@@ -36,7 +36,7 @@ async def report_outcomes(request: web.Request) -> web.Response:
     good: list[tuple[int, Outcome]] = []
     for i, raw in enumerate(items):
         if i % _TOGETHER == 0:
-            await pause()
+            await let_others_run()
         try:
             good.append((i, decoding.outcome(raw)))
         except ServiceError as error:

@@ -8,7 +8,7 @@ from typing import Any
 from aiohttp import web
 
 from core.experiments.experiment import Experiment
-from core.reports.report import report
+from core.reports.report import experiment_report
 from core.store.interface import Store
 from server.api.answers import success
 from server.keeper import answers
@@ -33,5 +33,5 @@ async def show_report(request: web.Request) -> web.Response:
 
     experiment, numbers = await request.app[KEEPER].read(recorded)
     # In a thread of its own: the store's readers are few, and hundreds of thousands of candles take a while.
-    shown = await asyncio.to_thread(report, experiment, *numbers)
+    shown = await asyncio.to_thread(experiment_report, experiment, *numbers)
     return success({**answers.experiment(experiment), **shown}, request.app[CLOCK].now())

@@ -12,7 +12,7 @@ from aiohttp import web
 
 from core.errors import ServiceError
 from core.serving.routing import Question
-from core.serving.snapshot import Serving
+from core.serving.snapshot import Snapshot
 from server.api import answers, decoding
 from server.api.answers import Json
 from server.api.prediction_schemas import MAX_BATCH
@@ -20,7 +20,7 @@ from server.http.bodies import json_items, sizes
 from server.http.bodies.body import read_large
 from server.http.clock import Moment
 from server.http.deadline import deadline, late
-from server.http.fairness import pause
+from server.http.fairness import let_others_run
 from server.worker.app_keys import BATCH_ADMISSION, CLOCK, METRICS, PREDICTOR, REFUSALS, REGISTRY, SETTINGS
 
 # Items are answered in slices. One ends with so many of them or, where they are large, so many bytes: a third of a
@@ -48,14 +48,14 @@ async def _predict_batch(request: web.Request) -> web.Response:
     app = request.app
     until = deadline(request.headers, app[SETTINGS].request_timeout_ms)
     items = await json_items.items(await read_large(request, until), _ITEMS)
-    serving = app[REGISTRY].serving
+    snapshot = app[REGISTRY].snapshot
     now = app[CLOCK].now()
     results: list[orjson.Fragment] = []
     for some in _slices(items):
-        results += await _answer_slice(app, serving, some, now, until)
-        await pause()
+        results += await _answer_slice(app, snapshot, some, now, until)
+        await let_others_run()
     response = answers.success({"results": results}, now)
-    await pause()  # before aiohttp copies and writes it
+    await let_others_run()  # before aiohttp copies and writes it
     return response
 
 
@@ -73,7 +73,7 @@ def _slices(items: Sequence[msgspec.Raw]) -> Iterator[list[msgspec.Raw]]:
 
 
 async def _answer_slice(
-    app: web.Application, serving: Serving, items: Sequence[msgspec.Raw], now: Moment, until: float
+    app: web.Application, snapshot: Snapshot, items: Sequence[msgspec.Raw], now: Moment, until: float
 ) -> list[orjson.Fragment]:
     since = perf_counter()  # what came before is the work of other items
     results: dict[int, Json] = {}
@@ -87,8 +87,8 @@ async def _answer_slice(
         except ServiceError as error:
             results[i] = _refusal(app, error)
         if perf_counter() - since > _SLOW_SECONDS:
-            await pause()
-    found = app[PREDICTOR].predict(serving, list(questions.values()))
+            await let_others_run()
+    found = app[PREDICTOR].predict(snapshot, list(questions.values()))
     for (i, question), result in zip(questions.items(), found, strict=True):
         if isinstance(result, ServiceError):
             results[i] = _refusal(app, result)

@@ -7,9 +7,9 @@ from contextlib import ExitStack
 from aiohttp import web
 
 from core.errors import InvalidInput, ModelUnavailable, ServiceError, UnknownVersion
-from core.inference.detector import Outcome, Prediction
+from core.inference.detector import DetectorResult, Prediction
 from core.inference.inputs import WindowSource
-from core.serving.snapshot import Serving
+from core.serving.snapshot import Snapshot
 from server.api import answers, decoding
 from server.api.prediction_schemas import DEFAULT_TIMEFRAME, CompareRequest
 from server.http.bodies.body import read_json
@@ -26,17 +26,17 @@ async def compare(request: web.Request) -> web.Response:
         body = await read_json(request, until, places)
         places.enter_context(app[ADMISSION].held())
         wanted = decoding.comparison(body)
-        serving = app[REGISTRY].serving
-        versions = _versions(serving, wanted)
+        snapshot = app[REGISTRY].snapshot
+        versions = _versions(snapshot, wanted)
         sources = decoding.compared_windows(wanted, versions)
-        outcomes = {version: _outcome(serving, version, source) for version, source in sources.items()}
-    _refuse_if_all_failed(outcomes)
-    for outcome in outcomes.values():
-        if isinstance(outcome, ServiceError):
-            app[REFUSALS].refused(outcome, f"POST {request.path}")
-    app[METRICS].warned(outcome for outcome in outcomes.values() if isinstance(outcome, Prediction))
+        results = {version: _result(snapshot, version, source) for version, source in sources.items()}
+    _refuse_if_all_failed(results)
+    for result in results.values():
+        if isinstance(result, ServiceError):
+            app[REFUSALS].refused(result, f"POST {request.path}")
+    app[METRICS].warned(result for result in results.values() if isinstance(result, Prediction))
     now = app[CLOCK].now()
-    signals = [None if isinstance(o, ServiceError) else o.decision.signal for o in outcomes.values()]
+    signals = [None if isinstance(o, ServiceError) else o.decision.signal for o in results.values()]
     distinct = set(signals)
     data = {
         "pair": wanted.pair,
@@ -45,7 +45,7 @@ async def compare(request: web.Request) -> web.Response:
             version: {"error": o.message, "code": o.code}
             if isinstance(o, ServiceError)
             else answers.prediction(wanted, o, now)
-            for version, o in outcomes.items()
+            for version, o in results.items()
         },
         # A version that failed has no signal: nothing is common to all then.
         "consensus": signals[0] if len(distinct) == 1 else None,
@@ -55,32 +55,32 @@ async def compare(request: web.Request) -> web.Response:
     return answers.success(data, now)
 
 
-def _versions(serving: Serving, wanted: CompareRequest) -> list[str]:
+def _versions(snapshot: Snapshot, wanted: CompareRequest) -> list[str]:
     named = {f"versions[{i}]": version for i, version in enumerate(wanted.versions or ())}
     named |= {f"features.{version}": version for version in decoding.features_by_version(wanted) or ()}
     for path, version in named.items():
-        if version not in serving.known:
-            raise UnknownVersion(version, serving.known, path)
-    if not serving.detectors:
+        if version not in snapshot.known:
+            raise UnknownVersion(version, snapshot.known, path)
+    if not snapshot.detectors:
         raise ModelUnavailable("no version is loaded")
-    return list(serving.detectors) if wanted.versions is None else wanted.versions
+    return list(snapshot.detectors) if wanted.versions is None else wanted.versions
 
 
-def _outcome(serving: Serving, version: str, source: WindowSource | InvalidInput) -> Outcome:
+def _result(snapshot: Snapshot, version: str, source: WindowSource | InvalidInput) -> DetectorResult:
     if isinstance(source, InvalidInput):
         return source
     try:
-        detector = serving.choose(version)
+        detector = snapshot.choose(version)
     except ServiceError as error:
         return error
     return detector.predict([source])[0]
 
 
-def _refuse_if_all_failed(outcomes: dict[str, Outcome]) -> None:
+def _refuse_if_all_failed(results: dict[str, DetectorResult]) -> None:
     """Raise where no version answered: the body's fault where every version says so, else ModelUnavailable."""
-    failures = [outcome for outcome in outcomes.values() if isinstance(outcome, ServiceError)]
-    if len(failures) < len(outcomes):
+    failures = [result for result in results.values() if isinstance(result, ServiceError)]
+    if len(failures) < len(results):
         return
     if all(failure.details for failure in failures):
         raise failures[0]
-    raise ModelUnavailable("; ".join(f"{version}: {failure}" for version, failure in outcomes.items()))
+    raise ModelUnavailable("; ".join(f"{version}: {failure}" for version, failure in results.items()))

@@ -8,7 +8,7 @@ from aiohttp import hdrs, web
 
 from server.http.bodies.body import read_bytes
 from server.http.deadline import deadline
-from server.worker.app_keys import CALLER, LINK, SETTINGS
+from server.worker.app_keys import CALLER, KEEPER_CLIENT, SETTINGS
 
 
 async def forward(request: web.Request) -> web.StreamResponse:
@@ -18,4 +18,4 @@ async def forward(request: web.Request) -> web.StreamResponse:
         if request.method == hdrs.METH_POST:
             until = deadline(request.headers, app[SETTINGS].request_timeout_ms)
             body = await read_bytes(request, until, places)
-        return await app[LINK].forward(request, body, request[CALLER])
+        return await app[KEEPER_CLIENT].forward(request, body, request[CALLER])

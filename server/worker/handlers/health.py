@@ -5,14 +5,14 @@ from __future__ import annotations
 from aiohttp import web
 
 from server.api.answers import bare
-from server.worker.app_keys import BREAKER, CLOCK, DRAINING, REGISTRY, SETTINGS
+from server.worker.app_keys import CIRCUIT_BREAKER, CLOCK, DRAINING, REGISTRY, SETTINGS
 
 _UNAVAILABLE = 503
 
 
 async def health(request: web.Request) -> web.Response:
     """GET /health."""
-    active = request.app[REGISTRY].serving.active
+    active = request.app[REGISTRY].snapshot.active
     body = {
         "status": "healthy" if active else "unhealthy",
         "model_loaded": active is not None,
@@ -30,12 +30,12 @@ async def livez(request: web.Request) -> web.Response:  # noqa: ARG001 - answeri
 
 async def readyz(request: web.Request) -> web.Response:
     """GET /readyz: 200 while a version can answer, until the server is told to stop."""
-    serving, breaker = request.app[REGISTRY].serving, request.app[BREAKER]
+    snapshot, breaker = request.app[REGISTRY].snapshot, request.app[CIRCUIT_BREAKER]
     if request.app[DRAINING].announced:
         reason = "the server is stopping"
-    elif serving.active is None:
+    elif snapshot.active is None:
         reason = "no version is active"
-    elif all(breaker.reason(each) for each in serving.detectors.values()):
+    elif all(breaker.reason(each) for each in snapshot.detectors.values()):
         reason = "every version fails"
     else:
         return bare({"status": "ready"})

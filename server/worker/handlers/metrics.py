@@ -13,6 +13,6 @@ from server.worker.metrics import CONTENT_TYPE
 async def metrics(request: web.Request) -> web.Response:
     """GET /metrics: of all workers, whichever answers."""
     kept = request.app[METRICS]
-    kept.phases.flush()
+    kept.timings.flush()
     text = await asyncio.to_thread(kept.exposition)
     return web.Response(body=text, headers={"Content-Type": CONTENT_TYPE})

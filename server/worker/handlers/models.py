@@ -15,7 +15,7 @@ async def list_models(request: web.Request) -> web.Response:
     registry = request.app[REGISTRY]
     entries = await asyncio.to_thread(registry.entries)
     data = {
-        "active_version": registry.serving.active,
+        "active_version": registry.snapshot.active,
         "versions": {entry.version: answers.model(entry) for entry in entries},
     }
     return answers.success(data, request.app[CLOCK].now())

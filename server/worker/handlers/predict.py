@@ -20,7 +20,7 @@ from server.http.clock import Moment
 from server.http.deadline import deadline
 from server.worker.app_keys import ADMISSION, BATCHER, CLOCK, METRICS, SETTINGS
 from server.worker.predictor import Answered, Result
-from server.worker.timings import Phases
+from server.worker.timings import Timings
 
 Endpoint: TypeAlias = Callable[[Question, Answered, Moment], Json]
 
@@ -74,6 +74,6 @@ def answer(app: web.Application, inquiry: Inquiry, result: Result) -> tuple[byte
     now = app[CLOCK].now()
     encoded = orjson.dumps(answers.envelope(endpoint(question, result, now), now))
     spent = result.prediction.spent
-    phases = Phases(parsed - question.since, known - parsed - sum(spent), *spent, perf_counter() - known)
-    app[METRICS].phases.add(phases)
-    return encoded, now, phases.server_timing()
+    timings = Timings(parsed - question.since, known - parsed - sum(spent), *spent, perf_counter() - known)
+    app[METRICS].timings.add(timings)
+    return encoded, now, timings.server_timing()

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from core.bundles import bundle
 from core.errors import BundleRefused, InsufficientData, InvalidInput, ModelUnavailable, ServiceError
 from core.features.candles import Candles
-from core.inference.detector import Detector, Outcome, Prediction, Spent
+from core.inference.detector import Detector, DetectorResult, Prediction, Spent
 from core.inference.inputs import CandleWindows, GivenWindows, WindowSource
 from tests import bundles, market
 
@@ -111,7 +111,7 @@ def test_a_batch_answers_each_source_as_if_it_were_alone(loaded: Detector, sourc
         same(together, alone)
 
 
-def same(found: Outcome, expected: Outcome) -> None:
+def same(found: DetectorResult, expected: DetectorResult) -> None:
     if isinstance(expected, ServiceError):
         assert isinstance(found, ServiceError)
         assert (found.code, found.message, found.details) == (expected.code, expected.message, expected.details)

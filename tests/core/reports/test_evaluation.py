@@ -14,12 +14,12 @@ from core.experiments.experiment import Experiment
 from core.experiments.records import Exposure, ShadowScore, candle_key_of_time, candle_key_of_window
 from core.features.candles import Candles
 from core.features.labels import LONG, NONE, SHORT, UNKNOWN, pip_of, profitable_reversals
-from core.reports.evaluation import Evaluation, LaterCandles, Rule, evaluate, labels
+from core.reports.evaluation import Evaluation, LabelRule, LaterCandles, evaluate, labels
 from core.store.interface import Label, Store
 from core.store.opening import open_store
 
 HOUR = 3_600_000
-RULE = Rule(horizon=2, min_profit_pips=6.0, max_loss_pips=5.0, min_ratio=1.5)
+RULE = LabelRule(horizon=2, min_profit_pips=6.0, max_loss_pips=5.0, min_ratio=1.5)
 # Falls to the third bar, then rises: a long trade there pays. The first and last two bars cannot be known.
 PIPS = [20.0, 10.0, 0.0, 10.0, 20.0, 30.0, 20.0]
 
@@ -106,7 +106,7 @@ def test_the_same_again_changes_nothing_and_another_rule_does(store: Store) -> N
     predict(store, key(2), key(4))
     evaluate(store, "one", later(), RULE, at=5)
     assert evaluate(store, "one", later(), RULE, at=6) == Evaluation(0, 0, 2, 0)
-    strict = Rule(horizon=2, min_profit_pips=60.0, max_loss_pips=5.0)
+    strict = LabelRule(horizon=2, min_profit_pips=60.0, max_loss_pips=5.0)
     assert evaluate(store, "one", later(), strict, at=7) == Evaluation(labelled=0, changed=1, unchanged=1, too_close=0)
     assert store.candles("one").label.tolist() == [NONE, NONE]
 

@@ -14,7 +14,7 @@ from core.experiments.candle_table import CandleTable, Side, Tally
 from core.experiments.experiment import Experiment, ImportedCounts, Variant
 from core.features.candles import Floats
 from core.features.labels import LONG, NONE, SHORT, UNKNOWN
-from core.reports.report import report
+from core.reports.report import experiment_report
 from core.statistics.verdict import MINIMUM_CANDLES
 from tests.core.statistics.tables import experiment, side, table, tally, traded
 
@@ -26,7 +26,7 @@ def told(
     of: CandleTable, setting: Experiment | None = None, tallies: dict[Variant, Tally] | None = None, in_both: int = 0
 ) -> dict[str, Any]:
     """The report; fails where it is not JSON."""
-    found = report(setting or experiment(), tallies or TALLIES, of, in_both, [])
+    found = experiment_report(setting or experiment(), tallies or TALLIES, of, in_both, [])
     assert json.loads(orjson.dumps(found)) == found
     return found
 
@@ -259,7 +259,7 @@ def test_pairs_show_the_table_the_agreement_and_what_the_labels_say() -> None:
     a, b = signals("hhllss", confidence=[0.5] * 6), signals("hlllsh", confidence=[0.5, 0.6, 0.7, 0.5, 0.5, 0.5])
     label = [NONE, LONG, LONG, NONE, SHORT, SHORT]
     listed = [{"pair": "EUR/USD", "timeframe": "1h", "candle": "t:0", "a": "hold", "b": "long"}]
-    found = report(experiment(mode="shadow"), TALLIES, table(a, b, label, [1.0] * 6), 0, listed)["pairs"]
+    found = experiment_report(experiment(mode="shadow"), TALLIES, table(a, b, label, [1.0] * 6), 0, listed)["pairs"]
     assert found["table"] == {
         "hold": {"hold": 1, "long": 1, "short": 0},
         "long": {"hold": 0, "long": 2, "short": 0},

@@ -7,10 +7,10 @@ import pytest
 
 from core.bundles import bundle
 from core.errors import InvalidInput, ModelUnavailable
-from core.inference.detector import Detector, Outcome, Prediction, Spent
+from core.inference.detector import Detector, DetectorResult, Prediction, Spent
 from core.inference.inputs import GivenWindows
 from core.serving import circuit_breaker as breaker_module
-from core.serving.circuit_breaker import FAILURES, SLOW_SECONDS, Breaker
+from core.serving.circuit_breaker import FAILURES, SLOW_SECONDS, CircuitBreaker
 from tests import bundles
 
 FAILED = ModelUnavailable("it broke")
@@ -30,14 +30,14 @@ def answered(detector: Detector) -> Prediction:
     return outcome
 
 
-def fail(breaker: Breaker, detector: Detector) -> None:
+def fail(breaker: CircuitBreaker, detector: Detector) -> None:
     """As often as it takes."""
     for _ in range(FAILURES):
         breaker.note(detector, [FAILED])
 
 
 def test_failures_in_a_row_trip_it_and_it_says_why(detector: Detector, caplog: pytest.LogCaptureFixture) -> None:
-    breaker = Breaker()
+    breaker = CircuitBreaker()
     for _ in range(FAILURES - 1):
         breaker.note(detector, [FAILED])
         assert breaker.reason(detector) is None
@@ -50,8 +50,8 @@ def test_failures_in_a_row_trip_it_and_it_says_why(detector: Detector, caplog: p
 def test_an_answer_in_between_begins_the_row_anew_and_a_clients_mistake_says_nothing(
     detector: Detector, answered: Prediction
 ) -> None:
-    breaker = Breaker()
-    rows: list[list[Outcome]] = [[FAILED], [InvalidInput("no"), FAILED], [FAILED, answered, FAILED]]
+    breaker = CircuitBreaker()
+    rows: list[list[DetectorResult]] = [[FAILED], [InvalidInput("no"), FAILED], [FAILED, answered, FAILED]]
     for outcomes in rows * FAILURES:
         breaker.note(detector, outcomes)
         assert breaker.reason(detector) is None
@@ -66,7 +66,7 @@ def test_an_answer_in_between_begins_the_row_anew_and_a_clients_mistake_says_not
 def test_a_run_is_one_failure_however_many_shared_it(detector: Detector, answered: Prediction) -> None:
     late = answered._replace(spent=Spent(0.0, SLOW_SECONDS, 0.5))
     for outcome, reason in ((FAILED, "it broke"), (late, "it took 1.5 s")):
-        breaker = Breaker()
+        breaker = CircuitBreaker()
         for _ in range(FAILURES):
             assert breaker.reason(detector) is None
             breaker.note(detector, [outcome] * 32)
@@ -76,7 +76,7 @@ def test_a_run_is_one_failure_however_many_shared_it(detector: Detector, answere
 def test_what_it_cannot_answer_keeps_it_out_until_it_is_tried_and_found_well(
     detector: Detector, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    breaker = Breaker()
+    breaker = CircuitBreaker()
     for _ in range(FAILURES):
         assert breaker.due() == []
         assert not breaker.suspected.is_set()
@@ -102,7 +102,7 @@ def test_one_that_was_just_found_well_is_put_aside_only_by_a_try(
     detector: Detector, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Or else whoever sends what it cannot answer would take it from all others, again and again."""
-    breaker = Breaker()
+    breaker = CircuitBreaker()
     fail(breaker, detector)
     breaker.tried(detector, well=True)
     monkeypatch.setattr(breaker_module, "RETRY_SECONDS", 0.0)
@@ -121,6 +121,6 @@ def test_one_that_was_just_found_well_is_put_aside_only_by_a_try(
 
 
 def test_one_that_is_loaded_anew_begins_anew(detector: Detector, tmp_path: Path) -> None:
-    breaker = Breaker()
+    breaker = CircuitBreaker()
     fail(breaker, detector)
     assert breaker.reason(Detector(bundle.read(tmp_path / "v1"))) is None

@@ -38,7 +38,7 @@ class Operated(Registry):
         self.change("unload", version, self.state.unloading(version))
 
     def switch(self, version: str) -> str | None:
-        previous = self.serving.active
+        previous = self.snapshot.active
         self.change("switch", version, self.state.switching(version))
         return previous
 
@@ -101,7 +101,7 @@ def test_a_folder_that_cannot_be_entered_hides_no_other(tmp_path: Path, monkeypa
     monkeypatch.setattr(regular_file, "read", lambda path, most: read(check(path), most))
     registry = Operated(Repository(tmp_path))
     registry.load_all()
-    assert registry.serving.active == "v1"
+    assert registry.snapshot.active == "v1"
     broken = registry.entry("v2")
     assert broken.error == "bundle v2: manifest.json: Permission denied"
 
@@ -114,8 +114,8 @@ def test_only_names_of_bundles_reach_the_disk(tmp_path: Path, version: str) -> N
 
 
 def test_the_first_of_the_order_becomes_active(registry: Operated) -> None:
-    assert registry.serving.active == "v2"
-    assert tuple(registry.serving.detectors) == ("v2", "v1")
+    assert registry.snapshot.active == "v2"
+    assert tuple(registry.snapshot.detectors) == ("v2", "v1")
 
 
 def test_a_broken_bundle_is_logged_listed_and_skipped(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
@@ -125,51 +125,51 @@ def test_a_broken_bundle_is_logged_listed_and_skipped(tmp_path: Path, caplog: py
     bundles.flip_byte(file)
     registry = Operated(Repository(tmp_path))
     registry.load_all()
-    assert registry.serving.active == "v1"
+    assert registry.snapshot.active == "v1"
     assert f"version v2 is skipped: bundle v2: {file.name}: SHA-256" in caplog.text
     broken = registry.entry("v2")
     assert not broken.loaded
     assert broken.error is not None
     assert file.name in broken.error
     with pytest.raises(ModelUnavailable, match="v2 is not loaded"):
-        registry.serving.choose("v2")
+        registry.snapshot.choose("v2")
 
 
 def test_with_no_bundle_there_is_nothing_to_choose(tmp_path: Path) -> None:
     registry = Operated(Repository(tmp_path))
     registry.load_all()
     with pytest.raises(ModelUnavailable, match="no version is active"):
-        registry.serving.choose(None)
+        registry.snapshot.choose(None)
 
 
 def test_a_named_version_is_chosen_and_an_unknown_one_is_named_with_its_place(registry: Operated) -> None:
-    assert registry.serving.choose("v1").manifest.version == "v1"
-    assert registry.serving.choose(None).manifest.version == "v2"
+    assert registry.snapshot.choose("v1").manifest.version == "v1"
+    assert registry.snapshot.choose(None).manifest.version == "v2"
     with pytest.raises(UnknownVersion) as raised:
-        registry.serving.choose("v9", "versions[3]")
+        registry.snapshot.choose("v9", "versions[3]")
     assert raised.value.details[0].path == "versions[3]"
 
 
 def test_load_again_keeps_the_detector_of_an_unchanged_bundle_and_swaps_a_changed_one(
     registry: Operated, tmp_path: Path
 ) -> None:
-    before = registry.serving.detectors["v1"]
+    before = registry.snapshot.detectors["v1"]
     registry.load("v1")
-    assert registry.serving.detectors["v1"] is before
+    assert registry.snapshot.detectors["v1"] is before
     bundles.write(tmp_path, "v1", threshold=0.7)
     registry.load("v1")
-    assert registry.serving.detectors["v1"].manifest.threshold == 0.7
+    assert registry.snapshot.detectors["v1"].manifest.threshold == 0.7
 
 
 def test_a_bad_bundle_changes_nothing_when_loaded_again(registry: Operated, tmp_path: Path) -> None:
-    before = registry.serving
+    before = registry.snapshot
     (file,) = (tmp_path / "v1").glob("stage1-network-*")
     bundles.flip_byte(file)
     with pytest.raises(BundleRefused, match=file.name):
         registry.load("v1")
     with pytest.raises(BundleRefused, match=file.name):
         registry.load("v1")
-    assert registry.serving is before
+    assert registry.snapshot is before
     entry = registry.entry("v1")
     assert (entry.loaded, entry.error) == (True, None)
 
@@ -179,20 +179,20 @@ def test_load_finds_a_bundle_added_since_the_start(registry: Operated, tmp_path:
         registry.load("v3")
     bundles.write(tmp_path, "v3")
     registry.load("v3")
-    assert registry.serving.choose("v3").manifest.version == "v3"
+    assert registry.snapshot.choose("v3").manifest.version == "v3"
 
 
 def test_a_bundle_added_since_the_start_is_listed_but_looking_changes_nothing(
     registry: Operated, tmp_path: Path
 ) -> None:
     bundles.write(tmp_path, "v3", name="Third")
-    before = registry.serving
+    before = registry.snapshot
     entries = {entry.version: entry for entry in registry.entries()}
     assert list(entries) == ["v2", "v1", "v3"]
     assert not entries["v3"].loaded
     assert entries["v3"].manifest is not None
     assert entries["v3"].manifest.name == "Third"
-    assert registry.serving is before
+    assert registry.snapshot is before
 
 
 def test_listing_reads_no_graph_of_a_version_that_is_not_loaded(registry: Operated, tmp_path: Path) -> None:
@@ -204,7 +204,7 @@ def test_listing_reads_no_graph_of_a_version_that_is_not_loaded(registry: Operat
 def test_switch_loads_if_needed_and_tells_the_one_before(registry: Operated, tmp_path: Path) -> None:
     bundles.write(tmp_path, "v3")
     assert registry.switch("v3") == "v2"
-    assert registry.serving.active == "v3"
+    assert registry.snapshot.active == "v3"
     assert registry.switch("v3") == "v3"
 
 
@@ -213,26 +213,26 @@ def test_a_switch_that_fails_leaves_the_active_version(registry: Operated, tmp_p
     (folder / manifest.FILE_NAME).write_text("{}")
     with pytest.raises(BundleRefused, match=r"bundle v3: manifest\.json: format_version"):
         registry.switch("v3")
-    assert registry.serving.active == "v2"
+    assert registry.snapshot.active == "v2"
     with pytest.raises(UnknownVersion):
         registry.switch("v9")
-    assert registry.serving.active == "v2"
+    assert registry.snapshot.active == "v2"
 
 
 def test_unload_drops_a_version_but_never_the_active_one(registry: Operated) -> None:
     registry.unload("v1")
     registry.unload("v1")
-    assert tuple(registry.serving.detectors) == ("v2",)
+    assert tuple(registry.snapshot.detectors) == ("v2",)
     with pytest.raises(Conflict, match="v2 is active"):
         registry.unload("v2")
     with pytest.raises(UnknownVersion):
         registry.unload("v9")
     registry.load("v1")
-    assert registry.serving.choose("v1").manifest.version == "v1"
+    assert registry.snapshot.choose("v1").manifest.version == "v1"
 
 
 def test_what_a_request_took_is_not_changed_by_what_happens_after(registry: Operated) -> None:
-    taken = registry.serving
+    taken = registry.snapshot
     registry.unload("v1")
     registry.switch("v2")
     assert tuple(taken.detectors) == ("v2", "v1")
@@ -241,10 +241,10 @@ def test_what_a_request_took_is_not_changed_by_what_happens_after(registry: Oper
 def test_a_loaded_version_whose_folder_is_gone_answers_on(registry: Operated, tmp_path: Path) -> None:
     (tmp_path / "v1").rename(tmp_path / "elsewhere v1")
     assert [entry.version for entry in registry.entries()] == ["v2", "v1"]
-    assert registry.serving.choose("v1").manifest.version == "v1"
+    assert registry.snapshot.choose("v1").manifest.version == "v1"
     with pytest.raises(BundleRefused, match="bundle v1 is gone"):
         registry.load("v1")
-    assert registry.serving.choose("v1").manifest.version == "v1"
+    assert registry.snapshot.choose("v1").manifest.version == "v1"
 
 
 def test_messages_at_start_name_the_order_given(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
@@ -264,7 +264,7 @@ def test_an_error_is_forgotten_once_the_version_loads_or_is_unloaded(registry: O
             registry.load("v3")
         assert registry.entry("v3").error is not None
         with pytest.raises(ModelUnavailable, match="v3 is not loaded"):
-            registry.serving.choose("v3")
+            registry.snapshot.choose("v3")
         file.write_bytes(good)
         mend("v3")
         assert registry.entry("v3").error is None
@@ -283,7 +283,7 @@ def test_whatever_a_bundle_does_at_load_is_a_refusal_and_logged_whole(
     monkeypatch.setattr("core.serving.registry.Detector", Surprise)
     registry = Operated(Repository(tmp_path))
     registry.load_all()
-    assert registry.serving.active == "v2"
+    assert registry.snapshot.active == "v2"
     assert registry.entry("v1").error == "bundle v1: ZeroDivisionError: a surprise"
     assert "Traceback" in caplog.text
 
@@ -295,18 +295,18 @@ def experiment(a: str, b: str) -> Experiment:
 
 
 def running(registry: Registry) -> str | None:
-    found = registry.serving.experiment
+    found = registry.snapshot.experiment
     return None if found is None else found.experiment_id
 
 
 def test_what_is_prepared_is_seen_by_nobody_before_it_is_applied(registry: Operated, tmp_path: Path) -> None:
     bundles.write(tmp_path, "v3")
-    before = registry.serving
+    before = registry.snapshot
     prepared = registry.prepare(registry.state.switching("v3"), registry.order, Action("switch", "v3"))
-    assert registry.serving is before
+    assert registry.snapshot is before
     assert not registry.entry("v3").loaded
     registry.apply(prepared)
-    assert registry.serving.active == "v3"
+    assert registry.snapshot.active == "v3"
 
 
 def test_an_experiment_needs_both_its_versions_and_holds_them(registry: Operated) -> None:
@@ -316,7 +316,7 @@ def test_an_experiment_needs_both_its_versions_and_holds_them(registry: Operated
     assert running(registry) is None
     registry.change("activate", "e", registry.state.running(experiment("v1", "v2")))
     assert running(registry) == "e"
-    assert "v1" in registry.serving.detectors
+    assert "v1" in registry.snapshot.detectors
     registry.switch("v2")
     with pytest.raises(Conflict, match="running experiment e"):
         registry.unload("v1")
@@ -329,8 +329,8 @@ def test_an_experiment_needs_both_its_versions_and_holds_them(registry: Operated
 def test_the_stored_version_is_active_whatever_the_order_says(tmp_path: Path) -> None:
     follower = Operated(Repository(tmp_path))
     follower.apply(follower.prepare(State(active="v1"), follower.order))
-    assert follower.serving.active == "v1"
-    assert follower.serving.order == ("v2", "v1")
+    assert follower.snapshot.active == "v1"
+    assert follower.snapshot.order == ("v2", "v1")
 
 
 @pytest.mark.usefixtures("registry")
@@ -340,8 +340,8 @@ def test_a_stored_version_that_no_longer_loads_leaves_the_order_to_decide(
     (tmp_path / "v1" / manifest.FILE_NAME).write_text("{}")
     follower = Operated(Repository(tmp_path))
     follower.apply(follower.prepare(State(active="v1", experiment=experiment("v1", "v2")), follower.order))
-    assert follower.serving.active == "v2"
-    assert follower.serving.experiment is not None
+    assert follower.snapshot.active == "v2"
+    assert follower.snapshot.experiment is not None
     assert "version v1 should be active and is not loaded" in caplog.text
 
 
@@ -349,4 +349,4 @@ def test_what_was_unloaded_stays_so_in_a_new_process(registry: Operated, tmp_pat
     registry.unload("v1")
     follower = Operated(Repository(tmp_path))
     follower.apply(follower.prepare(registry.state, follower.order))
-    assert tuple(follower.serving.detectors) == ("v2",)
+    assert tuple(follower.snapshot.detectors) == ("v2",)

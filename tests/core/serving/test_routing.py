@@ -10,10 +10,10 @@ from core.errors import ModelUnavailable, UnknownVersion
 from core.experiments.experiment import Experiment, Mode
 from core.inference.detector import Detector
 from core.serving.routing import Assigned, Route, detector_for, route
-from core.serving.snapshot import Serving
+from core.serving.snapshot import Snapshot
 from tests import bundles
 
-NOBODY = Serving("v3.1", MappingProxyType({}), ("v3.1",))
+NOBODY = Snapshot("v3.1", MappingProxyType({}), ("v3.1",))
 
 
 def experiment(mode: Mode = "split") -> Experiment:
@@ -55,7 +55,7 @@ class TestRoute:
 
 class TestDetectors:
     @pytest.fixture
-    def serving(self, tmp_path: Path) -> Serving:
+    def serving(self, tmp_path: Path) -> Snapshot:
         """Three versions; of windows above 0.9 `broken` makes NaN, and `wide` wants four features."""
         for version, fields in {
             "broken": {"kind": "root"},
@@ -65,9 +65,9 @@ class TestDetectors:
             bundles.write(tmp_path, version, **fields)  # type: ignore[arg-type]
         order = ("broken", "wide", "good")
         detectors = {version: Detector(bundle.read(tmp_path / version)) for version in order}
-        return Serving("broken", MappingProxyType(detectors), (*order, "gone"), order)
+        return Snapshot("broken", MappingProxyType(detectors), (*order, "gone"), order)
 
-    def test_a_name_that_nobody_knows_is_the_bodys_fault_and_a_variants_is_not(self, serving: Serving) -> None:
+    def test_a_name_that_nobody_knows_is_the_bodys_fault_and_a_variants_is_not(self, serving: Snapshot) -> None:
         with pytest.raises(UnknownVersion) as raised:
             detector_for(serving, Route("v9", named=True))
         assert raised.value.details[0].path == "version"

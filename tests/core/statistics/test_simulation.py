@@ -9,7 +9,7 @@ import pytest
 
 from core.experiments.candle_table import Tally
 from core.experiments.experiment import VARIANTS, Variant
-from core.reports.report import report
+from core.reports.report import experiment_report
 from core.statistics import guardrails, sample_ratio, sequences
 from core.statistics.guardrails import crossed
 from core.statistics.samples import results
@@ -48,7 +48,7 @@ def test_the_simulation_decides_as_the_report_does() -> None:
         guarded = np.logical_or.reduce(list(simulation.guarded(look.tallies).values()))
         for i in range(experiments):
             tallies = {v: one(look.tallies[v], i) for v in VARIANTS}
-            found = report(setting, tallies, tables.row(look.table, i), 0, [])
+            found = experiment_report(setting, tallies, tables.row(look.table, i), 0, [])
             json.dumps(found, allow_nan=False)
             assert found["sample_ratio"]["mismatch"] == mismatched[i]
             assert (crossed(setting, tallies) is not None) == guarded[i]
@@ -73,7 +73,9 @@ def test_win_rates_of_50_and_56_are_told_apart_within_12000_candles(seed: int) -
     )
     tallies: dict[Variant, Tally] = {"A": tables.tally(users=500), "B": tables.tally(users=500)}
     words = {
-        report(tables.experiment(), tallies, simulation.until(tables.table(a, b), n), 0, [])["verdict"]["word"]
+        experiment_report(tables.experiment(), tallies, simulation.until(tables.table(a, b), n), 0, [])["verdict"][
+            "word"
+        ]
         for n in range(400, 12_001, 400)
     }
     assert words == {"not yet", "B better"}

@@ -102,10 +102,10 @@ class TestFullDisk:
         connect = sqlite.SqliteDatabase.connect
         limit = ["PRAGMA max_page_count = 1"]
 
-        def limited(self: sqlite.SqliteDatabase) -> sqlite.SqliteSession:
-            session = connect(self)
-            session.rows(limit[0])
-            return session
+        def limited(self: sqlite.SqliteDatabase) -> sqlite.SqliteConnection:
+            connection = connect(self)
+            connection.rows(limit[0])
+            return connection
 
         monkeypatch.setattr(sqlite.SqliteDatabase, "connect", limited)
         getattr(store, "_database")._idle.pop().close()  # noqa: SLF001, B009 - so that the next one is limited
@@ -113,8 +113,8 @@ class TestFullDisk:
             store.drain("journal", 9, batch)
         assert (store.tally("exp"), list(store.export("exp"))) == before
         assert store.drained("journal") == 0
-        for session in getattr(store, "_database")._idle:  # noqa: SLF001, B009 - somebody has made room
-            session.rows("PRAGMA max_page_count = 1000000")
+        for connection in getattr(store, "_database")._idle:  # noqa: SLF001, B009 - somebody has made room
+            connection.rows("PRAGMA max_page_count = 1000000")
         limit[0] = "PRAGMA max_page_count = 1000000"
         store.drain("journal", 9, batch)
         assert store.tally("exp")["A"].predictions == 5100
@@ -175,9 +175,9 @@ class TestFileThatIsTakenAway:
 def test_a_mistake_of_ours_stays_loud(store: Store) -> None:
     with (
         pytest.raises((sqlite3.OperationalError, psycopg.errors.UndefinedTable), match="nowhere"),
-        getattr(store, "_database").reading() as session,  # noqa: B009 - no part of the interface
+        getattr(store, "_database").reading() as connection,  # noqa: B009 - no part of the interface
     ):
-        session.rows("SELECT * FROM nowhere")
+        connection.rows("SELECT * FROM nowhere")
     assert store.state().revision == 0
 
 
@@ -238,8 +238,8 @@ class TestPostgres:
 
     def test_a_writer_that_does_not_end_is_told_of(self, replica: Open, postgres_url: str) -> None:
         store = replica()
-        with getattr(store, "_database").reading() as session:  # noqa: B009 - no part of the interface
-            session.run("SET SESSION lock_timeout TO '100ms'")
+        with getattr(store, "_database").reading() as connection:  # noqa: B009 - no part of the interface
+            connection.run("SET SESSION lock_timeout TO '100ms'")
         with psycopg.connect(postgres_url) as other:
             other.execute(postgres.PostgresDatabase.begin_writing.encode())
             with pytest.raises(StoreUnavailable, match="lock timeout"):

@@ -45,11 +45,11 @@ def slow(worker: Worker, seconds: float) -> None:
     """Let all that is asked wait for so long first."""
     predict = worker.predictor.predict
 
-    def later(serving: Any, questions: Sequence[Question]) -> list[Result]:  # noqa: ANN401 - passed on
+    def later(snapshot: Any, questions: Sequence[Question]) -> list[Result]:  # noqa: ANN401 - passed on
         end = time.perf_counter() + seconds
         while time.perf_counter() < end:  # time.sleep is forbidden to what runs in the loop
             pass
-        return predict(serving, questions)
+        return predict(snapshot, questions)
 
     worker.predictor.predict = later  # type: ignore[method-assign]
 

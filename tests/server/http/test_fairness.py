@@ -4,7 +4,7 @@ import asyncio
 from collections.abc import Sequence
 
 from core.serving.batching import Batcher
-from server.http.fairness import pause
+from server.http.fairness import let_others_run
 
 
 async def test_it_is_long_enough_for_a_single_prediction() -> None:
@@ -21,6 +21,6 @@ async def test_it_is_long_enough_for_a_single_prediction() -> None:
         return asyncio.create_task(predict())
 
     receiving = asyncio.create_task(receive())
-    await pause()
+    await let_others_run()
     assert answered == [2]
     await (await receiving)

@@ -12,7 +12,7 @@ from tests.server.conftest import Client, Post
 PREDICT = "POST /reversal/predict"
 
 
-class Clock:
+class FakeClock:
     def __init__(self) -> None:
         self.seconds = 100.0
 
@@ -31,7 +31,7 @@ def line(code: str, place: str, count: int = 1, endpoint: str = PREDICT) -> str:
 
 
 def test_many_alike_are_one_line_a_second_with_their_number(caplog: pytest.LogCaptureFixture) -> None:
-    clock = Clock()
+    clock = FakeClock()
     log = RefusalLog(clock)
     for i in range(225):
         log.note(PREDICT, "VALIDATION_ERROR", f"data[{i}].low")
@@ -49,7 +49,7 @@ def test_many_alike_are_one_line_a_second_with_their_number(caplog: pytest.LogCa
 
 
 def test_a_new_line_has_those_since_the_last_one(caplog: pytest.LogCaptureFixture) -> None:
-    clock = Clock()
+    clock = FakeClock()
     log = RefusalLog(clock)
     for _ in range(3):
         log.note(PREDICT, "MALFORMED_JSON", "")
@@ -145,7 +145,7 @@ async def test_where_the_service_fails_the_line_has_the_reason(post: Post, caplo
 
 
 def test_nothing_is_lost_at_the_end_or_where_there_are_too_many_kinds(caplog: pytest.LogCaptureFixture) -> None:
-    log = RefusalLog(Clock())
+    log = RefusalLog(FakeClock())
     for _ in range(4):
         log.note(PREDICT, "VALIDATION_ERROR", "pair")
     for i in range(1_000):

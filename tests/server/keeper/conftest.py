@@ -22,7 +22,7 @@ from server.keeper.keeper import Keeper
 from server.settings import Settings
 from server.worker.app_keys import KEEPER
 from server.worker.draining import Draining
-from server.worker.keeper_client import Link
+from server.worker.keeper_client import KeeperClient
 from tests.server.conftest import Client
 
 EXPERIMENT: dict[str, Any] = {
@@ -66,7 +66,7 @@ async def client(
     with tempfile.TemporaryDirectory(prefix="reversal-") as folder:  # pytest's own are too long for a socket's name
         socket = Path(folder) / "keeper.sock"
         await web.UnixSite(client.server.runner, socket).start()
-        link = Link(socket, Registry(Repository(settings.models)), Draining())
+        link = KeeperClient(socket, Registry(Repository(settings.models)), Draining())
         following = await link.start()
         yield client
         following.cancel()

@@ -40,7 +40,7 @@ from server.protocol.messages import (
 from server.settings import Settings
 from server.worker import keeper_client as link_module
 from server.worker.draining import Draining
-from server.worker.keeper_client import Link
+from server.worker.keeper_client import KeeperClient
 from tests.server.conftest import Client
 from tests.server.keeper.conftest import EXPERIMENT, Call
 
@@ -190,11 +190,11 @@ async def test_a_worker_that_wakes_up_late_does_not_serve_what_was_taken_back(mo
     with tempfile.TemporaryDirectory(prefix="reversal-") as folder:
         socket = Path(folder) / "keeper.sock"
         await web.UnixSite(runner, socket).start()
-        link = Link(socket, registry, Draining())
+        link = KeeperClient(socket, registry, Draining())
         following = await link.start()
         await done.wait()
         assert answers == [encode(answer) for answer in (Ready(1), Applied(1, "v1"), Ready(2), Ready(3))]
-        assert registry.serving.revision == 1
+        assert registry.snapshot.revision == 1
         following.cancel()
         await asyncio.wait([following])
         await link.close()
@@ -206,7 +206,7 @@ async def test_a_keeper_that_is_not_reached_is_told_once(
 ) -> None:
     monkeypatch.setattr(link_module, "RETRY_SECONDS", 0.001)
     monkeypatch.setattr(link_module, "_UNREACHED_TRIES", 5)
-    link = Link(tmp_path / "gone.sock", Registry(Repository(settings.models)), Draining())
+    link = KeeperClient(tmp_path / "gone.sock", Registry(Repository(settings.models)), Draining())
     starting = asyncio.create_task(link.start())
     await asyncio.sleep(0.3)
     starting.cancel()

@@ -9,7 +9,7 @@ import pytest
 from core.store.interface import Outcome, OutcomeAnswer
 from server.api.experiment_schemas import MAX_OUTCOMES
 from server.http.bodies import json_items, sizes
-from server.http.fairness import pause
+from server.http.fairness import let_others_run
 from server.keeper.handlers import outcomes
 from server.keeper.keeper import Keeper
 from tests.server.conftest import Client
@@ -171,8 +171,8 @@ async def test_the_loop_turns_while_outcomes_are_decoded(call: Call, monkeypatch
 
     async def counted() -> None:
         pauses.append(1)
-        await pause()
+        await let_others_run()
 
-    monkeypatch.setattr(outcomes, "pause", counted)
+    monkeypatch.setattr(outcomes, "let_others_run", counted)
     await report(call, *[win("p", outcome="draw")] * MAX_OUTCOMES)
     assert len(pauses) == MAX_OUTCOMES // 500

@@ -72,7 +72,7 @@ def test_answers_do_not_depend_on_who_else_asks(
     questions = [
         decoding.prediction(json.dumps({"pair": "EUR/USD", **given, **who}).encode(), 0.0) for given, who in mix
     ]
-    alone = [worker.predictor.predict(worker.registry.serving, [question])[0] for question in questions]
+    alone = [worker.predictor.predict(worker.registry.snapshot, [question])[0] for question in questions]
 
     async def together() -> list[Result]:
         return await asyncio.gather(*(worker.app[BATCHER].ask(question) for question in questions))

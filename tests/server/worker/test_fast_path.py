@@ -18,7 +18,7 @@ from server.http.admission import Admission
 from server.settings import Settings
 from server.worker import fast_path
 from server.worker.app_keys import ACCESS, ADMISSION
-from server.worker.fast_path import ExpressRunner
+from server.worker.fast_path import FastPathRunner
 from server.worker.predictor import Result
 from tests import bundles
 from tests.server.conftest import KEEP_ALIVE_SECONDS, Client
@@ -50,7 +50,7 @@ def request(body: bytes, path: str = "/reversal/predict", first: str = "POST {} 
 class Connection:
     """To a server that has the express way, and knows how often aiohttp's was taken."""
 
-    def __init__(self, runner: ExpressRunner, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+    def __init__(self, runner: FastPathRunner, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         self._runner = runner
         self.reader = reader
         self.writer = writer
@@ -81,7 +81,7 @@ class Connection:
 
 
 @asynccontextmanager
-async def connected(runner: ExpressRunner, port: int) -> AsyncIterator[Connection]:
+async def connected(runner: FastPathRunner, port: int) -> AsyncIterator[Connection]:
     reader, writer = await asyncio.open_connection("127.0.0.1", port)
     await asyncio.sleep(0.01)  # until the server knows of it
     yield Connection(runner, reader, writer)
@@ -90,7 +90,7 @@ async def connected(runner: ExpressRunner, port: int) -> AsyncIterator[Connectio
 
 class Service(NamedTuple):
     worker: Worker
-    runner: ExpressRunner
+    runner: FastPathRunner
     port: int
 
     def connect(self) -> Any:  # noqa: ANN401
@@ -112,7 +112,7 @@ async def service(
 ) -> AsyncIterator[Service]:
     async with running(settings, tmp_path, aiohttp_client) as worker:
         await worker.serve()
-        runner = ExpressRunner(worker.app, keepalive_timeout=keep_alive_seconds, access_log=None)
+        runner = FastPathRunner(worker.app, keepalive_timeout=keep_alive_seconds, access_log=None)
         await runner.setup()
         site = web.TCPSite(runner, "127.0.0.1", 0)
         await site.start()
@@ -419,10 +419,10 @@ class Slow:
         self.step = step
         worker.predictor.predict = self  # type: ignore[method-assign]
 
-    def __call__(self, serving: Any, questions: Sequence[Question]) -> list[Result]:  # noqa: ANN401 - passed on
+    def __call__(self, snapshot: Any, questions: Sequence[Question]) -> list[Result]:  # noqa: ANN401 - passed on
         self.asked.append(len(questions))
         self.step()
-        return self._predict(serving, questions)
+        return self._predict(snapshot, questions)
 
 
 async def test_nothing_is_predicted_for_a_client_that_has_gone(service: Service) -> None:

@@ -11,7 +11,7 @@ import pytest
 from aiohttp.http_exceptions import BadHttpMessage
 
 from server.http.bodies import sizes
-from server.http.fairness import pause
+from server.http.fairness import let_others_run
 from server.worker import fast_path
 from server.worker.fast_path import _Parser
 from tests.server.worker.test_fast_path import BODY, Connection, Service, connection, request, service
@@ -147,9 +147,9 @@ async def test_the_loop_turns_while_the_rest_of_a_refused_body_passes(
 
     async def counted() -> None:
         pauses.append(1)
-        await pause()
+        await let_others_run()
 
-    monkeypatch.setattr(fast_path, "pause", counted)
+    monkeypatch.setattr(fast_path, "let_others_run", counted)
     head = b"POST /reversal/models/v1/switch HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n"
     await connection.send(head + b"1\r\na\r\n" * 200_000 + b"0\r\n\r\n")
     assert (await connection.receive()).status == 413

@@ -32,7 +32,7 @@ async def worker(
 
 def series(metrics: Metrics) -> dict[str, float]:
     """Every sample with its labels."""
-    metrics.phases.flush()
+    metrics.timings.flush()
     families = text_string_to_metric_families(metrics.exposition().decode())
     return {
         sample.name + "".join(f" {value}" for _, value in sorted(sample.labels.items())): sample.value
@@ -98,14 +98,14 @@ async def test_what_the_journal_keeps_count_of_is_shown(worker: Worker) -> None:
     with samples.largest_file(0):
         for _ in range(1003):  # 1,000 find room in memory
             await worker.predict(asks(0.1, 0.1, user_id="alice"))
-        worker.metrics.refresh(worker.registry.serving, worker.journal, worker.breaker)
+        worker.metrics.refresh(worker.registry.snapshot, worker.journal, worker.breaker)
         found = series(worker.metrics)
         assert found["reversal_journal_degraded"] == 1
         assert found["reversal_exposures_waiting"] == 1000
         assert found["reversal_exposures_unrecorded_total"] == 3
     assert worker.journal.retry()
     for _ in range(2):
-        worker.metrics.refresh(worker.registry.serving, worker.journal, worker.breaker)
+        worker.metrics.refresh(worker.registry.snapshot, worker.journal, worker.breaker)
     found = series(worker.metrics)
     assert found["reversal_journal_degraded"] == 0
     assert found["reversal_exposures_waiting"] == 0
@@ -115,12 +115,12 @@ async def test_what_the_journal_keeps_count_of_is_shown(worker: Worker) -> None:
 async def test_the_active_version_is_shown_and_series_exist_before_their_first_event(worker: Worker) -> None:
     for active, other in (("v1", "v2"), ("v2", "v1")):
         await worker.serve(None, active=active)
-        worker.metrics.refresh(worker.registry.serving, worker.journal, worker.breaker)
+        worker.metrics.refresh(worker.registry.snapshot, worker.journal, worker.breaker)
         found = series(worker.metrics)
         assert (found[f"reversal_active_version {active}"], found[f"reversal_active_version {other}"]) == (1, 0)
     assert found["reversal_predictions_total short v3"] == 0
     await worker.serve(None, active="v2", without=("v1",))
-    worker.metrics.refresh(worker.registry.serving, worker.journal, worker.breaker)
+    worker.metrics.refresh(worker.registry.snapshot, worker.journal, worker.breaker)
     assert series(worker.metrics)["reversal_active_version v1"] == 0
 
 
@@ -128,21 +128,21 @@ WORKER = """
 import sys
 from types import MappingProxyType
 from pathlib import Path
-from core.serving.circuit_breaker import Breaker
+from core.serving.circuit_breaker import CircuitBreaker
 from core.journals.journal import Journal
-from core.serving.snapshot import Serving
+from core.serving.snapshot import Snapshot
 from server.worker.metrics import Metrics
-from server.worker.timings import Phases
+from server.worker.timings import Timings
 
 class Detector:
     pass
 
 metrics = Metrics(multiprocess=True)
 journal = Journal(Path(sys.argv[1]), bound_bytes=1 << 20, memory_records=1)
-metrics.refresh(Serving("v1", MappingProxyType({"v1": Detector()}), ("v1",)), journal, Breaker())
+metrics.refresh(Snapshot("v1", MappingProxyType({"v1": Detector()}), ("v1",)), journal, CircuitBreaker())
 metrics.predictions["v1", "long"].inc(int(sys.argv[2]))
-metrics.phases.add(Phases(50e-6, 10e-6, 60e-6, 100e-6, 80e-6, 10e-6))
-metrics.phases.flush()
+metrics.timings.add(Timings(50e-6, 10e-6, 60e-6, 100e-6, 80e-6, 10e-6))
+metrics.timings.flush()
 print(metrics.exposition().decode() if sys.argv[3:] else "ready", flush=True)
 sys.stdin.read()
 """

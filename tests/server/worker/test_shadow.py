@@ -140,7 +140,7 @@ async def test_split_experiments_and_named_versions_have_no_shadow(worker: Worke
 
 async def test_batches_are_scored_in_batches(worker: Worker, monkeypatch: pytest.MonkeyPatch) -> None:
     await worker.serve(SHADOW)
-    detector = worker.registry.serving.detectors["v2"]
+    detector = worker.registry.snapshot.detectors["v2"]
     sizes = []
     predict = detector.predict
 
@@ -232,7 +232,7 @@ class TestFailures:
         def broken(sources: object) -> object:  # noqa: ARG001 - a detector's signature
             raise ZeroDivisionError("a surprise")
 
-        monkeypatch.setattr(worker.registry.serving.detectors["v2"], "predict", broken)
+        monkeypatch.setattr(worker.registry.snapshot.detectors["v2"], "predict", broken)
         assert (await worker.predict(market()))["signal"] == "short"
         assert await scores(worker) == []
         assert await number(worker, "failed") == 1

@@ -6,14 +6,14 @@ from time import perf_counter
 import pytest
 from prometheus_client import CollectorRegistry, Histogram
 
-from server.worker.timings import BUCKETS, PhaseMetrics, Phases
+from server.worker.timings import BUCKETS, TimingMetrics, Timings
 from tests.server.conftest import Client
 from tests.server.worker.handlers.test_predict import asks
 
 KINDS = [
-    Phases(10e-6, 5e-6, 40e-6, 50e-6, 35e-6, 9e-6),
-    Phases(50e-6, 50.1e-6, 0.3, 2.0, 0.0, 1e-3),
-    Phases(0.0, 1e-9, 1e-6, 1e-3, 1e-3, 5e-3),
+    Timings(10e-6, 5e-6, 40e-6, 50e-6, 35e-6, 9e-6),
+    Timings(50e-6, 50.1e-6, 0.3, 2.0, 0.0, 1e-3),
+    Timings(0.0, 1e-9, 1e-6, 1e-3, 1e-3, 5e-3),
 ]
 
 
@@ -30,18 +30,18 @@ def samples(registry: CollectorRegistry, name: str) -> dict[str, float]:
 @pytest.mark.parametrize("count", [1, 127, 128, 300])
 def test_many_at_once_are_what_single_observations_would_be(count: int) -> None:
     ours, theirs = CollectorRegistry(), CollectorRegistry()
-    metrics = PhaseMetrics(ours)
+    metrics = TimingMetrics(ours)
     total = Histogram("reversal_prediction_seconds", "Total.", buckets=BUCKETS, registry=theirs)
-    phases = Histogram("reversal_phase_seconds", "Phases.", ["phase"], buckets=BUCKETS, registry=theirs)
-    for name in Phases._fields:
-        phases.labels(name)
+    timings = Histogram("reversal_phase_seconds", "Phases.", ["phase"], buckets=BUCKETS, registry=theirs)
+    for name in Timings._fields:
+        timings.labels(name)
     for i in range(count):
         one = KINDS[i % len(KINDS)]
         metrics.add(one)
         total.observe(sum(one[:-1]))
         for name, seconds in one._asdict().items():
             if seconds > 0:
-                phases.labels(name).observe(seconds)
+                timings.labels(name).observe(seconds)
     metrics.flush()
     for name in ("reversal_prediction_seconds", "reversal_phase_seconds"):
         assert samples(ours, name) == pytest.approx(samples(theirs, name))
@@ -49,7 +49,7 @@ def test_many_at_once_are_what_single_observations_would_be(count: int) -> None:
 
 def test_a_flush_of_nothing_adds_nothing() -> None:
     registry = CollectorRegistry()
-    metrics = PhaseMetrics(registry)
+    metrics = TimingMetrics(registry)
     metrics.add(KINDS[0])
     metrics.flush()
     metrics.flush()
@@ -69,7 +69,7 @@ async def test_an_answer_tells_where_its_time_went(client: Client, path: str) ->
     response = await client.post(path, json=asks(0.9))
     seen = 1e3 * (perf_counter() - began)
     told = dict(part.split(";dur=") for part in response.headers["Server-Timing"].split(", "))
-    assert tuple(told) == Phases._fields
+    assert tuple(told) == Timings._fields
     spent = {phase: float(milliseconds) for phase, milliseconds in told.items()}
     assert min(spent.values()) > 0
     assert sum(spent.values()) < seen
@@ -80,7 +80,7 @@ async def test_a_stage_that_did_not_run_took_no_time(client: Client) -> None:
     assert "stage2;dur=0.000" in response.headers["Server-Timing"]
     text = await (await client.get("/metrics")).text()
     counts = dict(re.findall(r'reversal_phase_seconds_count{phase="(\w+)"} (\S+)', text))
-    assert counts == dict.fromkeys(Phases._fields, "1.0") | {"stage2": "0.0"}
+    assert counts == dict.fromkeys(Timings._fields, "1.0") | {"stage2": "0.0"}
 
 
 async def test_what_is_refused_has_no_phases(client: Client) -> None:

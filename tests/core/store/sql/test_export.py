@@ -128,8 +128,8 @@ def test_memory_does_not_grow_with_the_rows(url: str, store: Store) -> None:
 def test_a_page_comes_from_the_index_even_before_the_planner_knows_the_tables(url: str, store: Store) -> None:
     drain(store, [exposure(n) for n in range(10_000)])
     explain = "EXPLAIN QUERY PLAN" if url.startswith("sqlite") else "EXPLAIN"
-    with getattr(store, "_database").reading() as session:  # noqa: B009 - no part of the interface
-        plan = str(session.rows(f"{explain} {reading.EXPORT_PAGE}", ["exp", AT, "", 2000]))
+    with getattr(store, "_database").reading() as connection:  # noqa: B009 - no part of the interface
+        plan = str(connection.rows(f"{explain} {reading.EXPORT_PAGE}", ["exp", AT, "", 2000]))
     assert "exposures_by_time" in plan
     for word in ("Sort", "TEMP B-TREE", "Materialize", "Bitmap", "Hash"):
         assert word not in plan

@@ -15,7 +15,7 @@ from aiohttp import web
 
 from server.api.openapi.operations import OPERATIONS
 from server.http.bodies import body, sizes
-from server.http.fairness import pause
+from server.http.fairness import let_others_run
 from server.settings import Settings
 from tests.server.conftest import Client
 from tests.server.worker.handlers.test_predict import asks
@@ -146,9 +146,9 @@ async def test_the_loop_turns_while_a_bomb_is_unpacked(worker: Worker, monkeypat
 
     async def counted() -> None:
         pauses.append(1)
-        await pause()
+        await let_others_run()
 
-    monkeypatch.setattr(body, "pause", counted)
+    monkeypatch.setattr(body, "let_others_run", counted)
     bomb = gzip.compress(bytes(64 << 20))
     assert (await sent(worker, "/reversal/predict/batch", bomb, Content_Encoding="gzip"))[0] == 413
     assert 500 <= len(pauses) <= 530  # 32 MiB in steps of 64 KiB, and no more than that

@@ -13,7 +13,7 @@ from server.http.bodies import json_items
 from server.http.bodies.body import check_text
 from server.http.bodies.json_items import Listed, items, split
 from server.http.errors import MalformedJson
-from server.http.fairness import pause
+from server.http.fairness import let_others_run
 
 BODIES = 20_000
 LONGEST = 1000
@@ -238,9 +238,9 @@ async def test_the_loop_turns_between_items(monkeypatch: pytest.MonkeyPatch) -> 
 
     async def counted() -> None:
         pauses.append(1)
-        await pause()
+        await let_others_run()
 
-    monkeypatch.setattr(json_items, "pause", counted)
+    monkeypatch.setattr(json_items, "let_others_run", counted)
     monkeypatch.setattr(json_items, "SPLIT_SECONDS", 0.0)
     assert len(await items(b'{"a":1,"items":[1,2,3]}', BATCH)) == 3
     assert len(pauses) >= 4

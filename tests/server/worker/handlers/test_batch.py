@@ -11,7 +11,7 @@ import pytest
 from aiohttp import web
 
 from server.http.bodies import json_items
-from server.http.fairness import pause
+from server.http.fairness import let_others_run
 from server.settings import Settings
 from server.worker.handlers import batch
 from tests.server.conftest import Client, Post
@@ -89,7 +89,7 @@ class TestOthers:
 
         async def counted() -> None:
             pauses.append(len(answered))
-            await pause()
+            await let_others_run()
 
         answered: list[int] = []
         predict = worker.predictor.predict
@@ -98,8 +98,8 @@ class TestOthers:
             answered.append(len(arguments[1]))
             return predict(*arguments)
 
-        monkeypatch.setattr(batch, "pause", counted)
-        monkeypatch.setattr(json_items, "pause", counted)
+        monkeypatch.setattr(batch, "let_others_run", counted)
+        monkeypatch.setattr(json_items, "let_others_run", counted)
         monkeypatch.setattr(worker.predictor, "predict", counting)
         status, _ = await worker.post(PATH, {"items": large(30)})
         assert status == 200

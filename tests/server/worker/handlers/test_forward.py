@@ -13,7 +13,7 @@ from core.errors import Overloaded
 from server.http.bodies.body import LARGE
 from server.keeper.routes import ROUTES as KEEPER_ROUTES
 from server.worker import routes
-from server.worker.app_keys import BATCH_ADMISSION, LINK
+from server.worker.app_keys import BATCH_ADMISSION, KEEPER_CLIENT
 from server.worker.handlers.forward import forward
 from tests.server.conftest import Client
 
@@ -59,7 +59,7 @@ async def test_a_large_body_has_a_place_until_it_is_answered(client: Client, mon
         await answered.wait()
         return web.Response()
 
-    monkeypatch.setattr(client.app[LINK], "forward", forward_later)
+    monkeypatch.setattr(client.app[KEEPER_CLIENT], "forward", forward_later)
     asking = asyncio.create_task(client.post("/reversal/outcomes", data=io.BytesIO(bytes(LARGE + 1))))
     await forwarded.wait()
     assert places.inside == 1

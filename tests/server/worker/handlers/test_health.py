@@ -12,7 +12,7 @@ from core.errors import ModelUnavailable
 from core.inference.detector import Detector
 from core.serving.circuit_breaker import FAILURES
 from server.settings import Settings, read
-from server.worker.app_keys import BREAKER, REGISTRY
+from server.worker.app_keys import CIRCUIT_BREAKER, REGISTRY
 from tests import bundles
 from tests.conftest import Build, state_arguments
 from tests.server.conftest import Client
@@ -57,7 +57,7 @@ async def test_where_every_version_fails_it_is_not_ready(
 ) -> None:
     assert client.app is not None
     monkeypatch.setattr(Detector, "trouble", lambda _: "planted")
-    serving, breaker = client.app[REGISTRY].serving, client.app[BREAKER]
+    serving, breaker = client.app[REGISTRY].snapshot, client.app[CIRCUIT_BREAKER]
     first, *others = serving.detectors.values()
     for detector in others * FAILURES:
         breaker.note(detector, [ModelUnavailable("planted")])

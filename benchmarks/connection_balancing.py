@@ -166,7 +166,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--seconds", type=float, default=1.5, help="of requests, for each way and round")
-    parser.add_argument("--output", type=Path, default=BUILD / "spread.json")
+    parser.add_argument("--output", type=Path, default=BUILD / "connection_balancing.json")
     options = parser.parse_args()
     about = machine()
     cases = list(itertools.product(WORKERS, CONNECTIONS, WAYS))

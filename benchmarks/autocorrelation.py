@@ -18,7 +18,7 @@ from core.features.candles import Candles
 from core.features.labels import LONG, SHORT, UNKNOWN, in_pips, profitable_reversals
 from core.inference.detector import Detector, Prediction
 from core.inference.inputs import CandleWindows
-from core.reports.evaluation import Rule
+from core.reports.evaluation import LabelRule
 from core.statistics.ratios import Sample, newey_west, ratio
 from training.data import read
 
@@ -41,7 +41,7 @@ def signals(detector: Detector, rows: np.ndarray) -> np.ndarray:
     return np.array(found)
 
 
-def alike(sample: Sample) -> dict[str, float]:
+def autocorrelation(sample: Sample) -> dict[str, float]:
     """How many candles count as one, over both numbers of neighbours."""
     influence = ratio(sample).influence
     width = math.ceil(math.sqrt(len(influence)))
@@ -52,10 +52,10 @@ def alike(sample: Sample) -> dict[str, float]:
 def main() -> None:
     """Print it for hold, win rate and P&L of each version."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--output", type=Path, default=BUILD / "alike.json")
+    parser.add_argument("--output", type=Path, default=BUILD / "autocorrelation.json")
     options = parser.parse_args()
     history = read(HISTORY)
-    rule = Rule()
+    rule = LabelRule()
     label = profitable_reversals(
         history.candles,
         horizon=rule.horizon,
@@ -73,9 +73,9 @@ def main() -> None:
         traded = ((said != 0) & (label != UNKNOWN)).astype(np.float64)
         earned = np.where(said == LONG, 1.0, -1.0) * move[CANDLES - 1 :]
         result[version] = {
-            "hold": alike(Sample((said == 0).astype(np.float64), np.ones(len(said)))),
-            "win rate": alike(Sample(traded * (said == label), traded)),
-            "P&L": alike(Sample(traded * earned, traded)),
+            "hold": autocorrelation(Sample((said == 0).astype(np.float64), np.ones(len(said)))),
+            "win rate": autocorrelation(Sample(traded * (said == label), traded)),
+            "P&L": autocorrelation(Sample(traded * earned, traded)),
         }
     tell(result, options.output)
 

@@ -11,7 +11,7 @@ from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
 from rich.table import Table
 from rich.text import Text
 
-from convert.bundle import Bundle
+from convert.bundle import ConvertedBundle
 from convert.stage import STEPS, Report
 
 
@@ -28,7 +28,7 @@ def progress(stages: int) -> Iterator[Callable[[str], None]]:
         yield lambda text: bar.update(task, description=text, advance=1)
 
 
-def show(bundles: Sequence[Bundle], output: Path, order: Sequence[str]) -> None:
+def show(bundles: Sequence[ConvertedBundle], output: Path, order: Sequence[str]) -> None:
     """Print the table, what else is to be known, and the commands that load the result."""
     console = Console()
     if not console.is_terminal:

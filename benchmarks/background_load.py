@@ -43,7 +43,7 @@ def _post(port: int, item: bytes, begun: Event, stop: Event, told: MutableSequen
     told[:] = (count, time.perf_counter() - since)
 
 
-def beside(port: int, item: bytes, measure: Callable[[], T]) -> tuple[T, float]:
+def under_load(port: int, item: bytes, measure: Callable[[], T]) -> tuple[T, float]:
     """What `measure` finds while batches of `item` are posted, and how many items were answered a second.
 
     Raises LoadError where no batch is answered.
@@ -71,7 +71,7 @@ def main() -> None:
     parser.add_argument("--tree", type=Path, default=ROOT, help="the checkout whose server is measured")
     parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--seconds", type=float, default=2.0, help="of singles, for each kind and round, twice")
-    parser.add_argument("--output", type=Path, default=BUILD / "beside.json")
+    parser.add_argument("--output", type=Path, default=BUILD / "background_load.json")
     options = parser.parse_args()
     about = machine()
     found = {kind: _Rounds() for kind in KINDS}
@@ -87,7 +87,7 @@ class _Rounds:
 
     def __init__(self) -> None:
         self._alone: list[dict[str, float]] = []
-        self._beside: list[dict[str, float]] = []
+        self._loaded: list[dict[str, float]] = []
         self._rates: list[float] = []
 
     def add(self, port: int, kind: str, seconds: float) -> None:
@@ -97,16 +97,16 @@ class _Rounds:
             return closed(port, singles, 1, seconds).summary()
 
         self._alone.append(measure())
-        found, rate = beside(port, orjson.dumps(bodies.asking(kind)[0]), measure)
-        self._beside.append(found)
+        found, rate = under_load(port, orjson.dumps(bodies.asking(kind)[0]), measure)
+        self._loaded.append(found)
         self._rates.append(rate)
 
     def summary(self) -> dict[str, object]:
         """Medians; percentiles are milliseconds."""
-        both = list(zip(self._beside, self._alone, strict=True))
+        both = list(zip(self._loaded, self._alone, strict=True))
         return {
             "alone": _medians(self._alone),
-            "beside": _medians(self._beside),
+            "loaded": _medians(self._loaded),
             "ratio": {key: statistics.median(b[key] / a[key] for b, a in both) for key in ("p50", "p99")},
             "items_per_second": statistics.median(self._rates),
         }
