@@ -11,9 +11,10 @@ from pytest_benchmark.fixture import BenchmarkFixture
 from benchmarks import bodies, stages
 from core.inference.decision import decide
 from core.inference.detector import Detector, Prediction
+from core.serving.routing import Answered
 from server.api import answers, decoding
 from server.http.clock import Clock
-from server.worker.predictor import Answered
+from server.http.envelope import success
 
 
 @pytest.mark.parametrize("kind", ["features", "70 candles", "120 candles"])
@@ -35,6 +36,6 @@ def test_encoding(benchmark: BenchmarkFixture) -> None:
 
     def encode() -> object:
         now = clock.now()
-        return answers.success(answers.answered(question, Answered(outcome), now), now).body
+        return success(answers.answered(question, Answered(outcome), now), now).body
 
     assert orjson.loads(benchmark(encode))["data"]["signal"] == outcome.decision.signal

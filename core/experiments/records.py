@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import os
 from typing import TypeAlias
 
@@ -75,16 +74,6 @@ class Unrecorded(msgspec.Struct, frozen=True, array_like=True, tag="unrecorded")
 
 
 Record: TypeAlias = Exposure | Failure | ShadowScore | Unrecorded
-
-
-def candle_key_of_time(milliseconds: float) -> str:
-    """The key of a window whose last candle begins at that instant since 1970: `evaluate` finds it by that."""
-    return f"t:{round(milliseconds)}"
-
-
-def candle_key_of_window(window: bytes) -> str:
-    """The key of a window without times: a hash of its values."""
-    return f"w:{hashlib.blake2b(window, digest_size=16).hexdigest()}"
 
 
 def new_prediction_id(at: Micros) -> str:

@@ -11,7 +11,7 @@ import numpy as np
 
 from core.bundles.manifest import Manifest, Stage
 from core.errors import InsufficientData, InvalidInput
-from core.experiments.records import candle_key_of_time, candle_key_of_window
+from core.features.candle_keys import candle_key_of_time, candle_key_of_window
 from core.features.candles import Candles, Floats
 from core.features.catalogue import Table
 from core.inference.warnings import Warned

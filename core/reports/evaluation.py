@@ -10,7 +10,7 @@ import numpy as np
 from msgspec import Meta
 
 from core.experiments.experiment import Micros
-from core.experiments.records import candle_key_of_time
+from core.features.candle_keys import candle_key_of_time
 from core.features.candles import Candles
 from core.features.labels import UNKNOWN, in_pips, pip_of, profitable_reversals
 from core.store.interface import Label, Store

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from typing import NamedTuple, TypeAlias
 
-from core.errors import ModelUnavailable, UnknownVersion
+from core.errors import ModelUnavailable, ServiceError, UnknownVersion
 from core.experiments.assignment import assign
 from core.experiments.experiment import Experiment, Variant
-from core.inference.detector import Detector
+from core.experiments.records import Exposure
+from core.inference.detector import Detector, Prediction
 from core.inference.inputs import WindowSource
 from core.serving.snapshot import Snapshot
 
@@ -25,6 +26,20 @@ class Question(NamedTuple):
     source: WindowSource
     since: float
     until: float
+
+
+class Answered(NamedTuple):
+    """An answer. fallback_reason: why another version than the first choice gave it.
+
+    exposure: what was recorded of it, where an experiment decided who answers.
+    """
+
+    prediction: Prediction
+    fallback_reason: str | None = None
+    exposure: Exposure | None = None
+
+
+Result: TypeAlias = Answered | ServiceError
 
 
 class Assigned(NamedTuple):

@@ -3,51 +3,17 @@
 from __future__ import annotations
 
 from functools import lru_cache
-from typing import Any, TypeAlias
 
 import msgspec
-import orjson
-from aiohttp import web
 
 from core.bundles.manifest import DirectionStage, File, Manifest, Stage
-from core.errors import ServiceError
 from core.features.timeframes import iso, shifted
 from core.inference.detector import Prediction
 from core.serving.registry import ListedVersion
-from core.serving.routing import Question
+from core.serving.routing import Answered, Question
 from server.api.prediction_schemas import DEFAULT_TIMEFRAME, Request
 from server.http.clock import Moment
-from server.worker.predictor import Answered
-
-Json: TypeAlias = dict[str, Any]
-
-
-def bare(data: Json, status: int = 200) -> web.Response:
-    """An answer without the envelope, as probes and health checks expect it."""
-    return web.Response(body=orjson.dumps(data), status=status, content_type="application/json")
-
-
-def success(data: Json, now: Moment, status: int = 200) -> web.Response:
-    """The response with an answer."""
-    return bare(envelope(data, now), status)
-
-
-def envelope(data: Json, now: Moment) -> Json:
-    """What a success is wrapped in."""
-    return {"success": True, "data": data, "error": None, "timestamp": now.local}
-
-
-def failure(error: ServiceError, now: Moment) -> bytes:
-    """An error, encoded."""
-    return orjson.dumps({**refusal(error), "timestamp": now.local})
-
-
-def refusal(error: ServiceError) -> Json:
-    """What an envelope, or a batch's item, holds of an error."""
-    body: Json = {"success": False, "data": None, "error": error.message, "code": error.code}
-    if error.details:
-        body["details"] = [detail._asdict() for detail in error.details]
-    return body
+from server.http.envelope import Json
 
 
 def answered(question: Question, answer: Answered, now: Moment) -> Json:

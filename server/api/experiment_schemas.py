@@ -14,6 +14,8 @@ from core.store.interface import OutcomeName
 from server.api.prediction_schemas import CandleList, IsoText, Pair, Stamp, Version
 
 MAX_OUTCOMES = 10_000
+# How an export may be asked for, the first being the default, and the content type of each.
+EXPORT_FORMATS = {"jsonl": "application/x-ndjson", "csv": "text/csv"}
 
 # One line, and not of blanks alone. No text may hold the character 0, which PostgreSQL does not store.
 Name: TypeAlias = Annotated[str, Meta(max_length=200, pattern=r"\A(?=.*\S)[^\x00-\x1f\x7f]+\Z")]

@@ -10,8 +10,8 @@ from aiohttp import web
 from aiohttp.typedefs import Handler, Middleware
 
 from core.errors import Overloaded, ServiceError
-from server.api.answers import failure
 from server.http.clock import Clock
+from server.http.envelope import failure
 from server.http.log_throttle import Throttle
 from server.http.refusal_log import RefusalLog
 
@@ -116,9 +116,11 @@ class ErrorAnswer(NamedTuple):
 class Refusals:
     """How failures are answered, and what the log tells of them."""
 
-    def __init__(self, clock: Clock, count: Callable[[str], None] = lambda _: None) -> None:
-        """`count` is told the code of each refused prediction."""
-        self.log = RefusalLog()
+    def __init__(
+        self, clock: Clock, known_part: Callable[[str], str], count: Callable[[str], None] = lambda _: None
+    ) -> None:
+        """`known_part`: see RefusalLog. `count` is told the code of each refused prediction."""
+        self.log = RefusalLog(known_part)
         self.count = count
         self._clock = clock
         self._throttle = Throttle(_LOG_SECONDS)

@@ -7,11 +7,6 @@ import math
 import re
 import time
 from collections.abc import Callable
-from typing import Any
-
-from server.api import experiment_schemas as of_keeper
-from server.api.prediction_schemas import BatchRequest, Candle, CompareRequest, PredictRequest, StageFeatures
-from server.http.deadline import HEADER
 
 log = logging.getLogger(__name__)
 
@@ -20,29 +15,15 @@ SECONDS = 1.0
 # A client cannot make more kinds than endpoints, codes and fields allow; it is a bound all the same.
 _KINDS = 1_000
 
-_BODIES: tuple[Any, ...] = (
-    *(PredictRequest, CompareRequest, BatchRequest),
-    *(of_keeper.CreateExperiment, of_keeper.ReportOutcomes, of_keeper.ReportedOutcome, of_keeper.Evaluate),
-)
-# A place may also hold names that the client made up: versions, and fields that there are not.
-_FIELDS = frozenset((*(name for body in _BODIES for name in body.__struct_fields__), "format", HEADER))
-_WITHIN: dict[str, frozenset[str]] = {
-    "data": frozenset(Candle.__struct_fields__),
-    "features": frozenset(StageFeatures.__struct_fields__),
-    "guardrails": frozenset(of_keeper.GuardrailLimits.__struct_fields__),
-}
 _INDEX = re.compile(r"\[\d+\]")
-# Lists have up to five digits of items, and matrices a second index.
-_PLACE = re.compile(
-    r"(?P<field>[A-Za-z0-9_-]+)?(?P<index>(?:\[\d{1,5}\])*)(?:\.(?P<inner>\w+)(?P<inner_index>(?:\[\d{1,5}\])*))?",
-    re.ASCII,
-)
 
 
 class RefusalLog:
     """Call it from one thread; `flush` about once a second, so that the last of many are told, too."""
 
-    def __init__(self, now: Callable[[], float] = time.monotonic) -> None:
+    def __init__(self, known_part: Callable[[str], str], now: Callable[[], float] = time.monotonic) -> None:
+        """`known_part`: what of a place the log may have: names that a client made up are left out."""
+        self._known_part = known_part
         self._now = now
         self._kinds: dict[tuple[str, str, str, str], tuple[float, int]] = {}
 
@@ -51,7 +32,7 @@ class RefusalLog:
 
         place: where in the body, as the answer says it; empty for nowhere. reason: where it is no client's text.
         """
-        place = known_part(place)
+        place = self._known_part(place)
         kind = (endpoint, code, _INDEX.sub("[]", place), reason)
         now = self._now()
         due, more = self._kinds.get(kind, (now, 0))
@@ -77,15 +58,3 @@ def _tell(endpoint: str, code: str, place: str, count: int, reason: str) -> None
     """count: how many refusals the line stands for."""
     told = f": {reason}" if reason else ""
     log.warning("refused endpoint=%r code=%s place=%s count=%d%s", endpoint, code, place or "-", count, told)
-
-
-def known_part(place: str) -> str:
-    """The place up to the first name that is none of ours."""
-    found = _PLACE.match(place)
-    field = found["field"] if found is not None else None
-    if found is None or (field is not None and field not in _FIELDS):
-        return "…" if place else ""
-    known = (field or "") + found["index"]
-    if found["inner"] is not None and found["inner"] in _WITHIN.get(field or "", ()):
-        known = found[0]
-    return known if known == place else f"{known}…"

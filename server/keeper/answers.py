@@ -9,7 +9,7 @@ import msgspec
 
 from core.experiments.candle_table import Tally
 from core.experiments.experiment import VARIANTS, Experiment, Micros, Variant
-from server.api.answers import Json
+from server.http.envelope import Json
 
 
 def experiment(it: Experiment) -> Json:

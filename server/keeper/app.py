@@ -15,9 +15,12 @@ from aiohttp import web
 from core.bundles.repository import Repository
 from core.errors import ServiceError, StoreUnavailable
 from core.statistics.guardrails import crossed
+from server.api.known_places import known_part
+from server.http.app_keys import CLOCK, REFUSALS, SETTINGS
 from server.http.bodies.body import CONNECTIONS
 from server.http.clock import Clock
 from server.http.errors import Refusals, errors
+from server.keeper.app_keys import AUDIT, KEEPER
 from server.keeper.audit import Audit
 from server.keeper.keeper import Keeper
 from server.keeper.members import Member
@@ -25,7 +28,6 @@ from server.keeper.metrics import KeeperMetrics
 from server.keeper.routes import ROUTES
 from server.protocol.messages import MEMBERS_PATH
 from server.settings import Settings
-from server.worker.app_keys import AUDIT, CLOCK, KEEPER, REFUSALS, SETTINGS
 
 log = logging.getLogger(__name__)
 
@@ -44,7 +46,7 @@ def make_keeper_app(settings: Settings) -> web.Application:
     Raises FolderInUse where another keeper has the journals, or AuditUnusable.
     """
     clock = Clock(settings.timezone)
-    refusals = Refusals(clock)
+    refusals = Refusals(clock, known_part)
     app = web.Application(middlewares=[errors(refusals)], handler_args=CONNECTIONS)
     app[SETTINGS], app[CLOCK], app[REFUSALS] = settings, clock, refusals
     app[AUDIT] = Audit(settings.audit)

@@ -13,9 +13,9 @@ from aiohttp.typedefs import Handler
 
 from core.errors import ServiceError
 from core.serving.state import State
+from server.keeper.app_keys import AUDIT, KEEPER
 from server.keeper.handlers import description, evaluation, experiments, export, outcomes, report, versions
 from server.protocol.messages import ADDRESS_HEADER, CALLER_HEADER
-from server.worker.app_keys import AUDIT, KEEPER
 
 
 def _audited(handler: Handler) -> Handler:

@@ -18,11 +18,11 @@ from aiohttp import web
 from core.journals.drainer import FolderInUse
 from core.store.interface import SchemaTooNew, StoreInUse
 from server.keeper.app import make_keeper_app
+from server.keeper.app_keys import KEEPER
 from server.keeper.audit import AuditUnusable
 from server.keeper.members import Members
 from server.process import shared_folder
 from server.settings import Settings
-from server.worker.app_keys import KEEPER
 
 log = logging.getLogger(__name__)
 

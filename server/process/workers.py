@@ -25,11 +25,12 @@ from prometheus_client import multiprocess
 
 from server.auth.credentials import Credentials
 from server.auth.hosts import is_loopback
+from server.http.app_keys import CERTIFICATE
 from server.process.connection_balancing import Connections, Site
 from server.protocol import metric_files
 from server.settings import Settings
 from server.worker.app import make_app
-from server.worker.app_keys import CERTIFICATE, DRAINING
+from server.worker.app_keys import DRAINING
 from server.worker.fast_path import FastPathRunner
 
 # How long a stopping worker waits for requests in flight. They take milliseconds; clients that stall get no more.

@@ -12,11 +12,13 @@ from core.journals.journal import Journal
 from core.serving.batching import Batcher
 from core.serving.circuit_breaker import CircuitBreaker
 from core.serving.registry import Registry
+from server.api.known_places import known_part
 from server.auth.access import Access
 from server.auth.credentials import Credentials
 from server.auth.hosts import Hosts
 from server.auth.origins import refusing
 from server.http.admission import Admission
+from server.http.app_keys import ACCESS, ADMISSION, BATCH_ADMISSION, CERTIFICATE, CLOCK, REFUSALS, SETTINGS
 from server.http.bodies.body import CONNECTIONS
 from server.http.clock import Clock
 from server.http.errors import Refusals, errors
@@ -24,21 +26,14 @@ from server.http.headers import preflight, preparing
 from server.settings import Settings
 from server.worker import resources
 from server.worker.app_keys import (
-    ACCESS,
-    ADMISSION,
-    BATCH_ADMISSION,
     BATCHER,
-    CERTIFICATE,
     CIRCUIT_BREAKER,
-    CLOCK,
     DRAINING,
     JOURNAL,
     KEEPER_CLIENT,
     METRICS,
     PREDICTOR,
-    REFUSALS,
     REGISTRY,
-    SETTINGS,
     SHADOW,
 )
 from server.worker.draining import Draining, last_answers
@@ -65,7 +60,7 @@ def make_app(
     """
     draining, clock = Draining(), Clock(settings.timezone)
     metrics = Metrics(multiprocess="PROMETHEUS_MULTIPROC_DIR" in os.environ)
-    refusals = Refusals(clock, metrics.count_error)
+    refusals = Refusals(clock, known_part, metrics.count_error)
     origins = settings.cors_origins
     # Where other machines reach it, by whatever name, it is open to them anyway.
     hosts = Hosts((settings.host, *settings.allowed_hosts)) if on_loopback else None

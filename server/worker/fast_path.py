@@ -20,15 +20,16 @@ from aiohttp.web_protocol import RequestHandler
 from aiohttp.web_request import BaseRequest
 
 from core.errors import Overloaded
+from core.serving.routing import Result
 from server.auth.access import Level
+from server.http.app_keys import ACCESS, ADMISSION, CLOCK, REFUSALS, SETTINGS
 from server.http.bodies.body import check_text
 from server.http.deadline import deadline
 from server.http.fairness import let_others_run
 from server.http.headers import SECURITY
 from server.http.log_redaction import RedactingLogger
-from server.worker.app_keys import ACCESS, ADMISSION, BATCHER, CLOCK, DRAINING, METRICS, REFUSALS, SETTINGS
+from server.worker.app_keys import BATCHER, DRAINING, METRICS
 from server.worker.handlers.predict import ENDPOINTS, Inquiry, answer, inquire
-from server.worker.predictor import Result
 
 # From the first byte of a request's head to its last.
 HEAD_SECONDS = 10.0

@@ -6,7 +6,6 @@ import logging
 import time
 from collections import Counter
 from collections.abc import Sequence
-from typing import NamedTuple, TypeAlias
 
 from core.errors import DeadlineExceeded, ModelUnavailable, ServiceError
 from core.experiments.assignment import pseudonym
@@ -16,27 +15,13 @@ from core.inference.decision import Signal
 from core.inference.detector import Detector, DetectorResult, Prediction
 from core.journals.journal import Journal
 from core.serving.circuit_breaker import CircuitBreaker
-from core.serving.routing import Assigned, Question, Route, detector_for, route
+from core.serving.routing import Answered, Assigned, Question, Result, Route, detector_for, route
 from core.serving.snapshot import Snapshot
 from server.http.log_throttle import Throttle
 from server.worker.metrics import Metrics
 from server.worker.shadow import Shadow
 
 log = logging.getLogger(__name__)
-
-
-class Answered(NamedTuple):
-    """An answer. fallback_reason: why another version than the first choice gave it.
-
-    exposure: what was recorded of it, where an experiment decided who answers.
-    """
-
-    prediction: Prediction
-    fallback_reason: str | None = None
-    exposure: Exposure | None = None
-
-
-Result: TypeAlias = Answered | ServiceError
 
 
 class Predictor:

@@ -11,19 +11,8 @@ from contextlib import suppress
 from aiohttp import web
 
 from core.serving.circuit_breaker import RETRY_SECONDS
-from server.worker.app_keys import (
-    ADMISSION,
-    BATCH_ADMISSION,
-    CERTIFICATE,
-    CIRCUIT_BREAKER,
-    JOURNAL,
-    KEEPER_CLIENT,
-    METRICS,
-    REFUSALS,
-    REGISTRY,
-    SETTINGS,
-    SHADOW,
-)
+from server.http.app_keys import ADMISSION, BATCH_ADMISSION, CERTIFICATE, REFUSALS, SETTINGS
+from server.worker.app_keys import CIRCUIT_BREAKER, JOURNAL, KEEPER_CLIENT, METRICS, REGISTRY, SHADOW
 
 log = logging.getLogger(__name__)
 

@@ -8,7 +8,7 @@ from aiohttp import web
 from aiohttp.typedefs import Handler
 
 from server.auth.access import Level
-from server.worker.app_keys import ACCESS, CALLER
+from server.http.app_keys import ACCESS, CALLER
 from server.worker.handlers import batch, compare, health, metrics, models, predict
 from server.worker.handlers.forward import forward
 

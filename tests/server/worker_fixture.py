@@ -19,31 +19,18 @@ from core.serving.batching import Batcher
 from core.serving.circuit_breaker import CircuitBreaker
 from core.serving.registry import Registry
 from core.serving.state import State
+from server.api.known_places import known_part
 from server.auth.access import Access
 from server.auth.hosts import Hosts
 from server.auth.origins import refusing
 from server.http.admission import Admission
+from server.http.app_keys import ACCESS, ADMISSION, BATCH_ADMISSION, CLOCK, REFUSALS, SETTINGS
 from server.http.bodies.body import CONNECTIONS
 from server.http.clock import Clock
 from server.http.errors import Refusals, errors
 from server.http.headers import preparing
 from server.settings import Settings
-from server.worker.app_keys import (
-    ACCESS,
-    ADMISSION,
-    BATCH_ADMISSION,
-    BATCHER,
-    CIRCUIT_BREAKER,
-    CLOCK,
-    DRAINING,
-    JOURNAL,
-    METRICS,
-    PREDICTOR,
-    REFUSALS,
-    REGISTRY,
-    SETTINGS,
-    SHADOW,
-)
+from server.worker.app_keys import BATCHER, CIRCUIT_BREAKER, DRAINING, JOURNAL, METRICS, PREDICTOR, REGISTRY, SHADOW
 from server.worker.draining import Draining
 from server.worker.metrics import Metrics
 from server.worker.predictor import Predictor
@@ -95,7 +82,7 @@ class Worker:
         self.shadow = Shadow(lambda: self.registry.snapshot, self.journal, self.metrics)
         self.breaker = CircuitBreaker()
         clock = Clock(settings.timezone)
-        refusals = Refusals(clock, self.metrics.count_error)
+        refusals = Refusals(clock, known_part, self.metrics.count_error)
         access = Access([], hosts=Hosts(()))
         self.app = app = web.Application(middlewares=[errors(refusals), refusing(access)], handler_args=CONNECTIONS)
         app.on_response_prepare.extend((preparing(()), described.preparing))

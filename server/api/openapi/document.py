@@ -11,6 +11,7 @@ from typing import Any
 import orjson
 
 from core.errors import ServiceError
+from server.api.experiment_schemas import EXPORT_FORMATS
 from server.api.openapi.answers import ANSWERS, TEXT, envelope
 from server.api.openapi.operations import OPERATIONS, Operation
 from server.api.openapi.requests import Schema, ref, requests
@@ -18,7 +19,6 @@ from server.auth.access import Level
 from server.http.bodies import sizes
 from server.http.deadline import HEADER, MOST_MS
 from server.http.errors import STATUS, UNPROCESSABLE
-from server.keeper.handlers.export import FORMATS
 
 _ABOUT = (
     "Candles in; hold, long or short out. In bodies unknown fields are ignored, but for creating an experiment; numbers"
@@ -29,7 +29,11 @@ _EXAMPLES = {"version": "v3.1", "id": "v30_vs_v31"}
 _TIMEOUT: Schema = {"name": HEADER, "in": "header", "schema": {"type": "integer", "minimum": 1, "maximum": MOST_MS}}
 _WAITS = "For so many milliseconds the client waits. What has not begun by then is not done."
 _BODY_WAITS = "The body has to come within so many milliseconds."
-_FORMAT: Schema = {"name": "format", "in": "query", "schema": {"enum": list(FORMATS), "default": next(iter(FORMATS))}}
+_FORMAT: Schema = {
+    "name": "format",
+    "in": "query",
+    "schema": {"enum": list(EXPORT_FORMATS), "default": next(iter(EXPORT_FORMATS))},
+}
 _RETRY_AFTER: Schema = {"Retry-After": {"description": "Seconds, with OVERLOADED.", "schema": {"type": "integer"}}}
 
 

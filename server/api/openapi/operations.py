@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
+from server.api.experiment_schemas import EXPORT_FORMATS
 from server.auth.access import Level
-from server.keeper.handlers.export import FORMATS
 
 # What may go wrong, by where in the server it does.
 _READING = ("MALFORMED_JSON", "PAYLOAD_TOO_LARGE", "UNSUPPORTED_MEDIA_TYPE", "VALIDATION_ERROR", "DEADLINE_EXCEEDED")
@@ -118,7 +118,7 @@ OPERATIONS = (
     _about_experiment("metrics", "Counts by variant", "ExperimentMetrics"),
     _about_experiment("report", "Statistics and the verdict", "Report"),
     _about_experiment("export", "Every exposure with its outcome", None)._replace(
-        media=tuple(each.content_type for each in FORMATS.values()), bare=True, in_body=("VALIDATION_ERROR",)
+        media=tuple(EXPORT_FORMATS.values()), bare=True, in_body=("VALIDATION_ERROR",)
     ),
     Operation(
         "reportOutcomes",

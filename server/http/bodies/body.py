@@ -10,12 +10,12 @@ from typing import Any
 
 from aiohttp import web
 
+from server.http.app_keys import BATCH_ADMISSION
 from server.http.bodies import sizes
 from server.http.bodies.unpacking import PACKINGS, Unpacking
 from server.http.deadline import late, within
 from server.http.errors import MalformedJson, PayloadTooLarge, UnsupportedMediaType
 from server.http.fairness import let_others_run
-from server.worker.app_keys import BATCH_ADMISSION
 
 # What an application that reads bodies here asks of its connections. aiohttp would unpack a body while it parses it,
 # also one that no handler reads, and in one go when one is read: 33 kB become 32 MiB without a turn of the loop.

@@ -7,7 +7,7 @@ import asyncio
 from aiohttp import web
 
 from server.api.openapi.document import document
-from server.worker.app_keys import SETTINGS
+from server.http.app_keys import SETTINGS
 
 
 async def show_description(request: web.Request) -> web.Response:

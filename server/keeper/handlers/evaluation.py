@@ -7,11 +7,12 @@ from aiohttp import web
 from core.experiments.experiment import now_micros
 from core.inference.warnings import Warned
 from core.reports.evaluation import evaluate
-from server.api.answers import success
+from server.http.app_keys import CLOCK
 from server.http.bodies.body import read_json
+from server.http.envelope import success
 from server.keeper import decoding
+from server.keeper.app_keys import KEEPER
 from server.keeper.handlers.named import experiment_id
-from server.worker.app_keys import CLOCK, KEEPER
 
 NO_PREDICTIONS = Warned(
     "NO_PREDICTIONS",

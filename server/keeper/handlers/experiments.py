@@ -10,11 +10,12 @@ from aiohttp import web
 from core.experiments.candle_table import Tally
 from core.experiments.experiment import Experiment, Variant, now_micros
 from core.store.interface import Store
-from server.api.answers import success
+from server.http.app_keys import CLOCK
 from server.http.bodies.body import read_json
+from server.http.envelope import success
 from server.keeper import answers, decoding
+from server.keeper.app_keys import KEEPER
 from server.keeper.handlers.named import experiment_id
-from server.worker.app_keys import CLOCK, KEEPER
 
 log = logging.getLogger(__name__)
 

@@ -15,8 +15,9 @@ from aiohttp import web
 
 from core.errors import InvalidInput
 from core.store.interface import EXPORT_COLUMNS, Store
+from server.api.experiment_schemas import EXPORT_FORMATS
+from server.keeper.app_keys import KEEPER
 from server.keeper.handlers.named import experiment_id
-from server.worker.app_keys import KEEPER
 
 log = logging.getLogger(__name__)
 
@@ -29,7 +30,6 @@ PIECE_ROWS = 1_000
 class Format(NamedTuple):
     """How rows are written: what comes before them, and some of them."""
 
-    content_type: str
     head: Callable[[], bytes]
     write: Callable[[Sequence[Row]], bytes]
 
@@ -52,19 +52,16 @@ def _csv(rows: Sequence[Row]) -> bytes:
     return text.getvalue().encode()
 
 
-FORMATS = {
-    "jsonl": Format("application/x-ndjson", bytes, _json_lines),
-    "csv": Format("text/csv", _csv_head, _csv),
-}
+_FORMATS = {"jsonl": Format(bytes, _json_lines), "csv": Format(_csv_head, _csv)}
 
 
 async def export(request: web.Request) -> web.StreamResponse:
     """GET /reversal/experiments/{id}/export?format=jsonl|csv, jsonl being the default."""
     name = experiment_id(request)
     wanted = request.query.get("format", "jsonl")
-    how = FORMATS.get(wanted)
+    how = _FORMATS.get(wanted)
     if how is None:
-        raise InvalidInput.at("format", f"{wanted!r} is not known, expected one of {', '.join(FORMATS)}")
+        raise InvalidInput.at("format", f"{wanted!r} is not known, expected one of {', '.join(EXPORT_FORMATS)}")
 
     def opened(store: Store) -> Iterator[Row]:
         store.experiment(name)
@@ -75,7 +72,7 @@ async def export(request: web.Request) -> web.StreamResponse:
     piece = how.head() + await asyncio.to_thread(_piece, how, rows)
     response = web.StreamResponse(
         headers={
-            "Content-Type": f"{how.content_type}; charset=utf-8",
+            "Content-Type": f"{EXPORT_FORMATS[wanted]}; charset=utf-8",
             "Content-Disposition": f'attachment; filename="{name}.{wanted}"',
         }
     )

@@ -11,14 +11,15 @@ from aiohttp import web
 from core.errors import ServiceError
 from core.experiments.experiment import now_micros
 from core.store.interface import Outcome, OutcomeAnswer
-from server.api.answers import Json, refusal, success
 from server.api.experiment_schemas import MAX_OUTCOMES
+from server.http.app_keys import CLOCK, REFUSALS
 from server.http.bodies import json_items, sizes
 from server.http.bodies.body import read_json
+from server.http.envelope import Json, refusal, success
 from server.http.fairness import let_others_run
 from server.keeper import decoding
+from server.keeper.app_keys import KEEPER
 from server.keeper.keeper import Keeper
-from server.worker.app_keys import CLOCK, KEEPER, REFUSALS
 
 # Another machine's keeper drains its journals every tenth of a second: what it answered a moment ago may not be
 # in the common store yet.

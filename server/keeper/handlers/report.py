@@ -10,10 +10,11 @@ from aiohttp import web
 from core.experiments.experiment import Experiment
 from core.reports.report import experiment_report
 from core.store.interface import Store
-from server.api.answers import success
+from server.http.app_keys import CLOCK
+from server.http.envelope import success
 from server.keeper import answers
+from server.keeper.app_keys import KEEPER
 from server.keeper.handlers.named import experiment_id
-from server.worker.app_keys import CLOCK, KEEPER
 
 # The latest candles on which the versions disagreed, as examples to look at; all of them are in the export.
 SHOWN_DISAGREEMENTS = 100

@@ -4,26 +4,27 @@ from __future__ import annotations
 
 from aiohttp import web
 
-from server.api import answers
-from server.worker.app_keys import CLOCK, KEEPER
+from server.http.app_keys import CLOCK
+from server.http.envelope import success
+from server.keeper.app_keys import KEEPER
 
 
 async def load(request: web.Request) -> web.Response:
     """POST /reversal/models/{version}/load."""
     version = request.match_info["version"]
     await request.app[KEEPER].load(version)
-    return answers.success({"version": version, "loaded": True}, request.app[CLOCK].now())
+    return success({"version": version, "loaded": True}, request.app[CLOCK].now())
 
 
 async def unload(request: web.Request) -> web.Response:
     """POST /reversal/models/{version}/unload."""
     version = request.match_info["version"]
     await request.app[KEEPER].unload(version)
-    return answers.success({"version": version, "loaded": False}, request.app[CLOCK].now())
+    return success({"version": version, "loaded": False}, request.app[CLOCK].now())
 
 
 async def switch(request: web.Request) -> web.Response:
     """POST /reversal/models/{version}/switch."""
     switched = await request.app[KEEPER].switch(request.match_info["version"])
     data = {"active_version": switched.active, "previous_version": switched.previous}
-    return answers.success(data, request.app[CLOCK].now())
+    return success(data, request.app[CLOCK].now())

@@ -14,14 +14,15 @@ from core.errors import ServiceError
 from core.serving.routing import Question
 from core.serving.snapshot import Snapshot
 from server.api import answers, decoding
-from server.api.answers import Json
 from server.api.prediction_schemas import MAX_BATCH
+from server.http.app_keys import BATCH_ADMISSION, CLOCK, REFUSALS, SETTINGS
 from server.http.bodies import json_items, sizes
 from server.http.bodies.body import read_large
 from server.http.clock import Moment
 from server.http.deadline import deadline, late
+from server.http.envelope import Json, refusal, success
 from server.http.fairness import let_others_run
-from server.worker.app_keys import BATCH_ADMISSION, CLOCK, METRICS, PREDICTOR, REFUSALS, REGISTRY, SETTINGS
+from server.worker.app_keys import METRICS, PREDICTOR, REGISTRY
 
 # Items are answered in slices. One ends with so many of them or, where they are large, so many bytes: a third of a
 # millisecond, or half of one. Larger ones would cost less an item, but each single prediction waits for the end of one.
@@ -54,7 +55,7 @@ async def _predict_batch(request: web.Request) -> web.Response:
     for some in _slices(items):
         results += await _answer_slice(app, snapshot, some, now, until)
         await let_others_run()
-    response = answers.success({"results": results}, now)
+    response = success({"results": results}, now)
     await let_others_run()  # before aiohttp copies and writes it
     return response
 
@@ -100,4 +101,4 @@ async def _answer_slice(
 
 def _refusal(app: web.Application, error: ServiceError) -> Json:
     app[REFUSALS].refused(error, _ENDPOINT)
-    return answers.refusal(error)
+    return refusal(error)

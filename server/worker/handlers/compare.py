@@ -12,9 +12,11 @@ from core.inference.inputs import WindowSource
 from core.serving.snapshot import Snapshot
 from server.api import answers, decoding
 from server.api.prediction_schemas import DEFAULT_TIMEFRAME, CompareRequest
+from server.http.app_keys import ADMISSION, CLOCK, REFUSALS, SETTINGS
 from server.http.bodies.body import read_json
 from server.http.deadline import deadline
-from server.worker.app_keys import ADMISSION, CLOCK, METRICS, REFUSALS, REGISTRY, SETTINGS
+from server.http.envelope import success
+from server.worker.app_keys import METRICS, REGISTRY
 
 
 async def compare(request: web.Request) -> web.Response:
@@ -52,7 +54,7 @@ async def compare(request: web.Request) -> web.Response:
         "disagreement": len(distinct - {None}) > 1,
         "timestamp": now.utc,
     }
-    return answers.success(data, now)
+    return success(data, now)
 
 
 def _versions(snapshot: Snapshot, wanted: CompareRequest) -> list[str]:

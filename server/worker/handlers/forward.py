@@ -6,9 +6,10 @@ from contextlib import ExitStack
 
 from aiohttp import hdrs, web
 
+from server.http.app_keys import CALLER, SETTINGS
 from server.http.bodies.body import read_bytes
 from server.http.deadline import deadline
-from server.worker.app_keys import CALLER, KEEPER_CLIENT, SETTINGS
+from server.worker.app_keys import KEEPER_CLIENT
 
 
 async def forward(request: web.Request) -> web.StreamResponse:

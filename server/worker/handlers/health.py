@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from aiohttp import web
 
-from server.api.answers import bare
-from server.worker.app_keys import CIRCUIT_BREAKER, CLOCK, DRAINING, REGISTRY, SETTINGS
+from server.http.app_keys import CLOCK, SETTINGS
+from server.http.envelope import bare
+from server.worker.app_keys import CIRCUIT_BREAKER, DRAINING, REGISTRY
 
 _UNAVAILABLE = 503
 

@@ -7,7 +7,9 @@ import asyncio
 from aiohttp import web
 
 from server.api import answers
-from server.worker.app_keys import CLOCK, REGISTRY
+from server.http.app_keys import CLOCK
+from server.http.envelope import success
+from server.worker.app_keys import REGISTRY
 
 
 async def list_models(request: web.Request) -> web.Response:
@@ -18,10 +20,10 @@ async def list_models(request: web.Request) -> web.Response:
         "active_version": registry.snapshot.active,
         "versions": {entry.version: answers.model(entry) for entry in entries},
     }
-    return answers.success(data, request.app[CLOCK].now())
+    return success(data, request.app[CLOCK].now())
 
 
 async def show_model(request: web.Request) -> web.Response:
     """GET /reversal/models/{version}."""
     entry = await asyncio.to_thread(request.app[REGISTRY].entry, request.match_info["version"])
-    return answers.success(answers.model(entry), request.app[CLOCK].now())
+    return success(answers.model(entry), request.app[CLOCK].now())

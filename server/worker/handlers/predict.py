@@ -12,14 +12,14 @@ import orjson
 from aiohttp import web
 
 from core.errors import ServiceError
-from core.serving.routing import Question
+from core.serving.routing import Answered, Question, Result
 from server.api import answers, decoding
-from server.api.answers import Json
+from server.http.app_keys import ADMISSION, CLOCK, SETTINGS
 from server.http.bodies.body import read_json
 from server.http.clock import Moment
 from server.http.deadline import deadline
-from server.worker.app_keys import ADMISSION, BATCHER, CLOCK, METRICS, SETTINGS
-from server.worker.predictor import Answered, Result
+from server.http.envelope import Json, envelope
+from server.worker.app_keys import BATCHER, METRICS
 from server.worker.timings import Timings
 
 Endpoint: TypeAlias = Callable[[Question, Answered, Moment], Json]
@@ -72,7 +72,7 @@ def answer(app: web.Application, inquiry: Inquiry, result: Result) -> tuple[byte
         raise result
     question, endpoint, parsed = inquiry
     now = app[CLOCK].now()
-    encoded = orjson.dumps(answers.envelope(endpoint(question, result, now), now))
+    encoded = orjson.dumps(envelope(endpoint(question, result, now), now))
     spent = result.prediction.spent
     timings = Timings(parsed - question.since, known - parsed - sum(spent), *spent, perf_counter() - known)
     app[METRICS].timings.add(timings)

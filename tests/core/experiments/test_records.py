@@ -4,7 +4,7 @@ import uuid
 
 import msgspec
 
-from core.experiments.records import Exposure, Record, candle_key_of_time, candle_key_of_window, new_prediction_id
+from core.experiments.records import Exposure, Record, new_prediction_id
 
 NOW = 1_760_000_000_123_456
 
@@ -29,13 +29,6 @@ def test_prediction_ids_sort_by_time_and_are_not_guessed() -> None:
         zeros |= ~number
     assert ones == 0xFFF << 64 | (1 << 62) - 1
     assert zeros & ones == ones
-
-
-def test_candle_keys_tell_where_they_came_from() -> None:
-    assert candle_key_of_time(1760608800000.0) == "t:1760608800000"
-    assert candle_key_of_window(b"one") == candle_key_of_window(b"one")
-    assert candle_key_of_window(b"one") != candle_key_of_window(b"two")
-    assert candle_key_of_window(b"one").startswith("w:")
 
 
 def test_a_journal_of_the_release_before_warnings_is_read() -> None:

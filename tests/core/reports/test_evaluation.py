@@ -11,7 +11,8 @@ import pytest
 
 from core.errors import UnknownExperiment
 from core.experiments.experiment import Experiment
-from core.experiments.records import Exposure, ShadowScore, candle_key_of_time, candle_key_of_window
+from core.experiments.records import Exposure, ShadowScore
+from core.features.candle_keys import candle_key_of_time, candle_key_of_window
 from core.features.candles import Candles
 from core.features.labels import LONG, NONE, SHORT, UNKNOWN, pip_of, profitable_reversals
 from core.reports.evaluation import Evaluation, LabelRule, LaterCandles, evaluate, labels

@@ -8,7 +8,8 @@ from itertools import count
 import msgspec
 
 from core.experiments.experiment import Experiment
-from core.experiments.records import Exposure, Record, ShadowScore, candle_key_of_time, new_prediction_id
+from core.experiments.records import Exposure, Record, ShadowScore, new_prediction_id
+from core.features.candle_keys import candle_key_of_time
 from core.store.interface import Outcome, OutcomeName, Store
 
 AT = 1_760_000_000_000_000  # 2025-10-09T08:53:20Z

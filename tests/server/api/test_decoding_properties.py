@@ -15,7 +15,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from core.errors import InvalidInput, ServiceError
-from core.experiments.records import candle_key_of_time
+from core.features.candle_keys import candle_key_of_time
 from core.features.timeframes import Timeframe
 from core.inference.inputs import CandleWindows
 from server.api import decoding

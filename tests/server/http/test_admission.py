@@ -10,10 +10,10 @@ from aiohttp import web
 
 from core.errors import Overloaded
 from server.http.admission import EAGER, Admission
+from server.http.app_keys import ADMISSION, BATCH_ADMISSION
 from server.http.bodies import sizes
 from server.http.bodies.body import LARGE
 from server.settings import Settings
-from server.worker.app_keys import ADMISSION, BATCH_ADMISSION
 from tests.server.conftest import Client
 from tests.server.worker.handlers.test_predict import asks
 from tests.server.worker_fixture import Worker, running

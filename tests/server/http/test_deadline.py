@@ -11,10 +11,9 @@ import pytest
 from aiohttp import web
 
 from core.errors import InvalidInput
-from core.serving.routing import Question
+from core.serving.routing import Question, Result
 from server.http.deadline import HEADER, MOST_MS, deadline
 from server.settings import Settings
-from server.worker.predictor import Result
 from tests.server.conftest import Client
 from tests.server.worker.handlers.test_predict import asks
 from tests.server.worker_fixture import Worker, running

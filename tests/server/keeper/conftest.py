@@ -18,9 +18,9 @@ from core.experiments.records import Record
 from core.journals.journal import Journal
 from core.serving.registry import Registry
 from server.keeper.app import make_keeper_app
+from server.keeper.app_keys import KEEPER
 from server.keeper.keeper import Keeper
 from server.settings import Settings
-from server.worker.app_keys import KEEPER
 from server.worker.draining import Draining
 from server.worker.keeper_client import KeeperClient
 from tests.server.conftest import Client

@@ -6,7 +6,8 @@ from typing import Any
 
 import msgspec
 
-from core.experiments.records import Exposure, candle_key_of_time
+from core.experiments.records import Exposure
+from core.features.candle_keys import candle_key_of_time
 
 HOUR_MS = 3_600_000
 AT = 1_760_605_200_000_000  # 2025-10-16 09:00 UTC

@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from core.experiments.records import candle_key_of_window
+from core.features.candle_keys import candle_key_of_window
 from tests.server.keeper.conftest import Call, Write
 from tests.server.keeper.records import exposure
 

@@ -10,7 +10,8 @@ import aiohttp
 import pytest
 
 from core.errors import StoreUnavailable
-from core.experiments.records import ShadowScore, candle_key_of_time
+from core.experiments.records import ShadowScore
+from core.features.candle_keys import candle_key_of_time
 from core.store.interface import EXPORT_COLUMNS
 from core.store.relational import RelationalStore
 from server.keeper.handlers.export import PIECE_ROWS

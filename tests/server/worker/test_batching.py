@@ -13,11 +13,10 @@ from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
 
 from core.errors import ServiceError
-from core.serving.routing import Question
+from core.serving.routing import Answered, Question, Result
 from server.api import decoding
 from server.settings import Settings, read
 from server.worker.app_keys import BATCHER
-from server.worker.predictor import Answered, Result
 from tests import market
 from tests.conftest import state_arguments
 from tests.server.conftest import Client

@@ -11,7 +11,8 @@ from aiohttp import web
 
 from core.experiments.assignment import pseudonym
 from core.experiments.experiment import Guardrails
-from core.experiments.records import Exposure, Failure, candle_key_of_time
+from core.experiments.records import Exposure, Failure
+from core.features.candle_keys import candle_key_of_time
 from core.serving.circuit_breaker import FAILURES
 from server.settings import Settings
 from server.worker.handlers.batch import SLICE_ITEMS

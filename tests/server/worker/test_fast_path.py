@@ -12,14 +12,13 @@ import pytest
 from aiohttp import web
 
 from core.errors import Overloaded
-from core.serving.routing import Question
+from core.serving.routing import Question, Result
 from server.auth.access import Level, tokens
 from server.http.admission import Admission
+from server.http.app_keys import ACCESS, ADMISSION
 from server.settings import Settings
 from server.worker import fast_path
-from server.worker.app_keys import ACCESS, ADMISSION
 from server.worker.fast_path import FastPathRunner
-from server.worker.predictor import Result
 from tests import bundles
 from tests.server.conftest import KEEP_ALIVE_SECONDS, Client
 from tests.server.worker.handlers.test_predict import asks, candles

@@ -14,9 +14,9 @@ import msgspec
 import pytest
 
 from server.http.admission import Admission
+from server.http.app_keys import ADMISSION
 from server.settings import Settings
 from server.worker import fast_path
-from server.worker.app_keys import ADMISSION
 from tests.server.worker.handlers.test_predict import asks, candles
 from tests.server.worker.test_fast_path import (
     BODY,

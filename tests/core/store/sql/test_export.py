@@ -7,7 +7,7 @@ from itertools import islice
 import pytest
 
 from core.errors import StoreUnavailable
-from core.experiments.records import candle_key_of_time
+from core.features.candle_keys import candle_key_of_time
 from core.features.labels import SHORT
 from core.store.interface import EXPORT_COLUMNS, Label, Store
 from core.store.sql import reading

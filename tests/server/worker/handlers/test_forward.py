@@ -10,10 +10,11 @@ import pytest
 from aiohttp import web
 
 from core.errors import Overloaded
+from server.http.app_keys import BATCH_ADMISSION
 from server.http.bodies.body import LARGE
 from server.keeper.routes import ROUTES as KEEPER_ROUTES
 from server.worker import routes
-from server.worker.app_keys import BATCH_ADMISSION, KEEPER_CLIENT
+from server.worker.app_keys import KEEPER_CLIENT
 from server.worker.handlers.forward import forward
 from tests.server.conftest import Client
 

@@ -1,0 +1,44 @@
+"""Which part of a place in a body has names of ours alone, so that the log may have it."""
+
+from __future__ import annotations
+
+import re
+from typing import Any
+
+from server.api import experiment_schemas
+from server.api.prediction_schemas import BatchRequest, Candle, CompareRequest, PredictRequest, StageFeatures
+from server.http.deadline import HEADER
+
+_BODIES: tuple[Any, ...] = (
+    *(PredictRequest, CompareRequest, BatchRequest),
+    *(
+        experiment_schemas.CreateExperiment,
+        experiment_schemas.ReportOutcomes,
+        experiment_schemas.ReportedOutcome,
+        experiment_schemas.Evaluate,
+    ),
+)
+# A place may also hold names that the client made up: versions, and fields that there are not.
+_FIELDS = frozenset((*(name for body in _BODIES for name in body.__struct_fields__), "format", HEADER))
+_WITHIN: dict[str, frozenset[str]] = {
+    "data": frozenset(Candle.__struct_fields__),
+    "features": frozenset(StageFeatures.__struct_fields__),
+    "guardrails": frozenset(experiment_schemas.GuardrailLimits.__struct_fields__),
+}
+# Lists have up to five digits of items, and matrices a second index.
+_PLACE = re.compile(
+    r"(?P<field>[A-Za-z0-9_-]+)?(?P<index>(?:\[\d{1,5}\])*)(?:\.(?P<inner>\w+)(?P<inner_index>(?:\[\d{1,5}\])*))?",
+    re.ASCII,
+)
+
+
+def known_part(place: str) -> str:
+    """The place up to the first name that is none of ours."""
+    found = _PLACE.match(place)
+    field = found["field"] if found is not None else None
+    if found is None or (field is not None and field not in _FIELDS):
+        return "…" if place else ""
+    known = (field or "") + found["index"]
+    if found["inner"] is not None and found["inner"] in _WITHIN.get(field or "", ()):
+        known = found[0]
+    return known if known == place else f"{known}…"

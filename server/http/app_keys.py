@@ -1,0 +1,22 @@
+"""What handlers of both applications, and the ways to them, find in the application."""
+
+from __future__ import annotations
+
+from aiohttp import web
+
+from server.auth.access import Access
+from server.auth.tls import Certificate
+from server.http.admission import Admission
+from server.http.clock import Clock
+from server.http.errors import Refusals
+from server.settings import Settings
+
+SETTINGS = web.AppKey("settings", Settings)
+CLOCK = web.AppKey("clock", Clock)
+ACCESS = web.AppKey("access", Access)
+# Of a request: the name under which its token is known.
+CALLER = web.RequestKey("caller", str)
+REFUSALS = web.AppKey("refusals", Refusals)
+ADMISSION = web.AppKey("admission", Admission)
+BATCH_ADMISSION = web.AppKey("batch_admission", Admission)
+CERTIFICATE = web.AppKey("certificate", Certificate)

@@ -1,0 +1,10 @@
+from __future__ import annotations
+
+from core.features.candle_keys import candle_key_of_time, candle_key_of_window
+
+
+def test_candle_keys_tell_where_they_came_from() -> None:
+    assert candle_key_of_time(1760608800000.0) == "t:1760608800000"
+    assert candle_key_of_window(b"one") == candle_key_of_window(b"one")
+    assert candle_key_of_window(b"one") != candle_key_of_window(b"two")
+    assert candle_key_of_window(b"one").startswith("w:")
