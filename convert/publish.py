@@ -19,6 +19,7 @@ import msgspec
 from convert.bundle import ConvertedBundle
 from core.bundles import manifest
 from core.bundles.repository import INDEX_NAME, Index
+from core.files.folder import sync
 
 _TEMPORARY = ".new"
 
@@ -83,13 +84,4 @@ def _replace(path: Path, data: bytes) -> None:
     except OSError as error:  # a full disk does not say which file it was
         raise OSError(error.errno, error.strerror, str(temporary)) from None
     temporary.replace(path)
-    _sync_folder(path.parent)
-
-
-def _sync_folder(folder: Path) -> None:
-    """A rename is on disk once its folder is."""
-    descriptor = os.open(folder, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
+    sync(path.parent)

@@ -15,6 +15,7 @@ import msgspec
 from core.errors import StoreUnavailable
 from core.experiments.records import Record
 from core.files import lock_file
+from core.files.folder import sync
 from core.files.lock_file import Held
 from core.journals import journal_files
 from core.store.interface import Store
@@ -151,7 +152,7 @@ class Drainer:
         if not self._deleted:
             return
         try:
-            _sync(self._folder)
+            sync(self._folder)
         except OSError as error:
             raise StoreUnavailable(f"the journals cannot be deleted for good: {error}") from error
         while self._deleted:
@@ -166,15 +167,6 @@ def _take(folder: Path) -> int:
         return lock_file.take(folder / LOCK_NAME)
     except Held as held:
         raise FolderInUse(f"the journals in {folder} are drained by process {held}") from None
-
-
-def _sync(folder: Path) -> None:
-    """Make what was deleted in the folder last."""
-    descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
 
 
 def _whole_lines(descriptor: int, position: int, size: int) -> bytes:
