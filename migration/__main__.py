@@ -14,7 +14,8 @@ from core.store.interface import SchemaTooNew, StateChanged, StoreInUse
 from core.store.opening import open_store, reserve
 from migration import legacy_experiments
 from migration.legacy_experiments import LegacyRefused
-from server.settings import Settings, SettingsError, read
+from server.settings import Settings, read
+from server.settings_parsing import SettingsError
 
 USAGE = "usage: python -m migration FOLDER [the server's flags]\n"
 

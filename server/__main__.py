@@ -22,10 +22,11 @@ os.environ["ORT_DISABLE_TELEMETRY"] = "1"
 # What is imported stays: to look for garbage in it takes a tenth of the start.
 gc.disable()
 
-from server.auth.credentials import Credentials  # noqa: E402
+from server.auth.credentials import Credentials, CredentialsUnusable  # noqa: E402
 from server.auth.hosts import is_loopback  # noqa: E402
 from server.process import shared_folder  # noqa: E402 - after gc.disable
-from server.settings import Settings, SettingsError, read, unknown_variables  # noqa: E402
+from server.settings import Settings, read, unknown_variables  # noqa: E402
+from server.settings_parsing import SettingsError  # noqa: E402
 
 log = logging.getLogger("server")
 
@@ -48,7 +49,7 @@ def main() -> int:
         credentials = Credentials(settings)
         _check_door(settings, credentials)
         sockets = _listen(settings.host, settings.port)
-    except SettingsError as error:
+    except (SettingsError, CredentialsUnusable) as error:
         sys.stderr.write(f"{error}\n")
         return 2
     except (OSError, UnicodeError) as error:  # the latter for a host name that cannot be looked up

@@ -92,7 +92,28 @@ def tokens(texts: Iterable[str], level: Level) -> list[Token]:
     return found
 
 
-def text_of(file: Path) -> str:
+def tokens_of_text(level: Level, text: str) -> list[Token]:
+    """Those that a setting's text holds. Raises ValueError where there is none: the server would then ask for none."""
+    found = tokens([text], level)
+    if not found:
+        raise ValueError("it holds no token (blanks, commas and comments are none): give one, or do not set it at all")
+    return found
+
+
+def tokens_of_file(level: Level, name: str) -> list[Token]:
+    """Likewise, for the text in a file. Raises OSError, too."""
+    if not name:
+        raise ValueError("it names no file: name one with a token in it, or do not set it at all")
+    found = tokens([_text_of(Path(name))], level)
+    if not found:
+        raise ValueError(
+            f"the file {name!r} holds no token (blanks, commas and comments are none): write one into it,"
+            " or do not set it at all"
+        )
+    return found
+
+
+def _text_of(file: Path) -> str:
     """What a token file holds. Raises OSError, or ValueError where it is no UTF-8."""
     read = file.read_bytes()
     try:

@@ -3,41 +3,62 @@
 from __future__ import annotations
 
 import logging
+from pathlib import Path
+from typing import Protocol
 
-from server.auth.access import Level
+from server.auth.access import Level, Token
 from server.auth.tls import Certificate
-from server.settings import Settings, SettingsError
 
 log = logging.getLogger(__name__)
+
+
+class CredentialsUnusable(Exception):
+    """The tokens or the certificate cannot be used; the message says which, and why."""
+
+
+class Sources(Protocol):
+    """Where credentials come from: what is needed of the settings, which themselves need this package."""
+
+    @property
+    def tokens(self) -> list[Token]:
+        """The tokens as they are now. Raises OSError or ValueError."""
+
+    @property
+    def tls_certificate(self) -> Path | None:
+        """The file of the certificate."""
+
+    @property
+    def tls_key(self) -> Path | None:
+        """The file of its key."""
 
 
 class Credentials:
     """Held by whoever forks the workers, so that one that begins in the middle of a renewal has those before."""
 
-    def __init__(self, settings: Settings) -> None:
-        """Read them; raises SettingsError."""
-        self._settings = settings
+    def __init__(self, sources: Sources) -> None:
+        """Read them; raises CredentialsUnusable."""
+        self._sources = sources
         try:
-            self.tokens = settings.tokens
+            self.tokens = sources.tokens
         except (OSError, ValueError) as error:
-            raise SettingsError(f"the tokens cannot be used: {error}") from None
+            raise CredentialsUnusable(f"the tokens cannot be used: {error}") from None
         self._tell()
-        certificate, key = settings.tls_certificate, settings.tls_key
+        certificate, key = sources.tls_certificate, sources.tls_key
         if (certificate is None) != (key is None):
-            raise SettingsError("REVERSAL_TLS_CERTIFICATE and REVERSAL_TLS_KEY are set together or not at all")
+            raise CredentialsUnusable("REVERSAL_TLS_CERTIFICATE and REVERSAL_TLS_KEY are set together or not at all")
         self.certificate: Certificate | None = None
         if certificate is not None and key is not None:
             try:
                 self.certificate = Certificate(certificate, key)
             except OSError as error:
-                raise SettingsError(f"the certificate {certificate} cannot be used: {error}") from None
+                raise CredentialsUnusable(f"the certificate {certificate} cannot be used: {error}") from None
 
     def refresh(self) -> None:
         """Read the files again. What cannot be used is told in the log, and what was before is kept."""
         if self.certificate is not None:
             self.certificate.refresh()
         try:
-            found = self._settings.tokens  # a file without one is an error: it is empty while it is being written
+            found = self._sources.tokens  # a file without one is an error: it is empty while it is being written
         except (OSError, ValueError) as error:
             log.error("the tokens cannot be used, those before are kept: %s", error)
             return

@@ -5,7 +5,8 @@ from pathlib import Path
 import pytest
 
 from server import cpus
-from server.settings import SETTINGS, Setting, SettingsError, read, unknown_variables
+from server.settings import SETTINGS, read, unknown_variables
+from server.settings_parsing import Setting, SettingsError
 from tests.market import ROOT
 
 

@@ -1,10 +1,10 @@
 from __future__ import annotations
 
+import dataclasses
 import logging
 from collections.abc import Awaitable, Callable
 from pathlib import Path
 
-import msgspec
 import pytest
 from aiohttp import web
 
@@ -155,7 +155,7 @@ async def guarded(
     monkeypatch.setattr(access, "WAIT_SECONDS", 0.0)
     file = tmp_path / "tokens"
     file.write_text("night-shift:second\n")
-    with_tokens = msgspec.structs.replace(settings, api_token="backend:first", admin_token_file=file)  # noqa: S106
+    with_tokens = dataclasses.replace(settings, api_token="backend:first", admin_token_file=file)  # noqa: S106
     return await aiohttp_client(await build(with_tokens))
 
 

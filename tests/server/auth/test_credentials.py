@@ -6,8 +6,8 @@ from pathlib import Path
 import pytest
 
 from server.auth.access import SHORT, Access, Level
-from server.auth.credentials import Credentials
-from server.settings import SettingsError, read
+from server.auth.credentials import Credentials, CredentialsUnusable
+from server.settings import read
 
 
 @pytest.fixture
@@ -74,10 +74,10 @@ def test_one_that_can_be_guessed_is_warned_of(file: Path, caplog: pytest.LogCapt
 def test_at_the_start_what_cannot_be_used_is_an_error(file: Path) -> None:
     settings = read(["--api-token-file", str(file)], {})
     file.unlink()
-    with pytest.raises(SettingsError, match="the tokens cannot be used: "):
+    with pytest.raises(CredentialsUnusable, match="the tokens cannot be used: "):
         Credentials(settings)
     file.write_text("# emptied between the settings' check and this one\n")
-    with pytest.raises(SettingsError, match=r"the tokens cannot be used: the file .* holds no token"):
+    with pytest.raises(CredentialsUnusable, match=r"the tokens cannot be used: the file .* holds no token"):
         Credentials(settings)
 
 

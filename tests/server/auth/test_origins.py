@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import dataclasses
 from collections.abc import Awaitable, Callable
 
-import msgspec
 import pytest
 from aiohttp import web
 
@@ -26,7 +26,7 @@ OUTCOMES = {"outcomes": [{"prediction_id": "none", "outcome": "win"}]}
 async def browsed(
     settings: Settings, build: Build, aiohttp_client: Callable[[web.Application], Awaitable[Client]]
 ) -> Client:
-    listing = msgspec.structs.replace(settings, cors_origins=(LISTED,), allowed_hosts=("desk.example",))
+    listing = dataclasses.replace(settings, cors_origins=(LISTED,), allowed_hosts=("desk.example",))
     return await aiohttp_client(await build(listing))
 
 
@@ -34,7 +34,7 @@ async def browsed(
 async def guarded(
     settings: Settings, build: Build, aiohttp_client: Callable[[web.Application], Awaitable[Client]]
 ) -> Client:
-    return await aiohttp_client(await build(msgspec.structs.replace(settings, admin_token="ops:good")))  # noqa: S106
+    return await aiohttp_client(await build(dataclasses.replace(settings, admin_token="ops:good")))  # noqa: S106
 
 
 async def ask(client: Client, method: str, path: str, **headers: str) -> tuple[int, str | None]:

@@ -1,10 +1,10 @@
 from __future__ import annotations
 
 import asyncio
+import dataclasses
 from collections.abc import AsyncIterator, Awaitable, Callable
 from pathlib import Path
 
-import msgspec
 import pytest
 from aiohttp import web
 
@@ -58,7 +58,7 @@ def test_to_ask_again_is_worth_it_when_what_is_in_hand_is_done(done: int, inside
 async def worker(
     settings: Settings, tmp_path: Path, aiohttp_client: Callable[[web.Application], Awaitable[Client]]
 ) -> AsyncIterator[Worker]:
-    small = msgspec.structs.replace(settings, max_in_flight=2)
+    small = dataclasses.replace(settings, max_in_flight=2)
     async with running(small, tmp_path, aiohttp_client) as made:
         await made.serve()
         yield made

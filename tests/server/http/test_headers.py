@@ -1,8 +1,8 @@
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Awaitable, Callable
 
-import msgspec
 import pytest
 from aiohttp import web
 
@@ -35,7 +35,7 @@ async def test_no_page_of_another_origin_reads_an_answer_unless_it_is_listed(cli
 async def test_pages_of_a_listed_origin_may_call(
     settings: Settings, build: Build, aiohttp_client: Callable[[web.Application], Awaitable[Client]]
 ) -> None:
-    client = await aiohttp_client(await build(msgspec.structs.replace(settings, cors_origins=(ORIGIN,))))
+    client = await aiohttp_client(await build(dataclasses.replace(settings, cors_origins=(ORIGIN,))))
     asked = {"Origin": ORIGIN, "Access-Control-Request-Method": "POST"}
     response = await client.options("/reversal/predict", headers=asked)
     assert response.status == 204

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import dataclasses
 import itertools
 import json
 import random
@@ -10,7 +11,6 @@ from collections.abc import Callable, Sequence
 from contextlib import suppress
 from typing import Any, NamedTuple
 
-import msgspec
 import pytest
 
 from server.http.admission import Admission
@@ -46,7 +46,7 @@ def keep_alive_seconds() -> float:
 def settings(settings: Settings, monkeypatch: pytest.MonkeyPatch) -> Settings:
     """With no limit of time that a busy machine could reach with requests in pieces."""
     monkeypatch.setattr(fast_path, "HEAD_SECONDS", LONG_SECONDS)
-    return msgspec.structs.replace(settings, request_timeout_ms=60_000)
+    return dataclasses.replace(settings, request_timeout_ms=60_000)
 
 
 class Answer(NamedTuple):

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import asyncio
+import dataclasses
 import gzip
 import io
 import json
@@ -9,7 +10,6 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any
 
-import msgspec
 import pytest
 
 from server.settings import Settings
@@ -463,7 +463,7 @@ class TestWhen:
 class TestOutOfRange:
     @pytest.fixture
     def settings(self, settings: Settings) -> Settings:
-        return msgspec.structs.replace(settings, out_of_range="refuse")
+        return dataclasses.replace(settings, out_of_range="refuse")
 
     @pytest.mark.parametrize(
         ("body", "path"),
