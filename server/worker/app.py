@@ -35,13 +35,15 @@ from server.worker.app_keys import (
     PREDICTOR,
     REGISTRY,
     SHADOW,
+    STATE_FOLLOWER,
 )
 from server.worker.draining import Draining, last_answers
-from server.worker.keeper_client import KeeperClient
 from server.worker.metrics import Metrics
 from server.worker.predictor import Predictor
 from server.worker.routes import ROUTES
 from server.worker.shadow import Shadow
+from server.worker.upstream.keeper_client import KeeperClient
+from server.worker.upstream.state_follower import StateFollower
 
 # Exposures that wait in memory while the journal cannot be written: some 5 MB.
 MEMORY_RECORDS = 10_000
@@ -75,7 +77,7 @@ def make_app(
     registry = app[REGISTRY] = Registry(
         Repository(settings.models), refuse_out_of_range=settings.out_of_range == "refuse"
     )
-    app[KEEPER_CLIENT] = KeeperClient(keeper, registry, draining)
+    app[STATE_FOLLOWER], app[KEEPER_CLIENT] = StateFollower(keeper, registry, draining), KeeperClient(keeper)
     app[METRICS] = metrics
     journal = app[JOURNAL] = Journal(
         settings.journal_folder, bound_bytes=settings.journals_mib << 20, memory_records=MEMORY_RECORDS
@@ -89,6 +91,6 @@ def make_app(
     if credentials.certificate is not None:
         app[CERTIFICATE] = credentials.certificate
         app.cleanup_ctx.append(resources.certificate)
-    app.cleanup_ctx.extend((resources.records, resources.keeper_client))
+    app.cleanup_ctx.extend((resources.records, resources.keeper))
     app.add_routes(ROUTES)
     return app

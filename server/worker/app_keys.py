@@ -10,13 +10,15 @@ from core.serving.circuit_breaker import CircuitBreaker
 from core.serving.registry import Registry
 from core.serving.routing import Question, Result
 from server.worker.draining import Draining
-from server.worker.keeper_client import KeeperClient
 from server.worker.metrics import Metrics
 from server.worker.predictor import Predictor
 from server.worker.shadow import Shadow
+from server.worker.upstream.keeper_client import KeeperClient
+from server.worker.upstream.state_follower import StateFollower
 
 REGISTRY = web.AppKey("registry", Registry)
-KEEPER_CLIENT = web.AppKey("link", KeeperClient)
+STATE_FOLLOWER = web.AppKey("state_follower", StateFollower)
+KEEPER_CLIENT = web.AppKey("keeper_client", KeeperClient)
 METRICS = web.AppKey("metrics", Metrics)
 JOURNAL = web.AppKey("journal", Journal)
 SHADOW = web.AppKey("shadow", Shadow)

@@ -12,7 +12,7 @@ from aiohttp import web
 
 from core.serving.circuit_breaker import RETRY_SECONDS
 from server.http.app_keys import ADMISSION, BATCH_ADMISSION, CERTIFICATE, REFUSALS, SETTINGS
-from server.worker.app_keys import CIRCUIT_BREAKER, JOURNAL, KEEPER_CLIENT, METRICS, REGISTRY, SHADOW
+from server.worker.app_keys import CIRCUIT_BREAKER, JOURNAL, KEEPER_CLIENT, METRICS, REGISTRY, SHADOW, STATE_FOLLOWER
 
 log = logging.getLogger(__name__)
 
@@ -39,12 +39,13 @@ async def certificate(app: web.Application) -> AsyncIterator[None]:
     await _end(following)
 
 
-async def keeper_client(app: web.Application) -> AsyncIterator[None]:
+async def keeper(app: web.Application) -> AsyncIterator[None]:
     """Follow the keeper's state; the port is served once its bundles are loaded.
 
     None that loads is no reason not to start: /readyz tells.
     """
-    following = await app[KEEPER_CLIENT].start()
+    app[KEEPER_CLIENT].open()
+    following = await app[STATE_FOLLOWER].start()
     snapshot = app[REGISTRY].snapshot
     if snapshot.active is None:
         log.error("no version of %s could be loaded: predictions answer 503 until one is", app[SETTINGS].models)

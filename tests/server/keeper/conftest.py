@@ -22,7 +22,7 @@ from server.keeper.app_keys import KEEPER
 from server.keeper.keeper import Keeper
 from server.settings import Settings
 from server.worker.draining import Draining
-from server.worker.keeper_client import KeeperClient
+from server.worker.upstream.state_follower import StateFollower
 from tests.server.conftest import Client
 
 EXPERIMENT: dict[str, Any] = {
@@ -66,13 +66,11 @@ async def client(
     with tempfile.TemporaryDirectory(prefix="reversal-") as folder:  # pytest's own are too long for a socket's name
         socket = Path(folder) / "keeper.sock"
         await web.UnixSite(client.server.runner, socket).start()
-        link = KeeperClient(socket, Registry(Repository(settings.models)), Draining())
-        following = await link.start()
+        following = await StateFollower(socket, Registry(Repository(settings.models)), Draining()).start()
         yield client
         following.cancel()
         with suppress(asyncio.CancelledError):
             await following
-        await link.close()
 
 
 @pytest.fixture

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import gc
-import tempfile
 import threading
 import time
 import weakref
@@ -16,9 +15,7 @@ import msgspec
 import pytest
 from aiohttp import ClientConnectionResetError, ClientWebSocketResponse, WSServerHandshakeError, web
 
-from core.bundles.repository import Repository
 from core.errors import StoreUnavailable
-from core.serving.registry import Registry
 from core.serving.state import State
 from core.store.interface import Store
 from server.keeper import keeper as keeper_module
@@ -37,10 +34,6 @@ from server.protocol.messages import (
     decode_for_worker,
     encode,
 )
-from server.settings import Settings
-from server.worker import keeper_client as link_module
-from server.worker.draining import Draining
-from server.worker.keeper_client import KeeperClient
 from tests.server.conftest import Client
 from tests.server.keeper.conftest import EXPERIMENT, Call
 
@@ -164,61 +157,6 @@ async def test_a_worker_that_refuses_has_its_words_passed_on_and_the_others_forg
     assert (answer.status, answer.code, answer.error) == (503, "MODEL_UNAVAILABLE", "bundle v2: not today")
     assert await worker.hears() == Abort(asked.change)
     assert keeper_itself.state.active is None
-
-
-async def test_a_worker_that_wakes_up_late_does_not_serve_what_was_taken_back(models: Path) -> None:
-    registry = Registry(Repository(models))
-    order = ("v1", "v2")
-    given = (Prepare(1, State(revision=1), order), Apply(1))
-    late = (Prepare(2, State(revision=2, active="v2"), order), Apply(2, time.monotonic() - 1))
-    answers: list[bytes] = []
-
-    async def keeper(request: web.Request) -> web.WebSocketResponse:
-        websocket = web.WebSocketResponse()
-        await websocket.prepare(request)
-        for message in (*given, *late, Prepare(3, State(revision=3), order)):
-            await websocket.send_str(encode(message).decode())
-        answers.extend([(await websocket.receive_str()).encode() for _ in range(4)])
-        done.set()
-        return websocket
-
-    done = asyncio.Event()
-    app = web.Application()
-    app.add_routes([web.get(MEMBERS_PATH, keeper)])
-    runner = web.AppRunner(app)
-    await runner.setup()
-    with tempfile.TemporaryDirectory(prefix="reversal-") as folder:
-        socket = Path(folder) / "keeper.sock"
-        await web.UnixSite(runner, socket).start()
-        link = KeeperClient(socket, registry, Draining())
-        following = await link.start()
-        await done.wait()
-        assert answers == [encode(answer) for answer in (Ready(1), Applied(1, "v1"), Ready(2), Ready(3))]
-        assert registry.snapshot.revision == 1
-        following.cancel()
-        await asyncio.wait([following])
-        await link.close()
-        await runner.cleanup()
-
-
-async def test_a_keeper_that_is_not_reached_is_told_once(
-    settings: Settings, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
-) -> None:
-    monkeypatch.setattr(link_module, "RETRY_SECONDS", 0.001)
-    monkeypatch.setattr(link_module, "_UNREACHED_TRIES", 5)
-    link = KeeperClient(tmp_path / "gone.sock", Registry(Repository(settings.models)), Draining())
-    starting = asyncio.create_task(link.start())
-    await asyncio.sleep(0.3)
-    starting.cancel()
-    await asyncio.wait([starting])
-    following = [task for task in asyncio.all_tasks() if task is not asyncio.current_task()]
-    for task in following:
-        task.cancel()
-    await asyncio.wait(following)
-    await link.close()
-    (told,) = caplog.messages
-    assert told.startswith("the keeper cannot be reached for 0.005 s: ")
-    assert "gone.sock" in told
 
 
 async def test_what_the_client_was_told_is_not_done_is_undone_once_the_store_is_there(

@@ -1,0 +1,73 @@
+"""Forwarding: a caller's request goes to the keeper, and its answer back to the caller."""
+
+from __future__ import annotations
+
+import asyncio
+from pathlib import Path
+
+import aiohttp
+from aiohttp import web
+from yarl import URL
+
+from core.errors import StoreUnavailable
+from server.protocol.messages import ADDRESS_HEADER, CALLER_HEADER
+from server.worker.upstream.session import ANSWER_SECONDS, KEEPER_URL, keeper_session
+
+# Headers of an answer that pass on to the client; the rest belongs to the connection.
+_ANSWER_HEADERS = ("Content-Type", "Content-Disposition", "Allow")
+_CHUNK = 64 * 1024
+# The longest that a client may take over a piece of a long answer.
+PIECE_SECONDS = 60.0
+
+
+class KeeperClient:
+    """One worker's requests to the keeper, each in a caller's name."""
+
+    def __init__(self, socket: Path) -> None:
+        self._socket = socket
+        self._session: aiohttp.ClientSession | None = None
+
+    def open(self) -> None:
+        """Make the session, within the event loop. Nothing is connected before the first request."""
+        self._session = keeper_session(self._socket)
+
+    async def close(self) -> None:
+        """End all connections."""
+        if self._session is not None:
+            await self._session.close()
+
+    async def forward(self, request: web.Request, body: bytes, caller: str) -> web.StreamResponse:
+        """Let the keeper answer a caller's request, and pass its answer on as it comes. Raises StoreUnavailable."""
+        headers = {CALLER_HEADER: caller, ADDRESS_HEADER: request.remote or ""}
+        if "Content-Type" in request.headers:
+            headers["Content-Type"] = request.headers["Content-Type"]
+        url = URL(f"{KEEPER_URL}{request.rel_url.raw_path_qs}", encoded=True)
+        if self._session is None:
+            raise StoreUnavailable("the keeper is not connected")
+        try:
+            upstream = await self._session.request(request.method, url, data=body, headers=headers)
+            whole = None if upstream.content_length is None else await upstream.read()
+        except TimeoutError:
+            raise StoreUnavailable(f"the keeper has not answered for {ANSWER_SECONDS:g} s") from None
+        except (aiohttp.ClientError, OSError) as error:
+            raise StoreUnavailable(f"the keeper cannot be reached: {error}") from None
+        async with upstream:
+            passed = {name: upstream.headers[name] for name in _ANSWER_HEADERS if name in upstream.headers}
+            if whole is not None:
+                return web.Response(body=whole, status=upstream.status, headers=passed)
+            answer = web.StreamResponse(status=upstream.status, headers=passed)
+            await answer.prepare(request)
+            await _pass_on(upstream, answer, request)
+            return answer
+
+
+async def _pass_on(upstream: aiohttp.ClientResponse, answer: web.StreamResponse, request: web.Request) -> None:
+    """Write a long answer piece by piece."""
+    try:
+        async for chunk in upstream.content.iter_chunked(_CHUNK):
+            async with asyncio.timeout(PIECE_SECONDS):
+                await answer.write(chunk)
+    except (aiohttp.ClientError, ConnectionError, TimeoutError):
+        # What ends early must not look whole: without its last chunk the client sees a broken answer.
+        if request.transport is not None:
+            request.transport.abort()

@@ -1,0 +1,107 @@
+"""Following the keeper: each state that it decides is prepared, then served, when it says so."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import os
+import time
+from pathlib import Path
+
+import aiohttp
+from aiohttp import WSMsgType
+
+from core.errors import ServiceError
+from core.serving.registry import Prepared, Registry
+from server.protocol.messages import (
+    MEMBERS_PATH,
+    Announce,
+    Applied,
+    Apply,
+    Prepare,
+    Ready,
+    ToKeeper,
+    ToWorker,
+    decode_for_worker,
+    encode,
+)
+from server.worker.draining import Draining
+from server.worker.upstream.session import KEEPER_URL, keeper_session
+
+log = logging.getLogger(__name__)
+
+# Between two tries to reach the keeper.
+RETRY_SECONDS = 0.05
+# So many tries in a row, five seconds, are told.
+_UNREACHED_TRIES = 100
+
+
+class StateFollower:
+    """Keeps one worker's registry at the state that the keeper has decided."""
+
+    def __init__(self, socket: Path, registry: Registry, draining: Draining) -> None:
+        self._socket = socket
+        self._registry = registry
+        self._draining = draining
+        self._prepared: dict[int, Prepared] = {}
+        self._following = asyncio.Event()
+
+    async def start(self) -> asyncio.Task[None]:
+        """Connect, and return once the keeper's state is served; the task follows it until it is cancelled."""
+        task = asyncio.create_task(self._follow())
+        await self._following.wait()
+        return task
+
+    async def _follow(self) -> None:
+        """Do what the keeper says, for ever. While it is away the last state is served."""
+        async with keeper_session(self._socket) as session:
+            await self._follow_over(session)
+
+    async def _follow_over(self, session: aiohttp.ClientSession) -> None:
+        failures = 0
+        while True:
+            try:
+                url = f"{KEEPER_URL}{MEMBERS_PATH}?pid={os.getpid()}"
+                async with session.ws_connect(url, max_msg_size=0) as websocket:
+                    failures = 0
+                    async for message in websocket:
+                        if message.type != WSMsgType.TEXT:
+                            break
+                        answer = await self._obey(decode_for_worker(message.data))
+                        if answer is not None:
+                            await websocket.send_str(encode(answer).decode())
+                log.warning("the keeper has ended: predictions go on, nothing can be changed")
+            except (aiohttp.ClientError, OSError) as error:  # not there yet, or no more
+                failures += 1
+                if failures == _UNREACHED_TRIES:
+                    log.error("the keeper cannot be reached for %g s: %s", failures * RETRY_SECONDS, error)
+            except Exception:  # a worker that no longer follows would serve what has long been changed
+                log.exception("the keeper cannot be followed")
+            await asyncio.sleep(RETRY_SECONDS)
+
+    async def _obey(self, message: ToWorker) -> ToKeeper | None:
+        if isinstance(message, Prepare):
+            return await self._prepare(message)
+        if isinstance(message, Announce):
+            self._draining.announced = True
+            return None
+        prepared = self._prepared.pop(message.change, None)
+        # What could not be prepared, or comes too late, is not confirmed: that is all that is left to do.
+        late = isinstance(message, Apply) and message.until is not None and time.monotonic() > message.until
+        if prepared is None or late or not isinstance(message, Apply):
+            return None
+        self._registry.apply(prepared)
+        self._following.set()
+        return Applied(message.change, self._registry.snapshot.active)
+
+    async def _prepare(self, message: Prepare) -> Ready:
+        try:
+            self._prepared[message.change] = await asyncio.to_thread(
+                self._registry.prepare, message.state, message.order, message.action
+            )
+        except ServiceError as error:
+            return Ready(message.change, error.code, error.message)
+        except Exception as error:
+            log.exception("revision %d cannot be prepared", message.state.revision)
+            return Ready(message.change, ServiceError.code, f"{type(error).__name__}, see the service's log")
+        return Ready(message.change)

@@ -1,0 +1,78 @@
+from __future__ import annotations
+
+import asyncio
+import tempfile
+import time
+from pathlib import Path
+
+import pytest
+from aiohttp import web
+
+from core.bundles.repository import Repository
+from core.serving.registry import Registry
+from core.serving.state import State
+from server.protocol.messages import (
+    MEMBERS_PATH,
+    Applied,
+    Apply,
+    Prepare,
+    Ready,
+    encode,
+)
+from server.settings import Settings
+from server.worker.draining import Draining
+from server.worker.upstream import state_follower
+from server.worker.upstream.state_follower import StateFollower
+
+
+async def test_a_worker_that_wakes_up_late_does_not_serve_what_was_taken_back(models: Path) -> None:
+    registry = Registry(Repository(models))
+    order = ("v1", "v2")
+    given = (Prepare(1, State(revision=1), order), Apply(1))
+    late = (Prepare(2, State(revision=2, active="v2"), order), Apply(2, time.monotonic() - 1))
+    answers: list[bytes] = []
+
+    async def keeper(request: web.Request) -> web.WebSocketResponse:
+        websocket = web.WebSocketResponse()
+        await websocket.prepare(request)
+        for message in (*given, *late, Prepare(3, State(revision=3), order)):
+            await websocket.send_str(encode(message).decode())
+        answers.extend([(await websocket.receive_str()).encode() for _ in range(4)])
+        done.set()
+        return websocket
+
+    done = asyncio.Event()
+    app = web.Application()
+    app.add_routes([web.get(MEMBERS_PATH, keeper)])
+    runner = web.AppRunner(app)
+    await runner.setup()
+    with tempfile.TemporaryDirectory(prefix="reversal-") as folder:
+        socket = Path(folder) / "keeper.sock"
+        await web.UnixSite(runner, socket).start()
+        follower = StateFollower(socket, registry, Draining())
+        following = await follower.start()
+        await done.wait()
+        assert answers == [encode(answer) for answer in (Ready(1), Applied(1, "v1"), Ready(2), Ready(3))]
+        assert registry.snapshot.revision == 1
+        following.cancel()
+        await asyncio.wait([following])
+        await runner.cleanup()
+
+
+async def test_a_keeper_that_is_not_reached_is_told_once(
+    settings: Settings, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setattr(state_follower, "RETRY_SECONDS", 0.001)
+    monkeypatch.setattr(state_follower, "_UNREACHED_TRIES", 5)
+    follower = StateFollower(tmp_path / "gone.sock", Registry(Repository(settings.models)), Draining())
+    starting = asyncio.create_task(follower.start())
+    await asyncio.sleep(0.3)
+    starting.cancel()
+    await asyncio.wait([starting])
+    following = [task for task in asyncio.all_tasks() if task is not asyncio.current_task()]
+    for task in following:
+        task.cancel()
+    await asyncio.wait(following)
+    (told,) = caplog.messages
+    assert told.startswith("the keeper cannot be reached for 0.005 s: ")
+    assert "gone.sock" in told
