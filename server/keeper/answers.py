@@ -34,7 +34,7 @@ def experiment(it: Experiment) -> Json:
     }
 
 
-def metrics(it: Experiment, tallies: Mapping[Variant, Tally]) -> Json:
+def experiment_metrics(it: Experiment, tallies: Mapping[Variant, Tally]) -> Json:
     """The counts of both variants."""
     return {
         "experiment_id": it.experiment_id,

@@ -20,12 +20,14 @@ from server.http.app_keys import CLOCK, REFUSALS, SETTINGS
 from server.http.bodies.body import CONNECTIONS
 from server.http.clock import Clock
 from server.http.errors import Refusals, errors
-from server.keeper.app_keys import AUDIT, KEEPER
+from server.keeper.app_keys import AUDIT, CHANGES, MEMBERS, REPOSITORY, STORE
 from server.keeper.audit import Audit
-from server.keeper.keeper import Keeper
-from server.keeper.members import Member
+from server.keeper.changes import Changes
+from server.keeper.members import Member, Members
 from server.keeper.metrics import KeeperMetrics
+from server.keeper.remembered_state import RememberedState
 from server.keeper.routes import ROUTES
+from server.keeper.store_access import StoreAccess
 from server.protocol.messages import MEMBERS_PATH
 from server.settings import Settings
 
@@ -50,26 +52,25 @@ def make_keeper_app(settings: Settings) -> web.Application:
     app = web.Application(middlewares=[errors(refusals)], handler_args=CONNECTIONS)
     app[SETTINGS], app[CLOCK], app[REFUSALS] = settings, clock, refusals
     app[AUDIT] = Audit(settings.audit)
-    app[KEEPER] = Keeper(
-        settings.state_url,
-        Repository(settings.models),
-        settings.journal_folder,
-        settings.user_key,
-    )
+    members = app[MEMBERS] = Members()
+    repository = app[REPOSITORY] = Repository(settings.models)
+    store = app[STORE] = StoreAccess(settings.state_url, settings.journal_folder)
+    remembered = RememberedState(settings.journal_folder)
+    app[CHANGES] = Changes(store, members, repository, remembered, user_key=settings.user_key)
     app.cleanup_ctx.append(_keeper)
     app.add_routes([web.get(MEMBERS_PATH, _member), *ROUTES])
     return app
 
 
 async def _keeper(app: web.Application) -> AsyncIterator[None]:
-    keeper = app[KEEPER]
-    await keeper.start()
+    store, changes, refusals = app[STORE], app[CHANGES], app[REFUSALS]
+    await changes.start()
     metrics = KeeperMetrics()
     steps: tuple[tuple[str, Callable[[], Awaitable[None]], float], ...] = (
-        ("drain", partial(_drain, keeper), DRAIN_SECONDS),
-        ("follow", partial(_follow, keeper), 0.0),
-        ("guard", partial(_guard, keeper), GUARDRAIL_SECONDS),
-        ("metrics", partial(_tell, keeper, metrics, app[REFUSALS]), METRICS_SECONDS),
+        ("drain", store.drain, DRAIN_SECONDS),
+        ("follow", partial(_follow_other_replicas, store, changes), 0.0),
+        ("guard", partial(_stop_what_crossed_a_guardrail, store, changes), GUARDRAIL_SECONDS),
+        ("metrics", partial(_refresh_metrics, metrics, store, app[MEMBERS], refusals), METRICS_SECONDS),
     )
     tasks = [asyncio.create_task(_again_and_again(*step)) for step in steps]
     yield
@@ -78,8 +79,8 @@ async def _keeper(app: web.Application) -> AsyncIterator[None]:
     for task in tasks:
         with suppress(asyncio.CancelledError):
             await task
-    app[REFUSALS].log.flush(math.inf)
-    await keeper.close()
+    refusals.log.flush(math.inf)
+    await store.close()
 
 
 async def _again_and_again(name: str, step: Callable[[], Awaitable[None]], pause: float) -> None:
@@ -95,47 +96,41 @@ async def _again_and_again(name: str, step: Callable[[], Awaitable[None]], pause
         await asyncio.sleep(pause)
 
 
-async def _drain(keeper: Keeper) -> None:
-    await keeper.write(lambda _: None)
+async def _follow_other_replicas(store: StoreAccess, changes: Changes) -> None:
+    await store.wait_for_change(FOLLOW_SECONDS)
+    await changes.follow()
 
 
-async def _tell(keeper: Keeper, metrics: KeeperMetrics, refusals: Refusals) -> None:
-    refusals.log.flush()
-    metrics.refresh(
-        degraded=keeper.degraded is not None, bytes_waiting=keeper.bytes_waiting, workers=len(keeper.members)
-    )
-
-
-async def _follow(keeper: Keeper) -> None:
-    await keeper.wait_for_change(FOLLOW_SECONDS)
-    await keeper.follow()
-
-
-async def _guard(keeper: Keeper) -> None:
-    experiment = keeper.state.experiment
+async def _stop_what_crossed_a_guardrail(store: StoreAccess, changes: Changes) -> None:
+    experiment = changes.state.experiment
     if experiment is None or experiment.guardrails == type(experiment.guardrails)():
         return
-    tallies = await keeper.read(lambda store: store.tally(experiment.experiment_id))
+    tallies = await store.read(lambda store: store.tally(experiment.experiment_id))
     reason = crossed(experiment, tallies)
     if reason is None:
         return
     log.warning("experiment %s is stopped: %s", experiment.experiment_id, reason)
     try:
-        await keeper.stop(experiment.experiment_id, reason)
+        await changes.stop(experiment.experiment_id, reason)
     except ServiceError as error:
         log.error("experiment %s could not be stopped, it will be tried again: %s", experiment.experiment_id, error)
 
 
+async def _refresh_metrics(metrics: KeeperMetrics, store: StoreAccess, members: Members, refusals: Refusals) -> None:
+    refusals.log.flush()
+    metrics.refresh(degraded=store.degraded is not None, bytes_waiting=store.bytes_waiting, workers=len(members))
+
+
 async def _member(request: web.Request) -> web.StreamResponse:
-    keeper = request.app[KEEPER]
+    members = request.app[MEMBERS]
     websocket = web.WebSocketResponse(max_msg_size=0)
     try:
         await websocket.prepare(request)
     except ConnectionResetError:  # it has ended before it was one
         return web.Response(status=HTTPStatus.SERVICE_UNAVAILABLE)
-    member = Member(websocket, f"worker {request.query.get('pid', '?')}", keeper.members)
+    member = Member(websocket, f"worker {request.query.get('pid', '?')}", members)
     try:
-        await asyncio.gather(member.serve(), keeper.join(member))
+        await asyncio.gather(member.serve(), request.app[CHANGES].join(member))
     finally:
-        keeper.members.remove(member)
+        members.remove(member)
     return websocket

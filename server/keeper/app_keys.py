@@ -4,8 +4,14 @@ from __future__ import annotations
 
 from aiohttp import web
 
+from core.bundles.repository import Repository
 from server.keeper.audit import Audit
-from server.keeper.keeper import Keeper
+from server.keeper.changes import Changes
+from server.keeper.members import Members
+from server.keeper.store_access import StoreAccess
 
-KEEPER = web.AppKey("keeper", Keeper)
+STORE = web.AppKey("store", StoreAccess)
+CHANGES = web.AppKey("changes", Changes)
+MEMBERS = web.AppKey("members", Members)
+REPOSITORY = web.AppKey("repository", Repository)
 AUDIT = web.AppKey("audit", Audit)

@@ -13,7 +13,7 @@ from aiohttp.typedefs import Handler
 
 from core.errors import ServiceError
 from core.serving.state import State
-from server.keeper.app_keys import AUDIT, KEEPER
+from server.keeper.app_keys import AUDIT, CHANGES
 from server.keeper.handlers import description, evaluation, experiments, export, outcomes, report, versions
 from server.protocol.messages import ADDRESS_HEADER, CALLER_HEADER
 
@@ -23,8 +23,8 @@ def _audited(handler: Handler) -> Handler:
 
     @wraps(handler)
     async def noted(request: web.Request) -> web.StreamResponse:
-        keeper, at = request.app[KEEPER], datetime.now(UTC)
-        before = _described(keeper.state)
+        changes, at = request.app[CHANGES], datetime.now(UTC)
+        before = _described(changes.state)
         answer: Any = None
         try:
             response = await handler(request)
@@ -41,7 +41,7 @@ def _audited(handler: Handler) -> Handler:
                 "call": f"{request.method} {request.path}",
                 "answer": answer,
                 "before": before,
-                "after": _described(keeper.state),
+                "after": _described(changes.state),
             }
             await asyncio.to_thread(request.app[AUDIT].write, entry)
         return response

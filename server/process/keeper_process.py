@@ -18,7 +18,7 @@ from aiohttp import web
 from core.journals.drainer import FolderInUse
 from core.store.interface import SchemaTooNew, StoreInUse
 from server.keeper.app import make_keeper_app
-from server.keeper.app_keys import KEEPER
+from server.keeper.app_keys import MEMBERS
 from server.keeper.audit import AuditUnusable
 from server.keeper.members import Members
 from server.process import shared_folder
@@ -97,7 +97,7 @@ async def _run(settings: Settings, listening: socket.socket, path: Path, manager
     manager = _Manager(manager_pid)
     try:
         app = make_keeper_app(settings)
-        stop = _Stop(manager, settings.grace_seconds, app[KEEPER].members)
+        stop = _Stop(manager, settings.grace_seconds, app[MEMBERS])
         for number in STOPPING:
             loop.add_signal_handler(number, stop)
         loop.add_signal_handler(signal.SIGHUP, manager.send, signal.SIGHUP)

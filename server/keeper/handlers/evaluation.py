@@ -11,7 +11,7 @@ from server.http.app_keys import CLOCK
 from server.http.bodies.body import read_json
 from server.http.envelope import success
 from server.keeper import decoding
-from server.keeper.app_keys import KEEPER
+from server.keeper.app_keys import STORE
 from server.keeper.handlers.named import experiment_id
 
 NO_PREDICTIONS = Warned(
@@ -25,7 +25,7 @@ async def label_predictions(request: web.Request) -> web.Response:
     """POST /reversal/experiments/{id}/evaluate."""
     name = experiment_id(request)
     later, rule, warnings = decoding.later_candles(await read_json(request))
-    done = await request.app[KEEPER].write(lambda store: evaluate(store, name, later, rule, now_micros()))
+    done = await request.app[STORE].write(lambda store: evaluate(store, name, later, rule, now_micros()))
     data = {"candles": len(later.candles), **done._asdict()}
     if not any(done):
         warnings += (NO_PREDICTIONS,)

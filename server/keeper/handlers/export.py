@@ -16,7 +16,7 @@ from aiohttp import web
 from core.errors import InvalidInput
 from core.store.interface import EXPORT_COLUMNS, Store
 from server.api.experiment_schemas import EXPORT_FORMATS
-from server.keeper.app_keys import KEEPER
+from server.keeper.app_keys import STORE
 from server.keeper.handlers.named import experiment_id
 
 log = logging.getLogger(__name__)
@@ -67,7 +67,7 @@ async def export(request: web.Request) -> web.StreamResponse:
         store.experiment(name)
         return store.export(name)
 
-    rows = await request.app[KEEPER].read(opened)
+    rows = await request.app[STORE].read(opened)
     # Before the headers: a store that is gone is still a 503.
     piece = how.head() + await asyncio.to_thread(_piece, how, rows)
     response = web.StreamResponse(

@@ -18,8 +18,8 @@ from server.http.bodies.body import read_json
 from server.http.envelope import Json, refusal, success
 from server.http.fairness import let_others_run
 from server.keeper import decoding
-from server.keeper.app_keys import KEEPER
-from server.keeper.keeper import Keeper
+from server.keeper.app_keys import STORE
+from server.keeper.store_access import StoreAccess
 
 # Another machine's keeper drains its journals every tenth of a second: what it answered a moment ago may not be
 # in the common store yet.
@@ -46,7 +46,7 @@ async def report_outcomes(request: web.Request) -> web.Response:
             results[i] = {"prediction_id": decoding.prediction_id(raw), "status": "invalid", **told}
     # A UUID means the same in either case (RFC 9562, section 4); ours are written in lower case.
     outcomes = [outcome._replace(prediction_id=outcome.prediction_id.lower()) for _, outcome in good]
-    statuses = await _recorded(request.app[KEEPER], outcomes)
+    statuses = await _recorded(request.app[STORE], outcomes)
     for (i, outcome), status in zip(good, statuses, strict=True):
         results[i] = {"prediction_id": outcome.prediction_id, "status": status}
     counts = Counter(statuses)
@@ -54,19 +54,19 @@ async def report_outcomes(request: web.Request) -> web.Response:
     return success(data, request.app[CLOCK].now())
 
 
-async def _recorded(keeper: Keeper, outcomes: Sequence[Outcome]) -> list[OutcomeAnswer]:
+async def _recorded(store: StoreAccess, outcomes: Sequence[Outcome]) -> list[OutcomeAnswer]:
     """Record them; those of unknown predictions are tried a second time before that is said."""
-    statuses = await record(keeper, outcomes)
+    statuses = await record(store, outcomes)
     unknown = [i for i, status in enumerate(statuses) if status == "unknown"]
     if unknown:
         await asyncio.sleep(DRAINED_ELSEWHERE_SECONDS)
-        again = await record(keeper, [outcomes[i] for i in unknown])
+        again = await record(store, [outcomes[i] for i in unknown])
         for i, status in zip(unknown, again, strict=True):
             statuses[i] = status
     return statuses
 
 
-async def record(keeper: Keeper, outcomes: Sequence[Outcome]) -> list[OutcomeAnswer]:
+async def record(store: StoreAccess, outcomes: Sequence[Outcome]) -> list[OutcomeAnswer]:
     """Record them as the store knows their predictions now."""
     now = now_micros()
-    return await keeper.write(lambda store: store.record_outcomes(outcomes, now))
+    return await store.write(lambda it: it.record_outcomes(outcomes, now))

@@ -13,7 +13,7 @@ from core.store.interface import Store
 from server.http.app_keys import CLOCK
 from server.http.envelope import success
 from server.keeper import answers
-from server.keeper.app_keys import KEEPER
+from server.keeper.app_keys import STORE
 from server.keeper.handlers.named import experiment_id
 
 # The latest candles on which the versions disagreed, as examples to look at; all of them are in the export.
@@ -32,7 +32,7 @@ async def show_report(request: web.Request) -> web.Response:
             [answers.disagreement(each) for each in store.disagreements(name, SHOWN_DISAGREEMENTS)],
         )
 
-    experiment, numbers = await request.app[KEEPER].read(recorded)
+    experiment, numbers = await request.app[STORE].read(recorded)
     # In a thread of its own: the store's readers are few, and hundreds of thousands of candles take a while.
     shown = await asyncio.to_thread(experiment_report, experiment, *numbers)
     return success({**answers.experiment(experiment), **shown}, request.app[CLOCK].now())

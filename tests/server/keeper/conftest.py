@@ -18,12 +18,16 @@ from core.experiments.records import Record
 from core.journals.journal import Journal
 from core.serving.registry import Registry
 from server.keeper.app import make_keeper_app
-from server.keeper.app_keys import KEEPER
-from server.keeper.keeper import Keeper
+from server.keeper.app_keys import CHANGES, MEMBERS, STORE
+from server.keeper.changes import Changes
+from server.keeper.members import Members
+from server.keeper.store_access import StoreAccess
+from server.protocol.messages import MEMBERS_PATH, Apply, Prepare
 from server.settings import Settings
 from server.worker.draining import Draining
 from server.worker.upstream.state_follower import StateFollower
 from tests.server.conftest import Client
+from tests.server.keeper.scripted_worker import ScriptedWorker
 
 EXPERIMENT: dict[str, Any] = {
     "experiment_id": "exp",
@@ -60,7 +64,7 @@ def keeper_app(settings: Settings) -> web.Application:
 async def client(
     settings: Settings, keeper_app: web.Application, aiohttp_client: Callable[[web.Application], Awaitable[Client]]
 ) -> AsyncIterator[Client]:
-    """The keeper with one worker, whose link confirms its changes."""
+    """The keeper with one worker, which confirms its changes."""
     client = await aiohttp_client(keeper_app)
     assert client.server.runner is not None
     with tempfile.TemporaryDirectory(prefix="reversal-") as folder:  # pytest's own are too long for a socket's name
@@ -74,10 +78,41 @@ async def client(
 
 
 @pytest.fixture
-def keeper_itself(client: Client, keeper_app: web.Application) -> Keeper:
-    """Of the application that runs."""
+def started(client: Client, keeper_app: web.Application) -> web.Application:
+    """The keeper's application, which runs."""
     assert client.server.started
-    return keeper_app[KEEPER]
+    return keeper_app
+
+
+@pytest.fixture
+def store(started: web.Application) -> StoreAccess:
+    return started[STORE]
+
+
+@pytest.fixture
+def changes(started: web.Application) -> Changes:
+    return started[CHANGES]
+
+
+@pytest.fixture
+def members(started: web.Application) -> Members:
+    return started[MEMBERS]
+
+
+@pytest.fixture
+async def worker(client: Client) -> AsyncIterator[ScriptedWorker]:
+    async with client.ws_connect(f"{MEMBERS_PATH}?pid=7") as websocket:
+        worker = ScriptedWorker(websocket)
+        assert isinstance(await worker.hears(), Prepare)
+        assert isinstance(await worker.hears(), Apply)
+        yield worker
+
+
+@pytest.fixture
+def impatient(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Workers are waited for a fraction of a second."""
+    for name, seconds in (("CONFIRM_SECONDS", 0.3), ("TAKE_BACK_SECONDS", 0.3), ("LEAST_SECONDS", 0.1)):
+        monkeypatch.setattr(f"server.keeper.members.{name}", seconds)
 
 
 @pytest.fixture

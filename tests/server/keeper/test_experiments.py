@@ -12,7 +12,7 @@ import pytest
 from core.errors import StoreUnavailable
 from core.experiments.experiment import ImportedCounts
 from core.experiments.records import Failure, Unrecorded
-from server.keeper.keeper import Keeper
+from server.keeper.store_access import StoreAccess
 from tests.server.keeper.conftest import EXPERIMENT, Answer, Call, Write
 from tests.server.keeper.records import AT, exposure
 
@@ -282,13 +282,13 @@ async def test_metrics_have_every_answered_prediction(call: Call, write: Write, 
 
 
 async def test_imported_counts_are_in_the_metrics_and_marked(
-    call: Call, write: Write, running: str, keeper_itself: Keeper
+    call: Call, write: Write, running: str, store: StoreAccess
 ) -> None:
     counts = ImportedCounts(3, {"long": 1, "short": 0, "hold": 2}, 2.25)
-    state = await keeper_itself.read(lambda store: store.state())
+    state = await store.read(lambda store: store.state())
     assert state.experiment is not None
     imported = msgspec.structs.replace(state.experiment, imported={"A": counts})
-    await keeper_itself.write(lambda store: store.change(state.revision, state, [imported]))
+    await store.write(lambda store: store.change(state.revision, state, [imported]))
     await write(exposure("p1", confidence=0.75))
     metrics = (await call("GET", f"{URL}/{running}/metrics")).data["variants"]["A"]["metrics"]
     assert (metrics["count"], metrics["imported"], metrics["avg_confidence"]) == (4, 3, 0.75)
@@ -296,12 +296,12 @@ async def test_imported_counts_are_in_the_metrics_and_marked(
 
 
 async def test_a_store_that_is_gone_is_a_503_and_told_in_the_log(
-    call: Call, keeper_itself: Keeper, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+    call: Call, store: StoreAccess, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     async def gone(_: object) -> None:
         raise StoreUnavailable("the database is gone")
 
-    monkeypatch.setattr(keeper_itself, "write", gone)
+    monkeypatch.setattr(store, "write", gone)
     for method, path, body in (
         ("POST", URL, EXPERIMENT),
         ("GET", URL, None),

@@ -11,7 +11,7 @@ from server.api.experiment_schemas import MAX_OUTCOMES
 from server.http.bodies import json_items, sizes
 from server.http.fairness import let_others_run
 from server.keeper.handlers import outcomes
-from server.keeper.keeper import Keeper
+from server.keeper.store_access import StoreAccess
 from tests.server.conftest import Client
 from tests.server.keeper.conftest import Call, Write
 from tests.server.keeper.records import exposure
@@ -88,8 +88,8 @@ async def test_one_that_another_machine_has_not_drained_yet_is_found_at_the_seco
 ) -> None:
     record = outcomes.record
 
-    async def drained_after_the_first_try(keeper: Keeper, given: Sequence[Outcome]) -> list[OutcomeAnswer]:
-        answers = await record(keeper, given)
+    async def drained_after_the_first_try(store: StoreAccess, given: Sequence[Outcome]) -> list[OutcomeAnswer]:
+        answers = await record(store, given)
         monkeypatch.setattr(outcomes, "record", record)
         await write(exposure("p1"), exposure("p2"))
         return answers

@@ -1,0 +1,58 @@
+from __future__ import annotations
+
+import asyncio
+import gc
+import threading
+import time
+import weakref
+from contextlib import suppress
+
+import pytest
+
+from core.errors import StoreUnavailable
+from server.keeper import store_access
+from server.keeper.store_access import StoreAccess
+from tests.server.keeper.conftest import Call
+
+
+async def test_a_store_that_hangs_is_one_that_is_gone(
+    call: Call, store: StoreAccess, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(store_access, "STORE_SECONDS", 0.3)
+    frozen = threading.Event()
+    hanging = asyncio.ensure_future(store.write(lambda _: frozen.wait(20)))
+    with pytest.raises(StoreUnavailable, match="has not answered"):
+        await hanging
+    answer = await call("POST", "/reversal/models/v2/switch")
+    assert (answer.status, answer.code) == (503, "STORE_UNAVAILABLE")
+    assert store.degraded is not None
+    frozen.set()
+    monkeypatch.setattr(store_access, "STORE_SECONDS", 10.0)
+    assert (await call("POST", "/reversal/models/v2/switch")).status == 200
+    assert store.degraded is None
+
+
+async def test_a_store_that_is_silent_leaves_nothing_of_its_callers_behind(
+    store: StoreAccess, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A body of 32 MiB that waits for the garbage collector may wait for hours."""
+
+    class Body:
+        pass
+
+    monkeypatch.setattr(store_access, "STORE_SECONDS", 0.05)
+    store.degraded = "known already"  # else it is logged, and pytest keeps what is
+
+    async def ask() -> weakref.ref[Body]:
+        body = Body()
+        with suppress(StoreUnavailable):
+            await store.write(lambda _: time.sleep(0.2))
+        return weakref.ref(body)
+
+    gc.disable()
+    try:
+        left = await ask()
+        await asyncio.sleep(0.3)
+        assert left() is None
+    finally:
+        gc.enable()
