@@ -114,7 +114,7 @@ def integer(least: int, most: int) -> Kind[int]:
 
 def words(expected: str) -> Kind[str]:
     """Any text, an empty one too."""
-    return Kind(_text, expected)
+    return Kind(_encodable, expected)
 
 
 def text(expected: str) -> Kind[str]:
@@ -127,13 +127,13 @@ def path(expected: str) -> Kind[Path]:
     return Kind(lambda given: Path(_filled(given)), expected)
 
 
-def _text(given: str) -> str:
+def _encodable(given: str) -> str:
     given.encode()  # a variable may hold bytes that are no text, and answers repeat some of these
     return given
 
 
 def _filled(given: str) -> str:
-    if not _text(given).strip():
+    if not _encodable(given).strip():
         raise ValueError
     return given
 
