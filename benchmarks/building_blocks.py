@@ -16,8 +16,9 @@ from unittest.mock import patch
 import numpy as np
 import talib
 
-from core.features import catalogue, indicators
+from core.features import indicators
 from core.features.candles import Candles, Floats
+from core.features.table import Table
 
 ROOT = Path(__file__).parents[1]
 ROWS = 20  # a window
@@ -67,7 +68,7 @@ def main() -> None:
     candles = series()
     names = json.loads((ROOT / "models" / "keras" / "profitable_selected_features.json").read_text())["features"]
 
-    table, recursive = catalogue.Table(names, ROWS), catalogue.Table(["ema_12", "ema_26", "macd_signal"], ROWS)
+    table, recursive = Table(names, ROWS), Table(["ema_12", "ema_26", "macd_signal"], ROWS)
     bars = candles.close[None, -ROWS - 19 :]
     middle = indicators.rolling_mean(bars, 20)
 

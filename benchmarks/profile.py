@@ -32,6 +32,7 @@ PARTS = {
     "core/features/candles.py": "features",
     "core/features/catalogue.py": "features",
     "core/features/indicators.py": "features",
+    "core/features/table.py": "features",
     "numpy/": "features",
     "server/api/answers.py": "encoding, timing, counting",
     "server/worker/timings.py": "encoding, timing, counting",

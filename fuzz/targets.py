@@ -11,7 +11,8 @@ import numpy as np
 from core.bundles import bundle, manifest, onnx_file
 from core.errors import ServiceError
 from core.features.candles import Candles
-from core.features.catalogue import Table, matrix, required_candles
+from core.features.catalogue import matrix, required_candles
+from core.features.table import Table
 from core.inference.detector import Detector, Prediction
 from server.api import decoding
 from server.api.prediction_schemas import MAX_BATCH

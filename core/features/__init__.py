@@ -1,1 +1,1 @@
-"""From candles to features: indicators, the catalogue of their names, labels."""
+"""From candles to features: indicators, the catalogue of their names, the fast table, labels."""

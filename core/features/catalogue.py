@@ -4,12 +4,11 @@ from __future__ import annotations
 
 import math
 import re
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Sequence
 from functools import lru_cache
 from typing import NamedTuple
 
 import numpy as np
-from numpy.typing import NDArray
 
 from core.features.candles import MAX_CANDLES, Candles, Floats
 from core.features.indicators import Indicators
@@ -17,8 +16,6 @@ from core.features.indicators import Indicators
 # Where an EMA starts, its first candle stands for all the past. A feature is settled once that candle's
 # remaining weight in it is below this.
 SEED_WEIGHT = 1e-3
-# Below this it is lost in a float64, however the candles may have moved: from there on nothing is computed.
-NO_WEIGHT = 1e-24
 
 
 class UnknownFeature(ValueError):
@@ -117,18 +114,18 @@ def _settling_bar(name: str) -> int:
     """The first bar (counted from 0) from which on the seed weighs less than SEED_WEIGHT; 0 where there is none."""
     if not feature(name).slowest_ema:
         return 0
-    impulse = np.zeros(_bars_until(SEED_WEIGHT / 1e3, feature(name).slowest_ema))
+    impulse = np.zeros(bars_until(SEED_WEIGHT / 1e3, feature(name).slowest_ema))
     impulse[0] = 1.0
-    return int(np.flatnonzero(np.abs(_answer(name, impulse)) >= SEED_WEIGHT)[-1]) + 1
+    return int(np.flatnonzero(np.abs(response(name, impulse)) >= SEED_WEIGHT)[-1]) + 1
 
 
-def _bars_until(weight: float, ema: int) -> int:
-    """So many bars after it, a candle weighs less than that in an EMA: (1 - a)^bars < exp(-a * bars)."""
+def bars_until(weight: float, ema: int) -> int:
+    """The bars after which a candle weighs less than that in an EMA of this period: (1 - a)^bars < exp(-a * bars)."""
     return math.ceil(-math.log(weight) * (ema + 1) / 2.0)
 
 
-def _answer(name: str, close: Floats) -> Floats:
-    """A recursive feature over the whole of a series that has this close, shape (len(close),)."""
+def response(name: str, close: Floats) -> Floats:
+    """The values of a feature that has an EMA in it over the whole of a series with this close: shape (len(close),)."""
     return feature(name).compute(Indicators(Candles.from_fields(*[close] * 5), len(close)))
 
 
@@ -140,65 +137,3 @@ def matrix(candles: Candles, names: Sequence[str], rows: int) -> Floats:
     indicators = Indicators(candles, rows)
     with np.errstate(all="ignore"):
         return np.stack([feature(name).compute(indicators) for name in names], axis=1)
-
-
-class Table:
-    """Computes what `matrix` does, for many series of one length at once, and fast: for windows of `rows` bars.
-
-    Features with an EMA in them are linear in close and do not depend on where in time they stand. So each is a
-    convolution with its answer to an impulse, and one matrix product gives the windows of all of them.
-    """
-
-    def __init__(self, names: Iterable[str], rows: int) -> None:
-        """`names`: what is computed, in any order, repetitions allowed."""
-        distinct = dict.fromkeys(names)
-        self._recursive = [name for name in distinct if feature(name).slowest_ema]
-        self._others = [name for name in distinct if not feature(name).slowest_ema]
-        self.names = (*self._recursive, *self._others)
-        self._rows = rows
-        # What a market that stands still at 1 answers: exactly 1 for a mean, exactly 0 for a difference of means.
-        self._levels = np.array([_answer(name, np.ones(1))[0] for name in self._recursive])
-        self._weights = np.empty((0, rows * len(self._recursive)))
-        slowest = max((feature(name).slowest_ema for name in self.names), default=0)
-        self._needed = max(
-            required_candles(self.names, rows) + 1,  # the first bar's movements need the one before it
-            rows + _bars_until(NO_WEIGHT, slowest) if slowest else 0,
-        )
-        self._computes = [feature(name).compute for name in self._others]
-
-    def columns(self, names: Sequence[str]) -> NDArray[np.intp]:
-        """Where these features stand in what `__call__` gives."""
-        return np.array([self.names.index(name) for name in names])
-
-    def __call__(self, series: Sequence[Candles]) -> Floats:
-        """Float64, shape (len(series), rows, len(self.names)). The series are of one length, required_candles or more.
-
-        Overflow leaves infinities or NaN; NumPy warns of it, unless the caller has told it not to.
-        """
-        candles = Candles.stacked(series, self._needed)
-        out = np.empty((len(series), self._rows, len(self.names)))
-        recursive = len(self._recursive)
-        if recursive:
-            # Relative to the first close, so that a market which stands still has exactly that mean, and so that the
-            # first candle, which stands for all the past, need not be weighed.
-            first = candles.close[:, :1]
-            products = (candles.close - first) @ self._weights_of(len(candles))
-            products = products.reshape(-1, self._rows, recursive)
-            np.add(products, (first * self._levels)[:, None, :], out=out[..., :recursive])
-        indicators = Indicators(candles, self._rows)
-        for column, compute in enumerate(self._computes, recursive):
-            out[..., column] = compute(indicators)
-        return out
-
-    def _weights_of(self, bars: int) -> Floats:
-        """Shape (bars, rows * recursive): those of more bars end with those of fewer, so only the most are kept."""
-        weights = self._weights
-        if len(weights) < bars:
-            longest = 1 << (bars - 1).bit_length()
-            impulse = np.zeros(longest + 1)
-            impulse[1] = 1.0  # not the first, which stands for all the past
-            answers = np.stack([_answer(name, impulse)[1:] for name in self._recursive], axis=1)
-            lag = np.arange(longest - self._rows, longest) - np.arange(longest)[:, None]
-            weights = np.where((lag >= 0)[..., None], answers[np.abs(lag)], 0.0).reshape(longest, -1)
-            self._weights = weights
-        return weights[len(weights) - bars :]

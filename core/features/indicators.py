@@ -89,7 +89,7 @@ def ratio(numerator: Floats, denominator: Floats, otherwise: float) -> Floats:
 def ema(x: Floats, n: int) -> Floats:
     """Exponential mean of one series from its start: e0 = x0, then a*x + (1 - a)*e, a = 2 / (n + 1). Shape (m,).
 
-    The definition, at the speed of Python. What serves requests is derived from it (core.features.catalogue.Table).
+    The definition, at the speed of Python. What serves requests is derived from it (core.features.table.Table).
     """
     alpha = 2.0 / (n + 1)
     # Written so that a series which does not move has exactly that mean.

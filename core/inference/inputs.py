@@ -13,7 +13,7 @@ from core.bundles.manifest import Manifest, Stage
 from core.errors import InsufficientData, InvalidInput
 from core.features.candle_keys import candle_key_of_time, candle_key_of_window
 from core.features.candles import Candles, Floats
-from core.features.catalogue import Table
+from core.features.table import Table
 from core.inference.warnings import Warned
 
 Rows: TypeAlias = Sequence[Sequence[float]]

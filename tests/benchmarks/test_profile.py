@@ -11,7 +11,7 @@ from benchmarks.profile import part, shares
         ("Session.run (onnxruntime/capi/onnxruntime_inference_collection.py:406)", "ONNX Runtime"),
         ("decode (server/http/bodies/json_decoding.py:49)", "JSON"),
         ("series (server/api/decoding.py:131)", "numbers to arrays"),
-        ("Table.__call__ (core/features/catalogue.py:185)", "features"),
+        ("Table.__call__ (core/features/table.py:51)", "features"),
         ("Detector._probabilities (core/inference/detector.py:159)", "choosing"),
         ("_Parser.feed_data (server/worker/fast_path.py:75)", "HTTP"),
         ("GunicornWebWorker.run (aiohttp/worker.py:73)", "HTTP"),

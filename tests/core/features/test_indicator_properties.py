@@ -10,13 +10,14 @@ from hypothesis import strategies as st
 
 from core.features import catalogue
 from core.features.candles import Candles, Floats
+from core.features.table import Table
 from tests import market, transcription
 from tests.core.features.test_indicators import ALL, Compute, by_table
 
 
 def alone(candles: Candles, names: list[str], rows: int) -> Floats:
     """As a request is served beside which there is no other."""
-    table = catalogue.Table(names, rows)
+    table = Table(names, rows)
     with np.errstate(all="ignore"):
         found = table([candles])
     return found[0, :, table.columns(names)].T

@@ -9,6 +9,7 @@ import pytest
 from core.features import catalogue, indicators
 from core.features.candles import Candles, Floats
 from core.features.indicators import Indicators
+from core.features.table import Table
 from tests import market, transcription
 from tests.market import V30, V31, WIDE
 
@@ -18,7 +19,7 @@ Compute = Callable[[Candles, list[str], int], Floats]
 
 def by_table(candles: Candles, names: list[str], rows: int) -> Floats:
     """As requests are served: beside other series of the same length."""
-    table = catalogue.Table(names, rows)
+    table = Table(names, rows)
     other = market.candles(0, len(candles))
     with np.errstate(all="ignore"):
         found = table([other, candles, other])
