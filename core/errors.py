@@ -43,9 +43,9 @@ class InsufficientData(ServiceError):
 
     code = "INSUFFICIENT_DATA"
 
-    def __init__(self, version: str, required: int, given: int) -> None:
+    def __init__(self, version: str, required: int, given: int, path: str) -> None:
         message = f"version {version} needs at least {required} candles, {given} were given"
-        super().__init__(message, (Detail("data", message),))
+        super().__init__(message, (Detail(path, message),))
 
 
 class OutOfRange(ServiceError):

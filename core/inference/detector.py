@@ -194,7 +194,7 @@ class Detector:
         finite = np.isfinite(window)
         if not finite.all():
             row, column = np.argwhere(~finite)[0]
-            one.error = one.source.overflow(runner.label, runner.stage, int(row), int(column))
+            one.error = one.source.overflow(runner.label, self._needs, int(row), int(column))
         elif self._refuses:
             one.error = OutOfRange(one.source.place(runner.label), runner.oddity(window))
         else:
@@ -254,7 +254,7 @@ def _inputs(runner: StageRunner, parts: Sequence[tuple[_Group, list[int] | None]
     """The network's input for these windows of each group, or all; raises ModelUnavailable where a scaler fails."""
     arrays = []
     for group, which in parts:
-        values = group.windows.of(runner.label, runner.stage, which)
+        values = group.windows.of(runner.label, which)
         arrays.append(values.astype(np.float32) if group.scaled else runner.scale(values))
     return arrays[0] if len(arrays) == 1 else np.concatenate(arrays)
 

@@ -5,15 +5,18 @@ from __future__ import annotations
 import struct
 from collections.abc import Hashable, Sequence
 from itertools import chain
-from typing import Protocol, Self, TypeAlias
+from operator import itemgetter
+from typing import NamedTuple, Protocol, Self, TypeAlias
 
 import numpy as np
+from numpy.typing import NDArray
 
-from core.bundles.manifest import Manifest, Stage
+from core.bundles.manifest import Manifest
 from core.errors import InsufficientData, InvalidInput
 from core.features.candle_keys import candle_key_of_time, candle_key_of_window
 from core.features.candles import Candles, Floats
 from core.features.table import Table
+from core.inference.places import CANDLE_PLACES, WINDOW_PLACES, CandlePlaces, WindowPlaces
 from core.inference.warnings import Warned
 
 Rows: TypeAlias = Sequence[Sequence[float]]
@@ -21,32 +24,40 @@ Rows: TypeAlias = Sequence[Sequence[float]]
 _CANDLE_FIELDS = frozenset({"open", "high", "low", "close", "volume"})
 
 
+class StageInput(NamedTuple):
+    """The window that a stage takes: `rows` bars of `features`, which stand in `columns` of the table of its length."""
+
+    rows: int
+    features: tuple[str, ...]
+    columns: NDArray[np.intp]
+
+
 class InputRequirements:
-    """What a version needs of whom it answers. Safe to use from several threads."""
+    """Input requirements of one version. Safe to use from several threads."""
 
     def __init__(self, manifest: Manifest) -> None:
         self.version = manifest.version
-        self.stages = manifest.stages
         self.required_candles = manifest.required_candles
         # Whether one window serves all stages there are.
         self.one_window = manifest.stage2 is None or manifest.stage1.takes_same_window(manifest.stage2)
         # Stages of the same length share what they compute alike.
         names: dict[int, list[str]] = {}
-        for stage in self.stages.values():
+        for stage in manifest.stages.values():
             names.setdefault(stage.sequence_length, []).extend(stage.features)
-        self.tables = {length: Table(of_length, length) for length, of_length in names.items()}
-        self.columns = {
-            label: self.tables[stage.sequence_length].columns(stage.features) for label, stage in self.stages.items()
-        }
+        self.tables = {rows: Table(of_length, rows) for rows, of_length in names.items()}
+        self.inputs: dict[str, StageInput] = {}  # by stage
+        for label, stage in manifest.stages.items():
+            rows, features = stage.sequence_length, stage.features
+            self.inputs[label] = StageInput(rows, features, self.tables[rows].columns(features))
 
 
 class Windows(Protocol):
     """The windows of several sources."""
 
-    def of(self, label: str, stage: Stage, which: list[int] | None) -> Floats:
-        """Float64, shape (windows, stage.sequence_length, stage.num_features), of these sources, or of all.
+    def of(self, stage: str, which: list[int] | None) -> Floats:
+        """Float64, shape (windows, rows, features) as the stage takes them, of these sources, or of all.
 
-        `label` is stage1 or stage2.
+        `stage` is stage1 or stage2.
         """
 
 
@@ -83,14 +94,14 @@ class WindowSource(Protocol):
     def gather(self, sources: Sequence[Self], needs: InputRequirements) -> Windows:
         """The windows of sources of this one's kind, all of them checked."""
 
-    def overflow(self, label: str, stage: Stage, row: int, column: int) -> InvalidInput:
+    def overflow(self, stage: str, needs: InputRequirements, row: int, column: int) -> InvalidInput:
         """The error for a value of a stage's window that does not fit the network's float32."""
 
-    def place(self, label: str) -> str:
-        """Where in the request a stage's window, or what it is computed from, stands."""
+    def place(self, stage: str) -> str:
+        """The name of a stage's window, or of what it is computed from."""
 
     def candle_key(self) -> str:
-        """What the last candle is known by (see core.experiments.records): the same for all who send the same."""
+        """What the last candle is known by (see core.features.candle_keys): the same for all who send the same."""
 
 
 class CandleWindows:
@@ -102,41 +113,43 @@ class CandleWindows:
     def __init__(
         self,
         candles: Candles,
-        positions: Sequence[int] | None = None,
         opens: float | None = None,
         warnings: tuple[Warned, ...] = (),
+        places: CandlePlaces = CANDLE_PLACES,
     ) -> None:
-        """`positions[i]` is where candle i stood in the request, if that was not in order of time.
+        """`opens`: when the last candle opens, in milliseconds since 1970, if that is known.
 
-        `opens`: when the last candle opens, in milliseconds since 1970, if that is known.
+        places: what errors call the candles.
         """
         self.candles = candles
-        self.candles_given = len(candles)
+        self.candles_given: int = candles.values.shape[-1]
         self.kind = self.candles_given
         self.opens = opens
         self.warnings = warnings
-        self._positions = positions
+        self._places = places
 
     def check(self, needs: InputRequirements) -> None:
         """Raise InsufficientData where the candles are too few."""
         if self.candles_given < needs.required_candles:
-            raise InsufficientData(needs.version, needs.required_candles, self.candles_given)
+            raise InsufficientData(needs.version, needs.required_candles, self.candles_given, self._places.series)
 
     def gather(self, sources: Sequence[CandleWindows], needs: InputRequirements) -> Windows:
         """The last bars of all features that any stage names, for series of the same length at once."""
-        return _Computed([source.candles for source in sources], needs)
+        series = [source.candles for source in sources]
+        return _Computed({rows: table(series) for rows, table in needs.tables.items()}, needs)
 
-    def overflow(self, label: str, stage: Stage, row: int, column: int) -> InvalidInput:
+    def overflow(self, stage: str, needs: InputRequirements, row: int, column: int) -> InvalidInput:
         """Name the candle, and the field where the feature is one."""
-        name = stage.features[column]
-        index = self.candles_given - stage.sequence_length + row
-        if name not in _CANDLE_FIELDS:
-            return InvalidInput.at("data", f"{name} at candle {self._position(index)} overflows in {label}")
-        return InvalidInput.at(f"data[{self._position(index)}].{name}", f"too large for {label}")
+        rows, features, _ = needs.inputs[stage]
+        name, index = features[column], self.candles_given - rows + row
+        if name in _CANDLE_FIELDS:
+            return InvalidInput.at(self._places.field(index, name), f"too large for {stage}")
+        candle = self._places.number(index)
+        return InvalidInput.at(self._places.series, f"{name} at candle {candle} overflows in {stage}")
 
-    def place(self, label: str) -> str:  # noqa: ARG002 - all stages are computed from the same candles
+    def place(self, stage: str) -> str:  # noqa: ARG002 - all stages are computed from the same candles
         """The candles."""
-        return "data"
+        return self._places.series
 
     def candle_key(self) -> str:
         """By the time of the last candle, else by all values."""
@@ -144,20 +157,19 @@ class CandleWindows:
             return candle_key_of_time(self.opens)
         return candle_key_of_window(self.candles.values.tobytes())
 
-    def _position(self, index: int) -> int:
-        return index if self._positions is None else self._positions[index]
 
+class _Computed(NamedTuple):
+    """`values`: by the rows of a window, the features of all stages that take so many."""
 
-class _Computed:
-    def __init__(self, series: Sequence[Candles], needs: InputRequirements) -> None:
-        self._values = {length: table(series) for length, table in needs.tables.items()}
-        self._columns = needs.columns
+    values: dict[int, Floats]
+    needs: InputRequirements
 
-    def of(self, label: str, stage: Stage, which: list[int] | None) -> Floats:
-        values = self._values[stage.sequence_length]
+    def of(self, stage: str, which: list[int] | None) -> Floats:
+        rows, _, columns = self.needs.inputs[stage]
+        values = self.values[rows]
         if which is not None:
             values = values[which]
-        return values.take(self._columns[label], axis=2)
+        return values.take(columns, axis=2)
 
 
 class GivenWindows:
@@ -167,57 +179,63 @@ class GivenWindows:
     opens = None
     warnings: tuple[Warned, ...] = ()
 
-    def __init__(self, windows: Rows | dict[str, Rows], *, scaled: bool, path: str = "features") -> None:
-        """`path` is where the windows stand in the request."""
+    def __init__(self, windows: Rows | dict[str, Rows], *, scaled: bool, places: WindowPlaces = WINDOW_PLACES) -> None:
+        """`places`: what errors call the windows."""
         self.scaled = scaled
         self.by_stage = isinstance(windows, dict)
         self.kind = (scaled, self.by_stage)
-        self._path = path
-        # Packed at once, while the numbers are at hand, which takes half of what it does later.
-        self._windows = (
-            {label: _Packed(rows) for label, rows in windows.items()} if isinstance(windows, dict) else _Packed(windows)
+        self._places = places
+        # By stage, or under null the one for all. Packed at once, while the numbers are at hand, which takes half of
+        # what it does later.
+        self.windows: dict[str | None, _Packed] = (
+            {stage: _Packed(rows) for stage, rows in windows.items()}
+            if isinstance(windows, dict)
+            else {None: _Packed(windows)}
         )
 
     def check(self, needs: InputRequirements) -> None:
         """Raise InvalidInput where a window is missing or of another shape."""
-        stages = needs.stages
-        if not isinstance(self._windows, dict):
-            if not needs.one_window:
-                raise InvalidInput.at(
-                    self._path,
-                    f"the stages of version {needs.version} have their own features and scalers:"
-                    ' expected {"stage1": [[...]], "stage2": [[...]]}',
-                )
-            _check_shape(self._windows, stages["stage1"], self._path)
+        if self.by_stage:
+            for stage, wanted in needs.inputs.items():
+                if stage not in self.windows:
+                    place = self._places.window(stage)
+                    raise InvalidInput.at(place, f"missing, version {needs.version} has this stage")
+                self._check_shape(stage, wanted)
+        elif needs.one_window:
+            self._check_shape(None, needs.inputs["stage1"])
+        else:
+            raise InvalidInput.at(
+                self._places.window(None),
+                f"the stages of version {needs.version} have their own features and scalers:"
+                f" expected {self._places.form_by_stage}",
+            )
+
+    def _check_shape(self, stage: str | None, wanted: StageInput) -> None:
+        rows, width, lengths = wanted.rows, len(wanted.features), self.windows[stage].lengths
+        if len(lengths) != rows:
+            raise InvalidInput.at(self._places.window(stage), f"expected {rows} rows of {width}, got {len(lengths)}")
+        if lengths.count(width) == rows:
             return
-        for label, stage in stages.items():
-            if label not in self._windows:
-                raise InvalidInput.at(f"{self._path}.{label}", f"missing, version {needs.version} has this stage")
-            _check_shape(self._windows[label], stage, f"{self._path}.{label}")
+        i, length = next((i, length) for i, length in enumerate(lengths) if length != width)
+        raise InvalidInput.at(self._places.row(stage, i), f"expected {width} values, got {length}")
 
-    def gather(self, sources: Sequence[GivenWindows], needs: InputRequirements) -> Windows:  # noqa: ARG002 - check knew them
+    def gather(self, sources: Sequence[GivenWindows], needs: InputRequirements) -> Windows:
         """The windows as sent; an array is made where a stage asks for them."""
-        return _Sent(sources)
+        return _Sent(sources, needs)
 
-    def packed(self, label: str) -> bytes:
-        """One stage's window as float64, row by row."""
-        return self._windows[label].data if isinstance(self._windows, dict) else self._windows.data
-
-    def overflow(self, label: str, stage: Stage, row: int, column: int) -> InvalidInput:  # noqa: ARG002
+    def overflow(self, stage: str, needs: InputRequirements, row: int, column: int) -> InvalidInput:  # noqa: ARG002
         """Name the row and column."""
-        return InvalidInput.at(f"{self.place(label)}[{row}][{column}]", f"too large for {label}")
+        place = self._places.value(stage if self.by_stage else None, row, column)
+        return InvalidInput.at(place, f"too large for {stage}")
 
-    def place(self, label: str) -> str:
+    def place(self, stage: str) -> str:
         """The window of that stage, or of all."""
-        return f"{self._path}.{label}" if self.by_stage else self._path
+        return self._places.window(stage if self.by_stage else None)
 
     def candle_key(self) -> str:
         """By all values; scaled and raw ones are of different candles."""
-        windows = self._windows
-        data = (
-            windows.data if isinstance(windows, _Packed) else b"".join(windows[label].data for label in sorted(windows))
-        )
-        return candle_key_of_window((b"scaled" if self.scaled else b"raw") + data)
+        values = [packed.data for _, packed in sorted(self.windows.items(), key=itemgetter(0))]
+        return candle_key_of_window(b"".join([b"scaled" if self.scaled else b"raw", *values]))
 
 
 class _Packed:
@@ -230,21 +248,13 @@ class _Packed:
         self.data = struct.pack(f"{sum(self.lengths)}d", *chain.from_iterable(rows))
 
 
-class _Sent:
-    def __init__(self, sources: Sequence[GivenWindows]) -> None:
-        self._sources = sources
+class _Sent(NamedTuple):
+    sources: Sequence[GivenWindows]
+    needs: InputRequirements
 
-    def of(self, label: str, stage: Stage, which: list[int] | None) -> Floats:
-        sources = self._sources if which is None else [self._sources[k] for k in which]
-        values = np.frombuffer(b"".join([source.packed(label) for source in sources]))
-        return values.reshape(len(sources), stage.sequence_length, stage.num_features)
-
-
-def _check_shape(window: _Packed, stage: Stage, path: str) -> None:
-    width, lengths = stage.num_features, window.lengths
-    if len(lengths) != stage.sequence_length:
-        raise InvalidInput.at(path, f"expected {stage.sequence_length} rows of {width}, got {len(lengths)}")
-    if lengths.count(width) == len(lengths):
-        return
-    i, length = next((i, length) for i, length in enumerate(lengths) if length != width)
-    raise InvalidInput.at(f"{path}[{i}]", f"expected {width} values, got {length}")
+    def of(self, stage: str, which: list[int] | None) -> Floats:
+        sources = self.sources if which is None else [self.sources[k] for k in which]
+        key = stage if sources[0].by_stage else None
+        values = np.frombuffer(b"".join([source.windows[key].data for source in sources]))
+        rows, features, _ = self.needs.inputs[stage]
+        return values.reshape(len(sources), rows, len(features))

@@ -48,11 +48,11 @@ NO_TIMESTAMPS = Warned(
 )
 
 
-def mixed_time_zones(without: int, total: int, first: int) -> Warned:
-    """`without` of `total` timestamps name no zone; the first of them stands at data[first]."""
+def mixed_time_zones(without: int, total: int, first: str) -> Warned:
+    """`without` of `total` timestamps name no zone; `first` is the place of the first of them."""
     return Warned(
         "MIXED_TIME_ZONES",
-        f"{without} of {total} timestamps name no time zone and are read as UTC, the first is data[{first}].timestamp:"
+        f"{without} of {total} timestamps name no time zone and are read as UTC, the first is {first}:"
         " name the zone in all of them",
     )
 

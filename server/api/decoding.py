@@ -18,6 +18,7 @@ from core.features.candles import Candles, Floats
 from core.inference.inputs import CandleWindows, GivenWindows, Rows, WindowSource
 from core.inference.warnings import NO_TIMESTAMPS, Warned, unfinished
 from core.serving.routing import Question
+from server.api.places import DATA, FEATURES, PathsOfCandles, PathsOfWindows
 from server.api.prediction_schemas import (
     DEFAULT_TIMEFRAME,
     MAX_USER_ID,
@@ -52,7 +53,7 @@ def prediction(body: bytes | msgspec.Raw, since: float, until: float = math.inf,
     if request.features is None:
         source: WindowSource = _candle_windows(request, now)
     else:
-        source = _given_windows(request.features, request, "features")
+        source = _given_windows(request.features, request, FEATURES)
     return Question(request.pair, request.timeframe or DEFAULT_TIMEFRAME, request.version, user, source, since, until)
 
 
@@ -82,15 +83,15 @@ def _shared_windows(request: CompareRequest) -> WindowSource:
     if given is None:
         return _candle_windows(request)
     if isinstance(given, list):
-        return _given_windows(given, request, "features")
+        return _given_windows(given, request, FEATURES)
     by_stage = decode(_stage_features_decoder, msgspec.json.encode(given), "features")
-    return _given_windows(by_stage, request, "features")
+    return _given_windows(by_stage, request, FEATURES)
 
 
 def _own_windows(raw: msgspec.Raw | None, request: CompareRequest, path: str) -> WindowSource | InvalidInput:
     if raw is None:
         return InvalidInput.at(path, "missing")
-    return _given_windows(decode(_features_decoder, raw, path), request, path)
+    return _given_windows(decode(_features_decoder, raw, path), request, PathsOfWindows(path))
 
 
 def batch(body: bytes) -> list[msgspec.Raw]:
@@ -98,20 +99,21 @@ def batch(body: bytes) -> list[msgspec.Raw]:
     return decode(_batch_decoder, body).items
 
 
-def _given_windows(given: Matrix | StageFeatures, request: Request, path: str) -> GivenWindows:
+def _given_windows(given: Matrix | StageFeatures, request: Request, places: PathsOfWindows) -> GivenWindows:
     if not isinstance(given, StageFeatures):
-        return GivenWindows(given, scaled=request.features_scaled, path=path)
+        return GivenWindows(given, scaled=request.features_scaled, places=places)
     by_stage: dict[str, Rows] = {"stage1": given.stage1}
     if given.stage2 is not None:
         by_stage["stage2"] = given.stage2
-    return GivenWindows(by_stage, scaled=request.features_scaled, path=path)
+    return GivenWindows(by_stage, scaled=request.features_scaled, places=places)
 
 
 def _candle_windows(request: Request, now: float | None = None) -> CandleWindows:
     if request.data is None:
         raise InvalidInput.at("data", "missing: candles are needed where no features are given")
     found = series(request.data, request.timeframe or DEFAULT_TIMEFRAME, request.timestamps, now)
-    return CandleWindows(found.candles, found.order, found.opens[-1] if found.opens else None, found.warnings)
+    places = DATA if found.order is None else PathsOfCandles(found.order)
+    return CandleWindows(found.candles, found.opens[-1] if found.opens else None, found.warnings, places)
 
 
 class Series(NamedTuple):

@@ -108,7 +108,7 @@ def _mixed_zones(instants: Sequence[float]) -> tuple[Warned, ...]:
     if len(kinds) == 1 or Unzoned not in kinds:
         return ()
     without = [i for i, instant in enumerate(instants) if isinstance(instant, Unzoned)]
-    return (mixed_time_zones(len(without), len(instants), without[0]),)
+    return (mixed_time_zones(len(without), len(instants), _path(without[0])),)
 
 
 def _opening(instants: Sequence[float], timeframe: str) -> list[float]:

@@ -113,7 +113,7 @@ def test_more_than_three_features_are_counted(tmp_path: Path) -> None:
 def test_told_to_refuse_it_is_an_error_at_the_window(tmp_path: Path, source: GivenWindows) -> None:
     (outcome,) = detector(tmp_path, refuse=True).predict([source])
     assert isinstance(outcome, OutOfRange)
-    assert outcome.details[0].path == "features"
+    assert outcome.details[0].path == "the window"
     assert "close is 0.5 above its limit 1 " in outcome.message
 
 
@@ -124,7 +124,7 @@ def test_refusing_one_leaves_the_others_alone(tmp_path: Path) -> None:
     )
     assert isinstance(good, Prediction)
     assert isinstance(candles, OutOfRange)
-    assert candles.details[0].path == "data"
+    assert candles.details[0].path == "the candles"
     assert isinstance(overflow, InvalidInput)
     assert isinstance(window_, OutOfRange)
 

@@ -159,9 +159,9 @@ def test_one_bad_source_does_not_spoil_the_others(tmp_path: Path) -> None:
     assert isinstance(few, InsufficientData)
     assert "at least 8 candles, 3 were given" in few.message
     assert isinstance(wide, InvalidInput)
-    assert wide.details[0].path == "features[0]"
+    assert wide.details[0].path == "row 0 of the window"
     assert isinstance(overflow, InvalidInput)
-    assert overflow.details[0].path == "features[0][0]"
+    assert overflow.details[0].path == "column 0 in row 0 of the window"
     assert isinstance(nan, ModelUnavailable)
     assert "stage1 answered nan" in nan.message
 
@@ -171,26 +171,26 @@ def test_overflow_of_raw_features_is_named_where_it_happens(tmp_path: Path) -> N
     rows = [[1.0, 1.0], [1.0, 1.0], [1.0, 1e30], [1.0, 1.0]]
     (outcome,) = loaded.predict([GivenWindows(rows, scaled=False)])
     assert isinstance(outcome, InvalidInput)
-    assert outcome.details[0].path == "features[2][1]"
+    assert outcome.details[0].path == "column 1 in row 2 of the window"
 
 
-def test_overflow_of_a_candles_field_names_the_candle_as_it_was_sent(tmp_path: Path) -> None:
+def test_overflow_of_a_candles_field_names_the_candle(tmp_path: Path) -> None:
     close = np.full(10, 0.5)
     close[9] = 1e39
     loaded = detector(tmp_path, features=["close"], stage2_features=["close"])
     candles = Candles.from_fields(*[close] * 5)
-    (outcome,) = loaded.predict([CandleWindows(candles, positions=list(range(9, -1, -1)))])
+    (outcome,) = loaded.predict([CandleWindows(candles)])
     assert isinstance(outcome, InvalidInput)
-    assert outcome.details[0].path == "data[0].close"
+    assert outcome.details[0].path == "close of candle 9"
 
 
-def test_overflow_of_a_derived_feature_names_data(tmp_path: Path) -> None:
+def test_overflow_of_a_derived_feature_names_the_series(tmp_path: Path) -> None:
     close = np.full(10, 1e-300)
     close[::2] = 1e300
     loaded = detector(tmp_path, features=["returns"], stage2_features=["returns"])
     (outcome,) = loaded.predict([CandleWindows(Candles.from_fields(*[close] * 5))])
     assert isinstance(outcome, InvalidInput)
-    assert outcome.details[0].path == "data"
+    assert outcome.details[0].path == "the candles"
 
 
 def test_stage_2_may_overflow_unseen_while_the_gate_is_closed(tmp_path: Path) -> None:
@@ -198,7 +198,7 @@ def test_stage_2_may_overflow_unseen_while_the_gate_is_closed(tmp_path: Path) ->
     closed, opened = loaded.predict([given(0.1, 1e39), given(0.9, 1e39)])
     assert isinstance(closed, Prediction)
     assert isinstance(opened, InvalidInput)
-    assert opened.details[0].path == "features.stage2[0][0]"
+    assert opened.details[0].path == "column 0 in row 0 of the window of stage2"
 
 
 def test_few_candles_carry_a_warning_and_enough_do_not(tmp_path: Path) -> None:
@@ -221,11 +221,11 @@ def test_one_matrix_for_stages_that_differ_is_refused(tmp_path: Path) -> None:
     loaded = detector(tmp_path, stage2_scale=(1.0, 1.0))
     (outcome,) = loaded.predict([given(0.9)])
     assert isinstance(outcome, InvalidInput)
-    assert outcome.details[0].path == "features"
+    assert outcome.details[0].path == "the window"
     missing = GivenWindows({"stage1": [[0.9, 0.9]] * 4}, scaled=True)
     (outcome,) = loaded.predict([missing])
     assert isinstance(outcome, InvalidInput)
-    assert outcome.details[0].path == "features.stage2"
+    assert outcome.details[0].path == "the window of stage2"
 
 
 def test_no_sources_give_no_outcomes(tmp_path: Path) -> None:
@@ -283,4 +283,4 @@ def test_stages_may_have_windows_of_different_length(tmp_path: Path) -> None:
     assert only(loaded.predict([two])).decision.signal == "short"
     (outcome,) = loaded.predict([given(0.9)])
     assert isinstance(outcome, InvalidInput)
-    assert outcome.details[0].path == "features"
+    assert outcome.details[0].path == "the window"
