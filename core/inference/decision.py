@@ -42,6 +42,28 @@ def _least(threshold: float) -> float:
     return halfway if np.float32(halfway) >= at else math.nextafter(halfway, math.inf)
 
 
+def after_stage1(p1: float, threshold: float, positive: Direction | None) -> Decision | None:
+    """The decision where Stage 1's output `p1`, 0 to 1, is enough for it; null where Stage 2 tells the direction.
+
+    `positive` is the direction that p2 = 1 means, null where the version has no Stage 2.
+    """
+    if not gate_opens(p1, threshold):
+        return Decision("hold", 1.0 - p1, p1, None, False, None)
+    if positive is None:
+        return Decision("hold", p1, p1, None, True, None)
+    return None
+
+
+def after_stage2(p1: float, p2: float, positive: Direction, weights: tuple[float, float]) -> Decision:
+    """The decision behind an open gate, on Stage 2's output `p2`, 0 to 1.
+
+    The confidence is weights[0] * p1 + weights[1] * P(direction).
+    """
+    direction, probability = (positive, p2) if p2 > _POSITIVE_ABOVE else (_OPPOSITE[positive], 1.0 - p2)
+    confidence = weights[0] * p1 + weights[1] * probability
+    return Decision(direction, confidence, p1, probability, True, direction)
+
+
 def decide(
     p1: float,
     p2: float | None,
@@ -50,17 +72,13 @@ def decide(
     positive: Direction | None,
     weights: tuple[float, float] = (0.5, 0.5),
 ) -> Decision:
-    """Decide on Stage 1's output `p1` and Stage 2's output `p2`, both in 0 to 1.
+    """Decide on both outputs at once, as `after_stage1` and `after_stage2` do one after the other.
 
-    `positive` is the direction that p2 = 1 means, null where the version has no Stage 2. `p2` is looked at only
-    where the gate opens; the confidence is then weights[0] * p1 + weights[1] * P(direction).
+    `p2` is looked at only where the gate opens and the version has a Stage 2. Raises ValueError where it is null there.
     """
-    if not gate_opens(p1, threshold):
-        return Decision("hold", 1.0 - p1, p1, None, False, None)
-    if positive is None:
-        return Decision("hold", p1, p1, None, True, None)
-    if p2 is None:
+    decision = after_stage1(p1, threshold, positive)
+    if decision is not None:
+        return decision
+    if p2 is None or positive is None:
         raise ValueError("the gate is open: Stage 2's output is needed")
-    direction, probability = (positive, p2) if p2 > _POSITIVE_ABOVE else (_OPPOSITE[positive], 1.0 - p2)
-    confidence = weights[0] * p1 + weights[1] * probability
-    return Decision(direction, confidence, p1, probability, True, direction)
+    return after_stage2(p1, p2, positive, weights)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Hashable, Sequence
+from dataclasses import dataclass
 from time import perf_counter
 from typing import NamedTuple, TypeAlias
 
@@ -13,7 +14,7 @@ from core import yielding
 from core.bundles.bundle import Bundle
 from core.errors import BundleRefused, ModelUnavailable, OutOfRange, ServiceError
 from core.features.candles import Candles
-from core.inference.decision import Decision, decide, gate_opens
+from core.inference.decision import Decision, after_stage1, after_stage2
 from core.inference.inputs import CandleWindows, InputRequirements, Windows, WindowSource
 from core.inference.stage_runner import Floats32, StageRunner
 from core.inference.warnings import Warned, few_candles, no_stage2
@@ -44,17 +45,18 @@ class Prediction(NamedTuple):
 DetectorResult: TypeAlias = Prediction | ServiceError
 
 
+# What a source has until a stage has decided, or something is wrong with it.
+_UNDECIDED = ModelUnavailable("no stage has decided")
+
+
+@dataclass(slots=True, eq=False)
 class _Asked:
-    """One source on its way through the stages: what is known of it by then. An error ends its way."""
+    """One source on its way through the stages. outside: how each stage's input is out of range, if it is."""
 
-    __slots__ = ("error", "outside", "p1", "p2", "source")
-
-    def __init__(self, source: WindowSource) -> None:
-        self.source = source
-        self.error: ServiceError | None = None
-        self.p1 = math.nan
-        self.p2: float | None = None
-        self.outside: list[str] = []  # how each stage's input is out of range, if it is
+    source: WindowSource
+    p1: float = math.nan
+    outcome: Decision | ServiceError = _UNDECIDED
+    outside: tuple[str, ...] = ()
 
 
 class _Group(NamedTuple):
@@ -90,25 +92,39 @@ class Detector:
 
     def predict(self, sources: Sequence[WindowSource]) -> list[DetectorResult]:
         """Answer each source, in order, with one run a stage for all of them. Raises nothing of ServiceError."""
+        asked = [_Asked(source) for source in sources]
         # What overflows is looked for where it would do harm, so NumPy need not warn of it on the way.
         with np.errstate(all="ignore"):
-            return self._predict(sources)
+            spent = self._decide(asked)
+        return [
+            one.outcome if isinstance(one.outcome, ServiceError) else self._prediction(one, one.outcome, spent)
+            for one in asked
+        ]
 
-    def _predict(self, sources: Sequence[WindowSource]) -> list[DetectorResult]:
+    def _decide(self, asked: Sequence[_Asked]) -> Spent:
+        """Give each its outcome."""
         began = perf_counter()
-        asked = [_Asked(source) for source in sources]
         groups = self._gather(asked)
         rows = [one for group in groups for one in group.members]  # those of Stage 1's input
-        gathered = perf_counter()
+        behind: list[_Asked] = []  # those behind an open gate
+        gathered = first_known = perf_counter()
         try:
-            inputs = self._run_stage1(groups, rows) if rows else np.empty(0, np.float32)
+            if rows:
+                inputs = _inputs(self._stage1, groups)
+                for one, p1 in zip(rows, self._probabilities(self._stage1, inputs, rows), strict=True):
+                    if one.outcome is _UNDECIDED:
+                        one.p1 = p1
+                        one.outcome = after_stage1(p1, self.manifest.threshold, self._positive) or _UNDECIDED
+                first_known = perf_counter()
+                behind = [one for one in rows if one.outcome is _UNDECIDED]
+                if behind:
+                    self._decide_behind(behind, rows, groups, inputs)
         except ModelUnavailable as error:
-            return [one.error or error for one in asked]
-        first_known = perf_counter()
-        opened = self._run_stage2(groups, rows, inputs)
-        second_known = perf_counter()
-        spent = Spent(gathered - began, first_known - gathered, second_known - first_known if opened else 0.0)
-        return [one.error or self._prediction(one, spent) for one in asked]
+            for one in asked:
+                if one.outcome is _UNDECIDED:
+                    one.outcome = error
+        ended = perf_counter()
+        return Spent(gathered - began, first_known - gathered, ended - first_known if behind else 0.0)
 
     def _gather(self, asked: Sequence[_Asked]) -> list[_Group]:
         """The windows of all that pass their check; the others get their error."""
@@ -117,7 +133,7 @@ class Detector:
             try:
                 one.source.check(self._needs)
             except ServiceError as error:
-                one.error = error
+                one.outcome = error
             else:
                 kinds.setdefault(one.source.kind, []).append(one)
         groups = []
@@ -127,43 +143,33 @@ class Detector:
             groups.append(_Group(windows, members, source.scaled, source.by_stage))
         return groups
 
-    def _run_stage1(self, groups: Sequence[_Group], rows: Sequence[_Asked]) -> Floats32:
-        """Give each row its p1, or an error; returns the input. Raises ModelUnavailable where the stage fails."""
-        inputs = _inputs(self._stage1, [(group, None) for group in groups])
-        for one, probability in zip(rows, self._probabilities(self._stage1, inputs, rows), strict=True):
-            one.p1 = probability
-        return inputs
+    def _decide_behind(
+        self, behind: Sequence[_Asked], rows: Sequence[_Asked], groups: Sequence[_Group], inputs1: Floats32
+    ) -> None:
+        """Give those behind an open gate their outcome by Stage 2. Raises ModelUnavailable where the stage fails.
 
-    def _run_stage2(self, groups: Sequence[_Group], rows: Sequence[_Asked], inputs1: Floats32) -> bool:
-        """Give each row behind an open gate its p2, or an error; whether there is any."""
-        if self._stage2 is None:
-            return False
-        threshold = self.manifest.threshold
-        opened = [k for k, one in enumerate(rows) if gate_opens(one.p1, threshold)]  # never for NaN
-        if not opened:
-            return False
-        behind = [rows[k] for k in opened]
-        # Stage 1's input, where that is Stage 2's as well.
+        `inputs1` is Stage 1's input, of all `rows`.
+        """
+        if self._stage2 is None or self._positive is None:
+            return
+        # Whether Stage 1's input is Stage 2's as well.
         shared = self._needs.one_window and not any(group.by_stage for group in groups)
-        try:
-            if shared:
-                inputs = inputs1 if len(opened) == len(inputs1) else inputs1[opened]
-            else:
-                inputs = _inputs(self._stage2, _parts(groups, opened))
-            looked_at = shared and self._same_limits
-            for one, probability in zip(
-                behind, self._probabilities(self._stage2, inputs, behind, looked_at=looked_at), strict=True
-            ):
-                one.p2 = probability
-        except ModelUnavailable as error:
-            for one in behind:
-                one.error = error
-        return True
+        if not shared:
+            inputs = _inputs(self._stage2, groups)
+        elif len(behind) == len(rows):
+            inputs = inputs1
+        else:
+            inputs = inputs1[[one.outcome is _UNDECIDED for one in rows]]
+        looked_at = shared and self._same_limits
+        found = self._probabilities(self._stage2, inputs, behind, looked_at=looked_at)
+        for one, p2 in zip(behind, found, strict=True):
+            if one.outcome is _UNDECIDED:
+                one.outcome = after_stage2(one.p1, p2, self._positive, self.manifest.confidence_weights)
 
     def _probabilities(
         self, runner: StageRunner, inputs: Floats32, rows: Sequence[_Asked], *, looked_at: bool = False
     ) -> list[float]:
-        """The stage's probability for each row; NaN where the row gets an error instead.
+        """The stage's probability for each row; one without a meaning where the row gets an error instead.
 
         Of rows that are out of range that is noted, unless the input has been looked at. Raises ModelUnavailable where
         ONNX Runtime fails.
@@ -174,17 +180,16 @@ class Detector:
         else:
             for k in odd:
                 self._look(runner, inputs[k], rows[k])
-            good = np.array([one.error is None for one in rows])
+            good = np.array([one.outcome is _UNDECIDED for one in rows])
             found = np.full(len(rows), np.nan, np.float32)
             if good.any():
                 found[good] = runner.probabilities(inputs[good])
         probabilities: list[float] = found.tolist()
-        for k, probability in enumerate(probabilities):
-            if not 0.0 <= probability <= 1.0 and rows[k].error is None:  # true for NaN
-                rows[k].error = ModelUnavailable(
+        for one, probability in zip(rows, probabilities, strict=True):
+            if not 0.0 <= probability <= 1.0 and one.outcome is _UNDECIDED:  # true for NaN
+                one.outcome = ModelUnavailable(
                     f"version {self.manifest.version}, {runner.label} answered {probability}, which is no probability"
                 )
-                probabilities[k] = math.nan
         return probabilities
 
     def _look(self, runner: StageRunner, window: Floats32, one: _Asked) -> None:
@@ -194,17 +199,14 @@ class Detector:
         finite = np.isfinite(window)
         if not finite.all():
             row, column = np.argwhere(~finite)[0]
-            one.error = one.source.overflow(runner.label, self._needs, int(row), int(column))
+            one.outcome = one.source.overflow(runner.label, self._needs, int(row), int(column))
         elif self._refuses:
-            one.error = OutOfRange(one.source.place(runner.label), runner.oddity(window))
+            one.outcome = OutOfRange(one.source.place(runner.label), runner.oddity(window))
         else:
-            one.outside.append(runner.oddity(window))
+            one.outside += (runner.oddity(window),)
 
-    def _prediction(self, one: _Asked, spent: Spent) -> Prediction:
-        manifest, source = self.manifest, one.source
-        decision = decide(
-            one.p1, one.p2, threshold=manifest.threshold, positive=self._positive, weights=manifest.confidence_weights
-        )
+    def _prediction(self, one: _Asked, decision: Decision, spent: Spent) -> Prediction:
+        version, source = self.manifest.version, one.source
         warnings = source.warnings
         if one.outside:
             warnings += (Warned("OUT_OF_RANGE", "; ".join(one.outside)),)
@@ -212,8 +214,8 @@ class Detector:
         if given is not None and given < self.recommended_candles:
             warnings += (few_candles(given, self.recommended_candles),)
         if decision.reversal_detected and self._positive is None:
-            warnings += (no_stage2(manifest.version),)
-        return Prediction(manifest.version, decision, warnings, spent, source.opens)
+            warnings += (no_stage2(version),)
+        return Prediction(version, decision, warnings, spent, source.opens)
 
     def trouble(self) -> str | None:
         """Run every graph, for one window and for several; returns why one fails on what any version can answer."""
@@ -250,23 +252,12 @@ class Detector:
             raise ModelUnavailable(f"{runner.label} answered {found.tolist()}, expected {batch} probabilities")
 
 
-def _inputs(runner: StageRunner, parts: Sequence[tuple[_Group, list[int] | None]]) -> Floats32:
-    """The network's input for these windows of each group, or all; raises ModelUnavailable where a scaler fails."""
+def _inputs(runner: StageRunner, groups: Sequence[_Group]) -> Floats32:
+    """The network's input for all that are undecided; raises ModelUnavailable where a scaler fails."""
     arrays = []
-    for group, which in parts:
-        values = group.windows.of(runner.label, which)
-        arrays.append(values.astype(np.float32) if group.scaled else runner.scale(values))
-    return arrays[0] if len(arrays) == 1 else np.concatenate(arrays)
-
-
-def _parts(groups: Sequence[_Group], opened: Sequence[int]) -> list[tuple[_Group, list[int] | None]]:
-    """Of each group the windows behind an open gate, by their place in it; null for all of them."""
-    parts: list[tuple[_Group, list[int] | None]] = []
-    begin = 0
     for group in groups:
-        end = begin + len(group.members)
-        which = [k - begin for k in opened if begin <= k < end]
+        which = [k for k, one in enumerate(group.members) if one.outcome is _UNDECIDED]
         if which:
-            parts.append((group, which if len(which) < len(group.members) else None))
-        begin = end
-    return parts
+            values = group.windows.of(runner.label, which if len(which) < len(group.members) else None)
+            arrays.append(values.astype(np.float32) if group.scaled else runner.scale(values))
+    return arrays[0] if len(arrays) == 1 else np.concatenate(arrays)

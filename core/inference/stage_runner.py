@@ -36,6 +36,7 @@ class StageRunner:
         self._name = f"version {bundle.manifest.version}, {label}"
         window = [stage.sequence_length, stage.num_features]
         self._network = _BoundSession(
+            self._name,
             f"bundle {bundle.manifest.version}: {stage.network.file}",
             bundle.graphs[stage.network.sha256],
             takes=("tensor(float)", window),
@@ -44,6 +45,7 @@ class StageRunner:
         self._scaler = None
         if stage.scaler is not None:
             self._scaler = _BoundSession(
+                self._name,
                 f"bundle {bundle.manifest.version}: {stage.scaler.file}",
                 bundle.graphs[stage.scaler.sha256],
                 takes=("tensor(double)", window),
@@ -101,27 +103,25 @@ class StageRunner:
         if self._scaler is None:
             with np.errstate(over="ignore"):
                 return raw.astype(np.float32)
-        return self._run(self._scaler, raw)
+        return self._scaler.run(raw)
 
     def probabilities(self, scaled: Floats32) -> Floats32:
         """Shape (batch,) from (batch, window, features). Raises ModelUnavailable where ONNX Runtime fails."""
-        output: Floats32 = self._run(self._network, scaled + _TINY)[:, 0]
+        output: Floats32 = self._network.run(scaled + _TINY)[:, 0]
         return output
-
-    def _run(self, graph: _BoundSession, values: Floats | Floats32) -> Floats32:
-        try:
-            return graph.run(values)
-        except Exception as error:  # onnxruntime raises classes of its own that share no base but this
-            raise ModelUnavailable(f"{self._name} failed: {_first_line(error)}") from error
 
 
 class _BoundSession:
     """A session with one input and one output, both of a known type and shape behind a free batch dimension."""
 
-    def __init__(self, place: str, graph: bytes, takes: tuple[str, list[int]], gives: tuple[str, list[int]]) -> None:
+    def __init__(
+        self, name: str, place: str, graph: bytes, takes: tuple[str, list[int]], gives: tuple[str, list[int]]
+    ) -> None:
+        """`name`: the stage, and `place`: the file, as errors call them. Raises BundleRefused."""
+        self._name = name
         try:
             self._session = session.make(graph)
-        except Exception as error:  # noqa: BLE001 - as in StageRunner._run
+        except Exception as error:  # noqa: BLE001 - as in `run`
             raise BundleRefused(f"{place}: ONNX Runtime refuses it: {_first_line(error)}") from None
         inputs, outputs = self._session.get_inputs(), self._session.get_outputs()
         for what, ends, expected in (("input", inputs, takes), ("output", outputs, gives)):
@@ -132,7 +132,11 @@ class _BoundSession:
         self._input, self._outputs = inputs[0].name, [outputs[0].name]
 
     def run(self, values: Floats | Floats32) -> Floats32:
-        result: Floats32 = self._session.run(self._outputs, {self._input: values})[0]
+        """The output for these values; raises ModelUnavailable where ONNX Runtime fails."""
+        try:
+            result: Floats32 = self._session.run(self._outputs, {self._input: values})[0]
+        except Exception as error:  # onnxruntime raises classes of its own that share no base but this
+            raise ModelUnavailable(f"{self._name} failed: {_first_line(error)}") from error
         return result
 
 

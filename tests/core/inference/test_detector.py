@@ -14,6 +14,7 @@ from core.errors import BundleRefused, InsufficientData, InvalidInput, ModelUnav
 from core.features.candles import Candles
 from core.inference.detector import Detector, DetectorResult, Prediction, Spent
 from core.inference.inputs import CandleWindows, GivenWindows, WindowSource
+from core.inference.stage_runner import Floats32, StageRunner
 from tests import bundles, market
 
 
@@ -199,6 +200,28 @@ def test_stage_2_may_overflow_unseen_while_the_gate_is_closed(tmp_path: Path) ->
     assert isinstance(closed, Prediction)
     assert isinstance(opened, InvalidInput)
     assert opened.details[0].path == "column 0 in row 0 of the window of stage2"
+
+
+def test_where_stage_2_fails_only_those_behind_the_gate_fail_and_each_keeps_its_own_error(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    loaded = detector(tmp_path)
+    probabilities = StageRunner.probabilities
+
+    def failing(runner: StageRunner, scaled: Floats32) -> Floats32:
+        if runner.label == "stage2":
+            raise ModelUnavailable("stage2 failed")
+        return probabilities(runner, scaled)
+
+    monkeypatch.setattr(StageRunner, "probabilities", failing)
+    closed, overflow, failed, few = loaded.predict(
+        [given(0.1, 0.5), given(0.9, 1e39), given(0.9, 0.5), constant_candles(1.0, count=3)]
+    )
+    assert isinstance(closed, Prediction)
+    assert isinstance(overflow, InvalidInput)
+    assert isinstance(failed, ModelUnavailable)
+    assert failed.message == "stage2 failed"
+    assert isinstance(few, InsufficientData)
 
 
 def test_few_candles_carry_a_warning_and_enough_do_not(tmp_path: Path) -> None:
