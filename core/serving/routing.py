@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from typing import NamedTuple, TypeAlias
 
-from core.errors import ModelUnavailable, ServiceError, UnknownVersion
+from core.errors import ServiceError
 from core.experiments.assignment import assign
 from core.experiments.experiment import Experiment, Variant
 from core.experiments.records import Exposure
-from core.inference.detector import Detector, Prediction
+from core.inference.detector import Prediction
 from core.inference.inputs import WindowSource
 from core.serving.snapshot import Snapshot
 
@@ -74,14 +74,3 @@ def route(snapshot: Snapshot, version: str | None, user: str | None) -> Route:
     else:
         variant = assign(user, experiment)
     return Route(experiment.version_of(variant), assigned=Assigned(experiment, variant))
-
-
-def detector_for(snapshot: Snapshot, route: Route) -> Detector:
-    """The detector of first choice; raises ModelUnavailable, or UnknownVersion for a name in the request."""
-    try:
-        return snapshot.choose(route.version)
-    except UnknownVersion:
-        if route.named:
-            raise
-        # Nobody sent that name, so no body is to blame for it.
-        raise ModelUnavailable(f"version {route.version} is not loaded") from None

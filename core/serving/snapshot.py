@@ -25,10 +25,10 @@ class Snapshot(NamedTuple):
     user_key: bytes = b""
     revision: int = 0
 
-    def choose(self, version: str | None, path: str = "version") -> Detector:
-        """The detector that a request's body names (at `path`), else the active one.
+    def choose(self, version: str | None, named_at: str | None = None) -> Detector:
+        """The detector of a version, else of the active one. `named_at`: where a request names it, null if none does.
 
-        Raises UnknownVersion, or ModelUnavailable where the version is known but not loaded.
+        Raises ModelUnavailable where it is not loaded, and UnknownVersion for a request's name that no version has.
         """
         wanted = self.active if version is None else version
         if wanted is None:
@@ -36,6 +36,6 @@ class Snapshot(NamedTuple):
         detector = self.detectors.get(wanted)
         if detector is not None:
             return detector
-        if wanted not in self.known:
-            raise UnknownVersion(wanted, self.known, path)
+        if named_at is not None and wanted not in self.known:
+            raise UnknownVersion(wanted, self.known, named_at)
         raise ModelUnavailable(f"version {wanted} is not loaded")

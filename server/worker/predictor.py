@@ -15,7 +15,7 @@ from core.inference.decision import Signal
 from core.inference.detector import Detector, DetectorResult, Prediction
 from core.journals.journal import Journal
 from core.serving.circuit_breaker import CircuitBreaker
-from core.serving.routing import Answered, Assigned, Question, Result, Route, detector_for, route
+from core.serving.routing import Answered, Assigned, Question, Result, Route, route
 from core.serving.snapshot import Snapshot
 from server.http.log_throttle import Throttle
 from server.worker.metrics import Metrics
@@ -65,7 +65,7 @@ class Predictor:
             try:
                 if questions[i].until < now:
                     raise DeadlineExceeded("the request's time was over before its turn came")
-                detector = detector_for(snapshot, chosen)
+                detector = snapshot.choose(chosen.version, "version" if chosen.named else None)
                 if not chosen.named and (reason := self._breaker.reason(detector)) is not None:
                     raise ModelUnavailable(reason)
                 by_detector.setdefault(detector, []).append(i)

@@ -9,7 +9,7 @@ from core.bundles import bundle
 from core.errors import ModelUnavailable, UnknownVersion
 from core.experiments.experiment import Experiment, Mode
 from core.inference.detector import Detector
-from core.serving.routing import Assigned, Route, detector_for, route
+from core.serving.routing import Assigned, Route, route
 from core.serving.snapshot import Snapshot
 from tests import bundles
 
@@ -69,11 +69,11 @@ class TestDetectors:
 
     def test_a_name_that_nobody_knows_is_the_bodys_fault_and_a_variants_is_not(self, serving: Snapshot) -> None:
         with pytest.raises(UnknownVersion) as raised:
-            detector_for(serving, Route("v9", named=True))
+            serving.choose("v9", "version")
         assert raised.value.details[0].path == "version"
         for version in ("v9", "gone"):
             with pytest.raises(ModelUnavailable, match=f"version {version} is not loaded"):
-                detector_for(serving, Route(version))
+                serving.choose(version)
         with pytest.raises(ModelUnavailable, match="no version is active"):
-            detector_for(serving._replace(active=None), Route(None))
-        assert detector_for(serving, Route("good")) is serving.detectors["good"]
+            serving._replace(active=None).choose(None)
+        assert serving.choose("good") is serving.detectors["good"]
