@@ -11,7 +11,7 @@ from core.features.timeframes import iso, shifted
 from core.inference.detector import Prediction
 from core.serving.registry import ListedVersion
 from core.serving.routing import Answered, Question
-from server.api.prediction_schemas import DEFAULT_TIMEFRAME, Request
+from server.api.decoding import Comparison
 from server.http.clock import Moment
 from server.http.envelope import Json
 
@@ -21,12 +21,12 @@ def answered(question: Question, answer: Answered, now: Moment) -> Json:
     return prediction(question, answer.prediction, now) | _provenance(answer)
 
 
-def prediction(request: Question | Request, answer: Prediction, now: Moment) -> Json:
+def prediction(asked: Question | Comparison, answer: Prediction, now: Moment) -> Json:
     """What a version says: the data of /reversal/predict, or an entry of /reversal/compare."""
     decision = answer.decision
     data: Json = {
-        "pair": request.pair,
-        "timeframe": request.timeframe or DEFAULT_TIMEFRAME,
+        "pair": asked.pair,
+        "timeframe": asked.timeframe,
         "signal": decision.signal,
         "confidence": decision.confidence,
         "stage1_prob": decision.stage1_prob,
@@ -40,7 +40,7 @@ def prediction(request: Question | Request, answer: Prediction, now: Moment) -> 
         },
         "timestamp": now.utc,
     }
-    _add_circumstances(data, answer, data["timeframe"])
+    _add_circumstances(data, answer, asked.timeframe)
     return data
 
 

@@ -15,6 +15,7 @@ from msgspec.structs import astuple
 
 from core.errors import InvalidInput
 from core.features.candles import Candles, Floats
+from core.features.timeframes import Timeframe
 from core.inference.inputs import CandleWindows, GivenWindows, Rows, WindowSource
 from core.inference.warnings import NO_TIMESTAMPS, Warned, unfinished
 from core.serving.routing import Question
@@ -49,19 +50,32 @@ def prediction(body: bytes | msgspec.Raw, since: float, until: float = math.inf,
     now: the wall clock, in milliseconds since 1970, if it is known already. Raises MalformedJson or InvalidInput.
     """
     request = decode(_predict_decoder, body)
-    user = _user(request)
+    user, timeframe = _user(request), timeframe_of(request.timeframe)
     if request.features is None:
-        source: WindowSource = _candle_windows(request, now)
+        source: WindowSource = _candle_windows(request, timeframe, now)
     else:
         source = _given_windows(request.features, request, FEATURES)
-    return Question(request.pair, request.timeframe or DEFAULT_TIMEFRAME, request.version, user, source, since, until)
+    return Question(request.pair, timeframe, request.version, user, source, since, until)
 
 
-def comparison(body: bytes) -> CompareRequest:
+def timeframe_of(given: Timeframe | None) -> Timeframe:
+    """The timeframe of a request that gives this one, or none. What is behind the decoding always has one."""
+    return given or DEFAULT_TIMEFRAME
+
+
+class Comparison(NamedTuple):
+    """A decoded body of /reversal/compare. `request` holds the input, of which each version takes what it is given."""
+
+    pair: str
+    timeframe: Timeframe
+    request: CompareRequest
+
+
+def comparison(body: bytes) -> Comparison:
     """Decode /reversal/compare's body. Raises MalformedJson or InvalidInput."""
     request = decode(_compare_decoder, body)
     _user(request)
-    return request
+    return Comparison(request.pair, timeframe_of(request.timeframe), request)
 
 
 def features_by_version(request: CompareRequest) -> dict[str, msgspec.Raw] | None:
@@ -70,18 +84,20 @@ def features_by_version(request: CompareRequest) -> dict[str, msgspec.Raw] | Non
     return given if isinstance(given, dict) and "stage1" not in given else None
 
 
-def compared_windows(request: CompareRequest, versions: Iterable[str]) -> dict[str, WindowSource | InvalidInput]:
+def compared_windows(wanted: Comparison, versions: Iterable[str]) -> dict[str, WindowSource | InvalidInput]:
     """Each version's source: one for all, or its own where `features` names versions. Raises InvalidInput."""
+    request = wanted.request
     by_version = features_by_version(request)
     if by_version is None:
-        return dict.fromkeys(versions, _shared_windows(request))
+        return dict.fromkeys(versions, _shared_windows(wanted))
     return {version: _own_windows(by_version.get(version), request, f"features.{version}") for version in versions}
 
 
-def _shared_windows(request: CompareRequest) -> WindowSource:
+def _shared_windows(wanted: Comparison) -> WindowSource:
+    request = wanted.request
     given = request.features
     if given is None:
-        return _candle_windows(request)
+        return _candle_windows(request, wanted.timeframe)
     if isinstance(given, list):
         return _given_windows(given, request, FEATURES)
     by_stage = decode(_stage_features_decoder, msgspec.json.encode(given), "features")
@@ -108,10 +124,10 @@ def _given_windows(given: Matrix | StageFeatures, request: Request, places: Path
     return GivenWindows(by_stage, scaled=request.features_scaled, places=places)
 
 
-def _candle_windows(request: Request, now: float | None = None) -> CandleWindows:
+def _candle_windows(request: Request, timeframe: Timeframe, now: float | None = None) -> CandleWindows:
     if request.data is None:
         raise InvalidInput.at("data", "missing: candles are needed where no features are given")
-    found = series(request.data, request.timeframe or DEFAULT_TIMEFRAME, request.timestamps, now)
+    found = series(request.data, timeframe, request.timestamps, now)
     places = DATA if found.order is None else PathsOfCandles(found.order)
     return CandleWindows(found.candles, found.opens[-1] if found.opens else None, found.warnings, places)
 

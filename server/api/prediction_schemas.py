@@ -11,7 +11,7 @@ from core.features.candles import MAX_CANDLES
 from core.features.timeframes import Timeframe
 from server.http.bodies import sizes
 
-DEFAULT_TIMEFRAME = "1h"
+DEFAULT_TIMEFRAME: Timeframe = "1h"
 MAX_BATCH = 1_024
 MAX_USER_ID = 256
 

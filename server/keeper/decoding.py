@@ -13,7 +13,6 @@ from core.reports.evaluation import LabelRule, LaterCandles
 from core.store.interface import Outcome
 from server.api import decoding, timestamps
 from server.api.experiment_schemas import CreateExperiment, Evaluate, ReportedOutcome, ReportOutcomes
-from server.api.prediction_schemas import DEFAULT_TIMEFRAME
 from server.http.bodies.json_decoding import decode
 
 _create_decoder = msgspec.json.Decoder(CreateExperiment)
@@ -97,7 +96,7 @@ class _Named(msgspec.Struct):
 def later_candles(body: bytes) -> tuple[LaterCandles, LabelRule, tuple[Warned, ...]]:
     """Decode the candles of an evaluation, and the rule, with the warnings. Raises MalformedJson or InvalidInput."""
     wanted = decode(_evaluate_decoder, body)
-    timeframe = wanted.timeframe or DEFAULT_TIMEFRAME
+    timeframe = decoding.timeframe_of(wanted.timeframe)
     if wanted.data and all(row.timestamp is None for row in wanted.data):
         raise InvalidInput.at("data", "timestamps are needed: they tell which predictions the candles belong to")
     candles, _, opens, warnings = decoding.series(wanted.data, timeframe, wanted.timestamps)

@@ -11,7 +11,7 @@ from core.inference.detector import DetectorResult, Prediction
 from core.inference.inputs import WindowSource
 from core.serving.snapshot import Snapshot
 from server.api import answers, decoding
-from server.api.prediction_schemas import DEFAULT_TIMEFRAME, CompareRequest
+from server.api.prediction_schemas import CompareRequest
 from server.http.app_keys import ADMISSION, CLOCK, REFUSALS, SETTINGS
 from server.http.bodies.body import read_json
 from server.http.deadline import deadline
@@ -29,7 +29,7 @@ async def compare(request: web.Request) -> web.Response:
         places.enter_context(app[ADMISSION].held())
         wanted = decoding.comparison(body)
         snapshot = app[REGISTRY].snapshot
-        versions = _versions(snapshot, wanted)
+        versions = _versions(snapshot, wanted.request)
         sources = decoding.compared_windows(wanted, versions)
         results = {version: _result(snapshot, version, source) for version, source in sources.items()}
     _refuse_if_all_failed(results)
@@ -42,7 +42,7 @@ async def compare(request: web.Request) -> web.Response:
     distinct = set(signals)
     data = {
         "pair": wanted.pair,
-        "timeframe": wanted.timeframe or DEFAULT_TIMEFRAME,
+        "timeframe": wanted.timeframe,
         "predictions": {
             version: {"error": o.message, "code": o.code}
             if isinstance(o, ServiceError)
