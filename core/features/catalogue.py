@@ -37,6 +37,11 @@ class Feature(NamedTuple):
     slowest_ema: int = 0
 
 
+def _field(row: int) -> Callable[[Indicators], Floats]:
+    """One of the values of a candle, by its row in Candles.values."""
+    return lambda i: i.candles.values[row, ..., -i.rows :]
+
+
 def _bollinger(sign: float) -> Callable[[Indicators], Floats]:
     return lambda i: i.sma(20) + sign * 2.0 * i.bollinger_std()
 
@@ -50,11 +55,11 @@ def _macd_histogram(i: Indicators) -> Floats:
 
 
 _FIXED = {
-    "open": Feature(1, lambda i: i.last(i.candles.open)),
-    "high": Feature(1, lambda i: i.last(i.candles.high)),
-    "low": Feature(1, lambda i: i.last(i.candles.low)),
-    "close": Feature(1, lambda i: i.last(i.candles.close)),
-    "volume": Feature(1, lambda i: i.last(i.candles.volume)),
+    "open": Feature(1, _field(0)),
+    "high": Feature(1, _field(1)),
+    "low": Feature(1, _field(2)),
+    "close": Feature(1, _field(3)),
+    "volume": Feature(1, _field(4)),
     "returns": Feature(2, Indicators.returns),
     "log_returns": Feature(2, Indicators.log_returns),
     "macd": Feature(1, Indicators.macd, slowest_ema=26),

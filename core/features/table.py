@@ -55,8 +55,9 @@ class Table:
         if recursive:
             # Relative to the first close, so that a market which stands still has exactly that mean, and so that the
             # first candle, which stands for all the past, need not be weighed.
-            first = candles.close[:, :1]
-            products = (candles.close - first) @ self._weights_of(len(candles))
+            close = candles.close
+            first = close[:, :1]
+            products = (close - first) @ self._weights_of(close.shape[-1])
             products = products.reshape(-1, self._rows, recursive)
             np.add(products, (first * self._levels)[:, None, :], out=out[..., :recursive])
         indicators = Indicators(candles, self._rows)
