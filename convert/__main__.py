@@ -35,15 +35,16 @@ def _convert(source: Path, output: Path, only: str | None) -> None:
     if only is not None and only not in found.versions:
         raise Refused.at("VERSION", f"{versions.FILE_NAME} has no version {only!r}, only {', '.join(found.versions)}")
     chosen = {name: version for name, version in found.versions.items() if only in (None, name)}
-    for name, version in chosen.items():
-        versions.check_files(source, name, version)
+    stages = {name: versions.read_stages(source, name, version) for name, version in chosen.items()}
     _check_writable(output)
 
     # These import scikit-learn and ONNX Runtime, and later TensorFlow: seconds that a typing error need not cost.
     from convert import bundle, console, publish  # noqa: PLC0415
 
     with console.progress(sum(len(version.stages) for version in chosen.values())) as step:
-        bundles = [bundle.convert_version(source, name, version, step) for name, version in chosen.items()]
+        bundles = [
+            bundle.convert_version(source, name, version, stages[name], step) for name, version in chosen.items()
+        ]
     order = publish.publish(bundles, output, found.order)
     console.show(bundles, output, order)
 

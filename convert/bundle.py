@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 from convert import stage, versions
 from convert.errors import Refused
 from convert.parity import DecisionRule
 from convert.stage import ConvertedStage, Report
-from convert.versions import DirectionStageFiles, StageFiles, Version
+from convert.versions import DirectionStageFiles, StageFiles, StageSource, Version
 from core.bundles.manifest import FORMAT_VERSION, DirectionStage, Manifest, ManifestError, Stage, decode, encode
 from core.inference.decision import decide
 
@@ -26,19 +26,23 @@ class ConvertedBundle(NamedTuple):
     reports: dict[str, Report]
 
 
-def convert_version(source: Path, name: str, version: Version, step: Callable[[str], None]) -> ConvertedBundle:
-    """Convert and prove all stages of a version; raises Refused. `step` is told what comes next."""
+def convert_version(
+    source: Path, name: str, version: Version, sources: dict[str, StageSource], step: Callable[[str], None]
+) -> ConvertedBundle:
+    """Convert and prove all stages of a version; raises Refused. `step` is told what comes next.
+
+    `sources`: what versions.read_stages has read of them.
+    """
     stages: dict[str, ConvertedStage] = {}
-    metadata: dict[str, dict[str, Any]] = {}
-    for label, files in version.stages.items():
+    for label, given in sources.items():
         place = f"{name} {label}"
         try:
-            stages[label] = stage.convert_stage(source, label, files, _rule(version, files), _within(place, step))
+            stages[label] = stage.convert_stage(source, label, given, _rule(version, given.files), _within(place, step))
         except Refused as error:
             raise Refused.at(place, error) from None
         except Exception as error:  # files of others: whatever goes wrong with one is a refusal, with its place
             raise Refused.at(place, f"{type(error).__name__}: {error}") from error
-        metadata[label] = stages[label].metadata
+    metadata = {label: given.metadata for label, given in sources.items()}
     stage2 = None
     if version.stage2 is not None:
         stage2 = DirectionStage(**stages["stage2"].fields, positive=version.stage2.positive)

@@ -19,7 +19,7 @@ from convert.keras_model import KerasModel
 from convert.parity import DecisionRule, GraphSession
 from convert.scalers import Scaler
 from convert.untrusted import keras_files
-from convert.versions import StageFiles
+from convert.versions import StageSource
 from core.bundles.manifest import OPSET, File
 
 # What a stage goes through, and so the length of a progress bar.
@@ -41,28 +41,26 @@ class Report(NamedTuple):
 
 
 class ConvertedStage(NamedTuple):
-    """`fields`: those of core.bundles.manifest.Stage. `graphs`: by file name. `metadata`: what its file says."""
+    """`fields`: those of core.bundles.manifest.Stage. `graphs`: by file name."""
 
     fields: dict[str, Any]
     graphs: dict[str, bytes]
-    metadata: dict[str, Any]
     tools: dict[str, str]
     report: Report
 
 
 def convert_stage(
-    source: Path, label: str, files: StageFiles, rule: DecisionRule, step: Callable[[str], None]
+    source: Path, label: str, given: StageSource, rule: DecisionRule, step: Callable[[str], None]
 ) -> ConvertedStage:
     """Convert one stage and prove it; raises Refused. `step` is told what comes next, one of STEPS after the other."""
-    features = versions.read_features(source, files)
-    metadata = versions.read_metadata(source, files)
+    files, features = given.files, given.features
     step("reading")
     # The scaler first: it takes no TensorFlow to find that it does not fit.
     scaler = None if files.scaler is None else Scaler(source / files.scaler)
     if scaler is not None:
         scaler.check_features(features)
         scaler.steps(len(features))
-    limits = versions.training_limits(metadata, features, files)
+    limits = versions.training_limits(given)
     if scaler is not None:
         limits = scaler.limits(len(features), limits)
     try:
@@ -98,7 +96,10 @@ def convert_stage(
         "opset": OPSET,
         "network": network_file,
         "scaler": scaler_file,
-        "sources": {role: File(name, _sha256((source / name).read_bytes())) for role, name in files.by_role.items()},
+        "sources": {
+            role: File(name, given.hashes.get(role) or _sha256((source / name).read_bytes()))
+            for role, name in files.by_role.items()
+        },
         "parity": figures,
         "limits": limits,
     }
@@ -113,7 +114,7 @@ def convert_stage(
         onnx_seconds=_seconds(session, model.window),
         notes=[] if scaler is None else scaler.notes,
     )
-    return ConvertedStage(fields, graphs, metadata, _tools() | dict([model.tool]), report)
+    return ConvertedStage(fields, graphs, _tools() | dict([model.tool]), report)
 
 
 def _tools() -> dict[str, str]:

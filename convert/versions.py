@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import hashlib
 import re
 import tomllib
 from pathlib import Path
-from typing import Annotated, Any, TypeVar
+from typing import Annotated, Any, NamedTuple, TypeVar
 
 import msgspec
 
@@ -87,6 +88,19 @@ class _File(msgspec.Struct, forbid_unknown_fields=True):
     versions: Annotated[dict[str, dict[str, Any]], msgspec.Meta(min_length=1)]
 
 
+class StageSource(NamedTuple):
+    """The files of a stage, and what those of JSON say, which are read once.
+
+    features: in the order in which the model takes them. metadata: {} where the stage has none. hashes: the SHA-256 of
+    the files that were read, by their role.
+    """
+
+    files: StageFiles
+    features: tuple[str, ...]
+    metadata: dict[str, Any]
+    hashes: dict[str, str]
+
+
 class _FeaturesFile(msgspec.Struct):
     features: tuple[str, ...]
 
@@ -113,49 +127,48 @@ def read(source: Path) -> Versions:
     return Versions(file.order, versions)
 
 
-def check_files(source: Path, name: str, version: Version) -> None:
-    """Raise Refused for a file that is missing, and for what JSON files get wrong."""
+def read_stages(source: Path, name: str, version: Version) -> dict[str, StageSource]:
+    """Read the JSON files of each stage; raises Refused for what they get wrong, and for any file that is missing."""
+    found = {}
     for label, files in version.stages.items():
         place = f'{FILE_NAME}: versions."{name}".{label}'
         for role, file in files.by_role.items():
             if not (source / file).is_file():
                 raise Refused.at(f"{place}.{role}", f"there is no file {file!r} in {source}")
         try:
-            read_features(source, files)
-            read_metadata(source, files)
+            found[label] = _read_stage(source, files)
         except Refused as error:
             raise Refused.at(place, error) from None
+    return found
 
 
-def read_features(source: Path, files: StageFiles) -> tuple[str, ...]:
-    """The stage's features, in the order in which its model takes them; raises Refused."""
+def _read_stage(source: Path, files: StageFiles) -> StageSource:
+    listed, features_hash = _json(source, files.features, tuple[str, ...] | _FeaturesFile)
+    features = listed.features if isinstance(listed, _FeaturesFile) else listed
     try:
-        found = _json(source, files.features, tuple[str, ...] | _FeaturesFile)
-        features = found.features if isinstance(found, _FeaturesFile) else found
         check_features(features, files.features)
     except ManifestError as error:
         raise Refused(str(error)) from None
-    return features
+    hashes = {"features": features_hash}
+    metadata: dict[str, Any] = {}
+    if files.metadata is not None:
+        metadata, hashes["metadata"] = _json(source, files.metadata, dict[str, Any])
+    return StageSource(files, features, metadata, hashes)
 
 
-def read_metadata(source: Path, files: StageFiles) -> dict[str, Any]:
-    """The stage's metadata, {} where it has none; raises Refused."""
-    return {} if files.metadata is None else _json(source, files.metadata, dict[str, Any])
-
-
-def training_limits(metadata: dict[str, Any], features: tuple[str, ...], files: StageFiles) -> Limits | None:
+def training_limits(stage: StageSource) -> Limits | None:
     """The limits that follow from `scaled_ranges`: by feature the least and largest scaled value in training.
 
     Null where the metadata have none. Raises Refused, naming the feature.
     """
-    if RANGES not in metadata:
+    if RANGES not in stage.metadata:
         return None
-    place = f"{files.metadata}: {RANGES}"
-    given = _convert(metadata[RANGES], dict[str, Any], place)
+    place = f"{stage.files.metadata}: {RANGES}"
+    given = _convert(stage.metadata[RANGES], dict[str, Any], place)
     ranges = []
-    for name in features:
+    for name in stage.features:
         if name not in given:
-            raise Refused.at(place, f"{name} is missing, which {files.features} names")
+            raise Refused.at(place, f"{name} is missing, which {stage.files.features} names")
         low, high = _convert(given[name], tuple[float, float], f"{place}.{name}")
         if not -_MOST_SCALED <= low <= high <= _MOST_SCALED:
             raise Refused.at(
@@ -193,9 +206,11 @@ def _convert(value: object, kind: type[T], place: str) -> T:
         raise Refused.at(place, _placed(error)) from None
 
 
-def _json(source: Path, file: str, kind: Any) -> Any:  # noqa: ANN401 - msgspec takes unions, which are no types to mypy
+def _json(source: Path, file: str, kind: Any) -> tuple[Any, str]:  # noqa: ANN401 - a union, which is no type to mypy
+    """What a file holds, and the SHA-256 of its bytes."""
+    data = (source / file).read_bytes()
     try:
-        return msgspec.json.decode((source / file).read_bytes(), type=kind)
+        return msgspec.json.decode(data, type=kind), hashlib.sha256(data).hexdigest()
     except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as error:
         raise Refused.at(file, _placed(error)) from None
 

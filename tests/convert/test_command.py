@@ -16,7 +16,7 @@ from onnx import numpy_helper
 from rich.progress import Progress, TaskID
 from sklearn.preprocessing import StandardScaler
 
-from convert import network
+from convert import network, versions
 from convert.__main__ import main
 from convert.graph import Keras
 from core.bundles import bundle as reading
@@ -101,8 +101,22 @@ def test_published_bundle_holds_what_the_server_needs(
     assert "curl -X POST http://127.0.0.1:8000/reversal/models/v3.1/load" in shown
 
 
-def test_one_version_alone(run: Callable[..., int], source: Path, output: Path) -> None:
-    assert run("--version", "v3.0") == 0
+def test_one_version_alone_of_which_each_file_of_json_is_read_once(
+    run: Callable[..., int], source: Path, output: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    read: list[str] = []
+    read_bytes = Path.read_bytes
+
+    def noted(path: Path) -> bytes:
+        read.append(path.name)
+        return read_bytes(path)
+
+    with monkeypatch.context() as patched:
+        patched.setattr(Path, "read_bytes", noted)
+        assert run("--version", "v3.0") == 0
+    v30 = versions.read(source).versions["v3.0"]
+    named = [file for stage in v30.stages.values() for file in stage.by_role.values() if file.endswith(".json")]
+    assert sorted(name for name in read if name in named) == sorted(named)
     assert sorted(path.name for path in output.iterdir()) == ["index.json", "v3.0"]
     assert json.loads((output / "index.json").read_text()) == {"order": ["v3.0"]}
     before = files(output)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import subprocess
 import sys
+from hashlib import sha256
 from pathlib import Path
 
 import pytest
@@ -28,6 +29,8 @@ features = "f.json"
 positive = "short"
 """
 
+FILES = {"features": "f.json", "metadata": "meta.json"}
+
 
 @pytest.fixture
 def folder(tmp_path: Path) -> Path:
@@ -42,8 +45,13 @@ def read(folder: Path, text: str) -> versions.Versions:
     (folder / "versions.toml").write_text(text)
     found = versions.read(folder)
     for name, version in found.versions.items():
-        versions.check_files(folder, name, version)
+        versions.read_stages(folder, name, version)
     return found
+
+
+def source(folder: Path) -> versions.StageSource:
+    """Stage 1 of FULL."""
+    return versions.read_stages(folder, "v1", read(folder, FULL).versions["v1"])["stage1"]
 
 
 def test_full_file_is_read(folder: Path) -> None:
@@ -56,14 +64,18 @@ def test_full_file_is_read(folder: Path) -> None:
     assert version.stage2 is not None
     assert version.stage2.positive == "short"
     assert version.stage1.by_role == {"model": "m.h5", "scaler": "s.pkl", "features": "f.json", "metadata": "meta.json"}
-    assert versions.read_features(folder, version.stage1) == ("close", "sma_20")
-    assert versions.read_metadata(folder, version.stage1) == {"metrics": {"auc": 0.5}}
-    assert versions.read_metadata(folder, version.stage2) == {}
+    stages = versions.read_stages(folder, "v1", version)
+    assert stages["stage1"].files == version.stage1
+    assert stages["stage1"].features == stages["stage2"].features == ("close", "sma_20")
+    assert stages["stage1"].metadata == {"metrics": {"auc": 0.5}}
+    assert stages["stage2"].metadata == {}
+    hashes = {role: sha256((folder / file).read_bytes()).hexdigest() for role, file in FILES.items()}
+    assert stages["stage1"].hashes == hashes
 
 
 def test_features_may_be_a_bare_list(folder: Path) -> None:
     (folder / "f.json").write_text('["macd", "close"]')
-    assert versions.read_features(folder, read(folder, FULL).versions["v1"].stage1) == ("macd", "close")
+    assert source(folder).features == ("macd", "close")
 
 
 def test_version_without_second_stage(folder: Path) -> None:
@@ -169,11 +181,11 @@ RANGES = {"close": [-1.0, 3.0], "sma_20": [-2.0, 2.0], "rsi_14": [0.0, 1.0]}
 
 
 def test_ranges_in_training_become_limits_half_a_width_further_out(folder: Path) -> None:
-    files = read(folder, FULL).versions["v1"].stage1
-    found = versions.training_limits({"scaled_ranges": RANGES}, ("sma_20", "close"), files)
+    stage = source(folder)._replace(features=("sma_20", "close"))
+    found = versions.training_limits(stage._replace(metadata={"scaled_ranges": RANGES}))
     assert found is not None
     assert (found.low, found.high, found.source) == ((-4.0, -3.0), (4.0, 5.0), "training")
-    assert versions.training_limits({"metrics": {}}, ("sma_20", "close"), files) is None
+    assert versions.training_limits(stage._replace(metadata={"metrics": {}})) is None
 
 
 @pytest.mark.parametrize(
@@ -188,15 +200,14 @@ def test_ranges_in_training_become_limits_half_a_width_further_out(folder: Path)
     ],
 )
 def test_ranges_that_are_none_are_refused_by_feature(folder: Path, ranges: object, told: str) -> None:
-    files = read(folder, FULL).versions["v1"].stage1
+    stage = source(folder)
     with pytest.raises(Refused, match=told):
-        versions.training_limits({"scaled_ranges": ranges}, ("close", "sma_20"), files)
+        versions.training_limits(stage._replace(metadata={"scaled_ranges": ranges}))
 
 
 def test_a_constant_feature_has_narrow_limits_and_small_ones_keep_their_digits(folder: Path) -> None:
-    files = read(folder, FULL).versions["v1"].stage1
     ranges = {"close": [0.0, 0.0], "sma_20": [0.0, 1e-7]}
-    found = versions.training_limits({"scaled_ranges": ranges}, ("close", "sma_20"), files)
+    found = versions.training_limits(source(folder)._replace(metadata={"scaled_ranges": ranges}))
     assert found is not None
     limits.check(found, 2)
     assert (found.low, found.high) == ((-5e-7, -5e-7), (5e-7, 6e-7))
