@@ -9,9 +9,9 @@ from typing import TypeAlias
 import numpy as np
 from numpy.typing import NDArray
 
-from convert import network
 from convert.errors import Refused
 from convert.graph import Keras
+from convert.layers import network
 from convert.untrusted import keras_files
 from convert.untrusted.keras_files import KerasFile
 

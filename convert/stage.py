@@ -13,9 +13,10 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from convert import network, parity, versions
+from convert import parity, versions
 from convert.errors import Refused
 from convert.keras_model import KerasModel
+from convert.layers import network
 from convert.parity import DecisionRule, GraphSession
 from convert.scalers import Scaler
 from convert.untrusted import keras_files

@@ -9,8 +9,8 @@ from __future__ import annotations
 import re
 from typing import Any, TypeAlias
 
-from convert import activations, layers
 from convert.errors import Refused
+from convert.layers import activations, table
 
 Config: TypeAlias = dict[str, Any]
 
@@ -25,7 +25,7 @@ _FUNCTION_MODULES = (None, "builtins", "keras.activations", "tf_keras.activation
 # What else of a serialised layer is passed on; a registered name would be looked up before the class.
 _KEPT = ("name", "module", "inbound_nodes", "build_config", "shared_object_id")
 # An input may be of another dtype: the first layer casts it.
-_COMPUTING = layers.KNOWN - layers.MODELS - {"InputLayer"}
+_COMPUTING = table.KNOWN - table.MODELS - {"InputLayer"}
 # Values that JSON lacks. Each is rebuilt from these keys alone, since with a module it would be a class to import.
 _VALUES = {"__keras_tensor__": ("config",), "__tuple__": ("items",), "TensorShape": ("items",)}
 
@@ -36,7 +36,7 @@ def rebuilt(config: Config) -> Config:
     Raises AttributeError, TypeError or ValueError where the configuration has not the form of a model's.
     """
     model = _layer(config)
-    if model["class_name"] not in layers.MODELS:
+    if model["class_name"] not in table.MODELS:
         raise ValueError(f"it holds a single {model['class_name']}")
     return model
 
@@ -45,8 +45,8 @@ def _layer(layer: Config) -> Config:
     kind, module, inner = str(layer.get("class_name")), layer.get("module"), layer.get("config")
     name = layer.get("name") or (inner.get("name") if isinstance(inner, dict) else None) or kind
     place = f"layer {name!r}"
-    layers.check_known(place, kind, module)
-    if not (module is None or _OWN_MODULE.fullmatch(module) or layers.is_mask_operation(kind, module)):
+    table.check_known(place, kind, module)
+    if not (module is None or _OWN_MODULE.fullmatch(module) or table.is_mask_operation(kind, module)):
         raise Refused.at(place, f"a layer of class {kind} of {module} cannot be converted")
     if (registered := layer.get("registered_name")) not in {None, kind}:
         raise Refused.at(place, f"a layer of class {registered} cannot be converted")
@@ -62,7 +62,7 @@ def _layer(layer: Config) -> Config:
 
 def _value(place: str, kind: str, key: str, value: Any) -> object:  # noqa: ANN401 - of a file, so of any type
     """One entry of a layer's configuration."""
-    if key == "layers" and kind in layers.MODELS:
+    if key == "layers" and kind in table.MODELS:
         return [_layer(x) for x in value]
     if key in _WRAPPED and value is not None:
         return _layer(value)
@@ -77,7 +77,7 @@ def _activation(place: str, role: str, value: Any) -> object:  # noqa: ANN401 - 
     """The name of a function of Keras', or a layer."""
     function = value
     if isinstance(value, dict):
-        if value.get("class_name") in layers.KNOWN:
+        if value.get("class_name") in table.KNOWN:
             return _layer(value)
         function, module, registered = (value.get(key) for key in ("config", "module", "registered_name"))
         if module not in _FUNCTION_MODULES or registered not in (None, "function", function):

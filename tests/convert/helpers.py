@@ -11,9 +11,9 @@ import numpy as np
 import onnx
 from numpy.typing import NDArray
 
-from convert import network
 from convert.graph import Keras
 from convert.keras_model import KerasModel
+from convert.layers import network
 from convert.parity import GraphSession
 from convert.untrusted import keras_files
 from convert.untrusted.keras_files import Framework

@@ -16,9 +16,10 @@ from onnx import numpy_helper
 from rich.progress import Progress, TaskID
 from sklearn.preprocessing import StandardScaler
 
-from convert import network, versions
+from convert import versions
 from convert.__main__ import main
 from convert.graph import Keras
+from convert.layers import network
 from core.bundles import bundle as reading
 from tests.convert import helpers
 

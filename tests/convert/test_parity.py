@@ -14,8 +14,9 @@ from numpy.typing import NDArray
 from onnx import numpy_helper
 from sklearn.preprocessing import StandardScaler
 
-from convert import network, parity
+from convert import parity
 from convert.errors import Refused
+from convert.layers import network
 from convert.parity import DecisionRule, GraphSession
 from convert.scalers import Scaler
 from tests.convert import helpers

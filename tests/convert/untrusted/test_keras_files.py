@@ -13,10 +13,10 @@ import h5py
 import numpy as np
 import pytest
 
-from convert import network
 from convert.errors import Refused
 from convert.graph import Keras
 from convert.keras_model import KerasModel
+from convert.layers import network
 from convert.untrusted import keras_files
 from convert.untrusted.keras_files import Framework
 from tests.convert import helpers

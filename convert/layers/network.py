@@ -7,9 +7,9 @@ from typing import NamedTuple
 
 import onnx
 
-from convert import layers
 from convert.errors import Refused
 from convert.graph import FLOAT, GraphBuilder, Keras, Tensor
+from convert.layers import table
 
 INPUT, OUTPUT = "window", "probability"
 
@@ -55,10 +55,10 @@ def _emit(graph: GraphBuilder, scope: str, model: Keras, inputs: Sequence[Tensor
         given = [tensors[i] for i in call.inputs]
         if call.masked and given[0].mask is None:
             raise Refused.at(name, f"{type(call.layer).__name__} is called with a mask that no layer gave")
-        if type(call.layer).__name__ in layers.MODELS:
+        if type(call.layer).__name__ in table.MODELS:
             results = _emit(graph, f"{name}/", call.layer, given)
         else:
-            results = [layers.emit(graph, name, call.layer, given)]
+            results = [table.emit(graph, name, call.layer, given)]
         if len(results) != len(call.outputs):
             raise Refused.at(
                 name, f"{type(call.layer).__name__} gives {len(call.outputs)} tensors, only one can be used"
@@ -82,7 +82,7 @@ def _keras_2_call(node: Keras) -> Iterator[_Call]:
 
 def _keras_3_call(node: Keras) -> Iterator[_Call]:
     layer, kwargs = node.operation, dict(node.arguments.kwargs)
-    if layers.is_mask_operation(type(layer).__name__, type(layer).__module__):
+    if table.is_mask_operation(type(layer).__name__, type(layer).__module__):
         return
     masks = _ids(_flat(kwargs.pop("mask", [])))
     taken = [i for i in _ids(node.input_tensors) if i not in masks]

@@ -11,9 +11,9 @@ from typing import TypeAlias
 
 import numpy as np
 
-from convert import activations, recurrent
 from convert.errors import Refused
 from convert.graph import BOOL, FLOAT, GraphBuilder, Keras, Tensor
+from convert.layers import activations, recurrent
 
 OneInput: TypeAlias = Callable[[GraphBuilder, str, Keras, Tensor], Tensor]
 ManyInputs: TypeAlias = Callable[[GraphBuilder, str, Keras, Sequence[Tensor]], Tensor]
@@ -227,6 +227,6 @@ _MERGING: dict[str, ManyInputs] = {"Add": _add, "Concatenate": _concatenate}
 _MASK_OPERATIONS = frozenset(
     {"Any", "Concatenate", "ExpandDims", "LogicalOr", "NotEqual", "OnesLike", "Squeeze", "ZerosLike"}
 )
-# Models inside models, and the inputs of all of them, are convert.network's.
+# Models inside models, and the inputs of all of them, are convert.layers.network's.
 MODELS = frozenset({"Functional", "Model", "Sequential"})
 KNOWN = MODELS | {"InputLayer"} | _LAYERS.keys() | _MERGING.keys()

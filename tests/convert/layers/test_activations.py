@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from convert import activations
 from convert.errors import Refused
+from convert.layers import activations
 from convert.untrusted.keras_files import Framework
 from tests.convert import helpers
 

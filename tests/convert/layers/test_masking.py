@@ -8,9 +8,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from convert import network
 from convert.errors import Refused
 from convert.graph import FLOAT, GraphBuilder, Keras, Tensor
+from convert.layers import network
 from convert.untrusted.keras_files import Framework
 from tests.convert import helpers
 

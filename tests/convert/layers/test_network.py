@@ -11,10 +11,10 @@ import numpy as np
 import onnx
 import pytest
 
-from convert import network
 from convert.errors import Refused
 from convert.graph import FLOAT, GraphBuilder, Keras
 from convert.keras_model import KerasModel
+from convert.layers import network
 from convert.untrusted import keras_files
 from convert.untrusted.keras_files import Framework
 from tests.convert import helpers

@@ -14,11 +14,11 @@ from typing import Any, NamedTuple, TypeAlias
 import numpy as np
 from numpy.typing import NDArray
 
-from convert import activations
-from convert.activations import Fused
 from convert.errors import Refused
 from convert.graph import GraphBuilder, Keras, Tensor
-from convert.masking import MaskedSteps
+from convert.layers import activations
+from convert.layers.activations import Fused
+from convert.layers.masking import MaskedSteps
 
 Floats32: TypeAlias = NDArray[np.float32]
 

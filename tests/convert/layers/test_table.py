@@ -7,9 +7,9 @@ from pathlib import Path
 
 import pytest
 
-from convert import network
 from convert.errors import Refused
 from convert.graph import Keras
+from convert.layers import network
 from convert.untrusted.keras_files import Framework
 from tests.convert import helpers
 
