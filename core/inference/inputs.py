@@ -182,16 +182,17 @@ class GivenWindows:
     def __init__(self, windows: Rows | dict[str, Rows], *, scaled: bool, places: WindowPlaces = WINDOW_PLACES) -> None:
         """`places`: what errors call the windows."""
         self.scaled = scaled
-        self.by_stage = isinstance(windows, dict)
-        self.kind = (scaled, self.by_stage)
         self._places = places
         # By stage, or under null the one for all. Packed at once, while the numbers are at hand, which takes half of
         # what it does later.
-        self.windows: dict[str | None, _Packed] = (
-            {stage: _Packed(rows) for stage, rows in windows.items()}
-            if isinstance(windows, dict)
-            else {None: _Packed(windows)}
-        )
+        self.windows: dict[str | None, _Packed]
+        if isinstance(windows, dict):
+            self.by_stage = True
+            self.windows = {stage: _Packed(rows) for stage, rows in windows.items()}
+        else:
+            self.by_stage = False
+            self.windows = {None: _Packed(windows)}
+        self.kind = (scaled, self.by_stage)
 
     def check(self, needs: InputRequirements) -> None:
         """Raise InvalidInput where a window is missing or of another shape."""
