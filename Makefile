@@ -72,11 +72,13 @@ audit: $(RELEASE)/.installed ## known weaknesses of what the server depends on, 
 		-r requirements/serve.txt -o build/audit.txt || { cat build/audit.txt 2>/dev/null || \
 		echo "audit: this is no answer: not every package could be asked about"; exit 1; } >&2
 
-# A list, not a tree, which a lock does not have: it is warned of.
+# A list, not a tree, which a lock does not have: it is warned of. The version is written out, as nothing is built here.
 sbom: $(RELEASE)/.installed ## bill of materials of the server, every package with its hashes: build/sbom.json
 	@mkdir -p build
+	sed "s/^dynamic = .*/version = \"$$($(RELEASE)/bin/python -c 'from core.version import VERSION; print(VERSION)')\"/" \
+		pyproject.toml > build/pyproject.toml
 	PYTHONWARNINGS=ignore::UserWarning:cyclonedx.model.bom $(RELEASE)/bin/cyclonedx-py requirements requirements/serve.txt \
-		--pyproject pyproject.toml --output-reproducible -o build/sbom.json
+		--pyproject build/pyproject.toml --output-reproducible -o build/sbom.json
 
 lock: $(FULL)/.installed ## resolve pyproject's ranges anew into requirements/*.txt
 	$(FULL)/bin/uv pip compile pyproject.toml --upgrade --universal --generate-hashes --no-header --quiet \

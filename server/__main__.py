@@ -22,6 +22,7 @@ os.environ["ORT_DISABLE_TELEMETRY"] = "1"
 # What is imported stays: to look for garbage in it takes a tenth of the start.
 gc.disable()
 
+from core.version import VERSION  # noqa: E402
 from server.auth.credentials import Credentials, CredentialsUnusable  # noqa: E402
 from server.auth.hosts import is_loopback  # noqa: E402
 from server.process import shared_folder  # noqa: E402 - after gc.disable
@@ -42,7 +43,13 @@ def main() -> int:
         sys.stderr.write(f"{error}\n")
         return 2
     _log_to_stderr(settings)
-    log.info("process %d, models %s, environment %s", os.getpid(), settings.models.resolve(), settings.environment)
+    log.info(
+        "reversal %s, process %d, models %s, environment %s",
+        VERSION,
+        os.getpid(),
+        settings.models.resolve(),
+        settings.environment,
+    )
     for name in unknown_variables(os.environ):
         log.warning("%s is set, but there is no such setting", name)
     try:

@@ -18,6 +18,7 @@ from core.inference.warnings import CODES
 from core.journals.journal import Journal
 from core.serving.circuit_breaker import CircuitBreaker
 from core.serving.snapshot import Snapshot
+from core.version import VERSION
 from server.protocol import metric_files
 from server.worker.timings import TimingMetrics
 
@@ -80,6 +81,7 @@ class Metrics:
         self._failing = _Children(
             gauge("version_failing", "Workers in which others answer in its place.", "livesum", "version")
         )
+        gauge("build_info", "1, for the release that runs.", "livemax", "version").labels(VERSION).set(1)
         for variant in VARIANTS:
             self.exposures[(variant,)].inc(0)
         for code in CODES:

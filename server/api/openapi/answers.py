@@ -351,6 +351,7 @@ ANSWERS: dict[str, Schema] = {
             "model_version": _or_null(TEXT),
             "timestamp": INSTANT,
             "environment": TEXT,
+            "version": TEXT,
         }
     ),
     "Probe": record({"status": {"enum": ["alive", "ready", "unavailable"]}}, {"reason": TEXT}),

@@ -11,6 +11,7 @@ from typing import Any
 import orjson
 
 from core.errors import ServiceError
+from core.version import VERSION
 from server.api.experiment_schemas import EXPORT_FORMATS
 from server.api.openapi.answers import ANSWERS, TEXT, envelope
 from server.api.openapi.operations import OPERATIONS, Operation
@@ -46,7 +47,7 @@ def document(*, tokens: bool) -> bytes:
     components: dict[str, Any] = {"schemas": requests() | ANSWERS}
     if tokens:
         components["securitySchemes"] = {"token": {"type": "http", "scheme": "bearer"}}
-    info = {"title": "Reversal", "version": "1", "description": _ABOUT}
+    info = {"title": "Reversal", "version": VERSION, "description": _ABOUT}
     return orjson.dumps({"openapi": "3.1.0", "info": info, "paths": paths, "components": components})
 
 

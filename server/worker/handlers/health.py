@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from aiohttp import web
 
+from core.version import VERSION
 from server.http.app_keys import CLOCK, SETTINGS
 from server.http.envelope import bare
 from server.worker.app_keys import CIRCUIT_BREAKER, DRAINING, REGISTRY
@@ -20,6 +21,7 @@ async def health(request: web.Request) -> web.Response:
         "model_version": active,
         "timestamp": request.app[CLOCK].now().utc,
         "environment": request.app[SETTINGS].environment,
+        "version": VERSION,
     }
     return bare(body, 200 if active else _UNAVAILABLE)
 

@@ -11,6 +11,7 @@ from aiohttp import web
 from prometheus_client.parser import text_string_to_metric_families
 
 from core.inference.warnings import CODES
+from core.version import VERSION
 from server.http.log_throttle import Throttle
 from server.settings import Settings
 from server.worker.metrics import Metrics
@@ -58,6 +59,7 @@ async def test_predictions_and_their_errors_are_counted(worker: Worker) -> None:
     assert found["reversal_prediction_errors_total VALIDATION_ERROR"] == 2
     assert found["reversal_prediction_seconds_count"] == 3
     assert found["reversal_prediction_seconds_bucket +Inf"] == 3
+    assert found[f"reversal_build_info {VERSION}"] == 1
 
 
 async def test_each_warning_of_each_answer_is_counted_by_its_code(worker: Worker) -> None:

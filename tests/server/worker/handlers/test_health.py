@@ -11,6 +11,7 @@ from aiohttp import web
 from core.errors import ModelUnavailable
 from core.inference.detector import Detector
 from core.serving.circuit_breaker import FAILURES
+from core.version import VERSION
 from server.settings import Settings, read
 from server.worker.app_keys import CIRCUIT_BREAKER, REGISTRY
 from tests import bundles
@@ -25,6 +26,7 @@ async def test_healthy(client: Client) -> None:
     body = await response.json()
     assert response.status == 200
     assert re.fullmatch(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ", body.pop("timestamp"))
+    assert body.pop("version") == VERSION
     assert body == {"status": "healthy", "model_loaded": True, "model_version": "v1", "environment": "test"}
     assert (await client.get("/livez")).status == 200
     assert (await client.get("/readyz")).status == 200
