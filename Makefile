@@ -10,7 +10,7 @@ MINUTES = 30
 SERVE := .venv-serve
 FULL := .venv
 RELEASE := .venv-release
-CODE := core server convert training migration benchmarks fuzz tests
+CODE := core server convert training migration reversal benchmarks fuzz tests
 
 .DEFAULT_GOAL := help
 .PHONY: help run test lint format train convert import bench bench-peers bench-check soak fuzz audit sbom lock clean

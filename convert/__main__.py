@@ -11,10 +11,12 @@ from pathlib import Path
 from convert import versions
 from convert.errors import Refused
 
+ABOUT = "The detectors of a folder of Keras files, proven and published as ONNX bundles."
 
-def main(arguments: Sequence[str] | None = None) -> int:
+
+def main(arguments: Sequence[str] | None = None, program: str = "python -m convert") -> int:
     """Run the command; gives the exit code: 0, 1 where something was refused, 2 for wrong arguments, 130 for Ctrl-C."""
-    options = _parser().parse_args(arguments)
+    options = _parser(program).parse_args(arguments)
     try:
         _convert(options.source, options.output, options.version)
     except Refused as error:
@@ -58,8 +60,8 @@ def _check_writable(output: Path) -> None:
         raise Refused.at(str(there), "cannot be written to")
 
 
-def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(prog="python -m convert", description=__doc__)
+def _parser(program: str) -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(prog=program, description=ABOUT)
     parser.add_argument(
         "--source", type=Path, default=Path("models/keras"), help="where versions.toml lies (%(default)s)"
     )

@@ -17,17 +17,15 @@ from migration.legacy_experiments import LegacyRefused
 from server.settings import Settings, read
 from server.settings_parsing import SettingsError
 
-USAGE = "usage: python -m migration FOLDER [the server's flags]\n"
 
-
-def main(arguments: Sequence[str]) -> int:
+def main(arguments: Sequence[str], program: str = "python -m migration") -> int:
     """Import all files of the folder or none; returns the exit code: 2 for a bad call, 1 for refused files."""
     if not arguments or arguments[0].startswith("-"):
-        sys.stderr.write(USAGE)
+        sys.stderr.write(f"usage: {program} FOLDER [the server's flags]\n")
         return 2
     folder = Path(arguments[0])
     try:
-        settings = read(arguments[1:], os.environ)
+        settings = read(arguments[1:], os.environ, f"{program} FOLDER")
         done = _import(folder, settings)
     except SettingsError as error:
         sys.stderr.write(f"{error}\n")

@@ -10,10 +10,10 @@ import signal
 import socket
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import Any, NoReturn
 
 # Each is read when its library is imported. Our matrices are too small to split between threads.
 os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
@@ -26,7 +26,7 @@ from core.version import VERSION  # noqa: E402
 from server.auth.credentials import Credentials, CredentialsUnusable  # noqa: E402
 from server.auth.hosts import is_loopback  # noqa: E402
 from server.process import shared_folder  # noqa: E402 - after gc.disable
-from server.settings import Settings, read, unknown_variables  # noqa: E402
+from server.settings import INSTALLED, Settings, read, unknown_variables  # noqa: E402
 from server.settings_parsing import SettingsError  # noqa: E402
 
 log = logging.getLogger("server")
@@ -35,10 +35,19 @@ _BACKLOG = 2048
 _SIGNALS = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP)
 
 
-def main() -> int:
+def run(arguments: Sequence[str], program: str) -> NoReturn:
+    """Serve until stopped, and end the process. `program`: how it was called, for the usage."""
+    exit_code = main(arguments, program)
+    logging.shutdown()
+    sys.stderr.flush()
+    # Python would wait for all threads; one that waits for a frozen database never ends.
+    os._exit(exit_code)
+
+
+def main(arguments: Sequence[str], program: str) -> int:
     """Read the settings and serve until stopped; returns the exit code."""
     try:
-        settings = read(sys.argv[1:], os.environ)
+        settings = read(arguments, os.environ, program)
     except SettingsError as error:
         sys.stderr.write(f"{error}\n")
         return 2
@@ -50,6 +59,10 @@ def main() -> int:
         settings.models.resolve(),
         settings.environment,
     )
+    if settings.models == INSTALLED:
+        log.warning(
+            "serving the reference detectors that come with reversal, not for trading; REVERSAL_MODELS sets others"
+        )
     for name in unknown_variables(os.environ):
         log.warning("%s is set, but there is no such setting", name)
     try:
@@ -170,8 +183,4 @@ def _log_to_stderr(settings: Settings) -> None:
 
 
 if __name__ == "__main__":
-    exit_code = main()
-    logging.shutdown()
-    sys.stderr.flush()
-    # Python would wait for all threads; one that waits for a frozen database never ends.
-    os._exit(exit_code)
+    run(sys.argv[1:], "python -m server")

@@ -40,11 +40,20 @@ LOG_LEVELS = ("debug", "info", "warning", "error", "critical")
 
 _AUTO = "auto"
 _MOST_WORKERS = 64
+_HERE = Path("models/onnx")
+# Beside the packages, in the tree as well as where the wheel is installed.
+INSTALLED = Path(__file__).absolute().parents[1] / _HERE
 _A_FLAG = re.compile("--[a-z_-]+", re.ASCII)
 
 
 def _workers(given: str) -> int:
     return min(cpus.available(), _MOST_WORKERS) if given == _AUTO else integer(1, _MOST_WORKERS).parse(given)
+
+
+def _models(given: str) -> Path:
+    if given == _AUTO:
+        return _HERE if _HERE.is_dir() else FOLDER.parse(str(INSTALLED))
+    return FOLDER.parse(given)
 
 
 def _user_key(given: str) -> str | None:
@@ -77,7 +86,11 @@ class Settings:
         Kind(_workers, f"an integer from 1 to {_MOST_WORKERS}, or {_AUTO}"),
         f"processes that predict; {_AUTO}: as many as there are CPUs to use, counting a container's limit",
     )
-    models: Path = setting("models/onnx", FOLDER, "the folder of bundles")
+    models: Path = setting(
+        _AUTO,
+        Kind(_models, FOLDER.expected),
+        f"the folder of bundles; {_AUTO}: {_HERE} where that is a folder, else the bundles that come with reversal",
+    )
     state_url: str = setting(
         "sqlite:///data/state.db",
         text("sqlite:///path/to/file or postgresql://user:password@host/database"),
@@ -181,14 +194,13 @@ class Settings:
 SETTINGS = settings_of(Settings)
 
 
-def read(arguments: Sequence[str], environ: Mapping[str, str]) -> Settings:
+def read(arguments: Sequence[str], environ: Mapping[str, str], program: str = "python -m server") -> Settings:
     """Take each setting from its flag, else its variable if that is not empty, else its default.
 
+    `program`: how the command was called, for its usage.
     Raises SettingsError.
     """
-    parser = argparse.ArgumentParser(
-        prog="python -m server", description="Candles in, signal out, over HTTP.", allow_abbrev=False
-    )
+    parser = argparse.ArgumentParser(prog=program, description="Candles in, signal out, over HTTP.", allow_abbrev=False)
     for each in SETTINGS:
         help_text = f"{each.meaning} ({each.variable}; default {each.default})"
         parser.add_argument(each.flag, dest=each.name, metavar="VALUE", help=help_text)

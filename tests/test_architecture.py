@@ -13,6 +13,7 @@ from pathlib import Path
 
 import pytest
 
+from reversal.__main__ import COMMANDS
 from tests.market import ROOT
 
 HEAVY = ["tensorflow", "tf_keras", "keras", "onnx", "sklearn", "joblib", "pandas", "scipy", "h5py"]
@@ -85,10 +86,11 @@ def test_a_serving_process_loads_nothing_of_training_or_conversion_and_no_pickle
         ("convert", {"convert", "core"}),
         ("training", {"training", "core"}),
         ("migration", {"migration", "server", "core"}),
+        ("reversal", {"reversal", "server", "convert", "training", "migration", "core"}),
     ],
 )
 def test_arrows_go_one_way(package: str, may: set[str]) -> None:
-    ours = {"core", "server", "convert", "training", "migration", "benchmarks", "tests"}
+    ours = {"core", "server", "convert", "training", "migration", "reversal", "benchmarks", "tests"}
     for place, name in imports(package):
         assert name in may or name not in ours, place
 
@@ -148,20 +150,33 @@ LONG: dict[str, str] = {
 
 
 def test_no_file_is_long_without_a_reason() -> None:
-    packages = ("core", "server", "convert", "training", "migration")
+    packages = ("core", "server", "convert", "training", "migration", "reversal")
     paths = (path for package in packages for path in (ROOT / package).rglob("*.py"))
     long = {path.relative_to(ROOT).as_posix() for path in paths if len(path.read_text().splitlines()) > 300}
     assert long == set(LONG)
 
 
 def test_no_two_classes_have_one_name() -> None:
-    packages = ("core", "server", "convert", "training", "migration")
+    packages = ("core", "server", "convert", "training", "migration", "reversal")
     found: dict[str, str] = {}
     for path in (path for package in packages for path in (ROOT / package).rglob("*.py")):
         for node in ast.walk(ast.parse(path.read_text())):
             if isinstance(node, ast.ClassDef):
                 assert node.name not in found, f"{node.name}: {path} and {found[node.name]}"
                 found[node.name] = str(path)
+
+
+def test_the_command_line_imports_nothing_before_it_knows_the_command() -> None:
+    loaded = modules_after("import reversal.__main__")
+    assert "reversal" in loaded
+    assert not loaded & {"server", "convert", "training", "migration", "numpy", "onnxruntime", "aiohttp", "msgspec"}
+
+
+@pytest.mark.parametrize(("command", "package"), [("convert", "convert"), ("train", "training")])
+def test_the_command_line_knows_what_a_command_needs_beside_what_the_server_has(command: str, package: str) -> None:
+    always = {name for part in ("server", "core") for _, name in imports(part)} | {"convert", "training"}
+    used = {name for _, name in imports(package)} - always - sys.stdlib_module_names
+    assert used | {"tensorflow"} == set(COMMANDS[command].needs)  # which tf_keras imports
 
 
 # Nothing imports these; `zoneinfo` reads the time zones of the one where the machine has none.

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import argparse
-from collections.abc import Iterable
+import sys
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 from rich.box import SIMPLE
@@ -13,21 +14,23 @@ from rich.table import Table
 from training import data, files, fit, trainer
 
 HISTORY = Path(__file__).with_name("data") / "eurusd_1h_2017.csv"
+ABOUT = "Train the reference detectors and write them where convert looks for them."
 
 
-def main() -> None:
-    """Train on one history; a bad one ends with a line that says what is wrong with it."""
-    parser = argparse.ArgumentParser(prog="python -m training", description=__doc__)
+def main(arguments: Sequence[str] | None = None, program: str = "python -m training") -> int:
+    """Train on one history; a bad one ends with a line that says what is wrong with it. Returns the exit code."""
+    parser = argparse.ArgumentParser(prog=program, description=ABOUT)
     parser.add_argument("--data", type=Path, default=HISTORY, help="CSV of bars (default: EUR/USD hours of 2017)")
     parser.add_argument("--output", type=Path, default=Path("models/keras"), help="folder (default: %(default)s)")
-    arguments = parser.parse_args()
+    options = parser.parse_args(arguments)
     fit.make_reproducible()
     try:
-        trained = trainer.train(data.read(arguments.data))
+        trained = trainer.train(data.read(options.data))
     except (data.DataError, OSError) as error:
         parser.error(str(error))
-    files.write(trained, arguments.output)
-    Console().print(_table(trained), f"written to {arguments.output}")
+    files.write(trained, options.output)
+    Console().print(_table(trained), f"written to {options.output}")
+    return 0
 
 
 def _table(trained: Iterable[trainer.Trained]) -> Table:
@@ -41,4 +44,4 @@ def _table(trained: Iterable[trainer.Trained]) -> Table:
 
 
 if __name__ == "__main__":
-    main()
+    sys.exit(main())

@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from server import cpus
-from server.settings import SETTINGS, read, unknown_variables
+from server.settings import INSTALLED, SETTINGS, read, unknown_variables
 from server.settings_parsing import Setting, SettingsError
 from tests.market import ROOT
 
@@ -14,6 +14,18 @@ def test_defaults() -> None:
     settings = read([], {})
     assert (settings.host, settings.port, settings.models) == ("127.0.0.1", 8000, Path("models/onnx"))
     assert (str(settings.timezone), settings.environment, settings.log_level) == ("UTC", "production", "info")
+
+
+def test_where_there_are_no_models_those_beside_the_packages_are_the_default(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    assert read([], {}).models == INSTALLED == ROOT / "models" / "onnx"
+    for arguments, environ in ((["--models", "models/onnx"], {}), ([], {"REVERSAL_MODELS": "models/onnx"})):
+        with pytest.raises(SettingsError, match="'models/onnx' is not valid, expected a folder that exists"):
+            read(arguments, environ)
+    Path("models/onnx").mkdir(parents=True)
+    assert read([], {}).models == read(["--models", "auto"], {}).models == Path("models/onnx")
 
 
 @pytest.mark.parametrize(("found", "expected"), [(3, 3), (96, 64)])

@@ -1,0 +1,85 @@
+"""The command `reversal`, from the tree."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+
+import pytest
+
+from core.version import VERSION
+from reversal import __main__ as command
+from tests.market import ROOT
+
+
+def python_m_reversal(*arguments: str) -> subprocess.CompletedProcess[str]:
+    call = [sys.executable, "-m", "reversal", *arguments]
+    return subprocess.run(call, cwd=ROOT, capture_output=True, text=True, check=False)
+
+
+def test_the_version(capsys: pytest.CaptureFixture[str]) -> None:
+    assert command.main(["--version"]) == 0
+    assert capsys.readouterr().out == f"reversal {VERSION}\n"
+
+
+def test_help_names_every_command(capsys: pytest.CaptureFixture[str]) -> None:
+    assert command.main(["--help"]) == 0
+    lines = capsys.readouterr().out.splitlines()
+    assert lines[0] == "usage: reversal COMMAND [arguments], reversal --version"
+    assert [line.split()[0] for line in lines if line.startswith("  ")] == ["serve", "convert", "train", "import"]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "end"), [([], "tells the arguments of a command.\n"), (["sreve"], "there is no command 'sreve'\n")]
+)
+def test_without_a_command_that_there_is_the_usage_is_shown(
+    arguments: list[str], end: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert command.main(arguments) == 2
+    shown = capsys.readouterr().err
+    assert shown.startswith("usage: reversal COMMAND")
+    assert shown.endswith(end)
+
+
+@pytest.mark.parametrize("name", ["convert", "train"])
+def test_a_missing_extra_is_one_sentence_with_the_way_out(
+    name: str, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(command, "find_spec", lambda module: None if module == "tensorflow" else module)
+    assert command.main([name, "--help"]) == 2
+    shown = capsys.readouterr()
+    assert shown.out == ""
+    assert shown.err == (
+        f"reversal {name}: not installed: tensorflow. Install them with `pip install 'reversal[convert]'`,"
+        " or from the project's folder with `pip install '.[convert]'`.\n"
+    )
+
+
+@pytest.mark.parametrize("name", ["serve", "convert"])
+def test_the_usage_of_a_command_says_what_was_typed(name: str) -> None:
+    ended = python_m_reversal(name, "--help")
+    assert (ended.returncode, ended.stderr) == (0, "")
+    assert ended.stdout.startswith(f"usage: python -m reversal {name} [-h]")
+
+
+def test_that_of_train_does_too(capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit, match="0"):  # in this process: TensorFlow is imported once for all tests
+        command.main(["train", "--help"])
+    assert capsys.readouterr().out.startswith("usage: reversal train [-h]")
+
+
+@pytest.mark.parametrize(
+    ("arguments", "usage", "end"),
+    [
+        (["serve", "--prot", "1"], "usage: python -m reversal serve [-h]", "error: unrecognized arguments: --prot\n"),
+        (["serve", "--port", "http"], "", "--port: 'http' is not valid, expected an integer from 0 to 65535\n"),
+        (["convert", "--sauce"], "usage: python -m reversal convert [-h]", "unrecognized arguments: --sauce\n"),
+        (["import"], "usage: python -m reversal import FOLDER [the server's flags]\n", ""),
+        (["import", ".", "--prot"], "usage: python -m reversal import FOLDER [-h]", "arguments: --prot\n"),
+    ],
+)
+def test_a_bad_call_of_a_command_ends_with_2(arguments: list[str], usage: str, end: str) -> None:
+    ended = python_m_reversal(*arguments)
+    assert (ended.returncode, ended.stdout) == (2, "")
+    assert ended.stderr.startswith(usage)
+    assert ended.stderr.endswith(end)

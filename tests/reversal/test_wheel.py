@@ -1,0 +1,119 @@
+"""The wheel and the sdist: built, complete, and served from outside of the tree."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import tarfile
+import tempfile
+import zipfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import NamedTuple
+
+import pytest
+from uv import find_uv_bin
+
+from core.version import VERSION
+from tests.market import ROOT
+from tests.processes import Server, free_port, get, post, wait_until_alive
+
+INSTALLED = ("convert", "core", "migration", "models/onnx", "reversal", "server", "training")
+# What would lead back to the tree.
+LEADING_BACK = {"PYTHONPATH", "VIRTUAL_ENV"}
+ENVIRON = {name: value for name, value in os.environ.items() if name not in LEADING_BACK}
+EXAMPLE = ROOT / "docs" / "examples" / "predict.json"
+
+
+class Built(NamedTuple):
+    wheel: Path
+    sdist: Path
+
+
+@pytest.fixture(scope="module")
+def built(tmp_path_factory: pytest.TempPathFactory) -> Built:
+    """Both, the wheel from the sdist, so that this has all that it needs."""
+    folder = tmp_path_factory.mktemp("dist")
+    uv("build", "--quiet", "--out-dir", str(folder), str(ROOT))
+    return Built(folder / f"reversal-{VERSION}-py3-none-any.whl", folder / f"reversal-{VERSION}.tar.gz")
+
+
+@pytest.fixture(scope="module")
+def commands(built: Built, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The folder of commands of a fresh environment with the wheel and the locked dependencies."""
+    environment = tmp_path_factory.mktemp("installed") / "venv"
+    uv("venv", "--quiet", str(environment))
+    install = ["pip", "install", "--quiet", "--python", str(environment), "--no-deps"]
+    uv(*install, "--require-hashes", "-r", str(ROOT / "requirements" / "serve.txt"))
+    uv(*install, str(built.wheel))
+    uv("pip", "check", "--quiet", "--python", str(environment))
+    return environment / "bin"
+
+
+def uv(*arguments: str) -> None:
+    ended = subprocess.run([find_uv_bin(), *arguments], env=ENVIRON, capture_output=True, text=True, check=False)
+    assert ended.returncode == 0, ended.stderr
+
+
+def reversal(commands: Path, folder: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
+    call = [str(commands / "reversal"), *arguments]
+    return subprocess.run(call, cwd=folder, env=ENVIRON, capture_output=True, text=True, check=False)
+
+
+@contextmanager
+def serving(commands: Path, folder: Path) -> Iterator[Server]:
+    port = free_port()
+    with tempfile.TemporaryFile() as log:
+        call = [str(commands / "reversal"), "serve", "--port", str(port), "--workers", "1", "--grace-seconds", "0"]
+        process = subprocess.Popen(call, cwd=folder, env=ENVIRON, stdout=log, stderr=log)
+        server = Server(f"http://127.0.0.1:{port}", process, log)
+        try:
+            wait_until_alive(server)
+            yield server
+        finally:
+            if process.poll() is None:
+                server.kill()
+
+
+def files_of_the_tree() -> set[str]:
+    paths = [path for folder in INSTALLED for path in (ROOT / folder).rglob("*") if path.is_file()]
+    return {path.relative_to(ROOT).as_posix() for path in paths if path.suffix != ".pyc"}
+
+
+def test_the_wheel_has_every_file_of_every_package_and_no_others(built: Built) -> None:
+    with zipfile.ZipFile(built.wheel) as wheel:
+        names = {name for name in wheel.namelist() if not name.startswith(f"reversal-{VERSION}.dist-info/")}
+    assert names == files_of_the_tree()
+
+
+def test_the_sdist_has_them_too(built: Built) -> None:
+    with tarfile.open(built.sdist) as sdist:
+        names = {name.removeprefix(f"reversal-{VERSION}/") for name in sdist.getnames()}
+    assert {name for name in names if name.startswith(tuple(f"{each}/" for each in INSTALLED))} == files_of_the_tree()
+    assert {"pyproject.toml", "README.md", "LICENSE", "CHANGELOG.md"} <= names
+
+
+def test_it_serves_the_reference_detectors_in_an_empty_folder(commands: Path, tmp_path: Path) -> None:
+    with serving(commands, tmp_path) as server:
+        status, answer = post(f"{server.url}/reversal/predict", EXAMPLE.read_bytes())
+        assert (status, answer["data"]["signal"], answer["data"]["model_version"]) == (200, "short", "v3.1")
+        assert get(f"{server.url}/health")[1]["version"] == VERSION
+        first, second, *_ = server.stop().splitlines()
+        assert server.process.returncode == 0
+    assert f"INFO server: reversal {VERSION}, process {server.process.pid}, models {commands.parent}/lib" in first
+    assert "WARNING server: serving the reference detectors that come with reversal, not for trading" in second
+    assert (tmp_path / "data" / "state.db").exists()
+
+
+def test_the_command_tells_its_version(commands: Path, tmp_path: Path) -> None:
+    ended = reversal(commands, tmp_path, "--version")
+    assert (ended.returncode, ended.stdout, ended.stderr) == (0, f"reversal {VERSION}\n", "")
+
+
+def test_without_the_extra_converting_says_what_to_install(commands: Path, tmp_path: Path) -> None:
+    ended = reversal(commands, tmp_path, "convert")
+    assert (ended.returncode, ended.stdout) == (2, "")
+    assert ended.stderr.startswith("reversal convert: not installed: h5py, keras, onnx, rich, sklearn, tf_keras, ")
+    assert "`pip install 'reversal[convert]'`" in ended.stderr
+    assert len(ended.stderr.splitlines()) == 1
