@@ -119,8 +119,11 @@ def convert_stage(
 
 
 def _tools() -> dict[str, str]:
-    packages = {"tensorflow": "tensorflow-cpu", **{name: name for name in ("onnx", "onnxruntime", "scikit-learn")}}
-    return {tool: distributions.version(package) for tool, package in packages.items()}
+    import tensorflow as tf  # noqa: PLC0415 - takes seconds; the model's framework has imported it with its environment
+
+    packages = ("onnx", "onnxruntime", "scikit-learn")
+    # Installed as `tensorflow` or `tensorflow-cpu`, it says its version itself.
+    return {"tensorflow": str(tf.__version__)} | {package: distributions.version(package) for package in packages}
 
 
 def _file(kind: str, graph: bytes) -> File:

@@ -7,6 +7,7 @@ import pickle
 import subprocess
 import sys
 from collections.abc import Callable
+from importlib import metadata
 from pathlib import Path
 
 import numpy as np
@@ -311,6 +312,25 @@ def test_metadata_that_the_server_could_not_repeat_is_refused(
     assert run("--version", "v3.1") == 1
     assert "error: v3.1: it holds what no answer could repeat: " in capsys.readouterr().err
     assert files(output) == before
+
+
+def test_tensorflow_tells_its_version_whatever_package_it_was_installed_as(
+    run: Callable[..., int], output: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def version(package: str) -> str:
+        if package.startswith("tensorflow"):
+            raise metadata.PackageNotFoundError(package)
+        return f"{package}'s"
+
+    monkeypatch.setattr(metadata, "version", version)
+    assert run() == 0
+    assert reading.read(output / "v3.1").manifest.tools == {
+        "onnx": "onnx's",
+        "onnxruntime": "onnxruntime's",
+        "scikit-learn": "scikit-learn's",
+        "tensorflow": "2.21.0",
+        "tf_keras": "2.21.0",
+    }
 
 
 def test_interrupted_work_ends_with_one_line(
