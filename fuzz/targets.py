@@ -15,7 +15,7 @@ from core.features.catalogue import matrix, required_candles
 from core.features.table import Table
 from core.inference.detector import Detector, Prediction
 from server.api import decoding
-from server.api.prediction_schemas import MAX_BATCH
+from server.api.schemas.predictions import MAX_BATCH
 from server.http.bodies import json_items, sizes
 from server.http.bodies.body import check_text
 from server.http.errors import status_of

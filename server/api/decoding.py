@@ -20,7 +20,7 @@ from core.inference.inputs import CandleWindows, GivenWindows, Rows, WindowSourc
 from core.inference.warnings import NO_TIMESTAMPS, Warned, unfinished
 from core.serving.routing import Question
 from server.api.places import DATA, FEATURES, PathsOfCandles, PathsOfWindows
-from server.api.prediction_schemas import (
+from server.api.schemas.predictions import (
     DEFAULT_TIMEFRAME,
     MAX_USER_ID,
     BatchRequest,

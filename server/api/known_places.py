@@ -5,17 +5,17 @@ from __future__ import annotations
 import re
 from typing import Any
 
-from server.api import experiment_schemas
-from server.api.prediction_schemas import BatchRequest, Candle, CompareRequest, PredictRequest, StageFeatures
+from server.api.schemas import experiments
+from server.api.schemas.predictions import BatchRequest, Candle, CompareRequest, PredictRequest, StageFeatures
 from server.http.deadline import HEADER
 
 _BODIES: tuple[Any, ...] = (
     *(PredictRequest, CompareRequest, BatchRequest),
     *(
-        experiment_schemas.CreateExperiment,
-        experiment_schemas.ReportOutcomes,
-        experiment_schemas.ReportedOutcome,
-        experiment_schemas.Evaluate,
+        experiments.CreateExperiment,
+        experiments.ReportOutcomes,
+        experiments.ReportedOutcome,
+        experiments.Evaluate,
     ),
 )
 # A place may also hold names that the client made up: versions, and fields that there are not.
@@ -23,7 +23,7 @@ _FIELDS = frozenset((*(name for body in _BODIES for name in body.__struct_fields
 _WITHIN: dict[str, frozenset[str]] = {
     "data": frozenset(Candle.__struct_fields__),
     "features": frozenset(StageFeatures.__struct_fields__),
-    "guardrails": frozenset(experiment_schemas.GuardrailLimits.__struct_fields__),
+    "guardrails": frozenset(experiments.GuardrailLimits.__struct_fields__),
 }
 # Lists have up to five digits of items, and matrices a second index.
 _PLACE = re.compile(

@@ -12,7 +12,7 @@ from typing import NamedTuple, TypeAlias
 from core.errors import InvalidInput
 from core.features.timeframes import shifted
 from core.inference.warnings import Warned, mixed_time_zones, spacing
-from server.api.prediction_schemas import Stamp
+from server.api.schemas.predictions import Stamp
 
 # Seconds reach this in the year 5138, milliseconds passed it in 1973: what lies beyond is in milliseconds.
 _MILLISECONDS_FROM = 100_000_000_000

@@ -12,7 +12,7 @@ from core.inference.warnings import Warned
 from core.reports.evaluation import LabelRule, LaterCandles
 from core.store.interface import Outcome
 from server.api import decoding, timestamps
-from server.api.experiment_schemas import CreateExperiment, Evaluate, ReportedOutcome, ReportOutcomes
+from server.api.schemas.experiments import CreateExperiment, Evaluate, ReportedOutcome, ReportOutcomes
 from server.http.bodies.json_decoding import decode
 
 _create_decoder = msgspec.json.Decoder(CreateExperiment)

@@ -6,7 +6,7 @@ import pytest
 from benchmarks import bodies, stages
 from core.inference.detector import Detector, Prediction
 from server.api import decoding
-from server.api.prediction_schemas import MAX_BATCH
+from server.api.schemas.predictions import MAX_BATCH
 
 
 def content(message: bytes) -> bytes:

@@ -12,10 +12,11 @@ import orjson
 
 from core.errors import ServiceError
 from core.version import VERSION
-from server.api.experiment_schemas import EXPORT_FORMATS
-from server.api.openapi.answers import ANSWERS, TEXT, envelope
+from server.api.openapi.components import schemas
 from server.api.openapi.operations import OPERATIONS, Operation
-from server.api.openapi.requests import Schema, ref, requests
+from server.api.schemas.experiments import EXPORT_FORMATS
+from server.api.schemas.json_schema import TEXT, Schema, ref
+from server.api.schemas.shared import envelope
 from server.auth.access import Level
 from server.http.bodies import sizes
 from server.http.deadline import HEADER, MOST_MS
@@ -44,7 +45,7 @@ def document(*, tokens: bool) -> bytes:
     paths: defaultdict[str, dict[str, Any]] = defaultdict(dict)
     for operation in OPERATIONS:
         paths[operation.path][operation.method.lower()] = _operation(operation, tokens=tokens)
-    components: dict[str, Any] = {"schemas": requests() | ANSWERS}
+    components: dict[str, Any] = {"schemas": schemas()}
     if tokens:
         components["securitySchemes"] = {"token": {"type": "http", "scheme": "bearer"}}
     info = {"title": "Reversal", "version": VERSION, "description": _ABOUT}

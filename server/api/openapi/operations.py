@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
-from server.api.experiment_schemas import EXPORT_FORMATS
+from server.api.schemas.experiments import EXPORT_FORMATS
 from server.auth.access import Level
 
 # What may go wrong, by where in the server it does.

@@ -15,7 +15,7 @@ from aiohttp import web
 
 from core.errors import InvalidInput
 from core.store.interface import EXPORT_COLUMNS, Store
-from server.api.experiment_schemas import EXPORT_FORMATS
+from server.api.schemas.experiments import EXPORT_FORMATS
 from server.keeper.app_keys import STORE
 from server.keeper.handlers.named import experiment_id
 

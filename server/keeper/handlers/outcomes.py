@@ -11,7 +11,7 @@ from aiohttp import web
 from core.errors import ServiceError
 from core.experiments.experiment import now_micros
 from core.store.interface import Outcome, OutcomeAnswer
-from server.api.experiment_schemas import MAX_OUTCOMES
+from server.api.schemas.experiments import MAX_OUTCOMES
 from server.http.app_keys import CLOCK, REFUSALS
 from server.http.bodies import json_items, sizes
 from server.http.bodies.body import read_json

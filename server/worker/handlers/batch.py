@@ -14,7 +14,7 @@ from core.errors import ServiceError
 from core.serving.routing import Question
 from core.serving.snapshot import Snapshot
 from server.api import answers, decoding
-from server.api.prediction_schemas import MAX_BATCH
+from server.api.schemas.predictions import MAX_BATCH
 from server.http.app_keys import BATCH_ADMISSION, CLOCK, REFUSALS, SETTINGS
 from server.http.bodies import json_items, sizes
 from server.http.bodies.body import read_large

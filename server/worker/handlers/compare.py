@@ -11,7 +11,7 @@ from core.inference.detector import DetectorResult, Prediction
 from core.inference.inputs import WindowSource
 from core.serving.snapshot import Snapshot
 from server.api import answers, decoding
-from server.api.prediction_schemas import CompareRequest
+from server.api.schemas.predictions import CompareRequest
 from server.http.app_keys import ADMISSION, CLOCK, REFUSALS, SETTINGS
 from server.http.bodies.body import read_json
 from server.http.deadline import deadline

@@ -19,7 +19,7 @@ from core.features.candle_keys import candle_key_of_time
 from core.features.timeframes import Timeframe
 from core.inference.inputs import CandleWindows
 from server.api import decoding
-from server.api.prediction_schemas import PredictRequest
+from server.api.schemas.predictions import PredictRequest
 from server.http.errors import MalformedJson
 from server.keeper import decoding as keeper
 from tests.market import FIELDS

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from core.store.interface import Outcome, OutcomeAnswer
-from server.api.experiment_schemas import MAX_OUTCOMES
+from server.api.schemas.experiments import MAX_OUTCOMES
 from server.http.bodies import json_items, sizes
 from server.http.fairness import let_others_run
 from server.keeper.handlers import outcomes

@@ -8,7 +8,7 @@ import pytest
 
 from core.errors import InvalidInput, ServiceError
 from server.api import decoding
-from server.api.prediction_schemas import MAX_BATCH
+from server.api.schemas.predictions import MAX_BATCH
 from server.http.bodies import json_items
 from server.http.bodies.body import check_text
 from server.http.bodies.json_items import Listed, items, split

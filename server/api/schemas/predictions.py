@@ -1,4 +1,7 @@
-"""The shapes of request bodies. Unknown fields are ignored; numbers as strings are refused."""
+"""The shapes of predictions: what requests hold, then what answers hold.
+
+Unknown fields of a request are ignored; numbers as strings are refused.
+"""
 
 from __future__ import annotations
 
@@ -9,6 +12,20 @@ from msgspec import Meta
 
 from core.features.candles import MAX_CANDLES
 from core.features.timeframes import Timeframe
+from server.api.schemas.json_schema import (
+    BOOLEAN,
+    INSTANT,
+    NULL,
+    SHARE,
+    TEXT,
+    Schema,
+    by_name,
+    list_of,
+    or_null,
+    record,
+    ref,
+)
+from server.api.schemas.shared import DETAILS, ERROR, SIGNAL, WARNINGS
 from server.http.bodies import sizes
 
 DEFAULT_TIMEFRAME: Timeframe = "1h"
@@ -113,3 +130,70 @@ class BatchRequest(msgspec.Struct):
     """
 
     items: Annotated[list[msgspec.Raw], Meta(max_length=MAX_BATCH)]
+
+
+# In answers these are left out where there is nothing to tell.
+_CIRCUMSTANCES = {"candle_time": INSTANT, "valid_until": or_null(INSTANT), "warnings": WARNINGS}
+_PROVENANCE = {
+    "served_by": TEXT,
+    "fallback_reason": TEXT,
+    "experiment": ref("Assignment"),
+    "prediction_id": TEXT,
+}
+
+ANSWERS: dict[str, Schema] = {
+    "Prediction": record(
+        {
+            "pair": TEXT,
+            "timeframe": ref("Timeframe"),
+            "signal": SIGNAL,
+            "confidence": SHARE,
+            "stage1_prob": SHARE,
+            "stage2_prob": or_null(SHARE),
+            "model_version": TEXT,
+            "factors": record(
+                {
+                    "reversal_detected": BOOLEAN,
+                    "direction": {"enum": ["long", "short", None]},
+                    "technical": SHARE,
+                    "pattern": or_null(SHARE),
+                }
+            ),
+            "timestamp": INSTANT,
+        },
+        {**_CIRCUMSTANCES, **_PROVENANCE},
+    ),
+    "LegacyPrediction": record(
+        {
+            "prediction": SIGNAL,
+            "signal": SIGNAL,
+            "confidence": SHARE,
+            "factors": record({"technical": SHARE, "sentiment": SHARE, "pattern": SHARE}),
+            "model_version": TEXT,
+            "timestamp": INSTANT,
+        },
+        {**_CIRCUMSTANCES, **_PROVENANCE},
+    ),
+    "BatchResults": record(
+        {
+            "results": list_of(
+                {
+                    "oneOf": [
+                        record({"success": {"const": True}, "data": ref("Prediction"), "error": NULL}),
+                        record({"success": {"const": False}, "data": NULL, **ERROR}, {"details": DETAILS}),
+                    ]
+                }
+            )
+        }
+    ),
+    "Comparison": record(
+        {
+            "pair": TEXT,
+            "timeframe": ref("Timeframe"),
+            "predictions": by_name({"oneOf": [ref("Prediction"), record(ERROR)]}),
+            "consensus": or_null(SIGNAL),
+            "disagreement": BOOLEAN,
+            "timestamp": INSTANT,
+        }
+    ),
+}

@@ -1,28 +1,33 @@
-"""The schemas of request bodies: what the decoders check, as JSON Schema."""
+"""All schemas by name: of requests as the decoders check them, of answers as they are written down."""
 
 from __future__ import annotations
 
-from typing import Any, TypeAlias
+from typing import Any
 
 import msgspec
 
-from server.api.experiment_schemas import CreateExperiment, Evaluate, ReportedOutcome, ReportOutcomes
-from server.api.prediction_schemas import BatchRequest, CompareRequest, PredictRequest, StageFeatures
-
-Schema: TypeAlias = dict[str, Any]
+from server.api.schemas import experiments, models, predictions, reports, shared
+from server.api.schemas.experiments import CreateExperiment, Evaluate, ReportedOutcome, ReportOutcomes
+from server.api.schemas.json_schema import Schema, ref
+from server.api.schemas.predictions import BatchRequest, CompareRequest, PredictRequest, StageFeatures
 
 # The bodies, and what is found in them only when its turn comes.
 _BODIES = (PredictRequest, CompareRequest, BatchRequest, CreateExperiment, ReportOutcomes, Evaluate)
 _PARTS = (ReportedOutcome, StageFeatures)
+_WITH_ANSWERS = (shared, predictions, models, experiments, reports)
 
 
-def ref(name: str) -> Schema:
-    """A reference to a component."""
-    return {"$ref": f"#/components/schemas/{name}"}
+def schemas() -> dict[str, Schema]:
+    """The schemas of all bodies, with everything they refer to. Raises ValueError where two have one name."""
+    found = _requests()
+    for module in _WITH_ANSWERS:
+        if twice := found.keys() & module.ANSWERS.keys():
+            raise ValueError(f"there are two schemas of the name {', '.join(sorted(twice))}")
+        found |= module.ANSWERS
+    return found
 
 
-def requests() -> dict[str, Schema]:
-    """The schemas by name, with everything they refer to."""
+def _requests() -> dict[str, Schema]:
     _, found = msgspec.json.schema_components((*_BODIES, *_PARTS), ref_template="#/components/schemas/{name}")
     _say_what_is_raw(found)
     return {name: _translated(schema) for name, schema in found.items()}

@@ -1,0 +1,170 @@
+"""The shapes of experiments and outcomes: what requests hold, then what answers hold."""
+
+from __future__ import annotations
+
+from typing import Annotated, TypeAlias
+
+import msgspec
+from msgspec import Meta
+
+from core.experiments.experiment import ExperimentId, Guardrails, Metric, Mode, Share, Status
+from core.features.timeframes import Timeframe
+from core.reports.evaluation import Distance, Horizon, Ratio
+from core.store.interface import OutcomeAnswer, OutcomeName
+from server.api.schemas.json_schema import (
+    BOOLEAN,
+    COUNT,
+    INSTANT,
+    NUMBER,
+    SHARE,
+    TEXT,
+    Schema,
+    list_of,
+    one_of,
+    or_null,
+    record,
+    ref,
+)
+from server.api.schemas.predictions import CandleList, IsoText, Pair, Stamp, Version
+from server.api.schemas.shared import DETAILS, SIGNAL_COUNTS, WARNINGS, by_variant
+
+MAX_OUTCOMES = 10_000
+# How an export may be asked for, the first being the default, and the content type of each.
+EXPORT_FORMATS = {"jsonl": "application/x-ndjson", "csv": "text/csv"}
+
+# One line, and not of blanks alone. No text may hold the character 0, which PostgreSQL does not store.
+Name: TypeAlias = Annotated[str, Meta(max_length=200, pattern=r"\A(?=.*\S)[^\x00-\x1f\x7f]+\Z")]
+Description: TypeAlias = Annotated[str, Meta(max_length=2_000, pattern=r"\A[^\x00]*\Z")]
+PredictionId: TypeAlias = Annotated[str, Meta(pattern=r"\A[!-~]{1,64}\Z")]
+# No trade is worth a million pips, and a sum of these stays finite.
+Pips: TypeAlias = Annotated[float, Meta(ge=-1e6, le=1e6)]
+
+
+class GuardrailLimits(Guardrails, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Guardrails as a client writes them: a misspelt limit would protect nobody."""
+
+
+class CreateExperiment(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
+    """Body of POST /reversal/experiments. Where null is allowed it stands for the default.
+
+    Other bodies may hold more than we know; here a misspelt field could not be mended afterwards.
+    """
+
+    experiment_id: ExperimentId
+    name: Name
+    description: Description | None = None
+    variant_a: Version
+    variant_b: Version
+    traffic_split: Share | None = None
+    mode: Mode | None = None
+    metric: Metric | None = None
+    minimum_effect: Annotated[float, Meta(gt=0, le=1e6)] | None = None
+    guardrails: GuardrailLimits | None = None
+
+
+class ReportOutcomes(msgspec.Struct):
+    """Body of POST /reversal/outcomes.
+
+    Items stay raw, so that a bad one does not spoil the others.
+    """
+
+    outcomes: Annotated[list[msgspec.Raw], Meta(max_length=MAX_OUTCOMES)]
+
+
+class ReportedOutcome(msgspec.Struct):
+    """How a prediction ended. `closed_at` is written like a candle's timestamp."""
+
+    prediction_id: PredictionId
+    outcome: OutcomeName
+    pnl_pips: Pips | None = None
+    closed_at: IsoText | int | float | None = None
+
+
+class Evaluate(msgspec.Struct, kw_only=True):
+    """Body of POST /reversal/experiments/{id}/evaluate: candles with timestamps, and the rule's parameters."""
+
+    pair: Pair
+    timeframe: Timeframe | None = None
+    timestamps: Stamp | None = None
+    data: CandleList
+    horizon: Horizon | None = None
+    min_profit_pips: Distance | None = None
+    max_loss_pips: Distance | None = None
+    min_ratio: Ratio | None = None
+
+
+EXPERIMENT: dict[str, Schema] = {
+    "experiment_id": TEXT,
+    "name": TEXT,
+    "description": TEXT,
+    "mode": ref("Mode"),
+    "variant_a": TEXT,
+    "variant_b": TEXT,
+    "traffic_split": SHARE,
+    "metric": ref("Metric"),
+    "minimum_effect": NUMBER,
+    "guardrails": ref("GuardrailLimits"),
+    "status": ref("Status"),
+    "active": BOOLEAN,
+    "created_at": INSTANT,
+    "activated_at": or_null(INSTANT),
+    "stopped_at": or_null(INSTANT),
+    "stop_reason": or_null(TEXT),
+}
+TALLY: dict[str, Schema] = {"fallbacks": COUNT, "failures": COUNT, "unrecorded": COUNT}
+
+ANSWERS: dict[str, Schema] = {
+    "Mode": one_of(Mode),
+    "Metric": one_of(Metric),
+    "Status": one_of(Status),
+    "Experiment": record(EXPERIMENT),
+    "ActivatedExperiment": record(EXPERIMENT | {"stopped_experiment": or_null(TEXT)}),
+    "Experiments": record({"experiments": list_of(ref("Experiment"))}),
+    "ExperimentMetrics": record(
+        {
+            "experiment_id": TEXT,
+            "name": TEXT,
+            "active": BOOLEAN,
+            "mode": ref("Mode"),
+            "status": ref("Status"),
+            "variants": by_variant(
+                record(
+                    {
+                        "model_version": TEXT,
+                        "traffic_split": SHARE,
+                        "metrics": record(
+                            {
+                                "count": COUNT,
+                                "signals": SIGNAL_COUNTS,
+                                "avg_confidence": or_null(SHARE),
+                                "imported": COUNT,
+                                "users": COUNT,
+                                **TALLY,
+                            }
+                        ),
+                    }
+                )
+            ),
+        }
+    ),
+    "Evaluation": record(
+        {"candles": COUNT, "labelled": COUNT, "changed": COUNT, "unchanged": COUNT, "too_close": COUNT},
+        {"warnings": WARNINGS},
+    ),
+    "OutcomeResults": record(
+        {
+            "recorded": COUNT,
+            "results": list_of(
+                {
+                    "oneOf": [
+                        record({"prediction_id": TEXT, "status": one_of(OutcomeAnswer)}),
+                        record(
+                            {"prediction_id": or_null(TEXT), "status": {"const": "invalid"}, "error": TEXT},
+                            {"details": DETAILS},
+                        ),
+                    ]
+                }
+            ),
+        }
+    ),
+}

@@ -1,0 +1,47 @@
+"""The words in which the shapes of answers are written: small builders of JSON Schema."""
+
+from __future__ import annotations
+
+from typing import Any, TypeAlias, get_args
+
+Schema: TypeAlias = dict[str, Any]
+
+
+def ref(name: str) -> Schema:
+    """A reference to a component."""
+    return {"$ref": f"#/components/schemas/{name}"}
+
+
+def record(required: dict[str, Schema], optional: dict[str, Schema] | None = None) -> Schema:
+    """An object with these properties."""
+    return {"type": "object", "properties": required | (optional or {}), "required": list(required)}
+
+
+def or_null(schema: Schema) -> Schema:
+    """What has that schema, or null."""
+    return {"anyOf": [schema, NULL]}
+
+
+def list_of(items: Schema) -> Schema:
+    """An array of such items."""
+    return {"type": "array", "items": items}
+
+
+def by_name(values: Schema) -> Schema:
+    """An object whose properties may have any name, each with such a value."""
+    return {"type": "object", "additionalProperties": values}
+
+
+def one_of(literal: object) -> Schema:
+    """One of the values of a `Literal`."""
+    return {"enum": list(get_args(literal))}
+
+
+TEXT: Schema = {"type": "string"}
+NULL: Schema = {"type": "null"}
+INSTANT: Schema = {"type": "string", "format": "date-time"}
+BOOLEAN: Schema = {"type": "boolean"}
+NUMBER: Schema = {"type": "number"}
+COUNT: Schema = {"type": "integer", "minimum": 0}
+SHARE: Schema = {"type": "number", "minimum": 0, "maximum": 1}
+ANYTHING: Schema = {"type": "object", "additionalProperties": True}

@@ -1,0 +1,80 @@
+"""The shapes of what is told about versions and about the process."""
+
+from __future__ import annotations
+
+from server.api.schemas.json_schema import (
+    ANYTHING,
+    BOOLEAN,
+    COUNT,
+    INSTANT,
+    NUMBER,
+    SHARE,
+    TEXT,
+    Schema,
+    by_name,
+    list_of,
+    or_null,
+    record,
+    ref,
+)
+
+_FILES = by_name(record({"file": TEXT, "sha256": {"type": "string", "pattern": "^[0-9a-f]{64}$"}}))
+_STAGE = record(
+    {
+        "positive": {"enum": ["reversal", "long", "short"]},
+        "features": list_of(TEXT),
+        "num_features": COUNT,
+        "sequence_length": COUNT,
+        "parameters": COUNT,
+        "files": _FILES,
+        "sources": _FILES,
+        "parity": ANYTHING,
+        "limits": or_null(
+            record(
+                {
+                    "low": list_of(NUMBER),
+                    "high": list_of(NUMBER),
+                    "mean_low": or_null(list_of(NUMBER)),
+                    "mean_high": or_null(list_of(NUMBER)),
+                    "source": {"enum": ["training", "scaler"]},
+                }
+            )
+        ),
+    }
+)
+
+ANSWERS: dict[str, Schema] = {
+    "Stage": _STAGE,
+    "Model": record(
+        {"version": TEXT, "loaded": BOOLEAN},
+        {
+            "name": TEXT,
+            "description": TEXT,
+            "threshold": SHARE,
+            "confidence_weights": {**list_of(SHARE), "minItems": 2, "maxItems": 2},
+            "has_stage2": BOOLEAN,
+            "num_features": COUNT,
+            "sequence_length": COUNT,
+            "required_candles": COUNT,
+            "recommended_candles": COUNT,
+            "stages": record({"stage1": ref("Stage")}, {"stage2": ref("Stage")}),
+            "metrics": ANYTHING,
+            "metadata": ANYTHING,
+            "error": TEXT,
+        },
+    ),
+    "Models": record({"active_version": or_null(TEXT), "versions": by_name(ref("Model"))}),
+    "Loaded": record({"version": TEXT, "loaded": BOOLEAN}),
+    "Switched": record({"active_version": TEXT, "previous_version": or_null(TEXT)}),
+    "Health": record(
+        {
+            "status": {"enum": ["healthy", "unhealthy"]},
+            "model_loaded": BOOLEAN,
+            "model_version": or_null(TEXT),
+            "timestamp": INSTANT,
+            "environment": TEXT,
+            "version": TEXT,
+        }
+    ),
+    "Probe": record({"status": {"enum": ["alive", "ready", "unavailable"]}}, {"reason": TEXT}),
+}

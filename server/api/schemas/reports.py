@@ -1,0 +1,118 @@
+"""The shape of an experiment's report; docs/statistics.md tells what each line means."""
+
+from __future__ import annotations
+
+from server.api.schemas.experiments import EXPERIMENT, TALLY
+from server.api.schemas.json_schema import (
+    BOOLEAN,
+    COUNT,
+    INSTANT,
+    NUMBER,
+    SHARE,
+    TEXT,
+    Schema,
+    by_name,
+    list_of,
+    or_null,
+    record,
+    ref,
+)
+from server.api.schemas.shared import SIGNAL, SIGNAL_COUNTS, SIGNALS, by_variant
+
+_ESTIMATE: dict[str, Schema] = {
+    "estimate": or_null(NUMBER),
+    "interval": or_null({**list_of(NUMBER), "minItems": 2, "maxItems": 2}),
+    "candles": COUNT,
+}
+_SOURCE: dict[str, Schema] = {"source": or_null({"enum": ["reported", "labels"]})}
+_DIFFERENCE = _ESTIMATE | {"p_value": or_null(NUMBER)}
+_IMPORTED = record({"count": COUNT, "signals": by_name(COUNT), "avg_confidence": or_null(SHARE)})
+_REPORTED_VARIANT = record(
+    {
+        "model_version": TEXT,
+        "predictions": COUNT,
+        "unique_users": COUNT,
+        "unique_candles": COUNT,
+        "signals": SIGNAL_COUNTS,
+        "hold_rate": ref("Estimate"),
+        "confidence": record(_ESTIMATE | {"sd": or_null(NUMBER)}),
+        "outcomes_joined": COUNT,
+        "labelled_candles": COUNT,
+        "win_rate": ref("SourcedEstimate"),
+        "precision": ref("Estimate"),
+        "recall": ref("Estimate"),
+        "mean_pnl": ref("SourcedEstimate"),
+        "sharpe": ref("Estimate"),
+        **TALLY,
+        "warnings": by_name(record({"predictions": COUNT, "share": or_null(SHARE)})),
+        "imported": or_null(_IMPORTED),
+    }
+)
+_SAMPLE_RATIO = record(
+    {
+        "users": by_variant(COUNT),
+        "expected": by_variant(NUMBER),
+        "users_in_both": COUNT,
+        "chi_square": or_null(NUMBER),
+        "chi_square_p": or_null(NUMBER),
+        "sequential_p": NUMBER,
+        "level": NUMBER,
+        "mismatch": BOOLEAN,
+    }
+)
+_PAIRS = record(
+    {
+        "candles": COUNT,
+        "table": record(dict.fromkeys(SIGNALS, SIGNAL_COUNTS)),
+        "agreement": ref("Estimate"),
+        "confidence_difference": ref("Difference"),
+        "mcnemar": record(
+            {
+                "candles": COUNT,
+                "a_only_right": COUNT,
+                "b_only_right": COUNT,
+                "exact_p": NUMBER,
+                "sequential_p": NUMBER,
+            }
+        ),
+        "disagreements": list_of(
+            record(
+                {
+                    "pair": TEXT,
+                    "timeframe": TEXT,
+                    "candle": TEXT,
+                    "candle_time": or_null(INSTANT),
+                    "a_signal": SIGNAL,
+                    "b_signal": SIGNAL,
+                }
+            )
+        ),
+    }
+)
+
+ANSWERS: dict[str, Schema] = {
+    "Estimate": record(_ESTIMATE),
+    "SourcedEstimate": record(_ESTIMATE | _SOURCE),
+    "Difference": record(_DIFFERENCE),
+    "SourcedDifference": record(_DIFFERENCE | _SOURCE),
+    "ReportedVariant": _REPORTED_VARIANT,
+    "SampleRatio": _SAMPLE_RATIO,
+    "Pairs": _PAIRS,
+    "Report": record(
+        EXPERIMENT
+        | {
+            "variants": by_variant(ref("ReportedVariant")),
+            "sample_ratio": or_null(ref("SampleRatio")),
+            "pairs": or_null(ref("Pairs")),
+            "differences": record(
+                {
+                    "win_rate": ref("SourcedDifference"),
+                    "mean_pnl": ref("SourcedDifference"),
+                    "hold_rate": ref("Difference"),
+                    "confidence": ref("Difference"),
+                }
+            ),
+            "verdict": record({"word": TEXT, "sentence": TEXT}),
+        }
+    ),
+}

@@ -1,0 +1,36 @@
+"""The shapes that answers of several kinds have in common, and what every answer is wrapped in."""
+
+from __future__ import annotations
+
+from core.experiments.experiment import VARIANTS, Variant
+from core.features.timeframes import Timeframe
+from core.inference.warnings import CODES
+from server.api.schemas.json_schema import COUNT, INSTANT, NULL, TEXT, Schema, list_of, one_of, record, ref
+from server.http.errors import STATUS
+
+SIGNALS = ["hold", "long", "short"]
+SIGNAL = ref("Signal")
+SIGNAL_COUNTS = ref("SignalCounts")
+WARNINGS, DETAILS = list_of(ref("Warning")), list_of(ref("Detail"))
+ERROR: dict[str, Schema] = {"error": TEXT, "code": {"enum": sorted(STATUS)}}
+
+
+def envelope(data: Schema) -> Schema:
+    """A success."""
+    return record({"success": {"const": True}, "data": data, "error": NULL, "timestamp": INSTANT})
+
+
+def by_variant(values: Schema) -> Schema:
+    """Such a value for each variant of an experiment."""
+    return record(dict.fromkeys(VARIANTS, values))
+
+
+ANSWERS: dict[str, Schema] = {
+    "Failure": record({"success": {"const": False}, "data": NULL, **ERROR, "timestamp": INSTANT}, {"details": DETAILS}),
+    "Detail": record({"path": TEXT, "message": TEXT}),
+    "Warning": record({"code": {"enum": [*CODES, "NO_PREDICTIONS"]}, "message": TEXT}),
+    "Signal": {"enum": SIGNALS},
+    "SignalCounts": record(dict.fromkeys(SIGNALS, COUNT)),
+    "Timeframe": one_of(Timeframe),
+    "Assignment": record({"experiment_id": TEXT, "variant": one_of(Variant)}),
+}
