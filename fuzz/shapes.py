@@ -5,11 +5,14 @@ from __future__ import annotations
 import gzip
 import random
 import zlib
+from collections import defaultdict
 from collections.abc import Callable
 from functools import cache
 from typing import NamedTuple, TypeAlias
 
 import numpy as np
+
+from server.api.endpoints import ENDPOINTS
 
 Make: TypeAlias = Callable[[random.Random, int], bytes]
 
@@ -111,6 +114,10 @@ _COMPARE = [
 _ANYWHERE = [b"%b", b'{"x":%b}', b"[%b]"]
 # By path, where a value is put. What other calls take is everywhere the same: nothing.
 PLACES: dict[str, list[bytes]] = {
+    each.path.format_map(defaultdict(lambda: "none", id="v30_vs_v31")): []
+    for each in ENDPOINTS
+    if each.request is not None
+} | {
     "/reversal/predict": _PREDICT,
     "/predict": _PREDICT,
     "/reversal/predict_raw": _PREDICT,

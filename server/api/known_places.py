@@ -5,21 +5,19 @@ from __future__ import annotations
 import re
 from typing import Any
 
+from server.api.endpoints import ENDPOINTS
 from server.api.schemas import experiments
-from server.api.schemas.predictions import BatchRequest, Candle, CompareRequest, PredictRequest, StageFeatures
+from server.api.schemas.predictions import Candle, StageFeatures
 from server.http.deadline import HEADER
 
+# A list's items are decoded only when their turn comes.
 _BODIES: tuple[Any, ...] = (
-    *(PredictRequest, CompareRequest, BatchRequest),
-    *(
-        experiments.CreateExperiment,
-        experiments.ReportOutcomes,
-        experiments.ReportedOutcome,
-        experiments.Evaluate,
-    ),
+    *(each.request for each in ENDPOINTS if each.request is not None),
+    experiments.ReportedOutcome,
 )
+_QUERY = (name for each in ENDPOINTS for name in each.query)
 # A place may also hold names that the client made up: versions, and fields that there are not.
-_FIELDS = frozenset((*(name for body in _BODIES for name in body.__struct_fields__), "format", HEADER))
+_FIELDS = frozenset((*(name for body in _BODIES for name in body.__struct_fields__), *_QUERY, HEADER))
 _WITHIN: dict[str, frozenset[str]] = {
     "data": frozenset(Candle.__struct_fields__),
     "features": frozenset(StageFeatures.__struct_fields__),

@@ -36,8 +36,9 @@ _UTF_16 = (b"\xff\xfe", b"\xfe\xff")
 
 
 class Level(IntEnum):
-    """What a token is good for. Each includes the one before."""
+    """What a token is good for, and what an endpoint takes. Each includes the one before; OPEN takes no token."""
 
+    OPEN = 0
     API = 1
     ADMIN = 2
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from typing import NamedTuple
 
 from aiohttp import web
@@ -76,15 +76,6 @@ _TOLD = frozenset({403, 503})
 # Of those of the same code and path one is logged in so many seconds; /metrics counts all of them.
 _LOG_SECONDS = 1.0
 
-
-# Those of which the refused requests are counted, method and path.
-PREDICTIONS = frozenset(
-    f"POST {path}"
-    for path in (
-        *("/reversal/predict", "/reversal/predict_raw", "/predict", "/reversal/predict/batch"),
-        *("/reversal/compare", "/reversal/compare_raw"),
-    )
-)
 # In the place of an endpoint where there is none: what was asked for instead may be anything.
 NO_ENDPOINT = "none"
 
@@ -117,11 +108,16 @@ class Refusals:
     """How failures are answered, and what the log tells of them."""
 
     def __init__(
-        self, clock: Clock, known_part: Callable[[str], str], count: Callable[[str], None] = lambda _: None
+        self,
+        clock: Clock,
+        known_part: Callable[[str], str],
+        counted: Collection[str] = (),
+        count: Callable[[str], None] = lambda _: None,
     ) -> None:
-        """`known_part`: see RefusalLog. `count` is told the code of each refused prediction."""
+        """`known_part`: see RefusalLog. `count` is told the code of each refusal of an endpoint in `counted`."""
         self.log = RefusalLog(known_part)
         self.count = count
+        self._counted = counted
         self._clock = clock
         self._throttle = Throttle(_LOG_SECONDS)
 
@@ -142,7 +138,7 @@ class Refusals:
         status = status_of(known)
         if known is error:
             self.refused(known, endpoint)
-        elif endpoint in PREDICTIONS:
+        elif endpoint in self._counted:
             self.count(known.code)
         retry_after = known.retry_after if isinstance(known, Overloaded) else None
         return ErrorAnswer(known.code, status, failure(known, self._clock.now()), retry_after)
@@ -153,7 +149,7 @@ class Refusals:
         # An operator must not have to ask the client why the service fails, or what it reaches for.
         is_told = status_of(error) in _TOLD and endpoint != NO_ENDPOINT
         self.log.note(endpoint, error.code, place, str(error) if is_told else "")
-        if endpoint in PREDICTIONS:
+        if endpoint in self._counted:
             self.count(error.code)
 
 
@@ -162,7 +158,7 @@ def errors(refusals: Refusals) -> Middleware:
 
     def answer(request: web.Request, error: Exception, **headers: str) -> web.Response:
         # As it was sent: unquoted, it may hold a line's end and begin a line of its own in the log.
-        refused = refusals.answer(error, f"{request.method} {request.rel_url.raw_path}", _endpoint(request))
+        refused = refusals.answer(error, f"{request.method} {request.rel_url.raw_path}", endpoint_of(request))
         given = {"Content-Type": "application/json"} | refused.headers | headers
         return web.Response(body=refused.body, status=refused.status, headers=given)
 
@@ -181,7 +177,7 @@ def errors(refusals: Refusals) -> Middleware:
     return middleware
 
 
-def _endpoint(request: web.Request) -> str:
+def endpoint_of(request: web.Request) -> str:
     """Method and path as the table of endpoints has them, also where the method is a wrong one.
 
     The parser lets through the methods that HTTP knows and no other word.

@@ -26,7 +26,7 @@ from server.keeper.changes import Changes
 from server.keeper.members import Member, Members
 from server.keeper.metrics import KeeperMetrics
 from server.keeper.remembered_state import RememberedState
-from server.keeper.routes import ROUTES
+from server.keeper.routes import add_routes
 from server.keeper.store_access import StoreAccess
 from server.protocol.messages import MEMBERS_PATH
 from server.settings import Settings
@@ -58,7 +58,8 @@ def make_keeper_app(settings: Settings) -> web.Application:
     remembered = RememberedState(settings.journal_folder)
     app[CHANGES] = Changes(store, members, repository, remembered, user_key=settings.user_key)
     app.cleanup_ctx.append(_keeper)
-    app.add_routes([web.get(MEMBERS_PATH, _member), *ROUTES])
+    app.add_routes([web.get(MEMBERS_PATH, _member)])
+    add_routes(app)
     return app
 
 

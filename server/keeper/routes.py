@@ -1,4 +1,4 @@
-"""The table of what workers forward to the keeper."""
+"""The endpoints that the keeper answers; each that takes an admin token leaves a line in the audit log."""
 
 from __future__ import annotations
 
@@ -13,8 +13,12 @@ from aiohttp.typedefs import Handler
 
 from core.errors import ServiceError
 from core.serving.state import State
+from server.api import endpoints
+from server.auth.access import Level
+from server.http.app_keys import BODY_BOUNDS
+from server.http.bodies.sizes import BodyBounds
+from server.keeper import handlers
 from server.keeper.app_keys import AUDIT, CHANGES
-from server.keeper.handlers import description, evaluation, experiments, export, outcomes, report, versions
 from server.protocol.messages import ADDRESS_HEADER, CALLER_HEADER
 
 
@@ -59,18 +63,11 @@ def _described(state: State) -> dict[str, Any]:
     }
 
 
-ROUTES = (
-    web.get("/openapi.json", description.show_description),
-    web.post("/reversal/models/{version}/load", _audited(versions.load)),
-    web.post("/reversal/models/{version}/unload", _audited(versions.unload)),
-    web.post("/reversal/models/{version}/switch", _audited(versions.switch)),
-    web.get("/reversal/experiments", experiments.list_experiments),
-    web.post("/reversal/experiments", _audited(experiments.create_experiment)),
-    web.post("/reversal/experiments/{id}/activate", _audited(experiments.activate_experiment)),
-    web.post("/reversal/experiments/{id}/stop", _audited(experiments.stop_experiment)),
-    web.get("/reversal/experiments/{id}/metrics", experiments.show_metrics),
-    web.post("/reversal/experiments/{id}/evaluate", evaluation.label_predictions),
-    web.get("/reversal/experiments/{id}/report", report.show_report),
-    web.get("/reversal/experiments/{id}/export", export.export),
-    web.post("/reversal/outcomes", outcomes.report_outcomes),
-)
+def add_routes(app: web.Application) -> None:
+    """Answer the keeper's endpoints. Raises BadEndpoint where one has no handler."""
+    # A body has come as a whole before a worker passes it on.
+    app[BODY_BOUNDS] = BodyBounds(endpoints.largest_bodies(), timeout_ms=None)
+    for endpoint in endpoints.ENDPOINTS:
+        if endpoint.answered_by == "keeper":
+            handler = endpoint.handler_in(handlers)
+            app.add_routes([endpoint.route(_audited(handler) if endpoint.level is Level.ADMIN else handler)])

@@ -12,6 +12,7 @@ from core.journals.journal import Journal
 from core.serving.batching import Batcher
 from core.serving.circuit_breaker import CircuitBreaker
 from core.serving.registry import Registry
+from server.api import endpoints
 from server.api.known_places import known_part
 from server.auth.access import Access
 from server.auth.credentials import Credentials
@@ -40,7 +41,7 @@ from server.worker.app_keys import (
 from server.worker.draining import Draining, last_answers
 from server.worker.metrics import Metrics
 from server.worker.predictor import Predictor
-from server.worker.routes import ROUTES
+from server.worker.routes import add_routes
 from server.worker.shadow import Shadow
 from server.worker.upstream.keeper_client import KeeperClient
 from server.worker.upstream.state_follower import StateFollower
@@ -62,7 +63,7 @@ def make_app(
     """
     draining, clock = Draining(), Clock(settings.timezone)
     metrics = Metrics(multiprocess="PROMETHEUS_MULTIPROC_DIR" in os.environ)
-    refusals = Refusals(clock, known_part, metrics.count_error)
+    refusals = Refusals(clock, known_part, endpoints.predictions(), metrics.count_error)
     origins = settings.cors_origins
     # Where other machines reach it, by whatever name, it is open to them anyway.
     hosts = Hosts((settings.host, *settings.allowed_hosts)) if on_loopback else None
@@ -92,5 +93,5 @@ def make_app(
         app[CERTIFICATE] = credentials.certificate
         app.cleanup_ctx.append(resources.certificate)
     app.cleanup_ctx.extend((resources.records, resources.keeper))
-    app.add_routes(ROUTES)
+    add_routes(app)
     return app

@@ -29,7 +29,7 @@ from server.http.fairness import let_others_run
 from server.http.headers import SECURITY
 from server.http.log_redaction import RedactingLogger
 from server.worker.app_keys import BATCHER, DRAINING, METRICS
-from server.worker.handlers.predict import ENDPOINTS, Inquiry, answer, inquire
+from server.worker.handlers.predict import SHAPES, Inquiry, answer, inquire
 
 # From the first byte of a request's head to its last.
 HEAD_SECONDS = 10.0
@@ -226,10 +226,10 @@ class _Handler(RequestHandler):
 
     def _take(self, message: RawRequestMessage, body: StreamReader) -> bool:
         """Whether a request goes the express way. On that the connection must be idle, and the request whole."""
-        endpoint = ENDPOINTS.get(message.path)
+        shape = SHAPES.get(message.path)
         headers = message.headers
         if (
-            endpoint is None
+            shape is None
             or self._others
             or not body.is_eof()
             or message.method != "POST"
@@ -248,7 +248,7 @@ class _Handler(RequestHandler):
         app = self._app
         self._busy = self._taken = True
         self._path = message.path
-        # One that comes with its head is within one read, of 256 KiB: less than any of ENDPOINTS may be sent.
+        # One that comes with its head is within one read, of 256 KiB: less than any of SHAPES may be sent.
         text = body.read_nowait()
         try:
             app[ADMISSION].enter()
@@ -261,7 +261,7 @@ class _Handler(RequestHandler):
         try:
             until = deadline(headers, app[SETTINGS].request_timeout_ms)
             check_text(text)
-            self._inquiry = inquire(text, endpoint, until)
+            self._inquiry = inquire(text, shape, until)
             app[BATCHER].ask_for(self._inquiry.question, self)
         except Exception as error:  # noqa: BLE001 - it is answered
             self.set_exception(error)

@@ -11,7 +11,7 @@ import pytest
 
 from benchmarks import servers
 from fuzz import http, shapes, sizes
-from server.api.openapi.operations import OPERATIONS
+from server.api.endpoints import ENDPOINTS
 
 KIB, MIB = 1 << 10, 1 << 20
 
@@ -34,7 +34,7 @@ def test_what_may_stand_anywhere_is_json(kind: str) -> None:
 
 
 def test_every_endpoint_that_takes_something_is_sent_it() -> None:
-    taking = {operation.path.format(id="v30_vs_v31") for operation in OPERATIONS if operation.takes is not None}
+    taking = {each.path.format(id="v30_vs_v31") for each in ENDPOINTS if each.request is not None}
     assert taking <= shapes.PLACES.keys()
 
 

@@ -19,6 +19,7 @@ from core.serving.batching import Batcher
 from core.serving.circuit_breaker import CircuitBreaker
 from core.serving.registry import Registry
 from core.serving.state import State
+from server.api import endpoints
 from server.api.known_places import known_part
 from server.auth.access import Access
 from server.auth.hosts import Hosts
@@ -34,7 +35,7 @@ from server.worker.app_keys import BATCHER, CIRCUIT_BREAKER, DRAINING, JOURNAL, 
 from server.worker.draining import Draining
 from server.worker.metrics import Metrics
 from server.worker.predictor import Predictor
-from server.worker.routes import ROUTES
+from server.worker.routes import add_routes
 from server.worker.shadow import Shadow
 from tests import described
 from tests.core.journals import samples
@@ -82,7 +83,7 @@ class Worker:
         self.shadow = Shadow(lambda: self.registry.snapshot, self.journal, self.metrics)
         self.breaker = CircuitBreaker()
         clock = Clock(settings.timezone)
-        refusals = Refusals(clock, known_part, self.metrics.count_error)
+        refusals = Refusals(clock, known_part, endpoints.predictions(), self.metrics.count_error)
         access = Access([], hosts=Hosts(()))
         self.app = app = web.Application(middlewares=[errors(refusals), refusing(access)], handler_args=CONNECTIONS)
         app.on_response_prepare.extend((preparing(()), described.preparing))
@@ -92,7 +93,7 @@ class Worker:
         app[ADMISSION], app[BATCH_ADMISSION] = Admission(settings.max_in_flight), Admission(1)
         self.predictor = app[PREDICTOR] = Predictor(self.journal, self.metrics, self.shadow, self.breaker)
         app[BATCHER] = Batcher(lambda questions: self.predictor.predict(self.registry.snapshot, questions), 32)
-        app.add_routes(ROUTES)
+        add_routes(app)
         self.client: Client
 
     async def serve(

@@ -6,13 +6,13 @@ from typing import Any
 
 import msgspec
 
+from server.api import endpoints
 from server.api.schemas import experiments, models, predictions, reports, shared
-from server.api.schemas.experiments import CreateExperiment, Evaluate, ReportedOutcome, ReportOutcomes
+from server.api.schemas.experiments import ReportedOutcome
 from server.api.schemas.json_schema import Schema, ref
-from server.api.schemas.predictions import BatchRequest, CompareRequest, PredictRequest, StageFeatures
+from server.api.schemas.predictions import StageFeatures
 
-# The bodies, and what is found in them only when its turn comes.
-_BODIES = (PredictRequest, CompareRequest, BatchRequest, CreateExperiment, ReportOutcomes, Evaluate)
+# What is found in bodies only when its turn comes.
 _PARTS = (ReportedOutcome, StageFeatures)
 _WITH_ANSWERS = (shared, predictions, models, experiments, reports)
 
@@ -28,7 +28,8 @@ def schemas() -> dict[str, Schema]:
 
 
 def _requests() -> dict[str, Schema]:
-    _, found = msgspec.json.schema_components((*_BODIES, *_PARTS), ref_template="#/components/schemas/{name}")
+    bodies = dict.fromkeys(each.request for each in endpoints.ENDPOINTS if each.request is not None)
+    _, found = msgspec.json.schema_components((*bodies, *_PARTS), ref_template="#/components/schemas/{name}")
     _say_what_is_raw(found)
     return {name: _translated(schema) for name, schema in found.items()}
 

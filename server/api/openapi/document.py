@@ -12,13 +12,12 @@ import orjson
 
 from core.errors import ServiceError
 from core.version import VERSION
+from server.api import endpoints
+from server.api.endpoint import Endpoint
 from server.api.openapi.components import schemas
-from server.api.openapi.operations import OPERATIONS, Operation
-from server.api.schemas.experiments import EXPORT_FORMATS
 from server.api.schemas.json_schema import TEXT, Schema, ref
 from server.api.schemas.shared import envelope
 from server.auth.access import Level
-from server.http.bodies import sizes
 from server.http.deadline import HEADER, MOST_MS
 from server.http.errors import STATUS, UNPROCESSABLE
 
@@ -31,11 +30,6 @@ _EXAMPLES = {"version": "v3.1", "id": "v30_vs_v31"}
 _TIMEOUT: Schema = {"name": HEADER, "in": "header", "schema": {"type": "integer", "minimum": 1, "maximum": MOST_MS}}
 _WAITS = "For so many milliseconds the client waits. What has not begun by then is not done."
 _BODY_WAITS = "The body has to come within so many milliseconds."
-_FORMAT: Schema = {
-    "name": "format",
-    "in": "query",
-    "schema": {"enum": list(EXPORT_FORMATS), "default": next(iter(EXPORT_FORMATS))},
-}
 _RETRY_AFTER: Schema = {"Retry-After": {"description": "Seconds, with OVERLOADED.", "schema": {"type": "integer"}}}
 
 
@@ -43,8 +37,8 @@ _RETRY_AFTER: Schema = {"Retry-After": {"description": "Seconds, with OVERLOADED
 def document(*, tokens: bool) -> bytes:
     """The description as JSON. `tokens`: whether the server asks for any."""
     paths: defaultdict[str, dict[str, Any]] = defaultdict(dict)
-    for operation in OPERATIONS:
-        paths[operation.path][operation.method.lower()] = _operation(operation, tokens=tokens)
+    for endpoint in endpoints.ENDPOINTS:
+        paths[endpoint.path][endpoint.method.lower()] = _operation(endpoint, tokens=tokens)
     components: dict[str, Any] = {"schemas": schemas()}
     if tokens:
         components["securitySchemes"] = {"token": {"type": "http", "scheme": "bearer"}}
@@ -52,52 +46,53 @@ def document(*, tokens: bool) -> bytes:
     return orjson.dumps({"openapi": "3.1.0", "info": info, "paths": paths, "components": components})
 
 
-def _operation(it: Operation, *, tokens: bool) -> dict[str, Any]:
-    found: dict[str, Any] = {"operationId": it.name, "summary": it.summary}
+def _operation(it: Endpoint, *, tokens: bool) -> dict[str, Any]:
+    found: dict[str, Any] = {"operationId": it.operation_id, "summary": it.summary}
     if parameters := list(_parameters(it)):
         found["parameters"] = parameters
-    if it.takes is not None:
-        most = f"At most {sizes.of_path(it.path):,} bytes, also once it is unpacked."
-        content = {"application/json": {"schema": ref(it.takes)}}
+    if it.request is not None:
+        most = f"At most {it.largest_body:,} bytes, also once it is unpacked."
+        content = {"application/json": {"schema": ref(it.request.__name__)}}
         found["requestBody"] = {"description": most, "required": True, "content": content}
     found["responses"] = {str(it.status): _success(it)} | _failures(it, tokens=tokens)
-    if tokens and it.level is not None:
+    if tokens and it.level is not Level.OPEN:
         found["security"] = [{"token": []}]
     return found
 
 
-def _parameters(it: Operation) -> Iterator[Schema]:
+def _parameters(it: Endpoint) -> Iterator[Schema]:
     for name in _IN_PATH.findall(it.path):
-        yield {"name": name, "in": "path", "required": True, "schema": TEXT, "example": _EXAMPLES[name]}
-    if it.path.endswith("/export"):
-        yield _FORMAT
-    if "DEADLINE_EXCEEDED" in it.codes:
-        yield _TIMEOUT | {"description": _BODY_WAITS if "STORE_UNAVAILABLE" in it.codes else _WAITS}
+        example = {"example": _EXAMPLES[name]} if name in _EXAMPLES else {}
+        yield {"name": name, "in": "path", "required": True, "schema": TEXT, **example}
+    for name, schema in it.query.items():
+        yield {"name": name, "in": "query", "schema": schema}
+    if "DEADLINE_EXCEEDED" in it.implied_codes:
+        yield _TIMEOUT | {"description": _BODY_WAITS if it.answered_by == "keeper" else _WAITS}
 
 
-def _success(it: Operation) -> dict[str, Any]:
+def _success(it: Endpoint) -> dict[str, Any]:
     content: dict[str, Schema] = {media: {} for media in it.media}
-    if it.gives is not None:
-        schema = ref(it.gives) if it.bare else envelope(ref(it.gives))
+    if it.answer is not None:
+        schema = ref(it.answer) if it.bare else envelope(ref(it.answer))
         content = {media: {"schema": schema} for media in it.media}
     return {"description": it.summary, "content": content}
 
 
-def _failures(it: Operation, *, tokens: bool) -> dict[str, Any]:
+def _failures(it: Endpoint, *, tokens: bool) -> dict[str, Any]:
     by_status: defaultdict[int, list[str]] = defaultdict(list)
-    for code in (*it.codes, *_codes_of_level(it, tokens=tokens)):
+    for code in (*it.implied_codes, *it.codes, *_codes_of_level(it, tokens=tokens)):
         by_status[STATUS[code]].append(code)
-    by_status[UNPROCESSABLE] += it.in_body
+    by_status[UNPROCESSABLE] += it.codes_in_body
     found = {str(status): _failure(codes) for status, codes in sorted(by_status.items()) if codes}
     if it.unwell:
         found["503"] = _success(it) | {"description": "It is not"}
     return found
 
 
-def _codes_of_level(it: Operation, *, tokens: bool) -> Iterator[str]:
+def _codes_of_level(it: Endpoint, *, tokens: bool) -> Iterator[str]:
     if it.level is Level.ADMIN or not tokens:  # without tokens for other hosts' names and pages of other origins
         yield "FORBIDDEN"
-    if it.level is None:
+    if it.level is Level.OPEN:
         return
     yield "INTERNAL"
     if tokens:

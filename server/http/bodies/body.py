@@ -10,10 +10,10 @@ from typing import Any
 
 from aiohttp import web
 
-from server.http.app_keys import BATCH_ADMISSION
+from server.http.app_keys import BATCH_ADMISSION, BODY_BOUNDS
 from server.http.bodies import sizes
 from server.http.bodies.unpacking import PACKINGS, Unpacking
-from server.http.deadline import late, within
+from server.http.deadline import deadline, late, within
 from server.http.errors import MalformedJson, PayloadTooLarge, UnsupportedMediaType
 from server.http.fairness import let_others_run
 
@@ -28,13 +28,16 @@ _WHOLE = "its body had come"
 LARGE = 1 << 20
 
 
-async def read_json(request: web.Request, until: float = math.inf, places: ExitStack | None = None) -> bytes:
+async def read_json(request: web.Request, until: float | None = None, places: ExitStack | None = None) -> bytes:
     """The body's bytes, unpacked, and valid UTF-8; `places` as in `read_bytes`.
+
+    until: when it must have come, of time.perf_counter; by default as the application's BODY_BOUNDS say.
 
     No content type at all is taken for JSON; another one, or a packing that cannot be undone, raises
     UnsupportedMediaType. Raises PayloadTooLarge past what the endpoint may be sent, MalformedJson for a body that is
     not what its headers say, and DeadlineExceeded.
     """
+    until = _until(request) if until is None else until
     _check_type(request)
     packing = _packing(request)
     if _has_come(request, packing):  # nearly always, and then there is nothing to wait for
@@ -44,12 +47,13 @@ async def read_json(request: web.Request, until: float = math.inf, places: ExitS
     return bytes(await _received(request, packing, until, places, _Text()))
 
 
-async def read_bytes(request: web.Request, until: float = math.inf, places: ExitStack | None = None) -> bytes:
-    """The body's bytes, unpacked; raises as `read_json`.
+async def read_bytes(request: web.Request, until: float | None = None, places: ExitStack | None = None) -> bytes:
+    """The body's bytes, unpacked; `until` and what is raised as in `read_json`.
 
     One that is large needs the place of a batch, for as long as `places` are held: raises Overloaded. Without them it
     needs none, as the keeper's bodies have theirs in a worker.
     """
+    until = _until(request) if until is None else until
     packing = _packing(request)
     if _has_come(request, packing):
         return _taken(request)
@@ -60,6 +64,11 @@ async def read_large(request: web.Request, until: float) -> bytearray:
     """As `read_json`, but without a copy of it all; the caller holds a batch's place already."""
     _check_type(request)
     return await _received(request, _packing(request), until, None, _Text())
+
+
+def _until(request: web.Request) -> float:
+    milliseconds = request.app[BODY_BOUNDS].timeout_ms
+    return math.inf if milliseconds is None else deadline(request.headers, milliseconds)
 
 
 def _has_come(request: web.Request, packing: str | None) -> bool:
@@ -146,7 +155,9 @@ def _readable() -> Iterator[None]:
 
 
 def _check_size(request: web.Request, size: int) -> None:
-    most = sizes.of(request)
+    resource = request.match_info.route.resource
+    pattern = "" if resource is None else resource.canonical
+    most = request.app[BODY_BOUNDS].largest.get(pattern, sizes.SMALL)
     if size > most:
         raise PayloadTooLarge(f"the body is larger than the {most:,} bytes that {request.path} takes")
 

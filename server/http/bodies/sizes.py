@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from aiohttp import web
+from collections.abc import Mapping
+from typing import NamedTuple
 
 _MIB = 1 << 20
 
@@ -23,18 +24,6 @@ SMALL = 64 * 1024
 # One outcome in a list of them, with whatever else the client writes beside its fields.
 OUTCOME = 64 * 1024
 
-# By the path's pattern, in a worker and in the keeper; every other one may have SMALL.
-_BODIES = {
-    "/reversal/predict": SINGLE,
-    "/reversal/predict_raw": SINGLE,
-    "/predict": SINGLE,
-    "/reversal/predict/batch": BATCH,
-    "/reversal/compare": COMPARISON,
-    "/reversal/compare_raw": COMPARISON,
-    "/reversal/experiments/{id}/evaluate": SINGLE,
-    "/reversal/outcomes": OUTCOMES,
-}
-
 # The versions that one comparison may name.
 VERSIONS = 256
 
@@ -50,12 +39,12 @@ EXTREME_NUMBERS = 1_000
 UNCOUNTED = 16 * 1024
 
 
-def of(request: web.Request) -> int:
-    """How many bytes a request's body may have, packed and unpacked."""
-    resource = request.match_info.route.resource
-    return of_path("" if resource is None else resource.canonical)
+class BodyBounds(NamedTuple):
+    """How large the bodies that an application reads may be, and how long they may take to come.
 
+    largest: bytes by the pattern of the path; every other one may have SMALL. timeout_ms: where the client asks for no
+    other time; null where bodies may take any time.
+    """
 
-def of_path(pattern: str) -> int:
-    """Likewise, by the pattern of the path."""
-    return _BODIES.get(pattern, SMALL)
+    largest: Mapping[str, int]
+    timeout_ms: int | None

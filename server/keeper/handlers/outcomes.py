@@ -16,6 +16,7 @@ from server.http.app_keys import CLOCK, REFUSALS
 from server.http.bodies import json_items, sizes
 from server.http.bodies.body import read_json
 from server.http.envelope import Json, refusal, success
+from server.http.errors import endpoint_of
 from server.http.fairness import let_others_run
 from server.keeper import decoding
 from server.keeper.app_keys import STORE
@@ -41,7 +42,7 @@ async def report_outcomes(request: web.Request) -> web.Response:
         try:
             good.append((i, decoding.outcome(raw)))
         except ServiceError as error:
-            request.app[REFUSALS].refused(error, "POST /reversal/outcomes")
+            request.app[REFUSALS].refused(error, endpoint_of(request))
             told = {key: value for key, value in refusal(error).items() if key in ("error", "details")}
             results[i] = {"prediction_id": decoding.prediction_id(raw), "status": "invalid", **told}
     # A UUID means the same in either case (RFC 9562, section 4); ours are written in lower case.

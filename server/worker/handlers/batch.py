@@ -21,6 +21,7 @@ from server.http.bodies.body import read_large
 from server.http.clock import Moment
 from server.http.deadline import deadline, late
 from server.http.envelope import Json, refusal, success
+from server.http.errors import endpoint_of
 from server.http.fairness import let_others_run
 from server.worker.app_keys import METRICS, PREDICTOR, REGISTRY
 
@@ -28,7 +29,6 @@ from server.worker.app_keys import METRICS, PREDICTOR, REGISTRY
 # millisecond, or half of one. Larger ones would cost less an item, but each single prediction waits for the end of one.
 SLICE_ITEMS = 4
 SLICE_BYTES = 16 * 1024
-_ENDPOINT = "POST /reversal/predict/batch"
 # Items that take longer to decode hold numbers such as 1e308: there is a pause after each of them.
 _SLOW_SECONDS = 2e-3
 
@@ -53,7 +53,7 @@ async def _predict_batch(request: web.Request) -> web.Response:
     now = app[CLOCK].now()
     results: list[orjson.Fragment] = []
     for some in _slices(items):
-        results += await _answer_slice(app, snapshot, some, now, until)
+        results += await _answer_slice(request, snapshot, some, now, until)
         await let_others_run()
     response = success({"results": results}, now)
     await let_others_run()  # before aiohttp copies and writes it
@@ -74,31 +74,31 @@ def _slices(items: Sequence[msgspec.Raw]) -> Iterator[list[msgspec.Raw]]:
 
 
 async def _answer_slice(
-    app: web.Application, snapshot: Snapshot, items: Sequence[msgspec.Raw], now: Moment, until: float
+    request: web.Request, snapshot: Snapshot, items: Sequence[msgspec.Raw], now: Moment, until: float
 ) -> list[orjson.Fragment]:
     since = perf_counter()  # what came before is the work of other items
     results: dict[int, Json] = {}
     questions: dict[int, Question] = {}
     for i, raw in enumerate(items):
         if perf_counter() > until:  # 1,024 items that take long to decode would take half a minute
-            results[i] = _refusal(app, late("its turn came"))
+            results[i] = _refusal(request, late("its turn came"))
             continue
         try:
             questions[i] = decoding.prediction(raw, since, until)
         except ServiceError as error:
-            results[i] = _refusal(app, error)
+            results[i] = _refusal(request, error)
         if perf_counter() - since > _SLOW_SECONDS:
             await let_others_run()
-    found = app[PREDICTOR].predict(snapshot, list(questions.values()))
+    found = request.app[PREDICTOR].predict(snapshot, list(questions.values()))
     for (i, question), result in zip(questions.items(), found, strict=True):
         if isinstance(result, ServiceError):
-            results[i] = _refusal(app, result)
+            results[i] = _refusal(request, result)
         else:
             results[i] = {"success": True, "data": answers.answered(question, result, now), "error": None}
     # Encoded here: a thousand of them at the end would take a millisecond.
     return [orjson.Fragment(orjson.dumps(results[i])) for i in range(len(items))]
 
 
-def _refusal(app: web.Application, error: ServiceError) -> Json:
-    app[REFUSALS].refused(error, _ENDPOINT)
+def _refusal(request: web.Request, error: ServiceError) -> Json:
+    request.app[REFUSALS].refused(error, endpoint_of(request))
     return refusal(error)

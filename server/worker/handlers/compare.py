@@ -12,10 +12,10 @@ from core.inference.inputs import WindowSource
 from core.serving.snapshot import Snapshot
 from server.api import answers, decoding
 from server.api.schemas.predictions import CompareRequest
-from server.http.app_keys import ADMISSION, CLOCK, REFUSALS, SETTINGS
+from server.http.app_keys import ADMISSION, CLOCK, REFUSALS
 from server.http.bodies.body import read_json
-from server.http.deadline import deadline
 from server.http.envelope import success
+from server.http.errors import endpoint_of
 from server.worker.app_keys import METRICS, REGISTRY
 
 
@@ -24,8 +24,7 @@ async def compare(request: web.Request) -> web.Response:
     app = request.app
     app[ADMISSION].check()
     with ExitStack() as places:
-        until = deadline(request.headers, app[SETTINGS].request_timeout_ms)
-        body = await read_json(request, until, places)
+        body = await read_json(request, places=places)
         places.enter_context(app[ADMISSION].held())
         wanted = decoding.comparison(body)
         snapshot = app[REGISTRY].snapshot
@@ -35,7 +34,7 @@ async def compare(request: web.Request) -> web.Response:
     _refuse_if_all_failed(results)
     for result in results.values():
         if isinstance(result, ServiceError):
-            app[REFUSALS].refused(result, f"POST {request.path}")
+            app[REFUSALS].refused(result, endpoint_of(request))
     app[METRICS].warned(result for result in results.values() if isinstance(result, Prediction))
     now = app[CLOCK].now()
     signals = [None if isinstance(o, ServiceError) else o.decision.signal for o in results.values()]

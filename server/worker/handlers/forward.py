@@ -6,9 +6,8 @@ from contextlib import ExitStack
 
 from aiohttp import hdrs, web
 
-from server.http.app_keys import CALLER, SETTINGS
+from server.http.app_keys import CALLER
 from server.http.bodies.body import read_bytes
-from server.http.deadline import deadline
 from server.worker.app_keys import KEEPER_CLIENT
 
 
@@ -17,6 +16,5 @@ async def forward(request: web.Request) -> web.StreamResponse:
     app, body = request.app, b""
     with ExitStack() as places:
         if request.method == hdrs.METH_POST:
-            until = deadline(request.headers, app[SETTINGS].request_timeout_ms)
-            body = await read_bytes(request, until, places)
+            body = await read_bytes(request, places=places)
         return await app[KEEPER_CLIENT].forward(request, body, request[CALLER])

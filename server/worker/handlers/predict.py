@@ -14,6 +14,7 @@ from aiohttp import web
 from core.errors import ServiceError
 from core.serving.routing import Answered, Question, Result
 from server.api import answers, decoding
+from server.api.endpoints import ENDPOINTS
 from server.http.app_keys import ADMISSION, CLOCK, SETTINGS
 from server.http.bodies.body import read_json
 from server.http.clock import Moment
@@ -22,26 +23,24 @@ from server.http.envelope import Json, envelope
 from server.worker.app_keys import BATCHER, METRICS
 from server.worker.timings import Timings
 
-Endpoint: TypeAlias = Callable[[Question, Answered, Moment], Json]
+# Makes an answer's data.
+Shape: TypeAlias = Callable[[Question, Answered, Moment], Json]
 
-# What each answers as its data.
-ENDPOINTS: dict[str, Endpoint] = {
-    "/reversal/predict": answers.answered,
-    "/reversal/predict_raw": answers.answered,
-    "/predict": answers.legacy_answered,
-}
+# By the name of the answer, in the table of endpoints; and by the path of each endpoint that `predict` answers.
+_SHAPES: dict[str | None, Shape] = {"Prediction": answers.answered, "LegacyPrediction": answers.legacy_answered}
+SHAPES = {each.path: _SHAPES[each.answer] for each in ENDPOINTS if each.handler == "predict.predict"}
 
 
 class Inquiry(NamedTuple):
     """A request that is decoded. `parsed`: when, of time.perf_counter."""
 
     question: Question
-    endpoint: Endpoint
+    shape: Shape
     parsed: float
 
 
 async def predict(request: web.Request) -> web.Response:
-    """POST to one of ENDPOINTS; server.worker.fast_path answers most of them instead."""
+    """POST to one of SHAPES; server.worker.fast_path answers most of them instead."""
     app = request.app
     admission = app[ADMISSION]
     try:
@@ -50,7 +49,7 @@ async def predict(request: web.Request) -> web.Response:
         with ExitStack() as places:
             text = await read_json(request, until, places)
             places.enter_context(admission.held())  # not before: who sends slowly must not take the place of others
-            inquiry = inquire(text, ENDPOINTS[request.path], until)
+            inquiry = inquire(text, SHAPES[request.path], until)
             body, _, timing = answer(app, inquiry, await app[BATCHER].ask(inquiry.question))
     except asyncio.CancelledError:
         app[METRICS].abandoned.inc()
@@ -58,11 +57,11 @@ async def predict(request: web.Request) -> web.Response:
     return web.Response(body=body, headers={"Content-Type": "application/json", "Server-Timing": timing})
 
 
-def inquire(body: bytes, endpoint: Endpoint, until: float) -> Inquiry:
+def inquire(body: bytes, shape: Shape, until: float) -> Inquiry:
     """Decode a body that has come as a whole. Raises MalformedJson or InvalidInput."""
     came = perf_counter()  # a client that sends slowly makes no version slow
     question = decoding.prediction(body, came, until)
-    return Inquiry(question, endpoint, perf_counter())
+    return Inquiry(question, shape, perf_counter())
 
 
 def answer(app: web.Application, inquiry: Inquiry, result: Result) -> tuple[bytes, Moment, str]:
@@ -70,9 +69,9 @@ def answer(app: web.Application, inquiry: Inquiry, result: Result) -> tuple[byte
     known = perf_counter()
     if isinstance(result, ServiceError):
         raise result
-    question, endpoint, parsed = inquiry
+    question, shape, parsed = inquiry
     now = app[CLOCK].now()
-    encoded = orjson.dumps(envelope(endpoint(question, result, now), now))
+    encoded = orjson.dumps(envelope(shape(question, result, now), now))
     spent = result.prediction.spent
     timings = Timings(parsed - question.since, known - parsed - sum(spent), *spent, perf_counter() - known)
     app[METRICS].timings.add(timings)

@@ -9,16 +9,18 @@ from collections.abc import Awaitable, Callable
 import pytest
 from aiohttp import web
 
+from server.api.endpoints import ENDPOINTS
+from server.auth.access import Level
 from server.settings import Settings
-from server.worker.routes import ROUTES
 from tests.conftest import Build
-from tests.server.auth.test_access import MANAGEMENT, bearer
+from tests.server.auth.test_access import bearer
 from tests.server.conftest import Client
 from tests.server.worker.handlers.test_predict import asks
 
 LISTED = "https://desk.example"
 NOWHERE = ("GET", "/nowhere")
-PLACES = [*((route.method, route.path) for route in ROUTES), NOWHERE, ("POST", "/nowhere"), ("PUT", "/health")]
+PLACES = [*((each.method, each.path) for each in ENDPOINTS), NOWHERE, ("POST", "/nowhere"), ("PUT", "/health")]
+MANAGEMENT = {(each.method, each.path) for each in ENDPOINTS if each.level is Level.ADMIN}
 OUTCOMES = {"outcomes": [{"prediction_id": "none", "outcome": "win"}]}
 
 

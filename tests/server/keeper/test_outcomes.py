@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 
 from core.store.interface import Outcome, OutcomeAnswer
+from server.api.endpoints import largest_bodies
 from server.api.schemas.experiments import MAX_OUTCOMES
 from server.http.bodies import json_items, sizes
 from server.http.fairness import let_others_run
@@ -160,7 +161,7 @@ async def test_what_is_too_long_or_too_large_is_refused_with_its_place(call: Cal
 
 @pytest.mark.parametrize("path", [URL, "/reversal/experiments", "/reversal/experiments/exp/evaluate"])
 async def test_the_keeper_has_the_limits_of_the_workers(client: Client, path: str) -> None:
-    most = sizes.of_path(path.replace("/exp/", "/{id}/"))
+    most = largest_bodies()[path.replace("/exp/", "/{id}/")]
     for size, expected in ((most, {400, 422}), (most + 1, {413})):
         response = await client.post(path, data=io.BytesIO(b" " * size), headers={"Content-Type": "application/json"})
         assert response.status in expected

@@ -1,6 +1,5 @@
 from __future__ import annotations
 
-import inspect
 import json
 import re
 from typing import Any
@@ -8,12 +7,12 @@ from typing import Any
 import jsonschema_rs
 import pytest
 
+from server.api.endpoints import ENDPOINTS
 from server.api.openapi.document import document
-from server.api.openapi.operations import OPERATIONS
 from server.auth.access import Level
 from server.http.errors import STATUS
-from server.worker.routes import ROUTES
 from tests import described
+from tests.server.conftest import Client
 
 
 def operations(*, tokens: bool) -> dict[tuple[str, str], dict[str, Any]]:
@@ -21,19 +20,26 @@ def operations(*, tokens: bool) -> dict[tuple[str, str], dict[str, Any]]:
     return {(method.upper(), path): each for path, methods in paths.items() for method, each in methods.items()}
 
 
-def test_every_endpoint_is_described_and_nothing_else() -> None:
-    assert set(operations(tokens=False)) == {(route.method, route.path) for route in ROUTES}
+def test_every_endpoint_is_described_and_nothing_else(client: Client) -> None:
+    assert client.app is not None
+    routes = [route for route in client.app.router.routes() if route.method != "HEAD" and route.resource is not None]
+    served = {(route.method, route.resource.canonical) for route in routes if route.resource is not None}
+    assert set(operations(tokens=False)) == served
+    assert len(served) == len(routes) == len(ENDPOINTS)
 
 
-def test_the_token_that_each_needs_is_what_its_route_asks_for() -> None:
-    levels = {(each.method, each.path): each.level for each in OPERATIONS}
-    for route in ROUTES:
-        guard = inspect.getclosurevars(route.handler).nonlocals.get("level")
-        assert levels[route.method, route.path] is guard, route.path
+def test_no_two_have_one_name() -> None:
+    names = [told["operationId"] for told in operations(tokens=False).values()]
+    assert len(set(names)) == len(names)
+
+
+def test_the_token_that_each_needs_is_told() -> None:
+    levels = {str(each): each.level for each in ENDPOINTS}
     for place, told in operations(tokens=True).items():
-        assert ("security" in told) is (levels[place] is not None)
-        assert ("401" in told["responses"]) is (levels[place] is not None)
-        assert ("403" in told["responses"]) is (levels[place] is Level.ADMIN)
+        level = levels[" ".join(place)]
+        assert ("security" in told) is (level is not Level.OPEN)
+        assert ("401" in told["responses"]) is (level is not Level.OPEN)
+        assert ("403" in told["responses"]) is (level is Level.ADMIN)
 
 
 def test_without_tokens_none_are_spoken_of() -> None:
@@ -56,7 +62,7 @@ def test_schemas_are_good_ones_and_all_of_them_are_used() -> None:
 
 
 def test_every_code_is_told_where_it_may_be_met() -> None:
-    told = {code for each in OPERATIONS for code in (*each.codes, *each.in_body)}
+    told = {code for each in ENDPOINTS for code in (*each.implied_codes, *each.codes, *each.codes_in_body)}
     of_every_endpoint = {"INTERNAL", "UNAUTHORIZED", "FORBIDDEN", "RATE_LIMITED", "NOT_FOUND", "METHOD_NOT_ALLOWED"}
     assert told | of_every_endpoint == set(STATUS)
 

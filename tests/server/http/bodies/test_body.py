@@ -13,15 +13,16 @@ from typing import Any
 import pytest
 from aiohttp import web
 
-from server.api.openapi.operations import OPERATIONS
+from server.api.endpoints import ENDPOINTS, largest_bodies
 from server.http.bodies import body, sizes
 from server.http.fairness import let_others_run
 from server.settings import Settings
 from tests.server.conftest import Client
+from tests.server.paths import filled
 from tests.server.worker.handlers.test_predict import asks
 from tests.server.worker_fixture import Worker, running
 
-POSTS = {operation.path: sizes.of_path(operation.path) for operation in OPERATIONS if operation.method == "POST"}
+POSTS = largest_bodies()
 PREDICT = "/reversal/predict"
 
 
@@ -46,16 +47,16 @@ async def pieces(whole: bytes, size: int = 1 << 16) -> AsyncIterator[bytes]:
         await asyncio.sleep(0)
 
 
-def test_whatever_takes_a_body_has_a_limit_of_its_own() -> None:
-    of_their_own = {operation.path for operation in OPERATIONS if operation.takes is not None}
-    assert {path for path, most in POSTS.items() if most != sizes.SMALL} == of_their_own - {"/reversal/experiments"}
+def test_only_what_takes_a_body_may_be_sent_a_large_one() -> None:
+    taking = {each.path for each in ENDPOINTS if each.request is not None}
+    assert {path for path, most in POSTS.items() if most > sizes.SMALL} <= taking
     assert max(POSTS.values()) == POSTS["/reversal/predict/batch"] == 32 << 20
 
 
 @pytest.mark.parametrize("path", POSTS)
 async def test_what_is_larger_than_an_endpoint_takes_is_refused_with_that_limit(worker: Worker, path: str) -> None:
     most = POSTS[path]
-    url = path.format(version="v1", id="e")
+    url = filled(path)
     reader, writer = await asyncio.open_connection("127.0.0.1", worker.client.port)
     writer.write(f"POST {url} HTTP/1.1\r\nHost: x\r\nContent-Length: {most + 1}\r\n\r\n".encode())
     assert b" 413 " in await reader.readline()  # before any of it is sent

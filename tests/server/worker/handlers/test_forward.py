@@ -1,7 +1,6 @@
 from __future__ import annotations
 
 import asyncio
-import inspect
 import io
 import json
 from contextlib import ExitStack, suppress
@@ -9,14 +8,13 @@ from contextlib import ExitStack, suppress
 import pytest
 from aiohttp import web
 
-from core.errors import Overloaded
+from core.errors import Overloaded, StoreUnavailable
+from server.api.endpoints import ENDPOINTS
 from server.http.app_keys import BATCH_ADMISSION
 from server.http.bodies.body import LARGE
-from server.keeper.routes import ROUTES as KEEPER_ROUTES
-from server.worker import routes
 from server.worker.app_keys import KEEPER_CLIENT
-from server.worker.handlers.forward import forward
 from tests.server.conftest import Client
+from tests.server.paths import filled
 
 EXPERIMENT = {"experiment_id": "e", "name": "n", "variant_a": "v1", "variant_b": "v2", "traffic_split": 0.5}
 
@@ -80,6 +78,18 @@ async def test_who_has_no_place_for_a_large_body_is_told_when_to_come_back(clien
         assert "Retry-After" in response.headers
 
 
-def test_workers_forward_what_the_keeper_answers_and_nothing_else() -> None:
-    forwarded = {(route.method, route.path) for route in routes.ROUTES if inspect.unwrap(route.handler) is forward}
-    assert forwarded == {(route.method, route.path) for route in KEEPER_ROUTES}
+async def test_workers_forward_what_the_keeper_answers_and_nothing_else(
+    client: Client, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert client.app is not None
+    forwarded = set()
+
+    async def forward(request: web.Request, *_: object) -> web.Response:
+        assert request.match_info.route.resource is not None
+        forwarded.add((request.method, request.match_info.route.resource.canonical))
+        raise StoreUnavailable("the test is told")
+
+    monkeypatch.setattr(client.app[KEEPER_CLIENT], "forward", forward)
+    for each in ENDPOINTS:
+        await client.request(each.method, filled(each.path))
+    assert forwarded == {(each.method, each.path) for each in ENDPOINTS if each.answered_by == "keeper"}

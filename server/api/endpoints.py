@@ -1,0 +1,120 @@
+"""The table of endpoints: each is written down here, and nowhere else.
+
+Routes, forwarding to the keeper, tokens, the audit log, deadlines, sizes of bodies, counted refusals and /openapi.json
+follow from a row; docs/changes.md tells how to add one.
+"""
+
+from __future__ import annotations
+
+from server.api.endpoint import Endpoint
+from server.api.schemas.experiments import EXPORT_FORMATS, CreateExperiment, Evaluate, ReportOutcomes
+from server.api.schemas.predictions import BatchRequest, CompareRequest, PredictRequest
+from server.auth.access import Level
+from server.http.bodies import sizes
+
+OPEN, ADMIN = Level.OPEN, Level.ADMIN
+_PREDICTING = ("OVERLOADED", "MODEL_UNAVAILABLE")
+_OF_CANDLES = ("INSUFFICIENT_DATA", "UNKNOWN_VERSION", "OUT_OF_RANGE")
+_OF_VERSION = ("UNKNOWN_VERSION", "MODEL_UNAVAILABLE", "CONFLICT")
+_OF_EXPERIMENT = ("UNKNOWN_EXPERIMENT", "MODEL_UNAVAILABLE", "CONFLICT")
+
+# A row has few lines, so that the table can be seen at once.
+# fmt: off
+ENDPOINTS: tuple[Endpoint, ...] = (
+    Endpoint("GET", "/health", "Whether a model is loaded, and which",
+        operation_id="health", answered_by="worker", handler="health.health", level=OPEN,
+        answer="Health", bare=True, unwell=True),
+    Endpoint("GET", "/livez", "Whether the process lives",
+        operation_id="livez", answered_by="worker", handler="health.livez", level=OPEN,
+        answer="Probe", bare=True),
+    Endpoint("GET", "/readyz", "Whether it may be sent requests",
+        operation_id="readyz", answered_by="worker", handler="health.readyz", level=OPEN,
+        answer="Probe", bare=True, unwell=True),
+    Endpoint("GET", "/metrics", "Prometheus' text format",
+        operation_id="metrics", answered_by="worker", handler="metrics.metrics",
+        media=("text/plain",), bare=True),
+    Endpoint("GET", "/openapi.json", "This description",
+        operation_id="description", answered_by="keeper", handler="description.show_description",
+        bare=True),
+    Endpoint("POST", "/reversal/predict", "Candles in; hold, long or short out",
+        operation_id="predict", answered_by="worker", handler="predict.predict",
+        request=PredictRequest, largest_body=sizes.SINGLE, answer="Prediction",
+        codes=_PREDICTING, codes_in_body=_OF_CANDLES, is_prediction=True),
+    Endpoint("POST", "/reversal/predict_raw", "The same as /reversal/predict",
+        operation_id="predictRaw", answered_by="worker", handler="predict.predict",
+        request=PredictRequest, largest_body=sizes.SINGLE, answer="Prediction",
+        codes=_PREDICTING, codes_in_body=_OF_CANDLES, is_prediction=True),
+    Endpoint("POST", "/predict", "The legacy call",
+        operation_id="legacyPredict", answered_by="worker", handler="predict.predict",
+        request=PredictRequest, largest_body=sizes.SINGLE, answer="LegacyPrediction",
+        codes=_PREDICTING, codes_in_body=_OF_CANDLES, is_prediction=True),
+    Endpoint("POST", "/reversal/predict/batch",
+        "Many predictions. A bad item has its error in its own result, and the status is 200 whatever the items say",
+        operation_id="predictBatch", answered_by="worker", handler="batch.predict_batch",
+        request=BatchRequest, largest_body=sizes.BATCH, answer="BatchResults",
+        codes=_PREDICTING, is_prediction=True),
+    Endpoint("POST", "/reversal/compare", "The same input to several versions",
+        operation_id="compare", answered_by="worker", handler="compare.compare",
+        request=CompareRequest, largest_body=sizes.COMPARISON, answer="Comparison",
+        codes=_PREDICTING, codes_in_body=_OF_CANDLES, is_prediction=True),
+    Endpoint("POST", "/reversal/compare_raw", "The same as /reversal/compare",
+        operation_id="compareRaw", answered_by="worker", handler="compare.compare",
+        request=CompareRequest, largest_body=sizes.COMPARISON, answer="Comparison",
+        codes=_PREDICTING, codes_in_body=_OF_CANDLES, is_prediction=True),
+    Endpoint("GET", "/reversal/models", "All versions, and which is active",
+        operation_id="listModels", answered_by="worker", handler="models.list_models",
+        answer="Models"),
+    Endpoint("GET", "/reversal/models/{version}", "One version",
+        operation_id="showModel", answered_by="worker", handler="models.show_model",
+        answer="Model", codes=("UNKNOWN_VERSION",)),
+    Endpoint("POST", "/reversal/models/{version}/load", "Load a version, or load it again if its bundle has changed",
+        operation_id="loadModel", answered_by="keeper", handler="versions.load", level=ADMIN,
+        answer="Loaded", codes=_OF_VERSION),
+    Endpoint("POST", "/reversal/models/{version}/unload", "Unload a version",
+        operation_id="unloadModel", answered_by="keeper", handler="versions.unload", level=ADMIN,
+        answer="Loaded", codes=_OF_VERSION),
+    Endpoint("POST", "/reversal/models/{version}/switch", "Make a version the active one",
+        operation_id="switchModel", answered_by="keeper", handler="versions.switch", level=ADMIN,
+        answer="Switched", codes=_OF_VERSION),
+    Endpoint("POST", "/reversal/experiments", "Create an experiment: a draft",
+        operation_id="createExperiment", answered_by="keeper", handler="experiments.create_experiment", level=ADMIN,
+        request=CreateExperiment, answer="Experiment", status=201,
+        codes=("CONFLICT",), codes_in_body=("UNKNOWN_VERSION",)),
+    Endpoint("GET", "/reversal/experiments", "All experiments, oldest first",
+        operation_id="listExperiments", answered_by="keeper", handler="experiments.list_experiments",
+        answer="Experiments"),
+    Endpoint("POST", "/reversal/experiments/{id}/activate", "Run an experiment; a running one is stopped for it",
+        operation_id="activateExperiment", answered_by="keeper", handler="experiments.activate_experiment", level=ADMIN,
+        answer="ActivatedExperiment", codes=_OF_EXPERIMENT),
+    Endpoint("POST", "/reversal/experiments/{id}/stop", "End an experiment",
+        operation_id="stopExperiment", answered_by="keeper", handler="experiments.stop_experiment", level=ADMIN,
+        answer="Experiment", codes=_OF_EXPERIMENT),
+    Endpoint("POST", "/reversal/experiments/{id}/evaluate", "Label recorded predictions by later candles",
+        operation_id="evaluateExperiment", answered_by="keeper", handler="evaluation.label_predictions",
+        request=Evaluate, largest_body=sizes.SINGLE, answer="Evaluation", codes=("UNKNOWN_EXPERIMENT",)),
+    Endpoint("GET", "/reversal/experiments/{id}/metrics", "Counts by variant",
+        operation_id="experimentMetrics", answered_by="keeper", handler="experiments.show_metrics",
+        answer="ExperimentMetrics", codes=("UNKNOWN_EXPERIMENT",)),
+    Endpoint("GET", "/reversal/experiments/{id}/report", "Statistics and the verdict",
+        operation_id="experimentReport", answered_by="keeper", handler="report.show_report",
+        answer="Report", codes=("UNKNOWN_EXPERIMENT",)),
+    Endpoint("GET", "/reversal/experiments/{id}/export", "Every exposure with its outcome",
+        operation_id="experimentExport", answered_by="keeper", handler="export.export",
+        query={"format": {"enum": list(EXPORT_FORMATS), "default": next(iter(EXPORT_FORMATS))}},
+        media=tuple(EXPORT_FORMATS.values()), bare=True,
+        codes=("UNKNOWN_EXPERIMENT",), codes_in_body=("VALIDATION_ERROR",)),
+    Endpoint("POST", "/reversal/outcomes", "Report how predictions ended. A bad item has its error in its own result",
+        operation_id="reportOutcomes", answered_by="keeper", handler="outcomes.report_outcomes",
+        request=ReportOutcomes, largest_body=sizes.OUTCOMES, answer="OutcomeResults"),
+)
+# fmt: on
+
+
+def largest_bodies() -> dict[str, int]:
+    """How many bytes a body may have, by the path."""
+    return {each.path: each.largest_body for each in ENDPOINTS if each.method == "POST"}
+
+
+def predictions() -> frozenset[str]:
+    """Method and path of those whose refusals are counted as failed predictions."""
+    return frozenset(str(each) for each in ENDPOINTS if each.is_prediction)
