@@ -111,10 +111,11 @@ def summary(entered: list[Function]) -> dict[str, Any]:
 async def service(folder: Path) -> AsyncIterator[int]:
     """A keeper and a worker on the committed bundles; the worker's port."""
     from server.auth.credentials import Credentials  # noqa: PLC0415 - its imports call functions of ours
+    from server.http.connection import HttpRunner  # noqa: PLC0415
     from server.keeper.app import make_keeper_app  # noqa: PLC0415
     from server.settings import read  # noqa: PLC0415
     from server.worker.app import make_app  # noqa: PLC0415
-    from server.worker.fast_path import FastPathRunner  # noqa: PLC0415
+    from server.worker.fast_path import FastConnection  # noqa: PLC0415
 
     state = ["--state-url", f"sqlite:///{folder}/state.db", "--journals", str(folder / "journals")]
     settings = read(
@@ -126,7 +127,7 @@ async def service(folder: Path) -> AsyncIterator[int]:
     await keeper.setup()
     await web.UnixSite(keeper, path).start()
     app = await asyncio.to_thread(make_app, settings, Credentials(settings), path)
-    worker = FastPathRunner(app, access_log=None)
+    worker = HttpRunner(app, FastConnection)
     await worker.setup()
     await web.TCPSite(worker, "127.0.0.1", 0).start()
     yield worker.addresses[0][1]

@@ -125,6 +125,9 @@ class Settings:
         integer(0, 600),
         "how long all is still answered after a SIGTERM, while /readyz sends new requests elsewhere",
     )
+    fast_path: bool = setting(
+        "1", SWITCH, "0: usual predictions, too, are answered by aiohttp's own means, which takes longer"
+    )
     api_token: str = setting(
         "",
         words("tokens, or name:token, with blanks in between"),

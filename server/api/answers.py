@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from functools import lru_cache
+from typing import TypeAlias
 
 import msgspec
+import orjson
 
 from core.bundles.manifest import DirectionStage, File, Manifest, Stage
 from core.features.timeframes import iso, shifted
@@ -13,12 +16,23 @@ from core.serving.registry import ListedVersion
 from core.serving.routing import Answered, Question
 from server.api.decoding import Comparison
 from server.http.clock import Moment
-from server.http.envelope import Json
+from server.http.envelope import SUCCESS, Json
+
+# How the data of an answer is made, of the question and the answer to it.
+Shape: TypeAlias = Callable[[Question, Answered, Moment], Json]
+
+
+def encoded(endpoint: Shape, question: Question, answer: Answered, now: Moment) -> bytes:
+    """The body of an answer, whose data the endpoint makes."""
+    return orjson.dumps({**SUCCESS, "data": endpoint(question, answer, now), "timestamp": now.local})
 
 
 def answered(question: Question, answer: Answered, now: Moment) -> Json:
     """The data of /reversal/predict."""
-    return prediction(question, answer.prediction, now) | _provenance(answer)
+    data = prediction(question, answer.prediction, now)
+    if answer.fallback_reason is not None or answer.exposure is not None:
+        data |= _provenance(answer)
+    return data
 
 
 def prediction(asked: Question | Comparison, answer: Prediction, now: Moment) -> Json:
@@ -40,7 +54,8 @@ def prediction(asked: Question | Comparison, answer: Prediction, now: Moment) ->
         },
         "timestamp": now.utc,
     }
-    _add_circumstances(data, answer, asked.timeframe)
+    if answer.opens is not None or answer.warnings:
+        _add_circumstances(data, answer, asked.timeframe)
     return data
 
 

@@ -33,7 +33,8 @@ from server.api.schemas.predictions import (
     Stamp,
 )
 from server.api.timestamps import times_of
-from server.http.bodies.json_decoding import decode
+from server.http.bodies import sizes
+from server.http.bodies.json_decoding import UNDECODABLE, decode, refuse
 
 _predict_decoder = msgspec.json.Decoder(PredictRequest)
 _compare_decoder = msgspec.json.Decoder(CompareRequest)
@@ -49,8 +50,15 @@ def prediction(body: bytes | msgspec.Raw, since: float, until: float = math.inf,
 
     now: the wall clock, in milliseconds since 1970, if it is known already. Raises MalformedJson or InvalidInput.
     """
-    request = decode(_predict_decoder, body)
-    user, timeframe = _user(request), timeframe_of(request.timeframe)
+    if memoryview(body).nbytes > sizes.UNCOUNTED:
+        request = decode(_predict_decoder, body)
+    else:  # nearly all
+        try:
+            request = _predict_decoder.decode(body)
+        except UNDECODABLE as error:
+            refuse(error, body)
+    user = None if request.user_id is None and request.userId is None else _user(request)
+    timeframe = timeframe_of(request.timeframe)
     if request.features is None:
         source: WindowSource = _candle_windows(request, timeframe, now)
     else:
@@ -184,8 +192,6 @@ def _check_bars(values: Floats) -> None:
 
 def _user(request: Request) -> str | None:
     """Both spellings may be sent, but not with different values: that would be two users."""
-    if request.user_id is None and request.userId is None:
-        return None
     named = (("user_id", request.user_id), ("userId", request.userId))
     given = {str(user): name for name, user in named if user not in (None, "")}
     if len(given) > 1:

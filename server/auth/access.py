@@ -166,7 +166,8 @@ class Access:
     def allows(self, headers: Mapping[str, str], level: Level) -> bool:
         """Whether a request may do what takes that level; without tokens, whether its Host is this server's."""
         if not self._known:
-            return self._hosts is None or self._hosts.has(headers.get("Host"))
+            hosts, host = self._hosts, headers.get("Host")
+            return hosts is None or host in hosts.good or hosts.has(host)
         token = self.find(headers)
         return token is not None and token.level >= level
 

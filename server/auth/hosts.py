@@ -24,18 +24,17 @@ class Hosts:
     def __init__(self, names: Iterable[str]) -> None:
         """`names`: those that are good beside the ones that always are."""
         self._names = frozenset(map(_plain, names))
-        self._good: set[str | None] = {None}
+        self.good: set[str | None] = {None}  # those found good before, and a request that has none
 
     def has(self, host: str | None) -> bool:
         """Whether a page of another machine cannot have made its browser send this Host; null: there was none."""
-        return host in self._good or self._found(host or "")
-
-    def _found(self, host: str) -> bool:
-        if not self._is_good(host):
+        if host in self.good:
+            return True
+        if not self._is_good(host or ""):
             return False
-        if len(self._good) >= _REMEMBERED:
-            self._good = {None}
-        self._good.add(host)
+        if len(self.good) >= _REMEMBERED:
+            self.good = {None}
+        self.good.add(host)
         return True
 
     def _is_good(self, host: str) -> bool:

@@ -12,6 +12,9 @@ from server.http.clock import Moment
 
 Json: TypeAlias = dict[str, Any]
 
+# What a success is wrapped in, with null for what each answer puts there: its data, and its time in the zone.
+SUCCESS: Json = {"success": True, "data": None, "error": None, "timestamp": None}
+
 
 def bare(data: Json, status: int = 200) -> web.Response:
     """An answer without the envelope, as probes and health checks expect it."""
@@ -20,12 +23,7 @@ def bare(data: Json, status: int = 200) -> web.Response:
 
 def success(data: Json, now: Moment, status: int = 200) -> web.Response:
     """The response with an answer."""
-    return bare(envelope(data, now), status)
-
-
-def envelope(data: Json, now: Moment) -> Json:
-    """What a success is wrapped in."""
-    return {"success": True, "data": data, "error": None, "timestamp": now.local}
+    return bare({**SUCCESS, "data": data, "timestamp": now.local}, status)
 
 
 def failure(error: ServiceError, now: Moment) -> bytes:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from http import HTTPStatus
 
 from aiohttp import hdrs, web
 from aiohttp.typedefs import Handler, Middleware
@@ -12,6 +13,34 @@ from server.http.deadline import HEADER as TIMEOUT
 # Answers are data: not to be guessed at, framed or kept by a browser.
 SECURITY = {"X-Content-Type-Options": "nosniff", "X-Frame-Options": "DENY", "Cache-Control": "no-store"}
 _PREFLIGHT_SECONDS = "600"
+
+_RAW_SECURITY = "".join(f"{name}: {value}\r\n" for name, value in SECURITY.items()).encode()
+# A whole answer without aiohttp's help, made of its body's length, its date, its Server-Timing, and its body.
+RAW_ANSWER = (
+    b"""\
+HTTP/1.1 200 OK\r
+Content-Type: application/json\r
+Content-Length: %d\r
+Date: %b\r
+Server-Timing: %b\r
+"""
+    + _RAW_SECURITY
+    + b"""\r
+%b"""
+)
+_RAW_REFUSAL = b"""\
+HTTP/1.1 %d %b\r
+Content-Type: application/json\r
+Content-Length: %d\r
+Date: %b\r
+%b\r
+%b"""
+
+
+def raw_refusal(status: int, own: Mapping[str, str], date: str, body: bytes) -> bytes:
+    """A whole answer that is none of 200, likewise. own: headers that belong to it alone."""
+    headers = _RAW_SECURITY + "".join(f"{name}: {value}\r\n" for name, value in own.items()).encode()
+    return _RAW_REFUSAL % (status, HTTPStatus(status).phrase.encode(), len(body), date.encode(), headers, body)
 
 
 def preparing(origins: Sequence[str]) -> Callable[[web.Request, web.StreamResponse], Awaitable[None]]:

@@ -9,7 +9,7 @@ import os
 import signal
 import socket
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from functools import partial
 from pathlib import Path
 from types import FrameType
@@ -26,22 +26,19 @@ from prometheus_client import multiprocess
 from server.auth.credentials import Credentials
 from server.auth.hosts import is_loopback
 from server.http.app_keys import CERTIFICATE
+from server.http.connection import HttpConnection, HttpRunner
 from server.process.connection_balancing import Connections, Site
 from server.protocol import metric_files
 from server.settings import Settings
 from server.worker.app import make_app
 from server.worker.app_keys import DRAINING
-from server.worker.fast_path import FastPathRunner
+from server.worker.fast_path import kind_of_connection
 
 # How long a stopping worker waits for requests in flight. They take milliseconds; clients that stall get no more.
 SHUTDOWN_SECONDS = 10.0
 # How long it waits for the next request of a connection on which nothing is in flight, and whose client therefore has
 # not heard yet that it needs another one.
 LINGER_SECONDS = 1.0
-# An idle connection is closed after this: more than load balancers keep theirs, who must be the first to close.
-KEEP_ALIVE_SECONDS = 75.0
-# Whoever is refused before the end of its body may send on for so long, to read the refusal.
-_LINGERING_SECONDS = 2.0
 # What is cut off then: so long for it to notice.
 _CUT_SECONDS = 0.2
 _LOOK_SECONDS = 0.02
@@ -141,6 +138,7 @@ class _Application(BaseApplication):  # type: ignore[misc]
         self._credentials = credentials
         self._keeper = keeper
         self._sockets = sockets
+        self._kind = kind_of_connection(fast_path=settings.fast_path)
         self.connections = Connections()
         self._ended: set[int] = set()  # whose numbers are in files of their own
         super().__init__()
@@ -177,7 +175,11 @@ class _Application(BaseApplication):  # type: ignore[misc]
         signal.pthread_sigmask(signal.SIG_UNBLOCK, _STOPPING)
         on_loopback = all(is_loopback(each.getsockname()[0]) for each in sockets)
         app = make_app(self._settings, self._credentials, self._keeper, on_loopback=on_loopback)
-        return Runner(app, sockets, self.connections, worker, hurry)
+        tls = app[CERTIFICATE].context if CERTIFICATE in app else None
+        sites = [
+            partial(Site, listening=each, connections=self.connections, worker=worker, tls=tls) for each in sockets
+        ]
+        return Runner(app, self._kind, sites, hurry)
 
     def _forget(self, worker: WebWorker) -> None:
         """What a worker that has ended leaves behind: its numbers, and its connections where it was killed."""
@@ -191,38 +193,34 @@ class _Application(BaseApplication):  # type: ignore[misc]
             log.exception("the numbers of workers that have ended cannot be merged")
 
 
-class Runner(FastPathRunner):
-    """Serves an application on listening sockets that it shares with other workers.
+class Runner(HttpRunner):
+    """Serves an application on sites that it shares with other workers.
 
-    `worker`: its number. `hurry`: set where nobody is to be waited for at the end.
+    `kind`: of its connections. `hurry`: set where nobody is to be waited for at the end.
     """
 
     def __init__(
         self,
         app: web.Application,
-        sockets: Sequence[socket.socket],
-        connections: Connections,
-        worker: int,
+        kind: type[HttpConnection],
+        make_sites: Sequence[Callable[[web.BaseRunner], Site]],
         hurry: asyncio.Event,
     ) -> None:
         super().__init__(
             app,
-            access_log=None,
+            kind,
             shutdown_timeout=_CUT_SECONDS,
             read_bufsize=_READ_BYTES,
-            keepalive_timeout=KEEP_ALIVE_SECONDS,
-            lingering_time=_LINGERING_SECONDS,
             handler_cancellation=True,  # nobody predicts for a client that has gone
         )
         self._hurry = hurry
-        context = app[CERTIFICATE].context if CERTIFICATE in app else None
-        self._make_sites = [partial(Site, self, each, connections, worker, context) for each in sockets]
+        self._make_sites = make_sites
 
     async def setup(self) -> None:
         """Start the application, and accept."""
         await super().setup()
         for make_site in self._make_sites:
-            await make_site().start()
+            await make_site(self).start()
 
     async def cleanup(self) -> None:
         """Leave new connections to others, finish requests, and end the application."""

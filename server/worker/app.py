@@ -85,8 +85,8 @@ def make_app(
     )
     shadow = app[SHADOW] = Shadow(lambda: registry.snapshot, journal, metrics)
     breaker = app[CIRCUIT_BREAKER] = CircuitBreaker()
-    predictor = app[PREDICTOR] = Predictor(journal, metrics, shadow, breaker)
-    app[BATCHER] = Batcher(lambda questions: predictor.predict(registry.snapshot, questions), MOST_TOGETHER)
+    predictor = app[PREDICTOR] = Predictor(registry, journal, metrics, shadow, breaker)
+    app[BATCHER] = Batcher(predictor.answer, MOST_TOGETHER)
     app[ADMISSION] = Admission(settings.max_in_flight)
     app[BATCH_ADMISSION] = Admission(max(1, round(settings.max_in_flight * BATCHES)))
     if credentials.certificate is not None:

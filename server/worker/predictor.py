@@ -15,6 +15,7 @@ from core.inference.decision import Signal
 from core.inference.detector import Detector, DetectorResult, Prediction
 from core.journals.journal import Journal
 from core.serving.circuit_breaker import CircuitBreaker
+from core.serving.registry import Registry
 from core.serving.routing import Answered, Assigned, Question, Result, Route, route
 from core.serving.snapshot import Snapshot
 from server.http.log_throttle import Throttle
@@ -27,12 +28,19 @@ log = logging.getLogger(__name__)
 class Predictor:
     """Answers with what is served, falls back, and writes down exposures before anybody sees the answer."""
 
-    def __init__(self, journal: Journal, metrics: Metrics, shadow: Shadow, breaker: CircuitBreaker) -> None:
+    def __init__(
+        self, registry: Registry, journal: Journal, metrics: Metrics, shadow: Shadow, breaker: CircuitBreaker
+    ) -> None:
+        self._registry = registry
         self._journal = journal
         self._metrics = metrics
         self._shadow = shadow
         self._breaker = breaker
         self._throttle = Throttle()
+
+    def answer(self, questions: Sequence[Question]) -> list[Result]:
+        """`predict`, with what is served now."""
+        return self.predict(self._registry.snapshot, questions)
 
     def predict(self, snapshot: Snapshot, questions: Sequence[Question]) -> list[Result]:
         """Answer each question, in order; raises no ServiceError."""

@@ -4,9 +4,12 @@ from __future__ import annotations
 
 from bisect import bisect_left
 from collections import Counter
+from time import perf_counter
 from typing import NamedTuple
 
 from prometheus_client import CollectorRegistry, Histogram
+
+from core.inference.detector import Spent
 
 # Seconds. A prediction from 120 candles takes a few hundred microseconds; what is far above waits for something.
 BUCKETS = (50e-6, 100e-6, 200e-6, 300e-6, 500e-6, 1e-3, 2e-3, 5e-3, 10e-3, 25e-3, 50e-3, 0.1, 0.25, 1.0)
@@ -29,9 +32,13 @@ class Timings(NamedTuple):
     stage2: float
     encode: float
 
-    def server_timing(self) -> str:
-        """The header of that name, in milliseconds (W3C Server Timing, section 2)."""
-        return _SERVER_TIMING % tuple([1e3 * seconds for seconds in self])
+    @classmethod
+    def of(cls, since: float, parsed: float, known: float, spent: Spent) -> Timings:
+        """Those of an answer that is encoded now: when its body had come, was decoded, and had an answer.
+
+        All of time.perf_counter. spent: by the run that the prediction was in.
+        """
+        return cls(parsed - since, known - parsed - sum(spent), *spent, perf_counter() - known)
 
 
 _SERVER_TIMING = ", ".join(f"{phase};dur=%.3f" for phase in Timings._fields)
@@ -61,11 +68,12 @@ class TimingMetrics:
         )
         self._kept: list[Timings] = []
 
-    def add(self, timings: Timings) -> None:
-        """Keep those of one prediction."""
+    def add(self, timings: Timings) -> str:
+        """Keep those of one prediction; returns its Server-Timing, in milliseconds (W3C Server Timing, section 2)."""
         self._kept.append(timings)
         if len(self._kept) >= _TOGETHER:
             self.flush()
+        return _SERVER_TIMING % tuple([1e3 * seconds for seconds in timings])
 
     def flush(self) -> None:
         """Observe what is kept."""

@@ -91,8 +91,10 @@ class Worker:
         app[JOURNAL], app[METRICS], app[SHADOW] = self.journal, self.metrics, self.shadow
         app[DRAINING], app[CIRCUIT_BREAKER], app[ACCESS] = Draining(), self.breaker, access
         app[ADMISSION], app[BATCH_ADMISSION] = Admission(settings.max_in_flight), Admission(1)
-        self.predictor = app[PREDICTOR] = Predictor(self.journal, self.metrics, self.shadow, self.breaker)
-        app[BATCHER] = Batcher(lambda questions: self.predictor.predict(self.registry.snapshot, questions), 32)
+        self.predictor = app[PREDICTOR] = Predictor(
+            self.registry, self.journal, self.metrics, self.shadow, self.breaker
+        )
+        app[BATCHER] = Batcher(self.predictor.answer, 32)
         add_routes(app)
         self.client: Client
 

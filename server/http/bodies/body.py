@@ -128,7 +128,7 @@ class _Text:
         try:
             self._decoder.decode(piece, last)
         except UnicodeDecodeError as error:
-            raise _no_text(self._passed - begun + error.start) from None
+            raise no_text(self._passed - begun + error.start) from None
         self._passed += len(piece)
 
 
@@ -137,10 +137,11 @@ def check_text(body: bytes) -> None:
     try:
         body.decode()
     except UnicodeDecodeError as error:
-        raise _no_text(error.start) from None
+        raise no_text(error.start) from None
 
 
-def _no_text(byte: int) -> MalformedJson:
+def no_text(byte: int) -> MalformedJson:
+    """The error for a body that is not UTF-8 from a byte on."""
     return MalformedJson(f"the body is not JSON: invalid UTF-8 (byte {byte})")
 
 

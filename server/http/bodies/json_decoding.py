@@ -18,6 +18,9 @@ from server.http.errors import MalformedJson
 
 T = TypeVar("T")
 
+# What a decoder raises where it cannot decode.
+UNDECODABLE = (msgspec.DecodeError, RecursionError)
+
 _raw_decoder = msgspec.json.Decoder(msgspec.Raw)
 
 # msgspec ends a message with the place, and names a missing or unknown field in the sentence. Of a bad key it tells in
@@ -63,12 +66,17 @@ def decode(decoder: msgspec.json.Decoder[T], body: bytes | msgspec.Raw, prefix: 
         _check_amount(body, prefix)
     try:
         return decoder.decode(body)
-    except msgspec.ValidationError as error:
+    except UNDECODABLE as error:
+        refuse(error, body, prefix)
+
+
+def refuse(error: Exception, body: bytes | msgspec.Raw, prefix: str = "") -> NoReturn:
+    """Raise MalformedJson or InvalidInput for one of UNDECODABLE that a decoder raised for a body, as of `decode`."""
+    if isinstance(error, msgspec.ValidationError):
         # The decoder stops at the first bad value and may not have seen that the rest is no JSON at all.
         _check_well_formed(body)
         raise _invalid(str(error), prefix) from None
-    except (msgspec.DecodeError, RecursionError) as error:
-        _refuse_malformed(error, body)
+    _refuse_malformed(error, body)
 
 
 def _check_amount(body: bytes | msgspec.Raw, path: str) -> None:
@@ -92,7 +100,7 @@ def _check_amount(body: bytes | msgspec.Raw, path: str) -> None:
 def _check_well_formed(body: bytes | msgspec.Raw) -> None:
     try:
         _raw_decoder.decode(body)  # walks all of it and builds nothing
-    except (msgspec.DecodeError, RecursionError) as error:
+    except UNDECODABLE as error:
         _refuse_malformed(error, body)
 
 

@@ -107,7 +107,7 @@ def test_no_more_are_remembered_than_there_is_room_for(hosts: Hosts, monkeypatch
     for port in range(1000):
         assert hosts.has(f"localhost:{port}")
         assert not hosts.has(f"evil.example:{port}")
-        assert len(hosts._good) <= 8  # noqa: SLF001
+        assert len(hosts.good) <= 8
     assert hosts.has(None)
 
 

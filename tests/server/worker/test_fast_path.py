@@ -14,11 +14,12 @@ from aiohttp import web
 from core.errors import Overloaded
 from core.serving.routing import Question, Result
 from server.auth.access import Level, tokens
+from server.http import connection as connections
 from server.http.admission import Admission
 from server.http.app_keys import ACCESS, ADMISSION
+from server.http.connection import HttpRunner
 from server.settings import Settings
-from server.worker import fast_path
-from server.worker.fast_path import FastPathRunner
+from server.worker.fast_path import FastConnection, kind_of_connection
 from tests import bundles
 from tests.server.conftest import KEEP_ALIVE_SECONDS, Client
 from tests.server.worker.handlers.test_predict import asks, candles
@@ -47,9 +48,9 @@ def request(body: bytes, path: str = "/reversal/predict", first: str = "POST {} 
 
 
 class Connection:
-    """To a server that has the express way, and knows how often aiohttp's was taken."""
+    """To a server that may have the fast path, and knows how often aiohttp's own way was taken."""
 
-    def __init__(self, runner: FastPathRunner, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+    def __init__(self, runner: HttpRunner, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         self._runner = runner
         self.reader = reader
         self.writer = writer
@@ -80,7 +81,7 @@ class Connection:
 
 
 @asynccontextmanager
-async def connected(runner: FastPathRunner, port: int) -> AsyncIterator[Connection]:
+async def connected(runner: HttpRunner, port: int) -> AsyncIterator[Connection]:
     reader, writer = await asyncio.open_connection("127.0.0.1", port)
     await asyncio.sleep(0.01)  # until the server knows of it
     yield Connection(runner, reader, writer)
@@ -89,8 +90,14 @@ async def connected(runner: FastPathRunner, port: int) -> AsyncIterator[Connecti
 
 class Service(NamedTuple):
     worker: Worker
-    runner: FastPathRunner
+    runner: HttpRunner
     port: int
+
+    @property
+    def is_fast(self) -> bool:
+        """Whether its connections have the fast path."""
+        assert self.runner.server is not None
+        return all(isinstance(each, FastConnection) for each in self.runner.server.connections)
 
     def connect(self) -> Any:  # noqa: ANN401
         return connected(self.runner, self.port)
@@ -102,16 +109,28 @@ class Service(NamedTuple):
         return next(each for each in self.runner.server.connections if each.peername == own)
 
 
+@pytest.fixture(params=[True, False], ids=["fast path", "plain"])
+def fast_path(request: pytest.FixtureRequest) -> bool:
+    """Whether connections have the fast path: what HTTP demands holds on both."""
+    return bool(request.param)
+
+
+# Of tests that are about the path itself.
+on_the_fast_path = pytest.mark.parametrize("fast_path", [True], ids=["fast path"])
+
+
 @pytest.fixture
 async def service(
     settings: Settings,
+    *,
+    fast_path: bool,
     keep_alive_seconds: float,
     tmp_path: Path,
     aiohttp_client: Callable[[web.Application], Awaitable[Client]],
 ) -> AsyncIterator[Service]:
     async with running(settings, tmp_path, aiohttp_client) as worker:
         await worker.serve()
-        runner = FastPathRunner(worker.app, keepalive_timeout=keep_alive_seconds, access_log=None)
+        runner = HttpRunner(worker.app, kind_of_connection(fast_path=fast_path), keepalive_timeout=keep_alive_seconds)
         await runner.setup()
         site = web.TCPSite(runner, "127.0.0.1", 0)
         await site.start()
@@ -147,6 +166,7 @@ BODIES = {
 }
 
 
+@on_the_fast_path
 @pytest.mark.parametrize("path", ["/reversal/predict", "/reversal/predict_raw", "/predict"])
 @pytest.mark.parametrize("body", BODIES.values(), ids=BODIES)
 async def test_both_ways_lead_to_the_same_answer(
@@ -223,6 +243,7 @@ async def test_a_host_that_is_not_ours_is_refused_and_told_why(
     assert service.worker.app[ADMISSION].inside == 0
 
 
+@on_the_fast_path
 @pytest.mark.parametrize("host", ["localhost:8000", "127.0.0.1:8000", "[::1]:8000", "reversal", "LOCALHOST."])
 async def test_a_host_that_is_ours_takes_the_express_way(connection: Connection, host: str) -> None:
     before = connection.usual
@@ -254,11 +275,11 @@ async def test_requests_that_do_not_wait_for_answers_get_them_in_order(
     assert [answer.body["data"]["stage1_prob"] for answer in answers] == pytest.approx(wanted)
 
 
-async def test_one_connection_carries_many(connection: Connection) -> None:
+async def test_one_connection_carries_many(service: Service, connection: Connection) -> None:
     before = connection.usual
     for _ in range(300):
         assert (await connection.ask(request(BODY))).status == 200
-    assert connection.usual == before
+    assert connection.usual == before + (0 if service.is_fast else 300)
 
 
 async def test_a_connection_in_use_is_kept_and_an_idle_one_is_closed(connection: Connection) -> None:
@@ -272,7 +293,7 @@ async def test_a_connection_in_use_is_kept_and_an_idle_one_is_closed(connection:
 async def test_a_head_that_does_not_come_is_not_awaited(
     connection: Connection, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(fast_path, "HEAD_SECONDS", 0.2)
+    monkeypatch.setattr(connections, "HEAD_SECONDS", 0.2)
     whole = request(BODY)
     assert (await connection.ask(whole[:30], whole[30:])).status == 200
     await asyncio.sleep(0.3)
@@ -287,6 +308,7 @@ async def test_a_head_that_does_not_come_is_not_awaited(
     assert asyncio.get_running_loop().time() < began + 0.5
 
 
+@on_the_fast_path
 async def test_what_is_too_much_is_refused_and_whoever_asks_again_at_once_is_not_heard_for_a_while(
     service: Service, connection: Connection, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -320,7 +342,9 @@ async def test_all_that_is_taken_on_is_let_go(service: Service, connection: Conn
     assert service.worker.app[ADMISSION].inside == 0
 
 
-async def test_what_follows_a_request_on_the_express_way_keeps_its_place(connection: Connection) -> None:
+async def test_what_follows_a_request_on_the_fast_path_keeps_its_place(
+    service: Service, connection: Connection
+) -> None:
     whole = [request(encoded(asks(p)), Content_Type=kind) for p, kind in ((0.11, JSON), (0.22, ODD), (0.33, JSON))]
     for _ in range(3):
         connection.writer.write(whole[0] + whole[1][:-5])  # the odd one goes aiohttp's way, and is not whole yet
@@ -331,7 +355,7 @@ async def test_what_follows_a_request_on_the_express_way_keeps_its_place(connect
         assert [answer.body["data"]["stage1_prob"] for answer in answers] == pytest.approx([0.11, 0.22, 0.33])
     before = connection.usual
     assert (await connection.ask(whole[0])).status == 200
-    assert connection.usual == before
+    assert connection.usual == before + (not service.is_fast)
 
 
 async def test_held_bytes_keep_their_place_behind_the_answer_that_they_waited_for(
@@ -350,14 +374,16 @@ async def test_held_bytes_keep_their_place_behind_the_answer_that_they_waited_fo
     assert not handler.in_hand
 
 
-async def test_who_asks_for_another_protocol_is_answered_and_heard_again(connection: Connection) -> None:
+async def test_who_asks_for_another_protocol_is_answered_and_heard_again(
+    service: Service, connection: Connection
+) -> None:
     odd = request(BODY, Connection="Upgrade", Upgrade="websocket")
     for _ in range(2):
         assert (await connection.ask(odd)).status == 200
         assert (await connection.ask(request(BODY))).status == 200
     before = connection.usual
     assert (await connection.ask(request(BODY))).status == 200
-    assert connection.usual == before
+    assert connection.usual == before + (not service.is_fast)
 
 
 async def test_no_header_spoils_the_answers_of_others(service: Service, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -379,9 +405,9 @@ async def test_no_header_spoils_the_answers_of_others(service: Service, monkeypa
 async def test_the_idle_timer_leaves_alone_who_waits_for_an_answer(service: Service, connection: Connection) -> None:
     handler = service.handler_of(connection)
     assert (await connection.ask(request(BODY))).status == 200
+    handler.quiet = 0.0  # as 75 seconds later
     handler.data_received(request(BODY))
-    handler._next_keepalive_close_time = 0.0  # noqa: SLF001 - as 75 seconds later
-    handler._process_keepalive()  # noqa: SLF001
+    handler._end_if_idle()  # noqa: SLF001
     assert (await connection.receive()).status == 200
     assert (await connection.ask(request(BODY))).status == 200
 
@@ -389,13 +415,14 @@ async def test_the_idle_timer_leaves_alone_who_waits_for_an_answer(service: Serv
 async def test_blank_lines_between_requests_begin_no_head(
     connection: Connection, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(fast_path, "HEAD_SECONDS", 0.05)
+    monkeypatch.setattr(connections, "HEAD_SECONDS", 0.05)
     assert (await connection.ask(request(BODY))).status == 200
     await connection.send(b"\r\n")
     await asyncio.sleep(0.2)
     assert (await connection.ask(request(BODY))).status == 200
 
 
+@on_the_fast_path
 @pytest.mark.parametrize("together", [False, True])
 async def test_the_first_request_of_a_connection_may_go_the_express_way(service: Service, *, together: bool) -> None:
     assert service.runner.server is not None
@@ -424,6 +451,7 @@ class Slow:
         return self._predict(snapshot, questions)
 
 
+@on_the_fast_path
 async def test_nothing_is_predicted_for_a_client_that_has_gone(service: Service) -> None:
     predictor = Slow(service.worker, lambda: None)
     async with service.connect() as stays, service.connect() as leaves:

@@ -6,17 +6,18 @@ import asyncio
 import gzip
 import logging
 import zlib
+from unittest.mock import Mock
 
 import pytest
 from aiohttp.http_exceptions import BadHttpMessage
 
+from server.http import connection as connections
 from server.http.bodies import sizes
 from server.http.fairness import let_others_run
-from server.worker import fast_path
 from server.worker.fast_path import _Parser
-from tests.server.worker.test_fast_path import BODY, Connection, Service, connection, request, service
+from tests.server.worker.test_fast_path import BODY, Connection, Service, connection, fast_path, request, service
 
-__all__ = ["connection", "service"]  # fixtures
+__all__ = ["connection", "fast_path", "service"]  # fixtures
 
 HEAD = b"POST /reversal/predict HTTP/1.1\r\nHost: x\r\n"
 SMUGGLED = b"GET /metrics HTTP/1.1\r\nHost: x\r\n\r\n"
@@ -133,7 +134,7 @@ class Refusing:
 
 def test_what_follows_bytes_that_are_no_http_is_not_parsed() -> None:
     refusing = Refusing()
-    parser = _Parser(refusing, lambda *_: False)
+    parser = _Parser(refusing, Mock(heard=0))
     with pytest.raises(BadHttpMessage):
         parser.feed_data(b"x")
     assert [parser.feed_data(bytes(1 << 18)) for _ in range(32)] == [((), False, b"")] * 32
@@ -149,7 +150,7 @@ async def test_the_loop_turns_while_the_rest_of_a_refused_body_passes(
         pauses.append(1)
         await let_others_run()
 
-    monkeypatch.setattr(fast_path, "let_others_run", counted)
+    monkeypatch.setattr(connections, "let_others_run", counted)
     head = b"POST /reversal/models/v1/switch HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n"
     await connection.send(head + b"1\r\na\r\n" * 200_000 + b"0\r\n\r\n")
     assert (await connection.receive()).status == 413

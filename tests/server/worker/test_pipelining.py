@@ -13,10 +13,10 @@ from typing import Any, NamedTuple
 
 import pytest
 
+from server.http import connection as connections
 from server.http.admission import Admission
 from server.http.app_keys import ADMISSION
 from server.settings import Settings
-from server.worker import fast_path
 from tests.server.worker.handlers.test_predict import asks, candles
 from tests.server.worker.test_fast_path import (
     BODY,
@@ -26,11 +26,13 @@ from tests.server.worker.test_fast_path import (
     Slow,
     connection,
     encoded,
+    fast_path,
+    on_the_fast_path,
     request,
     service,
 )
 
-__all__ = ["connection", "service"]  # fixtures
+__all__ = ["connection", "fast_path", "service"]  # fixtures
 
 # A failure guard, never waited for.
 LONG_SECONDS = 60.0
@@ -45,7 +47,7 @@ def keep_alive_seconds() -> float:
 @pytest.fixture
 def settings(settings: Settings, monkeypatch: pytest.MonkeyPatch) -> Settings:
     """With no limit of time that a busy machine could reach with requests in pieces."""
-    monkeypatch.setattr(fast_path, "HEAD_SECONDS", LONG_SECONDS)
+    monkeypatch.setattr(connections, "HEAD_SECONDS", LONG_SECONDS)
     return dataclasses.replace(settings, request_timeout_ms=60_000)
 
 
@@ -260,6 +262,7 @@ async def test_requests_behind_one_whose_body_came_in_two_parts(
     await answered_to_the_end(service, connection)
 
 
+@on_the_fast_path
 @pytest.mark.parametrize("held", [False, True], ids=["at once", "behind a prediction"])
 async def test_requests_behind_a_refusal(
     service: Service, connection: Connection, monkeypatch: pytest.MonkeyPatch, *, held: bool
@@ -279,6 +282,7 @@ async def test_requests_behind_a_refusal(
     await answered_to_the_end(service, connection)
 
 
+@on_the_fast_path
 @pytest.mark.parametrize("held", [False, True], ids=["at once", "behind a prediction"])
 async def test_nothing_is_read_in_the_silence_after_a_refusal(
     service: Service, connection: Connection, monkeypatch: pytest.MonkeyPatch, *, held: bool
@@ -291,8 +295,8 @@ async def test_nothing_is_read_in_the_silence_after_a_refusal(
     handler.data_received(request(BODY))
     assert [answer.status for answer in await answers(connection, 1 + held)] == [200, 503][1 - held :]
     assert not handler.transport.is_reading()
-    handler._next_keepalive_close_time = 0.0  # noqa: SLF001 - as 75 seconds later
-    handler._process_keepalive()  # noqa: SLF001
+    handler.quiet = 0.0  # as 75 seconds later
+    handler._end_if_idle()  # noqa: SLF001
     assert handler.transport is not None  # requests that it has not read yet may have come
 
 
@@ -336,6 +340,7 @@ async def test_another_protocol_asked_for_behind_a_prediction(service: Service, 
             await answered_to_the_end(service, made)
 
 
+@on_the_fast_path
 async def test_a_request_that_is_held_is_in_hand(service: Service, connection: Connection) -> None:
     """A worker that ends waits for what is in hand."""
     handler = service.handler_of(connection)
@@ -355,13 +360,14 @@ async def test_a_request_that_is_held_is_in_hand(service: Service, connection: C
     assert not handler.in_hand
 
 
+@on_the_fast_path
 async def test_a_client_that_goes_takes_its_held_requests_with_it(service: Service, connection: Connection) -> None:
     async with service.connect() as leaves:
         leaving = service.handler_of(leaves)
         leaving.data_received(request(BODY))
         leaving.data_received(request(BODY) + LIVEZ * 100)
         leaving.connection_lost(None)
-        assert not leaving._busy  # noqa: SLF001
+        assert not leaving._on_path  # noqa: SLF001
         connection.writer.write(request(BODY) + LIVEZ)
         assert len(await answers(connection, 2)) == 2
     assert service.worker.app[ADMISSION].inside == 0

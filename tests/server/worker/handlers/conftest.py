@@ -1,0 +1,37 @@
+"""Handlers are tested on both kinds of connections: those with the fast path, and those without it."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+from typing import Any
+
+import pytest
+from aiohttp import web
+from aiohttp.test_utils import TestServer
+
+from server.http.connection import HttpConnection, HttpRunner, PlainConnection
+from server.worker.fast_path import FastConnection
+from tests.server.conftest import Client
+
+
+class ServerOfKind(TestServer):
+    """Serves an application on connections of a kind, as a worker does."""
+
+    def __init__(self, app: web.Application, kind: type[HttpConnection]) -> None:
+        super().__init__(app)
+        self._kind = kind
+
+    async def _make_runner(self, **options: Any) -> web.BaseRunner:  # noqa: ANN401 - as aiohttp has it
+        return HttpRunner(self.app, self._kind, **options)
+
+
+@pytest.fixture(params=[FastConnection, PlainConnection], ids=["fast path", "plain"])
+def aiohttp_client(
+    request: pytest.FixtureRequest, aiohttp_client: Callable[[TestServer], Awaitable[Client]]
+) -> Callable[[web.Application], Awaitable[Client]]:
+    """In place of aiohttp's: whatever is served in these tests is served on both kinds."""
+
+    async def serve(app: web.Application) -> Client:
+        return await aiohttp_client(ServerOfKind(app, request.param))
+
+    return serve

@@ -1,0 +1,72 @@
+"""With and without the fast path a server says the same, as far as docs/settings.md does not say otherwise."""
+
+from __future__ import annotations
+
+import re
+import socket
+from pathlib import Path
+
+from tests.processes import Server, serving
+from tests.system.load import question
+
+# What differs from answer to answer of one server, and with the fast path.
+VOLATILE = (b"Date: ", b"Server-Timing: ", b"Server: ")
+TIMESTAMP = re.compile(rb'"timestamp":"[^"]*"')
+
+
+def message(path: str, body: bytes = b"", method: str = "POST", **headers: str) -> bytes:
+    given = {"Host": "localhost", "Content-Length": str(len(body)), "Connection": "keep-alive", **headers}
+    lines = [f"{method} {path} HTTP/1.1", *(f"{name.replace('_', '-')}: {value}" for name, value in given.items())]
+    return "\r\n".join([*lines, "", ""]).encode() + body
+
+
+PREDICT = "/reversal/predict"
+BODY = re.sub(r"'", '"', str(question(0, 41))).encode()
+MESSAGES = {
+    "a prediction": message(PREDICT, BODY),
+    "a raw one": message("/reversal/predict_raw", BODY, Content_Type="application/json"),
+    "a legacy one": message("/predict", BODY),
+    "of another type": message(PREDICT, BODY, Content_Type="text/plain"),
+    "no JSON": message(PREDICT, b"{"),
+    "no text": message(PREDICT, b'{"pair": "\xff"}'),
+    "nothing": message(PREDICT),
+    "an unknown version": message(PREDICT, BODY.replace(b'"pair"', b'"version": "v9", "pair"')),
+    "a deadline that is none": message(PREDICT, BODY, X_Request_Timeout_Ms="soon"),
+    "another host": message(PREDICT, BODY, Host="evil.example"),
+    "another origin": message(PREDICT, BODY, Origin="https://evil.example"),
+    "another method": message(PREDICT, BODY, method="PUT"),
+    "nowhere": message("/nowhere", BODY),
+    "no HTTP": b"POST /reversal/predict HTTP/1.1\r\nHost : x\r\n\r\n",
+}
+
+
+def raw(server: Server, sent: bytes) -> bytes:
+    """The whole answer."""
+    host, port = server.url.removeprefix("http://").split(":")
+    with socket.create_connection((host, int(port)), timeout=10) as connection:
+        connection.sendall(sent)
+        received = b""
+        while b"\r\n\r\n" not in received:
+            received += connection.recv(1 << 16)
+        head, _, body = received.partition(b"\r\n\r\n")
+        length = re.search(rb"Content-Length: (\d+)", head)
+        assert length is not None
+        while len(body) < int(length[1]):
+            body += connection.recv(1 << 16)
+    return head + b"\r\n\r\n" + body
+
+
+def told(server: Server, sent: bytes) -> tuple[bytes, list[bytes], bytes]:
+    """An answer's status line, headers and body, without what is another one each time."""
+    head, _, body = raw(server, sent).partition(b"\r\n\r\n")
+    status, *headers = head.split(b"\r\n")
+    return status, sorted(each for each in headers if not each.startswith(VOLATILE)), TIMESTAMP.sub(b"", body)
+
+
+def test_answers_differ_in_nothing_but_the_header_server(models: Path) -> None:
+    arguments = ("--models", str(models))
+    with serving(*arguments, REVERSAL_FAST_PATH="0") as plain, serving(*arguments) as fast:
+        for name, sent in MESSAGES.items():
+            assert told(plain, sent) == told(fast, sent), name
+        assert b"\r\nServer: " in raw(plain, MESSAGES["a prediction"])
+        assert b"\r\nServer: " not in raw(fast, MESSAGES["a prediction"])
