@@ -13,10 +13,10 @@ RELEASE := .venv-release
 CODE := core server convert training migration reversal benchmarks fuzz tests
 
 .DEFAULT_GOAL := help
-.PHONY: help run test lint format train convert import bench bench-peers bench-check soak fuzz audit sbom lock clean
+.PHONY: help run test lint format train convert import bench bench-peers bench-check soak fuzz test-next-aiohttp audit sbom lock clean
 
 help: ## list the targets
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "make %-11s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "make %-17s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 run: $(SERVE)/.installed ## start the server on 127.0.0.1:8000 (serving dependencies only)
 	@exec $(SERVE)/bin/python -m server
@@ -63,6 +63,9 @@ soak: $(FULL)/.installed $(SERVE)/.installed ## load, switches, experiments and 
 fuzz: $(FULL)/.installed $(SERVE)/.installed ## a million odd inputs for all that reads other people's bytes
 	$(FULL)/bin/python -m fuzz
 	$(FULL)/bin/python -m fuzz.http --server $(SERVE)/bin/python
+
+test-next-aiohttp: $(FULL)/.installed ## whether the fast path holds with aiohttp's next release: one line, never a failure
+	@.ci/next-aiohttp
 
 # Without --strict, packages that nobody could be asked about count as "no known vulnerabilities". What is found is written
 # to the file; where there is none, the question itself failed.
