@@ -73,7 +73,10 @@ class Predictor:
             try:
                 if questions[i].until < now:
                     raise DeadlineExceeded("the request's time was over before its turn came")
-                detector = snapshot.choose(chosen.version, "version" if chosen.named else None)
+                # What is loaded is nearly always asked for; the snapshot tells why where it is not.
+                detector = snapshot.detectors.get(chosen.version or "")
+                if detector is None:
+                    detector = snapshot.choose(chosen.version, "version" if chosen.named else None)
                 if not chosen.named and (reason := self._breaker.reason(detector)) is not None:
                     raise ModelUnavailable(reason)
                 by_detector.setdefault(detector, []).append(i)
