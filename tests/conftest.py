@@ -2,10 +2,9 @@ from __future__ import annotations
 
 import asyncio
 import tempfile
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack
 from pathlib import Path
-from typing import TypeAlias
 
 import pytest
 from aiohttp import web
@@ -15,15 +14,8 @@ from server.keeper.app import make_keeper_app
 from server.settings import Settings, read
 from server.worker.app import make_app
 from tests import bundles, described
+from tests.application import Build, state_arguments
 from tests.market import ONNX
-
-Build: TypeAlias = Callable[[Settings], Awaitable[web.Application]]
-
-
-def state_arguments(folder: Path) -> list[str]:
-    """A state of the test's own."""
-    state = ["--state-url", f"sqlite:///{folder}/state.db", "--journals", str(folder / "journals")]
-    return [*state, "--audit", str(folder / "audit.jsonl")]
 
 
 @pytest.fixture

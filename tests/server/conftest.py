@@ -3,20 +3,15 @@ from __future__ import annotations
 import io
 import json
 from collections.abc import Awaitable, Callable, Iterator
-from typing import Any, TypeAlias
+from typing import Any
 
 import pytest
 from aiohttp import web
-from aiohttp.test_utils import TestClient
 from blockbuster import BlockBuster, blockbuster_ctx
 
 from server.settings import Settings
-from tests.conftest import Build
-
-KEEP_ALIVE_SECONDS = 0.5
-
-Client: TypeAlias = TestClient[web.Request, web.Application]
-Post: TypeAlias = Callable[..., Awaitable[tuple[int, dict[str, Any]]]]
+from tests.application import Build
+from tests.server.client import KEEP_ALIVE_SECONDS, Client, Post, assert_envelope
 
 
 @pytest.fixture(autouse=True)
@@ -54,15 +49,3 @@ def post(client: Client) -> Post:
         return response.status, answer
 
     return send
-
-
-def assert_envelope(status: int, answer: dict[str, Any]) -> None:
-    """Hold what every answer below /reversal and of /predict has."""
-    assert answer["success"] is (status == 200)
-    if status == 200:
-        assert set(answer) == {"success", "data", "error", "timestamp"}
-        assert answer["error"] is None
-    else:
-        assert set(answer) - {"details"} == {"success", "data", "error", "code", "timestamp"}
-        assert answer["data"] is None
-        assert answer["error"]

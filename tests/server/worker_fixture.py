@@ -39,7 +39,7 @@ from server.worker.routes import add_routes
 from server.worker.shadow import Shadow
 from tests import described
 from tests.core.journals import samples
-from tests.server.conftest import Client, assert_envelope
+from tests.server.client import Client, assert_envelope
 
 USER_KEY = bytes(range(16))
 

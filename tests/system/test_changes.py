@@ -14,7 +14,7 @@ from typing import NamedTuple
 
 from tests.processes import Server, get, post, serving
 from tests.system.load import Answer, Load, change, create, question, start_experiment, tell
-from tests.system.waiting import wait_until
+from tests.waiting import wait_until
 
 WORKERS = 4
 CHANGES = 100

@@ -15,9 +15,9 @@ import pytest
 
 from tests.market import ROOT
 from tests.processes import Server, alive, get, post, serving
+from tests.system.checks import assert_stored
 from tests.system.load import Answer, Load, question, start_experiment, tell
-from tests.system.test_kill import assert_stored
-from tests.system.waiting import wait_until
+from tests.waiting import wait_until
 
 WORKERS = 2
 ROUNDS = 20

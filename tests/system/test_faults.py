@@ -27,10 +27,9 @@ from core.store.opening import open_store
 from tests import bundles
 from tests.market import ROOT
 from tests.processes import Server, get, post, serving
+from tests.system.checks import assert_stored, metric
 from tests.system.load import Load, create, question, start_experiment, tell
-from tests.system.test_kill import assert_stored
-from tests.system.test_trouble import metric
-from tests.system.waiting import wait_until
+from tests.waiting import wait_until
 
 
 @pytest.fixture

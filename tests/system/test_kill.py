@@ -8,15 +8,12 @@ import secrets
 import signal
 import socket
 import time
-from collections import Counter
 from pathlib import Path
 
-import pytest
-
-from core.store.opening import open_store
 from tests.processes import Server, alive, get, serving
+from tests.system.checks import assert_stored
 from tests.system.load import Load, start_experiment, tell
-from tests.system.waiting import wait_until
+from tests.waiting import wait_until
 
 ROUNDS = 10
 WORKERS = 2
@@ -55,27 +52,6 @@ def test_ten_kills_lose_no_answered_prediction_and_count_none_twice(models: Path
     variants = answer["data"]["variants"].values()
     assert sum(variant["metrics"]["count"] for variant in variants) >= len(answered)
     assert not list(tmp_path.glob("journals/*/*.jsonl"))
-
-
-def assert_stored(url: str, experiment_id: str, answered: set[str]) -> None:
-    """Every answered id is in the store once, and the sums are those of the rows."""
-    store = open_store(url)
-    try:
-        rows = list(store.export(experiment_id))
-        tallies = store.tally(experiment_id)
-    finally:
-        store.close()
-    ids = [row["prediction_id"] for row in rows]
-    assert len(ids) == len(set(ids))
-    assert not answered - set(ids)
-    tell(f"{len(answered)} answered, {len(ids)} stored: {len(ids) - len(answered)} whose answer nobody saw")
-    for variant, tally in tallies.items():
-        own = [row for row in rows if row["variant"] == variant]
-        assert tally.fallbacks == tally.unrecorded == 0
-        assert tally.predictions == len(own)
-        assert {signal: n for signal, n in tally.signals.items() if n} == Counter(row["signal"] for row in own)
-        assert tally.confidence == pytest.approx(sum(row["confidence"] for row in own))
-        assert tally.users == len({row["user"] for row in own})
 
 
 def kill_everything(server: Server, load: Load, chance: random.Random) -> None:  # noqa: ARG001 - all kinds look alike

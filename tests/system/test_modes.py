@@ -8,7 +8,7 @@ from typing import Any
 
 from tests.processes import Server, get, serving
 from tests.system.load import Load, question, start_experiment, tell
-from tests.system.waiting import wait_until
+from tests.waiting import wait_until
 
 # question() has 50 windows, in one of three pairs.
 CANDLES = 150

@@ -10,10 +10,9 @@ from pathlib import Path
 from tests import postgres as databases
 from tests.postgres import Server as Postgres
 from tests.processes import Server, get, post, serving
+from tests.system.checks import assert_stored, metric
 from tests.system.load import Load, change, create, start_experiment, tell
-from tests.system.test_kill import assert_stored
-from tests.system.test_trouble import metric
-from tests.system.waiting import wait_until
+from tests.waiting import wait_until
 
 OUTAGE_SECONDS = 10.0
 WORKERS = 2

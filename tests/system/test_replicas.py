@@ -13,9 +13,9 @@ import pytest
 from tests import postgres as databases
 from tests.postgres import Server as Postgres
 from tests.processes import Server, get, post, serving
+from tests.system.checks import assert_stored
 from tests.system.load import Load, change, question, start_experiment
-from tests.system.test_kill import assert_stored
-from tests.system.waiting import wait_until
+from tests.waiting import wait_until
 
 
 class Replicas(NamedTuple):

@@ -19,9 +19,10 @@ from server.protocol import metric_files
 from server.protocol.metric_files import Numbers
 from tests.market import ROOT
 from tests.processes import Server, post, serving
+from tests.system.checks import metric
+from tests.system.disasters import filled
 from tests.system.load import Load, question
-from tests.system.test_trouble import filled, metric
-from tests.system.waiting import wait_until
+from tests.waiting import wait_until
 
 # Where there is no memory to make it in, it is made on the disk.
 NO_MEMORY = """

@@ -11,13 +11,13 @@ from pathlib import Path
 
 import pytest
 
-from tests.conftest import state_arguments
+from tests.application import state_arguments
 from tests.market import ROOT
 from tests.processes import alive, children, free_port, post, serving, starting
+from tests.system.checks import assert_stored
+from tests.system.disasters import locked
 from tests.system.load import Load, question, start_experiment
-from tests.system.test_kill import assert_stored
-from tests.system.test_trouble import locked
-from tests.system.waiting import wait_until
+from tests.waiting import wait_until
 
 WORKERS = 2
 

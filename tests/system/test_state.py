@@ -15,7 +15,7 @@ from core.store.sql.schema import MIGRATIONS
 from tests.market import ROOT
 from tests.processes import Server, free_port, get, post, serving
 from tests.system.load import change, question, start_experiment
-from tests.system.waiting import wait_until
+from tests.waiting import wait_until
 
 
 @pytest.mark.parametrize("ending", ["stop", "kill"])

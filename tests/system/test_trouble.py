@@ -3,19 +3,17 @@
 from __future__ import annotations
 
 import shutil
-import sqlite3
 import time
-import urllib.request
-from collections.abc import Iterator
-from contextlib import closing, contextmanager, suppress
+from contextlib import closing
 from pathlib import Path
 
 from core.store.opening import open_store
 from server.worker.app import MEMORY_RECORDS
-from tests.processes import Server, get, post, serving
+from tests.processes import get, post, serving
+from tests.system.checks import assert_stored, metric
+from tests.system.disasters import filled, locked
 from tests.system.load import Load, create, question, start_experiment, tell
-from tests.system.test_kill import assert_stored
-from tests.system.waiting import wait_until
+from tests.waiting import wait_until
 
 ITEMS = 1024
 
@@ -121,36 +119,6 @@ def test_a_journals_folder_that_is_deleted_is_told_made_again_and_loses_nothing(
         assert not load.lost
         server.stop()
     assert_stored(f"sqlite:///{tmp_path}/state.db", "gone", load.answered_ids)
-
-
-@contextmanager
-def filled(folder: Path) -> Iterator[None]:
-    """No room in the folder's file system, to the last byte."""
-    filler = folder / "filler"
-    with filler.open("wb", buffering=0) as file:
-        for size in (1 << 20, 1 << 12, 1):
-            with suppress(OSError):
-                while True:
-                    file.write(bytes(size))
-        yield
-    filler.unlink()
-
-
-@contextmanager
-def locked(path: Path) -> Iterator[float]:
-    """Somebody else writes, and does not end; since when."""
-    with closing(sqlite3.connect(path, isolation_level=None)) as connection:
-        connection.execute("BEGIN EXCLUSIVE")
-        yield time.monotonic()
-        connection.execute("ROLLBACK")
-
-
-def metric(server: Server, name: str) -> float:
-    """The value of a metric, of all processes; its name with labels where there is one for each."""
-    with urllib.request.urlopen(f"{server.url}/metrics", timeout=30) as answer:  # noqa: S310 - our own server
-        lines = answer.read().decode().splitlines()
-    (value,) = [line.rpartition(" ")[2] for line in lines if name in (found := line.split(" ")[0], found.split("{")[0])]
-    return float(value)
 
 
 def test_a_locked_store_is_told_of_without_an_experiment_too(models: Path, tmp_path: Path) -> None:

@@ -12,7 +12,7 @@ from core.features import catalogue
 from core.features.candles import Candles, Floats
 from core.features.table import Table
 from tests import market, transcription
-from tests.core.features.test_indicators import ALL, Compute, by_table
+from tests.core.features.computing import ALL, Compute, by_table
 
 
 def alone(candles: Candles, names: list[str], rows: int) -> Floats:

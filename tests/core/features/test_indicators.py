@@ -7,23 +7,11 @@ import pandas as pd
 import pytest
 
 from core.features import catalogue, indicators
-from core.features.candles import Candles, Floats
+from core.features.candles import Candles
 from core.features.indicators import Indicators
-from core.features.table import Table
 from tests import market, transcription
+from tests.core.features.computing import ALL, Compute, by_table
 from tests.market import V30, V31, WIDE
-
-ALL = sorted({*V30, *V31, *WIDE, "bb_upper", "bb_lower"})
-Compute = Callable[[Candles, list[str], int], Floats]
-
-
-def by_table(candles: Candles, names: list[str], rows: int) -> Floats:
-    """As requests are served: beside other series of the same length."""
-    table = Table(names, rows)
-    other = market.candles(0, len(candles))
-    with np.errstate(all="ignore"):
-        found = table([other, candles, other])
-    return found[1, :, table.columns(names)].T
 
 
 @pytest.fixture(params=[catalogue.matrix, by_table], ids=["matrix", "table"])

@@ -23,7 +23,7 @@ from server.api.schemas.predictions import PredictRequest
 from server.http.errors import MalformedJson
 from server.keeper import decoding as keeper
 from tests.market import FIELDS
-from tests.server.api.test_timestamps import instants, spellings
+from tests.server.api.spelled_times import instants, spellings
 
 Row = dict[str, Any]
 # Makes a good request bad at a candle, and returns the place that is to be named.

@@ -31,10 +31,10 @@ from server.http.envelope import success
 from server.settings import Settings
 from server.worker import handlers
 from tests import described
-from tests.conftest import Build
+from tests.application import Build
 from tests.market import ROOT
-from tests.server.auth.test_access import bearer
-from tests.server.conftest import Client
+from tests.server.auth.tokens import bearer
+from tests.server.client import Client
 from tests.server.paths import filled
 
 API, ADMIN = bearer("first"), bearer("second")

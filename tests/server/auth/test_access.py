@@ -14,20 +14,17 @@ from server.auth import access
 from server.auth.access import FAILURES, WINDOW_SECONDS, Access, Forbidden, Level, RateLimited, Unauthorized, tokens
 from server.auth.hosts import Hosts
 from server.settings import Settings
-from tests.conftest import Build
-from tests.server.conftest import Client
+from tests.application import Build
+from tests.server.auth.tokens import bearer
+from tests.server.client import Client
 from tests.server.paths import filled
-from tests.server.worker.handlers.test_predict import asks
+from tests.server.questions import asks
 
 # docs/threat-model.md tells of these; whatever is added here has to be told there.
 OPEN = {"/health", "/livez", "/readyz"}
 # What an API token may send beside predictions. Anything else that is sent may change what is answered, and takes an
 # admin token, so that the audit log has it.
 SENT_WITH_AN_API_TOKEN = {"/reversal/experiments/{id}/evaluate", "/reversal/outcomes"}
-
-
-def bearer(token: str) -> dict[str, str]:
-    return {"Authorization": f"Bearer {token}"}
 
 
 @pytest.fixture

@@ -12,10 +12,10 @@ from aiohttp import web
 from server.api.endpoints import ENDPOINTS
 from server.auth.access import Level
 from server.settings import Settings
-from tests.conftest import Build
-from tests.server.auth.test_access import bearer
-from tests.server.conftest import Client
-from tests.server.worker.handlers.test_predict import asks
+from tests.application import Build
+from tests.server.auth.tokens import bearer
+from tests.server.client import Client
+from tests.server.questions import asks
 
 LISTED = "https://desk.example"
 NOWHERE = ("GET", "/nowhere")

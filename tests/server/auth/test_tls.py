@@ -10,15 +10,7 @@ import pytest
 import trustme
 
 from server.auth.tls import Certificate
-
-
-def write(folder: Path, authority: trustme.CA, *names: str) -> tuple[Path, Path]:
-    """A certificate for these names and its key."""
-    issued = authority.issue_cert(*names)
-    certificate, key = folder / "certificate.pem", folder / "key.pem"
-    issued.cert_chain_pems[0].write_to_path(certificate)
-    issued.private_key_pem.write_to_path(key)
-    return certificate, key
+from tests.server.auth.certificates import write
 
 
 @pytest.fixture

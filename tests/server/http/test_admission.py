@@ -14,8 +14,8 @@ from server.http.app_keys import ADMISSION, BATCH_ADMISSION
 from server.http.bodies import sizes
 from server.http.bodies.body import LARGE
 from server.settings import Settings
-from tests.server.conftest import Client
-from tests.server.worker.handlers.test_predict import asks
+from tests.server.client import Client
+from tests.server.questions import asks
 from tests.server.worker_fixture import Worker, running
 
 

@@ -14,8 +14,8 @@ from core.errors import InvalidInput
 from core.serving.routing import Question, Result
 from server.http.deadline import HEADER, MOST_MS, deadline
 from server.settings import Settings
-from tests.server.conftest import Client
-from tests.server.worker.handlers.test_predict import asks
+from tests.server.client import Client
+from tests.server.questions import asks
 from tests.server.worker_fixture import Worker, running
 
 

@@ -10,8 +10,8 @@ from core import errors as core_errors
 from core.errors import ModelUnavailable, ServiceError
 from server.http import errors
 from server.settings import Settings
-from tests.conftest import Build
-from tests.server.conftest import Client
+from tests.application import Build
+from tests.server.client import Client
 
 
 def subclasses(of: type[ServiceError]) -> list[type[ServiceError]]:

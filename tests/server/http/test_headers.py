@@ -8,9 +8,9 @@ from aiohttp import web
 
 from server.http.headers import SECURITY
 from server.settings import Settings
-from tests.conftest import Build
-from tests.server.conftest import Client
-from tests.server.worker.handlers.test_predict import asks
+from tests.application import Build
+from tests.server.client import Client
+from tests.server.questions import asks
 
 ORIGIN = "https://desk.example"
 

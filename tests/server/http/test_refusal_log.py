@@ -8,7 +8,7 @@ import pytest
 
 from server.api.known_places import known_part
 from server.http.refusal_log import SECONDS, RefusalLog
-from tests.server.conftest import Client, Post
+from tests.server.client import Client, Post
 
 PREDICT = "POST /reversal/predict"
 

@@ -8,7 +8,6 @@ import tempfile
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import suppress
 from pathlib import Path
-from typing import Any, NamedTuple, Protocol, TypeAlias
 
 import pytest
 from aiohttp import web
@@ -26,33 +25,9 @@ from server.protocol.messages import MEMBERS_PATH, Apply, Prepare
 from server.settings import Settings
 from server.worker.draining import Draining
 from server.worker.upstream.state_follower import StateFollower
-from tests.server.conftest import Client
+from tests.server.client import Client
+from tests.server.keeper.calls import EXPERIMENT, Answer, Call, Write
 from tests.server.keeper.scripted_worker import ScriptedWorker
-
-EXPERIMENT: dict[str, Any] = {
-    "experiment_id": "exp",
-    "name": "One against two",
-    "variant_a": "v1",
-    "variant_b": "v2",
-    "traffic_split": 0.7,
-}
-
-
-class Answer(NamedTuple):
-    """A status and the envelope's parts."""
-
-    status: int
-    data: Any
-    code: str | None
-    details: list[dict[str, str]]
-    error: str | None
-
-
-class Call(Protocol):
-    def __call__(self, method: str, path: str, body: object = None) -> Awaitable[Answer]: ...
-
-
-Write: TypeAlias = Callable[..., Awaitable[None]]
 
 
 @pytest.fixture

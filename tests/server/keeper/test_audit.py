@@ -10,8 +10,8 @@ from server.keeper.audit import Audit, AuditUnusable
 from server.protocol.messages import ADDRESS_HEADER, CALLER_HEADER
 from server.settings import Settings
 from tests.core.journals.samples import largest_file
-from tests.server.conftest import Client
-from tests.server.keeper.conftest import EXPERIMENT
+from tests.server.client import Client
+from tests.server.keeper.calls import EXPERIMENT
 
 
 def entries(settings: Settings) -> list[dict[str, Any]]:

@@ -25,7 +25,7 @@ from server.protocol.messages import (
     Prepare,
     Ready,
 )
-from tests.server.keeper.conftest import EXPERIMENT, Call
+from tests.server.keeper.calls import EXPERIMENT, Call
 from tests.server.keeper.scripted_worker import ScriptedWorker
 
 

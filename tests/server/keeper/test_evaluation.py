@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 
 from core.features.candle_keys import candle_key_of_window
-from tests.server.keeper.conftest import Call, Write
+from tests.server.keeper.calls import Call, Write
 from tests.server.keeper.records import exposure
 
 pytestmark = pytest.mark.usefixtures("running")

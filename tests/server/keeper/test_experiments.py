@@ -13,7 +13,7 @@ from core.errors import StoreUnavailable
 from core.experiments.experiment import ImportedCounts
 from core.experiments.records import Failure, Unrecorded
 from server.keeper.store_access import StoreAccess
-from tests.server.keeper.conftest import EXPERIMENT, Answer, Call, Write
+from tests.server.keeper.calls import EXPERIMENT, Answer, Call, Write
 from tests.server.keeper.records import AT, exposure
 
 URL = "/reversal/experiments"

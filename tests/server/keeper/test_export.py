@@ -15,8 +15,8 @@ from core.features.candle_keys import candle_key_of_time
 from core.store.interface import EXPORT_COLUMNS
 from core.store.relational import RelationalStore
 from server.keeper.handlers.export import PIECE_ROWS
-from tests.server.conftest import Client
-from tests.server.keeper.conftest import Call, Write
+from tests.server.client import Client
+from tests.server.keeper.calls import Call, Write
 from tests.server.keeper.records import AT, exposure
 
 pytestmark = pytest.mark.usefixtures("running")

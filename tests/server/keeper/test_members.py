@@ -16,8 +16,8 @@ from server.protocol.messages import (
     Prepare,
     Ready,
 )
-from tests.server.conftest import Client
-from tests.server.keeper.conftest import Call
+from tests.server.client import Client
+from tests.server.keeper.calls import Call
 from tests.server.keeper.scripted_worker import ScriptedWorker
 
 

@@ -13,8 +13,8 @@ from server.http.bodies import json_items, sizes
 from server.http.fairness import let_others_run
 from server.keeper.handlers import outcomes
 from server.keeper.store_access import StoreAccess
-from tests.server.conftest import Client
-from tests.server.keeper.conftest import Call, Write
+from tests.server.client import Client
+from tests.server.keeper.calls import Call, Write
 from tests.server.keeper.records import exposure
 
 pytestmark = pytest.mark.usefixtures("running")

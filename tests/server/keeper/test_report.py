@@ -5,7 +5,7 @@ import pytest
 from core.experiments.records import ShadowScore
 from core.features.candle_keys import candle_key_of_time, candle_key_of_window
 from core.inference.decision import Signal
-from tests.server.keeper.conftest import EXPERIMENT, Call, Write
+from tests.server.keeper.calls import EXPERIMENT, Call, Write
 from tests.server.keeper.records import AT, HOUR_MS, exposure
 
 SECTIONS = {"variants", "sample_ratio", "pairs", "differences", "verdict"}

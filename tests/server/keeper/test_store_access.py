@@ -12,7 +12,7 @@ import pytest
 from core.errors import StoreUnavailable
 from server.keeper import store_access
 from server.keeper.store_access import StoreAccess
-from tests.server.keeper.conftest import Call
+from tests.server.keeper.calls import Call
 
 
 async def test_a_store_that_hangs_is_one_that_is_gone(

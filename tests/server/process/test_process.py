@@ -18,11 +18,11 @@ import trustme
 
 from server import cpus
 from tests import bundles, market
-from tests.conftest import state_arguments
+from tests.application import state_arguments
 from tests.market import ROOT
 from tests.processes import free_port, get, post, serving
-from tests.server.auth.test_tls import write
-from tests.system.waiting import wait_until
+from tests.server.auth.certificates import write
+from tests.waiting import wait_until
 
 # Generous beside the promise of about 100 MB, since the figure moves with the allocator and the libraries.
 MOST_MEMORY_MIB = 130

@@ -18,9 +18,9 @@ from server.api import decoding
 from server.settings import Settings, read
 from server.worker.app_keys import BATCHER
 from tests import market
-from tests.conftest import state_arguments
-from tests.server.conftest import Client
-from tests.server.worker.handlers.test_predict import asks
+from tests.application import state_arguments
+from tests.server.client import Client
+from tests.server.questions import asks
 from tests.server.worker_fixture import Worker, experiment, running
 
 # ONNX Runtime does not promise the same bits for a window alone and among others.

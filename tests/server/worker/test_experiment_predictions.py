@@ -18,8 +18,8 @@ from server.settings import Settings
 from server.worker.handlers.batch import SLICE_ITEMS
 from tests import bundles
 from tests.core.journals import samples
-from tests.server.conftest import Client
-from tests.server.worker.handlers.test_predict import asks, candle, candles, window
+from tests.server.client import Client
+from tests.server.questions import asks, candle, candles, window
 from tests.server.worker_fixture import USER_KEY, Worker, experiment, running
 
 A_USER, B_USER = "user123", "alice"

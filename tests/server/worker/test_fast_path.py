@@ -21,8 +21,8 @@ from server.http.connection import HttpRunner
 from server.settings import Settings
 from server.worker.fast_path import FastConnection, kind_of_connection
 from tests import bundles
-from tests.server.conftest import KEEP_ALIVE_SECONDS, Client
-from tests.server.worker.handlers.test_predict import asks, candles
+from tests.server.client import KEEP_ALIVE_SECONDS, Client
+from tests.server.questions import asks, candles
 from tests.server.worker_fixture import Worker, experiment, running
 
 VOLATILE = ("timestamp", "prediction_id")

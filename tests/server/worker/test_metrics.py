@@ -17,8 +17,8 @@ from server.settings import Settings
 from server.worker.metrics import Metrics
 from tests.core.journals import samples
 from tests.market import ROOT
-from tests.server.conftest import Client
-from tests.server.worker.handlers.test_predict import asks, candles
+from tests.server.client import Client
+from tests.server.questions import asks, candles
 from tests.server.worker_fixture import Worker, experiment, running
 
 

@@ -17,7 +17,7 @@ from server.http import connection as connections
 from server.http.admission import Admission
 from server.http.app_keys import ADMISSION
 from server.settings import Settings
-from tests.server.worker.handlers.test_predict import asks, candles
+from tests.server.questions import asks, candles
 from tests.server.worker.test_fast_path import (
     BODY,
     ODD,

@@ -12,8 +12,8 @@ from core.experiments.records import Exposure, Failure, Record, ShadowScore
 from server.settings import Settings
 from server.worker import shadow
 from tests import bundles
-from tests.server.conftest import Client
-from tests.server.worker.handlers.test_predict import asks, candle
+from tests.server.client import Client
+from tests.server.questions import asks, candle
 from tests.server.worker_fixture import Worker, experiment, running
 
 SHADOW = experiment(mode="shadow")

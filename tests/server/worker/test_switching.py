@@ -8,8 +8,8 @@ from pathlib import Path
 import pytest
 
 from tests import bundles
-from tests.server.conftest import Client, Post
-from tests.server.worker.handlers.test_predict import window
+from tests.server.client import Client, Post
+from tests.server.questions import window
 
 SWITCHES = 1000
 CLIENTS = 8

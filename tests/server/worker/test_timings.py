@@ -7,8 +7,8 @@ import pytest
 from prometheus_client import CollectorRegistry, Histogram
 
 from server.worker.timings import BUCKETS, TimingMetrics, Timings
-from tests.server.conftest import Client
-from tests.server.worker.handlers.test_predict import asks
+from tests.server.client import Client
+from tests.server.questions import asks
 
 KINDS = [
     Timings(10e-6, 5e-6, 40e-6, 50e-6, 35e-6, 9e-6),

@@ -12,7 +12,7 @@ from server.api.openapi.document import document
 from server.auth.access import Level
 from server.http.errors import STATUS
 from tests import described
-from tests.server.conftest import Client
+from tests.server.client import Client
 
 
 def operations(*, tokens: bool) -> dict[tuple[str, str], dict[str, Any]]:

@@ -17,9 +17,9 @@ from server.api.endpoints import ENDPOINTS, largest_bodies
 from server.http.bodies import body, sizes
 from server.http.fairness import let_others_run
 from server.settings import Settings
-from tests.server.conftest import Client
+from tests.server.client import Client
 from tests.server.paths import filled
-from tests.server.worker.handlers.test_predict import asks
+from tests.server.questions import asks
 from tests.server.worker_fixture import Worker, running
 
 POSTS = largest_bodies()

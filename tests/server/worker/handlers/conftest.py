@@ -11,7 +11,7 @@ from aiohttp.test_utils import TestServer
 
 from server.http.connection import HttpConnection, HttpRunner, PlainConnection
 from server.worker.fast_path import FastConnection
-from tests.server.conftest import Client
+from tests.server.client import Client
 
 
 class ServerOfKind(TestServer):

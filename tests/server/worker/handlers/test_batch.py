@@ -14,8 +14,8 @@ from server.http.bodies import json_items
 from server.http.fairness import let_others_run
 from server.settings import Settings
 from server.worker.handlers import batch
-from tests.server.conftest import Client, Post
-from tests.server.worker.handlers.test_predict import asks
+from tests.server.client import Client, Post
+from tests.server.questions import asks
 from tests.server.worker_fixture import Worker, experiment, running
 
 PATH = "/reversal/predict/batch"

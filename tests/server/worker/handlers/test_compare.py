@@ -6,8 +6,8 @@ from typing import Any
 import pytest
 
 from tests import bundles
-from tests.server.conftest import Post
-from tests.server.worker.handlers.test_predict import asks, candle, candles, window
+from tests.server.client import Post
+from tests.server.questions import asks, candle, candles, window
 
 
 async def test_all_loaded_versions_by_default(post: Post) -> None:

@@ -13,7 +13,7 @@ from server.api.endpoints import ENDPOINTS
 from server.http.app_keys import BATCH_ADMISSION
 from server.http.bodies.body import LARGE
 from server.worker.app_keys import KEEPER_CLIENT
-from tests.server.conftest import Client
+from tests.server.client import Client
 from tests.server.paths import filled
 
 EXPERIMENT = {"experiment_id": "e", "name": "n", "variant_a": "v1", "variant_b": "v2", "traffic_split": 0.5}

@@ -15,8 +15,8 @@ from core.version import VERSION
 from server.settings import Settings, read
 from server.worker.app_keys import CIRCUIT_BREAKER, REGISTRY
 from tests import bundles
-from tests.conftest import Build, state_arguments
-from tests.server.conftest import Client
+from tests.application import Build, state_arguments
+from tests.server.client import Client
 
 MakeClient = Callable[[web.Application], Awaitable[Client]]
 

@@ -6,8 +6,8 @@ from pathlib import Path
 import pytest
 
 from tests import bundles
-from tests.server.conftest import Client, Post
-from tests.server.worker.handlers.test_predict import asks
+from tests.server.client import Client, Post
+from tests.server.questions import asks
 
 
 async def test_all_versions_with_the_active_one(client: Client) -> None:

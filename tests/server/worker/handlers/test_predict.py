@@ -14,7 +14,8 @@ import pytest
 
 from server.settings import Settings
 from tests import bundles
-from tests.server.conftest import Client, Post
+from tests.server.client import Client, Post
+from tests.server.questions import asks, candle, candles, window
 
 DETECTED = {
     "reversal_detected": True,
@@ -22,24 +23,6 @@ DETECTED = {
     "technical": pytest.approx(0.82, abs=1e-6),
     "pattern": pytest.approx(0.68, abs=1e-6),
 }
-
-
-def window(value: float) -> list[list[float]]:
-    return [[value, value]] * 4
-
-
-def asks(p1: float, p2: float | None = None, **fields: Any) -> dict[str, Any]:  # noqa: ANN401
-    """A request whose stages answer what the test wants."""
-    features = window(p1) if p2 is None else {"stage1": window(p1), "stage2": window(p2)}
-    return {"pair": "EUR/USD", "features": features} | fields
-
-
-def candle(price: float = 0.4, **fields: Any) -> dict[str, Any]:  # noqa: ANN401
-    return {"open": price, "high": price, "low": price, "close": price, "volume": 1.0} | fields
-
-
-def candles(count: int = 20, **fields: Any) -> dict[str, Any]:  # noqa: ANN401
-    return {"pair": "EUR/USD", "data": [candle() for _ in range(count)]} | fields
 
 
 async def test_the_golden_answer(post: Post) -> None:

@@ -1,0 +1,26 @@
+"""A client of an application that a test serves, and what every answer has."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+from typing import Any, TypeAlias
+
+from aiohttp import web
+from aiohttp.test_utils import TestClient
+
+KEEP_ALIVE_SECONDS = 0.5
+
+Client: TypeAlias = TestClient[web.Request, web.Application]
+Post: TypeAlias = Callable[..., Awaitable[tuple[int, dict[str, Any]]]]
+
+
+def assert_envelope(status: int, answer: dict[str, Any]) -> None:
+    """Hold what every answer below /reversal and of /predict has."""
+    assert answer["success"] is (status == 200)
+    if status == 200:
+        assert set(answer) == {"success", "data", "error", "timestamp"}
+        assert answer["error"] is None
+    else:
+        assert set(answer) - {"details"} == {"success", "data", "error", "code", "timestamp"}
+        assert answer["data"] is None
+        assert answer["error"]

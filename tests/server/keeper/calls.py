@@ -1,0 +1,31 @@
+"""Calls of the keeper's endpoints: what the fixtures of this folder give."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+from typing import Any, NamedTuple, Protocol, TypeAlias
+
+EXPERIMENT: dict[str, Any] = {
+    "experiment_id": "exp",
+    "name": "One against two",
+    "variant_a": "v1",
+    "variant_b": "v2",
+    "traffic_split": 0.7,
+}
+
+
+class Answer(NamedTuple):
+    """A status and the envelope's parts."""
+
+    status: int
+    data: Any
+    code: str | None
+    details: list[dict[str, str]]
+    error: str | None
+
+
+class Call(Protocol):
+    def __call__(self, method: str, path: str, body: object = None) -> Awaitable[Answer]: ...
+
+
+Write: TypeAlias = Callable[..., Awaitable[None]]
