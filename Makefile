@@ -6,6 +6,8 @@ OUTPUT = models/onnx
 VERSION =
 FOLDER =
 MINUTES = 30
+# Of `make test-long`: which ones, as pytest's -k understands it.
+ONLY =
 
 SERVE := .venv-serve
 FULL := .venv
@@ -13,7 +15,7 @@ RELEASE := .venv-release
 CODE := core server convert training migration reversal benchmarks fuzz tests
 
 .DEFAULT_GOAL := help
-.PHONY: help run test lint format train convert import bench bench-peers bench-check soak fuzz test-next-aiohttp audit sbom lock clean
+.PHONY: help run test test-fast test-long lint format train convert import bench bench-peers bench-check soak fuzz test-next-aiohttp audit sbom lock clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "make %-17s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -21,8 +23,15 @@ help: ## list the targets
 run: $(SERVE)/.installed ## start the server on 127.0.0.1:8000 (serving dependencies only)
 	@exec $(SERVE)/bin/python -m server
 
-test: lint ## lint, types and all tests (full environment)
-	$(FULL)/bin/python -m pytest
+test: lint ## lint, types and all tests: on all cores, then one by one those that are about time
+	$(FULL)/bin/python -m tests
+
+test-fast: $(FULL)/.installed ## for the inner loop, two minutes: no conversion or training (TensorFlow), no server processes, nothing about time
+	$(FULL)/bin/python -m pytest -m "not serial and not long" -n logical --dist loadfile \
+		$(addprefix --ignore=tests/,convert training test_agreement.py)
+
+test-long: $(FULL)/.installed ## what is too long for every run: [ONLY="switching or kills"]
+	$(FULL)/bin/python -m pytest -m long $(if $(ONLY),-k "$(ONLY)")
 
 lint: $(FULL)/.installed ## ruff and mypy --strict
 	$(FULL)/bin/ruff check .

@@ -17,6 +17,18 @@ from tests import bundles, described
 from tests.application import Build, state_arguments
 from tests.market import ONNX
 
+# Whole servers in real processes: how long they take is what most of these tests are about.
+SERIAL_FOLDERS = ("tests/system", "tests/server/process")
+
+
+@pytest.hookimpl(tryfirst=True)  # before -m chooses
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Mark as serial what stands in one of those folders; other modules say so themselves."""
+    folders = [config.rootpath / folder for folder in SERIAL_FOLDERS]
+    for item in items:
+        if any(item.path.is_relative_to(folder) for folder in folders):
+            item.add_marker("serial")
+
 
 @pytest.fixture
 def models(tmp_path: Path) -> Path:

@@ -16,7 +16,8 @@ from aiohttp.test_utils import TestClient
 from tests import market, transcription
 from tests.market import KERAS, V30, V31
 
-WINDOWS = 500
+# Of the year: a few in every run.
+WINDOWS = [100, pytest.param(500, marks=pytest.mark.long)]
 CANDLES = 120
 TOLERANCE = 1e-5
 STAGE1 = {
@@ -28,24 +29,25 @@ STAGE2 = ("direction_classifier_stage2.h5", "feature_scaler.pkl", V30)
 Client = TestClient[web.Request, web.Application]
 
 
-def starts() -> list[int]:
-    """Where 500 series of 120 candles begin, spread over the year."""
-    return [int(start) for start in np.linspace(0, len(market.frame()) - CANDLES, WINDOWS)]
+def starts(windows: int) -> list[int]:
+    """Where so many series of 120 candles begin, spread over the year."""
+    return [int(start) for start in np.linspace(0, len(market.frame()) - CANDLES, windows)]
 
 
 @cache
-def transcribed() -> list[Any]:
-    return [transcription.features(market.frame().iloc[i : i + CANDLES].reset_index(drop=True)) for i in starts()]
+def transcribed(windows: int) -> list[Any]:
+    rows = (market.frame().iloc[i : i + CANDLES].reset_index(drop=True) for i in starts(windows))
+    return [transcription.features(each) for each in rows]
 
 
 @cache
-def keras_probabilities(model: str, scaler: str, names: tuple[str, ...]) -> Any:  # noqa: ANN401
-    """What Keras gives, from the files as the ML engineer has them: shape (WINDOWS,)."""
+def keras_probabilities(windows: int, model: str, scaler: str, names: tuple[str, ...]) -> Any:  # noqa: ANN401
+    """What Keras gives, from the files as the ML engineer has them: shape (windows,)."""
     import tf_keras  # noqa: PLC0415 - seconds, and only this test needs it
 
-    windows = np.stack([frame[list(names)].to_numpy()[-20:] for frame in transcribed()])
+    rows = np.stack([frame[list(names)].to_numpy()[-20:] for frame in transcribed(windows)])
     fitted = pickle.loads((KERAS / scaler).read_bytes())  # noqa: S301 - our own file
-    scaled = fitted.transform(windows.reshape(-1, len(names))).reshape(windows.shape).astype(np.float32)
+    scaled = fitted.transform(rows.reshape(-1, len(names))).reshape(rows.shape).astype(np.float32)
     return tf_keras.models.load_model(KERAS / model, compile=False).predict(scaled, verbose=0)[:, 0]
 
 
@@ -55,12 +57,13 @@ async def client(committed: web.Application, aiohttp_client: Callable[[web.Appli
 
 
 @pytest.mark.parametrize("version", ["v3.0", "v3.1"])
-async def test_500_windows_of_the_real_series_agree_with_keras(client: Client, version: str) -> None:
+@pytest.mark.parametrize("windows", WINDOWS)
+async def test_windows_of_the_real_series_agree_with_keras(client: Client, version: str, windows: int) -> None:
     model, scaler, names, threshold = STAGE1[version]
-    p1 = keras_probabilities(model, scaler, tuple(names))
-    p2 = keras_probabilities(STAGE2[0], STAGE2[1], tuple(STAGE2[2]))
+    p1 = keras_probabilities(windows, model, scaler, tuple(names))
+    p2 = keras_probabilities(windows, *STAGE2[:2], tuple(STAGE2[2]))
     signals = set()
-    for i, start in enumerate(starts()):
+    for i, start in enumerate(starts(windows)):
         body = json.dumps(market.body(start, CANDLES, version=version)).encode()
         response = await client.post("/reversal/predict", data=body, headers={"Content-Type": "application/json"})
         answer = await response.json()

@@ -12,6 +12,8 @@ from benchmarks.figures import medians, shortened, watched
 from benchmarks.load import Result
 from benchmarks.servers import Running
 
+pytestmark = pytest.mark.serial  # CPU seconds
+
 
 def test_figures_of_rounds_are_medians_and_counts_are_sums() -> None:
     rounds = [

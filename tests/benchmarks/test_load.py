@@ -12,6 +12,8 @@ import pytest
 from benchmarks import load
 from benchmarks.load import Connection, LoadError, Result, closed, message, opened
 
+pytestmark = pytest.mark.serial  # answers a second
+
 Answer = Callable[[int, bytes], Awaitable[bytes]]
 GOOD = b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\n{}"
 BAD = b"HTTP/1.1 503 Service Unavailable\r\ncontent-length: 2\r\n\r\n{}"

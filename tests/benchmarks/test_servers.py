@@ -9,6 +9,8 @@ from benchmarks import bodies, servers
 from benchmarks.load import Connection, LoadError, message
 from tests.processes import alive
 
+pytestmark = pytest.mark.serial  # starts servers
+
 
 def test_a_server_that_ends_before_it_is_ready_is_an_error() -> None:
     with (

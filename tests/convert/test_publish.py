@@ -20,6 +20,8 @@ from core.bundles import bundle as reading
 from core.bundles import manifest
 from core.bundles.manifest import DirectionStage, File, Manifest, Stage
 
+pytestmark = pytest.mark.serial  # forks, and kills a publisher at every moment
+
 # Publishes in one child process after the other. The n-th kills itself before the n-th thing that it does to a file;
 # the last comes to its end.
 KILLED_SCRIPT = """

@@ -12,12 +12,14 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import NamedTuple
 
+import pytest
+
+from tests.market import ROOT
 from tests.processes import Server, get, post, serving
 from tests.system.load import Answer, Load, change, create, question, start_experiment, tell
 from tests.waiting import wait_until
 
 WORKERS = 4
-CHANGES = 100
 
 
 class Period(NamedTuple):
@@ -65,12 +67,15 @@ class Timeline:
         )
 
 
-def test_100_changes_under_load_and_no_answer_under_a_state_that_had_ended(models: Path, tmp_path: Path) -> None:
+@pytest.mark.parametrize("changes", [40, pytest.param(100, marks=pytest.mark.long)])
+def test_changes_under_load_and_no_answer_under_a_state_that_had_ended(
+    models: Path, tmp_path: Path, changes: int
+) -> None:
     seed = secrets.randbits(32)
     tell(f"seed {seed}")
     chance = random.Random(seed)  # noqa: S311 - moments, not secrets
     with serving("--models", str(models), state=tmp_path, REVERSAL_WORKERS=str(WORKERS)) as server:
-        names = [f"change-{number}" for number in range(CHANGES)]
+        names = [f"change-{number}" for number in range(changes)]
         for name in names:
             create(server.url, name)
         timeline = Timeline(server, "v1")
@@ -96,7 +101,7 @@ def test_100_changes_under_load_and_no_answer_under_a_state_that_had_ended(model
     answers = [answer for answer in load.answers if answer.status]
     under = {answer.experiment for answer in answers} - {None}
     tell(f"{len(answers)} answers, {len(under)} experiments seen by them, {len(load.lost)} lost with killed workers")
-    assert len(under) > CHANGES / 2
+    assert len(under) > changes / 2
     wrong = [answer for answer in answers if not timeline.fits(answer)]
     assert not wrong
     assert len(workers) == WORKERS
@@ -119,8 +124,18 @@ def test_a_worker_that_starts_between_changes_serves_the_present_state(models: P
             assert answer["data"]["model_version"] == "v2"
 
 
-def test_a_worker_that_does_not_confirm_makes_a_503_and_nothing_is_changed(models: Path, tmp_path: Path) -> None:
-    with serving("--models", str(models), state=tmp_path, REVERSAL_WORKERS="2") as server:
+SOONER = "from server.keeper import members\nmembers.CONFIRM_SECONDS = 2.0\n"
+
+
+@pytest.mark.parametrize(
+    ("seconds", "code"), [(2, SOONER), pytest.param(10, "", marks=pytest.mark.long)], ids=["2 s", "10 s"]
+)
+def test_a_worker_that_does_not_confirm_makes_a_503_and_nothing_is_changed(
+    models: Path, tmp_path: Path, seconds: int, code: str
+) -> None:
+    (tmp_path / "sitecustomize.py").write_text(code)
+    arguments = ["--models", str(models), "--workers", "2"]
+    with serving(*arguments, state=tmp_path, PYTHONPATH=f"{tmp_path}:{ROOT}") as server:
         create(server.url, "refused")
         load = Load(server.url, clients=2, pause=0.02)
         with load.running():
@@ -129,7 +144,7 @@ def test_a_worker_that_does_not_confirm_makes_a_503_and_nothing_is_changed(model
             with stopped(stalled):
                 status, answer = post(f"{server.url}/reversal/experiments/refused/activate")
                 assert (status, answer["code"]) == (503, "STORE_UNAVAILABLE")
-                assert answer["error"] == f"worker {stalled} did not confirm within 10 s: nothing is changed"
+                assert answer["error"] == f"worker {stalled} did not confirm within {seconds} s: nothing is changed"
                 told = f"/{{id}}/activate' code=STORE_UNAVAILABLE place=- count=1: {answer['error']}"
                 assert told in server.log
                 shown = get(f"{server.url}/reversal/experiments")[1]["data"]["experiments"]

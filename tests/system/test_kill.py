@@ -10,19 +10,21 @@ import socket
 import time
 from pathlib import Path
 
+import pytest
+
 from tests.processes import Server, alive, get, serving
 from tests.system.checks import assert_stored
 from tests.system.load import Load, start_experiment, tell
 from tests.waiting import wait_until
 
-ROUNDS = 10
 WORKERS = 2
 EXPERIMENT = "kill"
 
 
-def test_ten_kills_lose_no_answered_prediction_and_count_none_twice(models: Path, tmp_path: Path) -> None:
+@pytest.mark.parametrize("rounds", [4, pytest.param(12, marks=pytest.mark.long)])
+def test_kills_lose_no_answered_prediction_and_count_none_twice(models: Path, tmp_path: Path, rounds: int) -> None:
     answered: set[str] = set()
-    for number in range(ROUNDS):
+    for number in range(rounds):
         seed = secrets.randbits(32)
         chance = random.Random(seed)  # noqa: S311 - moments, not secrets
         kill = KINDS[number % len(KINDS)]

@@ -65,7 +65,12 @@ NO_REQUESTS = {
 
 
 @pytest.mark.parametrize(
-    "settings", [{}, TOKENS, TOKENS | {"LOG_LEVEL": "debug"}], ids=["defaults", "tokens", "tokens and debug"]
+    "settings",
+    [
+        pytest.param({}, id="defaults"),
+        pytest.param(TOKENS, id="tokens", marks=pytest.mark.long),
+        pytest.param(TOKENS | {"LOG_LEVEL": "debug"}, id="tokens and debug"),
+    ],
 )
 def test_neither_log_nor_state_tells_what_was_sent(tmp_path: Path, settings: dict[str, str]) -> None:
     folder, state = tmp_path / "models", tmp_path / "state"

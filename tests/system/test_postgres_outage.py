@@ -7,6 +7,8 @@ from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
+import pytest
+
 from tests import postgres as databases
 from tests.postgres import Server as Postgres
 from tests.processes import Server, get, post, serving
@@ -14,11 +16,11 @@ from tests.system.checks import assert_stored, metric
 from tests.system.load import Load, change, create, start_experiment, tell
 from tests.waiting import wait_until
 
-OUTAGE_SECONDS = 10.0
 WORKERS = 2
 
 
-def test_ten_seconds_without_postgres_under_load(models: Path, tmp_path: Path, postgres: Postgres) -> None:
+@pytest.mark.parametrize("seconds", [2.0, pytest.param(10.0, marks=pytest.mark.long)])
+def test_seconds_without_postgres_under_load(models: Path, tmp_path: Path, postgres: Postgres, seconds: float) -> None:
     with databases.database(postgres.url) as url:
         arguments = ["--models", str(models), "--state-url", url, "--workers", str(WORKERS)]
         with serving(*arguments, state=tmp_path) as server:
@@ -36,7 +38,7 @@ def test_ten_seconds_without_postgres_under_load(models: Path, tmp_path: Path, p
                     wait_until(lambda: metric(server, "reversal_store_degraded") == 1)
                     # What waits is on disk.
                     assert any(file.stat().st_size for file in tmp_path.glob("journals/*/*.jsonl"))
-                    time.sleep(max(0.0, since + OUTAGE_SECONDS - time.monotonic()))
+                    time.sleep(max(0.0, since + seconds - time.monotonic()))
                     outage = len(load.since(since))
                 load.wait_for(100)
                 # By itself: nobody has to ask, or to start anything again.

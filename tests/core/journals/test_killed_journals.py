@@ -9,10 +9,13 @@ import time
 from pathlib import Path
 
 import numpy as np
+import pytest
 
 from core.journals import journal_files
 from tests.core.journals.samples import Drains, Ledger, exposure, exposures, line
 from tests.market import ROOT
+
+pytestmark = pytest.mark.serial  # forks, and kills writers at random moments
 
 LINE = len(line(exposure(1)))
 

@@ -15,11 +15,15 @@ from core.statistics.guardrails import crossed
 from core.statistics.samples import results
 from tests.core.statistics import simulation, tables
 
+# So many experiments that a share of 5 % is told from one of 10 %; every run has fewer of them.
 EXPERIMENTS = 1_000
+SAMPLE = 300
+NUMBERS = [SAMPLE, pytest.param(EXPERIMENTS, marks=pytest.mark.long)]
 
 
-def test_a_thousand_experiments_with_two_copies_stay_below_every_level() -> None:
-    wrong = simulation.false_alarms_of_copies(EXPERIMENTS)
+@pytest.mark.parametrize("experiments", NUMBERS)
+def test_experiments_with_two_copies_stay_below_every_level(experiments: int) -> None:
+    wrong = simulation.false_alarms_of_copies(experiments)
     assert wrong["verdict"] <= sequences.LEVEL
     assert wrong["sample ratio"] <= sample_ratio.LEVEL
     assert wrong["any guardrail"] <= guardrails.LEVEL
@@ -28,8 +32,9 @@ def test_a_thousand_experiments_with_two_copies_stay_below_every_level() -> None
     assert wrong["if made for one look"] > sequences.LEVEL
 
 
-def test_a_thousand_experiments_with_equally_good_versions_in_shadow_mode_stay_below_the_level() -> None:
-    wrong = simulation.false_alarms_of_rivals(EXPERIMENTS, candles=1_500, look=25)
+@pytest.mark.parametrize("experiments", NUMBERS)
+def test_experiments_with_equally_good_versions_in_shadow_mode_stay_below_the_level(experiments: int) -> None:
+    wrong = simulation.false_alarms_of_rivals(experiments, candles=1_500, look=25)
     assert wrong["verdict"] <= sequences.LEVEL
     # So is what neighbouring candles have in common.
     assert wrong["if candles were independent"] > 4 * sequences.LEVEL
@@ -39,7 +44,7 @@ def test_the_simulation_decides_as_the_report_does() -> None:
     """At every tenth look, for some experiments: verdict, sample ratio and guardrails."""
     experiments, verdicts = 4, set()
     setting = tables.experiment(guardrails=simulation.LIMITS)
-    in_a = simulation.variants_of_users(EXPERIMENTS)[:experiments]
+    in_a = simulation.variants_of_users(experiments)
     for look in simulation.copies(np.random.default_rng(1), in_a):
         if look.predictions % (10 * simulation.LOOK):
             continue

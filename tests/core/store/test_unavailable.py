@@ -294,6 +294,7 @@ def own_server() -> Iterator[Server]:
         yield server
 
 
+@pytest.mark.serial
 def test_a_server_that_stops_is_told_of_and_used_again_once_it_is_back(own_server: Server) -> None:
     word = "s3cret-word"
     url = own_server.url.replace("postgres@", f"postgres:{word}@")
@@ -319,6 +320,7 @@ def test_a_server_that_stops_is_told_of_and_used_again_once_it_is_back(own_serve
         assert store.wait_for_change(5)
 
 
+@pytest.mark.serial
 def test_drains_under_way_when_the_server_crashes_are_whole_or_not_at_all(own_server: Server) -> None:
     batches = [[exposure(n, experiment_id="crashed") for _ in range(20)] for n in range(400)]
     drained = threading.Event()

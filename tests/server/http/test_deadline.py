@@ -18,6 +18,8 @@ from tests.server.client import Client
 from tests.server.questions import asks
 from tests.server.worker_fixture import Worker, running
 
+pytestmark = pytest.mark.serial  # limits of 10 to 150 ms
+
 
 def test_it_is_what_the_client_says_else_the_settings() -> None:
     assert deadline({}, 250) == pytest.approx(time.perf_counter() + 0.25, abs=0.1)

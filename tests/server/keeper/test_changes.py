@@ -28,6 +28,8 @@ from server.protocol.messages import (
 from tests.server.keeper.calls import EXPERIMENT, Call
 from tests.server.keeper.scripted_worker import ScriptedWorker
 
+pytestmark = pytest.mark.serial  # workers have 0.3 s to confirm
+
 
 @pytest.mark.usefixtures("impatient")
 async def test_a_worker_that_is_ready_and_does_not_apply_has_the_change_taken_back(

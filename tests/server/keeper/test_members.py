@@ -20,6 +20,8 @@ from tests.server.client import Client
 from tests.server.keeper.calls import Call
 from tests.server.keeper.scripted_worker import ScriptedWorker
 
+pytestmark = pytest.mark.serial  # workers have 0.3 s to confirm
+
 
 async def test_who_has_gone_before_it_has_joined_is_no_mistake(
     client: Client, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture

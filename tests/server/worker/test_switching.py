@@ -1,4 +1,4 @@
-"""A thousand switches while eight clients predict."""
+"""Switches while eight clients predict: a hundred in every run, a thousand in `make test-long`."""
 
 from __future__ import annotations
 
@@ -11,7 +11,6 @@ from tests import bundles
 from tests.server.client import Client, Post
 from tests.server.questions import window
 
-SWITCHES = 1000
 CLIENTS = 8
 
 
@@ -35,7 +34,8 @@ def models(tmp_path: Path) -> Path:
     return tmp_path
 
 
-async def test_every_answer_is_wholly_of_one_version(client: Client, post: Post) -> None:
+@pytest.mark.parametrize("switches", [100, pytest.param(1000, marks=pytest.mark.long)])
+async def test_every_answer_is_wholly_of_one_version(client: Client, post: Post, switches: int) -> None:
     body = {"pair": "EUR/USD", "features_scaled": False, "features": {"stage1": window(0.1), "stage2": window(0.2)}}
     expected = {
         "low": ("long", pytest.approx(0.1, abs=1e-6), pytest.approx(0.8, abs=1e-6), pytest.approx(0.1, abs=1e-6)),
@@ -54,7 +54,7 @@ async def test_every_answer_is_wholly_of_one_version(client: Client, post: Post)
             seen[data["model_version"]] += 1
 
     clients = [asyncio.create_task(predict()) for _ in range(CLIENTS)]
-    for i in range(SWITCHES):
+    for i in range(switches):
         version, other = ("low", "high") if i % 2 else ("high", "low")
         status, answer = await post(f"/reversal/models/{version}/switch")
         assert (status, answer["data"]) == (200, {"active_version": version, "previous_version": other})
