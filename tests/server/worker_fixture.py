@@ -6,7 +6,6 @@ import asyncio
 import json
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
-from pathlib import Path
 from typing import Any
 
 from aiohttp import web
@@ -14,29 +13,12 @@ from aiohttp import web
 from core.bundles.repository import Repository
 from core.experiments.experiment import Experiment
 from core.experiments.records import Exposure, Record
-from core.journals.journal import Journal
-from core.serving.batching import Batcher
-from core.serving.circuit_breaker import CircuitBreaker
-from core.serving.registry import Registry
 from core.serving.state import State
-from server.api import endpoints
-from server.api.known_places import known_part
-from server.auth.access import Access
-from server.auth.hosts import Hosts
-from server.auth.origins import refusing
-from server.http.admission import Admission
-from server.http.app_keys import ACCESS, ADMISSION, BATCH_ADMISSION, CLOCK, REFUSALS, SETTINGS
-from server.http.bodies.body import CONNECTIONS
-from server.http.clock import Clock
-from server.http.errors import Refusals, errors
-from server.http.headers import preparing
+from server.auth.credentials import Credentials
 from server.settings import Settings
-from server.worker.app_keys import BATCHER, CIRCUIT_BREAKER, DRAINING, JOURNAL, METRICS, PREDICTOR, REGISTRY, SHADOW
-from server.worker.draining import Draining
-from server.worker.metrics import Metrics
-from server.worker.predictor import Predictor
-from server.worker.routes import add_routes
-from server.worker.shadow import Shadow
+from server.worker import resources
+from server.worker.app import make_app
+from server.worker.app_keys import CIRCUIT_BREAKER, JOURNAL, METRICS, PREDICTOR, REGISTRY, SHADOW
 from tests import described
 from tests.core.journals import samples
 from tests.server.client import Client, assert_envelope
@@ -61,41 +43,29 @@ def experiment(**fields: Any) -> Experiment:  # noqa: ANN401
 
 @asynccontextmanager
 async def running(
-    settings: Settings, folder: Path, aiohttp_client: Callable[[web.Application], Awaitable[Client]]
+    settings: Settings, aiohttp_client: Callable[[web.Application], Awaitable[Client]]
 ) -> AsyncIterator[Worker]:
     """A worker and its client, until the end of the test."""
-    worker = await asyncio.to_thread(Worker, settings, folder / "journals")
+    worker = await asyncio.to_thread(Worker, settings)
     worker.client = await aiohttp_client(worker.app)
     yield worker
-    await worker.shadow.close()
-    await asyncio.to_thread(worker.journal.close)
 
 
 class Worker:
-    """The application and what it is made of. `serve` has to be called before the first request."""
+    """The application as a worker makes it, but that no keeper tells what is served.
 
-    def __init__(self, settings: Settings, folder: Path) -> None:
-        self._folder = folder
+    `serve` has to be called before the first request.
+    """
+
+    def __init__(self, settings: Settings) -> None:
+        self._folder = settings.journal_folder
+        self._folder.mkdir(parents=True)  # as the keeper does
         self._repository = Repository(settings.models)
-        self.registry = Registry(self._repository, refuse_out_of_range=settings.out_of_range == "refuse")
-        self.metrics = Metrics()
-        self.journal = Journal(folder, bound_bytes=1 << 30, memory_records=1000)
-        self.shadow = Shadow(lambda: self.registry.snapshot, self.journal, self.metrics)
-        self.breaker = CircuitBreaker()
-        clock = Clock(settings.timezone)
-        refusals = Refusals(clock, known_part, endpoints.predictions(), self.metrics.count_error)
-        access = Access([], hosts=Hosts(()))
-        self.app = app = web.Application(middlewares=[errors(refusals), refusing(access)], handler_args=CONNECTIONS)
-        app.on_response_prepare.extend((preparing(()), described.preparing))
-        app[SETTINGS], app[REGISTRY], app[CLOCK], app[REFUSALS] = settings, self.registry, clock, refusals
-        app[JOURNAL], app[METRICS], app[SHADOW] = self.journal, self.metrics, self.shadow
-        app[DRAINING], app[CIRCUIT_BREAKER], app[ACCESS] = Draining(), self.breaker, access
-        app[ADMISSION], app[BATCH_ADMISSION] = Admission(settings.max_in_flight), Admission(1)
-        self.predictor = app[PREDICTOR] = Predictor(
-            self.registry, self.journal, self.metrics, self.shadow, self.breaker
-        )
-        app[BATCHER] = Batcher(self.predictor.answer, 32)
-        add_routes(app)
+        self.app = app = make_app(settings, Credentials(settings), settings.journals / "no keeper")
+        app.cleanup_ctx.remove(resources.keeper)
+        app.on_response_prepare.append(described.preparing)
+        self.registry, self.metrics, self.journal = app[REGISTRY], app[METRICS], app[JOURNAL]
+        self.shadow, self.breaker, self.predictor = app[SHADOW], app[CIRCUIT_BREAKER], app[PREDICTOR]
         self.client: Client
 
     async def serve(

@@ -3,7 +3,6 @@ from __future__ import annotations
 import asyncio
 import dataclasses
 from collections.abc import AsyncIterator, Awaitable, Callable
-from pathlib import Path
 
 import pytest
 from aiohttp import web
@@ -56,10 +55,10 @@ def test_to_ask_again_is_worth_it_when_what_is_in_hand_is_done(done: int, inside
 
 @pytest.fixture
 async def worker(
-    settings: Settings, tmp_path: Path, aiohttp_client: Callable[[web.Application], Awaitable[Client]]
+    settings: Settings, aiohttp_client: Callable[[web.Application], Awaitable[Client]]
 ) -> AsyncIterator[Worker]:
     small = dataclasses.replace(settings, max_in_flight=2)
-    async with running(small, tmp_path, aiohttp_client) as made:
+    async with running(small, aiohttp_client) as made:
         await made.serve()
         yield made
 

@@ -6,16 +6,14 @@ import asyncio
 import json
 import tempfile
 from collections.abc import AsyncIterator, Awaitable, Callable
-from contextlib import suppress
 from pathlib import Path
 
 import pytest
 from aiohttp import web
 
-from core.bundles.repository import Repository
 from core.experiments.records import Record
 from core.journals.journal import Journal
-from core.serving.registry import Registry
+from server.auth.credentials import Credentials
 from server.keeper.app import make_keeper_app
 from server.keeper.app_keys import CHANGES, MEMBERS, STORE
 from server.keeper.changes import Changes
@@ -23,8 +21,7 @@ from server.keeper.members import Members
 from server.keeper.store_access import StoreAccess
 from server.protocol.messages import MEMBERS_PATH, Apply, Prepare
 from server.settings import Settings
-from server.worker.draining import Draining
-from server.worker.upstream.state_follower import StateFollower
+from server.worker.app import make_app
 from tests.server.client import Client
 from tests.server.keeper.calls import EXPERIMENT, Answer, Call, Write
 from tests.server.keeper.scripted_worker import ScriptedWorker
@@ -45,11 +42,10 @@ async def client(
     with tempfile.TemporaryDirectory(prefix="reversal-") as folder:  # pytest's own are too long for a socket's name
         socket = Path(folder) / "keeper.sock"
         await web.UnixSite(client.server.runner, socket).start()
-        following = await StateFollower(socket, Registry(Repository(settings.models)), Draining()).start()
+        worker = web.AppRunner(await asyncio.to_thread(make_app, settings, Credentials(settings), socket))
+        await worker.setup()
         yield client
-        following.cancel()
-        with suppress(asyncio.CancelledError):
-            await following
+        await worker.cleanup()
 
 
 @pytest.fixture

@@ -3,7 +3,6 @@ from __future__ import annotations
 import asyncio
 import json
 from collections.abc import Awaitable, Callable, Iterator
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -32,7 +31,7 @@ RUNNING = experiment(variant_a="v3.0", variant_b="v3.1")
 def worker(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Worker]:
     """On the committed bundles, with v3.0 and v3.1 in an experiment."""
     folder = tmp_path_factory.mktemp("batching")
-    made = Worker(read(["--models", str(market.ONNX), *state_arguments(folder)], {}), folder / "journals")
+    made = Worker(read(["--models", str(market.ONNX), *state_arguments(folder)], {}))
     asyncio.run(made.serve(RUNNING, active="v3.1"))
     yield made
     made.journal.close()
@@ -102,9 +101,9 @@ def same(question: Question, one: Result, other: Result) -> None:
 
 
 async def test_requests_of_one_turn_run_together_and_each_gets_its_own_answer(
-    settings: Settings, tmp_path: Path, aiohttp_client: Callable[[web.Application], Awaitable[Client]]
+    settings: Settings, aiohttp_client: Callable[[web.Application], Awaitable[Client]]
 ) -> None:
-    async with running(settings, tmp_path, aiohttp_client) as worker:
+    async with running(settings, aiohttp_client) as worker:
         await worker.serve()
         sizes: list[int] = []
         plain = worker.predictor.predict

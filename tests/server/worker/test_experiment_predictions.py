@@ -21,16 +21,22 @@ from tests.core.journals import samples
 from tests.server.client import Client
 from tests.server.questions import asks, candle, candles, window
 from tests.server.worker_fixture import USER_KEY, Worker, experiment, running
+from tests.waiting import until
 
 A_USER, B_USER = "user123", "alice"
 
 
+async def until_the_next_millisecond() -> None:
+    now = time.time_ns() // 1_000_000
+    await until(lambda: time.time_ns() // 1_000_000 > now)
+
+
 @pytest.fixture
 async def worker(
-    settings: Settings, tmp_path: Path, aiohttp_client: Callable[[web.Application], Awaitable[Client]]
+    settings: Settings, aiohttp_client: Callable[[web.Application], Awaitable[Client]]
 ) -> AsyncIterator[Worker]:
     """v1 is active, and A against v2; v3 is the last to stand in."""
-    async with running(settings, tmp_path, aiohttp_client) as made:
+    async with running(settings, aiohttp_client) as made:
         yield made
 
 
@@ -138,7 +144,7 @@ class TestWhoAnswers:
         ids = []
         for _ in range(20):
             ids.append((await worker.predict(candles(user_id=B_USER)))["prediction_id"])
-            await asyncio.sleep(0.002)  # ids of one millisecond have no order
+            await until_the_next_millisecond()  # ids of one have no order
         assert ids == sorted(set(ids))
         assert [exposure.prediction_id for exposure in await worker.exposures()] == ids
 

@@ -125,10 +125,9 @@ async def service(
     *,
     fast_path: bool,
     keep_alive_seconds: float,
-    tmp_path: Path,
     aiohttp_client: Callable[[web.Application], Awaitable[Client]],
 ) -> AsyncIterator[Service]:
-    async with running(settings, tmp_path, aiohttp_client) as worker:
+    async with running(settings, aiohttp_client) as worker:
         await worker.serve()
         runner = HttpRunner(worker.app, kind_of_connection(fast_path=fast_path), keepalive_timeout=keep_alive_seconds)
         await runner.setup()

@@ -14,6 +14,7 @@ from core.inference.warnings import CODES
 from core.version import VERSION
 from server.http.log_throttle import Throttle
 from server.settings import Settings
+from server.worker import app
 from server.worker.metrics import Metrics
 from tests.core.journals import samples
 from tests.market import ROOT
@@ -24,9 +25,9 @@ from tests.server.worker_fixture import Worker, experiment, running
 
 @pytest.fixture
 async def worker(
-    settings: Settings, tmp_path: Path, aiohttp_client: Callable[[web.Application], Awaitable[Client]]
+    settings: Settings, aiohttp_client: Callable[[web.Application], Awaitable[Client]]
 ) -> AsyncIterator[Worker]:
-    async with running(settings, tmp_path, aiohttp_client) as made:
+    async with running(settings, aiohttp_client) as made:
         await made.serve(None)
         yield made
 
@@ -95,15 +96,22 @@ async def test_the_answer_is_prometheus_text(worker: Worker) -> None:
     assert "# TYPE reversal_prediction_seconds histogram" in await response.text()
 
 
-async def test_what_the_journal_keeps_count_of_is_shown(worker: Worker) -> None:
+@pytest.fixture
+def small_memory(monkeypatch: pytest.MonkeyPatch) -> int:
+    """Of so many records, for an application that is made after it."""
+    monkeypatch.setattr(app, "MEMORY_RECORDS", 50)
+    return app.MEMORY_RECORDS
+
+
+async def test_what_the_journal_keeps_count_of_is_shown(small_memory: int, worker: Worker) -> None:
     await worker.serve(experiment())
     with samples.largest_file(0):
-        for _ in range(1003):  # 1,000 find room in memory
+        for _ in range(small_memory + 3):
             await worker.predict(asks(0.1, 0.1, user_id="alice"))
         worker.metrics.refresh(worker.registry.snapshot, worker.journal, worker.breaker)
         found = series(worker.metrics)
         assert found["reversal_journal_degraded"] == 1
-        assert found["reversal_exposures_waiting"] == 1000
+        assert found["reversal_exposures_waiting"] == small_memory
         assert found["reversal_exposures_unrecorded_total"] == 3
     assert worker.journal.retry()
     for _ in range(2):

@@ -21,10 +21,10 @@ SHADOW = experiment(mode="shadow")
 
 @pytest.fixture
 async def worker(
-    settings: Settings, tmp_path: Path, aiohttp_client: Callable[[web.Application], Awaitable[Client]]
+    settings: Settings, aiohttp_client: Callable[[web.Application], Awaitable[Client]]
 ) -> AsyncIterator[Worker]:
     """v1 answers, v2 scores: from candles at 0.9 the one says short and the other long."""
-    async with running(settings, tmp_path, aiohttp_client) as made:
+    async with running(settings, aiohttp_client) as made:
         yield made
 
 

@@ -7,7 +7,6 @@ import gzip
 import json
 import zlib
 from collections.abc import AsyncIterator, Awaitable, Callable
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -28,9 +27,9 @@ PREDICT = "/reversal/predict"
 
 @pytest.fixture
 async def worker(
-    settings: Settings, tmp_path: Path, aiohttp_client: Callable[[web.Application], Awaitable[Client]]
+    settings: Settings, aiohttp_client: Callable[[web.Application], Awaitable[Client]]
 ) -> AsyncIterator[Worker]:
-    async with running(settings, tmp_path, aiohttp_client) as made:
+    async with running(settings, aiohttp_client) as made:
         await made.serve()
         yield made
 

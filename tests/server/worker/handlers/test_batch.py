@@ -4,7 +4,6 @@ import gzip
 import io
 import json
 from collections.abc import AsyncIterator, Awaitable, Callable
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -24,9 +23,9 @@ HEADERS = {"Content-Type": "application/json"}
 
 @pytest.fixture
 async def worker(
-    settings: Settings, tmp_path: Path, aiohttp_client: Callable[[web.Application], Awaitable[Client]]
+    settings: Settings, aiohttp_client: Callable[[web.Application], Awaitable[Client]]
 ) -> AsyncIterator[Worker]:
-    async with running(settings, tmp_path, aiohttp_client) as made:
+    async with running(settings, aiohttp_client) as made:
         yield made
 
 
