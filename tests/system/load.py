@@ -13,6 +13,7 @@ from typing import Any, NamedTuple
 import aiohttp
 
 from tests.processes import post
+from tests.waiting import wait_until
 
 # So many requests go over one connection; a new one may be accepted by another worker.
 PER_CONNECTION = 25
@@ -98,9 +99,7 @@ class Load:
     def wait_for(self, count: int, seconds: float = 30) -> None:
         """Until so many more have been answered."""
         since = time.monotonic()
-        while sum(answer.status == 200 for answer in self.since(since)) < count:
-            assert time.monotonic() < since + seconds, f"fewer than {count} answers in {seconds} s"
-            time.sleep(0.01)
+        wait_until(lambda: sum(answer.status == 200 for answer in self.since(since)) >= count, seconds)
 
     @contextmanager
     def running(self) -> Iterator[Load]:

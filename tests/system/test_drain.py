@@ -15,6 +15,7 @@ import pytest
 
 from tests.market import ROOT
 from tests.processes import Server, alive, get, post, serving
+from tests.sockets import accepting, is_read
 from tests.system.checks import assert_stored
 from tests.system.load import Answer, Load, question, start_experiment, tell
 from tests.waiting import wait_until
@@ -86,12 +87,13 @@ def test_who_comes_while_a_worker_is_held_up_is_answered_or_refused(
     arguments = ["--models", str(models), "--host", "both.test", "--workers", str(WORKERS)]
     with ExitStack() as clients, serving(*arguments, PYTHONPATH=f"{tmp_path}:{ROOT}") as server:
         wait_until(lambda: server.log.count("version v1 is active, loaded") == serving_workers)
-        time.sleep(0.2)  # until they accept
+        port = urllib.parse.urlsplit(server.url).port or 0
+        wait_until(lambda: sum(accepting(port, worker) for worker in server.workers) == serving_workers)
         server.process.send_signal(signal.SIGTERM)
-        time.sleep(0.3)  # until the other one has left
+        wait_until(lambda: len(server.workers) < WORKERS)  # the other one has left
         asked = []
         for address in ("127.0.0.1", "127.0.0.2") * 4:
-            client = http.client.HTTPConnection(address, urllib.parse.urlsplit(server.url).port)
+            client = http.client.HTTPConnection(address, port)
             clients.callback(client.close)
             with suppress(ConnectionRefusedError):
                 client.request("POST", "/reversal/predict", json.dumps(question(0, 1)))
@@ -119,15 +121,23 @@ def stalled(server: Server) -> socket.socket:
     """A connection with half a request on it."""
     connection = socket.create_connection(("127.0.0.1", urllib.parse.urlsplit(server.url).port or 0))
     connection.sendall(b"POST /reversal/predict HTTP/1.1\r\nHost: x\r\nContent-Length: 100\r\n\r\n{")
-    time.sleep(0.2)
+    wait_until(lambda: is_read(connection))
     return connection
+
+
+def stopping(server: Server) -> bool:
+    """Whether it was told to stop, as its clients see it."""
+    try:
+        return get(f"{server.url}/readyz")[0] == 503
+    except OSError:
+        return True
 
 
 def test_a_second_signal_waits_for_nobody_and_tells_whom_it_cuts_off(models: Path) -> None:
     with serving("--models", str(models), REVERSAL_REQUEST_TIMEOUT_MS="60000") as server, stalled(server):
         pids = server.pids
         server.process.send_signal(signal.SIGTERM)
-        time.sleep(0.5)
+        wait_until(lambda: stopping(server))
         assert server.process.poll() is None
         began = time.monotonic()
         server.process.send_signal(signal.SIGTERM)
@@ -144,9 +154,9 @@ def test_a_stop_does_not_wait_until_a_reload_is_over(models: Path) -> None:
         with stalled(server):
             server.process.send_signal(signal.SIGHUP)
             wait_until(lambda: not old.issuperset(server.workers))
-            time.sleep(0.5)  # until the new one has joined
+            wait_until(lambda: server.log.count("version v1 is active, loaded") == 2)  # the new one has joined
             server.process.send_signal(signal.SIGTERM)
-            time.sleep(0.2)
+            wait_until(lambda: stopping(server))
             server.process.send_signal(signal.SIGTERM)
             began = time.monotonic()
             server.process.wait(20)
@@ -155,10 +165,20 @@ def test_a_stop_does_not_wait_until_a_reload_is_over(models: Path) -> None:
         assert "told to stop once more" in server.log
 
 
-def test_who_stalls_is_cut_off_in_the_end_and_that_is_told(models: Path) -> None:
-    with serving("--models", str(models), REVERSAL_REQUEST_TIMEOUT_MS="60000") as server, stalled(server):
+SOONER = "from server.process import workers\nworkers.SHUTDOWN_SECONDS = 2.0\n"
+
+
+@pytest.mark.parametrize(
+    ("seconds", "code"), [(2, SOONER), pytest.param(10, "", marks=pytest.mark.long)], ids=["2 s", "10 s"]
+)
+def test_who_stalls_is_cut_off_in_the_end_and_that_is_told(
+    models: Path, tmp_path: Path, seconds: int, code: str
+) -> None:
+    (tmp_path / "sitecustomize.py").write_text(code)
+    arguments = ["--models", str(models), "--request-timeout-ms", "60000"]
+    with serving(*arguments, PYTHONPATH=f"{tmp_path}:{ROOT}") as server, stalled(server):
         log = server.stop()
-        assert "1 requests are cut off" in log
+        assert f"1 requests are cut off, {seconds}." in log
         assert server.process.returncode == 0
 
 

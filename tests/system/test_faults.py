@@ -26,7 +26,8 @@ import pytest
 from core.store.opening import open_store
 from tests import bundles
 from tests.market import ROOT
-from tests.processes import Server, get, post, serving
+from tests.processes import Server, cpu_seconds, get, post, serving
+from tests.sockets import is_read
 from tests.system.checks import assert_stored, metric
 from tests.system.load import Load, create, question, start_experiment, tell
 from tests.waiting import wait_until
@@ -308,9 +309,10 @@ def test_whose_time_is_over_behind_a_slow_stage_is_told_so(own_models: Path) -> 
             client.putheader("Content-Length", str(len(body)))
             client.putheader("X-Request-Timeout-Ms", "500")
             client.endheaders()
-            time.sleep(0.1)  # until it is read: its time runs
+            wait_until(lambda: is_read(client.sock))  # its time runs
+            before = cpu_seconds(server.workers[0])
             slow = first.submit(predict, server, 0.95)
-            time.sleep(0.1)
+            wait_until(lambda: cpu_seconds(server.workers[0]) > before + 0.05)  # the slow stage runs
             client.send(body.encode())
             late = client.getresponse()
             assert (late.status, json.loads(late.read())["code"]) == (504, "DEADLINE_EXCEEDED")
@@ -319,15 +321,19 @@ def test_whose_time_is_over_behind_a_slow_stage_is_told_so(own_models: Path) -> 
 
 BROKEN_STAGE = """
 import os
-from core.inference.stage_runner import StageRunner
-_run = StageRunner._run
-def _run_or_break(self, graph, values):
-    def break_down(values):
+from core.inference.stage_runner import _BoundSession
+_run = _BoundSession.run
+def run_or_break(self, values):
+    def break_down(*_):
         raise RuntimeError("out of order")
+    whole = self._session
     if os.path.exists(os.environ["BROKEN"]) and self._name.startswith("version v0"):
-        graph = type("Broken", (), {"run": staticmethod(break_down)})
-    return _run(self, graph, values)
-StageRunner._run = _run_or_break
+        self._session = type("Broken", (), {"run": staticmethod(break_down)})
+    try:
+        return _run(self, values)
+    finally:
+        self._session = whole
+_BoundSession.run = run_or_break
 """
 
 

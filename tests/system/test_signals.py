@@ -101,12 +101,19 @@ def test_signals_after_the_workers_have_ended_do_nothing(models: Path, tmp_path:
 
 # The workers' manager is slow at two moments of its start.
 SLOW_STARTS = {
-    "forked": "import os, time; os.register_at_fork(after_in_child=lambda: time.sleep(0.5))",
+    "forked": """
+import os, pathlib, time
+def slow():
+    pathlib.Path(os.environ["THERE"]).touch()
+    time.sleep(0.5)
+os.register_at_fork(after_in_child=slow)
+""",
     "starting": """
-import time
+import os, pathlib, time
 from gunicorn.arbiter import Arbiter
 _start = Arbiter.start
 def start(self):
+    pathlib.Path(os.environ["THERE"]).touch()
     time.sleep(0.5)
     _start(self)
 Arbiter.start = start
@@ -118,15 +125,15 @@ Arbiter.start = start
 def test_ctrl_c_in_the_middle_of_the_start_is_a_stop(models: Path, tmp_path: Path, moment: str) -> None:
     (tmp_path / "sitecustomize.py").write_text(SLOW_STARTS[moment])
     command = [sys.executable, "-m", "server", "--models", str(models), "--port", str(free_port()), "--workers", "1"]
-    environ = os.environ | {"PYTHONPATH": str(tmp_path)}
+    there = tmp_path / "there"
+    environ = os.environ | {"PYTHONPATH": str(tmp_path), "THERE": str(there)}
     # A session of its own, as a terminal sends it to all of a group.
     with subprocess.Popen(
         [*command, *state_arguments(tmp_path)], cwd=ROOT, env=environ, stderr=subprocess.PIPE, text=True,
         start_new_session=True,
     ) as process:  # fmt: skip
         try:
-            wait_until(lambda: bool(children(process.pid)))
-            time.sleep(0.2)
+            wait_until(there.exists)
             os.killpg(process.pid, signal.SIGINT)
             _, log = process.communicate(timeout=30)
         finally:

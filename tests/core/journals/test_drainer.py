@@ -22,12 +22,12 @@ from tests.market import ROOT
 LINE = len(line(exposure(1)))
 
 HOLDER = """
-import sys, time
+import signal, sys
 from pathlib import Path
 from tests.core.journals.samples import Drains, Ledger
 held = Drains(Path(sys.argv[1]), Ledger(Path(sys.argv[2])))
 print("held", flush=True)
-time.sleep(1000)
+signal.pause()
 """
 
 

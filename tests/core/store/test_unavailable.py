@@ -323,7 +323,7 @@ def test_a_server_that_stops_is_told_of_and_used_again_once_it_is_back(own_serve
 @pytest.mark.serial
 def test_drains_under_way_when_the_server_crashes_are_whole_or_not_at_all(own_server: Server) -> None:
     batches = [[exposure(n, experiment_id="crashed") for _ in range(20)] for n in range(400)]
-    drained = threading.Event()
+    drained, back = threading.Event(), threading.Event()
     interruptions: list[StoreUnavailable] = []
 
     def feed(store: Store) -> None:
@@ -338,15 +338,17 @@ def test_drains_under_way_when_the_server_crashes_are_whole_or_not_at_all(own_se
             except StoreUnavailable as error:
                 interruptions.append(error)
                 position = None
-                time.sleep(0.02)
+                back.wait(60)
 
     with closing(open_store(own_server.url)) as store:
         thread = threading.Thread(target=feed, args=(store,))
         thread.start()
         for _ in range(3):
             assert drained.wait(60)
+            back.clear()
             own_server.stop(signal.SIGQUIT)
             own_server.start()
+            back.set()
             drained.clear()
             if not thread.is_alive():
                 break

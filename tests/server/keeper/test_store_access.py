@@ -3,7 +3,6 @@ from __future__ import annotations
 import asyncio
 import gc
 import threading
-import time
 import weakref
 from contextlib import suppress
 
@@ -41,18 +40,22 @@ async def test_a_store_that_is_silent_leaves_nothing_of_its_callers_behind(
         pass
 
     monkeypatch.setattr(store_access, "STORE_SECONDS", 0.05)
+    frozen, thawed = threading.Event(), threading.Event()
     store.degraded = "known already"  # else it is logged, and pytest keeps what is
 
     async def ask() -> weakref.ref[Body]:
         body = Body()
         with suppress(StoreUnavailable):
-            await store.write(lambda _: time.sleep(0.2))
+            await store.write(lambda _: frozen.wait(20))
         return weakref.ref(body)
 
     gc.disable()
     try:
         left = await ask()
-        await asyncio.sleep(0.3)
+        frozen.set()
+        monkeypatch.setattr(store_access, "STORE_SECONDS", 10.0)
+        await store.write(lambda _: thawed.set())  # behind the other one, which is over then
+        assert thawed.is_set()
         assert left() is None
     finally:
         gc.enable()

@@ -5,7 +5,7 @@ import errno
 import logging
 import os
 import socket
-from collections.abc import AsyncIterator, Callable, Iterator
+from collections.abc import AsyncIterator, Iterator
 from contextlib import AsyncExitStack
 from typing import NoReturn, Self
 
@@ -13,6 +13,7 @@ import pytest
 from aiohttp import web
 
 from server.process.connection_balancing import Connections, Site
+from tests.waiting import until
 
 
 @pytest.fixture
@@ -55,11 +56,6 @@ async def connect(listening: socket.socket, clients: AsyncExitStack) -> asyncio.
     _, writer = await asyncio.open_connection(*listening.getsockname())
     clients.callback(writer.close)
     return writer
-
-
-async def until(condition: Callable[[], bool]) -> None:
-    while not condition():  # noqa: ASYNC110 - nothing here tells
-        await asyncio.sleep(0.001)
 
 
 async def until_there_are(count: int, *workers: Worker) -> None:

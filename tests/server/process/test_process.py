@@ -20,8 +20,9 @@ from server import cpus
 from tests import bundles, market
 from tests.application import state_arguments
 from tests.market import ROOT
-from tests.processes import free_port, get, post, serving
+from tests.processes import cpu_seconds, free_port, get, post, serving
 from tests.server.auth.certificates import write
+from tests.sockets import is_gone, is_read
 from tests.waiting import wait_until
 
 # Generous beside the promise of about 100 MB, since the figure moves with the allocator and the libraries.
@@ -265,8 +266,9 @@ def test_a_client_that_goes_away_is_no_error_of_ours() -> None:
     with serving() as server:
         with socket.create_connection(("127.0.0.1", int(server.url.rpartition(":")[2]))) as client:
             client.sendall(b"POST /reversal/predict HTTP/1.1\r\nHost: x\r\nContent-Length: 500\r\n\r\n{")
-            time.sleep(0.2)
-        time.sleep(0.2)
+            wait_until(lambda: is_read(client))
+            own = client.getsockname()[1]
+        wait_until(lambda: is_gone(int(server.url.rpartition(":")[2]), own))
         assert get(f"{server.url}/livez")[0] == 200
         log = server.stop()
     assert "Traceback" not in log
@@ -308,9 +310,3 @@ def test_a_misspelt_setting_is_warned_about() -> None:
     with serving(REVERSAL_PROT="1") as server:
         log = server.stop()
     assert "REVERSAL_PROT is set, but there is no such setting" in log
-
-
-def cpu_seconds(pid: int) -> float:
-    """What a process has used of the CPUs."""
-    fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
-    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")

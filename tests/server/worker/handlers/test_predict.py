@@ -12,10 +12,12 @@ from typing import Any
 
 import pytest
 
+from server.http.app_keys import BATCH_ADMISSION
 from server.settings import Settings
 from tests import bundles
 from tests.server.client import Client, Post
 from tests.server.questions import asks, candle, candles, window
+from tests.waiting import until
 
 DETECTED = {
     "reversal_detected": True,
@@ -371,13 +373,14 @@ class TestBatch:
 
     async def test_other_requests_are_answered_between_its_slices(self, post: Post, client: Client) -> None:
         finished = []
+        batches = client.app[BATCH_ADMISSION]
 
         async def large() -> None:
             await post("/reversal/predict/batch", {"items": [candles(120)] * 1024})
             finished.append("batch")
 
         async def small() -> None:
-            await asyncio.sleep(0.01)  # so that the batch is on its way
+            await until(lambda: batches.inside > 0)
             await client.get("/livez")
             finished.append("livez")
 

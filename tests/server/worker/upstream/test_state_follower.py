@@ -4,7 +4,9 @@ import asyncio
 import tempfile
 import time
 from pathlib import Path
+from typing import Any
 
+import aiohttp
 import pytest
 from aiohttp import web
 
@@ -23,6 +25,7 @@ from server.settings import Settings
 from server.worker.draining import Draining
 from server.worker.upstream import state_follower
 from server.worker.upstream.state_follower import StateFollower
+from tests.waiting import until
 
 
 async def test_a_worker_that_wakes_up_late_does_not_serve_what_was_taken_back(models: Path) -> None:
@@ -64,9 +67,16 @@ async def test_a_keeper_that_is_not_reached_is_told_once(
 ) -> None:
     monkeypatch.setattr(state_follower, "RETRY_SECONDS", 0.001)
     monkeypatch.setattr(state_follower, "_UNREACHED_TRIES", 5)
+    connect, tries = aiohttp.ClientSession.ws_connect, []
+
+    def counted(session: aiohttp.ClientSession, *arguments: Any, **named: Any) -> Any:  # noqa: ANN401 - passed on
+        tries.append(1)
+        return connect(session, *arguments, **named)
+
+    monkeypatch.setattr(aiohttp.ClientSession, "ws_connect", counted)
     follower = StateFollower(tmp_path / "gone.sock", Registry(Repository(settings.models)), Draining())
     starting = asyncio.create_task(follower.start())
-    await asyncio.sleep(0.3)
+    await until(lambda: len(tries) > 20)
     starting.cancel()
     await asyncio.wait([starting])
     following = [task for task in asyncio.all_tasks() if task is not asyncio.current_task()]
