@@ -2,150 +2,32 @@ from __future__ import annotations
 
 import asyncio
 import gzip
-import json
-from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
-from contextlib import asynccontextmanager, suppress
+from contextlib import suppress
 from pathlib import Path
-from typing import Any, NamedTuple
 
 import pytest
-from aiohttp import web
 
 from core.errors import Overloaded
-from core.serving.routing import Question, Result
 from server.auth.access import Level, tokens
 from server.http import connection as connections
 from server.http.admission import Admission
 from server.http.app_keys import ACCESS, ADMISSION
-from server.http.connection import HttpRunner
-from server.settings import Settings
-from server.worker.fast_path import FastConnection, kind_of_connection
 from tests import bundles
-from tests.server.client import KEEP_ALIVE_SECONDS, Client
+from tests.server.client import KEEP_ALIVE_SECONDS
 from tests.server.questions import asks, candles
-from tests.server.worker_fixture import Worker, experiment, running
-
-VOLATILE = ("timestamp", "prediction_id")
-
-
-class Answer(NamedTuple):
-    status: int
-    headers: dict[str, str]
-    body: dict[str, Any]
-
-    @property
-    def lasting(self) -> dict[str, Any]:
-        """The body without what is another one each time."""
-        data = self.body["data"]
-        kept = data and {key: value for key, value in data.items() if key not in VOLATILE}
-        return {**self.body, "data": kept, "timestamp": None}
-
-
-def request(body: bytes, path: str = "/reversal/predict", first: str = "POST {} HTTP/1.1", **headers: str) -> bytes:
-    given = {"Host": "x", "Content-Length": str(len(body)), **{k.replace("_", "-"): v for k, v in headers.items()}}
-    lines = [first.format(path), *(f"{name}: {value}" for name, value in given.items())]
-    return "\r\n".join([*lines, "", ""]).encode() + body
-
-
-class Connection:
-    """To a server that may have the fast path, and knows how often aiohttp's own way was taken."""
-
-    def __init__(self, runner: HttpRunner, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        self._runner = runner
-        self.reader = reader
-        self.writer = writer
-
-    @property
-    def usual(self) -> int:
-        """Requests that went aiohttp's way."""
-        assert self._runner.server is not None
-        return self._runner.server.requests_count
-
-    async def send(self, *pieces: bytes) -> None:
-        """Each piece is there before the next one comes."""
-        for piece in pieces:
-            self.writer.write(piece)
-            await self.writer.drain()
-            await asyncio.sleep(0.01 if len(pieces) > 1 else 0)
-
-    async def receive(self) -> Answer:
-        head = (await asyncio.wait_for(self.reader.readuntil(b"\r\n\r\n"), 5)).decode()
-        status, *lines = head.strip().split("\r\n")
-        headers = dict(line.split(": ", 1) for line in lines)
-        body = await self.reader.readexactly(int(headers["Content-Length"]))
-        return Answer(int(status.split()[1]), headers, json.loads(body))
-
-    async def ask(self, *pieces: bytes) -> Answer:
-        await self.send(*pieces)
-        return await self.receive()
-
-
-@asynccontextmanager
-async def connected(runner: HttpRunner, port: int) -> AsyncIterator[Connection]:
-    reader, writer = await asyncio.open_connection("127.0.0.1", port)
-    await asyncio.sleep(0.01)  # until the server knows of it
-    yield Connection(runner, reader, writer)
-    writer.close()
-
-
-class Service(NamedTuple):
-    worker: Worker
-    runner: HttpRunner
-    port: int
-
-    @property
-    def is_fast(self) -> bool:
-        """Whether its connections have the fast path."""
-        assert self.runner.server is not None
-        return all(isinstance(each, FastConnection) for each in self.runner.server.connections)
-
-    def connect(self) -> Any:  # noqa: ANN401
-        return connected(self.runner, self.port)
-
-    def handler_of(self, connection: Connection) -> Any:  # noqa: ANN401
-        """The server's end of a connection."""
-        assert self.runner.server is not None
-        own = connection.writer.get_extra_info("sockname")
-        return next(each for each in self.runner.server.connections if each.peername == own)
-
-
-@pytest.fixture(params=[True, False], ids=["fast path", "plain"])
-def fast_path(request: pytest.FixtureRequest) -> bool:
-    """Whether connections have the fast path: what HTTP demands holds on both."""
-    return bool(request.param)
-
-
-# Of tests that are about the path itself.
-on_the_fast_path = pytest.mark.parametrize("fast_path", [True], ids=["fast path"])
-
-
-@pytest.fixture
-async def service(
-    settings: Settings,
-    *,
-    fast_path: bool,
-    keep_alive_seconds: float,
-    aiohttp_client: Callable[[web.Application], Awaitable[Client]],
-) -> AsyncIterator[Service]:
-    async with running(settings, aiohttp_client) as worker:
-        await worker.serve()
-        runner = HttpRunner(worker.app, kind_of_connection(fast_path=fast_path), keepalive_timeout=keep_alive_seconds)
-        await runner.setup()
-        site = web.TCPSite(runner, "127.0.0.1", 0)
-        await site.start()
-        yield Service(worker, runner, runner.addresses[0][1])
-        await runner.cleanup()
-
-
-@pytest.fixture
-async def connection(service: Service) -> AsyncIterator[Connection]:
-    async with service.connect() as made:
-        yield made
-
-
-def encoded(body: object) -> bytes:
-    return json.dumps(body).encode()
-
+from tests.server.worker.connections import (
+    BODY,
+    JSON,
+    ODD,
+    Connection,
+    Service,
+    Slow,
+    encoded,
+    on_the_fast_path,
+    request,
+)
+from tests.server.worker_fixture import experiment
+from tests.waiting import until
 
 BODIES = {
     "one window": encoded(asks(0.82)),
@@ -193,8 +75,6 @@ async def test_what_is_refused_is_counted_and_told_in_the_log_once(
     assert (await service.worker.numbers())['reversal_prediction_errors_total{code="MODEL_UNAVAILABLE"}'] == 1
 
 
-BODY = encoded(asks(0.82))
-JSON, ODD = "application/json", "application/json; charset=utf-8"
 UNUSUAL = {
     "its connection's last": request(BODY, Connection="close"),
     "of HTTP/1.0": request(BODY, first="POST {} HTTP/1.0", Connection="keep-alive"),
@@ -281,6 +161,7 @@ async def test_one_connection_carries_many(service: Service, connection: Connect
     assert connection.usual == before + (0 if service.is_fast else 300)
 
 
+@pytest.mark.serial
 async def test_a_connection_in_use_is_kept_and_an_idle_one_is_closed(connection: Connection) -> None:
     end = asyncio.get_running_loop().time() + 3 * KEEP_ALIVE_SECONDS
     while asyncio.get_running_loop().time() < end:
@@ -289,6 +170,7 @@ async def test_a_connection_in_use_is_kept_and_an_idle_one_is_closed(connection:
     assert await asyncio.wait_for(connection.reader.read(), 10) == b""
 
 
+@pytest.mark.serial
 async def test_a_head_that_does_not_come_is_not_awaited(
     connection: Connection, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -307,6 +189,7 @@ async def test_a_head_that_does_not_come_is_not_awaited(
     assert asyncio.get_running_loop().time() < began + 0.5
 
 
+@pytest.mark.serial
 @on_the_fast_path
 async def test_what_is_too_much_is_refused_and_whoever_asks_again_at_once_is_not_heard_for_a_while(
     service: Service, connection: Connection, monkeypatch: pytest.MonkeyPatch
@@ -346,10 +229,8 @@ async def test_what_follows_a_request_on_the_fast_path_keeps_its_place(
 ) -> None:
     whole = [request(encoded(asks(p)), Content_Type=kind) for p, kind in ((0.11, JSON), (0.22, ODD), (0.33, JSON))]
     for _ in range(3):
-        connection.writer.write(whole[0] + whole[1][:-5])  # the odd one goes aiohttp's way, and is not whole yet
-        await connection.writer.drain()
-        await asyncio.sleep(0.01)
-        connection.writer.write(whole[1][-5:] + whole[2])
+        # The odd one goes aiohttp's way, and is not whole at first.
+        await connection.send(whole[0] + whole[1][:-5], whole[1][-5:] + whole[2])
         answers = [await connection.receive() for _ in whole]
         assert [answer.body["data"]["stage1_prob"] for answer in answers] == pytest.approx([0.11, 0.22, 0.33])
     before = connection.usual
@@ -397,8 +278,7 @@ async def test_no_header_spoils_the_answers_of_others(service: Service, monkeypa
         assert (await one.receive()).status == 200
         assert (await other.receive()).status == 200
         assert (await one.receive()).status == 401
-    await asyncio.sleep(0.05)
-    assert service.worker.app[ADMISSION].inside == 0
+    await until(lambda: service.worker.app[ADMISSION].inside == 0)
 
 
 async def test_the_idle_timer_leaves_alone_who_waits_for_an_answer(service: Service, connection: Connection) -> None:
@@ -411,6 +291,7 @@ async def test_the_idle_timer_leaves_alone_who_waits_for_an_answer(service: Serv
     assert (await connection.ask(request(BODY))).status == 200
 
 
+@pytest.mark.serial
 async def test_blank_lines_between_requests_begin_no_head(
     connection: Connection, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -433,21 +314,6 @@ async def test_the_first_request_of_a_connection_may_go_the_express_way(service:
         assert (await connection.receive()).status == 200
     assert connection.usual == before + 2 * together
     writer.close()
-
-
-class Slow:
-    """In place of a predictor: remembers what it is asked, after a step of the test's own."""
-
-    def __init__(self, worker: Worker, step: Callable[[], None]) -> None:
-        self.asked: list[int] = []
-        self._predict = worker.predictor.predict
-        self.step = step
-        worker.predictor.predict = self  # type: ignore[method-assign]
-
-    def __call__(self, snapshot: Any, questions: Sequence[Question]) -> list[Result]:  # noqa: ANN401 - passed on
-        self.asked.append(len(questions))
-        self.step()
-        return self._predict(snapshot, questions)
 
 
 @on_the_fast_path

@@ -15,9 +15,7 @@ from server.http import connection as connections
 from server.http.bodies import sizes
 from server.http.fairness import let_others_run
 from server.worker.fast_path import _Parser
-from tests.server.worker.test_fast_path import BODY, Connection, Service, connection, fast_path, request, service
-
-__all__ = ["connection", "fast_path", "service"]  # fixtures
+from tests.server.worker.connections import BODY, Connection, Service, request
 
 HEAD = b"POST /reversal/predict HTTP/1.1\r\nHost: x\r\n"
 SMUGGLED = b"GET /metrics HTTP/1.1\r\nHost: x\r\n\r\n"

@@ -18,21 +18,7 @@ from server.http.admission import Admission
 from server.http.app_keys import ADMISSION
 from server.settings import Settings
 from tests.server.questions import asks, candles
-from tests.server.worker.test_fast_path import (
-    BODY,
-    ODD,
-    Connection,
-    Service,
-    Slow,
-    connection,
-    encoded,
-    fast_path,
-    on_the_fast_path,
-    request,
-    service,
-)
-
-__all__ = ["connection", "fast_path", "service"]  # fixtures
+from tests.server.worker.connections import BODY, ODD, Connection, Service, Slow, encoded, on_the_fast_path, request
 
 # A failure guard, never waited for.
 LONG_SECONDS = 60.0
