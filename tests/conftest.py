@@ -15,10 +15,8 @@ from server.settings import Settings, read
 from server.worker.app import make_app
 from tests import bundles, described
 from tests.application import Build, state_arguments
+from tests.markers import SERIAL_FOLDERS
 from tests.market import ONNX
-
-# Whole servers in real processes: how long they take is what most of these tests are about.
-SERIAL_FOLDERS = ("tests/system", "tests/server/process")
 
 
 @pytest.hookimpl(tryfirst=True)  # before -m chooses
@@ -28,6 +26,11 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
     for item in items:
         if any(item.path.is_relative_to(folder) for folder in folders):
             item.add_marker("serial")
+
+
+def pytest_make_parametrize_id(config: pytest.Config, val: object, argname: str) -> str | None:  # noqa: ARG001
+    """Name what gzip has packed: its bytes hold the time, and tests are named alike in every process."""
+    return "packed by gzip" if isinstance(val, bytes) and val.startswith(b"\x1f\x8b") else None
 
 
 @pytest.fixture

@@ -19,6 +19,8 @@ from core.version import VERSION
 from tests.market import ROOT
 from tests.processes import Server, free_port, get, post, wait_until_alive
 
+pytestmark = pytest.mark.serial  # installs an environment and starts servers
+
 INSTALLED = ("convert", "core", "migration", "models/onnx", "reversal", "server", "training")
 # What would lead back to the tree.
 LEADING_BACK = {"PYTHONPATH", "VIRTUAL_ENV"}
