@@ -1,8 +1,9 @@
 from __future__ import annotations
 
 import asyncio
+import threading
 import time
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -24,6 +25,15 @@ from tests.server.worker_fixture import USER_KEY, Worker, experiment, running
 from tests.waiting import until
 
 A_USER, B_USER = "user123", "alice"
+
+
+@pytest.fixture
+def tries(worker: Worker, monkeypatch: pytest.MonkeyPatch) -> Iterator[threading.Event]:
+    """The worker tries versions that fail again and again once this is set, and not at once."""
+    allowed, retry = threading.Event(), worker.breaker.retry
+    monkeypatch.setattr(worker.breaker, "retry", lambda detector: allowed.wait(20) and retry(detector))
+    yield allowed
+    allowed.set()
 
 
 async def until_the_next_millisecond() -> None:
@@ -239,7 +249,7 @@ class TestFallback:
         assert "version v4, stage1 answered nan" in data["fallback_reason"]
 
     async def test_a_version_that_fails_again_and_again_is_not_asked_first_until_it_is_well(
-        self, worker: Worker, models: Path
+        self, worker: Worker, models: Path, tries: threading.Event
     ) -> None:
         await asyncio.to_thread(bundles.write, models, "v4", kind="root")
         await worker.serve(None, active="v4")
@@ -250,8 +260,9 @@ class TestFallback:
         assert data["fallback_reason"].startswith("version v4 failed 3 times in a row: version v4, stage1 answered nan")
         data = await worker.predict(asks(0.5, 0.5, version="v4"))  # named, it is asked all the same
         assert "served_by" not in data
-        (v4,) = worker.breaker.due()
-        worker.breaker.tried(v4, well=await asyncio.to_thread(worker.breaker.retry, v4))
+        tries.set()
+        v4 = worker.registry.snapshot.detectors["v4"]
+        await until(lambda: worker.breaker.reason(v4) is None)
         data = await worker.predict(asks(0.5, 0.5))
         assert (data["model_version"], "served_by" in data) == ("v4", False)
 
@@ -265,6 +276,7 @@ class TestFallback:
             assert status == 503
         assert "served_by" not in await worker.predict(asks(0.5, 0.5))
 
+    @pytest.mark.usefixtures("tries")
     async def test_one_that_fails_again_and_again_does_not_stand_in_either(self, worker: Worker, models: Path) -> None:
         await asyncio.to_thread(bundles.write, models, "v1", kind="root")
         await worker.serve(None, active="v9")
