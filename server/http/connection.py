@@ -157,24 +157,57 @@ class HttpConnection(RequestHandler):
 class PlainConnection(HttpConnection):
     """Leaves all requests to aiohttp. It hears of one when its turn comes; those behind it wait in aiohttp's queue."""
 
-    __slots__ = ("_failed",)
+    __slots__ = ("_body", "_failed", "_held")
 
     def __init__(self, *args: Any, **options: Any) -> None:  # noqa: ANN401 - passed on
         super().__init__(*args, **options)
         self._failed = False
+        self._body: StreamReader | None = None  # of the request that was heard last
+        self._held = b""  # what has come behind a request that is whole and has no answer yet
 
-    def begin(self) -> None:
+    @property
+    def in_hand(self) -> bool:
+        """Whether a request of it is being answered, or waits until another one is."""
+        return self.heard != self.answered or bool(self._held)
+
+    def begin(self, body: StreamReader) -> None:
         """A request's turn has come."""
         self.heard += 1
+        self._body = body
         self._head_ends()
 
     def data_received(self, data: bytes) -> None:
-        """Bytes have come. Behind those that are no HTTP nothing is read, as it would be quoted in errors."""
-        if not self._failed:
-            if data:  # aiohttp calls this with nothing, to go on with what it has
-                self.quiet = asyncio.get_running_loop().time()
-            super().data_received(data)
-            self._head_begins(data)
+        """Bytes have come. Those behind a request that is whole wait until it is answered.
+
+        aiohttp would parse them at once. If they are no HTTP, it would keep an error for each piece, with the piece.
+        """
+        if self._failed:  # its answer ends the connection
+            return
+        if data and self.in_hand and self._body is not None and self._body.is_eof():
+            self._held += data
+            if self.transport is not None:
+                self.transport.pause_reading()
+            return
+        if self.is_idle and data.strip(b"\r\n"):  # a request may be whole with this, and its turn comes later
+            self.quiet = asyncio.get_running_loop().time()
+        super().data_received(data)
+        self._head_begins(data)
+
+    async def finish_response(
+        self, request: BaseRequest, resp: web.StreamResponse, start_time: float | None
+    ) -> tuple[web.StreamResponse, bool]:
+        """Write an answer, and go on with what was held behind the request."""
+        answered = await super().finish_response(request, resp, start_time)
+        if self._held:  # a later turn of the loop knows whether aiohttp has another request in its queue
+            asyncio.get_running_loop().call_soon(self._read_on)
+        return answered
+
+    def _read_on(self) -> None:
+        if self.heard != self.answered or self.transport is None:
+            return
+        held, self._held = self._held, b""
+        self.transport.resume_reading()
+        self.data_received(held)
 
     def handle_error(self, *args: Any, **kw: Any) -> web.StreamResponse:  # noqa: ANN401 - as aiohttp has it
         """The answer to what is no request; it ends the connection."""
@@ -204,7 +237,7 @@ class _Server(web.Server):
         task: asyncio.Task[None],
     ) -> BaseRequest:
         if isinstance(protocol, PlainConnection):
-            protocol.begin()
+            protocol.begin(payload)
         return self._usual.request_factory(message, payload, protocol, writer, task)
 
     @property

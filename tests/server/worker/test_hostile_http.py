@@ -5,17 +5,22 @@ from __future__ import annotations
 import asyncio
 import gzip
 import logging
+import threading
 import zlib
+from contextlib import suppress
 from unittest.mock import Mock
 
 import pytest
 from aiohttp.http_exceptions import BadHttpMessage
+from aiohttp.web_protocol import RequestHandler
 
+from core.serving.registry import ListedVersion
 from server.http import connection as connections
 from server.http.bodies import sizes
 from server.http.fairness import let_others_run
 from server.worker.fast_path import _Parser
 from tests.server.worker.connections import BODY, Connection, Service, request
+from tests.waiting import until
 
 HEAD = b"POST /reversal/predict HTTP/1.1\r\nHost: x\r\n"
 SMUGGLED = b"GET /metrics HTTP/1.1\r\nHost: x\r\n\r\n"
@@ -137,6 +142,53 @@ def test_what_follows_bytes_that_are_no_http_is_not_parsed() -> None:
         parser.feed_data(b"x")
     assert [parser.feed_data(bytes(1 << 18)) for _ in range(32)] == [((), False, b"")] * 32
     assert refusing.asked == 1
+
+
+async def closed(reader: asyncio.StreamReader) -> None:
+    with suppress(ConnectionError):
+        await asyncio.wait_for(reader.read(), 10)
+
+
+@pytest.mark.parametrize("fast_path", [False], ids=["plain"])
+async def test_nothing_is_parsed_behind_a_request_that_takes_long(
+    service: Service, connection: Connection, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    parsed, going_on = [], threading.Event()
+    parse, entries = RequestHandler.data_received, service.worker.registry.entries
+
+    def counted(handler: RequestHandler, data: bytes) -> None:
+        parsed.append(len(data))
+        parse(handler, data)
+
+    def late() -> list[ListedVersion]:
+        going_on.wait(10)
+        return entries()
+
+    monkeypatch.setattr(RequestHandler, "data_received", counted)
+    monkeypatch.setattr(service.worker.registry, "entries", late)
+    await connection.send(request(b"", "/reversal/models", "GET {} HTTP/1.1"))
+    handler = service.handler_of(connection)
+    await until(lambda: handler.heard == 1)
+    connection.writer.write(b"GET / HTTP/9.9\r\n\r\n" + b"\xff" * (8 << 20))
+    await until(lambda: handler.in_hand and len(handler._held) > 0)  # noqa: SLF001 - nothing else tells
+    assert sum(parsed) < 1 << 10
+    going_on.set()
+    assert (await connection.receive()).status == 200
+    with suppress(ConnectionError, asyncio.IncompleteReadError):  # it is closed with bytes that are not read
+        assert (await connection.receive()).status == 400
+    await closed(connection.reader)
+    assert sum(parsed) < 2 << 20
+
+
+async def test_blank_lines_do_not_keep_an_idle_connection(connection: Connection, keep_alive_seconds: float) -> None:
+    assert (await connection.ask(request(BODY))).status == 200
+    deadline = asyncio.get_running_loop().time() + 20 * keep_alive_seconds
+    with suppress(ConnectionError):
+        while not connection.reader.at_eof():
+            assert asyncio.get_running_loop().time() < deadline
+            connection.writer.write(b"\r\n")
+            with suppress(TimeoutError):
+                await asyncio.wait_for(connection.reader.read(), keep_alive_seconds / 5)
 
 
 async def test_the_loop_turns_while_the_rest_of_a_refused_body_passes(
