@@ -22,6 +22,7 @@ from server.http.app_keys import REFUSALS
 from server.http.bodies.body import CONNECTIONS
 from server.http.errors import Refusals
 from server.http.fairness import let_others_run
+from server.http.headers import SECURITY
 from server.http.log_redaction import RedactingLogger
 
 # From the first byte of a request's head to its last.
@@ -147,6 +148,12 @@ class HttpConnection(RequestHandler):
                 while not body.is_eof():
                     await body.readany()
                     await let_others_run()
+
+    def handle_error(self, *args: Any, **kw: Any) -> web.StreamResponse:  # noqa: ANN401 - as aiohttp has it
+        """The answer to what is no request, which no signal of the application sees."""
+        answer = super().handle_error(*args, **kw)
+        answer.headers.update(SECURITY)
+        return answer
 
     def log_exception(self, *args: Any, **kw: Any) -> None:  # noqa: ANN401 - as aiohttp has it
         """What aiohttp says of requests that are none, of which anybody can send thousands."""

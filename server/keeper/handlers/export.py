@@ -11,7 +11,7 @@ from itertools import islice
 from typing import Any, NamedTuple, TypeAlias
 
 import orjson
-from aiohttp import web
+from aiohttp import hdrs, web
 
 from core.errors import InvalidInput
 from core.store.interface import EXPORT_COLUMNS, Store
@@ -77,6 +77,8 @@ async def export(request: web.Request) -> web.StreamResponse:
         }
     )
     await response.prepare(request)
+    if request.method == hdrs.METH_HEAD:  # rows behind such an answer would be taken for the next one
+        return response
     try:
         while piece:
             await response.write(piece)

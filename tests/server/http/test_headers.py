@@ -22,6 +22,12 @@ async def test_every_answer_has_the_headers_of_security(client: Client, path: st
     assert "Access-Control-Allow-Origin" not in response.headers
 
 
+async def test_a_refusal_has_them(client: Client) -> None:
+    response = await client.post("/reversal/predict", json={"pair": 1})
+    assert response.status == 422
+    assert SECURITY.items() <= response.headers.items()
+
+
 async def test_no_page_of_another_origin_reads_an_answer_unless_it_is_listed(client: Client) -> None:
     response = await client.post("/reversal/predict", json=asks(0.9), headers={"Origin": ORIGIN})
     assert response.status == 403

@@ -318,7 +318,7 @@ class TestFallback:
             (asks(0.9), "features"),  # v2's stages each need their own
             ({"pair": "EUR/USD", "features": {"stage1": window(0.9), "stage2": window(1e39)}}, "features.stage2[0][0]"),
             (candles(3), "data"),
-            (candles(timeframe="2h"), "timeframe"),
+            (candles(timeframe="7x"), "timeframe"),
             (candles(userId="bob"), "userId"),
         ],
     )

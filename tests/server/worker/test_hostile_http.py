@@ -18,6 +18,7 @@ from core.serving.registry import ListedVersion
 from server.http import connection as connections
 from server.http.bodies import sizes
 from server.http.fairness import let_others_run
+from server.http.headers import SECURITY
 from server.worker.fast_path import _Parser
 from tests.server.worker.connections import BODY, Connection, Service, request
 from tests.waiting import until
@@ -142,6 +143,13 @@ def test_what_follows_bytes_that_are_no_http_is_not_parsed() -> None:
         parser.feed_data(b"x")
     assert [parser.feed_data(bytes(1 << 18)) for _ in range(32)] == [((), False, b"")] * 32
     assert refusing.asked == 1
+
+
+async def test_the_answer_to_what_is_no_http_has_the_headers_of_all(connection: Connection) -> None:
+    await connection.send(b"garbage\r\n\r\n")
+    head = (await asyncio.wait_for(connection.reader.readuntil(b"\r\n\r\n"), 5)).decode()
+    assert head.startswith("HTTP/1.0 400")
+    assert [f"{name}: {value}" in head for name, value in SECURITY.items()] == [True] * len(SECURITY)
 
 
 async def closed(reader: asyncio.StreamReader) -> None:

@@ -42,6 +42,14 @@ async def test_odd_paths_reach_the_keeper_as_they_were_sent(client: Client) -> N
     assert (response.status, answer["code"]) == (404, "UNKNOWN_EXPERIMENT")
 
 
+async def test_the_head_of_an_export_comes_without_rows(client: Client) -> None:
+    assert (await client.post("/reversal/experiments", json=EXPERIMENT)).status == 201
+    for _ in range(2):  # on one connection to the keeper
+        response = await client.head("/reversal/experiments/e/export?format=csv")
+        assert (response.status, response.headers["Content-Type"]) == (200, "text/csv; charset=utf-8")
+    assert (await client.get("/reversal/experiments")).status == 200
+
+
 async def test_a_target_with_its_host_reaches_the_keeper_as_well(client: Client) -> None:
     reader, writer = await asyncio.open_connection("127.0.0.1", client.port)
     writer.write(b"GET http://x/reversal/experiments?a=b HTTP/1.1\r\nHost: x\r\n\r\n")

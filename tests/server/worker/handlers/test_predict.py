@@ -147,7 +147,7 @@ async def test_users_that_are_accepted(post: Post, users: dict[str, Any]) -> Non
         ({"pair": "EURUSD"}, "pair"),
         ({"pair": "EUR/USD\n"}, "pair"),
         ({"pair": "eur/usd"}, "pair"),
-        ({"timeframe": "2h"}, "timeframe"),
+        ({"timeframe": "7x"}, "timeframe"),
         ({"timeframe": 1}, "timeframe"),
         ({"version": "v9"}, "version"),
         ({"version": ""}, "version"),
