@@ -26,7 +26,7 @@ from core.version import VERSION  # noqa: E402
 from server.auth.credentials import Credentials, CredentialsUnusable  # noqa: E402
 from server.auth.hosts import is_loopback  # noqa: E402
 from server.process import shared_folder  # noqa: E402 - after gc.disable
-from server.settings import INSTALLED, Settings, read, unknown_variables  # noqa: E402
+from server.settings import Settings, read, unknown_variables  # noqa: E402
 from server.settings_parsing import SettingsError  # noqa: E402
 
 log = logging.getLogger("server")
@@ -59,9 +59,10 @@ def main(arguments: Sequence[str], program: str) -> int:
         settings.models.resolve(),
         settings.environment,
     )
-    if settings.models == INSTALLED:
+    if settings.models_not_chosen:
         log.warning(
-            "serving the reference detectors that come with reversal, not for trading; REVERSAL_MODELS sets others"
+            "no folder models/onnx here: serving the reference detectors that come with reversal, not for trading;"
+            " REVERSAL_MODELS sets others"
         )
     for name in unknown_variables(os.environ):
         log.warning("%s is set, but there is no such setting", name)

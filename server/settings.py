@@ -52,7 +52,10 @@ def _workers(given: str) -> int:
 
 def _models(given: str) -> Path:
     if given == _AUTO:
-        return _HERE if _HERE.is_dir() else FOLDER.parse(str(INSTALLED))
+        if _HERE.is_dir():
+            return _HERE
+        FOLDER.parse(str(INSTALLED))
+        return INSTALLED
     return FOLDER.parse(given)
 
 
@@ -167,6 +170,11 @@ class Settings:
     log_level: str = setting(
         "info", Kind(_log_level, f"one of {', '.join(LOG_LEVELS)}"), "the least to log", variable="LOG_LEVEL"
     )
+
+    @property
+    def models_not_chosen(self) -> bool:
+        """Whether the bundles are those beside the packages, since no others were named or are in this folder."""
+        return self.models is INSTALLED  # an equal path that was named is another object
 
     @property
     def guarded(self) -> bool:

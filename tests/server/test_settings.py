@@ -21,6 +21,8 @@ def test_where_there_are_no_models_those_beside_the_packages_are_the_default(
 ) -> None:
     monkeypatch.chdir(tmp_path)
     assert read([], {}).models == INSTALLED == ROOT / "models" / "onnx"
+    assert read([], {}).models_not_chosen
+    assert not read(["--models", str(INSTALLED)], {}).models_not_chosen
     for arguments, environ in ((["--models", "models/onnx"], {}), ([], {"REVERSAL_MODELS": "models/onnx"})):
         with pytest.raises(SettingsError, match="'models/onnx' is not valid, expected a folder that exists"):
             read(arguments, environ)
