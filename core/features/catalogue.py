@@ -22,7 +22,7 @@ class UnknownFeature(ValueError):
     """A name that is none of ours."""
 
     def __init__(self, name: str) -> None:
-        super().__init__(f"unknown feature {name!r}; known: {', '.join((*_FIXED, *(f'{f}_<n>' for f in _FAMILIES)))}")
+        super().__init__(f"unknown feature {name!r}; known: {', '.join((*FIXED, *(f'{f}_<n>' for f in FAMILIES)))}")
 
 
 class Feature(NamedTuple):
@@ -54,7 +54,7 @@ def _macd_histogram(i: Indicators) -> Floats:
     return i.macd() - i.macd_signal()
 
 
-_FIXED = {
+FIXED = {
     "open": Feature(1, _field(0)),
     "high": Feature(1, _field(1)),
     "low": Feature(1, _field(2)),
@@ -81,7 +81,7 @@ _FIXED = {
     "volume_ratio": Feature(20, Indicators.volume_ratio),
 }
 
-_FAMILIES: dict[str, Callable[[int], Feature]] = {
+FAMILIES: dict[str, Callable[[int], Feature]] = {
     "sma": lambda n: Feature(n, lambda i: i.sma(n)),
     "ema": lambda n: Feature(1, lambda i: i.ema(n), slowest_ema=n),
     "rsi": lambda n: Feature(n, lambda i: i.rsi(n)),
@@ -94,14 +94,14 @@ _FAMILY_NAME = re.compile(r"([a-z]+)_([1-9][0-9]{0,3})")
 @lru_cache(maxsize=1024)
 def feature(name: str) -> Feature:
     """Look a feature up by name; raises UnknownFeature."""
-    if name in _FIXED:
-        return _FIXED[name]
+    if name in FIXED:
+        return FIXED[name]
     match = _FAMILY_NAME.fullmatch(name)
-    if match is None or match[1] not in _FAMILIES or int(match[2]) > MAX_CANDLES:
+    if match is None or match[1] not in FAMILIES or int(match[2]) > MAX_CANDLES:
         raise UnknownFeature(name)
     if name == "volatility_1":  # one return has no sample deviation
         raise UnknownFeature(name)
-    return _FAMILIES[match[1]](int(match[2]))
+    return FAMILIES[match[1]](int(match[2]))
 
 
 def required_candles(names: Sequence[str], sequence_length: int) -> int:

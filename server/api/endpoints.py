@@ -6,11 +6,13 @@ follow from a row; docs/changes.md tells how to add one.
 
 from __future__ import annotations
 
-from server.api.endpoint import Endpoint
+from server.api.endpoint import BadEndpoint, Endpoint
+from server.api.schemas import WITH_ANSWERS
 from server.api.schemas.experiments import EXPORT_FORMATS, CreateExperiment, Evaluate, ReportOutcomes
 from server.api.schemas.predictions import BatchRequest, CompareRequest, PredictRequest
 from server.auth.access import Level
 from server.http.bodies import sizes
+from server.http.errors import STATUS
 
 OPEN, ADMIN = Level.OPEN, Level.ADMIN
 _PREDICTING = ("OVERLOADED", "MODEL_UNAVAILABLE")
@@ -108,6 +110,22 @@ ENDPOINTS: tuple[Endpoint, ...] = (
         request=ReportOutcomes, largest_body=sizes.OUTCOMES, answer="OutcomeResults"),
 )
 # fmt: on
+
+
+def check() -> None:
+    """Raise BadEndpoint for a row that names what there is not, or what another row has already."""
+    answers = {name for module in WITH_ANSWERS for name in module.ANSWERS}
+    seen: set[str] = set()
+    for each in ENDPOINTS:
+        for name in (str(each), each.operation_id):
+            if name in seen:
+                raise BadEndpoint(f"{each}: {name} stands in the table twice")
+            seen.add(name)
+        if each.answer is not None and each.answer not in answers:
+            raise BadEndpoint(f"{each}: there is no answer {each.answer!r} in ANSWERS of server/api/schemas")
+        for code in (*each.codes, *each.codes_in_body):
+            if code not in STATUS:
+                raise BadEndpoint(f"{each}: there is no code {code!r} in STATUS of server/http/errors.py")
 
 
 def largest_bodies() -> dict[str, int]:

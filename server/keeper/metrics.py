@@ -11,7 +11,7 @@ class KeeperMetrics:
     """Gauges of one keeper. Workers find them in the files that all processes of a server share."""
 
     def __init__(self) -> None:
-        registry = CollectorRegistry()
+        self.registry = registry = CollectorRegistry()
         self._degraded = Gauge(
             "reversal_store_degraded",
             "1 while the store takes nothing and the journals fill.",

@@ -66,6 +66,7 @@ def _described(state: State) -> dict[str, Any]:
 def add_routes(app: web.Application) -> None:
     """Answer the keeper's endpoints. Raises BadEndpoint where one has no handler."""
     # A body has come as a whole before a worker passes it on.
+    endpoints.check()
     app[BODY_BOUNDS] = BodyBounds(endpoints.largest_bodies(), timeout_ms=None)
     for endpoint in endpoints.ENDPOINTS:
         if endpoint.answered_by == "keeper":

@@ -51,7 +51,7 @@ class Metrics:
 
     def __init__(self, *, multiprocess: bool = False) -> None:
         self._multiprocess = multiprocess
-        self._registry = registry = CollectorRegistry()
+        self.registry = registry = CollectorRegistry()
 
         def counter(name: str, text: str, *labels: str) -> Counter:
             return Counter(f"reversal_{name}", text, labels, registry=registry)
@@ -116,7 +116,7 @@ class Metrics:
     def exposition(self) -> bytes:
         """All metrics as text. With several workers it reads their files: call it in a thread."""
         if not self._multiprocess:
-            return generate_latest(self._registry)
+            return generate_latest(self.registry)
         folder = Path(os.environ["PROMETHEUS_MULTIPROC_DIR"])
         registry = CollectorRegistry()
         with metric_files.looking(folder):

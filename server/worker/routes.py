@@ -17,6 +17,7 @@ from server.worker.handlers.forward import forward
 
 def add_routes(app: web.Application) -> None:
     """Answer every endpoint, or have the keeper answer it. Raises BadEndpoint where one has no handler."""
+    endpoints.check()
     app[BODY_BOUNDS] = BodyBounds(endpoints.largest_bodies(), app[SETTINGS].request_timeout_ms)
     for endpoint in endpoints.ENDPOINTS:
         handler = forward if endpoint.answered_by == "keeper" else endpoint.handler_in(handlers)

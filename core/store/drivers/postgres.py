@@ -55,25 +55,25 @@ class PostgresConnection:
 
     @property
     def broken(self) -> bool:
-        """See Session."""
+        """See Connection."""
         return self._connection.closed
 
     def run(self, statement: str, values: Sequence[Value] = ()) -> int:
-        """See Session."""
+        """See Connection."""
         # Without parameters several statements may go in one message.
         return self._connection.execute(_marked(statement), values or None).rowcount
 
     def run_many(self, statement: str, rows: Sequence[Sequence[Value]]) -> None:
-        """See Session."""
+        """See Connection."""
         with self._connection.cursor() as cursor:
             cursor.executemany(_marked(statement), rows)
 
     def rows(self, statement: str, values: Sequence[Value] = ()) -> list[Row]:
-        """See Session."""
+        """See Connection."""
         return self._connection.execute(_marked(statement), values or None).fetchall()
 
     def pages(self, statement: str, values: Sequence[Value], size: int) -> Iterator[list[Row]]:
-        """See Session."""
+        """See Connection."""
         # A cursor on the server: any other has all rows here before the first is looked at.
         with self._connection.cursor("pages") as cursor:
             cursor.execute(_marked(statement), values or None)
@@ -81,14 +81,14 @@ class PostgresConnection:
                 yield page
 
     def insert(self, table: str, columns: Sequence[str], rows: Iterable[Sequence[Value]]) -> None:
-        """See Session."""
+        """See Connection."""
         statement = f"COPY {table} ({', '.join(columns)}) FROM STDIN".encode()
         with self._connection.cursor() as cursor, cursor.copy(statement) as copy:
             for row in rows:
                 copy.write_row(row)
 
     def close(self) -> None:
-        """See Session."""
+        """See Connection."""
         self._connection.close()
 
 

@@ -40,30 +40,30 @@ class SqliteConnection:
         self._connection = connection
 
     def run(self, statement: str, values: Sequence[Value] = ()) -> int:
-        """See Session."""
+        """See Connection."""
         return self._connection.execute(statement, values).rowcount
 
     def run_many(self, statement: str, rows: Sequence[Sequence[Value]]) -> None:
-        """See Session."""
+        """See Connection."""
         self._connection.executemany(statement, rows)
 
     def rows(self, statement: str, values: Sequence[Value] = ()) -> list[Row]:
-        """See Session."""
+        """See Connection."""
         return self._connection.execute(statement, values).fetchall()
 
     def pages(self, statement: str, values: Sequence[Value], size: int) -> Iterator[list[Row]]:
-        """See Session."""
+        """See Connection."""
         cursor = self._connection.execute(statement, values)
         while page := cursor.fetchmany(size):
             yield page
 
     def insert(self, table: str, columns: Sequence[str], rows: Iterable[Sequence[Value]]) -> None:
-        """See Session."""
+        """See Connection."""
         marks = ", ".join("?" * len(columns))
         self._connection.executemany(f"INSERT INTO {table} ({', '.join(columns)}) VALUES ({marks})", rows)  # noqa: S608 - names of ours
 
     def close(self) -> None:
-        """See Session."""
+        """See Connection."""
         self._connection.close()
 
 

@@ -7,20 +7,19 @@ from typing import Any
 import msgspec
 
 from server.api import endpoints
-from server.api.schemas import experiments, models, predictions, reports, shared
+from server.api.schemas import WITH_ANSWERS
 from server.api.schemas.experiments import ReportedOutcome
 from server.api.schemas.json_schema import Schema, ref
 from server.api.schemas.predictions import StageFeatures
 
 # What is found in bodies only when its turn comes.
 _PARTS = (ReportedOutcome, StageFeatures)
-_WITH_ANSWERS = (shared, predictions, models, experiments, reports)
 
 
 def schemas() -> dict[str, Schema]:
     """The schemas of all bodies, with everything they refer to. Raises ValueError where two have one name."""
     found = _requests()
-    for module in _WITH_ANSWERS:
+    for module in WITH_ANSWERS:
         if twice := found.keys() & module.ANSWERS.keys():
             raise ValueError(f"there are two schemas of the name {', '.join(sorted(twice))}")
         found |= module.ANSWERS

@@ -140,7 +140,7 @@ BAD: dict[str, tuple[object, ...]] = {
     "volume": (None, "1", False, -1, 1e301, 10**400),
     "timestamp": ("", "1760605200", "2025-13-01", "2025-10-16T09:00:00." + "0" * 40, 1e15, -1e300, True, [], {}),
     "pair": (None, 1, "", "EURUSD", "EUR/USD\n", "eur/usd", "EUR/USDT", "ÉUR/USD"),
-    "timeframe": ("1H", "2h", "", "1h ", 1, []),
+    "timeframe": ("1H", "7x", "", "1h ", 1, []),
     **dict.fromkeys(["user_id", "userId"], ("x" * 257, "用" * 257, 10**256, 1.5, True, [], {})),
     "version": ("v" * 65, 3, []),
     "features_scaled": (None, "yes", 1),

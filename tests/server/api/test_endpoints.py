@@ -28,8 +28,10 @@ from server.http.bodies.body import read_json
 from server.http.bodies.json_decoding import decode
 from server.http.deadline import HEADER
 from server.http.envelope import success
+from server.keeper.routes import add_routes as add_keeper_routes
 from server.settings import Settings
 from server.worker import handlers
+from server.worker.routes import add_routes as add_worker_routes
 from tests import described
 from tests.application import Build
 from tests.market import ROOT
@@ -230,6 +232,27 @@ def test_a_get_has_no_body() -> None:
 def test_a_row_without_a_handler_is_told_at_the_start(handler: str, fault: str) -> None:
     with pytest.raises(BadEndpoint, match=f"^{re.escape(fault)}$"):
         planted("x", answered_by="worker", handler=handler).handler_in(handlers)
+
+
+@pytest.mark.parametrize(
+    ("row", "fault"),
+    [
+        (planted("worker", answered_by="worker", operation_id="x"), "POST /planted/worker stands in the table twice"),
+        (planted("x", answered_by="worker", operation_id="predict"), "predict stands in the table twice"),
+        (planted("x", answered_by="worker", answer="Nothing"), "there is no answer 'Nothing'"),
+        (planted("x", answered_by="worker", codes=("NO_CODE",)), "there is no code 'NO_CODE'"),
+        (planted("x", answered_by="worker", codes_in_body=("NO_CODE",)), "there is no code 'NO_CODE'"),
+    ],
+    ids=["path", "operation", "answer", "code", "code in body"],
+)
+@pytest.mark.usefixtures("table")
+def test_what_is_wrong_with_a_row_is_told_at_the_start(
+    row: Endpoint, fault: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(endpoints, "ENDPOINTS", (*endpoints.ENDPOINTS, row))
+    for add in (add_worker_routes, add_keeper_routes):
+        with pytest.raises(BadEndpoint, match=f"^{re.escape(f'{row}: {fault}')}"):
+            add(web.Application())
 
 
 def test_a_path_is_written_down_once() -> None:

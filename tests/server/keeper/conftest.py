@@ -22,6 +22,7 @@ from server.keeper.store_access import StoreAccess
 from server.protocol.messages import MEMBERS_PATH, Apply, Prepare
 from server.settings import Settings
 from server.worker.app import make_app
+from tests import described
 from tests.server.client import Client
 from tests.server.keeper.calls import EXPERIMENT, Answer, Call, Write
 from tests.server.keeper.scripted_worker import ScriptedWorker
@@ -29,7 +30,10 @@ from tests.server.keeper.scripted_worker import ScriptedWorker
 
 @pytest.fixture
 def keeper_app(settings: Settings) -> web.Application:
-    return make_keeper_app(settings)
+    """Each of its answers is held against the description."""
+    app = make_keeper_app(settings)
+    app.on_response_prepare.append(described.preparing)
+    return app
 
 
 @pytest.fixture

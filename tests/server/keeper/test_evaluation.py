@@ -84,7 +84,7 @@ async def test_the_defaults_are_ten_bars_thirty_and_fifty_pips(call: Call, write
         ({"data": [*candles([1]), {**candles([1], first=1)[0], "high": 1.0}]}, "data[1].high"),
         ({"data": [{**candles([1])[0], "close": None}]}, "data[0].close"),
         ({"pair": "EURUSD"}, "pair"),
-        ({"timeframe": "2h"}, "timeframe"),
+        ({"timeframe": "7x"}, "timeframe"),
         ({"horizon": 0}, "horizon"),
         ({"horizon": 1.5}, "horizon"),
         ({"min_profit_pips": -1}, "min_profit_pips"),

@@ -1,0 +1,61 @@
+"""What documents list is what there is: a name that a change adds or takes away fails here."""
+
+from __future__ import annotations
+
+from typing import get_args
+
+import pytest
+from prometheus_client import CollectorRegistry
+
+from convert.layers import table
+from core.features import catalogue
+from core.features.timeframes import Timeframe
+from server.api.schemas import experiments, reports
+from server.keeper.metrics import KeeperMetrics
+from server.worker.metrics import Metrics
+from tests import transcription
+from tests.core.features.computing import ALL
+from tests.market import ROOT, frame
+
+
+def text_of(page: str) -> str:
+    return (ROOT / "docs" / page).read_text()
+
+
+@pytest.mark.parametrize("name", catalogue.FIXED)
+def test_a_feature_is_defined_for_readers_and_compared_with_pandas(name: str) -> None:
+    assert f"`{name}`" in text_of("indicators.md")
+    assert name in ALL
+    assert name in transcription.features(frame().head(300)).columns
+
+
+@pytest.mark.parametrize("name", catalogue.FAMILIES)
+def test_a_family_of_features_is_defined_for_readers_and_compared_with_pandas(name: str) -> None:
+    assert f"`{name}_<n>`" in text_of("indicators.md")
+    assert any(each.startswith(f"{name}_") for each in ALL)
+
+
+@pytest.mark.parametrize("name", get_args(Timeframe))
+def test_a_timeframe_is_listed(name: str) -> None:
+    assert f"`{name}`" in text_of("api.md")
+
+
+@pytest.mark.parametrize("metrics", [Metrics(), KeeperMetrics()], ids=["worker", "keeper"])
+def test_a_metric_is_listed(metrics: Metrics | KeeperMetrics) -> None:
+    registry: CollectorRegistry = metrics.registry
+    names = {f"{each.name}_total" if each.type == "counter" else each.name for each in registry.collect()}
+    assert names
+    assert [name for name in sorted(names) if f"`{name}" not in text_of("api.md")] == []
+
+
+@pytest.mark.parametrize("name", sorted(table.KNOWN - table.MODELS - {"InputLayer"}))
+def test_a_layer_is_listed_and_compared_with_keras(name: str) -> None:
+    assert f"`{name}`" in text_of("convert.md")
+    cases = "".join(path.read_text() for path in (ROOT / "tests" / "convert" / "layers").glob("test_*.py"))
+    assert f".{name}(" in cases
+
+
+def test_a_field_of_the_report_is_explained() -> None:
+    own = reports.ANSWERS["Report"]["properties"].keys() - experiments.EXPERIMENT.keys()
+    assert own
+    assert [name for name in sorted(own) if f"`{name}" not in text_of("statistics.md")] == []
