@@ -104,7 +104,7 @@ def test_it_serves_the_reference_detectors_in_an_empty_folder(commands: Path, tm
         first, second, *_ = server.stop().splitlines()
         assert server.process.returncode == 0
     assert f"INFO server: reversal {VERSION}, process {server.process.pid}, models {commands.parent}/lib" in first
-    assert "WARNING server: serving the reference detectors that come with reversal, not for trading" in second
+    assert "serving the reference detectors that come with reversal, not for trading" in second
     assert (tmp_path / "data" / "state.db").exists()
 
 
