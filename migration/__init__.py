@@ -1,1 +1,4 @@
-"""Takes over the experiments of the service that this one replaces. Deletable once nobody comes from there."""
+"""Takes over the experiments of the service that this one replaces.
+
+It can be deleted once no installation of that service is left.
+"""

@@ -1,4 +1,4 @@
-"""What makes an application for a test: its arguments, and who builds it."""
+"""What makes an application for a test: its arguments, and the type of what builds it."""
 
 from __future__ import annotations
 

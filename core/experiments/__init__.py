@@ -1,1 +1,1 @@
-"""An experiment, who gets which variant, and what is recorded of it."""
+"""An experiment, which user gets which variant, and what is recorded of it."""

@@ -1,4 +1,4 @@
-"""Who is to answer a question."""
+"""Which version is to answer a question."""
 
 from __future__ import annotations
 
