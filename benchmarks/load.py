@@ -21,6 +21,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 _LENGTH = re.compile(rb"\r\ncontent-length: *(\d+)", re.IGNORECASE)
+_CLOSE = re.compile(rb"\r\nconnection: *close\r\n", re.IGNORECASE)
 _RECEIVE = 1 << 18
 # Without an answer for so long the server hangs.
 _PATIENCE = 30.0
@@ -107,6 +108,11 @@ class Connection:
         if not self.ok:
             raise LoadError(self.answer.decode(errors="replace"))
         return self.answer
+
+    @property
+    def last(self) -> bool:
+        """Whether the server said that this answer is the connection's last."""
+        return _CLOSE.search(self.answer, 0, self.answer.find(b"\r\n\r\n") + 2) is not None
 
     def close(self) -> None:
         """Close it."""

@@ -42,7 +42,7 @@ _ID = b'"prediction_id":"'
 
 
 class Client:
-    """Asks at a constant rate, and goes on over another connection where one is lost."""
+    """Asks at a constant rate, and goes on over another connection where one is lost or has had its last answer."""
 
     def __init__(self, port: int) -> None:
         self.answered = self.errors = self.lost = 0
@@ -88,8 +88,11 @@ class Client:
             self._replace(connection)
             return
         self._heard = now
-        self._free.append(connection)
         self._count(connection)
+        if connection.last:  # a worker that ends says so; what is sent to it afterwards is not answered
+            self._replace(connection)
+        else:
+            self._free.append(connection)
 
     def _count(self, connection: Connection) -> None:
         if not connection.ok:

@@ -89,6 +89,22 @@ def test_asking_for_one_answer_raises_where_it_is_no_good_one() -> None:
         connection.close()
 
 
+def test_an_answer_that_says_so_is_the_last_of_its_connection() -> None:
+    last = GOOD.replace(b"\r\n\r\n", b"\r\nConnection: close\r\n\r\n")
+
+    async def second_is_last(number: int, _: bytes) -> bytes:
+        return last if number else GOOD
+
+    with listening(second_is_last) as port:
+        connection = Connection(port)
+        said = []
+        for _ in range(2):
+            connection.ask(message("/"))
+            said.append(connection.last)
+        assert said == [False, True]
+        connection.close()
+
+
 class TestClosed:
     def test_counts_what_was_answered_after_the_warm_up_and_what_was_no_good_answer(self) -> None:
         answered = 0
