@@ -1,1 +1,1 @@
-"""The HTTP service: the only place that knows HTTP. Never imports convert, onnx or TensorFlow."""
+"""The HTTP service: the only package that knows HTTP. It never imports convert, onnx or TensorFlow."""

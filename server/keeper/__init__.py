@@ -1,1 +1,1 @@
-"""The keeper: the process that owns the state, decides changes, and answers everything but predictions."""
+"""The keeper: the process that owns the state, decides changes, and answers everything except predictions."""

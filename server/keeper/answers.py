@@ -1,4 +1,4 @@
-"""What the keeper's answers hold."""
+"""The data of the keeper's answers."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from server.http.envelope import Json
 
 
 def experiment(it: Experiment) -> Json:
-    """An experiment, as all calls but its metrics show it. Instants are ISO 8601 in UTC."""
+    """An experiment as every call except its metrics shows it. Instants are ISO 8601 in UTC."""
     return {
         "experiment_id": it.experiment_id,
         "name": it.name,
@@ -49,7 +49,7 @@ def experiment_metrics(it: Experiment, tallies: Mapping[Variant, Tally]) -> Json
 def _variant(it: Experiment, variant: Variant, tally: Tally) -> Json:
     imported = (it.imported or {}).get(variant)
     count, signals, confidence = tally.predictions, dict(tally.signals), tally.confidence
-    if imported is not None:  # users lived through these as well
+    if imported is not None:  # imported predictions were served to users too
         count += imported.count
         confidence += imported.total_confidence
         signals = {signal: n + imported.signals.get(signal, 0) for signal, n in signals.items()}
@@ -70,7 +70,7 @@ def _variant(it: Experiment, variant: Variant, tally: Tally) -> Json:
 
 
 def disagreement(it: Json) -> Json:
-    """A candle of the report's `disagreements`, with its time where it is known by that."""
+    """A candle of the report's `disagreements`; `candle_time` is null if its key holds no time."""
     kind, _, milliseconds = it["candle"].partition(":")
     try:
         time = iso(int(milliseconds) * 1000) if kind == "t" else None
@@ -80,7 +80,7 @@ def disagreement(it: Json) -> Json:
 
 
 def iso(instant: Micros | None) -> str | None:
-    """An instant in UTC with `Z`, and with a fraction where it has one."""
+    """An instant in UTC with `Z`, and with its fraction of a second if it has one."""
     if instant is None:
         return None
     seconds, micros = divmod(instant, 1_000_000)

@@ -1,4 +1,4 @@
-"""The keeper's application: what workers forward to it, and where they join."""
+"""The keeper's application: the endpoints that workers forward to it, and the endpoint at which workers join."""
 
 from __future__ import annotations
 
@@ -14,6 +14,7 @@ from aiohttp import web
 
 from core.bundles.repository import Repository
 from core.errors import ServiceError, StoreUnavailable
+from core.log_event import LogEvent
 from core.statistics.guardrails import crossed
 from server.api.known_places import known_part
 from server.http.app_keys import CLOCK, REFUSALS, SETTINGS
@@ -34,18 +35,18 @@ from server.settings import Settings
 log = logging.getLogger(__name__)
 
 DRAIN_SECONDS = 0.1
-# After the store refused: how long until it is tried again.
+# The pause after a step failed.
 RETRY_SECONDS = 1.0
-# How long one wait for another replica's word lasts; after it the state is read all the same.
+# How long one wait for another replica's notification lasts; after it the state is read in any case.
 FOLLOW_SECONDS = 5.0
 GUARDRAIL_SECONDS = 2.0
 METRICS_SECONDS = 0.5
 
 
 def make_keeper_app(settings: Settings) -> web.Application:
-    """Build the application; the store is opened at start.
+    """Build the application. The store is opened when the application starts.
 
-    Raises FolderInUse where another keeper has the journals, or AuditUnusable.
+    Raises FolderInUse if another keeper uses the folder of journals, or AuditUnusable.
     """
     clock = Clock(settings.timezone)
     refusals = Refusals(clock, known_part)
@@ -70,10 +71,10 @@ async def _keeper(app: web.Application) -> AsyncIterator[None]:
     steps: tuple[tuple[str, Callable[[], Awaitable[None]], float], ...] = (
         ("drain", store.drain, DRAIN_SECONDS),
         ("follow", partial(_follow_other_replicas, store, changes), 0.0),
-        ("guard", partial(_stop_what_crossed_a_guardrail, store, changes), GUARDRAIL_SECONDS),
+        ("guard", partial(_stop_at_guardrail, store, changes), GUARDRAIL_SECONDS),
         ("metrics", partial(_refresh_metrics, metrics, store, app[MEMBERS], refusals), METRICS_SECONDS),
     )
-    tasks = [asyncio.create_task(_again_and_again(*step)) for step in steps]
+    tasks = [asyncio.create_task(_repeat(*step)) for step in steps]
     yield
     for task in tasks:
         task.cancel()
@@ -84,15 +85,15 @@ async def _keeper(app: web.Application) -> AsyncIterator[None]:
     await store.close()
 
 
-async def _again_and_again(name: str, step: Callable[[], Awaitable[None]], pause: float) -> None:
-    """Repeat a step for ever. A store that is gone is awaited; a mistake of ours is told and does not end it."""
+async def _repeat(name: str, step: Callable[[], Awaitable[None]], pause: float) -> None:
+    """Repeat a step until it is cancelled. An unavailable store or an internal error only delays it."""
     while True:
         try:
             await step()
-        except StoreUnavailable:  # the keeper has told it
+        except StoreUnavailable:  # StoreAccess has logged it
             await asyncio.sleep(RETRY_SECONDS)
         except Exception:
-            log.exception("the keeper's step %r failed", name)
+            log.exception(LogEvent("keeper_step_failed", step=name, effect=f"it is repeated in {RETRY_SECONDS:g} s"))
             await asyncio.sleep(RETRY_SECONDS)
         await asyncio.sleep(pause)
 
@@ -102,7 +103,7 @@ async def _follow_other_replicas(store: StoreAccess, changes: Changes) -> None:
     await changes.follow()
 
 
-async def _stop_what_crossed_a_guardrail(store: StoreAccess, changes: Changes) -> None:
+async def _stop_at_guardrail(store: StoreAccess, changes: Changes) -> None:
     experiment = changes.state.experiment
     if experiment is None or experiment.guardrails == type(experiment.guardrails)():
         return
@@ -110,11 +111,13 @@ async def _stop_what_crossed_a_guardrail(store: StoreAccess, changes: Changes) -
     reason = crossed(experiment, tallies)
     if reason is None:
         return
-    log.warning("experiment %s is stopped: %s", experiment.experiment_id, reason)
+    name = experiment.experiment_id
+    log.warning(LogEvent("guardrail_crossed", experiment=name, reason=reason, effect="the experiment is stopped"))
     try:
-        await changes.stop(experiment.experiment_id, reason)
+        await changes.stop(name, reason)
     except ServiceError as error:
-        log.error("experiment %s could not be stopped, it will be tried again: %s", experiment.experiment_id, error)
+        effect = f"the experiment goes on; the stop is repeated in {GUARDRAIL_SECONDS:g} s"
+        log.error(LogEvent("guardrail_stop_failed", experiment=name, error=error, effect=effect))
 
 
 async def _refresh_metrics(metrics: KeeperMetrics, store: StoreAccess, members: Members, refusals: Refusals) -> None:
@@ -127,7 +130,7 @@ async def _member(request: web.Request) -> web.StreamResponse:
     websocket = web.WebSocketResponse(max_msg_size=0)
     try:
         await websocket.prepare(request)
-    except ConnectionResetError:  # it has ended before it was one
+    except ConnectionResetError:  # the worker ended before the handshake was complete
         return web.Response(status=HTTPStatus.SERVICE_UNAVAILABLE)
     member = Member(websocket, f"worker {request.query.get('pid', '?')}", members)
     try:

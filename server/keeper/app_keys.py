@@ -1,4 +1,4 @@
-"""What the keeper's handlers find in its application."""
+"""Keys of the objects that the keeper's handlers find in its application."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""From the keeper's bodies to what core takes: typed and validated, every fault with its place."""
+"""Decodes the bodies of the keeper's endpoints into core's types. Every error names the path of the bad value."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ _evaluate_decoder = msgspec.json.Decoder(Evaluate)
 
 
 def experiment(body: bytes, versions: Collection[str], now: Micros) -> Experiment:
-    """Decode a new experiment, a draft. Raises MalformedJson, InvalidInput, or UnknownVersion for a variant's."""
+    """Decode a new experiment, a draft. Raises MalformedJson, InvalidInput, or UnknownVersion for a variant."""
     wanted = decode(_create_decoder, body)
     for path in ("variant_a", "variant_b"):
         version = getattr(wanted, path)
@@ -30,7 +30,9 @@ def experiment(body: bytes, versions: Collection[str], now: Micros) -> Experimen
             raise UnknownVersion(version, tuple(versions), path)
     metric = wanted.metric or "win_rate"
     if metric == "win_rate" and wanted.minimum_effect is not None and wanted.minimum_effect > 1:
-        raise InvalidInput.at("minimum_effect", f"{wanted.minimum_effect} is no share: expected at most 1 for win_rate")
+        raise InvalidInput.at(
+            "minimum_effect", f"{wanted.minimum_effect} is too large; for win_rate it is a share, at most 1"
+        )
     return Experiment(
         experiment_id=wanted.experiment_id,
         name=wanted.name,
@@ -50,10 +52,12 @@ def _share_of_a(wanted: CreateExperiment) -> float:
     if wanted.mode == "shadow":
         if wanted.traffic_split not in (None, 1.0):
             given = f"{wanted.traffic_split:g} has no meaning in shadow mode"
-            raise InvalidInput.at("traffic_split", f"{given}, where A answers everybody: leave it out")
+            raise InvalidInput.at("traffic_split", f"{given}, because variant A answers every request; leave it out")
         return 1.0
     if wanted.traffic_split is None:
-        raise InvalidInput.at("traffic_split", "missing: the share of users that get variant A, 0 to 1")
+        raise InvalidInput.at(
+            "traffic_split", "missing; expected the share of users that get variant A, a number from 0 to 1"
+        )
     return wanted.traffic_split
 
 
@@ -68,12 +72,12 @@ def _guardrails(wanted: CreateExperiment) -> Guardrails:
 
 
 def outcomes(body: bytes) -> list[msgspec.Raw]:
-    """Decode a list of outcomes down to its items, which `outcome` takes."""
+    """Decode a list of outcomes into raw items, each to be decoded by `outcome`."""
     return decode(_outcomes_decoder, body).outcomes
 
 
 def outcome(raw: msgspec.Raw) -> Outcome:
-    """Decode one outcome; paths are relative to it. Raises InvalidInput."""
+    """Decode one outcome. Raises InvalidInput, with paths relative to the outcome."""
     given = decode(_outcome_decoder, raw)
     closed_at = None
     if given.closed_at is not None:
@@ -82,7 +86,7 @@ def outcome(raw: msgspec.Raw) -> Outcome:
 
 
 def prediction_id(raw: msgspec.Raw) -> str | None:
-    """What a bad item calls its prediction, if that much can be read."""
+    """The `prediction_id` of an invalid item, or None if it cannot be read."""
     try:
         return msgspec.json.decode(raw, type=_Named).prediction_id
     except (msgspec.DecodeError, RecursionError):
@@ -94,15 +98,15 @@ class _Named(msgspec.Struct):
 
 
 def later_candles(body: bytes) -> tuple[LaterCandles, LabelRule, tuple[Warned, ...]]:
-    """Decode the candles of an evaluation, and the rule, with the warnings. Raises MalformedJson or InvalidInput."""
+    """Decode an evaluation: its candles, its rule, and warnings. Raises MalformedJson or InvalidInput."""
     wanted = decode(_evaluate_decoder, body)
     timeframe = decoding.timeframe_of(wanted.timeframe)
     if wanted.data and all(row.timestamp is None for row in wanted.data):
-        raise InvalidInput.at("data", "timestamps are needed: they tell which predictions the candles belong to")
+        raise InvalidInput.at("data", "timestamps are missing; they assign the candles to predictions")
     candles, _, opens, warnings = decoding.series(wanted.data, timeframe, wanted.timestamps)
     parameters = {name: getattr(wanted, name) for name in LabelRule.__struct_fields__}
     rule = LabelRule(**{name: value for name, value in parameters.items() if value is not None})
     if len(candles) < rule.minimum_candles:
-        least = f"at least {rule.minimum_candles} are needed to label one with a horizon of {rule.horizon}"
+        least = f"at least {rule.minimum_candles} are needed to label a prediction with horizon {rule.horizon}"
         raise InvalidInput.at("data", f"{len(candles)} candles were given, {least}")
     return LaterCandles(wanted.pair, timeframe, candles, opens or []), rule, warnings

@@ -1,4 +1,4 @@
-"""The workers of this machine, which take every step of a change together."""
+"""The workers of this machine, which make every step of a change together."""
 
 from __future__ import annotations
 
@@ -28,16 +28,16 @@ from server.protocol.messages import (
 
 log = logging.getLogger(__name__)
 
-# The contract's: no confirmation from all workers within this time, and nothing is changed.
+# The HTTP contract: if a worker does not confirm within this time, nothing is changed.
 CONFIRM_SECONDS = 10.0
-# When a change is taken back: so long for those that do answer to serve what was before, ahead of the caller's 503.
+# When a change is undone: how long the client's 503 waits for workers that respond to serve the previous state again.
 TAKE_BACK_SECONDS = 1.0
-# What is left for applying where preparing or the store took nearly all of it.
+# The least time for applying, even if preparing and the store took nearly all of CONFIRM_SECONDS.
 LEAST_SECONDS = 1.0
 
 
 class Member:
-    """One worker's connection. What is sent goes out in order, and nobody waits for a slow one."""
+    """The connection to one worker. Messages are sent in order, and a slow worker delays no other."""
 
     def __init__(self, websocket: web.WebSocketResponse, name: str, members: Members) -> None:
         self.name = name
@@ -45,23 +45,23 @@ class Member:
         self._websocket = websocket
         self._outgoing: asyncio.Queue[ToWorker] = asyncio.Queue()
         self._awaited: dict[tuple[type[ToKeeper], int], asyncio.Future[ToKeeper | None]] = {}
-        self._gone = False
+        self._disconnected = False
 
     def send(self, message: ToWorker) -> None:
         """Queue a message."""
         self._outgoing.put_nowait(message)
 
     def expect(self, kind: type[ToKeeper], change: int) -> asyncio.Future[ToKeeper | None]:
-        """The worker's answer of this kind; null where it has gone."""
+        """A future of the worker's answer of this kind; its result is None if the worker disconnects."""
         future: asyncio.Future[ToKeeper | None] = asyncio.get_running_loop().create_future()
-        if self._gone:
+        if self._disconnected:
             future.set_result(None)
         else:
             self._awaited[kind, change] = future
         return future
 
     async def serve(self) -> None:
-        """Exchange messages until the worker goes."""
+        """Exchange messages until the worker disconnects."""
         sender = asyncio.create_task(self._send_all())
         try:
             async for message in self._websocket:
@@ -73,7 +73,7 @@ class Member:
                     if waiting is not None and not waiting.done():
                         waiting.set_result(answer)
         finally:
-            self._gone = True
+            self._disconnected = True
             sender.cancel()
             for future in self._awaited.values():
                 if not future.done():
@@ -86,20 +86,20 @@ class Member:
 
 
 class Members:
-    """All workers that are connected."""
+    """All connected workers."""
 
     def __init__(self) -> None:
-        self.active: str | None = None  # the version that answers, as the workers last said
+        self.active: str | None = None  # the version that answers, as a worker last reported
         self._members: set[Member] = set()
         self._change = 0
-        self._until = 0.0  # of the change that is prepared
+        self._until = 0.0  # when the change in progress must be confirmed
         self._stopping = False
 
     def __len__(self) -> int:
         return len(self._members)
 
     def add(self, member: Member, state: State, order: tuple[str, ...]) -> None:
-        """Take a worker in and give it the present state."""
+        """Add a worker and send it the current state."""
         self._members.add(member)
         self._change += 1
         self._give(member, state, order)
@@ -107,13 +107,13 @@ class Members:
             member.send(Announce())
 
     def announce(self) -> None:
-        """Let every worker tell that the server will stop."""
+        """Make every worker announce to clients that the server will stop."""
         self._stopping = True
         for member in self._members:
             member.send(Announce())
 
     def give(self, state: State, order: tuple[str, ...]) -> int:
-        """Send every worker a state that is decided already; returns the change's number."""
+        """Send every worker a state that needs no agreement any more; returns the change's number."""
         self._change += 1
         for member in self._members:
             self._give(member, state, order)
@@ -124,25 +124,25 @@ class Members:
         member.send(Apply(self._change))
 
     async def take_back(self, state: State, order: tuple[str, ...]) -> None:
-        """Let every worker serve again what was before; those that are late will when they can."""
+        """Make every worker serve the previous state again; a slow worker follows when it can."""
         with suppress(StoreUnavailable):
             await self._answers(tuple(self._members), Applied, self.give(state, order), TAKE_BACK_SECONDS)
 
     async def confirmed(self, change: int) -> None:
-        """Wait until every worker serves what it was given. Raises StoreUnavailable where one does not in time.
+        """Wait until every worker serves the state of a change. Raises StoreUnavailable if one does not in time.
 
-        To be called before anything else is awaited: nobody remembers an answer that nobody waits for.
+        Call it before awaiting anything else: an answer that comes earlier is not kept.
         """
         await self._answers(tuple(self._members), Applied, change)
 
     def remove(self, member: Member) -> None:
-        """The worker has gone; nobody waits for it any more."""
+        """Remove a worker that has disconnected."""
         self._members.discard(member)
 
     async def prepare(self, state: State, order: tuple[str, ...], action: Action | None) -> int:
-        """Let every worker load what the state needs; returns the change's number.
+        """Make every worker load what the state needs; returns the change's number.
 
-        Raises the first refusal, or StoreUnavailable where a worker does not answer in time; then it is aborted.
+        Raises the first refusal, or StoreUnavailable if a worker does not answer in time. The change is then aborted.
         """
         self._change += 1
         self._until = time.monotonic() + CONFIRM_SECONDS
@@ -165,14 +165,14 @@ class Members:
         return change
 
     def abort(self, change: int) -> None:
-        """Let every worker forget what it prepared."""
+        """Make every worker discard what it prepared."""
         for member in self._members:
             member.send(Abort(change))
 
     async def apply(self, change: int) -> None:
-        """Let every worker serve what it prepared.
+        """Make every worker serve what it prepared.
 
-        Raises StoreUnavailable where one does not confirm in time: others may then serve it already.
+        Raises StoreUnavailable if a worker does not confirm in time. Other workers may serve the change by then.
         """
         seconds = max(LEAST_SECONDS, self._until - time.monotonic())
         members = tuple(self._members)
@@ -184,7 +184,7 @@ class Members:
     async def _answers(
         members: Iterable[Member], kind: type[ToKeeper], change: int, seconds: float | None = None
     ) -> list[ToKeeper]:
-        """Those of the workers that are still there."""
+        """Wait for the answers of the workers; a worker that disconnects gives none. Raises StoreUnavailable."""
         futures = {member.expect(kind, change): member for member in members}
         if not futures:
             return []

@@ -1,4 +1,4 @@
-"""The endpoints that the keeper answers; each that takes an admin token leaves a line in the audit log."""
+"""The endpoints that the keeper answers. Every endpoint that takes an admin token writes to the audit log."""
 
 from __future__ import annotations
 
@@ -23,10 +23,10 @@ from server.protocol.messages import ADDRESS_HEADER, CALLER_HEADER
 
 
 def _audited(handler: Handler) -> Handler:
-    """Let a management call be written down before it is answered."""
+    """Wrap a handler so that its calls are in the audit log before they are answered."""
 
     @wraps(handler)
-    async def noted(request: web.Request) -> web.StreamResponse:
+    async def audited(request: web.Request) -> web.StreamResponse:
         changes, at = request.app[CHANGES], datetime.now(UTC)
         before = _described(changes.state)
         answer: Any = None
@@ -50,7 +50,7 @@ def _audited(handler: Handler) -> Handler:
             await asyncio.to_thread(request.app[AUDIT].write, entry)
         return response
 
-    return noted
+    return audited
 
 
 def _described(state: State) -> dict[str, Any]:
@@ -64,9 +64,9 @@ def _described(state: State) -> dict[str, Any]:
 
 
 def add_routes(app: web.Application) -> None:
-    """Answer the keeper's endpoints. Raises BadEndpoint where one has no handler."""
-    # A body has come as a whole before a worker passes it on.
+    """Add the keeper's endpoints. Raises BadEndpoint if one has no handler."""
     endpoints.check()
+    # No deadline for bodies, because a worker forwards a body only when it is complete.
     app[BODY_BOUNDS] = BodyBounds(endpoints.largest_bodies(), timeout_ms=None)
     for endpoint in endpoints.ENDPOINTS:
         if endpoint.answered_by == "keeper":

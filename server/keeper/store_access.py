@@ -1,4 +1,4 @@
-"""Access to the store: its blocking calls in threads, with a deadline, and the journals drained before each of them."""
+"""Access to the store: blocking calls run in threads, with a deadline, and journals are drained before each call."""
 
 from __future__ import annotations
 
@@ -13,6 +13,7 @@ from typing import TypeVar
 
 from core.errors import StoreUnavailable
 from core.journals.drainer import Drainer
+from core.log_event import LogEvent
 from core.serving.state import State
 from core.store.interface import SchemaTooNew, Store, StoreInUse
 from core.store.opening import open_store, reserve
@@ -23,26 +24,26 @@ T = TypeVar("T")
 A = TypeVar("A")
 
 _READERS = 2
-# How long the store may take over one call before it counts as gone. A database that is frozen does not refuse: it
-# says nothing at all.
+# The deadline of one call, after which the store counts as unavailable. A frozen database raises no error: it does not
+# answer at all.
 STORE_SECONDS = 10.0
-_SILENT = f"the store has not answered for {STORE_SECONDS:g} s: try again later"
-# How much of that goes to the journals. A backlog of gigabytes is drained between other calls.
+_SILENT = f"the store has not answered for {STORE_SECONDS:g} s; try again later"
+# The part of that for draining journals. A backlog of gigabytes is drained in many calls, with others in between.
 DRAIN_SECONDS = 1.0
 
 
 class StoreAccess:
-    """Runs calls of the store: writing ones in one thread, reading ones in a few.
+    """Runs calls of the store: writes in one thread, reads in a few.
 
-    While the store cannot be opened or does not answer, each call raises StoreUnavailable; the next one tries again.
+    While the store cannot be opened or does not answer, each call raises StoreUnavailable; the next call tries again.
     """
 
     def __init__(self, url: str, journals: Path) -> None:
-        """Nothing is opened yet but the folder of journals. Raises FolderInUse where another keeper has it."""
-        self.degraded: str | None = None  # why the store does not take what the journals hold
+        """Open the folder of journals, and not yet the store. Raises FolderInUse if another keeper uses the folder."""
+        self.degraded: str | None = None  # why the journals cannot be drained; None: they can
         self.bytes_waiting = 0  # in the journals
         self._url = url
-        self._reserved = ExitStack()  # keeps others from the store for as long as it is open
+        self._reserved = ExitStack()  # locks the store against other servers while it is open
         self._store: Store | None = None
         self._drainer = Drainer(journals)
         self._writer = ThreadPoolExecutor(1, "store-writer")
@@ -50,7 +51,7 @@ class StoreAccess:
         self._waiter = ThreadPoolExecutor(1, "store-waiter")
 
     async def open(self) -> State:
-        """Open the store and read its state, with nothing drained.
+        """Open the store and read its state, without draining journals.
 
         Raises StoreUnavailable, SchemaTooNew or StoreInUse.
         """
@@ -61,20 +62,20 @@ class StoreAccess:
             raise
 
     async def read(self, call: Callable[[Store], T]) -> T:
-        """Run a reading call of the store, on all that was answered until now. Raises StoreUnavailable."""
+        """Run a call that reads the store, which then has every prediction answered so far. Raises StoreUnavailable."""
         store = await self.write(lambda store: store)
         return await asyncio.get_running_loop().run_in_executor(self._readers, call, store)
 
     async def write(self, call: Callable[[Store], T]) -> T:
-        """Run a call of the store in the thread that writes, with the journals drained. Raises StoreUnavailable."""
+        """Drain the journals, then run a call in the thread that writes. Raises StoreUnavailable."""
         return await self._in_writer(self._call_drained, call)
 
     async def drain(self) -> None:
-        """Drain the journals into the store, as far as its time allows. Raises StoreUnavailable."""
+        """Drain the journals into the store, for at most DRAIN_SECONDS. Raises StoreUnavailable."""
         await self.write(lambda _: None)
 
     async def wait_for_change(self, seconds: float) -> bool:
-        """Wait until another replica may have changed the state."""
+        """Wait until another replica may have changed the state, for at most `seconds`."""
         store = self._store
         if store is None:
             await asyncio.sleep(seconds)
@@ -82,14 +83,15 @@ class StoreAccess:
         return await asyncio.get_running_loop().run_in_executor(self._waiter, store.wait_for_change, seconds)
 
     async def close(self) -> None:
-        """Drain what is left and close the store. A store that hangs is left behind with its thread."""
+        """Drain the journals and close the store. If the store hangs, its thread is abandoned."""
         try:
             before, left = -1, 0
-            while left != before:  # until nothing is left, or nothing that can be drained
+            while left != before:  # until a pass drains nothing more
                 await self.drain()
                 before, left = left, self.bytes_waiting
         except StoreUnavailable as error:
-            log.error("%s: %d bytes of journals wait for the next start", error, self.bytes_waiting)
+            effect = "the journals are drained after the next startup"
+            log.error(LogEvent("journals_undrained", error=error, bytes=self.bytes_waiting, effect=effect))
         if self._store is not None:
             with suppress(StoreUnavailable):
                 await self._in_writer(self._close, self._store)
@@ -100,14 +102,14 @@ class StoreAccess:
     async def _in_writer(self, function: Callable[[A], T], argument: A) -> T:
         running = asyncio.get_running_loop().run_in_executor(self._writer, function, argument)
         try:
-            # Not wait_for, which before Python 3.12 forgets that it was cancelled if it is done at that moment: the
-            # keeper's steps would then never end.
+            # Not wait_for: before Python 3.12 it swallows a cancellation that comes at the moment of completion, and
+            # the keeper's steps would never end.
             async with asyncio.timeout(STORE_SECONDS):
                 return await running
         except TimeoutError:
             raise self._noted(StoreUnavailable(_SILENT)) from None
 
-    # What follows runs in the thread that writes.
+    # The next four methods run in the thread that writes.
 
     def _call_opened(self, call: Callable[[Store], T]) -> T:
         if self._store is None:
@@ -119,20 +121,20 @@ class StoreAccess:
     def _call_drained(self, call: Callable[[Store], T]) -> T:
         try:
             answer = self._call_opened(partial(self._drain_and_call, call))
-        except (StoreInUse, SchemaTooNew) as error:  # found when it came back: the start would have been refused
-            unusable = "the store cannot be used now, try again later"
+        except (StoreInUse, SchemaTooNew) as error:  # found when the store came back; at startup it ends the server
+            unusable = "the store cannot be used now; try again later"
             raise self._noted(StoreUnavailable(unusable, str(error))) from None
         except StoreUnavailable as error:
             self._note(error)
             self.bytes_waiting = self._drainer.bytes_left()
             raise
         if self.degraded is not None:
-            log.warning("the store takes writes again, after: %s", self.degraded)
+            log.warning(LogEvent("store_recovered", previous=self.degraded, effect="the journals are drained"))
             self.degraded = None
         return answer
 
     def _drain_and_call(self, call: Callable[[Store], T], store: Store) -> T:
-        if self.degraded is not None:  # with nothing to drain, nothing else would find out whether it is well
+        if self.degraded is not None:  # if the journals are empty, nothing else tests whether writes work again
             store.try_writing()
         self.bytes_waiting = self._drainer.drain(store, DRAIN_SECONDS).bytes_left
         return call(store)
@@ -141,14 +143,19 @@ class StoreAccess:
         store.close()
         self._reserved.close()
 
-    # Of either thread.
+    # The next two methods run in the event loop's thread as well.
 
     def _note(self, error: StoreUnavailable) -> None:
         if self.degraded is None:
-            log.error("%s: answered predictions wait in the journals", error)
+            effect = "predictions continue and are recorded in the journals; management answers 503"
+            log.error(LogEvent("store_unavailable", error=error, effect=effect))
         self.degraded = str(error)
 
     def _noted(self, error: StoreUnavailable) -> StoreUnavailable:
-        """The same. A variable would hold the error, its traceback the frame, and that the body of the request."""
+        """Note the error and return it.
+
+        The caller raises the result directly: a variable would form a cycle of error, traceback and frame, and keep
+        the request's body in memory.
+        """
         self._note(error)
         return error

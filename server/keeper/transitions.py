@@ -1,4 +1,4 @@
-"""From one state of the store to the next: how each change is planned, stored, and undone."""
+"""Transitions between two states of the store: how each change is planned, stored, and undone."""
 
 from __future__ import annotations
 
@@ -11,9 +11,9 @@ from core.store.interface import Store
 
 
 class Transition(NamedTuple):
-    """From one state to the next, with the experiments that change with it and how they were.
+    """The state before and after a change, with the changed experiments and how they were previously.
 
-    `needed` is false where everything is so already.
+    `needed` is false if nothing has to be stored.
     """
 
     before: State
@@ -23,26 +23,26 @@ class Transition(NamedTuple):
     needed: bool = True
 
     def undoing(self, stored: State) -> Transition:
-        """The way back from the state that this one was stored as."""
+        """The reverse transition, from the state that the store has after this one."""
         return Transition(stored, self.before, self.previously)
 
 
-# Works out, from what the store holds now, what a change leads to.
+# Computes the transition of a change from what the store holds now.
 Plan: TypeAlias = Callable[[Store], Transition]
 
 
 def loading(version: str) -> Plan:
-    """Load a version."""
+    """Plan to load a version."""
     return _of_state(lambda state: state.loading(version))
 
 
 def unloading(version: str) -> Plan:
-    """Drop a version."""
+    """Plan to unload a version."""
     return _of_state(lambda state: state.unloading(version))
 
 
 def switching(version: str) -> Plan:
-    """Make a version active."""
+    """Plan to make a version active."""
     return _of_state(lambda state: state.switching(version))
 
 
@@ -55,9 +55,10 @@ def _of_state(step: Callable[[State], State]) -> Plan:
 
 
 def activating(experiment_id: str) -> Plan:
-    """Make a draft the active experiment, and end the one that is: then that is the second of those that change.
+    """Plan to make a draft the active experiment.
 
-    The plan raises UnknownExperiment, or Conflict for a stopped one.
+    An experiment that is active now is stopped, and is then the second of `changed`.
+    The plan raises UnknownExperiment, or Conflict if the experiment is stopped.
     """
 
     def plan(store: Store) -> Transition:
@@ -75,9 +76,9 @@ def activating(experiment_id: str) -> Plan:
 
 
 def stopping(experiment_id: str, reason: str) -> Plan:
-    """End an experiment; one that is stopped stays as it is.
+    """Plan to stop an experiment. A stopped experiment stays unchanged.
 
-    The plan raises UnknownExperiment, or Conflict for a draft.
+    The plan raises UnknownExperiment, or Conflict if the experiment is a draft.
     """
 
     def plan(store: Store) -> Transition:
@@ -91,11 +92,11 @@ def stopping(experiment_id: str, reason: str) -> Plan:
 
 
 def commit(transition: Transition, store: Store) -> State:
-    """Store a transition; raises StateChanged where the store is no longer as it was before."""
+    """Store a transition. Raises StateChanged if the store no longer has the state before it."""
     return store.change(transition.before.revision, transition.after, transition.changed)
 
 
 def commit_unless_changed(transition: Transition, store: Store) -> State:
-    """Store a transition if the store is as it was before; returns the state that the store then has."""
+    """Store a transition if the store still has the state before it; returns the store's state after the call."""
     state = store.state()
     return commit(transition, store) if state == transition.before else state

@@ -1,1 +1,1 @@
-"""Processes: gunicorn's workers, the keeper's process, and what they need of the machine."""
+"""The processes of a server: gunicorn's workers, the keeper, and the folder that they share."""

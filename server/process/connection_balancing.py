@@ -1,7 +1,7 @@
-"""Which worker takes a new connection: the one that has the fewest.
+"""Balances connections: the worker with the fewest accepts the next one.
 
-All listen on the same sockets, and the kernel tells all of them. Without more, whoever is quickest takes all that has
-come, and keeps it for as long as its clients do.
+All workers listen on the same sockets, and the kernel wakes all of them. Without balancing, the quickest worker would
+accept every waiting connection, and serve it for as long as the client keeps it open.
 """
 
 from __future__ import annotations
@@ -17,62 +17,66 @@ from typing import Any
 
 from aiohttp import web
 
+from core.log_event import LogEvent
+
 log = logging.getLogger(__name__)
 
-# Of workers that run at the same time, old and new ones during a reload.
+# The most workers at the same time, counting old and new ones during a reload.
 _SLOTS = 256
-# A worker that has fewer is woken at the same moment. If it has not come after so many looks, it is busy or stalled.
+# A worker with fewer connections is woken at the same moment. If it has not accepted after this many looks, it is busy
+# or stalled, and another worker accepts.
 _LOOKS = 20
 _LOOK_SECONDS = 0.001
-# A sixteenth more than others have is as good as equal; without it, a thousand that come at once would take a second.
-_MORE = 16
-# aiohttp counts a connection that is lost until its task has ended.
+# A worker may have a sixteenth more connections than another one and still accept. Without this tolerance, accepting a
+# thousand connections that arrive together would take a second.
+_TOLERANCE = 16
+# aiohttp counts a lost connection until its task has ended.
 _FORGOTTEN_SECONDS = 0.002
-# As asyncio does when descriptors run out.
+# The pause after file descriptors ran out, as in asyncio.
 _EXHAUSTED_SECONDS = 1.0
 # A TLS handshake takes two round trips.
 _HANDSHAKE_SECONDS = 10.0
-# For those under way when a worker ends.
+# How long a stopping worker waits for connections that are being opened.
 _OPENING_SECONDS = 0.5
 
 
 class Connections:
-    """How many each worker has: memory that forked processes share, written by its owner and read by all."""
+    """The number of connections of each worker, in memory shared by all workers. Each one writes its own number."""
 
     def __init__(self) -> None:
-        """To be made before the fork."""
+        """Create the shared memory. Call it before the fork."""
         self._counts = memoryview(mmap.mmap(-1, 4 * _SLOTS)).cast("i")
         self._ended = mmap.mmap(-1, 1)
 
-    def tell(self, worker: int, count: int) -> None:
-        """`worker`: any number that those running at the same time do not share."""
-        self._counts[worker % _SLOTS] = count + 1  # 0: nobody, or one that accepts nothing
+    def publish(self, worker: int, count: int) -> None:
+        """Set the count of a worker. `worker`: a number that is unique among running workers."""
+        self._counts[worker % _SLOTS] = count + 1  # 0: no worker, or a worker that does not accept
 
     def forget(self, worker: int) -> None:
-        """It accepts nothing more."""
+        """Note that a worker no longer accepts connections."""
         self._counts[worker % _SLOTS] = 0
 
-    def anybody(self) -> bool:
-        """Whether there is a worker that accepts."""
+    def any_accepting(self) -> bool:
+        """Whether any worker accepts connections."""
         return any(self._counts)
 
     def end(self) -> None:
-        """No other worker will come: the last one that accepts closes the port."""
+        """Note that no worker will be started any more, so that the last one closes the port."""
         self._ended[0] = 1
 
     @property
     def ended(self) -> bool:
-        """Whether no other worker will come."""
+        """Whether no worker will be started any more."""
         return bool(self._ended[0])
 
     def is_least(self, worker: int) -> bool:
-        """Whether nobody has fewer, by more than a few of many."""
+        """Whether no other worker has fewer connections, within the tolerance."""
         least = min(filter(None, self._counts), default=0)
-        return self._counts[worker % _SLOTS] <= least + least // _MORE
+        return self._counts[worker % _SLOTS] <= least + least // _TOLERANCE
 
 
 class Site(web.BaseSite):
-    """A listening socket of which this worker takes what is for it, and the rest if nobody else does in time."""
+    """A listening socket. This worker accepts its share, and more if the other workers do not accept in time."""
 
     def __init__(
         self,
@@ -97,69 +101,71 @@ class Site(web.BaseSite):
 
     @property
     def name(self) -> str:
-        """Where it listens."""
+        """The address that it listens on."""
         return str(self._listening.getsockname())
 
     async def start(self) -> None:
-        """Begin to accept."""
+        """Start to accept connections."""
         await super().start()
         self._loop = asyncio.get_running_loop()
         lost = self._protocols.connection_lost
 
-        def connection_lost(*of: Any) -> None:  # noqa: ANN401 - passed on
+        def connection_lost(*of: Any) -> None:  # noqa: ANN401 - the arguments are passed on
             lost(*of)
-            self._loop.call_later(_FORGOTTEN_SECONDS, self._tell)
+            self._loop.call_later(_FORGOTTEN_SECONDS, self._publish)
 
-        # Else the others take for busy who has just lost its clients, and are quicker to take the next ones.
+        # Publish the lower count promptly, or other workers treat this one as busy and accept in its place.
         self._protocols.connection_lost = connection_lost  # type: ignore[assignment, method-assign]
-        self._tell()
+        self._publish()
         self._loop.add_reader(self._listening, self._accept)
 
     async def stop(self) -> None:
-        """Leave what comes to the others. Who is the last one takes what has come, which closing would reset."""
+        """Stop to accept. The last worker accepts the waiting connections first, because closing would reset them."""
         self._loop.remove_reader(self._listening)
         if self._again is not None:
             self._again.cancel()
         self._stopped = True
         self._connections.forget(self._worker)
-        if not self._connections.anybody():
-            with suppress(OSError):  # all have been taken, or no more can be
+        if not self._connections.any_accepting():
+            with suppress(OSError):  # no connection is waiting, or descriptors ran out
                 while True:
                     self._take()
             if self._connections.ended:
-                # For all: one that closes late, or has not begun to accept, would reset what had come until then.
-                with suppress(OSError):  # another one has
+                # This closes the port for all processes. Otherwise one that closes late, or that has not begun to
+                # accept, would let connections queue up and then reset them.
+                with suppress(OSError):  # another worker has closed it
                     self._listening.shutdown(socket.SHUT_RD)
         self._listening.close()
-        if self._opening:  # aiohttp does not know of them yet
+        if self._opening:  # aiohttp does not know these connections yet
             _, late = await asyncio.wait(self._opening, timeout=_OPENING_SECONDS)
-            for opening in late:  # who connects and says nothing must not keep those waiting who have asked
+            for opening in late:  # a client that never completes its handshake must not delay the others
                 opening.cancel()
         await super().stop()
 
-    def _tell(self) -> None:
+    def _publish(self) -> None:
         if self._stopped:
             return
-        # What is opening is for a moment in both.
+        # A set, because a connection that has just been opened is in both for a moment.
         count = len({*self._protocols.connections, *self._opening.values()})
-        self._connections.tell(self._worker, count)
+        self._connections.publish(self._worker, count)
 
     def _accept(self, looks: int = _LOOKS) -> None:
-        """Something has come, for us or for others, who may be looked at so many times more before we take all."""
-        self._tell()
+        """Accept waiting connections while it is this worker's turn; after `looks` more looks, accept all."""
+        self._publish()
         while looks == 0 or self._connections.is_least(self._worker):
             try:
                 self._take()
-            except (BlockingIOError, InterruptedError, ConnectionAbortedError):  # another worker was quicker
+            except (BlockingIOError, InterruptedError, ConnectionAbortedError):  # another worker accepted it
                 return
             except OSError as error:
-                if error.errno == errno.EINVAL:  # the last worker has closed the port before this one began
+                if error.errno == errno.EINVAL:  # the last worker closed the port before this one began
                     self._loop.remove_reader(self._listening)
                     return
-                log.error("no connection can be accepted: %s", error)
+                effect = f"new connections wait; accepting is retried in {_EXHAUSTED_SECONDS:g} s"
+                log.error(LogEvent("accept_failed", error=error, effect=effect))
                 self._pause(_EXHAUSTED_SECONDS, _LOOKS)
                 return
-            self._tell()
+            self._publish()
         self._pause(_LOOK_SECONDS, looks - 1)
 
     def _pause(self, seconds: float, looks: int) -> None:
@@ -179,7 +185,7 @@ class Site(web.BaseSite):
         opening.add_done_callback(self._opened)
 
     async def _connect(self, protocol: web.RequestHandler, connection: socket.socket) -> None:
-        # uvloop refuses a time for the handshake where there is none.
+        # uvloop refuses a handshake timeout without TLS.
         seconds = None if self._tls is None else _HANDSHAKE_SECONDS
         await self._loop.connect_accepted_socket(
             lambda: protocol, connection, ssl=self._tls, ssl_handshake_timeout=seconds
@@ -188,4 +194,4 @@ class Site(web.BaseSite):
     def _opened(self, opening: asyncio.Task[object]) -> None:
         del self._opening[opening]
         if not opening.cancelled() and (error := opening.exception()) is not None:
-            log.warning("a connection could not be opened: %s", error)
+            log.warning(LogEvent("connection_failed", error=error))

@@ -1,4 +1,4 @@
-"""The keeper's process: serves its socket, watches the workers' manager, and ends when that has ended."""
+"""The keeper's process: serves the keeper's socket until the workers' manager has ended."""
 
 from __future__ import annotations
 
@@ -16,6 +16,7 @@ import uvloop
 from aiohttp import web
 
 from core.journals.drainer import FolderInUse
+from core.log_event import LogEvent
 from core.store.interface import SchemaTooNew, StoreInUse
 from server.keeper.app import make_keeper_app
 from server.keeper.app_keys import MEMBERS
@@ -26,21 +27,24 @@ from server.settings import Settings
 
 log = logging.getLogger(__name__)
 
-# How often it is looked whether workers can still reach the keeper.
+# The interval of the check that workers can still reach the keeper.
 _LOOK_SECONDS = 1.0
 STOPPING = (signal.SIGTERM, signal.SIGINT)
-# What the operator can mend, told in one line.
-_OPERATORS = (AuditUnusable, FolderInUse, StoreInUse, SchemaTooNew, OSError)
+# Errors that the operator can fix: one line is printed, without a traceback.
+_OPERATOR_ERRORS = (AuditUnusable, FolderInUse, StoreInUse, SchemaTooNew, OSError)
 
 
 def run(settings: Settings, listening: socket.socket, path: Path, manager: int) -> int:
-    """Serve on a listening socket until the workers' manager has ended; returns the exit code. `path`: the socket's."""
+    """Serve on a listening socket until the workers' manager has ended; returns the exit code.
+
+    `path`: the path of the socket. `manager`: the process id of the manager.
+    """
     with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
         return runner.run(_run(settings, listening, path, manager))
 
 
 class _Manager:
-    """The workers' manager. When it has `ended` its number may be somebody else's, and a signal goes to nobody."""
+    """The workers' manager. After it has `ended`, its process id may be reused, so no signal is sent."""
 
     def __init__(self, pid: int) -> None:
         self.ended = asyncio.get_running_loop().run_in_executor(None, os.waitpid, pid, 0)
@@ -49,45 +53,45 @@ class _Manager:
     def send(self, number: signal.Signals) -> None:
         """Send it a signal."""
         if not self.ended.done():
-            with suppress(ProcessLookupError):  # at this very moment
+            with suppress(ProcessLookupError):  # it has just ended
                 os.kill(self._pid, number)
 
 
 class _Stop:
-    """What a signal to stop does: the workers' manager hears of it after the grace period, or at once of a second."""
+    """Handles a signal to stop: it is passed to the manager after the grace period, a second one immediately."""
 
     def __init__(self, manager: _Manager, grace_seconds: float, members: Members) -> None:
-        self.told = False
+        self.requested = False
         self._manager = manager
         self._grace_seconds = grace_seconds
         self._members = members
         self._later: asyncio.TimerHandle | None = None
 
     def __call__(self) -> None:
-        if self._manager.ended.done():  # nobody waits for an answer, and the journals are drained as fast as it goes
+        if self._manager.ended.done():  # no request is in progress, and draining the journals cannot be sped up
             return
         loop = asyncio.get_running_loop()
-        if not self.told:
-            self.told = True
+        if not self.requested:
+            self.requested = True
             self._members.announce()
             self._later = loop.call_later(self._grace_seconds, self._manager.send, signal.SIGTERM)
             return
-        log.warning("told to stop once more: whoever is not answered yet will not be")
+        log.warning(LogEvent("shutdown_forced", effect="requests in progress are not answered"))
         self.cancel()
-        self._manager.send(signal.SIGTERM)  # without which gunicorn takes the other for a mistake
+        self._manager.send(signal.SIGTERM)  # gunicorn handles SIGQUIT only after SIGTERM here
         self._manager.send(signal.SIGQUIT)
 
     def cancel(self) -> None:
-        """The manager has ended, or hears of it already."""
+        """Cancel the delayed signal: the manager has ended, or is stopped in another way."""
         if self._later is not None:
             self._later.cancel()
 
 
 class _Threads(ThreadPoolExecutor):
-    """The loop's. At its end it would wait for all of them, and one that waits for a disk may never end."""
+    """The event loop's threads. Waiting for them at shutdown could take forever, because a disk may not respond."""
 
     def shutdown(self, wait: bool = False, *, cancel_futures: bool = False) -> None:  # noqa: ARG002, FBT001, FBT002
-        """Leave them behind."""
+        """Abandon running threads."""
         super().shutdown(wait=False, cancel_futures=cancel_futures)
 
 
@@ -105,12 +109,12 @@ async def _run(settings: Settings, listening: socket.socket, path: Path, manager
         runner = web.AppRunner(app, access_log=None, handle_signals=False)
         await _start(runner, listening, manager.ended)
     except Exception as error:
-        if not isinstance(error, _OPERATORS):
-            log.exception("the keeper cannot start")
+        if not isinstance(error, _OPERATOR_ERRORS):
+            log.exception(LogEvent("keeper_start_failed", effect="the server stops"))
         manager.send(signal.SIGKILL)
         await manager.ended
-        where = f"the journals' folder {settings.journal_folder} cannot be used: " if isinstance(error, OSError) else ""
-        sys.stderr.write(f"{where}{error}\n")
+        place = f"the journals' folder {settings.journal_folder} cannot be used: " if isinstance(error, OSError) else ""
+        sys.stderr.write(f"{place}{error}\n")
         return 1
     reachable = asyncio.create_task(_stay_reachable(runner, path))
     try:
@@ -120,36 +124,37 @@ async def _run(settings: Settings, listening: socket.socket, path: Path, manager
         reachable.cancel()
         await runner.cleanup()
     code = os.waitstatus_to_exitcode(status)
-    log.info("stopped")
-    # Before it has set its handlers the signal that we pass on is what ends it.
-    if code == 0 or (stop.told and code == -signal.SIGTERM):
+    log.info(LogEvent("server_stopped"))
+    # Before the manager has set its handlers, the SIGTERM that is passed on kills it.
+    if code == 0 or (stop.requested and code == -signal.SIGTERM):
         return 0
-    log.error("the workers' manager ended with %d", code)
+    log.error(LogEvent("manager_failed", code=code))
     return 1
 
 
 async def _start(runner: web.AppRunner, listening: socket.socket, ended: asyncio.Future[tuple[int, int]]) -> None:
-    """Serve, unless the workers' manager ends before: a start that hangs would not hear of a stop."""
+    """Start to serve. If the manager ends first, cancel the startup, which might hang."""
     setup = asyncio.create_task(runner.setup())
     await asyncio.wait((setup, ended), return_when=asyncio.FIRST_COMPLETED)
     if setup.done():
         await setup
         await web.SockSite(runner, listening).start()
         return
-    log.error("the keeper had not started yet")
+    log.error(LogEvent("keeper_start_cancelled"))
     setup.cancel()
     await asyncio.wait((setup,))
 
 
 async def _stay_reachable(runner: web.AppRunner, path: Path) -> None:
-    """Make the socket again where somebody has deleted it: no worker that starts would find the keeper."""
+    """Create the socket again if it was deleted: new workers would not find the keeper."""
     while True:
         await asyncio.sleep(_LOOK_SECONDS)
         if await asyncio.to_thread(path.is_socket):
             continue
-        log.error("%s was deleted by somebody: it is made again", path)
+        log.error(LogEvent("keeper_socket_deleted", path=path, effect="the keeper creates it again"))
         try:
             shared_folder.make_again(path.parent)
             await web.UnixSite(runner, path).start()
         except OSError as error:
-            log.error("%s cannot be made again: %s", path, error)
+            effect = f"new workers cannot reach the keeper; it is retried in {_LOOK_SECONDS:g} s"
+            log.error(LogEvent("keeper_socket_unusable", path=path, error=error, effect=effect))

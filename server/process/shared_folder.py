@@ -1,4 +1,4 @@
-"""The folder of what the processes of one server share: the keeper's socket, and the numbers of metrics."""
+"""The folder that the processes of one server share. It holds the keeper's socket and the values of metrics."""
 
 from __future__ import annotations
 
@@ -12,19 +12,19 @@ from pathlib import Path
 
 from core.files import lock_file
 
-# In memory: a disk may be full, or take its time.
-MEMORY = "/dev/shm"  # noqa: S108 - the folder in it has a name of its own
+# A folder in memory, because a disk may be full or slow.
+MEMORY = "/dev/shm"  # noqa: S108 - mkdtemp makes a unique folder in it
 PREFIX = "reversal-server-"
-# Several times what 64 workers need.
+# Several times the space that 64 workers need.
 _ROOM_BYTES = 32 << 20
-# A folder that is younger may be about to be locked.
+# A younger folder may not be locked yet.
 _LOCKED_BY_THEN_SECONDS = 60.0
 
 
 def make() -> Path:
-    """Make the folder, in memory where that is possible, and remove those of servers that were killed.
+    """Create the folder, in memory if possible, and remove the folders of servers that were killed.
 
-    It is locked as long as a process of this server lives: who removes old temporary files leaves it alone then.
+    The folder is locked as long as a process of this server runs, so that systemd-tmpfiles does not remove it.
     """
     for parent in (MEMORY, tempfile.gettempdir()):
         _remove_abandoned(parent)
@@ -34,12 +34,12 @@ def make() -> Path:
 
 
 def make_again(folder: Path) -> None:
-    """Make it where somebody has deleted it. Raises OSError, also where it is somebody else's by now."""
+    """Create a deleted folder again. Raises OSError, also if another user has created it."""
     with suppress(FileExistsError):
         folder.mkdir(mode=0o700)
         _lock(folder)
     if folder.lstat().st_uid != os.geteuid():
-        raise PermissionError(f"{folder} belongs to somebody else")
+        raise PermissionError(f"{folder} belongs to another user")
 
 
 def _in_memory() -> str | None:
@@ -50,7 +50,7 @@ def _in_memory() -> str | None:
 
 
 def _lock(folder: Path) -> None:
-    """Hold the folder's lock, until this process and those that it forks have ended."""
+    """Lock the folder until this process and its forked children have ended."""
     lock_file.lock(os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC))
 
 

@@ -1,1 +1,1 @@
-"""One file a resource."""
+"""The handlers of the keeper's endpoints, one module per resource."""

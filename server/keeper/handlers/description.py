@@ -1,4 +1,7 @@
-"""The description of the HTTP interface. Making it takes the keeper milliseconds, and a worker has none to spare."""
+"""The description of the HTTP interface.
+
+The keeper answers it, because building it takes milliseconds in which a worker would answer no prediction.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""How predictions ended, found from later candles."""
+"""Labels predictions with their results, computed from later candles."""
 
 from __future__ import annotations
 
@@ -16,8 +16,8 @@ from server.keeper.handlers.named import experiment_id
 
 NO_PREDICTIONS = Warned(
     "NO_PREDICTIONS",
-    "the experiment has no prediction on any of these candles: are they of its pairs and timeframes, with the same"
-    " timestamps as in the predictions?",
+    "the experiment has no prediction on any of these candles; check that pair, timeframe and timestamps are the same"
+    " as in the predictions",
 )
 
 

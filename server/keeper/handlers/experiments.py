@@ -1,4 +1,4 @@
-"""Experiments: creating, listing, starting and stopping them, and their counts."""
+"""Experiments: list, create, activate and stop them, and show their counts."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ from aiohttp import web
 
 from core.experiments.candle_table import Tally
 from core.experiments.experiment import Experiment, Variant, now_micros
+from core.log_event import LogEvent
 from core.store.interface import Store
 from server.http.app_keys import CLOCK
 from server.http.bodies.body import read_json
@@ -23,43 +24,43 @@ _CREATED = 201
 
 
 async def list_experiments(request: web.Request) -> web.Response:
-    """GET /reversal/experiments, oldest first."""
+    """GET /reversal/experiments: all experiments, oldest first."""
     experiments = await request.app[STORE].read(lambda store: store.experiments())
     data = {"experiments": [answers.experiment(experiment) for experiment in experiments]}
     return success(data, request.app[CLOCK].now())
 
 
 async def create_experiment(request: web.Request) -> web.Response:
-    """POST /reversal/experiments: a draft."""
+    """POST /reversal/experiments: create a draft."""
     body = await read_json(request)
     versions = (await asyncio.to_thread(request.app[REPOSITORY].listing)).versions
     experiment = decoding.experiment(body, versions, now_micros())
     await request.app[STORE].write(lambda store: store.create(experiment))
-    a, b = experiment.versions
-    log.info("experiment %s is created: %s of %s and %s", experiment.experiment_id, experiment.mode, a, b)
+    created, (a, b) = experiment.experiment_id, experiment.versions
+    log.info(LogEvent("experiment_created", experiment=created, mode=experiment.mode, variant_a=a, variant_b=b))
     return success(answers.experiment(experiment), request.app[CLOCK].now(), _CREATED)
 
 
 async def activate_experiment(request: web.Request) -> web.Response:
     """POST /reversal/experiments/{id}/activate."""
-    experiment, stopped = await request.app[CHANGES].activate(experiment_id(request))
+    name = experiment_id(request)
+    experiment, stopped = await request.app[CHANGES].activate(name)
     data = {**answers.experiment(experiment), "stopped_experiment": stopped}
-    ended = f"; {stopped} was stopped for it" if stopped else ""
-    log.info("experiment %s is active since %s%s", experiment.experiment_id, data["activated_at"], ended)
+    log.info(LogEvent("experiment_activated", experiment=name, since=data["activated_at"], stopped_experiment=stopped))
     return success(data, request.app[CLOCK].now())
 
 
 async def stop_experiment(request: web.Request) -> web.Response:
     """POST /reversal/experiments/{id}/stop."""
-    experiment = await request.app[CHANGES].stop(experiment_id(request), "stopped by request")
-    data = answers.experiment(experiment)
-    # Of one that had stopped long before: when, and for which other reason.
-    log.info("experiment %s is stopped since %s: %s", experiment.experiment_id, data["stopped_at"], data["stop_reason"])
+    name = experiment_id(request)
+    data = answers.experiment(await request.app[CHANGES].stop(name, "stopped by request"))
+    # An experiment that had been stopped before keeps its time and its reason.
+    log.info(LogEvent("experiment_stopped", experiment=name, since=data["stopped_at"], reason=data["stop_reason"]))
     return success(data, request.app[CLOCK].now())
 
 
 async def show_metrics(request: web.Request) -> web.Response:
-    """GET /reversal/experiments/{id}/metrics."""
+    """GET /reversal/experiments/{id}/metrics: the counts of both variants."""
     name = experiment_id(request)
 
     def counts(store: Store) -> tuple[Experiment, dict[Variant, Tally]]:

@@ -14,6 +14,7 @@ import orjson
 from aiohttp import hdrs, web
 
 from core.errors import InvalidInput
+from core.log_event import LogEvent
 from core.store.interface import EXPORT_COLUMNS, Store
 from server.api.schemas.experiments import EXPORT_FORMATS
 from server.keeper.app_keys import STORE
@@ -23,12 +24,12 @@ log = logging.getLogger(__name__)
 
 Row: TypeAlias = dict[str, Any]
 
-# What is in memory at a time, about 400 kB.
+# The rows that are in memory at a time, about 400 kB.
 PIECE_ROWS = 1_000
 
 
 class Format(NamedTuple):
-    """How rows are written: what comes before them, and some of them."""
+    """A file format: `head` returns what precedes the rows, `write` encodes rows."""
 
     head: Callable[[], bytes]
     write: Callable[[Sequence[Row]], bytes]
@@ -45,8 +46,9 @@ def _csv_head() -> bytes:
 
 
 def _csv(rows: Sequence[Row]) -> bytes:
-    # Values stand as they are. A spreadsheet computes what begins with = + - or @: here that can only be an
-    # experiment's id, of letters, digits, _ . and -, which calls nothing. All other text is ours or begins otherwise.
+    # Values are not escaped. A spreadsheet evaluates a cell that begins with = + - or @. Here only an experiment's id
+    # can begin with one of them, and its characters (letters, digits, _ . -) form no function call. The server makes
+    # all other text, or the text cannot begin so.
     text = io.StringIO(newline="")
     csv.DictWriter(text, EXPORT_COLUMNS).writerows(rows)
     return text.getvalue().encode()
@@ -56,11 +58,11 @@ _FORMATS = {"jsonl": Format(bytes, _json_lines), "csv": Format(_csv_head, _csv)}
 
 
 async def export(request: web.Request) -> web.StreamResponse:
-    """GET /reversal/experiments/{id}/export?format=jsonl|csv, jsonl being the default."""
+    """GET /reversal/experiments/{id}/export?format=jsonl|csv; the default is jsonl."""
     name = experiment_id(request)
     wanted = request.query.get("format", "jsonl")
-    how = _FORMATS.get(wanted)
-    if how is None:
+    chosen = _FORMATS.get(wanted)
+    if chosen is None:
         raise InvalidInput.at("format", f"{wanted!r} is not known, expected one of {', '.join(EXPORT_FORMATS)}")
 
     def opened(store: Store) -> Iterator[Row]:
@@ -68,8 +70,8 @@ async def export(request: web.Request) -> web.StreamResponse:
         return store.export(name)
 
     rows = await request.app[STORE].read(opened)
-    # Before the headers: a store that is gone is still a 503.
-    piece = how.head() + await asyncio.to_thread(_piece, how, rows)
+    # The first rows are read before the headers are sent, so that an unavailable store is answered with 503.
+    piece = chosen.head() + await asyncio.to_thread(_piece, chosen, rows)
     response = web.StreamResponse(
         headers={
             "Content-Type": f"{EXPORT_FORMATS[wanted]}; charset=utf-8",
@@ -77,21 +79,21 @@ async def export(request: web.Request) -> web.StreamResponse:
         }
     )
     await response.prepare(request)
-    if request.method == hdrs.METH_HEAD:  # rows behind such an answer would be taken for the next one
+    if request.method == hdrs.METH_HEAD:  # the client would take rows for its next answer
         return response
     try:
         while piece:
             await response.write(piece)
-            piece = await asyncio.to_thread(_piece, how, rows)
+            piece = await asyncio.to_thread(_piece, chosen, rows)
     except ConnectionError:
-        log.info("%s %s: the client went away", request.method, request.path)
+        log.info(LogEvent("client_disconnected", path=request.path))
     except Exception:
-        log.exception("%s %s broke off", request.method, request.path)
-        # The connection is cut, so that nobody takes a part for the whole.
+        log.exception(LogEvent("export_failed", path=request.path, effect="the connection is closed"))
+        # Abort the connection, so that the client does not take the rows sent so far for all rows.
         if request.transport is not None:
             request.transport.abort()
     return response
 
 
-def _piece(how: Format, rows: Iterator[Row]) -> bytes:
-    return how.write(list(islice(rows, PIECE_ROWS)))
+def _piece(chosen: Format, rows: Iterator[Row]) -> bytes:
+    return chosen.write(list(islice(rows, PIECE_ROWS)))

@@ -1,4 +1,4 @@
-"""The experiment that a path names."""
+"""The experiment's id in a path."""
 
 from __future__ import annotations
 
@@ -10,7 +10,10 @@ from core.experiments.experiment import ExperimentId
 
 
 def experiment_id(request: web.Request) -> str:
-    """Its id. Raises UnknownExperiment for what cannot be one, which a database might not even take as text."""
+    """The id in a request's path.
+
+    Raises UnknownExperiment if it is no valid id: a database might even reject it as text, such as a NUL character.
+    """
     name = request.match_info["id"]
     try:
         return msgspec.convert(name, ExperimentId)

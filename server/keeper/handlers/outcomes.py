@@ -1,4 +1,4 @@
-"""How predictions ended, as the client reports it."""
+"""The outcomes of predictions, as the client reports them."""
 
 from __future__ import annotations
 
@@ -22,17 +22,17 @@ from server.keeper import decoding
 from server.keeper.app_keys import STORE
 from server.keeper.store_access import StoreAccess
 
-# Another machine's keeper drains its journals every tenth of a second: what it answered a moment ago may not be
-# in the common store yet.
+# The keeper of another machine drains its journals every tenth of a second. A prediction that it has just answered can
+# be missing in the shared store for that long.
 DRAINED_ELSEWHERE_SECONDS = 0.3
-# So many items are decoded without a let_others_run, or answered: some milliseconds where all of them are bad.
+# Items that are decoded between two calls of let_others_run. If all of them are invalid, that takes some milliseconds.
 _TOGETHER = 500
 
 _OUTCOMES = json_items.Listed("outcomes", MAX_OUTCOMES, sizes.OUTCOME, decoding.outcomes)
 
 
 async def report_outcomes(request: web.Request) -> web.Response:
-    """POST /reversal/outcomes. Each item has an answer of its own, in order."""
+    """POST /reversal/outcomes: record outcomes. Each item has its own result, in the order of the items."""
     items = await json_items.items(await read_json(request), _OUTCOMES)
     results: list[Json] = [{} for _ in items]
     good: list[tuple[int, Outcome]] = []
@@ -43,9 +43,9 @@ async def report_outcomes(request: web.Request) -> web.Response:
             good.append((i, decoding.outcome(raw)))
         except ServiceError as error:
             request.app[REFUSALS].refused(error, endpoint_of(request))
-            told = {key: value for key, value in refusal(error).items() if key in ("error", "details")}
-            results[i] = {"prediction_id": decoding.prediction_id(raw), "status": "invalid", **told}
-    # A UUID means the same in either case (RFC 9562, section 4); ours are written in lower case.
+            reason = {key: value for key, value in refusal(error).items() if key in ("error", "details")}
+            results[i] = {"prediction_id": decoding.prediction_id(raw), "status": "invalid", **reason}
+    # UUIDs are the same in upper and lower case (RFC 9562, section 4). The server writes them in lower case.
     outcomes = [outcome._replace(prediction_id=outcome.prediction_id.lower()) for _, outcome in good]
     statuses = await _recorded(request.app[STORE], outcomes)
     for (i, outcome), status in zip(good, statuses, strict=True):
@@ -56,7 +56,7 @@ async def report_outcomes(request: web.Request) -> web.Response:
 
 
 async def _recorded(store: StoreAccess, outcomes: Sequence[Outcome]) -> list[OutcomeAnswer]:
-    """Record them; those of unknown predictions are tried a second time before that is said."""
+    """Record outcomes. Those of unknown predictions are tried a second time, after DRAINED_ELSEWHERE_SECONDS."""
     statuses = await record(store, outcomes)
     unknown = [i for i, status in enumerate(statuses) if status == "unknown"]
     if unknown:
@@ -68,6 +68,6 @@ async def _recorded(store: StoreAccess, outcomes: Sequence[Outcome]) -> list[Out
 
 
 async def record(store: StoreAccess, outcomes: Sequence[Outcome]) -> list[OutcomeAnswer]:
-    """Record them as the store knows their predictions now."""
+    """Record outcomes once, with the predictions that the store has now."""
     now = now_micros()
     return await store.write(lambda it: it.record_outcomes(outcomes, now))

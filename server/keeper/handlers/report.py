@@ -1,4 +1,4 @@
-"""What an experiment has shown."""
+"""The report of an experiment."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from server.keeper import answers
 from server.keeper.app_keys import STORE
 from server.keeper.handlers.named import experiment_id
 
-# The latest candles on which the versions disagreed, as examples to look at; all of them are in the export.
+# The latest candles on which the versions disagreed, as examples. The export has all of them.
 SHOWN_DISAGREEMENTS = 100
 
 
@@ -33,6 +33,6 @@ async def show_report(request: web.Request) -> web.Response:
         )
 
     experiment, numbers = await request.app[STORE].read(recorded)
-    # In a thread of its own: the store's readers are few, and hundreds of thousands of candles take a while.
+    # This runs outside the store's few reader threads, because hundreds of thousands of candles take a while.
     shown = await asyncio.to_thread(experiment_report, experiment, *numbers)
     return success({**answers.experiment(experiment), **shown}, request.app[CLOCK].now())

@@ -1,4 +1,4 @@
-"""Loading, unloading and switching, on all workers at once."""
+"""Load, unload and switch versions on all workers."""
 
 from __future__ import annotations
 
