@@ -1,4 +1,4 @@
-"""python -m server: the keeper, which forks the workers' manager as soon as all libraries are imported."""
+"""python -m server: becomes the keeper, and forks the workers' manager as soon as all libraries are imported."""
 
 from __future__ import annotations
 
@@ -15,13 +15,14 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, NoReturn
 
-# Each is read when its library is imported. Our matrices are too small to split between threads.
+# Libraries read these variables when they are imported. The matrices are too small to be split between threads.
 os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
-# ONNX Runtime would report to its makers, from a thread that forked workers do not have and abort for at their end.
+# ONNX Runtime's telemetry uses a thread that forked workers do not have, and they would abort at exit because of it.
 os.environ["ORT_DISABLE_TELEMETRY"] = "1"
-# What is imported stays: to look for garbage in it takes a tenth of the start.
+# Imported objects are never garbage, and collecting among them takes a tenth of the startup.
 gc.disable()
 
+from core.log_event import LogEvent  # noqa: E402
 from core.version import VERSION  # noqa: E402
 from server.auth.credentials import Credentials, CredentialsUnusable  # noqa: E402
 from server.auth.hosts import is_loopback  # noqa: E402
@@ -36,11 +37,11 @@ _SIGNALS = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP)
 
 
 def run(arguments: Sequence[str], program: str) -> NoReturn:
-    """Serve until stopped, and end the process. `program`: how it was called, for the usage."""
+    """Serve until stopped, then end the process. `program`: the name of the command in the usage message."""
     exit_code = main(arguments, program)
     logging.shutdown()
     sys.stderr.flush()
-    # Python would wait for all threads; one that waits for a frozen database never ends.
+    # A normal exit waits for all threads, and a thread that waits for a frozen database never ends.
     os._exit(exit_code)
 
 
@@ -52,34 +53,31 @@ def main(arguments: Sequence[str], program: str) -> int:
         sys.stderr.write(f"{error}\n")
         return 2
     _log_to_stderr(settings)
+    models = settings.models.resolve()
     log.info(
-        "reversal %s, process %d, models %s, environment %s",
-        VERSION,
-        os.getpid(),
-        settings.models.resolve(),
-        settings.environment,
+        LogEvent(
+            "server_starting", version=VERSION, process=os.getpid(), models=models, environment=settings.environment
+        )
     )
     if settings.models_not_chosen:
-        log.warning(
-            "no folder models/onnx here: serving the reference detectors that come with reversal, not for trading;"
-            " REVERSAL_MODELS sets others"
-        )
+        effect = "no folder models/onnx here: serving the reference detectors, not for trading; set REVERSAL_MODELS"
+        log.warning(LogEvent("models_not_chosen", models=models, effect=effect))
     for name in unknown_variables(os.environ):
-        log.warning("%s is set, but there is no such setting", name)
+        log.warning(LogEvent("setting_unknown", name=name, effect="the variable is ignored"))
     try:
         credentials = Credentials(settings)
-        _check_door(settings, credentials)
+        _require_tokens(settings, credentials)
         sockets = _listen(settings.host, settings.port)
     except (SettingsError, CredentialsUnusable) as error:
         sys.stderr.write(f"{error}\n")
         return 2
-    except (OSError, UnicodeError) as error:  # the latter for a host name that cannot be looked up
+    except (OSError, UnicodeError) as error:  # UnicodeError: the host name cannot be looked up
         reason = getattr(error, "strerror", None) or error
         sys.stderr.write(f"cannot listen on {settings.host}:{settings.port}: {reason}\n")
         return 1
     folder = shared_folder.make()
-    os.environ["PROMETHEUS_MULTIPROC_DIR"] = str(folder)  # read when its library is imported
-    # Until the keeper handles them: a stop must not leave the folder and the other processes behind.
+    os.environ["PROMETHEUS_MULTIPROC_DIR"] = str(folder)  # read when prometheus_client is imported
+    # Blocked until the keeper handles them, so that a stop leaves no folder and no processes behind.
     signal.pthread_sigmask(signal.SIG_BLOCK, _SIGNALS)
     try:
         return _serve(settings, credentials, folder, sockets)
@@ -88,9 +86,10 @@ def main(arguments: Sequence[str], program: str) -> int:
 
 
 def _serve(settings: Settings, credentials: Credentials, folder: Path, sockets: list[socket.socket]) -> int:
-    """Fork the workers' manager, and keep the state.
+    """Fork the workers' manager, then run the keeper in this process.
 
-    What both need is imported before, once. The keeper's part follows the fork, while the manager forks the workers.
+    Modules that both need are imported before the fork. The keeper's modules are imported after it, while the manager
+    forks the workers.
     """
     with _without_certificates():
         from server.process import workers  # noqa: PLC0415 - after what main sets
@@ -101,36 +100,38 @@ def _serve(settings: Settings, credentials: Credentials, folder: Path, sockets: 
     try:
         keeper_socket.bind(str(path))
     except OSError as error:
-        sys.stderr.write(f"the keeper's socket {path} cannot be made: {error}\n")
+        sys.stderr.write(f"cannot create the keeper's socket {path}: {error}\n")
         return 1
-    keeper_socket.listen()  # workers that are quicker than the keeper wait for it there
-    gc.freeze()  # a look at an object writes to it, and would give each process a copy of what all share
+    keeper_socket.listen()  # workers can connect to it before the keeper accepts
+    gc.freeze()  # collecting writes to objects, so each process would get its own copy of shared memory
     gc.enable()
     parent = os.getpid()
     manager = os.fork()
     if manager == 0:
         keeper_socket.close()
-        # Not SIGINT: a terminal's Ctrl-C comes to every process, and the keeper tells what it means.
+        # Not SIGINT: Ctrl-C in a terminal reaches every process, and the keeper handles it.
         signal.pthread_sigmask(signal.SIG_UNBLOCK, (signal.SIGTERM, signal.SIGHUP))
         manager_pid = os.getpid()
         code = workers.run(settings, credentials, path, [listening.detach() for listening in sockets], parent)
-        if os.getpid() == manager_pid and os.getppid() != parent:  # the keeper was killed, and removes nothing
+        if os.getpid() == manager_pid and os.getppid() != parent:  # the keeper was killed
             shutil.rmtree(folder, ignore_errors=True)
-        # Neither it nor a worker may come back to where the folder is removed: the others still need that.
+        # Neither the manager nor a worker may return to main, which removes the folder that others still use.
         os._exit(code)
     for listening in sockets:
-        log.info("listening on %s:%d", *listening.getsockname()[:2])
+        host, port = listening.getsockname()[:2]
+        log.info(LogEvent("port_opened", host=host, port=port))
         listening.close()
-    from server.process import keeper_process  # noqa: PLC0415 - as the docstring says
+    from server.process import keeper_process  # noqa: PLC0415 - after the fork
 
     return keeper_process.run(settings, keeper_socket, path, manager)
 
 
 @contextmanager
 def _without_certificates() -> Iterator[None]:
-    """While aiohttp is imported: its client reads all certificate authorities then, which delays the start.
+    """Hide the certificate authorities while aiohttp is imported, because it would read all of them.
 
-    Ours speaks to a Unix socket. Afterwards they are found again, as PostgreSQL's client may be told to use them.
+    The server uses aiohttp's client on a Unix socket only. SSL_CERT_FILE is restored afterwards, because PostgreSQL's
+    client may use it.
     """
     name = "SSL_CERT_FILE"
     given = os.environ.get(name)
@@ -143,24 +144,25 @@ def _without_certificates() -> Iterator[None]:
             os.environ[name] = given
 
 
-def _check_door(settings: Settings, credentials: Credentials) -> None:
-    """Raise SettingsError where others reach a port that asks for no token."""
+def _require_tokens(settings: Settings, credentials: Credentials) -> None:
+    """Raise SettingsError if other machines reach the port and there are no tokens."""
     addresses = {address[0] for *_, address in _addresses(settings.host, settings.port)}
     reachable = [address for address in addresses if not is_loopback(str(address))]
     if reachable and not credentials.tokens and not settings.insecure:
         raise SettingsError(
-            f"{settings.host} is reachable from other machines, and there are no tokens: set REVERSAL_API_TOKEN and"
-            " REVERSAL_ADMIN_TOKEN (or …_FILE), or REVERSAL_INSECURE=1 where whoever reaches the port may do everything"
+            f"REVERSAL_HOST: {settings.host!r} is reachable from other machines, and no token is set; set"
+            " REVERSAL_API_TOKEN and REVERSAL_ADMIN_TOKEN (or …_FILE), or REVERSAL_INSECURE=1 to let every client that"
+            " reaches the port do everything"
         )
 
 
 def _addresses(host: str, port: int) -> list[Any]:
-    """What there is to listen on, as getaddrinfo gives it. Raises OSError or UnicodeError."""
+    """The addresses of a host, as getaddrinfo returns them. Raises OSError or UnicodeError."""
     return list(dict.fromkeys(socket.getaddrinfo(host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)))
 
 
 def _listen(host: str, port: int) -> list[socket.socket]:
-    """A listening socket for each address of the host, all on one port."""
+    """A listening socket for each address of the host, all on the same port."""
     sockets: list[socket.socket] = []
     for family, _, _, _, address in _addresses(host, port):
         wanted = (address[0], sockets[0].getsockname()[1] if sockets else port, *address[2:])

@@ -1,4 +1,4 @@
-"""How many CPUs this process may use, in a container too."""
+"""The number of CPUs that this process may use, also in a container."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from typing import NamedTuple
 
 
 class _Hierarchy(NamedTuple):
-    """Where a tree of control groups is seen: its folder `root`, which may be one far below its top, at `folder`."""
+    """A mounted tree of control groups. Its group `root`, not always the top of the tree, is mounted at `folder`."""
 
     kind: str
     root: PurePosixPath
@@ -18,28 +18,28 @@ class _Hierarchy(NamedTuple):
 
 
 def available(root: Path = Path("/")) -> int:
-    """CPUs that this process may run on, or fewer where a control group grants it less time; at least 1.
+    """The number of CPUs that this process may run on, or the quota of its control group if that is less; at least 1.
 
-    A quota is rounded down: two busy processes on 1.5 CPUs are both stopped for a quarter of each period, which is
-    100 ms, and so is whatever they were to answer then; one leaves half a CPU to the keeper.
+    A quota is rounded down. With two busy processes on 1.5 CPUs, the kernel stops both for a quarter of each period of
+    100 ms, and requests wait for that long. With one process, half a CPU is left to the keeper.
     `root`: the folder that holds `proc`.
     """
     try:
         allowed = len(os.sched_getaffinity(0))
-    except AttributeError:  # not on macOS
+    except AttributeError:  # macOS has no affinity
         allowed = os.cpu_count() or 1
     return max(1, min([allowed, *map(int, _quotas(root))]))
 
 
 def _quotas(root: Path) -> Iterator[float]:
-    """CPUs that this process's control groups grant it, and those above them, which bind as well."""
+    """The quotas, in CPUs, of this process's control groups and of their parents, which limit it as well."""
     with suppress(OSError):
         groups = dict(_groups((root / "proc/self/cgroup").read_text()))
         for hierarchy in _hierarchies((root / "proc/self/mountinfo").read_text(), root):
             group = groups.get(hierarchy.kind)
             if group is None:
                 continue
-            # A group outside of what is mounted here shows at least as the mount's own folder.
+            # For a group outside the mounted tree, at least the limit of the mounted root is known.
             below = group.relative_to(hierarchy.root) if group.is_relative_to(hierarchy.root) else PurePosixPath()
             for part in (below, *below.parents):
                 with suppress(OSError, ValueError, ZeroDivisionError):
@@ -47,7 +47,7 @@ def _quotas(root: Path) -> Iterator[float]:
 
 
 def _groups(text: str) -> Iterator[tuple[str, PurePosixPath]]:
-    """The group in each hierarchy that knows CPU time (man 7 cgroups: /proc/PID/cgroup)."""
+    """The group in each hierarchy with a CPU controller (man 7 cgroups: /proc/PID/cgroup)."""
     for line in text.splitlines():
         number, controllers, path = line.split(":", 2)
         if number == "0":
@@ -57,7 +57,7 @@ def _groups(text: str) -> Iterator[tuple[str, PurePosixPath]]:
 
 
 def _hierarchies(text: str, root: Path) -> Iterator[_Hierarchy]:
-    """Those that are mounted (man 5 proc: /proc/PID/mountinfo)."""
+    """The mounted hierarchies (man 5 proc: /proc/PID/mountinfo)."""
     for line in text.splitlines():
         mount, _, source = line.partition(" - ")
         kind, _, options = source.split(" ", 2)
@@ -67,7 +67,7 @@ def _hierarchies(text: str, root: Path) -> Iterator[_Hierarchy]:
 
 
 def _quota(folder: Path, kind: str) -> float:
-    """Time per period of one group; raises ValueError for a group without a limit, "max" or -1."""
+    """The quota of one group, in CPUs. Raises ValueError for a group without a limit ("max" or -1)."""
     if kind == "cgroup2":
         quota, period = (folder / "cpu.max").read_text().split()
     else:

@@ -1,6 +1,6 @@
 """Settings: read once from flags and the environment, checked, frozen and passed down.
 
-A setting is declared by its field alone: its flag, its variable and its line of help are made of that.
+A field of `Settings` declares a setting completely: the flag, the variable and the help line follow from it.
 """
 
 from __future__ import annotations
@@ -41,7 +41,7 @@ LOG_LEVELS = ("debug", "info", "warning", "error", "critical")
 _AUTO = "auto"
 _MOST_WORKERS = 64
 _HERE = Path("models/onnx")
-# Beside the packages, in the tree as well as where the wheel is installed.
+# The folder beside the packages, both in the source tree and in an installed wheel.
 INSTALLED = Path(__file__).absolute().parents[1] / _HERE
 _A_FLAG = re.compile("--[a-z_-]+", re.ASCII)
 
@@ -60,7 +60,7 @@ def _models(given: str) -> Path:
 
 
 def _user_key(given: str) -> str | None:
-    """Whatever secret is given becomes 32 bytes, in hexadecimal."""
+    """Hash the secret to 32 bytes, in hexadecimal."""
     return hashlib.sha256(given.encode()).hexdigest() if given else None
 
 
@@ -80,111 +80,110 @@ def _log_level(given: str) -> str:
 
 @dataclass(frozen=True, kw_only=True)
 class Settings:
-    """What the service was started with."""
+    """All settings of the server."""
 
     host: str = setting("127.0.0.1", text("an address or host name"), "the address to listen on")
     port: int = setting("8000", integer(0, 65535), "the port to listen on, 0: any")
     workers: int = setting(
         _AUTO,
         Kind(_workers, f"an integer from 1 to {_MOST_WORKERS}, or {_AUTO}"),
-        f"processes that predict; {_AUTO}: as many as there are CPUs to use, counting a container's limit",
+        f"processes that predict; {_AUTO}: one per CPU that the server may use, also in a container",
     )
     models: Path = setting(
         _AUTO,
-        Kind(_models, FOLDER.expected),
-        f"the folder of bundles; {_AUTO}: {_HERE} where that is a folder, else the bundles that come with reversal",
+        Kind(_models, FOLDER.expected, FOLDER.example),
+        f"the folder of bundles; {_AUTO}: {_HERE} if that is a folder, or else the bundles that come with reversal",
     )
     state_url: str = setting(
         "sqlite:///data/state.db",
         text("sqlite:///path/to/file or postgresql://user:password@host/database"),
-        "where experiments, outcomes and the active version live",
+        "the store of experiments, outcomes and the active version",
         secret=True,
         check=check_url,
     )
-    journals: Path = setting(
-        "data/journals", path("a folder"), "the folder of what is recorded and not yet in the store"
-    )
-    journals_mib: int = setting("1024", integer(1, 1 << 20), "the most that the journals may hold")
+    journals: Path = setting("data/journals", path("a folder"), "the folder of records that are not yet in the store")
+    journals_mib: int = setting("1024", integer(1, 1 << 20), "the most that the journals may hold, in MiB")
     user_key: str | None = setting(
         "",
-        Kind(_user_key, "any text"),
-        "the secret under which users are written down; without it the store keeps one",
+        Kind(_user_key, "text in UTF-8", "a-long-random-text"),
+        "the secret from which the pseudonyms of users are computed; without it the store generates one",
     )
     max_in_flight: int = setting(
-        "256", integer(1, 65536), "requests that each worker has in hand at the same time; more are refused with 503"
+        "256", integer(1, 65536), "requests that each worker processes at the same time; more are refused with 503"
     )
     request_timeout_ms: int = setting(
         "10000",
         integer(1, 60_000),
-        "milliseconds from a request's head to the beginning of its work, where it says nothing else itself",
+        "milliseconds from a request's head to the start of its work, unless the request has its own timeout",
     )
     out_of_range: Literal["warn", "refuse"] = setting(
         "warn",
         Kind(_out_of_range, "warn or refuse"),
-        "what happens to input far outside what a version was fitted on: an answer with a warning, or 422",
+        "the answer to input far outside the range that a version was fitted on: a warning, or 422",
     )
     grace_seconds: int = setting(
         "1",
         integer(0, 600),
-        "how long all is still answered after a SIGTERM, while /readyz sends new requests elsewhere",
+        "seconds after a SIGTERM in which requests are still answered, while /readyz answers 503",
     )
-    fast_path: bool = setting(
-        "1", SWITCH, "0: usual predictions, too, are answered by aiohttp's own means, which takes longer"
-    )
+    fast_path: bool = setting("1", SWITCH, "0: every request takes aiohttp's normal path, which is slower")
     api_token: str = setting(
         "",
-        words("tokens, or name:token, with blanks in between"),
-        "the tokens with which to predict, compare, read and report outcomes",
+        words("tokens, each token or name:token, separated by blanks", "backend:a-long-random-token"),
+        "tokens that allow to predict, compare, read and report outcomes",
         secret=True,
         check=partial(tokens_of_text, Level.API),
     )
     api_token_file: Path | None = setting(
-        "", OPTIONAL_FILE, "a file with more of them", check=partial(tokens_of_file, Level.API)
+        "", OPTIONAL_FILE, "a file with more of these tokens", check=partial(tokens_of_file, Level.API)
     )
     admin_token: str = setting(
         "",
-        words("tokens, or name:token, with blanks in between"),
-        "the tokens with which to do that, and to load, unload, switch and run experiments",
+        words("tokens, each token or name:token, separated by blanks", "backend:a-long-random-token"),
+        "tokens that allow the same, and to load, unload and switch versions and run experiments",
         secret=True,
         check=partial(tokens_of_text, Level.ADMIN),
     )
     admin_token_file: Path | None = setting(
-        "", OPTIONAL_FILE, "a file with more of them", check=partial(tokens_of_file, Level.ADMIN)
+        "", OPTIONAL_FILE, "a file with more of these tokens", check=partial(tokens_of_file, Level.ADMIN)
     )
-    insecure: bool = setting("0", SWITCH, "1: listen on an address that others reach although there are no tokens")
+    insecure: bool = setting("0", SWITCH, "1: allow an address that other machines reach, without any token")
     tls_certificate: Path | None = setting(
-        "", OPTIONAL_FILE, "a PEM file with the certificate and its chain: then HTTPS alone is spoken"
+        "", OPTIONAL_FILE, "a PEM file with the certificate and its chain; with it, the server accepts only HTTPS"
     )
     tls_key: Path | None = setting("", OPTIONAL_FILE, "a PEM file with the certificate's key")
-    cors_origins: tuple[str, ...] = setting("", ORIGINS, "the origins whose pages may call this service from a browser")
+    cors_origins: tuple[str, ...] = setting("", ORIGINS, "origins whose pages may call this service from a browser")
     allowed_hosts: tuple[str, ...] = setting(
         "",
-        Kind(host_names, "host names such as desk.example, without scheme and port, with blanks in between"),
-        "names beside localhost by which it is called where it listens on loopback without tokens, as by a proxy",
+        Kind(host_names, "host names without scheme and port, separated by blanks", "desk.example www.example"),
+        "host names accepted beside localhost when it listens on loopback without tokens, for example behind a proxy",
     )
     audit: Path = setting("data/audit.jsonl", path("a file"), "the file to which every management call is appended")
-    timezone: ZoneInfo = setting("UTC", TIME_ZONE, "the time zone of the outer timestamp")
+    timezone: ZoneInfo = setting("UTC", TIME_ZONE, "the time zone of the envelope's timestamp")
     environment: str = setting(
-        "production", text("a name"), "what /health reports as environment", variable="ENVIRONMENT"
+        "production", text("a name"), "the environment that /health reports", variable="ENVIRONMENT"
     )
     log_level: str = setting(
-        "info", Kind(_log_level, f"one of {', '.join(LOG_LEVELS)}"), "the least to log", variable="LOG_LEVEL"
+        "info",
+        Kind(_log_level, f"one of {', '.join(LOG_LEVELS)}"),
+        "the lowest level that is logged",
+        variable="LOG_LEVEL",
     )
 
     @property
     def models_not_chosen(self) -> bool:
-        """Whether the bundles are those beside the packages, since no others were named or are in this folder."""
-        return self.models is INSTALLED  # an equal path that was named is another object
+        """Whether the bundles beside the packages are used, because none were named and none are in this folder."""
+        return self.models is INSTALLED  # an equal path that was given is a different object
 
     @property
     def guarded(self) -> bool:
-        """Whether there should be tokens."""
+        """Whether any token setting was given."""
         given = (self.api_token, self.api_token_file, self.admin_token, self.admin_token_file)
         return any(each for each in given)
 
     @property
     def tokens(self) -> list[Token]:
-        """Read now: a worker that is started anew sees a file's new ones. Raises OSError, or ValueError for none."""
+        """The tokens, read again at each access, so that new workers get new ones. Raises OSError or ValueError."""
         found: list[Token] = []
         for level, given, file in (
             (Level.API, self.api_token, self.api_token_file),
@@ -198,7 +197,7 @@ class Settings:
 
     @property
     def journal_folder(self) -> Path:
-        """Where this store's journals are: those of another one must never be drained into it."""
+        """The folder of this store's journals. Journals of another store must never be drained into it."""
         return self.journals / hashlib.sha256(os.fsencode(identity(self.state_url))).hexdigest()[:16]
 
 
@@ -206,9 +205,9 @@ SETTINGS = settings_of(Settings)
 
 
 def read(arguments: Sequence[str], environ: Mapping[str, str], program: str = "python -m server") -> Settings:
-    """Take each setting from its flag, else its variable if that is not empty, else its default.
+    """Read each setting from its flag, or its variable if that is not empty, or else use its default.
 
-    `program`: how the command was called, for its usage.
+    `program`: the name of the command in the usage message.
     Raises SettingsError.
     """
     parser = argparse.ArgumentParser(prog=program, description="Candles in, signal out, over HTTP.", allow_abbrev=False)
@@ -216,7 +215,7 @@ def read(arguments: Sequence[str], environ: Mapping[str, str], program: str = "p
         help_text = f"{each.meaning} ({each.variable}; default {each.default})"
         parser.add_argument(each.flag, dest=each.name, metavar="VALUE", help=help_text)
     found, unknown = parser.parse_known_args(arguments)
-    if unknown:  # argparse would quote them all, and behind a misspelt flag is its value
+    if unknown:  # argparse would quote all of them, also the value behind a misspelt flag, which can be a secret
         named = [flag for word in unknown if _A_FLAG.fullmatch(flag := word.partition("=")[0])]
         parser.error(f"unrecognized arguments: {' '.join(named) or 'a value without its flag'}")
     flags = vars(found)
@@ -224,6 +223,6 @@ def read(arguments: Sequence[str], environ: Mapping[str, str], program: str = "p
 
 
 def unknown_variables(environ: Mapping[str, str]) -> list[str]:
-    """The variables with our prefix that are no setting: most likely typing errors."""
+    """The variables with the prefix REVERSAL_ that are not settings, most likely typing errors."""
     known = {each.variable for each in SETTINGS}
     return sorted(name for name in environ if name.startswith(PREFIX) and name not in known)

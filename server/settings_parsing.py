@@ -1,8 +1,9 @@
-"""What a declaration of a setting says: the kinds of values, each read from a text, and the default."""
+"""Declarations of settings: the kinds of values, how each is parsed from a text, and its default."""
 
 from __future__ import annotations
 
 import re
+import shlex
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, fields
 from pathlib import Path
@@ -14,28 +15,32 @@ PREFIX = "REVERSAL_"
 T = TypeVar("T")
 
 _DECLARED = "setting"
-# As browsers send it (RFC 6454, section 6.2): no path, and no port that is the scheme's own.
+# An origin as browsers send it (RFC 6454, section 6.2): without a path, and without the scheme's default port.
 _ORIGIN = re.compile(r"https?://[a-z0-9.\-\[\]:]+", re.ASCII)
 
 
 class SettingsError(ValueError):
-    """A setting cannot be used; the message names it, its value and what was expected."""
+    """A setting is invalid. The message has its name, its value, what is allowed, and an example."""
 
 
 class Kind(NamedTuple, Generic[T]):
-    """How a text becomes a value, and what an error says was expected instead. `parse` may raise ValueError."""
+    """How a text becomes a value, and what an error message says is allowed. `parse` can raise ValueError.
+
+    `example`: a valid text; empty: the default is the example.
+    """
 
     parse: Callable[[str], T]
     expected: str
+    example: str = ""
 
 
 @dataclass(frozen=True)
 class Setting:
     """One setting, as its field declares it.
 
-    secret: its text may hold a password, and is not repeated.
-    check: of a text that was given, even an empty one. It raises ValueError with what is wrong and what to do, in words
-    that quote no secret.
+    secret: the text can hold a password, so messages do not quote it.
+    check: a check of a text that was given, also of an empty one. It raises ValueError with a message that says what is
+    wrong and what to do, and that quotes no secret.
     """
 
     name: str
@@ -48,17 +53,17 @@ class Setting:
 
     @property
     def flag(self) -> str:
-        """The command line's name for it."""
+        """The flag of the command line."""
         return "--" + self.name.replace("_", "-")
 
     def read(self, flag: str | None, environ: Mapping[str, str]) -> Any:  # noqa: ANN401 - each has its type
-        """The value of its flag, else of its variable if that is not empty, else the default. Raises SettingsError."""
+        """The value of the flag, or of the variable if it is not empty, or the default. Raises SettingsError."""
         name = self.variable if flag is None else self.flag
         given = (environ.get(self.variable) or None) if flag is None else flag
         text = self.default if given is None else given
         try:
             value = self.kind.parse(text)
-        # ZoneInfo raises KeyError for a name that it does not have, and OSError for a folder's.
+        # ZoneInfo raises KeyError for an unknown name, and OSError for a folder's name.
         except (ValueError, KeyError, OSError):
             raise self._invalid(name, text) from None
         if given is not None and self.check is not None:
@@ -71,11 +76,13 @@ class Setting:
         return value
 
     def _invalid(self, name: str, text: str) -> SettingsError:
-        shown = "what is given" if self.secret else repr(text)
-        return SettingsError(f"{name}: {shown} is not valid, expected {self.kind.expected}")
+        shown = "its value" if self.secret else repr(text)
+        example = shlex.quote(self.kind.example or self.default)
+        assignment = f"{name} {example}" if name == self.flag else f"{name}={example}"
+        return SettingsError(f"{name}: {shown} is not valid, expected {self.kind.expected}; example: {assignment}")
 
 
-def setting(  # noqa: PLR0913 - the last three are for few
+def setting(  # noqa: PLR0913 - few settings need the last three
     default: str,
     kind: Kind[T],
     meaning: str,
@@ -86,14 +93,14 @@ def setting(  # noqa: PLR0913 - the last three are for few
 ) -> T:
     """Declare a field of a dataclass as a setting, with its default as text.
 
-    `variable`: the environment variable, where that is not the field's name behind our prefix.
+    `variable`: the environment variable, if it is not the field's name with the prefix REVERSAL_.
     """
     declared: T = field(metadata={_DECLARED: (variable, default, kind, meaning, secret, check)})
     return declared
 
 
 def settings_of(declaring: type[Any]) -> tuple[Setting, ...]:
-    """The settings that a dataclass declares, in order."""
+    """The settings that a dataclass declares, in the order of its fields."""
     found = []
     for each in fields(declaring):
         variable, *declared = each.metadata[_DECLARED]
@@ -112,23 +119,23 @@ def integer(least: int, most: int) -> Kind[int]:
     return Kind(parse, f"an integer from {least} to {most}")
 
 
-def words(expected: str) -> Kind[str]:
-    """Any text, an empty one too."""
-    return Kind(_encodable, expected)
+def words(expected: str, example: str) -> Kind[str]:
+    """Any text, also an empty one."""
+    return Kind(_encodable, expected, example)
 
 
 def text(expected: str) -> Kind[str]:
-    """A text that is not empty."""
+    """A text that is not blank."""
     return Kind(_filled, expected)
 
 
 def path(expected: str) -> Kind[Path]:
-    """A path, of what need not be there yet."""
+    """A path. It does not have to exist."""
     return Kind(lambda given: Path(_filled(given)), expected)
 
 
 def _encodable(given: str) -> str:
-    given.encode()  # a variable may hold bytes that are no text, and answers repeat some of these
+    given.encode()  # raises ValueError for a variable of bytes that are not text: answers repeat some settings
     return given
 
 
@@ -151,7 +158,7 @@ def _optional_file(given: str) -> Path | None:
     file = Path(_filled(given))
     if not file.is_file():
         raise ValueError
-    file.open("rb").close()  # raises OSError where it may not be read
+    file.open("rb").close()  # raises OSError if reading is not allowed
     return file
 
 
@@ -162,8 +169,10 @@ def _origins(given: str) -> tuple[str, ...]:
     return origins
 
 
-FOLDER = Kind(_folder, "a folder that exists")
-OPTIONAL_FILE = Kind(_optional_file, "a file that can be read")
+FOLDER = Kind(_folder, "a folder that exists", "models/onnx")
+OPTIONAL_FILE = Kind(_optional_file, "a file that can be read", "/path/to/file")
 SWITCH = Kind(lambda given: {"0": False, "1": True}[given], "0 or 1")
-ORIGINS = Kind(_origins, "origins such as https://desk.example, with blanks in between")
-TIME_ZONE = Kind(lambda given: ZoneInfo(_filled(given)), "an IANA time zone such as Europe/Berlin")
+ORIGINS = Kind(
+    _origins, "origins (scheme and host, no path) separated by blanks", "https://desk.example https://www.example"
+)
+TIME_ZONE = Kind(lambda given: ZoneInfo(_filled(given)), "an IANA time zone", "Europe/Berlin")

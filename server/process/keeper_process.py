@@ -78,7 +78,7 @@ class _Stop:
             return
         log.warning(LogEvent("shutdown_forced", effect="requests in progress are not answered"))
         self.cancel()
-        self._manager.send(signal.SIGTERM)  # gunicorn handles SIGQUIT only after SIGTERM here
+        self._manager.send(signal.SIGTERM)  # gunicorn treats a SIGQUIT that comes first as an error
         self._manager.send(signal.SIGQUIT)
 
     def cancel(self) -> None:
