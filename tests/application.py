@@ -1,4 +1,4 @@
-"""What makes an application for a test: its arguments, and the type of what builds it."""
+"""What tests need to build an application: arguments, and the type of the fixture that builds it."""
 
 from __future__ import annotations
 
@@ -14,6 +14,6 @@ Build: TypeAlias = Callable[[Settings], Awaitable[web.Application]]
 
 
 def state_arguments(folder: Path) -> list[str]:
-    """A state of the test's own."""
+    """Flags for a state in a folder of the test."""
     state = ["--state-url", f"sqlite:///{folder}/state.db", "--journals", str(folder / "journals")]
     return [*state, "--audit", str(folder / "audit.jsonl")]

@@ -1,4 +1,4 @@
-"""The real thing: `python -m server` on a real socket, with a state of its own."""
+"""Starts real servers: `python -m server` on a real socket, each with its own state."""
 
 from __future__ import annotations
 
@@ -29,8 +29,8 @@ def free_port() -> int:
 
 
 def call(url: str, body: bytes | None = None, method: str | None = None) -> tuple[int, dict[str, Any]]:
-    """Status and JSON of an answer, whatever the status."""
-    request = urllib.request.Request(  # noqa: S310 - our own server
+    """The status and the JSON of an answer, also of an error."""
+    request = urllib.request.Request(  # noqa: S310 - the test's own server
         url, data=body, method=method, headers={"Content-Type": "application/json"}
     )
     try:
@@ -54,7 +54,7 @@ def children(pid: int) -> list[int]:
 
 
 def alive(pid: int) -> bool:
-    """Whether a process runs; one that has ended and that nobody has waited for does not."""
+    """Whether a process runs. A zombie, which has ended without being waited for, does not."""
     try:
         return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
     except (FileNotFoundError, ProcessLookupError):
@@ -62,18 +62,18 @@ def alive(pid: int) -> bool:
 
 
 def cpu_seconds(pid: int) -> float:
-    """What a process has used of the CPUs."""
+    """The CPU time that a process has used."""
     fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
     return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
 
 
 @dataclass
 class Server:
-    """A running server. `process` is the keeper; its child, gunicorn's arbiter, has the workers."""
+    """A running server. `process` is the keeper; its child, gunicorn's arbiter, is the parent of the workers."""
 
     url: str
     process: subprocess.Popen[bytes]
-    # A file, as nobody reads while it runs: a pipe that is full would stop the server.
+    # A file, because a pipe that is not read fills up and then blocks the server.
     log_file: IO[bytes]
 
     @property
@@ -88,23 +88,23 @@ class Server:
 
     @property
     def pids(self) -> list[int]:
-        """Every process of it."""
+        """All processes of the server."""
         return [self.process.pid, *children(self.process.pid), *self.workers]
 
     @property
     def log(self) -> str:
-        """What it has said until now."""
+        """The log so far."""
         self.log_file.seek(0)
         return self.log_file.read().decode()
 
     def stop(self) -> str:
-        """End it as an operator does; returns its log."""
+        """Stop the server with SIGTERM; returns its log."""
         self.process.send_signal(signal.SIGTERM)
         self.process.wait(30)
         return self.log
 
     def kill(self) -> None:
-        """Kill every process of it at once, as a machine that is switched off."""
+        """Kill all processes of the server, as if the machine were switched off."""
         for pid in self.pids:
             with suppress(ProcessLookupError):
                 os.kill(pid, signal.SIGKILL)
@@ -113,7 +113,7 @@ class Server:
 
 @contextmanager
 def serving(*arguments: str, state: Path | None = None, port: int | None = None, **environ: str) -> Iterator[Server]:
-    """Start a server and wait until it answers; `state` is a folder that may outlive it."""
+    """Start a server and wait until it answers. `state`: a folder that is kept after the server has ended."""
     with starting(*arguments, state=state, port=port, **environ) as server:
         wait_until_alive(server)
         yield server
@@ -121,7 +121,7 @@ def serving(*arguments: str, state: Path | None = None, port: int | None = None,
 
 @contextmanager
 def starting(*arguments: str, state: Path | None = None, port: int | None = None, **environ: str) -> Iterator[Server]:
-    """Start a server, which may not get as far as to answer."""
+    """Start a server without waiting until it answers."""
     port = port or free_port()
     with tempfile.TemporaryDirectory(prefix="reversal-state-") as fresh, tempfile.TemporaryFile() as log:
         folder = state or Path(fresh)

@@ -1,4 +1,4 @@
-"""What the kernel tells of a connection's other end, where that is a server on this machine."""
+"""The kernel's view of the server's end of a connection, for a server on this machine."""
 
 from __future__ import annotations
 
@@ -7,21 +7,21 @@ from pathlib import Path
 
 
 def is_read(connection: socket.socket) -> bool:
-    """Whether the server has accepted a connection and read all that was sent on it."""
+    """Whether the server has accepted a connection and read everything that was sent on it."""
     found = _other_end(connection)
     if found is None:
         return False
     queues, inode = found
-    return queues.endswith(":00000000") and inode != "0"  # one that waits to be accepted has no inode
+    return queues.endswith(":00000000") and inode != "0"  # a connection that is not accepted yet has no inode
 
 
 def is_gone(port: int, peer: int) -> bool:
-    """Whether no socket on `port` is left of the connection that came from port `peer`."""
+    """Whether no socket on `port` is connected to port `peer` any more."""
     return _socket(port, peer) is None
 
 
 def accepting(port: int, pid: int) -> bool:
-    """Whether a process waits for connections on each of the sockets that listen on a port."""
+    """Whether a process waits for connections on all sockets that listen on a port."""
     listening = {f"socket:[{fields[9]}]" for fields in _sockets() if fields[3] == "0A" and _ports(fields)[0] == port}
     folder = Path(f"/proc/{pid}")
     watched: set[str] = set()
@@ -38,7 +38,7 @@ def _other_end(connection: socket.socket) -> tuple[str, str] | None:
 
 
 def _socket(port: int, peer: int) -> tuple[str, str] | None:
-    """The queues and the inode of a socket, as proc(5) has them."""
+    """The queues and the inode of a socket, in the format of proc(5)."""
     for fields in _sockets():
         if _ports(fields) == [port, peer]:
             return fields[4], fields[9]

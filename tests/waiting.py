@@ -1,4 +1,4 @@
-"""Waiting for what happens by itself: until it is so, and not for a time in which it should have come about."""
+"""Waits for a condition, instead of sleeping for a fixed time and hoping that it holds then."""
 
 from __future__ import annotations
 
@@ -6,12 +6,12 @@ import asyncio
 import time
 from collections.abc import Callable
 
-# How often it is looked. The one place in which tests sleep without a reason of their own.
+# The interval of the checks. Everywhere else a test that sleeps gives its reason.
 LOOK_SECONDS = 0.02
 
 
 def wait_until(condition: Callable[[], bool], seconds: float = 30) -> None:
-    """Return once the condition holds; it must hold in time."""
+    """Return when the condition holds. Fails if it does not hold in time."""
     end = time.monotonic() + seconds
     while not condition():
         assert time.monotonic() < end, f"not within {seconds} s"
@@ -19,7 +19,7 @@ def wait_until(condition: Callable[[], bool], seconds: float = 30) -> None:
 
 
 async def until(condition: Callable[[], bool], seconds: float = 10) -> None:
-    """Return once the condition holds, while the event loop runs; it must hold in time."""
+    """Return when the condition holds, while the event loop runs. Fails if it does not hold in time."""
     end = time.monotonic() + seconds
     while not condition():
         assert time.monotonic() < end, f"not within {seconds} s"

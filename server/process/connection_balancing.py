@@ -69,7 +69,7 @@ class Connections:
         """Whether no worker will be started any more."""
         return bool(self._ended[0])
 
-    def is_least(self, worker: int) -> bool:
+    def has_fewest(self, worker: int) -> bool:
         """Whether no other worker has fewer connections, within the tolerance."""
         least = min(filter(None, self._counts), default=0)
         return self._counts[worker % _SLOTS] <= least + least // _TOLERANCE
@@ -152,7 +152,7 @@ class Site(web.BaseSite):
     def _accept(self, looks: int = _LOOKS) -> None:
         """Accept waiting connections while it is this worker's turn; after `looks` more looks, accept all."""
         self._publish()
-        while looks == 0 or self._connections.is_least(self._worker):
+        while looks == 0 or self._connections.has_fewest(self._worker):
             try:
                 self._take()
             except (BlockingIOError, InterruptedError, ConnectionAbortedError):  # another worker accepted it

@@ -72,7 +72,7 @@ def test_that_of_train_does_too(capsys: pytest.CaptureFixture[str]) -> None:
     ("arguments", "usage", "end"),
     [
         (["serve", "--prot", "1"], "usage: python -m reversal serve [-h]", "error: unrecognized arguments: --prot\n"),
-        (["serve", "--port", "http"], "", "--port: 'http' is not valid, expected an integer from 0 to 65535\n"),
+        (["serve", "--port", "http"], "", "from 0 to 65535; example: --port 8000\n"),
         (["convert", "--sauce"], "usage: python -m reversal convert [-h]", "unrecognized arguments: --sauce\n"),
         (["import"], "usage: python -m reversal import FOLDER [the server's flags]\n", ""),
         (["import", ".", "--prot"], "usage: python -m reversal import FOLDER [-h]", "arguments: --prot\n"),

@@ -103,8 +103,12 @@ def test_it_serves_the_reference_detectors_in_an_empty_folder(commands: Path, tm
         assert get(f"{server.url}/health")[1]["version"] == VERSION
         first, second, *_ = server.stop().splitlines()
         assert server.process.returncode == 0
-    assert f"INFO server: reversal {VERSION}, process {server.process.pid}, models {commands.parent}/lib" in first
-    assert "serving the reference detectors that come with reversal, not for trading" in second
+    assert (
+        f"INFO server: server_starting version={VERSION} process={server.process.pid} models={commands.parent}/lib"
+        in first
+    )
+    assert "models_not_chosen" in second
+    assert "not for trading" in second
     assert (tmp_path / "data" / "state.db").exists()
 
 

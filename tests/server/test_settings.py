@@ -68,7 +68,7 @@ def test_a_flag_wins_over_the_variable_and_the_variable_over_the_default() -> No
         (
             [],
             {"REVERSAL_ALLOWED_HOSTS": "a.b https://a.b"},
-            "REVERSAL_ALLOWED_HOSTS: 'a.b https://a.b' is not valid, expected host names such as desk.example, without",
+            "REVERSAL_ALLOWED_HOSTS: 'a.b https://a.b' is not valid, expected host names without",
         ),
         ([], {"LOG_LEVEL": "loud"}, "LOG_LEVEL: 'loud' is not valid, expected one of debug, info"),
     ],
@@ -179,8 +179,8 @@ SECRET = "s3cret-word"  # noqa: S105 - nobody's
         (f"mysql://user:{SECRET}@host/database", "'mysql' is no kind of store; expected sqlite:///"),
         (f"sqlite://{SECRET}", "this SQLite URL names no file; expected sqlite:///"),
         (f"user:{SECRET}@host", "that is no URL; expected sqlite:///"),
-        (f"\udcff{SECRET}", "what is given is not valid, expected sqlite:///"),
-        (" ", "what is given is not valid, expected sqlite:///"),
+        (f"\udcff{SECRET}", "its value is not valid, expected sqlite:///"),
+        (" ", "its value is not valid, expected sqlite:///"),
     ],
 )
 def test_a_state_url_that_cannot_be_used_says_why_and_is_not_repeated(url: str, told: str) -> None:

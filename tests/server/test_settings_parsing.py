@@ -24,9 +24,13 @@ def test_a_field_is_all_that_a_setting_takes() -> None:
 
 
 def test_an_error_names_what_was_given_and_repeats_no_secret() -> None:
-    with pytest.raises(SettingsError, match=r"^--pace: '10' is not valid, expected an integer from 1 to 9$"):
+    with pytest.raises(
+        SettingsError, match=r"^--pace: '10' is not valid, expected an integer from 1 to 9; example: --pace 3$"
+    ):
         PACE.read("10", {})
-    with pytest.raises(SettingsError, match=r"^DOOR: what is given is not valid, expected an integer from 0 to 99$"):
+    with pytest.raises(
+        SettingsError, match=r"^DOOR: its value is not valid, expected an integer from 0 to 99; example: DOOR=0$"
+    ):
         PASS_WORD.read(None, {"DOOR": "open sesame"})
 
 

@@ -181,7 +181,7 @@ def test_a_state_that_is_truncated_under_a_running_server_is_told_and_set_aside_
         assert predict(server)[0] == 200
         (aside,) = tmp_path.glob("state.db.unreadable-*Z")
         assert f"it is set aside as {aside}" in server.log
-        assert "the store is an older or another one: it has revision 0" in server.log
+        assert "store_outdated revision=0 " in server.log
         create(server.url, "anew")
         assert get(f"{server.url}/reversal/experiments/lost/metrics")[0] == 404
         server.stop()
@@ -204,7 +204,7 @@ def test_a_state_that_is_moved_away_under_a_running_server_is_told_and_used_agai
             load.wait_for(50)
             for file in files:
                 (tmp_path / f"away-{file.name}").rename(file)
-            wait_until(lambda: "the store takes writes again" in server.log)
+            wait_until(lambda: "store_recovered" in server.log)
             assert post(f"{server.url}/reversal/experiments/moved/stop")[0] == 200
         assert not load.refused
         log = server.stop()
@@ -261,9 +261,9 @@ def test_without_descriptors_nobody_is_accepted_until_there_are_some_again(model
         _, hard = resource.prlimit(worker, resource.RLIMIT_NOFILE)
         resource.prlimit(worker, resource.RLIMIT_NOFILE, (used + 20, hard))
         held = [stack.enter_context(socket.create_connection(address)) for _ in range(60)]
-        wait_until(lambda: "no connection can be accepted" in server.log)
+        wait_until(lambda: "accept_failed" in server.log)
         assert all(answered(kept) for _ in range(3))
-        assert server.log.count("no connection can be accepted") < 5  # not a line for each
+        assert server.log.count("accept_failed") < 5  # not a line for each
         for each in held:
             each.close()
         assert predict(server)[0] == 200
@@ -397,7 +397,7 @@ def test_a_worker_that_cannot_start_is_given_up_with_its_reason(models: Path) ->
         assert server.process.wait(20) == 1
         log = server.log
     assert "Too many open files" in log
-    assert "the workers' manager ended with 3" in log
+    assert "manager_failed code=3" in log
 
 
 def test_a_killed_worker_takes_its_connections_with_it_and_nothing_else(models: Path) -> None:

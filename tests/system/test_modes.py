@@ -60,7 +60,7 @@ def test_a_guardrail_stops_an_experiment_by_itself_and_says_why(models: Path) ->
         assert reason.startswith("guardrail max_p99_ms: 100.00% of ")
         assert reason.endswith(" answers of variant A (v1) took over 0.001 ms, 1.00% are allowed")
         log = server.stop()
-    assert f"experiment guarded is stopped: {reason}" in log
+    assert f'guardrail_crossed experiment=guarded reason="{reason}" ' in log
 
 
 def report(server: Server, experiment_id: str) -> dict[str, Any]:

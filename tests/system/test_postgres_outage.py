@@ -42,7 +42,7 @@ def test_seconds_without_postgres_under_load(models: Path, tmp_path: Path, postg
                     outage = len(load.since(since))
                 load.wait_for(100)
                 # By itself: nobody has to ask, or to start anything again.
-                wait_until(lambda: "the store takes writes again" in server.log)
+                wait_until(lambda: "store_recovered" in server.log)
                 wait_until(lambda: metric(server, "reversal_store_degraded") == 0)
                 assert change(server.url, "models/v2/switch")["previous_version"] == "v1"
             assert not load.refused

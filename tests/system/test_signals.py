@@ -62,11 +62,11 @@ def test_a_start_that_hangs_ends_on_sigterm_all_the_same(models: Path, tmp_path:
     (folder,) = (file.parent for file in tmp_path.glob("journals/*/state.json"))
     os.mkfifo(folder / "state.new")  # it is written to at the start, which takes until somebody reads
     with starting("--models", str(models), state=tmp_path, REVERSAL_WORKERS=str(WORKERS)) as server:
-        wait_until(lambda: "listening on" in server.log and len(server.workers) == WORKERS)
+        wait_until(lambda: "port_opened" in server.log and len(server.workers) == WORKERS)
         pids = server.pids
         log = server.stop()
         assert server.process.returncode == 0
-        assert "the keeper had not started yet" in log
+        assert "keeper_start_cancelled" in log
         assert not any(map(alive, pids))
 
 
@@ -141,4 +141,4 @@ def test_ctrl_c_in_the_middle_of_the_start_is_a_stop(models: Path, tmp_path: Pat
     assert process.returncode == 0
     assert "Traceback" not in log
     assert " ERROR " not in log
-    assert log.endswith("stopped\n")
+    assert log.endswith("server_stopped\n")

@@ -93,7 +93,7 @@ def test_while_another_process_has_the_state_locked_predictions_go_on(models: Pa
                 tell(f"refused after {time.monotonic() - since:.1f} s of a lock")
                 wait_until(lambda: metric(server, "reversal_store_degraded") == 1)
                 load.wait_for(50)
-            wait_until(lambda: "the store takes writes again" in server.log)
+            wait_until(lambda: "store_recovered" in server.log)
             wait_until(lambda: metric(server, "reversal_store_degraded") == 0)
         assert not load.refused
         assert not load.lost

@@ -1,4 +1,4 @@
-"""Calls of the keeper's endpoints: what the fixtures of this folder give."""
+"""Types of the fixtures of this folder that call the keeper's endpoints, and an experiment to create."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ EXPERIMENT: dict[str, Any] = {
 
 
 class Answer(NamedTuple):
-    """A status and the envelope's parts."""
+    """The status and the parts of the envelope."""
 
     status: int
     data: Any

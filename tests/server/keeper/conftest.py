@@ -1,4 +1,4 @@
-"""The keeper's application on a real store, and what workers would have written for it into a journal."""
+"""The keeper's application on a real store, and a journal with records as a worker writes them."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ from tests.server.keeper.scripted_worker import ScriptedWorker
 
 @pytest.fixture
 def keeper_app(settings: Settings) -> web.Application:
-    """Each of its answers is held against the description."""
+    """The keeper's application; every answer is checked against the API description."""
     app = make_keeper_app(settings)
     app.on_response_prepare.append(described.preparing)
     return app
@@ -40,10 +40,10 @@ def keeper_app(settings: Settings) -> web.Application:
 async def client(
     settings: Settings, keeper_app: web.Application, aiohttp_client: Callable[[web.Application], Awaitable[Client]]
 ) -> AsyncIterator[Client]:
-    """The keeper with one worker, which confirms its changes."""
+    """A client of the keeper. One worker is connected, which confirms changes."""
     client = await aiohttp_client(keeper_app)
     assert client.server.runner is not None
-    with tempfile.TemporaryDirectory(prefix="reversal-") as folder:  # pytest's own are too long for a socket's name
+    with tempfile.TemporaryDirectory(prefix="reversal-") as folder:  # pytest's folders are too long for a socket's path
         socket = Path(folder) / "keeper.sock"
         await web.UnixSite(client.server.runner, socket).start()
         worker = web.AppRunner(await asyncio.to_thread(make_app, settings, Credentials(settings), socket))
@@ -54,7 +54,7 @@ async def client(
 
 @pytest.fixture
 def started(client: Client, keeper_app: web.Application) -> web.Application:
-    """The keeper's application, which runs."""
+    """The keeper's application, started."""
     assert client.server.started
     return keeper_app
 
@@ -78,21 +78,21 @@ def members(started: web.Application) -> Members:
 async def worker(client: Client) -> AsyncIterator[ScriptedWorker]:
     async with client.ws_connect(f"{MEMBERS_PATH}?pid=7") as websocket:
         worker = ScriptedWorker(websocket)
-        assert isinstance(await worker.hears(), Prepare)
-        assert isinstance(await worker.hears(), Apply)
+        assert isinstance(await worker.receive(), Prepare)
+        assert isinstance(await worker.receive(), Apply)
         yield worker
 
 
 @pytest.fixture
 def impatient(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Workers are waited for a fraction of a second."""
+    """Shorten the time that workers have to confirm to a fraction of a second."""
     for name, seconds in (("CONFIRM_SECONDS", 0.3), ("TAKE_BACK_SECONDS", 0.3), ("LEAST_SECONDS", 0.1)):
         monkeypatch.setattr(f"server.keeper.members.{name}", seconds)
 
 
 @pytest.fixture
 def call(client: Client) -> Call:
-    """Send JSON, or raw bytes, and hold the envelope."""
+    """Send JSON or raw bytes, and check the envelope."""
 
     async def send(method: str, path: str, body: object = None) -> Answer:
         data = body if isinstance(body, bytes) or body is None else json.dumps(body).encode()
@@ -108,7 +108,7 @@ def call(client: Client) -> Call:
 
 
 @pytest.fixture
-async def write(client: Client, settings: Settings) -> AsyncIterator[Write]:  # noqa: ARG001 - the keeper makes the folder
+async def write(client: Client, settings: Settings) -> AsyncIterator[Write]:  # noqa: ARG001 - the keeper creates the folder
     """Append records to a worker's journal."""
     journal = await asyncio.to_thread(
         lambda: Journal(settings.journal_folder, bound_bytes=1 << 30, memory_records=1000)

@@ -33,7 +33,7 @@ _BASE = Exposure(
 
 
 def exposure(prediction_id: str, hour: int = 0, **changes: Any) -> Exposure:  # noqa: ANN401 - each has its type
-    """A prediction on the candle of that hour since 1970."""
+    """An exposure on the candle of an hour, counted from 1970."""
     fields = {"prediction_id": prediction_id, "candle": candle_key_of_time(hour * HOUR_MS)} | changes
     made: Exposure = msgspec.structs.replace(_BASE, **fields)
     return made

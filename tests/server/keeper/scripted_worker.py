@@ -1,4 +1,4 @@
-"""A worker whose part in a change the test plays."""
+"""A worker whose messages the test sends itself."""
 
 from __future__ import annotations
 
@@ -17,18 +17,18 @@ from server.protocol.messages import (
 
 
 class ScriptedWorker:
-    """A worker that does what the test says, beside the one of the `client` fixture that does as it should."""
+    """A worker that the test controls, beside the regular worker of the `client` fixture."""
 
     def __init__(self, websocket: ClientWebSocketResponse) -> None:
         self._websocket = websocket
 
-    async def hears(self) -> Prepare | Apply | Abort:
+    async def receive(self) -> Prepare | Apply | Abort:
         message: ToWorker = decode_for_worker(await self._websocket.receive_str(timeout=10))
         assert not isinstance(message, Announce)
         return message
 
-    async def says(self, message: ToKeeper) -> None:
+    async def send(self, message: ToKeeper) -> None:
         await self._websocket.send_str(encode(message).decode())
 
-    async def goes(self) -> None:
+    async def disconnect(self) -> None:
         await self._websocket.close()

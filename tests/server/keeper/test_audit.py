@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 
+from core.log_event import LogEvent
 from server.keeper.audit import Audit, AuditUnusable
 from server.protocol.messages import ADDRESS_HEADER, CALLER_HEADER
 from server.settings import Settings
@@ -18,7 +19,11 @@ def entries(settings: Settings) -> list[dict[str, Any]]:
     return [json.loads(line) for line in settings.audit.read_text().splitlines()]
 
 
-async def test_every_management_call_says_who_what_when_before_and_after(client: Client, settings: Settings) -> None:
+def events(caplog: pytest.LogCaptureFixture) -> list[LogEvent]:
+    return [record.msg for record in caplog.records if isinstance(record.msg, LogEvent)]
+
+
+async def test_every_management_call_has_an_entry_with_caller_and_states(client: Client, settings: Settings) -> None:
     headers = {CALLER_HEADER: "night-shift", ADDRESS_HEADER: "10.0.0.7"}
     assert (await client.post("/reversal/models/v2/switch", headers=headers)).status == 200
     assert (await client.post("/reversal/experiments", json=EXPERIMENT, headers=headers)).status == 201
@@ -48,12 +53,12 @@ async def test_every_management_call_says_who_what_when_before_and_after(client:
     assert unload["after"]["unloaded"] == ["v3"]
 
 
-async def test_reading_is_not_written_down(client: Client, settings: Settings) -> None:
+async def test_calls_that_only_read_have_no_entry(client: Client, settings: Settings) -> None:
     assert (await client.get("/reversal/experiments")).status == 200
     assert entries(settings) == []
 
 
-def test_a_file_that_was_moved_away_is_begun_anew(tmp_path: Path) -> None:
+def test_a_file_that_was_moved_away_is_created_again(tmp_path: Path) -> None:
     path = tmp_path / "new" / "audit.jsonl"
     audit = Audit(path)
     audit.write({"call": 1})
@@ -63,19 +68,20 @@ def test_a_file_that_was_moved_away_is_begun_anew(tmp_path: Path) -> None:
     assert path.stat().st_mode & 0o777 == 0o600
 
 
-def test_what_cannot_be_written_is_in_the_log(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+def test_an_entry_that_cannot_be_written_is_in_the_log(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
     audit = Audit(tmp_path / "audit.jsonl")
     (tmp_path / "audit.jsonl").unlink()
     (tmp_path / "audit.jsonl").mkdir()
     audit.write({"call": "POST /reversal/models/v2/switch"})
-    assert 'cannot be written (Is a directory): {"call":"POST /reversal/models/v2/switch"}' in caplog.text
+    (event,) = events(caplog)
+    assert (event.name, event.fields["path"]) == ("audit_log_unwritable", tmp_path / "audit.jsonl")
+    assert event.fields["error"] == "Is a directory"
+    assert event.fields["entry"] == '{"call":"POST /reversal/models/v2/switch"}'
     with pytest.raises(AuditUnusable, match="Is a directory"):
         Audit(tmp_path / "audit.jsonl")
 
 
-def test_a_line_for_which_there_is_half_the_room_leaves_nothing_behind(
-    tmp_path: Path, caplog: pytest.LogCaptureFixture
-) -> None:
+def test_an_entry_that_fits_only_in_part_is_removed_again(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
     path = tmp_path / "audit.jsonl"
     audit = Audit(path)
     audit.write({"call": 1})
@@ -83,4 +89,6 @@ def test_a_line_for_which_there_is_half_the_room_leaves_nothing_behind(
         audit.write({"call": 2})
     audit.write({"call": 3})
     assert path.read_text() == '{"call":1}\n{"call":3}\n'
-    assert 'cannot be written (No space left on device): {"call":2}' in caplog.text
+    (event,) = events(caplog)
+    assert (event.name, event.fields["error"]) == ("audit_log_unwritable", "No space left on device")
+    assert event.fields["entry"] == '{"call":2}'

@@ -1,4 +1,4 @@
-"""Changes that are stored and not confirmed, or made by other replicas meanwhile."""
+"""Changes that are stored but not confirmed, and changes that another replica makes at the same time."""
 
 from __future__ import annotations
 
@@ -32,33 +32,33 @@ pytestmark = pytest.mark.serial  # workers have 0.3 s to confirm
 
 
 @pytest.mark.usefixtures("impatient")
-async def test_a_worker_that_is_ready_and_does_not_apply_has_the_change_taken_back(
+async def test_a_change_that_a_worker_prepares_but_does_not_apply_is_undone(
     worker: ScriptedWorker, call: Call, changes: Changes, store: StoreAccess
 ) -> None:
     assert (await call("POST", "/reversal/experiments", EXPERIMENT)).status == 201
     before = changes.state
     calling = asyncio.ensure_future(call("POST", "/reversal/experiments/exp/activate"))
-    asked = await worker.hears()
-    await worker.says(Ready(asked.change))
-    applied = await worker.hears()
+    asked = await worker.receive()
+    await worker.send(Ready(asked.change))
+    applied = await worker.receive()
     assert isinstance(applied, Apply)
     assert applied.until is not None
     assert applied.until <= time.monotonic() + 0.3
     answer = await calling
     assert (answer.status, answer.code) == (503, "STORE_UNAVAILABLE")
-    # Both the store and the other worker are where they were, the latter before the caller knows.
+    # The store and the other worker have the previous state again, the worker before the client has its answer.
     stored = await store.read(lambda store: store.state())
     assert stored == changes.state == msgspec.structs.replace(before, revision=before.revision + 2)
     assert (await call("GET", "/reversal/experiments")).data["experiments"][0]["status"] == "draft"
-    for state in (before, stored):  # at once, and again when the store is back as well
-        back = await worker.hears()
+    for state in (before, stored):  # immediately, and again when the store has it as well
+        back = await worker.receive()
         assert isinstance(back, Prepare)
         assert back.state == state
-        assert await worker.hears() == Apply(back.change)
+        assert await worker.receive() == Apply(back.change)
 
 
 @pytest.mark.usefixtures("impatient", "client")
-async def test_what_another_replica_changed_is_confirmed_however_quick_the_workers_are(
+async def test_a_confirmation_during_a_slow_write_of_the_state_file_is_not_lost(
     changes: Changes, store: StoreAccess, members: Members, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(RememberedState, "write", lambda *_: time.sleep(0.6))
@@ -69,10 +69,10 @@ async def test_what_another_replica_changed_is_confirmed_however_quick_the_worke
     assert members.active == "v2"
 
 
-async def test_what_the_client_was_told_is_not_done_is_undone_once_the_store_is_there(
+async def test_a_stored_change_that_was_answered_with_503_is_undone_when_the_store_is_back(
     worker: ScriptedWorker, call: Call, changes: Changes, store: StoreAccess, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """The store takes the change and goes away before it says so."""
+    """The store commits the change and fails before it confirms."""
     before = changes.state
     commit = transitions.commit
 
@@ -83,10 +83,10 @@ async def test_what_the_client_was_told_is_not_done_is_undone_once_the_store_is_
 
     monkeypatch.setattr(transitions, "commit", lost)
     calling = asyncio.ensure_future(call("POST", "/reversal/models/v2/switch"))
-    asked = await worker.hears()
-    await worker.says(Ready(asked.change))
+    asked = await worker.receive()
+    await worker.send(Ready(asked.change))
     assert (await calling).status == 503
-    assert await worker.hears() == Abort(asked.change)
+    assert await worker.receive() == Abort(asked.change)
     await changes.follow()
     stored = await store.read(lambda store: store.state())
     assert stored.active == before.active
@@ -103,16 +103,16 @@ async def test_switching_to_the_stored_version_still_asks_the_workers(
     assert (answer.status, answer.code) == (503, "MODEL_UNAVAILABLE")
 
 
-async def test_what_was_read_of_the_store_during_a_change_does_not_undo_it(
+async def test_a_state_read_during_a_change_does_not_overwrite_it(
     worker: ScriptedWorker, changes: Changes, store: StoreAccess, members: Members
 ) -> None:
     switching = asyncio.ensure_future(changes.switch("v2"))
-    asked = await worker.hears()  # the change is under way, and not in the store yet
+    asked = await worker.receive()  # the change is in progress, and not in the store yet
     following = asyncio.ensure_future(changes.follow())
-    await store.write(lambda _: None)  # by now it has read, and waits for its turn
-    await worker.says(Ready(asked.change))
-    applied = await worker.hears()
-    await worker.says(Applied(applied.change, "v2"))
+    await store.write(lambda _: None)  # by now `follow` has read the state, and waits for the change
+    await worker.send(Ready(asked.change))
+    applied = await worker.receive()
+    await worker.send(Applied(applied.change, "v2"))
     assert await switching == ("v2", "v1")
     await following
     assert (changes.state.active, members.active) == ("v2", "v2")

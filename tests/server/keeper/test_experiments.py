@@ -23,7 +23,7 @@ def of(answer: Answer, *names: str) -> tuple[Any, ...]:
     return tuple(answer.data[name] for name in names)
 
 
-async def test_created_as_a_draft_and_listed(call: Call) -> None:
+async def test_a_new_experiment_is_a_draft_and_listed(call: Call) -> None:
     answer = await call("POST", URL, EXPERIMENT)
     assert answer.status == 201
     assert re.fullmatch(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d{6})?Z", answer.data.pop("created_at"))
@@ -57,7 +57,7 @@ async def test_every_field_is_kept(call: Call) -> None:
     assert answer.data.items() >= given.items()
 
 
-async def test_null_stands_for_the_default(call: Call) -> None:
+async def test_null_means_the_default(call: Call) -> None:
     optional = ("description", "mode", "metric", "minimum_effect", "guardrails")
     answer = await call("POST", URL, EXPERIMENT | dict.fromkeys(optional))
     assert of(answer, "mode", "metric", "minimum_effect", "guardrails") == ("split", "win_rate", 0.02, {})
@@ -67,7 +67,7 @@ async def test_the_minimum_effect_of_pnl_has_its_own_default(call: Call) -> None
     assert (await call("POST", URL, {**EXPERIMENT, "metric": "mean_pnl"})).data["minimum_effect"] == 0.5
 
 
-async def test_shadow_mode_has_no_split_for_a_answers_everybody(call: Call) -> None:
+async def test_in_shadow_mode_variant_a_answers_every_request(call: Call) -> None:
     shadow = {name: value for name, value in EXPERIMENT.items() if name != "traffic_split"} | {"mode": "shadow"}
     assert (await call("POST", URL, shadow)).data["traffic_split"] == 1.0
     for name, split in (("exp2", 1), ("exp3", None)):
@@ -119,20 +119,22 @@ async def test_a_bad_field_is_a_422_with_its_path(call: Call, changes: dict[str,
 
 
 @pytest.mark.parametrize(
-    ("field", "value", "message"),
+    ("field", "value", "allowed"),
     [
-        ("experiment_id", "a/b", "expected 1 to 64 letters, digits and _ . -, not starting with ."),
-        ("name", "two\nlines", "expected one line of 1 to 200 characters, not all of them blanks"),
-        ("traffic_split", 1.5, "expected a number from 0 to 1"),
-        ("traffic_split", "0.5", "expected a number from 0 to 1"),
-        ("mode", "mirror", "expected one of split shadow"),
-        ("metric", "sharpe", "expected one of win_rate mean_pnl"),
-        ("guardrail", {}, "there is no such field"),
+        ("experiment_id", "a/b", ("1", "64")),
+        ("name", "two\nlines", ("1", "200")),
+        ("traffic_split", 1.5, ("number", "0", "1")),
+        ("traffic_split", "0.5", ("number", "0", "1")),
+        ("mode", "mirror", ("split", "shadow")),
+        ("metric", "sharpe", ("win_rate", "mean_pnl")),
+        ("minimum_effect", 1.5, ("1.5", "win_rate")),
     ],
 )
-async def test_a_422_says_what_to_write(call: Call, field: str, value: object, message: str) -> None:
+async def test_a_422_says_what_is_allowed(call: Call, field: str, value: object, allowed: tuple[str, ...]) -> None:
     answer = await call("POST", URL, {**EXPERIMENT, field: value})
-    assert answer.details == [{"path": field, "message": message}]
+    (detail,) = answer.details
+    assert detail["path"] == field
+    assert set(allowed) <= set(re.findall(r"[\w.]+", detail["message"]))
 
 
 @pytest.mark.parametrize("field", list(EXPERIMENT))
@@ -141,18 +143,18 @@ async def test_a_missing_field_is_a_422_with_its_path(call: Call, field: str) ->
     assert (answer.status, answer.details[0]["path"]) == (422, field)
 
 
-async def test_an_unknown_version_is_told_with_those_there_are(call: Call) -> None:
+async def test_an_unknown_version_is_refused_with_the_known_ones(call: Call) -> None:
     answer = await call("POST", URL, {**EXPERIMENT, "variant_a": "v9"})
     assert (answer.status, answer.code) == (422, "UNKNOWN_VERSION")
-    assert "known: v1, v2, v3" in (answer.error or "")
+    assert {"v9", "v1", "v2", "v3"} <= set(re.findall(r"\w+", answer.error or ""))
 
 
 @pytest.mark.parametrize("split", [0, 0.0, 1, 1.0])
-async def test_a_split_may_leave_one_side_out(call: Call, split: float) -> None:
+async def test_a_split_can_give_one_variant_nothing(call: Call, split: float) -> None:
     assert (await call("POST", URL, {**EXPERIMENT, "traffic_split": split})).data["traffic_split"] == split
 
 
-async def test_an_id_is_taken_once(call: Call) -> None:
+async def test_an_id_can_be_used_once(call: Call) -> None:
     await call("POST", URL, EXPERIMENT)
     answer = await call("POST", URL, {**EXPERIMENT, "name": "another"})
     assert (answer.status, answer.code) == (409, "CONFLICT")
@@ -163,7 +165,7 @@ async def test_malformed_json_is_a_400(call: Call) -> None:
     assert (answer.status, answer.code) == (400, "MALFORMED_JSON")
 
 
-async def test_from_draft_over_active_to_stopped(call: Call) -> None:
+async def test_an_experiment_goes_from_draft_to_active_to_stopped(call: Call) -> None:
     await call("POST", URL, EXPERIMENT)
     answer = await call("POST", f"{URL}/exp/activate")
     assert of(answer, "status", "active", "stopped_experiment") == ("active", True, None)
@@ -184,7 +186,7 @@ async def test_a_draft_cannot_be_stopped(call: Call) -> None:
     assert (answer.status, answer.code) == (409, "CONFLICT")
 
 
-async def test_activating_another_one_stops_the_first_and_says_so(call: Call, running: str) -> None:
+async def test_activating_another_experiment_stops_the_active_one(call: Call, running: str) -> None:
     await call("POST", URL, {**EXPERIMENT, "experiment_id": "next"})
     answer = await call("POST", f"{URL}/next/activate")
     assert answer.data["stopped_experiment"] == running
@@ -211,20 +213,20 @@ async def test_an_unknown_id_in_a_path_is_a_404(call: Call, method: str, action:
     assert (answer.status, answer.code) == (404, "UNKNOWN_EXPERIMENT")
 
 
-async def test_what_was_asked_for_is_in_the_log(call: Call, caplog: pytest.LogCaptureFixture) -> None:
+async def test_changes_of_experiments_are_in_the_log(call: Call, caplog: pytest.LogCaptureFixture) -> None:
     caplog.set_level("INFO")
     for name in ("exp", "next"):
         await call("POST", URL, {**EXPERIMENT, "experiment_id": name})
         await call("POST", f"{URL}/{name}/activate")
     stopped = (await call("POST", f"{URL}/exp/stop")).data["stopped_at"]
-    lines = [message for message in caplog.messages if message.startswith("experiment ")]
-    assert lines[0] == "experiment exp is created: split of v1 and v2"
-    assert re.fullmatch(r"experiment exp is active since 20\S+Z", lines[1])
-    assert re.fullmatch(r"experiment next is active since 20\S+Z; exp was stopped for it", lines[3])
-    assert lines[4] == f"experiment exp is stopped since {stopped}: experiment next was activated"
+    lines = [message for message in caplog.messages if message.startswith("experiment_")]
+    assert lines[0] == "experiment_created experiment=exp mode=split variant_a=v1 variant_b=v2"
+    assert re.fullmatch(r"experiment_activated experiment=exp since=20\S+Z stopped_experiment=", lines[1])
+    assert re.fullmatch(r"experiment_activated experiment=next since=20\S+Z stopped_experiment=exp", lines[3])
+    assert lines[4] == f'experiment_stopped experiment=exp since={stopped} reason="experiment next was activated"'
 
 
-async def test_metrics_of_one_that_has_not_run(call: Call) -> None:
+async def test_metrics_of_a_draft_are_zero(call: Call) -> None:
     await call("POST", URL, EXPERIMENT)
     nothing = {
         "count": 0,
@@ -249,7 +251,7 @@ async def test_metrics_of_one_that_has_not_run(call: Call) -> None:
     }
 
 
-async def test_metrics_have_every_answered_prediction(call: Call, write: Write, running: str) -> None:
+async def test_metrics_count_every_answered_prediction(call: Call, write: Write, running: str) -> None:
     await write(
         exposure("p1", confidence=0.5),
         exposure("p2", confidence=0.75, signal="hold", user="u2"),
@@ -281,7 +283,7 @@ async def test_metrics_have_every_answered_prediction(call: Call, write: Write, 
     }
 
 
-async def test_imported_counts_are_in_the_metrics_and_marked(
+async def test_metrics_include_imported_counts_and_show_their_number(
     call: Call, write: Write, running: str, store: StoreAccess
 ) -> None:
     counts = ImportedCounts(3, {"long": 1, "short": 0, "hold": 2}, 2.25)
@@ -295,7 +297,7 @@ async def test_imported_counts_are_in_the_metrics_and_marked(
     assert metrics["signals"] == {"long": 2, "short": 0, "hold": 2}
 
 
-async def test_a_store_that_is_gone_is_a_503_and_told_in_the_log(
+async def test_an_unavailable_store_is_a_503_and_logged(
     call: Call, store: StoreAccess, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     async def gone(_: object) -> None:
@@ -315,8 +317,8 @@ async def test_a_store_that_is_gone_is_a_503_and_told_in_the_log(
         assert "count=1: the database is gone" in caplog.text
 
 
-async def test_a_variant_whose_bundle_is_gone_is_unavailable_and_not_unknown(call: Call, models: Path) -> None:
-    """Nobody named it in this call, and a 404 would say that there is no such experiment."""
+async def test_a_variant_without_its_bundle_is_unavailable_and_not_unknown(call: Call, models: Path) -> None:
+    """The call does not name the version, and a 404 would mean that the experiment does not exist."""
     assert (await call("POST", URL, EXPERIMENT)).status == 201
     assert (await call("POST", "/reversal/models/v2/unload")).status == 200
     await asyncio.to_thread(shutil.rmtree, models / "v2")

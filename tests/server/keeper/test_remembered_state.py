@@ -11,7 +11,7 @@ from server.keeper.remembered_state import RememberedState
 SEEN = State(revision=7, active="v2", user_key="00ff")
 
 
-def test_what_was_written_last_is_read_by_the_next_start_and_by_no_other_user(tmp_path: Path) -> None:
+def test_the_last_state_is_read_again_and_only_its_owner_can_read_the_file(tmp_path: Path) -> None:
     RememberedState(tmp_path).write(State(revision=6))
     RememberedState(tmp_path).write(SEEN)
     assert RememberedState(tmp_path).read() == SEEN
@@ -20,18 +20,18 @@ def test_what_was_written_last_is_read_by_the_next_start_and_by_no_other_user(tm
 
 
 @pytest.mark.parametrize("held", [None, b"", b'{"revision":', b'{"revision":"7"}'])
-def test_where_nothing_can_be_read_the_first_state_stands_in(tmp_path: Path, held: bytes | None) -> None:
+def test_without_a_readable_file_it_is_the_initial_state(tmp_path: Path, held: bytes | None) -> None:
     if held is not None:
         (tmp_path / "state.json").write_bytes(held)
     assert RememberedState(tmp_path).read() == State()
 
 
-def test_a_state_that_cannot_be_written_is_told_and_the_one_before_stays(
+def test_a_failed_write_is_logged_and_keeps_the_previous_state(
     tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
     RememberedState(tmp_path).write(SEEN)
     (tmp_path / "state.new").mkdir()
     RememberedState(tmp_path).write(State(revision=8))
     assert RememberedState(tmp_path).read() == SEEN
-    (told,) = caplog.messages
-    assert told == f"the state cannot be kept in {tmp_path / 'state.json'}: Is a directory"
+    (message,) = caplog.messages
+    assert message.startswith(f'state_copy_unwritable path={tmp_path / "state.json"} error="Is a directory" ')

@@ -12,7 +12,7 @@ SECTIONS = {"variants", "sample_ratio", "pairs", "differences", "verdict"}
 SHADOW = {**EXPERIMENT, "mode": "shadow", "traffic_split": None}
 
 
-async def test_a_draft_has_a_report_that_says_not_yet(call: Call) -> None:
+async def test_the_report_of_a_draft_has_the_verdict_not_yet(call: Call) -> None:
     await call("POST", "/reversal/experiments", EXPERIMENT)
     answer = await call("GET", "/reversal/experiments/exp/report")
     assert answer.status == 200
@@ -21,7 +21,7 @@ async def test_a_draft_has_a_report_that_says_not_yet(call: Call) -> None:
     assert answer.data["verdict"]["word"] == "not yet"
 
 
-async def test_the_report_has_what_was_recorded(call: Call, write: Write, running: str) -> None:
+async def test_the_report_counts_recorded_predictions(call: Call, write: Write, running: str) -> None:
     for n in range(30):
         variant = "AB"[n % 2]
         await write(exposure(f"p{n}", n // 2, variant=variant, version=f"v{n % 2 + 1}", user=f"u{n}"))
@@ -33,7 +33,9 @@ async def test_the_report_has_what_was_recorded(call: Call, write: Write, runnin
     assert data["sample_ratio"]["users"] == {"A": 15, "B": 15}
 
 
-async def test_the_report_has_the_share_of_answers_with_each_warning(call: Call, write: Write, running: str) -> None:
+async def test_the_report_has_the_share_of_predictions_with_each_warning(
+    call: Call, write: Write, running: str
+) -> None:
     for n in range(8):
         warnings = ("SPACING", "OUT_OF_RANGE") if n == 0 else ("SPACING",) if n < 4 else ()
         await write(exposure(f"p{n}", n, warnings=warnings))
@@ -45,7 +47,7 @@ async def test_the_report_has_the_share_of_answers_with_each_warning(call: Call,
     assert variants["B"]["warnings"] == {}
 
 
-async def test_a_shadow_report_shows_the_pairs_and_where_they_disagree(call: Call, write: Write) -> None:
+async def test_a_shadow_report_has_the_pairs_and_their_disagreements(call: Call, write: Write) -> None:
     await call("POST", "/reversal/experiments", SHADOW)
     await call("POST", "/reversal/experiments/exp/activate")
     for n in range(4):
@@ -59,9 +61,7 @@ async def test_a_shadow_report_shows_the_pairs_and_where_they_disagree(call: Cal
 
 
 @pytest.mark.parametrize("candle", [candle_key_of_window(b""), candle_key_of_time(-1e14)])
-async def test_a_disagreement_without_a_time_that_can_be_written_has_none(
-    call: Call, write: Write, candle: str
-) -> None:
+async def test_a_disagreement_without_a_valid_time_has_candle_time_null(call: Call, write: Write, candle: str) -> None:
     await call("POST", "/reversal/experiments", SHADOW)
     await call("POST", "/reversal/experiments/exp/activate")
     await write(ShadowScore(AT, "exp", "EUR/USD", "1h", candle, "long", 0.75, "hold", 0.6))

@@ -14,13 +14,13 @@ from server.keeper.store_access import StoreAccess
 from tests.server.keeper.calls import Call
 
 
-async def test_a_store_that_hangs_is_one_that_is_gone(
+async def test_a_store_that_hangs_counts_as_unavailable(
     call: Call, store: StoreAccess, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(store_access, "STORE_SECONDS", 0.3)
     frozen = threading.Event()
     hanging = asyncio.ensure_future(store.write(lambda _: frozen.wait(20)))
-    with pytest.raises(StoreUnavailable, match="has not answered"):
+    with pytest.raises(StoreUnavailable, match="10 s"):
         await hanging
     answer = await call("POST", "/reversal/models/v2/switch")
     assert (answer.status, answer.code) == (503, "STORE_UNAVAILABLE")
@@ -31,17 +31,17 @@ async def test_a_store_that_hangs_is_one_that_is_gone(
     assert store.degraded is None
 
 
-async def test_a_store_that_is_silent_leaves_nothing_of_its_callers_behind(
+async def test_a_store_that_does_not_answer_keeps_no_reference_to_the_request(
     store: StoreAccess, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """A body of 32 MiB that waits for the garbage collector may wait for hours."""
+    """The garbage collector may free a body of 32 MiB only after hours."""
 
     class Body:
         pass
 
     monkeypatch.setattr(store_access, "STORE_SECONDS", 0.05)
     frozen, thawed = threading.Event(), threading.Event()
-    store.degraded = "known already"  # else it is logged, and pytest keeps what is
+    store.degraded = "known already"  # otherwise the error is logged, and pytest keeps it
 
     async def ask() -> weakref.ref[Body]:
         body = Body()
@@ -54,7 +54,7 @@ async def test_a_store_that_is_silent_leaves_nothing_of_its_callers_behind(
         left = await ask()
         frozen.set()
         monkeypatch.setattr(store_access, "STORE_SECONDS", 10.0)
-        await store.write(lambda _: thawed.set())  # behind the other one, which is over then
+        await store.write(lambda _: thawed.set())  # runs after the call that hung
         assert thawed.is_set()
         assert left() is None
     finally:
