@@ -130,7 +130,7 @@ class Settings:
     api_token: str = setting(
         "",
         words("tokens, each token or name:token, separated by blanks", "backend:a-long-random-token"),
-        "tokens that allow to predict, compare, read and report outcomes",
+        "tokens for predicting, comparing, reading and reporting outcomes",
         secret=True,
         check=partial(tokens_of_text, Level.API),
     )
@@ -140,7 +140,7 @@ class Settings:
     admin_token: str = setting(
         "",
         words("tokens, each token or name:token, separated by blanks", "backend:a-long-random-token"),
-        "tokens that allow the same, and to load, unload and switch versions and run experiments",
+        "tokens for the same, and for loading, unloading and switching versions and running experiments",
         secret=True,
         check=partial(tokens_of_text, Level.ADMIN),
     )

@@ -90,7 +90,7 @@ class Changes:
                     "store_outdated",
                     revision=self.state.revision,
                     seen=seen.revision,
-                    action="check that REVERSAL_STATE_URL is the right store; the journals are drained into it already",
+                    action="check that REVERSAL_STATE_URL is the right store; the journals are drained into it",
                 )
             )
         await self._remember()
@@ -145,7 +145,7 @@ class Changes:
                 await self._adopt(state)
 
     async def _make(self, plan: Plan, action: Action) -> tuple[Transition, str | None]:
-        """Make a change after those before it; returns it, and the version that answered before."""
+        """Make a change when it is its turn; returns it, and the version that answered before."""
         async with self._changing:
             active = self._members.active
             try:

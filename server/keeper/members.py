@@ -30,7 +30,7 @@ log = logging.getLogger(__name__)
 
 # The HTTP contract: if a worker does not confirm within this time, nothing is changed.
 CONFIRM_SECONDS = 10.0
-# When a change is undone: how long the client's 503 waits for workers that respond to serve the previous state again.
+# After a change is undone, the 503 is delayed until all workers serve the previous state, for at most this long.
 TAKE_BACK_SECONDS = 1.0
 # The least time for applying, even if preparing and the store took nearly all of CONFIRM_SECONDS.
 LEAST_SECONDS = 1.0
@@ -113,7 +113,7 @@ class Members:
             member.send(Announce())
 
     def give(self, state: State, order: tuple[str, ...]) -> int:
-        """Send every worker a state that needs no agreement any more; returns the change's number."""
+        """Send every worker a state that is already decided, to prepare and apply; returns the change's number."""
         self._change += 1
         for member in self._members:
             self._give(member, state, order)

@@ -105,7 +105,7 @@ class Site(web.BaseSite):
         return str(self._listening.getsockname())
 
     async def start(self) -> None:
-        """Start to accept connections."""
+        """Start accepting connections."""
         await super().start()
         self._loop = asyncio.get_running_loop()
         lost = self._protocols.connection_lost
@@ -120,7 +120,7 @@ class Site(web.BaseSite):
         self._loop.add_reader(self._listening, self._accept)
 
     async def stop(self) -> None:
-        """Stop to accept. The last worker accepts the waiting connections first, because closing would reset them."""
+        """Stop accepting. The last worker accepts the waiting connections first, because closing would reset them."""
         self._loop.remove_reader(self._listening)
         if self._again is not None:
             self._again.cancel()

@@ -133,7 +133,7 @@ async def _run(settings: Settings, listening: socket.socket, path: Path, manager
 
 
 async def _start(runner: web.AppRunner, listening: socket.socket, ended: asyncio.Future[tuple[int, int]]) -> None:
-    """Start to serve. If the manager ends first, cancel the startup, which might hang."""
+    """Start serving. If the manager ends first, cancel the startup, because it might hang."""
     setup = asyncio.create_task(runner.setup())
     await asyncio.wait((setup, ended), return_when=asyncio.FIRST_COMPLETED)
     if setup.done():

@@ -40,7 +40,7 @@ SHUTDOWN_SECONDS = 10.0
 # How long a stopping worker waits for one more request on an idle connection. Only the answer to it can tell the client
 # that the connection closes.
 LINGER_SECONDS = 1.0
-# How long handlers that are cancelled then have to end.
+# How long handlers have to end after they are cancelled at the end of SHUTDOWN_SECONDS.
 _CUT_SECONDS = 0.2
 _LOOK_SECONDS = 0.02
 # A worker whose event loop is blocked for this long is replaced.
@@ -102,7 +102,7 @@ class _Log(Logger):  # type: ignore[misc]
 
 
 class _Arbiter(Arbiter):  # type: ignore[misc]
-    """gunicorn's arbiter, which also tells the workers when it stops, and stops during a reload too."""
+    """gunicorn's arbiter. It also announces its stop to the workers, and it can stop during a reload."""
 
     def __init__(self, app: _Application) -> None:
         self._received: set[int] = set()
@@ -225,14 +225,14 @@ class Runner(HttpRunner):
             await make_site(self).start()
 
     async def cleanup(self) -> None:
-        """Stop to accept, finish requests in progress, and end the application."""
+        """Stop accepting, finish requests in progress, and end the application."""
         self.app[DRAINING].closing = True
         await asyncio.gather(*(site.stop() for site in list(self.sites)))
         await self._drained()
         await super().cleanup()
 
     async def _drained(self) -> None:
-        """Wait until all connections are closed, or the time for that is over."""
+        """Wait until all connections are closed, for at most SHUTDOWN_SECONDS."""
         loop = asyncio.get_running_loop()
         began = loop.time()
         while self.server is not None and self.server.connections:

@@ -47,8 +47,8 @@ def _csv_head() -> bytes:
 
 def _csv(rows: Sequence[Row]) -> bytes:
     # Values are not escaped. A spreadsheet evaluates a cell that begins with = + - or @. Here only an experiment's id
-    # can begin with one of them, and its characters (letters, digits, _ . -) form no function call. The server makes
-    # all other text, or the text cannot begin so.
+    # can begin with one of them, and its characters (letters, digits, _ . -) form no function call. All other
+    # text is written by the server, or cannot begin with one of them.
     text = io.StringIO(newline="")
     csv.DictWriter(text, EXPORT_COLUMNS).writerows(rows)
     return text.getvalue().encode()
