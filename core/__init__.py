@@ -1,1 +1,1 @@
-"""Bundles, detectors and predictions. Knows neither HTTP nor TensorFlow."""
+"""Bundles, detectors, predictions, experiments and their records. Depends on neither HTTP nor TensorFlow."""

@@ -1,3 +1,3 @@
-"""The one place where the version stands: the package's metadata and everything that shows it are made from it."""
+"""The version of the project. The package's metadata and everything that shows the version read it from here."""
 
 VERSION = "0.1.0"

@@ -1,7 +1,7 @@
-"""Long work in a thread beside the event loop: in steps, between which the loop has the interpreter to itself.
+"""Pauses between the steps of long work in a background thread, so that the event loop gets the interpreter.
 
-A prediction asks for the interpreter several times, and each time waits until the other thread's step is over. With
-pauses between the steps it meets one of them, without it meets one each time (docs/benchmarks.md, "Beside loads").
+A prediction acquires the interpreter lock several times. Without pauses, it waits for a step of the background thread
+each time. With pauses, it waits for at most one step (docs/benchmarks.md, "Beside loads").
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
 
-# A prediction takes less.
+# A prediction takes less time than this.
 _PAUSE_SECONDS = 0.001
 
 _wanted: ContextVar[bool] = ContextVar("wanted", default=False)
@@ -19,7 +19,10 @@ _wanted: ContextVar[bool] = ContextVar("wanted", default=False)
 
 @contextmanager
 def enabled(*, wanted: bool) -> Iterator[None]:
-    """Whether what is done within pauses between its steps. Not in the event loop's own thread: they are sleeps."""
+    """Set whether `give_way` pauses within this block.
+
+    Do not use this in the event loop's thread: a pause is a blocking sleep.
+    """
     before = _wanted.set(wanted)
     try:
         yield
@@ -28,6 +31,6 @@ def enabled(*, wanted: bool) -> Iterator[None]:
 
 
 def give_way() -> None:
-    """A step is over."""
+    """Mark the end of a step: pause, if pauses are enabled in this context."""
     if _wanted.get():
         time.sleep(_PAUSE_SECONDS)

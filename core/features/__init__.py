@@ -1,1 +1,1 @@
-"""From candles to features: indicators, the catalogue of their names, the fast table, labels."""
+"""From candles to features: indicators, the catalogue of feature names, the fast table, and labels."""

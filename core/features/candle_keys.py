@@ -1,4 +1,4 @@
-"""The key by which a candle is known in records: the same for all who send the same candle."""
+"""The key of a candle in records. All clients that send the same candle get the same key."""
 
 from __future__ import annotations
 
@@ -6,10 +6,10 @@ import hashlib
 
 
 def candle_key_of_time(milliseconds: float) -> str:
-    """The key of a window whose last candle begins at that instant since 1970: `evaluate` finds it by that."""
+    """Return the key of a window whose last candle opens at this time since 1970; `evaluate` looks candles up by it."""
     return f"t:{round(milliseconds)}"
 
 
 def candle_key_of_window(window: bytes) -> str:
-    """The key of a window without times: a hash of its values."""
+    """Return the key of a window without timestamps: a hash of its values."""
     return f"w:{hashlib.blake2b(window, digest_size=16).hexdigest()}"

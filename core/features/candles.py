@@ -11,16 +11,16 @@ from numpy.typing import NDArray
 
 Floats: TypeAlias = NDArray[np.float64]
 
-# The most that one request may send. A detector that needs more could never be served.
+# The limit of candles in one request. A detector that needs more can never be served.
 MAX_CANDLES = 2_000
 
 
 @dataclass(frozen=True, slots=True)
 class Candles:
-    """One series, or several of one length.
+    """One series, or several series of one length.
 
-    values: float64, shape (5, n) or (5, series, n): open, high, low, close, volume, each oldest candle first. It is
-    kept as it is, and the caller has checked it.
+    values: float64, shape (5, n) or (5, series, n): open, high, low, close, volume, each oldest candle first. The array
+    is neither copied nor checked; the caller validates it.
     """
 
     values: Floats
@@ -55,17 +55,17 @@ class Candles:
 
     @classmethod
     def from_fields(cls, open_: Floats, high: Floats, low: Floats, close: Floats, volume: Floats) -> Candles:
-        """Take five arrays of the same shape."""
+        """Build a series from five arrays of the same shape."""
         return cls(np.array((open_, high, low, close, volume), dtype=np.float64))
 
     @classmethod
     def from_rows(cls, rows: Floats) -> Candles:
-        """Take an array of shape (n, 5): open, high, low, close, volume."""
+        """Build a series from an array of shape (n, 5): open, high, low, close, volume."""
         return cls(np.ascontiguousarray(rows.T, dtype=np.float64))
 
     @classmethod
     def stacked(cls, series: Sequence[Candles], last: int) -> Candles:
-        """The last candles of several single series of one length, at most `last`."""
+        """Stack single series of one length, shape (5, series, n). Only the last `last` candles of each are kept."""
         if len(series) == 1:
             return cls(series[0].values[:, None, -last:])
         joined = np.concatenate([one.values[:, -last:] for one in series])

@@ -1,4 +1,4 @@
-"""Feature names: what each computes, how far it looks back, and how many candles a detector therefore needs."""
+"""Feature names: what each computes, its look-back, and how many candles a detector needs because of it."""
 
 from __future__ import annotations
 
@@ -13,23 +13,23 @@ import numpy as np
 from core.features.candles import MAX_CANDLES, Candles, Floats
 from core.features.indicators import Indicators
 
-# Where an EMA starts, its first candle stands for all the past. A feature is settled once that candle's
-# remaining weight in it is below this.
+# An EMA starts at its first candle, which therefore represents all earlier ones. A feature has settled when the weight
+# of that candle in it is below this.
 SEED_WEIGHT = 1e-3
 
 
 class UnknownFeature(ValueError):
-    """A name that is none of ours."""
+    """The name is not in the catalogue."""
 
     def __init__(self, name: str) -> None:
         super().__init__(f"unknown feature {name!r}; known: {', '.join((*FIXED, *(f'{f}_<n>' for f in FAMILIES)))}")
 
 
 class Feature(NamedTuple):
-    """`compute(indicators)` gives shape (..., rows) and needs rows + look_back - 1 candles.
+    """How to compute one feature. `compute(indicators)` returns shape (..., rows) from rows + look_back - 1 candles.
 
-    slowest_ema: the period of the slowest EMA in it, 0 where there is none. Features that have one depend, ever less,
-    on all candles since the first, and are linear in close.
+    slowest_ema: the period of the slowest EMA in the feature, 0 if it has none. A feature with an EMA is linear in
+    close and depends on every candle since the first, on older ones less and less.
     """
 
     look_back: int
@@ -38,7 +38,7 @@ class Feature(NamedTuple):
 
 
 def _field(row: int) -> Callable[[Indicators], Floats]:
-    """One of the values of a candle, by its row in Candles.values."""
+    """Compute one field of the candles, by its row in Candles.values."""
     return lambda i: i.candles.values[row, ..., -i.rows :]
 
 
@@ -93,30 +93,30 @@ _FAMILY_NAME = re.compile(r"([a-z]+)_([1-9][0-9]{0,3})")
 
 @lru_cache(maxsize=1024)
 def feature(name: str) -> Feature:
-    """Look a feature up by name; raises UnknownFeature."""
+    """Look a feature up by its name. Raises UnknownFeature."""
     if name in FIXED:
         return FIXED[name]
     match = _FAMILY_NAME.fullmatch(name)
     if match is None or match[1] not in FAMILIES or int(match[2]) > MAX_CANDLES:
         raise UnknownFeature(name)
-    if name == "volatility_1":  # one return has no sample deviation
+    if name == "volatility_1":  # a single return has no sample standard deviation
         raise UnknownFeature(name)
     return FAMILIES[match[1]](int(match[2]))
 
 
 def required_candles(names: Sequence[str], sequence_length: int) -> int:
-    """The fewest candles from which every feature of the window is defined."""
+    """Return the minimum number of candles with which every feature of the window is defined."""
     return sequence_length + max(feature(name).look_back for name in names) - 1
 
 
 def recommended_candles(names: Sequence[str], sequence_length: int) -> int:
-    """The fewest candles from which the first one weighs less than SEED_WEIGHT in every feature of the window."""
+    """Return the minimum number of candles with which the first one weighs less than SEED_WEIGHT in every feature."""
     return max(required_candles(names, sequence_length), sequence_length + max(_settling_bar(name) for name in names))
 
 
 @lru_cache(maxsize=1024)
 def _settling_bar(name: str) -> int:
-    """The first bar (counted from 0) from which on the seed weighs less than SEED_WEIGHT; 0 where there is none."""
+    """The first bar, counted from 0, from which on the first candle weighs less than SEED_WEIGHT; 0 without an EMA."""
     if not feature(name).slowest_ema:
         return 0
     impulse = np.zeros(bars_until(SEED_WEIGHT / 1e3, feature(name).slowest_ema))
@@ -125,19 +125,23 @@ def _settling_bar(name: str) -> int:
 
 
 def bars_until(weight: float, ema: int) -> int:
-    """The bars after which a candle weighs less than that in an EMA of this period: (1 - a)^bars < exp(-a * bars)."""
+    """Return after how many bars a candle weighs less than `weight` in an EMA of period `ema`.
+
+    The result is rounded up to be safe: (1 - a)^bars < exp(-a * bars), with a = 2 / (ema + 1).
+    """
     return math.ceil(-math.log(weight) * (ema + 1) / 2.0)
 
 
 def response(name: str, close: Floats) -> Floats:
-    """The values of a feature that has an EMA in it over the whole of a series with this close: shape (len(close),)."""
+    """Compute a feature that has an EMA over a whole series with these closes: shape (len(close),)."""
     return feature(name).compute(Indicators(Candles.from_fields(*[close] * 5), len(close)))
 
 
 def matrix(candles: Candles, names: Sequence[str], rows: int) -> Floats:
-    """The last `rows` bars of the named features of one series, in their order: float64, shape (rows, len(names)).
+    """Compute the last `rows` bars of the named features of one series: float64, shape (rows, len(names)).
 
-    Needs required_candles(names, rows) candles. Overflow leaves infinities or NaN, for the caller to find.
+    `candles` must hold at least required_candles(names, rows) candles. An overflow leaves an infinity or NaN in the
+    result; the caller checks for those.
     """
     indicators = Indicators(candles, rows)
     with np.errstate(all="ignore"):

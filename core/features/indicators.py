@@ -1,12 +1,12 @@
-"""Indicators of candle series, in float64, as the detectors were trained on.
+"""Indicators of candle series in float64, computed as in the training of the detectors.
 
-Every rolling figure is a plain window of n bars: nothing is Wilder-smoothed, and nothing is a running sum,
-because a running sum of squares loses the standard deviation of a price that hardly moves.
+Every rolling value is computed from a plain window of n bars, without Wilder smoothing. Running sums are not used: a
+running sum of squares loses the standard deviation of a price that hardly moves.
 
-All work on the last axis, so that many series of one length cost little more than one: shape (..., n) in, and
-(..., fewer bars) out. There is no padding: the caller sees to it that there are bars enough (core.features.catalogue
-knows how many). Overflow is not reported here, it leaves an infinity or NaN in the result: the caller that feeds a
-network looks for those once, at the end.
+All functions work on the last axis, so that many series of one length cost little more than one: they take shape
+(..., n) and return (..., fewer bars). Nothing is padded: the caller passes enough bars (core.features.catalogue has the
+numbers). An overflow is not reported here. It leaves an infinity or NaN in the result, and the caller that feeds a
+network checks for those once, at the end.
 """
 
 from __future__ import annotations
@@ -22,33 +22,34 @@ from core.features.candles import Candles, Floats
 
 Ts = TypeVarTuple("Ts")
 
-# RSI, ATR and ADX share what they sum over this many bars.
+# RSI, ATR and ADX share their sums over this many bars.
 _MOVEMENT_BARS = 14
 _PLUS, _MINUS, _GAIN, _LOSS, _TRUE_RANGE = range(5)
 _SIGNS = np.array([1.0, -1.0, 1.0])
 
-# Sums over windows are a product with a matrix of zeros and ones up to this many elements: a fifth of the time of
-# adding for 32 series at once, and half for one. Beyond, as in training, the zeros would cost more than they save.
+# Sums over windows are computed as a product with a matrix of zeros and ones of up to this many elements. For 32 series
+# at once that takes a fifth of the time of adding, for one series half. With larger matrices, as in training, the zeros
+# cost more than the product saves.
 _LARGEST_BAND = 1 << 15
 
 
 def windows(x: Floats, n: int) -> Floats:
-    """Each n bars, as a view: shape (..., m) gives (..., m - n + 1, n)."""
+    """Return all windows of n bars, as a view: shape (..., m) gives (..., m - n + 1, n)."""
     bars = np.ascontiguousarray(x)
-    # numpy's sliding_window_view checks its arguments at length before it does the same.
+    # NumPy's sliding_window_view returns the same, but spends more time on checking its arguments.
     shape = (*bars.shape[:-1], bars.shape[-1] - n + 1, n)
     return np.ndarray(shape, np.float64, bars, strides=(*bars.strides, bars.itemsize))
 
 
 @lru_cache(maxsize=64)
 def _band(bars: int, n: int) -> Floats:
-    """What sums each n bars: shape (bars, bars - n + 1)."""
+    """The matrix that sums each window of n bars by a product: shape (bars, bars - n + 1)."""
     age = np.arange(bars)[:, None] - np.arange(bars - n + 1)
     return np.where((age >= 0) & (age < n), 1.0, 0.0)
 
 
 def rolling_sum(x: Floats, n: int) -> Floats:
-    """Sum of each n bars, each for itself: shape (..., m) gives (..., m - n + 1)."""
+    """Sum each window of n bars independently: shape (..., m) gives (..., m - n + 1)."""
     bars = x.shape[-1]
     count = bars - n + 1
     if bars * count > _LARGEST_BAND:
@@ -58,19 +59,19 @@ def rolling_sum(x: Floats, n: int) -> Floats:
 
 
 def rolling_mean(x: Floats, n: int) -> Floats:
-    """Mean of each n bars: shape (..., m) gives (..., m - n + 1)."""
+    """Mean of each window of n bars: shape (..., m) gives (..., m - n + 1)."""
     return rolling_sum(x, n) / n
 
 
 def rolling_std(x: Floats, n: int, mean: Floats) -> Floats:
-    """Sample standard deviation (n - 1) of each n bars around their rolling `mean`, in two passes."""
+    """Sample standard deviation (n - 1) of each window of n bars, around its `mean`, in two passes."""
     deviation = windows(x, n) - mean[..., None]
     std: Floats = np.sqrt(np.vecdot(deviation, deviation) / (n - 1))
     return std
 
 
 def rolling_max(x: Floats, n: int) -> Floats:
-    """Largest of each n bars, from those of 2, 4, 8... bars: shape (..., m) gives (..., m - n + 1)."""
+    """Maximum of each window of n bars, computed from windows of 2, 4, 8... bars: shape (..., m) gives (..., m - n + 1)."""
     width = 1
     while 2 * width <= n:
         x = np.maximum(x[..., :-width], x[..., width:])
@@ -80,7 +81,7 @@ def rolling_max(x: Floats, n: int) -> Floats:
 
 
 def ratio(numerator: Floats, denominator: Floats, otherwise: float) -> Floats:
-    """numerator / denominator; `otherwise` where the denominator is 0. NaN in either stays NaN."""
+    """Divide; the result is `otherwise` where the denominator is 0. NaN in either operand stays NaN."""
     found = numerator / denominator
     found[denominator == 0.0] = otherwise
     return found
@@ -89,31 +90,32 @@ def ratio(numerator: Floats, denominator: Floats, otherwise: float) -> Floats:
 def ema(x: Floats, n: int) -> Floats:
     """Exponential mean of one series from its start: e0 = x0, then a*x + (1 - a)*e, a = 2 / (n + 1). Shape (m,).
 
-    The definition, at the speed of Python. What serves requests is derived from it (core.features.table.Table).
+    This is the definition, in slow plain Python. Requests are served by a faster method that is derived from it
+    (core.features.table.Table).
     """
     alpha = 2.0 / (n + 1)
-    # Written so that a series which does not move has exactly that mean.
+    # In this form, the mean of equal values is exactly that value.
     return np.array(list(accumulate(x.tolist(), lambda mean, value: mean + alpha * (value - mean))))
 
 
 def _once(method: Callable[[Indicators, *Ts], Floats]) -> Callable[[Indicators, *Ts], Floats]:
-    """Compute once per arguments: features share each other's parts."""
+    """Cache the result of a method by its arguments, because features share intermediate results."""
 
     @wraps(method)
-    def remembered(self: Indicators, *args: *Ts) -> Floats:
+    def cached(self: Indicators, *args: *Ts) -> Floats:
         key = (method, args)
         found = self._memo.get(key)
         if found is None:
             found = self._memo[key] = method(self, *args)
         return found
 
-    return remembered
+    return cached
 
 
 class Indicators:
-    """The indicators of the last `rows` bars, shape (..., rows), computed when asked for and kept.
+    """The indicators of the last `rows` bars, shape (..., rows). Each is computed on its first use and cached.
 
-    Formulas are those of the product's contract (docs/indicators.md). EMAs are for a single series.
+    docs/indicators.md specifies the formulas. EMAs, and indicators made of them, work for a single series only.
     """
 
     def __init__(self, candles: Candles, rows: int) -> None:
@@ -122,12 +124,12 @@ class Indicators:
         self._memo: dict[object, Floats] = {}
 
     def last(self, x: Floats, before: int = 0) -> Floats:
-        """The last rows of x, and so many bars before them."""
+        """Return the last `rows` bars of x, and `before` further bars before them."""
         return x[..., x.shape[-1] - self.rows - before :]
 
     @_once
     def sma(self, n: int) -> Floats:
-        """Mean of close."""
+        """Mean of close over n bars."""
         return rolling_mean(self.last(self.candles.close, n - 1), n)
 
     @_once
@@ -157,25 +159,25 @@ class Indicators:
         return rolling_std(self.last(self.candles.close, 19), 20, self.sma(20))
 
     def _mirrored(self, bars: int) -> Floats:
-        """High, -low and close, shape (3, ..., bars), of the last bars: what low falls rises there."""
+        """High, -low and close of the last bars, shape (3, ..., bars). With -low, a falling low is a rising value."""
         values = self.candles.values[1:4, ..., -bars:]
         mirrored: Floats = values * _SIGNS.reshape(3, *[1] * (values.ndim - 1))
         return mirrored
 
     def _movements(self, bars: int) -> Floats:
-        """+DM, -DM, gains of close, losses of close, true range: shape (5, ..., bars), of the last bars."""
+        """+DM, -DM, gains of close, losses of close and true range of the last bars: shape (5, ..., bars)."""
         if bars < len(self.candles):
             values = self._mirrored(bars + 1)
         else:
             values = self._mirrored(bars)
-            # The first bar counts as the one before it: so nothing has moved, and its true range is high - low.
+            # The first bar serves as its own predecessor, so that it has no movement and a true range of high - low.
             values = np.concatenate((values[..., :1], values), axis=-1)
         here, before = values[..., 1:], values[..., :-1]
         change = here - before
         found = np.empty((5, *change.shape[1:]))
         np.maximum(change, 0.0, out=found[:3])
         np.subtract(found[_GAIN], change[2], out=found[_LOSS])
-        # max(h, c') - min(l, c') is the largest of the three: differences to c' count only where c' is outside the bar.
+        # The true range is max(h, c') - min(l, c'). A difference to c' is the largest only if c' lies outside the bar.
         top, bottom = np.maximum(here[0], before[2]), np.maximum(here[1], -before[2])
         np.add(top, bottom, out=found[_TRUE_RANGE])
         # Only the larger of the two moves counts, and neither where they are equal.
@@ -185,18 +187,18 @@ class Indicators:
 
     @_once
     def _movement_sums(self) -> Floats:
-        """Sums of the movements over 14 bars, for as many bars as ADX looks at, if there are so many."""
+        """Sums of the movements over 14 bars, for the bars that ADX needs, or for all bars if there are fewer."""
         bars = min(len(self.candles), self.rows + 2 * (_MOVEMENT_BARS - 1))
         return rolling_sum(self._movements(bars), _MOVEMENT_BARS)
 
     def rsi(self, n: int) -> Floats:
-        """100 - 100 / (1 + G/L), G and L plain means of gains and losses; L = 0 gives 100, G = L = 0 gives 50."""
+        """100 - 100 / (1 + G/L); G and L are plain means of gains and losses. L = 0 gives 100, G = L = 0 gives 50."""
         if n == _MOVEMENT_BARS:
             sums = self.last(self._movement_sums())
         else:
             sums = rolling_sum(self._movements(self.rows + n - 1), n)
         gain, loss = sums[_GAIN], sums[_LOSS]
-        # 100 * G / (G + L) is the same function, with one division and no infinity where only L is 0.
+        # 100 * G / (G + L) is the same function, but has one division, and no infinity if only L is 0.
         return ratio(100.0 * gain, gain + loss, otherwise=50.0)
 
     def true_range(self) -> Floats:
@@ -209,21 +211,24 @@ class Indicators:
         return self.last(self._movement_sums()[_TRUE_RANGE]) / _MOVEMENT_BARS
 
     def adx(self) -> Floats:
-        """Mean over 14 bars of DX; +DI and -DI are plain means over 14 bars too. atr 0: both DI 0. 0/0 in DX: 0."""
+        """Mean of DX over 14 bars, with +DI and -DI as plain means over 14 bars.
+
+        If ATR is 0, +DI and -DI are 0. If +DI and -DI are 0, DX is 0.
+        """
         sums = self._movement_sums()
         plus, minus = sums[_PLUS], sums[_MINUS]
-        # DX = 100 * |+DI - -DI| / (+DI + -DI), in which the division by ATR cancels. Where ATR is 0, every bar is one
-        # price, the close before it: high has not risen, low has not fallen, and both sums are 0 by themselves.
+        # DX = 100 * |+DI - -DI| / (+DI + -DI), in which the division by ATR cancels. If ATR is 0, each bar consists of
+        # one price, the previous close. High has not risen and low has not fallen then, so both sums are 0 anyway.
         dx = ratio(np.abs(plus - minus), plus + minus, otherwise=0.0)
         return rolling_sum(dx, _MOVEMENT_BARS) * (100.0 / _MOVEMENT_BARS)
 
     def _stochastic(self, rows: int) -> Floats:
         bars = self._mirrored(rows + 13)
-        highest, lowest = rolling_max(bars[:2], 14)  # lowest is mirrored
+        highest, lowest = rolling_max(bars[:2], 14)  # lowest is negated
         return ratio(100.0 * (bars[2, ..., 13:] + lowest), highest + lowest, otherwise=50.0)
 
     def stoch_k(self) -> Floats:
-        """100 * (close - lowest low) / (highest high - lowest low) over 14 bars; 50 where they are equal."""
+        """100 * (close - lowest low) / (highest high - lowest low) over 14 bars; 50 where high and low are equal."""
         return self._stochastic(self.rows)
 
     def stoch_d(self) -> Floats:
@@ -250,7 +255,7 @@ class Indicators:
         return close[..., -self.rows :] / close[..., -self.rows - n : -n] - 1.0
 
     def volatility(self, n: int) -> Floats:
-        """Sample standard deviation of returns."""
+        """Sample standard deviation of returns over n bars."""
         returns = self._returns(self.rows + n - 1)
         return rolling_std(returns, n, rolling_mean(returns, n))
 
@@ -260,5 +265,5 @@ class Indicators:
         return rolling_mean(self.last(self.candles.volume, 19), 20)
 
     def volume_ratio(self) -> Floats:
-        """volume / volume_sma_20; 0 where that is 0."""
+        """volume / volume_sma_20; 0 where volume_sma_20 is 0."""
         return ratio(self.last(self.candles.volume), self.volume_sma(), otherwise=0.0)

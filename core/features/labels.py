@@ -1,7 +1,7 @@
-"""What counts as a reversal: two rules that look into the future, one label for each bar.
+"""Two rules that label each bar as a reversal or not, from the bars after it.
 
-A label is NONE, LONG (the market turns up) or SHORT (it turns down). A bar whose label depends on bars outside the
-series is UNKNOWN, never NONE: it is left out of training and of the scores. Distances are in pips.
+A label is NONE, LONG (the market turns up) or SHORT (it turns down). If the label depends on bars outside the series,
+it is UNKNOWN, never NONE; training and scores leave such bars out. Distances are in pips.
 """
 
 from __future__ import annotations
@@ -22,21 +22,21 @@ _YEN_PIP = 1e-2
 
 
 def pip_of(pair: str) -> float:
-    """The size of a pip in the price of `XXX/YYY`: 0.01 where the price is in yen, else 0.0001."""
+    """Return the size of a pip in the price of pair `XXX/YYY`: 0.01 if the price is in yen, else 0.0001."""
     return _YEN_PIP if pair.endswith("/JPY") else PIP
 
 
 def in_pips(distance: Floats, pip: float = PIP) -> Floats:
-    """A price difference in pips. Quotes have a tenth of a pip; rounding takes off what binary fractions add."""
+    """Convert a price difference to pips. Quotes have tenths of a pip; rounding removes errors of binary fractions."""
     return np.round(distance / pip, 6)
 
 
 def swing_points(candles: Candles, *, neighbours: int, min_move_pips: float) -> Labels:
-    """Bars that are the extreme of their neighbourhood and from which the price then moves away; shape (n,).
+    """Label the bars that are a local extreme from which the price then moves away; shape (n,).
 
-    LONG: the bar's low is the lowest of the `neighbours` bars on each side, and within the next `neighbours` bars
-    some high is at least `min_move_pips` above it. SHORT: the mirror image. Of equal extremes the first counts. A bar
-    that is both has no direction and is UNKNOWN, as are the first and last `neighbours` bars.
+    LONG: no low of the `neighbours` bars on each side is below the bar's low, and a high of the next `neighbours` bars
+    is at least `min_move_pips` above it. SHORT is the mirror image. Of equal extremes, the first one counts. A bar that
+    fits both has no direction and is UNKNOWN. The first and last `neighbours` bars are UNKNOWN as well.
     """
     low, high = _extremes(candles, neighbours, min_move_pips), _extremes(_mirror(candles), neighbours, min_move_pips)
     inner = np.select([low & high, low, high], [UNKNOWN, LONG, SHORT], NONE).astype(np.int8)
@@ -46,12 +46,12 @@ def swing_points(candles: Candles, *, neighbours: int, min_move_pips: float) -> 
 def profitable_reversals(  # noqa: PLR0913 - the rule's parameters, by name
     candles: Candles, *, horizon: int, min_profit_pips: float, max_loss_pips: float, min_ratio: float, pip: float = PIP
 ) -> Labels:
-    """Bars at which a trade against the move of the last `horizon` bars would have paid; shape (n,).
+    """Label the bars at which a trade against the move of the last `horizon` bars would have paid; shape (n,).
 
-    The candidate trade at close_t is LONG where close_t < close_(t - horizon), SHORT where it is above, and NONE where
-    they are equal. It counts where, over the highs and lows of the next `horizon` bars, the best excursion is at least
-    `min_profit_pips`, the worst at most `max_loss_pips`, and best >= `min_ratio` * worst; a price that never
-    goes against the trade has a worst of 0 or less and passes.
+    The candidate trade at close_t is LONG if close_t < close_(t - horizon), SHORT if close_t is above it, and NONE if
+    they are equal. The trade pays if, over the highs and lows of the next `horizon` bars, its best excursion is at
+    least `min_profit_pips`, its worst is at most `max_loss_pips`, and best >= `min_ratio` * worst. If the price never
+    goes against the trade, the worst excursion is 0 or negative, which satisfies the ratio.
     The first and last `horizon` bars are UNKNOWN.
     """
     if len(candles) <= 2 * horizon:
@@ -70,7 +70,7 @@ def profitable_reversals(  # noqa: PLR0913 - the rule's parameters, by name
 
 
 def _extremes(candles: Candles, neighbours: int, min_move_pips: float) -> NDArray[np.bool_]:
-    """Which bars with `neighbours` bars on each side are swing lows."""
+    """Find the swing lows among the bars that have `neighbours` bars on each side."""
     low = candles.low
     if len(low) <= 2 * neighbours:
         return np.empty(0, np.bool_)
@@ -83,17 +83,17 @@ def _extremes(candles: Candles, neighbours: int, min_move_pips: float) -> NDArra
 
 
 def _mirror(candles: Candles) -> Candles:
-    """Upside down: its lows are the highs, negated."""
+    """Turn the series upside down: the new lows are the negated highs."""
     return Candles.from_fields(-candles.open, -candles.low, -candles.high, -candles.close, candles.volume)
 
 
 def _ahead(x: Floats, n: int) -> Floats:
-    """The n values after each bar that has n bars on both sides: shape (len(x) - 2n, n)."""
+    """The n values after each bar that has n bars on each side: shape (len(x) - 2n, n)."""
     return sliding_window_view(x[n + 1 :], n)
 
 
 def _place(n: int, margin: int, inner: Labels) -> Labels:
-    """Labels of n bars, UNKNOWN in the margin at both ends."""
+    """Labels of n bars: `inner` after a margin at the beginning, UNKNOWN everywhere else."""
     labels = np.full(n, UNKNOWN, np.int8)
     labels[margin : margin + len(inner)] = inner
     return labels

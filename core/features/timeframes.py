@@ -1,4 +1,4 @@
-"""Timeframes: how long the period of a candle is. Instants are milliseconds since 1970, UTC."""
+"""Timeframes: the length of a candle's period. Instants are milliseconds since 1970, UTC."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ Timeframe: TypeAlias = Literal["1min", "5min", "15min", "30min", "1h", "4h", "1d
 _MINUTE = 60_000.0
 _HOUR = 60 * _MINUTE
 _DAY = 24 * _HOUR
-# Milliseconds; of a calendar month the mean, since its own length depends on where it stands.
+# In milliseconds. For the calendar month it is the mean length, because the length depends on the month.
 PERIODS: dict[str, float] = {
     "1min": _MINUTE,
     "5min": 5 * _MINUTE,
@@ -29,9 +29,10 @@ _MILLISECOND = timedelta(milliseconds=1)
 
 
 def shifted(instant: float, timeframe: str, periods: int) -> float:
-    """The instant that many periods later, or earlier. Raises OverflowError where that is not in the years 1 to 9999.
+    """Return the instant `periods` periods later, or earlier if negative.
 
-    A month later is the same day of the next month; its last day where that month is shorter, or where it was one.
+    A month later is the same day of the next month. It is the last day of the next month if that month is shorter, or
+    if the instant is on the last day of its own month. Raises OverflowError outside the years 1 to 9999.
     """
     if timeframe != _MONTH:
         moved = instant + periods * PERIODS[timeframe]
@@ -40,21 +41,21 @@ def shifted(instant: float, timeframe: str, periods: int) -> float:
     before = moment(instant)
     year, month = divmod(before.year * 12 + before.month - 1 + periods, 12)
     if not MINYEAR <= year <= MAXYEAR:
-        raise OverflowError(f"year {year} cannot be written")
+        raise OverflowError(f"year {year} is not within {MINYEAR} to {MAXYEAR}")
     last = monthrange(year, month + 1)[1]
-    # Months that begin at midnight elsewhere begin, in UTC, in the evening of the last day of the month before.
+    # A month that begins at midnight in a time zone east of UTC begins in UTC on the last evening of the month before.
     is_last = before.day == monthrange(before.year, before.month)[1]
     after = before.replace(year=year, month=month + 1, day=last if is_last else min(before.day, last))
     return (after - _EPOCH) / _MILLISECOND
 
 
 def moment(instant: float) -> datetime:
-    """The instant as a datetime in UTC. Raises OverflowError beyond the years 1 to 9999."""
+    """Return the instant as a datetime in UTC. Raises OverflowError outside the years 1 to 9999."""
     return _EPOCH + timedelta(milliseconds=instant)
 
 
 def iso(instant: float) -> str | None:
-    """The instant as ISO 8601 in UTC with `Z`, with a fraction where it has one; null beyond the years 1 to 9999."""
+    """Format the instant as ISO 8601 in UTC with `Z`, with a fraction if needed; None outside the years 1 to 9999."""
     try:
         return moment(instant).isoformat().replace("+00:00", "Z")
     except OverflowError:

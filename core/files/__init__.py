@@ -1,1 +1,1 @@
-"""Reading without trust, and locks: what the other rooms do with files."""
+"""Reading untrusted files, file locks, and syncing folders."""

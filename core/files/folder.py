@@ -1,4 +1,4 @@
-"""What is done with folders themselves."""
+"""Operations on folders."""
 
 from __future__ import annotations
 
@@ -7,9 +7,9 @@ from pathlib import Path
 
 
 def sync(folder: Path) -> None:
-    """Make what was renamed, added or deleted in a folder survive a power cut. Raises OSError.
+    """Write a folder's list of names to disk, so that renames, additions and deletions survive a power cut.
 
-    A file's own fsync covers its bytes; its name is on disk once its folder is.
+    An fsync of a file covers its bytes only; its name is on disk after an fsync of its folder. Raises OSError.
     """
     descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
     try:

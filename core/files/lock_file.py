@@ -1,4 +1,4 @@
-"""Locks on files, and a file that says which process has something to itself."""
+"""Locks on files, and lock files that hold the process id of their owner."""
 
 from __future__ import annotations
 
@@ -9,11 +9,11 @@ from pathlib import Path
 
 
 class Held(Exception):
-    """Another process has the lock; the message is its process id, or `unknown`."""
+    """Another process holds the lock; the message is its process id, or `unknown`."""
 
 
 def lock(descriptor: int) -> bool:
-    """Take a file's lock if nobody holds it. It lasts until the descriptor is closed."""
+    """Take the lock of an open file, if it is free; return whether it was. Closing the descriptor releases it."""
     try:
         fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except BlockingIOError:
@@ -22,16 +22,17 @@ def lock(descriptor: int) -> bool:
 
 
 def take(path: Path) -> int:
-    """Take the lock of a file, made where there is none, and write down who has it.
+    """Take the lock of a file and write this process's id into it. The file is created if it does not exist.
 
-    Returns the descriptor that holds it until it is closed. Raises Held, or OSError.
+    Returns the descriptor that holds the lock until it is closed. Raises Held if another process holds the lock, and
+    OSError if the file cannot be opened.
     """
     descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
     if not lock(descriptor):
         holder = os.read(descriptor, 32).decode(errors="replace")
         os.close(descriptor)
         raise Held(holder or "unknown")
-    with suppress(OSError):  # a full disk: the lock holds without the note
+    with suppress(OSError):  # on a full disk the lock still works, without the process id
         os.ftruncate(descriptor, 0)
         os.write(descriptor, str(os.getpid()).encode())
     return descriptor

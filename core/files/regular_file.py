@@ -1,4 +1,4 @@
-"""Files that are read without trust in what is at their path."""
+"""Reading a file whose path may hold anything, such as a pipe, a folder or a huge file."""
 
 from __future__ import annotations
 
@@ -9,10 +9,10 @@ from pathlib import Path
 
 
 def read(path: Path, most: int) -> bytes:
-    """The bytes of a regular file, links followed; raises OSError for another kind, or one of more than `most` bytes.
+    """Return the bytes of a regular file, following links.
 
-    What is opened is what is looked at: who looks first may then open another one. A pipe would keep its reader
-    waiting for ever.
+    Raises OSError if it is not a regular file or has more than `most` bytes. The check is made on the open descriptor,
+    because the path could be replaced between a check and the opening. Reading a pipe would block forever.
     """
     descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
     try:
@@ -23,5 +23,5 @@ def read(path: Path, most: int) -> bytes:
     finally:
         os.close(descriptor)
     if len(data) > most:
-        raise OSError(errno.EFBIG, f"it has more than {most >> 20} MiB")
+        raise OSError(errno.EFBIG, f"larger than {most >> 20} MiB")
     return data
