@@ -1,1 +1,1 @@
-"""What is on disk: a version's manifest and graphs, checked before anything is loaded."""
+"""Bundles on disk: the manifest and graphs of a version, checked before anything is loaded."""

@@ -1,4 +1,4 @@
-"""A bundle read from disk: its manifest and the bytes of its graphs, each checked by its hash."""
+"""Read a bundle from disk: its manifest, and the bytes of its graphs, which are checked against their hashes."""
 
 from __future__ import annotations
 
@@ -12,18 +12,22 @@ from core.bundles.manifest import File, Manifest, Stage
 from core.errors import BundleRefused
 from core.files import regular_file
 
-# A converter that publishes while we read deletes the graphs of the manifest that we have just read. Reading anew then
-# finds the new one; more than a few such accidents in a row are none.
+# A conversion that publishes during a read deletes the graphs that the old manifest names. Reading again then finds the
+# new manifest. If that happens more often than this in a row, the cause is a different one.
 _ATTEMPTS = 5
-# A hundred times what detectors of these kinds have; what is larger is none, and would fill the memory.
+# A hundred times the size of real detectors. Larger files are refused, because they could fill the memory.
 _MANIFEST_BYTES = 1 << 20
 _GRAPH_BYTES = 64 << 20
 
+_CONVERT = "convert the version again"
+
 
 class Bundle(NamedTuple):
-    """`graphs` holds each file's bytes by its SHA-256: what was checked is what gets loaded.
+    """A bundle that has been read and checked.
 
-    `digest` is the SHA-256 of the manifest's bytes. As the manifest holds all other hashes, it stands for the whole.
+    graphs: the bytes of each graph file, by their SHA-256. Exactly these bytes are loaded; the file is not read again.
+    digest: the SHA-256 of the manifest's bytes. It identifies the whole bundle, because the manifest holds the hashes
+    of all graphs.
     """
 
     manifest: Manifest
@@ -32,22 +36,22 @@ class Bundle(NamedTuple):
 
 
 def read(folder: Path) -> Bundle:
-    """Read and check the bundle in `folder`; raises BundleRefused, which names the file and the reason."""
+    """Read and check the bundle in `folder`. Raises BundleRefused, which names the file and the reason."""
     data = _bytes(folder, manifest.FILE_NAME)
     for _ in range(_ATTEMPTS):
         found = _decoded(folder, data)
         try:
             return Bundle(found, _graphs(folder, found), hashlib.sha256(data).hexdigest())
         except BundleRefused as error:
-            refused = error
+            refusal = error
             before, data = data, _bytes(folder, manifest.FILE_NAME)
             if data == before:
                 break
-    raise refused
+    raise refusal
 
 
 def read_manifest(folder: Path) -> Manifest:
-    """Read and check the manifest alone; raises BundleRefused."""
+    """Read and check the manifest only. Raises BundleRefused."""
     return _decoded(folder, _bytes(folder, manifest.FILE_NAME))
 
 
@@ -57,7 +61,7 @@ def _decoded(folder: Path, data: bytes) -> Manifest:
     except manifest.ManifestError as error:
         raise _refused(folder, manifest.FILE_NAME, str(error)) from None
     if found.version != folder.name:
-        raise _refused(folder, manifest.FILE_NAME, f"version: {found.version!r} is not the folder's name")
+        raise _refused(folder, manifest.FILE_NAME, f"version: {found.version!r} differs from the folder's name")
     return found
 
 
@@ -75,25 +79,27 @@ def _checked_bytes(folder: Path, stage: Stage, file: File) -> bytes:
     data = _bytes(folder, file.file)
     digest = hashlib.sha256(data).hexdigest()
     if digest != file.sha256:
-        raise _refused(folder, file.file, f"SHA-256 is {digest}, the manifest says {file.sha256}")
+        raise _refused(folder, file.file, f"SHA-256 is {digest}, but the manifest has {file.sha256}; {_CONVERT}")
     yielding.give_way()
     try:
         opsets, external = onnx_file.opsets(data), onnx_file.has_external_data(data)
     except ValueError as error:
-        raise _refused(folder, file.file, f"not an ONNX file: {error}") from None
+        raise _refused(folder, file.file, f"not an ONNX file: {error}; {_CONVERT}") from None
     if external:
-        raise _refused(folder, file.file, "it keeps numbers in other files")
+        raise _refused(folder, file.file, f"stores tensors in other files; {_CONVERT}")
     if opsets != {"": stage.opset}:
-        raise _refused(folder, file.file, f"it asks for operator sets {opsets}, the manifest says {stage.opset}")
+        raise _refused(
+            folder, file.file, f"uses the operator sets {opsets}, but the manifest has {stage.opset}; {_CONVERT}"
+        )
     return data
 
 
 def _bytes(folder: Path, name: str) -> bytes:
     path = folder / name
     try:
-        # Links within the models folder are how Kubernetes mounts it.
+        # Links within the models folder are allowed, because Kubernetes mounts volumes with them.
         if not path.resolve().is_relative_to(folder.parent.resolve()):
-            raise _refused(folder, name, "it leads outside the models folder")
+            raise _refused(folder, name, "a link that leads outside the models folder")
         return regular_file.read(path, _MANIFEST_BYTES if name == manifest.FILE_NAME else _GRAPH_BYTES)
     except OSError as error:
         raise _refused(folder, name, error.strerror or str(error)) from None

@@ -1,8 +1,8 @@
-"""How far a stage's inputs may lie from what it was fitted on, before its answer carries a warning.
+"""Limits of a stage's inputs: values beyond them are far from the training data, and the answer carries a warning.
 
-benchmarks/out_of_range.py measures what the margins flag; with --distances it prints the figures in these comments.
-They are of the hours of 2017 that came after the training part of v3.0 and v3.1, as they were and with all prices
-higher by 13 %.
+The comments below quote numbers from benchmarks/out_of_range.py, which measures the share of windows that these margins
+flag; `--distances` prints the numbers. They are for the hours of 2017 after the training part of v3.0 and v3.1, once
+with the real prices and once with all prices raised by 13 %.
 """
 
 from __future__ import annotations
@@ -12,35 +12,36 @@ from typing import Annotated, Literal
 
 import msgspec
 
-# Where the range of the values in training is known: how far beyond it a value may lie, in widths of that range. As
-# they were, no window has a value further than 0.28 widths outside; with 13 % higher prices each has one beyond 0.68.
+# For a known range of the training values: how far outside it a value is allowed, in widths of that range. With the
+# real prices, no value lies more than 0.28 widths outside. With raised prices, each window has one beyond 0.68.
 MARGIN = 0.5
-# Where only a scaler that divides by a deviation is known: so many of these for the mean of a feature over the window.
-# As they were, the means lie within 3.94, with 13 % higher prices beyond 4.36; of a RobustScaler, whose unit is 1.349
-# times as large, the latter beyond 2.90. Single values do not tell these apart: some features have long tails.
+# For a scaler that divides by a deviation: how many deviations the mean of a feature over the window is allowed to be
+# from the centre. With the real prices, the means lie within 3.94; with raised prices, beyond 4.36. In the unit of a
+# RobustScaler, which is 1.349 times as large, raised prices have means beyond 2.90. Single values cannot separate
+# the two cases, because some features have long tails.
 MEAN_DEVIATIONS = 3.9
-# For single values, so that one wild candle is seen as well.
+# The same for single values, so that a single extreme candle is flagged as well.
 DEVIATIONS = 10.0
-# Where a scaler cuts values off, a mean within this share of its range from an end is of a window that lies beyond it
-# as a whole. How far is hidden.
+# For a scaler that clips: if the mean of a feature is this close to an end of the range (as a share of the range), the
+# whole window lies beyond that end. How far beyond is unknown.
 CLIP_TRACE = 1e-3
-# A graph does not tell whether MinMaxScaler maps to 0 to 1 or to -1 to 1. These fit either, and in the narrower one
-# they flag 13 % higher prices, which lie 0.68 widths outside.
+# A graph does not show whether a MinMaxScaler maps to 0..1 or to -1..1. These limits suit both. In the range 0..1 they
+# flag the raised prices, which lie 0.68 widths outside.
 _UNIT_MEAN, _UNIT = 1.5, 3.0
 
-# The width of the range of a feature that was constant in training, relative to its value.
+# The least width of a range, relative to its value. A feature that was constant in training has this width.
 _LEAST_WIDTH = 1e-6
-# What float32 holds.
+# Numbers up to here fit into a float32.
 LARGEST = 3e38
 _Number = Annotated[float, msgspec.Meta(ge=-LARGEST, le=LARGEST)]
 _Numbers = tuple[_Number, ...]
 
 
 class Limits(msgspec.Struct, frozen=True, kw_only=True):
-    """Of each scaled feature, in the order of the stage's.
+    """Limits of each scaled feature, in the order of the stage's features.
 
-    low, high: the least and the largest value. mean_low, mean_high: of its mean over the window; null for no limit.
-    source: whether they follow from the range of the values in training or from the scaler.
+    low, high: of single values. mean_low, mean_high: of the mean over the window; null means no limit.
+    source: whether the limits come from the range of the training values or from the scaler.
     """
 
     low: _Numbers
@@ -51,12 +52,12 @@ class Limits(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def of_training(low: Sequence[float], high: Sequence[float]) -> Limits:
-    """From the least and the largest scaled value of each feature in training."""
+    """Return the limits for the least and the largest scaled value of each feature in training."""
     return _of_ranges(list(zip(low, high, strict=True)), "training")
 
 
 def of_range(width: int, low: float, high: float) -> Limits:
-    """Of a scaler that puts the values in training of each of `width` features between `low` and `high`."""
+    """Return the limits for a scaler that maps the training values of all `width` features to `low`..`high`."""
     return _of_ranges([(low, high)] * width, "scaler")
 
 
@@ -70,14 +71,14 @@ def _of_ranges(ranges: Sequence[tuple[float, float]], source: Literal["training"
 
 
 def _shortened(value: float) -> float:
-    """As many digits as float32 tells apart."""
+    """Round to the digits that a float32 can hold."""
     return float(f"{value:.8g}")
 
 
 def of_deviations(centres: Sequence[float], deviation: float = 1.0) -> Limits:
-    """Of a scaler that divides by a measure of spread.
+    """Return the limits for a scaler that divides by a measure of spread.
 
-    centres: what the mean of each feature becomes. deviation: what a standard deviation becomes.
+    centres: the scaled value of each feature's mean. deviation: the scaled size of a standard deviation.
     """
     far, mean = DEVIATIONS * deviation, MEAN_DEVIATIONS * deviation
     return Limits(
@@ -90,9 +91,10 @@ def of_deviations(centres: Sequence[float], deviation: float = 1.0) -> Limits:
 
 
 def clipped(limits: Limits, low: float, high: float, constant: Sequence[bool]) -> Limits:
-    """The same for a scaler that cuts off what lies beyond these ends.
+    """Return the limits for a scaler that also clips to `low`..`high`.
 
-    constant: whether a feature had one value in training, which is then at an end itself.
+    constant: for each feature, whether it had a single value in training. That value is at an end of the range itself,
+    so such a feature gets no limit of its mean.
     """
     trace = CLIP_TRACE * (high - low)
     return msgspec.structs.replace(
@@ -103,10 +105,11 @@ def clipped(limits: Limits, low: float, high: float, constant: Sequence[bool]) -
 
 
 def of_operators(operators: Sequence[str], width: int) -> Limits | None:
-    """Of a scaler's graph alone, for bundles that were written without limits; null where it tells nothing.
+    """Derive limits from the operators of a scaler's graph, for bundles without limits; None if that is impossible.
 
-    convert writes what matters here as Sub and Div (StandardScaler, RobustScaler) or Mul and Add (MinMaxScaler), then
-    Cast; of a pipeline the last one counts. A Div alone may be of three scalers, and a Clip hides what lies beyond.
+    convert writes a StandardScaler or RobustScaler as Sub and Div, and a MinMaxScaler as Mul and Add, followed by Cast.
+    In a pipeline, the last scaler counts. A Div alone can come from three different scalers, and a Clip hides how far
+    outside a value is; both give None.
     """
     last = [operator for operator in operators if operator != "Cast"][-2:]
     if last == ["Sub", "Div"]:
@@ -123,16 +126,16 @@ def of_operators(operators: Sequence[str], width: int) -> Limits | None:
 
 
 def check(limits: Limits, width: int) -> None:
-    """Raise ValueError unless there are limits for so many features, each low below its high."""
+    """Raise ValueError unless there are limits for `width` features and each low limit is below its high limit."""
     pairs = [("low", limits.low, "high", limits.high)]
     if limits.mean_low is not None and limits.mean_high is not None:
         pairs.append(("mean_low", limits.mean_low, "mean_high", limits.mean_high))
     elif limits.mean_low is not limits.mean_high:
-        raise ValueError("mean_low: given without mean_high, or the other way round")
+        raise ValueError("mean_low and mean_high: one is null; give both or neither")
     for low_name, low, high_name, high in pairs:
         for name, values in ((low_name, low), (high_name, high)):
             if len(values) != width:
                 raise ValueError(f"{name}: {len(values)} values, the stage has {width} features")
         for i, (least, most) in enumerate(zip(low, high, strict=True)):
             if not least < most:
-                raise ValueError(f"{low_name}[{i}]: {least} is not below {high_name}, {most}")
+                raise ValueError(f"{low_name}[{i}]: {least} is not below {high_name}[{i}], {most}")

@@ -1,13 +1,13 @@
-"""The manifest of a bundle: its fields, reading, writing and checking. convert writes it, core reads it.
+"""The manifest of a bundle: its fields, and how to read, write and check it. convert writes it, core reads it.
 
-A bundle is a folder that holds `manifest.json` and the graphs it names. Everything that the server must know of a
-detector stands in the manifest; graph files are named by their hash, so that a new manifest never points at old bytes.
+A bundle is a folder that contains `manifest.json` and the graphs that the manifest names. The manifest has all that the
+server needs to know about a detector. The name of a graph file contains its hash, so a new manifest never refers to old
+bytes.
 """
 
 from __future__ import annotations
 
 import math
-import re
 from typing import Annotated, Any, Literal, TypeAlias
 
 import msgspec
@@ -20,12 +20,12 @@ from core.features.candles import MAX_CANDLES
 
 FILE_NAME = "manifest.json"
 FORMAT_VERSION = 1
-# What convert writes, and so all that the parity gate has ever proven.
+# convert writes this operator set, so the parity gate has tested no other.
 OPSET = 17
 
 Direction: TypeAlias = Literal["long", "short"]
 Sha256: TypeAlias = Annotated[str, msgspec.Meta(pattern=r"\A[0-9a-f]{64}\Z")]
-# One path segment that is not hidden, so that no name leads out of its folder. People call files what they like.
+# One path segment without a leading dot, so that no name leads out of the folder. Other characters are allowed.
 FileName: TypeAlias = Annotated[
     str, msgspec.Meta(pattern=r"\A[^./\\\x00-\x1f\x7f][^/\\\x00-\x1f\x7f]*\Z", max_length=128)
 ]
@@ -34,11 +34,11 @@ Positive: TypeAlias = Annotated[int, msgspec.Meta(ge=1)]
 
 
 class ManifestError(ValueError):
-    """A manifest that must not be served; the message names the field."""
+    """The manifest is invalid; the message names the field."""
 
 
 class File(msgspec.Struct, frozen=True):
-    """A file and what it must hash to."""
+    """A file name and the SHA-256 of the file."""
 
     file: FileName
     sha256: Sha256
@@ -48,8 +48,8 @@ class Stage(msgspec.Struct, frozen=True, kw_only=True):
     """One network with its own features and scaler.
 
     network: float32 (batch, sequence_length, features) -> float32 (batch, 1), a probability.
-    scaler: float64 -> float32 of the network's input shape; null where the model was trained on raw values.
-    limits: of what it was fitted on; null in bundles that were written before there were any, and where nothing tells.
+    scaler: float64 -> float32, both of the network's input shape; null if the model was trained on raw values.
+    limits: of the training values; null in bundles of versions before limits existed, and if they are unknown.
     """
 
     features: tuple[str, ...]
@@ -64,11 +64,11 @@ class Stage(msgspec.Struct, frozen=True, kw_only=True):
 
     @property
     def num_features(self) -> int:
-        """The width of the stage's window."""
+        """The number of features, which is the width of the stage's window."""
         return len(self.features)
 
     def takes_same_window(self, other: Stage) -> bool:
-        """Whether one scaled matrix can serve both: same features, same length, same scaler."""
+        """Whether one scaled window serves both stages: same features, same length, same scaler."""
         return (self.features, self.sequence_length, self._scaler_hash) == (
             other.features,
             other.sequence_length,
@@ -81,13 +81,16 @@ class Stage(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class DirectionStage(Stage, frozen=True, kw_only=True):
-    """Stage 2. `positive` is what an output of 1.0 means; there is no default, a wrong guess inverts every trade."""
+    """Stage 2. `positive` is the direction that an output of 1.0 means.
+
+    It has no default, because a wrong guess would invert every trade.
+    """
 
     positive: Direction
 
 
 class Manifest(msgspec.Struct, frozen=True, kw_only=True):
-    """One detector version, whole."""
+    """All metadata of one detector version."""
 
     format_version: int
     version: VersionName
@@ -103,26 +106,26 @@ class Manifest(msgspec.Struct, frozen=True, kw_only=True):
 
     @property
     def stages(self) -> dict[str, Stage]:
-        """The stages there are, by name, in the order in which they run."""
+        """The stages of this version by name, in the order in which they run."""
         return {"stage1": self.stage1} | ({"stage2": self.stage2} if self.stage2 else {})
 
     @property
     def required_candles(self) -> int:
-        """Fewer candles than this are an error."""
+        """The minimum number of candles; a request with fewer is refused."""
         return max(catalogue.required_candles(s.features, s.sequence_length) for s in self.stages.values())
 
     @property
     def recommended_candles(self) -> int:
-        """With fewer candles than this the answer carries a warning."""
+        """The recommended number of candles; an answer to a request with fewer carries a warning."""
         return max(catalogue.recommended_candles(s.features, s.sequence_length) for s in self.stages.values())
 
     def check(self) -> None:
-        """Raise ManifestError for what a type cannot express."""
+        """Check the rules that types cannot express. Raises ManifestError."""
         check_decision(self.threshold, self.confidence_weights)
         for label, stage in self.stages.items():
             check_features(stage.features, f"{label}.features")
             if stage.opset != OPSET:
-                raise ManifestError(f"{label}.opset: {stage.opset} is not supported, {OPSET} is")
+                raise ManifestError(f"{label}.opset: {stage.opset} is not supported, expected {OPSET}")
             if stage.limits is not None:
                 try:
                     limits.check(stage.limits, stage.num_features)
@@ -130,22 +133,22 @@ class Manifest(msgspec.Struct, frozen=True, kw_only=True):
                     raise ManifestError(f"{label}.limits.{error}") from None
         if self.required_candles > MAX_CANDLES:
             raise ManifestError(
-                f"the features and window need {self.required_candles} candles, a request holds at most {MAX_CANDLES}"
+                f"features and window need {self.required_candles} candles, but a request has at most {MAX_CANDLES}"
             )
 
 
 def check_decision(threshold: float, weights: tuple[float, float]) -> None:
-    """Raise ManifestError unless 0 <= threshold <= 1 and the weights are a convex pair."""
+    """Raise ManifestError unless 0 <= threshold <= 1 and both weights are at least 0 and sum to 1."""
     if not 0.0 <= threshold <= 1.0:
         raise ManifestError(f"threshold: {threshold} is not within 0 to 1")
     if not all(weight >= 0.0 for weight in weights):
         raise ManifestError(f"confidence_weights: {list(weights)} are not both 0 or more")
     if not math.isclose(sum(weights), 1.0, abs_tol=1e-9):
-        raise ManifestError(f"confidence_weights: {list(weights)} sum to {sum(weights)}, not to 1")
+        raise ManifestError(f"confidence_weights: {list(weights)} sum to {sum(weights)}, expected 1")
 
 
 def check_features(names: tuple[str, ...], place: str) -> None:
-    """Raise ManifestError for an empty list, a name that core does not know, or a duplicate."""
+    """Raise ManifestError for an empty list, an unknown name or a duplicate."""
     if not names:
         raise ManifestError(f"{place}: no feature is named")
     for name in names:
@@ -158,7 +161,7 @@ def check_features(names: tuple[str, ...], place: str) -> None:
 
 
 def encode(manifest: Manifest) -> bytes:
-    """Deterministic JSON, indented for people."""
+    """Encode as JSON: deterministic, and indented for readability."""
     return msgspec.json.format(msgspec.json.encode(manifest, order="deterministic"), indent=2) + b"\n"
 
 
@@ -167,17 +170,26 @@ _format_decoder = msgspec.json.Decoder(dict[str, Any])
 
 
 def decode(data: bytes) -> Manifest:
-    """Read and check a manifest; raises ManifestError."""
+    """Decode and check a manifest. Raises ManifestError."""
     try:
         found = _format_decoder.decode(data).get("format_version")
         if found != FORMAT_VERSION:
-            raise ManifestError(f"format_version: {found!r} is not supported, {FORMAT_VERSION} is")
+            raise ManifestError(f"format_version: {found!r} is not supported, expected {FORMAT_VERSION}")
         manifest = _decoder.decode(data)
     except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as error:
-        raise ManifestError(re.sub(r" - at `\$\.?(.*)`$", r" (at \1)", str(error))) from None
+        raise ManifestError(_with_place_first(str(error))) from None
     manifest.check()
     try:
         orjson.dumps(msgspec.to_builtins(manifest))
-    except TypeError as error:  # msgspec reads integers of any size, and any depth
-        raise ManifestError(f"it holds what no answer could repeat: {error}") from None
+    except TypeError as error:  # msgspec accepts larger integers and deeper nesting than orjson
+        raise ManifestError(f"has a value that the server cannot send as JSON: {error}") from None
     return manifest
+
+
+def _with_place_first(message: str) -> str:
+    """Turn msgspec's "Expected ... - at `$.place`" into "place: expected ..."."""
+    text, _, place = message.partition(" - at `$")
+    if text[1:2].islower():  # not "JSON is malformed"
+        text = text[:1].lower() + text[1:]
+    place = place.rstrip("`").lstrip(".")
+    return f"{place}: {text}" if place else text

@@ -1,20 +1,20 @@
-"""What an ONNX file asks for, read from its bytes before ONNX Runtime sees it.
+"""Inspect an ONNX file before ONNX Runtime loads it: operator sets, operators, and references to other files.
 
-The file is a protobuf message (onnx.proto, ModelProto). Of its fields those are walked of which something is wanted.
+The file is a protobuf message (onnx.proto, ModelProto). Only the fields that are needed here are decoded.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterator
 
-# Numbers of fields: of ModelProto, and of OperatorSetIdProto.
+# Field numbers of ModelProto and of OperatorSetIdProto,
 _GRAPH, _OPSET_IMPORT, _FUNCTIONS = 7, 8, 25
 _DOMAIN, _VERSION = 1, 2
-# Of GraphProto, and of NodeProto.
+# of GraphProto and of NodeProto,
 _NODE, _OP_TYPE = 1, 4
-# Of TensorProto. Either says that the numbers are in another file.
+# and of TensorProto. Each of these two means that the tensor's values are in another file.
 _EXTERNAL_DATA, _DATA_LOCATION = 13, 14
-# What may hold tensors: by the message's name its fields and the messages that they are.
+# The messages that can contain tensors: for each, the numbers of its fields, and the messages in those fields.
 _TENSORS: dict[str, dict[int, str]] = {
     "model": {_GRAPH: "graph", _FUNCTIONS: "function"},
     "graph": {1: "node", 5: "tensor", 15: "sparse_tensor"},
@@ -23,16 +23,16 @@ _TENSORS: dict[str, dict[int, str]] = {
     "attribute": {5: "tensor", 6: "graph", 10: "tensor", 11: "graph", 22: "sparse_tensor", 23: "sparse_tensor"},
     "sparse_tensor": {1: "tensor", 2: "tensor"},
 }
-# Of graphs within graphs. Loops and conditions of real models need a few.
+# The maximum nesting of messages. Loops and conditions of real models need a few levels.
 _DEPTH = 32
 # Protobuf's wire types.
 _VARINT, _EIGHT_BYTES, _LENGTH_DELIMITED, _FOUR_BYTES = 0, 1, 2, 5
 
 
 def opsets(model: bytes) -> dict[str, int]:
-    """The operator sets that it asks for: versions by domain, ONNX's own domain being the empty one.
+    """Return the operator sets that the model uses: versions by domain. ONNX's own domain is the empty string.
 
-    Raises ValueError for what is no such message.
+    Raises ValueError if the bytes are not such a message.
     """
     found = {}
     for field, value in _fields(model):
@@ -46,7 +46,7 @@ def opsets(model: bytes) -> dict[str, int]:
 
 
 def operators(model: bytes) -> list[str]:
-    """The names of the graph's operators, in its order. Raises ValueError likewise."""
+    """Return the names of the graph's operators, in order. Raises ValueError if the bytes are not such a message."""
     found = []
     for field, value in _fields(model):
         if field == _GRAPH and isinstance(value, bytes):
@@ -58,13 +58,13 @@ def operators(model: bytes) -> list[str]:
 
 
 def has_external_data(model: bytes) -> bool:
-    """Whether it would have ONNX Runtime read other files. Raises ValueError likewise."""
+    """Whether loading the model would read other files. Raises ValueError if the bytes are not such a message."""
     return _has_external_data(model, "model", _DEPTH)
 
 
 def _has_external_data(message: bytes, kind: str, depth: int) -> bool:
     if depth == 0:
-        raise ValueError("it is nested too deeply")
+        raise ValueError("nested too deeply")
     for field, value in _fields(message):
         if kind == "tensor":
             if field == _EXTERNAL_DATA or (field == _DATA_LOCATION and value != 0):
@@ -80,8 +80,8 @@ def _fields(message: bytes) -> Iterator[tuple[int, int | bytes]]:
     position = 0
     while position < len(message):
         key, position = _varint(message, position)
-        if key >> 32:  # other readers would cut it off, and see another field
-            raise ValueError("a field's number has more than 29 bits")
+        if key >> 32:  # other decoders would truncate the number, and see a different field
+            raise ValueError("a field number has more than 29 bits")
         kind = key & 7
         if kind == _VARINT:
             value, position = _varint(message, position)
@@ -94,17 +94,20 @@ def _fields(message: bytes) -> Iterator[tuple[int, int | bytes]]:
         else:
             raise ValueError(f"unknown wire type {kind}")
         if position + length > len(message):
-            raise ValueError("it ends too early")
+            raise ValueError("truncated")
         yield key >> 3, message[position : position + length]
         position += length
 
 
 def _varint(message: bytes, position: int) -> tuple[int, int]:
-    """Seven bits a byte, lowest first, the eighth says that more follow. Returns the value and where it ends."""
+    """Decode a varint: seven bits in each byte, lowest first; the eighth bit means that another byte follows.
+
+    Returns the value and the position after it.
+    """
     value = 0
     for shift in range(0, 70, 7):
         if position >= len(message):
-            raise ValueError("it ends too early")
+            raise ValueError("truncated")
         byte = message[position]
         position += 1
         value |= (byte & 0x7F) << shift

@@ -1,4 +1,4 @@
-"""What is on disk: the bundles of the models folder and the order in which they are tried."""
+"""The models folder: its bundles, and the order in which they are tried."""
 
 from __future__ import annotations
 
@@ -20,15 +20,15 @@ _VERSION = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.-]{0,63}")
 
 
 class Index(msgspec.Struct, frozen=True):
-    """`index.json`: the first version that loads becomes active, the rest is the fallback order."""
+    """`index.json`: the order of versions. The first one that loads becomes active; the others are its fallbacks."""
 
     order: tuple[manifest.VersionName, ...]
 
 
 class Listing(NamedTuple):
-    """The versions there are: those that the index names, in its order, then the others by name.
+    """The versions in the models folder: first those in the index, in its order, then the others, sorted by name.
 
-    `problems` are sentences for the operator.
+    `problems` are messages for the operator.
     """
 
     versions: tuple[str, ...]
@@ -36,34 +36,34 @@ class Listing(NamedTuple):
 
 
 class Repository:
-    """A folder with one bundle a version. Reads the disk at every call; holds nothing."""
+    """A folder with one bundle for each version. Every call reads the disk; nothing is cached."""
 
     def __init__(self, root: Path) -> None:
         self._root = root
 
     def listing(self) -> Listing:
-        """Look what there is; raises nothing."""
+        """List the versions. A problem of the disk or the index is returned, not raised."""
         problems: list[str] = []
         try:
             found = {folder.name for folder in self._root.iterdir() if self._is_bundle(folder)}
         except OSError as error:
-            return Listing((), (f"models folder {self._root} cannot be read: {error.strerror or error}",))
+            return Listing((), (f"models folder {self._root}: cannot be read: {error.strerror or error}",))
         order = self._order(problems)
-        problems += [f"{INDEX_NAME} names {v}, of which there is no bundle" for v in order if v not in found]
+        problems += [f"{INDEX_NAME}: names {v}, but there is no such bundle" for v in order if v not in found]
         first = [version for version in order if version in found]
         return Listing((*first, *sorted(found.difference(first))), tuple(problems))
 
     def read(self, version: str) -> Bundle:
-        """Read one bundle, checked; raises BundleRefused, or UnknownVersion where there is none."""
+        """Read and check one bundle. Raises BundleRefused, or UnknownVersion if there is no such bundle."""
         return bundle.read(self._folder(version))
 
     def read_manifest(self, version: str) -> Manifest:
-        """Read a bundle's manifest without its graphs; raises likewise."""
+        """Read and check a bundle's manifest only. Raises BundleRefused or UnknownVersion."""
         return bundle.read_manifest(self._folder(version))
 
     def _folder(self, version: str) -> Path:
         folder = self._root / version
-        # The name is checked first: it comes from a URL, and must not lead to another place.
+        # The name is checked first, because it comes from a URL and must not lead to a different folder.
         if not _VERSION.fullmatch(version) or not self._is_bundle(folder):
             raise UnknownVersion(version, self.listing().versions)
         return folder
@@ -72,7 +72,7 @@ class Repository:
     def _is_bundle(folder: Path) -> bool:
         try:
             return bool(_VERSION.fullmatch(folder.name)) and (folder / manifest.FILE_NAME).exists()
-        except OSError:  # a folder that we may not enter: whoever asks for it by name learns why
+        except OSError:  # access to the folder is denied; reading the version then reports the cause
             return folder.is_dir()
 
     def _order(self, problems: list[str]) -> tuple[str, ...]:
@@ -83,5 +83,5 @@ class Repository:
             return ()
         except (OSError, msgspec.MsgspecError, UnicodeDecodeError) as error:
             reason = getattr(error, "strerror", None) or error
-            problems.append(f"{INDEX_NAME} cannot be used, versions are taken by name: {reason}")
+            problems.append(f"{INDEX_NAME}: cannot be read, so versions are tried in alphabetical order: {reason}")
             return ()

@@ -71,7 +71,7 @@ def rolling_std(x: Floats, n: int, mean: Floats) -> Floats:
 
 
 def rolling_max(x: Floats, n: int) -> Floats:
-    """Maximum of each window of n bars, computed from windows of 2, 4, 8... bars: shape (..., m) gives (..., m - n + 1)."""
+    """Maximum of each window of n bars, from windows of 2, 4, 8... bars: shape (..., m) gives (..., m - n + 1)."""
     width = 1
     while 2 * width <= n:
         x = np.maximum(x[..., :-width], x[..., width:])

@@ -1,1 +1,1 @@
-"""From one request's input to a decision: ONNX sessions, stages, the gate, warnings."""
+"""From the input of a request to a decision: ONNX sessions, stages, the gate, and warnings."""

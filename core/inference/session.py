@@ -1,4 +1,4 @@
-"""How a graph is run in ONNX Runtime: one place, so that what convert proves is what the server does."""
+"""ONNX Runtime sessions. convert tests graphs with the same options that the server runs them with."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import hashlib
 import os
 from weakref import WeakValueDictionary
 
-# ONNX Runtime would report to its makers, and looks at this once, when it is imported.
+# This turns off telemetry. ONNX Runtime reads the variable once, during its import.
 os.environ.setdefault("ORT_DISABLE_TELEMETRY", "1")
 
 import onnxruntime as ort
@@ -17,22 +17,23 @@ _alive: WeakValueDictionary[bytes, ort.InferenceSession] = WeakValueDictionary()
 
 
 def options() -> ort.SessionOptions:
-    """One thread, and no memory kept for the largest batch there ever was (docs/decisions/0010-graphs.md)."""
+    """Return session options: one thread, and no memory arena (docs/decisions/0010-graphs.md)."""
     chosen = ort.SessionOptions()
-    # The graphs are too small to split, and idle pools of several sessions spin against each other.
+    # The graphs are too small for several threads, and idle thread pools of several sessions would compete for the CPU.
     chosen.intra_op_num_threads = 1
     chosen.inter_op_num_threads = 1
-    # Each session would have an arena of its own, which only grows; malloc is as fast.
+    # Each session would have its own arena, which never shrinks after a large batch. malloc is just as fast.
     chosen.enable_cpu_mem_arena = False
     chosen.enable_mem_pattern = False
-    chosen.log_severity_level = 3  # errors are raised; its warnings concern optimisations nobody asked about
+    chosen.log_severity_level = 3  # errors are raised as exceptions; warnings are about optimisations only
     return chosen
 
 
 def make(graph: bytes) -> ort.InferenceSession:
-    """A session on the CPU, the same one for the same graph while anybody holds it: versions share scalers and stages.
+    """Return a session on the CPU for this graph.
 
-    Raises whatever ONNX Runtime does, which shares no base but Exception.
+    The same graph gives the same session as long as it is in use, because versions share scalers and stages. Raises
+    ONNX Runtime's exceptions, whose only common base class is Exception.
     """
     yielding.give_way()
     digest = hashlib.sha256(graph).digest()

@@ -314,7 +314,7 @@ def test_metadata_that_the_server_could_not_repeat_is_refused(
     before = files(output)
     (source / "profitable_stage1_metadata.json").write_text(metadata)
     assert run("--version", "v3.1") == 1
-    assert "error: v3.1: it holds what no answer could repeat: " in capsys.readouterr().err
+    assert "error: v3.1: has a value that the server cannot send as JSON: " in capsys.readouterr().err
     assert files(output) == before
 
 
