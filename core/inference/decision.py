@@ -29,7 +29,7 @@ class Decision(NamedTuple):
 
 
 def gate_opens(p1: float, threshold: float) -> bool:
-    """Whether Stage 1 detects a reversal: p1 >= threshold, compared as float32 because the model computes in float32."""
+    """Whether Stage 1 detects a reversal: p1 >= threshold. Both are compared as float32, as the model computes."""
     return p1 >= _least(threshold)
 
 

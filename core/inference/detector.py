@@ -1,4 +1,4 @@
-"""One loaded version: windows in, decisions out."""
+"""A loaded version, which turns windows into decisions."""
 
 from __future__ import annotations
 
@@ -17,13 +17,13 @@ from core.features.candles import Candles
 from core.inference.decision import Decision, after_stage1, after_stage2
 from core.inference.inputs import CandleWindows, InputRequirements, Windows, WindowSource
 from core.inference.stage_runner import Floats32, StageRunner
-from core.inference.warnings import Warned, few_candles, no_stage2
+from core.inference.warnings import Warned, few_candles, no_stage2, out_of_range
 
 
 class Spent(NamedTuple):
-    """Seconds of the run in which a prediction was made, shared by all that ran together.
+    """The seconds that a run of predictions took. All predictions of the run share them.
 
-    features: making the windows. stage1, stage2: scaling them and the network; stage2 is 0.0 where no gate opened.
+    features: computing the windows. stage1, stage2: the scaler and the network; stage2 is 0.0 if no gate opened.
     """
 
     features: float
@@ -32,7 +32,7 @@ class Spent(NamedTuple):
 
 
 class Prediction(NamedTuple):
-    """A version's answer to one request. opens: when the last candle does, as of WindowSource."""
+    """A version's answer to one request. opens: the opening time of the last candle, as in WindowSource."""
 
     version: str
     decision: Decision
@@ -41,17 +41,20 @@ class Prediction(NamedTuple):
     opens: float | None = None
 
 
-# Each request of a batch has its own outcome: one bad item does not spoil the others.
+# Each request of a batch has its own result, so that one bad item does not affect the others.
 DetectorResult: TypeAlias = Prediction | ServiceError
 
 
-# What a source has until a stage has decided, or something is wrong with it.
+# The outcome of a source until a stage has decided or an error has occurred.
 _UNDECIDED = ModelUnavailable("no stage has decided")
 
 
 @dataclass(slots=True, eq=False)
-class _Asked:
-    """One source on its way through the stages. outside: how each stage's input is out of range, if it is."""
+class _Pending:
+    """A source on its way through the stages.
+
+    p1: Stage 1's probability. outside: for each stage with inputs out of range, the features that are furthest outside.
+    """
 
     source: WindowSource
     p1: float = math.nan
@@ -60,21 +63,21 @@ class _Asked:
 
 
 class _Group(NamedTuple):
-    """Sources of one kind, and their windows."""
+    """The sources of one kind, and their windows."""
 
     windows: Windows
-    members: list[_Asked]
+    members: list[_Pending]
     scaled: bool
     by_stage: bool
 
 
 class Detector:
-    """A version ready to predict. Safe to use from several threads: nothing of a call is kept."""
+    """A version that is ready to predict. Safe to use from several threads; keeps no state between calls."""
 
     def __init__(self, bundle: Bundle, *, refuse_out_of_range: bool = False) -> None:
-        """Load and warm up; raises BundleRefused.
+        """Load the graphs and warm up. Raises BundleRefused.
 
-        refuse_out_of_range: what lies far outside what a stage was fitted on is OutOfRange instead of a warning.
+        refuse_out_of_range: inputs far outside the training data give OutOfRange instead of a warning.
         """
         self._refuses = refuse_out_of_range
         self.manifest = bundle.manifest
@@ -86,27 +89,30 @@ class Detector:
         stage2 = self.manifest.stage2
         self._stage2 = StageRunner("stage2", stage2, bundle) if stage2 else None
         self._positive = stage2.positive if stage2 else None
-        # Whether what Stage 1 finds odd in a window is all that Stage 2 would find in the same one.
+        # With equal limits, Stage 2 finds nothing new in a window that Stage 1 has checked.
         self._same_limits = self._stage2 is not None and self._stage2.limits == self._stage1.limits
         self._warm_up()
 
     def predict(self, sources: Sequence[WindowSource]) -> list[DetectorResult]:
-        """Answer each source, in order, with one run a stage for all of them. Raises nothing of ServiceError."""
-        asked = [_Asked(source) for source in sources]
-        # What overflows is looked for where it would do harm, so NumPy need not warn of it on the way.
+        """Answer all sources, in order, with one run of each stage.
+
+        A ServiceError is returned as the result of its source, not raised.
+        """
+        pending = [_Pending(source) for source in sources]
+        # NumPy's warnings are turned off, because overflows are detected before an input reaches a network.
         with np.errstate(all="ignore"):
-            spent = self._decide(asked)
+            spent = self._decide(pending)
         return [
             one.outcome if isinstance(one.outcome, ServiceError) else self._prediction(one, one.outcome, spent)
-            for one in asked
+            for one in pending
         ]
 
-    def _decide(self, asked: Sequence[_Asked]) -> Spent:
-        """Give each its outcome."""
+    def _decide(self, pending: Sequence[_Pending]) -> Spent:
+        """Set the outcome of each source."""
         began = perf_counter()
-        groups = self._gather(asked)
-        rows = [one for group in groups for one in group.members]  # those of Stage 1's input
-        behind: list[_Asked] = []  # those behind an open gate
+        groups = self._gather(pending)
+        rows = [one for group in groups for one in group.members]  # the rows of Stage 1's input
+        passed: list[_Pending] = []  # the rows whose gate is open
         gathered = first_known = perf_counter()
         try:
             if rows:
@@ -116,20 +122,20 @@ class Detector:
                         one.p1 = p1
                         one.outcome = after_stage1(p1, self.manifest.threshold, self._positive) or _UNDECIDED
                 first_known = perf_counter()
-                behind = [one for one in rows if one.outcome is _UNDECIDED]
-                if behind:
-                    self._decide_behind(behind, rows, groups, inputs)
+                passed = [one for one in rows if one.outcome is _UNDECIDED]
+                if passed:
+                    self._decide_direction(passed, rows, groups, inputs)
         except ModelUnavailable as error:
-            for one in asked:
+            for one in pending:
                 if one.outcome is _UNDECIDED:
                     one.outcome = error
         ended = perf_counter()
-        return Spent(gathered - began, first_known - gathered, ended - first_known if behind else 0.0)
+        return Spent(gathered - began, first_known - gathered, ended - first_known if passed else 0.0)
 
-    def _gather(self, asked: Sequence[_Asked]) -> list[_Group]:
-        """The windows of all that pass their check; the others get their error."""
-        kinds: dict[Hashable, list[_Asked]] = {}
-        for one in asked:
+    def _gather(self, pending: Sequence[_Pending]) -> list[_Group]:
+        """Return the windows of all sources that pass their check; set the error of the others."""
+        kinds: dict[Hashable, list[_Pending]] = {}
+        for one in pending:
             try:
                 one.source.check(self._needs)
             except ServiceError as error:
@@ -143,43 +149,43 @@ class Detector:
             groups.append(_Group(windows, members, source.scaled, source.by_stage))
         return groups
 
-    def _decide_behind(
-        self, behind: Sequence[_Asked], rows: Sequence[_Asked], groups: Sequence[_Group], inputs1: Floats32
+    def _decide_direction(
+        self, passed: Sequence[_Pending], rows: Sequence[_Pending], groups: Sequence[_Group], inputs1: Floats32
     ) -> None:
-        """Give those behind an open gate their outcome by Stage 2. Raises ModelUnavailable where the stage fails.
+        """Set the outcome of the rows whose gate is open, by Stage 2. Raises ModelUnavailable if the stage fails.
 
-        `inputs1` is Stage 1's input, of all `rows`.
+        `inputs1` is Stage 1's input for all `rows`.
         """
         if self._stage2 is None or self._positive is None:
             return
-        # Whether Stage 1's input is Stage 2's as well.
+        # Whether Stage 2 takes the same input as Stage 1.
         shared = self._needs.one_window and not any(group.by_stage for group in groups)
         if not shared:
             inputs = _inputs(self._stage2, groups)
-        elif len(behind) == len(rows):
+        elif len(passed) == len(rows):
             inputs = inputs1
         else:
             inputs = inputs1[[one.outcome is _UNDECIDED for one in rows]]
-        looked_at = shared and self._same_limits
-        found = self._probabilities(self._stage2, inputs, behind, looked_at=looked_at)
-        for one, p2 in zip(behind, found, strict=True):
+        checked = shared and self._same_limits
+        found = self._probabilities(self._stage2, inputs, passed, checked=checked)
+        for one, p2 in zip(passed, found, strict=True):
             if one.outcome is _UNDECIDED:
                 one.outcome = after_stage2(one.p1, p2, self._positive, self.manifest.confidence_weights)
 
     def _probabilities(
-        self, runner: StageRunner, inputs: Floats32, rows: Sequence[_Asked], *, looked_at: bool = False
+        self, runner: StageRunner, inputs: Floats32, rows: Sequence[_Pending], *, checked: bool = False
     ) -> list[float]:
-        """The stage's probability for each row; one without a meaning where the row gets an error instead.
+        """Return the stage's probability for each row. If a row gets an error instead, its number is meaningless.
 
-        Of rows that are out of range that is noted, unless the input has been looked at. Raises ModelUnavailable where
-        ONNX Runtime fails.
+        Rows out of range are marked, unless the input has been `checked` before. Raises ModelUnavailable if ONNX
+        Runtime fails.
         """
-        odd = [] if looked_at else runner.odd(inputs)
+        odd = [] if checked else runner.odd(inputs)
         if not odd:
             found = runner.probabilities(inputs)
         else:
             for k in odd:
-                self._look(runner, inputs[k], rows[k])
+                self._mark_odd(runner, inputs[k], rows[k])
             good = np.array([one.outcome is _UNDECIDED for one in rows])
             found = np.full(len(rows), np.nan, np.float32)
             if good.any():
@@ -188,28 +194,34 @@ class Detector:
         for one, probability in zip(rows, probabilities, strict=True):
             if not 0.0 <= probability <= 1.0 and one.outcome is _UNDECIDED:  # true for NaN
                 one.outcome = ModelUnavailable(
-                    f"version {self.manifest.version}, {runner.label} answered {probability}, which is no probability"
+                    f"version {self.manifest.version}, {runner.label} answered {probability},"
+                    " expected a probability from 0 to 1"
                 )
         return probabilities
 
-    def _look(self, runner: StageRunner, window: Floats32, one: _Asked) -> None:
-        """Note what is odd about a window: it overflows, or it is out of range."""
+    def _mark_odd(self, runner: StageRunner, window: Floats32, one: _Pending) -> None:
+        """Mark a row whose window has an overflow, which is an error, or is out of range."""
         if runner is self._stage2 and self._same_limits and self._needs.one_window and not one.source.by_stage:
-            return  # it was Stage 1's: what is told of a source must not depend on those that run with it
+            # Stage 1 has checked this window with the same limits. A second finding would depend on the other sources
+            # of the run, because Stage 2's input is only checked again if one of them has a window for each stage.
+            return
         finite = np.isfinite(window)
         if not finite.all():
             row, column = np.argwhere(~finite)[0]
             one.outcome = one.source.overflow(runner.label, self._needs, int(row), int(column))
-        elif self._refuses:
-            one.outcome = OutOfRange(one.source.place(runner.label), runner.oddity(window))
+            return
+        finding = runner.describe_out_of_range(window)
+        if self._refuses:
+            message = out_of_range(self.manifest.version, (finding,)).message
+            one.outcome = OutOfRange(one.source.place(runner.label), message)
         else:
-            one.outside += (runner.oddity(window),)
+            one.outside += (finding,)
 
-    def _prediction(self, one: _Asked, decision: Decision, spent: Spent) -> Prediction:
+    def _prediction(self, one: _Pending, decision: Decision, spent: Spent) -> Prediction:
         version, source = self.manifest.version, one.source
         warnings = source.warnings
         if one.outside:
-            warnings += (Warned("OUT_OF_RANGE", "; ".join(one.outside)),)
+            warnings += (out_of_range(version, one.outside),)
         given = source.candles_given
         if given is not None and given < self.recommended_candles:
             warnings += (few_candles(given, self.recommended_candles),)
@@ -218,7 +230,7 @@ class Detector:
         return Prediction(version, decision, warnings, spent, source.opens)
 
     def trouble(self) -> str | None:
-        """Run every graph, for one window and for several; returns why one fails on what any version can answer."""
+        """Run every graph on zeros, for one window and for several. Returns the error of the first failure, or None."""
         try:
             for runner in filter(None, (self._stage1, self._stage2)):
                 for batch in (1, 8):
@@ -228,14 +240,14 @@ class Detector:
         return None
 
     def _warm_up(self) -> None:
-        """Run every graph once, for one window and for several, so that the first request finds memory allocated.
+        """Run every graph for one window and for several, so that memory is allocated before the first request.
 
-        A graph's declared shape is not yet what it answers, so that is checked here too.
+        This also checks the outputs, because a graph can return other shapes than it declares.
         """
         if (trouble := self.trouble()) is not None:
-            raise BundleRefused(f"bundle {self.manifest.version}: warm-up: {trouble}")
+            raise BundleRefused(f"bundle {self.manifest.version}: warm-up failed: {trouble}")
         yielding.give_way()
-        # Whatever its answer: this makes the weights by which features are computed.
+        # The answer does not matter. This prediction computes the weights of the fast table.
         self.predict([CandleWindows(Candles(np.ones((5, self.recommended_candles))))])
 
     @staticmethod
@@ -245,15 +257,16 @@ class Detector:
         scaled = runner.scale(np.zeros(shape))
         if scaled.shape != shape or not np.isfinite(scaled).all():
             raise ModelUnavailable(
-                f"{runner.label}'s scaler makes of {shape} zeros {scaled.shape} values, not all finite"
+                f"the scaler of {runner.label} answered shape {scaled.shape} for zeros of shape {shape},"
+                " expected the same shape and finite values"
             )
         found = runner.probabilities(scaled)
         if found.shape != (batch,) or not ((found >= 0.0) & (found <= 1.0)).all():
-            raise ModelUnavailable(f"{runner.label} answered {found.tolist()}, expected {batch} probabilities")
+            raise ModelUnavailable(f"{runner.label} answered {found.tolist()}, expected {batch} numbers from 0 to 1")
 
 
 def _inputs(runner: StageRunner, groups: Sequence[_Group]) -> Floats32:
-    """The network's input for all that are undecided; raises ModelUnavailable where a scaler fails."""
+    """The stage's input for all undecided sources. Raises ModelUnavailable if a scaler fails."""
     arrays = []
     for group in groups:
         which = [k for k, one in enumerate(group.members) if one.outcome is _UNDECIDED]

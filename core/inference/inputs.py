@@ -1,4 +1,4 @@
-"""Where stages' windows come from: computed from candles, or sent by the client."""
+"""The windows of the stages: computed from candles, or sent by the client."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ _CANDLE_FIELDS = frozenset({"open", "high", "low", "close", "volume"})
 
 
 class StageInput(NamedTuple):
-    """The window that a stage takes: `rows` bars of `features`, which stand in `columns` of the table of its length."""
+    """The window of a stage: `rows` bars of `features`, which are the `columns` of the table with so many rows."""
 
     rows: int
     features: tuple[str, ...]
@@ -38,9 +38,9 @@ class InputRequirements:
     def __init__(self, manifest: Manifest) -> None:
         self.version = manifest.version
         self.required_candles = manifest.required_candles
-        # Whether one window serves all stages there are.
+        # Whether one window serves all stages.
         self.one_window = manifest.stage2 is None or manifest.stage1.takes_same_window(manifest.stage2)
-        # Stages of the same length share what they compute alike.
+        # Stages with the same window length share one table, so that common features are computed once.
         names: dict[int, list[str]] = {}
         for stage in manifest.stages.values():
             names.setdefault(stage.sequence_length, []).extend(stage.features)
@@ -55,57 +55,57 @@ class Windows(Protocol):
     """The windows of several sources."""
 
     def of(self, stage: str, which: list[int] | None) -> Floats:
-        """Float64, shape (windows, rows, features) as the stage takes them, of these sources, or of all.
+        """Return the windows for a stage, float64 of shape (windows, rows, features).
 
-        `stage` is stage1 or stage2.
+        `stage` is stage1 or stage2. `which`: the indices of the sources; None for all.
         """
 
 
 class WindowSource(Protocol):
-    """One request's input, from which each stage of a version takes its own window."""
+    """The input of one request, from which each stage of a version gets its window."""
 
     @property
     def kind(self) -> Hashable:
-        """Sources that agree in this are of one class and can be gathered together."""
+        """A key: sources with equal kinds are of one class and can be gathered together."""
 
     @property
     def scaled(self) -> bool:
-        """Whether the windows are already what the network takes, so that no scaler runs. Common to a kind."""
+        """Whether the windows are already scaled, so that no scaler runs. It is the same for all sources of a kind."""
 
     @property
     def by_stage(self) -> bool:
-        """Whether stages have windows of their own even where one would serve all. Common to a kind."""
+        """Whether the client sent a window for each stage. It is the same for all sources of a kind."""
 
     @property
     def candles_given(self) -> int | None:
-        """The number of candles; null where the windows did not come from candles."""
+        """The number of candles; None if the windows were not computed from candles."""
 
     @property
     def opens(self) -> float | None:
-        """When the last candle opens, in milliseconds since 1970; null where that is not known."""
+        """The opening time of the last candle, in milliseconds since 1970; None if unknown."""
 
     @property
     def warnings(self) -> tuple[Warned, ...]:
-        """Those of the input alone, the same for every version."""
+        """Warnings about the input itself, which are the same for every version."""
 
     def check(self, needs: InputRequirements) -> None:
-        """Raise InvalidInput or InsufficientData where this cannot serve the version."""
+        """Raise InvalidInput or InsufficientData if this input does not suit the version."""
 
     def gather(self, sources: Sequence[Self], needs: InputRequirements) -> Windows:
-        """The windows of sources of this one's kind, all of them checked."""
+        """Return the windows of several sources of this kind, which have all been checked."""
 
     def overflow(self, stage: str, needs: InputRequirements, row: int, column: int) -> InvalidInput:
-        """The error for a value of a stage's window that does not fit the network's float32."""
+        """Return the error for a value of a stage's window that does not fit into a float32."""
 
     def place(self, stage: str) -> str:
-        """The name of a stage's window, or of what it is computed from."""
+        """Return the name of a stage's window, or of the candles that it is computed from."""
 
     def candle_key(self) -> str:
-        """What the last candle is known by (see core.features.candle_keys): the same for all who send the same."""
+        """Return the key of the last candle (see core.features.candle_keys). Equal inputs have equal keys."""
 
 
 class CandleWindows:
-    """Windows over the features of a candle series."""
+    """Windows of features that are computed from a series of candles."""
 
     scaled = False
     by_stage = False
@@ -117,9 +117,9 @@ class CandleWindows:
         warnings: tuple[Warned, ...] = (),
         places: CandlePlaces = CANDLE_PLACES,
     ) -> None:
-        """`opens`: when the last candle opens, in milliseconds since 1970, if that is known.
+        """`opens`: the opening time of the last candle, in milliseconds since 1970; None if unknown.
 
-        places: what errors call the candles.
+        places: names of the candles for error messages.
         """
         self.candles = candles
         self.candles_given: int = candles.values.shape[-1]
@@ -129,37 +129,37 @@ class CandleWindows:
         self._places = places
 
     def check(self, needs: InputRequirements) -> None:
-        """Raise InsufficientData where the candles are too few."""
+        """Raise InsufficientData if there are too few candles."""
         if self.candles_given < needs.required_candles:
             raise InsufficientData(needs.version, needs.required_candles, self.candles_given, self._places.series)
 
     def gather(self, sources: Sequence[CandleWindows], needs: InputRequirements) -> Windows:
-        """The last bars of all features that any stage names, for series of the same length at once."""
+        """Compute the features of all stages for several series of the same length at once."""
         series = [source.candles for source in sources]
         return _Computed({rows: table(series) for rows, table in needs.tables.items()}, needs)
 
     def overflow(self, stage: str, needs: InputRequirements, row: int, column: int) -> InvalidInput:
-        """Name the candle, and the field where the feature is one."""
+        """Return the error, which names the candle, and also the field if the feature is a field of the candle."""
         rows, features, _ = needs.inputs[stage]
         name, index = features[column], self.candles_given - rows + row
         if name in _CANDLE_FIELDS:
             return InvalidInput.at(self._places.field(index, name), f"too large for {stage}")
         candle = self._places.number(index)
-        return InvalidInput.at(self._places.series, f"{name} at candle {candle} overflows in {stage}")
+        return InvalidInput.at(self._places.series, f"{name} at candle {candle} is too large for {stage}")
 
     def place(self, stage: str) -> str:  # noqa: ARG002 - all stages are computed from the same candles
-        """The candles."""
+        """Return the name of the candles."""
         return self._places.series
 
     def candle_key(self) -> str:
-        """By the time of the last candle, else by all values."""
+        """Return a key made of the opening time of the last candle or, if that is unknown, of all values."""
         if self.opens is not None:
             return candle_key_of_time(self.opens)
         return candle_key_of_window(self.candles.values.tobytes())
 
 
 class _Computed(NamedTuple):
-    """`values`: by the rows of a window, the features of all stages that take so many."""
+    """Windows that were computed. `values`: by window length, the features of all stages with that length."""
 
     values: dict[int, Floats]
     needs: InputRequirements
@@ -173,18 +173,18 @@ class _Computed(NamedTuple):
 
 
 class GivenWindows:
-    """Windows that the client computed: one for all stages, or one a stage."""
+    """Windows that the client sent: one for all stages, or one for each stage."""
 
     candles_given = None
     opens = None
     warnings: tuple[Warned, ...] = ()
 
     def __init__(self, windows: Rows | dict[str, Rows], *, scaled: bool, places: WindowPlaces = WINDOW_PLACES) -> None:
-        """`places`: what errors call the windows."""
+        """`places`: names of the windows for error messages."""
         self.scaled = scaled
         self._places = places
-        # By stage, or under null the one for all. Packed at once, while the numbers are at hand, which takes half of
-        # what it does later.
+        # The windows by stage; a window for all stages has the key None. They are packed right after
+        # decoding, because packing them later takes twice as long.
         self.windows: dict[str | None, _Packed]
         if isinstance(windows, dict):
             self.by_stage = True
@@ -195,12 +195,12 @@ class GivenWindows:
         self.kind = (scaled, self.by_stage)
 
     def check(self, needs: InputRequirements) -> None:
-        """Raise InvalidInput where a window is missing or of another shape."""
+        """Raise InvalidInput if a window is missing or has the wrong shape."""
         if self.by_stage:
             for stage, wanted in needs.inputs.items():
                 if stage not in self.windows:
                     place = self._places.window(stage)
-                    raise InvalidInput.at(place, f"missing, version {needs.version} has this stage")
+                    raise InvalidInput.at(place, f"missing, version {needs.version} needs a window for {stage}")
                 self._check_shape(stage, wanted)
         elif needs.one_window:
             self._check_shape(None, needs.inputs["stage1"])
@@ -221,26 +221,26 @@ class GivenWindows:
         raise InvalidInput.at(self._places.row(stage, i), f"expected {width} values, got {length}")
 
     def gather(self, sources: Sequence[GivenWindows], needs: InputRequirements) -> Windows:
-        """The windows as sent; an array is made where a stage asks for them."""
+        """Return the windows as sent. The array is built when a stage needs it."""
         return _Sent(sources, needs)
 
     def overflow(self, stage: str, needs: InputRequirements, row: int, column: int) -> InvalidInput:  # noqa: ARG002
-        """Name the row and column."""
+        """Return the error, which names the row and the column."""
         place = self._places.value(stage if self.by_stage else None, row, column)
         return InvalidInput.at(place, f"too large for {stage}")
 
     def place(self, stage: str) -> str:
-        """The window of that stage, or of all."""
+        """Return the name of the stage's window, or of the window for all stages."""
         return self._places.window(stage if self.by_stage else None)
 
     def candle_key(self) -> str:
-        """By all values; scaled and raw ones are of different candles."""
+        """Return a key made of all values. Scaled and raw windows with equal values get different keys."""
         values = [packed.data for _, packed in sorted(self.windows.items(), key=itemgetter(0))]
         return candle_key_of_window(b"".join([b"scaled" if self.scaled else b"raw", *values]))
 
 
 class _Packed:
-    """A window that was sent, as an array takes it, and how long its rows were."""
+    """The values of a sent window as bytes of float64, and the lengths of its rows."""
 
     __slots__ = ("data", "lengths")
 

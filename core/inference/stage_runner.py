@@ -17,20 +17,21 @@ from core.inference import session
 
 Floats32: TypeAlias = NDArray[np.float32]
 
-# Denormal numbers, below 1.2e-38, make a network more than ten times slower, and products of somewhat larger ones are
-# denormal. With this added there are none, and it is lost in every number that is no rounding residue, above 1e-17.
+# Denormal numbers (below 1.2e-38) make a network more than ten times slower, and products of slightly larger numbers
+# are denormal. Adding this number to every input prevents that. It does not change numbers above 1e-17. Smaller ones
+# are rounding errors.
 _TINY = np.float32(1e-25)
-# As a byte of an array of truth values.
+# The byte of False in an array of booleans.
 _FALSE = b"\0"
-# Features that are named where more of them are out of range.
-_WORST = 3
+# An error names at most this many features that are out of range.
+_NAMED = 3
 
 
 class StageRunner:
-    """A stage's sessions. Safe to use from several threads; holds no state between calls."""
+    """The sessions of one stage. Safe to use from several threads; keeps no state between calls."""
 
     def __init__(self, label: str, stage: Stage, bundle: Bundle) -> None:
-        """Make the sessions; raises BundleRefused where a graph does not load or is not of the stage's shape."""
+        """Create the sessions. Raises BundleRefused if a graph does not load or does not have the stage's shape."""
         self.label = label
         self.stage = stage
         self._name = f"version {bundle.manifest.version}, {label}"
@@ -57,9 +58,9 @@ class StageRunner:
         self._least_sum, self._most_sum = _mean_ends(self.limits, stage)
 
     def odd(self, inputs: Floats32) -> list[int]:
-        """The windows with a value that is out of range or not finite, or a mean that is out of range."""
+        """Return the indices of windows that have a value out of range, a mean out of range, or a non-finite value."""
         within = (inputs >= self._low) & (inputs <= self._high)  # false for NaN
-        # NumPy's own reduction takes ten times as long for so few.
+        # For small arrays, this search takes a tenth of the time of NumPy's `all`.
         if _FALSE in within.tobytes():
             odd = ~within.all(axis=(1, 2))
         elif self._means:
@@ -72,33 +73,34 @@ class StageRunner:
         found: list[int] = np.flatnonzero(odd).tolist()
         return found
 
-    def oddity(self, window: Floats32) -> str:
-        """How far outside the limits a window lies that is finite: its worst features, by name."""
+    def describe_out_of_range(self, window: Floats32) -> str:
+        """Name the features of a finite window that are furthest outside their limits, with their distances."""
         rows, width = len(window), self._high[0] - self._low[0]
         sums = window.sum(axis=0)
         measured = (
             ("", self._low[0] - window.min(axis=0), "below", self._low[0]),
             ("", window.max(axis=0) - self._high[0], "above", self._high[0]),
-            ("on average ", (self._least_sum - sums) / rows, "below", self._least_sum / rows),
-            ("on average ", (sums - self._most_sum) / rows, "above", self._most_sum / rows),
+            ("the mean of ", (self._least_sum - sums) / rows, "below", self._least_sum / rows),
+            ("the mean of ", (sums - self._most_sum) / rows, "above", self._most_sum / rows),
         )
-        found: dict[str, tuple[float, str]] = {}  # by feature how far, in widths of its range, and in words
+        # For each feature its largest distance, in widths of its range, and the text about it.
+        found: dict[str, tuple[float, str]] = {}
         for what, distances, side, ends in measured:
             relative = (distances / width).tolist()
             for name, far, distance, end in zip(
                 self.stage.features, relative, distances.tolist(), ends.tolist(), strict=True
             ):
                 if far > found.get(name, (0.0, ""))[0]:
-                    found[name] = far, f"{name} is {what}{distance:.3g} {side} its limit {end:.3g}"
+                    found[name] = far, f"{what}{name} is {distance:.3g} {side} its limit {end:.3g}"
         worst = [text for _, text in sorted(found.values(), reverse=True)]
-        more = f" and {len(worst) - _WORST} more" if len(worst) > _WORST else ""
-        told = f"{', '.join(worst[:_WORST])}{more} (scaled)"
-        return f"{self._name} was trained on other values, ask a version that was trained for this market: {told}"
+        more = f" and {len(worst) - _NAMED} more" if len(worst) > _NAMED else ""
+        return f"in {self.label}, {', '.join(worst[:_NAMED])}{more}"
 
     def scale(self, raw: Floats) -> Floats32:
-        """Raw windows, float64 (batch, window, features), to what the network takes.
+        """Scale raw windows, float64 (batch, window, features), to the network's input.
 
-        What does not fit float32 becomes infinite: the caller looks for that, since it knows where it came from.
+        A value that does not fit into a float32 becomes infinite. The caller checks for that, because it knows the
+        place of the value in the request.
         """
         if self._scaler is None:
             with np.errstate(over="ignore"):
@@ -106,36 +108,36 @@ class StageRunner:
         return self._scaler.run(raw)
 
     def probabilities(self, scaled: Floats32) -> Floats32:
-        """Shape (batch,) from (batch, window, features). Raises ModelUnavailable where ONNX Runtime fails."""
+        """Run the network: (batch, window, features) to (batch,). Raises ModelUnavailable if ONNX Runtime fails."""
         output: Floats32 = self._network.run(scaled + _TINY)[:, 0]
         return output
 
 
 class _BoundSession:
-    """A session with one input and one output, both of a known type and shape behind a free batch dimension."""
+    """A session with one input and one output, of known types and of known shapes after the batch dimension."""
 
     def __init__(
         self, name: str, place: str, graph: bytes, takes: tuple[str, list[int]], gives: tuple[str, list[int]]
     ) -> None:
-        """`name`: the stage, and `place`: the file, as errors call them. Raises BundleRefused."""
+        """`name` and `place`: the stage and the file, for error messages. Raises BundleRefused."""
         self._name = name
         try:
             self._session = session.make(graph)
         except Exception as error:  # noqa: BLE001 - as in `run`
-            raise BundleRefused(f"{place}: ONNX Runtime refuses it: {_first_line(error)}") from None
+            raise BundleRefused(f"{place}: ONNX Runtime cannot load it: {_first_line(error)}") from None
         inputs, outputs = self._session.get_inputs(), self._session.get_outputs()
         for what, ends, expected in (("input", inputs, takes), ("output", outputs, gives)):
             found = [(end.type, end.shape) for end in ends]
-            # A free dimension comes as its name, or as None where it has none.
+            # A variable dimension is given as its name, or as None if it has no name.
             if [(kind, shape[1:]) for kind, shape in found] != [expected] or isinstance(found[0][1][0], int):
                 raise BundleRefused(f"{place}: {what} is {found}, expected one {expected[0]} of (batch, {expected[1]})")
         self._input, self._outputs = inputs[0].name, [outputs[0].name]
 
     def run(self, values: Floats | Floats32) -> Floats32:
-        """The output for these values; raises ModelUnavailable where ONNX Runtime fails."""
+        """Return the output for these values. Raises ModelUnavailable if ONNX Runtime fails."""
         try:
             result: Floats32 = self._session.run(self._outputs, {self._input: values})[0]
-        except Exception as error:  # onnxruntime raises classes of its own that share no base but this
+        except Exception as error:  # the only common base class of ONNX Runtime's exceptions
             raise ModelUnavailable(f"{self._name} failed: {_first_line(error)}") from error
         return result
 
@@ -150,9 +152,9 @@ _LARGEST = np.finfo(np.float32).max
 
 
 def _ends(of: Limits | None, stage: Stage) -> tuple[Floats32, Floats32]:
-    """Those of single values; without limits those of float32, within which every finite value lies.
+    """The limits of single values; without limits, the range of float32, which contains every finite value.
 
-    Each of the shape of a window: comparing row by row takes twice as long.
+    Both arrays have the shape of a window, because broadcasting one row would take twice as long.
     """
     width = stage.num_features
     low, high = ((-_LARGEST,) * width, (_LARGEST,) * width) if of is None else (of.low, of.high)
@@ -161,7 +163,7 @@ def _ends(of: Limits | None, stage: Stage) -> tuple[Floats32, Floats32]:
 
 
 def _mean_ends(of: Limits | None, stage: Stage) -> tuple[Floats32, Floats32]:
-    """Those of sums over a window, as means are compared."""
+    """The limits of the sum over a window, which is compared instead of the mean; infinite without limits."""
     if of is None or of.mean_low is None or of.mean_high is None:
         return np.full(stage.num_features, -np.inf, np.float32), np.full(stage.num_features, np.inf, np.float32)
     rows = stage.sequence_length
