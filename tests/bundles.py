@@ -1,4 +1,4 @@
-"""Bundles made by hand: networks whose probability is the mean of their window, so that a test can choose it."""
+"""Bundles for tests. Their networks answer the mean of the window, so that a test can choose the probability."""
 
 from __future__ import annotations
 
@@ -13,17 +13,20 @@ from onnx import TensorProto, helper, numpy_helper
 from core.bundles.manifest import FILE_NAME, FORMAT_VERSION, DirectionStage, File, Manifest, Stage, encode
 from core.bundles.repository import INDEX_NAME
 
-# Of a loop that does nothing, some seconds.
+# The turns of an empty loop that takes some seconds.
 SLOW_TURNS = 4_000_000
 
 Kind = Literal["mean", "unclipped", "root", "raises", "slow", "first_row", "two_inputs", "two_wide", "fixed_batch"]
 
 
 def network(length: int, width: int, kind: Kind = "mean") -> bytes:
-    """mean: p = mean of the window, clipped to 0-1. root: p = sqrt(0.9 - that mean), NaN where it is above 0.9.
+    """Build a network graph.
 
-    raises, slow: where one is above 0.9 ONNX Runtime raises, or works for seconds.
-    first_row declares what it should and answers for the first window of a batch only.
+    mean: p is the mean of the window, clipped to 0..1. unclipped: the same without clipping.
+    root: p = sqrt(0.9 - mean), which is NaN if the mean is above 0.9.
+    raises, slow: like mean, but if a mean of the batch is above 0.9, ONNX Runtime raises or runs for seconds.
+    first_row: declares the right shape, but answers only for the first window of a batch.
+    two_inputs, two_wide, fixed_batch: declare a wrong shape.
     """
     nodes = [
         helper.make_node("ReduceMean", ["window"], ["unclipped"], axes=[1, 2], keepdims=0),
@@ -47,7 +50,7 @@ def network(length: int, width: int, kind: Kind = "mean") -> bytes:
             helper.make_node("Cast", ["above"], ["odd"], to=TensorProto.INT64),
         ]
         last = "odd_or_mean"
-    if kind == "raises":  # the second element of one
+    if kind == "raises":  # index 1 of an array with one element
         nodes += [
             helper.make_node("Gather", ["nothing", "odd"], ["added"]),
             helper.make_node("Add", ["mean", "added"], [last]),
@@ -78,7 +81,7 @@ def network(length: int, width: int, kind: Kind = "mean") -> bytes:
 
 
 def _idle() -> Any:  # noqa: ANN401 - onnx has no types
-    """The body of a loop that does nothing."""
+    """The body of an empty loop."""
     nodes = [helper.make_node("Identity", [f"{name}_in"], [f"{name}_out"]) for name in ("going", "kept")]
     turn = helper.make_tensor_value_info("turn", TensorProto.INT64, [])
     ends = [
@@ -92,7 +95,7 @@ def _idle() -> Any:  # noqa: ANN401 - onnx has no types
 
 
 def scaler(length: int, width: int, centre: float, scale: float) -> bytes:
-    """(raw - centre) / scale, float64 in, float32 out."""
+    """Build a scaler graph: (raw - centre) / scale, from float64 to float32."""
     constants = {"centre": np.full(width, centre), "scale": np.full(width, scale)}
     nodes = [
         helper.make_node("Sub", ["raw", "centre"], ["centred"]),
@@ -129,7 +132,7 @@ def write(
     stage2_kind: Kind = "mean",
     name: str = "Test detector",
 ) -> Path:
-    """Write a bundle and return its folder. `scale` is (centre, scale) of the scaler, null for none."""
+    """Write a bundle and return its folder. `scale` is (centre, scale) of the scaler; None for no scaler."""
     folder = root / version
     folder.mkdir(parents=True, exist_ok=True)
 
@@ -173,13 +176,13 @@ def write(
 
 
 def write_order(root: Path, *versions: str) -> None:
-    """Write the index."""
+    """Write the index with this order of versions."""
     quoted = ", ".join(f'"{version}"' for version in versions)
     (root / INDEX_NAME).write_text(f'{{"order": [{quoted}]}}')
 
 
 def flip_byte(file: Path) -> None:
-    """Change one byte in the middle."""
+    """Invert one bit in the middle of a file."""
     data = bytearray(file.read_bytes())
     data[len(data) // 2] ^= 0x01
     file.write_bytes(bytes(data))

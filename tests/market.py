@@ -1,4 +1,4 @@
-"""The real series, as tests need it."""
+"""The real EUR/USD series, in the forms that tests need."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ KERAS = ROOT / "models" / "keras"
 ONNX = ROOT / "models" / "onnx"
 FIELDS = ["open", "high", "low", "close", "volume"]
 
-# The features of v3.0, of v3.1, and of the users' version with 38 and no Stage 2.
+# The features of v3.0, of v3.1, and of a version with 38 features and no Stage 2.
 V30 = [
     "close",
     "high",
@@ -89,16 +89,16 @@ WIDE = [
 
 @cache
 def frame() -> pd.DataFrame:
-    """All 6,225 hourly bars."""
+    """Return all 6,225 hourly bars."""
     return pd.read_csv(ROOT / "training" / "data" / "eurusd_1h_2017.csv")
 
 
 def candles(start: int, count: int) -> Candles:
-    """Some bars as core takes them."""
+    """Return bars in core's form."""
     return Candles.from_rows(frame()[FIELDS].to_numpy(np.float64)[start : start + count])
 
 
 def body(start: int = 3000, count: int = 120, **fields: Any) -> dict[str, Any]:  # noqa: ANN401 - JSON
-    """A request with some bars, as the backend sends it."""
+    """Return the body of a request with bars, as the backend sends it."""
     data = frame().iloc[start : start + count].to_dict("records")
     return {"pair": "EUR/USD", "timeframe": "1h", "data": data, "features": None, "version": None} | fields

@@ -1,4 +1,4 @@
-"""Candles over HTTP against Keras on an independent transcription of the indicators."""
+"""Answers over HTTP, compared with Keras on features from the independent transcription of the indicators."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from aiohttp.test_utils import TestClient
 from tests import market, transcription
 from tests.market import KERAS, V30, V31
 
-# Of the year: a few in every run.
+# The number of windows, spread over the year. The long run has more of them.
 WINDOWS = [100, pytest.param(500, marks=pytest.mark.long)]
 CANDLES = 120
 TOLERANCE = 1e-5
@@ -30,7 +30,7 @@ Client = TestClient[web.Request, web.Application]
 
 
 def starts(windows: int) -> list[int]:
-    """Where so many series of 120 candles begin, spread over the year."""
+    """Return the first bars of so many series of 120 candles, spread over the year."""
     return [int(start) for start in np.linspace(0, len(market.frame()) - CANDLES, windows)]
 
 
@@ -42,8 +42,8 @@ def transcribed(windows: int) -> list[Any]:
 
 @cache
 def keras_probabilities(windows: int, model: str, scaler: str, names: tuple[str, ...]) -> Any:  # noqa: ANN401
-    """What Keras gives, from the files as the ML engineer has them: shape (windows,)."""
-    import tf_keras  # noqa: PLC0415 - seconds, and only this test needs it
+    """Return the probabilities of the Keras model and the pickled scaler: shape (windows,)."""
+    import tf_keras  # noqa: PLC0415 - the import takes seconds, and only this test needs it
 
     rows = np.stack([frame[list(names)].to_numpy()[-20:] for frame in transcribed(windows)])
     fitted = pickle.loads((KERAS / scaler).read_bytes())  # noqa: S301 - our own file
@@ -58,7 +58,7 @@ async def client(committed: web.Application, aiohttp_client: Callable[[web.Appli
 
 @pytest.mark.parametrize("version", ["v3.0", "v3.1"])
 @pytest.mark.parametrize("windows", WINDOWS)
-async def test_windows_of_the_real_series_agree_with_keras(client: Client, version: str, windows: int) -> None:
+async def test_answers_for_the_real_series_agree_with_keras(client: Client, version: str, windows: int) -> None:
     model, scaler, names, threshold = STAGE1[version]
     p1 = keras_probabilities(windows, model, scaler, tuple(names))
     p2 = keras_probabilities(windows, *STAGE2[:2], tuple(STAGE2[2]))
@@ -82,7 +82,7 @@ async def test_windows_of_the_real_series_agree_with_keras(client: Client, versi
     assert signals == {"hold", "long", "short"}
 
 
-async def test_exactly_what_the_backend_sends_works(client: Client) -> None:
+async def test_the_body_of_the_backend_is_accepted_on_all_paths(client: Client) -> None:
     body = market.body(5000, 100)
     assert body["version"] is None
     assert body["features"] is None
@@ -93,7 +93,7 @@ async def test_exactly_what_the_backend_sends_works(client: Client) -> None:
         assert (await response.json())["data"]["model_version"] == "v3.1"
 
 
-async def test_twenty_candles_name_both_numbers(client: Client) -> None:
+async def test_too_few_candles_are_refused_with_both_numbers(client: Client) -> None:
     response = await client.post("/reversal/predict", json=market.body(5000, 20))
     answer = await response.json()
     assert (response.status, answer["code"]) == (422, "INSUFFICIENT_DATA")

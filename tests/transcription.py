@@ -1,4 +1,4 @@
-"""The contract's indicator table, transcribed into plain pandas: one line a definition, nothing shared with core."""
+"""The indicators of docs/indicators.md in plain pandas: one line for each definition, and no code shared with core."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ import pandas as pd
 
 
 def features(candles: pd.DataFrame) -> pd.DataFrame:
-    """All features of a frame with open, high, low, close and volume; NaN where a window is not full."""
+    """Compute all features of a frame with open, high, low, close and volume; NaN where a window is not full."""
     o, h, l, c, v = (candles[name] for name in ("open", "high", "low", "close", "volume"))  # noqa: E741
     out = pd.DataFrame({"open": o, "high": h, "low": l, "close": c, "volume": v})
     for n in (5, 10, 20, 50, 100, 200):
@@ -57,5 +57,5 @@ def features(candles: pd.DataFrame) -> pd.DataFrame:
 
 
 def _exact_mean(series: pd.Series[float], n: int) -> pd.Series[float]:
-    """pandas' own rolling mean runs along and leaves 1e-20 where a window of zeros has 0; this one does not."""
+    """Rolling mean without a running sum: pandas' own gives 1e-20 instead of 0 for a window of zeros."""
     return series.rolling(n).apply(np.mean, raw=True)

@@ -6,7 +6,7 @@ import hashlib
 
 
 def candle_key_of_time(milliseconds: float) -> str:
-    """Return the key of a window whose last candle opens at this time since 1970; `evaluate` looks candles up by it."""
+    """Return the key of a window by the opening time of its last candle; `evaluate` finds candles by this key."""
     return f"t:{round(milliseconds)}"
 
 

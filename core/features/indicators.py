@@ -180,7 +180,7 @@ class Indicators:
         # The true range is max(h, c') - min(l, c'). A difference to c' is the largest only if c' lies outside the bar.
         top, bottom = np.maximum(here[0], before[2]), np.maximum(here[1], -before[2])
         np.add(top, bottom, out=found[_TRUE_RANGE])
-        # Only the larger of the two moves counts, and neither where they are equal.
+        # Only the larger of the two moves counts. If they are equal, neither counts.
         moves = found[:2]
         np.putmask(moves, moves <= moves[::-1], 0.0)
         return found
@@ -228,7 +228,7 @@ class Indicators:
         return ratio(100.0 * (bars[2, ..., 13:] + lowest), highest + lowest, otherwise=50.0)
 
     def stoch_k(self) -> Floats:
-        """100 * (close - lowest low) / (highest high - lowest low) over 14 bars; 50 where high and low are equal."""
+        """100 * (close - lowest low) / (highest high - lowest low) over 14 bars; 50 where both extremes are equal."""
         return self._stochastic(self.rows)
 
     def stoch_d(self) -> Floats:

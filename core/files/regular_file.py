@@ -1,4 +1,4 @@
-"""Reading a file whose path may hold anything, such as a pipe, a folder or a huge file."""
+"""Reading files from a path that can also lead to a pipe, a folder or a huge file."""
 
 from __future__ import annotations
 

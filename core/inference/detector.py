@@ -112,7 +112,7 @@ class Detector:
         began = perf_counter()
         groups = self._gather(pending)
         rows = [one for group in groups for one in group.members]  # the rows of Stage 1's input
-        passed: list[_Pending] = []  # the rows whose gate is open
+        passed: list[_Pending] = []  # the rows with an open gate
         gathered = first_known = perf_counter()
         try:
             if rows:
@@ -152,7 +152,7 @@ class Detector:
     def _decide_direction(
         self, passed: Sequence[_Pending], rows: Sequence[_Pending], groups: Sequence[_Group], inputs1: Floats32
     ) -> None:
-        """Set the outcome of the rows whose gate is open, by Stage 2. Raises ModelUnavailable if the stage fails.
+        """Set the outcome of the rows with an open gate, by Stage 2. Raises ModelUnavailable if the stage fails.
 
         `inputs1` is Stage 1's input for all `rows`.
         """
@@ -200,7 +200,7 @@ class Detector:
         return probabilities
 
     def _mark_odd(self, runner: StageRunner, window: Floats32, one: _Pending) -> None:
-        """Mark a row whose window has an overflow, which is an error, or is out of range."""
+        """Mark a row as an error if its window has an overflow, or as out of range otherwise."""
         if runner is self._stage2 and self._same_limits and self._needs.one_window and not one.source.by_stage:
             # Stage 1 has checked this window with the same limits. A second finding would depend on the other sources
             # of the run, because Stage 2's input is only checked again if one of them has a window for each stage.

@@ -33,7 +33,7 @@ def make(graph: bytes) -> ort.InferenceSession:
     """Return a session on the CPU for this graph.
 
     The same graph gives the same session as long as it is in use, because versions share scalers and stages. Raises
-    ONNX Runtime's exceptions, whose only common base class is Exception.
+    ONNX Runtime's exceptions; their only common base class is Exception.
     """
     yielding.give_way()
     digest = hashlib.sha256(graph).digest()

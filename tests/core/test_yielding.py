@@ -23,14 +23,14 @@ def slept(monkeypatch: pytest.MonkeyPatch) -> list[float]:
     return found
 
 
-def test_steps_pause_where_that_is_wanted_and_only_there(slept: list[float]) -> None:
+def test_steps_pause_only_if_pauses_are_enabled_in_their_context(slept: list[float]) -> None:
     yielding.give_way()
     with yielding.enabled(wanted=True):
         yielding.give_way()
         with yielding.enabled(wanted=False):
             yielding.give_way()
         yielding.give_way()
-        another = threading.Thread(target=yielding.give_way)  # that of somebody else
+        another = threading.Thread(target=yielding.give_way)  # in a context of its own
         another.start()
         another.join()
     yielding.give_way()
@@ -38,7 +38,7 @@ def test_steps_pause_where_that_is_wanted_and_only_there(slept: list[float]) -> 
     assert all(0 < seconds < 0.01 for seconds in slept)
 
 
-def test_a_version_is_loaded_in_steps_where_others_are_answered_meanwhile(tmp_path: Path, slept: list[float]) -> None:
+def test_a_version_is_loaded_with_pauses_if_another_version_is_served(tmp_path: Path, slept: list[float]) -> None:
     bundles.write(tmp_path, "v1")
     registry = Registry(Repository(tmp_path))
     registry.apply(registry.prepare(State(), ("v1",)))
@@ -47,10 +47,10 @@ def test_a_version_is_loaded_in_steps_where_others_are_answered_meanwhile(tmp_pa
     registry.apply(registry.prepare(State().loading("v2"), ("v1", "v2"), Action("load", "v2")))
     assert "v2" in registry.snapshot.detectors
     stages = 2
-    assert len(slept) >= stages * 4  # reading and checking, making the session, running it
+    assert len(slept) >= stages * 4  # reading, checking, creating the session, running it
 
 
-def test_a_version_that_failed_is_tried_in_steps(tmp_path: Path, slept: list[float]) -> None:
+def test_a_failed_version_is_tried_again_with_pauses(tmp_path: Path, slept: list[float]) -> None:
     bundles.write(tmp_path, "v1")
     detector = Detector(read(tmp_path / "v1"))
     assert not slept

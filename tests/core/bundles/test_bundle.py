@@ -11,7 +11,7 @@ from core.errors import BundleRefused
 from tests import bundles
 
 
-def test_a_good_bundle_comes_with_the_bytes_of_its_graphs(tmp_path: Path) -> None:
+def test_a_valid_bundle_has_the_bytes_of_its_graphs(tmp_path: Path) -> None:
     folder = bundles.write(tmp_path)
     found = bundle.read(folder)
     assert found.manifest.version == "v1"
@@ -21,15 +21,15 @@ def test_a_good_bundle_comes_with_the_bytes_of_its_graphs(tmp_path: Path) -> Non
 
 
 @pytest.mark.parametrize("prefix", ["stage1-network", "stage1-scaler", "stage2-network"])
-def test_one_flipped_byte_in_a_graph_is_refused_by_file(tmp_path: Path, prefix: str) -> None:
+def test_a_graph_with_one_flipped_byte_is_refused_with_its_file_name(tmp_path: Path, prefix: str) -> None:
     folder = bundles.write(tmp_path)
     (file,) = folder.glob(f"{prefix}-*.onnx")
     bundles.flip_byte(file)
-    with pytest.raises(BundleRefused, match=rf"bundle v1: {file.name}: SHA-256 is \w+, the manifest says \w+"):
+    with pytest.raises(BundleRefused, match=rf"bundle v1: {file.name}: SHA-256 is [0-9a-f]{{64}}.*[0-9a-f]{{64}}"):
         bundle.read(folder)
 
 
-def test_a_missing_graph_is_refused_by_file(tmp_path: Path) -> None:
+def test_a_missing_graph_is_refused_with_its_file_name(tmp_path: Path) -> None:
     folder = bundles.write(tmp_path)
     (file,) = folder.glob("stage1-network-*.onnx")
     file.unlink()
@@ -37,7 +37,7 @@ def test_a_missing_graph_is_refused_by_file(tmp_path: Path) -> None:
         bundle.read(folder)
 
 
-def test_a_bad_manifest_is_refused_with_its_field(tmp_path: Path) -> None:
+def test_an_invalid_manifest_is_refused_with_the_field(tmp_path: Path) -> None:
     folder = bundles.write(tmp_path)
     file = folder / manifest.FILE_NAME
     file.write_text(file.read_text().replace('"threshold": 0.5', '"threshold": 5'))
@@ -47,26 +47,26 @@ def test_a_bad_manifest_is_refused_with_its_field(tmp_path: Path) -> None:
 
 def test_a_manifest_of_another_version_is_refused(tmp_path: Path) -> None:
     folder = bundles.write(tmp_path).rename(tmp_path / "v2")
-    with pytest.raises(BundleRefused, match=r"bundle v2: manifest\.json: version: 'v1' is not the folder's name"):
+    with pytest.raises(BundleRefused, match=r"bundle v2: manifest\.json: version: 'v1'"):
         bundle.read(folder)
 
 
-def test_a_graph_of_another_opset_than_the_manifest_says_is_refused(
+def test_a_graph_with_another_opset_than_the_manifest_is_refused(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(bundles, "model_bytes", functools.partial(bundles.model_bytes, opset=15))
     folder = bundles.write(tmp_path)
-    with pytest.raises(BundleRefused, match=r"onnx: it asks for operator sets \{'': 15\}, the manifest says 17"):
+    with pytest.raises(BundleRefused, match=r"\.onnx: .*operator sets \{'': 15\}.* 17"):
         bundle.read(folder)
 
 
-def test_a_graph_that_is_no_onnx_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_graph_that_is_not_onnx_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(bundles, "network", lambda *_: b"no graph")
     with pytest.raises(BundleRefused, match=r"stage1-network-\w+\.onnx: not an ONNX file: "):
         bundle.read(bundles.write(tmp_path))
 
 
-def test_a_pipe_is_refused_and_not_waited_for(tmp_path: Path) -> None:
+def test_a_pipe_is_refused_without_waiting_for_it(tmp_path: Path) -> None:
     folder = bundles.write(tmp_path)
     (folder / manifest.FILE_NAME).unlink()
     os.mkfifo(folder / manifest.FILE_NAME)
@@ -74,7 +74,7 @@ def test_a_pipe_is_refused_and_not_waited_for(tmp_path: Path) -> None:
         bundle.read(folder)
 
 
-def test_a_pipe_that_takes_a_files_place_while_it_is_looked_at_is_not_waited_for_either(
+def test_a_file_that_is_replaced_by_a_pipe_during_the_check_is_refused_without_waiting_for_it(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     file = bundles.write(tmp_path) / manifest.FILE_NAME
@@ -91,7 +91,7 @@ def test_a_pipe_that_takes_a_files_place_while_it_is_looked_at_is_not_waited_for
         bundle.read(file.parent)
 
 
-def test_a_folder_in_a_files_place_is_refused(tmp_path: Path) -> None:
+def test_a_folder_instead_of_a_graph_is_refused(tmp_path: Path) -> None:
     file = next(bundles.write(tmp_path).glob("stage1-network-*"))
     file.unlink()
     file.mkdir()
@@ -99,27 +99,29 @@ def test_a_folder_in_a_files_place_is_refused(tmp_path: Path) -> None:
         bundle.read(file.parent)
 
 
-def test_a_bundle_published_while_it_is_read_is_read_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_bundle_that_is_published_during_the_read_is_read_again(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     folder = bundles.write(tmp_path)
     decode = manifest.decode
 
-    def publish_meanwhile(data: bytes) -> manifest.Manifest:
+    def decode_and_publish(data: bytes) -> manifest.Manifest:
         found = decode(data)
         if found.threshold == 0.5:
             (folder / found.stage1.network.file).unlink()
             bundles.write(tmp_path, threshold=0.6, length=5)
         return found
 
-    monkeypatch.setattr(manifest, "decode", publish_meanwhile)
+    monkeypatch.setattr(manifest, "decode", decode_and_publish)
     assert bundle.read(folder).manifest.threshold == 0.6
 
 
-def test_a_link_that_leads_outside_the_models_folder_is_refused_and_one_within_is_not(tmp_path: Path) -> None:
+def test_only_links_that_stay_within_the_models_folder_are_followed(tmp_path: Path) -> None:
     models, elsewhere = tmp_path / "models", tmp_path / "elsewhere"
     bundles.write(elsewhere, "v1")
     models.mkdir()
     (models / "v1").symlink_to(elsewhere / "v1")
-    with pytest.raises(BundleRefused, match=r"bundle v1: manifest\.json: it leads outside the models folder"):
+    with pytest.raises(BundleRefused, match=r"bundle v1: manifest\.json: .*outside the models folder"):
         bundle.read(models / "v1")
     (models / "v1").unlink()
     (elsewhere / "v1").rename(models / "..data")  # as Kubernetes mounts a volume
@@ -127,10 +129,10 @@ def test_a_link_that_leads_outside_the_models_folder_is_refused_and_one_within_i
     assert bundle.read(models / "v1").manifest.version == "v1"
 
 
-@pytest.mark.parametrize("what", ["manifest.json", "stage1-network-*.onnx"])
-def test_a_file_that_would_fill_the_memory_is_not_read(tmp_path: Path, what: str) -> None:
+@pytest.mark.parametrize(("what", "limit"), [("manifest.json", 1), ("stage1-network-*.onnx", 64)])
+def test_a_huge_file_is_refused(tmp_path: Path, what: str, limit: int) -> None:
     (file,) = bundles.write(tmp_path).glob(what)
     with file.open("r+b") as opened:
-        opened.truncate(1 << 40)  # a hole, which takes no room on the disk
-    with pytest.raises(BundleRefused, match=rf"{file.name}: it has more than \d+ MiB"):
+        opened.truncate(1 << 40)  # a sparse file, which uses no disk space
+    with pytest.raises(BundleRefused, match=rf"{file.name}: .*\b{limit} MiB"):
         bundle.read(tmp_path / "v1")

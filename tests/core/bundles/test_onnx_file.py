@@ -8,14 +8,14 @@ from core.bundles import onnx_file as onnx_graph
 from tests.market import ONNX
 
 
-def test_the_committed_graphs() -> None:
+def test_the_committed_graphs_use_operator_set_17() -> None:
     graphs = list(ONNX.rglob("*.onnx"))
     assert graphs
     for graph in graphs:
         assert onnx_graph.opsets(graph.read_bytes()) == {"": 17}
 
 
-def test_every_domain_is_found() -> None:
+def test_all_domains_are_found() -> None:
     values = [helper.make_tensor_value_info(name, TensorProto.FLOAT, [1]) for name in ("x", "y")]
     graph = helper.make_graph([helper.make_node("Identity", ["x"], ["y"])], "graph", values[:1], values[1:])
     imports = [helper.make_opsetid("", 300), helper.make_opsetid("com.example", 1)]
@@ -24,13 +24,13 @@ def test_every_domain_is_found() -> None:
 
 
 @pytest.mark.parametrize("data", [b"\x42", b"\x42\x10\x00", b"\x07", b"\xff" * 11, b"\x42\x02\x08\x01", b"\x09\x00"])
-def test_what_is_no_message_is_refused(data: bytes) -> None:
-    with pytest.raises(ValueError, match=r"early|wire|bits|damaged"):
+def test_bytes_that_are_not_a_message_are_refused(data: bytes) -> None:
+    with pytest.raises(ValueError, match=r"truncated|wire|bits|damaged"):
         onnx_graph.opsets(data)
 
 
 def outside(name: str) -> TensorProto:
-    """A tensor whose numbers are in another file."""
+    """A tensor with its values in another file."""
     tensor = numpy_helper.from_array(np.zeros(1, np.float32), name)
     tensor.ClearField("raw_data")
     tensor.data_location = TensorProto.EXTERNAL
@@ -46,7 +46,7 @@ def model(nodes: list, initializers: list) -> bytes:  # type: ignore[type-arg]
     return found
 
 
-def test_numbers_in_other_files_are_found_wherever_they_are_asked_for() -> None:
+def test_tensors_in_other_files_are_found_at_any_place_of_a_graph() -> None:
     add = [helper.make_node("Add", ["x", "w"], ["y"])]
     inside = numpy_helper.from_array(np.zeros(1, np.float32), "w")
     assert not onnx_graph.has_external_data(model(add, [inside]))
@@ -58,12 +58,12 @@ def test_numbers_in_other_files_are_found_wherever_they_are_asked_for() -> None:
     assert onnx_graph.has_external_data(model(nested, []))
 
 
-def test_the_committed_graphs_hold_their_numbers() -> None:
+def test_the_committed_graphs_contain_their_tensors() -> None:
     assert not any(onnx_graph.has_external_data(file.read_bytes()) for file in ONNX.rglob("*.onnx"))
 
 
 def field(number: int, message: bytes) -> bytes:
-    """A protobuf field that holds a message."""
+    """A protobuf field that contains a message."""
     size, length = len(message), b""
     while size > 0x7F:
         length += bytes([size & 0x7F | 0x80])
@@ -71,9 +71,9 @@ def field(number: int, message: bytes) -> bytes:
     return bytes([number << 3 | 2]) + length + bytes([size]) + message
 
 
-def test_graphs_within_graphs_do_not_exhaust_the_stack() -> None:
+def test_nested_graphs_do_not_exhaust_the_stack() -> None:
     graph = b""
     for _ in range(2_000):
-        graph = field(1, field(5, field(6, graph)))  # of a graph a node, of that an attribute, of that a graph
-    with pytest.raises(ValueError, match="nested too deeply"):
+        graph = field(1, field(5, field(6, graph)))  # graph, node, attribute, graph
+    with pytest.raises(ValueError, match="nested"):
         onnx_graph.has_external_data(field(7, graph))

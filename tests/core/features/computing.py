@@ -1,4 +1,4 @@
-"""Both ways in which features are computed."""
+"""The features to test, and the fast method of computing them."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ Compute = Callable[[Candles, list[str], int], Floats]
 
 
 def by_table(candles: Candles, names: list[str], rows: int) -> Floats:
-    """As requests are served: beside other series of the same length."""
+    """Compute as the server does: by the table, together with other series of the same length."""
     table = Table(names, rows)
     other = market.candles(0, len(candles))
     with np.errstate(all="ignore"):

@@ -12,7 +12,7 @@ from tests.market import V30, V31, WIDE
 @pytest.mark.parametrize(
     ("names", "required", "recommended"), [(V30, 46, 115), (V31, 69, 115), (WIDE, 219, 711)], ids=["v30", "v31", "wide"]
 )
-def test_candles_needed(names: list[str], required: int, recommended: int) -> None:
+def test_required_and_recommended_candles(names: list[str], required: int, recommended: int) -> None:
     assert catalogue.required_candles(names, 20) == required
     assert catalogue.recommended_candles(names, 20) == recommended
 
@@ -30,7 +30,7 @@ def test_look_backs(name: str, look_back: int) -> None:
 
 
 @pytest.mark.parametrize("names", [["ema_26"], ["macd_signal"], ["macd"], V31])
-def test_with_the_recommended_candles_the_first_one_weighs_less_than_a_thousandth(names: list[str]) -> None:
+def test_the_recommended_candles_are_the_fewest_with_a_negligible_weight_of_the_first(names: list[str]) -> None:
     def values_with_first_close(count: int, first: float) -> np.ndarray[tuple[int, ...], np.dtype[np.float64]]:
         series = market.candles(0, count)
         close = series.close.copy()
@@ -50,19 +50,19 @@ def test_with_the_recommended_candles_the_first_one_weighs_less_than_a_thousandt
 @pytest.mark.parametrize(
     "name", ["", "sma", "sma_", "sma_0", "sma_05", "sma_-1", "sma_2001", "SMA_20", "vwap_5", "volatility_1", "sma_5 "]
 )
-def test_an_unknown_feature_is_named(name: str) -> None:
+def test_an_unknown_feature_is_refused_with_its_name(name: str) -> None:
     with pytest.raises(catalogue.UnknownFeature, match=repr(name)):
         catalogue.feature(name)
 
 
-def test_columns_come_in_the_order_of_the_names() -> None:
+def test_columns_have_the_order_of_the_names() -> None:
     candles = market.candles(0, 120)
     forward = catalogue.matrix(candles, V31, 20)
     backward = catalogue.matrix(candles, V31[::-1], 20)
     np.testing.assert_array_equal(forward, backward[:, ::-1])
 
 
-def test_overflow_is_left_to_the_caller_without_a_warning() -> None:
+def test_an_overflow_gives_non_finite_values_without_a_warning() -> None:
     huge = np.full(80, 1e308)
     huge[::2] = 1e-300
     assert not np.isfinite(catalogue.matrix(Candles.from_fields(*[huge] * 5), V31, 20)).all()

@@ -38,7 +38,7 @@ def rising(values: pd.DataFrame) -> pd.DataFrame:
 
 
 def equal_moves(values: pd.DataFrame) -> pd.DataFrame:
-    """High rises by what low falls: neither directional move is the larger one."""
+    """High rises as much as low falls, so neither directional move is larger."""
     step = 2.0 ** -np.arange(len(values)).clip(max=40)
     return values.assign(open=4.0, close=4.0, high=6.0 - step, low=2.0 + step)
 
@@ -52,7 +52,7 @@ def tiny(values: pd.DataFrame) -> pd.DataFrame:
 
 
 def still_at_its_end(values: pd.DataFrame) -> pd.DataFrame:
-    """The last 80 bars are one price and no volume, after some that moved."""
+    """The last 80 bars have a constant price and no volume; the bars before them move."""
     frozen = {name: values[name].where(values.index < len(values) - 80, 1.3) for name in ("open", "high", "low")}
     return values.assign(**frozen, close=frozen["open"], volume=values["volume"].where(frozen["open"] != 1.3, 0.0))
 
@@ -73,7 +73,7 @@ def test_every_feature_equals_the_pandas_transcription(
 
 
 @pytest.mark.parametrize("names", [V30, V31, WIDE], ids=["v3.0", "v3.1", "wide"])
-def test_the_fewest_candles_suffice_and_count_the_first_bar(compute: Compute, names: list[str]) -> None:
+def test_the_required_candles_are_enough(compute: Compute, names: list[str]) -> None:
     required = catalogue.required_candles(names, 20)
     values = market.frame().iloc[500 : 500 + required].reset_index(drop=True)
     assert not transcription.features(values)[names].iloc[-20:].isna().any(axis=None)
@@ -81,23 +81,23 @@ def test_the_fewest_candles_suffice_and_count_the_first_bar(compute: Compute, na
 
 
 @pytest.mark.parametrize("name", ALL)
-def test_each_feature_alone_from_the_fewest_candles(compute: Compute, name: str) -> None:
+def test_the_required_candles_are_enough_for_each_feature_alone(compute: Compute, name: str) -> None:
     values = market.frame().iloc[700 : 700 + catalogue.required_candles([name], 5)].reset_index(drop=True)
     assert_equal_to_transcription(compute, values, [name], rows=5)
 
 
-def test_a_whole_year_at_once_equals_the_transcription() -> None:
+def test_2000_bars_at_once_equal_the_transcription() -> None:
     values = market.frame().iloc[:2000]
     rows = 2000 - catalogue.required_candles(ALL, 1) + 1
     assert_equal_to_transcription(catalogue.matrix, values, ALL, rows=rows)
 
 
 @pytest.mark.parametrize("seed", range(8))
-def test_wild_series_of_any_length_and_scale_equal_the_transcription(compute: Compute, seed: int) -> None:
+def test_random_series_of_several_lengths_and_scales_equal_the_transcription(compute: Compute, seed: int) -> None:
     rng = np.random.default_rng(seed)
     count = int(rng.choice([221, 255, 256, 257, 700, 2000]))
     close = 10.0 ** rng.uniform(-4, 5) * np.exp(np.cumsum(rng.normal(0.0, rng.choice([1e-5, 1e-2, 0.1]), count)))
-    # Equal neighbours too, and bars without a range.
+    # Some neighbouring closes are equal, and some bars have no range.
     close[1:] = np.where(rng.random(count - 1) < 0.2, close[:-1], close[1:])
     opened = np.concatenate([close[:1], close[:-1]])
     wicks = 1.0 + rng.exponential(1e-2, (2, count)) * (rng.random((2, count)) < 0.7)
@@ -113,7 +113,7 @@ def test_wild_series_of_any_length_and_scale_equal_the_transcription(compute: Co
     assert_equal_to_transcription(compute, values, ALL, rows=20)
 
 
-def test_the_mean_of_a_series_shorter_than_its_period() -> None:
+def test_an_ema_of_a_series_that_is_shorter_than_its_period() -> None:
     for count in (1, 2, 63, 64):
         close = market.frame()["close"].iloc[:count]
         ours = Indicators(market.candles(0, count), count).ema(200)
@@ -121,7 +121,7 @@ def test_the_mean_of_a_series_shorter_than_its_period() -> None:
 
 
 def test_a_price_that_hardly_moves_keeps_its_deviation(compute: Compute) -> None:
-    # A running sum of squares has no digit left of this one: 1e-9 around 1e6.
+    # In a running sum of squares, all digits of this deviation would be lost: 1e-3 around 1e6.
     rng = np.random.default_rng(1)
     close = 1e6 + rng.normal(0.0, 1e-3, 60)
     ours = compute(Candles.from_fields(*[close] * 5), ["bb_width"], 20)[:, 0] / 4.0
@@ -130,12 +130,12 @@ def test_a_price_that_hardly_moves_keeps_its_deviation(compute: Compute) -> None
 
 
 @pytest.mark.parametrize("price", [1e-6, 1.1, 1e9])
-def test_in_a_market_that_stands_still_nothing_moves(compute: Compute, price: float) -> None:
+def test_features_of_a_constant_price(compute: Compute, price: float) -> None:
     flat = np.full(120, price)
     names = ["macd", "macd_signal", "macd_histogram", "bb_width", "atr_14", "adx_14", "rsi_14", "stoch_k", "ema_26"]
     found = compute(Candles.from_fields(*[flat] * 5), names, 20)
     expected = [0.0] * 6 + [50.0, 50.0, price]
-    # The deviation's mean may round; nothing else does.
+    # Only the mean inside the standard deviation can have a rounding error.
     np.testing.assert_allclose(found, np.tile(expected, (20, 1)), rtol=1e-15, atol=1e-15 * price)
     exact = [names.index(name) for name in names if name != "bb_width"]
     np.testing.assert_array_equal(found[:, exact], np.tile(np.array(expected)[exact], (20, 1)))
@@ -143,7 +143,7 @@ def test_in_a_market_that_stands_still_nothing_moves(compute: Compute, price: fl
 
 @pytest.mark.parametrize("bars", [30, 400])
 @pytest.mark.parametrize("n", [1, 2, 7, 14, 16, 30])
-def test_rolling_figures_are_those_of_each_window_whether_few_or_many(bars: int, n: int) -> None:
+def test_rolling_functions_equal_the_function_of_each_window(bars: int, n: int) -> None:
     x = np.random.default_rng(2).exponential(1.0, (2, 3, bars))
     each = np.lib.stride_tricks.sliding_window_view(x, n, axis=-1)
     np.testing.assert_allclose(indicators.rolling_sum(x, n), each.sum(axis=-1), rtol=1e-13)
@@ -153,7 +153,7 @@ def test_rolling_figures_are_those_of_each_window_whether_few_or_many(bars: int,
         np.testing.assert_allclose(ours, each.std(axis=-1, ddof=1), rtol=1e-12)
 
 
-def test_parts_are_computed_once_per_series() -> None:
+def test_intermediate_results_are_computed_once() -> None:
     found = Indicators(market.candles(0, 120), 20)
     assert found.sma(20) is found.sma(20)
     assert found.sma(20) is not found.sma(50)

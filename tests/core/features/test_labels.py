@@ -1,4 +1,4 @@
-"""The two label rules, on series made by hand: closes in pips around 1.1, reaching `up` above and `down` below them."""
+"""The two label rules on small series: closes in pips around 1.1, highs `up` above and lows `down` below them."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ def series(pips: list[float], up: float = 1.0, down: float = 1.0) -> Candles:
 
 
 def mirrored(candles: Candles) -> Candles:
-    """Upside down around 1.1, so that a rule must say SHORT where it said LONG."""
+    """Mirror the series at 1.1: a rule must answer SHORT for the mirror image of a LONG."""
     opens, high, low, close = (np.round(2.2 - x, 5) for x in (candles.open, candles.low, candles.high, candles.close))
     return Candles.from_fields(opens, high, low, close, candles.volume)
 
@@ -27,7 +27,7 @@ VALLEY = [9.0, 6.0, 3.0, 0.0, 3.0, 6.0, 8.0]
 
 
 def test_swing_low_followed_by_a_move_is_long() -> None:
-    # From the low at -1 to the high at 9 pips: exactly the 10 asked for.
+    # The move from the low at -1 to the high at 9 pips is exactly the minimum of 10.
     assert swing(series(VALLEY)).tolist() == [UNKNOWN] * 3 + [LONG] + [UNKNOWN] * 3
 
 
@@ -67,11 +67,12 @@ def test_bar_that_is_both_extremes_has_no_direction() -> None:
 
 
 @pytest.mark.parametrize("bars", [0, 1, 3, 6])
-def test_swing_rule_knows_nothing_of_a_series_shorter_than_both_sides(bars: int) -> None:
+def test_swing_rule_gives_unknown_for_a_series_shorter_than_both_sides(bars: int) -> None:
     assert swing(series(VALLEY[:bars])).tolist() == [UNKNOWN] * bars
 
 
-# At bar 2 the price has fallen for two bars; the two that follow decide. A high of 6, a low of -4: exactly 1.5 to 1.
+# Before bar 2, the price falls for two bars. The next two bars decide: with a high of 6 and a low of -4, the ratio is
+# exactly 1.5.
 trade = partial(profitable_reversals, horizon=2, min_profit_pips=6.0, max_loss_pips=5.0, min_ratio=1.5)
 FALL = [4.0, 2.0, 0.0]
 
@@ -84,7 +85,7 @@ def test_trade_against_a_rise_that_pays_is_short() -> None:
     assert trade(mirrored(series([*FALL, -3.0, 5.0]))).tolist() == [UNKNOWN, UNKNOWN, SHORT, UNKNOWN, UNKNOWN]
 
 
-def test_trade_along_the_move_is_none_however_well_it_pays() -> None:
+def test_profitable_trade_along_the_move_is_none() -> None:
     assert trade(series([4.0, 2.0, 0.0, -20.0, -40.0]))[2] == NONE
 
 
@@ -102,7 +103,7 @@ def test_too_large_a_loss_is_none_even_at_a_good_ratio(worst: float, label: int)
 
 
 @pytest.mark.parametrize(("best", "label"), [(5.0, LONG), (4.9, NONE)])
-def test_ratio_below_the_least_is_none(best: float, label: int) -> None:
+def test_ratio_below_the_minimum_is_none(best: float, label: int) -> None:
     assert trade(series([*FALL, -3.0, best]), min_profit_pips=1.0)[2] == label
 
 
@@ -121,5 +122,5 @@ def test_excursions_begin_after_the_bar_itself() -> None:
 
 
 @pytest.mark.parametrize("bars", [0, 1, 4])
-def test_profit_rule_knows_nothing_of_a_series_shorter_than_both_sides(bars: int) -> None:
+def test_profit_rule_gives_unknown_for_a_series_shorter_than_both_sides(bars: int) -> None:
     assert trade(series([*FALL, 0.0][:bars])).tolist() == [UNKNOWN] * bars

@@ -27,7 +27,7 @@ def test_every_timeframe_has_a_period() -> None:
         ("2025-11-01", "1M", 2, "2026-01-01"),
         ("2026-01-01", "1M", -1, "2025-12-01"),
         ("2024-01-30T12:00", "1M", 1, "2024-02-29T12:00"),
-        # Months that begin at midnight in Athens.
+        # These months begin at midnight in Athens.
         ("2025-09-30T21:00", "1M", 1, "2025-10-31T21:00"),
         ("2025-02-28T22:00", "1M", 1, "2025-03-31T22:00"),
         ("2025-11-30T22:00", "1M", -1, "2025-10-31T22:00"),
@@ -38,7 +38,7 @@ def test_shifting_by_periods(start: str, timeframe: str, periods: int, end: str)
 
 
 @pytest.mark.parametrize("timeframe", get_args(Timeframe))
-def test_what_no_calendar_holds_overflows(timeframe: str) -> None:
+def test_years_before_1_and_after_9999_overflow(timeframe: str) -> None:
     last, first = at("9999-12-31T23:59:59"), -62_135_596_800_000.0
     with pytest.raises(OverflowError):
         shifted(last, timeframe, 1)
@@ -46,7 +46,7 @@ def test_what_no_calendar_holds_overflows(timeframe: str) -> None:
         shifted(first, timeframe, -1)
 
 
-def test_iso_has_a_fraction_where_there_is_one_and_ends_with_the_calendar() -> None:
+def test_iso_has_a_fraction_if_needed_and_is_none_after_the_year_9999() -> None:
     assert iso(at("2025-10-16T09:00")) == "2025-10-16T09:00:00Z"
     assert iso(at("2025-10-16T09:00") + 1.5) == "2025-10-16T09:00:00.001500Z"
     assert iso(at("9999-12-31T23:59:59") + timedelta(days=1).total_seconds() * 1e3) is None

@@ -6,7 +6,7 @@ import pytest
 from core.inference.decision import decide, gate_opens
 
 
-def test_below_the_threshold_it_holds_with_the_confidence_of_no_reversal() -> None:
+def test_below_the_threshold_the_signal_is_hold_with_the_confidence_of_no_reversal() -> None:
     decision = decide(0.4523, None, threshold=0.5, positive="short")
     assert decision.signal == "hold"
     assert decision.confidence == pytest.approx(0.5477)
@@ -14,19 +14,19 @@ def test_below_the_threshold_it_holds_with_the_confidence_of_no_reversal() -> No
     assert (decision.reversal_detected, decision.direction) == (False, None)
 
 
-def test_at_the_threshold_it_passes() -> None:
+def test_a_probability_equal_to_the_threshold_opens_the_gate() -> None:
     assert decide(0.5, 0.9, threshold=0.5, positive="short").signal == "short"
 
 
 def test_the_threshold_is_compared_as_float32() -> None:
-    # In float64, the float32 nearest to 0.7 is below 0.7.
+    # The float32 nearest to 0.7 is below 0.7 if both are compared as float64.
     assert float(np.float32(0.7)) < 0.7
     assert gate_opens(float(np.float32(0.7)), 0.7)
     assert not gate_opens(float(np.nextafter(np.float32(0.7), np.float32(0.0))), 0.7)
 
 
 @pytest.mark.parametrize("seed", range(5))
-def test_any_probability_is_compared_as_float32_at_any_threshold(seed: int) -> None:
+def test_all_probabilities_and_thresholds_are_compared_as_float32(seed: int) -> None:
     rng = np.random.default_rng(seed)
     for threshold in (0.0, 0.2, 0.5, 1.0, *rng.random(50).tolist()):
         at = np.float32(threshold)
@@ -37,7 +37,7 @@ def test_any_probability_is_compared_as_float32_at_any_threshold(seed: int) -> N
             assert gate_opens(float(p1), threshold) == bool(np.float32(p1) >= at), (p1, threshold)
 
 
-def test_without_stage_2_an_open_gate_holds_with_the_confidence_of_stage_1() -> None:
+def test_without_stage_2_an_open_gate_gives_hold_with_the_confidence_of_stage_1() -> None:
     decision = decide(0.9, None, threshold=0.5, positive=None)
     assert (decision.signal, decision.confidence, decision.stage2_prob) == ("hold", 0.9, None)
     assert (decision.reversal_detected, decision.direction) == (True, None)
@@ -56,7 +56,9 @@ def test_the_larger_probability_of_stage_2_gives_the_direction() -> None:
     [(0.51, "short", "short"), (0.51, "long", "long"), (0.49, "short", "long"), (0.49, "long", "short"),
      (0.5, "short", "long"), (0.5, "long", "short")],
 )  # fmt: skip
-def test_positive_says_what_one_means_and_exactly_half_is_the_other(p2: float, positive: str, signal: str) -> None:
+def test_positive_is_the_direction_above_one_half_and_exactly_half_is_the_opposite(
+    p2: float, positive: str, signal: str
+) -> None:
     assert decide(0.9, p2, threshold=0.5, positive=positive).signal == signal  # type: ignore[arg-type]
 
 
@@ -64,6 +66,6 @@ def test_weights_come_from_the_manifest() -> None:
     assert decide(0.8, 0.6, threshold=0.5, positive="long", weights=(0.25, 0.75)).confidence == pytest.approx(0.65)
 
 
-def test_an_open_gate_without_stage_2s_output_is_a_mistake_of_the_caller() -> None:
-    with pytest.raises(ValueError, match="Stage 2"):
+def test_an_open_gate_without_the_output_of_stage_2_is_an_error() -> None:
+    with pytest.raises(ValueError, match=r"^p2: "):
         decide(0.9, None, threshold=0.5, positive="long")

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import re
 from pathlib import Path
 from typing import Any
 
@@ -23,7 +24,7 @@ def detector(root: Path, version: str = "v1", **fields: Any) -> Detector:  # noq
 
 
 def given(p1: float, p2: float | None = None, *, scaled: bool = True, length: int = 4) -> GivenWindows:
-    """A window whose mean, and so the test network's answer, is what the test wants."""
+    """Windows with these means, which the test networks answer as their probabilities."""
     rows1 = [[p1, p1]] * length
     if p2 is None:
         return GivenWindows(rows1, scaled=scaled)
@@ -40,7 +41,7 @@ def only(outcomes: list[Any]) -> Prediction:
     return outcome
 
 
-def test_the_golden_case_through_real_sessions(tmp_path: Path) -> None:
+def test_the_example_of_the_contract_in_real_sessions(tmp_path: Path) -> None:
     answer = only(detector(tmp_path).predict([given(0.82, 0.32)]))
     assert answer.decision.signal == "long"
     assert answer.decision.confidence == pytest.approx(0.75, abs=1e-6)
@@ -48,8 +49,8 @@ def test_the_golden_case_through_real_sessions(tmp_path: Path) -> None:
     assert answer.warnings == ()
 
 
-def test_each_stage_gets_its_own_features_through_its_own_scaler(tmp_path: Path) -> None:
-    # Candles at 10, high 12: stage 1 sees (10 - 9) / 2 = 0.5, stage 2 (12 - 11.9) / 1 = 0.1.
+def test_each_stage_has_its_own_features_and_scaler(tmp_path: Path) -> None:
+    # The candles have close 10 and high 12. Stage 1 gets (10 - 9) / 2 = 0.5, Stage 2 gets (12 - 11.9) / 1 = 0.1.
     loaded = detector(
         tmp_path, features=["close"], stage2_features=["high"], scale=(9.0, 2.0), stage2_scale=(11.9, 1.0)
     )
@@ -61,15 +62,15 @@ def test_each_stage_gets_its_own_features_through_its_own_scaler(tmp_path: Path)
 
 
 def test_stage_2_runs_only_for_windows_that_pass_the_gate(tmp_path: Path) -> None:
-    # Stage 2 answers NaN for this window: a failure if it ran.
+    # Stage 2 would answer NaN for this window, which is an error.
     loaded = detector(tmp_path, stage2_kind="root")
     assert only(loaded.predict([given(0.4, 1.0)])).decision.signal == "hold"
     (failed,) = loaded.predict([given(0.6, 1.0)])
     assert isinstance(failed, ModelUnavailable)
 
 
-# Whether one window serves both stages, each has a scaler of its own, or a length; whether there is a second stage;
-# networks that answer NaN for some windows.
+# Versions with a shared window, with different scalers or lengths, without scalers, without Stage 2, and with networks
+# that answer NaN for some windows.
 SHAPES: dict[str, dict[str, Any]] = {
     "one_window": {},
     "two_scalers": {"scale": (0.0, 2.0), "stage2_scale": (0.1, 2.0)},
@@ -106,13 +107,15 @@ def loaded(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFact
 
 @for_any(st.lists(st.one_of(sent, computed), min_size=1, max_size=12))
 @settings(max_examples=150, deadline=None)
-def test_a_batch_answers_each_source_as_if_it_were_alone(loaded: Detector, sources: list[WindowSource]) -> None:
+def test_each_source_of_a_batch_gets_the_answer_that_it_gets_alone(
+    loaded: Detector, sources: list[WindowSource]
+) -> None:
     for together, source in zip(loaded.predict(sources), sources, strict=True):
         (alone,) = loaded.predict([source])
-        same(together, alone)
+        assert_same(together, alone)
 
 
-def same(found: DetectorResult, expected: DetectorResult) -> None:
+def assert_same(found: DetectorResult, expected: DetectorResult) -> None:
     if isinstance(expected, ServiceError):
         assert isinstance(found, ServiceError)
         assert (found.code, found.message, found.details) == (expected.code, expected.message, expected.details)
@@ -123,32 +126,32 @@ def same(found: DetectorResult, expected: DetectorResult) -> None:
         assert ours == (pytest.approx(theirs, abs=1e-6) if isinstance(theirs, float) else theirs)
 
 
-def test_all_that_ran_together_share_the_time_it_took(tmp_path: Path) -> None:
+def test_the_predictions_of_a_run_share_its_times(tmp_path: Path) -> None:
     closed, opened, candles = detector(tmp_path).predict([given(0.1), given(0.9), constant_candles(0.7)])
     assert only([closed]).spent == only([opened]).spent == only([candles]).spent
     assert all(seconds > 0.0 for seconds in only([closed]).spent)
 
 
-def test_no_time_is_spent_in_stage_2_where_no_gate_opens(tmp_path: Path) -> None:
+def test_stage_2_takes_no_time_if_no_gate_opens(tmp_path: Path) -> None:
     spent = only(detector(tmp_path).predict([given(0.1)])).spent
     assert isinstance(spent, Spent)
     assert spent.stage1 > 0.0
     assert spent.stage2 == 0.0
 
 
-def test_windows_sent_by_stage_are_told_apart_where_one_would_serve_both(tmp_path: Path) -> None:
+def test_windows_for_each_stage_are_used_even_if_one_would_serve_both(tmp_path: Path) -> None:
     loaded = detector(tmp_path)
     shared, own = (only([outcome]) for outcome in loaded.predict([given(0.9), given(0.9, 0.2)]))
     assert (shared.decision.signal, own.decision.signal) == ("short", "long")
 
 
-def test_a_window_whose_sum_alone_overflows_is_answered(tmp_path: Path) -> None:
+def test_a_window_of_finite_values_with_an_infinite_sum_is_answered(tmp_path: Path) -> None:
     windows = [[3e38, 3e38], [-3e38, -3e38], [3e38, 3e38], [3e38, 3e38]]
     (outcome,) = detector(tmp_path).predict([GivenWindows(windows, scaled=True)])
     assert isinstance(outcome, Prediction)
 
 
-def test_one_bad_source_does_not_spoil_the_others(tmp_path: Path) -> None:
+def test_bad_sources_do_not_affect_the_others(tmp_path: Path) -> None:
     loaded = detector(tmp_path, kind="root")
     good, few, wide, overflow, nan = loaded.predict(
         [
@@ -158,7 +161,7 @@ def test_one_bad_source_does_not_spoil_the_others(tmp_path: Path) -> None:
     )  # fmt: skip
     assert isinstance(good, Prediction)
     assert isinstance(few, InsufficientData)
-    assert "at least 8 candles, 3 were given" in few.message
+    assert re.search(r"\b8 candles.*\b3\b", few.message)
     assert isinstance(wide, InvalidInput)
     assert wide.details[0].path == "row 0 of the window"
     assert isinstance(overflow, InvalidInput)
@@ -167,7 +170,7 @@ def test_one_bad_source_does_not_spoil_the_others(tmp_path: Path) -> None:
     assert "stage1 answered nan" in nan.message
 
 
-def test_overflow_of_raw_features_is_named_where_it_happens(tmp_path: Path) -> None:
+def test_an_overflow_of_raw_features_names_the_place_of_the_value(tmp_path: Path) -> None:
     loaded = detector(tmp_path, scale=(0.0, 1e-10), stage2_scale=(0.0, 1e-10))
     rows = [[1.0, 1.0], [1.0, 1.0], [1.0, 1e30], [1.0, 1.0]]
     (outcome,) = loaded.predict([GivenWindows(rows, scaled=False)])
@@ -175,7 +178,7 @@ def test_overflow_of_raw_features_is_named_where_it_happens(tmp_path: Path) -> N
     assert outcome.details[0].path == "column 1 in row 2 of the window"
 
 
-def test_overflow_of_a_candles_field_names_the_candle(tmp_path: Path) -> None:
+def test_an_overflow_of_a_candles_field_names_the_candle(tmp_path: Path) -> None:
     close = np.full(10, 0.5)
     close[9] = 1e39
     loaded = detector(tmp_path, features=["close"], stage2_features=["close"])
@@ -185,7 +188,7 @@ def test_overflow_of_a_candles_field_names_the_candle(tmp_path: Path) -> None:
     assert outcome.details[0].path == "close of candle 9"
 
 
-def test_overflow_of_a_derived_feature_names_the_series(tmp_path: Path) -> None:
+def test_an_overflow_of_a_derived_feature_names_the_series(tmp_path: Path) -> None:
     close = np.full(10, 1e-300)
     close[::2] = 1e300
     loaded = detector(tmp_path, features=["returns"], stage2_features=["returns"])
@@ -194,7 +197,7 @@ def test_overflow_of_a_derived_feature_names_the_series(tmp_path: Path) -> None:
     assert outcome.details[0].path == "the candles"
 
 
-def test_stage_2_may_overflow_unseen_while_the_gate_is_closed(tmp_path: Path) -> None:
+def test_an_overflow_in_stage_2_is_no_error_if_the_gate_is_closed(tmp_path: Path) -> None:
     loaded = detector(tmp_path)
     closed, opened = loaded.predict([given(0.1, 1e39), given(0.9, 1e39)])
     assert isinstance(closed, Prediction)
@@ -202,7 +205,7 @@ def test_stage_2_may_overflow_unseen_while_the_gate_is_closed(tmp_path: Path) ->
     assert opened.details[0].path == "column 0 in row 0 of the window of stage2"
 
 
-def test_where_stage_2_fails_only_those_behind_the_gate_fail_and_each_keeps_its_own_error(
+def test_a_failure_of_stage_2_affects_only_open_gates_and_each_source_keeps_its_own_error(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     loaded = detector(tmp_path)
@@ -224,7 +227,7 @@ def test_where_stage_2_fails_only_those_behind_the_gate_fail_and_each_keeps_its_
     assert isinstance(few, InsufficientData)
 
 
-def test_few_candles_carry_a_warning_and_enough_do_not(tmp_path: Path) -> None:
+def test_fewer_than_the_recommended_candles_give_a_warning(tmp_path: Path) -> None:
     loaded = detector(tmp_path, features=["ema_12"], stage2_features=["ema_12"], threshold=1.0)
     few = only(loaded.predict([constant_candles(0.5, loaded.recommended_candles - 1)]))
     assert [warning.code for warning in few.warnings] == ["FEW_CANDLES"]
@@ -232,7 +235,7 @@ def test_few_candles_carry_a_warning_and_enough_do_not(tmp_path: Path) -> None:
     assert only(loaded.predict([constant_candles(0.5, loaded.recommended_candles)])).warnings == ()
 
 
-def test_without_stage_2_an_open_gate_holds_and_warns(tmp_path: Path) -> None:
+def test_without_stage_2_an_open_gate_gives_hold_and_a_warning(tmp_path: Path) -> None:
     loaded = detector(tmp_path, stage2_features=None)
     answer = only(loaded.predict([given(0.9)]))
     assert (answer.decision.signal, answer.decision.stage2_prob) == ("hold", None)
@@ -240,7 +243,7 @@ def test_without_stage_2_an_open_gate_holds_and_warns(tmp_path: Path) -> None:
     assert [warning.code for warning in answer.warnings] == ["NO_STAGE2"]
 
 
-def test_one_matrix_for_stages_that_differ_is_refused(tmp_path: Path) -> None:
+def test_one_window_for_stages_that_differ_is_refused(tmp_path: Path) -> None:
     loaded = detector(tmp_path, stage2_scale=(1.0, 1.0))
     (outcome,) = loaded.predict([given(0.9)])
     assert isinstance(outcome, InvalidInput)
@@ -251,55 +254,57 @@ def test_one_matrix_for_stages_that_differ_is_refused(tmp_path: Path) -> None:
     assert outcome.details[0].path == "the window of stage2"
 
 
-def test_no_sources_give_no_outcomes(tmp_path: Path) -> None:
+def test_no_sources_give_no_results(tmp_path: Path) -> None:
     assert detector(tmp_path).predict([]) == []
 
 
 @pytest.mark.parametrize("kind", ["two_inputs", "two_wide", "fixed_batch"])
-def test_a_graph_of_another_shape_is_refused_by_file(tmp_path: Path, kind: Any) -> None:  # noqa: ANN401
-    with pytest.raises(BundleRefused, match=r"bundle v1: stage1-network-\w+\.onnx: (in|out)put is .* expected"):
+def test_a_graph_of_another_shape_is_refused_with_its_file_name(tmp_path: Path, kind: Any) -> None:  # noqa: ANN401
+    with pytest.raises(BundleRefused, match=r"bundle v1: stage1-network-\w+\.onnx: (in|out)put is .*\(batch, \["):
         detector(tmp_path, kind=kind)
 
 
-def test_a_graph_that_onnx_runtime_refuses_is_refused_by_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_graph_that_onnx_runtime_cannot_load_is_refused_with_its_file_name(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     opset_only = b"\x42\x04\x0a\x00\x10\x11"  # opset_import { domain: "" version: 17 }, and no graph
     monkeypatch.setattr(bundles, "network", lambda *_: opset_only)
-    with pytest.raises(BundleRefused, match=r"bundle v1: stage1-network-\w+\.onnx: ONNX Runtime refuses it"):
+    with pytest.raises(BundleRefused, match=r"bundle v1: stage1-network-\w+\.onnx: ONNX Runtime "):
         detector(tmp_path)
 
 
-def test_a_failed_warm_up_is_a_failed_load(tmp_path: Path) -> None:
-    # Zeros, scaled by (x + 1) / 1, are 1.0: the root of 0.9 - 1.0 is NaN.
-    with pytest.raises(BundleRefused, match=r"bundle v1: warm-up: stage2 answered \[nan\], expected 1 prob"):
+def test_a_bundle_with_a_failed_warm_up_is_refused(tmp_path: Path) -> None:
+    # The scaler (x + 1) / 1 turns zeros into 1.0, and the root of 0.9 - 1.0 is NaN.
+    with pytest.raises(BundleRefused, match=r"bundle v1: warm-up .*: stage2 answered \[nan\], .*\b1 "):
         detector(tmp_path, stage2_kind="root", stage2_scale=(-1.0, 1.0))
 
 
 @pytest.mark.parametrize("kind", ["unclipped", "first_row"])
-def test_a_network_that_answers_no_probabilities_is_refused_at_load(tmp_path: Path, kind: Any) -> None:  # noqa: ANN401
-    # unclipped answers 2.0 for the zeros, scaled by (x + 2) / 1; first_row answers one row for any batch.
-    with pytest.raises(BundleRefused, match=r"bundle v1: warm-up: stage1 answered .* expected . probabilities"):
+def test_a_network_with_wrong_answers_is_refused_at_load(tmp_path: Path, kind: Any) -> None:  # noqa: ANN401
+    # unclipped gets zeros scaled by (x + 2) / 1 and answers 2.0. first_row answers one row for a batch of any size.
+    with pytest.raises(BundleRefused, match=r"bundle v1: warm-up .*: stage1 answered \["):
         detector(tmp_path, kind=kind, scale=(-2.0, 1.0) if kind == "unclipped" else (0.0, 1.0))
 
 
-def test_a_scaler_that_makes_infinities_is_refused_at_load(tmp_path: Path) -> None:
-    with pytest.raises(BundleRefused, match=r"bundle v1: warm-up: stage1's scaler makes .* not all finite"):
+def test_a_scaler_with_infinite_results_is_refused_at_load(tmp_path: Path) -> None:
+    with pytest.raises(BundleRefused, match=r"bundle v1: warm-up .*: the scaler of stage1 .*finite"):
         detector(tmp_path, scale=(1.0, 0.0))
 
 
 @pytest.mark.parametrize("value", [1.7, -0.2])
-def test_an_output_outside_0_to_1_is_a_failure(tmp_path: Path, value: float) -> None:
+def test_an_output_outside_0_to_1_is_an_error(tmp_path: Path, value: float) -> None:
     (outcome,) = detector(tmp_path, kind="unclipped").predict([given(value)])
     assert isinstance(outcome, ModelUnavailable)
     assert "stage1 answered" in outcome.message
 
 
 def test_the_gate_compares_as_float32(tmp_path: Path) -> None:
-    # The float32 nearest to 0.7 is below 0.7: compared in float64, a window at the threshold would not pass.
+    # The float32 nearest to 0.7 is below 0.7, so a comparison as float64 would close the gate.
     answer = only(detector(tmp_path, threshold=0.7).predict([given(0.7, 0.9)]))
     assert answer.decision.signal == "short"
 
 
-def test_stages_may_have_windows_of_different_length(tmp_path: Path) -> None:
+def test_the_windows_of_stages_can_have_different_lengths(tmp_path: Path) -> None:
     loaded = detector(tmp_path, length=4, stage2_length=6)
     assert loaded.required_candles == 10
     two = GivenWindows({"stage1": [[0.9, 0.9]] * 4, "stage2": [[0.8, 0.8]] * 6}, scaled=True)

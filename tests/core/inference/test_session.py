@@ -7,13 +7,13 @@ from core.inference import session
 from tests import bundles
 
 
-def test_the_same_graph_is_one_session() -> None:
+def test_equal_graphs_share_one_session() -> None:
     first = session.make(bundles.network(4, 2))
     assert session.make(bundles.network(4, 2)) is first
     assert session.make(bundles.network(5, 2)) is not first
 
 
-def test_a_session_that_nobody_holds_is_gone() -> None:
+def test_an_unused_session_is_freed() -> None:
     found = weakref.ref(session.make(bundles.network(4, 3)))
     gc.collect()
     assert found() is None

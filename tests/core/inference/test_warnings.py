@@ -26,7 +26,7 @@ def every(distance: float, count: int = 120, last: float = LONG_AGO) -> list[flo
 
 
 @pytest.mark.parametrize("timeframe", get_args(Timeframe))
-def test_the_spacing_of_each_timeframe_is_known_and_no_other_is_taken_for_it(timeframe: str) -> None:
+def test_the_spacing_of_a_timeframe_fits_that_timeframe_only(timeframe: str) -> None:
     series = [LONG_AGO]
     for _ in range(119):
         series.insert(0, shifted(series[0], timeframe, -1))
@@ -35,7 +35,7 @@ def test_the_spacing_of_each_timeframe_is_known_and_no_other_is_taken_for_it(tim
         assert codes(series, other) == ["SPACING"], other
 
 
-def test_gaps_of_a_market_are_no_spacing_of_their_own() -> None:
+def test_gaps_of_a_market_give_no_warning() -> None:
     weekends = [opens for opens in every(HOUR, 800) if datetime.fromtimestamp(opens / 1e3, UTC).weekday() < 5]
     assert len(weekends) < 600
     assert codes(weekends) == []
@@ -45,15 +45,15 @@ def test_gaps_of_a_market_are_no_spacing_of_their_own() -> None:
     assert codes(a_third_missing, "1min") == []
 
 
-def test_times_of_trades_instead_of_the_grid_fit_within_a_tenth() -> None:
+def test_times_of_first_trades_fit_within_a_tenth_of_the_period() -> None:
     jittered = [opens + (i * 37 % 11) * 1_000.0 for i, opens in enumerate(every(HOUR))]
     assert codes(jittered) == []
     assert codes(every(0.85 * HOUR)) == ["SPACING"]
 
 
-def test_spacing_names_the_usual_distance() -> None:
+def test_the_warning_names_the_usual_distance_and_the_timeframe() -> None:
     (warning,) = warned(every(HOUR / 4))
-    assert "0:15:00 apart" in warning.message
+    assert "0:15:00" in warning.message
     assert "1h" in warning.message
 
 
@@ -74,13 +74,13 @@ def test_one_candle_has_no_spacing() -> None:
         (1e6 * HOUR, ["FUTURE_CANDLE"]),
     ],
 )
-def test_a_candle_that_has_not_ended_is_open_and_one_that_has_not_begun_is_of_the_future(
+def test_the_last_candle_is_open_until_it_ends_and_in_the_future_until_it_begins(
     ends_in: float, found: list[str]
 ) -> None:
     assert codes(every(HOUR, last=NOW + ends_in - HOUR)) == found
 
 
-def test_a_month_ends_with_its_calendar() -> None:
+def test_a_month_ends_with_the_calendar_month() -> None:
     november = datetime(2026, 11, 1, tzinfo=UTC).timestamp() * 1e3
     series = [november]
     for _ in range(50):
@@ -93,10 +93,10 @@ def test_a_month_ends_with_its_calendar() -> None:
 @pytest.mark.parametrize("timeframe", ["1min", "5min", "15min", "30min", "1h", "4h"])
 @pytest.mark.parametrize("hours", [2, 3])
 @pytest.mark.parametrize("sent", ["open", "closed"])
-def test_a_brokers_clock_is_named_where_the_lead_is_whole_hours(timeframe: str, hours: int, sent: str) -> None:
+def test_a_lead_of_whole_hours_is_attributed_to_a_brokers_clock(timeframe: str, hours: int, sent: str) -> None:
     period = PERIODS[timeframe]
     last = NOW - NOW % period - (period if sent == "closed" else 0.0) + hours * HOUR
-    if sent == "closed" and timeframe == "4h":  # it has begun in spite of its lead
+    if sent == "closed" and timeframe == "4h":  # the lead is shorter than the period, so the candle has begun
         assert codes(every(period, last=last), timeframe) == ["OPEN_CANDLE"]
         return
     (warning,) = warned(every(period, last=last), timeframe)
@@ -105,9 +105,9 @@ def test_a_brokers_clock_is_named_where_the_lead_is_whole_hours(timeframe: str, 
 
 
 @pytest.mark.parametrize("timeframe", ["1d", "1w", "1M"])
-def test_a_day_that_begins_at_a_brokers_midnight_is_one_of_its_clock(timeframe: str) -> None:
+def test_a_day_that_begins_at_midnight_in_a_time_zone_is_attributed_to_a_brokers_clock(timeframe: str) -> None:
     last = datetime(2026, 11, 26, tzinfo=UTC).timestamp() * 1e3
-    evening = last - 1.5 * HOUR  # in Athens it is half past midnight
+    evening = last - 1.5 * HOUR  # half past midnight in Athens
     series = [shifted(last, timeframe, -i) for i in range(9, -1, -1)]
     (warning,) = warned(series, timeframe, evening)
     assert warning.code == "FUTURE_CANDLE"
@@ -117,13 +117,13 @@ def test_a_day_that_begins_at_a_brokers_midnight_is_one_of_its_clock(timeframe: 
 
 
 @pytest.mark.parametrize("lead", [20 * 60_000.0, 90 * 60_000.0, 40 * HOUR, 300 * DAY])
-def test_no_broker_is_blamed_for_another_lead(lead: float) -> None:
+def test_another_lead_is_not_attributed_to_a_brokers_clock(lead: float) -> None:
     (warning,) = warned(every(60_000.0, last=NOW - NOW % 60_000.0 + lead), "1min")
     assert warning.code == "FUTURE_CANDLE"
     assert "broker" not in warning.message
 
 
-def test_the_end_of_the_calendar_is_no_error() -> None:
+def test_the_year_9999_is_no_error() -> None:
     last = 253_402_300_799_999.0
     for timeframe in get_args(Timeframe):
         assert codes([last - PERIODS[timeframe], last], timeframe) == ["FUTURE_CANDLE"]
