@@ -133,7 +133,7 @@ class Manifest(msgspec.Struct, frozen=True, kw_only=True):
                     raise ManifestError(f"{label}.limits.{error}") from None
         if self.required_candles > MAX_CANDLES:
             raise ManifestError(
-                f"features and window need {self.required_candles} candles, but a request has at most {MAX_CANDLES}"
+                f"the features and window need {self.required_candles} candles, but a request has at most {MAX_CANDLES}"
             )
 
 

@@ -58,7 +58,7 @@ def refused(loaded: Detector, source: WindowSource, kind: type[ServiceError] = I
         ([[0.9, 0.9]] * 3, "features", "expected 4 rows of 2, got 3"),
         ([*GOOD[:3], [0.9]], "features[3]", "expected 2 values, got 1"),
         ([*GOOD[:2], [0.9, 1e39], GOOD[3]], "features[2][1]", "too large for stage1"),
-        ({"stage1": GOOD}, "features.stage2", "missing, version v1 has this stage"),
+        ({"stage1": GOOD}, "features.stage2", "missing, version v1 needs a window for stage2"),
         ({"stage1": GOOD, "stage2": GOOD[:2]}, "features.stage2", "expected 4 rows of 2, got 2"),
         ({"stage1": [[1.0]] * 4, "stage2": GOOD}, "features.stage1[0]", "expected 2 values, got 1"),
         ({"stage1": GOOD, "stage2": [[1e39, 1.0]] * 4}, "features.stage2[0][0]", "too large for stage2"),
@@ -126,4 +126,4 @@ def test_of_a_feature_that_overflows(tmp_path: Path, places: PathsOfCandles, num
     close[::2] = 1e300
     loaded = detector(tmp_path, features=["returns"], stage2_features=["returns"])
     source = CandleWindows(Candles.from_fields(*[close] * 5), places=places)
-    assert refused(loaded, source) == ("data", f"returns at candle {number} overflows in stage1")
+    assert refused(loaded, source) == ("data", f"returns at candle {number} is too large for stage1")

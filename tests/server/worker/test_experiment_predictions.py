@@ -224,7 +224,7 @@ class TestFallback:
         await worker.serve(experiment(variant_b="v4"))
         data = await worker.predict(asks(1.0, 1.0, user_id=B_USER))
         assert data["served_by"] == "v1"
-        assert data["fallback_reason"] == "version v4, stage1 answered nan, which is no probability"
+        assert data["fallback_reason"].startswith("version v4, stage1 answered nan")
         data = await worker.predict(asks(0.5, 0.5, user_id=B_USER))
         assert data["model_version"] == "v4"
         assert "served_by" not in data
