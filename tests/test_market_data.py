@@ -1,4 +1,4 @@
-"""docs/market-data.md tells what each odd body of tests/market_cases.py gets."""
+"""docs/market-data.md has the answer to each unusual body of tests/market_cases.py."""
 
 from __future__ import annotations
 
@@ -17,7 +17,8 @@ from tests.market_cases import CASES
 
 DOCUMENT = ROOT / "docs" / "market-data.md"
 ROW = re.compile(r"\| (?P<case>[^|]+) \| (?P<answer>[^|]+) \| (?P<warnings>[^|]*)\|")
-# Seconds. Cases of the last hours are of the hour in which they are made.
+# In seconds. A case of the last hours is only valid in the hour in which it is built, so no test begins shortly before
+# the hour ends.
 _MARGIN = 30.0
 
 Client = TestClient[web.Request, web.Application]
@@ -31,7 +32,7 @@ def documented() -> dict[str, tuple[str, str]]:
 
 
 def shown(status: int, answer: dict[str, Any]) -> tuple[str, str]:
-    """An answer as a table has it."""
+    """Format an answer as in the tables."""
     if status == 200:
         return answer["data"]["signal"], " ".join(f"`{each['code']}`" for each in answer["data"].get("warnings", []))
     return f"{status} `{answer['code']}` `{answer['details'][0]['path']}`", ""
@@ -50,7 +51,7 @@ async def test_each_case_is_answered_as_documented(
     assert found == documented()
 
 
-def test_every_warning_of_a_candle_has_a_case() -> None:
+def test_every_warning_about_candles_has_a_case() -> None:
     assert len(CASES) >= 60
     codes = {code for _, warnings in documented().values() for code in re.findall(r"`(\w+)`", warnings)}
     assert codes == set(CODES) - {"NO_STAGE2"}

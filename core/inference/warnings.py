@@ -80,7 +80,7 @@ def out_of_range(version: str, findings: Sequence[str]) -> Warned:
     return Warned(
         "OUT_OF_RANGE",
         f"the input is far outside the training data of version {version}:"
-        f" use a version that was trained on this market (scaled values: {'; '.join(findings)})",
+        f" check the values, or use a version that was trained on this market (scaled values: {'; '.join(findings)})",
     )
 
 
@@ -99,7 +99,10 @@ def spacing(opens: Sequence[float], timeframe: str) -> tuple[Warned, ...]:
 
 
 def unfinished(last: float, timeframe: str, now: float) -> tuple[Warned, ...]:
-    """Return OPEN_CANDLE or FUTURE_CANDLE if it applies. last: when the last candle opens; both in ms since 1970."""
+    """Return OPEN_CANDLE or FUTURE_CANDLE if one applies.
+
+    last: the opening time of the last candle. now: the present time. Both are in milliseconds since 1970.
+    """
     latest = now + CLOCK_TOLERANCE
     if last + 2.0 * PERIODS[timeframe] <= latest:  # it ended long ago; the calendar is not needed
         return ()
