@@ -61,7 +61,7 @@ def _decoded(folder: Path, data: bytes) -> Manifest:
     except manifest.ManifestError as error:
         raise _refused(folder, manifest.FILE_NAME, str(error)) from None
     if found.version != folder.name:
-        raise _refused(folder, manifest.FILE_NAME, f"version: {found.version!r} differs from the folder's name")
+        raise _refused(folder, manifest.FILE_NAME, f"version: {found.version!r} is not the folder's name; rename the folder")
     return found
 
 
@@ -99,7 +99,7 @@ def _bytes(folder: Path, name: str) -> bytes:
     try:
         # Links within the models folder are allowed, because Kubernetes mounts volumes with them.
         if not path.resolve().is_relative_to(folder.parent.resolve()):
-            raise _refused(folder, name, "a link that leads outside the models folder")
+            raise _refused(folder, name, "a link that leads outside the models folder; copy the file into it")
         return regular_file.read(path, _MANIFEST_BYTES if name == manifest.FILE_NAME else _GRAPH_BYTES)
     except OSError as error:
         raise _refused(folder, name, error.strerror or str(error)) from None

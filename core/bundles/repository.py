@@ -83,5 +83,5 @@ class Repository:
             return ()
         except (OSError, msgspec.MsgspecError, UnicodeDecodeError) as error:
             reason = getattr(error, "strerror", None) or error
-            problems.append(f"{INDEX_NAME}: cannot be read, so versions are tried in alphabetical order: {reason}")
+            problems.append(f"{INDEX_NAME}: cannot be used, versions are tried in the order of their names: {reason}")
             return ()

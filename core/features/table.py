@@ -53,7 +53,7 @@ class Table:
         out = np.empty((len(series), self._rows, len(self.names)))
         recursive = len(self._recursive)
         if recursive:
-            # Prices are taken relative to the first close. This makes the means of a market that stands still exact.
+            # Prices are taken relative to the first close. This makes the means of a constant price exact.
             # It also makes a weight for the first candle, which represents all earlier ones, unnecessary.
             close = candles.close
             first = close[:, :1]
