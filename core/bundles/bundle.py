@@ -61,7 +61,9 @@ def _decoded(folder: Path, data: bytes) -> Manifest:
     except manifest.ManifestError as error:
         raise _refused(folder, manifest.FILE_NAME, str(error)) from None
     if found.version != folder.name:
-        raise _refused(folder, manifest.FILE_NAME, f"version: {found.version!r} is not the folder's name; rename the folder")
+        raise _refused(
+            folder, manifest.FILE_NAME, f"version: {found.version!r} is not the folder's name; rename the folder"
+        )
     return found
 
 
