@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from core.bundles import bundle, manifest
+from core.bundles import bundle, manifest, onnx_file
 from core.errors import BundleRefused
 from tests import bundles
 
@@ -64,6 +64,13 @@ def test_a_graph_that_is_not_onnx_is_refused(tmp_path: Path, monkeypatch: pytest
     monkeypatch.setattr(bundles, "network", lambda *_: b"no graph")
     with pytest.raises(BundleRefused, match=r"stage1-network-\w+\.onnx: not an ONNX file: "):
         bundle.read(bundles.write(tmp_path))
+
+
+def test_a_graph_with_tensors_in_other_files_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    folder = bundles.write(tmp_path)
+    monkeypatch.setattr(onnx_file, "has_external_data", lambda _: True)
+    with pytest.raises(BundleRefused, match=r"stage1-network-\w+\.onnx: .*other files"):
+        bundle.read(folder)
 
 
 def test_a_pipe_is_refused_without_waiting_for_it(tmp_path: Path) -> None:
