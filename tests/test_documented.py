@@ -37,7 +37,7 @@ def test_a_family_of_features_is_defined_for_readers_and_compared_with_pandas(na
 
 @pytest.mark.parametrize("name", get_args(Timeframe))
 def test_a_timeframe_is_listed(name: str) -> None:
-    assert f"`{name}`" in text_of("api.md")
+    assert f"`{name}`" in text_of("predict.md")
 
 
 @pytest.mark.parametrize("metrics", [Metrics(), KeeperMetrics()], ids=["worker", "keeper"])
@@ -45,7 +45,7 @@ def test_a_metric_is_listed(metrics: Metrics | KeeperMetrics) -> None:
     registry: CollectorRegistry = metrics.registry
     names = {f"{each.name}_total" if each.type == "counter" else each.name for each in registry.collect()}
     assert names
-    assert [name for name in sorted(names) if f"`{name}" not in text_of("api.md")] == []
+    assert [name for name in sorted(names) if f"`{name}" not in text_of("monitoring.md")] == []
 
 
 @pytest.mark.parametrize("name", sorted(table.KNOWN - table.MODELS - {"InputLayer"}))
