@@ -51,7 +51,7 @@ convert: $(FULL)/.installed ## Keras to ONNX: [SOURCE=models/keras] [OUTPUT=mode
 import: $(SERVE)/.installed ## take over the old service's experiments, server stopped: FOLDER=...
 	@$(SERVE)/bin/python -m migration "$(FOLDER)"
 
-bench: $(FULL)/.installed $(SERVE)/.installed ## measure everything but the peers, and fill docs/benchmarks.md: 20 minutes
+bench: $(FULL)/.installed $(SERVE)/.installed ## measure everything except the peers, and fill docs/benchmarks*.md: 20 minutes
 	@mkdir -p build
 	$(FULL)/bin/python -m pytest benchmarks/bare -q --benchmark-json=build/bare.json
 	for each in whole curve growth background_load start memory experiments check; do \

@@ -47,7 +47,7 @@ class Line(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True
             return "CROSSED"
         if self._within(found[-1], None, 0.0):
             return "holds"
-        return "in the noise" if self.reached is None else "falls short"
+        return "within noise" if self.reached is None else "falls short"
 
     def _within(self, found: float, reached: float | None, noise: float) -> bool:
         if self.most is not None:

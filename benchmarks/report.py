@@ -1,14 +1,18 @@
-"""Fills the tables of docs/benchmarks.md from build/*.json, so that every figure there comes from a run.
+"""Fill the tables of docs/benchmarks*.md from build/*.json, so that every figure there comes from a run.
 
-A table stands between `<!-- FILE.KEY: COLUMNS -->` and `<!-- end -->`: FILE of build/, KEY in it, and the columns to
-show, all of them if none is named. A table whose file is not there stays as it is.
+A table stands between `<!-- FILE.KEY: COLUMNS -->` and `<!-- end -->`. FILE is a file in build/ without `.json`, KEY is
+a key in it, and COLUMNS are the columns to show, separated by commas; without COLUMNS all are shown. `COLUMN as HEADING`
+replaces the heading that is made from the column's name. A table stays as it is if its result file does not exist.
+
+Four results are computed here: `bare` (medians of pytest-benchmark's file), `budget` (each limit with the figure found
+for it), `promises` (the number of limits by verdict) and `headline` (the rows of whole.closed that answer "how fast?").
 """
 
 from __future__ import annotations
 
 import json
 import re
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, TypeAlias
@@ -16,14 +20,14 @@ from typing import Any, TypeAlias
 from benchmarks import budget
 from benchmarks.machine import BUILD, ROOT
 
-DOCUMENT = ROOT / "docs" / "benchmarks.md"
-_MARKED = re.compile(r"(<!-- ([\w.-]+)(?:: ([^\n]*?))? -->\n).*?(<!-- end -->)", re.DOTALL)
+PAGES = sorted((ROOT / "docs").glob("benchmarks*.md"))
+MARKED = re.compile(r"(<!-- ([\w.-]+)(?:: ([^\n]*?))? -->\n).*?(<!-- end -->)", re.DOTALL)
 _THOUSANDS = 1000
 Row: TypeAlias = dict[str, Any]
 
 
 def filled(text: str, results: Mapping[str, Any]) -> tuple[str, list[str]]:
-    """The text with its tables made anew, and the names of those for which there is no result."""
+    """Return the text with new tables, and the names of the tables that have no result."""
     missing: list[str] = []
 
     def replace(match: re.Match[str]) -> str:
@@ -35,19 +39,19 @@ def filled(text: str, results: Mapping[str, Any]) -> tuple[str, list[str]]:
             return match[0]
         return f"{opening}\n{table(rows(found), columns.split(', ') if columns else ())}\n{end}"
 
-    return _MARKED.sub(replace, text), missing
+    return MARKED.sub(replace, text), missing
 
 
-def at(results: Mapping[str, Any], path: str) -> Any:  # noqa: ANN401 - whatever a benchmark has written
-    """What stands at keys with dots between them; raises KeyError."""
+def at(results: Mapping[str, Any], path: str) -> Any:  # noqa: ANN401 - any JSON value
+    """Return the value at a path of keys with dots between them. Raises KeyError."""
     found: Any = results
     for key in path.split("."):
         found = found[int(key) if isinstance(found, list) else key]
     return found
 
 
-def rows(found: Any) -> list[Row]:  # noqa: ANN401 - whatever a benchmark has written
-    """A list of rows as it is; of a mapping its entries, each a row or a value; nested ones flat, with dots."""
+def rows(found: Any) -> list[Row]:  # noqa: ANN401 - any JSON value
+    """Return the rows of a list, or one row per entry of a mapping; nested keys are joined with dots."""
     if isinstance(found, list):
         return [dict(_flat(row)) for row in found]
     entries = {key: value for key, value in found.items() if key != "machine"}
@@ -65,14 +69,20 @@ def _flat(row: Row, before: str = "") -> Iterator[tuple[str, Any]]:
 
 
 def table(shown: Sequence[Row], columns: Sequence[str]) -> str:
-    """Markdown. A row without some column has nothing there."""
-    names = columns or list(dict.fromkeys(key for row in shown for key in row))
-    lines = [[name.replace("_", " ").replace(".", " ") for name in names], ["---"] * len(names)]
-    lines += [[_cell(row.get(name, "")) for name in names] for row in shown]
+    """Return a Markdown table. The cell of a column that a row lacks is empty."""
+    chosen = [_column(each) for each in columns or dict.fromkeys(key for row in shown for key in row)]
+    lines = [[heading for _, heading in chosen], ["---"] * len(chosen)]
+    lines += [[_cell(row.get(name, "")) for name, _ in chosen] for row in shown]
     return "".join(f"| {' | '.join(line)} |\n" for line in lines)
 
 
-def _cell(value: Any) -> str:  # noqa: ANN401 - whatever a benchmark has written
+def _column(text: str) -> tuple[str, str]:
+    """Return the name and the heading of a column written as `NAME` or `NAME as HEADING`."""
+    name, _, heading = text.partition(" as ")
+    return name, heading or name.replace("_", " ").replace(".", " ")
+
+
+def _cell(value: Any) -> str:  # noqa: ANN401 - any JSON value
     if isinstance(value, list):
         return ", ".join(map(_cell, value))
     if isinstance(value, float):
@@ -83,7 +93,7 @@ def _cell(value: Any) -> str:  # noqa: ANN401 - whatever a benchmark has written
 
 
 def bare(result: Row) -> Row:
-    """The medians of pytest-benchmark's file: a list of rows for each function."""
+    """Return the medians of pytest-benchmark's file as a list of rows for each function."""
     found: defaultdict[str, list[Row]] = defaultdict(list)
     for each in result["benchmarks"]:
         row = dict(each["params"] or {}) | {"median_us": 1e6 * each["stats"]["median"]}
@@ -94,7 +104,7 @@ def bare(result: Row) -> Row:
 
 
 def against_budget(lines: Sequence[budget.Line], results: Mapping[str, Any]) -> list[Row]:
-    """Each line with what was found, as far as it was measured."""
+    """Return each line of the budget with its figures and verdict, or with "not measured"."""
     found = []
     for line in lines:
         try:
@@ -108,20 +118,43 @@ def against_budget(lines: Sequence[budget.Line], results: Mapping[str, Any]) -> 
     return found
 
 
+def promises(judged: Sequence[Row]) -> list[Row]:
+    """Return the number of budget lines for each verdict, the most frequent first."""
+    counted = Counter(row["verdict"] for row in judged)
+    return [{"verdict": verdict, "limits": count} for verdict, count in counted.most_common()]
+
+
+def headline(closed: Sequence[Row]) -> list[Row]:
+    """Return the rows of whole.closed for the server without an experiment, at 1 and at 32 connections."""
+    return [
+        row
+        for row in closed
+        if row["server"] != "echo"
+        and row["experiment"] == "none"
+        and row["body"] in {"features", "120 candles"}
+        and row["connections"] in {1, 32}
+    ]
+
+
 def read(folder: Path) -> dict[str, Any]:
-    """All results of a folder by their file's name, and what the budget makes of them."""
+    """Return all results of a folder by file name, and the results that are computed from them."""
     results = {path.stem: json.loads(path.read_text()) for path in folder.glob("*.json")}
     if "bare" in results:
         results["bare"] = bare(results["bare"])
-    return results | {"budget": against_budget(budget.read(), results)}
+    if "whole" in results:
+        results["headline"] = headline(results["whole"]["closed"])
+    judged = against_budget(budget.read(), results)
+    return results | {"budget": judged, "promises": promises(judged)}
 
 
 def main() -> None:
-    """Fill the document, and tell what was left as it was."""
-    text, missing = filled(DOCUMENT.read_text(), read(BUILD))
-    DOCUMENT.write_text(text)
-    for name in missing:
-        print(f"{name}: no result in {BUILD.name}/, left as it was")
+    """Fill all pages, and print the tables that were left unchanged."""
+    results = read(BUILD)
+    for page in PAGES:
+        text, missing = filled(page.read_text(), results)
+        page.write_text(text)
+        for name in missing:
+            print(f"{page.name}, {name}: no result in {BUILD.name}/, the table is unchanged")
 
 
 if __name__ == "__main__":

@@ -38,12 +38,12 @@ def test_a_figure_crosses_its_limit_when_it_is_beyond_it_by_more_than_the_noise(
     ("line", "found", "verdict"),
     [
         (MOST, (1.5,), "holds"),
-        (MOST, (1.6,), "in the noise"),
+        (MOST, (1.6,), "within noise"),
         (MOST, (1.7, 1.4), "holds"),
-        (MOST, (1.7, 1.6), "in the noise"),
+        (MOST, (1.7, 1.6), "within noise"),
         (MOST, (1.7, 1.8), "CROSSED"),
         (LEAST, (0.5,), "holds"),
-        (LEAST, (0.47,), "in the noise"),
+        (LEAST, (0.47,), "within noise"),
         (LEAST, (0.3, 0.3), "CROSSED"),
     ],
 )

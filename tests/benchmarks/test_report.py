@@ -1,11 +1,13 @@
 from __future__ import annotations
 
+import re
 from typing import Any
 
 import pytest
 
-from benchmarks import report
+from benchmarks import budget, report
 from benchmarks.budget import Line
+from benchmarks.machine import ROOT
 
 TEXT = (
     "before\n<!-- whole.closed: body, p50 -->\nold\n<!-- end -->\nbetween\n<!-- peers -->\nkept\n<!-- end -->\nafter\n"
@@ -13,7 +15,7 @@ TEXT = (
 CLOSED = [{"body": "features", "p50": 0.24321, "p99": 1.0}, {"body": "120 candles", "p50": 1234.5}]
 
 
-def test_a_table_is_made_anew_and_one_without_a_result_stays() -> None:
+def test_a_table_with_a_result_is_replaced_and_one_without_stays() -> None:
     text, missing = report.filled(TEXT, {"whole": {"closed": CLOSED}})
     assert missing == ["peers"]
     assert text == (
@@ -29,7 +31,7 @@ def test_filling_twice_changes_nothing() -> None:
     assert report.filled(once, results)[0] == once
 
 
-def test_without_columns_all_are_shown_and_what_a_row_lacks_is_empty() -> None:
+def test_without_columns_all_are_shown_and_missing_cells_are_empty() -> None:
     assert report.table(CLOSED, ()).splitlines() == [
         "| body | p50 | p99 |",
         "| --- | --- | --- |",
@@ -38,19 +40,24 @@ def test_without_columns_all_are_shown_and_what_a_row_lacks_is_empty() -> None:
     ]
 
 
-def test_a_mapping_of_mappings_is_a_row_each_without_the_machine() -> None:
+def test_a_column_can_have_a_heading_of_its_own() -> None:
+    shown = report.table([{"p99.9": 1.5, "cpu_us": 2.0}], ("p99.9 as p99.9", "cpu_us"))
+    assert shown.splitlines() == ["| p99.9 | cpu us |", "| --- | --- |", "| 1.5 | 2 |"]
+
+
+def test_each_entry_of_a_nested_mapping_is_a_row_except_the_machine() -> None:
     found = report.rows({"machine": {"cpu": "x"}, "items": 1024, "features": {"alone": {"p99": 0.5}, "ratio": 2.0}})
     assert found == [{"": "features", "alone.p99": 0.5, "ratio": 2.0}]
 
 
-def test_a_mapping_of_values_is_a_row_each() -> None:
+def test_each_entry_of_a_flat_mapping_is_a_row() -> None:
     assert report.rows({"cpu": "x", "load": [0.1, 0.2]}) == [
         {"": "cpu", "value": "x"},
         {"": "load", "value": [0.1, 0.2]},
     ]
 
 
-def test_pytest_benchmarks_file_becomes_a_list_for_each_function() -> None:
+def test_the_file_of_pytest_benchmark_becomes_a_list_for_each_function() -> None:
     each = [
         {"name": "test_run[stage1-8]", "params": {"stage": "stage1", "windows": 8}, "stats": {"median": 160e-6}},
         {"name": "test_decision", "params": None, "stats": {"median": 1e-6}},
@@ -62,7 +69,7 @@ def test_pytest_benchmarks_file_becomes_a_list_for_each_function() -> None:
     assert found["decision"] == [{"median_us": pytest.approx(1)}]
 
 
-def test_the_budget_is_shown_with_what_was_found_wherever_it_stands() -> None:
+def test_each_line_of_the_budget_gets_its_figure_from_its_result_file() -> None:
     lines = [
         Line(key="slow", what="p50", most=1.5, noise=0.1),
         Line(key="peer", what="against it", least=3.5, noise=0.1, result="peers.hardest.it.one.32.throughput"),
@@ -78,3 +85,37 @@ def test_the_budget_is_shown_with_what_was_found_wherever_it_stands() -> None:
         ([3.0], "CROSSED"),
         ([], "not measured"),
     ]
+    assert report.promises(found) == [
+        {"verdict": "holds", "limits": 1},
+        {"verdict": "CROSSED", "limits": 1},
+        {"verdict": "not measured", "limits": 1},
+    ]
+
+
+def test_the_headline_is_the_server_without_an_experiment_at_1_and_32_connections() -> None:
+    shown = {"server": "1 worker", "experiment": "none", "body": "features", "connections": 32}
+    others = [{"server": "echo"}, {"experiment": "A/B"}, {"body": "70 candles"}, {"connections": 8}]
+    assert report.headline([shown, *(shown | other for other in others)]) == [shown]
+
+
+def test_pages_are_short_and_each_table_is_on_one_page() -> None:
+    names = [match[2] for page in report.PAGES for match in report.MARKED.finditer(page.read_text())]
+    assert {"headline", "promises", "budget", "whole.closed", "peers.rows"} <= set(names)
+    assert len(names) == len(set(names))
+    for page in report.PAGES:
+        assert len(page.read_text().splitlines()) < 200, page.name
+
+
+def test_the_headings_on_the_pages_are_those_of_the_markers() -> None:
+    for page in report.PAGES:
+        for match in report.MARKED.finditer(page.read_text()):
+            if match[3]:
+                assert match[0].splitlines()[2] == report.table([], match[3].split(", ")).splitlines()[0], match[2]
+
+
+def test_the_page_has_the_lines_of_the_budget() -> None:
+    page = (ROOT / "docs" / "benchmarks.md").read_text()
+    shown = re.search(r"<!-- budget: .*?-->\n(.*?)<!-- end -->", page, re.DOTALL)
+    assert shown is not None
+    found = [line.split(" | ")[:3] for line in shown[1].strip().splitlines()[2:]]
+    assert found == [[f"| {line.what}", line.limit, f"{line.noise:.0%}"] for line in budget.read()]
