@@ -1,7 +1,8 @@
-"""How many neighbouring candles count as one: what the reference detectors say and earn on the hours of 2017.
+"""How many neighbouring candles count as one? The signals and earnings of the reference detectors on the hours of 2017.
 
-The variance of a mean over candles in order of time, over what it would be if candles were independent, by Newey and
-West's over sqrt(n) and over twice as many neighbours. It says why the statistics are not those of independent candles.
+The result is the variance of a mean over consecutive candles ÷ the variance for independent candles, by the estimator
+of Newey and West over sqrt(n) and over twice as many neighbours. It is the reason why the statistics do not treat candles
+as independent.
 """
 
 from __future__ import annotations
@@ -12,7 +13,7 @@ from pathlib import Path
 
 import numpy as np
 
-from benchmarks.machine import BUILD, ROOT, tell
+from benchmarks.machine import BUILD, ROOT, save
 from core.bundles.repository import Repository
 from core.features.candles import Candles
 from core.features.labels import LONG, SHORT, UNKNOWN, in_pips, profitable_reversals
@@ -29,7 +30,7 @@ DIRECTION = {"hold": 0, "long": LONG, "short": SHORT}
 
 
 def signals(detector: Detector, rows: np.ndarray) -> np.ndarray:
-    """The signal at every candle that has CANDLES behind it, as labels are written."""
+    """Return the signal at every candle that ends a window of CANDLES, encoded like labels."""
     found: list[int] = []
     ends = range(CANDLES, len(rows) + 1)
     for first in range(0, len(ends), BATCH):
@@ -42,7 +43,7 @@ def signals(detector: Detector, rows: np.ndarray) -> np.ndarray:
 
 
 def autocorrelation(sample: Sample) -> dict[str, float]:
-    """How many candles count as one, over both numbers of neighbours."""
+    """Return how many candles count as one, for both numbers of neighbours."""
     influence = ratio(sample).influence
     width = math.ceil(math.sqrt(len(influence)))
     independent = float(np.square(influence).sum())
@@ -50,7 +51,7 @@ def autocorrelation(sample: Sample) -> dict[str, float]:
 
 
 def main() -> None:
-    """Print it for hold, win rate and P&L of each version."""
+    """Print the autocorrelation of hold, win rate and P&L for each version."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--output", type=Path, default=BUILD / "autocorrelation.json")
     options = parser.parse_args()
@@ -77,7 +78,7 @@ def main() -> None:
             "win rate": autocorrelation(Sample(traded * (said == label), traded)),
             "P&L": autocorrelation(Sample(traded * earned, traded)),
         }
-    tell(result, options.output)
+    save(result, options.output)
 
 
 if __name__ == "__main__":

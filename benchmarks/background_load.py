@@ -1,7 +1,7 @@
-"""What a client of large batches does to the others: single predictions beside batches of 1,024, and without them.
+"""Latency of single predictions while another client posts batches of 1,024, beside their latency without batches.
 
-One worker. The batches come back to back over one connection, from a process of their own; the singles come over
-another connection, each as soon as the one before is answered.
+The server has one worker. A separate process posts batches back to back over one connection. The single predictions
+use another connection, each as soon as the previous one is answered.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ import orjson
 
 from benchmarks import bodies, servers
 from benchmarks.load import Connection, LoadError, closed, message
-from benchmarks.machine import BUILD, ROOT, machine, tell
+from benchmarks.machine import BUILD, ROOT, machine, save
 
 ITEMS = 1_024
 KINDS = ("features", "120 candles")
@@ -29,8 +29,8 @@ KINDS = ("features", "120 candles")
 T = TypeVar("T")
 
 
-def _post(port: int, item: bytes, begun: Event, stop: Event, told: MutableSequence[float]) -> None:
-    """Post batches until told to stop, and tell how many were answered in how many seconds."""
+def _post(port: int, item: bytes, begun: Event, stop: Event, reported: MutableSequence[float]) -> None:
+    """Post batches until `stop` is set, then report the number of answered batches and the seconds."""
     data = message(bodies.BATCH, b'{"items":[' + b",".join([item] * ITEMS) + b"]}")
     with closing(Connection(port)) as connection:
         connection.ask(data)
@@ -40,17 +40,17 @@ def _post(port: int, item: bytes, begun: Event, stop: Event, told: MutableSequen
         while not stop.is_set():
             connection.ask(data)
             count += 1
-    told[:] = (count, time.perf_counter() - since)
+    reported[:] = (count, time.perf_counter() - since)
 
 
 def under_load(port: int, item: bytes, measure: Callable[[], T]) -> tuple[T, float]:
-    """What `measure` finds while batches of `item` are posted, and how many items were answered a second.
+    """Return the result of `measure` while batches of `item` are posted, and the answered items per second.
 
-    Raises LoadError where no batch is answered.
+    Raises LoadError if no batch is answered.
     """
-    context = multiprocessing.get_context("fork")  # it needs nothing but sockets, and need not load anything
-    begun, stop, told = context.Event(), context.Event(), context.Array("d", 2)
-    process = context.Process(target=_post, args=(port, item, begun, stop, told))
+    context = multiprocessing.get_context("fork")  # the process needs sockets only, and no new imports
+    begun, stop, reported = context.Event(), context.Event(), context.Array("d", 2)
+    process = context.Process(target=_post, args=(port, item, begun, stop, reported))
     process.start()
     try:
         while not begun.wait(0.1):
@@ -60,7 +60,7 @@ def under_load(port: int, item: bytes, measure: Callable[[], T]) -> tuple[T, flo
     finally:
         stop.set()
         process.join()
-    count, seconds = told[:]
+    count, seconds = reported[:]
     return found, ITEMS * count / seconds
 
 
@@ -70,7 +70,12 @@ def main() -> None:
     parser.add_argument("--server", default=sys.executable, help="the Python that runs the server")
     parser.add_argument("--tree", type=Path, default=ROOT, help="the checkout whose server is measured")
     parser.add_argument("--rounds", type=int, default=5)
-    parser.add_argument("--seconds", type=float, default=2.0, help="of singles, for each kind and round, twice")
+    parser.add_argument(
+        "--seconds",
+        type=float,
+        default=2.0,
+        help="for each kind and round, twice",
+    )
     parser.add_argument("--output", type=Path, default=BUILD / "background_load.json")
     options = parser.parse_args()
     about = machine()
@@ -79,11 +84,11 @@ def main() -> None:
         for _ in range(options.rounds):
             for kind in KINDS:
                 found[kind].add(running.port, kind, options.seconds)
-    tell({"machine": about, "items": ITEMS} | {kind: each.summary() for kind, each in found.items()}, options.output)
+    save({"machine": about, "items": ITEMS} | {kind: each.summary() for kind, each in found.items()}, options.output)
 
 
 class _Rounds:
-    """One kind's figures, round by round."""
+    """The figures of one kind of request, by round."""
 
     def __init__(self) -> None:
         self._alone: list[dict[str, float]] = []
@@ -102,7 +107,7 @@ class _Rounds:
         self._rates.append(rate)
 
     def summary(self) -> dict[str, object]:
-        """Medians; percentiles are milliseconds."""
+        """Return the medians of the rounds; percentiles are in milliseconds."""
         both = list(zip(self._loaded, self._alone, strict=True))
         return {
             "alone": _medians(self._alone),

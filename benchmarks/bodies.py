@@ -1,7 +1,7 @@
-"""The requests that are measured: real hours of EUR/USD, for v3.0, whose gate opens, so that both stages run.
+"""The requests of the benchmarks: real hours of EUR/USD for v3.0. All of them open the gate, so both stages run.
 
-A kind is "features", one scaled matrix, or "120 candles" with any number. There are a few dozen of each, all different,
-in compact JSON as Node writes it.
+A kind is "features" (one scaled matrix) or "120 candles" with any number. Each kind has a few dozen different requests
+in compact JSON, as Node writes it.
 """
 
 from __future__ import annotations
@@ -20,44 +20,47 @@ from training import data
 
 PREDICT, BATCH = "/reversal/predict", "/reversal/predict/batch"
 DIFFERENT = 48
-# Neighbouring hours have nearly the same windows.
+# In hours between two windows, because neighbouring hours have nearly the same window.
 _STRIDE = 17
-_DIGITS = 7  # of a scaled value: as exact as the float32 that the network takes
+_DIGITS = 7  # decimal places of a scaled value: as exact as the float32 input of the network
 
 
 def messages(kind: str, *, users: bool = False) -> list[bytes]:
-    """Requests for /reversal/predict. With `users` each is of another one and names no version: an experiment does."""
+    """Return requests for /reversal/predict. With `users`, each has a different user and no version."""
     return [message(PREDICT, encoded(body)) for body in asking(kind, users=users)]
 
 
 def batches(kind: str, size: int, *, users: bool = False, count: int = 4) -> list[bytes]:
-    """Requests for /reversal/predict/batch, of `size` items each; `count` of them, beginning with different items."""
+    """Return `count` requests for /reversal/predict/batch with `size` items each; each begins with a different item."""
     items = asking(kind, users=users)
     bodies = [{"items": [items[(start + i) % len(items)] for i in range(size)]} for start in range(count)]
     return [message(BATCH, encoded(body)) for body in bodies]
 
 
 def asking(kind: str, *, users: bool = False) -> list[dict[str, Any]]:
-    """The bodies of requests or of a batch's items, as JSON would hold them."""
+    """Return the bodies of requests, or of the items of a batch, before they are encoded."""
     if users:
         return [body | {"user_id": f"user{i:04}"} for i, body in enumerate(requests(kind))]
     return [body | {"version": stages.VERSION} for body in requests(kind)]
 
 
 def encoded(body: dict[str, Any]) -> bytes:
-    """Without blanks, as Node writes it."""
+    """Encode a body as JSON without spaces, as Node does."""
     return orjson.dumps(body)
 
 
 @cache
 def history() -> data.History:
-    """The hours that the candles are of."""
+    """Return the hours from which the candles are taken."""
     return data.read(ROOT / "training" / "data" / "eurusd_1h_2017.csv")
 
 
 @cache
 def requests(kind: str) -> list[dict[str, Any]]:
-    """The bodies of a kind without version and user. Raises ValueError for another kind, or too long a history."""
+    """Return the bodies of a kind without version and user.
+
+    Raises ValueError if the kind is unknown, or if too few windows of that length open the gate.
+    """
     number = 120 if kind == "features" else int(kind.removesuffix(" candles"))
     found = []
     for start in range(0, len(history()) - number, _STRIDE):
@@ -68,11 +71,11 @@ def requests(kind: str) -> list[dict[str, Any]]:
             found.append({"pair": "EUR/USD", "timeframe": "1h"} | given)
             if len(found) == DIFFERENT:
                 return found
-    raise ValueError(f"{kind}: only {len(found)} parts of the history open the gate, {DIFFERENT} are needed")
+    raise ValueError(f"{kind}: only {len(found)} windows of the history open the gate, expected {DIFFERENT}")
 
 
 def windows(count: int) -> NDArray[np.float32]:
-    """What the networks take, (count, 20, 12): those of "features", over and over."""
+    """Return input of the networks, (count, 20, 12): the matrices of "features", repeated as often as needed."""
     matrices = [body["features"] for body in requests("features")]
     return np.array([matrices[i % len(matrices)] for i in range(count)], dtype=np.float32)
 

@@ -1,4 +1,4 @@
-"""What the speed may be: the lines of budget.toml, and whether a figure crosses one."""
+"""The limits of the server's speed: the lines of budget.toml, and whether a figure crosses one."""
 
 from __future__ import annotations
 
@@ -12,16 +12,16 @@ FILE = Path(__file__).with_name("budget.toml")
 
 
 class BudgetError(ValueError):
-    """The budget cannot be used; the message names the line."""
+    """The budget is invalid; the message names the line."""
 
 
 class Line(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """One limit.
 
-    most, least: the one or the other. noise: by how much of the limit a figure may be beyond it, as that is how far
-    medians of runs on one machine differ. reached: where the limit is not, what is: no figure may be worse than that,
-    and each is said to fall short. result: for what `check` has no time to measure, the file in build/ and the keys
-    in it, with dots between; null for what it does measure.
+    most, least: the limit; exactly one of them is set.
+    noise: how far a figure may be beyond the limit, as a share of it; medians of runs on one machine differ by that much.
+    reached: the value that the code reaches if it does not reach the limit; no figure may be worse than that.
+    result: the file in build/ and the keys in it, joined with dots, that hold the figure; null if `check` measures it.
     """
 
     key: str
@@ -34,15 +34,15 @@ class Line(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True
 
     @property
     def limit(self) -> str:
-        """The limit in print."""
+        """Return the limit with its sign, for tables."""
         return f"≥ {self.least:g}" if self.most is None else f"≤ {self.most:g}"
 
     def crossed(self, found: float) -> bool:
-        """Whether a figure is beyond the limit, or beyond what is reached of it, by more than the noise. NaN is."""
+        """Return whether a figure is beyond `reached`, or else the limit, by more than the noise. NaN is beyond it."""
         return not self._within(found, self.reached, self.noise)
 
     def verdict(self, found: tuple[float, ...]) -> str:
-        """Of the figures that were found, the last of which counts: what is beyond the limit is never said to hold."""
+        """Return the verdict on the last figure. It is never "holds" if the figure is beyond the limit."""
         if fails(self, found):
             return "CROSSED"
         if self._within(found[-1], None, 0.0):
@@ -56,29 +56,33 @@ class Line(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True
 
 
 def read(path: Path = FILE) -> list[Line]:
-    """The lines of a file. Raises BudgetError, and OSError."""
+    """Read the lines of a file. Raises BudgetError if it is invalid, OSError if it cannot be read."""
     try:
         lines = msgspec.convert(tomllib.loads(path.read_text())["line"], list[Line])
-    except (KeyError, ValueError) as error:  # msgspec's and tomllib's are ValueErrors
+    except KeyError:
+        raise BudgetError(f"{path.name}: expected at least one [[line]]") from None
+    except ValueError as error:  # the errors of msgspec and tomllib are ValueErrors
         raise BudgetError(f"{path.name}: {error}") from None
     for line in lines:
         if (line.most is None) == (line.least is None):
-            raise BudgetError(f"{path.name}, {line.key}: expected either most or least")
+            raise BudgetError(f"{path.name}, {line.key}: expected exactly one of most and least")
         if line.reached is not None and line._within(line.reached, None, 0.0):  # noqa: SLF001 - of this file
-            raise BudgetError(f"{path.name}, {line.key}: {line.reached} is within the limit, so nothing falls short")
+            raise BudgetError(
+                f"{path.name}, {line.key}: reached is {line.reached}, which is within the limit; remove it"
+            )
         if not 0 <= line.noise < 1:
-            raise BudgetError(f"{path.name}, {line.key}: noise {line.noise} is no share of the limit")
+            raise BudgetError(f"{path.name}, {line.key}: noise is {line.noise}, expected a share from 0 to less than 1")
     if len({line.key for line in lines}) < len(lines):
-        raise BudgetError(f"{path.name}: a key is there twice")
+        raise BudgetError(f"{path.name}: a key occurs more than once")
     return lines
 
 
 def judge(
     lines: Collection[Line], measure: Callable[[Collection[str]], Mapping[str, float]]
 ) -> dict[str, tuple[float, ...]]:
-    """What was found for each line: one figure, or two where the first had crossed the limit.
+    """Return the figures of each line: one, or two if the first one crosses the limit.
 
-    `measure` gives a figure for each of the keys it is asked for, and may give more.
+    `measure` returns a figure for each key that it is given, and possibly for further keys.
     """
     first = measure([line.key for line in lines])
     again = [line.key for line in lines if line.crossed(first[line.key])]
@@ -89,5 +93,5 @@ def judge(
 
 
 def fails(line: Line, found: tuple[float, ...]) -> bool:
-    """Whether each of the figures crosses the limit."""
+    """Return whether all figures of a line cross the limit."""
     return all(line.crossed(figure) for figure in found)

@@ -1,6 +1,6 @@
-"""NumPy or TA-Lib: which of TA-Lib's functions are exact by our definitions, and what would they save.
+"""Speed of TA-Lib beside NumPy, and which of its functions agree with the definitions of docs/indicators.md.
 
-TA-Lib is no dependency of the project. To run this, install TA-Lib 0.8.2 into an environment that has
+TA-Lib is not a dependency of the project. To run this, install TA-Lib 0.8.2 into an environment that has
 requirements/serve.txt, and call `python -m benchmarks.building_blocks` there.
 """
 
@@ -21,50 +21,50 @@ from core.features.candles import Candles, Floats
 from core.features.table import Table
 
 ROOT = Path(__file__).parents[1]
-ROWS = 20  # a window
+ROWS = 20  # candles in a window
 CALLS = 500
 ROUNDS = 9
 
 
 def series() -> Candles:
-    """The 120 candles of the example request."""
+    """Return the 120 candles of the example request."""
     data = json.loads((ROOT / "docs" / "examples" / "predict.json").read_text())["data"]
     return Candles.from_rows(np.array([[c[k] for k in ("open", "high", "low", "close", "volume")] for c in data]))
 
 
 def ema(x: Floats, n: int) -> Floats:
-    """TA-Lib seeds with the mean of the first n values: n - 1 copies of the first one make that the first one."""
+    """Compute an EMA. TA-Lib starts with the mean of n values, so n - 1 copies of the first value are put before it."""
     out: Floats = talib.EMA(np.concatenate([np.full(n - 1, x[0]), x]), n)[n - 1 :]
     return out
 
 
 def emas(close: Floats) -> Floats:
-    """What v3.1 has of them."""
+    """Compute the EMAs of v3.1."""
     fast, slow = ema(close, 12), ema(close, 26)
     return np.stack([fast, slow, ema(fast - slow, 9)], axis=1)[-ROWS:]
 
 
-def std(x: Floats, n: int, mean: Floats) -> Floats:  # noqa: ARG001 - it computes the mean anew
-    """TA-Lib divides by n, our definition by n - 1, and it takes one series, without a batch's axis."""
+def std(x: Floats, n: int, mean: Floats) -> Floats:  # noqa: ARG001 - TA-Lib computes the mean again
+    """Compute a standard deviation. TA-Lib divides by n, our definition by n - 1; TA-Lib has no batch axis."""
     out: Floats = talib.STDDEV(np.ascontiguousarray(x[0]), n)[n - 1 :] * np.sqrt(n / (n - 1))
     return out[None]
 
 
 def mean(x: Floats, n: int) -> Floats:
-    """TA-Lib's mean is a running sum."""
+    """Compute a mean. TA-Lib computes it from a running sum."""
     out: Floats = talib.SMA(x[0], n)[n - 1 :]
     return out[None]
 
 
 def residue_after_zeros() -> float:
-    """What a rolling mean of losses is in a market that has stopped moving. By definition 0, where RSI is 50 or 100."""
+    """Return the rolling mean of losses in a market that has stopped moving. It must be 0 to make RSI 50 or 100."""
     rng = np.random.default_rng(0)
     losses = np.concatenate([rng.exponential(1e-3, 60), np.zeros(30)])
     return float(np.abs(mean(losses[None], 14)[0, -1]))
 
 
 def main() -> None:
-    """Time both in turns and print microseconds and ratios."""
+    """Time both libraries in turns, and print microseconds and ratios."""
     candles = series()
     names = json.loads((ROOT / "models" / "keras" / "profitable_selected_features.json").read_text())["features"]
 
@@ -90,11 +90,11 @@ def main() -> None:
         "all features of v3.1, with TA-Lib's deviation",
         [(timeit.timeit(all_features, number=CALLS), seconds_with_talib()) for _ in range(ROUNDS)],
     )
-    print(f"TA-Lib's mean of 14 zeros after 60 losses: {residue_after_zeros():.1e}, by definition 0")
+    print(f"TA-Lib's mean of 14 zeros after 60 losses: {residue_after_zeros():.1e}, the definition gives 0")
 
 
 def report(name: str, rounds: list[tuple[float, float]]) -> None:
-    """Medians over the rounds."""
+    """Print the medians of the rounds."""
     ours, theirs = (median(column) / CALLS * 1e6 for column in zip(*rounds, strict=True))
     print(f"{name}: NumPy {ours:.1f} us, TA-Lib {theirs:.1f} us, ratio {ours / theirs:.2f}")
 

@@ -1,11 +1,11 @@
-"""How far a reader has to walk: the functions of ours that a prediction, a switch and a conversion enter.
+"""How much code must a reader follow? The project's functions that a prediction, a switch and a conversion call.
 
-Keeper and worker run in this process, with real sockets between them and a client in a thread of its own. Counted are
-calls of functions and lambdas whose code stands below core/, server/ or convert/, in all threads. Not counted are
-comprehensions and generator expressions, which are part of the function around them, and the bodies of modules and
-classes. A coroutine or a generator that goes on after a wait is entered again, which adds no function. What a cache
-answers is not entered: requests are sent several times, and the one with the fewest calls counts, so that neither what
-only the first one needs nor the keeper's periodic steps are in it. A conversion is made once.
+Keeper and worker run in this process, with real sockets between them, and a client in a separate thread. The count
+includes functions and lambdas in core/, server/ and convert/, in all threads. It excludes comprehensions and generator
+expressions, because they belong to the function around them, and the bodies of modules and classes. Resuming a
+coroutine or a generator counts as another call of the same function. Each request is sent several times, and the one
+with the fewest calls counts: this leaves out one-time initialisation, values that a cache already holds, and the
+keeper's periodic steps. A conversion runs once.
 """
 
 from __future__ import annotations
@@ -27,18 +27,18 @@ from aiohttp import web
 
 from benchmarks import bodies
 from benchmarks.load import Connection, message
-from benchmarks.machine import BUILD, ROOT, tell
+from benchmarks.machine import BUILD, ROOT, save
 
 PARTS = ("core", "server", "convert")
 KINDS = ("features", "120 candles")
 VERSIONS = ("v3.0", "v3.1")
 CONVERTED = "v3.1"
-# So often each request is sent.
+# How often each request is sent.
 TIMES = 5
 
 
 class Function(NamedTuple):
-    """A function of ours: its file below the root, its line in it, and its name with that of its class."""
+    """A function of the project: its file relative to the root, its line, and its qualified name."""
 
     file: str
     line: int
@@ -49,17 +49,17 @@ class Function(NamedTuple):
 
 
 class Calls:
-    """The functions of ours in the order in which they were entered."""
+    """The calls of the project's functions, in order."""
 
     def __init__(self) -> None:
         self.entered: list[Function] = []
         self._counting = False
         self._known: dict[CodeType, Function | None] = {}
-        threading.setprofile(self._see)  # in threads that begin from now on
+        threading.setprofile(self._see)  # for threads that start after this
 
     @contextmanager
     def counting(self) -> Iterator[None]:
-        """Count what is entered within, in this thread and in those that began since this was made."""
+        """Count the calls within this block, in this thread and in threads that started after `__init__`."""
         self.entered = []
         self._counting = True
         sys.setprofile(self._see)
@@ -69,7 +69,7 @@ class Calls:
             sys.setprofile(None)
             self._counting = False
 
-    def _see(self, frame: FrameType, event: str, argument: object) -> None:  # noqa: ARG002 - as sys.setprofile calls it
+    def _see(self, frame: FrameType, event: str, argument: object) -> None:  # noqa: ARG002 - the signature of sys.setprofile
         if not self._counting or event != "call":
             return
         code = frame.f_code
@@ -82,18 +82,18 @@ class Calls:
 
 
 def _function(code: CodeType) -> Function | None:
-    """The function that a code is of; null where it is none, or none of ours."""
+    """Return the function of a code object; None if it is not a function of the project."""
     path = Path(code.co_filename)
     if not path.is_relative_to(ROOT):
         return None
     file = path.relative_to(ROOT)
-    is_function = code.co_flags & inspect.CO_OPTIMIZED  # modules and bodies of classes are not
+    is_function = code.co_flags & inspect.CO_OPTIMIZED  # not set for modules and class bodies
     is_counted = is_function and (not code.co_name.startswith("<") or code.co_name == "<lambda>")
     return Function(str(file), code.co_firstlineno, code.co_qualname) if is_counted and file.parts[0] in PARTS else None
 
 
 def summary(entered: list[Function]) -> dict[str, Any]:
-    """How many functions, in how many files, how often the file changes from one call to the next; all and by part."""
+    """Count functions, files, calls, and changes of file between consecutive calls, in total and by part."""
     by_part = {part: [each for each in entered if each.file.startswith(f"{part}/")] for part in PARTS}
     found: dict[str, Any] = {
         "functions": len(set(entered)),
@@ -109,8 +109,8 @@ def summary(entered: list[Function]) -> dict[str, Any]:
 
 @asynccontextmanager
 async def service(folder: Path) -> AsyncIterator[int]:
-    """A keeper and a worker on the committed bundles; the worker's port."""
-    from server.auth.credentials import Credentials  # noqa: PLC0415 - its imports call functions of ours
+    """Run a keeper and a worker on the committed bundles; yields the worker's port."""
+    from server.auth.credentials import Credentials  # noqa: PLC0415 - importing it calls counted functions
     from server.http.connection import HttpRunner  # noqa: PLC0415
     from server.keeper.app import make_keeper_app  # noqa: PLC0415
     from server.settings import read  # noqa: PLC0415
@@ -136,14 +136,14 @@ async def service(folder: Path) -> AsyncIterator[int]:
 
 
 async def _asked(calls: Calls, connection: Connection, request: bytes) -> list[Function]:
-    """The calls of one request, from its first byte to its answer."""
+    """Return the calls of one request, from its first byte to its answer."""
 
     def exchange() -> None:
         connection.send(request, 0.0)
         while not connection.receive():
             pass
         if not connection.ok:
-            raise RuntimeError("the request was refused")
+            raise RuntimeError(f"the request was refused: {connection.answer.decode(errors='replace')}")
 
     with calls.counting():
         await asyncio.to_thread(exchange)
@@ -151,7 +151,7 @@ async def _asked(calls: Calls, connection: Connection, request: bytes) -> list[F
 
 
 async def served(calls: Calls) -> dict[str, list[Function]]:
-    """Predictions of each kind, and a switch to the other version."""
+    """Return the calls of a prediction of each kind, and of a switch to the other version."""
     found = {}
     with tempfile.TemporaryDirectory(prefix="reversal-") as folder:
         async with service(Path(folder)) as port:
@@ -166,22 +166,22 @@ async def served(calls: Calls) -> dict[str, list[Function]]:
 
 
 def converted(calls: Calls) -> list[Function]:
-    """The conversion of one committed detector, from the command's arguments to the bundle."""
-    from convert import bundle, console, publish  # noqa: F401, PLC0415 - what the command imports late
+    """Return the calls of the conversion of one committed detector, from the command's arguments to the bundle."""
+    from convert import bundle, console, publish  # noqa: F401, PLC0415 - the command imports them only when it needs them
     from convert.__main__ import main  # noqa: PLC0415
 
     with tempfile.TemporaryDirectory() as folder, calls.counting():
         arguments = ["--source", str(ROOT / "models" / "keras"), "--output", folder, "--version", CONVERTED]
         if main(arguments) != 0:
-            raise RuntimeError("the conversion was refused")
+            raise RuntimeError(f"the conversion of {CONVERTED} failed")
     return calls.entered
 
 
 def main() -> None:
-    """Count, print a table, and with --list the functions in order."""
+    """Count the calls, print and save the counts, and with --list print the functions in order."""
     options = argparse.ArgumentParser(description=__doc__)
     options.add_argument("--list", action="store_true", help="print the functions in order of their first call")
-    options.add_argument("--no-conversion", action="store_true", help="which takes half a minute")
+    options.add_argument("--no-conversion", action="store_true", help="skip the conversion, which takes half a minute")
     options.add_argument("--output", type=Path, default=BUILD / "calls.json", help="%(default)s")
     chosen = options.parse_args()
     calls = Calls()
@@ -194,7 +194,7 @@ def main() -> None:
             for number, function in enumerate(dict.fromkeys(entered), 1):
                 print(f"{number:4} {function}")
         print()
-    tell({what: summary(entered) for what, entered in found.items()}, chosen.output)
+    save({what: summary(entered) for what, entered in found.items()}, chosen.output)
 
 
 if __name__ == "__main__":

@@ -1,7 +1,7 @@
-"""Whether the budget holds: ratios taken in one run, in turns, each against its line of budget.toml.
+"""Is the budget held? Ratios of one run, measured in turns, each compared with its line of budget.toml.
 
-What crosses its line is measured once more, and fails if it crosses it again. Takes about two minutes. `--tree` checks
-the server of another checkout.
+A figure that crosses its limit is measured again; the check fails if it crosses the limit both times. This takes about
+two minutes. `--tree` checks the server of another checkout.
 """
 
 from __future__ import annotations
@@ -24,22 +24,22 @@ from benchmarks import bodies, budget, servers, stages
 from benchmarks.background_load import under_load
 from benchmarks.load import Result, closed, opened
 from benchmarks.loading import while_loading
-from benchmarks.machine import machine, tell
+from benchmarks.machine import machine, save
 from benchmarks.options import parser
 from benchmarks.servers import Running
 
 CONNECTIONS = 32
 KINDS = {"features": "features", "candles": "120 candles"}
-# Of the contract: so many requests a second, for which the 99th percentile is under half a second.
+# Requests a second at which the contract promises a 99th percentile below half a second.
 PROMISED_RATE = 100.0
 Ratios: TypeAlias = dict[str, float]
-# Who gives a ratio.
+# The function that measures each key.
 Known: TypeAlias = "dict[str, Callable[[Bench], Ratios]]"
 
 
 @dataclass(frozen=True)
 class Bench:
-    """What is measured: the echo server, ours with one worker, and ours with as many as there are cores."""
+    """The servers to measure: the echo server, and this server with one worker and with one worker per core."""
 
     echo: Running
     one: Running
@@ -50,21 +50,21 @@ class Bench:
     numbers: Iterator[int] = field(default_factory=itertools.count)
 
     def ask(self, running: Running, kind: str, connections: int, *, users: bool = False) -> Result:
-        """Closed loop, for `seconds`. Raises SystemExit where anything but predictions is answered."""
+        """Send requests in a closed loop for `seconds`. Raises SystemExit if any of them is answered with an error."""
         result = closed(running.port, bodies.messages(KINDS[kind], users=users), connections, self.seconds, 0.2)
         if result.errors:
             raise SystemExit(f"{kind} at {connections} connections: {result.errors} errors")
         return result
 
     def turns(self, running: Running) -> Iterator[tuple[str, bool]]:
-        """Without an experiment and with one: what to add to a key, and whether there are users."""
+        """Yield the suffix of the key and whether requests have users, first without an experiment, then during one."""
         yield "", False
         with servers.experiment(running.port, f"check-{next(self.numbers)}"):
             yield "_ab", True
 
 
 def lone(bench: Bench) -> Ratios:
-    """One connection: the median against what nobody can do without."""
+    """Measure one connection: the median ÷ the floor, which is the echo server and both networks."""
     floor = p50(bench.ask(bench.echo, "features", 1)) + float(np.median(stages.seconds(bodies.windows(1))))
     return {
         f"{kind}_p50{ab}": p50(bench.ask(bench.one, kind, 1, users=users)) / floor
@@ -74,7 +74,7 @@ def lone(bench: Bench) -> Ratios:
 
 
 def busy(bench: Bench) -> Ratios:
-    """Many connections, one worker: throughput against the echo server's, and how far the tail is from the median."""
+    """Measure many connections and one worker: throughput ÷ the echo server's, and p99 ÷ p50."""
     floors = {kind: bench.ask(bench.echo, kind, CONNECTIONS) for kind in KINDS}
     found = {}
     for ab, users in bench.turns(bench.one):
@@ -86,7 +86,7 @@ def busy(bench: Bench) -> Ratios:
 
 
 def cores(bench: Bench) -> Ratios:
-    """Many connections, as many workers as cores: the tail again."""
+    """Measure many connections and one worker per core: p99 ÷ p50."""
     found = {}
     for ab, users in bench.turns(bench.all):
         for kind in KINDS:
@@ -96,7 +96,7 @@ def cores(bench: Bench) -> Ratios:
 
 
 def crowded(bench: Bench) -> Ratios:
-    """Single predictions beside a client that posts large batches."""
+    """Measure single predictions beside a client that posts large batches: p99 with batches ÷ without."""
     item = bodies.encoded(bodies.asking("features")[0])
     alone = bench.ask(bench.one, "features", 1)
     crowd, _ = under_load(bench.one.port, item, lambda: {"p99": p99(bench.ask(bench.one, "features", 1))})
@@ -104,7 +104,7 @@ def crowded(bench: Bench) -> Ratios:
 
 
 def loaded(bench: Bench) -> Ratios:
-    """Single predictions while one load follows another."""
+    """Measure single predictions during back-to-back version loads: p99 with loads ÷ without."""
     servers.manage(bench.one.port, "/reversal/models/v3.0/switch")  # the active one cannot be unloaded
     alone = bench.ask(bench.one, "features", 1)
     meanwhile, _ = while_loading(bench.one.port, 0.0, lambda: bench.ask(bench.one, "features", 1))
@@ -112,7 +112,7 @@ def loaded(bench: Bench) -> Ratios:
 
 
 def start(bench: Bench) -> Ratios:
-    """From the start to the first 200 of /readyz, with the default number of workers."""
+    """Measure the time until the first 200 of /readyz, with the default number of workers, ÷ the imports alone."""
     with servers.server(python=bench.python, workers=None, tree=bench.tree) as running:
         ready = running.ready_seconds
     began = time.perf_counter()
@@ -121,7 +121,7 @@ def start(bench: Bench) -> Ratios:
 
 
 def promise(bench: Bench) -> Ratios:
-    """The contract's milliseconds, at its rate, from when each request was due."""
+    """Measure the p99 in milliseconds at the rate of the contract, from when each request was due."""
     result = opened(bench.one.port, bodies.messages("120 candles"), PROMISED_RATE, CONNECTIONS, 2 * bench.seconds)
     if result.errors:
         raise SystemExit(f"{result.errors} errors at {PROMISED_RATE:g} requests a second")
@@ -132,17 +132,21 @@ GROUPS = (lone, busy, cores, crowded, loaded, start, promise)
 
 
 def p50(result: Result) -> float:
-    """Seconds."""
+    """Return the median in seconds."""
     return float(np.median(result.times))
 
 
 def p99(result: Result) -> float:
-    """Seconds."""
+    """Return the 99th percentile in seconds."""
     return float(np.percentile(result.times, 99))
 
 
 def medians(bench: Bench, rounds: int, keys: Collection[str], known: Known) -> Ratios:
-    """Each key's median over rounds of what is needed for the keys; `known`: who gives them, as far as it is known."""
+    """Return the median over the rounds for each key.
+
+    Only the groups that measure one of `keys` run. `known` has the group of each key and is filled by the first call,
+    which runs all groups.
+    """
     groups = [group for group in GROUPS if not known or any(known[key] is group for key in keys)]
     found: dict[str, list[float]] = {}
     for _ in range(rounds):
@@ -156,13 +160,13 @@ def medians(bench: Bench, rounds: int, keys: Collection[str], known: Known) -> R
 
 
 def measured() -> list[budget.Line]:
-    """The lines of the budget that are measured here."""
+    """Return the lines of the budget that are measured here."""
     return [line for line in budget.read() if line.result is None]
 
 
 @contextmanager
 def bench(options: Namespace, cores: int) -> Iterator[Bench]:
-    """The servers, with the options of any benchmark of servers."""
+    """Run the servers with the options that all benchmarks of servers have."""
     at = {"python": options.server, "tree": options.tree}
     with (
         servers.echo(options.server) as echo,
@@ -173,14 +177,14 @@ def bench(options: Namespace, cores: int) -> Iterator[Bench]:
 
 
 def main() -> None:
-    """Print what was found, and exit with 1 where a line is crossed twice."""
+    """Print the figures, and exit with 1 if a line is crossed twice."""
     options = parser(__doc__, "check", rounds=5, seconds=0.6).parse_args()
     about = machine()
     lines = measured()
     known: Known = {}
     with bench(options, about["cores"]) as ready:
         found = budget.judge(lines, lambda keys: medians(ready, options.rounds, keys, known))
-    tell(
+    save(
         {"machine": about, "found": {key: [round(value, 3) for value in each] for key, each in found.items()}},
         options.output,
     )

@@ -1,10 +1,12 @@
-"""How evenly workers share kept connections, and what that does to answers: three ways to accept, in turns.
+"""How evenly do workers share keep-alive connections? Three methods of accepting connections, measured in turns.
 
-quickest: all accept on one socket, whoever comes first. reuseport: each has a socket of its own, and the kernel picks
-one for a connection by a hash. fewest: one socket, of which each takes what is for it
-(server/process/connection_balancing.py). Each request costs its worker what both stages of v3.0 take for one window.
+quickest: all workers accept on one socket, and the first one to accept gets the connection. reuseport: each worker has
+its own socket, and the kernel chooses one for a connection by a hash. fewest: all workers share one socket, and the
+worker with the fewest connections accepts (server/process/connection_balancing.py). Each request runs both stages of
+v3.0 for one window.
 
-busiest: the connections of the worker that has the most. anew: milliseconds with a connection for each request.
+In the result, busiest is the number of connections of the worker that has the most, and anew is the milliseconds of a
+request on a new connection.
 """
 
 from __future__ import annotations
@@ -28,12 +30,12 @@ import uvloop
 from aiohttp import web
 
 from benchmarks import load
-from benchmarks.machine import BUILD, ROOT, machine, tell
+from benchmarks.machine import BUILD, ROOT, machine, save
 from core.bundles.repository import Repository
 from core.inference import session
 from server.process.connection_balancing import Connections, Site
 
-WAYS = ("quickest", "reuseport", "fewest")
+METHODS = ("quickest", "reuseport", "fewest")
 WORKERS = (2, 4)
 CONNECTIONS = (8, 32)
 ANEW = 300
@@ -42,7 +44,7 @@ WHICH = load.message("/which")
 
 
 def predictor() -> web.Application:
-    """Runs both stages for every request, and tells which worker it is."""
+    """Return an application that runs both stages for every request, and answers with the id of its process."""
     bundle = Repository(ROOT / "models" / "onnx").read("v3.0")
     stages = [stage for stage in (bundle.manifest.stage1, bundle.manifest.stage2) if stage is not None]
     sessions = [session.make(bundle.graphs[stage.network.sha256]) for stage in stages]
@@ -66,7 +68,7 @@ def predictor() -> web.Application:
 
 
 def listening(port: int) -> socket.socket:
-    """A socket that may share its port."""
+    """Return a listening socket that can share its port."""
     made = socket.socket()
     made.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
     made.bind(("127.0.0.1", port))
@@ -74,23 +76,23 @@ def listening(port: int) -> socket.socket:
     return made
 
 
-async def work(way: str, shared: socket.socket, connections: Connections, number: int, ready: int) -> None:
-    """Serve until killed; a byte to `ready` tells the beginning."""
+async def work(method: str, shared: socket.socket, connections: Connections, number: int, ready: int) -> None:
+    """Serve until killed; write a byte to `ready` when requests are accepted."""
     runner = web.AppRunner(predictor(), access_log=None)
     await runner.setup()
-    site = Site(runner, shared, connections, number) if way == "fewest" else web.SockSite(runner, shared)
+    site = Site(runner, shared, connections, number) if method == "fewest" else web.SockSite(runner, shared)
     await site.start()
     os.write(ready, b"1")
     await asyncio.Event().wait()
 
 
 @contextmanager
-def serving(way: str, workers: int) -> Iterator[int]:
-    """Workers on a port of their own, which is given once all accept."""
+def serving(method: str, workers: int) -> Iterator[int]:
+    """Run workers on a new port; yields the port when all workers accept connections."""
     connections = Connections()
     first = listening(0)
     port: int = first.getsockname()[1]
-    sockets = [first, *(listening(port) for _ in range(workers - 1))] if way == "reuseport" else [first] * workers
+    sockets = [first, *(listening(port) for _ in range(workers - 1))] if method == "reuseport" else [first] * workers
     reading, ready = os.pipe()
     pids = []
     for number, own in enumerate(sockets):
@@ -98,11 +100,11 @@ def serving(way: str, workers: int) -> Iterator[int]:
         if pid == 0:
             try:
                 with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
-                    runner.run(work(way, own, connections, number, ready))
+                    runner.run(work(method, own, connections, number, ready))
             finally:
                 os._exit(1)
         pids.append(pid)
-    for each in (*sockets[1:], first) if way == "reuseport" else (first,):
+    for each in (*sockets[1:], first) if method == "reuseport" else (first,):
         each.close()
     os.close(ready)
     try:
@@ -118,7 +120,7 @@ def serving(way: str, workers: int) -> Iterator[int]:
 
 
 def busiest(port: int, connections: int) -> int:
-    """Of so many connections, made one after the other, those of the worker that has the most."""
+    """Open connections one after the other, and return the number that the busiest worker has."""
     made = [load.Connection(port) for _ in range(connections)]
     found = Counter(connection.ask(WHICH).rpartition(b"\r\n")[2] for connection in made)
     for connection in made:
@@ -127,7 +129,7 @@ def busiest(port: int, connections: int) -> int:
 
 
 def anew(port: int) -> list[float]:
-    """Milliseconds of requests one after the other, each with a connection of its own."""
+    """Return the milliseconds of consecutive requests, each on a new connection."""
     times = []
     for _ in range(ANEW):
         began = time.perf_counter()
@@ -137,9 +139,9 @@ def anew(port: int) -> list[float]:
     return times
 
 
-def measure(way: str, workers: int, connections: int, seconds: float) -> dict[str, float]:
-    """One round with workers of its own."""
-    with serving(way, workers) as port:
+def measure(method: str, workers: int, connections: int, seconds: float) -> dict[str, float]:
+    """Measure one round with new workers."""
+    with serving(method, workers) as port:
         most = busiest(port, connections)
         result = load.closed(port, [QUESTION], connections, seconds).summary()
         times = anew(port)
@@ -155,7 +157,7 @@ def measure(way: str, workers: int, connections: int, seconds: float) -> dict[st
 
 
 def combined(rounds: Sequence[dict[str, float]]) -> dict[str, Any]:
-    """Medians, and how the busiest worker fared in every round."""
+    """Return the medians, and the connections of the busiest worker in each round."""
     return {key: statistics.median(each[key] for each in rounds) for key in rounds[0]} | {
         "busiest_of_each_round": [each["busiest"] for each in rounds]
     }
@@ -165,20 +167,20 @@ def main() -> None:
     """Measure in turns and print the medians of the rounds."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--rounds", type=int, default=5)
-    parser.add_argument("--seconds", type=float, default=1.5, help="of requests, for each way and round")
+    parser.add_argument("--seconds", type=float, default=1.5, help="of requests, for each method and round")
     parser.add_argument("--output", type=Path, default=BUILD / "connection_balancing.json")
     options = parser.parse_args()
     about = machine()
-    cases = list(itertools.product(WORKERS, CONNECTIONS, WAYS))
+    cases = list(itertools.product(WORKERS, CONNECTIONS, METHODS))
     rounds: dict[tuple[int, int, str], list[dict[str, float]]] = {case: [] for case in cases}
     for _ in range(options.rounds):
-        for workers, connections, way in cases:
-            rounds[workers, connections, way].append(measure(way, workers, connections, options.seconds))
+        for workers, connections, method in cases:
+            rounds[workers, connections, method].append(measure(method, workers, connections, options.seconds))
     found = {
-        f"{workers} workers, {connections} connections, {way}": combined(each)
-        for (workers, connections, way), each in rounds.items()
+        f"{workers} workers, {connections} connections, {method}": combined(each)
+        for (workers, connections, method), each in rounds.items()
     }
-    tell({"machine": about} | found, options.output)
+    save({"machine": about} | found, options.output)
 
 
 if __name__ == "__main__":

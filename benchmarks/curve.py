@@ -1,4 +1,4 @@
-"""Latency against load, up to saturation: open loop at growing shares of what one worker can do, as a picture."""
+"""How does latency grow with the load? Draws an open loop at growing shares of the throughput of one worker."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from matplotlib.figure import Figure
 from benchmarks import bodies, servers
 from benchmarks.figures import medians, watched
 from benchmarks.load import closed, opened
-from benchmarks.machine import ROOT, machine, tell
+from benchmarks.machine import ROOT, machine, save
 from benchmarks.options import parser
 
 PICTURE = ROOT / "docs" / "latency.svg"
@@ -22,7 +22,7 @@ CONNECTIONS = 128
 
 
 def draw(curves: dict[str, list[dict[str, Any]]], picture: Path) -> None:
-    """Median and 99th percentile by requests a second; the same figures give the same file."""
+    """Draw the median and the 99th percentile by requests a second. The same figures give the same file."""
     mpl.rcParams |= {"svg.hashsalt": "latency", "svg.fonttype": "none"}
     figure = Figure(figsize=(8, 4.5), layout="constrained")
     axes = figure.subplots()
@@ -45,7 +45,7 @@ def main() -> None:
     found: dict[str, dict[float, list[dict[str, float]]]] = {kind: defaultdict(list) for kind in COLOURS}
     with servers.server(python=options.server, tree=options.tree) as running:
         messages = {kind: bodies.messages(kind) for kind in COLOURS}
-        # One capacity for all rounds: their medians are of the same load.
+        # All rounds use the same capacity, because medians are only meaningful for the same load.
         most = {kind: watched(running, closed, messages[kind], CONNECTIONS, 2 * options.seconds) for kind in COLOURS}
         for _ in range(options.rounds):
             for kind, shares in found.items():
@@ -58,7 +58,7 @@ def main() -> None:
         for kind, shares in found.items()
     }
     draw(curves, options.picture)
-    tell({"machine": about, "rounds": options.rounds, "seconds": options.seconds} | curves, options.output)
+    save({"machine": about, "rounds": options.rounds, "seconds": options.seconds} | curves, options.output)
 
 
 if __name__ == "__main__":

@@ -1,6 +1,6 @@
-"""What aiohttp alone costs: a handler that reads its body and answers as many bytes as a prediction has.
+"""A server to measure the cost of aiohttp alone: its handler reads the body and answers with the bytes of a prediction.
 
-The server's event loop and application, and nothing of ours.
+It has the event loop and the web framework of this server, and none of its code.
 """
 
 from __future__ import annotations
@@ -14,13 +14,13 @@ ANSWER = b"x" * 330
 
 
 async def echo(request: web.Request) -> web.Response:
-    """Read, and answer."""
+    """Read the body and answer with 330 bytes."""
     await request.read()
     return web.Response(body=ANSWER, content_type="application/json")
 
 
 async def ready(_: web.Request) -> web.Response:
-    """Tell that it runs."""
+    """Answer 200."""
     return web.Response()
 
 

@@ -1,7 +1,7 @@
-"""What an experiment costs: latency and throughput without one, with a split, and with a shadow.
+"""What does an experiment cost? Latency and throughput without one, with a split, and with a shadow.
 
-One server with one worker; the experiment changes between measurements, which take turns. Every request is 120 candles
-and a user; in "new candles" every request is of another pair, so that the shadow scores each one.
+One server with one worker is measured in turns; the experiment changes between measurements. Every request has 120
+candles and a user. In "new candles" every request has another pair, so that the shadow scores each one.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from contextlib import nullcontext
 from benchmarks import bodies, servers
 from benchmarks.figures import shortened
 from benchmarks.load import closed, message
-from benchmarks.machine import machine, tell
+from benchmarks.machine import machine, save
 from benchmarks.options import parser
 
 CONNECTIONS = 8
@@ -22,10 +22,10 @@ PAIR, USER = b"AAA/AAA", b"user00000000"
 
 
 class Requests(Sequence[bytes]):
-    """Requests that differ in the user, and where asked for in the pair, by their bytes alone."""
+    """Requests that differ in the user and, with `new_candles`, in the pair. Only these bytes change."""
 
     def __init__(self, first: int, *, new_candles: bool) -> None:
-        """`first`: the number of the first one; those of other numbers are others."""
+        """`first` is the number of the first request. Requests with different numbers are different."""
         body = bodies.requests("120 candles")[0] | {"pair": PAIR.decode(), "user_id": USER.decode()}
         head, after_pair = message(bodies.PREDICT, bodies.encoded(body)).split(PAIR)
         between, self._tail = after_pair.split(USER)
@@ -36,7 +36,7 @@ class Requests(Sequence[bytes]):
     def __len__(self) -> int:
         return 10**8
 
-    def __getitem__(self, index: int) -> bytes:  # type: ignore[override]  # nobody takes slices of it
+    def __getitem__(self, index: int) -> bytes:  # type: ignore[override]  # slices are not used
         number = self._first + index
         pair = _pair(number) if self._new_candles else PAIR
         return b"".join((self._head, pair, self._between, b"user%08d" % number, self._tail))
@@ -51,7 +51,7 @@ def _pair(number: int) -> bytes:
 
 
 def figures(port: int, kind: str, seconds: float) -> dict[str, float]:
-    """Milliseconds at one connection, and predictions a second at CONNECTIONS."""
+    """Return milliseconds at one connection, and predictions a second at CONNECTIONS."""
     new = kind.endswith("new candles")
     alone = closed(port, Requests(0, new_candles=new), 1, seconds).summary()
     together = closed(port, Requests(10**7, new_candles=new), CONNECTIONS, seconds).summary()
@@ -59,7 +59,7 @@ def figures(port: int, kind: str, seconds: float) -> dict[str, float]:
 
 
 def turns(port: int, rounds: int) -> Iterator[str]:
-    """Bring the server into each kind of state, in turns."""
+    """Bring the server into each state in turns, and yield the name of the state."""
     for number in range(rounds):
         for place, kind in enumerate(KINDS):
             mode = kind.split(",")[0]
@@ -69,7 +69,7 @@ def turns(port: int, rounds: int) -> Iterator[str]:
 
 
 def main() -> None:
-    """Measure in turns, print medians and what each kind adds to none."""
+    """Measure in turns, and print the medians and what each kind adds to "no experiment"."""
     options = parser(__doc__, "experiments", rounds=7, seconds=1.5).parse_args()
     about = machine()
     found: dict[str, list[dict[str, float]]] = {kind: [] for kind in KINDS}
@@ -95,7 +95,7 @@ def main() -> None:
             if kind != KINDS[0]
         },
     }
-    tell(result, options.output)
+    save(result, options.output)
 
 
 if __name__ == "__main__":

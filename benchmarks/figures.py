@@ -1,4 +1,4 @@
-"""From what a load found to figures: percentiles, what the server used for it, and medians of rounds."""
+"""Figures from the result of a load: percentiles, the CPU time of the server, and medians of rounds."""
 
 from __future__ import annotations
 
@@ -16,22 +16,22 @@ P = ParamSpec("P")
 def watched(
     running: Running, load: Callable[Concatenate[int, P], Result], *args: P.args, **kwargs: P.kwargs
 ) -> dict[str, float]:
-    """A load's summary, and what was used for it, warm-up and all.
+    """Run a load, and return its summary and the CPU time that it used, warm-up included.
 
-    cpu_us: by all processes of the server for each answer. client_cores: by this process, in each second.
-    `load` gets the server's port, then the arguments.
+    cpu_us: the CPU time of all server processes for one answer. client_cores: the share of a core that this process
+    used. `load` is called with the server's port and then the arguments.
     """
     began, own, before = time.perf_counter(), time.process_time(), running.cpu_seconds
     result = load(running.port, *args, **kwargs)
     used = running.cpu_seconds - before
     client_cores = (time.process_time() - own) / (time.perf_counter() - began)
-    # Those of the warm-up are answered at the same rate as the others.
+    # Assumes that requests of the warm-up are answered at the same rate as the others.
     answers = len(result.times) * (result.seconds + result.warm_up) / result.seconds
     return result.summary() | {"cpu_us": 1e6 * used / answers, "client_cores": client_cores}
 
 
 def medians(rounds: Sequence[Mapping[str, float]]) -> dict[str, float]:
-    """Each figure's median over the rounds, to four digits; answers and errors are counted together."""
+    """Return the median of each figure over the rounds, to four digits, and the sums of answers and errors."""
     return {key: _together(key, [figures[key] for figures in rounds]) for key in rounds[0]}
 
 
@@ -40,5 +40,5 @@ def _together(key: str, values: Sequence[float]) -> float:
 
 
 def shortened(value: float) -> float:
-    """Four digits that count."""
+    """Round to four significant digits."""
     return float(f"{value:.4g}")

@@ -1,7 +1,8 @@
-"""Which arrangement of scalers and stages answers first: as graphs of their own, or joined.
+"""Speed of different arrangements of scalers and stages: as separate graphs, or joined into one.
 
-Each arrangement gives the same probabilities, and each looks for what overflows float32 between scaler and network,
-since a client must be told. They run in turns; times are medians, ratios are to the arrangement that is served.
+Each arrangement gives the same probabilities. Each checks for values that overflow float32 between scaler and network,
+because the server must report these to the client. The arrangements run in turns. Times are medians, ratios are to the
+arrangement that the server uses.
 """
 
 from __future__ import annotations
@@ -19,15 +20,15 @@ import onnxruntime as ort
 from numpy.typing import NDArray
 from onnx import TensorProto, compose, helper, numpy_helper
 
-from benchmarks.machine import BUILD, ROOT, machine, tell
+from benchmarks.machine import BUILD, ROOT, machine, save
 from core.bundles.bundle import Bundle
 from core.bundles.repository import Repository
 from core.inference import session
 
 WINDOWS = (1, 8, 32)
 ROUNDS = 61
-SECONDS = 0.002  # of calls that are timed together
-OPEN, CLOSED = 0.0, 2.0  # thresholds that every window passes, and none
+SECONDS = 0.002  # length of a series of calls that is timed as a whole
+OPEN, CLOSED = 0.0, 2.0  # thresholds that every window reaches, and that no window reaches
 SERVED = "a session each"
 
 Array: TypeAlias = NDArray[Any]
@@ -36,13 +37,13 @@ Arrangement: TypeAlias = Callable[[], list[Array]]
 
 
 class Joined:
-    """Graphs put into one: the value that one gives is what another takes."""
+    """Several graphs joined into one: the output of one graph is the input of another."""
 
     def __init__(self) -> None:
         self.graph = onnx.GraphProto(name="graph")
 
     def add(self, graph: bytes, prefix: str, takes: str) -> str:
-        """Add a graph that is fed with `takes`; returns the name of what it gives."""
+        """Add a graph with the value `takes` as its input; returns the name of its output."""
         part = compose.add_prefix(onnx.load_from_string(graph), f"{prefix}/").graph
         for node in part.node:
             node.input[:] = [takes if name == part.input[0].name else name for name in node.input]
@@ -51,7 +52,7 @@ class Joined:
         return str(part.output[0].name)
 
     def add_gated(self, graph: bytes, takes: str, probability: str, threshold: float) -> str:
-        """Add a graph that runs if the probability of any window reaches the threshold, and else gives nothing."""
+        """Add a graph that runs if the probability of any window reaches the threshold; otherwise its output is empty."""
         then, none = Joined(), Joined()
         then.give(then.add(graph, "then", takes), TensorProto.FLOAT, 1)
         none.constant("none", np.zeros((0, 1), np.float32))
@@ -68,26 +69,26 @@ class Joined:
         return "gated"
 
     def constant(self, name: str, value: Array) -> None:
-        """Add a constant."""
+        """Add a constant tensor."""
         self.graph.initializer.append(numpy_helper.from_array(value, name))
 
     def take(self, name: str, kind: int, *shape: int) -> str:
-        """Declare an input; `shape` is without the batch."""
+        """Declare an input; `shape` excludes the batch axis."""
         self.graph.input.append(helper.make_tensor_value_info(name, kind, ["batch", *shape]))
         return name
 
     def give(self, name: str, kind: int, *shape: int) -> None:
-        """Declare an output."""
+        """Declare an output; `shape` excludes the batch axis."""
         self.graph.output.append(helper.make_tensor_value_info(name, kind, ["batch", *shape]))
 
     def session(self) -> ort.InferenceSession:
-        """The graph as the server would load it."""
+        """Return a session of the graph, with the server's options."""
         opsets = [helper.make_opsetid("", 17)]
         return session.make(helper.make_model(self.graph, opset_imports=opsets, ir_version=8).SerializeToString())
 
 
 class Parts:
-    """A version's graphs, and windows for them: raw and scaled, for each stage."""
+    """The graphs of a version, and raw and scaled windows for each stage."""
 
     def __init__(self, bundle: Bundle, count: int) -> None:
         stages = bundle.manifest.stages.values()
@@ -107,26 +108,26 @@ class Parts:
 
 
 def constants(scaler: bytes) -> list[Array]:
-    """Centre and scale of a standard scaler."""
+    """Return the centre and the scale of a standard scaler."""
     return [numpy_helper.to_array(tensor) for tensor in onnx.load_from_string(scaler).graph.initializer]
 
 
 def runner(made: ort.InferenceSession) -> Run:
-    """Call a session with one input."""
+    """Return a function that runs a session with one input."""
     (name,) = [end.name for end in made.get_inputs()]
     outputs = [end.name for end in made.get_outputs()]
     return lambda values: list(made.run(outputs, {name: values}))
 
 
 def checked(scaled: Array) -> Array:
-    """What a network may be given."""
+    """Return scaled windows if they are finite. Raises SystemExit otherwise."""
     if not np.isfinite(scaled).all():
-        raise SystemExit("windows overflow")
+        raise SystemExit("the scaled windows overflow float32")
     return scaled
 
 
 def arrangements(parts: Parts, threshold: float, *, candles: bool) -> dict[str, Arrangement]:
-    """Probabilities of both stages, from raw windows as candles give them, or from scaled ones."""
+    """Return functions that compute the probabilities of both stages: from raw windows (`candles`) or from scaled ones."""
     networks = [runner(session.make(graph)) for graph in parts.networks]
     opens = threshold == OPEN
 
@@ -174,7 +175,7 @@ def arrangements(parts: Parts, threshold: float, *, candles: bool) -> dict[str, 
 
 
 def scaled_inside(scaler: bytes, network: bytes, window: tuple[int, int]) -> ort.InferenceSession:
-    """One stage whose graph scales; it gives the scaled windows too."""
+    """Return a session of one stage with its scaler inside; its outputs include the scaled windows."""
     graph = Joined()
     scaled = graph.add(scaler, "scaler", graph.take("raw", TensorProto.DOUBLE, *window))
     graph.give(scaled, TensorProto.FLOAT, *window)
@@ -183,11 +184,11 @@ def scaled_inside(scaler: bytes, network: bytes, window: tuple[int, int]) -> ort
 
 
 def steps_first(network: bytes) -> ort.InferenceSession:
-    """A stage that takes (steps, batch, features), as its first layer does, and so turns nothing."""
+    """Return a session of a stage that takes (steps, batch, features), as its first layer does, and transposes nothing."""
     model = onnx.load_from_string(network)
     turn = model.graph.node.pop(0)
     if turn.op_type != "Transpose":
-        raise SystemExit(f"the graph begins with {turn.op_type}")
+        raise SystemExit(f"the graph begins with {turn.op_type}, expected Transpose")
     model.graph.node[0].input[0] = turn.input[0]
     steps, features = (dim.dim_value for dim in model.graph.input[0].type.tensor_type.shape.dim[1:])
     model.graph.input[0].CopyFrom(
@@ -197,7 +198,7 @@ def steps_first(network: bytes) -> ort.InferenceSession:
 
 
 def joined(parts: Parts, threshold: float | None, *, candles: bool) -> Arrangement:
-    """Everything in one graph, stage 2 for all windows or, with a threshold, under If."""
+    """Return one graph of all parts. With a threshold, stage 2 is under If; otherwise it runs for all windows."""
     graph = Joined()
     kind, windows = (TensorProto.DOUBLE, parts.raw) if candles else (TensorProto.FLOAT, parts.scaled)
     names = [graph.take(f"window{i}", kind, *parts.window) for i in range(1 if parts.same else 2)]
@@ -226,16 +227,16 @@ def joined(parts: Parts, threshold: float | None, *, candles: bool) -> Arrangeme
 
 
 def agree(found: dict[str, Arrangement]) -> None:
-    """Stop where an arrangement does not give the probabilities that are served."""
+    """Check that all arrangements give the probabilities that the server gives. Raises SystemExit otherwise."""
     expected = found[SERVED]()
     for name, run in found.items():
         for ours, theirs in zip(expected, run(), strict=False):
             if not np.allclose(ours, theirs, rtol=0.0, atol=1e-6):
-                raise SystemExit(f"{name}: not the probabilities of {SERVED}")
+                raise SystemExit(f"{name}: the probabilities differ from those of {SERVED}")
 
 
 def race(found: dict[str, Arrangement]) -> dict[str, dict[str, float]]:
-    """Microseconds a batch and the ratio to the first, medians over rounds in turns."""
+    """Return the microseconds per batch and the ratio to the first arrangement, as medians of the rounds."""
     times: dict[str, list[float]] = {name: [] for name in found}
     calls = max(1, round(SECONDS / seconds(next(iter(found.values())), 20)))
     for _ in range(ROUNDS):
@@ -252,7 +253,7 @@ def race(found: dict[str, Arrangement]) -> dict[str, dict[str, float]]:
 
 
 def seconds(run: Callable[[], object], calls: int) -> float:
-    """Of one call, over `calls` of them."""
+    """Return the mean seconds of one call, over `calls` calls."""
     start = time.perf_counter()
     for _ in range(calls):
         run()
@@ -260,7 +261,7 @@ def seconds(run: Callable[[], object], calls: int) -> float:
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
-    """Race the arrangements of each version, with candles and with features, gate open and closed."""
+    """Time the arrangements of each version, from candles and from features, with the gate open and closed."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--models", type=Path, default=ROOT / "models" / "onnx")
     parser.add_argument("--output", type=Path, default=BUILD / "graphs.json")
@@ -274,7 +275,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
                     found = arrangements(Parts(bundle, count), threshold, candles=of == "candles")
                     agree(found)
                     result[f"{version}, {of}, gate {gate}, {count} windows"] = race(found)
-    tell(result, options.output)
+    save(result, options.output)
 
 
 if __name__ == "__main__":

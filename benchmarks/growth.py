@@ -1,6 +1,6 @@
-"""What becomes slower when there is more of something: candles, versions, experiments, exposures, workers.
+"""What becomes slower when there is more of it: candles, versions, experiments, exposures, workers.
 
-Of each, all sizes are measured in turns, on servers of their own where they differ in what they hold.
+All sizes of one kind are measured in turns. Sizes that need a different state or start have separate servers.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ import onnx
 from benchmarks import bodies, servers, stored
 from benchmarks.figures import medians, watched
 from benchmarks.load import closed, message
-from benchmarks.machine import ROOT, machine, tell
+from benchmarks.machine import ROOT, machine, save
 from benchmarks.options import parser
 from benchmarks.servers import Running
 
@@ -35,20 +35,20 @@ Figures: TypeAlias = dict[str, float]
 
 
 class Growth:
-    """The measurements, with their options."""
+    """The measurements, with the options of the command line."""
 
     def __init__(self, options: Namespace) -> None:
         self._options = options
 
     def candles(self) -> Rows:
-        """Requests of so many candles."""
+        """Measure requests with different numbers of candles."""
         with self._server() as running:
             return self._in_turns(
                 "candles", dict.fromkeys(CANDLES, running), lambda r, n: self._alone(r, bodies.messages(f"{n} candles"))
             )
 
     def versions(self) -> Rows:
-        """Servers that have loaded so many versions."""
+        """Measure servers with different numbers of loaded versions."""
         with ExitStack() as stack:
             folder = Path(stack.enter_context(tempfile.TemporaryDirectory()))
             running = {
@@ -61,7 +61,7 @@ class Growth:
             return rows
 
     def experiments(self) -> Rows:
-        """Servers whose store has so many experiments, none of them active."""
+        """Measure servers with different numbers of stored experiments, none of them active."""
         with ExitStack() as stack:
             running = {n: stack.enter_context(self._server()) for n in EXPERIMENTS}
             for n, each in running.items():
@@ -75,7 +75,10 @@ class Growth:
             )
 
     def exposures(self) -> Rows:
-        """Servers under an experiment that has none, or few or many on equally many candles."""
+        """Measure servers with an active experiment that has no, few or many exposures.
+
+        Few and many exposures are on the same number of candles.
+        """
         with ExitStack() as stack:
             running = {}
             for n in (0, 1, self._options.exposures):
@@ -90,12 +93,12 @@ class Growth:
             return rows
 
     def workers(self) -> Rows:
-        """Servers with so many workers."""
+        """Measure servers with different numbers of workers."""
         with ExitStack() as stack:
             running = {n: stack.enter_context(self._server(workers=n)) for n in WORKERS}
             return self._in_turns("workers", running, lambda r, _: self._both(r))
 
-    def _server(self, *flags: str, **keywords: Any) -> AbstractContextManager[Running]:  # noqa: ANN401 - those of server
+    def _server(self, *flags: str, **keywords: Any) -> AbstractContextManager[Running]:  # noqa: ANN401 - the arguments of servers.server
         return servers.server(*flags, python=self._options.server, tree=self._options.tree, **keywords)
 
     def _in_turns(self, name: str, running: dict[int, Running], measure: Callable[[Running, int], Figures]) -> Rows:
@@ -125,9 +128,10 @@ class Growth:
 
 
 def copies(folder: Path, number: int) -> Path:
-    """A folder with so many versions that compute the same as v3.0, each by graphs of its own.
+    """Fill a folder with `number` versions that compute the same as v3.0, each with its own graphs.
 
-    Graphs of the same bytes share a session, so that copies would weigh nothing: each gets its version's name.
+    Graphs with the same bytes share a session, so plain copies would need no memory. Each graph therefore contains the
+    name of its version.
     """
     for i in range(number):
         version = folder / ("v3.0" if i == 0 else f"copy-{i}")
@@ -144,7 +148,7 @@ def copies(folder: Path, number: int) -> Path:
 
 
 def parts(growth: Growth) -> Iterator[tuple[str, Rows]]:
-    """One after the other."""
+    """Run each measurement, and yield its name and rows."""
     for part in (growth.candles, growth.versions, growth.experiments, growth.exposures, growth.workers):
         yield part.__name__, part()
 
@@ -152,12 +156,19 @@ def parts(growth: Growth) -> Iterator[tuple[str, Rows]]:
 def main() -> None:
     """Measure, and print the medians of the rounds."""
     made = parser(__doc__, "growth", rounds=3, seconds=0.5)
-    made.add_argument("--exposures", type=int, default=10_000_000, help="about 300 bytes each on the disk")
-    made.add_argument("--folder", type=Path, help="on the disk for these; default: that of temporary files")
+    made.add_argument(
+        "--exposures",
+        type=int,
+        default=10_000_000,
+        help="the largest number of exposures; each takes about 300 bytes of disk",
+    )
+    made.add_argument(
+        "--folder", type=Path, help="where to store the exposures; default: the folder of temporary files"
+    )
     options = made.parse_args()
     about = machine()
     rows = dict(parts(Growth(options)))
-    tell({"machine": about, "rounds": options.rounds, "seconds": options.seconds} | rows, options.output)
+    save({"machine": about, "rounds": options.rounds, "seconds": options.seconds} | rows, options.output)
 
 
 if __name__ == "__main__":

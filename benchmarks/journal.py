@@ -1,7 +1,7 @@
-"""What recording an answer costs: appends of 1, 8 and 32 exposures, and the drain that follows.
+"""The cost of recording an answer: appends of 1, 8 and 32 exposures to a journal, and the drain that follows.
 
-One process, one thread. `decode` drains into a store that keeps nothing, so that it times reading and decoding alone;
-`store` drains the same files into a new SQLite file. `idle` is a round in which nothing has changed.
+All of it runs in one process and one thread. `decode` drains into a store that keeps nothing, so it times only reading
+and decoding. `store` drains exposures into a new SQLite file. `idle` is a drain that finds nothing new.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import cast
 
-from benchmarks.machine import BUILD, machine, tell
+from benchmarks.machine import BUILD, machine, save
 from core.experiments.records import Exposure, Record, new_prediction_id
 from core.journals import journal_files
 from core.journals.drainer import Drainer
@@ -28,7 +28,7 @@ IDLE_ROUNDS = 1000
 
 
 class Nowhere:
-    """The part of a store that a drainer needs, keeping nothing but positions."""
+    """The part of a store that a drainer needs. It keeps positions and no records."""
 
     def __init__(self) -> None:
         self._positions: dict[str, int] = {}
@@ -47,7 +47,7 @@ class Nowhere:
 
 
 def exposure(number: int) -> Exposure:
-    """One of 1,000 users, on one of 100 candles."""
+    """Return an exposure of one of 1,000 users, on one of 100 candles."""
     now = time.time_ns() // 1000
     return Exposure(
         prediction_id=new_prediction_id(now),
@@ -70,7 +70,7 @@ def exposure(number: int) -> Exposure:
 
 
 def appends(journal: Journal, exposures: Sequence[Exposure], size: int) -> list[float]:
-    """Microseconds of each append of `size` exposures."""
+    """Return the microseconds of each append of `size` exposures."""
     times = []
     for first in range(0, len(exposures), size):
         records = exposures[first : first + size]
@@ -81,24 +81,24 @@ def appends(journal: Journal, exposures: Sequence[Exposure], size: int) -> list[
 
 
 def timed(call: Callable[[], object]) -> float:
-    """Seconds of one call."""
+    """Return the seconds of one call."""
     start = time.perf_counter()
     call()
     return time.perf_counter() - start
 
 
 def drained(drainer: Drainer, store: Store, count: int) -> float:
-    """Seconds of a drain of as many records."""
+    """Return the seconds of a drain. Raises SystemExit if it does not find `count` records."""
     start = time.perf_counter()
     found = drainer.drain(store)
     seconds = time.perf_counter() - start
     if found != (count, 0, 0):
-        raise SystemExit(f"{count} records were written, drained: {found}")
+        raise SystemExit(f"{count} records were written, but the drain found {found}")
     return seconds
 
 
 def round_of(folder: Path, exposures: Sequence[Exposure]) -> dict[str, float]:
-    """All of it once."""
+    """Measure one round in a new folder."""
     found: dict[str, float] = {}
     journal = Journal(folder / "decode", bound_bytes=1 << 40, memory_records=0)
     appends(journal, exposures[:WARM_UP], 1)
@@ -114,7 +114,7 @@ def round_of(folder: Path, exposures: Sequence[Exposure]) -> dict[str, float]:
     found["idle round, us"] = 1e6 * statistics.median(timed(lambda: drainer.drain(nowhere)) for _ in range(IDLE_ROUNDS))
     drainer.close()
     if journal.unrecorded or journal.close():
-        raise SystemExit(f"not all was written: {journal.error}")
+        raise SystemExit(f"some records were not written: {journal.error}")
 
     journal = Journal(folder / "store", bound_bytes=1 << 40, memory_records=0)
     appends(journal, exposures, SIZES[-1])
@@ -132,7 +132,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--exposures", type=int, default=32_000)
-    parser.add_argument("--folder", type=Path, help="on the disk in question; default: a temporary one")
+    parser.add_argument("--folder", type=Path, help="on the disk to measure; default: a temporary folder")
     parser.add_argument("--output", type=Path, default=BUILD / "journal.json")
     options = parser.parse_args()
     about = machine()
@@ -145,7 +145,7 @@ def main() -> None:
         "machine": about,
         "medians": {name: round(statistics.median(each[name] for each in rounds), 1) for name in rounds[0]},
     }
-    tell(result, options.output)
+    save(result, options.output)
 
 
 if __name__ == "__main__":

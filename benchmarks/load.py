@@ -1,8 +1,8 @@
-"""A client that costs little: prepared requests over kept connections, one process, no library on the way.
+"""A client with little overhead: prepared requests on keep-alive connections, one process, no HTTP library.
 
-Closed loop: each connection asks again as soon as it is answered. Open loop: requests are due at a constant rate,
-answered or not, and each one's time counts from when it was due, so that a stall of the server is seen by all that
-it kept waiting (Gil Tene's "coordinated omission" is what hides it otherwise).
+Closed loop: each connection sends the next request as soon as the last one is answered. Open loop: requests are due at
+a constant rate. The time of each one counts from when it was due, so that a stall of the server counts for every request
+that had to wait. Otherwise a stall would hide itself (Gil Tene calls this "coordinated omission").
 """
 
 from __future__ import annotations
@@ -23,20 +23,21 @@ from numpy.typing import NDArray
 _LENGTH = re.compile(rb"\r\ncontent-length: *(\d+)", re.IGNORECASE)
 _CLOSE = re.compile(rb"\r\nconnection: *close\r\n", re.IGNORECASE)
 _RECEIVE = 1 << 18
-# Without an answer for so long the server hangs.
+# Seconds without any answer after which the server is considered hung.
 _PATIENCE = 30.0
 PERCENTILES = {"p50": 50.0, "p95": 95.0, "p99": 99.0, "p99.9": 99.9}
 
 
 class LoadError(RuntimeError):
-    """The server answered something else, or nothing."""
+    """The server did not answer, or answered with an error."""
 
 
 @dataclass
 class Result:
-    """`times`: seconds of each good answer, float64 (n,), over `seconds` that followed `warm_up`.
+    """The result of a load.
 
-    errors: answers that were not good. late: the greatest delay of the client itself.
+    times: the seconds of each good answer, float64 (n,). seconds: the length of the measurement, which follows
+    `warm_up` seconds. errors: the number of other answers. late: the largest delay in seconds that the client caused.
     """
 
     times: NDArray[np.float64]
@@ -46,14 +47,14 @@ class Result:
     warm_up: float = 0.0
 
     def summary(self) -> dict[str, float]:
-        """Answers a second, and percentiles in milliseconds."""
+        """Return answers a second, the numbers of answers and errors, and percentiles in milliseconds."""
         found = {"per_second": len(self.times) / self.seconds, "answers": len(self.times), "errors": self.errors}
         values = np.percentile(self.times, list(PERCENTILES.values())) * 1e3
         return found | {name: float(value) for name, value in zip(PERCENTILES, values, strict=True)}
 
 
 def message(path: str, body: bytes = b"", *, headers: Sequence[str] = ("Content-Type: application/json",)) -> bytes:
-    """A request as bytes: POST with a body, else GET."""
+    """Return a request as bytes: POST with a body, GET without."""
     lines = [f"{'POST' if body else 'GET'} {path} HTTP/1.1", "Host: localhost"]
     if body:
         lines += [*headers, f"Content-Length: {len(body)}"]
@@ -61,7 +62,7 @@ def message(path: str, body: bytes = b"", *, headers: Sequence[str] = ("Content-
 
 
 class Connection:
-    """A kept connection that is asked one thing at a time."""
+    """A keep-alive connection with one request at a time."""
 
     def __init__(self, port: int, host: str = "127.0.0.1") -> None:
         self.socket = socket.create_connection((host, port), timeout=_PATIENCE)
@@ -72,12 +73,12 @@ class Connection:
         self._wanted = -1
 
     def send(self, data: bytes, since: float) -> None:
-        """Ask; `since` is when the request's time begins."""
+        """Send a request; its time counts from `since`."""
         self.since = since
         self.socket.sendall(data)
 
     def receive(self) -> bool:
-        """Read what has come; whether that ends the answer, which then is `ok` (200, 201) or not."""
+        """Read available bytes, and return whether the answer is complete; `ok` then tells whether its status is 20x."""
         data = self.socket.recv(_RECEIVE)
         if not data:
             raise LoadError("the server closed a connection")
@@ -90,7 +91,7 @@ class Connection:
                 return False
             length = _LENGTH.search(data, 0, end + 2)
             if length is None:
-                raise LoadError(f"an answer without its length: {data[:200]!r}")
+                raise LoadError(f"an answer has no Content-Length: {data[:200]!r}")
             self._wanted = end + 4 + int(length[1])
         if len(data) < self._wanted:
             self._parts = data
@@ -101,7 +102,7 @@ class Connection:
         return True
 
     def ask(self, data: bytes) -> bytes:
-        """Ask, and wait for the whole answer, which must be a good one."""
+        """Send a request, and return the whole answer. Raises LoadError if it is an error."""
         self.send(data, time.perf_counter())
         while not self.receive():
             pass
@@ -111,11 +112,11 @@ class Connection:
 
     @property
     def last(self) -> bool:
-        """Whether the server said that this answer is the connection's last."""
+        """Whether the answer has `Connection: close`."""
         return _CLOSE.search(self.answer, 0, self.answer.find(b"\r\n\r\n") + 2) is not None
 
     def close(self) -> None:
-        """Close it."""
+        """Close the socket."""
         self.socket.close()
 
 
@@ -126,7 +127,7 @@ def _connected(port: int, count: int) -> Iterator[tuple[dict[int, Connection], s
     for connection in connections:
         poll.register(connection.socket.fileno(), select.EPOLLIN)
     gc.collect()
-    gc.disable()  # a collection would look like a stall of the server
+    gc.disable()  # a garbage collection would look like a stall of the server
     try:
         yield {c.socket.fileno(): c for c in connections}, poll
     finally:
@@ -137,9 +138,9 @@ def _connected(port: int, count: int) -> Iterator[tuple[dict[int, Connection], s
 
 
 def closed(port: int, messages: Sequence[bytes], connections: int, seconds: float, warm_up: float = 0.3) -> Result:
-    """Ask over so many connections at once, messages in turns. Raises LoadError where an answer fails to come.
+    """Send messages in turns in a closed loop. Raises LoadError if an answer is missing.
 
-    What is sent during the warm-up is not counted.
+    Requests that are sent during the warm-up are not counted.
     """
     clock = time.perf_counter
     times: list[float] = []
@@ -171,17 +172,17 @@ def closed(port: int, messages: Sequence[bytes], connections: int, seconds: floa
                 else:
                     waiting -= 1
     if not times:
-        raise LoadError(f"no request of these {seconds:g} s was answered")
+        raise LoadError(f"no request was answered within {seconds:g} s")
     return Result(np.array(times), seconds, errors, warm_up=warm_up)
 
 
-def opened(  # noqa: PLR0913 - what a load is made of
+def opened(  # noqa: PLR0913 - the parameters of a load
     port: int, messages: Sequence[bytes], rate: float, connections: int, seconds: float, *, from_sending: bool = False
 ) -> Result:
-    """Ask `rate` times a second for so long, whatever the answers do. Raises LoadError where an answer fails to come.
+    """Send `rate` requests a second in an open loop. Raises LoadError if an answer is missing.
 
-    A request for which no connection is free waits for one, and its time runs, unless it counts from when it was sent.
-    The result's `seconds` end with the last answer.
+    A request waits if no connection is free. That wait counts, except with `from_sending`, which counts times from when
+    a request is sent. The `seconds` of the result end with the last answer.
     """
     clock = time.perf_counter
     times: list[float] = []
@@ -201,7 +202,7 @@ def opened(  # noqa: PLR0913 - what a load is made of
                 due += 1
                 now = clock()
             wait = begin + due / rate - now if free and due < total else _PATIENCE
-            # epoll waits whole milliseconds; select on its descriptor waits microseconds.
+            # epoll waits whole milliseconds; select on the descriptor of the epoll waits microseconds.
             if wait > 0 and not select.select(queue, (), (), wait)[0]:
                 if wait == _PATIENCE:
                     raise LoadError(f"no answer for {_PATIENCE:g} s")

@@ -1,7 +1,7 @@
-"""What loading a version does to those who are answered meanwhile: p99 of single predictions with and without it.
+"""Latency of single predictions while a version is loaded, beside their latency without loads.
 
-One worker; v3.1 is unloaded and loaded over another connection, each time from its files, beside single predictions
-over one: once a second, and without a pause, where nearly every prediction meets a load.
+The server has one worker, and single predictions use one connection. v3.1 is unloaded and loaded from its files over
+another connection: once a second, and without a pause, so that nearly every prediction meets a load.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from typing import TypeVar
 
 from benchmarks import bodies, servers
 from benchmarks.load import LoadError, closed
-from benchmarks.machine import machine, tell
+from benchmarks.machine import machine, save
 from benchmarks.options import parser
 
 LOADED = "v3.1"
@@ -32,9 +32,9 @@ def _load(port: int, pause: float, stop: threading.Event, took: list[float]) -> 
 
 
 def while_loading(port: int, pause: float, measure: Callable[[], T]) -> tuple[T, list[float]]:
-    """What `measure` finds while a version is unloaded and loaded, and the milliseconds that each load took.
+    """Return the result of `measure` while a version is unloaded and loaded, and the milliseconds of each load.
 
-    `pause`: seconds between loads. Another version must be active. Raises LoadError where none was loaded.
+    `pause`: seconds between loads. Another version must be active. Raises LoadError if no load took place.
     """
     stop, took = threading.Event(), list[float]()
     loading = threading.Thread(target=_load, args=(port, pause, stop, took))
@@ -45,7 +45,7 @@ def while_loading(port: int, pause: float, measure: Callable[[], T]) -> tuple[T,
         stop.set()
         loading.join()
     if not took:
-        raise LoadError(f"{LOADED} was not loaded")
+        raise LoadError(f"{LOADED} was never loaded during the measurement")
     return found, took
 
 
@@ -69,7 +69,7 @@ def main() -> None:
                 found |= {f"{name}_{what}": value for what, value in beside.items()}
                 found[f"{name}_ratio_p99"] = beside["p99"] / alone["p99"]
             rounds.append(found)
-    tell(
+    save(
         {"machine": about, **{key: statistics.median(each[key] for each in rounds) for key in rounds[0]}},
         options.output,
     )

@@ -1,4 +1,4 @@
-"""What figures belong to, and where they are kept."""
+"""Describe the machine that measures, and save results."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ BUILD = ROOT / "build"
 
 
 def machine() -> dict[str, Any]:
-    """The machine, its load averages over 1, 5 and 15 minutes at this moment, and the versions that run on it."""
+    """Return the machine, its present load averages over 1, 5 and 15 minutes, and the versions that run on it."""
     cpu = Path("/proc/cpuinfo").read_text().split("model name")[1].split(":")[1].split("\n")[0].strip()
     return {
         "cpu": cpu,
@@ -27,8 +27,8 @@ def machine() -> dict[str, Any]:
     } | {name: version(name) for name in ("aiohttp", "gunicorn", "msgspec", "numpy", "onnxruntime", "orjson", "uvloop")}
 
 
-def tell(result: dict[str, Any], output: Path) -> None:
-    """Print a result, and keep it."""
+def save(result: dict[str, Any], output: Path) -> None:
+    """Print a result and save it as JSON."""
     text = json.dumps(result, indent=2)
     output.parent.mkdir(parents=True, exist_ok=True)
     output.write_text(f"{text}\n")

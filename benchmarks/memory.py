@@ -1,6 +1,6 @@
-"""What a worker weighs after many predictions, against its weight after a few.
+"""Memory of one worker after many predictions, beside its memory after few.
 
-Windows and candles in turns, over many connections.
+Requests with features and with candles come in turns, over many connections.
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ import itertools
 from benchmarks import bodies, options
 from benchmarks.figures import shortened
 from benchmarks.load import LoadError, closed
-from benchmarks.machine import machine, tell
+from benchmarks.machine import machine, save
 from benchmarks.servers import Running, server
 
 FEW = 10_000
@@ -19,9 +19,9 @@ KINDS = ("features", "120 candles")
 
 
 def answered(running: Running, messages: list[bytes], count: int, seconds: float) -> int:
-    """Ask until at least so many are answered, in pieces of at most `seconds`; returns how many were.
+    """Send requests until at least `count` are answered, in parts of at most `seconds`; returns the number of answers.
 
-    Raises LoadError where one is answered with an error.
+    Raises LoadError if a request is answered with an error.
     """
     done, rate = 0, 1000.0
     while done < count:
@@ -34,27 +34,27 @@ def answered(running: Running, messages: list[bytes], count: int, seconds: float
     return done
 
 
-def weight(running: Running) -> float:
-    """MiB of the one worker that are in memory; it is the last that was started."""
+def resident(running: Running) -> float:
+    """Return the resident memory in MiB of the only worker, which is the process that was started last."""
     return running.rss_mib[-1]
 
 
 def main() -> None:
-    """Ask, weigh, and print the ratio."""
+    """Send predictions, measure the memory, and print the ratio."""
     parser = options.parser(__doc__, "memory", rounds=1, seconds=5.0)
     parser.add_argument("--predictions", type=int, default=1_000_000)
     given = parser.parse_args()
     about = machine()
     messages = list(itertools.chain(*zip(*(bodies.messages(kind) for kind in KINDS), strict=True)))
     with server(python=given.server, tree=given.tree) as running:
-        found = {"MiB after the start": weight(running)}
+        found = {"MiB after the start": resident(running)}
         done, wanted = 0, FEW
         while done < given.predictions:
             done += answered(running, messages, wanted - done, given.seconds)
-            found[f"MiB after {wanted:,} predictions"] = last = weight(running)
+            found[f"MiB after {wanted:,} predictions"] = last = resident(running)
             wanted = min(10 * wanted, given.predictions)
     few = found[f"MiB after {FEW:,} predictions"]
-    tell({"machine": about} | found | {"ratio": shortened(last / few)}, given.output)
+    save({"machine": about} | found | {"ratio": shortened(last / few)}, given.output)
 
 
 if __name__ == "__main__":

@@ -1,4 +1,4 @@
-"""How far what `check` finds differs from run to run, with nothing changed: what noise the budget may allow."""
+"""Variation of the figures of `check` from run to run with nothing changed: the noise that the budget has to allow."""
 
 from __future__ import annotations
 
@@ -6,17 +6,17 @@ import os
 
 from benchmarks import check
 from benchmarks.figures import shortened
-from benchmarks.machine import machine, tell
+from benchmarks.machine import machine, save
 from benchmarks.options import parser
 
 
 def apart(found: list[float]) -> float:
-    """How much the greatest is above the least, as a share of the least."""
+    """Return the difference of the largest and the smallest figure, as a share of the smallest."""
     return max(found) / min(found) - 1
 
 
 def main() -> None:
-    """Check several times, on servers started anew, and print what each line was."""
+    """Run the check several times, each time on new servers, and print the figures of each line."""
     made = parser(__doc__, "noise", rounds=5, seconds=0.6)
     made.add_argument("--runs", type=int, default=5)
     options = made.parse_args()
@@ -32,7 +32,7 @@ def main() -> None:
         found = [run[line.key] for run in runs]
         about_line = {"key": line.key, "found": [shortened(value) for value in found]}
         spread.append(about_line | {"apart": f"{apart(found):.0%}", "allowed": f"{line.noise:.0%}"})
-    tell(
+    save(
         {"machine": about, "load": {"before": about["load"][0], "after each run": load}, "spread": spread},
         options.output,
     )

@@ -1,9 +1,11 @@
-"""Which share of windows carries OUT_OF_RANGE? python -m benchmarks.out_of_range [--models models/onnx] [--first 4358].
+"""The share of windows that get the warning OUT_OF_RANGE, for normal prices and for other price levels.
 
-The hours of EUR/USD of 2017 from bar 4,358 on, which no part of v3.0 and v3.1 was fitted on, as they are and with all
-prices multiplied: what a detector has never seen should be flagged, what it was made for should not. With
---limits scaler each stage gets the limits that its scaler alone tells, as a bundle without others does. With --cost:
-what the check takes of a prediction. With --distances: what the margins of core/bundles/limits.py were chosen by.
+    python -m benchmarks.out_of_range [--models models/onnx] [--first 4358]
+
+The windows are the hours of EUR/USD of 2017 from bar 4,358 on, on which no part of v3.0 and v3.1 was fitted. They are
+used unchanged, and with all prices multiplied: unchanged prices should not be flagged, other price levels should be.
+--limits scaler: each stage gets the limits of its scaler only, like a bundle without limits. --cost: print the cost of
+the check instead. --distances: print the distances by which the margins of core/bundles/limits.py were chosen instead.
 """
 
 from __future__ import annotations
@@ -34,12 +36,12 @@ from training.data import History, read
 HISTORY = Path(__file__).parents[1] / "training" / "data" / "eurusd_1h_2017.csv"
 FIRST = 4_358
 FACTORS = (1.0, 1.13, 100.0, 0.01)
-# Windows that are predicted together.
+# Windows in a batch.
 _TOGETHER = 64
 
 
 def share(detector: Detector, history: History, first: int, factor: float) -> tuple[float, int]:
-    """The share of windows that are flagged, of those that end at bar `first` or later, and their number."""
+    """Return the share of flagged windows among those that end at bar `first` or later, and the number of windows."""
     rows = history.rows.copy()
     rows[:, :4] *= factor
     count = detector.recommended_candles
@@ -55,7 +57,7 @@ def share(detector: Detector, history: History, first: int, factor: float) -> tu
 
 
 def without_limits(bundle: Bundle) -> Bundle:
-    """The same bundle as an older release would have written it."""
+    """Return the same bundle without limits, as an older release wrote it."""
     manifest = bundle.manifest
     stage1 = msgspec.structs.replace(manifest.stage1, limits=None)
     stage2 = None if manifest.stage2 is None else msgspec.structs.replace(manifest.stage2, limits=None)
@@ -63,12 +65,12 @@ def without_limits(bundle: Bundle) -> Bundle:
 
 
 def detector_of(bundle: Bundle, limits: Literal["bundle", "scaler"]) -> Detector:
-    """A detector with the bundle's own limits, or with those of its scalers."""
+    """Return a detector with the limits of the bundle, or with those of its scalers."""
     return Detector(bundle if limits == "bundle" else without_limits(bundle))
 
 
 def cost(batch: int, rounds: int = 20, calls: int = 2_000) -> tuple[float, float]:
-    """Microseconds of one check of Stage 1's input, and of a check that it is finite alone: medians, in turns."""
+    """Return the microseconds of one check of Stage 1's input, and of a check for finite values only, as medians."""
     runner = StageRunner("stage1", stages.bundle().manifest.stage1, stages.bundle())
     shape = (batch, runner.stage.sequence_length, runner.stage.num_features)
     inputs = np.random.default_rng(1).uniform(-1.0, 1.0, shape).astype(np.float32)
@@ -82,10 +84,11 @@ def cost(batch: int, rounds: int = 20, calls: int = 2_000) -> tuple[float, float
 
 
 def distances(history: History, first: int, names: Sequence[str], factor: float) -> dict[str, tuple[float, float]]:
-    """By scaler, fitted on the bars before `first`: the least and largest distance of the later windows.
+    """Return the smallest and the largest distance of the later windows by scaler, fitted on the bars before `first`.
 
-    Of a scaler that knows the range in training how far a window's worst value lies outside it, in widths; of one that
-    divides by a deviation the window's largest mean, in its unit.
+    For a scaler that knows the range of the training data, the distance is how far the worst value of a window lies
+    outside that range, in widths of the range. For a scaler that divides by a deviation, it is the largest absolute mean
+    of a feature over the window, in deviations.
     """
     rows = history.rows[first:].copy()
     rows[:, :4] *= factor
@@ -104,14 +107,16 @@ def distances(history: History, first: int, names: Sequence[str], factor: float)
 
 
 def main() -> None:
-    """Measure and tell."""
+    """Measure, and print the result."""
     options_of = argparse.ArgumentParser(description=__doc__)
     options_of.add_argument("--models", type=Path, default=Path("models/onnx"))
     options_of.add_argument("--data", type=Path, default=HISTORY)
     options_of.add_argument("--first", type=int, default=FIRST)
     options_of.add_argument("--limits", choices=("bundle", "scaler"), default="bundle")
-    options_of.add_argument("--cost", action="store_true", help="what the check takes instead")
-    options_of.add_argument("--distances", action="store_true", help="what the margins were chosen by instead")
+    options_of.add_argument("--cost", action="store_true", help="print the cost of the check instead")
+    options_of.add_argument(
+        "--distances", action="store_true", help="print the distances by which the margins were chosen instead"
+    )
     options = options_of.parse_args()
     if options.distances:
         for version in Repository(options.models).listing().versions:
@@ -123,7 +128,7 @@ def main() -> None:
     if options.cost:
         for batch in (1, 32):
             ours, plain = cost(batch)
-            print(f"{batch} windows: {ours:.1f} us, looking for what is not finite alone {plain:.1f} us")
+            print(f"{batch} windows: {ours:.1f} us, a check for finite values only {plain:.1f} us")
         return
     repository, history = Repository(options.models), read(options.data)
     print("| version | windows |", *(f" x {factor:g} |" for factor in FACTORS), sep="")

@@ -1,9 +1,9 @@
-"""What is left when more is asked than can be done: one worker, single predictions, an open loop.
+"""Predictions that are left under overload: one worker, single predictions, an open loop.
 
-`cost` is a refusal's share of a prediction's time, by the processor time of each. Where everybody is heard, at r times
-the sustainable rate r - 1 of them are refused at that cost, so that 1 - (r - 1) * cost / (1 - cost) of the predictions
-are left; `kept` is the goodput as a share of that. It may be above 1: whoever is refused and asks again at once is not
-heard for a while.
+`cost` is the CPU time of a refusal ÷ the CPU time of a prediction. If the server reads every request, then at r times
+the sustainable rate a share of r - 1 is refused at that cost, which leaves a share of 1 - (r - 1) * cost / (1 - cost) of
+the predictions. `kept` is the measured throughput as a share of that. It can be above 1, because the server does not
+read from a client for a while if the client asks again right after a refusal.
 """
 
 from __future__ import annotations
@@ -13,24 +13,24 @@ import time
 from benchmarks import bodies, servers
 from benchmarks.figures import medians, watched
 from benchmarks.load import closed, opened
-from benchmarks.machine import machine, tell
+from benchmarks.machine import machine, save
 from benchmarks.options import parser
 
 RATES = (0.5, 0.8, 1.0, 1.5, 2.0)
 SATURATING = 32
-# Three times what is taken on by default, so that there is something to refuse.
+# Three times the default limit of in-flight requests, so that requests are refused.
 MANY = 768
-# Short enough to be over before clients that do not wait are silenced, and as long a pause as ends that.
+# A burst ends before the server stops reading from clients that do not wait. The pause ends that stop.
 _BURSTS, _BURST_SECONDS, _QUIET_SECONDS = 5, 0.3, 2.2
 
 
 def left(rate: float, cost: float) -> float:
-    """The share of predictions that refusing leaves, at so many times the sustainable rate."""
+    """Return the share of predictions that is left beside refusals, at `rate` times the sustainable rate."""
     return min(1.0, rate, 1.0 - (rate - 1.0) * cost / (1.0 - cost))
 
 
 def refusal_us(refusing: servers.Running, messages: list[bytes], predicting_us: float) -> float:
-    """The processor time of a refusal: the least of some bursts, less that of what was answered."""
+    """Return the CPU time of a refusal in microseconds: the smallest of several bursts, without that of predictions."""
     found = []
     for _ in range(_BURSTS):
         time.sleep(_QUIET_SECONDS)
@@ -56,7 +56,7 @@ def main() -> None:
             sustainable = found[f"{SATURATING} connections"]["per_second"]
             for rate in RATES:
                 name = f"{rate:g} times the rate"
-                # From sending: where all connections are in use it is the client that keeps the others waiting.
+                # Counted from sending, because a request without a free connection waits in the client.
                 found[name] = watched(
                     usual, opened, messages, rate * sustainable, MANY, options.seconds, from_sending=True
                 )
@@ -70,7 +70,7 @@ def main() -> None:
         row["refused"] = row["errors"] / (row["errors"] + row["answers"])
         if "rate" in row:
             row["kept"] = row["per_second"] / (left(row["rate"], cost) * saturated["per_second"])
-    tell(
+    save(
         {"machine": about, "connections": MANY, "refusal": {"us": refusal, "cost": cost}, "rows": figures},
         options.output,
     )

@@ -1,7 +1,7 @@
-"""Where the microseconds of a prediction go: one worker under load, sampled by py-spy, which has to be allowed to.
+"""Where the CPU time of a prediction goes: one worker under load, sampled by py-spy, which needs permission for that.
 
-A sample counts for the innermost Python function, so that what is called in C counts for its caller. The shares are
-then of the processor time for each answer.
+A sample counts for the innermost Python function, so time in C counts for the function that called it. The shares are
+multiplied by the CPU time for one answer.
 """
 
 from __future__ import annotations
@@ -16,13 +16,13 @@ from pathlib import Path
 from benchmarks import bodies, servers
 from benchmarks.figures import watched
 from benchmarks.load import closed
-from benchmarks.machine import machine, tell
+from benchmarks.machine import machine, save
 from benchmarks.options import parser
 
 CONNECTIONS = 32
 KINDS = ("features", "120 candles")
 RATE = 500
-# By what their files' names begin with or hold; the first that fits.
+# The part of each file, by the beginning of its path or by a folder in it. The first match counts.
 PARTS = {
     "onnxruntime/": "ONNX Runtime: both networks, and scalers",
     "server/http/bodies/json_decoding.py": "JSON to numbers",
@@ -48,12 +48,12 @@ _REST = "the rest"
 
 
 def part(frame: str) -> str:
-    """What a function belongs to: `name (file:line)`."""
+    """Return the part of a function, given as `name (file:line)`."""
     return next((what for where, what in PARTS.items() if f"({where}" in frame or f"/{where}" in frame), _REST)
 
 
 def shares(samples: str) -> dict[str, float]:
-    """Of py-spy's raw format: stacks with semicolons and how often each was seen."""
+    """Return the share of each part in py-spy's raw format: stacks with semicolons, each with its number of samples."""
     found: Counter[str] = Counter()
     for line in samples.splitlines():
         stack, _, count = line.rpartition(" ")
@@ -62,7 +62,7 @@ def shares(samples: str) -> dict[str, float]:
 
 
 def profiled(running: servers.Running, kind: str, seconds: float) -> dict[str, float]:
-    """Microseconds for each answer by part, and all of them."""
+    """Return the microseconds for one answer by part, and their sum as `all`."""
     messages = bodies.messages(kind)
     whole = watched(running, closed, messages, CONNECTIONS, seconds)["cpu_us"]
     worker = running.pids[-1]
@@ -71,7 +71,7 @@ def profiled(running: servers.Running, kind: str, seconds: float) -> dict[str, f
         load.start()
         spy = Path(sys.executable).parent / "py-spy"
         options = ["-d", f"{seconds:g}", "-r", str(RATE), "-f", "raw", "--nonblocking", "-o", file.name]
-        subprocess.run(  # noqa: S603 - ours
+        subprocess.run(  # noqa: S603 - the command is fixed
             [spy, "record", "-p", str(worker), *options], check=True, capture_output=True
         )
         load.join()
@@ -88,7 +88,7 @@ def main() -> None:
     first = by_kind[KINDS[0]]
     names = sorted({name for found in by_kind.values() for name in found}, key=lambda name: -first.get(name, 0.0))
     parts = {name: {kind: found.get(name, 0.0) for kind, found in by_kind.items()} for name in names}
-    tell({"machine": about, "parts": parts}, options.output)
+    save({"machine": about, "parts": parts}, options.output)
 
 
 if __name__ == "__main__":

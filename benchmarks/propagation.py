@@ -1,8 +1,8 @@
-"""How long after a switch on one replica another one still answers with the old version.
+"""How long after a switch on one replica another replica still answers with the old version.
 
-Two servers of one worker each, with journals of their own, on one PostgreSQL: the one that --postgres names, else one
-started from the binaries of the development requirements. Measured from the return of the call on the first to the
-first answer of the second with the new version, which is asked all the time over one connection.
+Two servers with one worker and separate journals each share one PostgreSQL: the one of --postgres, or one started from
+the binaries of the development requirements. The time runs from the return of the switch on the first server to the
+first answer of the second server with the new version. The second server gets requests all the time over one connection.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from pathlib import Path
 
 from benchmarks import bodies, servers
 from benchmarks.load import Connection, message
-from benchmarks.machine import BUILD, machine, tell
+from benchmarks.machine import BUILD, machine, save
 from tests.postgres import any_postgres, database
 
 VERSIONS = ("v3.0", "v3.1")
@@ -25,7 +25,7 @@ WARM_UP = 4
 
 
 def propagated(one: Connection, other: Connection, question: bytes, version: str) -> float:
-    """Milliseconds until the other replica has answered with a version, after the switch on the one returned."""
+    """Switch one replica, and return the milliseconds until the other one answers with the new version."""
     one.ask(message(f"/reversal/models/{version}/switch", b"{}"))
     returned = time.perf_counter()
     while json.loads(other.ask(question).partition(b"\r\n\r\n")[2])["data"]["model_version"] != version:
@@ -34,10 +34,12 @@ def propagated(one: Connection, other: Connection, question: bytes, version: str
 
 
 def main() -> None:
-    """Switch to and fro and print the distribution."""
+    """Switch back and forth, and print the distribution of the times."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument(
-        "--postgres", default=os.environ.get("TEST_POSTGRES_URL"), help="a server to make a database in"
+        "--postgres",
+        default=os.environ.get("TEST_POSTGRES_URL"),
+        help="URL of a PostgreSQL in which a database is created",
     )
     parser.add_argument("--changes", type=int, default=100)
     parser.add_argument("--output", type=Path, default=BUILD / "propagation.json")
@@ -59,7 +61,7 @@ def main() -> None:
             "most": round(max(times), 1),
         },
     }
-    tell(result, options.output)
+    save(result, options.output)
 
 
 if __name__ == "__main__":

@@ -1,4 +1,4 @@
-"""Servers to measure: started on a state of their own, watched from /proc, ended with everything they started."""
+"""Servers to measure: each is started with its own state, observed through /proc, and ended with all its processes."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ _TICKS = os.sysconf("SC_CLK_TCK")
 
 @dataclass(frozen=True)
 class Running:
-    """A server that answers on a port of 127.0.0.1. `ready_seconds`: from its start to its first 200 of /readyz."""
+    """A server on a port of 127.0.0.1. `ready_seconds`: from its start to the first 200 of /readyz."""
 
     process: subprocess.Popen[bytes]
     port: int
@@ -33,16 +33,16 @@ class Running:
 
     @property
     def pids(self) -> list[int]:
-        """Every process of it, parents first."""
+        """Its processes, parents first."""
         found = [self.process.pid]
-        for pid in found:  # grows as it goes
+        for pid in found:  # the list grows during the loop
             with suppress(FileNotFoundError, ProcessLookupError):
                 found += map(int, Path(f"/proc/{pid}/task/{pid}/children").read_text().split())
         return found
 
     @property
     def cpu_seconds(self) -> float:
-        """What its present processes have used."""
+        """The CPU seconds that its present processes have used."""
         ticks = 0
         for pid in self.pids:
             fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
@@ -51,17 +51,17 @@ class Running:
 
     @property
     def rss_mib(self) -> list[float]:
-        """Resident memory of each of `pids`; pages that they share count in each."""
+        """Resident memory in MiB of each of `pids`. Shared pages count in each of them."""
         texts = [Path(f"/proc/{pid}/status").read_text() for pid in self.pids]
         return [round(int(text.split("VmRSS:")[1].split()[0]) / 1024, 1) for text in texts]
 
 
 @contextmanager
 def apart(*servers: Running) -> Iterator[None]:
-    """Keep this process, the client, on the last CPU it has and the servers off it.
+    """Run this process, the client, on its last CPU and the servers on the other ones.
 
-    A client that waits for each answer is else drawn to its server's CPU or not, by chance and for long, and then two
-    sleeping CPUs need not be woken for each request: that halves what the echo server takes.
+    Otherwise the scheduler may put a client that waits for each answer on its server's CPU, by chance and for a long
+    time. No sleeping CPU has to be woken for a request then, which halves the time of the echo server.
     """
     own = os.sched_getaffinity(0)
     *others, last = sorted(own)
@@ -80,11 +80,14 @@ def apart(*servers: Running) -> Iterator[None]:
 def started(
     command: Sequence[str], port: int, folder: Path = ROOT, ready: str = "/readyz", **variables: str
 ) -> Iterator[Running]:
-    """Run a command in a folder until the path `ready` answers 200, and end it afterwards. Raises LoadError."""
-    # Where compiled code may not be kept, a start is mostly compiling.
+    """Start a command in a folder, wait until the path `ready` answers 200, and end it after the block.
+
+    Raises LoadError if it does not become ready.
+    """
+    # With this variable Python cannot keep compiled code, and would mostly compile during startup.
     environ = {name: value for name, value in os.environ.items() if name != "PYTHONDONTWRITEBYTECODE"}
     began = time.perf_counter()
-    process = subprocess.Popen(command, cwd=folder, env=environ | variables)  # noqa: S603 - what benchmarks start is theirs
+    process = subprocess.Popen(command, cwd=folder, env=environ | variables)  # noqa: S603 - benchmarks start only their own commands
     try:
         _wait(process, port, began, message(ready))
         yield Running(process, port, time.perf_counter() - began)
@@ -110,11 +113,11 @@ def _wait(process: subprocess.Popen[bytes], port: int, began: float, ready: byte
             time.sleep(0.005)
         else:
             return
-    raise LoadError(f"the server on port {port} did not become ready")
+    raise LoadError(f"the server on port {port} ended or did not become ready within {START_SECONDS:g} s")
 
 
 def free_port() -> int:
-    """A port that nobody listens on now."""
+    """Return a port that is free now."""
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         port: int = probe.getsockname()[1]
@@ -125,9 +128,9 @@ def free_port() -> int:
 def server(
     *flags: str, python: str = sys.executable, workers: int | None = 1, tree: Path = ROOT, state: Path | None = None
 ) -> Iterator[Running]:
-    """Our server: with the Python of an environment, from a checkout, on a state of its own or in a given folder.
+    """Run this server from a checkout (`tree`), with the state in a temporary folder or in `state`.
 
-    workers: null for the default.
+    python: the Python of the environment to use. workers: None for the default number.
     """
     port = free_port()
     with tempfile.TemporaryDirectory(prefix="benchmark-") as fresh:
@@ -142,21 +145,24 @@ def server(
 
 @contextmanager
 def echo(python: str = sys.executable) -> Iterator[Running]:
-    """The echo server: what aiohttp alone costs."""
+    """Run the echo server, which has the cost of aiohttp alone."""
     port = free_port()
     with started([python, "-m", "benchmarks.echo", "--port", str(port)], port) as running:
         yield running
 
 
 def manage(port: int, path: str, body: object = None) -> None:
-    """A management call, which must succeed. Raises LoadError."""
+    """Make a management call. Raises LoadError if it fails."""
     with closing(Connection(port)) as connection:
         connection.ask(message(path, json.dumps({} if body is None else body).encode()))
 
 
 @contextmanager
 def experiment(port: int, name: str = "speed", **fields: object) -> Iterator[None]:
-    """While an experiment is active: all users are assigned to A, v3.0, so that the work is the same as without."""
+    """Keep an experiment active during the block.
+
+    All users are assigned to A, which is v3.0, so that the work is the same as without an experiment.
+    """
     about = {"experiment_id": name, "name": name, "variant_a": "v3.0", "variant_b": "v3.1", "traffic_split": 1.0}
     manage(port, "/reversal/experiments", about | fields)
     manage(port, f"/reversal/experiments/{name}/activate")

@@ -19,7 +19,7 @@ import numpy as np
 import onnxruntime as ort
 
 from benchmarks.graphs import ROUNDS, race
-from benchmarks.machine import BUILD, ROOT, machine, tell
+from benchmarks.machine import BUILD, ROOT, machine, save
 from core.bundles.bundle import Bundle
 from core.bundles.repository import Repository
 from core.inference import session
@@ -190,7 +190,7 @@ def main() -> None:
     for name in ("as served", "an arena each, memory planned"):
         with ProcessPoolExecutor(1, mp_context=multiprocessing.get_context("spawn")) as own:
             result["MiB"][name] = own.submit(memory, options.models, name).result()
-    tell(result, options.output)
+    save(result, options.output)
 
 
 if __name__ == "__main__":

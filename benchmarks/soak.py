@@ -25,7 +25,7 @@ import numpy as np
 
 from benchmarks import bodies, servers
 from benchmarks.load import Connection, LoadError, closed
-from benchmarks.machine import machine, tell
+from benchmarks.machine import machine, save
 from benchmarks.options import parser
 from benchmarks.servers import Running
 
@@ -239,7 +239,7 @@ def main() -> None:
         **told,
         "examples": client.examples,
     }
-    tell(found, options.output)
+    save(found, options.output)
     good = (
         client.errors == missing == found["stored_twice"] == code == 0
         and client.lost <= found["lost_at_most"]

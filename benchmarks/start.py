@@ -10,7 +10,7 @@ from pathlib import Path
 
 from benchmarks import options
 from benchmarks.figures import shortened
-from benchmarks.machine import machine, tell
+from benchmarks.machine import machine, save
 from benchmarks.servers import server
 
 # It ends without tidying up: that is no part of a start.
@@ -54,7 +54,7 @@ def main() -> None:
         }
         for name, each in seconds.items()
     }
-    tell({"machine": about} | result, given.output)
+    save({"machine": about} | result, given.output)
 
 
 if __name__ == "__main__":

@@ -14,7 +14,7 @@ from typing import Any, TypeAlias
 from benchmarks import bodies, servers
 from benchmarks.figures import medians, watched
 from benchmarks.load import closed, opened
-from benchmarks.machine import machine, tell
+from benchmarks.machine import machine, save
 from benchmarks.options import parser
 from benchmarks.servers import Running
 
@@ -80,7 +80,7 @@ def main() -> None:
         for name, each in running.items():
             memory.append({"server": name, "rss_mib": each.rss_mib, "ready_seconds": round(each.ready_seconds, 3)})
     tables = {name: [dict(row) | medians(rounds) for row, rounds in section.items()] for name, section in found.items()}
-    tell(
+    save(
         {"machine": about, "rounds": options.rounds, "seconds": options.seconds} | tables | {"memory": memory},
         options.output,
     )

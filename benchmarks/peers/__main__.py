@@ -14,7 +14,7 @@ from typing import Any
 
 from benchmarks import bodies, servers
 from benchmarks.load import LoadError
-from benchmarks.machine import machine, tell
+from benchmarks.machine import machine, save
 from benchmarks.options import parser
 from benchmarks.peers.comparison import CONNECTIONS, PEER, Cell, Contender, Entry, check, hardest, row, settle, turn
 from benchmarks.peers.peer import Body, Peer, PeerError, peers
@@ -89,7 +89,7 @@ def main() -> None:
                     except (PeerError, LoadError) as error:
                         failed[str(entry)] = str(error)
     rows = [row(cell, each) for cell, each in found.items()]
-    tell(
+    save(
         {
             "machine": about,
             "load_after": machine()["load"],
