@@ -19,7 +19,7 @@ class Line(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True
     """One limit.
 
     most, least: the limit; exactly one of them is set.
-    noise: how far a figure may be beyond the limit, as a share of it; medians of runs on one machine differ by that much.
+    noise: how far a figure may be beyond the limit, as a share of it; medians on one machine differ by that much.
     reached: the value that the code reaches if it does not reach the limit; no figure may be worse than that.
     result: the file in build/ and the keys in it, joined with dots, that hold the figure; null if `check` measures it.
     """

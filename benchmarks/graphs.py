@@ -52,7 +52,7 @@ class Joined:
         return str(part.output[0].name)
 
     def add_gated(self, graph: bytes, takes: str, probability: str, threshold: float) -> str:
-        """Add a graph that runs if the probability of any window reaches the threshold; otherwise its output is empty."""
+        """Add a graph that runs if any window's probability reaches the threshold; otherwise its output is empty."""
         then, none = Joined(), Joined()
         then.give(then.add(graph, "then", takes), TensorProto.FLOAT, 1)
         none.constant("none", np.zeros((0, 1), np.float32))
@@ -127,7 +127,7 @@ def checked(scaled: Array) -> Array:
 
 
 def arrangements(parts: Parts, threshold: float, *, candles: bool) -> dict[str, Arrangement]:
-    """Return functions that compute the probabilities of both stages: from raw windows (`candles`) or from scaled ones."""
+    """Return functions that compute both stages' probabilities, from raw windows (`candles`) or from scaled ones."""
     networks = [runner(session.make(graph)) for graph in parts.networks]
     opens = threshold == OPEN
 
@@ -184,7 +184,7 @@ def scaled_inside(scaler: bytes, network: bytes, window: tuple[int, int]) -> ort
 
 
 def steps_first(network: bytes) -> ort.InferenceSession:
-    """Return a session of a stage that takes (steps, batch, features), as its first layer does, and transposes nothing."""
+    """Return a session of a stage without its first transpose: it takes (steps, batch, features)."""
     model = onnx.load_from_string(network)
     turn = model.graph.node.pop(0)
     if turn.op_type != "Transpose":

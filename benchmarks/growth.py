@@ -160,11 +160,9 @@ def main() -> None:
         "--exposures",
         type=int,
         default=10_000_000,
-        help="the largest number of exposures; each takes about 300 bytes of disk",
+        help="the most; about 300 bytes of disk each",
     )
-    made.add_argument(
-        "--folder", type=Path, help="where to store the exposures; default: the folder of temporary files"
-    )
+    made.add_argument("--folder", type=Path, help="where to store exposures; default: temporary files")
     options = made.parse_args()
     about = machine()
     rows = dict(parts(Growth(options)))

@@ -1,8 +1,8 @@
 """A client with little overhead: prepared requests on keep-alive connections, one process, no HTTP library.
 
 Closed loop: each connection sends the next request as soon as the last one is answered. Open loop: requests are due at
-a constant rate. The time of each one counts from when it was due, so that a stall of the server counts for every request
-that had to wait. Otherwise a stall would hide itself (Gil Tene calls this "coordinated omission").
+a constant rate. The time of each one counts from when it was due, so that a stall of the server counts for every
+request that had to wait. Otherwise a stall would hide itself (Gil Tene calls this "coordinated omission").
 """
 
 from __future__ import annotations
@@ -78,7 +78,7 @@ class Connection:
         self.socket.sendall(data)
 
     def receive(self) -> bool:
-        """Read available bytes, and return whether the answer is complete; `ok` then tells whether its status is 20x."""
+        """Read available bytes, and return whether the answer is complete. `ok` is then whether its status is 20x."""
         data = self.socket.recv(_RECEIVE)
         if not data:
             raise LoadError("the server closed a connection")

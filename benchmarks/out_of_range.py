@@ -87,8 +87,8 @@ def distances(history: History, first: int, names: Sequence[str], factor: float)
     """Return the smallest and the largest distance of the later windows by scaler, fitted on the bars before `first`.
 
     For a scaler that knows the range of the training data, the distance is how far the worst value of a window lies
-    outside that range, in widths of the range. For a scaler that divides by a deviation, it is the largest absolute mean
-    of a feature over the window, in deviations.
+    outside that range, in widths of the range. For a scaler that divides by a deviation, it is the largest absolute
+    mean of a feature over the window, in deviations.
     """
     rows = history.rows[first:].copy()
     rows[:, :4] *= factor
@@ -114,9 +114,7 @@ def main() -> None:
     options_of.add_argument("--first", type=int, default=FIRST)
     options_of.add_argument("--limits", choices=("bundle", "scaler"), default="bundle")
     options_of.add_argument("--cost", action="store_true", help="print the cost of the check instead")
-    options_of.add_argument(
-        "--distances", action="store_true", help="print the distances by which the margins were chosen instead"
-    )
+    options_of.add_argument("--distances", action="store_true", help="print the distances instead")
     options = options_of.parse_args()
     if options.distances:
         for version in Repository(options.models).listing().versions:

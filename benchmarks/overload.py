@@ -1,7 +1,7 @@
 """Predictions that are left under overload: one worker, single predictions, an open loop.
 
 `cost` is the CPU time of a refusal ÷ the CPU time of a prediction. If the server reads every request, then at r times
-the sustainable rate a share of r - 1 is refused at that cost, which leaves a share of 1 - (r - 1) * cost / (1 - cost) of
+the sustainable rate a share of r - 1 is refused at that cost. That leaves a share of 1 - (r - 1) * cost / (1 - cost) of
 the predictions. `kept` is the measured throughput as a share of that. It can be above 1, because the server does not
 read from a client for a while if the client asks again right after a refusal.
 """

@@ -2,7 +2,8 @@
 
 Two servers with one worker and separate journals each share one PostgreSQL: the one of --postgres, or one started from
 the binaries of the development requirements. The time runs from the return of the switch on the first server to the
-first answer of the second server with the new version. The second server gets requests all the time over one connection.
+first answer of the second server with the new version. The second server gets requests back to back over one
+connection.
 """
 
 from __future__ import annotations

@@ -2,7 +2,8 @@
 
 A table stands between `<!-- FILE.KEY: COLUMNS -->` and `<!-- end -->`. FILE is a file in build/ without `.json`, KEY is
 a key in it, and COLUMNS are the columns to show, separated by commas. Without COLUMNS all are shown.
-`COLUMN as HEADING` replaces the heading that is made from the column's name. A table stays unchanged if its result does not exist.
+`COLUMN as HEADING` replaces the heading that is made from the column's name. A table stays unchanged if its result does
+not exist.
 
 Four results are computed here: `bare` (medians of pytest-benchmark's file), `budget` (each limit with the figure found
 for it), `promises` (the number of limits by verdict) and `headline` (the rows of whole.closed that answer "how fast?").

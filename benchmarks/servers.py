@@ -113,7 +113,8 @@ def _wait(process: subprocess.Popen[bytes], port: int, began: float, ready: byte
             time.sleep(0.005)
         else:
             return
-    raise LoadError(f"the server on port {port} ended or did not become ready within {START_SECONDS:g} s")
+    reason = "ended" if process.poll() is not None else f"was not ready within {START_SECONDS:g} s"
+    raise LoadError(f"the server on port {port} {reason}")
 
 
 def free_port() -> int:

@@ -1,7 +1,8 @@
-"""What ONNX Runtime's options are worth: time of a run, of making a session, and the memory that sessions come to hold.
+"""The effect of ONNX Runtime's options: time of a run, time to create a session, and memory that sessions use.
 
-Ratios are to the options that are served, taken in turns in one process; memory is that of a process for each. Stage 1
-of v3.0. Denormal numbers are shown with what the stage makes of them before it runs its graph, and without.
+All of it is for Stage 1 of v3.0. Ratios are to the options that the server uses, measured in turns in one process.
+Memory is measured in a separate process for each option. Denormal numbers are measured with and without the step in
+which the stage replaces them before it runs its graph.
 """
 
 from __future__ import annotations
@@ -34,7 +35,7 @@ Change = Callable[[ort.SessionOptions], object]
 
 
 def ort_defaults(options: ort.SessionOptions) -> None:
-    """What ONNX Runtime does when nothing is said: an arena a session, allocation planned from earlier batches."""
+    """Set ONNX Runtime's defaults: an arena for each session, and allocation planned from earlier batches."""
     options.enable_cpu_mem_arena = True
     options.enable_mem_pattern = True
 
@@ -54,14 +55,14 @@ CHANGES: dict[str, Change] = {
 
 
 def made(graph: bytes, change: Change) -> ort.InferenceSession:
-    """A session with other options than the server's."""
+    """Create a session with a change to the server's options."""
     options = session.options()
     change(options)
     return ort.InferenceSession(graph, options, providers=["CPUExecutionProvider"])
 
 
 def runs(graph: bytes, count: int) -> dict[str, Any]:
-    """One batch under each of the options."""
+    """Time a batch of `count` windows with each of the options."""
     rng = np.random.default_rng(0)
 
     def run(change: Change) -> Callable[[], list[Any]]:
@@ -73,8 +74,8 @@ def runs(graph: bytes, count: int) -> dict[str, Any]:
     return race({name: run(change) for name, change in CHANGES.items()})
 
 
-def ways(graph: bytes, count: int) -> dict[str, Any]:
-    """One batch, by the ways in which ONNX Runtime can be called."""
+def calls(graph: bytes, count: int) -> dict[str, Any]:
+    """Time a batch of `count` windows with each of ONNX Runtime's methods of calling a session."""
     own = session.make(graph)
     (end,), (out,) = own.get_inputs(), own.get_outputs()
     values = np.random.default_rng(0).standard_normal((count, *end.shape[1:])).astype(np.float32)
@@ -89,7 +90,7 @@ def ways(graph: bytes, count: int) -> dict[str, Any]:
         own.run_with_iobinding(binding)
         return [answer.numpy()]
 
-    inner = own._sess  # noqa: SLF001 - how much its public method costs is the question
+    inner = own._sess  # noqa: SLF001 - this measures the cost of the public method
     return race(
         {
             "run": lambda: own.run([out.name], {end.name: values}),
@@ -102,7 +103,7 @@ def ways(graph: bytes, count: int) -> dict[str, Any]:
 
 
 def creation(graph: bytes) -> dict[str, Any]:
-    """Milliseconds until a session is made."""
+    """Return the milliseconds to create a session with each of the options."""
     times: dict[str, list[float]] = {name: [] for name in CHANGES}
     for _ in range(ROUNDS):
         for name, change in CHANGES.items():
@@ -113,7 +114,7 @@ def creation(graph: bytes) -> dict[str, Any]:
 
 
 def memory(models: Path, name: str) -> dict[str, float]:
-    """MiB of a process with both versions' stages: before any session, and after batches of ever more windows."""
+    """Return the MiB of this process before any session, and with all stages after batches of more and more windows."""
     graphs = {
         stage.network.sha256: bundle.graphs for bundle in bundles(models) for stage in bundle.manifest.stages.values()
     }
@@ -130,18 +131,18 @@ def memory(models: Path, name: str) -> dict[str, float]:
 
 
 def bundles(models: Path) -> list[Bundle]:
-    """Both versions."""
+    """Read the bundles of both versions."""
     return [Repository(models).read(version) for version in ("v3.0", "v3.1")]
 
 
 def resident() -> float:
-    """MiB of this process in memory."""
+    """Return the resident memory of this process in MiB."""
     lines = Path("/proc/self/status").read_text().splitlines()
     return round(next(int(line.split()[1]) for line in lines if line.startswith("VmRSS")) / 1024, 1)
 
 
 def denormals(bundle: Bundle, count: int) -> dict[str, Any]:
-    """Windows of numbers that are next to nothing, against normal ones."""
+    """Time windows of denormal numbers beside windows of normal ones."""
     stage = bundle.manifest.stage1
     runner, graph = StageRunner("stage1", stage, bundle), session.make(bundle.graphs[stage.network.sha256])
     (end,) = graph.get_inputs()
@@ -159,7 +160,7 @@ def denormals(bundle: Bundle, count: int) -> dict[str, Any]:
 
 
 def watched(graph: bytes, count: int) -> None:
-    """Run one graph and nothing else, for a profiler to look at."""
+    """Run one graph and nothing else, for a profiler."""
     own = session.make(graph)
     (end,) = own.get_inputs()
     values = np.random.default_rng(0).standard_normal((count, *end.shape[1:])).astype(np.float32)
@@ -169,11 +170,11 @@ def watched(graph: bytes, count: int) -> None:
 
 
 def main() -> None:
-    """Run all of it, or the graph alone under a profiler."""
+    """Run all measurements, or with --watch the graph alone."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--models", type=Path, default=ROOT / "models" / "onnx")
     parser.add_argument("--output", type=Path, default=BUILD / "sessions.json")
-    parser.add_argument("--watch", type=int, metavar="WINDOWS", help="run batches of so many, for a profiler")
+    parser.add_argument("--watch", type=int, metavar="WINDOWS", help="only run batches of WINDOWS, for a profiler")
     options = parser.parse_args()
     bundle = bundles(options.models)[0]
     graph = bundle.graphs[bundle.manifest.stage1.network.sha256]
@@ -183,7 +184,7 @@ def main() -> None:
     result: dict[str, Any] = {"machine": machine()}
     for count in WINDOWS:
         result[f"options, {count} windows"] = runs(graph, count)
-        result[f"calls, {count} windows"] = ways(graph, count)
+        result[f"calls, {count} windows"] = calls(graph, count)
         result[f"denormals, {count} windows"] = denormals(bundle, count)
     result["ms to make one"] = creation(graph)
     result["MiB"] = {}

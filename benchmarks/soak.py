@@ -1,7 +1,8 @@
-"""Hours in minutes: load at 70 % of what the server can do, while versions switch, experiments change and workers die.
+"""Hours of operation in minutes: 70 % load, while versions switch, experiments change and workers are killed.
 
-Nothing may go wrong but what was on a killed worker's connections: any other answer than 200, a prediction that was
-answered under an experiment and is not in the store exactly once, memory or descriptors that grow. Exits with 1 then.
+The run fails, and exits with 1, if a request gets another answer than 200, if a prediction of an experiment is not in
+the store exactly once, or if memory or file descriptors grow. Only requests on the connections of a killed worker may
+be lost.
 """
 
 from __future__ import annotations
@@ -29,11 +30,11 @@ from benchmarks.machine import machine, save
 from benchmarks.options import parser
 from benchmarks.servers import Running
 
-# Which both versions take.
+# Both versions accept this kind.
 KIND = "120 candles"
 CONNECTIONS = 32
 SHARE = 0.7
-# Of resident memory and of descriptors: what the last third may have above the first.
+# Limit of the last third of the run ÷ the first third, for resident memory and for file descriptors.
 GROWTH = 1.10
 _ACTION_SECONDS = 2.0
 _LOOK_SECONDS = 1.0
@@ -42,7 +43,7 @@ _ID = b'"prediction_id":"'
 
 
 class Client:
-    """Asks at a constant rate, and goes on over another connection where one is lost or has had its last answer."""
+    """Sends requests at a constant rate. Replaces a connection that is lost or has got its last answer."""
 
     def __init__(self, port: int) -> None:
         self.answered = self.errors = self.lost = 0
@@ -56,7 +57,7 @@ class Client:
         self._messages = itertools.cycle(bodies.messages(KIND, users=True))
 
     def ask(self, rate: float, seconds: float) -> None:
-        """Ask for so long. Raises LoadError where nothing is answered any more."""
+        """Send requests for `seconds`. Raises LoadError if no request is answered for a while."""
         for _ in range(CONNECTIONS):
             self._connect()
         begin, due = time.perf_counter(), 0
@@ -69,7 +70,7 @@ class Client:
                 connection = self._free.pop()
                 try:
                     connection.send(next(self._messages), now)
-                except OSError:  # it was closed between two requests
+                except OSError:  # the server closed the connection between two requests
                     self._replace(connection)
             for descriptor, _ in self._poll.poll(0.001):
                 self._hear(self._connections[descriptor], now)
@@ -81,7 +82,7 @@ class Client:
             if not connection.receive():
                 return
         except (LoadError, OSError):
-            if connection in self._free:  # as above
+            if connection in self._free:  # closed between two requests, so no request is lost
                 self._free.remove(connection)
             else:
                 self.lost += 1
@@ -89,7 +90,7 @@ class Client:
             return
         self._heard = now
         self._count(connection)
-        if connection.last:  # a worker that ends says so; what is sent to it afterwards is not answered
+        if connection.last:  # the worker shuts down, and does not answer later requests on this connection
             self._replace(connection)
         else:
             self._free.append(connection)
@@ -120,12 +121,12 @@ class Client:
 
 
 def number(prediction_id: str) -> int:
-    """The last 64 bits of an id, 62 of them random: a tenth of the memory."""
+    """Return the last 64 bits of an id, 62 of them random. This needs a tenth of the memory of the whole id."""
     return int(prediction_id.replace("-", "")[16:], 16)
 
 
 def actions(running: Running) -> Iterator[tuple[str, Callable[[], None]]]:
-    """What an operator and bad luck do, in turns, for ever. One experiment is active nearly always."""
+    """Yield actions of an operator, and kills, in turns without end. An experiment is active nearly all the time."""
 
     def experiment(name: str) -> None:
         about = {"experiment_id": name, "name": name, "variant_a": "v3.0", "variant_b": "v3.1", "traffic_split": 0.5}
@@ -138,7 +139,7 @@ def actions(running: Running) -> Iterator[tuple[str, Callable[[], None]]]:
     def kill() -> None:
         workers = running.pids[2:]
         with suppress(ProcessLookupError):
-            os.kill(random.choice(workers), signal.SIGKILL)  # noqa: S311 - any of them
+            os.kill(random.choice(workers), signal.SIGKILL)  # noqa: S311 - any worker will do
 
     def load() -> None:
         servers.manage(running.port, "/reversal/models/v3.0/load")
@@ -154,24 +155,24 @@ def actions(running: Running) -> Iterator[tuple[str, Callable[[], None]]]:
         yield "kill", kill
         yield "load", load
         yield "switch", lambda: switch("v3.0")
-        if turn % 3 == 2:  # noqa: PLR2004 - now and then
+        if turn % 3 == 2:  # noqa: PLR2004 - in every third turn
             yield "reload", lambda: running.process.send_signal(signal.SIGHUP)
 
 
-def operate(running: Running, ending: threading.Event, told: dict[str, Any]) -> None:
-    """Do all that until told to end, and count it."""
+def operate(running: Running, ending: threading.Event, done: dict[str, Any]) -> None:
+    """Run the actions until `ending` is set, and count them in `done`."""
     for name, act in actions(running):
         if ending.wait(_ACTION_SECONDS):
             return
         try:
             act()
-            told["actions"][name] = told["actions"].get(name, 0) + 1
-        except (LoadError, OSError) as error:  # a worker that was killed had the call
-            told["failed_actions"].append(f"{name}: {error}")
+            done["actions"][name] = done["actions"].get(name, 0) + 1
+        except (LoadError, OSError) as error:  # the call was on a killed worker
+            done["failed_actions"].append(f"{name}: {error}")
 
 
 def watch(running: Running, ending: threading.Event, samples: list[tuple[float, int]]) -> None:
-    """Remember the largest process's memory, and how many descriptors all have but for their connections."""
+    """Record the memory of the largest process, and the number of all descriptors that are not sockets."""
     while not ending.wait(_LOOK_SECONDS):
         with suppress(OSError, ValueError, IndexError):
             files = [str(each.readlink()) for pid in running.pids for each in Path(f"/proc/{pid}/fd").iterdir()]
@@ -179,24 +180,24 @@ def watch(running: Running, ending: threading.Event, samples: list[tuple[float, 
 
 
 def growth(values: list[float]) -> float:
-    """The last third's median ÷ the first's, whose first half is the start's."""
+    """Return the median of the last third ÷ the median of the first third, without its first half, which is startup."""
     third = len(values) // 3
     return float(np.median(values[-third:]) / np.median(values[third // 2 : third]))
 
 
 def stored(folder: Path) -> list[int]:
-    """The ids of all exposures in the store."""
+    """Return the ids of all exposures in the store."""
     with closing(sqlite3.connect(folder / "state.db")) as store:
         return [number(row[0]) for row in store.execute("SELECT prediction_id FROM exposures")]
 
 
 def main() -> None:
-    """Run it. Exits with 1 where something went wrong."""
+    """Run the soak test. Exits with 1 if it fails."""
     options_of = parser(__doc__, "soak", rounds=1, seconds=0.0)
     options_of.add_argument("--minutes", type=float, default=30.0)
     options = options_of.parse_args()
     about = machine()
-    told: dict[str, Any] = {"actions": {}, "failed_actions": []}
+    done: dict[str, Any] = {"actions": {}, "failed_actions": []}
     samples: list[tuple[float, int]] = []
     with tempfile.TemporaryDirectory(prefix="soak-") as name:
         folder = Path(name)
@@ -206,7 +207,7 @@ def main() -> None:
                 capacity = closed(running.port, messages, CONNECTIONS, 3.0).summary()["per_second"]
             client, ending = Client(running.port), threading.Event()
             threads = [
-                threading.Thread(target=operate, args=(running, ending, told)),
+                threading.Thread(target=operate, args=(running, ending, done)),
                 threading.Thread(target=watch, args=(running, ending, samples)),
             ]
             for thread in threads:
@@ -221,7 +222,7 @@ def main() -> None:
             code = running.process.wait(60)
         ids = stored(folder)
     missing = int((~np.isin(np.array(client.ids, np.uint64), np.array(ids, np.uint64))).sum())
-    kills = told["actions"].get("kill", 0)
+    kills = done["actions"].get("kill", 0)
     found = {
         "machine": about,
         "minutes": options.minutes,
@@ -236,7 +237,7 @@ def main() -> None:
         "memory_growth": growth([memory for memory, _ in samples]),
         "descriptors_growth": growth([float(files) for _, files in samples]),
         "exit_code": code,
-        **told,
+        **done,
         "examples": client.examples,
     }
     save(found, options.output)

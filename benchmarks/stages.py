@@ -1,4 +1,4 @@
-"""The detector that is measured, bare: its scaler and its stages in ONNX Runtime, and what those alone take."""
+"""The detector of the benchmarks without a server: its scaler and stages in ONNX Runtime, and the time of a run."""
 
 from __future__ import annotations
 
@@ -22,13 +22,13 @@ VERSION = "v3.0"
 
 @cache
 def bundle() -> Bundle:
-    """The committed one."""
+    """Return the committed bundle."""
     return Repository(ROOT / "models" / "onnx").read(VERSION)
 
 
 @cache
 def sessions() -> dict[str, ort.InferenceSession]:
-    """Each stage's network as the server runs it, by its label, and the scaler of both."""
+    """Return a session for each stage's network, by its label, and for the scaler that both stages share."""
     manifest, graphs, _ = bundle()
     files = {label: stage.network for label, stage in manifest.stages.items()}
     if manifest.stage1.scaler is not None:
@@ -37,14 +37,14 @@ def sessions() -> dict[str, ort.InferenceSession]:
 
 
 def run(name: str, values: NDArray[np.float64] | NDArray[np.float32]) -> NDArray[np.float32]:
-    """One of the sessions."""
+    """Run one of the sessions."""
     found = sessions()[name]
     output: NDArray[np.float32] = found.run(None, {found.get_inputs()[0].name: values})[0]
     return output
 
 
 def scaled(candles: Candles) -> NDArray[np.float32]:
-    """The window of the last candles as the network takes it, (20, 12)."""
+    """Return the scaled window of the last candles, (20, 12), as the network takes it."""
     stage = bundle().manifest.stage1
     window: NDArray[np.float32] = run("scaler", catalogue.matrix(candles, stage.features, stage.sequence_length)[None])[
         0
@@ -53,12 +53,12 @@ def scaled(candles: Candles) -> NDArray[np.float32]:
 
 
 def opens(window: NDArray[np.float32]) -> bool:
-    """Whether Stage 1 sees a reversal in a scaled window, so that Stage 2 runs as well."""
+    """Return whether a scaled window opens the gate, so that Stage 2 runs."""
     return gate_opens(float(run("stage1", window[None])[0, 0]), bundle().manifest.threshold)
 
 
 def seconds(windows: NDArray[np.float32], calls: int = 2000) -> NDArray[np.float64]:
-    """What both stages together took for windows (n, 20, 12), each time of (calls,)."""
+    """Return the seconds of both stages together for windows (n, 20, 12), by call (calls,)."""
     runs = [
         (sessions()[label].run, {sessions()[label].get_inputs()[0].name: windows}) for label in ("stage1", "stage2")
     ]

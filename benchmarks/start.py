@@ -1,4 +1,4 @@
-"""From a start to the first 200 of /readyz, against starting Python and importing what cannot be done without."""
+"""Time from startup to the first 200 of /readyz, beside starting Python and importing the libraries that it needs."""
 
 from __future__ import annotations
 
@@ -13,25 +13,25 @@ from benchmarks.figures import shortened
 from benchmarks.machine import machine, save
 from benchmarks.servers import server
 
-# It ends without tidying up: that is no part of a start.
+# It exits without cleanup, which is not part of startup.
 IMPORTS = "import os, numpy, onnxruntime, aiohttp; os._exit(0)"
 
 
 def imports(python: str) -> float:
-    """Seconds from the start of Python until all is imported."""
+    """Return the seconds from the start of Python until the libraries are imported."""
     began = time.perf_counter()
-    subprocess.run([python, "-c", IMPORTS], check=True)  # noqa: S603 - our own
+    subprocess.run([python, "-c", IMPORTS], check=True)  # noqa: S603 - the command is fixed
     return time.perf_counter() - began
 
 
 def ready(python: str, tree: Path, workers: int | None) -> float:
-    """Seconds from the start of a server until it answers, on a state that is new."""
+    """Return the seconds from the start of a server with a new state until it is ready."""
     with server(python=python, tree=tree, workers=workers) as running:
         return running.ready_seconds
 
 
 def main() -> None:
-    """Start all in turns and print the medians of the rounds."""
+    """Start each of them in turns, and print the medians of the rounds."""
     given = options.parser(__doc__, "start", rounds=11, seconds=0).parse_args()
     about = machine()
     kinds: dict[str, Callable[[], float]] = {
@@ -39,7 +39,7 @@ def main() -> None:
         "the server, workers as by default": lambda: ready(given.server, given.tree, None),
         "the server, one worker": lambda: ready(given.server, given.tree, 1),
     }
-    for start in kinds.values():  # whatever is compiled or read from disk for the first time
+    for start in kinds.values():  # not counted: it may compile code and read files for the first time
         start()
     seconds: dict[str, list[float]] = {name: [] for name in kinds}
     for _ in range(given.rounds):

@@ -1,4 +1,4 @@
-"""An SQLite store that holds as many exposures as one likes, filled by SQL and not by predictions."""
+"""An SQLite store with any number of exposures, filled by SQL instead of predictions."""
 
 from __future__ import annotations
 
@@ -9,8 +9,8 @@ from pathlib import Path
 from core.experiments.experiment import Experiment, now_micros
 from core.store import open_store
 
-# An exposure's place decides all of it: EXPERIMENT's candles come in turns, each to A and then to B, and each of these
-# is hold, long and short in turns. So every candle has the same sums, and they can be written without being counted.
+# The number of an exposure determines all its fields: candles come in turns, on each candle A and B come in turns, and
+# for each of these hold, long and short come in turns. So every candle has the same sums, and no counting is needed.
 CANDLES = 5000
 USERS = 10_000
 EXPERIMENT = "stored"
@@ -25,7 +25,7 @@ _EXPOSURES = f"""
         NULL, printf('%032x', n % {USERS}), 'EUR/USD', '1h', 't:' || ({_HOUR_MS} * (n % {CANDLES})),
         CASE n / {2 * CANDLES} % 3 WHEN 0 THEN 'hold' WHEN 1 THEN 'long' ELSE 'short' END,
         0.5, 0.5, 0.5, 400, 0, NULL
-    FROM places"""  # noqa: S608 - numbers and a name of ours
+    FROM places"""  # noqa: S608 - only constants of this file
 _CANDLES = f"""
     WITH RECURSIVE places(n) AS (SELECT 0 UNION ALL SELECT n + 1 FROM places WHERE n + 1 < {CANDLES})
     INSERT INTO candles (experiment_id, pair, timeframe, candle, first_at, label, move_pips,
@@ -34,18 +34,18 @@ _CANDLES = f"""
     SELECT '{EXPERIMENT}', 'EUR/USD', '1h', 't:' || ({_HOUR_MS} * n), :first + n, n % 3, n % 41 - 20,
         3 * :each, :each, :each, :each, 1.5 * :each, 0.75 * :each,
         3 * :each, :each, :each, :each, 1.5 * :each, 0.75 * :each
-    FROM places"""  # noqa: S608 - numbers and a name of ours
+    FROM places"""  # noqa: S608 - only constants of this file
 _USERS = f"""
     WITH RECURSIVE places(n) AS (SELECT 0 UNION ALL SELECT n + 1 FROM places WHERE n + 1 < {USERS})
     INSERT INTO users SELECT '{EXPERIMENT}', printf('%032x', n), CASE n / {CANDLES} % 2 WHEN 0 THEN 'A' ELSE 'B' END
     FROM places
-    """  # noqa: S608 - numbers and a name of ours
+    """  # noqa: S608 - only constants of this file
 
 
 def fill(path: Path, exposures: int) -> int:
-    """Make a store with a draft of EXPERIMENT and about so many exposures of it; returns how many.
+    """Create a store with a draft of EXPERIMENT and at least `exposures` exposures of it; returns their number.
 
-    All candles have equally many, so it is the multiple of CANDLES x 2 x 3 that is next above; or none at all.
+    All candles have equally many, so the number is rounded up to a multiple of CANDLES x 2 x 3. 0 stays 0.
     """
     store = open_store(f"sqlite:///{path}")
     store.create(
@@ -62,7 +62,7 @@ def fill(path: Path, exposures: int) -> int:
     each = -(-exposures // _EACH)
     values = {"count": each * _EACH, "each": each, "first": now_micros() - each * _EACH}
     with closing(sqlite3.connect(path)) as connection:
-        # Nobody needs what a power cut would leave of this.
+        # The data need not survive a power cut.
         connection.execute("PRAGMA synchronous = OFF")
         if each:
             for statement in (_EXPOSURES, _CANDLES, _USERS):

@@ -1,7 +1,8 @@
-"""How long a client waits, how many answers there are a second, and what the server uses for them.
+"""How long a client waits, how many requests are answered in a second, and how much CPU time and memory that needs.
 
-One worker and as many as there are cores, each without an experiment and under one, and the echo server. Closed loop at
-1 to 128 connections, open loop at shares of what the closed one reached at 32, and batches; all of it in turns.
+The servers are this server with one worker and with one worker per core, each without an experiment and during one, and
+the echo server. The loads are a closed loop at 1 to 128 connections, an open loop at shares of the closed loop's
+throughput at 32 connections, and batches. All of them are measured in turns.
 """
 
 from __future__ import annotations
@@ -20,19 +21,19 @@ from benchmarks.servers import Running
 
 KINDS = ("features", "70 candles", "120 candles")
 CONNECTIONS = (1, 8, 32, 128)
-# Open loop: of the throughput at so many connections, over as many as may be needed.
+# The open loop runs at SHARES of the closed loop's throughput at CAPACITY_AT connections, over OPEN_CONNECTIONS.
 CAPACITY_AT = 32
 SHARES = (0.25, 0.5, 0.75, 0.9)
 OPEN_CONNECTIONS = 128
 BATCH = 1000
 ECHO = "echo"
-# What tells one row of the report from the others, by the headings of its columns.
+# The values that identify a row of the report, each with the heading of its column.
 Row: TypeAlias = tuple[tuple[str, Any], ...]
 Found: TypeAlias = Mapping[str, dict[Row, list[dict[str, float]]]]
 
 
 def states(running: dict[str, Running], number: int) -> Iterator[tuple[Row, Running, bool]]:
-    """Each server without an experiment, then ours under one: how it is called, the server, whether there are users."""
+    """Yield each server without an experiment, then during one: its row, the server, whether requests have users."""
     for name, each in running.items():
         yield (("server", name), ("experiment", "none")), each, False
         if name != ECHO:
@@ -41,7 +42,7 @@ def states(running: dict[str, Running], number: int) -> Iterator[tuple[Row, Runn
 
 
 def turn(found: Found, state: Row, running: Running, seconds: float, *, users: bool) -> None:
-    """All that is measured of a server in one state."""
+    """Measure a server in one state with all loads."""
     ours = ("server", ECHO) not in state
     for kind in KINDS:
         messages = bodies.messages(kind, users=users)

@@ -1,4 +1,4 @@
-"""Tells pytest-benchmark what the figures belong to."""
+"""Adds the machine to the results of pytest-benchmark."""
 
 from __future__ import annotations
 
@@ -8,5 +8,5 @@ from benchmarks.machine import machine
 
 
 def pytest_benchmark_update_machine_info(machine_info: dict[str, Any]) -> None:
-    """What all other results say of it, too."""
+    """Add the same description of the machine that all other results have."""
     machine_info |= machine()

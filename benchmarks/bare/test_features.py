@@ -1,4 +1,4 @@
-"""What the features of a window take, by the number of candles that they are computed from."""
+"""Time of the features of one window, by the number of candles from which they are computed."""
 
 from __future__ import annotations
 

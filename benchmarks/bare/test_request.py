@@ -1,4 +1,4 @@
-"""What the parts of a request take that are neither features nor networks: decoding, decision, encoding."""
+"""Time of the parts of a request other than features and networks: decoding, decision and encoding."""
 
 from __future__ import annotations
 

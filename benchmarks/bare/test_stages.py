@@ -1,4 +1,4 @@
-"""What ONNX Runtime takes for each stage, and the whole detector with it, by the number of windows."""
+"""Time of each stage in ONNX Runtime, and of the whole detector, by the number of windows."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ def test_detector(benchmark: BenchmarkFixture, kind: str, windows: int) -> None:
     detector = Detector(stages.bundle())
 
     def asked() -> tuple[tuple[list[object]], dict[str, object]]:
-        # Sources may keep what they have computed, so each round gets its own.
+        # A source can cache what it computes, so each round gets new ones.
         return ([decoding.prediction(item, since=0.0).source for item in items],), {}
 
     rounds = max(50, 1500 // windows)

@@ -1,7 +1,7 @@
-"""How much faster than others on the same work: peers beside ours, in turns, ratios of the same round.
+"""Speed of this server beside other servers on the same work, measured in turns; ratios are of the same round.
 
-One worker each, and as many as cores each, at 1, 8 and 32 connections in a closed loop. Ours is measured without an
-experiment and, by another server, under one. A peer with several settings counts by the one with which it does most.
+Each server has one worker, then one worker per core, at 1, 8 and 32 connections in a closed loop. This server runs
+twice: without an experiment and during one. For a peer with several settings, the fastest one counts.
 """
 
 from __future__ import annotations
@@ -24,8 +24,8 @@ KIND = "features"
 
 
 @contextmanager
-def ours(python: str, workers: int, **options: Any) -> Iterator[dict[str, Contender]]:  # noqa: ANN401 - as server's
-    """Our server without an experiment, and another one under an experiment."""
+def ours(python: str, workers: int, **options: Any) -> Iterator[dict[str, Contender]]:  # noqa: ANN401 - the arguments of servers.server
+    """Run this server without an experiment, and a second one during an experiment."""
     with ExitStack() as stack:
         plain, testing = (stack.enter_context(servers.server(python=python, workers=workers, **options)) for _ in "ab")
         stack.enter_context(servers.experiment(testing.port))
@@ -38,7 +38,7 @@ def ours(python: str, workers: int, **options: Any) -> Iterator[dict[str, Conten
 def compare(
     entry: Entry, mine: Mapping[str, Contender], number: int, seconds: float
 ) -> Iterator[tuple[Cell, dict[str, dict[str, float]]]]:
-    """Start a peer, see that it does our work, and measure it beside ours."""
+    """Start a peer, check in the first round that it does the same work, and measure it beside this server."""
     peer, setting, workers = entry
     asked: list[Body] = bodies.asking(KIND)
     port = servers.free_port()
@@ -53,7 +53,7 @@ def compare(
 
 
 def built(chosen: Iterable[Peer], failed: dict[str, str]) -> list[Peer]:
-    """Those that can be installed here; why the others cannot goes to `failed`."""
+    """Return the peers that can be installed; `failed` gets the error of each other one."""
     found = []
     for peer in chosen:
         try:
@@ -65,11 +65,11 @@ def built(chosen: Iterable[Peer], failed: dict[str, str]) -> list[Peer]:
 
 
 def main() -> None:
-    """Measure, and print the medians of the rounds. Exits with 1 where a peer cannot be compared."""
+    """Measure, and print the medians of the rounds. Exits with 1 if a peer cannot be compared."""
     options_of = parser(__doc__, "peers", rounds=5, seconds=0.6)
     known = {peer.name: peer for peer in peers()}
-    options_of.add_argument("--peer", action="append", choices=known, help="only this one; may be repeated")
-    options_of.add_argument("--quick", action="store_true", help="one short round, to see that all of it runs")
+    options_of.add_argument("--peer", action="append", choices=known, help="only this peer; can be repeated")
+    options_of.add_argument("--quick", action="store_true", help="one short round, to check that everything runs")
     options = options_of.parse_args()
     rounds, seconds = (1, 0.3) if options.quick else (options.rounds, options.seconds)
     about = machine()

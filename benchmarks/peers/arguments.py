@@ -1,4 +1,4 @@
-"""What every peer is started with."""
+"""The command line arguments of every peer."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import argparse
 
 
 def arguments() -> argparse.Namespace:
-    """`port`, `workers`, and `batch`: the most windows that may run together, for those that can be told."""
+    """Parse `port`, `workers`, and `batch`: the largest number of windows in a run, for peers with batches."""
     parser = argparse.ArgumentParser()
     parser.add_argument("--port", type=int, required=True)
     parser.add_argument("--workers", type=int, default=1)

@@ -1,4 +1,4 @@
-"""Ours and a peer side by side: that they give the same answers, how fast each is, and the ratios."""
+"""This server and a peer side by side: check that their answers are the same, measure both, and form ratios."""
 
 from __future__ import annotations
 
@@ -19,24 +19,24 @@ from benchmarks.servers import Running
 CONNECTIONS = (1, 8, 32)
 TOLERANCE = 1e-4
 PROBABILITIES = ("confidence", "stage1_prob", "stage2_prob")
-# Of these a ratio is taken, ours ÷ theirs.
+# The figures of which ratios are formed, this server ÷ the peer.
 RATIOS = {"throughput": "per_second", "p50": "p50", "p99": "p99"}
 PEER = "peer"
 _SETTLE_SECONDS = 60.0
 _LOOK_SECONDS = 0.2
-# Of a core.
+# The share of a core below which servers count as idle.
 _REST = 0.1
 
 
 class Contender(NamedTuple):
-    """A server that runs, and what it is asked."""
+    """A running server and the requests for it."""
 
     running: Running
     messages: Sequence[bytes]
 
 
 class Entry(NamedTuple):
-    """A peer in one of its settings."""
+    """A peer with one of its settings and a number of workers."""
 
     peer: Peer
     setting: str
@@ -47,7 +47,7 @@ class Entry(NamedTuple):
 
 
 class Cell(NamedTuple):
-    """What was measured side by side, in every round."""
+    """One combination that is measured in every round."""
 
     peer: str
     setting: str
@@ -56,46 +56,46 @@ class Cell(NamedTuple):
 
 
 def answers(running: Running, messages: Sequence[bytes], form: Form) -> list[Body]:
-    """The answer to each message. Raises LoadError for a bad one."""
+    """Return the answer to each message. Raises LoadError if one is an error."""
     with closing(Connection(running.port)) as connection:
         return [form.answer(json.loads(connection.ask(message).partition(b"\r\n\r\n")[2])) for message in messages]
 
 
 def check_alike(ours: Sequence[Body], theirs: Sequence[Body]) -> None:
-    """That a peer decides as we do, and that its probabilities are ours within TOLERANCE. Raises PeerError."""
+    """Check that a peer gives the same signals, and probabilities within TOLERANCE. Raises PeerError if not."""
     for number, (expected, found) in enumerate(zip(ours, theirs, strict=True)):
         if found["signal"] != expected["signal"]:
-            raise PeerError(f"body {number}: its signal is {found['signal']}, ours is {expected['signal']}")
+            raise PeerError(f"body {number}: the peer's signal is {found['signal']}, expected {expected['signal']}")
         for name in PROBABILITIES:
-            # Not >, as NaN is nobody's answer.
+            # Not written with >, because NaN must fail as well.
             if not abs(found[name] - expected[name]) <= TOLERANCE:
-                raise PeerError(f"body {number}: its {name} is {found[name]}, ours is {expected[name]}")
+                raise PeerError(f"body {number}: the peer's {name} is {found[name]}, expected {expected[name]}")
 
 
 def check_refuses(peer: Peer, running: Running, body: Body) -> None:
-    """That a peer looks at what it is given: a matrix without its last row is refused. Raises PeerError."""
+    """Check that a peer validates its input and refuses a matrix without the last row. Raises PeerError if not."""
     with closing(Connection(running.port)) as connection:
         connection.send(peer.message(body | {"features": body["features"][:-1]}), time.perf_counter())
         while not connection.receive():
             pass
         if connection.ok:
-            raise PeerError("it answers a matrix that lacks a row")
+            raise PeerError("the peer accepts a matrix without its last row")
 
 
 def check(peer: Peer, running: Running, bodies: Sequence[Body], ours: Contender) -> None:
-    """That a peer does our work. Raises PeerError, or LoadError where it does not answer."""
+    """Check that a peer does the same work. Raises PeerError if not, LoadError if it does not answer."""
     messages = [peer.message(body) for body in bodies]
     check_alike(answers(ours.running, ours.messages, Ours()), answers(running, messages, peer.form))
     check_refuses(peer, running, bodies[0])
 
 
 def settle(servers: Sequence[Running]) -> None:
-    """Wait until all of them rest: some answer while a part of their workers still starts. Raises PeerError."""
+    """Wait until all servers are idle, because some answer while some workers still start. Raises PeerError."""
     end = time.perf_counter() + _SETTLE_SECONDS
     used = -math.inf
     while (now := sum(each.cpu_seconds for each in servers)) - used > _REST * _LOOK_SECONDS:
         if time.perf_counter() > end:
-            raise PeerError(f"the servers do not come to rest within {_SETTLE_SECONDS:g} s of their start")
+            raise PeerError(f"the servers are not idle {_SETTLE_SECONDS:g} s after their start")
         used = now
         time.sleep(_LOOK_SECONDS)
 
@@ -103,10 +103,10 @@ def settle(servers: Sequence[Running]) -> None:
 def turn(
     contenders: Mapping[str, Contender], seconds: Mapping[str, float], connections: int, number: int
 ) -> dict[str, dict[str, float]]:
-    """Each contender's figures, one after the other; who is first changes with the number of the round.
+    """Measure the contenders one after the other; the number of the round decides which one is first.
 
-    Beside those of the load: `rss_mib` of all its processes, where pages that they share count in each, and
-    `resting_cores`, what the others used meanwhile, which should be nothing.
+    The figures are those of the load, `rss_mib` of all processes of the server (shared pages count in each), and
+    `resting_cores`, the cores that the other servers used at the same time, which should be 0.
     """
     names = list(contenders)
     first = number % len(names)
@@ -124,7 +124,7 @@ def turn(
 
 
 def row(cell: Cell, rounds: Sequence[Mapping[str, Mapping[str, float]]]) -> dict[str, Any]:
-    """Medians of the rounds, and of their ratios, ours ÷ theirs in the same round, with the least and the greatest."""
+    """Return the medians of the rounds, and the ratios of this server to the peer by round: median and range."""
     ours = [name for name in rounds[0] if name != PEER]
     return {
         **cell._asdict(),
@@ -146,9 +146,9 @@ def _spread(values: Sequence[float]) -> dict[str, float]:
 
 
 def hardest(rows: Iterable[Mapping[str, Any]], cores: int) -> dict[str, Any]:
-    """By peer, "one" or "cores" workers and connections: our ratios to the setting with which it does most.
+    """Return the ratios to each peer's fastest setting, by peer, workers ("one" or "cores") and connections.
 
-    Each of ours has its own: ratios by its name.
+    The ratios are by the name of the state of this server: without an experiment, and during one.
     """
     found: dict[str, Any] = defaultdict(lambda: defaultdict(dict))
     for each in rows:

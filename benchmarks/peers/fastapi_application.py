@@ -1,7 +1,7 @@
-"""The FastAPI application of two peers: a typed body in, one matrix to the networks, JSON out.
+"""The FastAPI application of two peers: it takes a typed body, runs the networks on one matrix, and answers with JSON.
 
-The handler is `async def`: 0.1 ms of inference in the loop costs less than a turn through the thread pool.
-orjson writes the answer: FastAPI's own way through a response model takes longer.
+The handler is `async def`, because 0.1 ms of inference in the event loop costs less than the thread pool. orjson
+encodes the answer, because FastAPI's response model takes longer.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ Row = Annotated[list[FiniteFloat], Len(WINDOW[1], WINDOW[1])]
 
 
 class Request(BaseModel):  # type: ignore[misc] # pydantic is not installed where types are checked
-    """The body of /reversal/predict, of which this application knows the features alone."""
+    """The body of /reversal/predict with features; this application does not accept candles."""
 
     pair: str
     timeframe: str = "1h"
@@ -34,7 +34,7 @@ class Request(BaseModel):  # type: ignore[misc] # pydantic is not installed wher
 
 
 def application(predict: Callable[[NDArray[np.float32]], list[dict[str, Any]]]) -> FastAPI:
-    """An application that answers by `predict`."""
+    """Return an application that answers with the result of `predict`."""
     made = FastAPI(openapi_url=None)
 
     async def answer(request: Request) -> Response:
@@ -54,7 +54,7 @@ def application(predict: Callable[[NDArray[np.float32]], list[dict[str, Any]]]) 
 
 
 def serve(factory: str) -> None:
-    """Serve what "module:function" makes, until stopped."""
+    """Serve the application of a factory, given as "module:function", until stopped."""
     options = arguments()
     uvicorn.run(
         factory,

@@ -1,4 +1,4 @@
-"""Both stages in ONNX Runtime, for the peers that use it: the bundle's graphs, one thread a session, no spinning."""
+"""Both stages in ONNX Runtime, for the peers that use it: the graphs of the bundle, one thread per session."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from benchmarks.peers.rule import BUNDLE, WINDOW, manifest, rule
 
 
 class Networks:
-    """Loaded and warm."""
+    """The sessions of both stages, loaded and warmed up."""
 
     def __init__(self) -> None:
         self._rule = rule()
@@ -24,7 +24,7 @@ class Networks:
             self._second.run(None, {self._second_input: np.zeros((1, *WINDOW), np.float32)})
 
     def predict(self, windows: NDArray[np.float32]) -> list[dict[str, Any]]:
-        """The answers' own fields for windows (n, 20, 12): Stage 2 runs on those whose gate opens."""
+        """Return the fields of an answer for each window (n, 20, 12). Stage 2 runs for windows that open the gate."""
         p1 = self._first.run(None, {self._first_input: windows})[0][:, 0]
         opened = p1 >= self._rule.threshold
         if not opened.any():

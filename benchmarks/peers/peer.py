@@ -1,4 +1,4 @@
-"""One peer: what the first comment of its file says, its environment, its command, and how it is asked."""
+"""One peer: the metadata of its file, its environment, its command, and the form of its requests."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from benchmarks.machine import BUILD
 
 SERVERS = Path(__file__).parent / "servers"
 REQUIREMENTS = Path(__file__).parent / "requirements"
-# As PEP 723 has it.
+# The regular expression of PEP 723.
 _METADATA = re.compile(r"^# /// script$\s(?P<content>(^#(| .*)$\s)+)^# ///$", re.MULTILINE)
 _PINNED = re.compile(r"^([\w.-]+)==(\S+)", re.MULTILINE)
 
@@ -26,44 +26,44 @@ Body = dict[str, Any]
 
 
 class PeerError(RuntimeError):
-    """A peer cannot be built, or is not what it must be to be compared."""
+    """A peer cannot be installed, or does not do the same work."""
 
 
 class Form(Protocol):
-    """How requests and answers are written."""
+    """The form of requests and answers."""
 
     def request(self, body: Body) -> Body:
-        """Our request in this form."""
+        """Return the body of /reversal/predict in this form."""
 
     def answer(self, body: Body) -> Body:
-        """The `signal`, `confidence`, `stage1_prob` and `stage2_prob` of an answer."""
+        """Return the `signal`, `confidence`, `stage1_prob` and `stage2_prob` of an answer."""
 
 
 class Ours:
     """The JSON of /reversal/predict."""
 
     def request(self, body: Body) -> Body:
-        """Our request."""
+        """Return the body unchanged."""
         return body
 
     def answer(self, body: Body) -> Body:
-        """The answer's data."""
+        """Return the `data` of the answer."""
         data: Body = body["data"]
         return data
 
 
 class V2:
-    """The open inference protocol's: one tensor in, a signal and three probabilities out."""
+    """The JSON of the Open Inference Protocol (V2): one tensor in, a signal and three probabilities out."""
 
     def request(self, body: Body) -> Body:
-        """The matrix as the tensor `features`."""
+        """Return the matrix as the tensor `features`."""
         rows = body["features"]
         flat = [value for row in rows for value in row]
         shape = [1, len(rows), len(rows[0])]
         return {"inputs": [{"name": "features", "shape": shape, "datatype": "FP32", "data": flat}]}
 
     def answer(self, body: Body) -> Body:
-        """What the tensors `signal` and `probabilities` hold."""
+        """Return the values of the tensors `signal` and `probabilities`."""
         data = {output["name"]: output["data"] for output in body["outputs"]}
         names = ("confidence", "stage1_prob", "stage2_prob")
         return {"signal": data["signal"][0], **dict(zip(names, data["probabilities"], strict=True))}
@@ -74,7 +74,7 @@ FORMS: Mapping[str, Form] = {"ours": Ours(), "v2": V2()}
 
 @dataclass(frozen=True)
 class Peer:
-    """`settings`: arguments by name, of which the best one counts. `seconds`: the least of load at a time."""
+    """One peer. `settings`: arguments by name, of which the fastest counts. `seconds`: the shortest load."""
 
     name: str
     title: str
@@ -87,10 +87,10 @@ class Peer:
 
     @classmethod
     def read(cls, file: Path) -> Peer:
-        """A peer from its file. Raises PeerError where the metadata are missing, KeyError where they lack a title."""
+        """Read a peer from its file. Raises PeerError if it has no metadata, KeyError if these have no title."""
         found = _METADATA.search(file.read_text())
         if found is None:
-            raise PeerError(f"{file}: no script metadata")
+            raise PeerError(f"{file}: no script metadata (PEP 723)")
         lines = found["content"].splitlines()
         metadata = tomllib.loads("\n".join(line.removeprefix("#").removeprefix(" ") for line in lines))
         about = metadata["tool"]["peer"]
@@ -107,7 +107,7 @@ class Peer:
 
     @property
     def requirements(self) -> Path:
-        """The lock, hashes and all."""
+        """The file with the locked requirements and their hashes."""
         return REQUIREMENTS / f"{self.name}.txt"
 
     @property
@@ -118,11 +118,11 @@ class Peer:
 
     @property
     def environment(self) -> Path:
-        """Where it is installed."""
+        """The folder of its environment."""
         return BUILD / "peers" / self.name
 
     def build(self) -> None:
-        """Install what the lock says, unless that is installed. Raises PeerError."""
+        """Install the locked requirements unless they are installed. Raises PeerError if that fails."""
         installed = self.environment / "requirements.txt"
         if installed.exists() and installed.read_text() == self.requirements.read_text():
             return
@@ -139,16 +139,16 @@ class Peer:
         shutil.copy(self.requirements, installed)
 
     def command(self, port: int, workers: int, setting: str) -> list[str]:
-        """How it is started, in the project's folder."""
+        """Return the command that starts it in the project's folder."""
         python = self.environment / "bin" / "python"
         own = ["--port", str(port), "--workers", str(workers), *self.settings[setting]]
         return [str(python), "-m", f"benchmarks.peers.servers.{self.name}", *own]
 
     def message(self, body: Body) -> bytes:
-        """A request as bytes, in compact JSON."""
+        """Return a request as bytes, in compact JSON."""
         return message(self.path, json.dumps(self.form.request(body), separators=(",", ":")).encode())
 
 
 def peers() -> list[Peer]:
-    """All of them, by name."""
+    """Return all peers, sorted by name."""
     return [Peer.read(file) for file in sorted(SERVERS.glob("*.py"))]

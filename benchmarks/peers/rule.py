@@ -1,4 +1,4 @@
-"""The bundle that peers serve and the rule by which they decide: the least that our answer needs, by NumPy alone."""
+"""The bundle and the decision rule of all peers: the least that an answer needs, with NumPy only."""
 
 from __future__ import annotations
 
@@ -18,19 +18,19 @@ _POSITIVE_ABOVE = 0.5
 
 
 class RefusedError(ValueError):
-    """The features are not what the version takes."""
+    """The features are not a valid window of the version."""
 
 
 @dataclass(frozen=True)
 class Rule:
-    """How probabilities become a signal: `threshold` of Stage 1, `positive` direction of Stage 2, equal weights."""
+    """The decision rule: `threshold` of Stage 1, `positive` and `negative` direction of Stage 2, equal weights."""
 
     threshold: np.float32
     positive: str
     negative: str
 
     def row(self, p1: float, p2: float | None) -> dict[str, Any]:
-        """The answer's own fields; `p2` is null where the gate is closed."""
+        """Return the fields of an answer; `p2` is None if the gate is closed."""
         if p2 is None:
             factors: dict[str, Any] = {"reversal_detected": False, "direction": None}
             signal, confidence, probability = "hold", 1.0 - p1, None
@@ -48,33 +48,36 @@ class Rule:
 
 
 def manifest() -> dict[str, Any]:
-    """The bundle's manifest."""
+    """Read the manifest of the bundle."""
     read: dict[str, Any] = json.loads((BUNDLE / "manifest.json").read_text())
     return read
 
 
 def rule() -> Rule:
-    """The rule of the bundle."""
+    """Return the rule of the bundle."""
     read = manifest()
     positive = read["stage2"]["positive"]
     return Rule(np.float32(read["threshold"]), positive, "long" if positive == "short" else "short")
 
 
 def window(features: object) -> NDArray[np.float32]:
-    """One matrix as the networks take it, (1, 20, 12). Raises RefusedError for another shape or infinite values."""
+    """Return a matrix as input of the networks, (1, 20, 12).
+
+    Raises RefusedError if it has another shape or a value that is not finite.
+    """
     try:
         made = np.array(features, np.float32)
     except ValueError as error:
         raise RefusedError(f"features: {error}") from error
     if made.shape != WINDOW:
-        raise RefusedError(f"features: a matrix of {WINDOW} is needed, this is {made.shape}")
+        raise RefusedError(f"features: expected shape {WINDOW}, found {made.shape}")
     if not np.isfinite(made).all():
         raise RefusedError("features: every value must be finite")
     return made[np.newaxis]
 
 
 def envelope(pair: str, timeframe: str, row: dict[str, Any]) -> dict[str, Any]:
-    """The whole answer of /reversal/predict."""
+    """Return the whole answer of /reversal/predict."""
     now = datetime.now(UTC).isoformat()
     data = {"pair": pair, "timeframe": timeframe, **row, "model_version": "v3.0", "timestamp": now}
     return {"success": True, "data": data, "error": None, "timestamp": now}

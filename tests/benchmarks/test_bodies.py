@@ -14,7 +14,7 @@ def content(message: bytes) -> bytes:
 
 
 @pytest.mark.parametrize(("kind", "size"), [("features", 2_700), ("70 candles", 8_300), ("120 candles", 14_100)])
-def test_requests_are_different_of_one_size_compact_and_open_the_gate(kind: str, size: int) -> None:
+def test_requests_are_different_compact_of_one_size_and_open_the_gate(kind: str, size: int) -> None:
     messages = bodies.messages(kind)
     assert len(set(messages)) == bodies.DIFFERENT
     assert len(messages[0]) == pytest.approx(size, rel=0.1)
@@ -26,7 +26,7 @@ def test_requests_are_different_of_one_size_compact_and_open_the_gate(kind: str,
         assert outcome.decision.reversal_detected
 
 
-def test_requests_name_the_version_or_a_user_each() -> None:
+def test_requests_have_the_version_or_different_users() -> None:
     plain = [decoding.prediction(content(message), since=0.0) for message in bodies.messages("features")]
     assert {(question.version, question.user) for question in plain} == {("v3.0", None)}
     asked = [decoding.prediction(content(message), since=0.0) for message in bodies.messages("features", users=True)]
@@ -40,12 +40,12 @@ def test_batches_begin_with_different_items() -> None:
     assert len({orjson.dumps(each[0]) for each in items}) == 4
 
 
-def test_numbers_are_written_as_node_does() -> None:
+def test_numbers_are_written_as_node_writes_them() -> None:
     for message in bodies.messages("120 candles"):
         assert b".0," not in message
         assert b".0}" not in message
 
 
-def test_a_kind_that_the_history_is_too_short_for_is_refused() -> None:
-    with pytest.raises(ValueError, match=r"6000 candles: only .* open the gate"):
+def test_a_kind_with_too_few_windows_in_the_history_is_refused() -> None:
+    with pytest.raises(ValueError, match=rf"6000 candles: .*\b{bodies.DIFFERENT}\b"):
         bodies.requests("6000 candles")

@@ -1,4 +1,4 @@
-"""How far a reader has to walk: what is counted, and the bounds of what a prediction enters."""
+"""How much code a reader must follow: what is counted, and the bounds for a prediction."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ def names(calls: Calls) -> Iterator[str]:
     return (function.name for function in calls.entered)
 
 
-def test_functions_of_ours_are_counted_in_order_and_nothing_else_is(calls: Calls) -> None:
+def test_only_the_projects_functions_are_counted_in_order(calls: Calls) -> None:
     decide(0.9, 0.2, threshold=0.5, positive="short")  # fills its cache
     with calls.counting():
         decide(0.9, 0.2, threshold=0.5, positive="short")
@@ -37,12 +37,12 @@ def test_functions_of_ours_are_counted_in_order_and_nothing_else_is(calls: Calls
     assert list(names(calls)) == ["decide", "after_stage1", "gate_opens", "after_stage2"]
     assert {function.file for function in calls.entered} == {"core/inference/decision.py"}
     decide(0.9, 0.2, threshold=0.5, positive="short")
-    assert len(calls.entered) == 4, "nothing is counted behind the end"
+    assert len(calls.entered) == 4, "nothing is counted after the block"
 
 
-def test_comprehensions_are_part_of_the_function_around_them(calls: Calls) -> None:
+def test_comprehensions_belong_to_the_function_around_them(calls: Calls) -> None:
     with calls.counting():
-        catalogue.required_candles(["close", "open"], 5)  # it has a generator expression
+        catalogue.required_candles(["close", "open"], 5)  # this function has a generator expression
     assert set(names(calls)) <= {"required_candles", "feature"}
     assert "required_candles" in names(calls)
 
@@ -54,7 +54,7 @@ def test_lambdas_are_functions(calls: Calls) -> None:
     assert list(names(calls)) == ["_field.<locals>.<lambda>"]
 
 
-def test_a_summary_counts_functions_files_and_changes_between_them() -> None:
+def test_a_summary_counts_functions_files_and_changes_of_file() -> None:
     one, two, other = (
         Function("core/a.py", 1, "one"), Function("core/a.py", 9, "two"), Function("server/b.py", 1, "one"),
     )  # fmt: skip
@@ -77,7 +77,7 @@ def counted(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
     return found
 
 
-def test_a_prediction_from_features_enters_few_functions(counted: dict[str, Any]) -> None:
+def test_a_prediction_from_features_calls_few_functions(counted: dict[str, Any]) -> None:
     found = counted["features"]
     assert 20 < found["functions"] <= 60
     assert 5 < found["files"] <= 15
@@ -85,7 +85,7 @@ def test_a_prediction_from_features_enters_few_functions(counted: dict[str, Any]
     assert found["core"]["files"] <= 7
 
 
-def test_a_prediction_from_candles_enters_those_of_its_features_besides(counted: dict[str, Any]) -> None:
+def test_a_prediction_from_candles_also_calls_the_functions_of_its_features(counted: dict[str, Any]) -> None:
     found = counted["120 candles"]
     assert counted["features"]["functions"] < found["functions"] <= 80
     assert found["files"] <= 21

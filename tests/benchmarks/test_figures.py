@@ -25,12 +25,12 @@ def test_figures_of_rounds_are_medians_and_counts_are_sums() -> None:
 
 
 @pytest.mark.parametrize(("value", "short"), [(0.123456, 0.1235), (12345.6, 12350.0), (0.0, 0.0)])
-def test_four_digits_count(value: float, short: float) -> None:
+def test_figures_are_rounded_to_four_significant_digits(value: float, short: float) -> None:
     assert shortened(value) == short
 
 
-def test_what_a_server_used_is_told_by_answer_with_the_warm_ups_counted(tmp_path: Path) -> None:
-    # A process that computes in a child of its own, until it is told to end.
+def test_cpu_time_is_divided_by_all_answers_including_those_of_the_warm_up(tmp_path: Path) -> None:
+    # A process whose child uses the CPU until both are killed.
     child = "while True: pass"
     code = f"import subprocess, sys; subprocess.run([sys.executable, '-c', {child!r}])"
     process = subprocess.Popen([sys.executable, "-c", code], cwd=tmp_path)
@@ -51,6 +51,6 @@ def test_what_a_server_used_is_told_by_answer_with_the_warm_ups_counted(tmp_path
         for pid in reversed(running.pids):
             subprocess.run(["/bin/kill", "-9", str(pid)], check=False)
         process.wait()
-    # 0.2 s or a little more, over the 50 that were counted and the 50 before them
+    # 0.2 s or a little more, divided by 50 counted answers and 50 answers of the warm-up
     assert found["cpu_us"] >= 2000
     assert found["answers"] == 50

@@ -7,7 +7,7 @@ from core.bundles.repository import Repository
 from core.inference.detector import Detector
 
 
-def test_versions_that_are_copied_load_and_share_no_graph(tmp_path: Path) -> None:
+def test_copied_versions_load_and_share_no_graph(tmp_path: Path) -> None:
     repository = Repository(growth.copies(tmp_path / "models", 3))
     assert repository.listing().versions == ("copy-1", "copy-2", "v3.0")
     bundles = [repository.read(version) for version in repository.listing().versions]

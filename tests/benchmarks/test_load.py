@@ -21,7 +21,7 @@ BAD = b"HTTP/1.1 503 Service Unavailable\r\ncontent-length: 2\r\n\r\n{}"
 
 @contextmanager
 def listening(answer: Answer) -> Iterator[int]:
-    """A server in a thread that answers the n-th request, counted from 0, as it is told; gives its port."""
+    """Run a server in a thread that answers request n, counted from 0, with `answer(n, body)`; yields its port."""
     loop = asyncio.new_event_loop()
     numbers = iter(range(10**9))
 
@@ -35,7 +35,7 @@ def listening(answer: Answer) -> Iterator[int]:
                 writer.write(await answer(next(numbers), body))
                 await writer.drain()
         except (asyncio.IncompleteReadError, asyncio.CancelledError, ConnectionError):
-            pass  # the client or the test has ended
+            pass  # the client has disconnected, or the test has ended
         finally:
             writer.close()
 
@@ -78,7 +78,7 @@ def test_an_answer_in_pieces_is_one_answer(monkeypatch: pytest.MonkeyPatch, size
         connection.close()
 
 
-def test_asking_for_one_answer_raises_where_it_is_no_good_one() -> None:
+def test_a_single_request_that_is_answered_with_an_error_raises() -> None:
     async def bad(_: int, __: bytes) -> bytes:
         return BAD
 
@@ -89,7 +89,7 @@ def test_asking_for_one_answer_raises_where_it_is_no_good_one() -> None:
         connection.close()
 
 
-def test_an_answer_that_says_so_is_the_last_of_its_connection() -> None:
+def test_an_answer_with_connection_close_is_the_last_of_its_connection() -> None:
     last = GOOD.replace(b"\r\n\r\n", b"\r\nConnection: close\r\n\r\n")
 
     async def second_is_last(number: int, _: bytes) -> bytes:
@@ -106,7 +106,7 @@ def test_an_answer_that_says_so_is_the_last_of_its_connection() -> None:
 
 
 class TestClosed:
-    def test_counts_what_was_answered_after_the_warm_up_and_what_was_no_good_answer(self) -> None:
+    def test_counts_answers_and_errors_after_the_warm_up(self) -> None:
         answered = 0
 
         async def every_other(number: int, _: bytes) -> bytes:
@@ -130,7 +130,7 @@ class TestClosed:
             closed(port, [message("/", b"1"), message("/", b"2"), message("/", b"3")], 1, 0.05, warm_up=0.0)
         assert bodies[:6] == [b"1", b"2", b"3"] * 2
 
-    def test_never_asks_more_at_once_than_there_are_connections(self) -> None:
+    def test_never_has_more_requests_in_flight_than_connections(self) -> None:
         now = most = 0
 
         async def count(_: int, __: bytes) -> bytes:
@@ -161,29 +161,29 @@ class TestClosed:
             await asyncio.Event().wait()
             return GOOD
 
-        with listening(hang) as port, pytest.raises(LoadError, match="no answer"):
+        with listening(hang) as port, pytest.raises(LoadError, match=r"no answer for 0\.1 s"):
             closed(port, [message("/")], 1, 0.1, warm_up=0.0)
 
 
 class TestOpened:
-    def test_asks_as_often_as_told(self) -> None:
+    def test_sends_requests_at_the_given_rate(self) -> None:
         with listening(good) as port:
             result = opened(port, [message("/")], 200.0, 4, 0.5)
         assert len(result.times) == 100
         assert result.errors == 0
 
-    def test_a_stall_is_seen_by_all_that_were_due_meanwhile(self) -> None:
+    def test_a_stall_counts_for_all_requests_that_are_due_during_it(self) -> None:
         stalled = 0.2
 
         async def stall_once(number: int, _: bytes) -> bytes:
             if number == 50:
-                time.sleep(stalled)  # noqa: ASYNC251 - it is the whole server that is to stop
+                time.sleep(stalled)  # noqa: ASYNC251 - the whole server must stall
             return GOOD
 
         with listening(stall_once) as port:
             in_open_loop = opened(port, [message("/")], 500.0, 2, 0.5)
             in_closed_loop = closed(port, [message("/")], 2, 0.1, warm_up=0.0)
-        # One request was sent into the stall and one more had a connection; a hundred were due.
+        # Two connections can send a request into the stall, but a hundred requests are due during it.
         assert np.sum(in_open_loop.times > stalled / 2) >= 40
         assert in_open_loop.times.max() >= stalled
         assert in_closed_loop.times.max() < stalled
@@ -195,7 +195,7 @@ class TestOpened:
 
         with listening(slow) as port:
             result = opened(port, [message("/")], 100.0, 1, 0.1)
-        # Ten are due 10 ms apart, and each takes the only connection for 50 ms: the last waits for nine others.
+        # Ten requests are due 10 ms apart. Each uses the only connection for 50 ms, so the last one waits for nine.
         assert len(result.times) == 10
         assert result.times.max() >= 10 * 0.05 - 9 * 0.01
 

@@ -10,7 +10,7 @@ from training.data import read
 
 @pytest.mark.parametrize("limits", ["bundle", "scaler"])
 @pytest.mark.parametrize("version", ["v3.0", "v3.1"])
-def test_hours_after_training_pass_and_other_price_levels_do_not(version: str, limits: str) -> None:
+def test_hours_after_training_are_not_flagged_and_other_price_levels_are(version: str, limits: str) -> None:
     detector = detector_of(Repository(ONNX).read(version), limits)  # type: ignore[arg-type]
     history = read(HISTORY)
     for factor in FACTORS:

@@ -22,7 +22,7 @@ def test_each_function_belongs_to_a_part(frame: str, expected: str) -> None:
     assert part(frame).startswith(expected)
 
 
-def test_the_innermost_function_counts() -> None:
+def test_a_sample_counts_for_the_innermost_function() -> None:
     samples = "a (core/inference/detector.py:1);b (onnxruntime/x.py:2) 3\na (core/inference/detector.py:1) 1\n"
     assert shares(samples) == {
         "ONNX Runtime: both networks, and scalers": 0.75,

@@ -93,8 +93,13 @@ def test_each_line_of_the_budget_gets_its_figure_from_its_result_file() -> None:
 
 
 def test_the_headline_is_the_server_without_an_experiment_at_1_and_32_connections() -> None:
-    shown = {"server": "1 worker", "experiment": "none", "body": "features", "connections": 32}
-    others = [{"server": "echo"}, {"experiment": "A/B"}, {"body": "70 candles"}, {"connections": 8}]
+    shown: dict[str, Any] = {"server": "1 worker", "experiment": "none", "body": "features", "connections": 32}
+    others: list[dict[str, Any]] = [
+        {"server": "echo"},
+        {"experiment": "A/B"},
+        {"body": "70 candles"},
+        {"connections": 8},
+    ]
     assert report.headline([shown, *(shown | other for other in others)]) == [shown]
 
 

@@ -16,7 +16,7 @@ def path(tmp_path: Path) -> Path:
     return tmp_path / "state.db"
 
 
-def test_the_sums_of_candles_are_those_of_the_exposures(path: Path) -> None:
+def test_the_sums_of_candles_equal_those_of_the_exposures(path: Path) -> None:
     count = stored.fill(path, 50_000)
     assert count == 60_000
     with closing(sqlite3.connect(path)) as connection:
@@ -41,7 +41,7 @@ def test_the_sums_of_candles_are_those_of_the_exposures(path: Path) -> None:
         assert found[9] == sum(found[4:7])
 
 
-def test_the_users_are_those_of_the_exposures(path: Path) -> None:
+def test_the_users_equal_those_of_the_exposures(path: Path) -> None:
     stored.fill(path, 50_000)
     with closing(sqlite3.connect(path)) as connection:
         exposed = connection.execute("SELECT DISTINCT experiment_id, pseudonym, variant FROM exposures").fetchall()
@@ -50,7 +50,7 @@ def test_the_users_are_those_of_the_exposures(path: Path) -> None:
 
 
 @pytest.mark.parametrize(("wanted", "filled"), [(0, 0), (1, 30_000), (30_001, 60_000)])
-def test_the_store_has_at_least_as_many_as_wanted_and_can_be_opened(path: Path, wanted: int, filled: int) -> None:
+def test_the_store_has_at_least_the_wanted_number_and_can_be_opened(path: Path, wanted: int, filled: int) -> None:
     assert stored.fill(path, wanted) == filled
     store = open_store(f"sqlite:///{path}")
     assert sum(tally.predictions for tally in store.tally(stored.EXPERIMENT).values()) == filled

@@ -1,4 +1,4 @@
-"""FastAPI, uvicorn and ONNX Runtime, as one would write it today."""
+"""FastAPI, uvicorn and ONNX Runtime, written as is usual today."""
 # /// script
 # requires-python = ">=3.11"
 # dependencies = [
@@ -23,7 +23,7 @@ from benchmarks.peers.networks import Networks
 
 
 def make() -> FastAPI:
-    """The application of one worker."""
+    """Return the application of one worker."""
     return application(Networks().predict)
 
 

@@ -1,6 +1,6 @@
 """FastAPI, uvicorn and `model.predict` of Keras: the design that the server replaces.
 
-The comparator is Keras' `predict` call on one window, not a compiled `tf.function`, which is many times faster.
+It calls Keras' `predict` on one window, and not a compiled `tf.function`, which is many times faster.
 """
 # /// script
 # requires-python = ">=3.11"
@@ -15,7 +15,7 @@ The comparator is Keras' `predict` call on one window, not a compiled `tf.functi
 #     "uvloop>=0.23,<1",
 # ]
 # [tool.uv]
-# # As in pyproject.toml: tf-keras asks for `tensorflow` beside `tensorflow-cpu`.
+# # As in pyproject.toml: tf-keras requires `tensorflow` beside `tensorflow-cpu`.
 # override-dependencies = ["tensorflow; python_version < '3'"]
 # [tool.peer]
 # title = "FastAPI + TensorFlow model.predict"
@@ -40,7 +40,7 @@ from benchmarks.peers.rule import ROOT, WINDOW, manifest, rule
 
 
 class Models:
-    """Both stages in Keras, from the files of which the bundle was converted."""
+    """Both stages in Keras, from the files from which the bundle was converted."""
 
     def __init__(self) -> None:
         self._rule = rule()
@@ -52,7 +52,7 @@ class Models:
             model.predict(np.zeros((1, *WINDOW), np.float32), verbose=0)
 
     def predict(self, windows: NDArray[np.float32]) -> list[dict[str, Any]]:
-        """The answer's own fields for one window (1, 20, 12)."""
+        """Return the fields of an answer for one window (1, 20, 12)."""
         p1 = self._first.predict(windows, verbose=0)[0, 0]
         if p1 < self._rule.threshold:
             return [self._rule.row(float(p1), None)]
@@ -60,7 +60,7 @@ class Models:
 
 
 def make() -> FastAPI:
-    """The application of one worker."""
+    """Return the application of one worker."""
     return application(Models().predict)
 
 

@@ -1,7 +1,7 @@
-"""mosec: a front in Rust that hands bodies to Python workers, one by one or in batches.
+"""mosec: a front end in Rust that passes bodies to Python workers, one by one or in batches.
 
-It waits at least 1 ms for a batch to be full: one by one is best for a lone client, batches of 8 for eight, batches of
-16 for 32. The body is read by msgspec, which is faster than the json it would use, and typed.
+It waits for a full batch for at least 1 ms. So one by one is best for one client, batches of 8 for 8 clients, and
+batches of 16 for 32. msgspec decodes and checks the body, because it is faster than mosec's default, the json module.
 """
 # /// script
 # requires-python = ">=3.11"
@@ -25,7 +25,7 @@ from __future__ import annotations
 
 import os
 
-# mosec reads --port from the command line by itself, and this when it is imported.
+# mosec reads --port from the command line, and these variables when it is imported.
 os.environ |= {"MOSEC_ADDRESS": "127.0.0.1", "MOSEC_LOG_LEVEL": "error"}
 
 from typing import Any
@@ -42,7 +42,7 @@ from benchmarks.peers.rule import RefusedError, envelope, window
 
 
 class Request(msgspec.Struct):
-    """The body of /reversal/predict, of which this worker knows the features alone."""
+    """The body of /reversal/predict with features; this worker does not accept candles."""
 
     pair: str
     features: list[list[float]]
@@ -52,21 +52,21 @@ class Request(msgspec.Struct):
 
 
 class Asked(msgspec.Struct):
-    """What is to be run, and what its answer tells of it."""
+    """A request, and its window as input of the networks."""
 
     request: Request
     window: NDArray[np.float32]
 
 
 class Detector(Worker):  # type: ignore[misc] # mosec is not installed where types are checked
-    """One process: bodies in, answers out."""
+    """One worker process, without the step that runs the networks."""
 
     def __init__(self) -> None:
         self._decode = msgspec.json.Decoder(Request).decode
         self._predict = Networks().predict
 
     def deserialize(self, data: bytes) -> Asked:
-        """A body, checked."""
+        """Decode and check a body."""
         try:
             request = self._decode(data)
             return Asked(request, window(request.features))
@@ -74,24 +74,24 @@ class Detector(Worker):  # type: ignore[misc] # mosec is not installed where typ
             raise ValidationError(str(error)) from error
 
     def serialize(self, data: dict[str, Any]) -> bytes:
-        """An answer's bytes."""
+        """Encode an answer."""
         return orjson.dumps(data)
 
 
 class OneByOne(Detector):
-    """Without batching mosec hands over one item."""
+    """The worker without batches: mosec passes one item."""
 
     def forward(self, data: Asked) -> dict[str, Any]:
-        """Answer it."""
+        """Answer one request."""
         (row,) = self._predict(data.window)
         return envelope(data.request.pair, data.request.timeframe, row)
 
 
 class Together(Detector):
-    """With batching it hands over a list."""
+    """The worker with batches: mosec passes a list."""
 
     def forward(self, data: list[Asked]) -> list[dict[str, Any]]:
-        """Answer all of them by one run."""
+        """Answer all requests with one run."""
         rows = self._predict(np.concatenate([asked.window for asked in data]))
         return [
             envelope(asked.request.pair, asked.request.timeframe, row) for asked, row in zip(data, rows, strict=True)

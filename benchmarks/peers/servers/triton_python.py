@@ -1,8 +1,8 @@
-"""Triton's server with its Python backend: the binary that nvidia-pytriton ships, and a model of our own in it.
+"""Triton with its Python backend: the binary of nvidia-pytriton, with a model that runs both networks.
 
-Triton is asked directly, not through pytriton, whose proxy adds a queue and a process. Its HTTP knows tensors alone:
-the matrix comes as JSON data of the v2 protocol, and the answer leaves as two tensors in JSON, one of strings and one
-of numbers. Batches form of what has arrived, without waiting.
+Requests go to Triton directly and not through pytriton, because pytriton's proxy adds a queue and a process. Triton's
+HTTP interface accepts only tensors: the matrix is JSON data of the V2 protocol, and the answer is two tensors in JSON,
+one of strings and one of numbers. A batch consists of the requests that have arrived; Triton does not wait for more.
 """
 # /// script
 # requires-python = ">=3.11"
@@ -55,23 +55,23 @@ instance_group [ {{ kind: KIND_CPU count: {workers} }} ]
 
 
 class TritonPythonModel:
-    """One instance of the model, which is one process. Triton finds it by this name."""
+    """One instance of the model, which is one process. Triton requires this class name."""
 
     def initialize(self, _: dict[str, str]) -> None:
-        """Load."""
-        import triton_python_backend_utils  # noqa: PLC0415 - only Triton's own process has it
+        """Load the networks."""
+        import triton_python_backend_utils  # noqa: PLC0415 - available only in Triton's own process
 
         self._utils = triton_python_backend_utils
         self._predict = Networks().predict
 
     def execute(self, requests: list[Any]) -> list[Any]:
-        """Answer the requests that Triton hands over together, by one run."""
+        """Answer the requests that Triton passes together, with one run."""
         utils = self._utils
         windows = [utils.get_input_tensor_by_name(request, "features").as_numpy() for request in requests]
         rows = iter(self._predict(windows[0] if len(windows) == 1 else np.concatenate(windows)))
         return [self._response([next(rows) for _ in window]) for window in windows]
 
-    def _response(self, rows: list[dict[str, Any]]) -> Any:  # noqa: ANN401 - Triton's, and untyped
+    def _response(self, rows: list[dict[str, Any]]) -> Any:  # noqa: ANN401 - an untyped class of Triton
         utils = self._utils
         if not rows:
             return utils.InferenceResponse(error=utils.TritonError("no window"))
@@ -81,7 +81,7 @@ class TritonPythonModel:
 
 
 def lay_out(folder: Path, triton: Path, workers: int, batch: int) -> None:
-    """Triton's two folders: `models` with ours, and `backends` with Python's and the stub for this Python."""
+    """Create Triton's two folders: `models`, and `backends` with the Python backend and its stub for this Python."""
     model = folder / "models" / NAME
     (model / "1").mkdir(parents=True)
     batching = "dynamic_batching { max_queue_delay_microseconds: 0 }" if batch > 1 else ""
@@ -97,7 +97,7 @@ def lay_out(folder: Path, triton: Path, workers: int, batch: int) -> None:
 
 
 def main() -> None:
-    """Become Triton."""
+    """Replace this process with Triton."""
     options = arguments()
     site = Path(sysconfig.get_path("purelib"))
     triton = site / "pytriton" / "tritonserver"
@@ -106,7 +106,9 @@ def main() -> None:
     lay_out(folder, triton, options.workers, options.batch)
     libraries = [site / "nvidia_pytriton.libs", Path(sysconfig.get_config_var("LIBDIR"))]
     environment = os.environ | {
-        "PATH": os.pathsep.join((str(Path(sys.executable).parent), os.environ["PATH"])),  # the stub finds Python by it
+        "PATH": os.pathsep.join(
+            (str(Path(sys.executable).parent), os.environ["PATH"])
+        ),  # the stub finds Python through PATH
         "PYTHONPATH": str(ROOT),
         "LD_LIBRARY_PATH": os.pathsep.join(map(str, libraries)),
     }

@@ -17,24 +17,24 @@ def cell(setting: str = "alone", workers: int = 1, connections: int = 32) -> Cel
     return Cell("fast", setting, workers, connections)
 
 
-def test_answers_within_the_tolerance_are_alike() -> None:
+def test_answers_within_the_tolerance_are_the_same() -> None:
     check_alike([ANSWER], [ANSWER | {"stage1_prob": 0.82009, "pair": "EUR/USD"}])
 
 
 @pytest.mark.parametrize(
     ("different", "reason"),
     [
-        ({"signal": "short"}, "body 1: its signal is short, ours is long"),
-        ({"stage2_prob": 0.6802}, r"body 1: its stage2_prob is 0\.6802, ours is 0\.68"),
-        ({"confidence": math.nan}, r"body 1: its confidence is nan, ours is 0\.75"),
+        ({"signal": "short"}, "body 1: .*signal.*short.*long"),
+        ({"stage2_prob": 0.6802}, r"body 1: .*stage2_prob.*0\.6802.*0\.68$"),
+        ({"confidence": math.nan}, r"body 1: .*confidence.*nan.*0\.75"),
     ],
 )
-def test_a_peer_that_answers_something_else_is_not_compared(different: dict[str, Any], reason: str) -> None:
+def test_a_peer_with_a_different_answer_is_not_compared(different: dict[str, Any], reason: str) -> None:
     with pytest.raises(PeerError, match=reason):
         check_alike([ANSWER, ANSWER], [ANSWER, ANSWER | different])
 
 
-def test_a_peer_that_answers_less_is_not_compared() -> None:
+def test_a_peer_with_fewer_answers_is_not_compared() -> None:
     with pytest.raises(ValueError, match="shorter"):
         check_alike([ANSWER, ANSWER], [ANSWER])
 
@@ -54,7 +54,7 @@ def test_ratios_are_of_the_same_round_and_their_median_counts() -> None:
     assert (made["peer"], made["setting"], made["workers"], made["connections"]) == ("fast", "alone", 1, 32)
 
 
-def test_a_peer_counts_by_the_setting_with_which_it_does_most() -> None:
+def test_the_fastest_setting_of_a_peer_counts() -> None:
     rows = [
         row(cell("slow"), [{"none": figures(100.0), "peer": figures(10.0)}]),
         row(cell("good"), [{"none": figures(90.0), "peer": figures(30.0)}]),

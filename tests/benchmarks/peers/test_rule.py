@@ -12,7 +12,7 @@ RULE = Rule(np.float32(0.5), positive="short", negative="long")
 
 
 @pytest.mark.parametrize(("p1", "p2"), [(0.4523, None), (0.82, 0.32), (0.82, 0.68), (0.6, 0.5)])
-def test_peers_decide_as_we_do(p1: float, p2: float | None) -> None:
+def test_peers_make_the_same_decisions(p1: float, p2: float | None) -> None:
     ours = decide(p1, p2, threshold=0.5, positive="short")
 
     row = RULE.row(p1, p2)
@@ -35,12 +35,12 @@ def test_peers_decide_as_we_do(p1: float, p2: float | None) -> None:
     ],
 )
 @pytest.mark.filterwarnings("ignore:overflow encountered in cast:RuntimeWarning")
-def test_peers_refuse_what_is_no_window(features: object, reason: str) -> None:
+def test_peers_refuse_an_invalid_window(features: object, reason: str) -> None:
     with pytest.raises(RefusedError, match=reason):
         window(features)
 
 
-def test_networks_answer_any_mix_of_open_and_closed_gates_as_our_detector_does() -> None:
+def test_networks_give_the_detectors_answers_for_open_and_closed_gates_in_one_batch() -> None:
     windows = np.random.default_rng(5).normal(size=(16, *WINDOW)).astype(np.float32)
     detector = Detector(Repository(BUNDLE.parent).read(BUNDLE.name))
 
@@ -55,7 +55,7 @@ def test_networks_answer_any_mix_of_open_and_closed_gates_as_our_detector_does()
         assert row["stage2_prob"] == pytest.approx(ours.decision.stage2_prob, abs=1e-6)
 
 
-def test_the_envelope_has_the_keys_of_our_answer() -> None:
+def test_the_envelope_has_the_keys_of_an_answer() -> None:
     body = envelope("EUR/USD", "1h", RULE.row(0.82, 0.32))
 
     assert list(body) == ["success", "data", "error", "timestamp"]
