@@ -1,8 +1,8 @@
 """How many neighbouring candles count as one? The signals and earnings of the reference detectors on the hours of 2017.
 
 The result is the variance of a mean over consecutive candles ÷ the variance for independent candles. The estimator is
-that of Newey and West over sqrt(n) and over twice as many neighbours. Because the
-result is above 1, the statistics do not treat candles as independent.
+that of Newey and West over sqrt(n) and over twice as many neighbours. Because the result is above 1, the statistics do
+not treat candles as independent.
 """
 
 from __future__ import annotations

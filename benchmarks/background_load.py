@@ -70,12 +70,7 @@ def main() -> None:
     parser.add_argument("--server", default=sys.executable, help="the Python that runs the server")
     parser.add_argument("--tree", type=Path, default=ROOT, help="the checkout whose server is measured")
     parser.add_argument("--rounds", type=int, default=5)
-    parser.add_argument(
-        "--seconds",
-        type=float,
-        default=2.0,
-        help="for each kind and round, twice",
-    )
+    parser.add_argument("--seconds", type=float, default=2.0, help="of single predictions, for each kind and round")
     parser.add_argument("--output", type=Path, default=BUILD / "background_load.json")
     options = parser.parse_args()
     about = machine()

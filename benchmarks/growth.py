@@ -156,12 +156,7 @@ def parts(growth: Growth) -> Iterator[tuple[str, Rows]]:
 def main() -> None:
     """Measure, and print the medians of the rounds."""
     made = parser(__doc__, "growth", rounds=3, seconds=0.5)
-    made.add_argument(
-        "--exposures",
-        type=int,
-        default=10_000_000,
-        help="the most; about 300 bytes of disk each",
-    )
+    made.add_argument("--exposures", type=int, default=10_000_000, help="the most; about 300 bytes of disk each")
     made.add_argument("--folder", type=Path, help="where to store exposures; default: temporary files")
     options = made.parse_args()
     about = machine()

@@ -106,9 +106,8 @@ def main() -> None:
     lay_out(folder, triton, options.workers, options.batch)
     libraries = [site / "nvidia_pytriton.libs", Path(sysconfig.get_config_var("LIBDIR"))]
     environment = os.environ | {
-        "PATH": os.pathsep.join(
-            (str(Path(sys.executable).parent), os.environ["PATH"])
-        ),  # the stub finds Python through PATH
+        # The stub finds Python through PATH.
+        "PATH": os.pathsep.join((str(Path(sys.executable).parent), os.environ["PATH"])),
         "PYTHONPATH": str(ROOT),
         "LD_LIBRARY_PATH": os.pathsep.join(map(str, libraries)),
     }
