@@ -1,7 +1,7 @@
 """Pauses between the steps of long work in a background thread, so that the event loop gets the interpreter.
 
 A prediction acquires the interpreter lock several times. Without pauses, it waits for a step of the background thread
-each time. With pauses, it waits for at most one step (docs/benchmarks.md, "Beside loads").
+each time. With pauses, it waits for at most one step (docs/benchmarks-overload.md, "Beside version loads").
 """
 
 from __future__ import annotations
