@@ -1,1 +1,1 @@
-"""An experiment, which user gets which variant, and what is recorded of it."""
+"""Experiments: their life cycle, the assignment of users to variants, and the records of predictions."""

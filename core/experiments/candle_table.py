@@ -1,4 +1,4 @@
-"""What an experiment's report is computed from: one row a candle."""
+"""The data of an experiment's report: a table with one row per candle, and totals per variant."""
 
 from __future__ import annotations
 
@@ -10,10 +10,10 @@ from core.features.labels import Labels
 
 @dataclass(frozen=True, slots=True)
 class Side:
-    """One variant's sums over its predictions on each candle; float64, shape (n,). Fallbacks are not among them.
+    """One variant's sums over its predictions on each candle, without fallbacks; float64, shape (n,).
 
     confidence, confidence_squares: sums over predictions. wins, losses, neutrals: counts of reported outcomes.
-    pnl, pnl_count: the sum of reported P&L in pips, and of how many outcomes.
+    pnl: the sum of reported P&L in pips. pnl_count: the number of outcomes with a P&L.
     """
 
     predictions: Floats
@@ -31,11 +31,11 @@ class Side:
 
 @dataclass(frozen=True, slots=True)
 class CandleTable:
-    """Every candle on which either variant predicted, by the time of its first prediction.
+    """All candles with a prediction of either variant, in the order of their first prediction.
 
-    label: what `evaluate` found, of core.features.labels; UNKNOWN where it has not looked. move_pips: from the candle's
-    close to that of the rule's horizon, NaN where unlabelled. In shadow mode every candle has one prediction of each
-    side.
+    label: the label that `evaluate` gave, a constant of core.features.labels; UNKNOWN if it gave none.
+    move_pips: the move from the candle's close to the close at the rule's horizon; NaN without a label.
+    In shadow mode every candle has one prediction of each side.
     """
 
     a: Side
@@ -49,11 +49,11 @@ class CandleTable:
 
 @dataclass(frozen=True, slots=True)
 class Tally:
-    """One variant's totals. predictions, signals and confidence leave fallbacks out, the rest counts all.
+    """One variant's totals. predictions, signals, confidence, users and warnings do not count fallbacks.
 
-    confidence: the sum. slow: answers beyond the guardrail of latency. candles, held_candles: how many candles had
-    predictions, and on how many of these every one was hold. unrecorded: answered, but lost (see
-    core.journals.journal). warnings: how many of the predictions carried a warning, by its code.
+    confidence: the sum. slow: answers slower than the guardrail `max_p99_ms`. candles: candles with predictions.
+    held_candles: candles on which every prediction was hold. unrecorded: predictions that were answered but not
+    recorded (see core.journals.journal). warnings: the number of predictions with a warning, by its code.
     """
 
     predictions: int

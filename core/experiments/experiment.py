@@ -1,4 +1,4 @@
-"""Experiments: what they compare, and their one way from draft over active to stopped."""
+"""Experiments: what they compare, and their life cycle from draft to active to stopped."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ Variant: TypeAlias = Literal["A", "B"]
 VARIANTS: tuple[Variant, Variant] = ("A", "B")
 Mode: TypeAlias = Literal["split", "shadow"]
 Status: TypeAlias = Literal["draft", "active", "stopped"]
-# What the verdict is about: the difference B - A of one of these.
+# The verdict is about the difference B - A of one of these metrics.
 Metric: TypeAlias = Literal["win_rate", "mean_pnl"]
 ExperimentId: TypeAlias = Annotated[str, Meta(pattern=r"\A[A-Za-z0-9_-][A-Za-z0-9_.-]{0,63}\Z")]
 Share: TypeAlias = Annotated[float, Meta(ge=0, le=1)]
@@ -24,17 +24,17 @@ Micros: TypeAlias = int
 
 
 def now_micros() -> Micros:
-    """The present."""
+    """The current time."""
     return time.time_ns() // 1000
 
 
-# Differences smaller than these are of no interest: the verdict may then be "no difference larger than ...".
-# 2 percentage points of win rate; half a pip.
+# Defaults: 2 percentage points of win rate, half a pip of mean P&L. Smaller differences are of no interest, and the
+# verdict on them can be "no difference larger than ...".
 MINIMUM_EFFECT: dict[Metric, float] = {"win_rate": 0.02, "mean_pnl": 0.5}
 
 
 class Guardrails(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
-    """Limits for either variant. One that is crossed with statistical certainty stops the experiment."""
+    """Limits for each variant. The experiment stops when it is statistically certain that one is crossed."""
 
     max_error_rate: Share | None = None
     max_fallback_rate: Share | None = None
@@ -44,7 +44,7 @@ class Guardrails(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
 
 
 class ImportedCounts(msgspec.Struct, frozen=True):
-    """What the old service counted for a variant; it kept no single predictions."""
+    """The totals that the old service counted for a variant; it did not store single predictions."""
 
     count: Annotated[int, Meta(ge=0)]
     signals: dict[str, Annotated[int, Meta(ge=0)]]
@@ -72,31 +72,34 @@ class Experiment(msgspec.Struct, frozen=True, kw_only=True):
     imported: dict[Variant, ImportedCounts] | None = None
 
     def __post_init__(self) -> None:
-        """Raise InvalidInput where both variants are the same version: there is nothing to compare."""
+        """Raise InvalidInput if both variants are the same version."""
         if self.variant_a == self.variant_b:
-            raise InvalidInput.at("variant_b", f"the same version as variant_a, {self.variant_a}")
+            raise InvalidInput.at("variant_b", f"must differ from variant_a, both are {self.variant_a}")
 
     def version_of(self, variant: Variant) -> str:
-        """The version that a variant stands for."""
+        """The version that a variant uses."""
         return self.variant_a if variant == "A" else self.variant_b
 
     @property
     def versions(self) -> tuple[str, str]:
-        """Those of A and B."""
+        """The versions of A and B."""
         return self.variant_a, self.variant_b
 
     def activated(self, now: Micros) -> Experiment:
-        """The same experiment, running. Raises Conflict for one that was stopped: its numbers would be of two runs."""
+        """The experiment with status active.
+
+        Raises Conflict for a stopped experiment, because its numbers would mix two runs.
+        """
         if self.status == "stopped":
-            raise Conflict(f"experiment {self.experiment_id} was stopped and does not start again: create a new one")
+            raise Conflict(f"experiment {self.experiment_id} is stopped and cannot be restarted; create a new one")
         if self.status == "active":
             return self
         return msgspec.structs.replace(self, status="active", activated_at=now)
 
     def stopped(self, now: Micros, reason: str) -> Experiment:
-        """The same experiment, at its end. Raises Conflict for a draft; one that is stopped stays as it is."""
+        """The experiment with status stopped; a stopped one is returned unchanged. Raises Conflict for a draft."""
         if self.status == "draft":
-            raise Conflict(f"experiment {self.experiment_id} is a draft: it never ran")
+            raise Conflict(f"experiment {self.experiment_id} is a draft; only an active experiment can be stopped")
         if self.status == "stopped":
             return self
         return msgspec.structs.replace(self, status="stopped", stopped_at=now, stop_reason=reason)

@@ -1,4 +1,4 @@
-"""What is recorded of predictions under an experiment: the records of the journals, one JSON line each."""
+"""The records of predictions under an experiment. A journal holds one record per line, in JSON."""
 
 from __future__ import annotations
 
@@ -14,10 +14,10 @@ from core.inference.decision import Signal
 class Exposure(msgspec.Struct, frozen=True, array_like=True, tag="exposure"):
     """A prediction that was answered under an experiment.
 
-    variant: the one assigned, though another version may have answered: `fallback_reason` then tells why.
-    user: a pseudonym; null in shadow mode where none was given. candle: see `candle_key`.
-    latency_us: from the request's arrival to this record. slow: whether that is beyond the experiment's guardrail.
-    warnings: their codes, each once.
+    variant: the assigned variant. If another version answered, `fallback_reason` gives the reason.
+    user: a pseudonym; null in shadow mode if the request named no user. candle: see core.features.candle_keys.
+    latency_us: from the request's arrival to this record. slow: whether that exceeds the guardrail `max_p99_ms`.
+    warnings: the codes of the warnings, each once.
     """
 
     prediction_id: str
@@ -36,13 +36,13 @@ class Exposure(msgspec.Struct, frozen=True, array_like=True, tag="exposure"):
     stage2_prob: float | None
     latency_us: int
     slow: bool
-    warnings: tuple[str, ...] = ()  # absent in journals that older releases wrote
+    warnings: tuple[str, ...] = ()  # absent in journals of older releases
 
 
 class Failure(msgspec.Struct, frozen=True, array_like=True, tag="failure"):
-    """A prediction under an experiment that no version could answer. Bad requests are none: they are the client's.
+    """A prediction under an experiment that no version could answer. An invalid request is not a failure.
 
-    In shadow mode also a candle that B could not score, of which each worker that sees it writes one.
+    In shadow mode, also a candle that B could not score: each worker that sees the candle writes one record.
     """
 
     at: Micros
@@ -51,7 +51,7 @@ class Failure(msgspec.Struct, frozen=True, array_like=True, tag="failure"):
 
 
 class ShadowScore(msgspec.Struct, frozen=True, array_like=True, tag="shadow"):
-    """Both versions on the same candle, of an experiment in shadow mode. The first of a candle counts."""
+    """The predictions of both versions on the same candle, in shadow mode. Only the first score of a candle counts."""
 
     at: Micros
     experiment_id: str
@@ -65,7 +65,7 @@ class ShadowScore(msgspec.Struct, frozen=True, array_like=True, tag="shadow"):
 
 
 class Unrecorded(msgspec.Struct, frozen=True, array_like=True, tag="unrecorded"):
-    """How many exposures were answered but could not be kept: neither journal nor memory had room."""
+    """The number of exposures that were answered and then dropped, because neither journal nor memory had room."""
 
     at: Micros
     experiment_id: str
@@ -77,7 +77,7 @@ Record: TypeAlias = Exposure | Failure | ShadowScore | Unrecorded
 
 
 def new_prediction_id(at: Micros) -> str:
-    """A UUID of version 7: 48 bits of milliseconds, so that ids sort by time, and 74 random bits.
+    """A UUID of version 7: 48 bits of milliseconds, which make ids sort by time, and 74 random bits.
 
     RFC 9562, section 5.7; `uuid.uuid7` comes with Python 3.14.
     """

@@ -1,1 +1,1 @@
-"""What was answered, on disk before it is in the store."""
+"""Journals: records of answered predictions on disk, until they are in the store."""

@@ -1,4 +1,4 @@
-"""A worker's journal: what it answered under an experiment, on its way to the store."""
+"""A worker's journal: the records of its predictions under an experiment, on their way to the store."""
 
 from __future__ import annotations
 
@@ -17,32 +17,34 @@ import msgspec
 from core.experiments.experiment import Variant, now_micros
 from core.experiments.records import Exposure, Record, Unrecorded
 from core.journals import journal_files
+from core.log_event import LogEvent
 
 log = logging.getLogger(__name__)
 
 FILE_BYTES = 4 << 20
-# A file that is being written cannot be deleted, however much of it is drained. At this share of the bound even 32
-# workers that have nothing to write leave half of it to the others.
+# An open file cannot be deleted, even when all of it is drained. With files of this share of the bound, the open files
+# of 32 idle workers take at most half of it.
 FILES_IN_BOUND = 64
-# After a failure: how long appends go to memory before one of them tries to write again.
+# After a failure, appends go to memory for this long; then one of them tries to write again.
 RETRY_SECONDS = 0.1
-# How many waiting records one try writes: about a millisecond of the event loop.
+# One retry writes at most this many waiting records, which takes about a millisecond of the event loop.
 BATCH = 1024
 
 
 class Journal:
-    """Appends records to files of its own, without ever waiting or raising for a disk's sake.
+    """Appends records to files of its own. Errors of the disk are never raised and never delay an append.
 
-    Make it in the worker, after the last fork, and call it from one thread. Records are JSON lines. One append is one
-    write and no fsync: it survives the process, not a power cut.
+    Create it in the worker after the last fork, and call it from one thread. Records are JSON lines. One append is one
+    write without fsync: a record survives the end of the process, but possibly not a power cut.
 
-    What cannot be written waits in memory, up to `memory_records`, and is written first when writing works again.
-    Beyond that records are dropped: exposures are counted, and the counts become Unrecorded records as soon as there
-    is a file to take them; failures and shadow scores go uncounted, for nobody was answered by them. The same holds
-    while all files of the folder together exceed `bound_bytes`. That is looked at when a file is begun, so that each
-    worker may go beyond it by one file: 4 MiB, or a 64th of the bound.
+    Records that cannot be written wait in memory, up to `memory_records`, and are written first when writing works
+    again. Further records are dropped. Dropped exposures are counted, and the counts are written as Unrecorded records
+    as soon as possible. Dropped failures and shadow scores are not counted, because no client got an answer from them.
 
-    error: why records are not written at present; None when they are. unrecorded: exposures dropped so far.
+    The same applies while all files of the folder together exceed `bound_bytes`. The total is checked only when a file
+    is created, so each worker can exceed the bound by one file: 4 MiB, or a 64th of the bound.
+
+    error: why records cannot be written at present; None if they can. unrecorded: the exposures dropped so far.
     """
 
     def __init__(self, folder: Path, *, bound_bytes: int, memory_records: int) -> None:
@@ -58,21 +60,21 @@ class Journal:
         self._size = 0
         self._waiting: deque[Record] = deque()
         self._dropped: Counter[tuple[str, Variant]] = Counter()
-        self._retry_at = 0.0  # of time.monotonic(); 0 after a write that succeeded
-        self._write(())  # begins the first file now rather than in somebody's request
+        self._retry_at = 0.0  # of time.monotonic(); 0 after a successful write
+        self._write(())  # creates the first file now, not during a request
 
     @property
     def waiting(self) -> int:
-        """Records in memory."""
+        """The number of records in memory."""
         return len(self._waiting)
 
     @property
     def degraded(self) -> bool:
-        """Whether new records go to memory at present."""
+        """Whether new records go to memory at present, because the files cannot be written."""
         return self.error is not None
 
     def append(self, records: Sequence[Record]) -> None:
-        """Write records, or keep them for later; when this returns a SIGKILL loses none that was written."""
+        """Write records, or keep them in memory. After the return, a SIGKILL loses no written record."""
         if self.error is not None and not (time.monotonic() >= self._retry_at and self.retry()):
             self._keep(records)
             return
@@ -81,9 +83,9 @@ class Journal:
             self._keep(records[written:])
 
     def retry(self) -> bool:
-        """Write what waits, a thousand records at most; true when nothing waits any more.
+        """Write up to 1,024 waiting records; true if none waits any more.
 
-        To be called now and then: without requests no append does it, and no append sees that the file was deleted.
+        Call this regularly: appends retry only while there are requests, and they do not notice a deleted file.
         """
         if self.error is None:
             self._restore()
@@ -95,12 +97,12 @@ class Journal:
             self._write_counts()
         if self._waiting or self._dropped or self._retry_at:
             return False
-        log.warning("the journal is written again; %d exposures went unrecorded so far", self.unrecorded)
+        log.warning(LogEvent("journal_writable", unrecorded=self.unrecorded))
         self.error = None
         return True
 
     def close(self) -> int:
-        """Write what waits, beyond the bound if it must be; returns how many exposures no file tells of."""
+        """Write all waiting records, even beyond the bound; returns the number of exposures that are in no file."""
         self._bound_bytes = math.inf
         while not self.retry() and not self._retry_at:
             pass
@@ -111,7 +113,7 @@ class Journal:
         return waiting + self._dropped.total()
 
     def _write(self, records: Sequence[Record]) -> int:
-        """Append records; returns how many are in the file, counted from the first. The rest failed."""
+        """Append records; returns how many of them were written, counted from the first."""
         try:
             if self._descriptor < 0:
                 self._begin()
@@ -125,25 +127,25 @@ class Journal:
             if self._size >= self._file_bytes:
                 self._leave()
             return len(records)
-        # The drainer may have read the whole lines already, so they stay; the torn one is taken back.
+        # Whole lines stay, because the drainer may have read them already. The incomplete line is cut off.
         whole = lines.rfind(b"\n", 0, written) + 1
         self._size += whole
-        with suppress(OSError):  # if it stays after all, the drainer skips it
+        with suppress(OSError):  # if the incomplete line stays, the drainer skips it
             os.ftruncate(self._descriptor, self._size)
         self._fail(f"only {written} of {len(lines)} bytes could be written to {self._path}")
         return lines.count(b"\n", 0, whole)
 
     def _begin(self) -> None:
-        """Begin the next file. Raises OSError, also where the folder is full."""
+        """Create the next file. Raises OSError, also if the files of the folder exceed the bound."""
         if self._bound_bytes < math.inf and self._folder.exists():
             total = sum(journal_files.sizes(self._folder).values())
             if total > self._bound_bytes:
-                raise OSError(f"the journals in {self._folder} have {total} bytes, the bound is {self._bound_bytes}")
+                raise OSError(f"the journals in {self._folder} have {total} bytes (limit {self._bound_bytes})")
         self._path, self._descriptor = journal_files.begin(self._folder)
         self._size = 0
 
     def _leave(self) -> None:
-        """End the file, so that the drainer may delete it; one that is empty is of no use to anybody."""
+        """Close the file, so that the drainer can delete it. An empty file is deleted here."""
         if self._descriptor < 0:
             return
         if self._size == 0:
@@ -156,28 +158,28 @@ class Journal:
         self._descriptor = -1
 
     def _restore(self) -> None:
-        """Make the file again where somebody has deleted it: until it is closed, the kernel keeps what it holds."""
+        """Recreate the file if it was deleted or moved. The kernel keeps its content until it is closed."""
         if self._descriptor < 0 or journal_files.is_there(self._path, self._descriptor):
             return
         deleted, self._descriptor = self._descriptor, -1
         try:
             self._descriptor = journal_files.again(self._path, deleted)
-            log.error("journal %s was deleted or moved by somebody: it is made again with all it held", self._path)
+            log.error(LogEvent("journal_deleted", path=self._path, effect="the file is recreated with all its records"))
         except OSError as error:
-            lost = f"what the store does not have of its {self._size} bytes is lost"
-            log.error("journal %s was deleted by somebody and cannot be made again (%s): %s", self._path, error, lost)
+            effect = f"records among its {self._size} bytes that are not yet in the store are lost"
+            log.error(LogEvent("journal_lost", path=self._path, error=error, effect=effect))
         os.close(deleted)
 
     def _fail(self, error: str) -> None:
-        """Note why a write failed. The next try begins another file: on a full disk deleting this one makes room."""
+        """Note why a write failed, and close the file. If the disk is full, the drainer makes room by deleting it."""
         if self.error is None:
-            log.error("the journal cannot be written, records wait in memory: %s", error)
+            log.error(LogEvent("journal_unwritable", error=error, effect="records wait in memory"))
         self.error = error
         self._retry_at = time.monotonic() + RETRY_SECONDS
         self._leave()
 
     def _keep(self, records: Sequence[Record]) -> None:
-        """Keep records in memory as far as there is room."""
+        """Keep records in memory as far as there is room, and count the exposures among the rest."""
         room = self._memory_records - len(self._waiting)
         self._waiting.extend(records[:room])
         for record in records[room:]:
@@ -186,7 +188,7 @@ class Journal:
                 self.unrecorded += 1
 
     def _write_counts(self) -> None:
-        """Write how many exposures were dropped."""
+        """Write the numbers of dropped exposures."""
         now = now_micros()
         counts = [Unrecorded(now, *key, count) for key, count in self._dropped.items()]
         for count in counts[: self._write(counts)]:

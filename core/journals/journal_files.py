@@ -1,7 +1,7 @@
-"""The files of a journals folder: how they are begun, and how one that is written is told from one that is over.
+"""The files of a journals folder, and the lock that shows whether a file still has a writer.
 
-A writer holds an exclusive `flock` on its file for as long as it writes; the kernel drops it when the process ends,
-however it ends. Locks of this kind need a local disk.
+A writer holds an exclusive `flock` on its file as long as it writes. The kernel releases the lock when the process
+ends, even by SIGKILL. `flock` needs a local disk.
 """
 
 from __future__ import annotations
@@ -19,26 +19,26 @@ SUFFIX = ".jsonl"
 
 
 def begin(folder: Path) -> tuple[Path, int]:
-    """Begin a file that nobody else writes: its path, and a descriptor that appends to it and holds its lock.
+    """Create a new file; returns its path, and a descriptor that appends to it and holds its lock.
 
-    Names sort by time and are never used twice, on any machine: the store remembers positions by them.
-    Raises OSError; after that it may be tried again at once.
+    Names sort by time. A name is never used twice, on any machine, because the store keeps positions by name.
+    Raises OSError; a retry is possible at once.
     """
     path = folder / f"{time.time_ns():020d}-{os.getpid()}-{secrets.token_hex(8)}{SUFFIX}"
     return path, _made(path, b"")
 
 
 def again(path: Path, deleted: int) -> int:
-    """Make a file again that somebody has deleted while it was written; returns the descriptor that takes its place.
+    """Recreate a file that was deleted while it was open; returns the new descriptor, to use in place of `deleted`.
 
-    It has the same name and begins with what the deleted one holds: the store knows by the name how much of that it
-    has. Raises OSError.
+    The new file has the same name and the same content, because the store knows by name how many bytes it has of it.
+    Raises OSError.
     """
     return _made(path, os.pread(deleted, os.fstat(deleted).st_size, 0))
 
 
 def is_there(path: Path, descriptor: int) -> bool:
-    """Whether an open file is still the one of that path."""
+    """Whether `path` still names the open file."""
     try:
         return os.path.samestat(path.stat(), os.fstat(descriptor))
     except OSError:
@@ -47,8 +47,8 @@ def is_there(path: Path, descriptor: int) -> bool:
 
 def _made(path: Path, content: bytes) -> int:
     path.parent.mkdir(parents=True, exist_ok=True)
-    # Until it is locked it looks as if its writer were dead, so until then the drainer must not see it. A kill in
-    # between leaves it behind.
+    # An unlocked file looks as if its writer had ended, so the drainer must not see the file before it is locked.
+    # A kill in between leaves a file with this suffix behind.
     unseen = path.with_suffix(".begun")
     descriptor = os.open(unseen, os.O_RDWR | os.O_APPEND | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
     try:
@@ -69,11 +69,11 @@ def _write_whole(descriptor: int, content: bytes) -> None:
 
 
 def sizes(folder: Path) -> dict[str, int]:
-    """The journal files of the folder and their bytes, oldest first. Raises OSError."""
+    """The journal files of the folder with their sizes in bytes, oldest first. Raises OSError."""
     found = {}
     with os.scandir(folder) as entries:
         for entry in entries:
             if entry.name.endswith(SUFFIX):
-                with suppress(FileNotFoundError):  # drained and deleted meanwhile
+                with suppress(FileNotFoundError):  # it was drained and deleted meanwhile
                     found[entry.name] = entry.stat().st_size
     return dict(sorted(found.items()))

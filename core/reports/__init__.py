@@ -1,1 +1,1 @@
-"""What the store's records say: evaluation by later candles, and the report of an experiment."""
+"""Analysis of the store's records: evaluation by later candles, and the report on an experiment."""

@@ -1,4 +1,4 @@
-"""How predictions ended, found from later candles by the rule that training labels with."""
+"""Labels for recorded predictions, computed from later candles by the rule that training uses."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ Ratio: TypeAlias = Annotated[float, Meta(ge=0, le=1e6)]
 
 
 class LabelRule(msgspec.Struct, frozen=True):
-    """Parameters of core.features.labels.profitable_reversals. 30 and 50 pips are meant for daily bars."""
+    """Parameters of core.features.labels.profitable_reversals. The defaults of 30 and 50 pips suit daily bars."""
 
     horizon: Horizon = 10
     min_profit_pips: Distance = 30.0
@@ -30,12 +30,15 @@ class LabelRule(msgspec.Struct, frozen=True):
 
     @property
     def minimum_candles(self) -> int:
-        """How many candles a series needs so that one of them can be labelled."""
+        """The length of the shortest series in which one candle can be labelled."""
         return 2 * self.horizon + 1
 
 
 class LaterCandles(NamedTuple):
-    """A series that reaches beyond the candles to label, oldest first; instants in milliseconds since 1970."""
+    """A series that extends beyond the candles to label, oldest first.
+
+    instants: the times of the candles in milliseconds since 1970, UTC.
+    """
 
     pair: str
     timeframe: str
@@ -44,10 +47,10 @@ class LaterCandles(NamedTuple):
 
 
 class Evaluation(NamedTuple):
-    """What was done, counted in candles that the experiment has predictions on.
+    """The result of an evaluation, in candles on which the experiment has predictions.
 
-    labelled: for the first time. changed, unchanged: had a label before. too_close: within the rule's horizon of
-    either end of the series, where the rule knows no label; one from before stays.
+    labelled: labelled for the first time. changed, unchanged: had a label before. too_close: within the rule's horizon
+    of either end of the series, where the rule gives no label; a label from before stays.
     """
 
     labelled: int
@@ -57,9 +60,9 @@ class Evaluation(NamedTuple):
 
 
 def evaluate(store: Store, experiment_id: str, later: LaterCandles, rule: LabelRule, at: Micros) -> Evaluation:
-    """Label what the experiment predicted on these candles; in a thread, for the store's calls block.
+    """Label the experiment's predictions on these candles.
 
-    Raises UnknownExperiment or StoreUnavailable.
+    The store's calls block, so this belongs in a thread. Raises UnknownExperiment or StoreUnavailable.
     """
     store.experiment(experiment_id)
     found = labels(later, rule)
@@ -78,9 +81,9 @@ def evaluate(store: Store, experiment_id: str, later: LaterCandles, rule: LabelR
 
 
 def labels(later: LaterCandles, rule: LabelRule) -> dict[str, Label | None]:
-    """What the rule says of each candle, by the candle's key; null where it cannot know.
+    """The rule's label for each candle, by the candle's key; None if the series is too short to tell.
 
-    `move_pips` goes from the candle's close to the close `rule.horizon` bars later.
+    `move_pips` is the move from the candle's close to the close `rule.horizon` bars later.
     """
     close, pip = later.candles.close, pip_of(later.pair)
     found = profitable_reversals(

@@ -1,4 +1,4 @@
-"""The report on an experiment: everything it says is computed here from totals and a table of candles."""
+"""The report on an experiment, computed from totals and a table of candles."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ def experiment_report(
     users_in_both: int,
     disagreements: list[dict[str, Any]],
 ) -> dict[str, Any]:
-    """Variants, sample_ratio, pairs, differences and verdict, ready for JSON; docs/statistics.md explains each line."""
+    """Variants, sample_ratio, pairs, differences and verdict, ready for JSON. docs/statistics.md explains them."""
     shadow = experiment.mode == "shadow"
     sides = {"A": table.a, "B": table.b}
     results = {metric: samples.results(table, metric, paired=shadow) for metric in _OUTCOMES}
@@ -130,7 +130,7 @@ def _verdict(
         found = verdict.reach_verdict(experiment, Evidence(difference_found, candles_of_a, candles_of_b, len(table)))
     remarks = [found.sentence]
     if experiment.mode == "shadow" and results[experiment.metric].source == "reported":
-        remarks.append("trades that only B would have made have no result: evaluate labels those of both versions")
+        remarks.append("trades that only B would have made have no reported result: call evaluate to label them")
     if lost := sum(tally.unrecorded for tally in tallies.values()):
-        remarks.append(f"{lost:,} answered predictions could not be recorded and are missing")
+        remarks.append(f"{lost:,} predictions were answered but not recorded and are missing here")
     return Verdict(found.word, "; ".join(remarks))

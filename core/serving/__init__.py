@@ -1,1 +1,1 @@
-"""What is loaded and answers: state, snapshot, registry, routing, batching, circuit breaker."""
+"""Loaded versions and the choice between them: state, snapshot, registry, routing, batching, circuit breaker."""

@@ -1,4 +1,4 @@
-"""Requests that arrive together run together; nobody waits for company."""
+"""Batching of requests that arrive together, without waiting for further ones."""
 
 from __future__ import annotations
 
@@ -6,6 +6,8 @@ import asyncio
 import logging
 from collections.abc import Callable, Sequence
 from typing import Generic, Protocol, TypeVar
+
+from core.log_event import LogEvent
 
 log = logging.getLogger(__name__)
 
@@ -15,61 +17,61 @@ R_contra = TypeVar("R_contra", contravariant=True)
 
 
 class Asker(Protocol[R_contra]):
-    """Whom an answer goes to: a future, for one. Its methods raise nothing."""
+    """The receiver of an answer, such as a future. Its methods must not raise."""
 
     def cancelled(self) -> bool:
-        """Whether nobody wants the answer any more."""
+        """Whether the answer is no longer wanted."""
 
     def set_result(self, result: R_contra, /) -> None:
-        """Take the answer."""
+        """Receive the answer."""
 
     def set_exception(self, error: Exception, /) -> None:
-        """Take what was raised instead of an answer."""
+        """Receive the exception that was raised in place of an answer."""
 
 
 class Batcher(Generic[Q, R]):
-    """Collects what is asked in one turn of the event loop and answers it at once, in the order in which it came.
+    """Collects the questions of one turn of the event loop and answers them in one batch, in order of arrival.
 
-    There is no timer and no thread: the first question asks the loop to answer at the end of its turn, by when all
-    requests have been read whose bytes had arrived. A lone one therefore is answered at once, too.
+    There is no timer and no thread. The first question schedules the batch for the end of the loop's turn. By then the
+    loop has read all requests that had arrived. A single question is therefore answered without delay, too.
     """
 
     def __init__(self, answer: Callable[[Sequence[Q]], Sequence[R]], most: int) -> None:
-        """`answer` gives an answer to each question. It never gets more than `most`: the others have the next turn."""
+        """`answer` returns one answer per question. It gets at most `most` questions; the rest wait one more turn."""
         self._answer = answer
         self._most = most
         self._waiting: list[tuple[Q, Asker[R]]] = []
 
     def ask(self, question: Q) -> asyncio.Future[R]:
-        """The answer, soon. Who cancels it is not answered."""
+        """A future of the answer. If it is cancelled before its batch runs, the question is dropped."""
         answer: asyncio.Future[R] = asyncio.get_running_loop().create_future()
         self.ask_for(question, answer)
         return answer
 
     def ask_for(self, question: Q, asker: Asker[R]) -> None:
-        """Let somebody have the answer, soon."""
+        """Put a question into the next batch; `asker` receives the answer."""
         if not self._waiting:
             asyncio.get_running_loop().call_soon(self._run)
         self._waiting.append((question, asker))
 
     def _run(self) -> None:
-        some, self._waiting = self._waiting[: self._most], self._waiting[self._most :]
+        batch, self._waiting = self._waiting[: self._most], self._waiting[self._most :]
         if self._waiting:
             asyncio.get_running_loop().call_soon(self._run)
-        self._settle([(question, asker) for question, asker in some if not asker.cancelled()])
+        self._settle([(question, asker) for question, asker in batch if not asker.cancelled()])
 
-    def _settle(self, some: Sequence[tuple[Q, Asker[R]]]) -> None:
-        if not some:
+    def _settle(self, batch: Sequence[tuple[Q, Asker[R]]]) -> None:
+        if not batch:
             return
         try:
-            found = self._answer([question for question, _ in some])
+            answers = self._answer([question for question, _ in batch])
         except Exception as error:
-            if len(some) > 1:  # one that fails as nobody foresaw must not take the others with it
-                log.exception("%d questions failed together and are asked one by one", len(some))
-                for one in some:
+            if len(batch) > 1:  # an unexpected error of one question must not fail the others
+                log.exception(LogEvent("batch_failed", count=len(batch), effect="each request runs again alone"))
+                for one in batch:
                     self._settle([one])
                 return
-            some[0][1].set_exception(error)
+            batch[0][1].set_exception(error)
             return
-        for (_, asker), result in zip(some, found, strict=True):
+        for (_, asker), result in zip(batch, answers, strict=True):
             asker.set_result(result)

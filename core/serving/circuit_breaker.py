@@ -1,4 +1,4 @@
-"""Versions that fail again and again: others answer at once in their place until they are well."""
+"""Circuit breaker: while a version fails repeatedly, other versions answer in its place until it is healthy."""
 
 from __future__ import annotations
 
@@ -13,63 +13,68 @@ from weakref import WeakKeyDictionary
 from core import yielding
 from core.errors import ModelUnavailable
 from core.inference.detector import Detector, DetectorResult, Prediction
+from core.log_event import LogEvent
 
 log = logging.getLogger(__name__)
 
 FAILURES = 3
-# A run takes milliseconds. One that takes longer than this keeps everybody waiting, and counts as a failure.
+# A run takes milliseconds. A run that takes longer than this delays all other requests, and counts as a failure.
 SLOW_SECONDS = 1.0
 RETRY_SECONDS = 1.0
-# A version that was found well while bodies failed is put aside again only once a try has failed, for so long: whoever
-# goes on sending such bodies takes it from others for the time of one try in this time.
+# A version can pass its check and still fail on certain request bodies. For this long after a passed check, failures
+# alone do not open its circuit: only a failed check does. Otherwise a client that keeps sending such bodies would keep
+# the version out of service for all clients. So it can do that for at most the time of one check per period.
 TRUSTED_SECONDS = 60.0
 
 
 @dataclass
-class _Trouble:
-    """Failures in a row, and why the last one. One that is put aside is not asked first."""
+class _Failures:
+    """The failures in a row of one version, and the reason of the last. `open`: other versions answer first."""
 
-    failures: int = 0
+    count: int = 0
     reason: str = ""
-    aside: bool = False
+    open: bool = False
 
 
 @dataclass(frozen=True)
-class _Try:
-    """How the last one went. `at`: of time.monotonic()."""
+class _Check:
+    """The last health check of a version. `at`: of time.monotonic()."""
 
     at: float
     well: bool
 
 
-_NEVER = _Try(-inf, well=False)
+_NEVER = _Check(-inf, well=False)
 
 
 class CircuitBreaker:
-    """Counts each version's failures in a row. One that is loaded anew begins anew."""
+    """Counts the failures in a row of each loaded version. A version that is loaded again starts at zero."""
 
     def __init__(self) -> None:
-        self._troubles: WeakKeyDictionary[Detector, _Trouble] = WeakKeyDictionary()
-        self._tries: WeakKeyDictionary[Detector, _Try] = WeakKeyDictionary()
-        self.suspected = asyncio.Event()  # set when one may be due
+        self._failures: WeakKeyDictionary[Detector, _Failures] = WeakKeyDictionary()
+        self._checks: WeakKeyDictionary[Detector, _Check] = WeakKeyDictionary()
+        self.suspected = asyncio.Event()  # set when a version becomes due for a check
 
     def reason(self, detector: Detector) -> str | None:
-        """Why this one is not to be asked first; null where it may be."""
-        trouble = self._troubles.get(detector)
-        if trouble is None or not trouble.aside:
+        """The reason why other versions answer first in place of this one; None if they do not."""
+        failures = self._failures.get(detector)
+        if failures is None or not failures.open:
             return None
-        return f"version {detector.manifest.version} failed {trouble.failures} times in a row: {trouble.reason}"
+        return f"version {detector.manifest.version} failed {failures.count} times in a row: {failures.reason}"
 
     def note(self, detector: Detector, results: Sequence[DetectorResult]) -> None:
-        """Take note of what came of a run, for those who left it open who answers. However many, it is one run."""
+        """Take note of one run. `results` are those of requests that did not name the version themselves.
+
+        A run counts once, however many requests shared it.
+        """
         failure: ModelUnavailable | None = None
         for result in results:
             if isinstance(result, Prediction):
-                seconds = sum(result.spent)  # of all that shared the run
+                seconds = sum(result.spent)  # of all requests that shared the run
                 if seconds > SLOW_SECONDS:
-                    self._failed(detector, f"it took {seconds:.1f} s")
-                elif (trouble := self._troubles.get(detector)) is not None and not trouble.aside:
-                    del self._troubles[detector]
+                    self._failed(detector, f"the run took {seconds:.1f} s, more than {SLOW_SECONDS:g} s")
+                elif (failures := self._failures.get(detector)) is not None and not failures.open:
+                    del self._failures[detector]
                 return
             if isinstance(result, ModelUnavailable):
                 failure = result
@@ -77,19 +82,19 @@ class CircuitBreaker:
             self._failed(detector, failure.message)
 
     def due(self) -> list[Detector]:
-        """Those that fail, and were not tried within RETRY_SECONDS."""
+        """The failing versions that were not checked within RETRY_SECONDS."""
         before = monotonic() - RETRY_SECONDS
         return [
             each
-            for each, trouble in self._troubles.items()
-            if trouble.failures >= FAILURES and self._tries.get(each, _NEVER).at < before
+            for each, failures in self._failures.items()
+            if failures.count >= FAILURES and self._checks.get(each, _NEVER).at < before
         ]
 
     def retry(self, detector: Detector) -> bool:
-        """Whether it is well. Takes as long as it takes: not for the event loop.
+        """Check whether the version is healthy. It blocks without a time limit, so it belongs in a thread.
 
-        It is tried on what any version can answer, not on what it failed on: who sends something that it cannot must
-        not be able to put it out of service for longer than until the next try.
+        The check uses an input that every version can answer, not the input that failed. Otherwise a client that sends
+        an unanswerable input could keep the version out of service beyond the next check.
         """
         began = perf_counter()
         with yielding.enabled(wanted=True):
@@ -97,30 +102,39 @@ class CircuitBreaker:
         return trouble is None and perf_counter() - began <= SLOW_SECONDS
 
     def tried(self, detector: Detector, *, well: bool) -> None:
-        """Take note of a try: it may be asked first, or not until another one."""
-        self._tries[detector] = _Try(monotonic(), well)
-        trouble = self._troubles.get(detector)
-        if trouble is None:
+        """Take note of a check: `well` closes the version's circuit, a failed check opens it."""
+        self._checks[detector] = _Check(monotonic(), well)
+        failures = self._failures.get(detector)
+        if failures is None:
             return
         if not well:
-            self._put_aside(detector, trouble)
+            self._open(detector, failures)
             return
-        del self._troubles[detector]
-        if trouble.aside:
-            log.warning("version %s answers again", detector.manifest.version)
+        del self._failures[detector]
+        if failures.open:
+            log.warning(LogEvent("circuit_closed", version=detector.manifest.version))
 
     def _failed(self, detector: Detector, reason: str) -> None:
-        trouble = self._troubles.setdefault(detector, _Trouble())
-        trouble.failures += 1
-        trouble.reason = reason
-        if trouble.failures != FAILURES:
+        failures = self._failures.setdefault(detector, _Failures())
+        failures.count += 1
+        failures.reason = reason
+        if failures.count != FAILURES:
             return
-        last = self._tries.get(detector, _NEVER)
+        last = self._checks.get(detector, _NEVER)
         if not last.well or last.at < monotonic() - TRUSTED_SECONDS:
-            self._put_aside(detector, trouble)
+            self._open(detector, failures)
         self.suspected.set()
 
-    def _put_aside(self, detector: Detector, trouble: _Trouble) -> None:
-        if not trouble.aside:
-            trouble.aside = True
-            log.error("%s; others answer in its place", self.reason(detector))
+    def _open(self, detector: Detector, failures: _Failures) -> None:
+        if failures.open:
+            return
+        failures.open = True
+        log.error(
+            LogEvent(
+                "circuit_opened",
+                version=detector.manifest.version,
+                failures=failures.count,
+                error=failures.reason,
+                effect="other versions answer in its place",
+            )
+        )

@@ -1,4 +1,4 @@
-"""What is loaded: from a state that all agree on to what this process serves."""
+"""Loading of versions: this process serves what the state, which all processes share, asks for."""
 
 from __future__ import annotations
 
@@ -13,6 +13,7 @@ from core.bundles.manifest import Manifest
 from core.bundles.repository import Repository
 from core.errors import BundleRefused, Conflict, UnknownVersion
 from core.inference.detector import Detector
+from core.log_event import LogEvent
 from core.serving.snapshot import Snapshot
 from core.serving.state import Action, State
 
@@ -20,7 +21,7 @@ log = logging.getLogger(__name__)
 
 
 class ListedVersion(NamedTuple):
-    """A version as the operator sees it. `error` tells why it is not loaded, if loading it was tried."""
+    """A version as the operator sees it. `error`: why it is not loaded; None if loading was never tried."""
 
     version: str
     manifest: Manifest | None
@@ -29,7 +30,7 @@ class ListedVersion(NamedTuple):
 
 
 class Prepared(NamedTuple):
-    """What `apply` makes the present: everything is loaded and warm, and nobody sees it yet."""
+    """A snapshot that is ready for `apply`: its versions are loaded and warmed up, but do not serve yet."""
 
     snapshot: Snapshot
     errors: dict[str, str]
@@ -37,26 +38,28 @@ class Prepared(NamedTuple):
 
 
 class Registry:
-    """Follows the state in two steps, so that several processes can take each step together.
+    """Follows the state in two steps, `prepare` and `apply`, so that several processes can take each step together.
 
-    `prepare` reads files and makes sessions: it belongs in a thread. `serving` may be read from anywhere at any time.
+    `prepare` reads files and creates ONNX sessions, so it belongs in a thread. `snapshot` can be read from any thread.
     """
 
     def __init__(self, repository: Repository, *, refuse_out_of_range: bool = False) -> None:
-        """refuse_out_of_range: as of Detector."""
+        """`refuse_out_of_range`: see Detector."""
         self._repository = repository
         self._refuse_out_of_range = refuse_out_of_range
         self._changing = threading.Lock()
         self._errors: dict[str, str] = {}
-        self._generations: dict[str, int] = {}  # as of State.loads, of every version that was tried
+        # The value in State.loads at the last attempt to load, of every version for which there was one.
+        self._generations: dict[str, int] = {}
         self.snapshot = Snapshot(None, MappingProxyType({}), ())
 
     def prepare(self, state: State, order: Sequence[str], action: Action | None = None) -> Prepared:
-        """Load what the state asks for and is not loaded yet; nothing that is served changes.
+        """Load the versions that the state asks for and that are not loaded yet. What is served does not change.
 
-        `order` is that of the models folder: the first of it that is loaded becomes active where the state names
-        none, or one that cannot be loaded. What the `action` is about must succeed: raises UnknownVersion,
-        BundleRefused, or Conflict for unloading a version in use. Everything else that fails is logged and skipped.
+        `order` is the order of the models folder. If the state names no active version, or one that cannot be loaded,
+        the first loaded version of `order` becomes active.
+        Raises UnknownVersion, BundleRefused, or Conflict (for unloading a version in use) if the `action` fails.
+        Any other version that cannot be loaded is logged and skipped.
         """
         with self._changing:
             required = self._required(state, action)
@@ -68,15 +71,16 @@ class Registry:
                 if self._generations.get(version) == generation and (version in detectors or version not in required):
                     continue
                 try:
-                    with yielding.enabled(wanted=bool(old.detectors)):  # at the start nobody is answered
+                    with yielding.enabled(wanted=bool(old.detectors)):  # at startup there is no traffic to yield to
                         detectors[version] = self._load(version, old.detectors.get(version))
                     errors.pop(version, None)
                 except (BundleRefused, UnknownVersion) as error:
                     if version in required:
-                        if action is not None and action.kind == "activate":  # nobody named it, the experiment did
+                        if action is not None and action.kind == "activate":
+                            # Not UnknownVersion: the experiment names the version, not the request.
                             raise BundleRefused(str(error)) from None
                         raise
-                    log.error("version %s is skipped: %s", version, error)
+                    log.error(LogEvent("version_skipped", version=version, error=error))
                     errors[version] = str(error)
                 generations[version] = generation
             for version in state.unloaded:
@@ -86,30 +90,30 @@ class Registry:
             return Prepared(self._snapshot(state, order, detectors, tuple(known)), errors, generations)
 
     def apply(self, prepared: Prepared) -> None:
-        """Serve what was prepared, from this moment and as a whole."""
+        """Serve the prepared snapshot from now on; the old one is replaced as a whole."""
         with self._changing:
             old, new = self.snapshot, prepared.snapshot
             self.snapshot, self._errors, self._generations = new, prepared.errors, prepared.generations
         for version in new.detectors.keys() - old.detectors.keys():
-            log.info("version %s is loaded", version)
+            log.info(LogEvent("version_loaded", version=version))
         for version in old.detectors.keys() - new.detectors.keys():
-            log.info("version %s is unloaded", version)
+            log.info(LogEvent("version_unloaded", version=version))
         if new.active != old.active:
-            log.info("version %s is active, before: %s", new.active, old.active)
+            log.info(LogEvent("active_version_changed", version=new.active, previous=old.active))
 
     def entries(self) -> list[ListedVersion]:
-        """Every version, loaded or on disk, in the repository's order. Reads the manifests of those not loaded."""
+        """Every version, loaded or on disk, in the repository's order. Reads the manifests of unloaded versions."""
         return [self._entry(version) for version in self._names()]
 
     def entry(self, version: str) -> ListedVersion:
-        """One of them; raises UnknownVersion."""
+        """One version, loaded or on disk. Raises UnknownVersion."""
         known = self._names()
         if version not in known:
             raise UnknownVersion(version, known)
         return self._entry(version)
 
     def _names(self) -> tuple[str, ...]:
-        """What is on disk now, and what is loaded though its folder is gone."""
+        """The versions on disk, and the loaded versions that are no longer on disk."""
         return tuple(dict.fromkeys((*self._repository.listing().versions, *self.snapshot.detectors)))
 
     def _entry(self, version: str) -> ListedVersion:
@@ -124,7 +128,7 @@ class Registry:
         return ListedVersion(version, manifest, loaded=False, error=error)
 
     def _required(self, state: State, action: Action | None) -> tuple[str, ...]:
-        """The versions without which the action fails."""
+        """The versions that must be loaded for the action to succeed."""
         if action is None or action.kind == "stop":
             return ()
         if action.kind == "activate":
@@ -135,14 +139,14 @@ class Registry:
         if action.name not in names:
             raise UnknownVersion(action.name, names)
         if action.name == self.snapshot.active:
-            raise Conflict(f"version {action.name} is active: switch to another one first")
+            raise Conflict(f"version {action.name} is active: switch to another version first")
         if state.experiment and action.name in state.experiment.versions:
             running = state.experiment.experiment_id
-            raise Conflict(f"version {action.name} is in the running experiment {running}: stop that first")
+            raise Conflict(f"version {action.name} is used by the active experiment {running}: stop it first")
         return ()
 
     def _wanted(self, state: State, required: Sequence[str]) -> list[str]:
-        """What should be loaded. A bundle that appears after the start waits until somebody asks for it."""
+        """The versions that should be loaded. A bundle that appears after startup is loaded only on request."""
         names = list(self._generations or self._listing())
         names += [version for version in (*state.loads, state.active, *required) if version is not None]
         if state.experiment:
@@ -152,7 +156,7 @@ class Registry:
     def _listing(self) -> tuple[str, ...]:
         versions, problems = self._repository.listing()
         for problem in problems:
-            log.error("%s", problem)
+            log.error(LogEvent("models_folder_invalid", error=problem))
         return versions
 
     def _load(self, version: str, loaded: Detector | None) -> Detector:
@@ -164,7 +168,7 @@ class Registry:
         except UnknownVersion:
             if loaded is None:
                 raise
-            raise BundleRefused(f"bundle {version} is gone from the models folder") from None
+            raise BundleRefused(f"bundle {version} is no longer in the models folder") from None
         except Exception as error:
             refused = self._refused(version, error)
             if loaded is None:
@@ -174,10 +178,13 @@ class Registry:
 
     @staticmethod
     def _refused(version: str, error: Exception) -> BundleRefused:
-        """A bundle is somebody else's work: whatever goes wrong in loading it is its fault, and no reason to stop."""
+        """The refusal for an error in loading.
+
+        A bundle is untrusted input, so any error in loading it refuses the bundle and does not stop the server.
+        """
         if isinstance(error, BundleRefused):
             return error
-        log.error("version %s cannot be loaded", version, exc_info=error)
+        log.error(LogEvent("version_load_failed", version=version), exc_info=error)
         return BundleRefused(f"bundle {version}: {type(error).__name__}: {error}")
 
     @staticmethod
@@ -187,9 +194,9 @@ class Registry:
         fallbacks = tuple(v for v in dict.fromkeys((*order, *sorted(detectors))) if v in detectors)
         active = state.active
         if active not in detectors:
-            if active is not None:
-                log.error("version %s should be active and is not loaded", active)
             active = fallbacks[0] if fallbacks else None
+            if state.active is not None:
+                log.error(LogEvent("active_version_unavailable", version=state.active, replacement=active))
         return Snapshot(
             active=active,
             detectors=MappingProxyType({version: detectors[version] for version in fallbacks}),

@@ -1,4 +1,4 @@
-"""Which version is to answer a question."""
+"""The choice of the version that answers a request."""
 
 from __future__ import annotations
 
@@ -14,9 +14,10 @@ from core.serving.snapshot import Snapshot
 
 
 class Question(NamedTuple):
-    """What a request asks for. `version` is the one that it names; `user` is null where none was given.
+    """A request for a prediction. `version` and `user` are None if the request names none.
 
-    since: when it came. until: from when on nobody waits for the answer. Both of time.perf_counter.
+    since: the time of arrival. until: the deadline, after which the answer is no longer wanted. Both are values of
+    time.perf_counter.
     """
 
     pair: str
@@ -29,9 +30,10 @@ class Question(NamedTuple):
 
 
 class Answered(NamedTuple):
-    """An answer. fallback_reason: why another version than the first choice gave it.
+    """An answer.
 
-    exposure: what was recorded of it, where an experiment decided who answers.
+    fallback_reason: why a version other than the first choice answered; None if the first choice did.
+    exposure: the record of the prediction, if an experiment chose the version.
     """
 
     prediction: Prediction
@@ -43,14 +45,17 @@ Result: TypeAlias = Answered | ServiceError
 
 
 class Assigned(NamedTuple):
-    """That an experiment decides who answers, and for which variant."""
+    """The experiment that chose the version, and the variant it assigned."""
 
     experiment: Experiment
     variant: Variant
 
 
 class Route(NamedTuple):
-    """The version of first choice. `named` by the request, nobody stands in for it. Null: no version is active."""
+    """The version of first choice, or None if no version is active.
+
+    `named`: the request names the version, so no other version answers in its place.
+    """
 
     version: str | None
     named: bool = False
@@ -58,9 +63,9 @@ class Route(NamedTuple):
 
 
 def route(snapshot: Snapshot, version: str | None, user: str | None) -> Route:
-    """A version that was named wins over the experiment, and the experiment over the active version.
+    """Choose the version that the request names, else the experiment's, else the active one.
 
-    In split mode only users take part. In shadow mode A answers everybody.
+    In split mode, only requests with a user take part in the experiment. In shadow mode, A answers all requests.
     """
     if version is not None:
         return Route(version, named=True)

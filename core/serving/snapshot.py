@@ -1,4 +1,4 @@
-"""What requests see: which versions answer, which one is active, and which experiment runs."""
+"""The immutable view that a request works on: loaded versions, the active version and the active experiment."""
 
 from __future__ import annotations
 
@@ -11,10 +11,11 @@ from core.inference.detector import Detector
 
 
 class Snapshot(NamedTuple):
-    """Never changed, only replaced as a whole. A request takes it once and keeps it.
+    """The served state. It is never changed, only replaced as a whole; a request takes it once and keeps it.
 
-    known: loaded, or refused or unloaded since the start. order: the loaded versions, in which they stand in for one
-    that cannot answer. experiment: the active one. user_key: under which users are written down.
+    detectors: the loaded versions. known: versions loaded, refused or unloaded since startup. order: the loaded
+    versions, in the order in which they serve as fallbacks. experiment: the active experiment. user_key: the key of
+    the users' pseudonyms.
     """
 
     active: str | None
@@ -26,9 +27,11 @@ class Snapshot(NamedTuple):
     revision: int = 0
 
     def choose(self, version: str | None, named_at: str | None = None) -> Detector:
-        """The detector of a version, else of the active one. `named_at`: where a request names it, null if none does.
+        """The detector of `version`, or of the active version if it is None.
 
-        Raises ModelUnavailable where it is not loaded, and UnknownVersion for a request's name that no version has.
+        `named_at`: the path in the request's body that names the version; None if the request does not name it.
+        Raises ModelUnavailable if the version is not loaded, and UnknownVersion if the request names one that does not
+        exist.
         """
         wanted = self.active if version is None else version
         if wanted is None:

@@ -1,4 +1,4 @@
-"""What all workers of all replicas agree on, and the changes that an operator can ask for."""
+"""The state that all workers of all replicas share, and the changes that an operator can request."""
 
 from __future__ import annotations
 
@@ -12,19 +12,19 @@ Kind: TypeAlias = Literal["load", "unload", "switch", "activate", "stop"]
 
 
 class Action(msgspec.Struct, frozen=True):
-    """What is asked: of a version (load, unload, switch) or of an experiment (activate, stop)."""
+    """A requested change of a version (load, unload, switch) or of an experiment (activate, stop)."""
 
     kind: Kind
     name: str
 
 
 class State(msgspec.Struct, frozen=True, kw_only=True):
-    """One value, replaced as a whole; every change raises `revision` by one.
+    """The shared state, replaced as a whole; every change raises `revision` by one.
 
-    active: the version that was switched to; null while nobody has, and the models folder's order decides.
-    unloaded: versions that somebody took out; all others of the models folder are loaded.
-    loads: how often somebody asked to load a version; a worker reads the bundle again when this has grown.
-    experiment: the active one. user_key: hexadecimal, under which users are written down.
+    active: the version of the last switch; None before the first one, and then the models folder's order decides.
+    unloaded: versions unloaded by an operator; all other versions of the models folder are loaded.
+    loads: the number of load requests by version; a worker reads the bundle again when the number has grown.
+    experiment: the active experiment. user_key: the key of the users' pseudonyms, in hexadecimal.
     """
 
     revision: int = 0
@@ -35,7 +35,7 @@ class State(msgspec.Struct, frozen=True, kw_only=True):
     user_key: str = ""
 
     def loading(self, version: str) -> State:
-        """The state in which this version is loaded, from its bundle as it now is."""
+        """The state after a request to load this version from its present bundle."""
         return msgspec.structs.replace(
             self,
             unloaded=tuple(v for v in self.unloaded if v != version),
@@ -43,16 +43,16 @@ class State(msgspec.Struct, frozen=True, kw_only=True):
         )
 
     def unloading(self, version: str) -> State:
-        """The state in which this version is not loaded."""
+        """The state after this version was unloaded."""
         return msgspec.structs.replace(self, unloaded=(*(v for v in self.unloaded if v != version), version))
 
     def switching(self, version: str) -> State:
-        """The state in which this version is active."""
+        """The state after a switch to this version."""
         unloaded = tuple(v for v in self.unloaded if v != version)
         return msgspec.structs.replace(self, active=version, unloaded=unloaded)
 
     def running(self, experiment: Experiment | None) -> State:
-        """The state in which this experiment is the active one, its versions loaded; or none is."""
+        """The state with this experiment active and its versions loaded, or with no active experiment."""
         versions = () if experiment is None else experiment.versions
         unloaded = tuple(v for v in self.unloaded if v not in versions)
         return msgspec.structs.replace(self, experiment=experiment, unloaded=unloaded)

@@ -1,1 +1,1 @@
-"""The mathematics of experiments: closed forms, no I/O."""
+"""The mathematics of experiments: closed forms without I/O."""

@@ -1,4 +1,4 @@
-"""Estimates as the report shows them. Whatever is not a finite number is null: it becomes JSON."""
+"""Estimates as the report shows them. A number that is not finite becomes null, because JSON has no other form."""
 
 from __future__ import annotations
 
@@ -9,23 +9,24 @@ from core.features.candles import Floats
 from core.statistics import sequences
 from core.statistics.sequences import Estimate
 
-# Bounds of what is estimated: an interval beyond them would tell nothing more.
+# Possible values of the estimated quantities; intervals are cut to them.
 SHARE = (0.0, 1.0)
 SHARE_DIFFERENCE = (-1.0, 1.0)
 ANY = (-math.inf, math.inf)
 
-# The largest standard deviation that a share can have; its candles may all have been the same so far.
+# The largest standard deviation that a share can have. It is used in place of the measured one, which is zero while all
+# candles so far are the same.
 RATE = 0.5
 
 
 def number(value: Floats | float) -> float | None:
-    """A float for JSON."""
+    """The value as a float for JSON; None if it is not finite."""
     value = float(value)
     return value if math.isfinite(value) else None
 
 
 def interval(estimate: Estimate, bounds: tuple[float, float]) -> list[float] | None:
-    """Both ends; null where nothing has varied yet, so that nothing is known of the error."""
+    """Lower and upper end; None if no value has varied yet, because the error is then unknown."""
     middle, half = float(estimate.value), float(sequences.margin(estimate))
     if not (0 < half < math.inf and math.isfinite(middle)):
         return None
@@ -33,7 +34,7 @@ def interval(estimate: Estimate, bounds: tuple[float, float]) -> list[float] | N
 
 
 def estimate(estimate: Estimate, bounds: tuple[float, float]) -> dict[str, Any]:
-    """An estimate with its interval and the number of candles it rests on."""
+    """An estimate with its interval and the number of candles behind it."""
     return {
         "estimate": number(estimate.value),
         "interval": interval(estimate, bounds),

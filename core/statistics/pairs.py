@@ -1,4 +1,4 @@
-"""Shadow mode: both versions on the same candles."""
+"""Shadow mode: the comparison of both versions on the same candles."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ _SIGNALS = ("hold", "long", "short")
 def pairs(
     table: CandleTable, confidence_difference: dict[str, Any], disagreements: list[dict[str, Any]]
 ) -> dict[str, Any]:
-    """The report's `pairs`. `table[a][b]` counts the candles on which A said a and B said b."""
+    """The report's `pairs`. `table[a][b]` is the number of candles on which A's signal was a and B's was b."""
     paired = (table.a.predictions > 0) & (table.b.predictions > 0)
     a, b = _signals(table.a)[:, paired], _signals(table.b)[:, paired]
     crossed = a @ b.T
@@ -36,7 +36,7 @@ def pairs(
 
 
 def _mcnemar(a: Floats, b: Floats, label: Labels) -> dict[str, Any]:
-    """Which version judged the labelled candles rightly, hold where there was no reversal included."""
+    """Which version was right on the labelled candles. Hold is right on a candle without a reversal."""
     known = label != UNKNOWN
     a_only, b_only = int((a * (1 - b))[known].sum()), int((b * (1 - a))[known].sum())
     return {
@@ -49,7 +49,7 @@ def _mcnemar(a: Floats, b: Floats, label: Labels) -> dict[str, Any]:
 
 
 def _signals(side: Side) -> Floats:
-    """Shape (3, n): 1 for the signal that was given."""
+    """One row per signal, one column per candle, shape (3, n): 1 at the signal that was given, else 0."""
     return np.stack([side.holds, side.longs, side.shorts])
 
 

@@ -1,9 +1,9 @@
-"""Ratios of sums over candles, their differences, and how uncertain they are.
+"""Ratios of sums over candles, their differences, and their uncertainty.
 
-Every metric of a variant is sum(numerator) / sum(denominator) over candles. Its influence values say what each candle
-adds to the error (the delta method; Deng, Knoblich, Lu: Applying the delta method in metric analytics, arXiv
-1803.06336): they sum to zero, and the variance of their sum is that of the ratio. The last axis is the candles, in
-order of time; leading axes, where there are any, are independent experiments.
+Every metric of a variant is sum(numerator) / sum(denominator) over candles. An influence value is the contribution of
+one candle to the error (the delta method; Deng, Knoblich, Lu: Applying the delta method in metric analytics, arXiv
+1803.06336). Influence values sum to zero, and the variance of their sum is the variance of the ratio. The last axis of
+an array is the candles, in order of time; leading axes, if any, are independent experiments.
 """
 
 from __future__ import annotations
@@ -17,26 +17,27 @@ from numpy.typing import NDArray
 from core.features.candles import Floats
 from core.statistics.sequences import Estimate
 
-# What rounding may leave of a difference between equal numbers; a constant must not seem to vary by it.
+# Relative rounding error of a difference between equal numbers. Smaller differences count as zero, so that a constant
+# series has no variance.
 _ROUNDING = 1e-12
 
 
 class Sample(NamedTuple):
-    """Per candle the numerator and denominator; both 0 where the candle has nothing to say."""
+    """Numerator and denominator per candle; both are 0 on a candle without data."""
 
     numerator: Floats
     denominator: Floats
 
     @property
     def present(self) -> NDArray[np.bool_]:
-        """The candles that count."""
+        """Which candles have data."""
         return self.denominator > 0
 
 
 class Statistic(NamedTuple):
-    """A value, and what each candle contributes to its error.
+    """A value, and the contribution of each candle to its error.
 
-    deviation: that of a single candle, typically; weight: what a candle that deviates by 1 adds to the value.
+    deviation: the standard deviation of one candle. weight: how much a candle that deviates by 1 changes the value.
     """
 
     value: Floats
@@ -47,9 +48,10 @@ class Statistic(NamedTuple):
 
 
 def ratio(sample: Sample, deviation: float | None = None) -> Statistic:
-    """The sample's ratio; NaN where no candle counts.
+    """The sample's ratio; NaN if no candle has data.
 
-    `deviation` is for rates, whose candles may all have been the same so far; otherwise it is measured.
+    `deviation`: the standard deviation of one candle; None to measure it. Give it for rates, because their candles can
+    all be the same so far, and the measured deviation is then zero.
     """
     numerator, denominator = sample
     with np.errstate(divide="ignore", invalid="ignore"):
@@ -63,7 +65,7 @@ def ratio(sample: Sample, deviation: float | None = None) -> Statistic:
 
 
 def difference(a: Statistic, b: Statistic) -> Statistic:
-    """B - A, candle by candle: what both have in common on a candle cancels, whether users or shadow mode share it."""
+    """B - A. Influence values are subtracted per candle, so that effects of a candle on both variants cancel."""
     return Statistic(
         b.value - a.value,
         b.influence - a.influence,
@@ -74,26 +76,26 @@ def difference(a: Statistic, b: Statistic) -> Statistic:
 
 
 def sharpe(sample: Sample) -> Statistic:
-    """Mean over standard deviation of the candles' own ratios; not annualised. NaN where they do not vary.
+    """Mean of the candles' ratios over their standard deviation; not annualised. NaN if the ratios do not vary.
 
-    Its influence is z - S (z^2 - 1) / 2 with z the standardised ratio; Lo: The statistics of Sharpe ratios (2002).
+    The influence is z - S (z^2 - 1) / 2 with z the standardised ratio; Lo: The statistics of Sharpe ratios (2002).
     """
-    there = sample.present
-    each = np.divide(sample.numerator, sample.denominator, out=np.zeros_like(sample.numerator), where=there)
-    mean = ratio(Sample(each, there.astype(np.float64)))
+    present = sample.present
+    each = np.divide(sample.numerator, sample.denominator, out=np.zeros_like(sample.numerator), where=present)
+    mean = ratio(Sample(each, present.astype(np.float64)))
     sd = np.where(mean.deviation > 0, mean.deviation, np.nan)
     with np.errstate(invalid="ignore"):
         value = mean.value / sd
         z = mean.influence / (mean.weight * sd)[..., None]
-        influence = np.where(there, z - value[..., None] * (np.square(z) - 1) / 2, 0.0) * mean.weight[..., None]
-    return Statistic(value, influence, there, np.sqrt(1 + np.square(value) / 2), mean.weight)
+        influence = np.where(present, z - value[..., None] * (np.square(z) - 1) / 2, 0.0) * mean.weight[..., None]
+    return Statistic(value, influence, present, np.sqrt(1 + np.square(value) / 2), mean.weight)
 
 
 def estimate(statistic: Statistic) -> Estimate:
-    """The value with its variance, which allows for what neighbouring candles have in common.
+    """The value with its variance, which accounts for the correlation of neighbouring candles.
 
-    Two candles are added that deviate, one up and one down, as Agresti and Min (2005) do for paired proportions: else
-    a hundred candles alike would be certainty.
+    Two artificial candles are added, one that deviates up and one down, as Agresti and Min (2005) do for paired
+    proportions. Without them, a hundred equal candles would have no variance and pass for certainty.
     """
     added = 2 * np.square(statistic.deviation * statistic.weight)
     variance = variance_of_sum(statistic.influence) + added
@@ -101,21 +103,22 @@ def estimate(statistic: Statistic) -> Estimate:
 
 
 def variance_of_sum(influence: Floats) -> Floats:
-    """The variance of the sum of a series with mean zero whose neighbours may be alike.
+    """The variance of the sum of a series with mean zero and possibly correlated neighbours.
 
-    The largest of Newey and West's (1987) over sqrt(n) and over twice as many neighbours, since a noisy one that is too
-    small does the harm, and that of independent candles, since what swings back is not believed.
+    The result is the largest of three estimates: Newey and West's (1987) over sqrt(n) and over 2 sqrt(n) neighbours,
+    and the variance of independent candles. The largest is taken because these estimates are noisy, and one that is
+    too small makes intervals too narrow. The third is a lower bound: negative correlation does not narrow an interval.
     """
-    some = math.ceil(math.sqrt(influence.shape[-1]))
+    width = math.ceil(math.sqrt(influence.shape[-1]))
     independent: Floats = np.square(influence).sum(axis=-1)
-    return np.maximum(independent, np.maximum(newey_west(influence, some), newey_west(influence, 2 * some)))
+    return np.maximum(independent, np.maximum(newey_west(influence, width), newey_west(influence, 2 * width)))
 
 
 def newey_west(influence: Floats, width: int) -> Floats:
     """Newey and West's variance of a sum, with Bartlett's weights over lags below `width`.
 
-    Computed as the mean square of all sums over `width` neighbours, the cut ones at the ends included: the same number
-    in linear time.
+    It is computed in linear time, as the mean square of all sums over `width` neighbours, including the shorter sums at
+    both ends. The result is the same number.
     """
     width = max(width, 1)
     edge = np.zeros((*influence.shape[:-1], width))

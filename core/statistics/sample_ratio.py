@@ -1,4 +1,4 @@
-"""Whether the users were split as agreed. Where they were not, some are missing, and the rest do not compare."""
+"""Sample ratio: whether users were split as configured. If not, records are missing and the variants do not compare."""
 
 from __future__ import annotations
 
@@ -11,12 +11,12 @@ from core.experiments.candle_table import Tally
 from core.experiments.experiment import Variant
 from core.statistics import counts
 
-# How often at most the sequential test, which decides, ever calls a sound experiment invalid.
+# The probability that the sequential test, which decides, calls a sound experiment invalid at any look is at most this.
 LEVEL = 0.01
 
 
 def sample_ratio(traffic_split: float, tallies: Mapping[Variant, Tally], users_in_both: int) -> dict[str, Any]:
-    """The report's `sample_ratio`. The chi-square test, for a single look, is null where it does not apply."""
+    """The report's `sample_ratio`. The chi-square test (for a single look) is None if it does not apply."""
     a, b = tallies["A"].users, tallies["B"].users
     share = share_of_a(traffic_split)
     p = counts.share_p_value(a, b, share)
@@ -34,5 +34,5 @@ def sample_ratio(traffic_split: float, tallies: Mapping[Variant, Tally], users_i
 
 
 def share_of_a(traffic_split: float) -> float:
-    """What assignment gives to A: whole buckets."""
+    """The share of users that assignment gives to A, in whole buckets."""
     return bisect_left(range(BUCKETS), traffic_split, key=lambda bucket: bucket / BUCKETS) / BUCKETS

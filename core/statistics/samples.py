@@ -1,6 +1,6 @@
-"""What each candle says about a variant: numerators and denominators of its metrics.
+"""Samples of a variant's metrics: a numerator and a denominator per candle.
 
-On a candle the variant's predictions are averaged, so that a million users on one candle weigh as one candle.
+The variant's predictions on one candle are averaged, so that a million users on one candle weigh as one candle.
 """
 
 from __future__ import annotations
@@ -16,13 +16,13 @@ from core.features.candles import Floats
 from core.features.labels import LONG, SHORT, UNKNOWN, Labels
 from core.statistics.ratios import Sample
 
-# Whether results are those that the client reported, or those that `evaluate` found by its rule.
+# The source of results: outcomes that the client reported, or labels that `evaluate` found by its rule.
 Source: TypeAlias = Literal["reported", "labels"]
 SOURCES: tuple[Source, Source] = ("reported", "labels")
 
 
 class Results(NamedTuple):
-    """Both sides' samples of an outcome metric, of one source."""
+    """The samples of an outcome metric for both variants, from one source."""
 
     a: Sample
     b: Sample
@@ -30,7 +30,7 @@ class Results(NamedTuple):
 
 
 def hold_rate(side: Side) -> Sample:
-    """Share of hold."""
+    """Share of hold among the predictions."""
     return _mean(side.holds, side.predictions)
 
 
@@ -45,7 +45,7 @@ def squared_confidence(side: Side) -> Sample:
 
 
 def win_rate(side: Side, table: CandleTable, source: Source) -> Sample:
-    """Wins among trades. Neutral outcomes are left out, and so is hold, which is no trade."""
+    """Wins among trades. Neutral outcomes do not count, and neither does hold, which is no trade."""
     if source == "reported":
         return _mean(side.wins, side.wins + side.losses)
     known = table.label != UNKNOWN
@@ -53,7 +53,7 @@ def win_rate(side: Side, table: CandleTable, source: Source) -> Sample:
 
 
 def mean_pnl(side: Side, table: CandleTable, source: Source) -> Sample:
-    """Pips a trade. By label it earns the move from the candle's close to the rule's horizon, in its direction."""
+    """Mean pips per trade. By label, a trade earns the move from the candle's close to the rule's horizon."""
     if source == "reported":
         return _mean(side.pnl, side.pnl_count)
     known = table.label != UNKNOWN
@@ -63,12 +63,12 @@ def mean_pnl(side: Side, table: CandleTable, source: Source) -> Sample:
 
 
 def precision(side: Side, table: CandleTable) -> Sample:
-    """Trades on labelled candles whose direction is the label, among all of them."""
+    """The share of trades on labelled candles that have the direction of the label."""
     return win_rate(side, table, "labels")
 
 
 def recall(side: Side, table: CandleTable) -> Sample:
-    """Labelled reversals that were signalled in their direction, among all of them."""
+    """The share of labelled reversals that were signalled in their direction."""
     reversal = (table.label == LONG) | (table.label == SHORT)
     return _mean(_right(side, table.label), side.predictions * reversal)
 
@@ -77,10 +77,11 @@ OUTCOME_METRICS = {"win_rate": win_rate, "mean_pnl": mean_pnl}
 
 
 def results(table: CandleTable, metric: Metric, *, paired: bool) -> Results:
-    """Both sides of an outcome metric, from the source that has more candles on the side that has fewer.
+    """The samples of an outcome metric for both variants, from the source that covers more candles.
 
-    One source for both: a variant whose users report more often would otherwise be measured by another rule. `paired`
-    keeps the candles on which both sides' results are known; those of a hold are: it is no trade.
+    A source covers as many candles as it does for the variant with fewer of them. Both variants use the same source,
+    because results of different sources do not compare. `paired` keeps only candles on which both results are known.
+    The result of a hold is always known, because it is no trade.
     """
     both = [_results_of(table, metric, source, paired=paired) for source in SOURCES]
     return max(both, key=_coverage)
@@ -102,13 +103,13 @@ def _results_of(table: CandleTable, metric: Metric, source: Source, *, paired: b
 
 
 def _known(side: Side, table: CandleTable, metric: Metric, source: Source) -> NDArray[np.bool_]:
-    """Where it is known how a side's prediction ended, if it was a trade at all."""
+    """The candles on which the results of a side's trades are known, or on which it made none."""
     if source == "labels":
         known: NDArray[np.bool_] = (table.label != UNKNOWN) & (side.predictions > 0)
         return known
     ended = side.pnl_count if metric == "mean_pnl" else side.wins + side.losses + side.neutrals
-    over: NDArray[np.bool_] = (side.holds + ended) > 0
-    return over
+    reported: NDArray[np.bool_] = (side.holds + ended) > 0
+    return reported
 
 
 def _trades(side: Side) -> Floats:
@@ -116,13 +117,13 @@ def _trades(side: Side) -> Floats:
 
 
 def _right(side: Side, label: Labels) -> Floats:
-    """How many predictions named the reversal that the label says."""
+    """The number of predictions with the signal of the label's reversal."""
     right: Floats = side.longs * (label == LONG) + side.shorts * (label == SHORT)
     return right
 
 
 def _mean(total: Floats, count: Floats) -> Sample:
-    """A mean over predictions on each candle, each candle weighing one."""
+    """The mean over the predictions of each candle; each candle has the weight 1."""
     return Sample(_share(total, count), (count > 0).astype(np.float64))
 
 

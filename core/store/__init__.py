@@ -1,4 +1,4 @@
-"""Where experiments, exposures, outcomes and the active version live: SQLite, or PostgreSQL for several machines."""
+"""Storage of experiments, exposures, outcomes and the active version: SQLite, or PostgreSQL for several machines."""
 
 from core.store.opening import check_url, open_store
 

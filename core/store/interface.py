@@ -1,9 +1,9 @@
-"""Where experiments, exposures, outcomes and the active version live: what every store can do.
+"""The interface of a store, which keeps experiments, exposures, outcomes and the active version.
 
-All calls block, so they belong in threads: the writing ones in one thread, the reading ones in as many as one likes.
-Each raises StoreUnavailable where the database is gone, locked or full, and has then changed nothing; the next call
-tries anew. One case stays open: where a server goes away in the very answer to a commit, nobody knows whether it was
-done. So after StoreUnavailable whoever needs to know asks again: `drained` before draining, `state` before changing.
+All calls block, so they belong in threads: writing calls in one thread, reading calls in any number of threads.
+A call raises StoreUnavailable if the database is unreachable, locked or full. It has then changed nothing, and the next
+call tries again. There is one exception: if the connection breaks during a commit, it is unknown whether the commit
+took effect. So after StoreUnavailable, call `drained` before draining again, and `state` before changing the state.
 """
 
 from __future__ import annotations
@@ -16,28 +16,28 @@ from core.experiments.experiment import Experiment, Micros, Variant
 from core.experiments.records import Record
 from core.serving.state import State
 
-# All that clients learn: where the database is, and what is wrong with it, is for the log. It does not say that nothing
-# is changed, as a server may go away in its answer to a commit.
+# Clients get only this message; the database's address and the error go to the log. The message does not promise that
+# nothing has changed, because the connection can break during a commit.
 UNUSABLE = "the store cannot be used now, try again later"
 
 
 class StateChanged(Exception):
-    """The state is no longer at the revision from which the change was made: read it again and decide anew."""
+    """The state has left the revision on which the change is based: read it again and make a new decision."""
 
 
 class SchemaTooNew(Exception):
-    """The store was written by a newer release; the message says which store, and has both numbers."""
+    """The store was written by a newer release; the message names the store and both schema versions."""
 
 
 class StoreInUse(Exception):
-    """Another process has reserved the store; the message has the file and the process id."""
+    """Another process has reserved the store; the message names the file and the process id."""
 
 
 OutcomeName: TypeAlias = Literal["win", "loss", "neutral"]
 
 
 class Outcome(NamedTuple):
-    """How a prediction ended, as the client reports it."""
+    """The result of a prediction, as the client reports it."""
 
     prediction_id: str
     outcome: OutcomeName
@@ -45,13 +45,13 @@ class Outcome(NamedTuple):
     closed_at: Micros | None
 
 
-# recorded: new. late: new, but the experiment had stopped; it counts. duplicate: the same again. contradicts: another
-# outcome is on record, which stays. unknown: no prediction of that id.
+# recorded: new. late: new, but the experiment had stopped; it counts. duplicate: already recorded with the same values.
+# contradicts: already recorded with other values, which stay. unknown: there is no prediction with this id.
 OutcomeAnswer: TypeAlias = Literal["recorded", "late", "duplicate", "contradicts", "unknown"]
 
 
 class Label(NamedTuple):
-    """What the profitable-reversal rule says of a candle; `label` and `move_pips` as in CandleTable."""
+    """The label of a candle by the profitable-reversal rule; for `label` and `move_pips` see CandleTable."""
 
     candle: str
     label: int
@@ -67,58 +67,58 @@ EXPORT_COLUMNS = (
 
 
 class Store(Protocol):
-    """One database. Opened by `core.store.open_store`."""
+    """One database. `core.store.open_store` opens it."""
 
     def state(self) -> State:
-        """The present state; its experiment is the active one."""
+        """The present state, with the active experiment."""
 
     def change(self, revision: int, state: State, changed: Sequence[Experiment] = ()) -> State:
-        """Replace the state of `revision` by `state` with the next revision, and the experiments `changed` with it.
+        """Replace the state of `revision` by `state` and store the experiments `changed`, in one transaction.
 
-        Both or nothing; returns what is now stored, and tells the other replicas. Raises StateChanged.
-        An experiment of `changed` that is not there yet is added. `state.user_key` is not changed by this.
+        Experiments that are not stored yet are added. `state.user_key` is ignored; the stored key stays.
+        Returns the stored state, which has the next revision, and notifies the other replicas. Raises StateChanged.
         """
 
     def try_writing(self) -> None:
-        """Write what is there already: whether the store takes anything at all."""
+        """Test whether the store accepts writes, by a write that changes nothing."""
 
     def wait_for_change(self, seconds: float) -> bool:
-        """Wait until another replica has changed the state, or the time is over; true for the former.
+        """Wait until another replica changes the state, for at most `seconds`; true if it was changed.
 
-        It may also be true for a change of our own, or after a lost connection, when nobody knows.
+        It can also be true after a change by this process, or after a lost connection, when changes could be missed.
         """
 
     def create(self, experiment: Experiment) -> None:
-        """Add an experiment, as a rule a draft. Raises Conflict where the id is taken."""
+        """Add an experiment, usually a draft. Raises Conflict if the id is taken."""
 
     def experiment(self, experiment_id: str) -> Experiment:
-        """One of them; raises UnknownExperiment."""
+        """The experiment with this id. Raises UnknownExperiment."""
 
     def experiments(self) -> list[Experiment]:
-        """All of them, oldest first."""
+        """All experiments, oldest first."""
 
     def drained(self, journal: str) -> int:
-        """How many bytes of this journal are in the store; 0 for one that is new."""
+        """How many bytes of this journal are in the store; 0 for a new journal."""
 
     def drain(self, journal: str, upto: int, records: Sequence[Record]) -> None:
-        """Store records and that the journal is in the store up to byte `upto`: both or nothing.
+        """Store records, and that the journal is drained up to byte `upto`, in one transaction.
 
-        A prediction_id that is already there is not counted again.
+        An exposure with a prediction_id that is already stored does not count again.
         """
 
     def forget(self, journal: str) -> None:
-        """The journal's file is gone: drop its position."""
+        """Drop the position of a journal after its file was deleted."""
 
     def tally(self, experiment_id: str) -> dict[Variant, Tally]:
-        """Totals of both variants; zeros where nothing was recorded."""
+        """The totals of both variants; zeros if nothing was recorded."""
 
     def users_in_both(self, experiment_id: str) -> int:
-        """How many users saw both variants. Assignment is a function of the user, so any is a mistake somewhere."""
+        """How many users got both variants. Each user is assigned to one, so a number above 0 shows an error."""
 
     def candles(self, experiment_id: str) -> CandleTable:
-        """What the report is computed from. In shadow mode one prediction of each side a candle.
+        """The candles of an experiment's report. In shadow mode each has one prediction of each side.
 
-        In shadow mode an outcome reported for A's prediction is B's as well where their signals agree.
+        In shadow mode, an outcome reported for A's prediction also counts for B if their signals agree.
         Raises UnknownExperiment.
         """
 
@@ -126,19 +126,22 @@ class Store(Protocol):
         """Shadow mode: the latest candles on which the signals differ, as pair, timeframe, candle and both signals."""
 
     def record_outcomes(self, outcomes: Sequence[Outcome], at: Micros) -> list[OutcomeAnswer]:
-        """Keep what is new, in one transaction; an answer for each, in order. Within one list too the first counts."""
+        """Store the new outcomes in one transaction and return an answer for each outcome, in order.
+
+        If a list has several outcomes of one prediction, the first counts.
+        """
 
     def labels(self, experiment_id: str, pair: str, timeframe: str, candles: Sequence[str]) -> dict[str, Label | None]:
-        """Those of these candles that have predictions of the experiment (B's in shadow mode as well).
+        """The labels of those candles that have predictions of the experiment, including scores of B in shadow mode.
 
-        Each with its label, null where it has none yet.
+        A candle without a label yet has None.
         """
 
     def label(self, experiment_id: str, pair: str, timeframe: str, labels: Sequence[Label], at: Micros) -> None:
-        """Set labels; a candle that has one gets the new one, one without predictions gets none."""
+        """Set labels. A new label replaces an old one; a candle without predictions is skipped."""
 
     def export(self, experiment_id: str) -> Iterator[dict[str, Any]]:
-        """Every exposure with its outcome and label, by time; rows come as they are read, memory stays constant."""
+        """Every exposure with its outcome and label, in order of time. Rows are read in pages of constant memory."""
 
     def close(self) -> None:
-        """End all connections."""
+        """Close all connections."""

@@ -1,4 +1,4 @@
-"""From a URL to a store."""
+"""Opening, identifying and reserving the store that a URL names."""
 
 from __future__ import annotations
 
@@ -14,16 +14,19 @@ from core.store.interface import UNUSABLE, Store, StoreInUse
 
 _SQLITE = "sqlite"
 _POSTGRES = ("postgresql", "postgres")
-# Other texts in front of :// may be a part of a password.
+# A text before :// that does not match can be a part of a password, so it is not quoted.
 _SCHEME = re.compile("[a-z][a-z0-9+.-]{0,20}", re.ASCII | re.IGNORECASE)
 _EXPECTED = "expected sqlite:///path/of/state.db (four slashes: an absolute path) or postgresql://user@host/database"
 
 
 def check_url(url: str) -> None:
-    """Raise ValueError, in a sentence that quotes nothing of the URL but its scheme: a password may be in it."""
+    """Raise ValueError if the URL names no store.
+
+    The message quotes only the scheme of the URL, because the rest can contain a password.
+    """
     scheme, separator, _ = url.partition("://")
     if not separator or not _SCHEME.fullmatch(scheme):
-        raise ValueError(f"that is no URL; {_EXPECTED}")
+        raise ValueError(f"not a URL; {_EXPECTED}")
     if scheme == _SQLITE:
         _path(url)
     elif scheme in _POSTGRES:
@@ -31,21 +34,21 @@ def check_url(url: str) -> None:
 
         postgres_url.identity(url)
     else:
-        raise ValueError(f"{scheme!r} is no kind of store; {_EXPECTED}")
+        raise ValueError(f"{scheme!r} is not a supported store; {_EXPECTED}")
 
 
 def open_store(url: str) -> Store:
-    """Open the store of a URL, make it where there is none yet, and bring its schema up to date.
+    """Open the store of a URL, create it if there is none, and bring its schema up to date.
 
-    `sqlite:///relative/path.db`, `sqlite:////absolute/path.db`, or a PostgreSQL URL as libpq reads it.
-    Open it after the last fork: a child would share its connections.
-    Raises ValueError for another one, SchemaTooNew, or StoreUnavailable where the database cannot be had now.
+    `url`: `sqlite:///relative/path.db`, `sqlite:////absolute/path.db`, or a PostgreSQL URL as libpq reads it.
+    Open the store after the last fork, because a child process would share its connections.
+    Raises ValueError for any other URL, SchemaTooNew, or StoreUnavailable if the database cannot be used now.
     """
-    from core.store.relational import open_relational  # noqa: PLC0415 - whoever only checks a URL needs no database
+    from core.store.relational import open_relational  # noqa: PLC0415 - checking a URL needs no database
 
     check_url(url)
     if url.startswith(_SQLITE):
-        from core.store.drivers.sqlite import SqliteDatabase  # noqa: PLC0415 - one of the two is enough
+        from core.store.drivers.sqlite import SqliteDatabase  # noqa: PLC0415 - a server needs one of the two drivers
 
         return open_relational(SqliteDatabase(_path(url)))
     from core.store.drivers.postgres import PostgresDatabase  # noqa: PLC0415 - likewise
@@ -54,9 +57,9 @@ def open_store(url: str) -> Store:
 
 
 def identity(url: str) -> str:
-    """Which store a URL names: the same for all that name the same one, and without user and password.
+    """The identity of the store: equal for all URLs that name the same store, and without user and password.
 
-    Raises ValueError as `check_url`.
+    Raises ValueError as `check_url` does.
     """
     check_url(url)
     if url.startswith(_SQLITE):
@@ -67,11 +70,12 @@ def identity(url: str) -> str:
 
 
 def reserve(url: str) -> ExitStack:
-    """Keep a state file to this process until what is returned is closed; PostgreSQL is there for several.
+    """Reserve a state file for this process, until the returned stack is closed.
 
-    Not part of `open_store`, as a backup or a test may read a file that a server has. Reserve after the last fork: a
-    child would inherit the lock and outlive this process.
-    Raises ValueError as `check_url`, StoreInUse, or StoreUnavailable where the lock's file cannot be made now.
+    A PostgreSQL database is not reserved, because several servers share it. `open_store` does not reserve either,
+    because a backup or a test can read the file of a running server. Reserve after the last fork, because a child
+    process would inherit the lock and could outlive this process.
+    Raises ValueError as `check_url` does, StoreInUse, or StoreUnavailable if the lock file cannot be created now.
     """
     check_url(url)
     held = ExitStack()
@@ -88,9 +92,9 @@ def reserve(url: str) -> ExitStack:
 
 
 def _path(url: str) -> Path:
-    """The file that an SQLite URL names, as an absolute path: a later change of folder must not move it."""
+    """The file of an SQLite URL, as an absolute path, so that a later change of the working folder does not matter."""
     path = url.removeprefix(f"{_SQLITE}:///")
-    # In memory every connection would have a database of its own; options are not ours to promise.
+    # With :memory: every connection would have its own database. Options after ? are not supported.
     if path in (url, "", ":memory:") or path.endswith("/") or "?" in path:
         raise ValueError(f"this SQLite URL names no file; {_EXPECTED}")
     return Path(path).absolute()

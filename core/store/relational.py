@@ -1,4 +1,4 @@
-"""The store over a relational database: each call is one transaction."""
+"""The store on a relational database: each call is one transaction."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from core.store.sql.schema import migrate
 
 
 def open_relational(database: Database) -> RelationalStore:
-    """The store of a database, its schema brought up to date."""
+    """Bring the schema of a database up to date and return its store."""
     try:
         migrate(database)
     except BaseException:
@@ -28,7 +28,7 @@ def open_relational(database: Database) -> RelationalStore:
 
 
 class RelationalStore:
-    """See core.store.interface.Store, which this is."""
+    """An implementation of core.store.interface.Store."""
 
     def __init__(self, database: Database) -> None:
         self._database = database

@@ -1,4 +1,4 @@
-"""Connections and transactions, and the few things in which the two databases differ."""
+"""Connections and transactions, with an abstract method for each difference between the two databases."""
 
 from __future__ import annotations
 
@@ -16,19 +16,19 @@ Row: TypeAlias = tuple[Any, ...]
 
 # How long a statement waits for another writer before it gives up.
 PATIENCE_SECONDS = 5.0
-# Parameters in one statement: both databases allow at least 32,766.
+# Parameters in one statement; both databases allow at least 32,766.
 _MOST_PARAMETERS = 1000
 
 
 class Connection(Protocol):
-    """One connection, used by one thread at a time. Statements mark their parameters by `?`."""
+    """One connection, used by one thread at a time. Statements mark their parameters with `?`."""
 
     @property
     def broken(self) -> bool:
-        """Whether nothing can be done with it any more."""
+        """Whether the connection is unusable."""
 
     def run(self, statement: str, values: Sequence[Value] = ()) -> int:
-        """Run a statement; how many rows it touched."""
+        """Run a statement and return how many rows it changed."""
 
     def run_many(self, statement: str, rows: Sequence[Sequence[Value]]) -> None:
         """Run a statement once for each row of parameters."""
@@ -40,17 +40,17 @@ class Connection(Protocol):
         """The rows of a query, at most `size` at a time, so that they are never all in memory."""
 
     def insert(self, table: str, columns: Sequence[str], rows: Iterable[Sequence[Value]]) -> None:
-        """Insert many rows, all of them new, the fastest way there is."""
+        """Insert many new rows by the fastest method of the database."""
 
     def close(self) -> None:
-        """End the connection; what was not committed is undone."""
+        """Close the connection; uncommitted changes are rolled back."""
 
 
 class Database(ABC):
     """One database: a pool of connections, and transactions on them.
 
-    There is one writer at a time, among all replicas: they would meet on the same rows anyway (everybody predicts on
-    the present candle), and where writers never overlap there are neither deadlocks nor lost updates to think of.
+    There is one writer at a time, among all replicas. Writers would wait for each other anyway, because all predictions
+    are on the present candle and change the same rows. One writer at a time rules out deadlocks and lost updates.
     """
 
     errors: ClassVar[type[Exception]]
@@ -58,62 +58,62 @@ class Database(ABC):
     begin_reading: ClassVar[str]
 
     def __init__(self, place: str) -> None:
-        """`place`: what it is called in sentences for the log."""
+        """`place`: the name of the database in error messages."""
         self.place = place
         self._idle: list[Connection] = []
         self.closing = threading.Event()
 
     @abstractmethod
     def connect(self) -> Connection:
-        """A new connection."""
+        """Open a new connection."""
 
     @abstractmethod
     def trouble(self, error: Exception) -> str | None:
-        """What an error says that tells of a database that is gone, locked, full or closed to us; null for mistakes."""
+        """The text of an error if the database is unreachable, locked, full or denies access; None if it is a bug."""
 
     @abstractmethod
     def make_room(self, connection: Connection) -> None:
-        """Make what must be there before the first table."""
+        """Create what the tables need, such as a schema."""
 
     @abstractmethod
     def announce(self, connection: Connection) -> None:
-        """Tell the other replicas, once this transaction is committed, that the state has changed."""
+        """Notify the other replicas of a changed state, when this transaction is committed."""
 
     @abstractmethod
     def wait_for_change(self, seconds: float) -> bool:
-        """Wait for what `announce` tells; see `Store.wait_for_change`."""
+        """Wait for a notification by `announce`; see `Store.wait_for_change`."""
 
     @contextmanager
     def writing(self) -> Iterator[Connection]:
-        """A transaction with the writer's lock; rolled back when the block raises."""
+        """A transaction with the writer's lock; it is rolled back if the block raises."""
         with self._transaction(self.begin_writing) as connection:
             yield connection
 
     @contextmanager
     def reading(self) -> Iterator[Connection]:
-        """A transaction whose queries all see the same moment."""
+        """A read-only transaction; all its queries see the same snapshot of the database."""
         with self._transaction(self.begin_reading) as connection:
             yield connection
 
     def close(self) -> None:
-        """End the idle connections, and those in use as soon as they come back."""
+        """Close the idle connections now, and each connection in use when its transaction ends."""
         self.closing.set()
         while self._idle:
             self._idle.pop().close()
 
     @contextmanager
     def speaking(self) -> Iterator[None]:
-        """Turn errors of the driver into StoreUnavailable, where they are none of ours."""
+        """Turn errors of the driver into StoreUnavailable, except errors that are bugs, such as a wrong statement."""
         try:
             yield
         except self.errors as error:
             trouble = self.trouble(error)
             if trouble is None:
                 raise
-            raise self.unusable(trouble) from None  # whose words are in it, but for secrets
+            raise self.unusable(trouble) from None  # not `from error`: its text can contain secrets
 
     def unusable(self, trouble: str) -> StoreUnavailable:
-        """The error for what is wrong with the database."""
+        """The error to raise when the database cannot be used; `trouble` says why."""
         return StoreUnavailable(UNUSABLE, f"{self.place}: {trouble}")
 
     @contextmanager
@@ -129,12 +129,12 @@ class Database(ABC):
             self._put_back(connection)
 
     def _begun(self, begin: str) -> Connection:
-        """A connection with a transaction begun: an idle one, or a new one where the server has dropped those."""
+        """A connection with an open transaction: an idle one, or a new one if there is none that works."""
         if self.closing.is_set():
             raise StoreUnavailable("the store is closed")
         while True:
             try:
-                connection = self._idle.pop()  # atomic: threads need no lock for it
+                connection = self._idle.pop()  # atomic, so threads need no lock
             except IndexError:
                 break
             try:
@@ -157,7 +157,7 @@ class Database(ABC):
     def _roll_back(self, connection: Connection) -> None:
         try:
             connection.run("ROLLBACK")
-        except self.errors:  # broken, or rolled back by the database itself
+        except self.errors:  # the connection is broken, or the database has rolled back already
             connection.close()
         else:
             self._put_back(connection)
@@ -169,7 +169,7 @@ class Database(ABC):
 
 
 def among(connection: Connection, query: str, values: Sequence[Value], wanted: Sequence[str]) -> Iterator[Row]:
-    """Rows of a query that ends in `IN`, over as many wanted values as one likes."""
+    """The rows of a query that ends in `IN`, for any number of wanted values."""
     for start in range(0, len(wanted), _MOST_PARAMETERS):
         part = wanted[start : start + _MOST_PARAMETERS]
         yield from connection.rows(f"{query} ({', '.join('?' * len(part))})", [*values, *part])

@@ -1,4 +1,4 @@
-"""PostgreSQL: several machines, each with its keeper."""
+"""The PostgreSQL driver, for several machines, each with a keeper."""
 
 from __future__ import annotations
 
@@ -16,13 +16,13 @@ from core.store.drivers.postgres_url import hiding, identity, options
 
 _Connection: TypeAlias = psycopg.Connection[tuple[Any, ...]]
 
-# Our tables are in a schema of their own: a database may be shared, and other people have tables named `users`.
+# The tables are in a schema of their own, because other applications in a shared database can have a table `users` too.
 SCHEMA = "reversal"
 _CHANNEL = "reversal_state"
-# Any number that nobody else uses in the same database; locks below it are held for one transaction.
+# The key of the writer's advisory lock. Any number that no other application uses in the same database would do.
 _WRITER = 0x72657665727361
 
-# A server that has vanished is noticed within seconds, where TCP alone would take many minutes.
+# With these, a server that has vanished is noticed within seconds; TCP's defaults take many minutes.
 _DEFAULTS: dict[str, str | int | None] = {
     "connect_timeout": 3,
     "keepalives_idle": 5,
@@ -35,15 +35,15 @@ _SETTINGS = (
     f"SET search_path TO {SCHEMA}; SET lock_timeout TO '{PATIENCE_SECONDS}s'; "
     # A replica that stops in the middle of a transaction must not keep the others from writing.
     "SET idle_in_transaction_session_timeout TO '10s'; "
-    # All our queries are by key, and an export's pages come in the order of an index. As long as the planner knows
-    # little of a new table or experiment it would rather sort, or walk through, all of the experiment for each page.
+    # All queries here are by key, and the pages of an export come in the order of an index. While the planner has no
+    # statistics of a new table or experiment, it would sort or scan the whole experiment for each page.
     "SET enable_sort TO off; SET enable_bitmapscan TO off; SET enable_material TO off"
 )
-# Errors that are no psycopg.OperationalError and yet none of our mistakes: read only, as a standby is; a transaction
-# that was idle too long; a role without the right to do it.
+# SQLSTATE codes of errors that are neither a psycopg.OperationalError nor a bug: a read-only server, such as a standby;
+# a transaction that was idle for too long; a role without the necessary privilege.
 _TROUBLE = {"25006", "25P03", "42501"}
 
-# How often a waiting thread looks whether the store is being closed.
+# A waiting thread checks at this interval whether the store is being closed.
 _LOOK_SECONDS = 0.25
 
 
@@ -60,7 +60,7 @@ class PostgresConnection:
 
     def run(self, statement: str, values: Sequence[Value] = ()) -> int:
         """See Connection."""
-        # Without parameters several statements may go in one message.
+        # None, not an empty sequence: without parameters, the statement can consist of several statements.
         return self._connection.execute(_marked(statement), values or None).rowcount
 
     def run_many(self, statement: str, rows: Sequence[Sequence[Value]]) -> None:
@@ -74,7 +74,7 @@ class PostgresConnection:
 
     def pages(self, statement: str, values: Sequence[Value], size: int) -> Iterator[list[Row]]:
         """See Connection."""
-        # A cursor on the server: any other has all rows here before the first is looked at.
+        # A named cursor is on the server; any other cursor would fetch all rows before the first page.
         with self._connection.cursor("pages") as cursor:
             cursor.execute(_marked(statement), values or None)
             while page := cursor.fetchmany(size):
@@ -93,14 +93,14 @@ class PostgresConnection:
 
 
 class PostgresDatabase(Database):
-    """A database on a server. Connections that break are replaced at the next transaction."""
+    """A database on a server. A broken connection is replaced at the next transaction."""
 
     errors = psycopg.Error
     begin_writing = f"BEGIN; SELECT pg_advisory_xact_lock({_WRITER})"
     begin_reading = "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY"
 
     def __init__(self, url: str) -> None:
-        """Raises ValueError for a URL that is none, in a sentence that quotes nothing of it."""
+        """Raises ValueError for an invalid URL; the message quotes nothing of it."""
         super().__init__(f"the PostgreSQL database {identity(url)}")
         self._hide = hiding(url)
         self._conninfo = make_conninfo("", **_DEFAULTS | options(url))
@@ -111,8 +111,8 @@ class PostgresDatabase(Database):
         """See Database."""
         try:
             return PostgresConnection(self._connected())
-        # Whatever it is, such as an option that libpq does not take, is no mistake of ours. UnicodeError: the name of a
-        # host cannot be looked up. Not `from error`, which holds libpq's words as they are.
+        # Any error here comes from the URL or the server, for example from an option that libpq does not accept, and is
+        # not a bug. UnicodeError: the host name cannot be looked up. Not `from error`: its text can contain secrets.
         except (psycopg.Error, UnicodeError) as error:
             raise self.unusable(self._hide(_first_line(error))) from None
 
@@ -124,7 +124,7 @@ class PostgresDatabase(Database):
 
     def make_room(self, connection: Connection) -> None:
         """See Database."""
-        # Not IF NOT EXISTS, which needs the right to create one even where there is one.
+        # Not IF NOT EXISTS, which needs the privilege to create a schema even if it exists.
         if not connection.rows("SELECT 1 FROM pg_namespace WHERE nspname = ?", [SCHEMA]):
             connection.run(f"CREATE SCHEMA {SCHEMA}")
 
@@ -141,7 +141,7 @@ class PostgresDatabase(Database):
                     if self._listener is None:
                         self._listener = self._connected()
                         self._listener.execute(f"LISTEN {_CHANNEL}".encode())
-                        return True  # what was told before, nobody knows
+                        return True  # notifications before LISTEN were not received
                     left = end - time.monotonic()
                     if left <= 0:
                         return False
@@ -179,5 +179,5 @@ def _first_line(error: Exception) -> str:
 
 @lru_cache(maxsize=1024)
 def _marked(statement: str) -> bytes:
-    """The statement with psycopg's marks; ours have no other question marks and no percent signs."""
+    """The statement with psycopg's marks. Statements here have no other question marks and no percent signs."""
     return statement.replace("?", "%s").encode()

@@ -1,7 +1,7 @@
-"""PostgreSQL URLs: which database they name, what is wrong with them, and which of their words are secret.
+"""PostgreSQL URLs: the database that they name, their errors, and the secrets in them.
 
-libpq reads a password with an @ or a / in it as one that ends there, takes the rest for the host, and quotes that in
-its errors. Such a URL is refused, and no sentence here quotes anything of a URL.
+If a password contains an @ or a /, libpq takes the part behind it for the host and quotes it in its errors. So such a
+URL is refused, and no error here quotes any part of a URL.
 """
 
 from __future__ import annotations
@@ -17,33 +17,37 @@ _PORT = 5432
 _PORTS = 1 << 16
 _EXPECTED = "expected postgresql://user@host:port/database"
 _NO_ESCAPE = re.compile("%(?![0-9a-f]{2})", re.IGNORECASE)
-# libpq's mark of an option that a program should not show.
+# libpq marks options that a program should not show with this character.
 _SECRET = b"*"
-# Parameters of a URL that are no options of libpq: it takes this one as JDBC does.
+# URL parameters that libpq accepts for compatibility with JDBC, though they are not among its options.
 _OF_JDBC = frozenset({"ssl"})
-# From so many characters on a secret is looked for within words, too. A shorter one is part of many.
+# A secret with at least this many characters is hidden within words, too. A shorter one is part of many words.
 _LONG = 8
 
 
 def options(url: str) -> dict[str, str]:
-    """What libpq reads in a URL. Raises ValueError, in a sentence that quotes nothing of it."""
+    """The connection options that libpq reads in a URL.
+
+    Raises ValueError for an invalid URL; the message quotes nothing of it.
+    """
     if fault := _misleading(url):
         raise ValueError(f"{fault}; {_EXPECTED}")
     try:
         return {name: str(value) for name, value in conninfo_to_dict(url).items()}
     except UnicodeError:
-        fault = "what is percent-encoded in it is not UTF-8"
+        fault = "the percent-encoded characters are not UTF-8"
     except (psycopg.Error, ValueError):
         fault = _unreadable(url)
     raise ValueError(f"{fault}; {_EXPECTED}")
 
 
 def identity(url: str) -> str:
-    """Which database a URL names, however it is written and with whatever user: `host:port/database`.
+    """The identity of the database: `host:port/database`, independent of the user and of the URL's notation.
 
-    What it leaves out is as libpq fills it in, https://www.postgresql.org/docs/current/libpq-connect.html. A host given
-    by address or by service as well is another one: rather two names for one database than one name for two.
-    Raises ValueError as `options`, and for hosts and ports that are none.
+    Missing parts are filled in as libpq does, see https://www.postgresql.org/docs/current/libpq-connect.html. An
+    address (`hostaddr`) or a service is part of the identity, so one database can have two identities, but two
+    databases never share one.
+    Raises ValueError as `options` does, and for invalid hosts and ports.
     """
     defaults = {each.keyword.decode(): each.val.decode() for each in pq.Conninfo.get_defaults() if each.val}
     known = defaults | options(url)
@@ -52,29 +56,30 @@ def identity(url: str) -> str:
     if len(ports) == 1:
         ports *= len(hosts)
     if len(ports) != len(hosts):
-        raise ValueError(f"it has more hosts than ports, or fewer; {_EXPECTED}")
+        raise ValueError(f"the number of ports differs from the number of hosts; {_EXPECTED}")
     if not all(map(_is_port, ports)):
-        raise ValueError(f"its port is not a number from 1 to {_PORTS - 1}; {_EXPECTED}")
+        raise ValueError(f"the port is not a number from 1 to {_PORTS - 1}; {_EXPECTED}")
     if "hostaddr" not in known and not all(map(_can_be_looked_up, hosts)):
-        raise ValueError(f"its host is no name that can be looked up; {_EXPECTED}")
+        raise ValueError(f"the host is not a valid host name; {_EXPECTED}")
     found = ",".join(f"{host}:{int(port or _PORT)}" for host, port in zip(hosts, ports, strict=True))
     others = [f"{name}={known[name]}" for name in ("hostaddr", "service") if name in known]
     return " ".join([f"{found}/{known.get('dbname') or known.get('user', '')}", *others])
 
 
 def hiding(url: str) -> Callable[[str], str]:
-    """What puts *** in the place of secrets: a URL's, as they are and as it has them, and those of the environment.
+    """A function that replaces secrets in a text by ***.
 
-    Raises ValueError as `options`.
+    The secrets are those of the URL, both decoded and as written there, and those of the environment.
+    Raises ValueError as `options` does.
     """
     given = options(url)
     secrets = [each for each in pq.Conninfo.get_defaults() if each.dispchar == _SECRET]
     kinds = {each.keyword.decode() for each in secrets}
     secret = {given[kind] for kind in kinds if kind in given} | set(_encoded(url, kinds))
     secret |= {each.val.decode(errors="replace") for each in secrets if each.val}
-    # A password that is the user's name as well would be given away by what is missing, and hides nothing.
+    # A secret equal to a visible part, such as the user's name, is not hidden: the gap in the text would reveal it.
     shown = {part for kind, value in given.items() if kind not in kinds for part in (value, *value.split(","))}
-    # The longest first: another one may be a part of it.
+    # The longest first, because a shorter secret can be a part of it.
     words = sorted(secret - shown - {""}, key=len, reverse=True)
     if not words:
         return str
@@ -83,31 +88,31 @@ def hiding(url: str) -> Callable[[str], str]:
 
 
 def _misleading(url: str) -> str | None:
-    """Why libpq may read something else than is meant."""
+    """What is ambiguous in a URL, so that libpq could read it differently than intended; None if nothing is."""
     before, _, behind = url.partition("://")[2].partition("@")
     if "@" in behind:
-        return "it has more than one @: an @ in a user name or password is written %40"
+        return "more than one @; in a user name or password, write @ as %40"
     if "@" in url and ("/" in before or "?" in before):
-        return "a / or a ? is in front of its @: in a user name or password / is written %2F, and ? %3F"
+        return "a / or ? before the @; in a user name or password, write / as %2F and ? as %3F"
     if _NO_ESCAPE.search(url):
-        return "a % in it is not followed by two hexadecimal digits: a % in a user name or password is written %25"
+        return "a % without two hexadecimal digits behind it; in a user name or password, write % as %25"
     return None
 
 
 def _unreadable(url: str) -> str:
-    """Why libpq does not read a URL. Its own words may quote the password."""
+    """What is wrong with a URL that libpq refuses. libpq's message is not used, because it can quote the password."""
     place, _, query = url.partition("?")
     if place.count("[") != place.count("]"):
-        return "a [ or ] in it has no counterpart: they are for addresses of IPv6, and in a password %5B and %5D"
+        return "unbalanced [ or ]; they enclose an IPv6 address, in a password write %5B and %5D"
     known = {each.keyword.decode() for each in pq.Conninfo.get_defaults()} | _OF_JDBC
     pairs = [parameter.split("=") for parameter in query.split("&")]
-    if query and not all(pair[0] in known and len(pair) == 2 for pair in pairs):  # noqa: PLR2004 - as a pair has
-        return "of its parameters one is unknown to libpq, or is no name=value: in a value & is written %26, and = %3D"
-    return "this PostgreSQL URL cannot be read"
+    if query and not all(pair[0] in known and len(pair) == 2 for pair in pairs):  # noqa: PLR2004 - name and value
+        return "a parameter is unknown to libpq or is not name=value; in a value, write & as %26 and = as %3D"
+    return "libpq cannot read this PostgreSQL URL"
 
 
 def _encoded(url: str, kinds: set[str]) -> Iterator[str]:
-    """The secrets in a URL as they are written there."""
+    """The secrets of a URL as they are written there, possibly percent-encoded."""
     place, _, query = url.partition("://")[2].partition("?")
     user, at, _ = place.rpartition("@")
     if at:
@@ -128,7 +133,7 @@ def _is_port(text: str) -> bool:
 
 
 def _can_be_looked_up(host: str) -> bool:
-    """Whether Python does not fail in asking for it, as it does for two dots in a row."""
+    """Whether Python can look up the host. It raises UnicodeError for some names, such as two dots in a row."""
     try:
         host.encode("idna")
     except UnicodeError:

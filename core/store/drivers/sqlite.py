@@ -1,4 +1,4 @@
-"""SQLite: one file, one machine, one keeper."""
+"""The SQLite driver, for one machine with one keeper; the state is one file."""
 
 from __future__ import annotations
 
@@ -11,12 +11,13 @@ from contextlib import suppress
 from datetime import UTC, datetime
 from pathlib import Path
 
+from core.log_event import LogEvent
 from core.store.drivers.database import PATIENCE_SECONDS, Connection, Database, Row, Value
 
 log = logging.getLogger(__name__)
 
 _LOOK_SECONDS = 0.005
-# Primary result codes, https://www.sqlite.org/rescode.html: those that are not about our SQL.
+# Primary result codes of errors that are not bugs in the SQL here, see https://www.sqlite.org/rescode.html.
 _UNREADABLE = {sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB}
 _TROUBLE = _UNREADABLE | {
     sqlite3.SQLITE_PERM,
@@ -60,7 +61,7 @@ class SqliteConnection:
     def insert(self, table: str, columns: Sequence[str], rows: Iterable[Sequence[Value]]) -> None:
         """See Connection."""
         marks = ", ".join("?" * len(columns))
-        self._connection.executemany(f"INSERT INTO {table} ({', '.join(columns)}) VALUES ({marks})", rows)  # noqa: S608 - names of ours
+        self._connection.executemany(f"INSERT INTO {table} ({', '.join(columns)}) VALUES ({marks})", rows)  # noqa: S608 - constants
 
     def close(self) -> None:
         """See Connection."""
@@ -68,24 +69,24 @@ class SqliteConnection:
 
 
 class SqliteDatabase(Database):
-    """A file in WAL mode: readers see the last commit and wait for nobody. Commits survive a power cut."""
+    """A file in WAL mode: readers see the last commit and never wait. Commits survive a power cut."""
 
     errors = sqlite3.Error
-    # Not plain BEGIN: a transaction that reads first and writes later may find that it cannot.
+    # Not plain BEGIN, with which a transaction that reads first can fail when it writes.
     begin_writing = "BEGIN IMMEDIATE"
     begin_reading = "BEGIN"
 
     def __init__(self, path: Path) -> None:
-        """Make the folder; set aside a file that is no database. Raises StoreUnavailable."""
+        """Create the folder, and rename a file that is not a readable database. Raises StoreUnavailable."""
         super().__init__(f"state file {path}")
         self._path = path
         try:
             path.parent.mkdir(parents=True, exist_ok=True)
-            # Before SQLite sees it, for that would tidy the log beside it away.
+            # Checked before SQLite opens the file, because SQLite would delete the write-ahead log beside it.
             if path.is_file() and not _may_be_database(path):
                 self._set_aside("file is not a database")
         except OSError as error:
-            raise self.unusable(f"out of reach: {error.strerror}") from error
+            raise self.unusable(f"not accessible: {error.strerror}") from error
         with self.speaking():
             try:
                 self._probe()
@@ -101,7 +102,7 @@ class SqliteDatabase(Database):
     def connect(self) -> SqliteConnection:
         """See Database."""
         self._make()
-        # Whichever thread takes it from the pool has it alone.
+        # A connection moves between threads, but only the thread that took it from the pool uses it.
         connection = sqlite3.connect(
             self._path, timeout=PATIENCE_SECONDS, isolation_level=None, check_same_thread=False
         )
@@ -121,7 +122,7 @@ class SqliteDatabase(Database):
         """See Database."""
 
     def announce(self, connection: Connection) -> None:
-        """See Database: a file has one keeper, and there is nobody else to tell."""
+        """See Database. A file has one keeper, so there is no other process to notify."""
 
     def wait_for_change(self, seconds: float) -> bool:
         """See Database."""
@@ -129,13 +130,14 @@ class SqliteDatabase(Database):
         return False
 
     def _begun(self, begin: str) -> Connection:
-        """See Database. What is written to a file that is gone or cut off is lost, and SQLite does not look.
+        """See Database. Raises StoreUnavailable if the file was removed, replaced or truncated.
 
-        Before a connection is made: that would begin a new file where there is none.
+        SQLite itself does not check that, and writes to such a file would be lost. The check is made before a
+        connection is opened, because that would create a new file if there is none.
         """
         found = self._looked()
         if self._identity != (found.st_dev, found.st_ino):
-            raise self.unusable("it was replaced: put the one that was opened back, or start again")
+            raise self.unusable("the file was replaced; restore the original file, or restart the server")
         connection = super()._begun(begin)
         try:
             self._check_whole(connection, writing=begin == self.begin_writing)
@@ -145,17 +147,18 @@ class SqliteDatabase(Database):
         return connection
 
     def _check_whole(self, connection: Connection, *, writing: bool) -> None:
-        """Raise StoreUnavailable where a file has become shorter than it can be.
+        """Raise StoreUnavailable if the file is shorter than it can be.
 
-        Pages that SQLite's log still has may never have been in the file. Those that were once, and still are of the
-        database, stay there: only VACUUM takes them away, and what it leaves is known before the file is shortened.
-        The one who writes takes note of that, as nobody else can in the meantime.
+        Pages in SQLite's write-ahead log are possibly not in the file yet. But a page that was in the file stays there
+        as long as it belongs to the database. Only VACUUM removes pages, and the new page count is visible before the
+        file is shortened. So an intact file has at least the noted length, or that of the database if it is less.
+        Only a writer notes the length, because no other connection changes the database during its transaction.
         """
-        size = self._looked().st_size  # before what is to be in it, which a writer may just add to
+        size = self._looked().st_size  # read before the page count, because another thread can add pages in between
         ((pages,),) = connection.rows("SELECT page_count * page_size FROM pragma_page_count, pragma_page_size")
         whole = min(self._whole, pages)
-        if size < whole and (now := self._looked().st_size) < whole:  # or it has grown since, in another thread
-            raise self.unusable(f"it was cut off: it has {now} bytes, and at least {whole} were there")
+        if size < whole and (now := self._looked().st_size) < whole:  # read again: another thread can have extended it
+            raise self.unusable(f"the file was truncated: it has {now} bytes, expected at least {whole}")
         if writing:
             self._whole = min(size, pages)
 
@@ -163,43 +166,55 @@ class SqliteDatabase(Database):
         try:
             return self._path.stat()
         except OSError as error:
-            raise self.unusable(f"out of reach: {error.strerror}") from error
+            raise self.unusable(f"not accessible: {error.strerror}") from error
 
     def _make(self) -> None:
-        """Make a file that others cannot read, as the user key will be in it; SQLite gives its companions its mode.
+        """Create the file if there is none, readable only by its owner, because it will contain the user key.
 
-        One that is there is not even opened: closing it again would drop the locks that SQLite has on it.
+        SQLite gives the files beside it the same mode. An existing file is not opened, because closing it would release
+        the locks that SQLite holds on it.
         """
         try:
             with suppress(FileExistsError):
-                target = os.path.realpath(self._path)  # of a link that leads to no file yet
+                target = os.path.realpath(self._path)  # because O_EXCL does not follow a symbolic link
                 os.close(os.open(target, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600))
         except OSError as error:
-            raise self.unusable(f"cannot be made: {error.strerror}") from error
+            raise self.unusable(f"cannot be created: {error.strerror}") from error
 
     def _probe(self) -> None:
         connection = self.connect()
         try:
-            # The beginning of every table: to read all of it would take minutes.
+            # Only the beginning of each table, because reading all of it would take minutes.
             for (table,) in connection.rows("SELECT name FROM sqlite_master WHERE type = 'table'"):
-                connection.rows(f"SELECT * FROM {table} LIMIT 1")  # noqa: S608 - names of ours
+                connection.rows(f"SELECT * FROM {table} LIMIT 1")  # noqa: S608 - the database's own table names
         finally:
             connection.close()
 
     def _set_aside(self, error: str) -> None:
-        """Rename the file and its companions: what is in them may still be worth something to somebody."""
+        """Rename the file and SQLite's files beside it, so that an operator can recover data from them."""
         aside = f"{self._path}.unreadable-{datetime.now(UTC):%Y%m%dT%H%M%S.%fZ}"
         try:
             for suffix in ("", "-wal", "-shm"):
                 if (file := Path(f"{self._path}{suffix}")).exists():
                     file.rename(f"{aside}{suffix}")
         except OSError as refused:
-            raise self.unusable(f"{error}, and it cannot be set aside: {refused.strerror}") from refused
-        log.error("%s: %s; it is set aside as %s, and a new one is begun", self.place, error, aside)
+            raise self.unusable(f"{error}, and it cannot be renamed: {refused.strerror}") from refused
+        log.error(
+            LogEvent(
+                "state_file_unreadable",
+                path=self._path,
+                error=error,
+                renamed_to=aside,
+                effect="the server uses a new, empty state file",
+            )
+        )
 
 
 def _use_wal(connection: sqlite3.Connection) -> None:
-    """SQLite does not wait for this one: whoever else makes the same new file at this moment has it locked."""
+    """Switch the file to WAL mode, waiting for a lock.
+
+    SQLite does not wait for this statement, and another process that creates the same file can hold the lock.
+    """
     end = time.monotonic() + PATIENCE_SECONDS
     while True:
         try:
@@ -213,12 +228,12 @@ def _use_wal(connection: sqlite3.Connection) -> None:
 
 
 def _may_be_database(path: Path) -> bool:
-    """Whether a file is empty, as a new one is, or begins as https://www.sqlite.org/fileformat.html says."""
+    """Whether a file is empty, as a new one is, or begins with the header of https://www.sqlite.org/fileformat.html."""
     with path.open("rb") as file:
         return file.read(16) in (b"", b"SQLite format 3\0")
 
 
 def _code(error: Exception) -> int | None:
-    """The primary result code; null for errors of the Python module itself."""
+    """The primary result code; None for errors of the Python module itself."""
     code: int | None = getattr(error, "sqlite_errorcode", None)
     return None if code is None else code & 0xFF

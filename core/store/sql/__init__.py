@@ -1,1 +1,1 @@
-"""What both databases are asked, in the SQL that they share."""
+"""The queries and statements, in SQL that both databases share."""

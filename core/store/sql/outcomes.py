@@ -1,4 +1,4 @@
-"""How predictions ended: as clients report it, and as the labelling rule sees it."""
+"""Results of predictions: outcomes reported by clients, and labels found by the labelling rule."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ _SUM = {"win": "wins", "loss": "losses", "neutral": "neutrals"}
 
 
 def record_outcomes(connection: Connection, outcomes: Sequence[Outcome], at: Micros) -> list[OutcomeAnswer]:
-    """See Store. Outcomes of fallbacks are kept, but are in no sum: they say nothing about the variant."""
+    """See Store. Outcomes of fallbacks are stored but not summed, because they say nothing about the variant."""
     wanted = list(dict.fromkeys(outcome.prediction_id for outcome in outcomes))
     predictions = {
         row[0]: row[1:]
@@ -63,7 +63,7 @@ def record_outcomes(connection: Connection, outcomes: Sequence[Outcome], at: Mic
 
 
 class Place(NamedTuple):
-    """Whose candles, and which."""
+    """The series of candles that a label belongs to."""
 
     experiment_id: str
     pair: str
@@ -71,7 +71,7 @@ class Place(NamedTuple):
 
 
 def labels(connection: Connection, place: Place, candles: Sequence[str]) -> dict[str, Label | None]:
-    """See Store. A score of a shadow makes a row as a prediction does."""
+    """See Store. A shadow score has a row like a prediction."""
     query = "SELECT candle, label, move_pips FROM candles WHERE experiment_id = ? AND pair = ? AND timeframe = ?"
     return {
         candle: None if found == UNKNOWN else Label(candle, found, math.nan if move_pips is None else move_pips)
@@ -96,6 +96,9 @@ def _add(sums: CandleSums, key: CandleKey, at: Micros, variant: Variant, outcome
 
 
 def _stopped(connection: Connection, experiment_ids: set[str]) -> set[str]:
-    """Which of these experiments are over. Records may be older than their experiment's row, which a move can lose."""
+    """The stopped ones among these experiments.
+
+    An experiment can be missing in the store although its records exist, for example if its state file was lost.
+    """
     found: list[Experiment | None] = [stored_experiment(connection, each) for each in experiment_ids]
     return {each.experiment_id for each in found if each is not None and each.status == "stopped"}

@@ -1,4 +1,4 @@
-"""What reports and exports read."""
+"""The queries of reports and exports."""
 
 from __future__ import annotations
 
@@ -22,12 +22,12 @@ _REPORTED = ("a_wins", "a_losses", "a_neutrals", "a_pnl", "a_pnl_count")
 _LABELS = {0: "none", 1: "long", 2: "short"}
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _KNOWN_SIGNAL = " ".join(f"WHEN '{name}' THEN {code}" for code, name in enumerate(_SIGNALS))
-# Large enough that a page's own cost does not count, small enough that nobody waits for it.
+# Large enough to make the fixed cost of a page negligible, small enough that one page delays no other call.
 _PAGE = 2000
 
 
 def tally(connection: Connection, experiment_id: str) -> dict[Variant, Tally]:
-    """See Store. B's predictions in shadow mode are its scores, one a candle."""
+    """See Store. In shadow mode, B's predictions are its scores, one per candle."""
     totals = {
         row[0]: row[1:]
         for row in connection.rows(
@@ -64,7 +64,7 @@ def tally(connection: Connection, experiment_id: str) -> dict[Variant, Tally]:
     return {"A": one("A", row[:7]), "B": one("B", row[7:])}
 
 
-# B has rows of sums or scores as a shadow, never both: which of them tells the mode.
+# B has sums in split mode and scores in shadow mode, never both, so adding them up serves both modes.
 _TALLY = """
     SELECT SUM(a_predictions), SUM(a_confidence), SUM(CASE WHEN a_predictions > 0 THEN 1 ELSE 0 END),
         SUM(CASE WHEN a_predictions > 0 AND a_holds = a_predictions THEN 1 ELSE 0 END),
@@ -90,7 +90,7 @@ def users_in_both(connection: Connection, experiment_id: str) -> int:
 
 
 def candles(connection: Connection, experiment_id: str) -> CandleTable:
-    """See Store; raises UnknownExperiment."""
+    """See Store. Raises UnknownExperiment."""
     shadow = read_experiment(connection, experiment_id).mode == "shadow"
     return _shadow_candles(connection, experiment_id) if shadow else _split_candles(connection, experiment_id)
 
@@ -122,9 +122,9 @@ def _shadow_candles(connection: Connection, experiment_id: str) -> CandleTable:
 
 
 def _columns(connection: Connection, experiment_id: str, names: Sequence[str], which: str) -> list[Floats]:
-    """Columns of numbers of an experiment's candles, oldest first; null becomes NaN."""
+    """Numeric columns of an experiment's candles, oldest first; NULL becomes NaN."""
     chosen = f"FROM candles WHERE experiment_id = ? AND {which}"
-    # Both queries see the same moment, as all of a transaction do.
+    # Both queries see the same rows, because they are in one transaction.
     ((count,),) = connection.rows(f"SELECT COUNT(*) {chosen}", [experiment_id])
     columns = np.empty((len(names), count))
     end = 0
@@ -146,7 +146,7 @@ def disagreements(connection: Connection, experiment_id: str, limit: int) -> lis
 
 
 def export(reading: Callable[[], AbstractContextManager[Connection]], experiment_id: str) -> Iterator[dict[str, Any]]:
-    """See Store. Page by page, each in a transaction of its own: a client that reads slowly holds nothing up."""
+    """See Store. Each page has its own transaction, so that a client that reads slowly blocks nothing."""
     after: tuple[Micros, str] = (-1, "")
     while True:
         with reading() as connection:
@@ -181,10 +181,10 @@ def _exported(row: Row) -> dict[str, Any]:
 
 
 def _iso(at: Micros) -> str | None:
-    """ISO 8601; null beyond the years 1 to 9999, of which no request can tell, but a store of before may."""
+    """ISO 8601; None outside the years 1 to 9999. Requests cannot contain such times, but older stores can."""
     try:
         moment = _EPOCH + timedelta(microseconds=at)
     except OverflowError:
         return None
-    # Not strftime, which writes years before 1000 in fewer than four digits.
+    # Not strftime, which writes years before 1000 with fewer than four digits.
     return moment.isoformat(timespec="microseconds").replace("+00:00", "Z")

@@ -1,4 +1,4 @@
-"""From the records of the journals to rows: exposures one by one, and the sums that reports read."""
+"""Storing the records of the journals: a row per exposure, and the sums that reports read."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ EXPOSURE_COLUMNS = (
     "prediction_id", "answered_at", "experiment_id", "variant", "version", "fallback_reason", "pseudonym", "pair",
     "timeframe", "candle", "signal", "confidence", "stage1_prob", "stage2_prob", "latency_us", "slow", "warnings",
 )  # fmt: skip
-# The columns of a side, without their prefix a_ or b_, in the order of core.experiments.candle_table.Side.
+# The columns of a side without their prefix a_ or b_, in the order of core.experiments.candle_table.Side.
 SUMS = (
     "predictions", "holds", "longs", "shorts", "confidence", "confidence_squares", "wins", "losses", "neutrals",
     "pnl", "pnl_count",
@@ -28,7 +28,7 @@ _ADD = f"""
     VALUES ({", ".join("?" * (5 + len(SIDES)))})
     ON CONFLICT (experiment_id, pair, timeframe, candle) DO UPDATE SET
     first_at = CASE WHEN excluded.first_at < candles.first_at THEN excluded.first_at ELSE candles.first_at END,
-    {", ".join(f"{name} = candles.{name} + excluded.{name}" for name in SIDES)}"""  # noqa: S608 - names of ours
+    {", ".join(f"{name} = candles.{name} + excluded.{name}" for name in SIDES)}"""  # noqa: S608 - constant names
 _ADD_SHADOW = """
     INSERT INTO candles (experiment_id, pair, timeframe, candle, first_at, shadow_at, shadow_a_signal,
         shadow_a_confidence, shadow_b_signal, shadow_b_confidence)
@@ -58,13 +58,13 @@ class CandleKey(NamedTuple):
 
 
 class CandleSums:
-    """What is to be added to the rows of candles."""
+    """Amounts to add to the rows of candles."""
 
     def __init__(self) -> None:
         self._rows: dict[CandleKey, list[float]] = {}
 
     def add(self, key: CandleKey, at: Micros, variant: Variant, amounts: Mapping[str, float]) -> None:
-        """Add amounts, by the names of SUMS, to one side; none at all still makes the row."""
+        """Add amounts to one side, by their names in SUMS. Without amounts, the row is still created."""
         row = self._rows.get(key)
         if row is None:
             row = self._rows[key] = [at, *([0] * len(SIDES))]
@@ -74,7 +74,7 @@ class CandleSums:
             row[offset + _PLACE[name]] += amount
 
     def write(self, connection: Connection) -> None:
-        """Write them."""
+        """Add the amounts to the stored rows."""
         connection.run_many(_ADD, [(*key, *row) for key, row in self._rows.items()])
 
 
@@ -82,7 +82,7 @@ _PLACE = {name: place for place, name in enumerate(SUMS)}
 
 
 def record(connection: Connection, records: Sequence[Record]) -> None:
-    """Store records. Only exposures that are new count; the rest has no id, and counts each time."""
+    """Store records. An exposure that is already stored does not count again; records without an id always count."""
     exposures = _new(connection, [r for r in records if isinstance(r, Exposure)])
     connection.insert("exposures", EXPOSURE_COLUMNS, (_row(exposure) for exposure in exposures))
     sums = CandleSums()
@@ -118,7 +118,7 @@ def record(connection: Connection, records: Sequence[Record]) -> None:
 
 
 def _new(connection: Connection, exposures: Sequence[Exposure]) -> list[Exposure]:
-    """Those that are not stored yet, each once."""
+    """The exposures that are not stored yet, each once."""
     found = {exposure.prediction_id: exposure for exposure in reversed(exposures)}
     query = "SELECT prediction_id FROM exposures WHERE prediction_id IN"
     for (prediction_id,) in among(connection, query, (), list(found)):
@@ -127,7 +127,7 @@ def _new(connection: Connection, exposures: Sequence[Exposure]) -> list[Exposure
 
 
 def _row(exposure: Exposure) -> tuple[str | float | None, ...]:
-    """The row of an exposure. PostgreSQL refuses NUL in texts, and a reason may quote anything."""
+    """The row of an exposure. NUL in the reason is replaced, because PostgreSQL refuses it."""
     if exposure.fallback_reason is not None and "\0" in exposure.fallback_reason:
         reason = exposure.fallback_reason.replace("\0", "\N{REPLACEMENT CHARACTER}")
         exposure = msgspec.structs.replace(exposure, fallback_reason=reason)
@@ -145,7 +145,7 @@ def _amounts(exposure: Exposure) -> dict[str, float]:
 
 
 def _first_scores(scores: Iterable[ShadowScore]) -> list[tuple[str | float, ...]]:
-    """A row for each candle that has a score, of its first."""
+    """One row per candle, with the first of its scores."""
     first: dict[CandleKey, ShadowScore] = {}
     for score in scores:
         first.setdefault(CandleKey(score.experiment_id, score.pair, score.timeframe, score.candle), score)

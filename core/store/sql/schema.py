@@ -1,4 +1,4 @@
-"""The tables, and how those of older releases become those of this one."""
+"""The tables, and the migration of older schemas."""
 
 from __future__ import annotations
 
@@ -7,16 +7,16 @@ import secrets
 from core.store.drivers.database import Connection, Database
 from core.store.interface import SchemaTooNew
 
-# One step a version, each a list of statements; what was released is never edited, only followed by a further step.
-# The types are PostgreSQL's; SQLite takes them for its own. Instants are microseconds since 1970, UTC.
+# One step per schema version, each a list of statements. Never edit a released step; add a new one. The types are those
+# of PostgreSQL, which SQLite accepts. Instants are microseconds since 1970, UTC.
 MIGRATIONS: tuple[tuple[str, ...], ...] = (
     (
-        # One row: `body` is core.serving.state.State but for what has a place of its own.
+        # One row. `body` is core.serving.state.State, except the fields that are stored elsewhere.
         "CREATE TABLE state (revision BIGINT NOT NULL, body TEXT NOT NULL, experiment_id TEXT)",
         "INSERT INTO state (revision, body) VALUES (0, '{}')",
         "CREATE TABLE experiments (experiment_id TEXT PRIMARY KEY, created_at BIGINT NOT NULL, body TEXT NOT NULL)",
         "CREATE TABLE journals (name TEXT PRIMARY KEY, upto BIGINT NOT NULL)",
-        # As core.experiments.records.Exposure.
+        # The fields of core.experiments.records.Exposure.
         """CREATE TABLE exposures (
             prediction_id TEXT PRIMARY KEY, answered_at BIGINT NOT NULL, experiment_id TEXT NOT NULL,
             variant TEXT NOT NULL, version TEXT NOT NULL, fallback_reason TEXT, pseudonym TEXT,
@@ -32,10 +32,10 @@ MIGRATIONS: tuple[tuple[str, ...], ...] = (
         """CREATE TABLE totals (
             experiment_id TEXT, variant TEXT, fallbacks BIGINT NOT NULL, failures BIGINT NOT NULL,
             slow BIGINT NOT NULL, unrecorded BIGINT NOT NULL, PRIMARY KEY (experiment_id, variant))""",
-        # All that is known of a candle: sums over the predictions of both sides as in
-        # core.experiments.candle_table.Side, what `evaluate` found, and the first score of a shadow. Reports read this
-        # alone, however many exposures there are.
-        # Fallbacks make a row, so that a label has its place, but are in no sum.
+        # One row per candle: sums over the predictions of both sides as in core.experiments.candle_table.Side, the
+        # label that `evaluate` gave, and the first shadow score. Reports read only this table, so that their cost does
+        # not grow with the number of exposures.
+        # A fallback creates a row, so that its candle can have a label, but adds to no sum.
         """CREATE TABLE candles (
             experiment_id TEXT, pair TEXT, timeframe TEXT, candle TEXT, first_at BIGINT NOT NULL,
             a_predictions BIGINT NOT NULL DEFAULT 0, a_holds BIGINT NOT NULL DEFAULT 0,
@@ -54,9 +54,9 @@ MIGRATIONS: tuple[tuple[str, ...], ...] = (
             PRIMARY KEY (experiment_id, pair, timeframe, candle))""",
     ),
     (
-        # Codes with blanks in between; null where there is none.
+        # Codes separated by blanks; NULL if there are none.
         "ALTER TABLE exposures ADD COLUMN warnings TEXT",
-        # How many answers of a variant, fallbacks left out, carried a warning of that code.
+        # The number of answers of a variant with a warning of that code, without fallbacks.
         """CREATE TABLE warned (
             experiment_id TEXT, variant TEXT, code TEXT, answers BIGINT NOT NULL,
             PRIMARY KEY (experiment_id, variant, code))""",
@@ -65,9 +65,9 @@ MIGRATIONS: tuple[tuple[str, ...], ...] = (
 
 
 def migrate(database: Database) -> None:
-    """Bring the schema up to date, all steps or none, and see that there is a user key. Raises SchemaTooNew.
+    """Bring the schema up to date in one transaction, and create a user key if there is none. Raises SchemaTooNew.
 
-    Replicas that start together take turns, as all writers do: one migrates, the others find it done.
+    Of replicas that start at the same time, one migrates and the others wait for it, as for any writer.
     """
     with database.writing() as connection:
         database.make_room(connection)
@@ -75,8 +75,8 @@ def migrate(database: Database) -> None:
         found = _version(connection)
         if found > len(MIGRATIONS):
             raise SchemaTooNew(
-                f"{database.place} was written by a newer release: it has schema {found}, "
-                f"this release knows up to {len(MIGRATIONS)}"
+                f"{database.place} was written by a newer release: its schema version is {found}, "
+                f"this release supports up to {len(MIGRATIONS)}"
             )
         for step in MIGRATIONS[found:]:
             for statement in step:
@@ -89,6 +89,6 @@ def migrate(database: Database) -> None:
 
 
 def _version(connection: Connection) -> int:
-    """The schema that is there; 0 for none."""
+    """The version of the stored schema; 0 for an empty database."""
     rows = connection.rows("SELECT value FROM meta WHERE name = 'schema'")
     return int(rows[0][0]) if rows else 0

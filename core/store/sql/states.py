@@ -1,4 +1,4 @@
-"""The state and the experiments: what is decided, beside what is recorded."""
+"""Reading and writing of the state and the experiments."""
 
 from __future__ import annotations
 
@@ -46,12 +46,12 @@ def change_state(connection: Connection, revision: int, state: State, changed: S
 def add_experiment(connection: Connection, experiment: Experiment) -> None:
     """See Store.create."""
     if stored_experiment(connection, experiment.experiment_id) is not None:
-        raise Conflict(f"experiment {experiment.experiment_id} exists already")
+        raise Conflict(f"experiment {experiment.experiment_id} already exists")
     connection.run("INSERT INTO experiments VALUES (?, ?, ?)", _row(experiment))
 
 
 def stored_experiment(connection: Connection, experiment_id: str) -> Experiment | None:
-    """The experiment of an id, if there is one."""
+    """The experiment with this id, or None."""
     rows = connection.rows("SELECT body FROM experiments WHERE experiment_id = ?", [experiment_id])
     return _experiment(rows[0][0]) if rows else None
 
