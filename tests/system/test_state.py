@@ -61,8 +61,8 @@ def test_a_state_of_a_newer_release_is_refused_with_both_numbers(models: Path, t
     assert run.returncode == 1
     known = len(MIGRATIONS)
     assert run.stderr.count("\n") == 1
-    assert f"{tmp_path}/state.db was written by a newer release: it has schema {known + 1}" in run.stderr
-    assert f"this release knows up to {known}" in run.stderr
+    assert f"{tmp_path}/state.db was written by a newer release: its schema version is {known + 1}" in run.stderr
+    assert f"up to {known}\n" in run.stderr
     wait_until(lambda: not listening(port))
 
 

@@ -69,7 +69,7 @@ def test_what_exceeds_disk_and_memory_is_answered_counted_and_shown(models: Path
         tell(f"{len(answered)} answered, {predictions} recorded, {unrecorded} unrecorded")
         assert unrecorded > 0
         assert predictions + unrecorded == len(answered)
-        assert f"{unrecorded:,} answered predictions could not be recorded" in report["verdict"]["sentence"]
+        assert f"{unrecorded:,} predictions were answered but not recorded" in report["verdict"]["sentence"]
         assert metric(server, "reversal_exposures_unrecorded_total") == unrecorded
         # The promise holds again.
         status, answer = post(f"{server.url}/reversal/predict", question(0, 0))
@@ -112,7 +112,8 @@ def test_a_journals_folder_that_is_deleted_is_told_made_again_and_loses_nothing(
             load.wait_for(100)
             shutil.rmtree(tmp_path / "journals")
             load.wait_for(500)
-            wait_until(lambda: server.log.count("was deleted or moved by somebody: it is made again") == 3)
+            deleted = ("journal_folder_deleted path=", "journal_deleted path=")  # of the keeper, and of each worker
+            wait_until(lambda: [server.log.count(event) for event in deleted] == [1, 2])
             wait_until(lambda: metric(server, "reversal_store_degraded") == 0)
             assert post(f"{server.url}/reversal/experiments/gone/stop")[0] == 200
         assert not load.refused

@@ -10,7 +10,7 @@ from core.experiments.assignment import BUCKETS, assign, bucket, pseudonym
 from core.experiments.experiment import Experiment
 from tests.market import ROOT
 
-# Users have lived with these: none may ever change.
+# The buckets of the contract. They must never change, because that would move users to the other variant.
 VECTORS = [
     ("v30_vs_v31", "user123", 4121),
     ("v30_vs_v31", "alice", 9843),
@@ -34,14 +34,14 @@ def experiment(split: float, name: str = "v30_vs_v31") -> Experiment:
 
 
 def node(*arguments: str) -> list[str]:
-    """What the script prints, a line a user."""
+    """The lines that the script prints, one per user."""
     run = subprocess.run([NODE, SCRIPT, *arguments], capture_output=True, text=True, check=False)
     assert run.returncode == 0, run.stderr
     return run.stdout.splitlines()
 
 
 @pytest.mark.parametrize(("name", "user", "expected"), VECTORS)
-def test_the_buckets_of_the_contract(name: str, user: str, expected: int) -> None:
+def test_buckets_equal_those_of_the_contract(name: str, user: str, expected: int) -> None:
     assert bucket(user, name) == expected
 
 
@@ -56,16 +56,16 @@ def test_the_buckets_of_the_contract(name: str, user: str, expected: int) -> Non
         ("alice", 1.0, "A"),
     ],
 )
-def test_a_bucket_below_the_split_is_a(user: str, split: float, variant: str) -> None:
+def test_a_bucket_below_the_split_gets_variant_a(user: str, split: float, variant: str) -> None:
     assert assign(user, experiment(split)) == variant
 
 
-def test_the_split_is_met_and_experiments_are_independent() -> None:
+def test_shares_match_the_split_and_experiments_are_independent() -> None:
     users = [f"user{i}" for i in range(20_000)]
     first = [assign(user, experiment(0.3, "first")) == "A" for user in users]
     second = [assign(user, experiment(0.3, "second")) == "A" for user in users]
     both = [a and b for a, b in zip(first, second, strict=True)]
-    # Four standard errors of 20,000 draws.
+    # The tolerances are four standard errors of 20,000 draws.
     assert sum(first) / len(users) == pytest.approx(0.3, abs=0.013)
     assert sum(both) / len(users) == pytest.approx(0.09, abs=0.0081)
 
@@ -76,24 +76,24 @@ def test_node_computes_the_same_buckets() -> None:
         assert node(name, *expected) == [str(number) for number in expected.values()]
 
 
-def test_node_computes_the_same_variants_of_any_user() -> None:
+def test_node_computes_the_same_variants_for_any_user() -> None:
     rng = random.Random(7)  # noqa: S311 - test data
     planes = [(0x20, 0x7E), (0xA0, 0x2FF), (0x370, 0x1FFF), (0x3040, 0x9FFF), (0xAC00, 0xD7A3), (0x1F300, 0x1FAFF)]
     users = [
         "".join(chr(rng.randint(*rng.choice(planes))) for _ in range(rng.randint(1, 40))) for _ in range(200)
-    ]  # no surrogates: they are no characters
+    ]  # without surrogates, which are not characters
     found = node("--split", "0.37", "--", "v30_vs_v31", *users)
     assert found == [f"{bucket(user, 'v30_vs_v31')} {assign(user, experiment(0.37))}" for user in users]
 
 
 @pytest.mark.parametrize("arguments", [[], ["exp"], ["--split", "1.1", "exp", "user"], ["--split", "x", "exp", "user"]])
-def test_the_script_refuses_what_it_cannot_answer(arguments: list[str]) -> None:
+def test_the_script_refuses_invalid_arguments(arguments: list[str]) -> None:
     run = subprocess.run([NODE, SCRIPT, *arguments], capture_output=True, text=True, check=False)
     assert (run.returncode, run.stdout) == (2, "")
     assert "usage" in run.stderr
 
 
-def test_a_pseudonym_needs_its_key() -> None:
+def test_a_pseudonym_depends_on_user_and_key() -> None:
     one = pseudonym("user123", b"one key")
     assert one == pseudonym("user123", b"one key")
     assert len(one) == 32

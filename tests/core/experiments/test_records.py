@@ -16,12 +16,12 @@ def test_a_prediction_id_is_a_uuid_of_version_7_with_its_millisecond() -> None:
         assert made.int >> 80 == at // 1000 % 2**48
 
 
-def test_prediction_ids_sort_by_time_and_are_not_guessed() -> None:
+def test_prediction_ids_sort_by_time_and_are_random() -> None:
     ids = [new_prediction_id(NOW + 1000 * i) for i in range(1000)]
     assert ids == sorted(ids)
     same_moment = {new_prediction_id(NOW) for _ in range(1000)}
     assert len(same_moment) == 1000
-    # Every one of the 74 random bits is seen both ways.
+    # Each of the 74 random bits is 1 in some id and 0 in another.
     bits = [uuid.UUID(name).int & (0xFFF << 64 | (1 << 62) - 1) for name in same_moment]
     ones = zeros = 0
     for number in bits:
@@ -31,7 +31,7 @@ def test_prediction_ids_sort_by_time_and_are_not_guessed() -> None:
     assert zeros & ones == ones
 
 
-def test_a_journal_of_the_release_before_warnings_is_read() -> None:
+def test_exposures_of_a_release_without_warnings_are_read() -> None:
     lines = (
         b'["exposure","p1",1,"exp","A","v1",null,null,"EUR/USD","1h","t:0","hold",0.5,0.5,null,412,false]\n'
         b'["exposure","p2",2,"exp","A","v1",null,null,"EUR/USD","1h","t:0","hold",0.5,0.5,null,412,false,["SPACING"]]\n'

@@ -1,4 +1,4 @@
-"""Records, and what is found of them in journal files and in a store."""
+"""Sample records, and readers of what journal files and a store contain."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ DECODER = msgspec.json.Decoder[Record](Record)
 
 
 def exposure(number: int | str, variant: Variant = "A", experiment: str = EXPERIMENT) -> Exposure:
-    """One of a fixed length for numbers of up to six digits, so that tests can tell where a line ends."""
+    """An exposure. Its line has a fixed length for numbers of up to six digits, so that tests know where lines end."""
     return Exposure(
         f"{number:>6}".replace(" ", "-"),
         1_760_000_000_000_000,
@@ -63,21 +63,21 @@ def line(record: Record) -> bytes:
 
 
 def written(folder: Path) -> list[Record]:
-    """What the files hold, in order. Raises where a line is torn."""
+    """The records of all files, in order. Raises if a line is incomplete."""
     return [
         record for name in journal_files.sizes(folder) for record in DECODER.decode_lines((folder / name).read_bytes())
     ]
 
 
 def is_written(path: Path) -> bool:
-    """Whether the file's writer holds its lock."""
+    """Whether a writer holds the file's lock."""
     with path.open("rb") as file:
         return not lock_file.lock(file.fileno())
 
 
 @contextmanager
 def largest_file(size: int) -> Iterator[None]:
-    """Every write beyond `size` bytes of a file fails, as on a full disk; one that crosses it is short."""
+    """Limit every file to `size` bytes: a write beyond it fails, as on a full disk, and one across it is short."""
     soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
     resource.setrlimit(resource.RLIMIT_FSIZE, (size, hard))
     try:
@@ -87,7 +87,7 @@ def largest_file(size: int) -> Iterator[None]:
 
 
 class Ledger:
-    """A store, seen as its drainer sees it, and what was drained into it."""
+    """A store with the methods that a drainer calls, and with readers of what was drained into it."""
 
     def __init__(self, path: Path) -> None:
         self._path = path
@@ -98,13 +98,13 @@ class Ledger:
         self.close = self._store.close
 
     def ids(self) -> list[str]:
-        """Those of all exposures, sorted; the store's sum must be as many."""
+        """The sorted ids of all exposures, after a check that the totals count as many."""
         found = sorted(row["prediction_id"] for row in self._store.export(EXPERIMENT))
         assert len(found) == sum(tally.predictions for tally in self._store.tally(EXPERIMENT).values())
         return found
 
     def others(self) -> dict[str, int]:
-        """How many there are of the other kinds of record, where there are any."""
+        """The number of records of each other kind, without kinds that have none."""
         tallies = self._store.tally(EXPERIMENT).values()
         found = {
             "Failure": sum(tally.failures for tally in tallies),
@@ -114,7 +114,7 @@ class Ledger:
         return {kind: count for kind, count in found.items() if count}
 
     def journals(self) -> dict[str, int]:
-        """Positions by name."""
+        """The position of each journal, by name."""
         with closing(sqlite3.connect(self._path)) as database:
             return dict(database.execute("SELECT name, upto FROM journals"))
 

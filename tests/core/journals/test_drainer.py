@@ -32,7 +32,7 @@ signal.pause()
 
 
 def watched(ledger: Ledger, monkeypatch: pytest.MonkeyPatch) -> list[str]:
-    """The names of the calls that a drainer makes, as they come."""
+    """The names of the store's methods that a drainer calls, in order."""
     calls: list[str] = []
 
     def watch(name: str) -> None:
@@ -58,7 +58,7 @@ def names(first: int, end: int) -> list[str]:
 
 
 def dead(folder: Path, content: bytes, name: str = "1") -> Path:
-    """A file whose writer is gone."""
+    """A journal file without a writer."""
     folder.mkdir(exist_ok=True)
     path = folder / f"{name}{journal_files.SUFFIX}"
     path.write_bytes(content)
@@ -80,11 +80,11 @@ def test_each_record_is_stored_once(folder: Path, ledger: Ledger) -> None:
     assert sorted(ledger.journals().values()) == sorted((folder / n).stat().st_size for n in ledger.journals())
 
 
-def test_an_empty_folder_is_nothing_to_do(folder: Path, ledger: Ledger) -> None:
+def test_an_empty_folder_has_nothing_to_drain(folder: Path, ledger: Ledger) -> None:
     assert Drains(folder, ledger).drain() == DrainResult(0, 0, 0)
 
 
-def test_where_nothing_has_changed_the_store_is_not_asked(
+def test_without_new_records_the_store_is_not_called(
     folder: Path, ledger: Ledger, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     calls = watched(ledger, monkeypatch)
@@ -99,7 +99,7 @@ def test_where_nothing_has_changed_the_store_is_not_asked(
     assert calls == ["drained", "drain", "drain"]
 
 
-def test_another_drainer_goes_on_where_the_last_one_was(folder: Path, ledger: Ledger) -> None:
+def test_a_new_drainer_continues_at_the_stored_position(folder: Path, ledger: Ledger) -> None:
     writing = writer(folder)
     for first in (0, 5):
         writing.append([*exposures(first, first + 5), failure()])
@@ -110,7 +110,7 @@ def test_another_drainer_goes_on_where_the_last_one_was(folder: Path, ledger: Le
     assert ledger.others() == {"Failure": 2}
 
 
-def test_a_file_that_is_over_is_deleted_and_forgotten_and_one_that_is_written_stays(
+def test_a_drained_file_without_a_writer_is_deleted_and_an_open_one_stays(
     folder: Path, ledger: Ledger, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(journal, "FILE_BYTES", 3 * LINE)
@@ -140,7 +140,7 @@ def test_a_large_file_is_stored_in_pieces_of_whole_lines(
     assert ledger.ids() == names(0, 10)
 
 
-def test_a_torn_line_waits_while_its_file_is_written(folder: Path, ledger: Ledger) -> None:
+def test_an_incomplete_line_of_an_open_file_waits(folder: Path, ledger: Ledger) -> None:
     drains = Drains(folder, ledger)
     _, descriptor = journal_files.begin(folder)
     torn = line(exposure(1))
@@ -153,10 +153,10 @@ def test_a_torn_line_waits_while_its_file_is_written(folder: Path, ledger: Ledge
     os.close(descriptor)
 
 
-def test_what_is_written_just_before_the_writer_ends_is_not_missed(
+def test_records_written_just_before_the_writer_ends_are_drained(
     folder: Path, ledger: Ledger, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """The last moment of a writer, between the drainer's looks at its file."""
+    """The writer writes and ends just before the drainer checks the file's lock."""
     drains = Drains(folder, ledger)
     writing = writer(folder)
     writing.append(exposures(0, 1))
@@ -174,7 +174,7 @@ def test_what_is_written_just_before_the_writer_ends_is_not_missed(
     assert journal_files.sizes(folder) == {}
 
 
-def test_a_torn_last_line_of_a_dead_writer_is_told_once(
+def test_an_incomplete_last_line_without_a_writer_is_logged_once(
     folder: Path, ledger: Ledger, caplog: pytest.LogCaptureFixture
 ) -> None:
     drains = Drains(folder, ledger)
@@ -183,9 +183,8 @@ def test_a_torn_last_line_of_a_dead_writer_is_told_once(
     assert drains.drain() == DrainResult(0, 0, 0)
     assert not path.exists()
     assert ledger.journals() == {}
-    [told] = caplog.messages
-    assert path.name in told
-    assert "last 30 bytes" in told
+    [event] = caplog.messages
+    assert event.startswith(f"journal_truncated path={path} bytes=30 ")
 
 
 @pytest.mark.parametrize(
@@ -202,13 +201,13 @@ def test_a_torn_last_line_of_a_dead_writer_is_told_once(
     ],
     ids=["garbage", "zeros", "deep", "short", "kind", "variant", "UTF-8", "type"],
 )
-def test_a_line_that_is_no_record_is_told_and_skipped(
+def test_a_line_that_is_no_record_is_logged_and_skipped(
     folder: Path, ledger: Ledger, caplog: pytest.LogCaptureFixture, bad: bytes
 ) -> None:
     path = dead(folder, line(exposure(0)) + bad + b"\n" + bad + b"\n" + line(exposure(1)))
     assert Drains(folder, ledger).drain() == DrainResult(2, 0, 2)
     assert ledger.ids() == names(0, 2)
-    assert f"journal {path.name} from byte 0: 2 lines" in caplog.text
+    assert f"journal_lines_skipped path={path} position=0 count=2 error=" in caplog.text
     assert not path.exists()
 
 
@@ -221,8 +220,8 @@ def test_a_hole_larger_than_a_piece_is_skipped(folder: Path, ledger: Ledger, mon
     assert ledger.ids() == names(0, 6)
 
 
-def test_what_lies_beyond_the_end_of_the_file_counts_as_drained(folder: Path, ledger: Ledger) -> None:
-    """After a power cut a file may be shorter than what the store has of it."""
+def test_a_position_beyond_the_end_of_the_file_counts_as_drained(folder: Path, ledger: Ledger) -> None:
+    """After a power cut, a file can be shorter than the part of it that is in the store."""
     path = dead(folder, line(exposure(0)))
     ledger.drain(path.name, 5 * LINE, [*exposures(0, 4), failure()])
     assert Drains(folder, ledger).drain() == DrainResult(0, 0, 0)
@@ -231,14 +230,14 @@ def test_what_lies_beyond_the_end_of_the_file_counts_as_drained(folder: Path, le
 
 
 @pytest.mark.parametrize("gone", ["before", "after"])
-def test_a_store_that_is_gone_is_told_and_nothing_is_lost_or_counted_twice(
+def test_when_the_store_fails_nothing_is_lost_or_counted_twice(
     folder: Path, ledger: Ledger, monkeypatch: pytest.MonkeyPatch, gone: str
 ) -> None:
-    """After: the connection broke between the commit and its confirmation."""
+    """`before`: it fails before the commit. `after`: the connection breaks between the commit and its confirmation."""
     moments = ["", gone, gone, "", gone]
     store = ledger.drain
 
-    def moody(journal: str, upto: int, records: Sequence[Record]) -> None:
+    def failing(journal: str, upto: int, records: Sequence[Record]) -> None:
         moment = moments.pop(0) if moments else ""
         if moment == "before":
             raise StoreUnavailable("gone")
@@ -247,7 +246,7 @@ def test_a_store_that_is_gone_is_told_and_nothing_is_lost_or_counted_twice(
             raise StoreUnavailable("gone")
 
     monkeypatch.setattr(drainer, "PIECE_BYTES", 4 * LINE)
-    monkeypatch.setattr(ledger, "drain", moody)
+    monkeypatch.setattr(ledger, "drain", failing)
     writing = writer(folder)
     drains = Drains(folder, ledger)
     writing.append(exposures(0, 2))
@@ -269,7 +268,7 @@ def test_a_store_that_is_gone_is_told_and_nothing_is_lost_or_counted_twice(
     assert ledger.others() == {"Failure": 9}
 
 
-def test_a_position_is_kept_until_the_deletion_lasts(
+def test_a_position_is_kept_until_the_deletion_is_synced(
     folder: Path, ledger: Ledger, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     path = dead(folder, line(exposure(0)) + line(failure()))
@@ -287,7 +286,7 @@ def test_a_position_is_kept_until_the_deletion_lasts(
     assert ledger.journals() == {}
 
 
-def test_a_folder_that_is_gone_is_told_and_made_again(
+def test_a_deleted_folder_is_logged_and_recreated(
     folder: Path, ledger: Ledger, caplog: pytest.LogCaptureFixture
 ) -> None:
     drains = Drains(folder, ledger)
@@ -298,14 +297,15 @@ def test_a_folder_that_is_gone_is_told_and_made_again(
     assert drains.bytes_left() == 0
     folder.unlink()
     assert drains.drain() == drains.drain() == DrainResult(0, 0, 0)
-    assert caplog.messages == [f"the journals' folder {folder} was deleted or moved by somebody: it is made again"]
-    with pytest.raises(FolderInUse):  # nobody else gets it
+    [event] = caplog.messages
+    assert event.startswith(f"journal_folder_deleted path={folder} ")
+    with pytest.raises(FolderInUse):  # the drainer holds the lock of the new folder, too
         Drains(folder, ledger)
 
 
 @pytest.mark.parametrize("drained", [True, False])
 @pytest.mark.parametrize("noticed_by", [Journal.retry, Journal.close])
-def test_records_of_a_folder_that_is_deleted_are_stored_once(
+def test_records_of_a_deleted_folder_are_stored_once(
     folder: Path, ledger: Ledger, noticed_by: Callable[[Journal], object], *, drained: bool
 ) -> None:
     writing = writer(folder)
@@ -323,7 +323,7 @@ def test_records_of_a_folder_that_is_deleted_are_stored_once(
     assert drains.bytes_left() == 0
 
 
-def test_a_folder_that_is_moved_away_and_put_back_is_stored_once(folder: Path, ledger: Ledger) -> None:
+def test_records_of_a_folder_that_is_moved_away_and_back_are_stored_once(folder: Path, ledger: Ledger) -> None:
     writing = writer(folder)
     drains = Drains(folder, ledger)
     writing.append(exposures(0, 5))
@@ -339,7 +339,7 @@ def test_a_folder_that_is_moved_away_and_put_back_is_stored_once(folder: Path, l
     assert ledger.ids() == names(0, 7)
 
 
-def test_a_file_that_cannot_be_read_is_told_once_and_the_others_are_drained(
+def test_an_unreadable_file_is_logged_once_and_others_are_drained(
     folder: Path, ledger: Ledger, caplog: pytest.LogCaptureFixture
 ) -> None:
     drains = Drains(folder, ledger)
@@ -347,19 +347,20 @@ def test_a_file_that_cannot_be_read_is_told_once_and_the_others_are_drained(
     writer(folder).append(exposures(0, 3))
     assert drains.drain() == DrainResult(3, 0, 1)
     assert drains.drain() == DrainResult(0, 0, 1)
-    assert len(caplog.messages) == 1
+    [event] = caplog.messages
+    assert event.startswith(f"journal_unreadable path={folder}/0{journal_files.SUFFIX} error=")
     assert ledger.ids() == names(0, 3)
 
 
 def test_a_folder_has_one_drainer(folder: Path, ledger: Ledger) -> None:
     first = Drains(folder, ledger)
-    with pytest.raises(FolderInUse, match=f"{folder} are drained by process {os.getpid()}"):
+    with pytest.raises(FolderInUse, match=rf"{folder} .*process {os.getpid()}$"):
         Drains(folder, ledger)
     first.close()
     Drains(folder, ledger).close()
 
 
-def test_a_drainer_of_another_process_is_named_and_its_death_frees_the_folder(
+def test_the_process_of_another_drainer_is_named_and_its_end_frees_the_folder(
     folder: Path, tmp_path: Path, ledger: Ledger
 ) -> None:
     command = [sys.executable, "-c", HOLDER, str(folder), str(tmp_path / "other")]
@@ -372,7 +373,7 @@ def test_a_drainer_of_another_process_is_named_and_its_death_frees_the_folder(
     Drains(folder, ledger).close()
 
 
-def test_a_disk_too_full_for_the_note_is_no_hindrance(
+def test_the_lock_works_on_a_disk_too_full_for_the_process_id(
     folder: Path, ledger: Ledger, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def full(_descriptor: int, _data: bytes) -> int:
@@ -386,7 +387,7 @@ def test_a_disk_too_full_for_the_note_is_no_hindrance(
     holder.close()
 
 
-def test_room_made_by_the_drainer_lets_the_worker_write_again(folder: Path, ledger: Ledger) -> None:
+def test_after_a_drain_the_journal_is_below_its_limit_and_writes_again(folder: Path, ledger: Ledger) -> None:
     writing = Journal(folder, bound_bytes=64 * 10 * LINE, memory_records=50)
     drains = Drains(folder, ledger)
     for number in range(1000):

@@ -63,7 +63,7 @@ def test_journals_never_share_a_file_and_their_names_sort_by_time(tmp_path: Path
     assert written(tmp_path) == exposures(0, 5)
 
 
-def test_the_file_is_locked_for_as_long_as_it_is_written(tmp_path: Path) -> None:
+def test_the_file_is_locked_until_the_journal_is_closed(tmp_path: Path) -> None:
     found = made(tmp_path)
     found.append(exposures(0, 1))
     [path] = tmp_path.iterdir()
@@ -72,12 +72,12 @@ def test_the_file_is_locked_for_as_long_as_it_is_written(tmp_path: Path) -> None
     assert not is_written(path)
 
 
-def test_a_file_without_records_is_not_left_behind(tmp_path: Path) -> None:
+def test_closing_deletes_a_file_without_records(tmp_path: Path) -> None:
     made(tmp_path).close()
     assert list(tmp_path.iterdir()) == []
 
 
-def test_a_new_file_is_begun_at_the_limit_and_the_old_one_is_released(
+def test_at_the_size_limit_a_new_file_is_created_and_the_old_one_is_unlocked(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(journal, "FILE_BYTES", 10 * LINE)
@@ -91,7 +91,7 @@ def test_a_new_file_is_begun_at_the_limit_and_the_old_one_is_released(
 
 
 @pytest.mark.parametrize("whole", [0, 1, 2])
-def test_a_short_write_is_taken_back_to_the_last_whole_record(
+def test_a_short_write_is_cut_back_to_the_last_complete_record(
     tmp_path: Path, whole: int, caplog: pytest.LogCaptureFixture
 ) -> None:
     found = made(tmp_path)
@@ -101,8 +101,8 @@ def test_a_short_write_is_taken_back_to_the_last_whole_record(
     assert written(tmp_path) == exposures(0, 4 + whole)
     assert found.waiting == 3 - whole
     assert found.error is not None
-    assert f"only {whole * LINE + LINE // 2} of {3 * LINE} bytes" in found.error
-    assert found.error in caplog.text
+    assert f"{whole * LINE + LINE // 2} of {3 * LINE} bytes" in found.error
+    assert f'journal_unwritable error="{found.error}"' in caplog.text
     assert found.retry()
     found.append(exposures(7, 8))
     assert written(tmp_path) == exposures(0, 8)
@@ -123,6 +123,8 @@ def test_on_a_full_disk_records_wait_and_are_written_first(tmp_path: Path, caplo
     found.append(exposures(50, 52))
     assert written(tmp_path) == exposures(0, 52)
     assert [record.levelname for record in caplog.records] == ["ERROR", "WARNING"]
+    assert caplog.messages[0].startswith("journal_unwritable error=")
+    assert caplog.messages[1] == "journal_writable unrecorded=0"
 
 
 @pytest.mark.usefixtures("retry_at_once")
@@ -136,8 +138,8 @@ def test_a_full_disk_is_not_filled_with_empty_files(tmp_path: Path) -> None:
     assert written(tmp_path) == exposures(0, 51)
 
 
-def test_a_folder_that_cannot_be_made_is_tried_again(tmp_path: Path) -> None:
-    """A file in the folder's place, since root may write into any folder."""
+def test_creating_the_folder_is_tried_again_after_a_failure(tmp_path: Path) -> None:
+    """A file is in the folder's place. Missing permissions would not fail if the tests run as root."""
     folder = tmp_path / "volume" / "journals"
     folder.parent.touch()
     found = made(folder)
@@ -151,7 +153,7 @@ def test_a_folder_that_cannot_be_made_is_tried_again(tmp_path: Path) -> None:
     assert written(folder) == exposures(0, 4)
 
 
-def test_after_a_failure_appends_leave_the_disk_alone_for_a_while(
+def test_after_a_failure_appends_do_not_write_until_the_retry_time(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(journal, "RETRY_SECONDS", 1000)
@@ -167,9 +169,7 @@ def test_after_a_failure_appends_leave_the_disk_alone_for_a_while(
 
 
 @pytest.mark.usefixtures("retry_at_once")
-def test_a_long_memory_is_written_in_portions_and_stays_in_order(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_waiting_records_are_written_in_batches_and_in_order(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(journal, "BATCH", 10)
     found = made(tmp_path)
     with largest_file(0):
@@ -183,7 +183,7 @@ def test_a_long_memory_is_written_in_portions_and_stays_in_order(
     assert written(tmp_path) == exposures(0, 38)
 
 
-def test_beyond_memory_exposures_are_counted_by_variant_and_the_counts_written_last(tmp_path: Path) -> None:
+def test_with_full_memory_exposures_are_counted_by_variant_and_counts_are_written_last(tmp_path: Path) -> None:
     found = made(tmp_path, memory_records=10)
     with largest_file(0):
         found.append(exposures(0, 8))
@@ -201,7 +201,7 @@ def test_beyond_memory_exposures_are_counted_by_variant_and_the_counts_written_l
     assert found.unrecorded == 5
 
 
-def test_counts_that_fit_only_in_part_are_written_once_each(tmp_path: Path) -> None:
+def test_counts_are_written_once_each_even_if_only_some_fit(tmp_path: Path) -> None:
     found = made(tmp_path, memory_records=0)
     with largest_file(0):
         found.append([exposure(1, "A"), exposure(2, "B"), exposure(3, "B")])
@@ -214,7 +214,7 @@ def test_counts_that_fit_only_in_part_are_written_once_each(tmp_path: Path) -> N
 
 
 @pytest.mark.usefixtures("retry_at_once")
-def test_beyond_the_bound_of_all_files_nothing_is_written_until_there_is_room(tmp_path: Path) -> None:
+def test_above_the_limit_of_all_files_nothing_is_written_until_there_is_room(tmp_path: Path) -> None:
     bound = 64 * 10 * LINE
     others = made(tmp_path, bound_bytes=bound)
     for number in range(500):
@@ -225,7 +225,7 @@ def test_beyond_the_bound_of_all_files_nothing_is_written_until_there_is_room(tm
         found.append([exposure(number)])
     size = sum(journal_files.sizes(tmp_path).values())
     assert bound < size <= bound + 10 * LINE
-    assert f"have {size} bytes, the bound is {bound}" in str(found.error)
+    assert f"{size} bytes (limit {bound})" in str(found.error)
     kept = size // LINE
     assert found.waiting == 100
     assert found.unrecorded == total - kept - 100
@@ -242,7 +242,7 @@ def test_beyond_the_bound_of_all_files_nothing_is_written_until_there_is_room(tm
     assert written(tmp_path)[-1] == exposure(total)
 
 
-def test_closing_writes_what_waits_even_beyond_the_bound(tmp_path: Path) -> None:
+def test_closing_writes_waiting_records_even_above_the_limit(tmp_path: Path) -> None:
     (tmp_path / f"0{journal_files.SUFFIX}").write_bytes(b"\n" * 2000)
     found = made(tmp_path, bound_bytes=1000, memory_records=3)
     found.append(exposures(0, 5))
@@ -253,7 +253,7 @@ def test_closing_writes_what_waits_even_beyond_the_bound(tmp_path: Path) -> None
     assert counts(records) == {(EXPERIMENT, "A"): 2}
 
 
-def test_closing_tells_how_many_exposures_are_lost(tmp_path: Path) -> None:
+def test_closing_returns_the_number_of_lost_exposures(tmp_path: Path) -> None:
     found = made(tmp_path, memory_records=4)
     with largest_file(0):
         found.append([*exposures(0, 3), failure(), *exposures(3, 5)])
@@ -264,7 +264,7 @@ def test_closing_tells_how_many_exposures_are_lost(tmp_path: Path) -> None:
 
 
 @pytest.mark.usefixtures("retry_at_once")
-def test_a_deleted_file_is_made_again_before_another_is_begun_or_its_loss_is_told(
+def test_a_deleted_file_is_recreated_before_the_next_one_or_its_loss_is_logged(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     monkeypatch.setattr(journal, "FILE_BYTES", 5 * LINE)
@@ -278,14 +278,15 @@ def test_a_deleted_file_is_made_again_before_another_is_begun_or_its_loss_is_tol
             found.retry()
     assert found.retry()
     assert written(tmp_path) == [*exposures(0, 6), *exposures(13, 16)]
-    [again, _, lost, _] = caplog.messages
-    assert "it is made again with all it held" in again
-    assert f"what the store does not have of its {3 * LINE} bytes is lost" in lost
+    [recreated, _, lost, _] = caplog.messages
+    assert recreated.startswith(f"journal_deleted path={tmp_path}/")
+    assert lost.startswith(f"journal_lost path={path} error=")
+    assert f" {3 * LINE} bytes " in lost
     assert not list(tmp_path.glob("*.begun"))
 
 
 def test_the_drainer_sees_no_file_before_it_is_locked(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Until then it would look like one whose writer is dead."""
+    """Before that, the file would look as if it had no writer any more."""
     lock = lock_file.lock
     seen: list[dict[str, int]] = []
 

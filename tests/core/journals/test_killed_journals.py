@@ -1,4 +1,4 @@
-"""Journals under SIGKILL: processes that die at random moments, and at each moment that matters."""
+"""Journals under SIGKILL: writers killed at random moments, and drainers killed at each step."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ pytestmark = pytest.mark.serial  # forks, and kills writers at random moments
 
 LINE = len(line(exposure(1)))
 
-# Appends one exposure and one failure after the other, and says so after each.
+# Appends one exposure and one failure at a time, and prints the exposure's id after each append.
 WRITER = """
 import sys
 from pathlib import Path
@@ -36,8 +36,8 @@ for number in range(int(appends)):
     print(name, flush=True)
 """
 
-# Drains the same files in one child process after the other. The n-th kills itself at the n-th moment before or after
-# something that lasts; the last comes to its end.
+# Drains the same files in a series of child processes. The n-th kills itself at the n-th moment before or after a step
+# that changes the disk or the store; the last one completes.
 KILLED_DRAINER = """
 import os, signal, sys
 from itertools import count
@@ -80,7 +80,7 @@ for moment in count():
 
 
 def started(folder: Path, name: str, *, file_bytes: int, appends: int) -> subprocess.Popen[bytes]:
-    """A worker in a process of its own, which prints each id after it was appended."""
+    """A worker in a process of its own. It prints each id after the append."""
     command = [sys.executable, "-c", WRITER, str(folder), name, str(file_bytes), str(appends)]
     return subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE)
 
@@ -89,8 +89,8 @@ def names(first: int, end: int) -> list[str]:
     return sorted(each.prediction_id for each in exposures(first, end))
 
 
-def test_what_a_killed_writer_acknowledged_is_stored_once(folder: Path, ledger: Ledger) -> None:
-    """Ten rounds, killed at a random moment, drained meanwhile. What it was writing when it died may be there too."""
+def test_every_record_that_a_killed_writer_acknowledged_is_stored_once(folder: Path, ledger: Ledger) -> None:
+    """Ten writers are killed at random moments, and drained meanwhile. Each can leave one unacknowledged record."""
     acknowledged: list[str] = []
     drains = Drains(folder, ledger)
     chance = np.random.default_rng()
@@ -104,7 +104,7 @@ def test_what_a_killed_writer_acknowledged_is_stored_once(folder: Path, ledger: 
                 if chance.random() < 0.02:
                     drains.drain()
             process.kill()
-            # What it said before it died; the last word may be torn.
+            # The ids that it printed before it was killed; the last line can be incomplete.
             acknowledged += [each.decode().strip() for each in process.stdout if each.endswith(b"\n")]
         assert process.returncode == -signal.SIGKILL
     drains.drain()
@@ -116,8 +116,8 @@ def test_what_a_killed_writer_acknowledged_is_stored_once(folder: Path, ledger: 
     assert (journal_files.sizes(folder), ledger.journals()) == ({}, {})
 
 
-def test_files_that_come_and_go_under_the_drainer_lose_nothing(folder: Path, ledger: Ledger) -> None:
-    """Two workers that begin a new file at every append, against a drainer that deletes as fast as it can."""
+def test_draining_while_files_are_created_and_deleted_loses_nothing(folder: Path, ledger: Ledger) -> None:
+    """Two workers create a new file at every append, while a drainer deletes files as fast as it can."""
     drains = Drains(folder, ledger)
     rounds = 0
     with (
@@ -135,7 +135,7 @@ def test_files_that_come_and_go_under_the_drainer_lose_nothing(folder: Path, led
     assert (journal_files.sizes(folder), ledger.journals()) == ({}, {})
 
 
-def test_a_drainer_killed_at_any_moment_loses_nothing_and_counts_nothing_twice(tmp_path: Path) -> None:
+def test_a_drainer_killed_at_any_step_loses_nothing_and_counts_nothing_twice(tmp_path: Path) -> None:
     script = [sys.executable, "-c", KILLED_DRAINER, str(tmp_path)]
     ends = [int(each) for each in subprocess.run(script, cwd=ROOT, stdout=subprocess.PIPE, check=True).stdout.split()]
     assert ends[-1] == 0
@@ -152,5 +152,5 @@ def test_a_drainer_killed_at_any_moment_loses_nothing_and_counts_nothing_twice(t
         left_over += len(ledger.journals())
         ledger.close()
     assert len(ends) > 16
-    # Killed after unlink, before or after fsync, or before forget: positions of names that never come again.
+    # A kill between unlink and forget leaves positions of names that are never used again.
     assert left_over > 0

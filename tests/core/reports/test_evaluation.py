@@ -1,4 +1,4 @@
-"""Evaluation on a real store: which recorded candles get which label from later candles."""
+"""Evaluation on a real store: the labels that recorded candles get from later candles."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from core.store.opening import open_store
 
 HOUR = 3_600_000
 RULE = LabelRule(horizon=2, min_profit_pips=6.0, max_loss_pips=5.0, min_ratio=1.5)
-# Falls to the third bar, then rises: a long trade there pays. The first and last two bars cannot be known.
+# The price falls to the third bar, then rises, so a long trade there pays. The first and last two bars have no label.
 PIPS = [20.0, 10.0, 0.0, 10.0, 20.0, 30.0, 20.0]
 
 
@@ -75,7 +75,7 @@ def predict(store: Store, *candles: str, experiment: str = "one", pair: str = "E
     store.drain("journal", next(_numbers), records)
 
 
-def test_labels_are_those_of_training_with_the_move_to_the_horizon() -> None:
+def test_labels_equal_those_of_training_and_have_the_move_to_the_horizon() -> None:
     series = later()
     expected = profitable_reversals(series.candles, horizon=2, min_profit_pips=6, max_loss_pips=5, min_ratio=1.5)
     found = labels(series, RULE)
@@ -84,12 +84,12 @@ def test_labels_are_those_of_training_with_the_move_to_the_horizon() -> None:
     assert found[key(4)] == Label(key(4), NONE, 0.0)
 
 
-def test_pips_of_a_pair_in_yen_are_a_hundred_times_larger() -> None:
+def test_a_pip_of_a_pair_quoted_in_yen_is_a_hundred_times_larger() -> None:
     assert (pip_of("USD/JPY"), pip_of("JPY/USD"), pip_of("EUR/USD")) == (0.01, 0.0001, 0.0001)
     assert labels(later(pair="USD/JPY"), RULE) == labels(later(), RULE)
 
 
-def test_a_series_not_longer_than_the_horizon_has_no_label() -> None:
+def test_a_series_as_short_as_the_horizon_has_no_labels() -> None:
     assert labels(later([1.0, 2.0]), RULE) == {key(0): None, key(1): None}
     assert labels(later([]), RULE) == {}
 
@@ -103,7 +103,7 @@ def test_recorded_candles_are_labelled_and_those_at_the_ends_are_counted(store: 
     assert table.move_pips[table.label == LONG].tolist() == [20.0]
 
 
-def test_the_same_again_changes_nothing_and_another_rule_does(store: Store) -> None:
+def test_the_same_evaluation_changes_nothing_and_another_rule_does(store: Store) -> None:
     predict(store, key(2), key(4))
     evaluate(store, "one", later(), RULE, at=5)
     assert evaluate(store, "one", later(), RULE, at=6) == Evaluation(0, 0, 2, 0)
@@ -112,14 +112,14 @@ def test_the_same_again_changes_nothing_and_another_rule_does(store: Store) -> N
     assert store.candles("one").label.tolist() == [NONE, NONE]
 
 
-def test_a_label_stays_where_later_candles_end_too_early_to_know_it(store: Store) -> None:
+def test_a_label_stays_if_a_later_series_is_too_short_for_it(store: Store) -> None:
     predict(store, key(2))
     evaluate(store, "one", later(), RULE, at=5)
     assert evaluate(store, "one", later(PIPS[:4]), RULE, at=6) == Evaluation(0, 0, 0, too_close=1)
     assert store.candles("one").label.tolist() == [LONG]
 
 
-def test_other_pairs_timeframes_experiments_and_windows_without_times_are_left_alone(store: Store) -> None:
+def test_other_pairs_timeframes_experiments_and_candles_without_times_get_no_label(store: Store) -> None:
     predict(store, key(2), pair="EUR/GBP")
     predict(store, key(2), timeframe="4h")
     predict(store, key(2), experiment="other")
@@ -141,6 +141,6 @@ def test_a_fall_after_a_rise_is_short(store: Store) -> None:
     assert (table.label.tolist(), table.move_pips.tolist()) == ([SHORT], [-20.0])
 
 
-def test_an_unknown_experiment_is_told(store: Store) -> None:
+def test_an_unknown_experiment_is_an_error(store: Store) -> None:
     with pytest.raises(UnknownExperiment, match="'none'"):
         evaluate(store, "none", later(), RULE, at=5)

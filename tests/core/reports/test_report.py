@@ -1,4 +1,4 @@
-"""The report as a whole: its shape, its verdicts, and that every number is JSON."""
+"""The whole report: its shape, its verdicts, and that it is valid JSON."""
 
 from __future__ import annotations
 
@@ -22,10 +22,10 @@ TALLIES: dict[Variant, Tally] = {"A": tally(users=5_000), "B": tally(users=5_020
 EMPTY = table(side(holds=[]), side(holds=[]))
 
 
-def told(
+def report(
     of: CandleTable, setting: Experiment | None = None, tallies: dict[Variant, Tally] | None = None, in_both: int = 0
 ) -> dict[str, Any]:
-    """The report; fails where it is not JSON."""
+    """The report, after a check that it is valid JSON."""
     found = experiment_report(setting or experiment(), tallies or TALLIES, of, in_both, [])
     assert json.loads(orjson.dumps(found)) == found
     return found
@@ -43,8 +43,8 @@ def shadow(a: Floats, b: Floats) -> CandleTable:
     return table(traded(a), traded(b))
 
 
-def test_nothing_recorded_is_null_and_not_yet() -> None:
-    found = told(EMPTY, tallies={"A": tally(), "B": tally()})
+def test_an_empty_experiment_has_nulls_and_the_verdict_not_yet() -> None:
+    found = report(EMPTY, tallies={"A": tally(), "B": tally()})
     assert found["variants"]["A"]["win_rate"] == {
         "estimate": None,
         "interval": None,
@@ -55,21 +55,22 @@ def test_nothing_recorded_is_null_and_not_yet() -> None:
     assert found["sample_ratio"]["chi_square"] is None
     assert found["pairs"] is None
     assert found["verdict"]["word"] == "not yet"
-    assert f"at least {MINIMUM_CANDLES} of each" in found["verdict"]["sentence"]
+    assert "cannot be estimated" in found["verdict"]["sentence"]
+    assert f"at least {MINIMUM_CANDLES}" in found["verdict"]["sentence"]
 
 
 @pytest.mark.parametrize("mode", ["split", "shadow"])
 @pytest.mark.parametrize("n", [1, 2, 3])
-def test_a_few_candles_alike_give_numbers_or_null(mode: str, n: int) -> None:
+def test_a_few_equal_candles_give_numbers_or_null(mode: str, n: int) -> None:
     same = traded([1.0] * n)
-    found = told(table(same, same, [LONG] * n, [10.0] * n), experiment(mode=mode, metric="mean_pnl"))
+    found = report(table(same, same, [LONG] * n, [10.0] * n), experiment(mode=mode, metric="mean_pnl"))
     assert found["differences"]["mean_pnl"]["interval"] is None
     assert found["variants"]["A"]["sharpe"]["estimate"] is None
     assert found["variants"]["A"]["win_rate"]["interval"] == [0.0, 1.0]
 
 
-def test_one_side_alone_has_no_difference() -> None:
-    found = told(table(traded([1.0, 0.0]), side(longs=[0, 0])))
+def test_without_trades_of_one_side_there_is_no_difference() -> None:
+    found = report(table(traded([1.0, 0.0]), side(longs=[0, 0])))
     assert found["differences"]["win_rate"]["estimate"] is None
     assert found["variants"]["A"]["win_rate"]["estimate"] == 0.5
 
@@ -90,7 +91,7 @@ def test_variants_show_totals_and_estimates() -> None:
         signals={"hold": 1, "long": 3, "short": 1},
     )
     imported = {"A": ImportedCounts(4, {"hold": 4}, 2.0)}
-    found = told(
+    found = report(
         table(a, a, [LONG, NONE, UNKNOWN], [3.0, 4.0, math.nan]),
         experiment(imported=imported),
         {"A": counted, "B": tally()},
@@ -114,90 +115,94 @@ def test_variants_show_totals_and_estimates() -> None:
 @pytest.mark.parametrize(
     "of", [EMPTY, split(1, 500, (0.5, 0.5)), split(1, 1_500, (0.5, 0.5))], ids=["nothing", "too few", "undecided"]
 )
-def test_one_that_has_stopped_undecided_promises_no_more_candles(of: CandleTable) -> None:
-    running, stopped = told(of)["verdict"], told(of, experiment(status="stopped"))["verdict"]
+def test_a_stopped_undecided_experiment_has_no_forecast(of: CandleTable) -> None:
+    running, stopped = report(of)["verdict"], report(of, experiment(status="stopped"))["verdict"]
     assert (running["word"], stopped["word"]) == ("not yet", "not yet")
-    assert "more candles" in running["sentence"]
-    head, rest = stopped["sentence"].split("; ", 1)
-    assert head == "it has stopped, and no more candles come"
-    assert running["sentence"].endswith(f"; {rest}")
+    forecast, rest = running["sentence"].split("; ", 1)
+    assert "more candles are needed" in forecast or "cannot be estimated" in forecast
+    head, rest_of_stopped = stopped["sentence"].split("; ", 1)
+    assert "stopped" in head
+    assert rest_of_stopped == rest
 
 
 def test_planted_difference_is_found() -> None:
-    """Win rates of 0.50 and 0.56, as the real ones cannot be planted."""
-    found = told(split(1, 8_000, (0.50, 0.56)))
+    """Planted win rates of 0.50 and 0.56."""
+    found = report(split(1, 8_000, (0.50, 0.56)))
     assert found["verdict"]["word"] == "B better"
-    assert found["verdict"]["sentence"].startswith("B is v3.1: B - A in win rate is +")
     low, high = found["differences"]["win_rate"]["interval"]
     assert low < 0.06 < high
+    sentence = found["verdict"]["sentence"]
+    assert sentence.startswith("B is v3.1: ")
+    assert f" {found['differences']['win_rate']['estimate'] * 100:+.1f} percentage points" in sentence
+    assert sentence.endswith(f" {low * 100:+.1f} to {high * 100:+.1f}")
     assert found["differences"]["win_rate"]["p_value"] < 0.05
-    assert told(split(1, 8_000, (0.56, 0.50)))["verdict"]["word"] == "A better"
+    assert report(split(1, 8_000, (0.56, 0.50)))["verdict"]["word"] == "A better"
 
 
-def test_the_metric_decides() -> None:
+def test_the_experiments_metric_decides() -> None:
     of = split(1, 8_000, (0.50, 0.56))
-    assert told(of, experiment(metric="mean_pnl", minimum_effect=0.5))["verdict"]["word"] == "B better"
-    assert "pips" in told(of, experiment(metric="mean_pnl", minimum_effect=0.5))["verdict"]["sentence"]
+    assert report(of, experiment(metric="mean_pnl", minimum_effect=0.5))["verdict"]["word"] == "B better"
+    assert "pips" in report(of, experiment(metric="mean_pnl", minimum_effect=0.5))["verdict"]["sentence"]
 
 
 def test_swapped_sides_negate_every_difference() -> None:
     of = split(2, 1_000, (0.5, 0.6))
-    there, back = told(of)["differences"], told(table(of.b, of.a))["differences"]
+    there, back = report(of)["differences"], report(table(of.b, of.a))["differences"]
     for name in there:
         assert there[name]["estimate"] == -back[name]["estimate"]
         assert there[name]["p_value"] == pytest.approx(back[name]["p_value"])
 
 
-def test_equal_versions_end_in_no_difference() -> None:
-    """They disagree on a tenth of the candles, and are right equally often there."""
+def test_equal_versions_end_with_no_difference() -> None:
+    """The versions disagree on a tenth of the candles, and are right equally often there."""
     rng = np.random.default_rng(3)
     a = (rng.random(8_000) < 0.5).astype(np.float64)
     b = np.where(rng.random(8_000) < 0.1, rng.random(8_000) < 0.5, a).astype(np.float64)
     setting = experiment(mode="shadow")
-    words = [told(shadow(a[:n], b[:n]), setting)["verdict"]["word"] for n in (100, 500, 8_000)]
+    words = [report(shadow(a[:n], b[:n]), setting)["verdict"]["word"] for n in (100, 500, 8_000)]
     assert words == ["not yet", "not yet", "no difference larger than 0.02"]
 
 
-def test_a_difference_of_no_interest_is_called_so() -> None:
-    """0.8 points with certainty, where less than 2 were declared to be of no interest."""
+def test_a_certain_difference_below_the_minimum_effect_is_no_difference() -> None:
+    """The difference is 0.8 points with certainty, and the minimum effect is 2 points."""
     a = np.zeros(40_000)
     b = (np.arange(40_000) % 125 == 0).astype(np.float64)
-    found = told(shadow(a, b), experiment(mode="shadow"))
+    found = report(shadow(a, b), experiment(mode="shadow"))
     assert found["differences"]["win_rate"]["interval"][0] > 0
     assert found["verdict"]["word"] == "no difference larger than 0.02"
 
 
-def test_versions_that_agreed_so_far_are_not_called_equal_at_once() -> None:
-    """Without a single disagreement the variance seen is zero; certainty it is not."""
+def test_versions_that_have_always_agreed_are_not_called_equal_early() -> None:
+    """Without a disagreement the measured variance is zero, but that is no certainty."""
     same = np.tile([1.0, 0.0], MINIMUM_CANDLES // 2)
-    found = told(shadow(same, same), experiment(mode="shadow", minimum_effect=0.001))
+    found = report(shadow(same, same), experiment(mode="shadow", minimum_effect=0.001))
     assert found["verdict"]["word"] == "not yet"
 
 
-def test_too_few_candles_are_not_yet_whatever_they_say() -> None:
+def test_with_too_few_candles_the_verdict_is_always_not_yet() -> None:
     n = MINIMUM_CANDLES
     lost, won = np.zeros(n), np.ones(n)
-    assert told(shadow(lost[1:], won[1:]))["verdict"]["word"] == "not yet"
-    assert told(shadow(lost, won))["verdict"]["word"] == "B better"
-    assert "about 100 more candles at this rate" in told(shadow(lost[:200], won[:200]))["verdict"]["sentence"]
+    assert report(shadow(lost[1:], won[1:]))["verdict"]["word"] == "not yet"
+    assert report(shadow(lost, won))["verdict"]["word"] == "B better"
+    assert "about 100 more candles " in report(shadow(lost[:200], won[:200]))["verdict"]["sentence"]
 
 
 def test_the_forecast_counts_candles_without_results_too() -> None:
-    """One in four candles is traded: of the candles that pass, only these bring the decision nearer."""
+    """Only one in four candles is traded, so the forecast is four times the number of traded candles."""
     rng = np.random.default_rng(4)
     results = np.full((2, 4_000), np.nan)
     results[:, ::4] = rng.random((2, 1_000)) < 0.5
-    found = told(shadow(*results), experiment(mode="shadow"))["verdict"]["sentence"]
+    found = report(shadow(*results), experiment(mode="shadow"))["verdict"]["sentence"]
     fourfold = int(found.split()[1].replace(",", ""))
     dense = int(
-        told(shadow(*results[:, ::4]), experiment(mode="shadow"))["verdict"]["sentence"].split()[1].replace(",", "")
+        report(shadow(*results[:, ::4]), experiment(mode="shadow"))["verdict"]["sentence"].split()[1].replace(",", "")
     )
     assert fourfold == pytest.approx(4 * dense, rel=0.15)
 
 
 def test_constant_pnl_is_not_yet() -> None:
     same = np.ones(1_000)
-    found = told(shadow(same, same), experiment(metric="mean_pnl", minimum_effect=0.5))
+    found = report(shadow(same, same), experiment(metric="mean_pnl", minimum_effect=0.5))
     assert found["verdict"]["word"] == "not yet"
 
 
@@ -206,56 +211,57 @@ def users(a: int, b: int) -> dict[Variant, Tally]:
 
 
 def test_planted_sample_ratio_mismatch_is_invalid() -> None:
-    """47 to 53 where half and half was agreed; nothing else is wrong, and B would be better."""
+    """The users are split 47 to 53 instead of 50 to 50. Apart from that, B would be better."""
     of = split(1, 8_000, (0.50, 0.56))
-    found = told(of, tallies=users(4_700, 5_300))
+    found = report(of, tallies=users(4_700, 5_300))
     assert found["verdict"]["word"] == "invalid"
-    assert "4,700 users of A and 5,300 of B" in found["verdict"]["sentence"]
+    for number in ("4,700", "5,300", "5,000"):
+        assert number in found["verdict"]["sentence"]
     assert found["sample_ratio"]["mismatch"] is True
     assert found["sample_ratio"]["expected"] == {"A": 5_000.0, "B": 5_000.0}
-    assert told(of, experiment(traffic_split=0.47), users(4_700, 5_300))["verdict"]["word"] == "B better"
+    assert report(of, experiment(traffic_split=0.47), users(4_700, 5_300))["verdict"]["word"] == "B better"
 
 
 def test_users_in_both_variants_are_invalid() -> None:
-    found = told(split(1, 8_000, (0.50, 0.56)), in_both=3)["verdict"]
-    assert found == {"word": "invalid", "sentence": "3 users saw both variants, which assignment never does"}
+    found = report(split(1, 8_000, (0.50, 0.56)), in_both=3)["verdict"]
+    assert found["word"] == "invalid"
+    assert found["sentence"].startswith("3 users got both variants")
 
 
 def test_shadow_mode_has_no_sample_ratio() -> None:
-    found = told(shadow(np.ones(5), np.ones(5)), experiment(mode="shadow"), users(9_000, 0))
+    found = report(shadow(np.ones(5), np.ones(5)), experiment(mode="shadow"), users(9_000, 0))
     assert found["sample_ratio"] is None
     assert found["verdict"]["word"] == "not yet"
 
 
 @pytest.mark.parametrize(("share", "right", "wrong"), [(1.0, (50, 0), (50, 1)), (0.0, (0, 50), (1, 50))])
-def test_a_split_of_all_or_nothing(share: float, right: tuple[int, int], wrong: tuple[int, int]) -> None:
+def test_a_split_of_all_users_to_one_variant(share: float, right: tuple[int, int], wrong: tuple[int, int]) -> None:
     setting = experiment(traffic_split=share)
-    found = told(EMPTY, setting, users(*right))
+    found = report(EMPTY, setting, users(*right))
     assert found["sample_ratio"]["chi_square"] is None
-    assert "nothing is compared" in found["verdict"]["sentence"]
-    assert told(EMPTY, setting, users(*wrong))["verdict"]["word"] == "invalid"
+    assert f"all users are assigned to {'A' if share else 'B'}" in found["verdict"]["sentence"]
+    assert report(EMPTY, setting, users(*wrong))["verdict"]["word"] == "invalid"
 
 
-def test_the_share_expected_is_that_of_whole_buckets() -> None:
-    """A share of half a bucket gives a whole one: `bucket / 10000 < 0.00005` holds for bucket 0."""
-    found = told(EMPTY, experiment(traffic_split=0.00005), users(0, 10_000))
+def test_the_expected_share_is_that_of_whole_buckets() -> None:
+    """A share of half a bucket gives one whole bucket: `bucket / 10000 < 0.00005` holds for bucket 0."""
+    found = report(EMPTY, experiment(traffic_split=0.00005), users(0, 10_000))
     assert found["sample_ratio"]["expected"]["A"] == pytest.approx(1.0)
 
 
-def test_missing_records_are_told() -> None:
+def test_unrecorded_predictions_are_in_the_sentence() -> None:
     lost: dict[Variant, Tally] = {"A": tally(users=5_000, unrecorded=12), "B": tally(users=5_000)}
-    assert told(EMPTY, tallies=lost)["verdict"]["sentence"].endswith(
-        "12 answered predictions could not be recorded and are missing"
-    )
+    last = report(EMPTY, tallies=lost)["verdict"]["sentence"].split("; ")[-1]
+    assert last.startswith("12 predictions were answered but not recorded")
 
 
 def signals(names: str, **columns: Any) -> Side:  # noqa: ANN401 - any column
-    """`h`, `l` or `s` for each candle."""
+    """One letter per candle: `h`, `l` or `s`."""
     given = {name: [float(c == name[0]) for c in names] for name in ("holds", "longs", "shorts")}
     return side(**given, **columns)
 
 
-def test_pairs_show_the_table_the_agreement_and_what_the_labels_say() -> None:
+def test_pairs_have_the_table_the_agreement_and_the_test_by_labels() -> None:
     a, b = signals("hhllss", confidence=[0.5] * 6), signals("hlllsh", confidence=[0.5, 0.6, 0.7, 0.5, 0.5, 0.5])
     label = [NONE, LONG, LONG, NONE, SHORT, SHORT]
     listed = [{"pair": "EUR/USD", "timeframe": "1h", "candle": "t:0", "a": "hold", "b": "long"}]
@@ -269,12 +275,12 @@ def test_pairs_show_the_table_the_agreement_and_what_the_labels_say() -> None:
     assert found["agreement"]["estimate"] == pytest.approx(4 / 6)
     assert found["confidence_difference"]["estimate"] == pytest.approx(0.05)
     assert found["disagreements"] == listed
-    # B alone sees the first LONG, A alone the last SHORT; both take the NONE for a LONG.
+    # Only B finds the first LONG, and only A the last SHORT; both wrongly signal long at the NONE.
     assert {name: found["mcnemar"][name] for name in ("candles", "a_only_right", "b_only_right", "exact_p")} == {
         "candles": 6, "a_only_right": 1, "b_only_right": 1, "exact_p": 1.0,
     }  # fmt: skip
 
 
 def test_outcomes_reported_in_shadow_mode_come_with_a_warning() -> None:
-    found = told(shadow(np.ones(5), np.ones(5)), experiment(mode="shadow"))["verdict"]["sentence"]
-    assert found.endswith("evaluate labels those of both versions")
+    found = report(shadow(np.ones(5), np.ones(5)), experiment(mode="shadow"))["verdict"]["sentence"]
+    assert "evaluate" in found.split("; ")[-1]

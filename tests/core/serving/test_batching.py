@@ -9,7 +9,7 @@ from core.serving.batching import Batcher
 
 
 class Runs:
-    """Answers a number with its double, and remembers who was asked together."""
+    """Answers a number with its double, and keeps the questions of each run."""
 
     def __init__(self) -> None:
         self.together: list[list[int]] = []
@@ -21,24 +21,24 @@ class Runs:
         return [2 * question for question in questions]
 
 
-async def test_what_is_asked_in_one_turn_is_answered_in_one_run_in_its_order() -> None:
+async def test_questions_of_one_turn_are_answered_in_one_run_in_order() -> None:
     runs = Runs()
     batcher = Batcher(runs, most=32)
     assert await asyncio.gather(*(batcher.ask(i) for i in range(5))) == [0, 2, 4, 6, 8]
     assert runs.together == [[0, 1, 2, 3, 4]]
 
 
-async def test_one_that_is_alone_waits_for_nobody() -> None:
+async def test_a_single_question_is_answered_without_delay() -> None:
     runs = Runs()
     batcher = Batcher(runs, most=32)
     answer = batcher.ask(1)
-    await asyncio.sleep(0)  # one turn
+    await asyncio.sleep(0)  # one turn of the loop
     assert answer.done()
     assert await batcher.ask(2) == 4
     assert runs.together == [[1], [2]]
 
 
-async def test_no_run_is_larger_than_the_bound_and_the_loop_turns_in_between() -> None:
+async def test_a_run_is_not_larger_than_the_limit_and_the_loop_turns_between_runs() -> None:
     runs = Runs()
     batcher = Batcher(runs, most=3)
     answers = [batcher.ask(i) for i in range(7)]
@@ -48,7 +48,7 @@ async def test_no_run_is_larger_than_the_bound_and_the_loop_turns_in_between() -
     assert runs.together == [[0, 1, 2], [3, 4, 5], [6]]
 
 
-async def test_what_comes_while_others_wait_goes_with_them() -> None:
+async def test_a_question_that_arrives_while_others_wait_joins_their_run() -> None:
     runs = Runs()
     batcher = Batcher(runs, most=2)
     answers = [batcher.ask(i) for i in range(3)]
@@ -58,7 +58,7 @@ async def test_what_comes_while_others_wait_goes_with_them() -> None:
     assert runs.together == [[0, 1], [2, 3]]
 
 
-async def test_who_has_gone_is_not_answered() -> None:
+async def test_a_cancelled_question_is_dropped() -> None:
     runs = Runs()
     batcher = Batcher(runs, most=32)
     answers = [batcher.ask(i) for i in range(3)]
@@ -70,11 +70,13 @@ async def test_who_has_gone_is_not_answered() -> None:
     assert runs.together == [[0, 2]]
 
 
-async def test_a_failure_that_nobody_foresaw_stays_with_its_question(caplog: pytest.LogCaptureFixture) -> None:
+async def test_an_unexpected_failure_affects_only_its_question(caplog: pytest.LogCaptureFixture) -> None:
     runs = Runs()
     batcher = Batcher(runs, most=32)
     answers = await asyncio.gather(*(batcher.ask(i) for i in (1, -1, 2)), return_exceptions=True)
     assert (answers[0], answers[2]) == (2, 4)
     assert isinstance(answers[1], ZeroDivisionError)
     assert runs.together == [[1, -1, 2], [1], [-1], [2]]
-    assert "3 questions failed together" in caplog.text
+    (event,) = caplog.messages
+    assert event.startswith("batch_failed count=3 ")
+    assert "ZeroDivisionError" in caplog.text

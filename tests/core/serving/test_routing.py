@@ -13,11 +13,11 @@ from core.serving.routing import Assigned, Route, route
 from core.serving.snapshot import Snapshot
 from tests import bundles
 
-NOBODY = Snapshot("v3.1", MappingProxyType({}), ("v3.1",))
+NOTHING_LOADED = Snapshot("v3.1", MappingProxyType({}), ("v3.1",))
 
 
 def experiment(mode: Mode = "split") -> Experiment:
-    """user123 falls to A and alice to B."""
+    """An experiment that assigns user123 to A and alice to B."""
     return Experiment(
         experiment_id="v30_vs_v31",
         name="",
@@ -31,32 +31,32 @@ def experiment(mode: Mode = "split") -> Experiment:
 
 
 class TestRoute:
-    def test_the_active_version_where_nothing_else_decides(self) -> None:
-        assert route(NOBODY, None, "user123") == Route("v3.1")
-        assert route(NOBODY._replace(active=None), None, None) == Route(None)
-        assert route(NOBODY._replace(experiment=experiment()), None, None) == Route("v3.1")
+    def test_without_name_and_experiment_the_active_version_answers(self) -> None:
+        assert route(NOTHING_LOADED, None, "user123") == Route("v3.1")
+        assert route(NOTHING_LOADED._replace(active=None), None, None) == Route(None)
+        assert route(NOTHING_LOADED._replace(experiment=experiment()), None, None) == Route("v3.1")
 
     @pytest.mark.parametrize("mode", ["split", "shadow"])
-    def test_a_name_wins(self, mode: Mode) -> None:
-        assert route(NOBODY._replace(experiment=experiment(mode)), "v9", "user123") == Route("v9", named=True)
+    def test_a_named_version_wins_over_the_experiment(self, mode: Mode) -> None:
+        assert route(NOTHING_LOADED._replace(experiment=experiment(mode)), "v9", "user123") == Route("v9", named=True)
 
-    def test_a_split_goes_by_the_user(self) -> None:
+    def test_split_mode_assigns_by_user(self) -> None:
         running = experiment()
-        serving = NOBODY._replace(experiment=running)
+        serving = NOTHING_LOADED._replace(experiment=running)
         assert route(serving, None, "user123") == Route("v3.0", assigned=Assigned(running, "A"))
         assert route(serving, None, "alice") == Route("v3.1", assigned=Assigned(running, "B"))
 
     @pytest.mark.parametrize("user", ["user123", "alice", None])
-    def test_in_shadow_mode_a_answers(self, user: str | None) -> None:
+    def test_shadow_mode_answers_with_a(self, user: str | None) -> None:
         running = experiment("shadow")
-        serving = NOBODY._replace(experiment=running)
+        serving = NOTHING_LOADED._replace(experiment=running)
         assert route(serving, None, user) == Route("v3.0", assigned=Assigned(running, "A"))
 
 
 class TestDetectors:
     @pytest.fixture
     def serving(self, tmp_path: Path) -> Snapshot:
-        """Three versions; of windows above 0.9 `broken` makes NaN, and `wide` wants four features."""
+        """Three versions. `broken` gives NaN for windows above 0.9, and `wide` needs four features."""
         for version, fields in {
             "broken": {"kind": "root"},
             "wide": {"features": ("open", "high", "low", "close"), "stage2_features": None},
@@ -67,7 +67,7 @@ class TestDetectors:
         detectors = {version: Detector(bundle.read(tmp_path / version)) for version in order}
         return Snapshot("broken", MappingProxyType(detectors), (*order, "gone"), order)
 
-    def test_a_name_that_nobody_knows_is_the_bodys_fault_and_a_variants_is_not(self, serving: Snapshot) -> None:
+    def test_an_unknown_version_is_a_bad_request_only_if_the_body_names_it(self, serving: Snapshot) -> None:
         with pytest.raises(UnknownVersion) as raised:
             serving.choose("v9", "version")
         assert raised.value.details[0].path == "version"

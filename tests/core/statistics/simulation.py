@@ -1,7 +1,7 @@
-"""Experiments of which the truth is known, many at once, and how often each deciding check is wrong about them.
+"""Simulation of many experiments with a known truth, to measure how often each deciding check is wrong.
 
 `python -m tests.core.statistics.simulation` prints the rates of docs/statistics.md. The columns of tables and tallies
-have an axis of experiments before that of the candles; the functions that decide are those of the report.
+have an axis of experiments before the axis of candles. The deciding functions are those of the report.
 """
 
 from __future__ import annotations
@@ -32,16 +32,16 @@ from tests.core.statistics import tables
 Bools = NDArray[np.bool_]
 
 PREDICTIONS, LOOK, USERS, CHUNK = 20_000, 100, 1_500, 50
-# Half a day with one prediction an hour, half a day with many.
+# Each half day with one prediction per hour is followed by a half day with many.
 CANDLES = 1_200
-# Every limit is exactly what the copies do: half of the candles are hold.
+# Every limit is exactly the true rate of the copies; for example, half of the candles are hold.
 LIMITS = Guardrails(max_error_rate=0.02, max_fallback_rate=0.05, max_p99_ms=10, min_hold_rate=0.5, max_hold_rate=0.5)
-# Outcomes are decided over so many hours, so neighbouring ones overlap; the training rule has 10.
+# An outcome depends on this many hours, so neighbouring outcomes overlap. The training rule has 10.
 HORIZON = 10
 
 
 class Look(NamedTuple):
-    """What a report after so many predictions would be computed from."""
+    """The input of a report after this many predictions."""
 
     predictions: int
     table: CandleTable
@@ -50,29 +50,29 @@ class Look(NamedTuple):
 
 @cache
 def variants_of_users(experiments: int) -> Bools:
-    """Who of the users gets A, by the real assignment; shape (experiments, users)."""
+    """Which users get variant A, by the real assignment; shape (experiments, users)."""
     made = (tables.experiment(experiment_id=f"aa-{i}") for i in range(experiments))
     return np.array([[assign(f"user{j}", one) == "A" for j in range(USERS)] for one in made])
 
 
 def overlapping(rng: np.random.Generator, experiments: int, n: int, horizon: int = HORIZON) -> Floats:
-    """Moves over the next `horizon` steps of random walks: neighbours share all steps but one."""
+    """Moves over the next `horizon` steps of random walks: neighbours share all steps except one."""
     path = np.cumsum(rng.standard_normal((experiments, n + horizon)), axis=1)
     moves: Floats = path[:, horizon:] - path[:, :-horizon]
     return moves
 
 
 def persistent(rng: np.random.Generator, experiments: int, n: int, correlation: float = 0.9) -> Floats:
-    """Series of which each value is like the one before."""
+    """Series with positive correlation between neighbours."""
     shocks = rng.standard_normal((experiments, n + 100)) * np.sqrt(1 - correlation**2)
     series: Floats = lfilter([1.0], [1.0, -correlation], shocks, axis=1)[:, 100:]
     return series
 
 
 def copies(rng: np.random.Generator, in_a: Bools) -> Iterator[Look]:
-    """A/A in split mode: two copies of one version, users who share candles, looked at after every 100 predictions.
+    """A/A in split mode: two copies of one version, users on shared candles, and a look after every 100 predictions.
 
-    On a candle the signal and the outcome are the same for everybody; both are like those of the candle before.
+    On a candle, the signal and the outcome are the same for all users. Both are correlated with the previous candle's.
     """
     experiments = len(in_a)
     busy = np.arange(CANDLES) // 12 % 2 == 1
@@ -123,16 +123,16 @@ def copies(rng: np.random.Generator, in_a: Bools) -> Iterator[Look]:
 
 
 def _running(there: Bools) -> NDArray[np.int32]:
-    """How many among the first k predictions, for k from 0."""
+    """The count among the first k predictions, for k from 0."""
     return np.pad(np.cumsum(there, axis=1, dtype=np.int32), ((0, 0), (1, 0)))
 
 
 def rivals(
     rng: np.random.Generator, experiments: int, n: int, correlation: float = 0.9, horizon: int = HORIZON
 ) -> CandleTable:
-    """Shadow mode, evaluated: two versions that trade in runs of their own, and are right equally often.
+    """Shadow mode with labels: two versions that trade in independent runs and are right equally often.
 
-    Both trade long; a candle's label says whether that was right, and neighbouring labels overlap.
+    Both only trade long. The label of a candle says whether that was right, and neighbouring labels overlap.
     """
     right = overlapping(rng, experiments, n, horizon) > 0
     trades = [(persistent(rng, experiments, n, correlation) > 0).astype(np.float64) for _ in VARIANTS]
@@ -150,9 +150,9 @@ def until(of: CandleTable, n: int) -> CandleTable:
 
 
 def called_different(found: Results, experiment: Experiment) -> dict[str, Bools]:
-    """Where the verdict is "A better" or "B better", and where two carelessly made ones were.
+    """Which experiments get the verdict "A better" or "B better", and which would get it from two naive methods.
 
-    One is made for a single look, the other as if candles were independent.
+    One method uses an interval for a single look, the other takes candles as independent.
     """
     statistic = outcome_difference(found, experiment.metric)
     value = estimate(statistic)
@@ -168,7 +168,7 @@ def called_different(found: Results, experiment: Experiment) -> dict[str, Bools]
 
 
 def mismatched(tallies: dict[Variant, Tally], users_in_both: int = 0) -> Bools:
-    """Where the users are called badly split."""
+    """Which experiments are called invalid for their sample ratio."""
     found = []
     for a, b in zip(tallies["A"].users, tallies["B"].users, strict=True):  # type: ignore[call-overload] # arrays here
         one: dict[Variant, Tally] = {"A": tables.tally(users=int(a)), "B": tables.tally(users=int(b))}
@@ -177,7 +177,7 @@ def mismatched(tallies: dict[Variant, Tally], users_in_both: int = 0) -> Bools:
 
 
 def guarded(tallies: dict[Variant, Tally]) -> dict[str, Bools]:
-    """By limit, where it is called crossed."""
+    """Per limit, in which experiments it is called crossed."""
     found: dict[str, Bools] = {}
     for v in VARIANTS:
         for check in guardrails.checks(LIMITS, tallies[v]):
@@ -187,7 +187,7 @@ def guarded(tallies: dict[Variant, Tally]) -> dict[str, Bools]:
 
 
 def false_alarms_of_copies(experiments: int, seed: int = 1) -> dict[str, float]:
-    """How often each deciding check was wrong about copies at any look: by check, the share of experiments."""
+    """Per check, the share of A/A experiments in which it was wrong at any look."""
     wrong: Counter[str] = Counter()
     rng, in_a = np.random.default_rng(seed), variants_of_users(experiments)
     setting = tables.experiment()
@@ -206,7 +206,7 @@ def false_alarms_of_copies(experiments: int, seed: int = 1) -> dict[str, float]:
 def false_alarms_of_rivals(
     experiments: int, candles: int, look: int, correlation: float = 0.9, horizon: int = HORIZON
 ) -> dict[str, float]:
-    """The same for equally good versions in shadow mode."""
+    """Per method, the share of shadow experiments with equally good versions in which it was wrong at any look."""
     wrong: Counter[str] = Counter()
     rng, setting = np.random.default_rng(2), tables.experiment(mode="shadow")
     for _ in range(0, experiments, CHUNK):
@@ -221,16 +221,16 @@ def false_alarms_of_rivals(
 
 def main() -> None:
     """Print the rates."""
-    tell = sys.stdout.write
-    tell(f"1,000 A/A experiments of {PREDICTIONS:,} predictions, a look after every {LOOK}:\n")
+    write = sys.stdout.write
+    write(f"1,000 A/A experiments of {PREDICTIONS:,} predictions, a look after every {LOOK}:\n")
     for name, rate in false_alarms_of_copies(1_000).items():
-        tell(f"  {name}: {rate:.1%}\n")
-    tell("1,000 shadow experiments of equally good versions, 5,000 candles, a look after every 25:\n")
+        write(f"  {name}: {rate:.1%}\n")
+    write("1,000 shadow experiments of equally good versions, 5,000 candles, a look after every 25:\n")
     for name, rate in false_alarms_of_rivals(1_000, 5_000, 25).items():
-        tell(f"  {name}: {rate:.1%}\n")
-    tell("the same, trading in runs three times as long, outcomes over 24 candles:\n")
+        write(f"  {name}: {rate:.1%}\n")
+    write("the same, trading in runs three times as long, outcomes over 24 candles:\n")
     for name, rate in false_alarms_of_rivals(1_000, 5_000, 25, 0.97, 24).items():
-        tell(f"  {name}: {rate:.1%}\n")
+        write(f"  {name}: {rate:.1%}\n")
 
 
 if __name__ == "__main__":

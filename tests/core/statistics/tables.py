@@ -1,4 +1,4 @@
-"""Experiments, totals and candles, as the statistics take them."""
+"""Makers of experiments, tallies and candle tables for tests of the statistics."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ def tally(**fields: Any) -> Tally:  # noqa: ANN401 - any field of a tally
 
 
 def side(**columns: ArrayLike) -> Side:
-    """Columns that are not given are zero; `predictions` are the signals' sum."""
+    """A side with the given columns; others are zero, and `predictions` is the sum of the signals."""
     given: dict[str, Floats] = {name: np.asarray(column, np.float64) for name, column in columns.items()}
     zeros = np.zeros_like(next(iter(given.values())))
     if "predictions" not in given:
@@ -41,7 +41,7 @@ def table(a: Side, b: Side, label: ArrayLike = UNKNOWN, move_pips: ArrayLike = n
 
 
 def traded(results: ArrayLike, pips: float = 10.0) -> Side:
-    """One long prediction a candle, with the result reported: 1 for a win, 0 for a loss, NaN for no prediction."""
+    """One long prediction per candle with a reported result: 1 for a win, 0 for a loss, NaN for no prediction."""
     won = np.asarray(results, np.float64)
     there = (~np.isnan(won)).astype(np.float64)
     won = np.nan_to_num(won)
@@ -57,7 +57,7 @@ def traded(results: ArrayLike, pips: float = 10.0) -> Side:
 
 
 def row(of: CandleTable, index: int) -> CandleTable:
-    """One experiment of a table whose columns have an axis of experiments before that of the candles."""
+    """One experiment of a table that has an axis of experiments before the axis of candles."""
 
     def one(of: Side) -> Side:
         return Side(**{name: getattr(of, name)[index] for name in Side.__dataclass_fields__})

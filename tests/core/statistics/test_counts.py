@@ -1,4 +1,4 @@
-"""The exact tests, against SciPy and statsmodels."""
+"""The exact tests, compared with SciPy and statsmodels."""
 
 from __future__ import annotations
 
@@ -19,31 +19,31 @@ def test_share_p_value_is_the_likelihood_ratio_of_the_beta_mixture(a: int, b: in
     assert counts.share_p_value(a, b, share) == pytest.approx(math.exp(min(0.0, expected)), rel=1e-8)
 
 
-def test_share_p_value_without_anybody_is_one() -> None:
+def test_share_p_value_without_observations_is_one() -> None:
     assert counts.share_p_value(0, 0, 0.5) == 1.0
 
 
 @pytest.mark.parametrize(
     ("a", "b", "share", "p"), [(9, 0, 1.0, 1.0), (9, 1, 1.0, 0.0), (0, 9, 0.0, 1.0), (1, 9, 0.0, 0.0)]
 )
-def test_a_share_of_all_or_nothing_is_refuted_by_one(a: int, b: int, share: float, p: float) -> None:
+def test_a_share_of_0_or_1_is_refuted_by_one_observation(a: int, b: int, share: float, p: float) -> None:
     assert counts.share_p_value(a, b, share) == p
 
 
 @pytest.mark.parametrize(("a", "b", "share"), [(520, 480, 0.5), (95, 25, 0.9), (3, 0, 0.2)])
-def test_chi_square_is_scipys(a: int, b: int, share: float) -> None:
+def test_chi_square_equals_scipys(a: int, b: int, share: float) -> None:
     expected = stats.chisquare([a, b], [(a + b) * share, (a + b) * (1 - share)])
     assert counts.chi_square(a, b, share) == pytest.approx((expected.statistic, expected.pvalue))
 
 
 @pytest.mark.parametrize(("b", "c"), [(0, 0), (0, 1), (3, 9), (10, 10), (11, 10), (700, 800), (40_000, 40_900)])
-def test_mcnemar_is_statsmodels(b: int, c: int) -> None:
+def test_mcnemar_equals_statsmodels(b: int, c: int) -> None:
     expected = mcnemar([[5, b], [c, 5]], exact=True).pvalue if b + c else 1.0
     assert counts.mcnemar(b, c) == pytest.approx(expected, rel=1e-6)
 
 
 def test_evidence_is_the_mean_of_likelihood_ratios() -> None:
-    """By hand: 3 failures of 40 at a limit of 2 %, over the twelve alternatives."""
+    """Computed by hand: 3 failures of 40 at a limit of 2 %, over the twelve alternatives."""
     odds = [0.02 / 0.98 * math.exp(0.05 * 1.5**k) for k in range(12)]
     rates = [o / (1 + o) for o in odds]
     ratios = [stats.binom.pmf(3, 40, rate) / stats.binom.pmf(3, 40, 0.02) for rate in rates]
@@ -52,7 +52,7 @@ def test_evidence_is_the_mean_of_likelihood_ratios() -> None:
 
 @pytest.mark.parametrize("rate", [0.01, 0.05])
 def test_evidence_is_not_expected_to_grow_while_the_limit_is_kept(rate: float) -> None:
-    """The mean of the martingale after 60 trials, summed over all counts: exactly 1 at the limit, less below."""
+    """The mean of the martingale after 60 trials, summed over all counts, is exactly 1 at the limit and less below."""
     k = np.arange(61)
     mean = (stats.binom.pmf(k, 60, rate) * np.exp(counts.log_evidence(k.astype(np.float64), 60, 0.05))).sum()
     assert mean == pytest.approx(1.0, rel=1e-9) if rate == 0.05 else mean < 1.0

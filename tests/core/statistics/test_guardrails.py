@@ -1,4 +1,4 @@
-"""Limits: what is counted against each, and the sentence."""
+"""Guardrails: the counts of each limit, and the sentence about a crossed one."""
 
 from __future__ import annotations
 
@@ -17,47 +17,48 @@ CROSSED: list[tuple[dict[str, float], dict[str, int], str]] = [
     (
         {"max_error_rate": 0.01},
         {"predictions": 900, "fallbacks": 40, "failures": 60},
-        "guardrail max_error_rate: 6.00% of 1,000 requests of variant B (v3.1) failed, 1.00% are allowed",
+        "guardrail max_error_rate: 6.00% of 1,000 requests of variant B (v3.1) failed (limit 1.00%)",
     ),
     (
         {"max_fallback_rate": 0.02},
         {"predictions": 900, "fallbacks": 80, "failures": 20},
-        "guardrail max_fallback_rate: 8.00% of 1,000 requests of variant B (v3.1) fell back, 2.00% are allowed",
+        "guardrail max_fallback_rate: 8.00% of 1,000 requests of variant B (v3.1) fell back (limit 2.00%)",
     ),
     (
         {"max_p99_ms": 5.0},
         {"predictions": 1_900, "fallbacks": 100, "failures": 500, "slow": 80},
-        "guardrail max_p99_ms: 4.00% of 2,000 answers of variant B (v3.1) took over 5 ms, 1.00% are allowed",
+        "guardrail max_p99_ms: 4.00% of 2,000 answers of variant B (v3.1) took over 5 ms (limit 1.00%)",
     ),
     (
         {"max_hold_rate": 0.7},
         {"predictions": 9_000, "candles": 4_000, "held_candles": 3_600},
-        "guardrail max_hold_rate: 90.00% of 4,000 candles of variant B (v3.1) were hold, 70.00% are allowed",
+        "guardrail max_hold_rate: 90.00% of 4,000 candles of variant B (v3.1) were hold (limit 70.00%)",
     ),
     (
         {"min_hold_rate": 0.5},
         {"predictions": 9_000, "candles": 4_000, "held_candles": 1_200},
-        "guardrail min_hold_rate: 30.00% of 4,000 candles of variant B (v3.1) were hold, at least 50.00% are demanded",
+        "guardrail min_hold_rate: 30.00% of 4,000 candles of variant B (v3.1) were hold (minimum 50.00%)",
     ),
 ]
 
 
 @pytest.mark.parametrize(("limits", "counts", "sentence"), CROSSED, ids=[next(iter(case[0])) for case in CROSSED])
-def test_planted_harm_is_told(limits: dict[str, Any], counts: dict[str, int], sentence: str) -> None:
+def test_a_crossed_limit_is_named_with_variant_rate_and_count(
+    limits: dict[str, Any], counts: dict[str, int], sentence: str
+) -> None:
     running = experiment(guardrails=Guardrails(**limits))
     assert crossed(running, {"A": FINE, "B": tally(**counts)}) == sentence
-    told = crossed(running, {"A": tally(**counts), "B": FINE})
-    assert told == sentence.replace("B (v3.1)", "A (v3.0)")
+    assert crossed(running, {"A": tally(**counts), "B": FINE}) == sentence.replace("B (v3.1)", "A (v3.0)")
 
 
 @pytest.mark.parametrize("limits", [case[0] for case in CROSSED], ids=[next(iter(case[0])) for case in CROSSED])
-def test_kept_limits_tell_nothing(limits: dict[str, Any]) -> None:
+def test_kept_limits_are_not_crossed(limits: dict[str, Any]) -> None:
     running = experiment(guardrails=Guardrails(**limits))
     assert crossed(running, {"A": FINE, "B": FINE}) is None
     assert crossed(running, {"A": tally(), "B": tally()}) is None
 
 
-def test_a_rate_above_the_limit_that_may_be_chance_tells_nothing() -> None:
+def test_a_rate_above_the_limit_that_could_be_chance_is_not_crossed() -> None:
     running = experiment(guardrails=Guardrails(max_error_rate=0.01))
     assert crossed(running, {"A": FINE, "B": tally(predictions=97, failures=3)}) is None
 
@@ -67,14 +68,15 @@ def test_without_limits_nothing_is_crossed() -> None:
     assert crossed(experiment(), {"A": broken, "B": broken}) is None
 
 
-def test_no_failure_at_all_is_allowed_where_the_limit_is_zero() -> None:
+def test_one_failure_crosses_a_limit_of_zero() -> None:
     running = experiment(guardrails=Guardrails(max_error_rate=0.0))
-    sentence = "guardrail max_error_rate: 20.00% of 5 requests of variant B (v3.1) failed, 0.00% are allowed"
-    assert crossed(running, {"A": FINE, "B": tally(predictions=4, failures=1)}) == sentence
+    found = crossed(running, {"A": FINE, "B": tally(predictions=4, failures=1)})
+    assert found is not None
+    assert found.startswith("guardrail max_error_rate: 20.00% of 5 requests of variant B (v3.1)")
 
 
 def test_more_limits_need_more_evidence_each() -> None:
-    """Just certain as the only limit, no longer as one of five."""
+    """The evidence is just enough for the only limit, and not enough for one of five."""
     bad: dict[Variant, Tally] = {"A": FINE, "B": tally(predictions=990, failures=10)}
     limits = {"max_error_rate": 0.002}
     others = {"max_fallback_rate": 0.5, "max_p99_ms": 100.0, "max_hold_rate": 1.0, "min_hold_rate": 0.0}

@@ -1,4 +1,4 @@
-"""Ratios, differences and their variances: by hand, against statsmodels, and by bootstrap."""
+"""Ratios, differences and their variances, compared with hand calculation, statsmodels and the bootstrap."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from core.statistics.ratios import Sample, difference, estimate, newey_west, rat
 
 
 def sample(values: Floats) -> Sample:
-    """NaN where the candle does not count."""
+    """A sample of one value per candle; NaN for a candle without data."""
     there = ~np.isnan(values)
     return Sample(np.where(there, values, 0.0), there.astype(np.float64))
 
@@ -27,12 +27,12 @@ def random_sample(rng: np.random.Generator, n: int, share: float = 1.0) -> Sampl
 def test_ratio_by_hand() -> None:
     found = ratio(Sample(np.array([1.0, 0.0, 2.0]), np.array([2.0, 0.0, 2.0])))
     assert found.value == 0.75
-    # Half a win less than the ratio says, and half a win more, of four predictions.
+    # Of four predictions: half a win less than the ratio predicts on the first candle, half a win more on the last.
     assert found.influence.tolist() == [-0.125, 0.0, 0.125]
     assert estimate(found).candles == 2
 
 
-def test_nothing_gives_no_number() -> None:
+def test_without_data_there_is_no_number() -> None:
     found = estimate(ratio(Sample(np.zeros(3), np.zeros(3)), 0.5))
     assert math.isnan(found.value)
     assert found.candles == 0
@@ -40,8 +40,8 @@ def test_nothing_gives_no_number() -> None:
     assert estimate(ratio(Sample(np.zeros(0), np.zeros(0)))).candles == 0
 
 
-def test_variance_of_independent_candles_is_that_of_an_ols_clustered_by_candle() -> None:
-    """Many users a candle: our per-candle ratio against a regression of all predictions, clustered."""
+def test_variance_of_independent_candles_equals_that_of_an_ols_clustered_by_candle() -> None:
+    """With many users per candle, the ratio per candle is compared with a clustered regression of all predictions."""
     rng = np.random.default_rng(1)
     candle = np.repeat(np.arange(400), rng.integers(1, 30, 400))
     is_b = rng.random(len(candle)) < 0.5
@@ -63,10 +63,10 @@ def test_variance_of_independent_candles_is_that_of_an_ols_clustered_by_candle()
 
 
 @pytest.mark.parametrize(("n", "width"), [(1, 1), (5, 3), (5, 9), (100, 1), (1_000, 32)])
-def test_newey_west_is_statsmodels(n: int, width: int) -> None:
+def test_newey_west_equals_statsmodels(n: int, width: int) -> None:
     influence = np.cumsum(np.random.default_rng(2).normal(size=n))
     influence -= influence.mean()
-    # Its lags may not be more than the series has.
+    # statsmodels accepts no more lags than the series has values.
     padded = np.append(influence, np.zeros(width))
     assert newey_west(influence, width) == pytest.approx(S_hac_simple(padded[:, None], nlags=width - 1)[0, 0])
 
@@ -81,13 +81,13 @@ def test_variance_of_the_sum_is_the_largest_of_three() -> None:
     assert len(chosen) > 1
 
 
-def test_neighbours_that_swing_back_do_not_narrow_the_interval() -> None:
+def test_negatively_correlated_neighbours_do_not_narrow_the_interval() -> None:
     influence = np.tile([1.0, -1.0], 50)
     assert variance_of_sum(influence) == 100.0
 
 
-def test_candles_alike_widen_the_interval() -> None:
-    """Each candle four times over tells no more than once."""
+def test_equal_neighbours_widen_the_interval() -> None:
+    """A series with each candle repeated four times has no more information than the series itself."""
     values = np.random.default_rng(3).normal(size=400)
     once, fourfold = (estimate(ratio(sample(v))).variance for v in (values, np.repeat(values, 4)))
     assert fourfold == pytest.approx(once, rel=0.2)
@@ -107,7 +107,7 @@ def test_swapping_a_and_b_negates_the_difference(seed: int) -> None:
     assert there[1:] == pytest.approx(back[1:])
 
 
-def test_difference_on_the_same_candles_is_the_mean_of_paired_differences() -> None:
+def test_the_difference_on_the_same_candles_equals_the_mean_of_paired_differences() -> None:
     rng = np.random.default_rng(4)
     a = rng.normal(size=500)
     b = a + rng.normal(0.1, 0.2, 500)
@@ -116,7 +116,7 @@ def test_difference_on_the_same_candles_is_the_mean_of_paired_differences() -> N
     assert both.influence == pytest.approx(paired.influence)
 
 
-def test_copies_on_shared_candles_differ_in_nothing() -> None:
+def test_copies_on_shared_candles_do_not_differ() -> None:
     values = np.random.default_rng(5).normal(size=300)
     found = difference(ratio(sample(values)), ratio(sample(values)))
     assert found.value == 0.0
@@ -133,7 +133,7 @@ def test_more_candles_narrow_the_interval() -> None:
     assert widths == sorted(widths, reverse=True)
 
 
-def test_leading_axes_are_experiments_of_their_own() -> None:
+def test_leading_axes_are_independent_experiments() -> None:
     rng = np.random.default_rng(7)
     values = np.where(rng.random((3, 200)) < 0.6, rng.normal(size=(3, 200)), np.nan)
     together = estimate(ratio(sample(values)))
@@ -152,9 +152,9 @@ def test_sharpe_is_mean_over_sd_with_the_bootstraps_variance() -> None:
     assert math.sqrt(np.square(found.influence).sum()) == pytest.approx(resampled, rel=0.05)
 
 
-def test_sharpe_of_a_constant_is_no_number() -> None:
+def test_sharpe_of_a_constant_is_nan() -> None:
     assert math.isnan(sharpe(Sample(np.full(50, 0.1), np.ones(50))).value)
 
 
-def test_a_constant_does_not_seem_to_vary_by_rounding() -> None:
+def test_a_constant_has_no_variance_despite_rounding() -> None:
     assert estimate(ratio(Sample(np.full(50, 0.1), np.ones(50)))).variance == 0.0

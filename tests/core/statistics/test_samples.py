@@ -1,4 +1,4 @@
-"""What each candle says of a variant."""
+"""The numerators and denominators of each metric, candle by candle."""
 
 from __future__ import annotations
 
@@ -13,11 +13,11 @@ from core.statistics import samples
 from core.statistics.ratios import Sample
 from tests.core.statistics.tables import side, table
 
-NOBODY = side(holds=[0, 0, 0, 0])
+NO_PREDICTIONS = side(holds=[0, 0, 0, 0])
 
 
 def shares(sample: Sample) -> list[float | None]:
-    """Numerator by denominator, candle by candle; null where the candle does not count."""
+    """Numerator over denominator, candle by candle; None for a candle without data."""
     return [n / d if d else None for n, d in zip(*sample, strict=True)]
 
 
@@ -41,7 +41,7 @@ def test_reported_wins_leave_out_neutrals_and_pnl_keeps_them() -> None:
     assert shares(samples.mean_pnl(one, all_of_it, "reported")) == [2.0, -1.0, None]
 
 
-def test_labels_judge_trades_and_leave_out_hold() -> None:
+def test_results_by_label_count_trades_and_not_hold() -> None:
     signals = side(longs=[1, 1, 1, 0, 0, 1], shorts=[0, 0, 0, 1, 0, 0], holds=[0, 0, 0, 0, 1, 0])
     labels = [LONG, SHORT, NONE, SHORT, LONG, UNKNOWN]
     all_of_it = table(signals, signals, labels, [10.0, -7.0, 3.0, -5.0, 9.0, math.nan])
@@ -51,7 +51,7 @@ def test_labels_judge_trades_and_leave_out_hold() -> None:
     assert shares(samples.recall(signals, all_of_it)) == [1.0, 0.0, None, 1.0, 0.0, None]
 
 
-def test_a_candle_on_which_some_held_weighs_by_those_who_traded() -> None:
+def test_a_candle_with_holds_weighs_by_its_share_of_trades() -> None:
     mixed = side(longs=[1], holds=[3])
     assert weights(samples.win_rate(mixed, table(mixed, mixed, [LONG], [4.0]), "labels")) == [0.25]
 
@@ -63,7 +63,7 @@ def both(a: Side, b: Side, label: list[int], *, paired: bool) -> samples.Results
 
 
 def test_both_sides_are_measured_by_one_source() -> None:
-    """A's users report, B's hardly: reported outcomes on one side against labels on the other would compare rules."""
+    """Most users of A report and few of B. Reported outcomes of A against labels of B would compare different rules."""
     a = side(longs=[1, 1, 1, 1], wins=[1, 1, 1, 1])
     b = side(longs=[1, 1, 1, 1], wins=[1, 0, 0, 0])
     found = both(a, b, [LONG, NONE, NONE, UNKNOWN], paired=False)
@@ -71,15 +71,15 @@ def test_both_sides_are_measured_by_one_source() -> None:
     assert shares(found.a) == shares(found.b) == [1.0, 0.0, 0.0, None]
 
 
-def test_reported_outcomes_are_taken_where_they_cover_as_much() -> None:
+def test_reported_outcomes_are_used_if_both_sources_cover_as_much() -> None:
     a = side(longs=[1, 1, 1, 1], losses=[1, 1, 1, 1])
     found = both(a, a, [LONG] * 4, paired=False)
     assert found.source == "reported"
     assert shares(found.a) == [0.0] * 4
 
 
-def test_pairs_need_both_results_and_that_of_hold_is_known() -> None:
-    # On these candles: both trade and ended; A traded, B held; B's trade has no outcome; both held.
+def test_pairs_need_both_results_and_the_result_of_hold_is_known() -> None:
+    # The candles: both traded with outcomes; A traded, B held; B's trade has no outcome; both held.
     a = side(longs=[1, 1, 1, 0], holds=[0, 0, 0, 1], wins=[1, 1, 1, 0])
     b = side(longs=[1, 0, 0, 0], shorts=[0, 0, 1, 0], holds=[0, 1, 0, 1], wins=[1, 0, 0, 0])
     found = both(a, b, [UNKNOWN] * 4, paired=True)
@@ -94,6 +94,7 @@ def test_pairs_by_label_need_the_label() -> None:
 
 
 @pytest.mark.parametrize("metric", ["win_rate", "mean_pnl"])
-def test_nothing_known_counts_nothing(metric: str) -> None:
-    found = samples.results(table(NOBODY, NOBODY), metric, paired=True)  # type: ignore[arg-type] # parametrised
+def test_candles_without_results_have_no_weight(metric: str) -> None:
+    empty = table(NO_PREDICTIONS, NO_PREDICTIONS)
+    found = samples.results(empty, metric, paired=True)  # type: ignore[arg-type] # parametrised
     assert weights(found.a) == weights(found.b) == [0.0] * 4

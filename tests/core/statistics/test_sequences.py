@@ -1,4 +1,4 @@
-"""The boundary, its inverse and its forecast."""
+"""Confidence sequences: the boundary, its inverse (the p-value) and the forecast."""
 
 from __future__ import annotations
 
@@ -24,12 +24,12 @@ def as_printed(sigma: float, t: float, level: float) -> float:
 
 
 @pytest.mark.parametrize("t", [1, 10, 1_000, 50_000])
-def test_margin_is_the_printed_boundary(t: int) -> None:
+def test_margin_equals_the_papers_boundary(t: int) -> None:
     assert sequences.margin(estimate(0.3, 4.0 / t, t)) == pytest.approx(as_printed(2.0, t, LEVEL), rel=1e-12)
 
 
-def test_margin_is_least_where_it_was_tuned() -> None:
-    """Among all rho, ours is within half a percent of the best at TUNED_FOR."""
+def test_margin_is_nearly_the_least_possible_at_the_tuned_number_of_candles() -> None:
+    """At TUNED_FOR, the margin is within half a percent of that with the best rho."""
 
     def width(log_rho: float) -> float:
         scaled = TUNED_FOR * math.exp(2 * log_rho)
@@ -48,19 +48,19 @@ def test_p_value_is_the_level_at_which_the_interval_touches_zero(t: int, distanc
     assert as_printed(1.0, t, p) == pytest.approx(value, rel=1e-9)
 
 
-def test_p_value_is_that_of_both_directions_and_never_above_one() -> None:
+def test_p_value_is_two_sided_and_at_most_one() -> None:
     assert sequences.p_value(estimate(0.2, 0.01, 100)) == sequences.p_value(estimate(-0.2, 0.01, 100))
     assert sequences.p_value(estimate(0.0, 0.01, 100)) == 1.0
 
 
-def test_without_candles_nothing_is_known() -> None:
+def test_without_candles_the_margin_is_infinite() -> None:
     nothing = estimate(math.nan, math.nan, 0)
     assert sequences.margin(nothing) == math.inf
     assert sequences.p_value(nothing) == 1.0
 
 
 @pytest.mark.parametrize("target", [0.5, 0.05, 0.003])
-def test_the_forecast_is_the_first_number_of_candles_that_suffices(target: float) -> None:
+def test_the_forecast_is_the_least_sufficient_number_of_candles(target: float) -> None:
     total = sequences.candles_until(estimate(0.0, 1 / 400, 400), target)
     assert total is not None
     assert as_printed(1.0, total, LEVEL) < target <= as_printed(1.0, total - 1, LEVEL)
@@ -70,7 +70,7 @@ def test_a_forecast_beyond_a_billion_is_none() -> None:
     assert sequences.candles_until(estimate(0.0, 1 / 400, 400), 1e-9) is None
 
 
-def test_arrays_give_what_single_estimates_give() -> None:
+def test_arrays_give_the_same_as_single_estimates() -> None:
     value, variance, candles = np.array([0.1, 0.2]), np.array([0.01, 0.001]), np.array([50.0, 800.0])
     for i in range(2):
         one = estimate(value[i], variance[i], candles[i])

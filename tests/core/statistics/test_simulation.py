@@ -1,4 +1,4 @@
-"""Every deciding check keeps its level under continuous peeking, and finds what is planted."""
+"""Every deciding check keeps its level at continuous looks, and finds planted differences."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from core.statistics.guardrails import crossed
 from core.statistics.samples import results
 from tests.core.statistics import simulation, tables
 
-# So many experiments that a share of 5 % is told from one of 10 %; every run has fewer of them.
+# The number of experiments of a long run; it distinguishes a share of 5 % from one of 10 %. Other runs have SAMPLE.
 EXPERIMENTS = 1_000
 SAMPLE = 300
 NUMBERS = [SAMPLE, pytest.param(EXPERIMENTS, marks=pytest.mark.long)]
@@ -28,7 +28,7 @@ def test_experiments_with_two_copies_stay_below_every_level(experiments: int) ->
     assert wrong["sample ratio"] <= sample_ratio.LEVEL
     assert wrong["any guardrail"] <= guardrails.LEVEL
     assert {"max_error_rate", "max_fallback_rate", "max_p99_ms", "min_hold_rate", "max_hold_rate"} <= set(wrong)
-    # Peeking is what is being withstood: an interval made for a single look falls for it.
+    # An interval for a single look does not keep the level at repeated looks.
     assert wrong["if made for one look"] > sequences.LEVEL
 
 
@@ -36,12 +36,12 @@ def test_experiments_with_two_copies_stay_below_every_level(experiments: int) ->
 def test_experiments_with_equally_good_versions_in_shadow_mode_stay_below_the_level(experiments: int) -> None:
     wrong = simulation.false_alarms_of_rivals(experiments, candles=1_500, look=25)
     assert wrong["verdict"] <= sequences.LEVEL
-    # So is what neighbouring candles have in common.
+    # A sequence that takes candles as independent does not keep the level either.
     assert wrong["if candles were independent"] > 4 * sequences.LEVEL
 
 
 def test_the_simulation_decides_as_the_report_does() -> None:
-    """At every tenth look, for some experiments: verdict, sample ratio and guardrails."""
+    """Compares verdict, sample ratio and guardrails at every tenth look of some experiments."""
     experiments, verdicts = 4, set()
     setting = tables.experiment(guardrails=simulation.LIMITS)
     in_a = simulation.variants_of_users(experiments)
@@ -70,8 +70,8 @@ def one(tally: Tally, index: int) -> Tally:
 
 
 @pytest.mark.parametrize("seed", range(20))
-def test_win_rates_of_50_and_56_are_told_apart_within_12000_candles(seed: int) -> None:
-    """Half of the candles are traded, by each side on its own."""
+def test_win_rates_of_50_and_56_are_distinguished_within_12000_candles(seed: int) -> None:
+    """Each side trades half of the candles, independently of the other."""
     rng = np.random.default_rng(seed)
     a, b = (
         tables.traded(np.where(rng.random(12_000) < 0.5, rng.random(12_000) < rate, np.nan)) for rate in (0.50, 0.56)

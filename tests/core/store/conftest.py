@@ -16,7 +16,7 @@ Open: TypeAlias = Callable[[], Store]
 
 @pytest.fixture(scope="session")
 def server() -> Iterator[str]:
-    """The URL of a PostgreSQL."""
+    """The URL of a PostgreSQL server."""
     with any_postgres() as url:
         yield url
 
@@ -41,7 +41,7 @@ def url(request: pytest.FixtureRequest) -> str:
 
 @pytest.fixture
 def replica(url: str) -> Iterator[Open]:
-    """Opens the database once more, as another process would."""
+    """A function that opens the database once more, as another process would."""
     with ExitStack() as stack:
         yield lambda: stack.enter_context(closing(open_store(url)))
 

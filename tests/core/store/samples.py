@@ -1,4 +1,4 @@
-"""Experiments and records that differ in what a test names."""
+"""Sample experiments and records; a test gives the fields that matter to it."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ def candle(number: int) -> str:
 
 
 def exposure(number: int = 0, **changes: object) -> Exposure:
-    """Of candle `number`, answered in its order, under a new id."""
+    """An exposure of candle number `number`, with a new id. Higher numbers were answered later."""
     made = Exposure(
         prediction_id=new_prediction_id(AT + number),
         at=AT + number,
@@ -58,7 +58,7 @@ def score(number: int = 0, a: str = "long", b: str = "long", **changes: object) 
 
 
 def drain(store: Store, records: Sequence[Record]) -> None:
-    """As from a journal that holds nothing else."""
+    """Drain records as from a journal that contains only them."""
     store.drain(f"journal-{next(_journal_names)}", 1, records)
 
 

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import os
+import re
 import subprocess
 import sys
 import traceback
@@ -15,12 +16,12 @@ from core.store.interface import StoreInUse
 from core.store.opening import identity, reserve
 from tests.market import ROOT
 
-SECRET = "s3cret-word"  # noqa: S105 - nobody's
-AT = "an @ in a user name or password is written %40; expected postgresql://user@host:port/database"
-SLASH = (
-    "a / or a ? is in front of its @: in a user name or password / is written %2F, and ? %3F; expected postgresql://"
-)
-PORT = "its port is not a number from 1 to 65535; expected postgresql://"
+SECRET = "s3cret-word"  # noqa: S105 - not a real one
+AT = "write @ as %40; expected postgresql://user@host:port/database"
+SLASH = "write / as %2F and ? as %3F; expected postgresql://"
+PERCENT = "write % as %25; expected postgresql://"
+PORT = "port is not a number from 1 to 65535; expected postgresql://"
+PARAMETER = "write & as %26 and = as %3D; expected postgresql://"
 
 
 @pytest.mark.parametrize(
@@ -39,57 +40,58 @@ PORT = "its port is not a number from 1 to 65535; expected postgresql://"
         "postgresql://me%40tenant:word@host/database",
     ],
 )
-def test_urls_of_both_stores_are_taken(url: str) -> None:
+def test_urls_of_both_stores_are_accepted(url: str) -> None:
     check_url(url)
 
 
 @pytest.mark.parametrize(
-    ("url", "told"),
+    ("url", "error"),
     [
-        (f"user:{SECRET}@host", "that is no URL; expected sqlite:///path"),
-        ("", "that is no URL"),
-        (f"mysql://user:{SECRET}@host/database", "'mysql' is no kind of store; expected"),
+        (f"user:{SECRET}@host", "not a URL; expected sqlite:///path"),
+        ("", "not a URL"),
+        (f"mysql://user:{SECRET}@host/database", "'mysql' is not a supported store; expected"),
         ("sqlite://", "names no file"),
         ("sqlite:///", "names no file"),
         ("sqlite://state.db", "names no file"),
         ("sqlite:///folder/", "names no file"),
         ("sqlite:///:memory:", "names no file"),
         ("sqlite:///state.db?mode=ro", "names no file"),
-        (f"user:{SECRET}://x@host/database", "that is no URL"),
-        (f"postgresql://user:{SECRET}@word@host/database", f"it has more than one @: {AT}"),
-        (f"postgresql://us@er:{SECRET}@host/database", f"it has more than one @: {AT}"),
-        (f"postgresql://user:a@b/{SECRET}@host/database", f"it has more than one @: {AT}"),
-        (f"postgresql://user:{SECRET}@host/database?password=a@b", f"it has more than one @: {AT}"),
+        (f"user:{SECRET}://x@host/database", "not a URL"),
+        (f"postgresql://user:{SECRET}@word@host/database", AT),
+        (f"postgresql://us@er:{SECRET}@host/database", AT),
+        (f"postgresql://user:a@b/{SECRET}@host/database", AT),
+        (f"postgresql://user:{SECRET}@host/database?password=a@b", AT),
         (f"postgresql://user:{SECRET}/word@host/database", SLASH),
         (f"postgresql://user:{SECRET}?word@host/database", SLASH),
         (f"postgresql://user:1/{SECRET}@host/database", SLASH),
         (f"postgresql://user:{SECRET}://x@host/database", SLASH),
         (f"postgresql://host/database?password={SECRET}@x", SLASH),
-        (f"postgresql://user:{SECRET}%zz@host/database", "a % in a user name or password is written %25; expected"),
-        (f"postgresql://user:{SECRET}%@host/database", "a % in a user name or password is written %25; expected"),
-        (f"postgresql://user:{SECRET}%00@host/database", "this PostgreSQL URL cannot be read; expected postgresql://"),
-        (f"postgresql://user@host/database?pass={SECRET}", "of its parameters one is unknown to libpq"),
-        (f"postgresql://user@host/database?password=a&{SECRET}", "of its parameters one is unknown to libpq"),
-        (f"postgresql://user@host/database?password=a={SECRET}", "of its parameters one is unknown to libpq"),
-        (f"postgresql://user@[{SECRET}/database", "a [ or ] in it has no counterpart"),
-        (f"postgresql://user:{SECRET}%ff@host/database", "what is percent-encoded in it is not UTF-8; expected"),
+        (f"postgresql://user:{SECRET}%zz@host/database", PERCENT),
+        (f"postgresql://user:{SECRET}%@host/database", PERCENT),
+        (f"postgresql://user:{SECRET}%00@host/database", "cannot read this PostgreSQL URL; expected postgresql://"),
+        (f"postgresql://user@host/database?pass={SECRET}", PARAMETER),
+        (f"postgresql://user@host/database?password=a&{SECRET}", PARAMETER),
+        (f"postgresql://user@host/database?password=a={SECRET}", PARAMETER),
+        (f"postgresql://user@[{SECRET}/database", "unbalanced [ or ]"),
+        (f"postgresql://user:{SECRET}%ff@host/database", "not UTF-8; expected postgresql://"),
         (f"postgresql://user@host:{SECRET}/database", PORT),
         (f"postgresql://user:{SECRET}", PORT),
         (f"postgresql://user:{SECRET}@host:65536/database", PORT),
         (f"postgresql://user:{SECRET}@host:5_432/database", PORT),
-        (f"postgresql://user:{SECRET}@one,two:1,three:2/database?port=1,2", "it has more hosts than ports, or fewer"),
-        (f"postgresql://user:{SECRET}@a..b/database", "its host is no name that can be looked up"),
+        (f"postgresql://user:{SECRET}@one,two:1,three:2/database?port=1,2", "number of ports"),
+        (f"postgresql://user:{SECRET}@a..b/database", "not a valid host name"),
     ],
 )
-def test_other_urls_are_refused_in_a_sentence_without_the_password(url: str, told: str) -> None:
+def test_invalid_urls_are_refused_with_the_reason_and_without_the_password(url: str, error: str) -> None:
     for refuse in (check_url, open_store):
-        with pytest.raises(ValueError, match=r".*") as refused:
+        with pytest.raises(ValueError, match=re.escape(error)) as refused:
             refuse(url)
-        assert told in str(refused.value)
         assert SECRET not in "".join(traceback.format_exception(refused.value))
 
 
-def test_a_relative_path_is_of_the_folder_at_opening(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_relative_path_starts_at_the_working_folder_of_the_moment(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.chdir(tmp_path)
     with closing(open_store("sqlite:///data/deep/state.db")) as store:
         assert (tmp_path / "data" / "deep" / "state.db").exists()
@@ -97,7 +99,7 @@ def test_a_relative_path_is_of_the_folder_at_opening(tmp_path: Path, monkeypatch
         assert store.state().revision == 0
 
 
-def test_the_driver_of_postgresql_is_loaded_only_where_it_is_needed(tmp_path: Path) -> None:
+def test_the_postgresql_driver_is_not_imported_for_sqlite(tmp_path: Path) -> None:
     code = "import sys; from core.store import open_store; open_store(sys.argv[1]).close()"
     code += "; print('psycopg' in sys.modules)"
     url = f"sqlite:///{tmp_path}/state.db"
@@ -118,7 +120,7 @@ def test_the_driver_of_postgresql_is_loaded_only_where_it_is_needed(tmp_path: Pa
         ("sqlite:///link.db", "sqlite:///state.db"),
     ],
 )
-def test_one_store_has_one_identity_however_it_is_written(
+def test_all_urls_of_one_store_have_the_same_identity(
     one: str, other: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.chdir(tmp_path)
@@ -128,7 +130,7 @@ def test_one_store_has_one_identity_however_it_is_written(
     assert SECRET not in identity(one)
 
 
-def test_different_stores_differ(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_different_stores_have_different_identities(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("PGHOST", "elsewhere")
     urls = [
         *("postgresql://host/database", "postgresql://host/another", "postgresql://host:5433/database"),
@@ -140,7 +142,7 @@ def test_different_stores_differ(monkeypatch: pytest.MonkeyPatch) -> None:
     assert identity("postgresql:///database") == identity("postgresql://elsewhere/database")
 
 
-def test_a_state_file_is_reserved_by_one_whatever_path_it_is_given_by(tmp_path: Path) -> None:
+def test_a_state_file_is_reserved_once_also_by_another_path(tmp_path: Path) -> None:
     (tmp_path / "link.db").symlink_to("state.db")
     with reserve(f"sqlite:///{tmp_path}/state.db"):
         with pytest.raises(StoreInUse, match=f"^state file {tmp_path}/state.db is in use by process {os.getpid()}$"):
@@ -150,13 +152,13 @@ def test_a_state_file_is_reserved_by_one_whatever_path_it_is_given_by(tmp_path: 
     reserve(f"sqlite:///{tmp_path}/link.db").close()
 
 
-def test_a_database_for_several_machines_is_reserved_by_nobody() -> None:
+def test_a_postgresql_database_can_be_reserved_by_several_servers() -> None:
     with reserve("postgresql://host/database"), reserve("postgresql://host/database"):
         pass
 
 
-def test_a_lock_that_cannot_be_made_says_so(tmp_path: Path) -> None:
+def test_a_lock_file_that_cannot_be_created_is_an_error(tmp_path: Path) -> None:
     (tmp_path / "data").touch()
-    with pytest.raises(StoreUnavailable, match=r"state file .*/data/state\.db cannot be locked: ") as told:
+    with pytest.raises(StoreUnavailable, match=r"state file .*/data/state\.db cannot be locked: ") as raised:
         reserve(f"sqlite:///{tmp_path}/data/state.db")
-    assert str(tmp_path) not in told.value.message
+    assert str(tmp_path) not in raised.value.message

@@ -151,9 +151,9 @@ def test_a_foreign_host_header_is_refused_on_loopback_without_tokens(
 @pytest.mark.parametrize(
     ("url", "line"),
     [
-        ("postgresql://user:pass@word@host/db", "REVERSAL_STATE_URL: it has more than one @: an @ in a user name or"),
-        ("postgresql://user:pass/word@host/db", "REVERSAL_STATE_URL: a / or a ? is in front of its @: "),
-        ("mysql://user:pass@word/db", "REVERSAL_STATE_URL: 'mysql' is no kind of store; expected sqlite:///"),
+        ("postgresql://user:pass@word@host/db", "REVERSAL_STATE_URL: more than one @; "),
+        ("postgresql://user:pass/word@host/db", "REVERSAL_STATE_URL: a / or ? before the @; "),
+        ("mysql://user:pass@word/db", "REVERSAL_STATE_URL: 'mysql' "),
     ],
 )
 def test_one_line_names_a_bad_state_url_without_its_password(command: tuple[str, ...], url: str, line: str) -> None:
@@ -299,7 +299,7 @@ def test_a_corrupted_default_is_named_and_the_next_version_serves_until_it_is_re
         assert get(f"{server.url}/health")[1]["model_version"] == "v1"
         shown = get(f"{server.url}/reversal/models")[1]["data"]["versions"]["v2"]
         assert shown["error"].startswith(f"bundle v2: {file.name}: SHA-256")
-        assert f"version v2 is skipped: bundle v2: {file.name}: SHA-256" in server.log
+        assert f'version_skipped version=v2 error="bundle v2: {file.name}: SHA-256' in server.log
         file.write_bytes(whole)
         for change in ("load", "switch"):
             assert post(f"{server.url}/reversal/models/v2/{change}")[0] == 200

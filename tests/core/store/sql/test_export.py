@@ -15,7 +15,7 @@ from tests.core.store.samples import AT, candle, drain, exposure, outcome
 from tests.market import ROOT
 
 
-def test_a_row_is_readable_and_has_its_outcome_and_label(store: Store) -> None:
+def test_a_row_has_readable_values_and_its_outcome_and_label(store: Store) -> None:
     one = exposure(1, at=AT + 7, user=None, stage2_prob=None)
     drain(store, [one])
     store.record_outcomes([outcome(one, "loss", -1.5, AT + 3_600_000_000)], AT)
@@ -49,10 +49,10 @@ def test_a_row_is_readable_and_has_its_outcome_and_label(store: Store) -> None:
     assert tuple(row) == EXPORT_COLUMNS
 
 
-def test_a_candle_without_a_time_has_none_and_what_is_not_known_is_null(store: Store) -> None:
-    drain(store, [exposure(1, candle="w:00ff", user="someone")])
+def test_unknown_values_are_null(store: Store) -> None:
+    drain(store, [exposure(1, candle="w:00ff", user="pseudonym")])
     (row,) = store.export("exp")
-    assert (row["candle"], row["candle_time"], row["user"]) == ("w:00ff", None, "someone")
+    assert (row["candle"], row["candle_time"], row["user"]) == ("w:00ff", None, "pseudonym")
     assert row["outcome"] is row["pnl_pips"] is row["closed_at"] is row["label"] is None
 
 
@@ -65,7 +65,7 @@ def test_a_candle_without_a_time_has_none_and_what_is_not_known_is_null(store: S
         (10**18, None),
     ],
 )
-def test_an_instant_that_no_date_has_is_null(store: Store, milliseconds: int, shown: str | None) -> None:
+def test_an_instant_outside_the_years_1_to_9999_is_null(store: Store, milliseconds: int, shown: str | None) -> None:
     one = exposure(candle=candle_key_of_time(milliseconds))
     drain(store, [one])
     store.record_outcomes([outcome(one, closed_at=min(milliseconds, 10**15) * 1000)], AT)
@@ -73,7 +73,7 @@ def test_an_instant_that_no_date_has_is_null(store: Store, milliseconds: int, sh
     assert (row["candle_time"], row["closed_at"]) == (shown, shown)
 
 
-def test_rows_come_by_time_each_once_whatever_the_page_ends_on(store: Store) -> None:
+def test_rows_come_in_order_of_time_and_each_once_across_pages(store: Store) -> None:
     made = [exposure(n % 40, at=AT + n % 11) for n in range(4321)]
     for start in range(0, len(made), 1000):
         drain(store, made[start : start + 1000])
@@ -83,7 +83,7 @@ def test_rows_come_by_time_each_once_whatever_the_page_ends_on(store: Store) -> 
     assert len(rows) == len(made)
 
 
-def test_an_export_that_is_left_unfinished_keeps_nobody_waiting(store: Store) -> None:
+def test_an_unfinished_export_blocks_no_other_call(store: Store) -> None:
     drain(store, [exposure(n) for n in range(3000)])
     rows = store.export("exp")
     assert len(list(islice(rows, 10))) == 10
@@ -91,7 +91,7 @@ def test_an_export_that_is_left_unfinished_keeps_nobody_waiting(store: Store) ->
     assert len(list(rows)) == 2991
 
 
-def test_an_export_that_the_store_leaves_says_so(store: Store) -> None:
+def test_an_export_raises_if_the_store_is_closed_meanwhile(store: Store) -> None:
     drain(store, [exposure(n) for n in range(3000)])
     rows = store.export("exp")
     next(rows)
@@ -100,7 +100,7 @@ def test_an_export_that_the_store_leaves_says_so(store: Store) -> None:
         list(rows)
 
 
-# Prints how many kilobytes the process grew while it read all rows but the first pages.
+# Prints by how many kilobytes the process grew while it read all rows after the first 10,000.
 EXPORT_ALL = """
 import resource, sys
 from itertools import islice
@@ -122,13 +122,13 @@ def test_memory_does_not_grow_with_the_rows(url: str, store: Store) -> None:
     run = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=True)
     first, rest, kilobytes = map(int, run.stdout.split())
     assert (first, rest) == (10_000, 90_000)
-    assert kilobytes < 16_000  # as dictionaries they would be well over 100 MB
+    assert kilobytes < 16_000  # all rows as dictionaries take well over 100 MB
 
 
-def test_a_page_comes_from_the_index_even_before_the_planner_knows_the_tables(url: str, store: Store) -> None:
+def test_a_page_uses_the_index_even_without_statistics_of_the_planner(url: str, store: Store) -> None:
     drain(store, [exposure(n) for n in range(10_000)])
     explain = "EXPLAIN QUERY PLAN" if url.startswith("sqlite") else "EXPLAIN"
-    with getattr(store, "_database").reading() as connection:  # noqa: B009 - no part of the interface
+    with getattr(store, "_database").reading() as connection:  # noqa: B009 - not a part of the interface
         plan = str(connection.rows(f"{explain} {reading.EXPORT_PAGE}", ["exp", AT, "", 2000]))
     assert "exposures_by_time" in plan
     for word in ("Sort", "TEMP B-TREE", "Materialize", "Bitmap", "Hash"):

@@ -35,19 +35,19 @@ def test_outcomes_are_summed_on_the_candle_and_side_of_their_prediction(store: S
     assert column(found.a, "predictions") == [2, 0]
 
 
-def test_each_of_a_list_gets_its_own_answer_and_nothing_good_is_lost(store: Store) -> None:
+def test_each_outcome_of_a_list_gets_its_own_answer_and_new_ones_are_stored(store: Store) -> None:
     one, two, three = exposure(1), exposure(2), exposure(3)
     drain(store, [one, two, three])
     assert store.record_outcomes([outcome(one, "win", 1.0, AT)], AT) == ["recorded"]
     reported = [
         outcome(one, "win", 1.0, AT),
         outcome(one, "loss", 1.0, AT),
-        Outcome("nobody", "win", None, None),
+        Outcome("no-prediction", "win", None, None),
         outcome(two, "loss"),
         outcome(two, "loss"),
         outcome(two, "neutral"),
         outcome(three, "win", -0.5),
-        Outcome("nobody", "win", None, None),
+        Outcome("no-prediction", "win", None, None),
     ]
     assert store.record_outcomes(reported, AT) == [
         *("duplicate", "contradicts", "unknown", "recorded", "duplicate", "contradicts", "recorded", "unknown"),
@@ -67,7 +67,7 @@ def test_each_of_a_list_gets_its_own_answer_and_nothing_good_is_lost(store: Stor
 
 
 @pytest.mark.parametrize("again", [{"pnl": 2.0}, {"pnl": None}, {"closed_at": AT + 1}, {"closed_at": None}])
-def test_the_same_outcome_with_other_figures_contradicts(store: Store, again: dict[str, float | None]) -> None:
+def test_the_same_outcome_with_other_values_contradicts(store: Store, again: dict[str, float | None]) -> None:
     one = exposure()
     drain(store, [one])
     store.record_outcomes([outcome(one, "win", 1.0, AT)], AT)
@@ -76,11 +76,11 @@ def test_the_same_outcome_with_other_figures_contradicts(store: Store, again: di
     assert column(store.candles("exp").a, "pnl") == [1.0]
 
 
-def test_no_outcomes_have_no_answers(store: Store) -> None:
+def test_an_empty_list_of_outcomes_has_no_answers(store: Store) -> None:
     assert store.record_outcomes([], AT) == []
 
 
-def test_what_is_unknown_now_can_be_recorded_once_it_is_drained(store: Store) -> None:
+def test_an_outcome_can_be_recorded_after_its_prediction_is_drained(store: Store) -> None:
     one = exposure()
     assert store.record_outcomes([outcome(one)], AT) == ["unknown"]
     drain(store, [one])
@@ -97,7 +97,7 @@ def test_an_outcome_after_the_experiment_stopped_is_late_and_counts(store: Store
     assert column(store.candles("exp").a, "wins") == [1, 1]
 
 
-def test_the_outcome_of_a_fallback_is_kept_and_in_no_sum(store: Store) -> None:
+def test_the_outcome_of_a_fallback_is_stored_but_not_summed(store: Store) -> None:
     fallback, other = exposure(1, fallback_reason="gone"), exposure(1)
     drain(store, [fallback, other])
     assert store.record_outcomes([outcome(fallback, "loss", -9.0)], AT) == ["recorded"]
@@ -106,7 +106,7 @@ def test_the_outcome_of_a_fallback_is_kept_and_in_no_sum(store: Store) -> None:
     assert sorted(row["outcome"] or "" for row in store.export("exp")) == ["", "loss"]
 
 
-def test_a_list_of_thousands_is_answered_one_by_one(store: Store) -> None:
+def test_each_of_thousands_of_outcomes_is_answered(store: Store) -> None:
     batch = [exposure(n % 7) for n in range(5000)]
     drain(store, batch[:4000])
     answers = store.record_outcomes([outcome(each, "win", 0.5) for each in batch], AT)
@@ -114,7 +114,7 @@ def test_a_list_of_thousands_is_answered_one_by_one(store: Store) -> None:
     assert store.candles("exp").a.pnl.sum() == 2000.0
 
 
-def test_labels_reach_the_candles_that_have_predictions(store: Store) -> None:
+def test_labels_are_set_on_candles_that_have_predictions(store: Store) -> None:
     drain(store, [exposure(1), exposure(2, variant="B"), exposure(3, fallback_reason="gone")])
     drain(store, [exposure(4, pair="USD/JPY"), exposure(4, timeframe="4h"), exposure(4, experiment_id="another")])
     asked = [candle(n) for n in range(6)]
@@ -131,12 +131,12 @@ def test_labels_reach_the_candles_that_have_predictions(store: Store) -> None:
     assert known == {LONG: 31.7, NONE: -0.1}
 
 
-def test_candles_of_many_pages_are_all_there_in_order_of_time(store: Store) -> None:
+def test_the_table_has_candles_of_many_pages_in_order_of_time(store: Store) -> None:
     drain(store, [exposure(n, confidence=n / 8192) for n in range(4500)])
     assert column(store.candles("exp").a, "confidence") == [n / 8192 for n in range(4500)]
 
 
-def test_a_label_given_again_replaces_the_first(store: Store) -> None:
+def test_a_new_label_replaces_the_old_one(store: Store) -> None:
     drain(store, [exposure(1)])
     store.label("exp", "EUR/USD", "1h", [Label(candle(1), LONG, 31.0)], AT)
     drain(store, [exposure(1, user="later")])
@@ -151,7 +151,7 @@ def test_labels_of_thousands_of_candles_are_found(store: Store) -> None:
     assert len(found) == 3000
 
 
-def test_a_label_without_a_move_comes_back_as_it_was(store: Store) -> None:
+def test_a_label_without_a_move_is_returned_unchanged(store: Store) -> None:
     drain(store, [exposure(1)])
     store.label("exp", "EUR/USD", "1h", [Label(candle(1), NONE, math.nan)], AT)
     found = store.labels("exp", "EUR/USD", "1h", [candle(1)])[candle(1)]
@@ -165,7 +165,7 @@ class TestShadow:
     def running(self, store: Store) -> None:
         store.create(experiment(mode="shadow").activated(AT))
 
-    def test_each_candle_has_one_prediction_of_each_side_however_many_asked(self, store: Store) -> None:
+    def test_each_candle_has_one_prediction_of_each_side_for_any_number_of_users(self, store: Store) -> None:
         drain(store, [exposure(1, user=f"user{n}") for n in range(5)])
         drain(store, [score(1, "long", "hold"), score(1, "short", "short")])
         drain(store, [score(1, "hold", "hold", at=AT), score(2, "short", "short"), exposure(2, signal="short")])
@@ -183,11 +183,11 @@ class TestShadow:
         for side in (found.a, found.b):
             assert all(len(getattr(side, field.name)) == 1 for field in fields(Side))
 
-    def test_an_outcome_is_of_both_sides_where_their_signals_agree(self, store: Store) -> None:
+    def test_an_outcome_counts_for_both_sides_if_their_signals_agree(self, store: Store) -> None:
         one, two, again = exposure(1), exposure(2), exposure(1, user="other")
         drain(store, [one, two, again])
         store.record_outcomes([outcome(one, "win", 3.0), outcome(two, "loss", -2.0)], AT)
-        drain(store, [score(1, "long", "long"), score(2, "long", "short")])  # later than the outcomes: all the same
+        drain(store, [score(1, "long", "long"), score(2, "long", "short")])  # scores after the outcomes count as well
         store.record_outcomes([outcome(again, "win", 4.0)], AT)
         found = store.candles("exp")
         assert (column(found.a, "wins"), column(found.a, "losses")) == ([2, 0], [0, 1])
@@ -212,7 +212,7 @@ class TestShadow:
         assert len(store.disagreements("exp", 100)) == 5
         assert store.disagreements("another", 100) == []
 
-    def test_labels_reach_candles_that_only_the_shadow_scored(self, store: Store) -> None:
+    def test_labels_are_set_on_candles_that_have_only_a_shadow_score(self, store: Store) -> None:
         drain(store, [score(1)])
         assert store.labels("exp", "EUR/USD", "1h", [candle(1)]) == {candle(1): None}
         store.label("exp", "EUR/USD", "1h", [Label(candle(1), LONG, 5.0)], AT)

@@ -34,7 +34,7 @@ NOTHING = Tally(
 
 
 def sums(side: Side) -> list[dict[str, float]]:
-    """A side's rows, without what is zero."""
+    """The rows of a side, without zeros."""
     columns = [getattr(side, field.name).tolist() for field in fields(Side)]
     return [{name: value for name, value in zip(SUMS, row, strict=True) if value} for row in zip(*columns, strict=True)]
 
@@ -57,19 +57,19 @@ def test_the_sums_are_in_the_order_of_a_side() -> None:
     assert [field.name for field in fields(Side)] == list(SUMS)
 
 
-def test_where_nothing_was_recorded_all_is_zero(store: Store) -> None:
+def test_without_records_all_totals_are_zero(store: Store) -> None:
     assert store.tally("exp") == {"A": NOTHING, "B": NOTHING}
     assert store.users_in_both("exp") == 0
     assert len(table(store)) == 0
     assert list(store.export("exp")) == []
 
 
-def test_candles_of_an_experiment_that_is_not_there_are_refused(store: Store) -> None:
+def test_candles_of_an_unknown_experiment_are_an_error(store: Store) -> None:
     with pytest.raises(UnknownExperiment):
-        store.candles("nobody")
+        store.candles("unknown")
 
 
-def test_predictions_are_summed_by_candle_and_side_in_the_order_of_time(store: Store) -> None:
+def test_predictions_are_summed_by_candle_and_side_in_order_of_time(store: Store) -> None:
     drain(store, [exposure(2, signal="short", confidence=0.5), exposure(1, signal="hold", confidence=0.25)])
     drain(store, [exposure(1, at=AT, variant="B"), exposure(1, signal="hold", confidence=0.5, user="other")])
     drain(store, [exposure(1, pair="USD/JPY", at=AT + 5)])
@@ -84,7 +84,7 @@ def test_predictions_are_summed_by_candle_and_side_in_the_order_of_time(store: S
     assert np.isnan(found.move_pips).all()
 
 
-def test_the_tally_counts_predictions_users_candles_and_what_went_wrong(store: Store) -> None:
+def test_the_tally_counts_predictions_users_candles_and_failures(store: Store) -> None:
     drain(store, [exposure(1, signal="hold", slow=True), exposure(1, signal="hold"), exposure(2, signal="hold")])
     drain(store, [exposure(2, signal="short", user="other"), exposure(3, user=None)])
     drain(store, [exposure(4, fallback_reason="v1 is not loaded", slow=True, user="third")])
@@ -119,7 +119,7 @@ def test_warnings_are_counted_by_code_and_variant_without_fallbacks(store: Store
     assert exported == ["SPACING OPEN_CANDLE", "SPACING", None, "SPACING", "OUT_OF_RANGE", "NO_STAGE2"]
 
 
-def test_a_fallback_is_stored_and_counted_apart(store: Store) -> None:
+def test_a_fallback_is_stored_and_counted_separately(store: Store) -> None:
     fallback = exposure(variant="B", version="v1", fallback_reason="v2: NaN in \0 its output")
     drain(store, [fallback])
     assert store.tally("exp")["B"].fallbacks == 1
@@ -130,7 +130,7 @@ def test_a_fallback_is_stored_and_counted_apart(store: Store) -> None:
     assert (row["variant"], row["model_version"]) == ("B", "v1")
 
 
-def test_users_are_counted_once_and_those_on_both_sides_are_told(store: Store) -> None:
+def test_users_are_counted_once_and_users_on_both_sides_are_counted_too(store: Store) -> None:
     drain(store, [exposure(n, user=f"user{n % 3}") for n in range(12)])
     drain(store, [exposure(n, user=f"user{n % 3}") for n in range(12)])
     assert store.tally("exp")["A"].users == 3
@@ -151,7 +151,7 @@ def test_experiments_do_not_mix(store: Store) -> None:
     assert len(list(store.export("another"))) == 1
 
 
-def test_what_is_drained_again_is_not_counted_again(store: Store) -> None:
+def test_exposures_that_are_drained_again_are_not_counted_again(store: Store) -> None:
     batch = [exposure(n % 3, user=f"user{n}", slow=n == 1, fallback_reason="x" if n == 2 else None) for n in range(9)]
     store.drain("journal", 900, [*batch, *batch[:4]])
     before = store.tally("exp"), sums(table(store).a), list(store.export("exp"))
@@ -170,14 +170,14 @@ def test_of_two_exposures_with_one_id_the_first_counts(store: Store) -> None:
     assert store.tally("exp")["B"] == NOTHING
 
 
-def test_a_batch_larger_than_any_list_of_parameters_goes_in_whole(store: Store) -> None:
+def test_a_batch_larger_than_the_limit_of_parameters_is_stored(store: Store) -> None:
     batch = [exposure(n % 50, user=f"user{n}") for n in range(40_000)]
     drain(store, batch)
     drain(store, batch[::7])
     assert store.tally("exp")["A"].predictions == store.tally("exp")["A"].users == 40_000
 
 
-def test_a_drain_that_fails_changes_nothing_at_all(store: Store) -> None:
+def test_a_failed_drain_changes_nothing(store: Store) -> None:
     store.drain("journal", 10, [exposure(1)])
     before = store.tally("exp"), sums(table(store).a)
     bad = exposure(2, pair=None)  # refused by the schema, after other rows were written
@@ -215,7 +215,7 @@ def test_replicas_that_drain_onto_the_same_candles_sum_exactly(replica: Open, st
     assert len(list(store.export("exp"))) == len(seen)
 
 
-def test_readers_see_whole_drains_while_one_thread_writes(store: Store) -> None:
+def test_readers_see_only_complete_drains_while_a_thread_writes(store: Store) -> None:
     done = threading.Event()
     seen: list[tuple[int, int, float]] = []
 
@@ -245,7 +245,7 @@ def first_of_candles(store: Store) -> list[dict[str, object]]:
 
 
 def run(work: Sequence[Callable[[], None]]) -> None:
-    """In threads, all at once; what one of them raises is raised here."""
+    """Run all functions at once, each in a thread, and raise what one of them raised."""
     errors: list[BaseException] = []
 
     def guarded(each: Callable[[], None]) -> None:

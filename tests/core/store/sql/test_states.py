@@ -23,7 +23,7 @@ def test_an_empty_store_has_the_first_state_and_a_key_for_its_users(store: Store
     assert len(bytes.fromhex(state.user_key)) == 32
 
 
-def test_each_database_has_a_key_of_its_own_which_all_replicas_share(replica: Open, tmp_path: Path) -> None:
+def test_each_database_has_its_own_key_which_all_replicas_share(replica: Open, tmp_path: Path) -> None:
     key = replica().state().user_key
     assert replica().state().user_key == key
     with closing(open_store(f"sqlite:///{tmp_path}/another.db")) as other:
@@ -47,7 +47,7 @@ def test_a_change_of_an_older_state_is_refused_and_changes_nothing(store: Store)
     assert store.experiment("exp").status == "draft"
 
 
-def test_of_changes_that_race_exactly_one_of_each_revision_wins(replica: Open) -> None:
+def test_of_concurrent_changes_exactly_one_per_revision_succeeds(replica: Open) -> None:
     stores = [replica(), replica()]
     barrier = threading.Barrier(4)
     won: list[str] = []
@@ -82,18 +82,18 @@ def test_the_experiment_of_the_state_is_the_stored_one(store: Store) -> None:
     assert store.experiment("exp") == stopped
 
 
-def test_an_experiment_that_runs_already_may_come_in_with_the_change(store: Store) -> None:
+def test_a_change_can_add_an_active_experiment(store: Store) -> None:
     active = experiment().activated(AT)
     assert store.change(0, State(experiment=active), [active]).experiment == active
 
 
-def test_a_state_with_an_experiment_that_is_not_there_is_refused(store: Store) -> None:
+def test_a_state_with_an_unknown_experiment_is_refused(store: Store) -> None:
     with pytest.raises(UnknownExperiment):
         store.change(0, State(experiment=experiment()))
     assert store.state().revision == 0
 
 
-def test_experiments_come_oldest_first_and_as_they_were_made(store: Store) -> None:
+def test_experiments_come_oldest_first_and_unchanged(store: Store) -> None:
     counts = ImportedCounts(3, {"long": 1, "hold": 2}, 1.75)
     made = [
         experiment("young", created_at=AT + 2, name="Junge \N{SNOWMAN} 'quoted' 100 % ?", description="\0"),
@@ -106,19 +106,19 @@ def test_experiments_come_oldest_first_and_as_they_were_made(store: Store) -> No
     assert [store.experiment(each.experiment_id) for each in made] == made
 
 
-def test_an_id_is_taken_once(store: Store) -> None:
+def test_an_id_can_be_used_only_once(store: Store) -> None:
     store.create(experiment(name="first"))
-    with pytest.raises(Conflict, match="exp exists already"):
+    with pytest.raises(Conflict, match=r"experiment exp .*exists"):
         store.create(experiment(name="second"))
     assert store.experiment("exp").name == "first"
 
 
-def test_an_experiment_that_is_not_there_is_named(store: Store) -> None:
-    with pytest.raises(UnknownExperiment, match="'nobody'"):
-        store.experiment("nobody")
+def test_an_unknown_experiment_is_named(store: Store) -> None:
+    with pytest.raises(UnknownExperiment, match="'unheard-of'"):
+        store.experiment("unheard-of")
 
 
-def test_everything_is_there_after_a_restart(replica: Open) -> None:
+def test_all_data_is_there_after_a_restart(replica: Open) -> None:
     before = replica()
     active = experiment().activated(AT)
     state = before.change(0, State(active="v1", experiment=active), [active])
@@ -135,7 +135,7 @@ def test_everything_is_there_after_a_restart(replica: Open) -> None:
     assert after.tally("exp") == tally
 
 
-def test_positions_of_journals_are_kept_until_they_are_forgotten(store: Store) -> None:
+def test_the_position_of_a_journal_is_kept_until_it_is_forgotten(store: Store) -> None:
     assert store.drained("worker-1") == 0
     store.drain("worker-1", 10, [])
     store.drain("worker-2", 5_000_000_000, [exposure()])
