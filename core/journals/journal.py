@@ -166,12 +166,12 @@ class Journal:
             self._descriptor = journal_files.again(self._path, deleted)
             log.error(LogEvent("journal_deleted", path=self._path, effect="the file is recreated with all its records"))
         except OSError as error:
-            effect = f"records among its {self._size} bytes that are not yet in the store are lost"
-            log.error(LogEvent("journal_lost", path=self._path, error=error, effect=effect))
+            effect = "records of this file that are not in the store are lost"
+            log.error(LogEvent("journal_lost", path=self._path, bytes=self._size, error=error, effect=effect))
         os.close(deleted)
 
     def _fail(self, error: str) -> None:
-        """Note why a write failed, and close the file. If the disk is full, the drainer makes room by deleting it."""
+        """Note why a write failed, and close the file: on a full disk, its deletion after a drain makes room."""
         if self.error is None:
             log.error(LogEvent("journal_unwritable", error=error, effect="records wait in memory"))
         self.error = error

@@ -21,9 +21,10 @@ FAILURES = 3
 # A run takes milliseconds. A run that takes longer than this delays all other requests, and counts as a failure.
 SLOW_SECONDS = 1.0
 RETRY_SECONDS = 1.0
-# A version can pass its check and still fail on certain request bodies. For this long after a passed check, failures
-# alone do not open its circuit: only a failed check does. Otherwise a client that keeps sending such bodies would keep
-# the version out of service for all clients. So it can do that for at most the time of one check per period.
+# A version can pass its health check and still fail on certain request bodies. For this long after a passed check,
+# failures only cause another check, and the circuit opens only if that check fails. Otherwise a client that keeps
+# sending such bodies could keep the version out of service for all clients. As it is, such a client can do that once in
+# this period, for the duration of one check.
 TRUSTED_SECONDS = 60.0
 
 

@@ -1,4 +1,4 @@
-"""Estimates as the report shows them. A number that is not finite becomes null, because JSON has no other form."""
+"""Estimates as the report shows them. NaN and infinity become null, because JSON has neither."""
 
 from __future__ import annotations
 

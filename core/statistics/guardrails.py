@@ -15,7 +15,7 @@ from core.statistics.counts import log_evidence
 # evenly over limits and variants.
 LEVEL = 0.01
 
-# The p99 exceeds its limit when more than this share of the answers does.
+# The p99 exceeds its limit when more than this share of the answers is slower than the limit.
 SLOW_SHARE = 0.01
 
 # Signals of neighbouring candles are correlated, because their windows share all candles except one. So this many
@@ -25,7 +25,7 @@ CORRELATED_CANDLES = 30
 
 
 class Check(NamedTuple):
-    """A limit and the counts against it: `crossings` of `n`, of which a share of `allowed` is allowed.
+    """A limit and the counts against it: the limit is kept while `crossings` is at most the share `allowed` of `n`.
 
     of: what `n` counts. did: what the crossings have in common; for a lower limit (`at_least`), what the others have.
     cluster: how many neighbours count as one.
@@ -64,7 +64,7 @@ def crossed(experiment: Experiment, tallies: Mapping[Variant, Tally]) -> str | N
 
 
 def evidence_needed(limits: Guardrails) -> float:
-    """The evidence from which on it is certain that one of these limits is crossed."""
+    """The evidence at which it is certain that one of these limits is crossed."""
     count = sum(getattr(limits, name) is not None for name in limits.__struct_fields__)
     return math.log(max(count, 1) * len(VARIANTS) / LEVEL)
 

@@ -1,4 +1,4 @@
-"""Sample ratio: whether users were split as configured. If not, records are missing and the variants do not compare."""
+"""Sample ratio: whether users were split as configured. If not, the variants cannot be compared."""
 
 from __future__ import annotations
 

@@ -79,9 +79,9 @@ OUTCOME_METRICS = {"win_rate": win_rate, "mean_pnl": mean_pnl}
 def results(table: CandleTable, metric: Metric, *, paired: bool) -> Results:
     """The samples of an outcome metric for both variants, from the source that covers more candles.
 
-    A source covers as many candles as it does for the variant with fewer of them. Both variants use the same source,
-    because results of different sources do not compare. `paired` keeps only candles on which both results are known.
-    The result of a hold is always known, because it is no trade.
+    A source is rated by the variant for which it covers fewer candles. Both variants use the same source, because
+    results of different sources do not compare. `paired` keeps only candles on which both results are known. The result
+    of a hold is always known, because it is no trade.
     """
     both = [_results_of(table, metric, source, paired=paired) for source in SOURCES]
     return max(both, key=_coverage)
@@ -117,7 +117,7 @@ def _trades(side: Side) -> Floats:
 
 
 def _right(side: Side, label: Labels) -> Floats:
-    """The number of predictions with the signal of the label's reversal."""
+    """The number of predictions that signal the reversal of the label."""
     right: Floats = side.longs * (label == LONG) + side.shorts * (label == SHORT)
     return right
 

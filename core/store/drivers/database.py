@@ -91,7 +91,7 @@ class Database(ABC):
 
     @contextmanager
     def reading(self) -> Iterator[Connection]:
-        """A read-only transaction; all its queries see the same snapshot of the database."""
+        """A transaction for reading; all its queries see the same snapshot of the database."""
         with self._transaction(self.begin_reading) as connection:
             yield connection
 
@@ -119,7 +119,7 @@ class Database(ABC):
     @contextmanager
     def _transaction(self, begin: str) -> Iterator[Connection]:
         with self.speaking():
-            connection = self._begun(begin)
+            connection = self._begin(begin)
             try:
                 yield connection
                 connection.run("COMMIT")
@@ -128,7 +128,7 @@ class Database(ABC):
                 raise
             self._put_back(connection)
 
-    def _begun(self, begin: str) -> Connection:
+    def _begin(self, begin: str) -> Connection:
         """A connection with an open transaction: an idle one, or a new one if there is none that works."""
         if self.closing.is_set():
             raise StoreUnavailable("the store is closed")

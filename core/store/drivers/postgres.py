@@ -60,7 +60,7 @@ class PostgresConnection:
 
     def run(self, statement: str, values: Sequence[Value] = ()) -> int:
         """See Connection."""
-        # None, not an empty sequence: without parameters, the statement can consist of several statements.
+        # None instead of an empty sequence: only without parameters can the text consist of several statements.
         return self._connection.execute(_marked(statement), values or None).rowcount
 
     def run_many(self, statement: str, rows: Sequence[Sequence[Value]]) -> None:

@@ -129,7 +129,7 @@ class SqliteDatabase(Database):
         self.closing.wait(seconds)
         return False
 
-    def _begun(self, begin: str) -> Connection:
+    def _begin(self, begin: str) -> Connection:
         """See Database. Raises StoreUnavailable if the file was removed, replaced or truncated.
 
         SQLite itself does not check that, and writes to such a file would be lost. The check is made before a
@@ -138,7 +138,7 @@ class SqliteDatabase(Database):
         found = self._looked()
         if self._identity != (found.st_dev, found.st_ino):
             raise self.unusable("the file was replaced; restore the original file, or restart the server")
-        connection = super()._begun(begin)
+        connection = super()._begin(begin)
         try:
             self._check_whole(connection, writing=begin == self.begin_writing)
         except BaseException:
