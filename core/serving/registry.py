@@ -139,7 +139,7 @@ class Registry:
         if action.name not in names:
             raise UnknownVersion(action.name, names)
         if action.name == self.snapshot.active:
-            raise Conflict(f"version {action.name} is active: switch to another version first")
+            raise Conflict(f"version {action.name} is active: switch to another one first")
         if state.experiment and action.name in state.experiment.versions:
             running = state.experiment.experiment_id
             raise Conflict(f"version {action.name} is used by the active experiment {running}: stop it first")
