@@ -143,9 +143,13 @@ class CandleWindows:
         rows, features, _ = needs.inputs[stage]
         name, index = features[column], self.candles_given - rows + row
         if name in _CANDLE_FIELDS:
-            return InvalidInput.at(self._places.field(index, name), f"too large for {stage}")
+            return InvalidInput.at(
+                self._places.field(index, name), f"is too large for {stage}, whose numbers go up to 3.4e38"
+            )
         candle = self._places.number(index)
-        return InvalidInput.at(self._places.series, f"{name} at candle {candle} is too large for {stage}")
+        return InvalidInput.at(
+            self._places.series, f"{name} of candle {candle} is too large for {stage}; check the prices up to it"
+        )
 
     def place(self, stage: str) -> str:  # noqa: ARG002 - all stages are computed from the same candles
         """Return the name of the candles."""
@@ -200,25 +204,25 @@ class GivenWindows:
             for stage, wanted in needs.inputs.items():
                 if stage not in self.windows:
                     place = self._places.window(stage)
-                    raise InvalidInput.at(place, f"missing, version {needs.version} needs a window for {stage}")
+                    raise InvalidInput.at(place, f"missing; version {needs.version} needs a window for {stage}")
                 self._check_shape(stage, wanted)
         elif needs.one_window:
             self._check_shape(None, needs.inputs["stage1"])
         else:
             raise InvalidInput.at(
                 self._places.window(None),
-                f"the stages of version {needs.version} have their own features and scalers:"
-                f" expected {self._places.form_by_stage}",
+                f"must be {self._places.form_by_stage}: the stages of version {needs.version} have their own features"
+                " and scalers",
             )
 
     def _check_shape(self, stage: str | None, wanted: StageInput) -> None:
         rows, width, lengths = wanted.rows, len(wanted.features), self.windows[stage].lengths
         if len(lengths) != rows:
-            raise InvalidInput.at(self._places.window(stage), f"expected {rows} rows of {width}, got {len(lengths)}")
+            raise InvalidInput.at(self._places.window(stage), f"must have {rows} rows of {width}, has {len(lengths)}")
         if lengths.count(width) == rows:
             return
         i, length = next((i, length) for i, length in enumerate(lengths) if length != width)
-        raise InvalidInput.at(self._places.row(stage, i), f"expected {width} values, got {length}")
+        raise InvalidInput.at(self._places.row(stage, i), f"must have {width} values, has {length}")
 
     def gather(self, sources: Sequence[GivenWindows], needs: InputRequirements) -> Windows:
         """Return the windows as sent. The array is built when a stage needs it."""
@@ -227,7 +231,7 @@ class GivenWindows:
     def overflow(self, stage: str, needs: InputRequirements, row: int, column: int) -> InvalidInput:  # noqa: ARG002
         """Return the error, which names the row and the column."""
         place = self._places.value(stage if self.by_stage else None, row, column)
-        return InvalidInput.at(place, f"too large for {stage}")
+        return InvalidInput.at(place, f"is too large for {stage}, whose numbers go up to 3.4e38")
 
     def place(self, stage: str) -> str:
         """Return the name of the stage's window, or of the window for all stages."""

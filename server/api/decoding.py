@@ -1,4 +1,4 @@
-"""From a body's bytes to what core takes: typed and validated, every fault with its place."""
+"""Request bodies into the types of core: typed and validated, every fault with its place."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ from server.api.schemas.predictions import (
     Stamp,
 )
 from server.api.timestamps import times_of
-from server.http.bodies import sizes
+from server.http.bodies import seen, sizes
 from server.http.bodies.json_decoding import UNDECODABLE, decode, refuse
 
 _predict_decoder = msgspec.json.Decoder(PredictRequest)
@@ -42,37 +42,49 @@ _batch_decoder = msgspec.json.Decoder(BatchRequest)
 _stage_features_decoder = msgspec.json.Decoder(StageFeatures)
 _features_decoder = msgspec.json.Decoder(Matrix | StageFeatures)
 
-_FIELDS = 5  # open, high, low, close, volume: those of a Candle but its timestamp
+_FIELDS = 5  # open, high, low, close, volume: all fields of a Candle except its timestamp
+_EXPECTED_DATA = "data (an array of candles) or features"
 
 
 def prediction(body: bytes | msgspec.Raw, since: float, until: float = math.inf, now: float | None = None) -> Question:
-    """Decode the body of /reversal/predict, or a batch's item, that came at `since` and is awaited `until`.
+    """Decode the body of /reversal/predict, or an item of a batch. Raises MalformedJson or InvalidInput.
 
-    now: the wall clock, in milliseconds since 1970, if it is known already. Raises MalformedJson or InvalidInput.
+    since, until: when the body arrived, and the deadline of its answer. now: the wall clock in milliseconds since 1970,
+    if the caller has read it already.
     """
     if memoryview(body).nbytes > sizes.UNCOUNTED:
         request = decode(_predict_decoder, body)
-    else:  # nearly all
+    else:  # nearly all bodies
         try:
             request = _predict_decoder.decode(body)
         except UNDECODABLE as error:
-            refuse(error, body)
+            refuse(error, _predict_decoder, body)
     user = None if request.user_id is None and request.userId is None else _user(request)
     timeframe = timeframe_of(request.timeframe)
-    if request.features is None:
-        source: WindowSource = _candle_windows(request, timeframe, now)
+    if request.features is not None:
+        source: WindowSource = _given_windows(request.features, request, FEATURES)
+    elif request.data is not None:
+        source = _candle_windows(request, request.data, timeframe, now)
     else:
-        source = _given_windows(request.features, request, FEATURES)
+        raise _without_data(body)
     return Question(request.pair, timeframe, request.version, user, source, since, until)
 
 
 def timeframe_of(given: Timeframe | None) -> Timeframe:
-    """The timeframe of a request that gives this one, or none. What is behind the decoding always has one."""
+    """The timeframe of a request, or the default one."""
     return given or DEFAULT_TIMEFRAME
 
 
+def _without_data(body: bytes | msgspec.Raw) -> InvalidInput:
+    """The error for a request that has neither candles nor features."""
+    keys = seen.keys_of(bytes(body)) or []
+    if "data" in keys:
+        return InvalidInput.at("data", "must be an array of candles, not null, if there are no features")
+    return InvalidInput.at("data", seen.missing("data", keys, PredictRequest.__struct_fields__, _EXPECTED_DATA))
+
+
 class Comparison(NamedTuple):
-    """A decoded body of /reversal/compare. `request` holds the input, of which each version takes what it is given."""
+    """A decoded body of /reversal/compare. `request` holds the input of all versions."""
 
     pair: str
     timeframe: Timeframe
@@ -80,46 +92,52 @@ class Comparison(NamedTuple):
 
 
 def comparison(body: bytes) -> Comparison:
-    """Decode /reversal/compare's body. Raises MalformedJson or InvalidInput."""
+    """Decode the body of /reversal/compare. Raises MalformedJson or InvalidInput."""
     request = decode(_compare_decoder, body)
+    if request.features is None and request.data is None:
+        raise _without_data(body)
     _user(request)
     return Comparison(request.pair, timeframe_of(request.timeframe), request)
 
 
 def features_by_version(request: CompareRequest) -> dict[str, msgspec.Raw] | None:
-    """What `features` holds, where it names versions."""
+    """The values of `features` by version; null if the request has one value for all."""
     given = request.features
     return given if isinstance(given, dict) and "stage1" not in given else None
 
 
 def compared_windows(wanted: Comparison, versions: Iterable[str]) -> dict[str, WindowSource | InvalidInput]:
-    """Each version's source: one for all, or its own where `features` names versions. Raises InvalidInput."""
+    """Each version's source: a common one, or its own if `features` names versions. Raises InvalidInput."""
     request = wanted.request
     by_version = features_by_version(request)
     if by_version is None:
         return dict.fromkeys(versions, _shared_windows(wanted))
-    return {version: _own_windows(by_version.get(version), request, f"features.{version}") for version in versions}
+    return {version: _own_windows(by_version, version, request) for version in versions}
 
 
 def _shared_windows(wanted: Comparison) -> WindowSource:
     request = wanted.request
     given = request.features
     if given is None:
-        return _candle_windows(request, wanted.timeframe)
+        return _candle_windows(request, request.data or [], wanted.timeframe)
     if isinstance(given, list):
         return _given_windows(given, request, FEATURES)
     by_stage = decode(_stage_features_decoder, msgspec.json.encode(given), "features")
     return _given_windows(by_stage, request, FEATURES)
 
 
-def _own_windows(raw: msgspec.Raw | None, request: CompareRequest, path: str) -> WindowSource | InvalidInput:
+def _own_windows(
+    by_version: dict[str, msgspec.Raw], version: str, request: CompareRequest
+) -> WindowSource | InvalidInput:
+    path = f"features.{version}"
+    raw = by_version.get(version)
     if raw is None:
-        return InvalidInput.at(path, "missing")
+        return InvalidInput.at(path, f"missing; found {seen.listed_keys(list(by_version))}, expected {version}")
     return _given_windows(decode(_features_decoder, raw, path), request, PathsOfWindows(path))
 
 
 def batch(body: bytes) -> list[msgspec.Raw]:
-    """Decode a batch's body down to its items, which `prediction` takes."""
+    """Decode the body of a batch, but not its items: `prediction` decodes each of them."""
     return decode(_batch_decoder, body).items
 
 
@@ -132,10 +150,10 @@ def _given_windows(given: Matrix | StageFeatures, request: Request, places: Path
     return GivenWindows(by_stage, scaled=request.features_scaled, places=places)
 
 
-def _candle_windows(request: Request, timeframe: Timeframe, now: float | None = None) -> CandleWindows:
-    if request.data is None:
-        raise InvalidInput.at("data", "missing: candles are needed where no features are given")
-    found = series(request.data, timeframe, request.timestamps, now)
+def _candle_windows(
+    request: Request, rows: list[Candle], timeframe: Timeframe, now: float | None = None
+) -> CandleWindows:
+    found = series(rows, timeframe, request.timestamps, now)
     places = DATA if found.order is None else PathsOfCandles(found.order)
     return CandleWindows(found.candles, found.opens[-1] if found.opens else None, found.warnings, places)
 
@@ -143,8 +161,8 @@ def _candle_windows(request: Request, timeframe: Timeframe, now: float | None = 
 class Series(NamedTuple):
     """The candles of a request's `data`, checked and oldest first.
 
-    order: where each stood in the request, null where that was their order. opens: when each begins, in
-    milliseconds since 1970; null where they have no timestamps.
+    order: the position of each in the request; null if the request has them in this order. opens: when each begins, in
+    milliseconds since 1970; null if they have no timestamps.
     """
 
     candles: Candles
@@ -154,13 +172,13 @@ class Series(NamedTuple):
 
 
 def series(rows: list[Candle], timeframe: str, stamp: Stamp | None, now: float | None = None) -> Series:
-    """What `data` holds. Raises InvalidInput.
+    """Check and sort the candles of `data`. Raises InvalidInput.
 
-    stamp: which instant of a candle its timestamp is. now: as of `prediction`.
+    stamp: the instant of a candle that its timestamp gives. now: as of `prediction`.
     """
     if not rows:
         return Series(Candles(np.empty((_FIELDS, 0))), None, None)
-    # Column by column through tuples of floats: half of what an array made of rows takes.
+    # Column by column through tuples of floats, which takes half the time of an array made of rows.
     *columns, timestamps = zip(*map(astuple, rows), strict=True)
     count = len(rows)
     packed = struct.pack(f"{_FIELDS * count}d", *chain.from_iterable(columns))
@@ -176,7 +194,7 @@ def series(rows: list[Candle], timeframe: str, stamp: Stamp | None, now: float |
 
 
 def _check_bars(values: Floats) -> None:
-    """Low <= open, close <= high, for each candle of (5, n). msgspec has checked the signs."""
+    """Raise InvalidInput unless low <= open, close <= high in each candle of (5, n). msgspec has checked the signs."""
     opened, high, low, close, _ = values
     wrong = (np.minimum(opened, close) < low) | (np.maximum(opened, close) > high)
     if not wrong.any():
@@ -184,20 +202,23 @@ def _check_bars(values: Floats) -> None:
     i = int(np.argmax(wrong))
     opened, high, low, close = values[:4, i].tolist()
     if high < low:
-        raise InvalidInput.at(f"data[{i}].high", f"{high} is below low {low}")
+        raise InvalidInput.at(f"data[{i}].high", f"must be at least low {low}, not {high}")
     if high < max(opened, close):
-        raise InvalidInput.at(f"data[{i}].high", f"{high} is below open or close {max(opened, close)}")
-    raise InvalidInput.at(f"data[{i}].low", f"{low} is above open or close {min(opened, close)}")
+        higher = f"open {opened}" if opened > close else f"close {close}"
+        raise InvalidInput.at(f"data[{i}].high", f"must be at least {higher}, not {high}")
+    lower = f"open {opened}" if opened < close else f"close {close}"
+    raise InvalidInput.at(f"data[{i}].low", f"must be at most {lower}, not {low}")
 
 
 def _user(request: Request) -> str | None:
-    """Both spellings may be sent, but not with different values: that would be two users."""
+    """The user of a request. Raises InvalidInput if `user_id` and `userId` name different users."""
     named = (("user_id", request.user_id), ("userId", request.userId))
     given = {str(user): name for name, user in named if user not in (None, "")}
     if len(given) > 1:
-        raise InvalidInput.at("userId", "differs from user_id")
+        message = f"must be the same as user_id {seen.quoted(str(request.user_id))}, or be left out"
+        raise InvalidInput.at("userId", message)
     for user, name in given.items():
-        if len(user) > MAX_USER_ID:  # of a number; a text's length has been checked
-            raise InvalidInput.at(name, f"expected at most {MAX_USER_ID} digits")
+        if len(user) > MAX_USER_ID:  # only a number: the decoder has checked the length of a string
+            raise InvalidInput.at(name, f"must have at most {MAX_USER_ID} digits, has {len(user.lstrip('-')):,}")
         return user
     return None

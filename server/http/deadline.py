@@ -9,6 +9,7 @@ from contextlib import AbstractAsyncContextManager
 from time import perf_counter
 
 from core.errors import DeadlineExceeded, InvalidInput
+from server.http.bodies.seen import quoted
 
 HEADER = "X-Request-Timeout-Ms"
 # The longest that a client may ask for: for so long it may hold a connection with half a body.
@@ -25,15 +26,15 @@ def deadline(headers: Mapping[str, str], milliseconds: int) -> float:
     if given is not None:
         # The length first: Python refuses to read thousands of digits.
         if not (given.isascii() and given.isdecimal() and len(given) <= len(str(MOST_MS))):
-            raise _invalid()
+            raise _invalid(given)
         milliseconds = int(given)
         if not 1 <= milliseconds <= MOST_MS:
-            raise _invalid()
+            raise _invalid(given)
     return now + milliseconds / 1e3
 
 
-def _invalid() -> InvalidInput:
-    return InvalidInput.at(HEADER, f"expected an integer of milliseconds from 1 to {MOST_MS}")
+def _invalid(given: str) -> InvalidInput:
+    return InvalidInput.at(HEADER, f"must be an integer of milliseconds from 1 to {MOST_MS:,}, not {quoted(given)}")
 
 
 def within(until: float) -> AbstractAsyncContextManager[object]:

@@ -195,8 +195,11 @@ def endpoint_of(request: web.Request) -> str:
 def _known(request: web.Request, error: web.HTTPException) -> ServiceError | None:
     """aiohttp's own refusals as ours."""
     if isinstance(error, web.HTTPNotFound):
-        return NotFound(f"there is nothing at {request.path}")
+        advice = (
+            "remove the slash at its end" if request.path.endswith("/") else "GET /openapi.json lists all endpoints"
+        )
+        return NotFound(f"there is no endpoint {request.path}; {advice}")
     if isinstance(error, web.HTTPMethodNotAllowed):
         allowed = ", ".join(sorted(error.allowed_methods))
-        return MethodNotAllowed(f"{request.method} is not allowed on {request.path}, {allowed} is")
+        return MethodNotAllowed(f"{request.method} is not allowed on {request.path}; send {allowed}")
     return None

@@ -26,7 +26,7 @@ from server.api import answers, decoding
 from server.auth.access import Access, Level
 from server.http.admission import Admission
 from server.http.app_keys import ACCESS, ADMISSION, CLOCK, REFUSALS, SETTINGS
-from server.http.bodies.body import no_text
+from server.http.bodies.malformed import no_text
 from server.http.clock import Clock
 from server.http.connection import HttpConnection, PlainConnection
 from server.http.deadline import HEADER as TIMEOUT
@@ -209,7 +209,7 @@ class FastConnection(HttpConnection):
             self._parsed = perf_counter()
             to.batcher.ask_for(self._question, self)
         except UnicodeDecodeError as error:
-            self.set_exception(no_text(error.start))
+            self.set_exception(no_text(error.start, error.object))
         except Exception as error:  # noqa: BLE001 - it is answered
             self.set_exception(error)
         return True

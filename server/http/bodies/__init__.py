@@ -1,1 +1,1 @@
-"""From the bytes of a request to JSON, within limits."""
+"""Reading the bytes of a request's body as JSON, within limits."""

@@ -1,4 +1,4 @@
-"""Reading a request's body, in pieces between which the event loop turns."""
+"""Reading a request's body in pieces, so that the event loop runs other tasks in between."""
 
 from __future__ import annotations
 
@@ -12,35 +12,38 @@ from aiohttp import web
 
 from server.http.app_keys import BATCH_ADMISSION, BODY_BOUNDS
 from server.http.bodies import sizes
+from server.http.bodies.malformed import no_text
+from server.http.bodies.seen import quoted
 from server.http.bodies.unpacking import PACKINGS, Unpacking
 from server.http.deadline import deadline, late, within
 from server.http.errors import MalformedJson, PayloadTooLarge, UnsupportedMediaType
 from server.http.fairness import let_others_run
 
-# What an application that reads bodies here asks of its connections. aiohttp would unpack a body while it parses it,
-# also one that no handler reads, and in one go when one is read: 33 kB become 32 MiB without a turn of the loop.
+# The options that an application with these bodies must set on its connections. By default aiohttp decompresses every
+# body, even one that no handler reads, and all of it at once: 33 kB become 32 MiB while all other tasks wait.
 CONNECTIONS: Mapping[str, Any] = {"auto_decompress": False}
 
-_PLAIN = ("", "identity")
-_WHOLE = "its body had come"
-# 2,000 candles with every digit that a number can have are 400 kB. What exceeds this takes a batch's place, of which
-# there are few: bodies of 32 MiB for all that may be in hand would be gigabytes.
+_NOT_COMPRESSED = ("", "identity")
+_WHOLE = "its body had arrived"
+# 2,000 candles with every digit that a number can have are 400 kB. A larger body needs one of the few places of
+# batches: bodies of 32 MiB for all requests that may be in progress would take gigabytes.
 LARGE = 1 << 20
+_HEAD = 4  # the bytes by which a compressed body is known
 
 
 async def read_json(request: web.Request, until: float | None = None, places: ExitStack | None = None) -> bytes:
-    """The body's bytes, unpacked, and valid UTF-8; `places` as in `read_bytes`.
+    """The body's bytes, decompressed and checked to be UTF-8; `places` as in `read_bytes`.
 
-    until: when it must have come, of time.perf_counter; by default as the application's BODY_BOUNDS say.
+    until: its deadline, in terms of time.perf_counter; the default is that of the application's BODY_BOUNDS.
 
-    No content type at all is taken for JSON; another one, or a packing that cannot be undone, raises
-    UnsupportedMediaType. Raises PayloadTooLarge past what the endpoint may be sent, MalformedJson for a body that is
+    A request without a content type is taken for JSON. Another type, or an encoding other than gzip and deflate, raises
+    UnsupportedMediaType. Raises PayloadTooLarge if the body is larger than the endpoint takes, MalformedJson if it is
     not what its headers say, and DeadlineExceeded.
     """
     until = _until(request) if until is None else until
     _check_type(request)
     packing = _packing(request)
-    if _has_come(request, packing):  # nearly always, and then there is nothing to wait for
+    if _has_come(request, packing):  # nearly always: there is nothing to wait for
         body = _taken(request)
         check_text(body)
         return body
@@ -48,10 +51,10 @@ async def read_json(request: web.Request, until: float | None = None, places: Ex
 
 
 async def read_bytes(request: web.Request, until: float | None = None, places: ExitStack | None = None) -> bytes:
-    """The body's bytes, unpacked; `until` and what is raised as in `read_json`.
+    """The body's bytes, decompressed; `until` and the errors are as in `read_json`.
 
-    One that is large needs the place of a batch, for as long as `places` are held: raises Overloaded. Without them it
-    needs none, as the keeper's bodies have theirs in a worker.
+    A large body takes the place of a batch, which `places` holds; raises Overloaded if there is none. Without `places`
+    it takes none: a body that the keeper reads has its place in a worker.
     """
     until = _until(request) if until is None else until
     packing = _packing(request)
@@ -61,7 +64,7 @@ async def read_bytes(request: web.Request, until: float | None = None, places: E
 
 
 async def read_large(request: web.Request, until: float) -> bytearray:
-    """As `read_json`, but without a copy of it all; the caller holds a batch's place already."""
+    """As `read_json`, but without a copy of the body. The caller already holds the place of a batch."""
     _check_type(request)
     return await _received(request, _packing(request), until, None, _Text())
 
@@ -76,7 +79,7 @@ def _has_come(request: web.Request, packing: str | None) -> bool:
 
 
 def _taken(request: web.Request) -> bytes:
-    """A body that has come. aiohttp holds no more than half a megabyte of one that is not read."""
+    """A body that has arrived. aiohttp buffers at most half a megabyte of a body that is not read."""
     with _readable():
         body = request.content.read_nowait()
     _check_size(request, len(body))
@@ -86,9 +89,9 @@ def _taken(request: web.Request) -> bytes:
 async def _received(
     request: web.Request, packing: str | None, until: float, places: ExitStack | None, text: _Text | None
 ) -> bytearray:
-    """Take a body as it comes, so that the event loop never stands still for long.
+    """Read a body as it arrives, so that the event loop is never blocked for long.
 
-    aiohttp's own `read` takes as many megabytes at once as have arrived, and copies all of them at the end.
+    aiohttp's own `read` takes all megabytes that have arrived at once, and copies all of them at the end.
     """
     _check_size(request, request.content_length or 0)
     body = bytearray()
@@ -107,7 +110,7 @@ async def _received(
                     if text is not None:
                         text.check(step)
                     body += step
-                    await let_others_run()  # in which the next piece is received
+                    await let_others_run()  # the next piece is received meanwhile
     if unpacking is not None:
         unpacking.end()
     if text is not None:
@@ -116,33 +119,31 @@ async def _received(
 
 
 class _Text:
-    """Whether what comes in pieces is UTF-8. Decoding 32 MiB at once would take up to 128 MiB and 40 ms."""
+    """Checks that a body is UTF-8, piece by piece. Decoding 32 MiB at once would take up to 128 MiB and 40 ms."""
 
     def __init__(self) -> None:
         self._decoder = codecs.getincrementaldecoder("utf-8")()
         self._passed = 0
+        self._head = b""  # its first bytes
 
     def check(self, piece: bytes, *, last: bool = False) -> None:
-        """Raise MalformedJson where it is not."""
-        begun = len(self._decoder.getstate()[0])  # bytes of a character that is not whole yet
+        """Raise MalformedJson if the next piece is not UTF-8."""
+        if len(self._head) < _HEAD:
+            self._head += piece[:_HEAD]
+        begun = len(self._decoder.getstate()[0])  # bytes of an incomplete character
         try:
             self._decoder.decode(piece, last)
         except UnicodeDecodeError as error:
-            raise no_text(self._passed - begun + error.start) from None
+            raise no_text(self._passed - begun + error.start, self._head) from None
         self._passed += len(piece)
 
 
 def check_text(body: bytes) -> None:
-    """Raise MalformedJson where it is not UTF-8: the decoder looks only into the texts that it keeps."""
+    """Raise MalformedJson if a body is not UTF-8: the JSON decoder checks only the strings that it keeps."""
     try:
         body.decode()
     except UnicodeDecodeError as error:
-        raise no_text(error.start) from None
-
-
-def no_text(byte: int) -> MalformedJson:
-    """The error for a body that is not UTF-8 from a byte on."""
-    return MalformedJson(f"the body is not JSON: invalid UTF-8 (byte {byte})")
+        raise no_text(error.start, body) from None
 
 
 @contextmanager
@@ -160,31 +161,34 @@ def _check_size(request: web.Request, size: int) -> None:
     pattern = "" if resource is None else resource.canonical
     most = request.app[BODY_BOUNDS].largest.get(pattern, sizes.SMALL)
     if size > most:
-        raise PayloadTooLarge(f"the body is larger than the {most:,} bytes that {request.path} takes")
+        raise PayloadTooLarge(f"the body is larger than the {most:,} bytes that {request.path} takes; send less")
 
 
 def _check_type(request: web.Request) -> None:
     given = request.headers.get("Content-Type")
     if given and given != "application/json" and request.content_type != "application/json":
-        raise UnsupportedMediaType(f"content type {given!r} is not supported, application/json is")
+        raise UnsupportedMediaType(
+            f"content type {quoted(given)} is not supported; send Content-Type: application/json"
+        )
 
 
 def _packing(request: web.Request) -> str | None:
-    """How the body is packed. Raises UnsupportedMediaType where that cannot be undone."""
+    """The compression of the body; null if there is none. Raises UnsupportedMediaType for an unknown one."""
     given = request.headers.get("Content-Encoding")
-    if given is None or given.lower() in _PLAIN:
+    if given is None or given.lower() in _NOT_COMPRESSED:
         return None
     if given.lower() not in PACKINGS:
-        raise UnsupportedMediaType(f"content encoding {given!r} is not supported, gzip and deflate are")
+        advice = "send Content-Encoding: gzip or deflate, or leave it out"
+        raise UnsupportedMediaType(f"content encoding {quoted(given)} is not supported; {advice}")
     return given.lower()
 
 
 def _unreadable(error: web.RequestPayloadError | ConnectionError) -> MalformedJson:
-    if isinstance(error, ConnectionError):  # nobody is left to read this, but aiohttp logs what it gets as our error
-        return MalformedJson("the client closed the connection before the body was whole")
+    if isinstance(error, ConnectionError):  # no client reads this; aiohttp would log a ConnectionError as our failure
+        return MalformedJson("the client closed the connection before the body was complete")
     return MalformedJson(f"the body cannot be read: {_reason(error)}")
 
 
 def _reason(error: web.RequestPayloadError) -> str:
-    """aiohttp's text without its status line: `400, message:` and then the reason, indented."""
+    """aiohttp's text without its first line: the reason follows `400, message:` and is indented."""
     return str(error).rpartition("message:")[2].strip()

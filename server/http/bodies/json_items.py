@@ -1,4 +1,4 @@
-"""The items of a large body's list, found one after the other, with turns of the event loop in between."""
+"""The items of a large body's list, found one by one, so that the event loop runs other tasks in between."""
 
 from __future__ import annotations
 
@@ -10,15 +10,16 @@ from typing import NamedTuple, NoReturn
 import msgspec
 
 from core.errors import InvalidInput, ServiceError
-from server.http.errors import MalformedJson
+from server.http.bodies.malformed import not_json, too_deep, truncated
+from server.http.bodies.seen import missing
 from server.http.fairness import let_others_run
 
-# The longest that a body is split without a pause.
+# The longest time without a pause for other tasks.
 SPLIT_SECONDS = 300e-6
-# What is smaller and cannot be followed here goes to the plain decoder: its words are better, and it takes a
+# A smaller body that is refused here goes to the plain decoder as well: its errors are better, and it takes only a
 # millisecond.
 PLAIN = 256 * 1024
-# No client of ours writes as many fields beside the list, as long a name, or as many blanks in a row.
+# No useful request has so many fields beside the list, so long a name, or so many blanks in a row.
 _MAX_FIELDS = 1_000
 _MAX_NAME = 64 * 1024
 _MAX_BLANKS = 64 * 1024
@@ -33,10 +34,10 @@ _BEGINNINGS = b'{["-0123456789tfn'  # of values
 
 
 class Listed(NamedTuple):
-    """A body that is an object with a list.
+    """A body that is an object with a list in `field`.
 
-    most: of its items. item_bytes: the most that one of them, or the value of another field, may have. plainly: decodes
-    the whole body at once, for the same.
+    most: the most items. item_bytes: the most bytes of an item, or of the value of another field. plainly: decodes the
+    whole body at once, with the same result.
     """
 
     field: str
@@ -46,7 +47,7 @@ class Listed(NamedTuple):
 
 
 async def items(body: bytes | bytearray, listed: Listed) -> Sequence[msgspec.Raw]:
-    """The list's items, in a body that is UTF-8. Raises MalformedJson or InvalidInput."""
+    """The items of the list in a body, which must be UTF-8. Raises MalformedJson or InvalidInput."""
     found = []
     try:
         since = perf_counter()
@@ -65,21 +66,23 @@ async def items(body: bytes | bytearray, listed: Listed) -> Sequence[msgspec.Raw
 
 
 def split(body: bytes | bytearray, listed: Listed) -> Iterator[msgspec.Raw | None]:
-    """Each item, checked to be JSON when its turn comes, and null for what else has been passed.
+    """Yield each item once it is checked to be JSON, and null for each other field.
 
-    Only after the last one is known that the whole body is well-formed, and says the same to the plain decoder. Raises
-    MalformedJson where it is not; InvalidInput also where a list comes twice, or where something is so large, so long
-    or so much that no request needs it.
+    Only after the last one is the whole body known to be well-formed, and to mean the same to the plain decoder. Raises
+    MalformedJson if it is not; InvalidInput also if the list is given twice, or if a part is larger than any request
+    needs.
     """
     walk = _Walk(body)
-    walk.enter(b"{", "", "an object")
+    walk.enter(b"{", "", "the body must be an object, sent with JSON.stringify(request) once")
     found = False
+    names: list[str] = []
     for _ in range(_MAX_FIELDS):
         field = walk.name()
+        names.append(field)
         walk.take(b":")
         if field == listed.field:
             if found:
-                raise InvalidInput.at(field, "given twice")
+                raise InvalidInput.at(field, "is given twice; send it once")
             found = True
             yield from _elements(walk, listed)
         else:
@@ -88,14 +91,14 @@ def split(body: bytes | bytearray, listed: Listed) -> Iterator[msgspec.Raw | Non
         if walk.take(b",}") == b"}":
             break
     else:
-        raise InvalidInput.at("", f"expected at most {_MAX_FIELDS:,} fields")
+        raise InvalidInput.at("", f"the body must have at most {_MAX_FIELDS:,} fields")
     walk.end()
     if not found:
-        raise InvalidInput.at(listed.field, "missing")
+        raise InvalidInput.at(listed.field, missing(listed.field, names))
 
 
 def _elements(walk: _Walk, listed: Listed) -> Iterator[msgspec.Raw]:
-    walk.enter(b"[", listed.field, "a list")
+    walk.enter(b"[", listed.field, "must be an array")
     if walk.next_is(b"]"):
         walk.take(b"]")
         return
@@ -103,11 +106,11 @@ def _elements(walk: _Walk, listed: Listed) -> Iterator[msgspec.Raw]:
         yield msgspec.Raw(walk.value(listed.item_bytes, f"{listed.field}[{i}]"))
         if walk.take(b",]") == b"]":
             return
-    raise InvalidInput.at(listed.field, f"expected at most {listed.most:,} items")
+    raise InvalidInput.at(listed.field, f"must have at most {listed.most:,} items, has more; send them in parts")
 
 
 class _Walk:
-    """A place in a body, which moves on. Every method raises MalformedJson or InvalidInput where it cannot."""
+    """A place in a body, which moves forward. Every method raises MalformedJson or InvalidInput if it cannot."""
 
     def __init__(self, body: bytes | bytearray) -> None:
         self._body = memoryview(body)
@@ -116,8 +119,8 @@ class _Walk:
     def value(self, most: int, path: str) -> memoryview:
         """Pass a value of at most so many bytes, and the blanks around it.
 
-        The decoder is given what is left, but no more than the value may have. It walks over one value, and then says
-        where it stopped.
+        The decoder gets the rest of the body, but no more bytes than the value may have. It passes over one value, and
+        its error says where it stopped.
         """
         self._pass_blanks()
         begin = self._at
@@ -126,7 +129,7 @@ class _Walk:
         try:
             _value_decoder.decode(left)
         except RecursionError:
-            raise MalformedJson("the body is nested too deeply") from None
+            raise too_deep() from None
         except msgspec.DecodeError as error:
             fault = _FAULT.fullmatch(str(error))
             if fault is None and is_cut:
@@ -145,17 +148,18 @@ class _Walk:
     def name(self) -> str:
         """Pass a field's name, and decode it."""
         if not self.next_is(b'"'):
-            self._refuse_next("expected a name in quotation marks")
+            self._refuse_next("object keys must be strings")
         begin = self._at
         text = self.value(_MAX_NAME, "")
         try:
             return _text_decoder.decode(text)
-        except msgspec.DecodeError as error:  # the decoder does not look into texts that it passes
+        except msgspec.DecodeError as error:  # the decoder does not check the strings that it passes over
             fault = _FAULT.fullmatch(str(error))
-            self._refuse("invalid text", begin + (int(fault["position"]) if fault is not None else 0))
+            reason = "invalid surrogate pair" if fault is None else fault["reason"]
+            self._refuse(reason, begin + (int(fault["position"]) if fault is not None else 0))
 
     def take(self, expected: bytes) -> bytes:
-        """Pass blanks and one of the bytes `expected`; returns which one."""
+        """Pass blanks and one of the bytes `expected`; return this one."""
         self._pass_blanks()
         found = bytes(self._body[self._at : self._at + 1])
         if not found or found not in expected:
@@ -163,21 +167,21 @@ class _Walk:
         self._at += 1
         return found
 
-    def enter(self, opening: bytes, path: str, what: str) -> None:
-        """Pass blanks and a bracket, which has to begin the value at `path`."""
+    def enter(self, opening: bytes, path: str, message: str) -> None:
+        """Pass blanks and a bracket, which must begin the value at `path`; `message` is the error's."""
         if not self.next_is(opening):
             if self._at < len(self._body) and self._body[self._at] in _BEGINNINGS:
-                raise InvalidInput.at(path, f"expected {what}")
-            self._refuse_next(f"expected {what}")
+                raise InvalidInput.at(path, message)
+            self._refuse_next("invalid character")
         self._at += 1
 
     def next_is(self, byte: bytes) -> bool:
-        """Whether that comes next but for blanks."""
+        """Whether this byte follows, after blanks."""
         self._pass_blanks()
         return self._body[self._at : self._at + 1] == byte
 
     def end(self) -> None:
-        """Pass blanks, after which nothing may be left."""
+        """Pass blanks, after which the body must end."""
         self._pass_blanks()
         if self._at < len(self._body):
             self._refuse(_PASSED, self._at)
@@ -186,21 +190,21 @@ class _Walk:
         blanks = _BLANKS.match(self._body, self._at, self._at + _MAX_BLANKS + 1)
         if blanks is not None:
             if blanks.end() > self._at + _MAX_BLANKS:
-                raise InvalidInput.at("", f"expected at most {_MAX_BLANKS:,} blanks in a row")
+                raise InvalidInput.at("", f"the body must have at most {_MAX_BLANKS:,} blanks in a row")
             self._at = blanks.end()
 
     def _refuse_next(self, reason: str) -> NoReturn:
-        """Refuse what comes here."""
+        """Refuse the character at this place."""
         if self._at == len(self._body):
             self._refuse_end()
         self._refuse(reason, self._at)
 
     def _refuse_end(self) -> NoReturn:
-        self._refuse("it ends too early", len(self._body))
+        raise truncated(self._body)
 
     def _refuse(self, reason: str, byte: int) -> NoReturn:
-        raise MalformedJson(f"the body is not JSON: {reason} (byte {byte})")
+        raise not_json(reason, byte, self._body)
 
 
 def _refuse_large(path: str, most: int) -> NoReturn:
-    raise InvalidInput.at(path, f"expected at most {most:,} bytes")
+    raise InvalidInput.at(path, f"{'' if path else 'a key '}must have at most {most:,} bytes")

@@ -17,6 +17,7 @@ from core.errors import InvalidInput
 from core.log_event import LogEvent
 from core.store.interface import EXPORT_COLUMNS, Store
 from server.api.schemas.experiments import EXPORT_FORMATS
+from server.http.bodies.seen import quoted
 from server.keeper.app_keys import STORE
 from server.keeper.handlers.named import experiment_id
 
@@ -63,7 +64,7 @@ async def export(request: web.Request) -> web.StreamResponse:
     wanted = request.query.get("format", "jsonl")
     chosen = _FORMATS.get(wanted)
     if chosen is None:
-        raise InvalidInput.at("format", f"{wanted!r} is not known, expected one of {', '.join(EXPORT_FORMATS)}")
+        raise InvalidInput.at("format", f"must be one of {', '.join(EXPORT_FORMATS)}, not {quoted(wanted)}")
 
     def opened(store: Store) -> Iterator[Row]:
         store.experiment(name)

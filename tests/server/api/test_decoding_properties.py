@@ -180,7 +180,7 @@ def test_a_single_fault_is_refused_with_its_place_and_no_other(plant: Plant, dat
 
 @pytest.mark.parametrize(
     ("text", "offset"),
-    [("NaN", 0), ("Infinity", 0), ("-Infinity", 1), ("undefined", 0), ("01", 1), ("[1,]", 3), ("{1:2}", 1)],
+    [("NaN", 0), ("Infinity", 0), ("-Infinity", 0), ("undefined", 0), ("01", 1), ("[1,]", 3), ("{1:2}", 1)],
 )
 @given(requests(at_least=1), st.data())
 @settings(max_examples=20, deadline=None)

@@ -145,7 +145,7 @@ async def test_its_body_is_bounded(client: Client, endpoint: Endpoint) -> None:
     assert (await sent(client, endpoint, whole))[0] == 200
     status, answer = await sent(client, endpoint, whole + b" ")
     assert (status, answer["code"]) == (413, "PAYLOAD_TOO_LARGE")
-    assert answer["error"] == f"the body is larger than the 1,000 bytes that {endpoint.path} takes"
+    assert f"1,000 bytes that {endpoint.path} takes" in answer["error"]
 
 
 @each_planted

@@ -1,4 +1,4 @@
-"""What clients read of the places in their requests, from the body's bytes to a detector's error."""
+"""The paths in errors, from the bytes of a body to the error of a detector."""
 
 from __future__ import annotations
 
@@ -44,7 +44,7 @@ def candles(*closes: float) -> WindowSource:
 
 
 def refused(loaded: Detector, source: WindowSource, kind: type[ServiceError] = InvalidInput) -> tuple[str, str]:
-    """The one detail of the error, which its sentence repeats."""
+    """The only detail of the error; the sentence repeats it."""
     (outcome,) = loaded.predict([source])
     assert isinstance(outcome, kind)
     ((path, message),) = outcome.details
@@ -53,31 +53,36 @@ def refused(loaded: Detector, source: WindowSource, kind: type[ServiceError] = I
 
 
 @pytest.mark.parametrize(
-    ("features", "path", "message"),
+    ("features", "path", "numbers"),
     [
-        ([[0.9, 0.9]] * 3, "features", "expected 4 rows of 2, got 3"),
-        ([*GOOD[:3], [0.9]], "features[3]", "expected 2 values, got 1"),
-        ([*GOOD[:2], [0.9, 1e39], GOOD[3]], "features[2][1]", "too large for stage1"),
-        ({"stage1": GOOD}, "features.stage2", "missing, version v1 needs a window for stage2"),
-        ({"stage1": GOOD, "stage2": GOOD[:2]}, "features.stage2", "expected 4 rows of 2, got 2"),
-        ({"stage1": [[1.0]] * 4, "stage2": GOOD}, "features.stage1[0]", "expected 2 values, got 1"),
-        ({"stage1": GOOD, "stage2": [[1e39, 1.0]] * 4}, "features.stage2[0][0]", "too large for stage2"),
+        ([[0.9, 0.9]] * 3, "features", ["4 rows of 2", "has 3"]),
+        ([*GOOD[:3], [0.9]], "features[3]", ["2 values", "has 1"]),
+        ([*GOOD[:2], [0.9, 1e39], GOOD[3]], "features[2][1]", ["stage1", "3.4e38"]),
+        ({"stage1": GOOD}, "features.stage2", ["missing", "v1"]),
+        ({"stage1": GOOD, "stage2": GOOD[:2]}, "features.stage2", ["4 rows of 2", "has 2"]),
+        ({"stage1": [[1.0]] * 4, "stage2": GOOD}, "features.stage1[0]", ["2 values", "has 1"]),
+        ({"stage1": GOOD, "stage2": [[1e39, 1.0]] * 4}, "features.stage2[0][0]", ["stage2", "3.4e38"]),
     ],
 )
-def test_of_windows(tmp_path: Path, features: object, path: str, message: str) -> None:
-    assert refused(detector(tmp_path), asked(features)) == (path, message)
+def test_of_windows(tmp_path: Path, features: object, path: str, numbers: list[str]) -> None:
+    place, message = refused(detector(tmp_path), asked(features))
+    assert place == path
+    assert all(number in message for number in numbers), message
 
 
 def test_of_raw_features_whose_scaled_value_overflows(tmp_path: Path) -> None:
     loaded = detector(tmp_path, scale=(0.0, 1e-10), stage2_scale=(0.0, 1e-10))
     source = asked([[1.0, 1.0], [1.0, 1.0], [1.0, 1e30], [1.0, 1.0]], scaled=False)
-    assert refused(loaded, source) == ("features[2][1]", "too large for stage1")
+    path, message = refused(loaded, source)
+    assert path == "features[2][1]"
+    assert "stage1" in message
 
 
 def test_of_one_window_where_each_stage_needs_its_own(tmp_path: Path) -> None:
-    told = "the stages of version v1 have their own features and scalers:"
-    told += ' expected {"stage1": [[...]], "stage2": [[...]]}'
-    assert refused(detector(tmp_path, stage2_scale=(1.0, 1.0)), asked(GOOD)) == ("features", told)
+    path, message = refused(detector(tmp_path, stage2_scale=(1.0, 1.0)), asked(GOOD))
+    assert path == "features"
+    assert '{"stage1": [[...]], "stage2": [[...]]}' in message
+    assert "v1" in message
 
 
 def test_of_windows_by_version(tmp_path: Path) -> None:
@@ -97,8 +102,9 @@ def test_of_windows_by_version(tmp_path: Path) -> None:
 
 def test_of_too_few_candles(tmp_path: Path) -> None:
     loaded = detector(tmp_path)
-    told = f"version v1 needs at least {loaded.required_candles} candles, 3 were given"
-    assert refused(loaded, candles(1.0, 1.0, 1.0), InsufficientData) == ("data", told)
+    path, message = refused(loaded, candles(1.0, 1.0, 1.0), InsufficientData)
+    assert path == "data"
+    assert f"version v1 needs at least {loaded.required_candles} candles, 3 " in message
 
 
 def test_of_what_is_out_of_range(tmp_path: Path) -> None:
@@ -117,7 +123,9 @@ def test_of_a_candles_field_as_it_was_sent(tmp_path: Path, places: PathsOfCandle
     close[9] = 1e39
     loaded = detector(tmp_path, features=["close"], stage2_features=["close"])
     source = CandleWindows(Candles.from_fields(*[close] * 5), places=places)
-    assert refused(loaded, source) == (path, "too large for stage1")
+    place, message = refused(loaded, source)
+    assert place == path
+    assert "stage1" in message
 
 
 @pytest.mark.parametrize(("places", "number"), [(DATA, 6), (PathsOfCandles(range(9, -1, -1)), 3)])
@@ -126,4 +134,7 @@ def test_of_a_feature_that_overflows(tmp_path: Path, places: PathsOfCandles, num
     close[::2] = 1e300
     loaded = detector(tmp_path, features=["returns"], stage2_features=["returns"])
     source = CandleWindows(Candles.from_fields(*[close] * 5), places=places)
-    assert refused(loaded, source) == ("data", f"returns at candle {number} is too large for stage1")
+    path, message = refused(loaded, source)
+    assert path == "data"
+    assert f"returns of candle {number} " in message
+    assert "stage1" in message

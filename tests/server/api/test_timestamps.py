@@ -28,7 +28,7 @@ def test_iso_8601_of_any_year_is_that_instant(moment: datetime) -> None:
 
 def order_of_time(given: list[str | float | None]) -> list[int] | None:
     instants = instants_of(given)
-    return None if instants is None else order_of(instants)
+    return None if instants is None else order_of(instants, given)
 
 
 @pytest.mark.parametrize(

@@ -89,7 +89,7 @@ async def test_a_body_that_does_not_come_in_time_is_not_awaited(worker: Worker, 
     response = await worker.client.post(f"/reversal/{path}", data=drip(b" " * 1000, 0.05), headers=headers)
     answer = await response.json()
     assert (response.status, answer["code"]) == (504, "DEADLINE_EXCEEDED")
-    assert "its body had come" in answer["error"]
+    assert "its body had arrived" in answer["error"]
     assert time.monotonic() < began + 5
     assert (
         await worker.client.post("/reversal/predict", data=io.BytesIO(b"{"), headers=headers)

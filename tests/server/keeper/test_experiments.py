@@ -119,22 +119,22 @@ async def test_a_bad_field_is_a_422_with_its_path(call: Call, changes: dict[str,
 
 
 @pytest.mark.parametrize(
-    ("field", "value", "allowed"),
+    ("field", "value", "words"),
     [
-        ("experiment_id", "a/b", ("1", "64")),
-        ("name", "two\nlines", ("1", "200")),
-        ("traffic_split", 1.5, ("number", "0", "1")),
-        ("traffic_split", "0.5", ("number", "0", "1")),
-        ("mode", "mirror", ("split", "shadow")),
-        ("metric", "sharpe", ("win_rate", "mean_pnl")),
-        ("minimum_effect", 1.5, ("1.5", "win_rate")),
+        ("experiment_id", "a/b", ["1 to 64 letters", '"a/b"']),
+        ("name", "two\nlines", ["1 to 200 characters", '"two\\nlines"']),
+        ("traffic_split", 1.5, ["from 0 to 1", "1.5"]),
+        ("traffic_split", "0.5", ["a number", "a string"]),
+        ("mode", "mirror", ["split, shadow", '"mirror"']),
+        ("metric", "sharpe", ["win_rate, mean_pnl", '"sharpe"']),
+        ("guardrail", {}, ["guardrails"]),
     ],
 )
-async def test_a_422_says_what_is_allowed(call: Call, field: str, value: object, allowed: tuple[str, ...]) -> None:
+async def test_a_422_says_what_is_allowed(call: Call, field: str, value: object, words: list[str]) -> None:
     answer = await call("POST", URL, {**EXPERIMENT, field: value})
-    (detail,) = answer.details
-    assert detail["path"] == field
-    assert set(allowed) <= set(re.findall(r"[\w.]+", detail["message"]))
+    ((path, message),) = (detail.values() for detail in answer.details)
+    assert path == field
+    assert all(word in message for word in words), message
 
 
 @pytest.mark.parametrize("field", list(EXPERIMENT))

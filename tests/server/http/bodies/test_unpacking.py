@@ -60,16 +60,16 @@ def test_a_bomb_is_unpacked_no_further_than_it_is_asked_for() -> None:
         ("gzip", gzip.compress(TEXT)[:5], "ends too early"),
         ("deflate", zlib.compress(TEXT)[:-1], "ends too early"),
         ("deflate", RAW[:-10], "ends too early"),
-        ("gzip", gzip.compress(TEXT) + b"xyz", "something else"),
-        ("gzip", gzip.compress(TEXT) + b"\0", "ends too early|something else"),
-        ("gzip", b"not packed", "something else"),
-        ("gzip", zlib.compress(TEXT), "something else"),
-        ("gzip", gzip.compress(TEXT)[:-5] + b"wrong", "something else"),
-        ("deflate", zlib.compress(TEXT)[:-4] + b"sums", "something else"),
-        ("deflate", b"not packed", "something else"),
-        ("gzip", gzip.compress(b"") * 2000, "more than 1,000 in a row"),
+        ("gzip", gzip.compress(TEXT) + b"xyz", "is not"),
+        ("gzip", gzip.compress(TEXT) + b"\0", "ends too early|is not"),
+        ("gzip", b"not packed", "is not"),
+        ("gzip", zlib.compress(TEXT), "is not"),
+        ("gzip", gzip.compress(TEXT)[:-5] + b"wrong", "is not"),
+        ("deflate", zlib.compress(TEXT)[:-4] + b"sums", "is not"),
+        ("deflate", b"not packed", "is not"),
+        ("gzip", gzip.compress(b"") * 2000, "has more than 1,000 "),
     ],
 )
 def test_what_is_not_what_it_says_is_malformed(packing: str, packed: bytes, reason: str) -> None:
-    with pytest.raises(MalformedJson, match=f"cannot be read as {packing}: .*({reason})"):
+    with pytest.raises(MalformedJson, match=f"Content-Encoding: {packing}, but the body ({reason})"):
         unpacked(packing, packed)

@@ -3,6 +3,7 @@ from __future__ import annotations
 import gzip
 import io
 import json
+import re
 from collections.abc import AsyncIterator, Awaitable, Callable
 from typing import Any
 
@@ -75,8 +76,9 @@ class TestMalformedBodies:
         good = b'{"items":[' + b"".join(json.dumps(item).encode() + b"," for item in large(40))
         status, answer = await sent(worker.client, good + end)
         assert (status, answer["code"]) == (400, "MALFORMED_JSON")
-        (byte,) = (int(word.rstrip(")")) for word in answer["error"].split() if word.rstrip(")").isdigit())
-        assert len(good) < byte <= len(good + end)
+        place = re.search(r"\(byte (\d+)\)", answer["error"])
+        assert place is not None
+        assert len(good) < int(place[1]) <= len(good + end)
         assert await worker.records() == []
 
 

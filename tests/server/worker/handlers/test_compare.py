@@ -77,7 +77,10 @@ async def test_features_by_version(post: Post) -> None:
     _, answer = await post("/reversal/compare", {"pair": "EUR/USD", "features": features})
     predictions = answer["data"]["predictions"]
     assert (predictions["v1"]["signal"], predictions["v2"]["signal"]) == ("hold", "short")
-    assert predictions["v3"] == {"error": "features.v3: missing", "code": "VALIDATION_ERROR"}
+    assert predictions["v3"] == {
+        "error": "features.v3: missing; found v1, v2, expected v3",
+        "code": "VALIDATION_ERROR",
+    }
 
 
 @pytest.mark.parametrize(

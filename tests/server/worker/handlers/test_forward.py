@@ -28,7 +28,7 @@ async def test_no_content_type_at_all_is_taken_for_json_by_the_keeper_as_well(cl
 async def test_another_content_type_is_refused_in_the_client_s_words(client: Client) -> None:
     response = await client.post("/reversal/experiments", data=b"{}", headers={"Content-Type": "text/plain"})
     assert response.status == 415
-    assert "'text/plain'" in (await response.json())["error"]
+    assert "text/plain" in (await response.json())["error"]
 
 
 async def test_a_packed_body_reaches_the_keeper_unpacked(client: Client) -> None:

@@ -1,0 +1,203 @@
+"""A decoder's complaint about a value, in the words of a client that writes JavaScript.
+
+This runs only after decoding has failed. A complaint of an unknown form stays as msgspec wrote it.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from typing import Any, NamedTuple, TypeAlias
+
+import msgspec
+
+from core.errors import InvalidInput
+from server.http.bodies import seen
+from server.http.bodies.wanted import Wanted, either, number, with_article
+
+# msgspec ends a message with the place, and names a missing or unknown field in the sentence. If a key is at fault, the
+# place is the object that has it.
+_PLACE = re.compile(r" - at (?P<key>`key` in )?`\$\.?(?P<path>.*)`\Z", re.DOTALL)
+_UNKNOWN = re.compile(r"Object contains unknown field `(?P<field>.*)`", re.DOTALL)
+
+_TYPES = {
+    "float": "number",
+    "int": "integer",
+    "str": "string",
+    "bool": "boolean",
+    "array": "array",
+    "object": "object",
+    "null": "null",
+}
+_UNITS = {"array": ("item", "items"), "object": ("key", "keys"), "string": ("character", "characters")}
+_UNITS_AT = {"data": ("candle", "candles"), "outcomes": ("outcome", "outcomes"), "versions": ("version", "versions")}
+_NOT_A_NUMBER = "; JSON.stringify writes null for NaN and Infinity"
+_BODY, _ITEM = "the body ", "the item "
+_STRINGIFIED = "; send the value itself, without JSON.stringify"
+
+
+class Fault(NamedTuple):
+    """A value that a decoder refused. value: its JSON text; null if it was not found."""
+
+    path: str
+    is_key: bool
+    wanted: Wanted
+    value: bytes | None
+    subject: str  # begins a message about a place that has no path
+
+    def shown(self) -> str:
+        """`, not 1.5`; the type, if the value has no short form."""
+        if self.value is None:
+            return ""
+        return f", not {seen.shown(self.value) or with_article(seen.kind_of(self.value))}"
+
+
+def refusal(complaint: str, kind: Any, body: bytes | msgspec.Raw, prefix: str) -> InvalidInput:  # noqa: ANN401
+    """The error for a body, or for the part of it at `prefix`, that a decoder of that type refused."""
+    path, text, is_key = _placed(complaint, body)
+    where = seen.steps(path)
+    value = None if where is None else seen.value_at(body, where)
+    subject = "" if path or prefix else _ITEM if isinstance(body, msgspec.Raw) else _BODY
+    fault = Fault(path, is_key, Wanted.at(kind, where), value, subject)
+    added, message = "", text
+    for form, explain in _FORMS:
+        if (found := form.match(text)) is not None:
+            added, message = explain(found, fault)
+            break
+    path = f"{path}.{added}".lstrip(".") if added else path
+    separator = "." if prefix and path and not path.startswith("[") else ""
+    return InvalidInput.at(f"{prefix}{separator}{path}", message)
+
+
+def _placed(complaint: str, body: bytes | msgspec.Raw) -> tuple[str, str, bool]:
+    """The path of a complaint, the complaint without it, and whether it is about a key."""
+    place = _PLACE.search(complaint)
+    if place is None:
+        return "", complaint, False
+    unknown = _UNKNOWN.fullmatch(complaint)
+    if unknown is not None and unknown["field"] in (seen.keys_of(seen.value_at(body, ())) or ()):
+        return "", complaint, False  # the client's key itself has what looks like a place
+    return place["path"], complaint[: place.start()], place["key"] is not None
+
+
+def _missing(found: re.Match[str], fault: Fault) -> tuple[str, str]:
+    return found["field"], seen.missing(found["field"], seen.keys_of(fault.value), fault.wanted.known)
+
+
+def _unknown(found: re.Match[str], fault: Fault) -> tuple[str, str]:
+    known = fault.wanted.known
+    near = seen.similar(found["field"], known)
+    told = f"; did you mean {near}?" if near else f"; known are {', '.join(known)}" if known else ""
+    return found["field"], f"there is no such field{told}"
+
+
+def _wrong_type(found: re.Match[str], fault: Fault) -> tuple[str, str]:
+    given = _TYPES.get(found["given"], found["given"])
+    wanted = fault.wanted.types() or either(
+        with_article(_TYPES.get(each, each)) for each in found["wanted"].split(" | ")
+    )
+    if given == "string" and fault.subject == _BODY:
+        return "", f"{_BODY}is a JSON string, not an object; send JSON.stringify(request) once"
+    told, value = with_article("number" if given == "integer" else given), fault.value
+    is_it = value is not None and seen.kind_of(value) == given
+    if given == "number" and fault.wanted.takes_integers and not fault.wanted.takes_numbers:
+        told = f"{seen.shown(value)}" if value is not None and is_it else "a number with a fraction"
+    advice = ""
+    if given == "null" and fault.wanted.takes_integers:
+        advice = _NOT_A_NUMBER
+    if given == "string" and is_it and (seen.text_of(value) or "").lstrip()[:1] in ("{", "["):
+        advice = _STRINGIFIED
+    return "", f"{fault.subject}must be {wanted}, not {told}{advice}"
+
+
+def _length(found: re.Match[str], fault: Fault) -> tuple[str, str]:
+    kind = _TYPES.get(found["kind"], found["kind"])
+    if kind == "string" and fault.wanted.form is not None and not fault.is_key and fault.path != "description":
+        return "", f"must be {fault.wanted.types()}{fault.shown()}"
+    limit = f"at {'most' if found['sign'] == '<=' else 'least'} {int(found['limit']):,}"
+    one, several = _UNITS_AT.get(fault.path, _UNITS[kind])
+    if fault.is_key:
+        return "", f"each key must have {limit} {several}"
+    has = seen.count_of(fault.value) if fault.value is not None and seen.kind_of(fault.value) == kind else None
+    bounds = fault.wanted.length(kind) or limit
+    is_wrong = has is not None and (has > int(found["limit"])) == (found["sign"] == "<=")
+    unit = one if bounds.endswith(" 1") else several
+    return "", f"must have {bounds} {unit}" + (f", has {has:,}" if has is not None and is_wrong else "")
+
+
+def _tuple_length(found: re.Match[str], fault: Fault) -> tuple[str, str]:  # noqa: ARG001 - as all
+    least, most = int(found["least"]), int(found["most"] or found["least"])
+    bounds = f"{least:,}" if least == most else f"{least:,} to {most:,}"
+    unit = "value" if bounds == "1" else "values"
+    given = f", has {int(found['given']):,}" if found["given"] else ""
+    return "", f"must have {'at least ' if found['open'] else ''}{bounds} {unit}{given}"
+
+
+def _bound(found: re.Match[str], fault: Fault) -> tuple[str, str]:
+    sign, limit = found["sign"], float(found["limit"])
+    words = {">=": "at least", "<=": "at most", ">": "above", "<": "below"}
+    bounds = fault.wanted.range() or f"{words[sign]} {number(limit)}"
+    return "", f"must be {bounds}{_broken(fault, sign, limit)}"
+
+
+def _broken(fault: Fault, sign: str, limit: float) -> str:
+    """The value, if it is the one that breaks the limit."""
+    if fault.value is None or seen.kind_of(fault.value) not in ("integer", "number"):
+        return ""
+    try:
+        value = float(fault.value)
+    except ValueError:
+        return ""
+    kept = {">=": value >= limit, "<=": value <= limit, ">": value > limit, "<": value < limit}[sign]
+    return "" if kept else fault.shown()
+
+
+def _multiple(found: re.Match[str], fault: Fault) -> tuple[str, str]:
+    return "", f"must be a multiple of {number(float(found['limit']))}{fault.shown()}"
+
+
+def _pattern(found: re.Match[str], fault: Fault) -> tuple[str, str]:  # noqa: ARG001 - as all
+    if fault.is_key:
+        return "", "has a key of a wrong form"
+    form = fault.wanted.form or f"a string that matches {fault.wanted.pattern()}"
+    text, pattern = seen.text_of(fault.value), fault.wanted.pattern()
+    is_wrong = text is not None and (not pattern or re.search(pattern, text) is None or text.endswith("\n"))
+    return "", f"must be {form}{fault.shown() if is_wrong else ''}"
+
+
+def _enum(found: re.Match[str], fault: Fault) -> tuple[str, str]:
+    values = fault.wanted.values()
+    if not values:
+        return "", f"is not one of the known values: {found['value']}"
+    text = seen.text_of(fault.value)
+    is_wrong = text is not None and text not in values.removeprefix("one of ").split(", ")
+    return "", f"must be {values}{fault.shown() if is_wrong else ''}"
+
+
+def _out_of_range(found: re.Match[str], fault: Fault) -> tuple[str, str]:  # noqa: ARG001 - as all
+    finite = "a finite number"
+    wanted = fault.wanted.range() or (finite if fault.wanted.takes_numbers else fault.wanted.types() or finite)
+    is_number = fault.value is not None and seen.kind_of(fault.value) in ("integer", "number")
+    return "", f"{fault.subject}must be {wanted}{fault.shown() if is_number else ''}"
+
+
+_TUPLE = r"Expected `array` of (?P<open>at least )?length (?P<least>\d+)(?: to (?P<most>\d+))?(?:, got (?P<given>\d+))?"
+Explain: TypeAlias = Callable[[re.Match[str], Fault], tuple[str, str]]
+
+# msgspec's messages about JSON, from its source, `_core.c` of 0.22. The explanation is a key to add to the path, and
+# the message.
+_FORMS: tuple[tuple[re.Pattern[str], Explain], ...] = tuple(
+    (re.compile(form + r"\Z", re.DOTALL), explain)
+    for form, explain in (
+        (r"Object missing required field `(?P<field>.*)`", _missing),
+        (_UNKNOWN.pattern, _unknown),
+        (r"Expected `(?P<wanted>[^`]*)`, got `(?P<given>[^`]*)`", _wrong_type),
+        (r"Expected `(?P<kind>array|object|str)` of length (?P<sign><=|>=) (?P<limit>\d+)", _length),
+        (_TUPLE, _tuple_length),
+        (r"Expected `(?:float|int)` (?P<sign><=|>=|<|>) (?P<limit>\S+)", _bound),
+        (r"Expected `(?:float|int)` that's a multiple of (?P<limit>\S+)", _multiple),
+        (r"Expected `str` matching regex .*", _pattern),
+        (r"Invalid (?:enum )?value (?P<value>.*)", _enum),
+        (r"(?:Integer value|Number) out of range", _out_of_range),
+    )
+)

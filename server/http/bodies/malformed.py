@@ -1,0 +1,181 @@
+"""Errors for a body that is not JSON: what is wrong at which byte, and what to send instead."""
+
+from __future__ import annotations
+
+import re
+
+from server.http.bodies.seen import quoted
+from server.http.errors import MalformedJson
+
+# As much around the wrong byte as an error looks at.
+_AROUND = 40
+_BLANKS = b" \t\n\r"
+
+_GZIP, _ZLIB_METHOD = b"\x1f\x8b", 0x78
+_UTF_16 = (b"\xff\xfe", b"\xfe\xff")
+_BOM = b"\xef\xbb\xbf"
+_OBJECT = b"[object "
+_FORM = re.compile(rb"[A-Za-z_][\w.\[\]%-]*=")
+
+_WORD = re.compile(r"[A-Za-z_$][\w$]*", re.ASCII)
+_KEY = re.compile(r"[\w$.-]+")
+_WORD_BEFORE = re.compile(r"[A-Za-z_$][\w$]*\Z", re.ASCII)
+_LONE = re.compile(rb"\\u[dD][89abAB][0-9a-fA-F]{2}(?!\\u[dD][c-fC-F])")
+# Words that are values in JavaScript or Python, and what to write for them.
+_WORDS = {
+    "NaN": "numbers must be finite",
+    "Infinity": "numbers must be finite",
+    "-NaN": "numbers must be finite",
+    "-Infinity": "numbers must be finite",
+    "nan": "numbers must be finite",
+    "inf": "numbers must be finite",
+    "-inf": "numbers must be finite",
+    "undefined": "leave the key out, or send null",
+    "None": "send null",
+    "True": "send true",
+    "False": "send false",
+}
+_QUOTES = {"'": "single quotes", "`": "backticks", "\u201c": "curly quotes", "\u201d": "curly quotes"}
+_CONTROL = {"\n": "a line break", "\r": "a line break", "\t": "a tab"}
+_FIRST_PRINTABLE = " "
+
+
+def no_text(byte: int, head: bytes) -> MalformedJson:
+    """The error for a body that is not UTF-8 from a byte on. head: its first bytes."""
+    packed = _packing(head)
+    if packed is not None:
+        return MalformedJson(f"the body looks like {packed}; send the header Content-Encoding: {packed}")
+    if head.startswith(_UTF_16):
+        return MalformedJson(f"the body looks like UTF-16 (byte {byte}); send UTF-8")
+    return MalformedJson(f"the body is not UTF-8 (byte {byte}); send it as UTF-8")
+
+
+def _packing(head: bytes) -> str | None:
+    """The compression that these bytes begin. zlib's first two bytes are a multiple of 31 (RFC 1950)."""
+    if head.startswith(_GZIP):
+        return "gzip"
+    is_zlib = len(head) > 1 and head[0] == _ZLIB_METHOD and (head[0] << 8 | head[1]) % 31 == 0
+    return "deflate" if is_zlib else None
+
+
+def too_deep() -> MalformedJson:
+    """The error for arrays and objects within each other that the decoder does not follow."""
+    return MalformedJson("the body is nested too deeply; send fewer arrays and objects within each other")
+
+
+def truncated(body: bytes | memoryview) -> MalformedJson:
+    """The error for a body whose end is missing."""
+    size = len(body)
+    if not bytes(body[:_AROUND]).strip(_BLANKS) and not bytes(body).strip(_BLANKS):
+        return MalformedJson(f"the body is empty (byte {size}); send a JSON object")
+    is_whole = bytes(body[-_AROUND:]).rstrip(_BLANKS).endswith((b"}", b"]", b'"'))
+    if is_whole and (lone := _LONE.search(body)) is not None:  # the decoder waits for the other half
+        return MalformedJson(_lone_surrogate(lone.start()))
+    return MalformedJson(f"the body ends too early (byte {size}); send all of the JSON, and its length in bytes")
+
+
+def not_json(reason: str, byte: int, body: bytes | memoryview) -> MalformedJson:
+    """The error for a body that is not JSON at a byte, for a reason that msgspec gives."""
+    after = bytes(body[byte : byte + _AROUND]).decode(errors="replace")
+    before = bytes(body[max(0, byte - _AROUND) : byte]).decode(errors="replace")
+    head = bytes(body[: byte + _AROUND]) if byte < _AROUND else b""
+    return MalformedJson(
+        _whole(head, byte) or _of_reason(reason, before, after, byte) or _of_character(reason, before, after, byte)
+    )
+
+
+def _whole(head: bytes, byte: int) -> str | None:
+    """The message for a body that is something else from its first character on."""
+    begin = len(head) - len(head.lstrip(_BLANKS))
+    head = head[begin:]
+    message = None
+    if head.startswith(_OBJECT) and byte == begin + 1:
+        message = f'the body is "[object Object]" (byte {byte}); send JSON.stringify(request)'
+    elif byte != begin:
+        message = None
+    elif head.startswith(_BOM):
+        message = f"the body begins with a byte order mark (byte {byte}); send UTF-8 without it"
+    elif (packed := _packing(head)) is not None:
+        message = f"the body looks like {packed} (byte {byte}); send the header Content-Encoding: {packed}"
+    elif head.startswith(b"<"):
+        message = f"the body looks like HTML or XML (byte {byte}); send JSON"
+    elif _FORM.match(head):
+        message = f"the body looks like a form (byte {byte}); send JSON.stringify(request)"
+    return message
+
+
+def _of_reason(reason: str, before: str, after: str, byte: int) -> str | None:
+    """The message, if the reason alone tells what is wrong."""
+    message = None
+    if "surrogate" in reason:
+        message = _lone_surrogate(byte)
+    elif "unicode escape" in reason:
+        message = f"\\u needs four hexadecimal digits (byte {byte})"
+    elif "escape" in reason:
+        if reason.endswith("in string"):  # msgspec counts these from 1
+            after, byte = before[-1:] + after, byte - 1
+        message = f"a backslash before {_found(after)} is not JSON (byte {byte}); write \\\\ for a backslash"
+    elif reason == "invalid number":
+        message = _number(before, after, byte)
+    elif reason.startswith("trailing comma"):
+        message = f"a trailing comma is not JSON (byte {byte}); remove the comma before {after[:1]}"
+    elif reason == "trailing characters":
+        message = f"more follows the end of the JSON (byte {byte}): {_found(after)}; send one JSON value"
+    return message
+
+
+def _of_character(reason: str, before: str, after: str, byte: int) -> str:
+    """The message for a character that cannot stand at a byte."""
+    if after.startswith(("//", "/*", "#")):
+        return f"comments are not JSON (byte {byte}); remove them"
+    if after[:1] in _QUOTES:
+        return f"{_QUOTES[after[0]]} are not JSON (byte {byte}); use double quotes"
+    if reason in ("object keys must be strings", "expected '\"'"):
+        word = _KEY.match(after)
+        if word is None:
+            return f"a key in double quotes is missing (byte {byte}), found {_found(after)}"
+        return f"the key {word[0]} must be in double quotes (byte {byte})"
+    if reason == "invalid character":
+        return _value(before, after, byte)
+    expected = reason.replace("'", "")
+    return f"the body is not JSON (byte {byte}): {expected}, not {_found(after)}"
+
+
+def _value(before: str, after: str, byte: int) -> str:
+    """The message for a character that cannot begin a value, or cannot be in a string."""
+    first = after[:1]
+    if first < _FIRST_PRINTABLE:  # JSON.stringify escapes these; outside of strings most of them are blanks
+        what = _CONTROL.get(first, f"the character U+{ord(first or chr(0)):04X}")
+        return f"{what} within a string is not JSON (byte {byte}); write {quoted(first)[1:-1]}"
+    begun = _WORD_BEFORE.search(before)
+    start = begun[0] if begun else ""
+    word = _WORD.match(start + after)
+    if word is not None:
+        text, byte = word[0], byte - len(start)
+        if before[: len(before) - len(start)].endswith("-"):
+            text, byte = f"-{text}", byte - 1
+        return f"{text} is not JSON (byte {byte}); {_WORDS.get(text, 'strings need double quotes')}"
+    if before.endswith("-"):
+        return _number(before, after, byte)
+    if first in ",]}":
+        return f"a value is missing before {first} (byte {byte})"
+    if first in "+.":
+        return f"a number must not begin with {first} (byte {byte})"
+    return f"the body is not JSON (byte {byte}): a value cannot begin with {quoted(first)}"
+
+
+def _number(before: str, after: str, byte: int) -> str:
+    if before.endswith("0") and after[:1].isdigit():
+        return f"a number must not begin with 0 before other digits (byte {byte})"
+    return f"a number lacks a digit (byte {byte}); write it as JSON.stringify does"
+
+
+def _lone_surrogate(byte: int) -> str:
+    return f"half of a surrogate pair is not text (byte {byte}); send the whole character"
+
+
+def _found(after: str) -> str:
+    if after.startswith('"'):
+        return "a string"
+    word = _WORD.match(after)
+    return quoted(word[0] if word else after[:1])
