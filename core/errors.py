@@ -1,8 +1,17 @@
-"""Everything that can go wrong, as one small tree. HTTP numbers live in server.http.errors."""
+"""All errors that a client can see, as one small tree. Their HTTP statuses are in server.http.errors."""
 
 from __future__ import annotations
 
+import json
 from typing import ClassVar, NamedTuple
+
+_MOST_QUOTED = 40  # characters
+
+
+def quoted(text: str) -> str:
+    """A text that a client sent, as a JSON string on one line: at most 40 of its characters."""
+    short = text if len(text) <= _MOST_QUOTED else f"{text[:_MOST_QUOTED]}…"
+    return json.dumps(short, ensure_ascii=not short.isprintable())
 
 
 class Detail(NamedTuple):
@@ -15,8 +24,8 @@ class Detail(NamedTuple):
 class ServiceError(Exception):
     """An error whose text may be shown to the client.
 
-    `code` is stable and meant for programs. `details` name places in the request's body;
-    they are empty where the body is not to blame.
+    `code` is stable and meant for programs. `details` name the bad places of the request's body; they are empty if the
+    body is not the cause.
     """
 
     code: ClassVar[str] = "INTERNAL"
@@ -34,7 +43,7 @@ class InvalidInput(ServiceError):
 
     @classmethod
     def at(cls, path: str, message: str) -> InvalidInput:
-        """The error of one place, told in the sentence as well, for those who only log that."""
+        """The error of one place. The sentence names the place too, for clients that log only the sentence."""
         return cls(f"{path}: {message}" if path else message, (Detail(path, message),))
 
 
@@ -49,7 +58,7 @@ class InsufficientData(ServiceError):
 
 
 class OutOfRange(ServiceError):
-    """The input lies far outside what the version was fitted on, and the service is told to refuse that."""
+    """The input lies far outside the version's training data, and REVERSAL_OUT_OF_RANGE is `refuse`."""
 
     code = "OUT_OF_RANGE"
 
@@ -60,28 +69,28 @@ class OutOfRange(ServiceError):
 class UnknownVersion(ServiceError):
     """There is no version of that name.
 
-    With a `path`, the body named it; without, the URL did.
+    path: its place in the body; null if the URL named it.
     """
 
     code = "UNKNOWN_VERSION"
 
     def __init__(self, version: str, known: tuple[str, ...], path: str | None = None) -> None:
-        message = f"unknown version {version!r}; known: {', '.join(known) or 'none'}"
+        message = f"unknown version {quoted(version)}; known: {', '.join(known) or 'none'}"
         super().__init__(message, (Detail(path, message),) if path else ())
 
 
 class ModelUnavailable(ServiceError):
-    """The version is known, but cannot answer: not loaded, refused at load, or failing."""
+    """The version is known but cannot answer: it is not loaded, was refused at load, or fails."""
 
     code = "MODEL_UNAVAILABLE"
 
 
 class BundleRefused(ModelUnavailable):
-    """A bundle on disk that must not be served; the message says which file, and why."""
+    """A bundle on disk that must not be served. The message names the file and the reason."""
 
 
 class Conflict(ServiceError):
-    """The request is well-formed, but the present state forbids it."""
+    """The request is valid, but the present state forbids it."""
 
     code = "CONFLICT"
 
@@ -89,22 +98,22 @@ class Conflict(ServiceError):
 class UnknownExperiment(ServiceError):
     """There is no experiment of that id.
 
-    With a `path`, the body named it; without, the URL did.
+    path: its place in the body; null if the URL named it.
     """
 
     code = "UNKNOWN_EXPERIMENT"
 
     def __init__(self, experiment_id: str, path: str | None = None) -> None:
-        message = f"unknown experiment {experiment_id!r}"
+        message = f"unknown experiment {quoted(experiment_id)}; GET /reversal/experiments lists all"
         super().__init__(message, (Detail(path, message),) if path else ())
 
 
 class StoreUnavailable(ServiceError):
-    """The state cannot be read or changed now, and nothing has changed.
+    """The state cannot be read or changed at present, and nothing has changed.
 
-    The store is gone, locked or full, or a worker did not confirm.
+    The store is unavailable, locked or full, or a worker did not confirm the change.
 
-    `cause`: the same for the log, where that tells more than clients should know; it is what `str` gives.
+    cause: the text for the log, if it has more than clients should see; `str` returns it.
     """
 
     code = "STORE_UNAVAILABLE"
@@ -118,9 +127,9 @@ class StoreUnavailable(ServiceError):
 
 
 class Overloaded(ServiceError):
-    """A worker has in hand what it takes on; ask again after the seconds of Retry-After.
+    """Too many requests are in progress; retry after the seconds of Retry-After.
 
-    `retry_after`: in which that should be done.
+    retry_after: these seconds.
     """
 
     code = "OVERLOADED"
@@ -131,6 +140,6 @@ class Overloaded(ServiceError):
 
 
 class DeadlineExceeded(ServiceError):
-    """The time that the request had was over before its work began."""
+    """The deadline of the request passed before its work began."""
 
     code = "DEADLINE_EXCEEDED"

@@ -74,7 +74,7 @@ class Experiment(msgspec.Struct, frozen=True, kw_only=True):
     def __post_init__(self) -> None:
         """Raise InvalidInput if both variants are the same version."""
         if self.variant_a == self.variant_b:
-            raise InvalidInput.at("variant_b", f"must differ from variant_a, both are {self.variant_a}")
+            raise InvalidInput.at("variant_b", f"must not be the version of variant_a, {self.variant_a}")
 
     def version_of(self, variant: Variant) -> str:
         """The version that a variant uses."""

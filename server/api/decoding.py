@@ -13,7 +13,7 @@ import msgspec
 import numpy as np
 from msgspec.structs import astuple
 
-from core.errors import InvalidInput
+from core.errors import InvalidInput, quoted
 from core.features.candles import Candles, Floats
 from core.features.timeframes import Timeframe
 from core.inference.inputs import CandleWindows, GivenWindows, Rows, WindowSource
@@ -215,7 +215,7 @@ def _user(request: Request) -> str | None:
     named = (("user_id", request.user_id), ("userId", request.userId))
     given = {str(user): name for name, user in named if user not in (None, "")}
     if len(given) > 1:
-        message = f"must be the same as user_id {seen.quoted(str(request.user_id))}, or be left out"
+        message = f"must be the same as user_id {quoted(str(request.user_id))}, or be left out"
         raise InvalidInput.at("userId", message)
     for user, name in given.items():
         if len(user) > MAX_USER_ID:  # only a number: the decoder has checked the length of a string

@@ -10,11 +10,10 @@ from itertools import islice, pairwise
 from operator import lt
 from typing import NamedTuple, TypeAlias
 
-from core.errors import InvalidInput
+from core.errors import InvalidInput, quoted
 from core.features.timeframes import shifted
 from core.inference.warnings import Warned, mixed_time_zones, spacing
 from server.api.schemas.predictions import Stamp
-from server.http.bodies.seen import quoted
 from server.http.bodies.wanted import FORMS
 
 # Seconds reach this number in the year 5138, milliseconds reached it in 1973: from here on a number is milliseconds.

@@ -8,8 +8,7 @@ from collections.abc import Mapping
 from contextlib import AbstractAsyncContextManager
 from time import perf_counter
 
-from core.errors import DeadlineExceeded, InvalidInput
-from server.http.bodies.seen import quoted
+from core.errors import DeadlineExceeded, InvalidInput, quoted
 
 HEADER = "X-Request-Timeout-Ms"
 # The longest that a client may ask for: for so long it may hold a connection with half a body.

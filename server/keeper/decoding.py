@@ -30,9 +30,7 @@ def experiment(body: bytes, versions: Collection[str], now: Micros) -> Experimen
             raise UnknownVersion(version, tuple(versions), path)
     metric = wanted.metric or "win_rate"
     if metric == "win_rate" and wanted.minimum_effect is not None and wanted.minimum_effect > 1:
-        raise InvalidInput.at(
-            "minimum_effect", f"{wanted.minimum_effect} is too large; for win_rate it is a share, at most 1"
-        )
+        raise InvalidInput.at("minimum_effect", f"must be at most 1 for win_rate, not {wanted.minimum_effect}")
     return Experiment(
         experiment_id=wanted.experiment_id,
         name=wanted.name,
@@ -51,13 +49,11 @@ def experiment(body: bytes, versions: Collection[str], now: Micros) -> Experimen
 def _share_of_a(wanted: CreateExperiment) -> float:
     if wanted.mode == "shadow":
         if wanted.traffic_split not in (None, 1.0):
-            given = f"{wanted.traffic_split:g} has no meaning in shadow mode"
-            raise InvalidInput.at("traffic_split", f"{given}, because variant A answers every request; leave it out")
+            message = f"must be left out in shadow mode, where A answers every request, not {wanted.traffic_split:g}"
+            raise InvalidInput.at("traffic_split", message)
         return 1.0
     if wanted.traffic_split is None:
-        raise InvalidInput.at(
-            "traffic_split", "missing; expected the share of users that get variant A, a number from 0 to 1"
-        )
+        raise InvalidInput.at("traffic_split", "missing; expected the share of users that get variant A, from 0 to 1")
     return wanted.traffic_split
 
 
@@ -67,7 +63,7 @@ def _guardrails(wanted: CreateExperiment) -> Guardrails:
     limits = Guardrails(**msgspec.structs.asdict(wanted.guardrails))
     least, most = limits.min_hold_rate, limits.max_hold_rate
     if least is not None and most is not None and least > most:
-        raise InvalidInput.at("guardrails.min_hold_rate", f"{least} is above max_hold_rate {most}")
+        raise InvalidInput.at("guardrails.min_hold_rate", f"must be at most max_hold_rate {most}, not {least}")
     return limits
 
 
@@ -102,11 +98,11 @@ def later_candles(body: bytes) -> tuple[LaterCandles, LabelRule, tuple[Warned, .
     wanted = decode(_evaluate_decoder, body)
     timeframe = decoding.timeframe_of(wanted.timeframe)
     if wanted.data and all(row.timestamp is None for row in wanted.data):
-        raise InvalidInput.at("data", "timestamps are missing; they assign the candles to predictions")
+        raise InvalidInput.at("data", "must have timestamps: they say which predictions the candles belong to")
     candles, _, opens, warnings = decoding.series(wanted.data, timeframe, wanted.timestamps)
     parameters = {name: getattr(wanted, name) for name in LabelRule.__struct_fields__}
     rule = LabelRule(**{name: value for name, value in parameters.items() if value is not None})
     if len(candles) < rule.minimum_candles:
-        least = f"at least {rule.minimum_candles} are needed to label a prediction with horizon {rule.horizon}"
-        raise InvalidInput.at("data", f"{len(candles)} candles were given, {least}")
+        least = f"at least {rule.minimum_candles} candles to label one with a horizon of {rule.horizon}"
+        raise InvalidInput.at("data", f"must have {least}, has {len(candles)}")
     return LaterCandles(wanted.pair, timeframe, candles, opens or []), rule, warnings

@@ -127,7 +127,7 @@ def test_one_that_never_ran_is_a_draft(put: Put) -> None:
         ({"experiment_id": ...}, "experiment_id: missing"),
         ({"experiment_id": "a/b"}, "experiment_id: expected 1 to 64 letters, digits and _ . -, not"),
         ({"variant_b": None}, "variant_b: missing"),
-        ({"variant_b": "v3.0"}, "variant_b: must differ from variant_a, both are v3.0"),
+        ({"variant_b": "v3.0"}, "variant_b: must not be the version of variant_a, v3.0"),
         ({"variant_b": "a/b"}, "variant_b: expected 1 to 64 letters, digits and _ . -, starting"),
         ({"variants": {"A": {}}, "variant_a": ...}, "variants.A.model_version: missing"),
         ({"traffic_split": 50}, "traffic_split: Expected `float` <= 1.0"),

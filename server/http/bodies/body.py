@@ -10,10 +10,10 @@ from typing import Any
 
 from aiohttp import web
 
+from core.errors import quoted
 from server.http.app_keys import BATCH_ADMISSION, BODY_BOUNDS
 from server.http.bodies import sizes
 from server.http.bodies.malformed import no_text
-from server.http.bodies.seen import quoted
 from server.http.bodies.unpacking import PACKINGS, Unpacking
 from server.http.deadline import deadline, late, within
 from server.http.errors import MalformedJson, PayloadTooLarge, UnsupportedMediaType

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 
-from server.http.bodies.seen import quoted
+from core.errors import quoted
 from server.http.errors import MalformedJson
 
 # As much around the wrong byte as an error looks at.
@@ -71,7 +71,8 @@ def truncated(body: bytes | memoryview) -> MalformedJson:
     is_whole = bytes(body[-_AROUND:]).rstrip(_BLANKS).endswith((b"}", b"]", b'"'))
     if is_whole and (lone := _LONE.search(body)) is not None:  # the decoder waits for the other half
         return MalformedJson(_lone_surrogate(lone.start()))
-    return MalformedJson(f"the body ends too early (byte {size}); send all of the JSON, and its length in bytes")
+    advice = "send all of it, with Buffer.byteLength(text) as Content-Length"
+    return MalformedJson(f"the body ends too early (byte {size}); {advice}")
 
 
 def not_json(reason: str, byte: int, body: bytes | memoryview) -> MalformedJson:

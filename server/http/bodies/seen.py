@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-import json
 import re
 from collections.abc import Iterable
 from difflib import get_close_matches
 from typing import Any, TypeAlias
 
 import msgspec
+
+from core.errors import quoted
 
 Step: TypeAlias = str | int
 
@@ -101,12 +102,6 @@ def shown(value: bytes) -> str | None:
         return text if len(text) <= _MOST_SHOWN else f"{text[:_MOST_SHOWN]}…"
     found = text_of(value)
     return None if found is None else quoted(found)
-
-
-def quoted(text: str) -> str:
-    """A text as a JSON string on one line, shortened."""
-    short = text if len(text) <= _MOST_SHOWN else f"{text[:_MOST_SHOWN]}…"
-    return json.dumps(short, ensure_ascii=not short.isprintable())
 
 
 def listed_keys(keys: list[str]) -> str:

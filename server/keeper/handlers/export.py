@@ -13,11 +13,10 @@ from typing import Any, NamedTuple, TypeAlias
 import orjson
 from aiohttp import hdrs, web
 
-from core.errors import InvalidInput
+from core.errors import InvalidInput, quoted
 from core.log_event import LogEvent
 from core.store.interface import EXPORT_COLUMNS, Store
 from server.api.schemas.experiments import EXPORT_FORMATS
-from server.http.bodies.seen import quoted
 from server.keeper.app_keys import STORE
 from server.keeper.handlers.named import experiment_id
 
