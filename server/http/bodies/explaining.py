@@ -105,7 +105,8 @@ def _wrong_type(found: re.Match[str], fault: Fault) -> tuple[str, str]:
     advice = ""
     if given == "null" and fault.wanted.takes_integers:
         advice = _NOT_A_NUMBER
-    if given == "string" and is_it and (seen.text_of(value) or "").lstrip()[:1] in ("{", "["):
+    is_json = given == "string" and is_it and (seen.text_of(value) or "").lstrip()[:1] in ("{", "[")
+    if is_json and fault.wanted.takes_parts:
         advice = _STRINGIFIED
     return "", f"{fault.subject}must be {wanted}, not {told}{advice}"
 
@@ -125,12 +126,12 @@ def _length(found: re.Match[str], fault: Fault) -> tuple[str, str]:
     return "", f"must have {bounds} {unit}" + (f", has {has:,}" if has is not None and is_wrong else "")
 
 
-def _tuple_length(found: re.Match[str], fault: Fault) -> tuple[str, str]:  # noqa: ARG001 - as all
+def _tuple_length(found: re.Match[str], fault: Fault) -> tuple[str, str]:
     least, most = int(found["least"]), int(found["most"] or found["least"])
     bounds = f"{least:,}" if least == most else f"{least:,} to {most:,}"
-    unit = "value" if bounds == "1" else "values"
-    given = f", has {int(found['given']):,}" if found["given"] else ""
-    return "", f"must have {'at least ' if found['open'] else ''}{bounds} {unit}{given}"
+    count = int(found["given"]) if found["given"] else seen.count_of(fault.value)
+    has = "" if count is None or least <= count <= most else f", has {count:,}"
+    return "", f"must have {'at least ' if found['open'] else ''}{bounds} {'value' if bounds == '1' else 'values'}{has}"
 
 
 def _bound(found: re.Match[str], fault: Fault) -> tuple[str, str]:

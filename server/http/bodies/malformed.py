@@ -119,7 +119,8 @@ def _of_reason(reason: str, before: str, after: str, byte: int) -> str | None:
     elif reason == "invalid number":
         message = _number(before, after, byte)
     elif reason.startswith("trailing comma"):
-        message = f"a trailing comma is not JSON (byte {byte}); remove the comma before {after[:1]}"
+        bracket = "]" if reason.endswith("array") else "}"
+        message = f"a trailing comma is not JSON (byte {byte}); remove the comma before {bracket}"
     elif reason == "trailing characters":
         message = f"more follows the end of the JSON (byte {byte}): {_found(after)}; send one JSON value"
     return message

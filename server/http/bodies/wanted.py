@@ -99,6 +99,11 @@ class Wanted:
         """Whether every number is allowed, but for limits."""
         return any(isinstance(option, inspect.FloatType) for option in self.options)
 
+    @property
+    def takes_parts(self) -> bool:
+        """Whether an array or an object is allowed."""
+        return any(_kind(option) in ("array", "object") for option in self.options)
+
     def types(self) -> str:
         """The types of all values that are allowed, such as `a string, an integer or null`; empty if not known."""
         if found := self.form or self.values():
