@@ -1,1 +1,1 @@
-"""The contract: what requests and answers look like."""
+"""The HTTP contract: the forms of requests and answers."""

@@ -1,4 +1,4 @@
-"""The shapes of answers: the envelope, and what it holds."""
+"""The envelope of answers and the data in it."""
 
 from __future__ import annotations
 
@@ -18,12 +18,12 @@ from server.api.decoding import Comparison
 from server.http.clock import Moment
 from server.http.envelope import SUCCESS, Json
 
-# How the data of an answer is made, of the question and the answer to it.
+# Makes the data of an answer from a question and its result.
 Shape: TypeAlias = Callable[[Question, Answered, Moment], Json]
 
 
 def encoded(endpoint: Shape, question: Question, answer: Answered, now: Moment) -> bytes:
-    """The body of an answer, whose data the endpoint makes."""
+    """The body of an answer. `endpoint` makes its data."""
     return orjson.dumps({**SUCCESS, "data": endpoint(question, answer, now), "timestamp": now.local})
 
 
@@ -36,7 +36,7 @@ def answered(question: Question, answer: Answered, now: Moment) -> Json:
 
 
 def prediction(asked: Question | Comparison, answer: Prediction, now: Moment) -> Json:
-    """What a version says: the data of /reversal/predict, or an entry of /reversal/compare."""
+    """The prediction of one version: the data of /reversal/predict, or an entry of /reversal/compare."""
     decision = answer.decision
     data: Json = {
         "pair": asked.pair,
@@ -60,7 +60,7 @@ def prediction(asked: Question | Comparison, answer: Prediction, now: Moment) ->
 
 
 def legacy_answered(question: Question, answer: Answered, now: Moment) -> Json:
-    """The data of /predict. 0.5 stands where there is nothing to tell: that call knows no null."""
+    """The data of /predict. It has 0.5 for an unknown value, because this call has no null."""
     decision = answer.prediction.decision
     data = {
         "prediction": decision.signal,
@@ -79,16 +79,16 @@ def legacy_answered(question: Question, answer: Answered, now: Moment) -> Json:
 
 
 def _add_circumstances(data: Json, answer: Prediction, timeframe: str) -> None:
-    """Which candle an answer is for, and what its reader should know, as far as there is anything to tell."""
+    """Add the time of the last candle and the warnings, if there are any."""
     if answer.opens is not None:
         data["candle_time"], data["valid_until"] = _validity(answer.opens, timeframe)
     if answer.warnings:
         data["warnings"] = [warning._asdict() for warning in answer.warnings]
 
 
-@lru_cache(maxsize=1024)  # all that ask within a period ask about the same candle
+@lru_cache(maxsize=1024)  # all requests within a period are about the same candle
 def _validity(opens: float, timeframe: str) -> tuple[str | None, str | None]:
-    """When the candle opens, and when the period after its own ends; null for the latter after the year 9999."""
+    """When the candle opens, and when the period after its own ends; the latter is null after the year 9999."""
     try:
         until = iso(shifted(opens, timeframe, 2))
     except OverflowError:
@@ -97,7 +97,7 @@ def _validity(opens: float, timeframe: str) -> tuple[str | None, str | None]:
 
 
 def _provenance(answer: Answered) -> Json:
-    """Where an answer comes from, as far as that is not the usual way."""
+    """The fallback and the experiment that an answer comes from, if there are any."""
     data: Json = {}
     if answer.fallback_reason is not None:
         data |= {"served_by": answer.prediction.version, "fallback_reason": answer.fallback_reason}
@@ -108,7 +108,7 @@ def _provenance(answer: Answered) -> Json:
 
 
 def model(entry: ListedVersion) -> Json:
-    """A version as /reversal/models shows it. Of one whose manifest cannot be read, only the error is known."""
+    """A version for /reversal/models. If its manifest cannot be read, only the error is known."""
     data: Json = {"version": entry.version, "loaded": entry.loaded}
     if entry.manifest is not None:
         data |= _described(entry.manifest)

@@ -1,4 +1,4 @@
-"""What is written down of one endpoint; everything else about it follows from that."""
+"""The declaration of one endpoint, from which its route, its checks and its description follow."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ _READING = ("MALFORMED_JSON", "PAYLOAD_TOO_LARGE", "UNSUPPORTED_MEDIA_TYPE", "VA
 
 
 class BadEndpoint(Exception):
-    """A row of the table that cannot be served; the message names the row and what to change."""
+    """A row of the table that cannot be served. The message names the row and what to change."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,31 +35,31 @@ class Endpoint:
     path: str
     summary: str
     _: KW_ONLY
-    # What a generated client calls it.
+    # Its name in a generated client.
     operation_id: str
-    # Workers serve every endpoint; what the keeper answers they forward to it.
+    # Workers receive the requests of all endpoints, and forward those that the keeper answers.
     answered_by: Process
     # `module.function`, of server/worker/handlers or server/keeper/handlers.
     handler: str
-    # The token that it takes. Every call of an ADMIN endpoint is written into the audit log.
+    # The token that it needs. Every call of an ADMIN endpoint is written into the audit log.
     level: Level = Level.API
-    # The type of its body; null where it takes none.
+    # The type of its body; null if it takes none.
     request: type[msgspec.Struct] | None = None
-    # The most bytes that a body may have, packed and unpacked.
+    # The most bytes of a body, both as it was sent and decompressed.
     largest_body: int = sizes.SMALL
     # The schema of each query parameter.
     query: Mapping[str, Schema] = field(default_factory=dict)
-    # The name of its answer in ANSWERS of server/api/schemas: of the envelope's `data`, or with `bare` of the
-    # whole; null where no schema tells what it is.
+    # The name in ANSWERS of server/api/schemas: that of the envelope's `data`, or with `bare` that of the whole answer.
+    # Null if no schema describes the answer.
     answer: str | None = None
     bare: bool = False
-    # Of a success, and whether the same answer also comes with a 503.
+    # The status of a success, and whether the same answer can also have the status 503.
     status: int = 200
     unwell: bool = False
     media: tuple[str, ...] = ("application/json",)
-    # Of its failures, beside `implied_codes` and those of its level.
+    # The codes of its failures, in addition to `implied_codes` and those of its level.
     codes: tuple[str, ...] = ()
-    # Of those that blame the body, and are 422 whatever they are elsewhere.
+    # The codes of its failures that name a place in the body. They are 422 here, whatever their usual status.
     codes_in_body: tuple[str, ...] = ()
     # Whether /metrics counts its failures as failed predictions.
     is_prediction: bool = False
@@ -69,10 +69,12 @@ class Endpoint:
         if self.level is Level.ADMIN and self.answered_by != "keeper":
             raise BadEndpoint(f"{self}: an ADMIN endpoint is answered by the keeper, which writes the audit log")
         if self.level is Level.ADMIN and self.bare:
-            raise BadEndpoint(f"{self}: the answer of an ADMIN endpoint has the envelope: the audit log keeps its data")
+            raise BadEndpoint(
+                f"{self}: the answer of an ADMIN endpoint has the envelope, because the audit log keeps its data"
+            )
         if self.level is Level.OPEN and self.answered_by != "worker":
             raise BadEndpoint(
-                f"{self}: an OPEN endpoint is answered by a worker: without a token the keeper is not reached"
+                f"{self}: an OPEN endpoint is answered by a worker: the keeper gets no request without a token"
             )
         if self.request is not None and self.method != "POST":
             raise BadEndpoint(f"{self}: only a POST has a body")
@@ -82,28 +84,28 @@ class Endpoint:
 
     @property
     def implied_codes(self) -> tuple[str, ...]:
-        """Of the failures that follow from reading a body, which every POST may have, and from being forwarded."""
+        """The codes of failures while a body is read, which every POST may have, and while a request is forwarded."""
         is_read = self.method == "POST"
         if self.answered_by == "worker":
             return _READING if is_read else ()
         return (*_READING, "OVERLOADED", "STORE_UNAVAILABLE") if is_read else ("STORE_UNAVAILABLE",)
 
     def handler_in(self, handlers: ModuleType) -> Handler:
-        """The function that answers it, of one of the package's modules. Raises BadEndpoint where there is none."""
+        """The function that answers it, in a module of the package. Raises BadEndpoint if there is none."""
         module, _, name = self.handler.partition(".")
         where = f"{handlers.__name__}.{module}"
         try:
             found: Handler = getattr(import_module(where), name)
         except ModuleNotFoundError as error:
-            if error.name != where:  # the module is there, but cannot be imported
+            if error.name != where:  # the module exists, but its own imports fail
                 raise
             raise BadEndpoint(f"{self}: there is no module {where}") from None
         except AttributeError:
             raise BadEndpoint(f"{self}: there is no function {name!r} in {where}") from None
         if not inspect.iscoroutinefunction(found):
-            raise BadEndpoint(f"{self}: {where}.{name} is no coroutine function")
+            raise BadEndpoint(f"{self}: {where}.{name} is not a coroutine function")
         return found
 
     def route(self, handler: Handler) -> web.RouteDef:
-        """The route that leads to a handler. A GET is answered to HEAD as well."""
+        """The route to a handler. A GET also answers HEAD."""
         return (web.get if self.method == "GET" else web.post)(self.path, handler)

@@ -1,7 +1,7 @@
-"""The table of endpoints: each is written down here, and nowhere else.
+"""The table of endpoints. Each endpoint is declared only here.
 
 Routes, forwarding to the keeper, tokens, the audit log, deadlines, sizes of bodies, counted refusals and /openapi.json
-follow from a row; docs/changes.md tells how to add one.
+follow from a row. docs/changes.md explains how to add one.
 """
 
 from __future__ import annotations
@@ -20,25 +20,25 @@ _OF_CANDLES = ("INSUFFICIENT_DATA", "UNKNOWN_VERSION", "OUT_OF_RANGE")
 _OF_VERSION = ("UNKNOWN_VERSION", "MODEL_UNAVAILABLE", "CONFLICT")
 _OF_EXPERIMENT = ("UNKNOWN_EXPERIMENT", "MODEL_UNAVAILABLE", "CONFLICT")
 
-# A row has few lines, so that the table can be seen at once.
+# A row has few lines, so that the table fits on a screen.
 # fmt: off
 ENDPOINTS: tuple[Endpoint, ...] = (
-    Endpoint("GET", "/health", "Whether a model is loaded, and which",
+    Endpoint("GET", "/health", "Whether a model is loaded, and which one is active",
         operation_id="health", answered_by="worker", handler="health.health", level=OPEN,
         answer="Health", bare=True, unwell=True),
-    Endpoint("GET", "/livez", "Whether the process lives",
+    Endpoint("GET", "/livez", "Whether the process is alive",
         operation_id="livez", answered_by="worker", handler="health.livez", level=OPEN,
         answer="Probe", bare=True),
-    Endpoint("GET", "/readyz", "Whether it may be sent requests",
+    Endpoint("GET", "/readyz", "Whether it is ready for requests",
         operation_id="readyz", answered_by="worker", handler="health.readyz", level=OPEN,
         answer="Probe", bare=True, unwell=True),
-    Endpoint("GET", "/metrics", "Prometheus' text format",
+    Endpoint("GET", "/metrics", "Metrics in Prometheus' text format",
         operation_id="metrics", answered_by="worker", handler="metrics.metrics",
         media=("text/plain",), bare=True),
     Endpoint("GET", "/openapi.json", "This description",
         operation_id="description", answered_by="keeper", handler="description.show_description",
         bare=True),
-    Endpoint("POST", "/reversal/predict", "Candles in; hold, long or short out",
+    Endpoint("POST", "/reversal/predict", "Predict hold, long or short from candles",
         operation_id="predict", answered_by="worker", handler="predict.predict",
         request=PredictRequest, largest_body=sizes.SINGLE, answer="Prediction",
         codes=_PREDICTING, codes_in_body=_OF_CANDLES, is_prediction=True),
@@ -46,16 +46,16 @@ ENDPOINTS: tuple[Endpoint, ...] = (
         operation_id="predictRaw", answered_by="worker", handler="predict.predict",
         request=PredictRequest, largest_body=sizes.SINGLE, answer="Prediction",
         codes=_PREDICTING, codes_in_body=_OF_CANDLES, is_prediction=True),
-    Endpoint("POST", "/predict", "The legacy call",
+    Endpoint("POST", "/predict", "The same prediction in the form of the old service",
         operation_id="legacyPredict", answered_by="worker", handler="predict.predict",
         request=PredictRequest, largest_body=sizes.SINGLE, answer="LegacyPrediction",
         codes=_PREDICTING, codes_in_body=_OF_CANDLES, is_prediction=True),
     Endpoint("POST", "/reversal/predict/batch",
-        "Many predictions. A bad item has its error in its own result, and the status is 200 whatever the items say",
+        "Many predictions. A bad item has its error in its own result; the status is 200 all the same",
         operation_id="predictBatch", answered_by="worker", handler="batch.predict_batch",
         request=BatchRequest, largest_body=sizes.BATCH, answer="BatchResults",
         codes=_PREDICTING, is_prediction=True),
-    Endpoint("POST", "/reversal/compare", "The same input to several versions",
+    Endpoint("POST", "/reversal/compare", "Predictions of several versions for the same input",
         operation_id="compare", answered_by="worker", handler="compare.compare",
         request=CompareRequest, largest_body=sizes.COMPARISON, answer="Comparison",
         codes=_PREDICTING, codes_in_body=_OF_CANDLES, is_prediction=True),
@@ -63,7 +63,7 @@ ENDPOINTS: tuple[Endpoint, ...] = (
         operation_id="compareRaw", answered_by="worker", handler="compare.compare",
         request=CompareRequest, largest_body=sizes.COMPARISON, answer="Comparison",
         codes=_PREDICTING, codes_in_body=_OF_CANDLES, is_prediction=True),
-    Endpoint("GET", "/reversal/models", "All versions, and which is active",
+    Endpoint("GET", "/reversal/models", "All versions, and the active one",
         operation_id="listModels", answered_by="worker", handler="models.list_models",
         answer="Models"),
     Endpoint("GET", "/reversal/models/{version}", "One version",
@@ -85,10 +85,10 @@ ENDPOINTS: tuple[Endpoint, ...] = (
     Endpoint("GET", "/reversal/experiments", "All experiments, oldest first",
         operation_id="listExperiments", answered_by="keeper", handler="experiments.list_experiments",
         answer="Experiments"),
-    Endpoint("POST", "/reversal/experiments/{id}/activate", "Run an experiment; a running one is stopped for it",
+    Endpoint("POST", "/reversal/experiments/{id}/activate", "Start an experiment; the running one is stopped",
         operation_id="activateExperiment", answered_by="keeper", handler="experiments.activate_experiment", level=ADMIN,
         answer="ActivatedExperiment", codes=_OF_EXPERIMENT),
-    Endpoint("POST", "/reversal/experiments/{id}/stop", "End an experiment",
+    Endpoint("POST", "/reversal/experiments/{id}/stop", "Stop an experiment",
         operation_id="stopExperiment", answered_by="keeper", handler="experiments.stop_experiment", level=ADMIN,
         answer="Experiment", codes=_OF_EXPERIMENT),
     Endpoint("POST", "/reversal/experiments/{id}/evaluate", "Label recorded predictions by later candles",
@@ -105,7 +105,7 @@ ENDPOINTS: tuple[Endpoint, ...] = (
         query={"format": {"enum": list(EXPORT_FORMATS), "default": next(iter(EXPORT_FORMATS))}},
         media=tuple(EXPORT_FORMATS.values()), bare=True,
         codes=("UNKNOWN_EXPERIMENT",), codes_in_body=("VALIDATION_ERROR",)),
-    Endpoint("POST", "/reversal/outcomes", "Report how predictions ended. A bad item has its error in its own result",
+    Endpoint("POST", "/reversal/outcomes", "Report outcomes of predictions. A bad item has its error in its own result",
         operation_id="reportOutcomes", answered_by="keeper", handler="outcomes.report_outcomes",
         request=ReportOutcomes, largest_body=sizes.OUTCOMES, answer="OutcomeResults"),
 )
@@ -113,13 +113,13 @@ ENDPOINTS: tuple[Endpoint, ...] = (
 
 
 def check() -> None:
-    """Raise BadEndpoint for a row that names what there is not, or what another row has already."""
+    """Raise BadEndpoint for a row with an unknown name, or with a name that another row has."""
     answers = {name for module in WITH_ANSWERS for name in module.ANSWERS}
     seen: set[str] = set()
     for each in ENDPOINTS:
         for name in (str(each), each.operation_id):
             if name in seen:
-                raise BadEndpoint(f"{each}: {name} stands in the table twice")
+                raise BadEndpoint(f"{each}: {name} occurs twice in the table")
             seen.add(name)
         if each.answer is not None and each.answer not in answers:
             raise BadEndpoint(f"{each}: there is no answer {each.answer!r} in ANSWERS of server/api/schemas")
@@ -129,10 +129,10 @@ def check() -> None:
 
 
 def largest_bodies() -> dict[str, int]:
-    """How many bytes a body may have, by the path."""
+    """The most bytes of a body, by path."""
     return {each.path: each.largest_body for each in ENDPOINTS if each.method == "POST"}
 
 
 def predictions() -> frozenset[str]:
-    """Method and path of those whose refusals are counted as failed predictions."""
+    """Method and path of the endpoints whose refusals count as failed predictions."""
     return frozenset(str(each) for each in ENDPOINTS if each.is_prediction)

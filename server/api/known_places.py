@@ -1,4 +1,4 @@
-"""Which part of a place in a body has names of ours alone, so that the log may have it."""
+"""The part of a path in a body that has only known names. The log may show no names that a client made up."""
 
 from __future__ import annotations
 
@@ -10,20 +10,20 @@ from server.api.schemas import experiments
 from server.api.schemas.predictions import Candle, StageFeatures
 from server.http.deadline import HEADER
 
-# A list's items are decoded only when their turn comes.
+# The items of lists are decoded later than the body that has them.
 _BODIES: tuple[Any, ...] = (
     *(each.request for each in ENDPOINTS if each.request is not None),
     experiments.ReportedOutcome,
 )
 _QUERY = (name for each in ENDPOINTS for name in each.query)
-# A place may also hold names that the client made up: versions, and fields that there are not.
+# A path may also have names that a client made up: versions and unknown fields.
 _FIELDS = frozenset((*(name for body in _BODIES for name in body.__struct_fields__), *_QUERY, HEADER))
 _WITHIN: dict[str, frozenset[str]] = {
     "data": frozenset(Candle.__struct_fields__),
     "features": frozenset(StageFeatures.__struct_fields__),
     "guardrails": frozenset(experiments.GuardrailLimits.__struct_fields__),
 }
-# Lists have up to five digits of items, and matrices a second index.
+# An index has up to five digits; matrices have a second one.
 _PLACE = re.compile(
     r"(?P<field>[A-Za-z0-9_-]+)?(?P<index>(?:\[\d{1,5}\])*)(?:\.(?P<inner>\w+)(?P<inner_index>(?:\[\d{1,5}\])*))?",
     re.ASCII,
@@ -31,7 +31,7 @@ _PLACE = re.compile(
 
 
 def known_part(place: str) -> str:
-    """The place up to the first name that is none of ours."""
+    """The path up to the first unknown name."""
     found = _PLACE.match(place)
     field = found["field"] if found is not None else None
     if found is None or (field is not None and field not in _FIELDS):

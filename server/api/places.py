@@ -1,4 +1,4 @@
-"""What errors call the places in a request's body: paths such as `data[17].high` and `features.stage2[3][4]`."""
+"""The paths in errors of places in a request's body, such as `data[17].high` and `features.stage2[3][4]`."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from core.inference.places import CandlePlaces, WindowPlaces
 
 
 class PathsOfWindows(WindowPlaces):
-    """Paths in windows that stand at `path` in the body."""
+    """Paths in the windows at `path` of the body."""
 
     form_by_stage = '{"stage1": [[...]], "stage2": [[...]]}'
 
@@ -29,7 +29,10 @@ class PathsOfWindows(WindowPlaces):
 
 
 class PathsOfCandles(CandlePlaces):
-    """Paths in the body's `data`. order: where each candle stands in it, oldest first; null where that is its order."""
+    """Paths in the body's `data`.
+
+    order: the position in it of each candle, oldest first; null if it has them in this order.
+    """
 
     series = "data"
 
@@ -37,7 +40,7 @@ class PathsOfCandles(CandlePlaces):
         self._order = order
 
     def number(self, index: int) -> int:
-        """The place in `data` of a candle."""
+        """The position of a candle in `data`."""
         return index if self._order is None else self._order[index]
 
     def field(self, index: int, field: str) -> str:

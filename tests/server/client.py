@@ -1,4 +1,4 @@
-"""A client of an application that a test serves, and what every answer has."""
+"""The client of an application that a test serves, and the check of its answers."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ Post: TypeAlias = Callable[..., Awaitable[tuple[int, dict[str, Any]]]]
 
 
 def assert_envelope(status: int, answer: dict[str, Any]) -> None:
-    """Hold what every answer below /reversal and of /predict has."""
+    """Check the envelope of an answer of /reversal/* or /predict."""
     assert answer["success"] is (status == 200)
     if status == 200:
         assert set(answer) == {"success", "data", "error", "timestamp"}

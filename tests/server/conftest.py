@@ -16,7 +16,7 @@ from tests.server.client import KEEP_ALIVE_SECONDS, Client, Post, assert_envelop
 
 @pytest.fixture(autouse=True)
 def blocking_is_an_error() -> Iterator[BlockBuster]:
-    """Whatever blocks the event loop from our own code fails the test, but for the journal's own."""
+    """Fail a test if our own code blocks the event loop. Only the journal may."""
     with blockbuster_ctx(["server", "core"]) as blockbuster:
         for function in blockbuster.functions.values():
             function.can_block_in("core/journals/journal.py", {"_write", "_restore"})
@@ -25,7 +25,7 @@ def blocking_is_an_error() -> Iterator[BlockBuster]:
 
 @pytest.fixture
 def keep_alive_seconds() -> float:
-    """How long a connection may be idle, for those tests that serve on a real port."""
+    """How long a connection may be idle, for the tests that serve on a real port."""
     return KEEP_ALIVE_SECONDS
 
 

@@ -1,4 +1,4 @@
-"""The paths of the table of endpoints, as they are asked for."""
+"""The paths of the table of endpoints with values in their places."""
 
 from __future__ import annotations
 
@@ -8,5 +8,5 @@ _NAMES = {"{version}": "v1"}
 
 
 def filled(path: str) -> str:
-    """The path with something in each place: a version that there is, and else `none`."""
+    """The path with a value in each place: a known version, or `none`."""
     return re.sub(r"{\w+}", lambda found: _NAMES.get(found[0], "none"), path)

@@ -10,7 +10,7 @@ def window(value: float) -> list[list[float]]:
 
 
 def asks(p1: float, p2: float | None = None, **fields: Any) -> dict[str, Any]:  # noqa: ANN401
-    """A request whose stages answer what the test wants."""
+    """A request whose stages have these probabilities."""
     features = window(p1) if p2 is None else {"stage1": window(p1), "stage2": window(p2)}
     return {"pair": "EUR/USD", "features": features} | fields
 

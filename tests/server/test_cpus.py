@@ -46,11 +46,11 @@ def v1(root: Path, group: str, quota: str, period: str = "100000", *, top: str =
     )
 
 
-def test_without_control_groups_it_is_the_affinity(tmp_path: Path) -> None:
+def test_without_control_groups_the_affinity_counts(tmp_path: Path) -> None:
     assert cpus.available(tmp_path) == 8
 
 
-def test_without_an_affinity_it_is_the_machine_s_cpus(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_without_an_affinity_the_machine_s_cpus_count(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delattr(os, "sched_getaffinity")
     monkeypatch.setattr(os, "cpu_count", lambda: 5)
     assert cpus.available(tmp_path) == 5
@@ -68,30 +68,30 @@ def test_v2_a_quota_is_rounded_down_and_at_least_one(tmp_path: Path, limit: str,
     assert cpus.available(v2(tmp_path, "/a", a=f"{limit}\n")) == expected
 
 
-def test_v2_the_least_of_the_group_and_those_above_it_counts(tmp_path: Path) -> None:
+def test_v2_the_lowest_limit_of_a_group_and_its_parents_counts(tmp_path: Path) -> None:
     assert cpus.available(v2(tmp_path, "/a/b/c", a="300000 100000", a_b="max 100000", a_b_c="500000 100000")) == 3
 
 
-def test_v2_in_a_container_its_own_group_is_the_top(tmp_path: Path) -> None:
+def test_v2_in_a_container_the_own_group_is_the_root(tmp_path: Path) -> None:
     assert cpus.available(write(v2(tmp_path, "/"), {"sys/fs/cgroup/cpu.max": "200000 100000"})) == 2
 
 
 @pytest.mark.parametrize("group", ["/docker/abc", "/../../elsewhere"])
-def test_v2_a_group_named_as_the_host_sees_it_is_found_where_it_is_mounted(tmp_path: Path, group: str) -> None:
+def test_v2_a_group_with_its_name_on_the_host_is_found_at_its_mount(tmp_path: Path, group: str) -> None:
     made = v2(tmp_path, group, top="/docker/abc")
     assert cpus.available(write(made, {"sys/fs/cgroup/cpu.max": "200000 100000"})) == 2
 
 
-def test_v1_a_quota_of_the_group_s_own_folder_counts(tmp_path: Path) -> None:
+def test_v1_the_quota_of_the_group_s_folder_counts(tmp_path: Path) -> None:
     assert cpus.available(v1(tmp_path, "/docker/abc", "300000\n", folder="docker/abc")) == 3
 
 
-def test_v1_in_a_container_the_group_is_found_where_it_is_mounted(tmp_path: Path) -> None:
+def test_v1_in_a_container_the_group_is_found_at_its_mount(tmp_path: Path) -> None:
     assert cpus.available(v1(tmp_path, "/docker/abc", "100000\n", "50000\n", top="/docker/abc")) == 2
 
 
 @pytest.mark.parametrize(("quota", "period"), [("-1", "100000"), ("200000", "0"), ("", "")])
-def test_v1_no_limit_and_what_cannot_be_read_have_the_affinity(tmp_path: Path, quota: str, period: str) -> None:
+def test_v1_without_a_readable_limit_the_affinity_counts(tmp_path: Path, quota: str, period: str) -> None:
     assert cpus.available(v1(tmp_path, "/", quota, period)) == 8
 
 

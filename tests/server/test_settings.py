@@ -16,7 +16,7 @@ def test_defaults() -> None:
     assert (str(settings.timezone), settings.environment, settings.log_level) == ("UTC", "production", "info")
 
 
-def test_where_there_are_no_models_those_beside_the_packages_are_the_default(
+def test_without_a_models_folder_the_one_beside_the_packages_is_the_default(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.chdir(tmp_path)
@@ -31,7 +31,7 @@ def test_where_there_are_no_models_those_beside_the_packages_are_the_default(
 
 
 @pytest.mark.parametrize(("found", "expected"), [(3, 3), (96, 64)])
-def test_there_are_as_many_workers_as_cpus_up_to_64_where_nobody_says_otherwise(
+def test_the_default_is_a_worker_for_each_cpu_and_at_most_64(
     monkeypatch: pytest.MonkeyPatch, found: int, expected: int
 ) -> None:
     monkeypatch.setattr(cpus, "available", lambda: found)
@@ -40,7 +40,7 @@ def test_there_are_as_many_workers_as_cpus_up_to_64_where_nobody_says_otherwise(
     assert read([], {"REVERSAL_WORKERS": "2"}).workers == 2
 
 
-def test_a_flag_wins_over_the_variable_and_the_variable_over_the_default() -> None:
+def test_a_flag_overrides_the_variable_and_the_variable_the_default() -> None:
     environ = {"REVERSAL_PORT": "9000", "ENVIRONMENT": "staging", "LOG_LEVEL": "DEBUG", "REVERSAL_HOST": "::1"}
     settings = read(["--port", "9001"], environ)
     assert (settings.port, settings.host) == (9001, "::1")
@@ -73,7 +73,7 @@ def test_a_flag_wins_over_the_variable_and_the_variable_over_the_default() -> No
         ([], {"LOG_LEVEL": "loud"}, "LOG_LEVEL: 'loud' is not valid, expected one of debug, info"),
     ],
 )
-def test_a_bad_value_is_named_with_what_was_expected(
+def test_a_bad_value_is_refused_with_its_setting_and_what_is_expected(
     arguments: list[str], environ: dict[str, str], message: str
 ) -> None:
     with pytest.raises(SettingsError) as raised:
@@ -91,9 +91,9 @@ def flag_of(name: str) -> str:
 
 @pytest.mark.parametrize("name", TOKENS)
 @pytest.mark.parametrize(
-    "text", [" ", ",", "\n\n", " , ,\r\n", "# nobody", "#a:b\n  # c\n,", "\ufeff", "\ufeff# nobody\r\n"]
+    "text", [" ", ",", "\n\n", " , ,\r\n", "# none", "#a:b\n  # c\n,", "\ufeff", "\ufeff# none\r\n"]
 )
-def test_a_setting_that_yields_no_token_is_named_and_refused(tmp_path: Path, name: str, text: str) -> None:
+def test_a_setting_without_a_token_is_refused_by_name(tmp_path: Path, name: str, text: str) -> None:
     file = tmp_path / "tokens"
     file.write_text(text, newline="")
     given, holds = (str(file), f"the file '{file}' holds") if name.endswith("FILE") else (text, "it holds")
@@ -109,7 +109,7 @@ def test_a_setting_that_yields_no_token_is_named_and_refused(tmp_path: Path, nam
 
 
 @pytest.mark.parametrize("name", TOKENS)
-def test_an_empty_text_is_no_token_by_flag_and_nothing_given_by_variable(name: str) -> None:
+def test_an_empty_flag_is_refused_and_an_empty_variable_is_ignored(name: str) -> None:
     with pytest.raises(SettingsError, match=rf"^{flag_of(name)}: it (holds no token|names no file)"):
         read([flag_of(name), ""], {f"REVERSAL_{name}": "good"})
     assert read([], {f"REVERSAL_{name}": ""}) == read([], {})
@@ -123,7 +123,7 @@ def test_an_empty_token_file_is_refused(tmp_path: Path, name: str) -> None:
 
 
 @pytest.mark.parametrize(
-    ("held", "told"),
+    ("held", "words"),
     [
         ("ops:schlüssel".encode("latin-1"), "is not UTF-8: save it as UTF-8 text"),
         ("ops:secret".encode("utf-16"), "is UTF-16: save it as UTF-8 text"),
@@ -132,20 +132,18 @@ def test_an_empty_token_file_is_refused(tmp_path: Path, name: str) -> None:
         (b"ops:", "the admin token of 'ops' is empty"),
     ],
 )
-def test_a_token_file_that_cannot_be_read_as_text_is_named_and_not_quoted(
-    tmp_path: Path, held: bytes, told: str
-) -> None:
+def test_a_token_file_that_is_not_text_is_refused_without_quoting_it(tmp_path: Path, held: bytes, words: str) -> None:
     file = tmp_path / "tokens"
     file.write_bytes(held)
     with pytest.raises(SettingsError) as raised:
         read(["--admin-token-file", str(file)], {})
     assert str(raised.value).startswith("--admin-token-file: ")
-    assert told in str(raised.value)
+    assert words in str(raised.value)
     assert "sec" not in str(raised.value)
     assert "schl" not in str(raised.value)
 
 
-def test_an_empty_variable_is_as_good_as_none() -> None:
+def test_an_empty_variable_is_ignored() -> None:
     assert read([], {"REVERSAL_PORT": "", "LOG_LEVEL": "", "ENVIRONMENT": ""}) == read([], {})
 
 
@@ -154,7 +152,7 @@ def test_a_flag_cannot_be_shortened() -> None:
         read(["--por", "1"], {})
 
 
-def test_unknown_variables_with_our_prefix_are_found() -> None:
+def test_unknown_variables_with_the_prefix_are_found() -> None:
     assert unknown_variables({"REVERSAL_PROT": "1", "REVERSAL_PORT": "1", "OTHER": "1"}) == ["REVERSAL_PROT"]
 
 
@@ -165,7 +163,7 @@ def test_every_setting_is_documented_with_its_flag_and_default(setting: Setting)
         assert f"`{word}`" in text
 
 
-SECRET = "s3cret-word"  # noqa: S105 - nobody's
+SECRET = "s3cret-word"  # noqa: S105 - only of this test
 
 
 @pytest.mark.parametrize(
@@ -183,7 +181,7 @@ SECRET = "s3cret-word"  # noqa: S105 - nobody's
         (" ", "its value is not valid, expected sqlite:///"),
     ],
 )
-def test_a_state_url_that_cannot_be_used_says_why_and_is_not_repeated(url: str, told: str) -> None:
+def test_a_bad_state_url_is_refused_without_repeating_it(url: str, told: str) -> None:
     for name, arguments, environ in (
         ("REVERSAL_STATE_URL", [], {"REVERSAL_STATE_URL": url}),
         ("--state-url", ["--state-url", url], {}),
@@ -202,7 +200,7 @@ def test_a_state_url_that_cannot_be_used_says_why_and_is_not_repeated(url: str, 
         (["--port", "1", SECRET], "unrecognized arguments: a value without its flag\n"),
     ],
 )
-def test_a_misspelt_flag_is_named_without_its_value(
+def test_an_unknown_flag_is_named_without_its_value(
     arguments: list[str], told: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
     with pytest.raises(SystemExit) as ended:
@@ -213,7 +211,7 @@ def test_a_misspelt_flag_is_named_without_its_value(
     assert SECRET not in said
 
 
-def test_journals_of_different_stores_are_apart_and_a_new_password_does_not_move_them() -> None:
+def test_journals_are_separate_by_store_and_stay_when_the_password_changes() -> None:
     def folder(url: str) -> Path:
         return read([], {"REVERSAL_STATE_URL": url, "REVERSAL_JOURNALS": "journals"}).journal_folder
 

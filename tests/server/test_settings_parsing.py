@@ -16,14 +16,14 @@ class Planted:
 PACE, PASS_WORD = settings_of(Planted)
 
 
-def test_a_field_is_all_that_a_setting_takes() -> None:
+def test_a_field_declares_a_whole_setting() -> None:
     assert (PACE.name, PACE.flag, PACE.variable) == ("pace", "--pace", "REVERSAL_PACE")
     assert (PASS_WORD.name, PASS_WORD.flag, PASS_WORD.variable) == ("pass_word", "--pass-word", "DOOR")
     assert (PACE.read(None, {}), PACE.read(None, {"REVERSAL_PACE": "4"})) == (3, 4)
     assert PACE.read("5", {"REVERSAL_PACE": "4"}) == 5
 
 
-def test_an_error_names_what_was_given_and_repeats_no_secret() -> None:
+def test_an_error_quotes_the_value_unless_it_is_secret() -> None:
     with pytest.raises(
         SettingsError, match=r"^--pace: '10' is not valid, expected an integer from 1 to 9; example: --pace 3$"
     ):
@@ -34,7 +34,7 @@ def test_an_error_names_what_was_given_and_repeats_no_secret() -> None:
         PASS_WORD.read(None, {"DOOR": "open sesame"})
 
 
-def test_a_check_sees_what_was_given_and_not_the_default() -> None:
+def test_a_check_gets_only_a_given_value() -> None:
     @dataclass(frozen=True)
     class Checked:
         door: int = setting("0", integer(0, 9), "which one", check=_refuse)

@@ -1,4 +1,4 @@
-"""A worker without a keeper: the test itself says what is served, and reads what the journal holds."""
+"""A worker without a keeper: the test sets the state that it serves, and reads its journal."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ USER_KEY = bytes(range(16))
 
 
 def experiment(**fields: Any) -> Experiment:  # noqa: ANN401
-    """A running one of v1 and v2. By its id, user123 falls to A and alice to B."""
+    """A running experiment of v1 and v2. Its id assigns user123 to A and alice to B."""
     running: dict[str, Any] = {
         "experiment_id": "v30_vs_v31",
         "name": "Test",
@@ -45,16 +45,16 @@ def experiment(**fields: Any) -> Experiment:  # noqa: ANN401
 async def running(
     settings: Settings, aiohttp_client: Callable[[web.Application], Awaitable[Client]]
 ) -> AsyncIterator[Worker]:
-    """A worker and its client, until the end of the test."""
+    """A worker and its client."""
     worker = await asyncio.to_thread(Worker, settings)
     worker.client = await aiohttp_client(worker.app)
     yield worker
 
 
 class Worker:
-    """The application as a worker makes it, but that no keeper tells what is served.
+    """The application of a worker that follows no keeper.
 
-    `serve` has to be called before the first request.
+    `serve` must be called before the first request.
     """
 
     def __init__(self, settings: Settings) -> None:
@@ -71,7 +71,7 @@ class Worker:
     async def serve(
         self, running: Experiment | None = None, *, active: str = "v1", without: tuple[str, ...] = ()
     ) -> None:
-        """Apply a state as the keeper would send it."""
+        """Apply a state as if the keeper had sent it."""
 
         def change() -> None:
             revision = self.registry.snapshot.revision + 1
@@ -92,22 +92,22 @@ class Worker:
         return response.status, answer
 
     async def predict(self, body: object) -> dict[str, Any]:
-        """The data of an answer that must be one."""
+        """The data of a prediction that must succeed."""
         status, answer = await self.post("/reversal/predict", body)
         assert status == 200, answer
         data: dict[str, Any] = answer["data"]
         return data
 
     async def records(self) -> list[Record]:
-        """What the journal holds now."""
+        """The records in the journal."""
         return await asyncio.to_thread(samples.written, self._folder)
 
     async def exposures(self) -> list[Exposure]:
-        """Those of them."""
+        """The exposures in the journal."""
         return [record for record in await self.records() if isinstance(record, Exposure)]
 
     async def numbers(self) -> dict[str, float]:
-        """What /metrics tells, by series."""
+        """The numbers of /metrics by series."""
         response = await self.client.get("/metrics")
         assert response.status == 200
         lines = (await response.text()).splitlines()

@@ -1,4 +1,4 @@
-"""All schemas by name: of requests as the decoders check them, of answers as they are written down."""
+"""All schemas by name: those of requests come from the decoders' types, those of answers from server/api/schemas."""
 
 from __future__ import annotations
 
@@ -12,16 +12,16 @@ from server.api.schemas.experiments import ReportedOutcome
 from server.api.schemas.json_schema import Schema, ref
 from server.api.schemas.predictions import StageFeatures
 
-# What is found in bodies only when its turn comes.
+# The types of parts of bodies that are decoded later than the body.
 _PARTS = (ReportedOutcome, StageFeatures)
 
 
 def schemas() -> dict[str, Schema]:
-    """The schemas of all bodies, with everything they refer to. Raises ValueError where two have one name."""
+    """The schemas of all bodies, with all that they refer to. Raises ValueError if two have the same name."""
     found = _requests()
     for module in WITH_ANSWERS:
         if twice := found.keys() & module.ANSWERS.keys():
-            raise ValueError(f"there are two schemas of the name {', '.join(sorted(twice))}")
+            raise ValueError(f"two schemas have the same name: {', '.join(sorted(twice))}")
         found |= module.ANSWERS
     return found
 
@@ -34,7 +34,7 @@ def _requests() -> dict[str, Schema]:
 
 
 def _say_what_is_raw(found: dict[str, Schema]) -> None:
-    """What is decoded later is anything to the first decoder."""
+    """Describe the parts that are decoded later. To the first decoder they are any JSON."""
     found["BatchRequest"]["properties"]["items"]["items"] = ref("PredictRequest")
     found["ReportOutcomes"]["properties"]["outcomes"]["items"] = ref("ReportedOutcome")
     matrix, by_version, null = found["CompareRequest"]["properties"]["features"]["anyOf"]
@@ -43,7 +43,7 @@ def _say_what_is_raw(found: dict[str, Schema]) -> None:
 
 
 def _translated(schema: Any) -> Any:  # noqa: ANN401 - JSON
-    r"""In the words of JSON Schema, where patterns end in `^` and `$`, which there means what Python calls `\Z`."""
+    r"""The schema with the patterns of JSON Schema: `^` and `$` there are `\A` and `\Z` in Python."""
     if isinstance(schema, list):
         return [_translated(each) for each in schema]
     if not isinstance(schema, dict):
@@ -52,8 +52,7 @@ def _translated(schema: Any) -> Any:  # noqa: ANN401 - JSON
     if isinstance(pattern := found.get("pattern"), str):
         found["pattern"] = pattern.replace(r"\A", "^").replace(r"\Z", "$")
     if isinstance(description := found.get("description"), str):
-        found["description"] = description.split("\n", 1)[0]  # the rest is for who reads the code
-    # Some generators of clients take what has a default for always there, and then ask for it in requests as well.
-    # The descriptions name the defaults.
+        found["description"] = description.split("\n", 1)[0]  # the rest is for readers of the code
+    # Some generators of clients require a field in requests if it has a default. The descriptions name the defaults.
     found.pop("default", None)
     return found

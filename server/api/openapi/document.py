@@ -1,4 +1,4 @@
-"""The whole description, put together."""
+"""The whole description of the API."""
 
 from __future__ import annotations
 
@@ -22,20 +22,23 @@ from server.http.deadline import HEADER, MOST_MS
 from server.http.errors import STATUS, UNPROCESSABLE
 
 _ABOUT = (
-    "Candles in; hold, long or short out. In bodies unknown fields are ignored, but for creating an experiment; numbers"
-    " as strings are refused. `error` is a sentence for the log, `code` is stable and meant for programs."
+    "Predict hold, long or short from candles. Unknown fields of a body are ignored, except when an experiment is"
+    " created. Numbers as strings are refused. Every failure has `error`, a sentence for the log, and `code`, which is"
+    " stable and meant for programs."
 )
 _IN_PATH = re.compile(r"{(\w+)}")
 _EXAMPLES = {"version": "v3.1", "id": "v30_vs_v31"}
 _TIMEOUT: Schema = {"name": HEADER, "in": "header", "schema": {"type": "integer", "minimum": 1, "maximum": MOST_MS}}
-_WAITS = "For so many milliseconds the client waits. What has not begun by then is not done."
-_BODY_WAITS = "The body has to come within so many milliseconds."
-_RETRY_AFTER: Schema = {"Retry-After": {"description": "Seconds, with OVERLOADED.", "schema": {"type": "integer"}}}
+_WAITS = "The milliseconds that the client waits. Work that has not begun by then is not done."
+_BODY_WAITS = "The milliseconds in which the body must arrive."
+_RETRY_AFTER: Schema = {
+    "Retry-After": {"description": "With OVERLOADED: retry after these seconds.", "schema": {"type": "integer"}}
+}
 
 
 @cache
 def document(*, tokens: bool) -> bytes:
-    """The description as JSON. `tokens`: whether the server asks for any."""
+    """The description as JSON. tokens: whether the server requires tokens."""
     paths: defaultdict[str, dict[str, Any]] = defaultdict(dict)
     for endpoint in endpoints.ENDPOINTS:
         paths[endpoint.path][endpoint.method.lower()] = _operation(endpoint, tokens=tokens)
@@ -51,7 +54,7 @@ def _operation(it: Endpoint, *, tokens: bool) -> dict[str, Any]:
     if parameters := list(_parameters(it)):
         found["parameters"] = parameters
     if it.request is not None:
-        most = f"At most {it.largest_body:,} bytes, also once it is unpacked."
+        most = f"At most {it.largest_body:,} bytes, both as it is sent and decompressed."
         content = {"application/json": {"schema": ref(it.request.__name__)}}
         found["requestBody"] = {"description": most, "required": True, "content": content}
     found["responses"] = {str(it.status): _success(it)} | _failures(it, tokens=tokens)
@@ -85,12 +88,12 @@ def _failures(it: Endpoint, *, tokens: bool) -> dict[str, Any]:
     by_status[UNPROCESSABLE] += it.codes_in_body
     found = {str(status): _failure(codes) for status, codes in sorted(by_status.items()) if codes}
     if it.unwell:
-        found["503"] = _success(it) | {"description": "It is not"}
+        found["503"] = _success(it) | {"description": "It is not."}
     return found
 
 
 def _codes_of_level(it: Endpoint, *, tokens: bool) -> Iterator[str]:
-    if it.level is Level.ADMIN or not tokens:  # without tokens for other hosts' names and pages of other origins
+    if it.level is Level.ADMIN or not tokens:  # without tokens: for unknown hosts and pages of other origins
         yield "FORBIDDEN"
     if it.level is Level.OPEN:
         return
@@ -109,11 +112,11 @@ def _failure(codes: list[str]) -> dict[str, Any]:
 
 
 def _meanings(kind: type[ServiceError]) -> Iterator[tuple[str, str]]:
-    """The first line of each error's docstring, by its code."""
+    """The first line of the docstring of each error, by code."""
     for each in kind.__subclasses__():
         if "code" in vars(each):
             yield each.code, (each.__doc__ or "").split("\n", 1)[0]
         yield from _meanings(each)
 
 
-_MEANINGS = {"INTERNAL": "A mistake of ours; the log has it whole.", **dict(_meanings(ServiceError))}
+_MEANINGS = {"INTERNAL": "A bug in the server; its log has the details.", **dict(_meanings(ServiceError))}

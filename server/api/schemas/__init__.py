@@ -1,4 +1,4 @@
-"""The shapes of requests and of answers, a module for each room; `ANSWERS` of each are the schemas of its answers."""
+"""The types of requests and the schemas of answers, a module for each subject; `ANSWERS` has the latter."""
 
 from server.api.schemas import experiments, models, predictions, reports, shared
 

@@ -1,4 +1,4 @@
-"""The shapes of experiments and outcomes: what requests hold, then what answers hold."""
+"""Experiments and outcomes: the types of requests, then the schemas of answers."""
 
 from __future__ import annotations
 
@@ -29,25 +29,25 @@ from server.api.schemas.predictions import CandleList, IsoText, Pair, Stamp, Ver
 from server.api.schemas.shared import DETAILS, SIGNAL_COUNTS, WARNINGS, by_variant
 
 MAX_OUTCOMES = 10_000
-# How an export may be asked for, the first being the default, and the content type of each.
+# The formats of an export with their content types. The first one is the default.
 EXPORT_FORMATS = {"jsonl": "application/x-ndjson", "csv": "text/csv"}
 
-# One line, and not of blanks alone. No text may hold the character 0, which PostgreSQL does not store.
+# One line that is not all blank. No text may have the character 0, which PostgreSQL does not store.
 Name: TypeAlias = Annotated[str, Meta(max_length=200, pattern=r"\A(?=.*\S)[^\x00-\x1f\x7f]+\Z")]
 Description: TypeAlias = Annotated[str, Meta(max_length=2_000, pattern=r"\A[^\x00]*\Z")]
 PredictionId: TypeAlias = Annotated[str, Meta(pattern=r"\A[!-~]{1,64}\Z")]
-# No trade is worth a million pips, and a sum of these stays finite.
+# No trade gains or loses a million pips. The limit keeps sums finite.
 Pips: TypeAlias = Annotated[float, Meta(ge=-1e6, le=1e6)]
 
 
 class GuardrailLimits(Guardrails, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """Guardrails as a client writes them: a misspelt limit would protect nobody."""
+    """The guardrails of a request. Unknown fields are refused, because a misspelt limit would protect nothing."""
 
 
 class CreateExperiment(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
-    """Body of POST /reversal/experiments. Where null is allowed it stands for the default.
+    """Body of POST /reversal/experiments. Null stands for the default where it is allowed.
 
-    Other bodies may hold more than we know; here a misspelt field could not be mended afterwards.
+    Unlike in other bodies, unknown fields are refused: an experiment cannot be changed afterwards.
     """
 
     experiment_id: ExperimentId
@@ -65,14 +65,14 @@ class CreateExperiment(msgspec.Struct, kw_only=True, forbid_unknown_fields=True)
 class ReportOutcomes(msgspec.Struct):
     """Body of POST /reversal/outcomes.
 
-    Items stay raw, so that a bad one does not spoil the others.
+    Items stay raw, so that a bad item does not affect the others.
     """
 
     outcomes: Annotated[list[msgspec.Raw], Meta(max_length=MAX_OUTCOMES)]
 
 
 class ReportedOutcome(msgspec.Struct):
-    """How a prediction ended. `closed_at` is written like a candle's timestamp."""
+    """The outcome of a prediction. `closed_at` has the forms of a candle's timestamp."""
 
     prediction_id: PredictionId
     outcome: OutcomeName

@@ -1,4 +1,4 @@
-"""The words in which the shapes of answers are written: small builders of JSON Schema."""
+"""Small builders of JSON Schema for the schemas of answers."""
 
 from __future__ import annotations
 
@@ -18,22 +18,22 @@ def record(required: dict[str, Schema], optional: dict[str, Schema] | None = Non
 
 
 def or_null(schema: Schema) -> Schema:
-    """What has that schema, or null."""
+    """A value of this schema, or null."""
     return {"anyOf": [schema, NULL]}
 
 
 def list_of(items: Schema) -> Schema:
-    """An array of such items."""
+    """An array of items of this schema."""
     return {"type": "array", "items": items}
 
 
 def by_name(values: Schema) -> Schema:
-    """An object whose properties may have any name, each with such a value."""
+    """An object with any keys, and values of this schema."""
     return {"type": "object", "additionalProperties": values}
 
 
 def one_of(literal: object) -> Schema:
-    """One of the values of a `Literal`."""
+    """Any of the values of a `Literal`."""
     return {"enum": list(get_args(literal))}
 
 

@@ -1,4 +1,4 @@
-"""The shapes of what is told about versions and about the process."""
+"""Versions and the process: the schemas of answers."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The shapes of predictions: what requests hold, then what answers hold.
+"""Predictions: the types of requests, then the schemas of answers.
 
 Unknown fields of a request are ignored; numbers as strings are refused.
 """
@@ -35,36 +35,36 @@ MAX_USER_ID = 256
 Pair: TypeAlias = Annotated[
     str, Meta(pattern=r"\A[A-Z]{3}/[A-Z]{3}\Z", description="Two currencies of three capital letters.")
 ]
-# Which instant of a candle its timestamp is.
+# The instant of a candle that its timestamp gives.
 Stamp: TypeAlias = Literal["open", "close"]
-# The contract's. Within them nothing that is computed from candles overflows a float64.
+# The limits of the contract. Within them no feature of candles overflows a float64.
 LEAST_PRICE, MOST_PRICE, MOST_VOLUME = 1e-12, 1e12, 1e18
 Price: TypeAlias = Annotated[float, Meta(ge=LEAST_PRICE, le=MOST_PRICE)]
 Volume: TypeAlias = Annotated[float, Meta(ge=0, le=MOST_VOLUME, description="Default: 0.")]
-# An integer stands for its decimal form.
+# An integer means its decimal form.
 UserId: TypeAlias = Annotated[str, Meta(max_length=MAX_USER_ID)] | int | None
 Matrix: TypeAlias = list[list[float]]
-# A manifest's version has at most as many; a name in an error's sentence cannot be longer then.
+# As long as a version in a manifest may be. The limit also bounds the name in an error.
 Version: TypeAlias = Annotated[str, Meta(max_length=64)]
-# The longest form of ISO 8601 has 35 characters. Read texts are kept (see timestamps), so none may be long.
+# The longest form of ISO 8601 has 35 characters. Texts that were read are cached (see timestamps), so none may be long.
 IsoText: TypeAlias = Annotated[str, Meta(max_length=40)]
 
-# What the fields mean, for /openapi.json.
+# The meaning of the fields, for /openapi.json.
 _TIMESTAMP = (
-    "ISO 8601 (UTC where it names no zone), epoch seconds, or from 100,000,000,000 on milliseconds. All candles have"
-    " one or none has; unsorted ones are sorted, and none may come twice."
+    "ISO 8601 (read as UTC if it names no zone), or a number: seconds since 1970, or milliseconds if it is at least"
+    " 100,000,000,000. Either all candles have one or none has. They may be unsorted, but no instant may occur twice."
 )
 _DATA = (
-    "Candles, oldest first unless they have timestamps; the last one is the one that the signal is for. Needed where"
-    " there are no features."
+    "Candles, oldest first unless they have timestamps. The signal is for the last one. Required unless there are"
+    " features."
 )
 _FEATURES = (
-    "Instead of candles: a window [sequence_length][num_features], its rows oldest first; or one for each stage, which"
-    " versions need whose stages differ."
+    "Instead of candles: a window [sequence_length][num_features], its rows oldest first; or a window for each stage,"
+    " which a version needs if its stages differ."
 )
-_STAMP = "Which instant of a candle its timestamp is: the opening or the closing of its period. Default: open."
+_STAMP = "Whether a candle's timestamp is the opening or the closing time of its period. Default: open."
 _SCALED = "False: the features are raw indicator values, and the scaler runs. Default: true."
-_VERSION = "Default: the user's variant where an experiment is active, else the active version."
+_VERSION = "Default: the user's variant if an experiment is active, else the active version."
 
 
 class Candle(msgspec.Struct, gc=False):
@@ -89,7 +89,7 @@ CandleList: TypeAlias = Annotated[list[Candle], Meta(max_length=MAX_CANDLES)]
 
 
 class Request(msgspec.Struct, kw_only=True):
-    """What every request for a prediction has. Where null is allowed it stands for the default."""
+    """The fields of every request for a prediction. Null stands for the default where it is allowed."""
 
     pair: Pair
     timeframe: Annotated[Timeframe | None, Meta(description="Default: 1h.")] = None
@@ -113,26 +113,26 @@ ByVersion: TypeAlias = Annotated[dict[Version, msgspec.Raw], Meta(max_length=siz
 class CompareRequest(Request, kw_only=True):
     """Body of /reversal/compare.
 
-    Of `features` by version only those asked for are decoded.
+    Of `features` by version only those of the compared versions are decoded.
     """
 
     features: Annotated[Matrix | ByVersion | None, Meta(description=_FEATURES)] = None
     versions: Annotated[
         Annotated[list[Version], Meta(min_length=1, max_length=sizes.VERSIONS)] | None,
-        Meta(description="Default: all that are loaded."),
+        Meta(description="Default: all loaded versions."),
     ] = None
 
 
 class BatchRequest(msgspec.Struct):
     """Body of /reversal/predict/batch.
 
-    Items stay raw, so that a bad one does not spoil the others.
+    Items stay raw, so that a bad item does not affect the others.
     """
 
     items: Annotated[list[msgspec.Raw], Meta(max_length=MAX_BATCH)]
 
 
-# In answers these are left out where there is nothing to tell.
+# Answers have these only if there is something to report.
 _CIRCUMSTANCES = {"candle_time": INSTANT, "valid_until": or_null(INSTANT), "warnings": WARNINGS}
 _PROVENANCE = {
     "served_by": TEXT,

@@ -1,4 +1,4 @@
-"""The shape of an experiment's report; docs/statistics.md tells what each line means."""
+"""The schema of an experiment's report. docs/statistics.md explains each line."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The shapes that answers of several kinds have in common, and what every answer is wrapped in."""
+"""The schemas that several answers share, and the envelope of all answers."""
 
 from __future__ import annotations
 
@@ -16,12 +16,12 @@ ERROR: dict[str, Schema] = {"error": TEXT, "code": {"enum": sorted(STATUS)}}
 
 
 def envelope(data: Schema) -> Schema:
-    """A success."""
+    """The envelope of a success."""
     return record({"success": {"const": True}, "data": data, "error": NULL, "timestamp": INSTANT})
 
 
 def by_variant(values: Schema) -> Schema:
-    """Such a value for each variant of an experiment."""
+    """A value for each variant of an experiment."""
     return record(dict.fromkeys(VARIANTS, values))
 
 

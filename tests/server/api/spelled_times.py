@@ -1,4 +1,4 @@
-"""Instants, and every way in which a client may write one."""
+"""Instants, and all forms in which a client can write one."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 SECOND = 1_000_000
 
 
-# 1973 to 2105: between the least that is in milliseconds, and what a float64 of seconds tells a microsecond in.
+# The years 1973 to 2105. Smaller numbers are never milliseconds; a float64 of later seconds has no microseconds.
 instants = st.one_of(
     st.integers(100_000_000, 2**32).map(lambda seconds: seconds * SECOND),
     st.integers(100_000_000_000, 2**32 * 1000).map(lambda milliseconds: milliseconds * 1000),
@@ -18,7 +18,7 @@ instants = st.one_of(
 
 
 def iso(micros: int) -> list[str]:
-    """Every form of ISO 8601 that names all of it."""
+    """Every form of ISO 8601 that gives the whole instant."""
     moment = datetime(1970, 1, 1, tzinfo=UTC) + timedelta(microseconds=micros)
     text = moment.isoformat()
     east, west = (moment.astimezone(timezone(timedelta(minutes=minutes))) for minutes in (345, -210))
@@ -27,7 +27,7 @@ def iso(micros: int) -> list[str]:
 
 
 def spellings(micros: int) -> list[str | float]:
-    """All that stand for that instant of 1973 to 2105."""
+    """All forms of an instant of the years 1973 to 2105."""
     numbers: list[float] = [micros / SECOND, micros / 1000]
     if micros % SECOND == 0:
         numbers.append(micros // SECOND)

@@ -1,4 +1,4 @@
-"""What holds of every request: it is decoded as it was sent, or refused with the one place that is wrong."""
+"""Every request is decoded as it was sent, or refused with the only place that is wrong."""
 
 from __future__ import annotations
 
@@ -26,10 +26,10 @@ from tests.market import FIELDS
 from tests.server.api.spelled_times import instants, spellings
 
 Row = dict[str, Any]
-# Makes a good request bad at a candle, and returns the place that is to be named.
+# Makes a good request bad at a candle, and returns the path that the error must name.
 Plant = Callable[[Row, int, st.DataObject], str]
 
-# Python's own reader takes half of a surrogate pair, and ours does not: no test needs one.
+# Python's decoder accepts half of a surrogate pair, and ours does not.
 texts = st.text(st.characters(exclude_categories=["Cs"]), max_size=8)
 numbers = st.integers() | st.floats(allow_nan=False, allow_infinity=False)
 values = st.recursive(
@@ -50,7 +50,7 @@ def bars(draw: st.DrawFn) -> Row:
 
 @st.composite
 def requests(draw: st.DrawFn, *, timed: bool | None = None, at_least: int = 0) -> Row:
-    """A good one, and `micros` beside it: each candle's instant, or null. Unknown fields are good ones too."""
+    """A good request with an additional field `micros`: each candle's instant, or null. Unknown fields are allowed."""
     data = draw(st.lists(bars(), min_size=at_least, max_size=6))
     micros = None
     if timed or (timed is None and draw(st.booleans())):
@@ -74,7 +74,7 @@ def decoded(request: Row) -> Any:  # noqa: ANN401 - a Question
 
 @given(requests())
 @settings(max_examples=150, deadline=None)
-def test_candles_are_those_sent_oldest_first_and_know_where_they_stood(request: Row) -> None:
+def test_candles_are_sorted_and_know_their_positions(request: Row) -> None:
     data, micros = request["data"], request["micros"]
     by_time = sorted(range(len(data)), key=(micros or range(len(data))).__getitem__)
     expected = [[data[i].get(field, 0.0) for field in FIELDS] for i in by_time]
@@ -90,7 +90,7 @@ def test_candles_are_those_sent_oldest_first_and_know_where_they_stood(request: 
 
 
 def in_a_candle(name: str, **fields: object) -> Plant:
-    """These in one candle; `name` is to blame."""
+    """Set these fields in one candle. The error must name `name`."""
 
     def plant(request: Row, at: int, _: st.DataObject) -> str:
         request["data"][at] |= fields
@@ -100,7 +100,7 @@ def in_a_candle(name: str, **fields: object) -> Plant:
 
 
 def in_the_body(name: str, **fields: object) -> Plant:
-    """These in the request; `name` is to blame."""
+    """Set these fields in the request. The error must name `name`."""
 
     def plant(request: Row, *_: object) -> str:
         request |= fields
@@ -170,7 +170,7 @@ BAD: dict[str, tuple[object, ...]] = {
 )
 @given(st.data())
 @settings(max_examples=8, deadline=None)
-def test_a_single_fault_is_refused_with_its_place_and_no_other(plant: Plant, data: st.DataObject) -> None:
+def test_a_single_fault_is_refused_with_its_path_only(plant: Plant, data: st.DataObject) -> None:
     request = data.draw(requests(timed=True, at_least=2))
     path = plant(request, data.draw(st.integers(0, len(request["data"]) - 1)), data)
     with pytest.raises(InvalidInput) as raised:
@@ -184,9 +184,7 @@ def test_a_single_fault_is_refused_with_its_place_and_no_other(plant: Plant, dat
 )
 @given(requests(at_least=1), st.data())
 @settings(max_examples=20, deadline=None)
-def test_what_is_no_json_is_refused_with_its_byte_whatever_else_is_wrong(
-    text: str, offset: int, request: Row, data: st.DataObject
-) -> None:
+def test_malformed_json_is_refused_with_its_byte(text: str, offset: int, request: Row, data: st.DataObject) -> None:
     row = data.draw(st.sampled_from([request, *request["data"]]))
     row[data.draw(st.sampled_from([*row, "new"]))] = "@ here @"
     whole = json.dumps(request, ensure_ascii=data.draw(st.booleans()))
@@ -197,7 +195,7 @@ def test_what_is_no_json_is_refused_with_its_byte_whatever_else_is_wrong(
 
 def is_json(text: str) -> bool:
     try:
-        json.loads(text, parse_constant=lambda _: json.loads("neither NaN nor infinity is"))
+        json.loads(text, parse_constant=lambda _: json.loads("not JSON"))
     except json.JSONDecodeError:
         return False
     return True
@@ -205,7 +203,7 @@ def is_json(text: str) -> bool:
 
 @given(requests(), st.data())
 @settings(max_examples=300, deadline=None)
-def test_a_damaged_body_is_malformed_where_pythons_own_reader_says_so(request: Row, data: st.DataObject) -> None:
+def test_a_damaged_body_is_malformed_if_pythons_decoder_says_so(request: Row, data: st.DataObject) -> None:
     whole = json.dumps(request, ensure_ascii=False)
     begin = data.draw(st.integers(0, len(whole)))
     end = begin + data.draw(st.integers(0, 2))
@@ -233,7 +231,7 @@ ODD = ["v" * 65, "v9", "1h", "", 0, 0.9, -1, 1e301, 10**400, None, [], {}, [[0.1
 
 
 def places(value: Any) -> list[tuple[Any, Any]]:  # noqa: ANN401 - JSON
-    """Every place within a value: what holds it, and its key or index there."""
+    """Every place within a value: its holder, and its key or index there."""
     if not isinstance(value, dict | list):
         return []
     keys = list(value) if isinstance(value, dict) else range(len(value))
@@ -268,7 +266,7 @@ def outcomes(body: bytes) -> None:
 )
 @given(st.data())
 @settings(max_examples=200, deadline=None)
-def test_whatever_is_in_one_place_of_a_body_it_is_decoded_or_a_refusal_names_a_field(
+def test_a_body_with_any_value_in_one_place_is_decoded_or_refused_with_a_known_field(
     decode: Callable[[bytes], object], good: Row, data: st.DataObject
 ) -> None:
     body = json.loads(json.dumps(good))

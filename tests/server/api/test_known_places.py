@@ -28,5 +28,5 @@ from server.api.known_places import known_part
         ("", ""),
     ],
 )
-def test_names_that_a_client_made_up_are_not_told(place: str, shown: str) -> None:
+def test_names_that_a_client_made_up_are_left_out(place: str, shown: str) -> None:
     assert known_part(place) == shown

@@ -1,4 +1,4 @@
-"""How bodies are read: how large they may be, how they may be packed, and that the loop turns meanwhile."""
+"""Reading bodies: their size, their compression, and the turns of the event loop meanwhile."""
 
 from __future__ import annotations
 
@@ -46,14 +46,14 @@ async def pieces(whole: bytes, size: int = 1 << 16) -> AsyncIterator[bytes]:
         await asyncio.sleep(0)
 
 
-def test_only_what_takes_a_body_may_be_sent_a_large_one() -> None:
+def test_only_endpoints_with_a_body_take_a_large_one() -> None:
     taking = {each.path for each in ENDPOINTS if each.request is not None}
     assert {path for path, most in POSTS.items() if most > sizes.SMALL} <= taking
     assert max(POSTS.values()) == POSTS["/reversal/predict/batch"] == 32 << 20
 
 
 @pytest.mark.parametrize("path", POSTS)
-async def test_what_is_larger_than_an_endpoint_takes_is_refused_with_that_limit(worker: Worker, path: str) -> None:
+async def test_a_body_that_is_too_large_is_refused_with_the_limit(worker: Worker, path: str) -> None:
     most = POSTS[path]
     url = filled(path)
     reader, writer = await asyncio.open_connection("127.0.0.1", worker.client.port)
@@ -67,7 +67,7 @@ async def test_what_is_larger_than_an_endpoint_takes_is_refused_with_that_limit(
         assert f"{most:,} bytes that {url} takes" in answer["error"]
 
 
-async def test_as_much_as_it_takes_is_read(worker: Worker) -> None:
+async def test_a_body_of_the_largest_size_is_read(worker: Worker) -> None:
     start = json.dumps(asks(0.1)).encode()
     whole = start + b" " * (sizes.SINGLE - len(start))
     assert (await sent(worker, PREDICT, pieces(whole)))[0] == 200
@@ -75,7 +75,7 @@ async def test_as_much_as_it_takes_is_read(worker: Worker) -> None:
 
 
 @pytest.mark.parametrize("path", ["/reversal/models/v1/switch", "/reversal/experiments"])
-async def test_what_comes_whole_with_its_head_is_bounded_too(worker: Worker, path: str) -> None:
+async def test_a_body_that_arrives_with_its_head_is_bounded_too(worker: Worker, path: str) -> None:
     reader, writer = await asyncio.open_connection("127.0.0.1", worker.client.port)
     size = sizes.SMALL + 1
     writer.write(f"POST {path} HTTP/1.1\r\nHost: x\r\nContent-Length: {size}\r\n\r\n".encode() + bytes(size))
@@ -84,14 +84,14 @@ async def test_what_comes_whole_with_its_head_is_bounded_too(worker: Worker, pat
 
 
 @pytest.mark.parametrize("packing", ["br", "zstd", "rot13", "gzip, gzip", "x-gzip"])
-async def test_a_packing_that_cannot_be_undone_is_a_415(worker: Worker, packing: str) -> None:
+async def test_an_unknown_compression_is_a_415(worker: Worker, packing: str) -> None:
     status, answer = await sent(worker, PREDICT, b"whatever", Content_Encoding=packing)
     assert (status, answer["code"]) == (415, "UNSUPPORTED_MEDIA_TYPE")
     assert packing in answer["error"]
 
 
 @pytest.mark.parametrize("packing", ["gzip", "GZIP", "deflate", "raw deflate"])
-async def test_what_is_packed_is_unpacked(worker: Worker, packing: str) -> None:
+async def test_a_compressed_body_is_decompressed(worker: Worker, packing: str) -> None:
     whole = json.dumps(asks(0.1)).encode()
     packed = gzip.compress(whole) if packing.lower() == "gzip" else zlib.compress(whole)
     packed = packed[2:-4] if packing == "raw deflate" else packed
@@ -99,13 +99,13 @@ async def test_what_is_packed_is_unpacked(worker: Worker, packing: str) -> None:
         assert (await sent(worker, PREDICT, data, Content_Encoding=packing.rsplit(maxsplit=1)[-1]))[0] == 200
 
 
-# With ids, as gzip writes the time into its header: the names of tests would differ from one run to the next.
+# The ids are fixed because gzip writes the time into its header, which would change the names of the tests.
 @pytest.mark.parametrize(
     "damage",
     [b"not packed", gzip.compress(b"{}")[:-3], gzip.compress(b"{}") + b"more"],
     ids=["no gzip", "cut off", "followed by more"],
 )
-async def test_what_is_not_packed_as_it_says_is_a_400_and_its_connection_goes_on(worker: Worker, damage: bytes) -> None:
+async def test_a_body_that_is_not_gzip_is_a_400_and_its_connection_stays_open(worker: Worker, damage: bytes) -> None:
     reader, writer = await asyncio.open_connection("127.0.0.1", worker.client.port)
     for _ in range(2):
         head = f"POST {PREDICT} HTTP/1.1\r\nHost: x\r\nContent-Encoding: gzip\r\nContent-Length: {len(damage)}\r\n\r\n"
@@ -116,7 +116,7 @@ async def test_what_is_not_packed_as_it_says_is_a_400_and_its_connection_goes_on
     writer.close()
 
 
-async def test_a_call_that_reads_no_body_does_not_unpack_one(worker: Worker) -> None:
+async def test_a_call_that_reads_no_body_does_not_decompress_one(worker: Worker) -> None:
     headers = {"Content-Encoding": "gzip"}
     for data in (b"not packed", gzip.compress(bytes(64 << 20))):
         assert (await worker.client.get("/livez", data=data, headers=headers)).status == 200
@@ -131,9 +131,7 @@ async def test_a_call_that_reads_no_body_does_not_unpack_one(worker: Worker) -> 
         (b'{"a":"' + b"a" * 65_529 + b'\xe7\x94x"}', 65_535),
     ],
 )
-async def test_what_is_no_text_is_told_with_its_byte_though_it_comes_in_pieces(
-    worker: Worker, whole: bytes, byte: int
-) -> None:
+async def test_invalid_utf_8_is_refused_with_its_byte_in_pieces_too(worker: Worker, whole: bytes, byte: int) -> None:
     for path in (PREDICT, "/reversal/predict/batch"):
         for data, headers in ((pieces(whole), {}), (gzip.compress(whole), {"Content-Encoding": "gzip"})):
             status, answer = await sent(worker, path, data, **headers)
@@ -141,13 +139,13 @@ async def test_what_is_no_text_is_told_with_its_byte_though_it_comes_in_pieces(
             assert f"UTF-8 (byte {byte})" in answer["error"]
 
 
-async def test_letters_of_several_bytes_may_be_cut_anywhere(worker: Worker) -> None:
+async def test_characters_of_several_bytes_may_be_split_anywhere(worker: Worker) -> None:
     whole = json.dumps(asks(0.1, note="é用😀" * 100), ensure_ascii=False).encode()
     for size in (1, 7):
         assert (await sent(worker, PREDICT, pieces(whole, size)))[0] == 200
 
 
-async def test_the_loop_turns_while_a_bomb_is_unpacked(worker: Worker, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_the_loop_turns_while_a_bomb_is_decompressed(worker: Worker, monkeypatch: pytest.MonkeyPatch) -> None:
     pauses = []
 
     async def counted() -> None:
@@ -157,4 +155,13 @@ async def test_the_loop_turns_while_a_bomb_is_unpacked(worker: Worker, monkeypat
     monkeypatch.setattr(body, "let_others_run", counted)
     bomb = gzip.compress(bytes(64 << 20))
     assert (await sent(worker, "/reversal/predict/batch", bomb, Content_Encoding="gzip"))[0] == 413
-    assert 500 <= len(pauses) <= 530  # 32 MiB in steps of 64 KiB, and no more than that
+    assert 500 <= len(pauses) <= 530  # 32 MiB in steps of 64 KiB
+
+
+@pytest.mark.parametrize("path", ["/reversal/predict", "/reversal/predict/batch"])
+async def test_gzip_without_its_header_is_called_so(worker: Worker, path: str) -> None:
+    packed = gzip.compress(json.dumps(asks(0.1)).encode())
+    for data in (packed, pieces(packed, 1), pieces(packed, 7)):
+        status, answer = await sent(worker, path, data)
+        assert (status, answer["code"]) == (400, "MALFORMED_JSON")
+        assert "Content-Encoding: gzip" in answer["error"]

@@ -13,10 +13,10 @@ decoder = msgspec.json.Decoder(msgspec.Raw)
 
 
 class Never:
-    """A decoder that must not be asked."""
+    """A decoder that must not be called."""
 
     def decode(self, _: object) -> object:
-        raise AssertionError("what is too much was decoded")
+        raise AssertionError("a body that is too large was decoded")
 
 
 def refused(body: bytes, path: str = "") -> str:
@@ -28,7 +28,7 @@ def refused(body: bytes, path: str = "") -> str:
 
 
 def listed(one: bytes, count: int, size: int = 0) -> bytes:
-    """A list of so many, with blanks before up to a size."""
+    """A list with `count` items, padded with blanks to a size."""
     return (b"[" + (one + b",") * (count - 1) + one + b"]").rjust(size)
 
 
@@ -67,16 +67,16 @@ def test_too_many_long_numbers_are_refused_before_they_are_decoded(one: bytes) -
         b"12345678901234567890",
     ],
 )
-def test_usual_numbers_and_texts_are_not_taken_for_extreme_ones(one: bytes) -> None:
+def test_usual_numbers_and_texts_are_not_counted_as_extreme(one: bytes) -> None:
     decode(decoder, listed(one, 20_000))
 
 
-def test_what_is_small_is_not_looked_at() -> None:
+def test_a_small_body_is_not_counted() -> None:
     decode(decoder, listed(b"1e308", sizes.UNCOUNTED // 6 - 1))
 
 
-def test_extreme_numbers_are_counted_as_a_plain_search_counts_them() -> None:
-    draw = random.Random(1)  # noqa: S311 - for bodies that are the same in each run
+def test_extreme_numbers_are_counted_like_in_a_plain_search() -> None:
+    draw = random.Random(1)  # noqa: S311 - the bodies are the same in each run
     parts = [b"1e308", b"1E-299", b"2e16", b'"e"', b"true", b"e,", b"1e+5", b"E123"]
     for _ in range(50):
         body = b",".join(draw.choices(parts, k=draw.randrange(2500, 4500))).rjust(sizes.UNCOUNTED + 1)
@@ -85,5 +85,5 @@ def test_extreme_numbers_are_counted_as_a_plain_search_counts_them() -> None:
             decode(decoder, body)
         except InvalidInput:
             assert many
-        except Exception:  # noqa: BLE001 - it is no JSON, which is found only when it is decoded
+        except Exception:  # noqa: BLE001 - only decoding finds that it is not JSON
             assert not many

@@ -48,7 +48,7 @@ def text(draw: random.Random) -> str:
 
 
 def value(draw: random.Random, depth: int = 0) -> str:
-    """Some JSON, blanks around whatever may have any."""
+    """Some JSON, with blanks wherever they are allowed."""
 
     def number() -> str:
         return draw.choice(("0", "-1", "1.5e-7", "12345678901234567890", "1e400", "null", "true", "false"))
@@ -71,7 +71,7 @@ def value(draw: random.Random, depth: int = 0) -> str:
 
 
 def body(draw: random.Random) -> bytes:
-    """A batch's, most of the time a good one."""
+    """The body of a batch, usually a good one."""
     items = f"[{','.join(blanks(draw) + value(draw) + blanks(draw) for _ in range(draw.randrange(5)))}]"
     name = draw.choice(('"items"',) * 8 + (r'"\u0069tems"', '"item"'))
     fields = [f"{name}{blanks(draw)}:{blanks(draw)}{items}"]
@@ -93,7 +93,7 @@ def damaged(draw: random.Random, whole: bytes) -> bytes:
 
 
 def plainly(whole: bytes) -> list[bytes] | ServiceError:
-    """What decoding all of it at once says."""
+    """The result of decoding the whole body at once."""
     try:
         check_text(whole)
         return [bytes(item) for item in decoding.batch(whole)]
@@ -109,8 +109,8 @@ def in_pieces(whole: bytes, listed: Listed = BATCH) -> list[bytes] | ServiceErro
         return error
 
 
-def test_it_finds_the_same_items_as_the_decoder_or_refuses_what_that_refuses() -> None:
-    draw = random.Random(4)  # noqa: S311 - for bodies that are the same in each run
+def test_it_finds_the_items_that_the_decoder_finds() -> None:
+    draw = random.Random(4)  # noqa: S311 - the bodies are the same in each run
     good = bad = left = 0
     for i in range(BODIES):
         whole = body(draw)
@@ -126,7 +126,7 @@ def test_it_finds_the_same_items_as_the_decoder_or_refuses_what_that_refuses() -
             assert found.details, whole
             left += 1
     assert min(good, bad) > BODIES // 4
-    assert left < BODIES // 50  # good bodies that it cannot follow: a field `items` that comes twice
+    assert left < BODIES // 50  # good bodies that it refuses: a field `items` that is given twice
 
 
 @pytest.mark.parametrize(
@@ -141,7 +141,7 @@ def test_it_finds_the_same_items_as_the_decoder_or_refuses_what_that_refuses() -
         (b'{"items":[' + b",".join([b"{}"] * MAX_BATCH) + b"]}", [b"{}"] * MAX_BATCH),
     ],
 )
-def test_it_can_follow_good_bodies(whole: bytes, expected: list[bytes]) -> None:
+def test_items_of_good_bodies_are_found(whole: bytes, expected: list[bytes]) -> None:
     assert in_pieces(whole) == expected
 
 
@@ -156,7 +156,7 @@ def test_it_can_follow_good_bodies(whole: bytes, expected: list[bytes]) -> None:
         (b'{"items":x}', 9),
     ],
 )  # fmt: skip
-def test_what_is_no_json_is_refused_with_its_byte(whole: bytes, byte: int) -> None:
+def test_malformed_json_is_refused_with_its_byte(whole: bytes, byte: int) -> None:
     error = in_pieces(whole)
     assert isinstance(error, MalformedJson), error
     assert f"(byte {byte})" in error.message
@@ -184,13 +184,13 @@ def test_what_is_no_json_is_refused_with_its_byte(whole: bytes, byte: int) -> No
         (b"{" + b'"a":1,' * 1000 + b'"items":[]}', ""),
     ],
 )
-def test_what_is_not_as_it_should_be_or_too_large_is_refused_with_its_place(whole: bytes, path: str) -> None:
+def test_a_wrong_or_too_large_part_is_refused_with_its_path(whole: bytes, path: str) -> None:
     error = in_pieces(whole, SMALL)
     assert isinstance(error, InvalidInput), error
     assert [detail.path for detail in error.details] == [path]
 
 
-def test_an_item_may_have_as_many_bytes_as_it_may_have() -> None:
+def test_an_item_of_the_largest_size_is_found() -> None:
     longest = b'"' + b"a" * (LONGEST - 2) + b'"'
     for item in (longest, b"1" * LONGEST):
         for blanks in (b"", b" " * 50, b"\n" * 3000):
@@ -199,13 +199,13 @@ def test_an_item_may_have_as_many_bytes_as_it_may_have() -> None:
         assert isinstance(in_pieces(b'{"items":[' + item[:1] + item + b"]}", SMALL), ServiceError)
 
 
-def test_what_is_nested_too_deeply_is_refused() -> None:
+def test_deep_nesting_is_refused() -> None:
     error = in_pieces(b'{"items":[' + b"[" * 100_000 + b"]}")
     assert isinstance(error, MalformedJson)
     assert "nested too deeply" in error.message
 
 
-def test_items_come_one_by_one() -> None:
+def test_items_are_found_one_by_one() -> None:
     found = split(bytearray(b'{"items":[1,2,x]}'), BATCH)
     assert [bytes(item) for item in (next(found), next(found)) if item is not None] == [b"1", b"2"]
     with pytest.raises(MalformedJson):
@@ -213,7 +213,7 @@ def test_items_come_one_by_one() -> None:
 
 
 class _Watched:
-    """A decoder that notes how much it is given."""
+    """A decoder that records the size of its input."""
 
     def __init__(self) -> None:
         self.given: list[int] = []
@@ -224,7 +224,7 @@ class _Watched:
         return self._decoder.decode(part)
 
 
-async def test_the_decoder_is_never_given_more_than_an_item_may_have(monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_the_decoder_never_gets_more_than_the_largest_item(monkeypatch: pytest.MonkeyPatch) -> None:
     watched = _Watched()
     monkeypatch.setattr(json_items, "_value_decoder", watched)
     whole = b'{"items":[' + b",".join([b'"' + b"a" * 900 + b'"'] * 1000) + b"]}"
@@ -246,9 +246,9 @@ async def test_the_loop_turns_between_items(monkeypatch: pytest.MonkeyPatch) -> 
     assert len(pauses) >= 4
 
 
-async def test_a_small_body_that_it_cannot_follow_goes_to_the_plain_decoder() -> None:
+async def test_a_small_refused_body_goes_to_the_plain_decoder() -> None:
     assert [bytes(item) for item in await items(b'{"items":[1,2],"items":[3]}', BATCH)] == [b"3"]
     fields = {f"field{i}": i for i in range(2000)}
     assert [bytes(item) for item in await items(json.dumps(fields | {"items": [1]}).encode(), BATCH)] == [b"1"]
-    with pytest.raises(InvalidInput, match="given twice"):
+    with pytest.raises(InvalidInput, match=r"^items: .*twice"):
         await items(b'{"items":[1,2],"items":[3],"a":"' + b"a" * json_items.PLAIN + b'"}', BATCH)

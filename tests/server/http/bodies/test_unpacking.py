@@ -31,24 +31,24 @@ def unpacked(packing: str, packed: bytes, piece: int = 1 << 18) -> list[bytes]:
         ("deflate", zlib.compress(TEXT[:300]) + zlib.compress(TEXT[300:])),
     ],
 )
-def test_what_was_packed_comes_back_in_small_steps(packing: str, packed: bytes, piece: int) -> None:
+def test_data_are_decompressed_in_small_steps(packing: str, packed: bytes, piece: int) -> None:
     steps = unpacked(packing, packed, piece)
     assert b"".join(steps) == TEXT
     assert max(map(len, steps)) <= 1 << 16
 
 
-def test_what_hardly_packs_and_what_packs_well_come_back_too() -> None:
+def test_data_of_any_compressibility_are_decompressed() -> None:
     for whole in (random.Random(1).randbytes(1 << 20), bytes(10 << 20), b"ab" * (5 << 20) + b"c", b""):  # noqa: S311
         for packing, packed in (("gzip", gzip.compress(whole)), ("deflate", zlib.compress(whole))):
             assert b"".join(unpacked(packing, packed)) == whole
 
 
 @pytest.mark.parametrize("packing", ["gzip", "deflate"])
-def test_nothing_at_all_is_nothing(packing: str) -> None:
+def test_an_empty_body_stays_empty(packing: str) -> None:
     assert unpacked(packing, b"") == []
 
 
-def test_a_bomb_is_unpacked_no_further_than_it_is_asked_for() -> None:
+def test_a_bomb_is_decompressed_only_step_by_step() -> None:
     steps = Unpacking("gzip").steps(gzip.compress(bytes(1 << 30), 1)[: 1 << 16])
     assert [len(next(steps)) for _ in range(3)] == [1 << 16] * 3
 
@@ -70,6 +70,6 @@ def test_a_bomb_is_unpacked_no_further_than_it_is_asked_for() -> None:
         ("gzip", gzip.compress(b"") * 2000, "has more than 1,000 "),
     ],
 )
-def test_what_is_not_what_it_says_is_malformed(packing: str, packed: bytes, reason: str) -> None:
+def test_damaged_data_are_malformed(packing: str, packed: bytes, reason: str) -> None:
     with pytest.raises(MalformedJson, match=f"Content-Encoding: {packing}, but the body ({reason})"):
         unpacked(packing, packed)
