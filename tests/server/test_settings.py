@@ -24,7 +24,7 @@ def test_without_a_models_folder_the_one_beside_the_packages_is_the_default(
     assert read([], {}).models_not_chosen
     assert not read(["--models", str(INSTALLED)], {}).models_not_chosen
     for arguments, environ in ((["--models", "models/onnx"], {}), ([], {"REVERSAL_MODELS": "models/onnx"})):
-        with pytest.raises(SettingsError, match="'models/onnx' is not valid, expected a folder that exists"):
+        with pytest.raises(SettingsError, match="models/onnx"):
             read(arguments, environ)
     Path("models/onnx").mkdir(parents=True)
     assert read([], {}).models == read(["--models", "auto"], {}).models == Path("models/onnx")
@@ -48,37 +48,38 @@ def test_a_flag_overrides_the_variable_and_the_variable_the_default() -> None:
 
 
 @pytest.mark.parametrize(
-    ("arguments", "environ", "message"),
+    ("arguments", "environ", "words"),
     [
-        ([], {"REVERSAL_PORT": "http"}, "REVERSAL_PORT: 'http' is not valid, expected an integer from 0 to 65535"),
-        (["--port", "65536"], {}, "--port: '65536' is not valid, expected an integer from 0 to 65535"),
-        ([], {"REVERSAL_TIMEZONE": "Mars/Olympus"}, "REVERSAL_TIMEZONE: 'Mars/Olympus' is not valid, expected an IANA"),
-        ([], {"REVERSAL_TIMEZONE": "../UTC"}, "REVERSAL_TIMEZONE: '../UTC' is not valid"),
-        ([], {"REVERSAL_TIMEZONE": "Europe"}, "REVERSAL_TIMEZONE: 'Europe' is not valid"),
-        (["--workers", "0"], {}, "--workers: '0' is not valid, expected an integer from 1 to 64, or auto"),
-        ([], {"REVERSAL_WORKERS": "65"}, "REVERSAL_WORKERS: '65' is not valid, expected an integer from 1 to 64"),
-        (["--host", ""], {}, "--host: '' is not valid, expected an address"),
-        ([], {"REVERSAL_PORT": "9_111"}, "REVERSAL_PORT: '9_111' is not valid"),
+        ([], {"REVERSAL_PORT": "http"}, ["REVERSAL_PORT: ", "'http'", "0 to 65535"]),
+        (["--port", "65536"], {}, ["--port: ", "'65536'", "0 to 65535"]),
+        ([], {"REVERSAL_TIMEZONE": "Mars/Olympus"}, ["REVERSAL_TIMEZONE: ", "'Mars/Olympus'", "IANA"]),
+        ([], {"REVERSAL_TIMEZONE": "../UTC"}, ["REVERSAL_TIMEZONE: ", "'../UTC'"]),
+        ([], {"REVERSAL_TIMEZONE": "Europe"}, ["REVERSAL_TIMEZONE: ", "'Europe'"]),
+        (["--workers", "0"], {}, ["--workers: ", "'0'", "1 to 64", "auto"]),
+        ([], {"REVERSAL_WORKERS": "65"}, ["REVERSAL_WORKERS: ", "'65'", "1 to 64"]),
+        (["--host", ""], {}, ["--host: ", "''", "address"]),
+        ([], {"REVERSAL_PORT": "9_111"}, ["REVERSAL_PORT: ", "'9_111'"]),
         (
             [],
             {"REVERSAL_MODELS": "/nonexistent"},
-            "REVERSAL_MODELS: '/nonexistent' is not valid, expected a folder that",
+            ["REVERSAL_MODELS: ", "'/nonexistent'", "folder"],
         ),
-        ([], {"ENVIRONMENT": "\udcff"}, "ENVIRONMENT: '\\udcff' is not valid, expected a name"),
+        ([], {"ENVIRONMENT": "\udcff"}, ["ENVIRONMENT: ", r"'\udcff'", "name"]),
         (
             [],
             {"REVERSAL_ALLOWED_HOSTS": "a.b https://a.b"},
-            "REVERSAL_ALLOWED_HOSTS: 'a.b https://a.b' is not valid, expected host names without",
+            ["REVERSAL_ALLOWED_HOSTS: ", "'a.b https://a.b'", "desk.example"],
         ),
-        ([], {"LOG_LEVEL": "loud"}, "LOG_LEVEL: 'loud' is not valid, expected one of debug, info"),
+        ([], {"LOG_LEVEL": "loud"}, ["LOG_LEVEL: ", "'loud'", "debug, info"]),
     ],
 )
 def test_a_bad_value_is_refused_with_its_setting_and_what_is_expected(
-    arguments: list[str], environ: dict[str, str], message: str
+    arguments: list[str], environ: dict[str, str], words: list[str]
 ) -> None:
     with pytest.raises(SettingsError) as raised:
         read(arguments, environ)
-    assert str(raised.value).startswith(message)
+    assert str(raised.value).startswith(words[0])
+    assert all(word in str(raised.value) for word in words), raised.value
     assert "\n" not in str(raised.value)
 
 
@@ -96,7 +97,7 @@ def flag_of(name: str) -> str:
 def test_a_setting_without_a_token_is_refused_by_name(tmp_path: Path, name: str, text: str) -> None:
     file = tmp_path / "tokens"
     file.write_text(text, newline="")
-    given, holds = (str(file), f"the file '{file}' holds") if name.endswith("FILE") else (text, "it holds")
+    given, named_file = (str(file), str(file)) if name.endswith("FILE") else (text, "")
     others = {f"REVERSAL_{other}": "good" for other in TOKENS if other != name and not other.endswith("FILE")}
     for named, arguments, environ in (
         (f"REVERSAL_{name}", [], {f"REVERSAL_{name}": given}),
@@ -104,13 +105,15 @@ def test_a_setting_without_a_token_is_refused_by_name(tmp_path: Path, name: str,
     ):
         with pytest.raises(SettingsError) as raised:
             read(arguments, environ | others)
-        assert str(raised.value).startswith(f"{named}: {holds} no token (blanks, commas and comments are none): ")
+        assert str(raised.value).startswith(f"{named}: ")
+        assert "no token" in str(raised.value)
+        assert named_file in str(raised.value)
         assert "\n" not in str(raised.value)
 
 
 @pytest.mark.parametrize("name", TOKENS)
 def test_an_empty_flag_is_refused_and_an_empty_variable_is_ignored(name: str) -> None:
-    with pytest.raises(SettingsError, match=rf"^{flag_of(name)}: it (holds no token|names no file)"):
+    with pytest.raises(SettingsError, match=rf"^{flag_of(name)}: .*no (token|file)"):
         read([flag_of(name), ""], {f"REVERSAL_{name}": "good"})
     assert read([], {f"REVERSAL_{name}": ""}) == read([], {})
 
@@ -118,18 +121,18 @@ def test_an_empty_flag_is_refused_and_an_empty_variable_is_ignored(name: str) ->
 @pytest.mark.parametrize("name", [name for name in TOKENS if name.endswith("FILE")])
 def test_an_empty_token_file_is_refused(tmp_path: Path, name: str) -> None:
     (tmp_path / "tokens").touch()
-    with pytest.raises(SettingsError, match=rf"^REVERSAL_{name}: the file '.*' holds no token"):
+    with pytest.raises(SettingsError, match=rf"^REVERSAL_{name}: .*no token"):
         read([], {f"REVERSAL_{name}": str(tmp_path / "tokens")})
 
 
 @pytest.mark.parametrize(
     ("held", "words"),
     [
-        ("ops:schlüssel".encode("latin-1"), "is not UTF-8: save it as UTF-8 text"),
-        ("ops:secret".encode("utf-16"), "is UTF-16: save it as UTF-8 text"),
-        ("secret".encode("utf-16-le"), "has a character that cannot be printed"),
-        (b"ops:sec\x07ret", "the admin token of 'ops' has a character that cannot be printed"),
-        (b"ops:", "the admin token of 'ops' is empty"),
+        ("ops:schlüssel".encode("latin-1"), "not UTF-8"),
+        ("ops:secret".encode("utf-16"), "UTF-16"),
+        ("secret".encode("utf-16-le"), "cannot be printed"),
+        (b"ops:sec\x07ret", "'ops' has a character that cannot be printed"),
+        (b"ops:", "'ops' is empty"),
     ],
 )
 def test_a_token_file_that_is_not_text_is_refused_without_quoting_it(tmp_path: Path, held: bytes, words: str) -> None:
@@ -167,48 +170,49 @@ SECRET = "s3cret-word"  # noqa: S105 - only of this test
 
 
 @pytest.mark.parametrize(
-    ("url", "told"),
+    ("url", "words"),
     [
-        (f"postgresql://user:{SECRET}@word@host/database", "more than one @; "),
-        (f"postgresql://user:{SECRET}/word@host/database", "a / or ? before the @; "),
-        (f"postgresql://user:{SECRET}@host:port/database", "the port is not a number from 1 to 65535; expected"),
-        (f"postgresql://user:{SECRET}%ff@host/database", "the percent-encoded characters are not UTF-8; expected"),
-        (f"postgresql://user@[{SECRET}/database", "unbalanced [ or ]; "),
-        (f"mysql://user:{SECRET}@host/database", "'mysql' is not a supported store; expected sqlite:///"),
-        (f"sqlite://{SECRET}", "this SQLite URL names no file; expected sqlite:///"),
-        (f"user:{SECRET}@host", "not a URL; expected sqlite:///"),
-        (f"\udcff{SECRET}", "its value is not valid, expected sqlite:///"),
-        (" ", "its value is not valid, expected sqlite:///"),
+        (f"postgresql://user:{SECRET}@word@host/database", ["more than one @"]),
+        (f"postgresql://user:{SECRET}/word@host/database", ["/", "?", "@"]),
+        (f"postgresql://user:{SECRET}@host:port/database", ["port", "1 to 65535"]),
+        (f"postgresql://user:{SECRET}%ff@host/database", ["percent-encoded", "UTF-8"]),
+        (f"postgresql://user@[{SECRET}/database", ["[ or ]"]),
+        (f"mysql://user:{SECRET}@host/database", ["'mysql'", "sqlite:///"]),
+        (f"sqlite://{SECRET}", ["no file", "sqlite:///"]),
+        (f"user:{SECRET}@host", ["not a URL", "sqlite:///"]),
+        (f"\udcff{SECRET}", ["not valid", "sqlite:///"]),
+        (" ", ["not valid", "sqlite:///"]),
     ],
 )
-def test_a_bad_state_url_is_refused_without_repeating_it(url: str, told: str) -> None:
+def test_a_bad_state_url_is_refused_without_repeating_it(url: str, words: list[str]) -> None:
     for name, arguments, environ in (
         ("REVERSAL_STATE_URL", [], {"REVERSAL_STATE_URL": url}),
         ("--state-url", ["--state-url", url], {}),
     ):
         with pytest.raises(SettingsError) as raised:
             read(arguments, environ)
-        assert str(raised.value).startswith(f"{name}: {told}")
+        assert str(raised.value).startswith(f"{name}: ")
+        assert all(word in str(raised.value) for word in words), raised.value
         assert SECRET not in str(raised.value)
 
 
 @pytest.mark.parametrize(
-    ("arguments", "told"),
+    ("arguments", "named"),
     [
-        (["--state_url", f"postgresql://user:{SECRET}@host/database"], "unrecognized arguments: --state_url\n"),
-        ([f"--stateurl=postgresql://user:{SECRET}@host/database"], "unrecognized arguments: --stateurl\n"),
-        (["--port", "1", SECRET], "unrecognized arguments: a value without its flag\n"),
+        (["--state_url", f"postgresql://user:{SECRET}@host/database"], "--state_url"),
+        ([f"--stateurl=postgresql://user:{SECRET}@host/database"], "--stateurl"),
+        (["--port", "1", SECRET], "without its flag"),
     ],
 )
 def test_an_unknown_flag_is_named_without_its_value(
-    arguments: list[str], told: str, capsys: pytest.CaptureFixture[str]
+    arguments: list[str], named: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
     with pytest.raises(SystemExit) as ended:
         read(arguments, {})
     assert ended.value.code == 2
-    said = capsys.readouterr().err
-    assert said.endswith(told)
-    assert SECRET not in said
+    printed = capsys.readouterr().err
+    assert printed.rstrip().endswith(named)
+    assert SECRET not in printed
 
 
 def test_journals_are_separate_by_store_and_stay_when_the_password_changes() -> None:

@@ -24,14 +24,11 @@ def test_a_field_declares_a_whole_setting() -> None:
 
 
 def test_an_error_quotes_the_value_unless_it_is_secret() -> None:
-    with pytest.raises(
-        SettingsError, match=r"^--pace: '10' is not valid, expected an integer from 1 to 9; example: --pace 3$"
-    ):
+    with pytest.raises(SettingsError, match=r"^--pace: '10' .* 1 to 9; example: --pace 3$"):
         PACE.read("10", {})
-    with pytest.raises(
-        SettingsError, match=r"^DOOR: its value is not valid, expected an integer from 0 to 99; example: DOOR=0$"
-    ):
+    with pytest.raises(SettingsError, match=r"^DOOR: .* 0 to 99; example: DOOR=0$") as raised:
         PASS_WORD.read(None, {"DOOR": "open sesame"})
+    assert "sesame" not in str(raised.value)
 
 
 def test_a_check_gets_only_a_given_value() -> None:

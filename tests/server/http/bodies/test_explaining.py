@@ -51,7 +51,10 @@ GOOD: dict[str, dict[str, Any]] = {
     "Evaluate": {"pair": "EUR/USD", "data": [CANDLE], "horizon": 2, "min_profit_pips": 1, "min_ratio": 1.5},
     "StageFeatures": {"stage1": [[0.5]], "stage2": [[0.5]]},
 }
-KINDS = [*dict.fromkeys(each.request for each in ENDPOINTS if each.request is not None), ReportedOutcome, StageFeatures]
+KINDS: list[type[msgspec.Struct]] = [
+    *dict.fromkeys(each.request for each in ENDPOINTS if each.request is not None),
+    *(ReportedOutcome, StageFeatures),
+]
 DECODERS: dict[str, msgspec.json.Decoder[Any]] = {kind.__name__: msgspec.json.Decoder(kind) for kind in KINDS}
 ODD: list[Any] = [
     *(None, True, 1, 1.5, -1, 0, 1e300, "", "x", "Open", "x" * 3_000, [], [1], [None], {}, {"open": 1}),
