@@ -142,5 +142,5 @@ def test_a_fall_after_a_rise_is_short(store: Store) -> None:
 
 
 def test_an_unknown_experiment_is_an_error(store: Store) -> None:
-    with pytest.raises(UnknownExperiment, match="'none'"):
+    with pytest.raises(UnknownExperiment, match='"none"'):
         evaluate(store, "none", later(), RULE, at=5)

@@ -108,12 +108,12 @@ def any_request(number: int, chance: random.Random, light: int) -> Sent:
         (5, lambda: Sent(request(body), 200, named, refusable=True)),
         (2, lambda: Sent(request(body, Content_Type=ODD), 200, named, refusable=True)),
         (2, lambda: Sent(chunked(body, "/reversal/predict", chance), 200, named, refusable=True)),
-        (1, lambda: Sent(request(encoded(asks(0.5, version=f"v9{number}"))), 422, f"'v9{number}'", refusable=True)),
+        (1, lambda: Sent(request(encoded(asks(0.5, version=f"v9{number}"))), 422, rf"\"v9{number}\"", refusable=True)),
         (1, lambda: Sent(request(encoded(candles(short))), 422, f" {short} ", refusable=True)),
         (1, lambda: Sent(request(b'{"pair": ' + b" " * blanks), 400, f"(byte {9 + blanks})", refusable=True)),
         (1, lambda: Sent(request(body, "/reversal/compare"), 200, named, refusable=True)),
         (1, lambda: Sent(get("/reversal/models"), 200, "active_version")),
-        (1, lambda: Sent(get(f"/reversal/models/v8{number}"), 404, f"'v8{number}'")),
+        (1, lambda: Sent(get(f"/reversal/models/v8{number}"), 404, rf"\"v8{number}\"")),
         (1, lambda: Sent(get(f"/nothing/{number}"), 404, f"/nothing/{number}")),
     )
     (kind,) = chance.choices([kind for _, kind in kinds], [weight for weight, _ in kinds])

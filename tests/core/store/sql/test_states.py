@@ -114,7 +114,7 @@ def test_an_id_can_be_used_only_once(store: Store) -> None:
 
 
 def test_an_unknown_experiment_is_named(store: Store) -> None:
-    with pytest.raises(UnknownExperiment, match="'unheard-of'"):
+    with pytest.raises(UnknownExperiment, match='"unheard-of"'):
         store.experiment("unheard-of")
 
 
