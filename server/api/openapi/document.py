@@ -103,12 +103,12 @@ def _codes_of_level(it: Endpoint, *, tokens: bool) -> Iterator[str]:
 
 
 def _failure(codes: list[str]) -> dict[str, Any]:
-    told = {
+    described = {
         "description": " ".join(f"{code}: {_MEANINGS[code]}" for code in codes),
         "x-codes": codes,
         "content": {"application/json": {"schema": ref("Failure")}},
     }
-    return told | ({"headers": _RETRY_AFTER} if "OVERLOADED" in codes else {})
+    return described | ({"headers": _RETRY_AFTER} if "OVERLOADED" in codes else {})
 
 
 def _meanings(kind: type[ServiceError]) -> Iterator[tuple[str, str]]:

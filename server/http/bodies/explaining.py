@@ -87,8 +87,8 @@ def _missing(found: re.Match[str], fault: Fault) -> tuple[str, str]:
 def _unknown(found: re.Match[str], fault: Fault) -> tuple[str, str]:
     known = fault.wanted.known
     near = seen.similar(found["field"], known)
-    told = f"; did you mean {near}?" if near else f"; known are {', '.join(known)}" if known else ""
-    return found["field"], f"there is no such field{told}"
+    advice = f"; did you mean {near}?" if near else f"; known are {', '.join(known)}" if known else ""
+    return found["field"], f"there is no such field{advice}"
 
 
 def _wrong_type(found: re.Match[str], fault: Fault) -> tuple[str, str]:
@@ -98,17 +98,17 @@ def _wrong_type(found: re.Match[str], fault: Fault) -> tuple[str, str]:
     )
     if given == "string" and fault.subject == _BODY:
         return "", f"{_BODY}is a JSON string, not an object; send JSON.stringify(request) once"
-    told, value = with_article("number" if given == "integer" else given), fault.value
+    sent, value = with_article("number" if given == "integer" else given), fault.value
     is_it = value is not None and seen.kind_of(value) == given
     if given == "number" and fault.wanted.takes_integers and not fault.wanted.takes_numbers:
-        told = f"{seen.shown(value)}" if value is not None and is_it else "a number with a fraction"
+        sent = f"{seen.shown(value)}" if value is not None and is_it else "a number with a fraction"
     advice = ""
     if given == "null" and fault.wanted.takes_integers:
         advice = _NOT_A_NUMBER
     is_json = given == "string" and is_it and (seen.text_of(value) or "").lstrip()[:1] in ("{", "[")
     if is_json and fault.wanted.takes_parts:
         advice = _STRINGIFIED
-    return "", f"{fault.subject}must be {wanted}, not {told}{advice}"
+    return "", f"{fault.subject}must be {wanted}, not {sent}{advice}"
 
 
 def _length(found: re.Match[str], fault: Fault) -> tuple[str, str]:

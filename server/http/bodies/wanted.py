@@ -96,7 +96,7 @@ class Wanted:
 
     @property
     def takes_numbers(self) -> bool:
-        """Whether every number is allowed, but for limits."""
+        """Whether every number is allowed, apart from limits."""
         return any(isinstance(option, inspect.FloatType) for option in self.options)
 
     @property
@@ -114,7 +114,7 @@ class Wanted:
         return either(dict.fromkeys(names))
 
     def values(self) -> str:
-        """The values that are allowed where only some are; empty if not known."""
+        """The allowed values of an enumeration, such as `one of open, close`; empty if it is not one."""
         for option in self.options:
             if isinstance(option, inspect.LiteralType):
                 declared = {} if self._struct is None else _literals(self._struct)
