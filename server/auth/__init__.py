@@ -1,1 +1,1 @@
-"""Who may call: tokens, TLS, hosts and origins."""
+"""Access control: tokens, TLS, hosts and origins."""

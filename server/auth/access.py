@@ -1,4 +1,4 @@
-"""Who may do what: bearer tokens, one kind for predictions and reading, one for management."""
+"""Access control by bearer tokens: one level for predictions and reading, one for management."""
 
 from __future__ import annotations
 
@@ -14,29 +14,32 @@ from typing import NamedTuple
 from urllib.parse import urlsplit
 
 from core.errors import ServiceError
+from core.log_event import LogEvent
 from server.auth.hosts import Hosts, is_loopback
 
 log = logging.getLogger(__name__)
 
-# So many failures of an address within so many seconds are answered at once; the next ones wait, and are told to.
+# This many failures from one address within this many seconds are answered at once. Further ones are delayed by
+# WAIT_SECONDS and answered with RATE_LIMITED.
 FAILURES = 10
 WINDOW_SECONDS = 60.0
 WAIT_SECONDS = 1.0
-# Characters. Sixteen hexadecimal digits are 64 bits: at ten guesses a second, more than the age of the universe.
+# A token with fewer characters counts as short. Sixteen hexadecimal digits are 64 bits: at ten guesses a second, trying
+# them all takes longer than the age of the universe.
 SHORT = 16
-# Addresses of which failures are remembered. An attacker who has more of them is not held up by this.
+# Addresses whose failures are remembered. An attacker with more addresses is not slowed down.
 _ADDRESSES = 10_000
 
 # Methods that change nothing (RFC 9110, section 9.2.1).
 _SAFE = frozenset({"GET", "HEAD", "OPTIONS"})
 
-# The byte order mark with which Windows' editors begin a file; in the middle of one where files were joined.
+# The byte order mark that editors on Windows write at the start of a file. In joined files it is in the middle, too.
 _BOM = "\ufeff"
 _UTF_16 = (b"\xff\xfe", b"\xfe\xff")
 
 
 class Level(IntEnum):
-    """What a token is good for, and what an endpoint takes. Each includes the one before; OPEN takes no token."""
+    """What a token allows, and what an endpoint requires. Each level includes the one before; OPEN needs no token."""
 
     OPEN = 0
     API = 1
@@ -44,13 +47,13 @@ class Level(IntEnum):
 
 
 class Unauthorized(ServiceError):
-    """There is no token, or none that is known."""
+    """The request has no token, or an unknown one."""
 
     code = "UNAUTHORIZED"
 
 
 class Forbidden(ServiceError):
-    """The token is good, but not for this; without tokens: a page of another origin, or another host's name."""
+    """The token is valid, but not for this endpoint. Without tokens: the Host or the page's origin is not allowed."""
 
     code = "FORBIDDEN"
 
@@ -62,7 +65,7 @@ class RateLimited(ServiceError):
 
 
 class Token(NamedTuple):
-    """`name`: what the audit log calls its holder. `short`: whether it can be guessed. The token itself is not kept."""
+    """A token's name in the audit log, its level, its hash, and whether it is short. The token itself is not kept."""
 
     name: str
     level: Level
@@ -71,21 +74,22 @@ class Token(NamedTuple):
 
 
 def tokens(texts: Iterable[str], level: Level) -> list[Token]:
-    """Those that the lines of some texts hold, or their words: `token`, or `name:token`; `#` begins a comment.
+    """The tokens in some texts. Each is a word of the form `token` or `name:token`; `#` begins a comment.
 
-    One without a name is called by its level and the first digits of its hash. Raises ValueError for one that is empty
-    or cannot be sent.
+    A token without a name is named by its level and the first digits of its hash. Raises ValueError for a token that is
+    empty or cannot be sent.
     """
     found = []
     for line in "\n".join(texts).replace(_BOM, "").splitlines():
         for word in line.partition("#")[0].replace(",", " ").split():
             name, _, token = word.rpartition(":")
-            if not token:  # what a variable that is not set leaves
-                raise ValueError(f"the {level.name.lower()} token of {name!r} is empty: write it behind the colon")
-            if not name.isprintable():  # it goes into headers and the audit log
-                raise ValueError(f"{name!r} is no name for an {level.name.lower()} token")
-            if not token.isprintable():  # as the zero bytes of a UTF-16 file without its mark
-                fault = "has a character that cannot be printed: take another one, and save a file as UTF-8 text"
+            if not token:  # for example because the text was made from a variable that is not set
+                raise ValueError(f"the {level.name.lower()} token of {name!r} is empty; write it after the colon")
+            if not name.isprintable():  # the name goes into headers and the audit log
+                fault = "has a character that cannot be printed; choose another name"
+                raise ValueError(f"the name {name!r} of an {level.name.lower()} token {fault}")
+            if not token.isprintable():  # such as the zero bytes of a UTF-16 file without a byte order mark
+                fault = "has a character that cannot be printed; choose another token, and save a file as UTF-8 text"
                 raise ValueError(f"the {level.name.lower()} token of {name!r} {fault}")
             digest = hashlib.sha256(token.encode()).digest()
             named = name or f"{level.name.lower()}-{digest.hex()[:8]}"
@@ -94,49 +98,49 @@ def tokens(texts: Iterable[str], level: Level) -> list[Token]:
 
 
 def tokens_of_text(level: Level, text: str) -> list[Token]:
-    """Those that a setting's text holds. Raises ValueError where there is none: the server would then ask for none."""
+    """The tokens in a setting. Raises ValueError if there is none, because the server would then require none."""
     found = tokens([text], level)
     if not found:
-        raise ValueError("it holds no token (blanks, commas and comments are none): give one, or do not set it at all")
+        raise ValueError("it holds no token (only blanks, commas or comments); write a token, or leave it unset")
     return found
 
 
 def tokens_of_file(level: Level, name: str) -> list[Token]:
-    """Likewise, for the text in a file. Raises OSError, too."""
+    """The tokens in a file. Raises ValueError if there is none, and OSError if the file cannot be read."""
     if not name:
-        raise ValueError("it names no file: name one with a token in it, or do not set it at all")
+        raise ValueError("it names no file; name a file that holds a token, or leave it unset")
     found = tokens([_text_of(Path(name))], level)
     if not found:
         raise ValueError(
-            f"the file {name!r} holds no token (blanks, commas and comments are none): write one into it,"
-            " or do not set it at all"
+            f"the file {name!r} holds no token (only blanks, commas or comments); write a token into it,"
+            " or leave the setting unset"
         )
     return found
 
 
 def _text_of(file: Path) -> str:
-    """What a token file holds. Raises OSError, or ValueError where it is no UTF-8."""
+    """The text of a token file. Raises OSError, or ValueError if it is not UTF-8."""
     read = file.read_bytes()
     try:
         return read.decode()
     except UnicodeDecodeError:
         found = "is UTF-16" if read.startswith(_UTF_16) else "is not UTF-8"
-        raise ValueError(f"the file {str(file)!r} {found}: save it as UTF-8 text") from None
+        raise ValueError(f"the file {str(file)!r} {found}; save it as UTF-8 text") from None
 
 
 def _is_local(origin: str | None) -> bool:
-    """Whether no page sends a request, or one of this machine: browsers ask in their users' names for whatever page."""
+    """Whether a request is from no web page, or from a page of this machine. A browser sends requests for any page."""
     if origin is None:
         return True
     try:
         host = urlsplit(origin).hostname or ""
-    except ValueError:  # it is no URL
+    except ValueError:  # the origin is not a URL
         return False
     return host == "localhost" or is_loopback(host)
 
 
 class Access:
-    """The tokens that are good. With none of them everybody may do everything, but for pages of other machines."""
+    """The valid tokens. If there are none, every request is allowed, except from pages of other machines."""
 
     def __init__(
         self,
@@ -146,7 +150,7 @@ class Access:
         hosts: Hosts | None = None,
         origins: Sequence[str] = (),
     ) -> None:
-        """Where there are no tokens: `hosts`: what a Host may be, null: anything; `origins`: whose pages may write."""
+        """`hosts` and `origins` apply only without tokens: the allowed Host values (None: any), and page origins."""
         self._known = tuple(known)
         self._now = now
         self._hosts = hosts
@@ -154,17 +158,17 @@ class Access:
         self._failures: dict[str, tuple[int, float]] = {}
 
     def find(self, headers: Mapping[str, str]) -> Token | None:
-        """The token of a request, if it is a good one."""
+        """The token of a request; None if it has no valid one."""
         scheme, _, text = headers.get("Authorization", "").partition(" ")
-        digest = hashlib.sha256(text.strip().encode(errors="surrogateescape")).digest()  # whatever bytes there were
+        digest = hashlib.sha256(text.strip().encode(errors="surrogateescape")).digest()  # the header can be any bytes
         found = None
-        for token in self._known:  # all of them, so that the time tells nothing
+        for token in self._known:  # all of them are compared, so that the time reveals nothing
             if hmac.compare_digest(token.digest, digest) and (found is None or token.level > found.level):
                 found = token
         return found if scheme.lower() == "bearer" else None
 
     def allows(self, headers: Mapping[str, str], level: Level) -> bool:
-        """Whether a request may do what takes that level; without tokens, whether its Host is this server's."""
+        """Whether a request's token has the level; without tokens, whether its Host names this server."""
         if not self._known:
             hosts, host = self._hosts, headers.get("Host")
             return hosts is None or host in hosts.good or hosts.has(host)
@@ -172,41 +176,41 @@ class Access:
         return token is not None and token.level >= level
 
     def check_host(self, host: str | None) -> None:
-        """Raise Forbidden where a request without a token names another server than this one."""
+        """Raise Forbidden if there are no tokens and the Host does not name this server."""
         if not self._known and self._hosts is not None and not self._hosts.has(host):
             raise Forbidden(
-                "the Host header does not name this server: without tokens it answers to IP addresses, localhost and"
-                " names without a dot; to have it answer to another name, set REVERSAL_ALLOWED_HOSTS to that"
+                "the Host header does not name this server; without tokens the server accepts IP addresses, localhost"
+                " and names without a dot; to accept another name, list it in REVERSAL_ALLOWED_HOSTS"
             )
 
     def check_origin(self, method: str, origin: str | None) -> None:
-        """Raise Forbidden where a page of another origin would change something and has no token to show."""
+        """Raise Forbidden if there are no tokens and a page of another origin sends a request that can change state."""
         if self._known or method in _SAFE or origin in self._origins or _is_local(origin):
             return
         raise Forbidden(
-            f"without tokens pages of other origins may not send {method} requests: list the page's origin in"
-            " REVERSAL_CORS_ORIGINS, or set tokens"
+            f"a page of another origin cannot send {method} requests to a server without tokens; list the page's origin"
+            " in REVERSAL_CORS_ORIGINS, or set tokens"
         )
 
     async def check(self, headers: Mapping[str, str], address: str, level: Level) -> str:
-        """The name of who asks from an address. Raises Unauthorized, Forbidden, or after many failures RateLimited."""
+        """The caller's name. Raises Unauthorized, Forbidden, or after many failures of its address RateLimited."""
         if not self._known:
             if level is Level.ADMIN and not _is_local(headers.get("Origin")):
-                raise Forbidden("without tokens pages of other machines may not manage")
+                raise Forbidden("a page of another machine cannot manage a server without tokens; set tokens")
             return "anybody"
         token = self.find(headers)
         if token is not None and token.level >= level:
             return token.name
         if token is not None:
-            raise Forbidden(f"the token {token.name} is not for this: an {level.name.lower()} token is")
+            raise Forbidden(f"the token {token.name} is not allowed here; use an {level.name.lower()} token")
         if self._failed(address):
             await asyncio.sleep(WAIT_SECONDS)
-            raise RateLimited(f"more than {FAILURES} wrong tokens in {WINDOW_SECONDS:g} s")
-        given = "the token is wrong" if "Authorization" in headers else "a token is needed"
-        raise Unauthorized(f"{given}: send the header Authorization: Bearer <token>")
+            raise RateLimited(f"more than {FAILURES} wrong tokens from this address in {WINDOW_SECONDS:g} s")
+        fault = "the token is wrong" if "Authorization" in headers else "the token is missing"
+        raise Unauthorized(f"{fault}; send the header Authorization: Bearer <token>")
 
     def _failed(self, address: str) -> bool:
-        """Note a failure; whether there have been too many."""
+        """Count a failure. Returns whether there were too many."""
         now = self._now()
         count, since = self._failures.get(address, (0, now))
         if now > since + WINDOW_SECONDS:
@@ -215,5 +219,6 @@ class Access:
             self._failures.clear()
         self._failures[address] = (count + 1, since)
         if count == FAILURES:
-            log.warning("more than %d wrong tokens came from %s", FAILURES, address)
+            effect = f"further wrong tokens are answered {WAIT_SECONDS:g} s later with 429"
+            log.warning(LogEvent("address_rate_limited", address=address, limit=FAILURES, effect=effect))
         return count >= FAILURES

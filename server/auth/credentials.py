@@ -1,4 +1,4 @@
-"""What the service shows to be itself, and what its callers show: the certificate and the tokens."""
+"""Credentials: the server's certificate, and the tokens of its callers."""
 
 from __future__ import annotations
 
@@ -6,43 +6,47 @@ import logging
 from pathlib import Path
 from typing import Protocol
 
-from server.auth.access import Level, Token
+from core.log_event import LogEvent
+from server.auth.access import SHORT, Level, Token
 from server.auth.tls import Certificate
 
 log = logging.getLogger(__name__)
 
 
 class CredentialsUnusable(Exception):
-    """The tokens or the certificate cannot be used; the message says which, and why."""
+    """The tokens or the certificate cannot be used. The message says which, and why."""
 
 
 class Sources(Protocol):
-    """Where credentials come from: what is needed of the settings, which themselves need this package."""
+    """The settings that hold credentials. A protocol, because server.settings itself imports this package."""
 
     @property
     def tokens(self) -> list[Token]:
-        """The tokens as they are now. Raises OSError or ValueError."""
+        """The current tokens, read from their files. Raises OSError or ValueError."""
 
     @property
     def tls_certificate(self) -> Path | None:
-        """The file of the certificate."""
+        """The certificate's file."""
 
     @property
     def tls_key(self) -> Path | None:
-        """The file of its key."""
+        """The file of the certificate's key."""
 
 
 class Credentials:
-    """Held by whoever forks the workers, so that one that begins in the middle of a renewal has those before."""
+    """The credentials in use. The process that forks the workers holds them.
+
+    A worker that starts during a renewal therefore gets the previous, complete credentials.
+    """
 
     def __init__(self, sources: Sources) -> None:
-        """Read them; raises CredentialsUnusable."""
+        """Read the credentials. Raises CredentialsUnusable."""
         self._sources = sources
         try:
             self.tokens = sources.tokens
         except (OSError, ValueError) as error:
             raise CredentialsUnusable(f"the tokens cannot be used: {error}") from None
-        self._tell()
+        self._log_tokens()
         certificate, key = sources.tls_certificate, sources.tls_key
         if (certificate is None) != (key is None):
             raise CredentialsUnusable("REVERSAL_TLS_CERTIFICATE and REVERSAL_TLS_KEY are set together or not at all")
@@ -54,22 +58,23 @@ class Credentials:
                 raise CredentialsUnusable(f"the certificate {certificate} cannot be used: {error}") from None
 
     def refresh(self) -> None:
-        """Read the files again. What cannot be used is told in the log, and what was before is kept."""
+        """Read the files again. If they cannot be used, that is logged, and the previous credentials are kept."""
         if self.certificate is not None:
             self.certificate.refresh()
         try:
-            found = self._sources.tokens  # a file without one is an error: it is empty while it is being written
+            found = self._sources.tokens  # raises for a file without a token: it is empty while it is being written
         except (OSError, ValueError) as error:
-            log.error("the tokens cannot be used, those before are kept: %s", error)
+            log.error(LogEvent("tokens_unusable", error=error, effect="the previous tokens stay valid"))
             return
         if found != self.tokens:
             self.tokens = found
-            self._tell()
+            self._log_tokens()
 
-    def _tell(self) -> None:
+    def _log_tokens(self) -> None:
         for level in Level:
             if names := [token.name for token in self.tokens if token.level is level]:
-                log.info("%s tokens: %s", level.name, ", ".join(names))
+                log.info(LogEvent("tokens_loaded", level=level.name.lower(), names=names))
         for token in self.tokens:
             if token.short:
-                log.warning("the token %s is so short that it can be guessed", token.name)
+                action = f"use at least {SHORT} characters, so that it cannot be guessed"
+                log.warning(LogEvent("token_short", name=token.name, action=action))

@@ -1,4 +1,4 @@
-"""Pages in browsers, of whatever machine, whose requests reach a server that asks for no token."""
+"""Refusal of requests that web pages of other machines send to a server without tokens."""
 
 from __future__ import annotations
 
@@ -9,11 +9,11 @@ from server.auth.access import Access
 
 
 def refusing(access: Access) -> Middleware:
-    """Refuse what a page must not send, before anything looks for the endpoint."""
+    """Middleware that refuses what a page must not send, before the endpoint is looked up."""
 
     @web.middleware
     async def middleware(request: web.Request, handler: Handler) -> web.StreamResponse:
-        # The latter is another one where the request's target is a whole URL.
+        # request.host differs from the header if the request's target is a whole URL.
         for host in (request.headers.get("Host"), request.host or None):
             access.check_host(host)
         access.check_origin(request.method, request.headers.get("Origin"))

@@ -1,4 +1,4 @@
-"""Certificates, read again when their files change."""
+"""TLS certificates, which are reloaded when their files change."""
 
 from __future__ import annotations
 
@@ -7,47 +7,50 @@ import logging
 import ssl
 from pathlib import Path
 
+from core.log_event import LogEvent
+
 log = logging.getLogger(__name__)
 
 LOOK_SECONDS = 1.0
 
 
 class Certificate:
-    """A certificate with its key, and the TLS context that shows it to whoever connects."""
+    """A certificate with its key, and the TLS context that presents it to clients."""
 
     def __init__(self, certificate: Path, key: Path) -> None:
-        """Read both. Raises OSError, which ssl.SSLError is, where they are none or do not belong together."""
+        """Read both. Raises OSError, of which ssl.SSLError is a subclass, if they are invalid or do not match."""
         self._files = (certificate, key)
         self._seen = self._state()
         self.context = self._latest = self._loaded()
         self.context.sni_callback = self._show
 
     def refresh(self) -> bool:
-        """Read the files if they have changed, for those who connect from now on; whether that was done.
+        """Reload the files if they have changed, for new connections. Returns whether that was done.
 
-        What cannot be used is told in the log, and the one before stays.
+        If they cannot be used, that is logged, and the previous certificate is kept.
         """
         try:
             state = self._state()
             if state == self._seen:
                 return False
             self._seen = state
-            # Not into the one in use: between a certificate and its key it would have neither to show.
+            # A new context, because the one in use could present nothing between loading a certificate and its key.
             self._latest = self._loaded()
         except OSError as error:
-            log.error("the certificate %s cannot be used, the one before is kept: %s", self._files[0], error)
+            effect = "the previous certificate is kept"
+            log.error(LogEvent("certificate_unusable", path=self._files[0], error=error, effect=effect))
             return False
-        log.info("the certificate %s has been read again", self._files[0])
+        log.info(LogEvent("certificate_reloaded", path=self._files[0]))
         return True
 
     async def follow(self) -> None:
-        """Look at the files now and then, for ever."""
+        """Reload the files when they change, until cancelled."""
         while True:
             await asyncio.sleep(LOOK_SECONDS)
             await asyncio.to_thread(self.refresh)
 
     def _show(self, connection: ssl.SSLObject, _name: str | None, _context: ssl.SSLContext) -> None:
-        """Use the latest for a connection that begins; called whether or not it names a server."""
+        """Use the latest context for a new connection. It is called even if the client names no server."""
         connection.context = self._latest
 
     def _loaded(self) -> ssl.SSLContext:

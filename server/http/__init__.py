@@ -1,1 +1,1 @@
-"""What every endpoint shares: envelope, errors, deadlines, admission, headers, clock."""
+"""What all endpoints share: envelope, errors, deadlines, admission, headers, clock."""

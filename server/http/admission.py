@@ -1,4 +1,4 @@
-"""How much a worker takes on: past a bound it refuses, instead of queueing without end."""
+"""A limit of the requests in progress in a worker. Further ones are refused, not queued."""
 
 from __future__ import annotations
 
@@ -8,15 +8,15 @@ from contextlib import contextmanager
 
 from core.errors import Overloaded
 
-# Refusals a second that are answered with a second of silence.
-EAGER = 20_000
+# With this many refusals a second, a refused client is not read for a whole second.
+FULL_PAUSE_REFUSALS = 20_000
 
 
 class Admission:
-    """Counts the requests that are in hand, each from when it has been read until it is answered: `inside`."""
+    """Counts the requests in progress, each from the end of reading until it is answered, in `inside`."""
 
     def __init__(self, most: int) -> None:
-        """`most`: of requests in hand at the same time."""
+        """`most`: the limit of requests in progress."""
         self._most = most
         self.inside = 0
         self._done = 0
@@ -26,25 +26,25 @@ class Admission:
         self._refused_per_second = 0.0
 
     def check(self) -> None:
-        """Raise Overloaded where there is no room: before a body is read that would be refused afterwards."""
+        """Raise Overloaded at the limit. Called before a body is read, which would be refused afterwards."""
         if self.inside >= self._most:
             self._refused += 1
             seconds = max(1, math.ceil(self.inside / self._per_second))
-            raise Overloaded(f"{self.inside} requests are in hand, which is all that is taken on", seconds)
+            raise Overloaded(f"too many requests in progress (limit {self._most})", seconds)
 
     def enter(self) -> None:
-        """Take a request on. Raises Overloaded."""
+        """Accept a request. Raises Overloaded."""
         self.check()
         self.inside += 1
 
     def leave(self) -> None:
-        """It is done."""
+        """Count a request as done."""
         self.inside -= 1
         self._done += 1
 
     @contextmanager
     def held(self) -> Iterator[None]:
-        """While it is worked on. Raises Overloaded."""
+        """Accept a request, and count it as done afterwards. Raises Overloaded."""
         self.enter()
         try:
             yield
@@ -52,18 +52,18 @@ class Admission:
             self.leave()
 
     def measure(self, seconds: float) -> None:
-        """Take note of how much was done in the last `seconds`, from which `retry_after` is computed."""
-        # What stands still is guessed to do one a second: an infinite wait helps nobody.
+        """Note how many requests were done and refused in the last `seconds`. Must be called periodically."""
+        # At least one a second, because an infinite Retry-After would be useless.
         self._per_second = max(1.0, (self._done - self._done_before) / seconds)
         self._done_before = self._done
         self._refused_per_second, self._refused = self._refused / seconds, 0
 
     @property
-    def patience(self) -> float:
-        """Seconds for which whoever was refused and asks again all the same is not heard.
+    def pause_seconds(self) -> float:
+        """Seconds during which nothing is read from a client after a refusal; almost 0 if there are few refusals.
 
-        A refusal costs more than a third of a prediction (benchmarks/overload.py), and clients that do not wait would
-        have nothing else done: with n connections there are then sqrt(n * EAGER) refusals a second. For a few
-        refusals it is nothing.
+        A refusal costs more than a third of a prediction (benchmarks/overload.py), so clients that retry at once would
+        leave no time for predictions. With the pause, n such connections get sqrt(n * FULL_PAUSE_REFUSALS) refusals a
+        second.
         """
-        return min(1.0, self._refused_per_second / EAGER)
+        return min(1.0, self._refused_per_second / FULL_PAUSE_REFUSALS)

@@ -1,4 +1,4 @@
-"""What handlers of both applications, and the ways to them, find in the application."""
+"""Application keys that workers and the keeper share."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from server.settings import Settings
 SETTINGS = web.AppKey("settings", Settings)
 CLOCK = web.AppKey("clock", Clock)
 ACCESS = web.AppKey("access", Access)
-# Of a request: the name under which its token is known.
+# A key of the request: the name of its token.
 CALLER = web.RequestKey("caller", str)
 REFUSALS = web.AppKey("refusals", Refusals)
 ADMISSION = web.AppKey("admission", Admission)

@@ -1,4 +1,4 @@
-"""The time of an answer, in the forms in which it is told."""
+"""The time of an answer, in each form that answers contain."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from zoneinfo import ZoneInfo
 
 
 class Moment(NamedTuple):
-    """One second, written thrice: in UTC with `Z`, in the configured zone with its offset, and as HTTP writes it."""
+    """One second in three forms: in UTC with `Z`, in the configured zone with its offset, and as HTTP writes it."""
 
     utc: str
     local: str
@@ -19,7 +19,7 @@ class Moment(NamedTuple):
 
 
 class Clock:
-    """Formats the present second once, however many answers fall into it."""
+    """Formats each second once, however many answers it has."""
 
     def __init__(self, zone: ZoneInfo, seconds: Callable[[], float] = time.time) -> None:
         self._zone = zone
@@ -28,7 +28,7 @@ class Clock:
         self._moment = Moment("", "", "")
 
     def now(self) -> Moment:
-        """The present second."""
+        """The current second."""
         second = int(self._seconds())
         if second != self._second:
             utc = datetime.fromtimestamp(second, UTC)

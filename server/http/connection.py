@@ -1,6 +1,6 @@
-"""Connections of clients: aiohttp's, with a time for heads, a time for idleness, and a log that quotes nothing.
+"""Client connections: aiohttp's, with timeouts for heads and idle connections, and a log that quotes nothing.
 
-All of it stands on what aiohttp documents or leaves to subclasses; server.worker.fast_path adds what does not.
+This module relies only on what aiohttp documents or leaves to subclasses; server.worker.fast_path relies on more.
 """
 
 from __future__ import annotations
@@ -27,21 +27,29 @@ from server.http.log_redaction import RedactingLogger
 
 # From the first byte of a request's head to its last.
 HEAD_SECONDS = 10.0
-# An idle connection is closed after this: load balancers keep theirs for less, and should be the first to close.
+# An idle connection is closed after this. Load balancers keep theirs for less, and should be the first to close.
 KEEP_ALIVE_SECONDS = 75.0
-# A client that is refused before the end of its body may send on for so long, to read the refusal.
+# A client that is refused before the end of its body can send on for this long, so that it reads the refusal.
 LINGERING_SECONDS = 2.0
-
-# aiohttp's own timer of idle connections does not know of requests on the fast path. It is set to never end.
+# aiohttp's own idle timer does not see requests on the fast path. This disables it.
 _NEVER_SECONDS = 10 * 365 * 86_400.0
 
 _LOG = RedactingLogger(server_logger, None)
 
 
 class HttpConnection(RequestHandler):
-    """One connection. Its subclasses count in `heard` the requests that have come, as far as each can know."""
+    """One connection. Its subclasses count in `received` the requests that have arrived, as far as each can know."""
 
-    __slots__ = ("_head_timer", "_idle_timer", "_keep_seconds", "_passing", "_refusals", "answered", "heard", "quiet")
+    __slots__ = (
+        "_discarding",
+        "_head_timer",
+        "_idle_timer",
+        "_keep_seconds",
+        "_refusals",
+        "answered",
+        "idle_since",
+        "received",
+    )
 
     def __init__(
         self,
@@ -51,58 +59,58 @@ class HttpConnection(RequestHandler):
         keepalive_timeout: float = KEEP_ALIVE_SECONDS,
         **options: Any,  # noqa: ANN401 - aiohttp's
     ) -> None:
-        """`keepalive_timeout`: seconds after which an idle one is closed. `options`: aiohttp's."""
+        """`keepalive_timeout`: seconds after which an idle connection is closed. `options`: aiohttp's."""
         given = {**options, **CONNECTIONS, "keepalive_timeout": _NEVER_SECONDS, "lingering_time": 0.0}
         super().__init__(server, loop=asyncio.get_running_loop(), logger=_LOG, **given)  # type: ignore[arg-type]
         self._refusals = refusals
         self._keep_seconds = keepalive_timeout
-        self._passing = False  # whether the rest of a body is read for which there is an answer already
-        self.heard = 0  # requests
-        self.answered = 0  # of them
-        self.quiet = 0.0  # since when, in the loop's time, if it is idle
-        self._head_timer: asyncio.TimerHandle | None = None  # while a head comes
+        self._discarding = False  # whether the rest of a body is read whose request is already answered
+        self.received = 0  # number of requests
+        self.answered = 0  # number of requests
+        self.idle_since = 0.0  # in the event loop's time; valid if the connection is idle
+        self._head_timer: asyncio.TimerHandle | None = None  # while a head is incomplete
         self._idle_timer: asyncio.TimerHandle | None = None
 
     @classmethod
     def maker(cls, app: web.Application) -> Callable[..., HttpConnection]:
-        """What makes connections to an application, from the arguments of __init__ but the first."""
+        """A function that makes connections to an application, with the arguments of __init__ after the first."""
         return partial(cls, app[REFUSALS])
 
     @property
-    def in_hand(self) -> bool:
-        """Whether a request of it is being answered."""
-        return self.heard != self.answered
+    def in_progress(self) -> bool:
+        """Whether a request is being answered."""
+        return self.received != self.answered
 
     @property
     def is_idle(self) -> bool:
-        """Whether nothing is to be answered, and all that has come has been read."""
-        return not self.in_hand and not self._passing
+        """Whether every request is answered, and everything that has arrived is read."""
+        return not self.in_progress and not self._discarding
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        """A client has connected."""
+        """Start the idle timer: a client has connected."""
         super().connection_made(transport)
-        self.quiet = asyncio.get_running_loop().time()
-        self._end_if_idle()
+        self.idle_since = asyncio.get_running_loop().time()
+        self._close_if_idle()
 
     def connection_lost(self, exc: BaseException | None) -> None:
-        """The client has gone."""
+        """Stop the timers: the client has disconnected."""
         for timer in (self._head_timer, self._idle_timer):
             if timer is not None:
                 timer.cancel()
         super().connection_lost(exc)
 
-    def _end_if_idle(self) -> None:
-        """Close what has been idle for long enough, and look again later at what has not."""
+    def _close_if_idle(self) -> None:
+        """Close the connection if it has been idle for long enough; otherwise check again later."""
         loop = asyncio.get_running_loop()
-        since = self.quiet if self.is_idle else loop.time()
+        since = self.idle_since if self.is_idle else loop.time()
         left = since + self._keep_seconds - loop.time()
         if left > 0.0:
-            self._idle_timer = loop.call_later(left, self._end_if_idle)
+            self._idle_timer = loop.call_later(left, self._close_if_idle)
         else:
             self.force_close()
 
     def _head_begins(self, data: bytes) -> None:
-        """Some bytes are no whole request: they begin a head, or are a part of one, or of a body."""
+        """Start the head timer if these bytes, which complete no request, are the first of a head."""
         if self._head_timer is None and self.is_idle and data.strip(b"\r\n"):
             self._head_timer = asyncio.get_running_loop().call_later(HEAD_SECONDS, self.force_close)
 
@@ -114,35 +122,35 @@ class HttpConnection(RequestHandler):
     async def finish_response(
         self, request: BaseRequest, resp: web.StreamResponse, start_time: float | None
     ) -> tuple[web.StreamResponse, bool]:
-        """Write an answer, and let the rest of the request's body pass.
+        """Write an answer, and discard the rest of the request's body.
 
-        aiohttp's parser counts a request when its body ends. A request that left the queue before that is counted ever
-        after: the parser stops at its limit of 32 when the queue holds 31, aiohttp does not take such a queue for
-        full, and nothing would make the parser go on. So the last request of a queue makes it go on.
+        aiohttp's parser counts a queued request when its body ends. If the request has left the queue before that, the
+        count stays one too high. The parser then stops at its limit of 32 while the queue holds 31. aiohttp resumes the
+        parser only for a full queue, which this is not. Therefore the last request of a queue resumes it.
         """
-        if self.heard == self.answered + 1:
-            self._parse_on(request)
+        if self.received == self.answered + 1:
+            self._resume_parser(request)
         try:
             answered = await super().finish_response(request, resp, start_time)
         finally:
             self.answered += 1
-            self.quiet = asyncio.get_running_loop().time()
+            self.idle_since = asyncio.get_running_loop().time()
         if not request.content.is_eof():
-            self._passing = True
-            await self._pass(request.content)
-            self._passing = False
-            if not self.in_hand:
-                self._parse_on(request)
+            self._discarding = True
+            await self._discard(request.content)
+            self._discarding = False
+            if not self.in_progress:
+                self._resume_parser(request)
         return answered
 
-    def _parse_on(self, request: BaseRequest) -> None:
-        """Have the parser look at what it may have kept behind a request."""
+    def _resume_parser(self, request: BaseRequest) -> None:
+        """Make the parser continue with bytes that it may have kept behind a request."""
         if request.keep_alive and request.content.is_eof():
             self.data_received(b"")
 
     @staticmethod
-    async def _pass(body: StreamReader) -> None:
-        """Read what the handler has not. aiohttp would do it without turns of the loop, which tiny chunks need."""
+    async def _discard(body: StreamReader) -> None:
+        """Read what the handler has not. aiohttp would not let other requests run between a body's tiny chunks."""
         with suppress(TimeoutError, ConnectionError, web.RequestPayloadError):
             async with asyncio.timeout(LINGERING_SECONDS):
                 while not body.is_eof():
@@ -150,80 +158,80 @@ class HttpConnection(RequestHandler):
                     await let_others_run()
 
     def handle_error(self, *args: Any, **kw: Any) -> web.StreamResponse:  # noqa: ANN401 - as aiohttp has it
-        """The answer to what is no request, which no signal of the application sees."""
+        """The answer to bytes that are not HTTP. It needs the headers here: no signal of the application sees it."""
         answer = super().handle_error(*args, **kw)
         answer.headers.update(SECURITY)
         return answer
 
     def log_exception(self, *args: Any, **kw: Any) -> None:  # noqa: ANN401 - as aiohttp has it
-        """What aiohttp says of requests that are none, of which anybody can send thousands."""
+        """Log an error of aiohttp, at most one a second: a client can cause thousands with bytes that are not HTTP."""
         if self._refusals.is_due("aiohttp"):
             super().log_exception(*args, **kw)
 
 
 class PlainConnection(HttpConnection):
-    """Leaves all requests to aiohttp. It hears of one when its turn comes; those behind it wait in aiohttp's queue."""
+    """Leaves all requests to aiohttp. Each is counted when its turn comes; later ones wait in aiohttp's queue."""
 
     __slots__ = ("_body", "_failed", "_held")
 
     def __init__(self, *args: Any, **options: Any) -> None:  # noqa: ANN401 - passed on
         super().__init__(*args, **options)
         self._failed = False
-        self._body: StreamReader | None = None  # of the request that was heard last
-        self._held = b""  # what has come behind a request that is whole and has no answer yet
+        self._body: StreamReader | None = None  # of the request that began last
+        self._held = b""  # bytes received behind a request that is complete and not answered yet
 
     @property
-    def in_hand(self) -> bool:
-        """Whether a request of it is being answered, or waits until another one is."""
-        return self.heard != self.answered or bool(self._held)
+    def in_progress(self) -> bool:
+        """Whether a request is being answered, or waits for the one before it."""
+        return self.received != self.answered or bool(self._held)
 
     def begin(self, body: StreamReader) -> None:
-        """A request's turn has come."""
-        self.heard += 1
+        """Count a request, whose turn has come."""
+        self.received += 1
         self._body = body
         self._head_ends()
 
     def data_received(self, data: bytes) -> None:
-        """Bytes have come. Those behind a request that is whole wait until it is answered.
+        """Parse bytes. Those behind a complete request are held until it is answered.
 
-        aiohttp would parse them at once. If they are no HTTP, it would keep an error for each piece, with the piece.
+        aiohttp would parse them at once. If they are not HTTP, it would keep an error for each piece, with the piece.
         """
-        if self._failed:  # its answer ends the connection
+        if self._failed:  # the answer to the failure ends the connection
             return
-        if data and self.in_hand and self._body is not None and self._body.is_eof():
+        if data and self.in_progress and self._body is not None and self._body.is_eof():
             self._held += data
             if self.transport is not None:
                 self.transport.pause_reading()
             return
-        if self.is_idle and data.strip(b"\r\n"):  # a request may be whole with this, and its turn comes later
-            self.quiet = asyncio.get_running_loop().time()
+        if self.is_idle and data.strip(b"\r\n"):  # these bytes can complete a request whose turn comes later
+            self.idle_since = asyncio.get_running_loop().time()
         super().data_received(data)
         self._head_begins(data)
 
     async def finish_response(
         self, request: BaseRequest, resp: web.StreamResponse, start_time: float | None
     ) -> tuple[web.StreamResponse, bool]:
-        """Write an answer, and go on with what was held behind the request."""
+        """Write an answer, and continue with the bytes that were held behind the request."""
         answered = await super().finish_response(request, resp, start_time)
-        if self._held:  # a later turn of the loop knows whether aiohttp has another request in its queue
+        if self._held:  # only a later turn of the event loop shows whether aiohttp has another request in its queue
             asyncio.get_running_loop().call_soon(self._read_on)
         return answered
 
     def _read_on(self) -> None:
-        if self.heard != self.answered or self.transport is None:
+        if self.received != self.answered or self.transport is None:
             return
         held, self._held = self._held, b""
         self.transport.resume_reading()
         self.data_received(held)
 
     def handle_error(self, *args: Any, **kw: Any) -> web.StreamResponse:  # noqa: ANN401 - as aiohttp has it
-        """The answer to what is no request; it ends the connection."""
+        """The answer to bytes that are not HTTP, which ends the connection."""
         self._failed = True
         return super().handle_error(*args, **kw)
 
 
 class _Server(web.Server):
-    """`usual`, with connections that `make` makes."""
+    """The server `usual`, with connections that `make` makes."""
 
     def __init__(self, usual: web.Server, make: Callable[[web.Server], HttpConnection]) -> None:
         super().__init__(
@@ -259,7 +267,7 @@ class _Server(web.Server):
 
 
 class HttpRunner(web.AppRunner):
-    """Runs an application on connections of a given kind."""
+    """Runs an application on connections of a given class."""
 
     def __init__(
         self,
@@ -277,7 +285,7 @@ class HttpRunner(web.AppRunner):
 
     @property
     def server(self) -> web.Server | None:
-        """What the sites take connections for; null before `setup`, and after `cleanup`."""
+        """The server that the sites accept connections for; None before `setup`, and after `cleanup`."""
         usual = super().server
         if usual is None:
             return None
@@ -286,7 +294,7 @@ class HttpRunner(web.AppRunner):
         return self._ours
 
     @property
-    def in_hand(self) -> int:
-        """How many connections have a request that is being answered."""
+    def in_progress(self) -> int:
+        """The number of connections with a request in progress."""
         connections = self.server.connections if self.server is not None else ()
-        return sum(isinstance(each, HttpConnection) and each.in_hand for each in connections)
+        return sum(isinstance(each, HttpConnection) and each.in_progress for each in connections)

@@ -1,4 +1,4 @@
-"""How long a request may take, from its head to the beginning of its work."""
+"""The deadline of a request: the time by which its work must have begun."""
 
 from __future__ import annotations
 
@@ -11,19 +11,19 @@ from time import perf_counter
 from core.errors import DeadlineExceeded, InvalidInput, quoted
 
 HEADER = "X-Request-Timeout-Ms"
-# The longest that a client may ask for: for so long it may hold a connection with half a body.
+# The longest timeout that a client can request, because it can hold a connection with half a body for that long.
 MOST_MS = 60_000
 
 
 def deadline(headers: Mapping[str, str], milliseconds: int) -> float:
-    """From when on nobody waits for the answer, of time.perf_counter: what the client says, else after so many.
+    """The deadline, of time.perf_counter: after the milliseconds in the request's header, otherwise `milliseconds`.
 
-    Raises InvalidInput for a header that is no number of milliseconds.
+    Raises InvalidInput if the header is not an integer from 1 to MOST_MS.
     """
     now = perf_counter()
     given = headers.get(HEADER)
     if given is not None:
-        # The length first: Python refuses to read thousands of digits.
+        # The length is checked first, because Python refuses to parse thousands of digits.
         if not (given.isascii() and given.isdecimal() and len(given) <= len(str(MOST_MS))):
             raise _invalid(given)
         milliseconds = int(given)
@@ -37,10 +37,15 @@ def _invalid(given: str) -> InvalidInput:
 
 
 def within(until: float) -> AbstractAsyncContextManager[object]:
-    """Cancel what is inside when it is `until`, of time.perf_counter; raises TimeoutError then."""
+    """A context that is cancelled at `until`, of time.perf_counter; it then raises TimeoutError."""
     return asyncio.timeout(None if until == math.inf else max(0.0, until - perf_counter()))
 
 
-def late(what: str) -> DeadlineExceeded:
-    """The error for it."""
-    return DeadlineExceeded(f"the request's time was over before {what}")
+def late(event: str) -> DeadlineExceeded:
+    """The error for a deadline that passed before an event, such as "its body had come"."""
+    return DeadlineExceeded(f"deadline exceeded before {event}")
+
+
+def late_in_queue() -> DeadlineExceeded:
+    """The error for a deadline that passed before the request's turn came."""
+    return DeadlineExceeded("deadline exceeded while queued")

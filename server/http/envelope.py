@@ -1,4 +1,4 @@
-"""The envelope of every answer, and the shape of a failure."""
+"""The envelope of answers, and the fields of a failure."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from server.http.clock import Moment
 
 Json: TypeAlias = dict[str, Any]
 
-# What a success is wrapped in, with null for what each answer puts there: its data, and its time in the zone.
+# The envelope of a success. Each answer fills in its data, and its time in the configured zone.
 SUCCESS: Json = {"success": True, "data": None, "error": None, "timestamp": None}
 
 
@@ -22,17 +22,17 @@ def bare(data: Json, status: int = 200) -> web.Response:
 
 
 def success(data: Json, now: Moment, status: int = 200) -> web.Response:
-    """The response with an answer."""
+    """A response with an answer in the envelope."""
     return bare({**SUCCESS, "data": data, "timestamp": now.local}, status)
 
 
 def failure(error: ServiceError, now: Moment) -> bytes:
-    """An error, encoded."""
+    """The envelope of an error, encoded."""
     return orjson.dumps({**refusal(error), "timestamp": now.local})
 
 
 def refusal(error: ServiceError) -> Json:
-    """What an envelope, or a batch's item, holds of an error."""
+    """The fields of an error in an envelope, or in an item of a batch."""
     body: Json = {"success": False, "data": None, "error": error.message, "code": error.code}
     if error.details:
         body["details"] = [detail._asdict() for detail in error.details]

@@ -1,4 +1,4 @@
-"""The edge: the only table from errors to HTTP numbers, and the middleware that applies it."""
+"""The only table from errors to HTTP statuses, and the middleware that applies it."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ from aiohttp import web
 from aiohttp.typedefs import Handler, Middleware
 
 from core.errors import Overloaded, ServiceError
+from core.log_event import LogEvent
 from server.http.clock import Clock
 from server.http.envelope import failure
 from server.http.log_throttle import Throttle
@@ -19,13 +20,13 @@ log = logging.getLogger(__name__)
 
 
 class MalformedJson(ServiceError):
-    """The body is not JSON; the message has the byte."""
+    """The body is not JSON. The message gives the byte."""
 
     code = "MALFORMED_JSON"
 
 
 class UnsupportedMediaType(ServiceError):
-    """The body says that it is something else than JSON."""
+    """The request's headers declare a body other than JSON, or an unknown encoding."""
 
     code = "UNSUPPORTED_MEDIA_TYPE"
 
@@ -37,13 +38,13 @@ class NotFound(ServiceError):
 
 
 class MethodNotAllowed(ServiceError):
-    """The endpoint takes another method."""
+    """The endpoint does not accept the method."""
 
     code = "METHOD_NOT_ALLOWED"
 
 
 class PayloadTooLarge(ServiceError):
-    """The body is larger than the endpoint takes."""
+    """The body is larger than the endpoint accepts."""
 
     code = "PAYLOAD_TOO_LARGE"
 
@@ -71,25 +72,25 @@ STATUS = {
 }
 UNPROCESSABLE = 422
 _UNAUTHORIZED = 401
-# Of what failed, those that are told in the log: where the service fails, or somebody reaches for more than is his.
-_TOLD = frozenset({403, 503})
-# Of those of the same code and path one is logged in so many seconds; /metrics counts all of them.
+# Statuses whose log line has the error's text: the service fails, or a caller tries to do more than it is allowed.
+_LOGGED_WITH_REASON = frozenset({403, 503})
+# At most one line of each kind is logged in this many seconds.
 _LOG_SECONDS = 1.0
 
-# In the place of an endpoint where there is none: what was asked for instead may be anything.
+# Logged as the endpoint if there is no such endpoint: the requested path can be anything.
 NO_ENDPOINT = "none"
 
 
 def status_of(error: ServiceError) -> int:
-    """An error that names a place in the body is a 422 whatever it is.
+    """The HTTP status of an error: always 422 if the error names a place in the body.
 
-    A 404 above all would make the backend fall back to the legacy call and hide the mistake.
+    A 404 would make the backend fall back to the legacy call, which hides the mistake.
     """
     return UNPROCESSABLE if error.details else STATUS[error.code]
 
 
 class ErrorAnswer(NamedTuple):
-    """The answer to a request that failed. retry_after: seconds, where it is worth asking again then."""
+    """The answer to a request that failed. retry_after: seconds after which a retry makes sense, or None."""
 
     code: str
     status: int
@@ -98,14 +99,14 @@ class ErrorAnswer(NamedTuple):
 
     @property
     def headers(self) -> dict[str, str]:
-        """Those that belong to it alone."""
+        """The headers that only this answer has."""
         if self.status == _UNAUTHORIZED:  # RFC 9110, section 11.6.1
             return {"WWW-Authenticate": "Bearer"}
         return {} if self.retry_after is None else {"Retry-After": str(self.retry_after)}
 
 
 class Refusals:
-    """How failures are answered, and what the log tells of them."""
+    """Answers, logs and counts failures."""
 
     def __init__(
         self,
@@ -114,7 +115,7 @@ class Refusals:
         counted: Collection[str] = (),
         count: Callable[[str], None] = lambda _: None,
     ) -> None:
-        """`known_part`: see RefusalLog. `count` is told the code of each refusal of an endpoint in `counted`."""
+        """known_part: see RefusalLog. count: called with the code of each refusal at an endpoint in `counted`."""
         self.log = RefusalLog(known_part)
         self.count = count
         self._counted = counted
@@ -122,19 +123,19 @@ class Refusals:
         self._throttle = Throttle(_LOG_SECONDS)
 
     def is_due(self, what: str) -> bool:
-        """Whether a line of that kind may be logged: one a second."""
+        """Whether a line of this kind may be logged now: at most one a second."""
         return self._throttle.passes(what)
 
     def answer(self, error: Exception, where: str, endpoint: str) -> ErrorAnswer:
-        """A known error tells its text, an unknown one only that it happened.
+        """The answer to an error. A known error gives its text; an unknown one is logged and hides its text.
 
-        where: method and path. endpoint: the same, as the table of endpoints has it.
+        where: method and path as sent. endpoint: method and path as in the table of endpoints.
         """
         if isinstance(error, ServiceError):
             known = error
         else:
-            log.error("%s failed", where, exc_info=error)
-            known = ServiceError("internal error, see the service's log")
+            log.error(LogEvent("request_failed", request=where), exc_info=error)
+            known = ServiceError("internal error; the server's log has the details")
         status = status_of(known)
         if known is error:
             self.refused(known, endpoint)
@@ -144,20 +145,20 @@ class Refusals:
         return ErrorAnswer(known.code, status, failure(known, self._clock.now()), retry_after)
 
     def refused(self, error: ServiceError, endpoint: str) -> None:
-        """Leave a line in the log of what was refused, which may be a part of a request, and count it."""
+        """Log and count the refusal of a request, or of a part of one."""
         place = error.details[0].path if error.details else ""
-        # An operator must not have to ask the client why the service fails, or what it reaches for.
-        is_told = status_of(error) in _TOLD and endpoint != NO_ENDPOINT
-        self.log.note(endpoint, error.code, place, str(error) if is_told else "")
+        # With the reason in the log, an operator need not ask the client for it.
+        has_reason = status_of(error) in _LOGGED_WITH_REASON and endpoint != NO_ENDPOINT
+        self.log.note(endpoint, error.code, place, str(error) if has_reason else "")
         if endpoint in self._counted:
             self.count(error.code)
 
 
 def errors(refusals: Refusals) -> Middleware:
-    """Turn every failure into the envelope."""
+    """Middleware that turns every failure into the envelope."""
 
     def answer(request: web.Request, error: Exception, **headers: str) -> web.Response:
-        # As it was sent: unquoted, it may hold a line's end and begin a line of its own in the log.
+        # The path is logged as sent: unquoted, it could hold a line break and forge a line of the log.
         refused = refusals.answer(error, f"{request.method} {request.rel_url.raw_path}", endpoint_of(request))
         given = {"Content-Type": "application/json"} | refused.headers | headers
         return web.Response(body=refused.body, status=refused.status, headers=given)
@@ -178,9 +179,9 @@ def errors(refusals: Refusals) -> Middleware:
 
 
 def endpoint_of(request: web.Request) -> str:
-    """Method and path as the table of endpoints has them, also where the method is a wrong one.
+    """Method and path as in the table of endpoints, even if the method is a wrong one.
 
-    The parser lets through the methods that HTTP knows and no other word.
+    The method can be logged, because the parser accepts only the methods of HTTP.
     """
     found = request.match_info.route.resource
     if found is not None:
@@ -193,7 +194,7 @@ def endpoint_of(request: web.Request) -> str:
 
 
 def _known(request: web.Request, error: web.HTTPException) -> ServiceError | None:
-    """aiohttp's own refusals as ours."""
+    """The error of this module for a refusal by aiohttp, or None."""
     if isinstance(error, web.HTTPNotFound):
         advice = (
             "remove the slash at its end" if request.path.endswith("/") else "GET /openapi.json lists all endpoints"

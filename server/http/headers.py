@@ -1,4 +1,4 @@
-"""Headers that every answer has, and those that let pages of other origins read it."""
+"""Headers of every answer, and those that let pages of listed origins read it."""
 
 from __future__ import annotations
 
@@ -10,12 +10,12 @@ from aiohttp.typedefs import Handler, Middleware
 
 from server.http.deadline import HEADER as TIMEOUT
 
-# Answers are data: not to be guessed at, framed or kept by a browser.
+# Answers are data: a browser must not guess their type, frame them or store them.
 SECURITY = {"X-Content-Type-Options": "nosniff", "X-Frame-Options": "DENY", "Cache-Control": "no-store"}
 _PREFLIGHT_SECONDS = "600"
 
 _RAW_SECURITY = "".join(f"{name}: {value}\r\n" for name, value in SECURITY.items()).encode()
-# A whole answer without aiohttp's help, made of its body's length, its date, its Server-Timing, and its body.
+# A whole answer, written without aiohttp. Its values: the body's length, the date, the Server-Timing, and the body.
 RAW_ANSWER = (
     b"""\
 HTTP/1.1 200 OK\r
@@ -38,13 +38,13 @@ Date: %b\r
 
 
 def raw_refusal(status: int, own: Mapping[str, str], date: str, body: bytes) -> bytes:
-    """A whole answer that is none of 200, likewise. own: headers that belong to it alone."""
+    """A whole answer with a status other than 200, written without aiohttp. own: headers that only this answer has."""
     headers = _RAW_SECURITY + "".join(f"{name}: {value}\r\n" for name, value in own.items()).encode()
     return _RAW_REFUSAL % (status, HTTPStatus(status).phrase.encode(), len(body), date.encode(), headers, body)
 
 
 def preparing(origins: Sequence[str]) -> Callable[[web.Request, web.StreamResponse], Awaitable[None]]:
-    """The signal handler that adds them, before an answer's head is written."""
+    """The signal handler that adds the headers before an answer's head is written."""
 
     async def prepare(request: web.Request, response: web.StreamResponse) -> None:
         response.headers.update(SECURITY)
@@ -57,7 +57,7 @@ def preparing(origins: Sequence[str]) -> Callable[[web.Request, web.StreamRespon
 
 
 def preflight(origins: Sequence[str]) -> Middleware:
-    """Tell browsers that pages of these origins may call (Fetch standard, section 3.3.6)."""
+    """Middleware that lets browsers call for pages of these origins (Fetch standard, section 3.3.6)."""
 
     @web.middleware
     async def middleware(request: web.Request, handler: Handler) -> web.StreamResponse:

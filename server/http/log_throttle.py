@@ -1,4 +1,4 @@
-"""Log lines that a failure would repeat with every request."""
+"""A limit for log lines that a failure would repeat with every request."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ _KEYS = 1_000
 
 
 class Throttle:
-    """Lets one of many like lines through in `seconds`. Of too many keys it forgets all of them."""
+    """Passes one line of each key in `seconds`. If there are too many keys, it forgets all of them."""
 
     def __init__(self, seconds: float = 60.0, now: Callable[[], float] = time.monotonic) -> None:
         self._seconds = seconds
@@ -17,7 +17,7 @@ class Throttle:
         self._next: dict[str, float] = {}
 
     def passes(self, key: str) -> bool:
-        """Whether the line of that key is due."""
+        """Whether a line of this key may be logged now."""
         now = self._now()
         if now < self._next.get(key, now):
             return False

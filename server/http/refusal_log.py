@@ -1,4 +1,4 @@
-"""What the log tells of requests that were refused: code and place, never a value."""
+"""Log lines about refused requests: code and place, never a value."""
 
 from __future__ import annotations
 
@@ -8,29 +8,31 @@ import re
 import time
 from collections.abc import Callable
 
+from core.log_event import LogEvent
+
 log = logging.getLogger(__name__)
 
-# Of refusals alike in endpoint, code and field, one is told in so many seconds, with how many there were since.
+# Refusals with the same endpoint, code and field make one line in this many seconds, with their number.
 SECONDS = 1.0
-# A client cannot make more kinds than endpoints, codes and fields allow; it is a bound all the same.
+# An upper bound of kinds. There are only so many endpoints, codes and fields, so clients should never reach it.
 _KINDS = 1_000
 
 _INDEX = re.compile(r"\[\d+\]")
 
 
 class RefusalLog:
-    """Call it from one thread; `flush` about once a second, so that the last of many are told, too."""
+    """Logs refusals. Call it from one thread, and `flush` about once a second, so that the last of many are logged."""
 
     def __init__(self, known_part: Callable[[str], str], now: Callable[[], float] = time.monotonic) -> None:
-        """`known_part`: what of a place the log may have: names that a client made up are left out."""
+        """`known_part`: returns a place without names that a client made up, which must not be logged."""
         self._known_part = known_part
         self._now = now
         self._kinds: dict[tuple[str, str, str, str], tuple[float, int]] = {}
 
     def note(self, endpoint: str, code: str, place: str, reason: str = "") -> None:
-        """Tell of a refusal, or count it.
+        """Log a refusal, or count it for a later line.
 
-        place: where in the body, as the answer says it; empty for nowhere. reason: where it is no client's text.
+        place: path in the body, as in the answer; empty if there is none. reason: must hold no text of the client.
         """
         place = self._known_part(place)
         kind = (endpoint, code, _INDEX.sub("[]", place), reason)
@@ -42,19 +44,19 @@ class RefusalLog:
         if len(self._kinds) >= _KINDS:
             self.flush(math.inf)
         self._kinds[kind] = now + SECONDS, 0
-        _tell(endpoint, code, place, more + 1, reason)
+        _log(endpoint, code, place, more + 1, reason)
 
     def flush(self, now: float | None = None) -> None:
-        """Tell how many there were since, of each kind that is due, and forget it; at the end of time all are due."""
+        """Log the refusals since the last line of each kind that is due. With math.inf every kind is due."""
         now = self._now() if now is None else now
         for kind in [kind for kind, (due, _) in self._kinds.items() if due <= now]:
             _, more = self._kinds.pop(kind)
             if more:
                 endpoint, code, place, reason = kind
-                _tell(endpoint, code, place, more, reason)
+                _log(endpoint, code, place, more, reason)
 
 
-def _tell(endpoint: str, code: str, place: str, count: int, reason: str) -> None:
-    """count: how many refusals the line stands for."""
-    told = f": {reason}" if reason else ""
-    log.warning("refused endpoint=%r code=%s place=%s count=%d%s", endpoint, code, place or "-", count, told)
+def _log(endpoint: str, code: str, place: str, count: int, reason: str) -> None:
+    """Write a line that stands for `count` refusals. Without a reason it has no field `error`."""
+    error = {"error": reason} if reason else {}
+    log.warning(LogEvent("request_refused", endpoint=endpoint, code=code, path=place or None, count=count, **error))

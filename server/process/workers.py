@@ -236,7 +236,7 @@ class Runner(HttpRunner):
         loop = asyncio.get_running_loop()
         began = loop.time()
         while self.server is not None and self.server.connections:
-            in_progress = self.in_hand
+            in_progress = self.in_progress
             waited = loop.time() - began
             if self._hurry.is_set() or waited > SHUTDOWN_SECONDS:
                 if in_progress:

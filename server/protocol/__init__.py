@@ -1,1 +1,1 @@
-"""What worker and keeper share: messages, and the files of metrics."""
+"""What workers and the keeper share: messages, and files of metrics."""

@@ -1,4 +1,4 @@
-"""What the keeper and its workers say to each other, over a websocket on a Unix socket."""
+"""Messages between the keeper and its workers, over a websocket on a Unix socket."""
 
 from __future__ import annotations
 
@@ -9,15 +9,15 @@ import msgspec
 from core.errors import ServiceError
 from core.serving.state import Action, State
 
-# Where a worker joins; not reachable from outside, as the keeper listens on a Unix socket alone.
+# The path at which a worker joins. It is not reachable from outside: the keeper listens only on a Unix socket.
 MEMBERS_PATH = "/members"
-# With what a worker forwards: the name of who sent it, and from where.
+# Headers of a forwarded request: the name of its caller, and the caller's address.
 CALLER_HEADER = "X-Caller"
 ADDRESS_HEADER = "X-Caller-Address"
 
 
 class Prepare(msgspec.Struct, frozen=True, tag=True):
-    """Load what this state needs, beside what is served. `order`: the models folder's, as the keeper found it."""
+    """Load what this state needs, beside what is served. order: of the models folder, as the keeper read it."""
 
     change: int
     state: State
@@ -26,9 +26,9 @@ class Prepare(msgspec.Struct, frozen=True, tag=True):
 
 
 class Apply(msgspec.Struct, frozen=True, tag=True):
-    """Serve what was prepared, but not after `until`: the change is then taken back.
+    """Serve what was prepared, unless it is later than `until`: the keeper has then taken the change back.
 
-    until: of time.monotonic(), one clock for all processes of a machine; null where the state is decided already.
+    until: of time.monotonic(), which all processes of a machine share; null if the state is already decided.
     """
 
     change: int
@@ -36,17 +36,17 @@ class Apply(msgspec.Struct, frozen=True, tag=True):
 
 
 class Abort(msgspec.Struct, frozen=True, tag=True):
-    """Forget what was prepared."""
+    """Discard what was prepared."""
 
     change: int
 
 
 class Announce(msgspec.Struct, frozen=True, tag=True):
-    """The server will stop."""
+    """The server is shutting down."""
 
 
 class Ready(msgspec.Struct, frozen=True, tag=True):
-    """Prepared; or not, and why."""
+    """The change is prepared; if there is a `code`, it could not be prepared, and `message` is the reason."""
 
     change: int
     code: str | None = None
@@ -54,7 +54,7 @@ class Ready(msgspec.Struct, frozen=True, tag=True):
 
 
 class Applied(msgspec.Struct, frozen=True, tag=True):
-    """Every request from now on sees the change; `active` is the version that answers."""
+    """Every request from now on sees the change. `active` is the active version."""
 
     change: int
     active: str | None
@@ -69,8 +69,8 @@ decode_for_keeper = msgspec.json.Decoder(ToKeeper).decode
 
 
 class Relayed(ServiceError):
-    """A worker's refusal, with its code and its words."""
+    """A worker's refusal, with its code and message."""
 
     def __init__(self, code: str, message: str) -> None:
         super().__init__(message)
-        self.code = code  # type: ignore[misc] # every other error has one code; this one passes on any of them
+        self.code = code  # type: ignore[misc] # each other class has one code; this one passes on any code

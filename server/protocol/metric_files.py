@@ -1,4 +1,4 @@
-"""The files in which the processes of a server keep their numbers, so that each of them can tell those of all."""
+"""Files in which the processes of a server keep their metrics, so that each process can report those of all."""
 
 from __future__ import annotations
 
@@ -16,21 +16,22 @@ from prometheus_client.mmap_dict import MmapedDict
 
 from core.files import lock_file
 
-# What prometheus_client begins with: some three hundred series.
+# The size of a new file. It holds about three hundred series.
 _BYTES = 1 << 16
-# More than a number takes beside its key.
+# An upper bound of the bytes that a number takes beside its key.
 _AROUND_KEY = 64
-# The kinds of metric that outlive their process. Gauges are of processes that live.
+# The kinds of metric that outlive their process. Gauges describe only live processes.
 _LASTING = ("counter", "histogram")
 
 _in_use: list[Numbers] = []
 
 
 class Numbers(MmapedDict):
-    """prometheus_client's numbers in a file mapped into memory, with room for every page before it is touched.
+    """prometheus_client's numbers in a memory-mapped file. Disk space is reserved before a page is touched.
 
-    Who touches a page for which the disk has no room is killed with SIGBUS. Where there is none, or the file's folder
-    is gone, the numbers are in memory and nobody else sees them, until `keep` finds room.
+    A process that touches a page for which the disk has no space is killed with SIGBUS. If there is no space, or the
+    file's folder has been deleted, the numbers are kept in memory, where other processes do not see them, until `keep`
+    can move them to a file.
     """
 
     def __init__(self, path: str) -> None:
@@ -43,16 +44,16 @@ class Numbers(MmapedDict):
 
     @property
     def is_shared(self) -> bool:
-        """Whether others can see them. Memory has no name, and a file that was deleted has none either."""
+        """Whether other processes can see the numbers. A file in memory has no name, nor has a deleted file."""
         return os.fstat(self._f.fileno()).st_nlink > 0
 
     def keep(self) -> None:
-        """Give them a file where they have none."""
+        """Move the numbers to a file if they are only in memory."""
         if not self.is_shared and _reserve(self._path, self._capacity):
             self._move(self._path)
 
     def _init_value(self, key: str) -> None:
-        """Add a number; the base class makes the file larger where it has to."""
+        """Add a number. The base class doubles a full file, so the space for that is reserved first."""
         if self._used + len(key.encode()) + _AROUND_KEY > self._capacity:
             try:
                 os.posix_fallocate(self._f.fileno(), 0, 2 * self._capacity)
@@ -70,21 +71,21 @@ class Numbers(MmapedDict):
 
 
 def use() -> None:
-    """Let prometheus_client keep its numbers so; before the first of them is made."""
-    if sys.platform == "linux":  # elsewhere neither call is known
+    """Make prometheus_client keep its numbers in `Numbers`. Must be called before the first metric is created."""
+    if sys.platform == "linux":  # other systems lack posix_fallocate or memfd_create
         values.MmapedDict = _begin  # type: ignore[assignment, attr-defined]
 
 
 def keep() -> None:
-    """To be called now and then, in each process that has numbers."""
+    """Move numbers from memory to files where possible. Must be called periodically in each process with metrics."""
     for numbers in _in_use:
         numbers.keep()
 
 
 def merge(folder: Path, ended: Iterable[int]) -> bool:
-    """Add what processes that have ended leave behind to one file for all of these, or every look would take longer.
+    """Add the numbers of processes that have ended to one file, so that reading does not take longer with each of them.
 
-    False where that cannot be done now: somebody looks, or there is no room.
+    Returns false if that is not possible now: another process is reading, or there is no space.
     """
     with _locked(folder) as descriptor:
         return lock_file.lock(descriptor) and all(_merge(folder, kind, ended) for kind in _LASTING)
@@ -92,7 +93,7 @@ def merge(folder: Path, ended: Iterable[int]) -> bool:
 
 @contextmanager
 def looking(folder: Path) -> Iterator[None]:
-    """No number moves from one file to another meanwhile: it would be seen twice, or not at all."""
+    """Prevent that a number moves from one file to another during a read, which would count it twice or not at all."""
     with _locked(folder) as descriptor:
         fcntl.flock(descriptor, fcntl.LOCK_SH)
         yield
@@ -135,10 +136,10 @@ def _locked(folder: Path) -> Iterator[int]:
 
 
 def _reserve(path: Path, size: int) -> bool:
-    """Make a file that has room for so many bytes, if it is not there; false where there is none."""
+    """Create a file with `size` bytes reserved, unless it exists. Returns false if there is no space."""
     if path.exists():
         return True
-    new = path.with_suffix(".new")  # whoever looks meanwhile sees no file that has no size yet
+    new = path.with_suffix(".new")  # a reader must not see a file without its size
     try:
         with new.open("wb") as file:
             os.posix_fallocate(file.fileno(), 0, size)
@@ -152,7 +153,7 @@ def _reserve(path: Path, size: int) -> bool:
 
 @contextmanager
 def _memory() -> Iterator[Path]:
-    """A file to open that is on no disk, and that others do not see."""
+    """The path of a new file in memory, which other processes do not see."""
     descriptor = os.memfd_create("numbers")
     try:
         yield Path(f"/proc/self/fd/{descriptor}")

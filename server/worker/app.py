@@ -46,26 +46,26 @@ from server.worker.shadow import Shadow
 from server.worker.upstream.keeper_client import KeeperClient
 from server.worker.upstream.state_follower import StateFollower
 
-# Exposures that wait in memory while the journal cannot be written: some 5 MB.
+# Exposures kept in memory while the journal cannot be written: about 5 MB.
 MEMORY_RECORDS = 10_000
-# Requests that run together. A window takes no less time in a larger run, and the first would wait for the last.
-MOST_TOGETHER = 32
-# Of batches in hand, for each that is allowed of predictions: a body may have 32 MiB.
-BATCHES = 1 / 32
+# Most requests in one model run. A larger run costs no less per window, and its first request would wait for its last.
+MAX_BATCHED = 32
+# Batches allowed in progress for each prediction allowed in progress: the body of a batch can have 32 MiB.
+BATCHES_PER_PREDICTION = 1 / 32
 
 
 def make_app(
     settings: Settings, credentials: Credentials, keeper: Path, *, on_loopback: bool = True
 ) -> web.Application:
-    """Build a worker's application, in the worker's own process; `keeper` is the keeper's socket.
+    """Build a worker's application, in the worker's own process. The bundles are loaded when it starts.
 
-    `on_loopback`: whether it listens there alone. Nothing is loaded before it starts.
+    keeper: the keeper's socket. on_loopback: whether the worker listens on loopback only.
     """
     draining, clock = Draining(), Clock(settings.timezone)
     metrics = Metrics(multiprocess="PROMETHEUS_MULTIPROC_DIR" in os.environ)
     refusals = Refusals(clock, known_part, endpoints.predictions(), metrics.count_error)
     origins = settings.cors_origins
-    # Where other machines reach it, by whatever name, it is open to them anyway.
+    # A port that other machines reach is open to them under any name, so checking the Host would protect nothing.
     hosts = Hosts((settings.host, *settings.allowed_hosts)) if on_loopback else None
     access = Access(credentials.tokens, hosts=hosts, origins=origins)
     middlewares = [last_answers(draining), errors(refusals), refusing(access)]
@@ -86,9 +86,9 @@ def make_app(
     shadow = app[SHADOW] = Shadow(lambda: registry.snapshot, journal, metrics)
     breaker = app[CIRCUIT_BREAKER] = CircuitBreaker()
     predictor = app[PREDICTOR] = Predictor(registry, journal, metrics, shadow, breaker)
-    app[BATCHER] = Batcher(predictor.answer, MOST_TOGETHER)
+    app[BATCHER] = Batcher(predictor.answer, MAX_BATCHED)
     app[ADMISSION] = Admission(settings.max_in_flight)
-    app[BATCH_ADMISSION] = Admission(max(1, round(settings.max_in_flight * BATCHES)))
+    app[BATCH_ADMISSION] = Admission(max(1, round(settings.max_in_flight * BATCHES_PER_PREDICTION)))
     if credentials.certificate is not None:
         app[CERTIFICATE] = credentials.certificate
         app.cleanup_ctx.append(resources.certificate)

@@ -1,4 +1,4 @@
-"""What a worker's handlers find in its application."""
+"""Application keys of a worker."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The end of a server, step by step, so that nobody is cut off who need not be."""
+"""Graceful shutdown of a worker, in two steps, so that no request in progress is cut off."""
 
 from __future__ import annotations
 
@@ -7,10 +7,10 @@ from aiohttp.typedefs import Handler, Middleware
 
 
 class Draining:
-    """How far a worker is on its way to its end.
+    """How far a worker's shutdown has come.
 
-    announced: the server will stop, so that /readyz sends nobody here any more; all is answered as before.
-    closing: this worker ends, so that each answer is its connection's last.
+    announced: the server is shutting down. /readyz answers 503; everything else is answered as before.
+    closing: this worker is shutting down. Each answer closes its connection.
     """
 
     def __init__(self) -> None:
@@ -19,7 +19,7 @@ class Draining:
 
 
 def last_answers(draining: Draining) -> Middleware:
-    """Tell clients whose worker ends that their next request needs another connection."""
+    """Middleware that closes each connection with its next answer while the worker shuts down."""
 
     @web.middleware
     async def middleware(request: web.Request, handler: Handler) -> web.StreamResponse:

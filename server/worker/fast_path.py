@@ -1,8 +1,8 @@
-"""The fast path: a prediction that looks as nearly all do is answered without a task, a router or a middleware.
+"""The fast path: an ordinary prediction request is answered without a task, a router or middleware.
 
-aiohttp makes two tasks, a request, a response and their tables for each request, which takes a third of a
-prediction's time. Whatever is not as usual goes aiohttp's way, to the same answer. This is the only module that knows
-of what aiohttp calls private: PRIVATE.
+aiohttp creates two tasks, a request, a response and their tables for each request, which takes a third of a
+prediction's time. A request that is unusual in any way takes aiohttp's path and gets the same answer. This is the only
+module that uses private attributes of aiohttp: PRIVATE.
 """
 
 from __future__ import annotations
@@ -20,6 +20,7 @@ from aiohttp.http_parser import HttpRequestParser, RawRequestMessage
 from aiohttp.web_protocol import RequestHandler
 
 from core.errors import Overloaded, ServiceError
+from core.log_event import LogEvent
 from core.serving.batching import Batcher
 from core.serving.routing import Question, Result
 from server.api import answers, decoding
@@ -41,19 +42,17 @@ from server.worker.timings import Timings
 
 log = logging.getLogger(__name__)
 
-# Attributes of aiohttp's RequestHandler that are private, and why they are needed all the same.
-PRIVATE = {
-    "_parser": "a request is seen before a task is made for it only where the parser's finds are",
-}
-# What is asked of that parser, which aiohttp documents nowhere.
+# Private attributes of aiohttp's RequestHandler that are used here, and why.
+PRIVATE = {"_parser": "only the parser's results show a request before aiohttp creates a task for it"}
+# Methods of that parser that are used here. aiohttp does not document them.
 _PARSER = ("feed_data", "message_consumed")
 
-# A client that is refused is heard again at once, if silence would be as short as this.
-_HEARD_SECONDS = 0.002
+# If the pause after a refusal would not be longer than this, there is none.
+_SHORTEST_PAUSE_SECONDS = 0.002
 
 
 def missing() -> list[str]:
-    """What the fast path needs of aiohttp and the installed one does not have, or has for something else."""
+    """Attributes that the fast path needs, and that the installed aiohttp lacks or uses for something else."""
     absent = [f"RequestHandler.{name}" for name in PRIVATE if not hasattr(RequestHandler, name)]
     absent += [f"HttpRequestParser.{name}" for name in _PARSER if not hasattr(HttpRequestParser, name)]
     own = {name for kind in (HttpConnection, PlainConnection, FastConnection) for name in kind.__slots__}
@@ -61,17 +60,17 @@ def missing() -> list[str]:
 
 
 def kind_of_connection(*, fast_path: bool) -> type[HttpConnection]:
-    """The connections with the fast path where that is wanted and can be had, which the log tells; else the others."""
+    """The class of connections: with the fast path if it is wanted and the installed aiohttp supports it."""
     if not fast_path:
         return PlainConnection
     if absent := missing():
-        log.warning("this aiohttp has no %s: predictions are answered without the fast path", ", ".join(absent))
+        log.warning(LogEvent("fast_path_disabled", missing=absent, effect="predictions take longer"))
         return PlainConnection
     return FastConnection
 
 
 class _Services(NamedTuple):
-    """What a request on the fast path needs of the application. timeout_ms: of one that names none."""
+    """What a request on the fast path needs of the application. timeout_ms: for a request that gives none."""
 
     access: Access
     admission: Admission
@@ -84,7 +83,7 @@ class _Services(NamedTuple):
 
 
 class _Parser:
-    """aiohttp's parser of one connection, but for the requests that the connection takes."""
+    """aiohttp's parser of one connection, without the requests that the connection answers itself."""
 
     def __init__(self, parser: Any, connection: FastConnection) -> None:  # noqa: ANN401
         self._parser = parser
@@ -92,19 +91,19 @@ class _Parser:
         self._failed = False
 
     def feed_data(self, data: bytes) -> Any:  # noqa: ANN401 - as aiohttp has it
-        """The requests that begin in these bytes, whether an upgrade follows, and what follows it."""
+        """Parse bytes. Returns the requests that begin in them, whether an upgrade follows, and the bytes after it."""
         if self._failed:
-            # Its answer ends the connection. aiohttp would quote each quarter of a megabyte that follows in an error of
-            # its own, for up to 8 MiB in one turn of the loop.
+            # The answer to the failure ends the connection. aiohttp would quote each further quarter of a megabyte in
+            # an error of its own, for up to 8 MiB in one turn of the event loop.
             return (), False, b""
         try:
             found = self._parser.feed_data(data)
         except HttpProcessingError:
             self._failed = True
-            self._connection.heard += 1  # aiohttp answers it as a request
+            self._connection.received += 1  # aiohttp answers the failure as a request
             raise
         if requests := found[0]:
-            self._connection.heard += len(requests)
+            self._connection.received += len(requests)
             if len(requests) == 1 and self._connection.take(*requests[0]):
                 self._parser.message_consumed()
                 return (), *found[1:]
@@ -115,9 +114,9 @@ class _Parser:
 
 
 class FastConnection(HttpConnection):
-    """It is what the batcher answers to: at most one request of it is on the fast path at a time."""
+    """A connection with the fast path, for one request at a time. The batcher gives the result to the connection."""
 
-    __slots__ = ("_held", "_on_path", "_parsed", "_path", "_question", "_services", "_silence")
+    __slots__ = ("_held", "_on_path", "_parsed", "_path", "_pause", "_question", "_services")
 
     def __init__(self, services: _Services, *args: Any, **options: Any) -> None:  # noqa: ANN401 - passed on
         super().__init__(services.refusals, *args, **options)
@@ -126,13 +125,13 @@ class FastConnection(HttpConnection):
         self._on_path = False  # whether a request is on the fast path
         self._path: str
         self._question: Question
-        self._parsed: float  # when that was decoded, of time.perf_counter
-        self._held = b""  # what has come since
-        self._silence: asyncio.TimerHandle | None = None  # after a refusal, while nothing is read
+        self._parsed: float  # when the question was decoded, of time.perf_counter
+        self._held = b""  # bytes received behind that request
+        self._pause: asyncio.TimerHandle | None = None  # after a refusal, while nothing is read
 
     @classmethod
     def maker(cls, app: web.Application) -> Callable[..., HttpConnection]:
-        """As of HttpConnection."""
+        """See HttpConnection."""
         services = _Services(
             access=app[ACCESS],
             admission=app[ADMISSION],
@@ -146,37 +145,40 @@ class FastConnection(HttpConnection):
         return partial(cls, services)
 
     @property
-    def in_hand(self) -> bool:
-        """Whether a request of it is being answered, on either way, or waits until another one is."""
-        return self.heard != self.answered or bool(self._held)
+    def in_progress(self) -> bool:
+        """Whether a request is being answered, on either path, or waits for the one before it."""
+        return self.received != self.answered or bool(self._held)
 
     @property
     def is_idle(self) -> bool:
-        """As of HttpConnection. In the silence after a refusal something may have come that is not read yet."""
-        return super().is_idle and self._silence is None
+        """See HttpConnection. During the pause after a refusal, requests may have arrived that are not read yet."""
+        return super().is_idle and self._pause is None
 
     def data_received(self, data: bytes) -> None:
-        """Bytes have come. Those that follow a request on the fast path wait for its answer, as order demands."""
+        """Parse bytes. Those behind a request on the fast path are held until it is answered, to keep the order."""
         if self._on_path or self._held:
-            if data:  # aiohttp calls this with nothing, to go on with what it has
+            if data:  # aiohttp calls this without bytes to continue with those that it has
                 self._held += data
                 if self.transport is not None:
                     self.transport.pause_reading()
             return
-        before = self.heard
+        before = self.received
         super().data_received(data)
-        if self.heard == before:
+        if self.received == before:
             self._head_begins(data)
         elif self._head_timer is not None:
             self._head_ends()
 
     def take(self, message: RawRequestMessage, body: StreamReader) -> bool:
-        """Whether a request goes the fast path. On that the connection must be idle, and the request whole."""
+        """Begin to answer a request on the fast path. Returns false if aiohttp must answer it.
+
+        The connection must be idle, and the request complete.
+        """
         to = self._services
         headers = message.headers
         if (
             message.path not in SHAPES
-            or self.heard != self.answered + 1
+            or self.received != self.answered + 1
             or not body.is_eof()
             or message.method != "POST"
             or message.version != HttpVersion11
@@ -186,25 +188,25 @@ class FastConnection(HttpConnection):
             or "Content-Encoding" in headers
             or "Expect" in headers
             or "Origin" in headers
-            or self.writing_paused  # it does not read its answers
+            or self.writing_paused  # the client does not read its answers
             or to.draining.closing
             or not to.access.allows(headers, Level.API)
         ):
             return False
         self._on_path = True
         self._path = message.path
-        # One that comes with its head is within one read, of 256 KiB: less than any of SHAPES may be sent.
+        # A body that arrives with its head is part of one read of 256 KiB, which is less than any of SHAPES allows.
         text = body.read_nowait()
         try:
             to.admission.enter()
         except Overloaded as error:
             self._refuse(error)
-            self._fall_silent()
+            self._pause_reading()
             return True
         try:
             came = perf_counter()
             until = deadline(headers, to.timeout_ms) if TIMEOUT in headers else came + to.timeout_ms / 1e3
-            text.decode()  # the decoder looks only into the texts that it keeps
+            text.decode()  # the JSON decoder checks the UTF-8 of only the strings that it keeps
             self._question = decoding.prediction(text, came, until)
             self._parsed = perf_counter()
             to.batcher.ask_for(self._question, self)
@@ -215,9 +217,9 @@ class FastConnection(HttpConnection):
         return True
 
     def connection_lost(self, exc: BaseException | None) -> None:
-        """The client has gone, and the batcher finds its question cancelled."""
-        if self._silence is not None:
-            self._silence.cancel()
+        """Abandon the request on the fast path: the client has disconnected. `cancelled` reports it to the batcher."""
+        if self._pause is not None:
+            self._pause.cancel()
         if self._on_path:
             self._on_path = False
             self._services.admission.leave()
@@ -225,11 +227,11 @@ class FastConnection(HttpConnection):
         super().connection_lost(exc)
 
     def cancelled(self) -> bool:
-        """Whether the client has gone."""
+        """Whether the client has disconnected."""
         return self.transport is None
 
     def set_result(self, result: Result) -> None:
-        """Answer."""
+        """Answer the request."""
         if isinstance(result, ServiceError):
             self.set_exception(result)
             return
@@ -245,7 +247,7 @@ class FastConnection(HttpConnection):
             self._write(RAW_ANSWER % (len(body), now.http.encode(), timing.encode(), body))
 
     def set_exception(self, error: Exception) -> None:
-        """Answer that it failed."""
+        """Answer that the request failed."""
         self._services.admission.leave()
         self._refuse(error)
 
@@ -262,38 +264,37 @@ class FastConnection(HttpConnection):
             return
         self.transport.write(text)
         loop = asyncio.get_running_loop()
-        self.quiet = loop.time()
-        if self._held:  # not here, as others of the batch wait for their answers
+        self.idle_since = loop.time()
+        if self._held:  # in a later turn, because other requests of the batch wait for their answers
             loop.call_soon(self._read_on)
 
-    def _fall_silent(self) -> None:
-        """Read nothing for a while, where many are refused: see Admission.patience."""
-        seconds = self._services.admission.patience
-        if seconds > _HEARD_SECONDS and self.transport is not None:
+    def _pause_reading(self) -> None:
+        """Read nothing for a while if many requests are refused: see Admission.pause_seconds."""
+        seconds = self._services.admission.pause_seconds
+        if seconds > _SHORTEST_PAUSE_SECONDS and self.transport is not None:
             self.transport.pause_reading()
-            self._silence = asyncio.get_running_loop().call_later(seconds, self._end_silence)
+            self._pause = asyncio.get_running_loop().call_later(seconds, self._end_pause)
 
-    def _end_silence(self) -> None:
-        self._silence = None
+    def _end_pause(self) -> None:
+        self._pause = None
         self._read_on()
 
     def _read_on(self) -> None:
-        """Read on, and parse what has come and is not parsed yet, unless there is still a reason not to.
+        """Resume reading and parse the held bytes, unless there is still a reason to pause.
 
-        Reading is paused for two reasons of ours: bytes are held, or a refusal is followed by silence. Each calls this
-        when it ends, and the last one to end resumes. aiohttp has reasons of its own, but only while it answers a
-        request, which it does not while there is one of ours. It pauses anew where what was held gives it one:
-        therefore reading resumes first.
+        This class pauses reading for two reasons: bytes are held, or a refusal was sent. This method is called when one
+        of them ends. aiohttp pauses reading only while it answers a request, and it answers none while one is on the
+        fast path. Reading resumes before the held bytes are parsed, because they can make aiohttp pause again.
         """
-        if self._silence is not None or (self._on_path and self._held):
+        if self._pause is not None or (self._on_path and self._held):
             return
         if self.transport is not None:
             self.transport.resume_reading()
         held, self._held = self._held, b""
-        self.data_received(held)  # with nothing, too: the parser may have kept requests, see finish_response
+        self.data_received(held)  # even without bytes: the parser may have kept requests, see finish_response
 
     async def shutdown(self, timeout: float | None = 15.0) -> None:  # noqa: ASYNC109 - as aiohttp has it
-        """Close the connection, once the answer that is on its way is written."""
+        """Close the connection after the answer in progress is written."""
         while self._on_path and self.transport is not None:  # noqa: ASYNC110 - for a turn or two
             await asyncio.sleep(0)
         await super().shutdown(timeout)

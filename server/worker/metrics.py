@@ -1,4 +1,4 @@
-"""What /metrics tells. An observation takes a lock and a microsecond, so that a prediction makes few of them."""
+"""The metrics of a worker. An observation takes a lock and a microsecond, so a prediction makes few of them."""
 
 from __future__ import annotations
 
@@ -24,14 +24,14 @@ from server.worker.timings import TimingMetrics
 
 CONTENT_TYPE = CONTENT_TYPE_PLAIN_0_0_4
 SIGNALS = ("hold", "long", "short")
-# A series beside each counter that several workers do not have: both ways shall look the same.
+# prometheus_client adds a `_created` series to each counter, but not with several workers. Both must look the same.
 disable_created_metrics()  # type: ignore[no-untyped-call]
 
 C = TypeVar("C", Counter, Gauge)
 
 
 class _Children(dict[tuple[str, ...], C], Generic[C]):
-    """A metric's children by their labels, so that no request pays for making one that is there."""
+    """A metric's children by their labels. Each is created once, not for every request."""
 
     def __init__(self, metric: C) -> None:
         super().__init__()
@@ -45,8 +45,8 @@ class _Children(dict[tuple[str, ...], C], Generic[C]):
 class Metrics:
     """One application's metrics.
 
-    With several workers each keeps its numbers in files of PROMETHEUS_MULTIPROC_DIR, which has to be set before
-    prometheus_client is imported, and whoever is asked adds all of them up.
+    With several workers, each keeps its numbers in files in PROMETHEUS_MULTIPROC_DIR, and the worker that answers
+    /metrics adds them up. The variable must be set before prometheus_client is imported.
     """
 
     def __init__(self, *, multiprocess: bool = False) -> None:
@@ -62,26 +62,26 @@ class Metrics:
         self.predictions = _Children(counter("predictions", "Predictions answered.", "version", "signal"))
         self.errors = _Children(counter("prediction_errors", "Requests and items refused or failed.", "code"))
         self.warnings = _Children(
-            counter("prediction_warnings", "Predictions answered with a warning of that code.", "code")
+            counter("prediction_warnings", "Predictions answered with a warning of this code.", "code")
         )
         self.timings = TimingMetrics(registry)
-        self.abandoned = counter("predictions_abandoned", "Requests dropped since their client had gone.")
+        self.abandoned = counter("predictions_abandoned", "Requests dropped because the client disconnected.")
         self.fallbacks = _Children(
-            counter("fallbacks", "Predictions that `served_by` answered in place of `version`.", "version", "served_by")
+            counter("fallbacks", "Predictions by `served_by` as the fallback for `version`.", "version", "served_by")
         )
-        self.exposures = _Children(counter("exposures", "Predictions answered under an experiment.", "variant"))
-        self.shadow_scored = counter("shadow_scored", "Candles that variant B scored as well.")
-        self.shadow_dropped = counter("shadow_dropped", "Candles that variant B had no time for.")
+        self.exposures = _Children(counter("exposures", "Predictions answered in an experiment.", "variant"))
+        self.shadow_scored = counter("shadow_scored", "Candles that variant B scored in shadow mode.")
+        self.shadow_dropped = counter("shadow_dropped", "Candles that variant B had no time to score.")
         self.shadow_failed = counter("shadow_failed", "Candles that variant B could not score.")
-        self._waiting = gauge("exposures_waiting", "Records in memory, since the journal cannot be written.", "livesum")
-        self._unrecorded = counter("exposures_unrecorded", "Exposures that found room neither on disk nor in memory.")
+        self._waiting = gauge("exposures_waiting", "Records in memory: the journal cannot be written.", "livesum")
+        self._unrecorded = counter("exposures_unrecorded", "Exposures for which neither disk nor memory had room.")
         self._unrecorded_before = 0
-        self._degraded = gauge("journal_degraded", "1 where a worker's journal cannot be written.", "livemax")
-        self._active = _Children(gauge("active_version", "Workers in which it is active.", "livesum", "version"))
+        self._degraded = gauge("journal_degraded", "1 if a worker's journal cannot be written, else 0.", "livemax")
+        self._active = _Children(gauge("active_version", "Workers whose active version this is.", "livesum", "version"))
         self._failing = _Children(
-            gauge("version_failing", "Workers in which others answer in its place.", "livesum", "version")
+            gauge("version_failing", "Workers whose circuit breaker is open for the version.", "livesum", "version")
         )
-        gauge("build_info", "1, for the release that runs.", "livemax", "version").labels(VERSION).set(1)
+        gauge("build_info", "Always 1, for the running release.", "livemax", "version").labels(VERSION).set(1)
         for variant in VARIANTS:
             self.exposures[(variant,)].inc(0)
         for code in CODES:
@@ -92,12 +92,12 @@ class Metrics:
         self.errors[(code,)].inc()
 
     def warned(self, predictions: Iterable[Prediction]) -> None:
-        """Count the warnings of some answers."""
+        """Count the warnings in some answers."""
         for code, count in Counts(warning.code for each in predictions for warning in each.warnings).items():
             self.warnings[(code,)].inc(count)
 
     def refresh(self, snapshot: Snapshot, journal: Journal, breaker: CircuitBreaker) -> None:
-        """Copy what others keep count of: to be called about once a second, in each worker."""
+        """Copy the counts that other objects keep. Must be called about once a second, in each worker."""
         for version in snapshot.detectors:
             _ = self._active[(version,)]
             for signal in SIGNALS:
@@ -114,7 +114,7 @@ class Metrics:
         metric_files.keep()
 
     def exposition(self) -> bytes:
-        """All metrics as text. With several workers it reads their files: call it in a thread."""
+        """All metrics as Prometheus text. With several workers this reads their files: call it in a thread."""
         if not self._multiprocess:
             return generate_latest(self.registry)
         folder = Path(os.environ["PROMETHEUS_MULTIPROC_DIR"])

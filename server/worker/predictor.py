@@ -1,4 +1,4 @@
-"""From questions to answers, all of them recorded that an experiment decided."""
+"""Answers questions, and records every answer that an experiment decided."""
 
 from __future__ import annotations
 
@@ -7,17 +7,19 @@ import time
 from collections import Counter
 from collections.abc import Sequence
 
-from core.errors import DeadlineExceeded, ModelUnavailable, ServiceError
+from core.errors import ModelUnavailable, ServiceError
 from core.experiments.assignment import pseudonym
 from core.experiments.experiment import Variant, now_micros
 from core.experiments.records import Exposure, Failure, Record, new_prediction_id
 from core.inference.decision import Signal
 from core.inference.detector import Detector, DetectorResult, Prediction
 from core.journals.journal import Journal
+from core.log_event import LogEvent
 from core.serving.circuit_breaker import CircuitBreaker
 from core.serving.registry import Registry
 from core.serving.routing import Answered, Assigned, Question, Result, Route, route
 from core.serving.snapshot import Snapshot
+from server.http.deadline import late_in_queue
 from server.http.log_throttle import Throttle
 from server.worker.metrics import Metrics
 from server.worker.shadow import Shadow
@@ -26,7 +28,7 @@ log = logging.getLogger(__name__)
 
 
 class Predictor:
-    """Answers with what is served, falls back, and writes down exposures before anybody sees the answer."""
+    """Answers with the loaded versions, falls back if one fails, and records exposures before they are answered."""
 
     def __init__(
         self, registry: Registry, journal: Journal, metrics: Metrics, shadow: Shadow, breaker: CircuitBreaker
@@ -39,11 +41,11 @@ class Predictor:
         self._throttle = Throttle()
 
     def answer(self, questions: Sequence[Question]) -> list[Result]:
-        """`predict`, with what is served now."""
+        """Answer each question with the current snapshot, as `predict` does."""
         return self.predict(self._registry.snapshot, questions)
 
     def predict(self, snapshot: Snapshot, questions: Sequence[Question]) -> list[Result]:
-        """Answer each question, in order; raises no ServiceError."""
+        """Answer each question, in order. A ServiceError is a result, and is not raised."""
         routes = [route(snapshot, question.version, question.user) for question in questions]
         detector_results = self._ask(snapshot, routes, questions)
         results = self._results(snapshot, routes, questions, detector_results)
@@ -65,15 +67,15 @@ class Predictor:
         return results
 
     def _ask(self, snapshot: Snapshot, routes: Sequence[Route], questions: Sequence[Question]) -> list[DetectorResult]:
-        """The outcome of each first choice; those of the same version run together."""
+        """The result of each question's first choice. Questions with the same first choice run together."""
         detector_results: dict[int, DetectorResult] = {}
         by_detector: dict[Detector, list[int]] = {}
         now = time.perf_counter()
         for i, chosen in enumerate(routes):
             try:
                 if questions[i].until < now:
-                    raise DeadlineExceeded("the request's time was over before its turn came")
-                # What is loaded is nearly always asked for; the snapshot tells why where it is not.
+                    raise late_in_queue()
+                # The version is nearly always loaded. If it is not, the snapshot raises the reason.
                 detector = snapshot.detectors.get(chosen.version or "")
                 if detector is None:
                     detector = snapshot.choose(chosen.version, "version" if chosen.named else None)
@@ -90,7 +92,8 @@ class Predictor:
         self, detector: Detector, group: Sequence[int], routes: Sequence[Route], questions: Sequence[Question]
     ) -> dict[int, DetectorResult]:
         found = dict(zip(group, detector.predict([questions[i].source for i in group]), strict=True))
-        # Who names a version is answered by that one alone: what it cannot answer there is nobody else's business.
+        # A question that names a version has no fallback. Its failure is not counted, because the client chose the
+        # version, and the failure must not take the version away from other questions.
         self._breaker.note(detector, [detector_result for i, detector_result in found.items() if not routes[i].named])
         return found
 
@@ -101,7 +104,7 @@ class Predictor:
         questions: Sequence[Question],
         detector_results: Sequence[DetectorResult],
     ) -> list[Result]:
-        """The outcomes, or another version's where the first choice cannot answer."""
+        """The results. If a first choice cannot answer, another version's result takes its place."""
         results: list[Result] = []
         failed: list[int] = []
         for i, detector_result in enumerate(detector_results):
@@ -109,15 +112,15 @@ class Predictor:
                 results.append(Answered(detector_result))
                 continue
             results.append(detector_result)
-            # A version that was asked for by name is the one that the client wants, and a body that does not fit the
-            # first choice is the client's to mend.
+            # A version that the request names has no fallback: the client wants that one. Nor has a body that the first
+            # choice refuses: the client must fix it.
             if isinstance(detector_result, ModelUnavailable) and not routes[i].named:
                 failed.append(i)
         if failed:
-            self._stand_in(snapshot, routes, questions, failed, results)
+            self._fall_back(snapshot, routes, questions, failed, results)
         return results
 
-    def _stand_in(
+    def _fall_back(
         self,
         snapshot: Snapshot,
         routes: Sequence[Route],
@@ -125,7 +128,7 @@ class Predictor:
         failed: Sequence[int],
         results: list[Result],
     ) -> None:
-        """Put into `results` the answer of the first version of the fallback order that has one, if any has."""
+        """Put into `results` the answer of the first version of the fallback order that has one."""
         for version in snapshot.order:
             detector = snapshot.detectors[version]
             if self._breaker.reason(detector) is not None:
@@ -139,7 +142,7 @@ class Predictor:
                 results[i] = Answered(detector_result, why.message)
                 self._metrics.fallbacks[wanted, version].inc()
                 if self._throttle.passes(wanted):
-                    log.warning("version %s stands in for %s: %s", version, wanted, why)
+                    log.warning(LogEvent("fallback_used", version=wanted, served_by=version, error=why))
 
     def _record(
         self,
@@ -148,7 +151,7 @@ class Predictor:
         questions: Sequence[Question],
         results: list[Result],
     ) -> None:
-        """Write what the experiment is to know of the `results`, in one append, and add the exposures to them."""
+        """Record exposures and failures for the experiment, in one append, and add each exposure to its result."""
         records: list[Record] = []
         exposed: Counter[Variant] = Counter()
         shadowed: list[tuple[Exposure, Question]] = []

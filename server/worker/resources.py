@@ -1,4 +1,4 @@
-"""What starts with a worker's application and ends with it: one cleanup context a resource."""
+"""Resources that start and stop with a worker's application, one cleanup context each."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ from contextlib import suppress
 
 from aiohttp import web
 
+from core.log_event import LogEvent
 from core.serving.circuit_breaker import RETRY_SECONDS
 from server.http.app_keys import ADMISSION, BATCH_ADMISSION, CERTIFICATE, REFUSALS, SETTINGS
 from server.worker.app_keys import CIRCUIT_BREAKER, JOURNAL, KEEPER_CLIENT, METRICS, REGISTRY, SHADOW, STATE_FOLLOWER
@@ -20,7 +21,7 @@ REFRESH_SECONDS = 1.0
 
 
 async def records(app: web.Application) -> AsyncIterator[None]:
-    """What is recorded of predictions. At the end shadow scores are finished and the journal is closed."""
+    """Record predictions. At shutdown, score what the shadow queue holds and close the journal."""
     tasks = [asyncio.create_task(step(app)) for step in (_refresh, _retry)]
     yield
     for task in tasks:
@@ -29,39 +30,41 @@ async def records(app: web.Application) -> AsyncIterator[None]:
     await app[SHADOW].close()
     lost = await asyncio.to_thread(app[JOURNAL].close)
     if lost:
-        log.error("%d exposures were answered and could not be recorded: %s", lost, app[JOURNAL].error)
+        effect = "they were answered, and no experiment counts them"
+        log.error(LogEvent("exposures_lost", count=lost, error=app[JOURNAL].error, effect=effect))
 
 
 async def certificate(app: web.Application) -> AsyncIterator[None]:
-    """Read the certificate again when it changes."""
+    """Reload the certificate when its files change."""
     following = asyncio.create_task(app[CERTIFICATE].follow())
     yield
     await _end(following)
 
 
 async def keeper(app: web.Application) -> AsyncIterator[None]:
-    """Follow the keeper's state; the port is served once its bundles are loaded.
+    """Follow the keeper's state. The port is opened once that state's bundles are loaded.
 
-    None that loads is no reason not to start: /readyz tells.
+    The worker starts even if no version can be loaded; /readyz then answers 503.
     """
     app[KEEPER_CLIENT].open()
     following = await app[STATE_FOLLOWER].start()
     snapshot = app[REGISTRY].snapshot
     if snapshot.active is None:
-        log.error("no version of %s could be loaded: predictions answer 503 until one is", app[SETTINGS].models)
+        effect = "predictions answer 503 until a version is loaded"
+        log.error(LogEvent("versions_unavailable", path=app[SETTINGS].models, effect=effect))
     else:
-        log.info("version %s is active, loaded: %s", snapshot.active, ", ".join(snapshot.detectors))
+        log.info(LogEvent("worker_ready", active=snapshot.active, versions=list(snapshot.detectors)))
     yield
     await _end(following)
     await app[KEEPER_CLIENT].close()
 
 
 async def _refresh(app: web.Application) -> None:
-    """Try again to write what waits, and copy to the metrics what others count."""
+    """Once a second, retry the records that wait in memory, and refresh metrics and log."""
     journal = app[JOURNAL]
     while True:
         waiting = journal.waiting
-        while not journal.retry() and journal.waiting < waiting:  # piece by piece, with requests in between
+        while not journal.retry() and journal.waiting < waiting:  # piece by piece, so that requests run in between
             waiting = journal.waiting
             await asyncio.sleep(0)
         app[REFUSALS].log.flush()
@@ -72,7 +75,7 @@ async def _refresh(app: web.Application) -> None:
 
 
 async def _retry(app: web.Application) -> None:
-    """Try the versions that fail again and again: at once, and from then on every now and then."""
+    """Retry versions that keep failing: at once when one is suspected, then periodically."""
     breaker = app[CIRCUIT_BREAKER]
     while True:
         with suppress(TimeoutError):

@@ -1,4 +1,4 @@
-"""The endpoints of a worker, each behind the token that it takes."""
+"""The endpoints of a worker, each behind the token level that it requires."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from server.worker.handlers.forward import forward
 
 
 def add_routes(app: web.Application) -> None:
-    """Answer every endpoint, or have the keeper answer it. Raises BadEndpoint where one has no handler."""
+    """Route every endpoint to its handler or to the keeper. Raises BadEndpoint if an endpoint has no handler."""
     endpoints.check()
     app[BODY_BOUNDS] = BodyBounds(endpoints.largest_bodies(), app[SETTINGS].request_timeout_ms)
     for endpoint in endpoints.ENDPOINTS:

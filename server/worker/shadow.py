@@ -1,4 +1,4 @@
-"""Shadow mode: variant B scores what A has answered, off the answer's path."""
+"""Shadow mode: variant B scores what A has answered, without delaying the answer."""
 
 from __future__ import annotations
 
@@ -14,29 +14,31 @@ from core.experiments.records import Exposure, Failure, Record, ShadowScore
 from core.inference.detector import DetectorResult, Prediction
 from core.inference.inputs import WindowSource
 from core.journals.journal import Journal
+from core.log_event import LogEvent
 from core.serving.snapshot import Snapshot
 from server.http.log_throttle import Throttle
 from server.worker.metrics import Metrics
 
 log = logging.getLogger(__name__)
 
-# A whole batch of requests finds room, about 40 kB each with 120 candles.
+# Answers queued at most. The items of a whole batch fit, at about 40 kB each with 120 candles.
 QUEUE = 1_024
-# So few that requests wait less than a millisecond for them. Sixteen would take a tenth less each, and twice that.
+# Answers scored in one run. Requests wait less than a millisecond for a run. A run of sixteen would take a tenth less
+# time for each answer, but requests would wait twice as long.
 BATCH = 8
-# Candles remembered as scored: 80 pairs in 9 timeframes are 720 at a time. The store counts a candle once anyway.
+# Candles remembered as scored. 80 pairs in 9 timeframes have 720 current ones. The store counts a candle once anyway.
 KEYS = 4_096
-# What comes within this time runs together. Nobody waits for it.
+# Answers given within this time are scored together. No request waits for it.
 COLLECT_SECONDS = 0.005
-# How long a server that stops goes on with what is queued. A full queue takes a tenth of a second.
+# How long shutdown continues with the queue. A full queue takes a tenth of a second.
 CLOSE_SECONDS = 2.0
 
 
 class Shadow:
-    """Queues what A answered and scores each candle once with B, in small batches between requests.
+    """Queues A's answers and scores each candle once with B, in small batches between requests.
 
-    Not in a thread: only `session.run` would run beside the loop. The other half of a prediction holds the GIL, and
-    a thread that holds it may give it back to a waiting loop only after 5 ms.
+    Scoring does not run in a thread. Only `session.run` would run in parallel with the event loop; the other half of a
+    prediction holds the GIL, and a thread can keep the GIL from a waiting event loop for 5 ms.
     """
 
     def __init__(self, snapshot: Callable[[], Snapshot], journal: Journal, metrics: Metrics) -> None:
@@ -49,13 +51,13 @@ class Shadow:
         self._throttle = Throttle()
 
     def add(self, answered: Exposure, source: WindowSource) -> None:
-        """Queue what A answered, unless its candle was queued before or the queue is full."""
+        """Queue an answer of A, unless its candle was queued before or the queue is full."""
         key = (answered.experiment_id, answered.pair, answered.timeframe, answered.candle)
         if key in self._seen:
             self._seen.move_to_end(key)
             return
         if len(self._queue) >= QUEUE:
-            self._metrics.shadow_dropped.inc()  # not remembered, so that the candle has another chance
+            self._metrics.shadow_dropped.inc()  # not remembered, so that a later answer can queue the candle
             return
         self._seen[key] = None
         if len(self._seen) > KEYS:
@@ -65,7 +67,7 @@ class Shadow:
             self._timer = asyncio.get_running_loop().call_later(COLLECT_SECONDS, self._run)
 
     async def close(self, seconds: float = CLOSE_SECONDS) -> None:
-        """Score what is queued, as far as the time goes. Nothing may be added any more."""
+        """Score what is queued for at most `seconds`, and drop the rest. Nothing must be added afterwards."""
         if self._timer is not None:
             self._timer.cancel()
         until = time.monotonic() + seconds
@@ -77,11 +79,11 @@ class Shadow:
 
     def _run(self) -> None:
         self._score()
-        # At the end of the loop's turn, so that requests which have arrived go first.
+        # In a later turn of the event loop, so that requests which have arrived go first.
         self._timer = asyncio.get_running_loop().call_soon(self._run) if self._queue else None
 
     def _score(self) -> None:
-        """One batch, if its experiment still runs."""
+        """Score one batch, if its experiment still runs."""
         some = [self._queue.popleft() for _ in range(min(BATCH, len(self._queue)))]
         snapshot = self._snapshot()
         running = snapshot.experiment
@@ -96,7 +98,7 @@ class Shadow:
             if isinstance(result, Prediction):
                 records.append(_paired(now, answered, result))
                 scored += 1
-            elif not isinstance(result, OutOfRange):  # that is the market's, and no guardrail's business
+            elif not isinstance(result, OutOfRange):  # the market's fault, so guardrails must not count it
                 records.append(Failure(now, answered.experiment_id, "B"))
         if records:
             self._journal.append(records)
@@ -106,21 +108,21 @@ class Shadow:
     def _results(
         self, snapshot: Snapshot, version: str, sources: Sequence[WindowSource]
     ) -> Sequence[DetectorResult | None]:
-        """B's outcome for each source; null where there is none, of which the log has the reason now and then."""
+        """B's result for each source, or None if B raised an error. Of the failures, one a minute is logged."""
         try:
             results = snapshot.choose(version).predict(sources)
         except Exception as error:
             if self._throttle.passes(version):
-                log.warning("shadow: version %s cannot score: %s", version, error, exc_info=True)
+                log.warning(LogEvent("shadow_score_failed", version=version, error=error), exc_info=True)
             return [None] * len(sources)
         failed = next(
             (result for result in results if not isinstance(result, Prediction)),
             None,
         )
         if failed is not None and self._throttle.passes(version):
-            # The sentence of this one has values of the market.
+            # The message of OutOfRange quotes values of the market, which must not be logged.
             reason = failed.code if isinstance(failed, OutOfRange) else failed
-            log.warning("shadow: version %s cannot score: %s", version, reason)
+            log.warning(LogEvent("shadow_score_failed", version=version, error=reason))
         return results
 
 

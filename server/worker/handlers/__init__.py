@@ -1,1 +1,1 @@
-"""One file a resource."""
+"""The handlers of the endpoints that a worker answers."""

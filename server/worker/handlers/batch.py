@@ -1,4 +1,4 @@
-"""Many predictions at once, in pieces, so that single ones beside them need not wait for all."""
+"""Many predictions in one request, answered in slices, so that single predictions do not wait for all of them."""
 
 from __future__ import annotations
 
@@ -19,17 +19,17 @@ from server.http.app_keys import BATCH_ADMISSION, CLOCK, REFUSALS, SETTINGS
 from server.http.bodies import json_items, sizes
 from server.http.bodies.body import read_large
 from server.http.clock import Moment
-from server.http.deadline import deadline, late
+from server.http.deadline import deadline, late_in_queue
 from server.http.envelope import Json, refusal, success
 from server.http.errors import endpoint_of
 from server.http.fairness import let_others_run
 from server.worker.app_keys import METRICS, PREDICTOR, REGISTRY
 
-# Items are answered in slices. One ends with so many of them or, where they are large, so many bytes: a third of a
-# millisecond, or half of one. Larger ones would cost less an item, but each single prediction waits for the end of one.
+# A slice ends after this many items or, if they are large, this many bytes. It takes a third or half of a millisecond.
+# Larger slices would cost less per item, but a single prediction waits until the current slice ends.
 SLICE_ITEMS = 4
 SLICE_BYTES = 16 * 1024
-# Items that take longer to decode hold numbers such as 1e308: there is a pause after each of them.
+# An item that takes longer to decode holds numbers such as 1e308. Other requests run after each such item.
 _SLOW_SECONDS = 2e-3
 
 _ITEMS = json_items.Listed("items", MAX_BATCH, sizes.SINGLE, decoding.batch)
@@ -38,7 +38,7 @@ _ITEMS = json_items.Listed("items", MAX_BATCH, sizes.SINGLE, decoding.batch)
 async def predict_batch(request: web.Request) -> web.Response:
     """POST /reversal/predict/batch. All items see the same versions; all are parsed before any is answered."""
     try:
-        with request.app[BATCH_ADMISSION].held():  # while it is read, too: it may be large
+        with request.app[BATCH_ADMISSION].held():  # while the body is read, too, because it can be large
             return await _predict_batch(request)
     except asyncio.CancelledError:
         request.app[METRICS].abandoned.inc()
@@ -56,7 +56,7 @@ async def _predict_batch(request: web.Request) -> web.Response:
         results += await _answer_slice(request, snapshot, some, now, until)
         await let_others_run()
     response = success({"results": results}, now)
-    await let_others_run()  # before aiohttp copies and writes it
+    await let_others_run()  # before aiohttp copies and writes the response
     return response
 
 
@@ -76,12 +76,12 @@ def _slices(items: Sequence[msgspec.Raw]) -> Iterator[list[msgspec.Raw]]:
 async def _answer_slice(
     request: web.Request, snapshot: Snapshot, items: Sequence[msgspec.Raw], now: Moment, until: float
 ) -> list[orjson.Fragment]:
-    since = perf_counter()  # what came before is the work of other items
+    since = perf_counter()  # the time before this belongs to other items
     results: dict[int, Json] = {}
     questions: dict[int, Question] = {}
     for i, raw in enumerate(items):
-        if perf_counter() > until:  # 1,024 items that take long to decode would take half a minute
-            results[i] = _refusal(request, late("its turn came"))
+        if perf_counter() > until:  # checked here, because decoding 1,024 slow items would take half a minute
+            results[i] = _refusal(request, late_in_queue())
             continue
         try:
             questions[i] = decoding.prediction(raw, since, until)
@@ -95,7 +95,7 @@ async def _answer_slice(
             results[i] = _refusal(request, result)
         else:
             results[i] = {"success": True, "data": answers.answered(question, result, now), "error": None}
-    # Encoded here: a thousand of them at the end would take a millisecond.
+    # Each slice encodes its own results: encoding a thousand of them at the end would take a millisecond.
     return [orjson.Fragment(orjson.dumps(results[i])) for i in range(len(items))]
 
 

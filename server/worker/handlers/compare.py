@@ -1,4 +1,4 @@
-"""The same input to several versions."""
+"""The same input, answered by several versions."""
 
 from __future__ import annotations
 
@@ -48,7 +48,7 @@ async def compare(request: web.Request) -> web.Response:
             else answers.prediction(wanted, o, now)
             for version, o in results.items()
         },
-        # A version that failed has no signal: nothing is common to all then.
+        # A version that failed has no signal, so there is no consensus then.
         "consensus": signals[0] if len(distinct) == 1 else None,
         "disagreement": len(distinct - {None}) > 1,
         "timestamp": now.utc,
@@ -78,7 +78,7 @@ def _result(snapshot: Snapshot, version: str, source: WindowSource | InvalidInpu
 
 
 def _refuse_if_all_failed(results: dict[str, DetectorResult]) -> None:
-    """Raise where no version answered: the body's fault where every version says so, else ModelUnavailable."""
+    """Raise if no version answered: the first failure if every version blames the body, else ModelUnavailable."""
     failures = [result for result in results.values() if isinstance(result, ServiceError)]
     if len(failures) < len(results):
         return

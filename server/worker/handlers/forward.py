@@ -1,4 +1,4 @@
-"""What the keeper answers: every call that changes or sums up what all workers share."""
+"""Requests that the keeper answers: those that change or summarise state that all workers share."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from server.worker.app_keys import KEEPER_CLIENT
 
 
 async def forward(request: web.Request) -> web.StreamResponse:
-    """Let the keeper answer. Only so long may the body take to come: what a change takes, nobody can cut short."""
+    """Let the keeper answer. The deadline applies only to reading the body: a change that has begun cannot be ended."""
     app, body = request.app, b""
     with ExitStack() as places:
         if request.method == hdrs.METH_POST:

@@ -1,4 +1,4 @@
-"""Whether the process lives, is ready, and what it serves. Bare JSON: probes do not unwrap envelopes."""
+"""Liveness, readiness and the active version. The answers are bare JSON, because probes do not unwrap envelopes."""
 
 from __future__ import annotations
 
@@ -26,13 +26,13 @@ async def health(request: web.Request) -> web.Response:
     return bare(body, 200 if active else _UNAVAILABLE)
 
 
-async def livez(request: web.Request) -> web.Response:  # noqa: ARG001 - answering is the answer
+async def livez(request: web.Request) -> web.Response:  # noqa: ARG001 - any answer shows that the process lives
     """GET /livez: 200 while the process lives."""
     return bare({"status": "alive"})
 
 
 async def readyz(request: web.Request) -> web.Response:
-    """GET /readyz: 200 while a version can answer, until the server is told to stop."""
+    """GET /readyz: 200 while a version can answer and the server is not shutting down."""
     snapshot, breaker = request.app[REGISTRY].snapshot, request.app[CIRCUIT_BREAKER]
     if request.app[DRAINING].announced:
         reason = "the server is stopping"

@@ -1,4 +1,4 @@
-"""The numbers, for Prometheus."""
+"""The metrics, for Prometheus."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from server.worker.metrics import CONTENT_TYPE
 
 
 async def metrics(request: web.Request) -> web.Response:
-    """GET /metrics: of all workers, whichever answers."""
+    """GET /metrics: the metrics of all workers, from any of them."""
     kept = request.app[METRICS]
     kept.timings.flush()
     text = await asyncio.to_thread(kept.exposition)

@@ -1,4 +1,4 @@
-"""The versions that there are. The registry reads files, so every call of it runs in a thread."""
+"""The versions in the models folder. The registry reads files, so every call of it runs in a thread."""
 
 from __future__ import annotations
 

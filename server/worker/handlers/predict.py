@@ -1,4 +1,4 @@
-"""Predictions: one, and the legacy one to which the backend falls back."""
+"""Single predictions, and the legacy endpoint to which the backend falls back."""
 
 from __future__ import annotations
 
@@ -17,13 +17,13 @@ from server.http.deadline import deadline
 from server.worker.app_keys import BATCHER, METRICS
 from server.worker.timings import Timings
 
-# By the name of the answer, in the table of endpoints; and by the path of each endpoint that `predict` answers.
+# Shapes of answers: by their name in the table of endpoints, and by the path of each endpoint that `predict` answers.
 _SHAPES: dict[str | None, answers.Shape] = {"Prediction": answers.answered, "LegacyPrediction": answers.legacy_answered}
 SHAPES = {each.path: _SHAPES[each.answer] for each in ENDPOINTS if each.handler == "predict.predict"}
 
 
 async def predict(request: web.Request) -> web.Response:
-    """POST to one of SHAPES; server.worker.fast_path answers most of them instead."""
+    """POST to one of SHAPES. server.worker.fast_path answers most of these requests instead."""
     app = request.app
     admission = app[ADMISSION]
     try:
@@ -31,8 +31,8 @@ async def predict(request: web.Request) -> web.Response:
         until = deadline(request.headers, app[SETTINGS].request_timeout_ms)
         with ExitStack() as places:
             text = await read_json(request, until, places)
-            places.enter_context(admission.held())  # not before: who sends slowly must not take the place of others
-            came = perf_counter()  # a client that sends slowly makes no version slow
+            places.enter_context(admission.held())  # not earlier: a slow sender must not occupy a place
+            came = perf_counter()  # not earlier: a slow sender must not make the version look slow
             question = decoding.prediction(text, came, until)
             parsed = perf_counter()
             result = await app[BATCHER].ask(question)

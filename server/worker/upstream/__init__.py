@@ -1,1 +1,1 @@
-"""What a worker has of the keeper: the state that it follows, and the answers to what it does not answer itself."""
+"""A worker's connections to the keeper: it follows the keeper's state, and forwards requests."""

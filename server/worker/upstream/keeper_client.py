@@ -1,4 +1,4 @@
-"""Forwarding: a caller's request goes to the keeper, and its answer back to the caller."""
+"""Forwards requests to the keeper, and the keeper's answers to the callers."""
 
 from __future__ import annotations
 
@@ -13,31 +13,31 @@ from core.errors import StoreUnavailable
 from server.protocol.messages import ADDRESS_HEADER, CALLER_HEADER
 from server.worker.upstream.session import ANSWER_SECONDS, KEEPER_URL, keeper_session
 
-# Headers of an answer that pass on to the client; the rest belongs to the connection.
+# Headers of the keeper's answer that are passed on to the client. The others belong to the connection.
 _ANSWER_HEADERS = ("Content-Type", "Content-Disposition", "Allow")
 _CHUNK = 64 * 1024
-# The longest that a client may take over a piece of a long answer.
+# The longest time that a client is given to receive one piece of a long answer.
 PIECE_SECONDS = 60.0
 
 
 class KeeperClient:
-    """One worker's requests to the keeper, each in a caller's name."""
+    """Sends one worker's requests to the keeper, each with the name of its caller."""
 
     def __init__(self, socket: Path) -> None:
         self._socket = socket
         self._session: aiohttp.ClientSession | None = None
 
     def open(self) -> None:
-        """Make the session, within the event loop. Nothing is connected before the first request."""
+        """Create the session, inside the event loop. It connects with the first request."""
         self._session = keeper_session(self._socket)
 
     async def close(self) -> None:
-        """End all connections."""
+        """Close all connections."""
         if self._session is not None:
             await self._session.close()
 
     async def forward(self, request: web.Request, body: bytes, caller: str) -> web.StreamResponse:
-        """Let the keeper answer a caller's request, and pass its answer on as it comes. Raises StoreUnavailable."""
+        """Let the keeper answer a caller's request, and pass on the answer as it arrives. Raises StoreUnavailable."""
         headers = {CALLER_HEADER: caller, ADDRESS_HEADER: request.remote or ""}
         if "Content-Type" in request.headers:
             headers["Content-Type"] = request.headers["Content-Type"]
@@ -48,7 +48,7 @@ class KeeperClient:
             upstream = await self._session.request(request.method, url, data=body, headers=headers)
             whole = None if upstream.content_length is None else await upstream.read()
         except TimeoutError:
-            raise StoreUnavailable(f"the keeper has not answered for {ANSWER_SECONDS:g} s") from None
+            raise StoreUnavailable(f"the keeper did not answer within {ANSWER_SECONDS:g} s") from None
         except (aiohttp.ClientError, OSError) as error:
             raise StoreUnavailable(f"the keeper cannot be reached: {error}") from None
         async with upstream:
@@ -68,6 +68,6 @@ async def _pass_on(upstream: aiohttp.ClientResponse, answer: web.StreamResponse,
             async with asyncio.timeout(PIECE_SECONDS):
                 await answer.write(chunk)
     except (aiohttp.ClientError, ConnectionError, TimeoutError):
-        # What ends early must not look whole: without its last chunk the client sees a broken answer.
+        # An answer that ends early must not look complete. Without its last chunk, the client sees that it is broken.
         if request.transport is not None:
             request.transport.abort()

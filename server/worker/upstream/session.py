@@ -6,15 +6,15 @@ from pathlib import Path
 
 import aiohttp
 
-KEEPER_URL = "http://keeper"  # the host is named for the form's sake
-# The longest that the keeper may think, over a report on millions of candles.
+KEEPER_URL = "http://keeper"  # the connector ignores the host, but a URL needs one
+# The longest time to wait for the keeper. A report on millions of candles takes long.
 ANSWER_SECONDS = 120.0
 
 
 def keeper_session(socket: Path) -> aiohttp.ClientSession:
-    """A session of which every connection leads to the keeper; to be made within the event loop."""
+    """A session whose connections all lead to the keeper. It must be created inside the event loop."""
     return aiohttp.ClientSession(
-        # No limit: clients that do not read their exports must not use up the connections of all others.
+        # No limit: clients that do not read their exports must not use up the connections of other clients.
         connector=aiohttp.UnixConnector(str(socket), limit=0),
         timeout=aiohttp.ClientTimeout(total=None, sock_read=ANSWER_SECONDS),
         # A request without a content type is passed on without one.

@@ -1,4 +1,4 @@
-"""Following the keeper: each state that it decides is prepared, then served, when it says so."""
+"""Follows the keeper: prepares each state that the keeper decides, then serves it when the keeper says so."""
 
 from __future__ import annotations
 
@@ -12,6 +12,7 @@ import aiohttp
 from aiohttp import WSMsgType
 
 from core.errors import ServiceError
+from core.log_event import LogEvent
 from core.serving.registry import Prepared, Registry
 from server.protocol.messages import (
     MEMBERS_PATH,
@@ -30,10 +31,11 @@ from server.worker.upstream.session import KEEPER_URL, keeper_session
 
 log = logging.getLogger(__name__)
 
-# Between two tries to reach the keeper.
+# The pause between two attempts to reach the keeper.
 RETRY_SECONDS = 0.05
-# So many tries in a row, five seconds, are told.
+# After this many failed attempts in a row, which take five seconds, an error is logged.
 _UNREACHED_TRIES = 100
+_WITHOUT_KEEPER = "predictions continue; management answers 503"
 
 
 class StateFollower:
@@ -53,7 +55,7 @@ class StateFollower:
         return task
 
     async def _follow(self) -> None:
-        """Do what the keeper says, for ever. While it is away the last state is served."""
+        """Do what the keeper says, until cancelled. While the keeper is away, the last state is served."""
         async with keeper_session(self._socket) as session:
             await self._follow_over(session)
 
@@ -67,26 +69,27 @@ class StateFollower:
                     async for message in websocket:
                         if message.type != WSMsgType.TEXT:
                             break
-                        answer = await self._obey(decode_for_worker(message.data))
+                        answer = await self._handle(decode_for_worker(message.data))
                         if answer is not None:
                             await websocket.send_str(encode(answer).decode())
-                log.warning("the keeper has ended: predictions go on, nothing can be changed")
-            except (aiohttp.ClientError, OSError) as error:  # not there yet, or no more
+                log.warning(LogEvent("keeper_disconnected", effect=_WITHOUT_KEEPER))
+            except (aiohttp.ClientError, OSError) as error:  # the keeper has not started yet, or has ended
                 failures += 1
                 if failures == _UNREACHED_TRIES:
-                    log.error("the keeper cannot be reached for %g s: %s", failures * RETRY_SECONDS, error)
-            except Exception:  # a worker that no longer follows would serve what has long been changed
-                log.exception("the keeper cannot be followed")
+                    seconds = failures * RETRY_SECONDS
+                    log.error(LogEvent("keeper_unreachable", seconds=seconds, error=error, effect=_WITHOUT_KEEPER))
+            except Exception:  # without a retry, the worker would go on serving an outdated state
+                log.exception(LogEvent("keeper_following_failed", effect="the worker reconnects to the keeper"))
             await asyncio.sleep(RETRY_SECONDS)
 
-    async def _obey(self, message: ToWorker) -> ToKeeper | None:
+    async def _handle(self, message: ToWorker) -> ToKeeper | None:
         if isinstance(message, Prepare):
             return await self._prepare(message)
         if isinstance(message, Announce):
             self._draining.announced = True
             return None
         prepared = self._prepared.pop(message.change, None)
-        # What could not be prepared, or comes too late, is not confirmed: that is all that is left to do.
+        # A change that could not be prepared, or that is applied too late, is not confirmed.
         late = isinstance(message, Apply) and message.until is not None and time.monotonic() > message.until
         if prepared is None or late or not isinstance(message, Apply):
             return None
@@ -102,6 +105,6 @@ class StateFollower:
         except ServiceError as error:
             return Ready(message.change, error.code, error.message)
         except Exception as error:
-            log.exception("revision %d cannot be prepared", message.state.revision)
-            return Ready(message.change, ServiceError.code, f"{type(error).__name__}, see the service's log")
+            log.exception(LogEvent("state_preparation_failed", revision=message.state.revision))
+            return Ready(message.change, ServiceError.code, f"{type(error).__name__}; the server's log has the details")
         return Ready(message.change)

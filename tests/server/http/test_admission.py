@@ -8,7 +8,7 @@ import pytest
 from aiohttp import web
 
 from core.errors import Overloaded
-from server.http.admission import EAGER, Admission
+from server.http.admission import FULL_PAUSE_REFUSALS, Admission
 from server.http.app_keys import ADMISSION, BATCH_ADMISSION
 from server.http.bodies import sizes
 from server.http.bodies.body import LARGE
@@ -90,12 +90,12 @@ async def test_what_exceeds_the_bound_is_refused_before_it_is_parsed_and_told_wh
 
 def test_whoever_does_not_wait_is_silenced_the_longer_the_more_there_are() -> None:
     admission = Admission(0)
-    for refusals, expected in ((0, 0.0), (100, 100 / EAGER), (2 * EAGER, 1.0), (0, 0.0)):
+    for refusals, expected in ((0, 0.0), (100, 100 / FULL_PAUSE_REFUSALS), (2 * FULL_PAUSE_REFUSALS, 1.0), (0, 0.0)):
         for _ in range(refusals):
             with pytest.raises(Overloaded):
                 admission.check()
         admission.measure(1.0)
-        assert admission.patience == pytest.approx(expected)
+        assert admission.pause_seconds == pytest.approx(expected)
 
 
 @pytest.mark.parametrize(

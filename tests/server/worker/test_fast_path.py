@@ -204,7 +204,7 @@ async def test_what_is_too_much_is_refused_and_whoever_asks_again_at_once_is_not
     answer = await connection.ask(request(BODY))
     assert (answer.status, answer.body["code"]) == (503, "OVERLOADED")
     assert int(answer.headers["Retry-After"]) >= 1
-    monkeypatch.setattr(Admission, "patience", 0.3)
+    monkeypatch.setattr(Admission, "pause_seconds", 0.3)
     assert (await connection.ask(request(BODY))).status == 503
     for _ in range(room):
         admission.leave()
@@ -251,7 +251,7 @@ async def test_held_bytes_keep_their_place_behind_the_answer_that_they_waited_fo
     handler.data_received(odd[-5:] + last)
     answers = [await connection.receive() for _ in range(3)]
     assert [answer.body["data"]["stage1_prob"] for answer in answers] == pytest.approx([0.11, 0.22, 0.33])
-    assert not handler.in_hand
+    assert not handler.in_progress
 
 
 async def test_who_asks_for_another_protocol_is_answered_and_heard_again(
@@ -284,9 +284,9 @@ async def test_no_header_spoils_the_answers_of_others(service: Service, monkeypa
 async def test_the_idle_timer_leaves_alone_who_waits_for_an_answer(service: Service, connection: Connection) -> None:
     handler = service.handler_of(connection)
     assert (await connection.ask(request(BODY))).status == 200
-    handler.quiet = 0.0  # as 75 seconds later
+    handler.idle_since = 0.0  # as 75 seconds later
     handler.data_received(request(BODY))
-    handler._end_if_idle()  # noqa: SLF001
+    handler._close_if_idle()  # noqa: SLF001
     assert (await connection.receive()).status == 200
     assert (await connection.ask(request(BODY))).status == 200
 

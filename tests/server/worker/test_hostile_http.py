@@ -138,7 +138,7 @@ class Refusing:
 
 def test_what_follows_bytes_that_are_no_http_is_not_parsed() -> None:
     refusing = Refusing()
-    parser = _Parser(refusing, Mock(heard=0))
+    parser = _Parser(refusing, Mock(received=0))
     with pytest.raises(BadHttpMessage):
         parser.feed_data(b"x")
     assert [parser.feed_data(bytes(1 << 18)) for _ in range(32)] == [((), False, b"")] * 32
@@ -176,9 +176,9 @@ async def test_nothing_is_parsed_behind_a_request_that_takes_long(
     monkeypatch.setattr(service.worker.registry, "entries", late)
     await connection.send(request(b"", "/reversal/models", "GET {} HTTP/1.1"))
     handler = service.handler_of(connection)
-    await until(lambda: handler.heard == 1)
+    await until(lambda: handler.received == 1)
     connection.writer.write(b"GET / HTTP/9.9\r\n\r\n" + b"\xff" * (8 << 20))
-    await until(lambda: handler.in_hand and len(handler._held) > 0)  # noqa: SLF001 - nothing else tells
+    await until(lambda: handler.in_progress and len(handler._held) > 0)  # noqa: SLF001 - nothing else tells
     assert sum(parsed) < 1 << 10
     going_on.set()
     assert (await connection.receive()).status == 200

@@ -147,7 +147,7 @@ async def test_any_requests_in_any_pieces_are_answered_in_order(
     chance = random.Random(f"{seed} {most}")  # noqa: S311 - nothing secret
     admission = service.worker.app[ADMISSION]
     monkeypatch.setattr(admission, "_most", most)
-    monkeypatch.setattr(Admission, "patience", 0.004)
+    monkeypatch.setattr(Admission, "pause_seconds", 0.004)
     numbers = itertools.count(1000)
 
     async def one(own: random.Random) -> None:
@@ -168,7 +168,7 @@ async def test_any_requests_in_any_pieces_are_answered_in_order(
 
 async def answered_to_the_end(service: Service, connection: Connection) -> None:
     """Nothing is left over: the next request is read and answered, if only by a refusal."""
-    assert not service.handler_of(connection).in_hand
+    assert not service.handler_of(connection).in_progress
     connection.writer.write(get("/nothing/more"))
     (last,) = await answers(connection, 1)
     assert "/nothing/more" in last.text
@@ -253,7 +253,7 @@ async def test_requests_behind_one_whose_body_came_in_two_parts(
 async def test_requests_behind_a_refusal(
     service: Service, connection: Connection, monkeypatch: pytest.MonkeyPatch, *, held: bool
 ) -> None:
-    monkeypatch.setattr(Admission, "patience", 0.003)
+    monkeypatch.setattr(Admission, "pause_seconds", 0.003)
     handler, admission = service.handler_of(connection), service.worker.app[ADMISSION]
     for _ in range(5):
         if held:
@@ -273,7 +273,7 @@ async def test_requests_behind_a_refusal(
 async def test_nothing_is_read_in_the_silence_after_a_refusal(
     service: Service, connection: Connection, monkeypatch: pytest.MonkeyPatch, *, held: bool
 ) -> None:
-    monkeypatch.setattr(Admission, "patience", 2 * LONG_SECONDS)
+    monkeypatch.setattr(Admission, "pause_seconds", 2 * LONG_SECONDS)
     handler = service.handler_of(connection)
     if held:
         handler.data_received(request(BODY))
@@ -281,8 +281,8 @@ async def test_nothing_is_read_in_the_silence_after_a_refusal(
     handler.data_received(request(BODY))
     assert [answer.status for answer in await answers(connection, 1 + held)] == [200, 503][1 - held :]
     assert not handler.transport.is_reading()
-    handler.quiet = 0.0  # as 75 seconds later
-    handler._end_if_idle()  # noqa: SLF001
+    handler.idle_since = 0.0  # as 75 seconds later
+    handler._close_if_idle()  # noqa: SLF001
     assert handler.transport is not None  # requests that it has not read yet may have come
 
 
@@ -333,7 +333,7 @@ async def test_a_request_that_is_held_is_in_hand(service: Service, connection: C
     seen: list[tuple[Any, ...]] = []
 
     def look() -> None:  # between the first answer and the look at what is held
-        seen.append((handler.in_hand, service.worker.app[ADMISSION].inside))
+        seen.append((handler.in_progress, service.worker.app[ADMISSION].inside))
 
     def step() -> None:
         asyncio.get_running_loop().call_soon(look)
@@ -343,7 +343,7 @@ async def test_a_request_that_is_held_is_in_hand(service: Service, connection: C
     handler.data_received(LIVEZ)
     assert len(await answers(connection, 2)) == 2
     assert seen == [(True, 0)]
-    assert not handler.in_hand
+    assert not handler.in_progress
 
 
 @on_the_fast_path
