@@ -27,7 +27,7 @@ WAIT_SECONDS = 1.0
 # A token with fewer characters counts as short. Sixteen hexadecimal digits are 64 bits: at ten guesses a second, trying
 # them all takes longer than the age of the universe.
 SHORT = 16
-# Addresses whose failures are remembered. An attacker with more addresses is not slowed down.
+# The number of addresses for which failures are remembered. An attacker with more addresses is not slowed down.
 _ADDRESSES = 10_000
 
 # Methods that change nothing (RFC 9110, section 9.2.1).
@@ -59,7 +59,7 @@ class Forbidden(ServiceError):
 
 
 class RateLimited(ServiceError):
-    """Too many wrong tokens came from that address."""
+    """Too many wrong tokens were sent from this address."""
 
     code = "RATE_LIMITED"
 

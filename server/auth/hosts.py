@@ -1,4 +1,4 @@
-"""The Host values that a server without tokens accepts: those that no web page can make point to it.
+"""The Host values that a server without tokens accepts: names that no web page can make point to the server.
 
 With DNS rebinding, a page of evil.example makes its own name point to 127.0.0.1. Its browser then considers this server
 to be of the page's origin. The Host of its requests is still evil.example.

@@ -64,7 +64,7 @@ class HttpConnection(RequestHandler):
         super().__init__(server, loop=asyncio.get_running_loop(), logger=_LOG, **given)  # type: ignore[arg-type]
         self._refusals = refusals
         self._keep_seconds = keepalive_timeout
-        self._discarding = False  # whether the rest of a body is read whose request is already answered
+        self._discarding = False  # whether the rest of an answered request's body is being read
         self.received = 0  # number of requests
         self.answered = 0  # number of requests
         self.idle_since = 0.0  # in the event loop's time; valid if the connection is idle

@@ -42,7 +42,7 @@ def within(until: float) -> AbstractAsyncContextManager[object]:
 
 
 def late(event: str) -> DeadlineExceeded:
-    """The error for a deadline that passed before an event, such as "its body had come"."""
+    """The error for a deadline that passed before an event, which is a clause in the past tense."""
     return DeadlineExceeded(f"deadline exceeded before {event}")
 
 

@@ -72,7 +72,7 @@ STATUS = {
 }
 UNPROCESSABLE = 422
 _UNAUTHORIZED = 401
-# Statuses whose log line has the error's text: the service fails, or a caller tries to do more than it is allowed.
+# The log line of these statuses has the error's text: the service fails, or a caller lacks permission.
 _LOGGED_WITH_REASON = frozenset({403, 503})
 # At most one line of each kind is logged in this many seconds.
 _LOG_SECONDS = 1.0

@@ -1,4 +1,4 @@
-"""Headers of every answer, and those that let pages of listed origins read it."""
+"""Headers of every answer, and the CORS headers that let pages of listed origins read it."""
 
 from __future__ import annotations
 

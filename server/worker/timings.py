@@ -20,9 +20,9 @@ _TOGETHER = 128
 class Timings(NamedTuple):
     """Seconds of each phase. Together the phases are the time from the body's last byte to the encoded answer.
 
-    features, stage1 and stage2 are those of the whole run that the prediction shared with others, because it waited
-    for the whole run; stage2 is 0 if that stage did not run. queue is the rest of the time from the decoded question
-    to its result: waiting for a turn, choosing a version, and recording.
+    features, stage1 and stage2 are the times of the whole run, which the prediction shared with others and waited for.
+    stage2 is 0 if that stage did not run. queue is the rest of the time from the decoded question to its result:
+    waiting for a turn, choosing a version, and recording.
     """
 
     parse: float

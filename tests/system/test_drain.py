@@ -86,7 +86,7 @@ def test_who_comes_while_a_worker_is_held_up_is_answered_or_refused(
     (tmp_path / "sitecustomize.py").write_text(TWO_ADDRESSES + HELD_UP[moment])
     arguments = ["--models", str(models), "--host", "both.test", "--workers", str(WORKERS)]
     with ExitStack() as clients, serving(*arguments, PYTHONPATH=f"{tmp_path}:{ROOT}") as server:
-        wait_until(lambda: server.log.count("version v1 is active, loaded") == serving_workers)
+        wait_until(lambda: server.log.count("worker_ready active=v1") == serving_workers)
         port = urllib.parse.urlsplit(server.url).port or 0
         wait_until(lambda: sum(accepting(port, worker) for worker in server.workers) == serving_workers)
         server.process.send_signal(signal.SIGTERM)
@@ -154,7 +154,7 @@ def test_a_stop_does_not_wait_until_a_reload_is_over(models: Path) -> None:
         with stalled(server):
             server.process.send_signal(signal.SIGHUP)
             wait_until(lambda: not old.issuperset(server.workers))
-            wait_until(lambda: server.log.count("version v1 is active, loaded") == 2)  # the new one has joined
+            wait_until(lambda: server.log.count("worker_ready active=v1") == 2)  # the new one has joined
             server.process.send_signal(signal.SIGTERM)
             wait_until(lambda: stopping(server))
             server.process.send_signal(signal.SIGTERM)

@@ -440,14 +440,14 @@ def test_tokens_that_cannot_be_read_while_a_worker_is_replaced_leave_those_befor
                 wait_until(partial(replaced, server, before))
                 wait_until(partial(answers, server))
                 assert (status("token-of-the-first"), status("another")) == (200, 401)
-        kept = "the tokens cannot be used, those before are kept: "
-        assert f"{kept}[Errno 2] No such file" in server.log
-        assert f"{kept}the file '{file}' holds no token" in server.log
+        unusable = 'tokens_unusable error="'
+        assert f"{unusable}[Errno 2] No such file" in server.log
+        assert f"{unusable}the file '{file}' holds no token" in server.log
         file.write_text("second:token-of-the-second\n")
         server.process.send_signal(signal.SIGHUP)
         wait_until(lambda: status("token-of-the-second") == 200)
         assert status("token-of-the-first") == 401
-        assert "API tokens: second" in server.log
+        assert "tokens_loaded level=api names=second" in server.log
 
 
 def replaced(server: Server, worker: int) -> bool:

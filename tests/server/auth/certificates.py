@@ -1,4 +1,4 @@
-"""Certificates in files, as an operator has them."""
+"""Certificates in files, as on an operator's machine."""
 
 from __future__ import annotations
 

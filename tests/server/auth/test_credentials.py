@@ -26,7 +26,7 @@ def names(credentials: Credentials) -> set[str]:
     return {token.name for token in credentials.tokens}
 
 
-def test_new_ones_count_and_are_told_by_name(
+def test_new_tokens_are_valid_and_logged_by_name(
     credentials: Credentials, file: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
     with caplog.at_level(logging.INFO):
@@ -35,12 +35,12 @@ def test_new_ones_count_and_are_told_by_name(
         file.write_text("second:" + "x" * SHORT + "\nthird:" + "z" * SHORT)
         credentials.refresh()
     assert names(credentials) == {"api", "second", "third"}
-    assert "ADMIN tokens: second, third" in caplog.text
+    assert "tokens_loaded level=admin names=second,third" in caplog.text
     assert "xxx" not in caplog.text
 
 
-@pytest.mark.parametrize("text", [None, "", "# nobody\n", "nobody:\n", "\x00t\x00o\n"])
-def test_what_cannot_be_used_leaves_those_before(
+@pytest.mark.parametrize("text", [None, "", "# none\n", "empty:\n", "\x00t\x00o\n"])
+def test_an_unusable_file_leaves_the_previous_tokens_valid(
     credentials: Credentials, file: Path, caplog: pytest.LogCaptureFixture, text: str | None
 ) -> None:
     if text is None:
@@ -50,34 +50,35 @@ def test_what_cannot_be_used_leaves_those_before(
     credentials.refresh()
     assert names(credentials) == {"api", "first"}
     assert {token.level for token in credentials.tokens} == {Level.API, Level.ADMIN}
-    assert "those before are kept" in caplog.text
+    assert "tokens_unusable error=" in caplog.text
 
 
-def test_a_file_without_tokens_leaves_those_before_although_a_variable_has_one_of_that_level(
+def test_an_emptied_file_leaves_the_previous_tokens_valid_even_if_a_variable_has_one_of_that_level(
     file: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
     credentials = Credentials(read(["--admin-token-file", str(file), "--admin-token", "other:" + "y" * SHORT], {}))
     file.write_text("")
     credentials.refresh()
     assert names(credentials) == {"other", "first"}
-    assert f"the tokens cannot be used, those before are kept: the file '{file}' holds no token" in caplog.text
+    (line,) = [message for message in caplog.messages if message.startswith("tokens_unusable ")]
+    assert f"'{file}' holds no token" in line
 
 
-def test_one_that_can_be_guessed_is_warned_of(file: Path, caplog: pytest.LogCaptureFixture) -> None:
-    file.write_text("back end:" + "x" * SHORT)  # a blank ends the first
+def test_a_short_token_is_warned_of(file: Path, caplog: pytest.LogCaptureFixture) -> None:
+    file.write_text("back end:" + "x" * SHORT)  # the blank separates two tokens, of which the first is short
     credentials = Credentials(read(["--api-token-file", str(file)], {}))
     assert len(credentials.tokens) == 2
-    assert f"the token {credentials.tokens[0].name} is so short that it can be guessed" in caplog.text
-    assert "end is so short" not in caplog.text
+    (line,) = [message for message in caplog.messages if message.startswith("token_short ")]
+    assert f" name={credentials.tokens[0].name} " in line
 
 
-def test_at_the_start_what_cannot_be_used_is_an_error(file: Path) -> None:
+def test_unusable_tokens_at_startup_are_an_error(file: Path) -> None:
     settings = read(["--api-token-file", str(file)], {})
     file.unlink()
-    with pytest.raises(CredentialsUnusable, match="the tokens cannot be used: "):
+    with pytest.raises(CredentialsUnusable, match=r"tokens.*No such file.*tokens"):
         Credentials(settings)
-    file.write_text("# emptied between the settings' check and this one\n")
-    with pytest.raises(CredentialsUnusable, match=r"the tokens cannot be used: the file .* holds no token"):
+    file.write_text("# emptied after the settings were checked\n")
+    with pytest.raises(CredentialsUnusable, match=r"tokens.*holds no token"):
         Credentials(settings)
 
 
@@ -88,7 +89,7 @@ WINDOWS = {
 
 
 @pytest.mark.parametrize("begin", WINDOWS.values(), ids=WINDOWS)
-def test_the_marks_and_line_ends_of_windows_are_no_part_of_a_token(file: Path, begin: bytes) -> None:
+def test_byte_order_marks_and_line_ends_of_windows_are_not_part_of_a_token(file: Path, begin: bytes) -> None:
     token = "x" * SHORT
     file.write_bytes(begin + token.encode() + b"\r\n")
     credentials = Credentials(read(["--admin-token-file", str(file)], {}))

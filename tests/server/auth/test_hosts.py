@@ -37,8 +37,8 @@ def hosts() -> Hosts:
         "box.example",
     ],
 )
-def test_what_no_page_can_have_made_lead_here_is_good(hosts: Hosts, host: str | None) -> None:
-    for _ in range(2):  # found, and remembered
+def test_a_host_that_no_page_can_point_here_is_accepted(hosts: Hosts, host: str | None) -> None:
+    for _ in range(2):  # the second time from memory
         assert hosts.has(host)
 
 
@@ -57,7 +57,7 @@ def test_what_no_page_can_have_made_lead_here_is_good(hosts: Hosts, host: str | 
         "127.1",
     ],
 )
-def test_a_name_that_public_dns_may_have_is_not(hosts: Hosts, host: str) -> None:
+def test_a_name_that_public_dns_can_have_is_not_accepted(hosts: Hosts, host: str) -> None:
     for _ in range(2):
         assert not hosts.has(host)
 
@@ -98,11 +98,11 @@ def test_a_name_that_public_dns_may_have_is_not(hosts: Hosts, host: str) -> None
         "a" * 100_000,
     ],
 )
-def test_what_is_no_host_is_not(hosts: Hosts, host: str) -> None:
+def test_a_malformed_host_is_not_accepted(hosts: Hosts, host: str) -> None:
     assert not hosts.has(host)
 
 
-def test_no_more_are_remembered_than_there_is_room_for(hosts: Hosts, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_number_of_remembered_hosts_is_bounded(hosts: Hosts, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(module, "_REMEMBERED", 8)
     for port in range(1000):
         assert hosts.has(f"localhost:{port}")
@@ -111,7 +111,7 @@ def test_no_more_are_remembered_than_there_is_room_for(hosts: Hosts, monkeypatch
     assert hosts.has(None)
 
 
-def test_names_in_a_text_are_told_apart_by_blanks_and_commas() -> None:
+def test_names_in_a_text_are_separated_by_blanks_and_commas() -> None:
     assert host_names(" Desk.Example, box.example.\n10.0.0.1 [::1] ") == (
         "desk.example", "box.example", "10.0.0.1", "[::1]",
     )  # fmt: skip
@@ -121,11 +121,11 @@ def test_names_in_a_text_are_told_apart_by_blanks_and_commas() -> None:
 @pytest.mark.parametrize(
     "name", ["*", "*.example", ".example", "https://desk.example", "desk.example:8000", "b\u00fcro", "a..b"]
 )
-def test_what_is_no_name_is_refused(name: str) -> None:
+def test_a_malformed_name_is_refused(name: str) -> None:
     with pytest.raises(ValueError, match=r"^$"):
         host_names(f"good.example {name}")
 
 
-def test_loopback_is_what_its_own_machine_alone_reaches() -> None:
+def test_loopback_addresses_are_recognised() -> None:
     assert all(map(is_loopback, ("127.0.0.1", "127.8.8.8", "::1")))
     assert not any(map(is_loopback, ("0.0.0.0", "::", "10.0.0.1", "localhost", "", "fe80::1%eth0")))  # noqa: S104

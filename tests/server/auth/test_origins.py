@@ -1,4 +1,4 @@
-"""What pages in browsers may send to a server without tokens."""
+"""What pages in browsers can send to a server without tokens."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ async def guarded(
 
 
 async def ask(client: Client, method: str, path: str, **headers: str) -> tuple[int, str | None]:
-    """The status, and the sentence of a refusal."""
+    """The status, and the text of a refusal."""
     path = path.replace("{version}", "v2").replace("{id}", "none")
     async with client.request(method, path, headers=headers) as response:
         answer = await response.json() if response.status == 403 else {}
@@ -49,7 +49,7 @@ async def ask(client: Client, method: str, path: str, **headers: str) -> tuple[i
 
 
 @pytest.mark.parametrize(("method", "path"), PLACES, ids=" ".join)
-async def test_a_host_that_is_not_ours_reaches_nothing(browsed: Client, method: str, path: str) -> None:
+async def test_a_host_that_is_not_this_servers_reaches_nothing(browsed: Client, method: str, path: str) -> None:
     for host in ("evil.example", "evil.example:8000", "[::1", ""):
         status, error = await ask(browsed, method, path, Host=host)
         assert status == 403
@@ -60,7 +60,7 @@ async def test_a_host_that_is_not_ours_reaches_nothing(browsed: Client, method: 
         assert (await ask(browsed, method, path, Host=host))[0] != 403
 
 
-async def test_a_preflight_by_a_host_that_is_not_ours_is_refused_too(browsed: Client) -> None:
+async def test_a_preflight_with_a_host_that_is_not_this_servers_is_refused_too(browsed: Client) -> None:
     asked = {"Origin": LISTED, "Access-Control-Request-Method": "POST"}
     assert (await ask(browsed, "OPTIONS", "/reversal/predict", Host="evil.example", **asked))[0] == 403
     assert (await ask(browsed, "OPTIONS", "/reversal/predict", Host="desk.example", **asked))[0] == 204
@@ -78,7 +78,7 @@ async def test_a_preflight_by_a_host_that_is_not_ours_is_refused_too(browsed: Cl
         b"TRACE /health HTTP/1.1\r\nHost: evil.example",
     ],
 )
-async def test_a_host_is_looked_at_however_it_comes(browsed: Client, head: bytes) -> None:
+async def test_the_host_is_checked_in_every_form_of_request(browsed: Client, head: bytes) -> None:
     reader, writer = await asyncio.open_connection("127.0.0.1", browsed.port)
     writer.write(head + b"\r\n\r\n")
     assert b" 403 " in await reader.readline()
@@ -96,14 +96,13 @@ FOREIGN = ("https://evil.example", "null", "http://localhost.evil.example", "htt
 
 
 @pytest.mark.parametrize(("method", "path"), [place for place in PLACES if place[0] != "GET"], ids=" ".join)
-async def test_a_page_of_another_origin_writes_nothing(browsed: Client, method: str, path: str) -> None:
+async def test_a_page_of_another_origin_cannot_write(browsed: Client, method: str, path: str) -> None:
     for origin in FOREIGN:
         status, error = await ask(browsed, method, path, Origin=origin)
         assert status == 403
-        assert error == (
-            f"without tokens pages of other origins may not send {method} requests: list the page's origin in"
-            " REVERSAL_CORS_ORIGINS, or set tokens"
-        )
+        assert error is not None
+        assert method in error
+        assert "REVERSAL_CORS_ORIGINS" in error
     for origin in ("http://localhost:3000", "http://127.0.0.1", "http://127.8.8.8:1", "http://[::1]:8000"):
         assert (await ask(browsed, method, path, Origin=origin))[0] != 403
     manages = (method, path) in MANAGEMENT
@@ -111,12 +110,12 @@ async def test_a_page_of_another_origin_writes_nothing(browsed: Client, method: 
 
 
 @pytest.mark.parametrize("path", [path for method, path in PLACES if method == "GET"])
-async def test_what_changes_nothing_is_answered_whatever_the_origin(browsed: Client, path: str) -> None:
+async def test_a_request_that_changes_nothing_is_answered_for_any_origin(browsed: Client, path: str) -> None:
     for origin in FOREIGN:
         assert (await ask(browsed, "GET", path, Origin=origin))[0] != 403
 
 
-async def test_a_write_that_needs_no_preflight_is_refused_and_one_of_a_listed_origin_is_taken(browsed: Client) -> None:
+async def test_a_write_without_preflight_is_refused_and_one_of_a_listed_origin_is_accepted(browsed: Client) -> None:
     for origin, status in (("https://evil.example", 403), (LISTED, 200)):
         response = await browsed.post("/reversal/outcomes", json=OUTCOMES, headers={"Origin": origin})
         assert response.status == status
@@ -124,7 +123,7 @@ async def test_a_write_that_needs_no_preflight_is_refused_and_one_of_a_listed_or
         assert response.status == status
 
 
-async def test_with_tokens_neither_is_looked_at(guarded: Client) -> None:
+async def test_with_tokens_neither_host_nor_origin_is_checked(guarded: Client) -> None:
     odd = {"Origin": "https://evil.example", "Host": "evil.example", **bearer("good")}
     assert (await guarded.post("/reversal/predict", json=asks(0.9), headers=odd)).status == 200
     assert (await guarded.post("/reversal/models/v2/switch", headers=odd)).status == 200

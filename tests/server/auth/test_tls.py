@@ -25,21 +25,21 @@ def trusting(authority: trustme.CA) -> ssl.SSLContext:
 
 
 def shown(certificate: Certificate, authority: trustme.CA, name: str, client: ssl.SSLContext | None = None) -> str:
-    """The name that a client finds who asks for it."""
+    """The name in the certificate that a client gets which asks for `name`."""
     client = client or trusting(authority)
     to_client, to_server = ssl.MemoryBIO(), ssl.MemoryBIO()
-    ours = certificate.context.wrap_bio(to_server, to_client, server_side=True)
-    theirs = client.wrap_bio(to_client, to_server, server_hostname=name)
+    server_side = certificate.context.wrap_bio(to_server, to_client, server_side=True)
+    client_side = client.wrap_bio(to_client, to_server, server_hostname=name)
     for _ in range(3):
-        for side in (theirs, ours):
+        for side in (client_side, server_side):
             with suppress(ssl.SSLWantReadError):
                 side.do_handshake()
-    found = theirs.getpeercert()
+    found = client_side.getpeercert()
     assert found is not None
     return str(found["subjectAltName"][0][1])
 
 
-def test_one_that_is_renewed_is_shown_from_then_on(tmp_path: Path, authority: trustme.CA) -> None:
+def test_a_renewed_certificate_is_presented_from_then_on(tmp_path: Path, authority: trustme.CA) -> None:
     certificate = Certificate(*write(tmp_path, authority, "old.example"))
     assert shown(certificate, authority, "old.example") == "old.example"
     assert not certificate.refresh()
@@ -49,7 +49,7 @@ def test_one_that_is_renewed_is_shown_from_then_on(tmp_path: Path, authority: tr
 
 
 @pytest.mark.parametrize("spoil", ["nothing", "another key", "no file"])
-def test_one_that_cannot_be_used_leaves_the_one_before(
+def test_an_unusable_certificate_leaves_the_previous_one_in_use(
     tmp_path: Path, authority: trustme.CA, caplog: pytest.LogCaptureFixture, spoil: str
 ) -> None:
     path, key = write(tmp_path, authority, "old.example")
@@ -61,21 +61,23 @@ def test_one_that_cannot_be_used_leaves_the_one_before(
     else:
         key.unlink()
     assert not certificate.refresh()
-    assert "the one before is kept" in caplog.text
+    assert f"certificate_unusable path={path} error=" in caplog.text
     assert shown(certificate, authority, "old.example") == "old.example"
     write(tmp_path, authority, "new.example")
     assert certificate.refresh()
 
 
-def test_files_that_do_not_belong_together_are_refused_at_the_start(tmp_path: Path, authority: trustme.CA) -> None:
+def test_files_that_do_not_match_are_refused_at_startup(tmp_path: Path, authority: trustme.CA) -> None:
     path, key = write(tmp_path, authority, "old.example")
     trustme.CA().issue_cert("x.example").private_key_pem.write_to_path(key)
     with pytest.raises(OSError, match=r"KEY_VALUES_MISMATCH|key values mismatch"):
         Certificate(path, key)
 
 
-def test_who_connects_while_it_is_renewed_is_shown_one_of_both(tmp_path: Path, authority: trustme.CA) -> None:
-    """Without a server's name too, as whoever connects to an address asks for none."""
+def test_a_client_that_connects_during_a_renewal_gets_a_valid_certificate(
+    tmp_path: Path, authority: trustme.CA
+) -> None:
+    """This holds without a server name, too: a client that connects to an address sends none."""
     certificate = Certificate(*write(tmp_path, authority, "127.0.0.1"))
     ended = threading.Event()
 

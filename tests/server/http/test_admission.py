@@ -18,11 +18,11 @@ from tests.server.questions import asks
 from tests.server.worker_fixture import Worker, running
 
 
-def test_there_is_room_for_so_many_and_what_leaves_makes_room() -> None:
+def test_requests_are_accepted_up_to_the_limit_and_again_after_some_are_done() -> None:
     admission = Admission(2)
     admission.enter()
     with admission.held():
-        with pytest.raises(Overloaded, match="2 requests are in hand"):
+        with pytest.raises(Overloaded, match="limit 2"):
             admission.check()
         with pytest.raises(Overloaded), admission.held():
             pass
@@ -32,7 +32,7 @@ def test_there_is_room_for_so_many_and_what_leaves_makes_room() -> None:
     admission.check()
 
 
-def test_what_fails_leaves_too() -> None:
+def test_a_request_that_fails_counts_as_done() -> None:
     admission = Admission(1)
     with pytest.raises(ZeroDivisionError), admission.held():
         raise ZeroDivisionError
@@ -40,7 +40,7 @@ def test_what_fails_leaves_too() -> None:
 
 
 @pytest.mark.parametrize(("done", "inside", "expected"), [(1000, 100, 1), (30, 100, 4), (0, 7, 7)])
-def test_to_ask_again_is_worth_it_when_what_is_in_hand_is_done(done: int, inside: int, expected: int) -> None:
+def test_retry_after_is_the_time_that_the_requests_in_progress_take(done: int, inside: int, expected: int) -> None:
     admission = Admission(inside)
     for _ in range(done):
         with admission.held():
@@ -67,7 +67,7 @@ async def worker(
     ("path", "bound"),
     [("predict", ADMISSION), ("compare", ADMISSION), ("predict/batch", BATCH_ADMISSION)],
 )
-async def test_what_exceeds_the_bound_is_refused_before_it_is_parsed_and_told_when_to_come_back(
+async def test_a_request_beyond_the_limit_is_refused_unparsed_with_retry_after(
     worker: Worker, path: str, bound: web.AppKey[Admission]
 ) -> None:
     admission = worker.app[bound]
@@ -88,7 +88,7 @@ async def test_what_exceeds_the_bound_is_refused_before_it_is_parsed_and_told_wh
         assert (await worker.numbers())['reversal_prediction_errors_total{code="OVERLOADED"}'] == 1
 
 
-def test_whoever_does_not_wait_is_silenced_the_longer_the_more_there_are() -> None:
+def test_the_pause_after_a_refusal_grows_with_the_number_of_refusals() -> None:
     admission = Admission(0)
     for refusals, expected in ((0, 0.0), (100, 100 / FULL_PAUSE_REFUSALS), (2 * FULL_PAUSE_REFUSALS, 1.0), (0, 0.0)):
         for _ in range(refusals):
@@ -117,13 +117,13 @@ async def test_a_large_body_needs_the_place_of_a_batch(worker: Worker, path: str
         headers = {"Content-Type": "application/json"}
         return (await worker.client.post(f"/reversal/{path}", data=pieces(), headers=headers)).status
 
-    with worker.app[BATCH_ADMISSION].held():  # the only one
+    with worker.app[BATCH_ADMISSION].held():  # the only place
         assert await status() == expected
     assert await status() == 400
     assert worker.app[BATCH_ADMISSION].inside == 0
 
 
-async def test_a_body_that_says_it_is_too_large_is_not_waited_for(worker: Worker) -> None:
+async def test_a_body_that_is_declared_too_large_is_not_awaited(worker: Worker) -> None:
     reader, writer = await asyncio.open_connection("127.0.0.1", worker.client.port)
     writer.write(f"POST /reversal/predict HTTP/1.1\r\nHost: x\r\nContent-Length: {sizes.BATCH + 1}\r\n\r\n".encode())
     assert b" 413 " in await reader.readline()

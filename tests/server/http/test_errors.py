@@ -24,7 +24,7 @@ def test_every_code_has_a_status() -> None:
     assert core_errors.ServiceError.code == "INTERNAL"
 
 
-async def test_an_unknown_error_is_logged_whole_and_told_in_a_constant_sentence(
+async def test_an_unknown_error_is_logged_and_its_text_is_not_sent(
     settings: Settings,
     build: Build,
     aiohttp_client: Callable[[web.Application], Awaitable[Client]],
@@ -43,7 +43,7 @@ async def test_an_unknown_error_is_logged_whole_and_told_in_a_constant_sentence(
     assert "a secret of the inside" in caplog.text
 
 
-async def test_no_path_begins_a_line_of_its_own_in_the_log(
+async def test_a_path_cannot_forge_a_line_of_the_log(
     settings: Settings,
     build: Build,
     aiohttp_client: Callable[[web.Application], Awaitable[Client]],
@@ -62,19 +62,19 @@ async def test_no_path_begins_a_line_of_its_own_in_the_log(
     assert (await client.get(URL("/fails/a%0Aforged?token=b", encoded=True))).status == 503
     assert (await client.get(URL("/breaks/a%0Aforged?token=b", encoded=True))).status == 500
     assert caplog.messages == [
-        "refused endpoint='GET /fails/{name}' code=MODEL_UNAVAILABLE place=- count=1: not now",
-        "GET /breaks/a%0Aforged failed",
+        'request_refused endpoint="GET /fails/{name}" code=MODEL_UNAVAILABLE path= count=1 error="not now"',
+        'request_failed request="GET /breaks/a%0Aforged"',
     ]
 
 
-async def test_what_is_not_there_is_a_404(client: Client) -> None:
+async def test_an_unknown_path_is_a_404(client: Client) -> None:
     response = await client.get("/nothing")
     answer = await response.json()
     assert (response.status, answer["code"]) == (404, "NOT_FOUND")
     assert "/nothing" in answer["error"]
 
 
-async def test_a_wrong_method_is_a_405_that_names_the_right_one(client: Client) -> None:
+async def test_a_wrong_method_is_a_405_that_names_the_allowed_one(client: Client) -> None:
     response = await client.get("/reversal/predict")
     answer = await response.json()
     assert (response.status, answer["code"]) == (405, "METHOD_NOT_ALLOWED")

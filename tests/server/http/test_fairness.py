@@ -7,7 +7,7 @@ from core.serving.batching import Batcher
 from server.http.fairness import let_others_run
 
 
-async def test_it_is_long_enough_for_a_single_prediction() -> None:
+async def test_a_single_prediction_is_answered_in_the_meantime() -> None:
     def answer(questions: Sequence[int]) -> list[int]:
         return [question + 1 for question in questions]
 
@@ -17,7 +17,7 @@ async def test_it_is_long_enough_for_a_single_prediction() -> None:
     async def predict() -> None:
         answered.append(await batcher.ask(1))
 
-    async def receive() -> asyncio.Task[None]:  # a turn in which its bytes are read
+    async def receive() -> asyncio.Task[None]:  # one turn of the event loop, to read the request's bytes
         return asyncio.create_task(predict())
 
     receiving = asyncio.create_task(receive())

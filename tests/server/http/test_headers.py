@@ -16,19 +16,19 @@ ORIGIN = "https://desk.example"
 
 
 @pytest.mark.parametrize("path", ["/health", "/nothing", "/metrics", "/reversal/models", "/reversal/experiments"])
-async def test_every_answer_has_the_headers_of_security(client: Client, path: str) -> None:
+async def test_every_answer_has_the_security_headers(client: Client, path: str) -> None:
     response = await client.get(path)
     assert SECURITY.items() <= response.headers.items()
     assert "Access-Control-Allow-Origin" not in response.headers
 
 
-async def test_a_refusal_has_them(client: Client) -> None:
+async def test_a_refusal_has_the_security_headers(client: Client) -> None:
     response = await client.post("/reversal/predict", json={"pair": 1})
     assert response.status == 422
     assert SECURITY.items() <= response.headers.items()
 
 
-async def test_no_page_of_another_origin_reads_an_answer_unless_it_is_listed(client: Client) -> None:
+async def test_a_page_of_an_origin_that_is_not_listed_cannot_read_an_answer(client: Client) -> None:
     response = await client.post("/reversal/predict", json=asks(0.9), headers={"Origin": ORIGIN})
     assert response.status == 403
     response = await client.get("/reversal/models", headers={"Origin": ORIGIN})
@@ -38,7 +38,7 @@ async def test_no_page_of_another_origin_reads_an_answer_unless_it_is_listed(cli
     assert (await client.options("/reversal/predict", headers=asked)).status == 405
 
 
-async def test_pages_of_a_listed_origin_may_call(
+async def test_pages_of_a_listed_origin_can_call(
     settings: Settings, build: Build, aiohttp_client: Callable[[web.Application], Awaitable[Client]]
 ) -> None:
     client = await aiohttp_client(await build(dataclasses.replace(settings, cors_origins=(ORIGIN,))))

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from core.log_event import LogEvent
 from server.api.known_places import known_part
 from server.http.refusal_log import SECONDS, RefusalLog
 from tests.server.client import Client, Post
@@ -27,11 +28,17 @@ def lines(caplog: pytest.LogCaptureFixture) -> list[str]:
     return found
 
 
-def line(code: str, place: str, count: int = 1, endpoint: str = PREDICT) -> str:
-    return f"refused endpoint={endpoint!r} code={code} place={place} count={count}"
+def line(code: str, path: str | None, count: int = 1, endpoint: str = PREDICT) -> str:
+    return str(LogEvent("request_refused", endpoint=endpoint, code=code, path=path, count=count))
 
 
-def test_many_alike_are_one_line_a_second_with_their_number(caplog: pytest.LogCaptureFixture) -> None:
+def test_a_line_is_an_event_with_fields(caplog: pytest.LogCaptureFixture) -> None:
+    RefusalLog(known_part).note(PREDICT, "VALIDATION_ERROR", "data[12].low")
+    event = 'request_refused endpoint="POST /reversal/predict" code=VALIDATION_ERROR path=data[12].low count=1'
+    assert lines(caplog) == [event]
+
+
+def test_many_refusals_of_a_kind_are_one_line_a_second_with_their_number(caplog: pytest.LogCaptureFixture) -> None:
     clock = FakeClock()
     log = RefusalLog(known_part, clock)
     for i in range(225):
@@ -49,14 +56,14 @@ def test_many_alike_are_one_line_a_second_with_their_number(caplog: pytest.LogCa
     assert lines(caplog) == [line("VALIDATION_ERROR", "data[7].low")]
 
 
-def test_a_new_line_has_those_since_the_last_one(caplog: pytest.LogCaptureFixture) -> None:
+def test_a_new_line_has_the_number_of_refusals_since_the_last_one(caplog: pytest.LogCaptureFixture) -> None:
     clock = FakeClock()
     log = RefusalLog(known_part, clock)
     for _ in range(3):
         log.note(PREDICT, "MALFORMED_JSON", "")
     clock.seconds += SECONDS
     log.note(PREDICT, "MALFORMED_JSON", "")
-    assert lines(caplog) == [line("MALFORMED_JSON", "-"), line("MALFORMED_JSON", "-", 3)]
+    assert lines(caplog) == [line("MALFORMED_JSON", None), line("MALFORMED_JSON", None, 3)]
 
 
 async def test_each_refusal_leaves_a_line_and_a_count(
@@ -69,22 +76,22 @@ async def test_each_refusal_leaves_a_line_and_a_count(
         "/predict": line("VALIDATION_ERROR", "data[0].high", 1, "POST /predict"),
         "/reversal/compare": line("VALIDATION_ERROR", "data[0].high", 1, "POST /reversal/compare"),
     }
-    for path, told in asked.items():
+    for path, logged in asked.items():
         assert (await post(path, bad))[0] == 422
-        assert lines(caplog) == [told]
+        assert lines(caplog) == [logged]
     assert (await post("/reversal/predict/batch", {"items": [bad, bad, {"pair": "EURUSD"}]}))[0] == 200
     assert lines(caplog) == [
         line("VALIDATION_ERROR", place, 1, "POST /reversal/predict/batch") for place in ("data[0].high", "pair")
     ]
     assert (await post("/reversal/predict", b"{"))[0] == 400
-    assert lines(caplog) == [line("MALFORMED_JSON", "-")]
+    assert lines(caplog) == [line("MALFORMED_JSON", None)]
     response = await client.post("/reversal/nothing/s3cret", data=json.dumps(bad))
     assert response.status == 404
-    assert lines(caplog) == [line("NOT_FOUND", "-", 1, "none")]
+    assert lines(caplog) == [line("NOT_FOUND", None, 1, "none")]
     assert (await client.get("/reversal/predict")).status == 405
-    assert lines(caplog) == [line("METHOD_NOT_ALLOWED", "-", 1, "GET /reversal/predict")]
+    assert lines(caplog) == [line("METHOD_NOT_ALLOWED", None, 1, "GET /reversal/predict")]
     assert (await client.request("PUT", "/reversal/models/s3cret/load")).status == 405
-    assert lines(caplog) == [line("METHOD_NOT_ALLOWED", "-", 1, "PUT /reversal/models/{version}/load")]
+    assert lines(caplog) == [line("METHOD_NOT_ALLOWED", None, 1, "PUT /reversal/models/{version}/load")]
     assert (await post("/reversal/experiments", {"s3cret": 1}))[0] == 422
     assert lines(caplog) == [line("VALIDATION_ERROR", "…", 1, "POST /reversal/experiments")]
     text = await (await client.get("/metrics")).text()
@@ -109,16 +116,18 @@ async def test_a_bad_outcome_leaves_a_line(post: Post, caplog: pytest.LogCapture
     assert lines(caplog) == [line("VALIDATION_ERROR", "outcome", 1, "POST /reversal/outcomes")]
 
 
-async def test_where_the_service_fails_the_line_has_the_reason(post: Post, caplog: pytest.LogCaptureFixture) -> None:
+async def test_the_line_of_a_503_has_the_error(post: Post, caplog: pytest.LogCaptureFixture) -> None:
     assert (await post("/reversal/models/v2/unload"))[0] == 200
     lines(caplog)
     body = {"pair": "EUR/USD", "features": [[0.1, 0.1]] * 4, "version": "v2"}
     for _ in range(3):
         assert (await post("/reversal/predict", body))[0] == 503
-    assert lines(caplog) == [f"{line('MODEL_UNAVAILABLE', '-')}: version v2 is not loaded"]
+    (logged,) = lines(caplog)
+    assert logged.startswith(f"{line('MODEL_UNAVAILABLE', None)} error=")
+    assert "v2" in logged
 
 
-def test_nothing_is_lost_at_the_end_or_where_there_are_too_many_kinds(caplog: pytest.LogCaptureFixture) -> None:
+def test_no_refusal_is_lost_at_the_end_or_if_there_are_too_many_kinds(caplog: pytest.LogCaptureFixture) -> None:
     log = RefusalLog(known_part, FakeClock())
     for _ in range(4):
         log.note(PREDICT, "VALIDATION_ERROR", "pair")
@@ -127,4 +136,4 @@ def test_nothing_is_lost_at_the_end_or_where_there_are_too_many_kinds(caplog: py
     assert line("VALIDATION_ERROR", "pair", 3) in lines(caplog)
     log.note("POST /999", "NOT_FOUND", "")
     log.flush(math.inf)
-    assert lines(caplog) == [line("NOT_FOUND", "-", 1, "POST /999")]
+    assert lines(caplog) == [line("NOT_FOUND", None, 1, "POST /999")]

@@ -313,8 +313,8 @@ async def test_an_unavailable_store_is_a_503_and_logged(
         answer = await call(method, path, body)
         assert (answer.status, answer.code) == (503, "STORE_UNAVAILABLE")
         pattern = path.replace("/exp/", "/{id}/")
-        assert f"refused endpoint='{method} {pattern}' code=STORE_UNAVAILABLE" in caplog.text
-        assert "count=1: the database is gone" in caplog.text
+        assert f'request_refused endpoint="{method} {pattern}" code=STORE_UNAVAILABLE' in caplog.text
+        assert 'count=1 error="the database is gone"' in caplog.text
 
 
 async def test_a_variant_without_its_bundle_is_unavailable_and_not_unknown(call: Call, models: Path) -> None:

@@ -142,7 +142,7 @@ def test_a_foreign_host_header_is_refused_on_loopback_without_tokens(
             connection.close()
         if status == 403:
             assert (
-                "'GET /livez' code=FORBIDDEN place=- count=1: the Host header does not name this server"
+                'endpoint="GET /livez" code=FORBIDDEN path= count=1 error="the Host header does not name this server'
                 in server.stop()
             )
 

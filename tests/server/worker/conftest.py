@@ -11,16 +11,13 @@ from server.http.connection import HttpRunner
 from server.settings import Settings
 from server.worker.fast_path import kind_of_connection
 from tests.server.client import Client
-from tests.server.worker.connections import (
-    Connection,
-    Service,
-)
+from tests.server.worker.connections import Connection, Service
 from tests.server.worker_fixture import running
 
 
 @pytest.fixture(params=[True, False], ids=["fast path", "plain"])
 def fast_path(request: pytest.FixtureRequest) -> bool:
-    """Whether connections have the fast path: what HTTP demands holds on both."""
+    """Whether connections have the fast path. Both kinds must do what HTTP demands."""
     return bool(request.param)
 
 

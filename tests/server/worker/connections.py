@@ -28,7 +28,7 @@ class Answer(NamedTuple):
 
     @property
     def lasting(self) -> dict[str, Any]:
-        """The body without what is another one each time."""
+        """The body without the values that differ with every answer."""
         data = self.body["data"]
         kept = data and {key: value for key, value in data.items() if key not in VOLATILE}
         return {**self.body, "data": kept, "timestamp": None}
@@ -41,7 +41,7 @@ def request(body: bytes, path: str = "/reversal/predict", first: str = "POST {} 
 
 
 class Connection:
-    """To a server that may have the fast path, and knows how often aiohttp's own way was taken."""
+    """A connection to a server with or without the fast path. It counts the requests that took aiohttp's path."""
 
     def __init__(self, runner: HttpRunner, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         self._runner = runner
@@ -50,12 +50,12 @@ class Connection:
 
     @property
     def usual(self) -> int:
-        """Requests that went aiohttp's way."""
+        """Requests that took aiohttp's path."""
         assert self._runner.server is not None
         return self._runner.server.requests_count
 
     async def send(self, *pieces: bytes) -> None:
-        """Each piece is there before the next one comes."""
+        """Send the pieces. The server has received each piece before the next is sent."""
         for piece in pieces:
             self.writer.write(piece)
             await self.writer.drain()
@@ -90,7 +90,7 @@ class Service(NamedTuple):
 
     @property
     def is_fast(self) -> bool:
-        """Whether its connections have the fast path."""
+        """Whether the connections have the fast path."""
         assert self.runner.server is not None
         return all(isinstance(each, FastConnection) for each in self.runner.server.connections)
 
@@ -104,7 +104,7 @@ class Service(NamedTuple):
         return next(each for each in self.runner.server.connections if each.peername == own)
 
 
-# Of tests that are about the path itself.
+# Marks tests that are about the fast path itself.
 on_the_fast_path = pytest.mark.parametrize("fast_path", [True], ids=["fast path"])
 
 
@@ -117,7 +117,7 @@ JSON, ODD = "application/json", "application/json; charset=utf-8"
 
 
 class Slow:
-    """In place of a predictor: remembers what it is asked, after a step of the test's own."""
+    """A predictor that counts its questions and runs a step of the test before each prediction."""
 
     def __init__(self, worker: Worker, step: Callable[[], None]) -> None:
         self.asked: list[int] = []

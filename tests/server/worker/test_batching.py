@@ -22,14 +22,14 @@ from tests.server.client import Client
 from tests.server.questions import asks
 from tests.server.worker_fixture import Worker, experiment, running
 
-# ONNX Runtime does not promise the same bits for a window alone and among others.
+# ONNX Runtime does not promise the same bits for a window alone and for the same window in a batch.
 TOLERANCE = 1e-6
 RUNNING = experiment(variant_a="v3.0", variant_b="v3.1")
 
 
 @pytest.fixture(scope="module")
 def worker(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Worker]:
-    """On the committed bundles, with v3.0 and v3.1 in an experiment."""
+    """A worker on the committed bundles, with v3.0 and v3.1 in an experiment."""
     folder = tmp_path_factory.mktemp("batching")
     made = Worker(read(["--models", str(market.ONNX), *state_arguments(folder)], {}))
     asyncio.run(made.serve(RUNNING, active="v3.1"))
@@ -64,11 +64,11 @@ asked = st.fixed_dictionaries(
 
 @given(st.lists(st.tuples(st.one_of(candles, features), asked), min_size=1, max_size=40))
 @hypothesis_settings(max_examples=60, deadline=None)
-def test_answers_do_not_depend_on_who_else_asks(
+def test_answers_do_not_depend_on_other_requests(
     worker: Worker, mix: list[tuple[dict[str, Any], dict[str, Any]]]
 ) -> None:
     questions = [
-        decoding.prediction(json.dumps({"pair": "EUR/USD", **given, **who}).encode(), 0.0) for given, who in mix
+        decoding.prediction(json.dumps({"pair": "EUR/USD", **given, **others}).encode(), 0.0) for given, others in mix
     ]
     alone = [worker.predictor.predict(worker.registry.snapshot, [question])[0] for question in questions]
 
@@ -100,7 +100,7 @@ def same(question: Question, one: Result, other: Result) -> None:
         assert (other.exposure.user, other.exposure.signal) == (one.exposure.user, one.exposure.signal)
 
 
-async def test_requests_of_one_turn_run_together_and_each_gets_its_own_answer(
+async def test_requests_of_one_turn_run_together_and_get_their_own_answers(
     settings: Settings, aiohttp_client: Callable[[web.Application], Awaitable[Client]]
 ) -> None:
     async with running(settings, aiohttp_client) as worker:

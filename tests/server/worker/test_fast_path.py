@@ -43,35 +43,35 @@ BODIES = {
     "an overflow": encoded(asks(1e39)),
     "an unknown version": encoded(asks(0.5, version="v9")),
     "a version that fails": encoded(asks(1.0, 1.0, version="v4")),
-    "a stand-in's": encoded(asks(1.0, 1.0, user_id="alice")),
+    "a fallback": encoded(asks(1.0, 1.0, user_id="alice")),
 }
 
 
 @on_the_fast_path
 @pytest.mark.parametrize("path", ["/reversal/predict", "/reversal/predict_raw", "/predict"])
 @pytest.mark.parametrize("body", BODIES.values(), ids=BODIES)
-async def test_both_ways_lead_to_the_same_answer(
+async def test_both_paths_give_the_same_answer(
     service: Service, connection: Connection, models: Path, path: str, body: bytes
 ) -> None:
     await asyncio.to_thread(bundles.write, models, "v4", kind="root")
     await service.worker.serve(experiment(variant_b="v4"))
     before = connection.usual
-    express = await connection.ask(request(body, path, Content_Type="application/json"))
+    fast = await connection.ask(request(body, path, Content_Type="application/json"))
     assert connection.usual == before
     usual = await connection.ask(request(body, path, Content_Type="application/json; charset=utf-8"))
     assert connection.usual == before + 1
-    assert (express.status, express.lasting) == (usual.status, usual.lasting)
-    assert set(express.headers) == set(usual.headers) - {"Server"}
-    assert express.headers["Content-Type"].partition(";")[0] == usual.headers["Content-Type"].partition(";")[0]
+    assert (fast.status, fast.lasting) == (usual.status, usual.lasting)
+    assert set(fast.headers) == set(usual.headers) - {"Server"}
+    assert fast.headers["Content-Type"].partition(";")[0] == usual.headers["Content-Type"].partition(";")[0]
 
 
-async def test_what_is_refused_is_counted_and_told_in_the_log_once(
+async def test_a_refusal_is_counted_and_logged_once(
     service: Service, connection: Connection, caplog: pytest.LogCaptureFixture
 ) -> None:
     await service.worker.serve(without=("v2",))
     answer = await connection.ask(request(encoded(asks(0.5, version="v2"))))
     assert (answer.status, answer.body["code"]) == (503, "MODEL_UNAVAILABLE")
-    assert caplog.text.count("code=MODEL_UNAVAILABLE place=- count=1: version v2 is not loaded") == 1
+    assert caplog.text.count("code=MODEL_UNAVAILABLE path= count=1 error=") == 1
     assert (await service.worker.numbers())['reversal_prediction_errors_total{code="MODEL_UNAVAILABLE"}'] == 1
 
 
@@ -85,33 +85,33 @@ UNUSUAL = {
 
 
 @pytest.mark.parametrize("unusual", UNUSUAL.values(), ids=UNUSUAL)
-async def test_a_request_that_is_not_as_usual_goes_aiohttps_way(connection: Connection, unusual: bytes) -> None:
+async def test_an_unusual_request_takes_aiohttps_path(connection: Connection, unusual: bytes) -> None:
     before = connection.usual
     answer = await connection.ask(unusual)
     assert (answer.status, answer.body["data"]["stage1_prob"]) == (200, pytest.approx(0.82))
     assert connection.usual == before + 1
 
 
-async def test_a_body_that_comes_later_is_awaited(connection: Connection) -> None:
+async def test_a_body_that_arrives_later_is_awaited(connection: Connection) -> None:
     whole = request(BODY)
     for split in (1, whole.index(b"\r\n\r\n"), len(whole) - len(BODY), len(whole) - 1):
         assert (await connection.ask(whole[:split], whole[split:])).status == 200
 
 
-async def test_a_request_that_waits_to_be_told_to_go_on_is_told(connection: Connection) -> None:
+async def test_a_request_that_expects_100_continue_gets_it(connection: Connection) -> None:
     whole = request(BODY, Expect="100-continue")
     await connection.send(whole)
     assert await connection.reader.readuntil(b"\r\n\r\n") == b"HTTP/1.1 100 Continue\r\n\r\n"
     assert (await connection.receive()).status == 200
 
 
-async def test_another_method_and_another_type_are_refused_as_ever(connection: Connection) -> None:
+async def test_another_method_and_another_type_are_refused(connection: Connection) -> None:
     assert (await connection.ask(request(BODY, first="PUT {} HTTP/1.1"))).status == 405
     assert (await connection.ask(request(BODY, Content_Type="text/plain"))).status == 415
 
 
 @pytest.mark.parametrize("host", ["evil.example", "evil.example:8000", "[::1", "a b", "", "localhost:http", "\u00ff"])
-async def test_a_host_that_is_not_ours_is_refused_and_told_why(
+async def test_a_host_that_is_not_this_servers_is_refused_with_the_reason(
     service: Service, connection: Connection, host: str
 ) -> None:
     for _ in range(2):
@@ -124,7 +124,7 @@ async def test_a_host_that_is_not_ours_is_refused_and_told_why(
 
 @on_the_fast_path
 @pytest.mark.parametrize("host", ["localhost:8000", "127.0.0.1:8000", "[::1]:8000", "reversal", "LOCALHOST."])
-async def test_a_host_that_is_ours_takes_the_express_way(connection: Connection, host: str) -> None:
+async def test_a_host_of_this_server_takes_the_fast_path(connection: Connection, host: str) -> None:
     before = connection.usual
     for _ in range(2):
         assert (await connection.ask(request(BODY, Host=host))).status == 200
@@ -137,9 +137,7 @@ async def test_a_page_of_another_origin_is_refused(connection: Connection, origi
 
 
 @pytest.mark.parametrize("together", [False, True])
-async def test_requests_that_do_not_wait_for_answers_get_them_in_order(
-    connection: Connection, *, together: bool
-) -> None:
+async def test_pipelined_requests_are_answered_in_order(connection: Connection, *, together: bool) -> None:
     wanted = [0.05 + 0.02 * i for i in range(40)]
     requests = [request(encoded(asks(p))) for p in wanted]
     requests.insert(7, b"GET /nothing HTTP/1.1\r\nHost: x\r\n\r\n")
@@ -154,7 +152,7 @@ async def test_requests_that_do_not_wait_for_answers_get_them_in_order(
     assert [answer.body["data"]["stage1_prob"] for answer in answers] == pytest.approx(wanted)
 
 
-async def test_one_connection_carries_many(service: Service, connection: Connection) -> None:
+async def test_one_connection_carries_many_requests(service: Service, connection: Connection) -> None:
     before = connection.usual
     for _ in range(300):
         assert (await connection.ask(request(BODY))).status == 200
@@ -171,7 +169,7 @@ async def test_a_connection_in_use_is_kept_and_an_idle_one_is_closed(connection:
 
 
 @pytest.mark.serial
-async def test_a_head_that_does_not_come_is_not_awaited(
+async def test_a_head_that_arrives_too_slowly_is_not_awaited(
     connection: Connection, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(connections, "HEAD_SECONDS", 0.2)
@@ -191,7 +189,7 @@ async def test_a_head_that_does_not_come_is_not_awaited(
 
 @pytest.mark.serial
 @on_the_fast_path
-async def test_what_is_too_much_is_refused_and_whoever_asks_again_at_once_is_not_heard_for_a_while(
+async def test_beyond_the_limit_a_request_is_refused_and_an_immediate_retry_is_read_later(
     service: Service, connection: Connection, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     admission = service.worker.app[ADMISSION]
@@ -215,7 +213,7 @@ async def test_what_is_too_much_is_refused_and_whoever_asks_again_at_once_is_not
     assert connection.usual == before
 
 
-async def test_all_that_is_taken_on_is_let_go(service: Service, connection: Connection) -> None:
+async def test_every_accepted_request_leaves_admission(service: Service, connection: Connection) -> None:
     for body in BODIES.values():
         await connection.ask(request(body))
     async with service.connect() as leaves:
@@ -229,7 +227,7 @@ async def test_what_follows_a_request_on_the_fast_path_keeps_its_place(
 ) -> None:
     whole = [request(encoded(asks(p)), Content_Type=kind) for p, kind in ((0.11, JSON), (0.22, ODD), (0.33, JSON))]
     for _ in range(3):
-        # The odd one goes aiohttp's way, and is not whole at first.
+        # The odd one takes aiohttp's path, and is incomplete at first.
         await connection.send(whole[0] + whole[1][:-5], whole[1][-5:] + whole[2])
         answers = [await connection.receive() for _ in whole]
         assert [answer.body["data"]["stage1_prob"] for answer in answers] == pytest.approx([0.11, 0.22, 0.33])
@@ -241,7 +239,7 @@ async def test_what_follows_a_request_on_the_fast_path_keeps_its_place(
 async def test_held_bytes_keep_their_place_behind_the_answer_that_they_waited_for(
     service: Service, connection: Connection
 ) -> None:
-    """They come while the first request waits for its turn, and the one behind them as soon as that is answered."""
+    """The odd request arrives while the first one waits for its turn, the last one when the first is answered."""
     handler = service.handler_of(connection)
     first, odd, last = (
         request(encoded(asks(p)), Content_Type=kind) for p, kind in ((0.11, JSON), (0.22, ODD), (0.33, JSON))
@@ -254,7 +252,7 @@ async def test_held_bytes_keep_their_place_behind_the_answer_that_they_waited_fo
     assert not handler.in_progress
 
 
-async def test_who_asks_for_another_protocol_is_answered_and_heard_again(
+async def test_a_request_for_another_protocol_is_answered_and_the_next_one_is_read(
     service: Service, connection: Connection
 ) -> None:
     odd = request(BODY, Connection="Upgrade", Upgrade="websocket")
@@ -266,7 +264,7 @@ async def test_who_asks_for_another_protocol_is_answered_and_heard_again(
     assert connection.usual == before + (not service.is_fast)
 
 
-async def test_no_header_spoils_the_answers_of_others(service: Service, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_a_bad_header_does_not_affect_other_requests(service: Service, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(service.worker.app[ACCESS], "_known", tuple(tokens(["good"], Level.API)))
     good = request(BODY, Authorization="Bearer good")
     bad = good.replace(b"Bearer good", b"Bearer \xff\xfe")
@@ -281,7 +279,9 @@ async def test_no_header_spoils_the_answers_of_others(service: Service, monkeypa
     await until(lambda: service.worker.app[ADMISSION].inside == 0)
 
 
-async def test_the_idle_timer_leaves_alone_who_waits_for_an_answer(service: Service, connection: Connection) -> None:
+async def test_the_idle_timer_does_not_close_a_connection_that_waits_for_an_answer(
+    service: Service, connection: Connection
+) -> None:
     handler = service.handler_of(connection)
     assert (await connection.ask(request(BODY))).status == 200
     handler.idle_since = 0.0  # as 75 seconds later
@@ -292,7 +292,7 @@ async def test_the_idle_timer_leaves_alone_who_waits_for_an_answer(service: Serv
 
 
 @pytest.mark.serial
-async def test_blank_lines_between_requests_begin_no_head(
+async def test_blank_lines_between_requests_do_not_start_the_head_timer(
     connection: Connection, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(connections, "HEAD_SECONDS", 0.05)
@@ -304,7 +304,7 @@ async def test_blank_lines_between_requests_begin_no_head(
 
 @on_the_fast_path
 @pytest.mark.parametrize("together", [False, True])
-async def test_the_first_request_of_a_connection_may_go_the_express_way(service: Service, *, together: bool) -> None:
+async def test_the_first_request_of_a_connection_takes_the_fast_path(service: Service, *, together: bool) -> None:
     assert service.runner.server is not None
     reader, writer = await asyncio.open_connection("127.0.0.1", service.port)
     connection = Connection(service.runner, reader, writer)
@@ -317,19 +317,19 @@ async def test_the_first_request_of_a_connection_may_go_the_express_way(service:
 
 
 @on_the_fast_path
-async def test_nothing_is_predicted_for_a_client_that_has_gone(service: Service) -> None:
+async def test_nothing_is_predicted_for_a_client_that_has_disconnected(service: Service) -> None:
     predictor = Slow(service.worker, lambda: None)
     async with service.connect() as stays, service.connect() as leaves:
         assert (await leaves.ask(request(BODY))).status == 200
         predictor.asked.clear()
         leaving = service.handler_of(leaves)
-        leaving.data_received(request(BODY))  # as the loop does, and then it finds that the client has gone
+        leaving.data_received(request(BODY))  # as the event loop does before it finds the client disconnected
         leaving.connection_lost(None)
         assert (await stays.ask(request(BODY))).status == 200
     assert sum(predictor.asked) == 1
 
 
-async def test_a_mistake_of_ours_is_told_as_such_and_spoils_no_connection(
+async def test_an_internal_error_is_logged_and_the_connection_stays_open(
     service: Service, connection: Connection, caplog: pytest.LogCaptureFixture
 ) -> None:
     def fail() -> None:
@@ -338,13 +338,13 @@ async def test_a_mistake_of_ours_is_told_as_such_and_spoils_no_connection(
     predictor = Slow(service.worker, fail)
     answer = await connection.ask(request(BODY))
     assert (answer.status, answer.body["code"]) == (500, "INTERNAL")
-    assert "POST /reversal/predict failed" in caplog.text
+    assert 'request_failed request="POST /reversal/predict"' in caplog.text
     assert "ZeroDivisionError" in caplog.text
     predictor.step = lambda: None
     assert (await connection.ask(request(BODY))).status == 200
 
 
-async def test_an_answer_on_its_way_is_written_before_a_stopping_server_closes(service: Service) -> None:
+async def test_an_answer_in_progress_is_written_before_a_stopping_server_closes(service: Service) -> None:
     stopping: list[asyncio.Task[None]] = []
 
     def stop() -> None:

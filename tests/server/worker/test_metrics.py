@@ -98,12 +98,12 @@ async def test_the_answer_is_prometheus_text(worker: Worker) -> None:
 
 @pytest.fixture
 def small_memory(monkeypatch: pytest.MonkeyPatch) -> int:
-    """Of so many records, for an application that is made after it."""
+    """The number of records that wait in memory at most, in an application that is built after this fixture."""
     monkeypatch.setattr(app, "MEMORY_RECORDS", 50)
     return app.MEMORY_RECORDS
 
 
-async def test_what_the_journal_keeps_count_of_is_shown(small_memory: int, worker: Worker) -> None:
+async def test_the_counts_of_the_journal_are_shown(small_memory: int, worker: Worker) -> None:
     await worker.serve(experiment())
     with samples.largest_file(0):
         for _ in range(small_memory + 3):
@@ -158,7 +158,7 @@ sys.stdin.read()
 """
 
 
-def test_with_several_workers_each_tells_the_numbers_of_all(tmp_path: Path) -> None:
+def test_with_several_workers_each_reports_the_numbers_of_all(tmp_path: Path) -> None:
     (tmp_path / "numbers").mkdir()
     environment = os.environ | {"PROMETHEUS_MULTIPROC_DIR": str(tmp_path / "numbers")}
     workers: list[subprocess.Popen[str]] = []
@@ -172,7 +172,7 @@ def test_with_several_workers_each_tells_the_numbers_of_all(tmp_path: Path) -> N
 
     for count in ("2", "3"):
         assert start(count).stdout.readline() == "ready\n"  # type: ignore[union-attr] # it is a pipe
-    text, _ = start("5", "tell").communicate()
+    text, _ = start("5", "report").communicate()
     for other in workers[:2]:
         other.communicate()
         assert other.returncode == 0
@@ -183,7 +183,7 @@ def test_with_several_workers_each_tells_the_numbers_of_all(tmp_path: Path) -> N
     assert "reversal_journal_degraded 0.0" in found
 
 
-def test_a_throttle_lets_one_line_of_a_kind_through() -> None:
+def test_a_throttle_passes_one_line_of_a_kind() -> None:
     now = 100.0
     throttle = Throttle(60.0, lambda: now)
     assert [throttle.passes("v1"), throttle.passes("v1"), throttle.passes("v2")] == [True, False, True]

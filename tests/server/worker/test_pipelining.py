@@ -1,4 +1,4 @@
-"""Requests that a client sends without waiting for answers: each one is answered, in its turn, on both ways."""
+"""Requests that a client sends without waiting for answers: each is answered in order, on both kinds of connections."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from server.settings import Settings
 from tests.server.questions import asks, candles
 from tests.server.worker.connections import BODY, ODD, Connection, Service, Slow, encoded, on_the_fast_path, request
 
-# A failure guard, never waited for.
+# A timeout that is reached only if a test fails.
 LONG_SECONDS = 60.0
 LIVEZ = b"GET /livez HTTP/1.1\r\nHost: x\r\n\r\n"
 
@@ -32,7 +32,7 @@ def keep_alive_seconds() -> float:
 
 @pytest.fixture
 def settings(settings: Settings, monkeypatch: pytest.MonkeyPatch) -> Settings:
-    """With no limit of time that a busy machine could reach with requests in pieces."""
+    """Settings without a time limit that requests in pieces could exceed on a busy machine."""
     monkeypatch.setattr(connections, "HEAD_SECONDS", LONG_SECONDS)
     return dataclasses.replace(settings, request_timeout_ms=60_000)
 
@@ -44,7 +44,7 @@ class Answer(NamedTuple):
 
 
 class Sent(NamedTuple):
-    """A request, and what tells its answer from those of others."""
+    """A request, and a mark that distinguishes its answer from others."""
 
     text: bytes
     status: int
@@ -58,7 +58,7 @@ class Sent(NamedTuple):
 
 
 async def answers(connection: Connection, count: int) -> list[Answer]:
-    """As many as come, in their order."""
+    """The answers that arrive, in their order, at most `count`."""
     found: list[Answer] = []
 
     async def receive() -> None:
@@ -69,7 +69,7 @@ async def answers(connection: Connection, count: int) -> list[Answer]:
             body = await connection.reader.readexactly(int(headers["content-length"]))
             found.append(Answer(int(status.split()[1]), headers.get("connection") == "close", body.decode()))
 
-    with suppress(TimeoutError, asyncio.IncompleteReadError):  # told by the count
+    with suppress(TimeoutError, asyncio.IncompleteReadError):  # the caller checks the count
         await asyncio.wait_for(receive(), LONG_SECONDS)
     return found
 
@@ -90,15 +90,15 @@ def chunked(body: bytes, path: str, chance: random.Random) -> bytes:
 
 
 def pair(number: int) -> str:
-    """Another one for each number."""
+    """A currency pair that is different for each number."""
     letters = [chr(ord("A") + number // 26**i % 26) for i in range(6)]
     return "".join(letters[:3]) + "/" + "".join(letters[3:])
 
 
 def any_request(number: int, chance: random.Random, light: int) -> Sent:
-    """Of any kind, with a mark that no other number has wherever its answer can hold one.
+    """A request of any kind. If its answer can hold a mark, it has one that is different for each number.
 
-    `light`: how many are cheap for each that is another kind, so that hundreds of them stand in the queue at once.
+    `light`: the weight of cheap requests. With many of them, hundreds of requests are in the queue at once.
     """
     named = pair(number)
     body = encoded(asks(0.82, pair=named))
@@ -121,7 +121,7 @@ def any_request(number: int, chance: random.Random, light: int) -> Sent:
 
 
 async def converse(connection: Connection, sent: Sequence[Sent], chance: random.Random) -> list[Answer]:
-    """Send all, while answers are read, in pieces that end anywhere; the first one often where a request does."""
+    """Send all while answers are read, in pieces that end anywhere. The first piece is often exactly one request."""
     text = b"".join(each.text for each in sent)
     places = cut(len(text), chance.choice((1, 1, 2, 5, 60)), chance)
     if chance.random() < 0.7:
@@ -152,7 +152,7 @@ async def test_any_requests_in_any_pieces_are_answered_in_order(
 
     async def one(own: random.Random) -> None:
         async with service.connect() as made:
-            for _ in range(4):  # what one round leaves behind is there in the next one
+            for _ in range(4):  # what a round leaves in the connection affects the next one
                 light, count = own.choice((0, 100)), own.choice((1, 5, 40, 80, 300))
                 sent = [any_request(next(numbers), own, light) for _ in range(count)]
                 if own.random() < 0.7:
@@ -160,14 +160,14 @@ async def test_any_requests_in_any_pieces_are_answered_in_order(
                 found = await converse(made, sent, own)
                 assert len(found) == len(sent)
                 assert [a for a, b in zip(found, sent, strict=True) if not b.is_answered_by(a)] == []
-            await answered_to_the_end(service, made)
+            await everything_is_answered(service, made)
 
     await asyncio.gather(*(one(random.Random(chance.random())) for _ in range(6)))  # noqa: S311
     assert admission.inside == 0
 
 
-async def answered_to_the_end(service: Service, connection: Connection) -> None:
-    """Nothing is left over: the next request is read and answered, if only by a refusal."""
+async def everything_is_answered(service: Service, connection: Connection) -> None:
+    """Assert that nothing is left over: the next request is read and answered."""
     assert not service.handler_of(connection).in_progress
     connection.writer.write(get("/nothing/more"))
     (last,) = await answers(connection, 1)
@@ -193,13 +193,13 @@ async def test_requests_behind_a_prediction(service: Service, first: tuple[bytes
             handler.data_received(LIVEZ * (behind - behind // 2))
             found = await answers(made, 1 + behind)
             assert [answer.status for answer in found] == [status] + [200] * behind
-            await answered_to_the_end(service, made)
+            await everything_is_answered(service, made)
 
 
 async def test_many_requests_behind_a_prediction_on_many_connections(service: Service) -> None:
     made = [await asyncio.open_connection("127.0.0.1", service.port) for _ in range(30)]
     connections = [Connection(service.runner, *each) for each in made]
-    for each in connections:  # all answer before anything is sent, so that the predictions form a batch
+    for each in connections:  # each answers once before the test, so that the predictions form a batch
         each.writer.write(LIVEZ)
         assert len(await answers(each, 1)) == 1
     for each in connections:
@@ -220,14 +220,14 @@ async def test_predictions_behind_others(service: Service, connection: Connectio
         service.handler_of(connection).data_received(piece)
     found = await answers(connection, 200)
     assert [json.loads(answer.text)["data"]["pair"] for answer in found[50:150]] == [pair(i) for i in range(100)]
-    await answered_to_the_end(service, connection)
+    await everything_is_answered(service, connection)
 
 
 async def begun(handler: Any, connection: Connection) -> None:  # noqa: ANN401 - private
-    """All of a prediction but the end of its body is there, and aiohttp, whose parser has not counted it, has begun."""
+    """Send a prediction without the end of its body. aiohttp begins with it before its parser has counted it."""
     before = connection.usual
     handler.data_received(request(BODY)[:-5])
-    while connection.usual == before:  # noqa: ASYNC110 - nothing tells
+    while connection.usual == before:  # noqa: ASYNC110 - no event signals it
         await asyncio.sleep(0)
 
 
@@ -245,7 +245,7 @@ async def test_requests_behind_one_whose_body_came_in_two_parts(
         assert len(await answers(connection, 1)) == 1
         handler.data_received(LIVEZ * behind)
     assert len(await answers(connection, behind + with_the_rest)) == behind + with_the_rest
-    await answered_to_the_end(service, connection)
+    await everything_is_answered(service, connection)
 
 
 @on_the_fast_path
@@ -265,12 +265,12 @@ async def test_requests_behind_a_refusal(
         assert statuses == [200, 503][1 - held :]
         connection.writer.write(LIVEZ * 100)
         assert len(await answers(connection, 100)) == 100
-    await answered_to_the_end(service, connection)
+    await everything_is_answered(service, connection)
 
 
 @on_the_fast_path
 @pytest.mark.parametrize("held", [False, True], ids=["at once", "behind a prediction"])
-async def test_nothing_is_read_in_the_silence_after_a_refusal(
+async def test_nothing_is_read_in_the_pause_after_a_refusal(
     service: Service, connection: Connection, monkeypatch: pytest.MonkeyPatch, *, held: bool
 ) -> None:
     monkeypatch.setattr(Admission, "pause_seconds", 2 * LONG_SECONDS)
@@ -283,10 +283,10 @@ async def test_nothing_is_read_in_the_silence_after_a_refusal(
     assert not handler.transport.is_reading()
     handler.idle_since = 0.0  # as 75 seconds later
     handler._close_if_idle()  # noqa: SLF001
-    assert handler.transport is not None  # requests that it has not read yet may have come
+    assert handler.transport is not None  # requests may have arrived that are not read yet
 
 
-async def test_a_client_that_goes_on_sending_is_paused_until_it_is_answered(
+async def test_a_client_that_continues_to_send_is_not_read_until_it_is_answered(
     service: Service, connection: Connection
 ) -> None:
     handler = service.handler_of(connection)
@@ -323,12 +323,12 @@ async def test_another_protocol_asked_for_behind_a_prediction(service: Service, 
             assert len(await answers(made, before + 2)) == before + 2
             handler.data_received(LIVEZ * before + upgrade + LIVEZ * 100)
             assert len(await answers(made, before + 101)) == before + 101
-            await answered_to_the_end(service, made)
+            await everything_is_answered(service, made)
 
 
 @on_the_fast_path
-async def test_a_request_that_is_held_is_in_hand(service: Service, connection: Connection) -> None:
-    """A worker that ends waits for what is in hand."""
+async def test_a_held_request_is_in_progress(service: Service, connection: Connection) -> None:
+    """A worker that shuts down waits for requests in progress."""
     handler = service.handler_of(connection)
     seen: list[tuple[Any, ...]] = []
 
@@ -347,7 +347,9 @@ async def test_a_request_that_is_held_is_in_hand(service: Service, connection: C
 
 
 @on_the_fast_path
-async def test_a_client_that_goes_takes_its_held_requests_with_it(service: Service, connection: Connection) -> None:
+async def test_the_held_requests_of_a_client_that_disconnects_are_dropped(
+    service: Service, connection: Connection
+) -> None:
     async with service.connect() as leaves:
         leaving = service.handler_of(leaves)
         leaving.data_received(request(BODY))

@@ -1,4 +1,4 @@
-"""What our connections touch of aiohttp's own is written down, and is there."""
+"""The private attributes of aiohttp that the server uses are listed, and the installed aiohttp has them."""
 
 from __future__ import annotations
 
@@ -15,13 +15,13 @@ from server.worker import fast_path
 from server.worker.fast_path import PRIVATE, FastConnection, kind_of_connection, missing
 from tests.market import ROOT
 
-# Whose classes derive from aiohttp's, and what each may touch of what aiohttp calls private.
+# The modules whose classes derive from aiohttp's, and the private attributes of aiohttp that each is allowed to use.
 MODULES: dict[str, set[str]] = {"server/http/connection.py": set(), "server/worker/fast_path.py": set(PRIVATE)}
 PRIVATE_NAME = re.compile("_[a-z]")
 
 
 def private_names(file: str) -> set[str]:
-    """The private attributes and methods that a module has or touches, its own among them."""
+    """The private attributes and methods that a module uses, including its own."""
     names = set()
     for node in ast.walk(ast.parse((ROOT / file).read_text())):
         if isinstance(node, ast.Attribute):
@@ -32,7 +32,7 @@ def private_names(file: str) -> set[str]:
 
 
 def defined(file: str) -> set[str]:
-    """Those that it sets on objects of its own, or defines."""
+    """The attributes and methods that a module sets or defines."""
     names = set()
     for node in ast.walk(ast.parse((ROOT / file).read_text())):
         if isinstance(node, ast.Attribute) and isinstance(node.ctx, ast.Store):
@@ -44,7 +44,7 @@ def defined(file: str) -> set[str]:
 
 @pytest.fixture
 async def of_aiohttp() -> set[str]:
-    """The names that the classes from which ours derive have already."""
+    """The names in the classes of aiohttp from which the server's classes derive."""
 
     async def nothing(_: web.BaseRequest) -> web.Response:
         raise NotImplementedError
@@ -52,45 +52,47 @@ async def of_aiohttp() -> set[str]:
     return {*dir(RequestHandler), *dir(web.AppRunner), *dir(web.Server(nothing))}
 
 
-@pytest.mark.parametrize(("module", "may"), MODULES.items())
-def test_private_attributes_of_aiohttp_are_those_that_the_fast_path_names(
-    of_aiohttp: set[str], module: str, may: set[str]
+@pytest.mark.parametrize(("module", "allowed"), MODULES.items())
+def test_only_the_listed_private_attributes_of_aiohttp_are_used(
+    of_aiohttp: set[str], module: str, allowed: set[str]
 ) -> None:
-    assert private_names(module) & of_aiohttp == may
-    ours = set.union(*map(defined, MODULES))
-    assert private_names(module) - ours == set(), "private attributes of something else"
+    assert private_names(module) & of_aiohttp == allowed
+    own = set.union(*map(defined, MODULES))
+    assert private_names(module) - own == set(), "private attributes of something else"
 
 
-def test_no_other_module_that_knows_aiohttp_touches_what_is_private() -> None:
+def test_no_other_module_with_aiohttp_uses_private_attributes() -> None:
     for path in (ROOT / "server").rglob("*.py"):
         text = path.read_text()
         assert "aiohttp" not in text or "SLF001" not in text, path
 
 
-def test_fewer_than_before_are_needed_and_the_installed_aiohttp_has_them() -> None:
+def test_few_private_attributes_are_needed_and_the_installed_aiohttp_has_them() -> None:
     assert len(PRIVATE) < 13
     assert missing() == []
 
 
 @pytest.mark.parametrize(
-    ("name", "value", "told"),
+    ("name", "value", "absent"),
     [
-        ("PRIVATE", {"_gone": "for a test"}, "no RequestHandler._gone:"),
-        ("_PARSER", ("feed_data", "gone"), "no HttpRequestParser.gone:"),
+        ("PRIVATE", {"_gone": "for a test"}, "RequestHandler._gone"),
+        ("_PARSER", ("feed_data", "gone"), "HttpRequestParser.gone"),
     ],
 )
-def test_another_aiohttp_is_told_of_once_and_serves_without_the_fast_path(
-    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture, name: str, value: object, told: str
+def test_without_an_attribute_the_fast_path_is_off_and_one_warning_is_logged(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture, name: str, value: object, absent: str
 ) -> None:
     caplog.set_level(logging.INFO)
     monkeypatch.setattr(fast_path, name, value)
     assert kind_of_connection(fast_path=True) is PlainConnection
     (record,) = caplog.records
     assert record.levelname == "WARNING"
-    assert told in record.getMessage()
+    assert f"fast_path_disabled missing={absent} " in record.getMessage()
 
 
-def test_a_name_of_ours_that_aiohttp_takes_for_something_else_is_missed(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_an_attribute_of_the_server_that_aiohttp_uses_for_something_else_is_missing(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
     monkeypatch.setattr(FastConnection, "__slots__", ("_loop",))
     assert missing() == ["RequestHandler without _loop"]
 

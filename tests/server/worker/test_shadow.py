@@ -23,7 +23,7 @@ SHADOW = experiment(mode="shadow")
 async def worker(
     settings: Settings, aiohttp_client: Callable[[web.Application], Awaitable[Client]]
 ) -> AsyncIterator[Worker]:
-    """v1 answers, v2 scores: from candles at 0.9 the one says short and the other long."""
+    """v1 answers, v2 scores: from candles at 0.9, v1 says short and v2 says long."""
     async with running(settings, aiohttp_client) as made:
         yield made
 
@@ -34,13 +34,13 @@ def market(price: float = 0.9, last_hour: int = 10, **fields: Any) -> dict[str, 
 
 
 async def scores(worker: Worker) -> list[ShadowScore]:
-    """Those in the journal once nothing is queued any more."""
+    """The scores in the journal after the queue is empty."""
     await worker.shadow.close()
     return [record for record in await worker.records() if isinstance(record, ShadowScore)]
 
 
 async def failures(worker: Worker) -> int:
-    """How many records say that B could not score, of B all of them."""
+    """The number of records that B could not score. All failures in the journal are those of B."""
     found = [record for record in await worker.records() if isinstance(record, Failure)]
     assert {(record.experiment_id, record.variant) for record in found} <= {("v30_vs_v31", "B")}
     return len(found)
@@ -70,7 +70,7 @@ async def test_b_scores_what_a_answered(worker: Worker) -> None:
     assert await number(worker, "scored") == 1
 
 
-async def test_it_happens_by_itself(worker: Worker, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_scoring_starts_automatically(worker: Worker, monkeypatch: pytest.MonkeyPatch) -> None:
     await worker.serve(SHADOW)
     scored = asyncio.Event()
     append = worker.journal.append
@@ -99,7 +99,7 @@ async def test_a_candle_is_scored_once_however_many_users_ask(worker: Worker) ->
     for user in ("a", "b", None, "a"):
         await worker.predict(market(user_id=user))
     assert len(await scores(worker)) == 1
-    # Also when it was scored long ago; other pairs, timeframes and candles are others.
+    # It is not scored again later either. Other pairs, timeframes and times are other candles.
     await worker.predict(market())
     for other in (market(pair="USD/JPY"), market(timeframe="4h"), market(last_hour=11)):
         await worker.predict(other)
@@ -113,7 +113,7 @@ async def test_a_candle_is_scored_once_however_many_users_ask(worker: Worker) ->
     assert len(await worker.exposures()) == 8
 
 
-async def test_the_same_candle_is_another_one_in_the_next_experiment(worker: Worker) -> None:
+async def test_the_next_experiment_scores_the_same_candle_again(worker: Worker) -> None:
     for name in ("first", "second"):
         await worker.serve(experiment(mode="shadow", experiment_id=name))
         await worker.predict(market())
@@ -121,7 +121,7 @@ async def test_the_same_candle_is_another_one_in_the_next_experiment(worker: Wor
     assert [score.experiment_id for score in await scores(worker)] == ["first", "second"]
 
 
-async def test_what_was_queued_when_the_experiment_ended_is_not_scored(worker: Worker) -> None:
+async def test_answers_still_queued_when_the_experiment_ends_are_not_scored(worker: Worker) -> None:
     for after in (None, experiment(mode="shadow", experiment_id="next")):
         await worker.serve(SHADOW)
         await worker.predict(market(last_hour=10 if after else 11))
@@ -156,7 +156,7 @@ async def test_batches_are_scored_in_batches(worker: Worker, monkeypatch: pytest
     assert sum(sizes) == 40
 
 
-async def test_a_full_queue_drops_and_counts_and_the_candle_has_another_chance(
+async def test_a_full_queue_drops_and_counts_and_the_candle_can_be_queued_again(
     worker: Worker, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(shadow, "QUEUE", 2)
@@ -171,10 +171,10 @@ async def test_a_full_queue_drops_and_counts_and_the_candle_has_another_chance(
     assert [score.pair for score in await scores(worker)][2:] == ["AAC/USD", "AAD/USD"]
 
 
-async def test_what_was_scored_longest_ago_is_forgotten_first(worker: Worker, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_the_candle_used_longest_ago_is_forgotten_first(worker: Worker, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(shadow, "KEYS", 2)
     await worker.serve(SHADOW)
-    for letter in "ABACBA":  # C forgets B, B forgets A only if A's second time did not count: it did
+    for letter in "ABACBA":  # C makes it forget B, not A, because A was used again after B
         await worker.predict(market(pair=f"AA{letter}/USD"))
     assert [score.pair[2] for score in await scores(worker)] == ["A", "B", "C", "B", "A"]
 
@@ -190,7 +190,8 @@ class TestFailures:
         assert len(await scores(worker)) == 1
         assert (await number(worker, "failed"), await number(worker, "scored")) == (2, 1)
         assert await failures(worker) == 2
-        assert caplog.text.count("shadow: version v4 cannot score: version v4, stage1 answered nan") == 1
+        assert caplog.text.count("shadow_score_failed version=v4 error=") == 1
+        assert "stage1" in caplog.text
 
     async def test_b_is_not_loaded(self, worker: Worker) -> None:
         await worker.serve(SHADOW, without=("v2",))
@@ -207,14 +208,14 @@ class TestFailures:
         assert await scores(worker) == []
         assert await failures(worker) == 2
 
-    async def test_b_needs_what_was_not_sent(self, worker: Worker) -> None:
+    async def test_b_needs_a_window_that_was_not_sent(self, worker: Worker) -> None:
         await worker.serve(SHADOW)
         assert (await worker.predict(asks(0.9)))["signal"] == "short"
         assert await scores(worker) == []
         assert await number(worker, "failed") == 1
         assert await failures(worker) == 1
 
-    async def test_what_b_refuses_as_out_of_range_is_no_failure_of_it(
+    async def test_an_input_that_b_refuses_as_out_of_range_is_no_failure_of_b(
         self, worker: Worker, models: Path, caplog: pytest.LogCaptureFixture
     ) -> None:
         await asyncio.to_thread(bundles.write, models, "v4", scale=(0.0, 0.1), stage2_features=None)
@@ -224,9 +225,9 @@ class TestFailures:
         assert await scores(worker) == []
         assert await number(worker, "failed") == 1
         assert await failures(worker) == 0
-        assert "shadow: version v4 cannot score: OUT_OF_RANGE\n" in caplog.text
+        assert "shadow_score_failed version=v4 error=OUT_OF_RANGE\n" in caplog.text
 
-    async def test_b_raises_what_nobody_expects(self, worker: Worker, monkeypatch: pytest.MonkeyPatch) -> None:
+    async def test_b_raises_an_unexpected_error(self, worker: Worker, monkeypatch: pytest.MonkeyPatch) -> None:
         await worker.serve(SHADOW)
 
         def broken(sources: object) -> object:  # noqa: ARG001 - a detector's signature
@@ -238,7 +239,7 @@ class TestFailures:
         assert await number(worker, "failed") == 1
         assert await failures(worker) == 1
 
-    async def test_an_answer_of_another_than_a_has_no_pair(self, worker: Worker) -> None:
+    async def test_an_answer_by_a_fallback_is_not_scored(self, worker: Worker) -> None:
         await worker.serve(SHADOW, without=("v1",), active="v2")
         data = await worker.predict(market())
         assert (data["served_by"], data["experiment"]["variant"]) == ("v2", "A")
@@ -247,7 +248,7 @@ class TestFailures:
         assert await failures(worker) == 0
 
 
-async def test_closing_has_an_end_and_counts_what_it_leaves(worker: Worker) -> None:
+async def test_closing_ends_in_time_and_counts_the_dropped_answers(worker: Worker) -> None:
     await worker.serve(SHADOW)
     await worker.predict(market())
     await worker.shadow.close(seconds=0)

@@ -16,9 +16,9 @@ CLIENTS = 8
 
 @pytest.fixture
 def models(tmp_path: Path) -> Path:
-    """Two versions that can be told apart by every field of their answers.
+    """Two versions whose answers differ in every field.
 
-    Both see the same two windows. `low` shows 0.1 and 0.2 of them through its scalers, `high` 0.8 and 0.9.
+    Both get the same two windows. Through its scalers, `low` reads them as 0.1 and 0.2, `high` as 0.8 and 0.9.
     """
     for version, centre, positive, weights in (("low", 0.0, "short", (1.0, 0.0)), ("high", -0.7, "short", (0.0, 1.0))):
         bundles.write(
@@ -35,7 +35,7 @@ def models(tmp_path: Path) -> Path:
 
 
 @pytest.mark.parametrize("switches", [100, pytest.param(1000, marks=pytest.mark.long)])
-async def test_every_answer_is_wholly_of_one_version(client: Client, post: Post, switches: int) -> None:
+async def test_every_answer_is_entirely_of_one_version(client: Client, post: Post, switches: int) -> None:
     body = {"pair": "EUR/USD", "features_scaled": False, "features": {"stage1": window(0.1), "stage2": window(0.2)}}
     expected = {
         "low": ("long", pytest.approx(0.1, abs=1e-6), pytest.approx(0.8, abs=1e-6), pytest.approx(0.1, abs=1e-6)),

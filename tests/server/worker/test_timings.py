@@ -28,11 +28,11 @@ def samples(registry: CollectorRegistry, name: str) -> dict[str, float]:
 
 
 @pytest.mark.parametrize("count", [1, 127, 128, 300])
-def test_many_at_once_are_what_single_observations_would_be(count: int) -> None:
-    ours, theirs = CollectorRegistry(), CollectorRegistry()
-    metrics = TimingMetrics(ours)
-    total = Histogram("reversal_prediction_seconds", "Total.", buckets=BUCKETS, registry=theirs)
-    timings = Histogram("reversal_phase_seconds", "Phases.", ["phase"], buckets=BUCKETS, registry=theirs)
+def test_many_observations_at_once_equal_single_ones(count: int) -> None:
+    batched, single = CollectorRegistry(), CollectorRegistry()
+    metrics = TimingMetrics(batched)
+    total = Histogram("reversal_prediction_seconds", "Total.", buckets=BUCKETS, registry=single)
+    timings = Histogram("reversal_phase_seconds", "Phases.", ["phase"], buckets=BUCKETS, registry=single)
     for name in Timings._fields:
         timings.labels(name)
     for i in range(count):
@@ -44,7 +44,7 @@ def test_many_at_once_are_what_single_observations_would_be(count: int) -> None:
                 timings.labels(name).observe(seconds)
     metrics.flush()
     for name in ("reversal_prediction_seconds", "reversal_phase_seconds"):
-        assert samples(ours, name) == pytest.approx(samples(theirs, name))
+        assert samples(batched, name) == pytest.approx(samples(single, name))
 
 
 def test_a_flush_of_nothing_adds_nothing() -> None:
@@ -64,13 +64,13 @@ def test_the_header_has_every_phase_in_milliseconds() -> None:
 
 
 @pytest.mark.parametrize("path", ["/reversal/predict", "/reversal/predict_raw", "/predict"])
-async def test_an_answer_tells_where_its_time_went(client: Client, path: str) -> None:
+async def test_an_answer_gives_the_time_of_each_phase(client: Client, path: str) -> None:
     began = perf_counter()
     response = await client.post(path, json=asks(0.9))
     seen = 1e3 * (perf_counter() - began)
-    told = dict(part.split(";dur=") for part in response.headers["Server-Timing"].split(", "))
-    assert tuple(told) == Timings._fields
-    spent = {phase: float(milliseconds) for phase, milliseconds in told.items()}
+    sent = dict(part.split(";dur=") for part in response.headers["Server-Timing"].split(", "))
+    assert tuple(sent) == Timings._fields
+    spent = {phase: float(milliseconds) for phase, milliseconds in sent.items()}
     assert min(spent.values()) > 0
     assert sum(spent.values()) < seen
 
@@ -83,7 +83,7 @@ async def test_a_stage_that_did_not_run_took_no_time(client: Client) -> None:
     assert counts == dict.fromkeys(Timings._fields, "1.0") | {"stage2": "0.0"}
 
 
-async def test_what_is_refused_has_no_phases(client: Client) -> None:
+async def test_a_refusal_has_no_phases(client: Client) -> None:
     response = await client.post("/reversal/predict", json={})
     assert response.status == 422
     assert "Server-Timing" not in response.headers

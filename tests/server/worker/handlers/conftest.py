@@ -29,7 +29,7 @@ class ServerOfKind(TestServer):
 def aiohttp_client(
     request: pytest.FixtureRequest, aiohttp_client: Callable[[TestServer], Awaitable[Client]]
 ) -> Callable[[web.Application], Awaitable[Client]]:
-    """In place of aiohttp's: whatever is served in these tests is served on both kinds."""
+    """Replaces aiohttp's fixture, so that these tests run on both kinds of connections."""
 
     async def serve(app: web.Application) -> Client:
         return await aiohttp_client(ServerOfKind(app, request.param))

@@ -41,7 +41,7 @@ async def sent(client: Client, body: bytes, **headers: str) -> tuple[int, dict[s
 
 
 class TestLargeBodies:
-    async def test_one_of_megabytes_is_answered_item_by_item(self, client: Client) -> None:
+    async def test_a_body_of_megabytes_is_answered_item_by_item(self, client: Client) -> None:
         body = json.dumps({"items": large(200)}).encode()
         assert len(body) > 4_000_000
         for headers, data in (({}, body), ({"Content-Encoding": "gzip"}, gzip.compress(body, 1))):
@@ -50,11 +50,11 @@ class TestLargeBodies:
             found = [result["data"]["stage1_prob"] for result in answer["data"]["results"]]
             assert found == pytest.approx([i / 200 for i in range(200)], abs=1e-6)
 
-    async def test_one_over_32_mib_is_a_413(self, post: Post) -> None:
+    async def test_a_body_over_32_mib_is_a_413(self, post: Post) -> None:
         status, answer = await post(PATH, b" " * (32 * 1024 * 1024 + 1))
         assert (status, answer["code"]) == (413, "PAYLOAD_TOO_LARGE")
 
-    async def test_one_that_is_not_what_its_headers_say(self, client: Client) -> None:
+    async def test_a_body_that_contradicts_its_headers_is_refused(self, client: Client) -> None:
         packed = gzip.compress(json.dumps({"items": large(50)}).encode(), 0)
         status, answer = await sent(client, packed[:-100_000], **{"Content-Encoding": "gzip"})
         assert (status, answer["code"]) == (400, "MALFORMED_JSON")
@@ -63,7 +63,7 @@ class TestLargeBodies:
         status, answer = await sent(client, packed, **{"Content-Type": "text/plain"})
         assert (status, answer["code"]) == (415, "UNSUPPORTED_MEDIA_TYPE")
 
-    async def test_whose_items_come_twice_is_answered_as_the_decoder_reads_it(self, post: Post) -> None:
+    async def test_of_items_given_twice_the_last_list_is_answered(self, post: Post) -> None:
         body = b'{"items":[1,2],"items":%s}' % json.dumps([asks(0.1)]).encode()
         status, answer = await post(PATH, body)
         assert (status, [result["success"] for result in answer["data"]["results"]]) == (200, [True])
@@ -71,7 +71,7 @@ class TestLargeBodies:
 
 class TestMalformedBodies:
     @pytest.mark.parametrize("end", [b"{]}", b'{"note":"\xff"}]}', b"{}],}", b"{}]", b'"\\x"]}'])
-    async def test_nothing_is_answered_of_one_that_is_bad_at_its_end(self, worker: Worker, end: bytes) -> None:
+    async def test_a_body_that_is_malformed_at_its_end_is_not_answered(self, worker: Worker, end: bytes) -> None:
         await worker.serve(experiment())
         good = b'{"items":[' + b"".join(json.dumps(item).encode() + b"," for item in large(40))
         status, answer = await sent(worker.client, good + end)
@@ -83,7 +83,9 @@ class TestMalformedBodies:
 
 
 class TestOthers:
-    async def test_the_loop_turns_while_a_body_is_split(self, worker: Worker, monkeypatch: pytest.MonkeyPatch) -> None:
+    async def test_other_requests_run_while_a_body_is_split(
+        self, worker: Worker, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
         monkeypatch.setattr(json_items, "SPLIT_SECONDS", 0.0)
         await worker.serve()
         pauses = []
@@ -104,8 +106,8 @@ class TestOthers:
         monkeypatch.setattr(worker.predictor, "predict", counting)
         status, _ = await worker.post(PATH, {"items": large(30)})
         assert status == 200
-        assert pauses.count(0) >= 30  # before the first is answered
-        assert pauses[-1] == len(answered) == 30  # items so large are slices of their own
+        assert pauses.count(0) >= 30  # before the first item is answered
+        assert pauses[-1] == len(answered) == 30  # each item is so large that it is a slice of its own
         assert set(pauses) == set(range(31))
 
     async def test_small_items_run_together(self, worker: Worker, monkeypatch: pytest.MonkeyPatch) -> None:

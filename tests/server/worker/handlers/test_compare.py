@@ -10,7 +10,7 @@ from tests.server.client import Post
 from tests.server.questions import asks, candle, candles, window
 
 
-async def test_all_loaded_versions_by_default(post: Post) -> None:
+async def test_all_loaded_versions_answer_by_default(post: Post) -> None:
     status, answer = await post("/reversal/compare", candles())
     assert status == 200
     data = answer["data"]
@@ -20,7 +20,7 @@ async def test_all_loaded_versions_by_default(post: Post) -> None:
     assert (data["consensus"], data["disagreement"]) == ("hold", False)
 
 
-async def test_an_entry_is_what_predict_would_say(post: Post) -> None:
+async def test_an_entry_equals_the_answer_of_predict(post: Post) -> None:
     _, compared = await post("/reversal/compare_raw", {**candles(), "data": [candle(0.9)] * 20})
     for version, entry in compared["data"]["predictions"].items():
         _, single = await post("/reversal/predict", {**candles(), "data": [candle(0.9)] * 20, "version": version})
@@ -38,36 +38,35 @@ async def test_one_failing_version_holds_its_error_and_there_is_no_consensus(pos
     bundles.write(models, "v4", features=["sma_50"], stage2_features=["sma_50"])
     await post("/reversal/models/v4/load")
     _, answer = await post("/reversal/compare", candles(versions=["v1", "v4"]))
-    assert answer["data"]["predictions"]["v4"] == {
-        "error": "version v4 needs at least 53 candles, 20 were given",
-        "code": "INSUFFICIENT_DATA",
-    }
+    failed = answer["data"]["predictions"]["v4"]
+    assert (set(failed), failed["code"]) == ({"error", "code"}, "INSUFFICIENT_DATA")
+    assert all(each in failed["error"] for each in ("v4", "53", "20"))
     assert answer["data"]["predictions"]["v1"]["signal"] == "hold"
     assert (answer["data"]["consensus"], answer["data"]["disagreement"]) == (None, False)
 
 
-async def test_a_version_that_is_known_but_not_loaded_is_an_entry(post: Post) -> None:
+async def test_a_version_that_is_not_loaded_is_an_entry(post: Post) -> None:
     await post("/reversal/models/v2/unload")
     _, answer = await post("/reversal/compare", candles(versions=["v1", "v2"]))
     assert answer["data"]["predictions"]["v2"]["code"] == "MODEL_UNAVAILABLE"
 
 
-async def test_all_failing_is_a_503_unless_the_body_is_to_blame(post: Post) -> None:
+async def test_if_all_versions_fail_it_is_a_503_unless_the_body_is_at_fault(post: Post) -> None:
     await post("/reversal/models/v2/unload")
     status, answer = await post("/reversal/compare", candles(versions=["v2"]))
     assert (status, answer["code"]) == (503, "MODEL_UNAVAILABLE")
-    assert "v2: version v2 is not loaded" in answer["error"]
+    assert answer["error"].startswith("v2: ")
     status, answer = await post("/reversal/compare", candles(3))
     assert (status, answer["code"], answer["details"][0]["path"]) == (422, "INSUFFICIENT_DATA", "data")
 
 
-async def test_one_matrix_where_it_fits(post: Post) -> None:
+async def test_one_matrix_is_an_error_only_for_versions_that_need_two(post: Post) -> None:
     _, answer = await post("/reversal/compare", asks(0.9))
     codes = {version: entry.get("code") for version, entry in answer["data"]["predictions"].items()}
     assert codes == {"v1": None, "v2": "VALIDATION_ERROR", "v3": None}
 
 
-async def test_a_window_for_each_stage_serves_all(post: Post) -> None:
+async def test_a_window_for_each_stage_fits_all_versions(post: Post) -> None:
     _, answer = await post("/reversal/compare", asks(0.82, 0.32))
     assert [entry["signal"] for entry in answer["data"]["predictions"].values()] == ["long", "long", "hold"]
 
@@ -77,10 +76,8 @@ async def test_features_by_version(post: Post) -> None:
     _, answer = await post("/reversal/compare", {"pair": "EUR/USD", "features": features})
     predictions = answer["data"]["predictions"]
     assert (predictions["v1"]["signal"], predictions["v2"]["signal"]) == ("hold", "short")
-    assert predictions["v3"] == {
-        "error": "features.v3: missing; found v1, v2, expected v3",
-        "code": "VALIDATION_ERROR",
-    }
+    assert predictions["v3"]["code"] == "VALIDATION_ERROR"
+    assert predictions["v3"]["error"].startswith("features.v3: ")
 
 
 @pytest.mark.parametrize(

@@ -19,13 +19,13 @@ from tests.server.paths import filled
 EXPERIMENT = {"experiment_id": "e", "name": "n", "variant_a": "v1", "variant_b": "v2", "traffic_split": 0.5}
 
 
-async def test_no_content_type_at_all_is_taken_for_json_by_the_keeper_as_well(client: Client) -> None:
+async def test_the_keeper_reads_a_body_without_a_content_type_as_json(client: Client) -> None:
     body = json.dumps(EXPERIMENT).encode()
     response = await client.post("/reversal/experiments", data=body, skip_auto_headers=["Content-Type"])
     assert response.status == 201, await response.text()
 
 
-async def test_another_content_type_is_refused_in_the_client_s_words(client: Client) -> None:
+async def test_another_content_type_is_refused_and_named(client: Client) -> None:
     response = await client.post("/reversal/experiments", data=b"{}", headers={"Content-Type": "text/plain"})
     assert response.status == 415
     assert "text/plain" in (await response.json())["error"]
@@ -75,7 +75,7 @@ async def test_a_large_body_has_a_place_until_it_is_answered(client: Client, mon
     assert places.inside == 0
 
 
-async def test_who_has_no_place_for_a_large_body_is_told_when_to_come_back(client: Client) -> None:
+async def test_a_large_body_without_a_place_is_refused_with_retry_after(client: Client) -> None:
     assert client.app is not None
     with ExitStack() as held:
         with suppress(Overloaded):
@@ -86,16 +86,14 @@ async def test_who_has_no_place_for_a_large_body_is_told_when_to_come_back(clien
         assert "Retry-After" in response.headers
 
 
-async def test_workers_forward_what_the_keeper_answers_and_nothing_else(
-    client: Client, monkeypatch: pytest.MonkeyPatch
-) -> None:
+async def test_workers_forward_only_what_the_keeper_answers(client: Client, monkeypatch: pytest.MonkeyPatch) -> None:
     assert client.app is not None
     forwarded = set()
 
     async def forward(request: web.Request, *_: object) -> web.Response:
         assert request.match_info.route.resource is not None
         forwarded.add((request.method, request.match_info.route.resource.canonical))
-        raise StoreUnavailable("the test is told")
+        raise StoreUnavailable("forwarded")
 
     monkeypatch.setattr(client.app[KEEPER_CLIENT], "forward", forward)
     for each in ENDPOINTS:

@@ -54,7 +54,7 @@ async def test_without_a_model_it_lives_but_is_not_ready(
         assert (response.status, (await response.json())["code"]) == (503, "MODEL_UNAVAILABLE")
 
 
-async def test_where_every_version_fails_it_is_not_ready(
+async def test_if_every_version_fails_it_is_not_ready(
     client: Client, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     assert client.app is not None
@@ -67,13 +67,15 @@ async def test_where_every_version_fails_it_is_not_ready(
     for _ in range(FAILURES):
         breaker.note(first, [ModelUnavailable("planted")])
     response = await client.get("/readyz")
-    assert (response.status, await response.json()) == (503, {"status": "unavailable", "reason": "every version fails"})
+    body = await response.json()
+    assert (response.status, body["status"]) == (503, "unavailable")
+    assert "every version" in body["reason"]
     breaker.tried(first, well=True)
     assert (await client.get("/readyz")).status == 200
     assert "circuit_closed version=v1" in caplog.text
 
 
-async def test_a_broken_bundle_at_start_is_named_and_the_next_of_the_order_becomes_active(
+async def test_a_bundle_broken_at_startup_is_logged_and_the_next_of_the_order_becomes_active(
     models: Path, settings: Settings, build: Build, aiohttp_client: MakeClient, caplog: pytest.LogCaptureFixture
 ) -> None:
     (file,) = (models / "v1").glob("stage1-network-*")

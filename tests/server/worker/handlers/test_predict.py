@@ -43,7 +43,7 @@ async def test_the_golden_answer(post: Post) -> None:
         "timestamp": data["timestamp"],
     }
     assert re.fullmatch(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ", data["timestamp"])
-    # The inner time is UTC, the outer one in the configured zone; both are the same second.
+    # The inner time is in UTC, the outer one in the configured zone. Both are the same second.
     outer = datetime.fromisoformat(answer["timestamp"])
     assert outer == datetime.fromisoformat(data["timestamp"])
     assert outer.utcoffset() != datetime.fromisoformat(data["timestamp"]).utcoffset()
@@ -74,7 +74,7 @@ async def test_no_stage_2_holds_with_a_warning(post: Post) -> None:
     assert [warning["code"] for warning in answer["data"]["warnings"]] == ["NO_STAGE2"]
 
 
-async def test_candles_in_signal_out(post: Post) -> None:
+async def test_a_signal_from_candles(post: Post) -> None:
     _, answer = await post("/reversal/predict", candles())
     assert answer["data"]["signal"] == "hold"
     assert answer["data"]["stage1_prob"] == pytest.approx(0.4, abs=1e-6)
@@ -86,14 +86,14 @@ async def test_unsorted_candles_are_sorted_by_time(post: Post) -> None:
     rising = [candle(0.1 * i, timestamp=f"2025-10-16T{i:02}:00:00Z") for i in range(1, 9)]
     _, in_order = await post("/reversal/predict", {"pair": "EUR/USD", "data": rising})
     _, reversed_ = await post("/reversal/predict", {"pair": "EUR/USD", "data": rising[::-1]})
-    # Without timestamps the order is the client's own, and another series.
+    # Without timestamps the client's order is kept, so the reversed candles are another series.
     bare = [{k: v for k, v in row.items() if k != "timestamp"} for row in rising[::-1]]
     _, unsorted = await post("/reversal/predict", {"pair": "EUR/USD", "data": bare})
     assert reversed_["data"]["stage1_prob"] == in_order["data"]["stage1_prob"]
     assert unsorted["data"]["stage1_prob"] != in_order["data"]["stage1_prob"]
 
 
-async def test_features_win_over_data(post: Post) -> None:
+async def test_features_take_precedence_over_data(post: Post) -> None:
     for data in ([], [candle(0.9)], None):
         _, answer = await post("/reversal/predict", asks(0.25, data=data))
         assert answer["data"]["stage1_prob"] == pytest.approx(0.25, abs=1e-6)
@@ -237,7 +237,7 @@ async def test_prices_and_volumes_have_bounds(post: Post, field: str, value: flo
 
 
 @pytest.mark.parametrize("price", [1e-12, 1e12])
-async def test_the_bounds_themselves_are_prices(post: Post, price: float) -> None:
+async def test_the_bounds_themselves_are_accepted(post: Post, price: float) -> None:
     data = [candle(price, volume=1e18) for _ in range(8)]
     assert (await post("/reversal/predict", {"pair": "EUR/USD", "data": data}))[0] == 200
 
@@ -246,7 +246,7 @@ async def test_the_bounds_themselves_are_prices(post: Post, price: float) -> Non
 async def test_too_few_candles_name_both_numbers(post: Post, count: int) -> None:
     status, answer = await post("/reversal/predict", candles(count))
     assert (status, answer["code"], answer["details"][0]["path"]) == (422, "INSUFFICIENT_DATA", "data")
-    assert f"at least 8 candles, {count} were given" in answer["error"]
+    assert all(re.search(rf"\b{number}\b", answer["error"]) for number in (8, count))
 
 
 @pytest.mark.parametrize(
@@ -275,11 +275,11 @@ async def test_malformed_json_is_a_400_with_the_byte(post: Post, body: bytes, by
 async def test_nesting_too_deep_is_a_400(post: Post, field: bytes) -> None:
     status, answer = await post("/reversal/predict", b'{"%s":%s}' % (field, b"[" * 200_000 + b"]" * 200_000))
     assert (status, answer["code"]) == (400, "MALFORMED_JSON")
-    assert "nested too deeply" in answer["error"]
+    assert "nested" in answer["error"]
 
 
 @pytest.mark.parametrize("body", [[], "text", 3, None, True])
-async def test_a_body_that_is_no_object_is_a_422(post: Post, body: object) -> None:
+async def test_a_body_that_is_not_an_object_is_a_422(post: Post, body: object) -> None:
     status, answer = await post("/reversal/predict", body)
     assert (status, answer["code"]) == (422, "VALIDATION_ERROR")
 
@@ -302,7 +302,7 @@ async def test_content_types(client: Client) -> None:
         assert answer["code"] == ("UNSUPPORTED_MEDIA_TYPE" if status == 415 else "INSUFFICIENT_DATA")
 
 
-async def test_a_packed_body_is_unpacked_and_one_that_cannot_be_is_a_400(client: Client) -> None:
+async def test_a_packed_body_is_unpacked_and_a_corrupt_one_is_a_400(client: Client) -> None:
     headers = {"Content-Type": "application/json", "Content-Encoding": "gzip"}
     packed = gzip.compress(json.dumps(asks(0.1)).encode())
     response = await client.post("/reversal/predict", data=io.BytesIO(packed), headers=headers)
@@ -317,24 +317,24 @@ async def test_a_packed_body_is_unpacked_and_one_that_cannot_be_is_a_400(client:
     assert "gzip" in answer["error"]
 
 
-async def test_a_known_version_that_is_not_loaded_is_a_503(post: Post) -> None:
+async def test_a_version_that_is_not_loaded_is_a_503(post: Post) -> None:
     assert (await post("/reversal/models/v2/unload"))[0] == 200
     status, answer = await post("/reversal/predict", asks(0.1, version="v2"))
     assert (status, answer["code"]) == (503, "MODEL_UNAVAILABLE")
-    assert "v2 is not loaded" in answer["error"]
+    assert "v2" in answer["error"]
 
 
-async def test_a_stage_that_answers_nan_is_a_503_never_an_answer(post: Post, models: Path) -> None:
+async def test_a_stage_that_returns_nan_is_a_503(post: Post, models: Path) -> None:
     bundles.write(models, "v4", kind="root")
     assert (await post("/reversal/models/v4/load"))[0] == 200
     status, answer = await post("/reversal/predict", asks(1.0, version="v4"))
     assert (status, answer["code"]) == (503, "MODEL_UNAVAILABLE")
-    assert "stage1 answered nan" in answer["error"]
+    assert all(each in answer["error"] for each in ("v4", "stage1", "nan"))
     assert (await post("/reversal/predict", asks(0.5, version="v4")))[0] == 200
 
 
 class TestBatch:
-    async def test_items_answer_in_order_each_for_itself(self, post: Post) -> None:
+    async def test_items_are_answered_in_order_and_fail_independently(self, post: Post) -> None:
         items: list[Any] = [
             asks(0.1, pair="USD/JPY"), asks(0.82, 0.32), {"pair": "EUR/USD"}, candles(3), asks(0.9, version="v3"),
             asks(0.1, version="v9"), 7, candles(),
@@ -401,15 +401,15 @@ def hours(count: int = 20, last: int = 1_760_605_200_000, price: float = 0.4) ->
     return [candle(price, timestamp=last - HOUR_MS * (count - 1 - i)) for i in range(count)]
 
 
-class TestWhen:
+class TestTimes:
     @pytest.mark.parametrize("path", ["/reversal/predict", "/predict"])
-    async def test_an_answer_says_for_which_candle_it_is_and_until_when_it_holds(self, post: Post, path: str) -> None:
+    async def test_an_answer_gives_its_candle_and_the_end_of_its_validity(self, post: Post, path: str) -> None:
         _, answer = await post(path, {"pair": "EUR/USD", "data": hours()})
         assert answer["data"]["candle_time"] == "2025-10-16T09:00:00Z"
         assert answer["data"]["valid_until"] == "2025-10-16T11:00:00Z"
         assert "warnings" not in answer["data"]
 
-    async def test_closing_times_are_of_the_candle_that_opened_before(self, post: Post) -> None:
+    async def test_a_closing_time_belongs_to_the_candle_that_opened_before(self, post: Post) -> None:
         _, answer = await post("/reversal/predict", {"pair": "EUR/USD", "data": hours(), "timestamps": "close"})
         assert answer["data"]["candle_time"] == "2025-10-16T08:00:00Z"
         assert answer["data"]["valid_until"] == "2025-10-16T10:00:00Z"
@@ -422,12 +422,12 @@ class TestWhen:
         _, answer = await post("/reversal/predict", body)
         assert answer["data"]["candle_time"] == "2025-10-16T07:59:59.500000Z"
 
-    async def test_without_timestamps_or_candles_neither_is_known(self, post: Post) -> None:
+    async def test_without_timestamps_or_candles_there_are_no_times(self, post: Post) -> None:
         for body in (candles(), asks(0.1)):
             _, answer = await post("/reversal/predict", body)
             assert not {"candle_time", "valid_until"} & set(answer["data"])
 
-    async def test_it_is_in_every_entry_of_a_batch_and_a_comparison(self, post: Post) -> None:
+    async def test_every_entry_of_a_batch_and_a_comparison_has_the_times(self, post: Post) -> None:
         body = {"pair": "EUR/USD", "data": hours(last=1_760_605_200_000)}
         _, answer = await post("/reversal/predict/batch", {"items": [body]})
         assert answer["data"]["results"][0]["data"]["candle_time"] == "2025-10-16T09:00:00Z"
@@ -460,7 +460,7 @@ class TestOutOfRange:
             ({"features": {"stage1": window(0.9), "stage2": window(40.0)}}, "features.stage2"),
         ],
     )
-    async def test_told_to_refuse_it_is_a_422_that_names_the_input(
+    async def test_with_the_setting_refuse_it_is_a_422_that_names_the_input(
         self, post: Post, body: dict[str, Any], path: str
     ) -> None:
         status, answer = await post("/reversal/predict", {"pair": "EUR/USD"} | body)

@@ -13,14 +13,7 @@ from aiohttp import web
 from core.bundles.repository import Repository
 from core.serving.registry import Registry
 from core.serving.state import State
-from server.protocol.messages import (
-    MEMBERS_PATH,
-    Applied,
-    Apply,
-    Prepare,
-    Ready,
-    encode,
-)
+from server.protocol.messages import MEMBERS_PATH, Applied, Apply, Prepare, Ready, encode
 from server.settings import Settings
 from server.worker.draining import Draining
 from server.worker.upstream import state_follower
@@ -28,7 +21,7 @@ from server.worker.upstream.state_follower import StateFollower
 from tests.waiting import until
 
 
-async def test_a_worker_that_wakes_up_late_does_not_serve_what_was_taken_back(models: Path) -> None:
+async def test_a_worker_does_not_serve_a_change_that_it_applies_too_late(models: Path) -> None:
     registry = Registry(Repository(models))
     order = ("v1", "v2")
     given = (Prepare(1, State(revision=1), order), Apply(1))
@@ -62,7 +55,7 @@ async def test_a_worker_that_wakes_up_late_does_not_serve_what_was_taken_back(mo
         await runner.cleanup()
 
 
-async def test_a_keeper_that_is_not_reached_is_told_once(
+async def test_an_unreachable_keeper_is_logged_once(
     settings: Settings, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     monkeypatch.setattr(state_follower, "RETRY_SECONDS", 0.001)
@@ -83,6 +76,6 @@ async def test_a_keeper_that_is_not_reached_is_told_once(
     for task in following:
         task.cancel()
     await asyncio.wait(following)
-    (told,) = caplog.messages
-    assert told.startswith("the keeper cannot be reached for 0.005 s: ")
-    assert "gone.sock" in told
+    (message,) = caplog.messages
+    assert message.startswith("keeper_unreachable seconds=0.005 error=")
+    assert "gone.sock" in message
