@@ -76,5 +76,5 @@ def is_loopback(text: str) -> bool:
 
 
 def _plain(name: str) -> str:
-    """The name in lower case and without a dot at its end, neither of which makes another name."""
+    """The name in lower case and without a trailing dot: all its spellings are the same name."""
     return name.lower().removesuffix(".")

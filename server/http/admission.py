@@ -26,7 +26,7 @@ class Admission:
         self._refused_per_second = 0.0
 
     def check(self) -> None:
-        """Raise Overloaded at the limit. Called before a body is read, which would be refused afterwards."""
+        """Raise Overloaded at the limit. Call it before a body is read, so that none is read in vain."""
         if self.inside >= self._most:
             self._refused += 1
             seconds = max(1, math.ceil(self.inside / self._per_second))

@@ -31,7 +31,7 @@ HEAD_SECONDS = 10.0
 KEEP_ALIVE_SECONDS = 75.0
 # A client that is refused before the end of its body can send on for this long, so that it reads the refusal.
 LINGERING_SECONDS = 2.0
-# aiohttp's own idle timer does not see requests on the fast path. This disables it.
+# aiohttp's own idle timer does not see requests on the fast path. This value disables it.
 _NEVER_SECONDS = 10 * 365 * 86_400.0
 
 _LOG = RedactingLogger(server_logger, None)

@@ -77,7 +77,7 @@ def use() -> None:
 
 
 def keep() -> None:
-    """Move numbers from memory to files where possible. Must be called periodically in each process with metrics."""
+    """Move numbers from memory to files if possible. Must be called periodically in each process with metrics."""
     for numbers in _in_use:
         numbers.keep()
 
@@ -93,7 +93,7 @@ def merge(folder: Path, ended: Iterable[int]) -> bool:
 
 @contextmanager
 def looking(folder: Path) -> Iterator[None]:
-    """Prevent that a number moves from one file to another during a read, which would count it twice or not at all."""
+    """Keep numbers in their files during a read: one that moves to another would be counted twice, or not at all."""
     with _locked(folder) as descriptor:
         fcntl.flock(descriptor, fcntl.LOCK_SH)
         yield

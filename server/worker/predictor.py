@@ -92,8 +92,8 @@ class Predictor:
         self, detector: Detector, group: Sequence[int], routes: Sequence[Route], questions: Sequence[Question]
     ) -> dict[int, DetectorResult]:
         found = dict(zip(group, detector.predict([questions[i].source for i in group]), strict=True))
-        # A question that names a version has no fallback. Its failure is not counted, because the client chose the
-        # version, and the failure must not take the version away from other questions.
+        # A question that names a version has no fallback. Its failure is not counted, so that the circuit breaker does
+        # not take the version away from other questions.
         self._breaker.note(detector, [detector_result for i, detector_result in found.items() if not routes[i].named])
         return found
 

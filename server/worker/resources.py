@@ -30,7 +30,7 @@ async def records(app: web.Application) -> AsyncIterator[None]:
     await app[SHADOW].close()
     lost = await asyncio.to_thread(app[JOURNAL].close)
     if lost:
-        effect = "they were answered, and no experiment counts them"
+        effect = "the answers were sent, but no experiment counts them"
         log.error(LogEvent("exposures_lost", count=lost, error=app[JOURNAL].error, effect=effect))
 
 

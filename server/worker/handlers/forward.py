@@ -12,7 +12,7 @@ from server.worker.app_keys import KEEPER_CLIENT
 
 
 async def forward(request: web.Request) -> web.StreamResponse:
-    """Let the keeper answer. The deadline applies only to reading the body: a change that has begun cannot be ended."""
+    """Let the keeper answer. The deadline applies only to reading the body: a change in progress is not cancelled."""
     app, body = request.app, b""
     with ExitStack() as places:
         if request.method == hdrs.METH_POST:
