@@ -43,7 +43,6 @@ async def test_each_item_has_its_own_status(call: Call, write: Write, running: s
     data = await report(
         call, win("p1", pnl_pips=12.5), win("p1", pnl_pips=12.5), win("p1", pnl_pips=1), win("p9"), {"outcome": "win"}
     )
-    missing = data["results"][4]["details"][0]["message"]
     assert data == {
         "recorded": 1,
         "results": [
