@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import ast
+import re
+from collections.abc import Iterator
 from typing import get_args
 
 import pytest
@@ -59,3 +62,26 @@ def test_a_field_of_the_report_is_explained() -> None:
     own = reports.ANSWERS["Report"]["properties"].keys() - experiments.EXPERIMENT.keys()
     assert own
     assert [name for name in sorted(own) if f"`{name}" not in text_of("statistics.md")] == []
+
+
+def events() -> Iterator[tuple[str, str | None, list[str]]]:
+    """The name of each log event of the server, its fields, and its level if it is passed to a logger directly."""
+    for file in (path for package in ("core", "server") for path in (ROOT / package).rglob("*.py")):
+        calls = [node for node in ast.walk(ast.parse(file.read_text())) if isinstance(node, ast.Call)]
+        levels = {node.args[0]: node.func.attr for node in calls if isinstance(node.func, ast.Attribute) and node.args}
+        for node in calls:
+            if isinstance(node.func, ast.Name) and node.func.id == "LogEvent":
+                fields = [keyword.arg for keyword in node.keywords if keyword.arg]
+                level = levels.get(node)
+                yield ast.literal_eval(node.args[0]), "error" if level == "exception" else level, fields
+
+
+def test_a_log_event_is_listed_with_its_level_and_fields() -> None:
+    rows = re.findall(r"^\| `(\w+)` \| (\w+) \| ([^|]*) \|", text_of("logs.md"), re.MULTILINE)
+    documented = {name: (level, fields.split(", ")) for name, level, fields in rows}
+    found = list(events())
+    assert len(found) > 60
+    assert {name for name, _, _ in found} == documented.keys()
+    for name, level, fields in found:
+        assert level in {documented[name][0], None}, name
+        assert set(fields) <= set(documented[name][1]), name
