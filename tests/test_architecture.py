@@ -1,4 +1,4 @@
-"""The direction of the arrows, held in fresh interpreters."""
+"""Which packages and rooms import which others, and which modules a fresh interpreter loads."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from tests.market import ROOT
 
 HEAVY = ["tensorflow", "tf_keras", "keras", "onnx", "sklearn", "joblib", "pandas", "scipy", "h5py"]
 
-# Serves one prediction as the process would, with an audit hook that sees every class a pickle asks for.
+# Serves predictions as a worker does. An audit hook ends the process if anything is unpickled.
 SERVE_ONE = """
 import sys
 def audit(event, arguments):
@@ -66,13 +66,13 @@ def modules_after(code: str) -> set[str]:
     return set(run.stdout.split())
 
 
-def test_core_knows_neither_http_nor_what_makes_bundles() -> None:
+def test_core_imports_neither_aiohttp_nor_other_packages() -> None:
     paths = [path.relative_to(ROOT).with_suffix("") for path in (ROOT / "core").rglob("*.py")]
     loaded = modules_after("\n".join(f"import {'.'.join(path.parts)}" for path in paths if path.stem != "__init__"))
     assert not loaded & {*HEAVY, "aiohttp", "server", "convert", "training"}
 
 
-def test_a_serving_process_loads_nothing_of_training_or_conversion_and_no_pickle() -> None:
+def test_a_serving_process_loads_no_training_no_conversion_and_no_pickle() -> None:
     loaded = modules_after(SERVE_ONE)
     assert {"aiohttp", "onnxruntime", "core", "server"} <= loaded
     assert not loaded & {*HEAVY, "convert", "training"}
@@ -89,29 +89,18 @@ def test_a_serving_process_loads_nothing_of_training_or_conversion_and_no_pickle
         ("reversal", {"reversal", "server", "convert", "training", "migration", "core"}),
     ],
 )
-def test_arrows_go_one_way(package: str, may: set[str]) -> None:
+def test_a_package_imports_only_what_it_may(package: str, may: set[str]) -> None:
     ours = {"core", "server", "convert", "training", "migration", "reversal", "benchmarks", "tests"}
     for place, name in imports(package):
         assert name in may or name not in ours, place
 
 
-# Rooms of core from the ground up: a room uses those before it, never those behind it.
+# The rooms of core from the ground up. A room may import the rooms before it, never those after it.
 CORE = (
-    *(
-        "errors",
-        "log_event",
-        "version",
-        "yielding",
-        "files",
-        "features",
-        "bundles",
-        "inference",
-        "experiments",
-        "serving",
-    ),
-    *("statistics", "store", "journals", "reports"),
+    *("errors", "log_event", "version", "yielding", "files", "features", "bundles", "inference", "experiments"),
+    *("serving", "statistics", "store", "journals", "reports"),
 )
-# Rooms of the server with what each may use of the others; all may use core.
+# The rooms of the server, each with the other rooms that it may import. All may import core.
 SERVER: dict[str, set[str]] = {
     "cpus": set(),
     "auth": set(),
@@ -128,23 +117,31 @@ SERVER: dict[str, set[str]] = {
 
 
 @pytest.mark.parametrize(("room", "may"), [*((room, set(CORE[: i + 1])) for i, room in enumerate(CORE))])
-def test_rooms_of_core_use_those_before_them(room: str, may: set[str]) -> None:
+def test_a_room_of_core_imports_only_rooms_before_it(room: str, may: set[str]) -> None:
     for place, used in used_rooms("core", room):
         assert used in may, place
 
 
 @pytest.mark.parametrize(("room", "may"), SERVER.items())
-def test_rooms_of_the_server_use_what_they_may(room: str, may: set[str]) -> None:
+def test_a_room_of_the_server_imports_only_what_it_may(room: str, may: set[str]) -> None:
     for place, used in used_rooms("server", room):
         assert used in {room, *may}, place
 
 
 @pytest.mark.parametrize(("package", "rooms"), [("core", set(CORE)), ("server", set(SERVER))])
-def test_every_module_stands_in_a_room_whose_arrows_are_held(package: str, rooms: set[str]) -> None:
+def test_every_room_is_in_these_tables(package: str, rooms: set[str]) -> None:
     found = {
         path.stem for path in (ROOT / package).iterdir() if path.suffix == ".py" or (path / "__init__.py").exists()
     }
     assert found - {"__init__", "__pycache__"} == rooms
+
+
+def test_the_map_has_the_same_arrows() -> None:
+    text = (ROOT / "docs" / "architecture.md").read_text()
+    rows = re.findall(r"^\| `core/(\w+)[/.`]", text, re.MULTILINE)
+    assert tuple(rows) == CORE
+    arrows = {room: set(used.split(", ")) for room, used in re.findall(r"^(\w+) +──► ([\w, ]+)$", text, re.MULTILINE)}
+    assert arrows == {room: may for room, may in SERVER.items() if may}
 
 
 @pytest.mark.parametrize("package", ["core", "server"])
@@ -153,7 +150,7 @@ def test_no_folder_has_more_than_twelve_modules(package: str) -> None:
         assert len([path for path in folder.glob("*.py") if path.stem != "__init__"]) <= 12, folder
 
 
-# Nothing but these may be longer than 300 lines, each with its reason.
+# The files that may be longer than 300 lines, each with its reason.
 LONG: dict[str, str] = {}
 
 
@@ -174,24 +171,25 @@ def test_no_two_classes_have_one_name() -> None:
                 found[node.name] = str(path)
 
 
-def test_the_command_line_imports_nothing_before_it_knows_the_command() -> None:
+def test_the_command_line_imports_no_package_before_the_command_is_known() -> None:
     loaded = modules_after("import reversal.__main__")
     assert "reversal" in loaded
     assert not loaded & {"server", "convert", "training", "migration", "numpy", "onnxruntime", "aiohttp", "msgspec"}
 
 
 @pytest.mark.parametrize(("command", "package"), [("convert", "convert"), ("train", "training")])
-def test_the_command_line_knows_what_a_command_needs_beside_what_the_server_has(command: str, package: str) -> None:
+def test_the_command_line_lists_the_packages_that_a_command_needs(command: str, package: str) -> None:
     always = {name for part in ("server", "core") for _, name in imports(part)} | {"convert", "training"}
     used = {name for _, name in imports(package)} - always - sys.stdlib_module_names
-    assert used | {"tensorflow"} == set(COMMANDS[command].needs)  # which tf_keras imports
+    assert used | {"tensorflow"} == set(COMMANDS[command].needs)  # tf_keras imports tensorflow
 
 
-# Nothing imports these; `zoneinfo` reads the time zones of the one where the machine has none.
+# Dependencies that are not imported, each with the module that reads its data. `zoneinfo` reads tzdata if the machine
+# has no time zones of its own.
 DATA = {"tzdata": "zoneinfo"}
 
 
-def test_the_server_has_the_dependencies_that_it_uses_and_no_others() -> None:
+def test_the_dependencies_are_those_that_the_server_uses() -> None:
     declared = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["dependencies"]
     direct = {normal(re.split(r"[^\w.-]", requirement)[0]) for requirement in declared}
     distributions = packages_distributions()
@@ -201,32 +199,32 @@ def test_the_server_has_the_dependencies_that_it_uses_and_no_others() -> None:
             standard.add(name)
         elif name not in {"server", "core"}:
             (distribution,) = {normal(found) for found in distributions.get(name, [name])}
-            assert distribution in direct, f"{place}: {distribution} is no dependency in pyproject.toml"
+            assert distribution in direct, f"{place}: {distribution} is missing in dependencies of pyproject.toml"
             used.add(distribution)
     used |= {data for data, reader in DATA.items() if reader in standard}
-    assert direct == used, f"nothing uses {direct - used}"
+    assert direct == used, f"unused: {direct - used}"
 
 
 def normal(distribution: str) -> str:
-    """The name as it is compared (PyPA's name normalization)."""
+    """The name in the form that is compared (PyPA's name normalization)."""
     return re.sub(r"[-_.]+", "-", distribution).lower()
 
 
 def imports(package: str) -> Iterator[tuple[str, str]]:
-    """Each import of a package, within functions too: its place and the name of the top-level module."""
+    """Each import of a package, also inside functions: its place and the name of the top-level module."""
     for place, name in modules(ROOT / package):
         yield place, name.split(".")[0]
 
 
 def used_rooms(package: str, room: str) -> Iterator[tuple[str, str]]:
-    """Each import by a room of its package's rooms: its place and the room."""
+    """Each import of a room of the package by one of its rooms: its place and the imported room."""
     for place, name in modules(ROOT / package / room):
         if name.startswith(f"{package}."):
             yield place, name.split(".")[1]
 
 
 def modules(root: Path) -> Iterator[tuple[str, str]]:
-    """Each import by the modules of a folder, or by one module: its place, and the name of what is imported."""
+    """Each import in a folder's modules, or in one module: its place and the imported name."""
     for path in root.rglob("*.py") if root.is_dir() else [root.with_suffix(".py")]:
         for node in ast.walk(ast.parse(path.read_text())):
             if isinstance(node, ast.Import):

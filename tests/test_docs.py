@@ -1,4 +1,4 @@
-"""What the documents show is what happens."""
+"""The examples, commands and links of the documents work."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ EXAMPLE = re.compile(r"```sh\n(curl [^\n]*)\n```\n+```json\n(.*?)```", re.DOTALL
 
 
 def examples(document: str) -> list[tuple[str, Any]]:
-    """Each curl command of a document with the answer shown below it."""
+    """Each curl command of a document, with the answer that is shown below it."""
     found = EXAMPLE.findall((ROOT / document).read_text())
     return [(command, json.loads(answer)) for command, answer in found]
 
@@ -32,7 +32,7 @@ async def client(committed: web.Application, aiohttp_client: Callable[[web.Appli
 
 
 async def run(client: Client, command: str) -> Any:  # noqa: ANN401 - JSON
-    """Do what the curl command does, against the test's server."""
+    """Send the request of a curl command to the test's server; returns the answer."""
     words = iter(shlex.split(command)[1:])
     method, path, body, headers = "GET", "", None, {}
     for word in words:
@@ -55,7 +55,7 @@ async def run(client: Client, command: str) -> Any:  # noqa: ANN401 - JSON
 
 
 def assert_shown(shown: Any, answer: Any, place: str) -> None:  # noqa: ANN401 - JSON
-    """Whatever is shown is so; an answer may have more, and another time."""
+    """Fail if the answer differs from what is shown. It may have more fields, and other timestamps."""
     if isinstance(shown, dict):
         assert isinstance(answer, dict), place
         for key, value in shown.items():
@@ -79,20 +79,20 @@ def assert_shown(shown: Any, answer: Any, place: str) -> None:  # noqa: ANN401 -
         (["docs/experiments.md", "docs/outcomes.md"], 7),
     ],
 )
-async def test_every_example_answers_as_shown(client: Client, documents: list[str], least: int) -> None:
+async def test_every_example_has_the_answer_that_is_shown(client: Client, documents: list[str], least: int) -> None:
     found = [example for document in documents for example in examples(document)]
     assert len(found) >= least
     for command, shown in found:
         assert_shown(shown, await run(client, command), command)
 
 
-def test_the_example_requests_are_the_last_hours_of_the_series() -> None:
+def test_the_example_requests_hold_the_last_hours_of_the_series() -> None:
     for name, count in (("predict.json", 120), ("twenty.json", 20)):
         body = json.loads((ROOT / "docs" / "examples" / name).read_text())
         assert body["data"] == market.body(6225 - count, count)["data"]
 
 
-def test_every_command_that_is_named_is_there() -> None:
+def test_every_make_target_that_is_named_exists() -> None:
     targets = set(re.findall(r"^([a-z-]+):", (ROOT / "Makefile").read_text(), re.MULTILINE))
     for document in [*ROOT.glob("*.md"), *(ROOT / "docs").rglob("*.md")]:
         named = set(re.findall(r"(?:`|^)make ([a-z-]+)", document.read_text(), re.MULTILINE))
@@ -100,12 +100,12 @@ def test_every_command_that_is_named_is_there() -> None:
 
 
 def anchors(document: Path) -> set[str]:
-    """The names under which a page's headings can be linked to."""
+    """The anchors of a page's headings."""
     headings = re.findall(r"^#+ (.*)$", document.read_text(), re.MULTILINE)
     return {re.sub(r"[^\w\- ]", "", heading.lower()).replace(" ", "-") for heading in headings}
 
 
-def test_no_link_leads_nowhere() -> None:
+def test_every_link_to_a_file_works() -> None:
     for document in [*ROOT.glob("*.md"), *(ROOT / "docs").rglob("*.md")]:
         for target, anchor in re.findall(r"\]\(([^)#]*)#?([^)]*)\)", document.read_text()):
             if target.startswith("http"):

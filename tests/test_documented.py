@@ -1,10 +1,8 @@
-"""What documents list is what there is: a name that a change adds or takes away fails here."""
+"""The documents list what the code has: a name that is added to the code, or removed from it, fails here."""
 
 from __future__ import annotations
 
-import ast
 import re
-from collections.abc import Iterator
 from typing import get_args
 
 import pytest
@@ -20,31 +18,36 @@ from tests import transcription
 from tests.core.features.computing import ALL
 from tests.market import ROOT, frame
 
+# A file or folder of the project. Paths of endpoints, such as /reversal/models, begin with a slash.
+PATH = re.compile(
+    r"(?<![\w/.-])(?:core|server|convert|training|migration|reversal|models|benchmarks|fuzz|tests|docs)/[\w./-]*"
+)
+
 
 def text_of(page: str) -> str:
     return (ROOT / "docs" / page).read_text()
 
 
 @pytest.mark.parametrize("name", catalogue.FIXED)
-def test_a_feature_is_defined_for_readers_and_compared_with_pandas(name: str) -> None:
+def test_a_feature_is_documented_and_compared_with_pandas(name: str) -> None:
     assert f"`{name}`" in text_of("indicators.md")
     assert name in ALL
     assert name in transcription.features(frame().head(300)).columns
 
 
 @pytest.mark.parametrize("name", catalogue.FAMILIES)
-def test_a_family_of_features_is_defined_for_readers_and_compared_with_pandas(name: str) -> None:
+def test_a_family_of_features_is_documented_and_compared_with_pandas(name: str) -> None:
     assert f"`{name}_<n>`" in text_of("indicators.md")
     assert any(each.startswith(f"{name}_") for each in ALL)
 
 
 @pytest.mark.parametrize("name", get_args(Timeframe))
-def test_a_timeframe_is_listed(name: str) -> None:
+def test_a_timeframe_is_documented(name: str) -> None:
     assert f"`{name}`" in text_of("predict.md")
 
 
 @pytest.mark.parametrize("metrics", [Metrics(), KeeperMetrics()], ids=["worker", "keeper"])
-def test_a_metric_is_listed(metrics: Metrics | KeeperMetrics) -> None:
+def test_a_metric_is_documented(metrics: Metrics | KeeperMetrics) -> None:
     registry: CollectorRegistry = metrics.registry
     names = {f"{each.name}_total" if each.type == "counter" else each.name for each in registry.collect()}
     assert names
@@ -52,36 +55,37 @@ def test_a_metric_is_listed(metrics: Metrics | KeeperMetrics) -> None:
 
 
 @pytest.mark.parametrize("name", sorted(table.KNOWN - table.MODELS - {"InputLayer"}))
-def test_a_layer_is_listed_and_compared_with_keras(name: str) -> None:
+def test_a_layer_is_documented_and_compared_with_keras(name: str) -> None:
     assert f"`{name}`" in text_of("convert.md")
     cases = "".join(path.read_text() for path in (ROOT / "tests" / "convert" / "layers").glob("test_*.py"))
     assert f".{name}(" in cases
 
 
-def test_a_field_of_the_report_is_explained() -> None:
+def test_a_field_of_the_report_is_documented() -> None:
     own = reports.ANSWERS["Report"]["properties"].keys() - experiments.EXPERIMENT.keys()
     assert own
     assert [name for name in sorted(own) if f"`{name}" not in text_of("statistics.md")] == []
 
 
-def events() -> Iterator[tuple[str, str | None, list[str]]]:
-    """The name of each log event of the server, its fields, and its level if it is passed to a logger directly."""
-    for file in (path for package in ("core", "server") for path in (ROOT / package).rglob("*.py")):
-        calls = [node for node in ast.walk(ast.parse(file.read_text())) if isinstance(node, ast.Call)]
-        levels = {node.args[0]: node.func.attr for node in calls if isinstance(node.func, ast.Attribute) and node.args}
-        for node in calls:
-            if isinstance(node.func, ast.Name) and node.func.id == "LogEvent":
-                fields = [keyword.arg for keyword in node.keywords if keyword.arg]
-                level = levels.get(node)
-                yield ast.literal_eval(node.args[0]), "error" if level == "exception" else level, fields
+@pytest.mark.parametrize("page", ["CONTRIBUTING.md", "docs/architecture.md", "docs/changes.md", "docs/glossary.md"])
+def test_a_path_that_is_named_exists(page: str) -> None:
+    paths = {path.rstrip(".") for path in PATH.findall((ROOT / page).read_text())}
+    assert paths
+    assert [path for path in sorted(paths) if not (ROOT / path).exists()] == []
 
 
-def test_a_log_event_is_listed_with_its_level_and_fields() -> None:
-    rows = re.findall(r"^\| `(\w+)` \| (\w+) \| ([^|]*) \|", text_of("logs.md"), re.MULTILINE)
-    documented = {name: (level, fields.split(", ")) for name, level, fields in rows}
-    found = list(events())
-    assert len(found) > 60
-    assert {name for name, _, _ in found} == documented.keys()
-    for name, level, fields in found:
-        assert level in {documented[name][0], None}, name
-        assert set(fields) <= set(documented[name][1]), name
+@pytest.mark.parametrize("package", ["core", "server"])
+def test_a_room_is_on_the_map(package: str) -> None:
+    rooms = {
+        path.stem for path in (ROOT / package).iterdir() if path.suffix == ".py" or (path / "__init__.py").exists()
+    }
+    named = set(re.findall(rf"`{package}/(\w+)", text_of("architecture.md")))
+    assert named == rooms - {"__init__"}
+
+
+def test_a_method_that_is_named_exists() -> None:
+    folders = (ROOT / package for package in ("core", "server", "convert"))
+    code = "\n".join(path.read_text() for folder in folders for path in folder.rglob("*.py"))
+    named = set(re.findall(r"\b([A-Z][a-z]\w+)\.([a-z]\w+)", text_of("architecture.md")))
+    assert named
+    assert [name for name in sorted(named) if f"class {name[0]}" not in code or f"def {name[1]}(" not in code] == []

@@ -1,4 +1,4 @@
-"""The tests themselves: where their helpers live, how they wait, and which of them run one by one."""
+"""Rules for the tests: where shared code is, how tests wait, and which of them run one by one."""
 
 from __future__ import annotations
 
@@ -11,25 +11,25 @@ from tests.market import ROOT
 
 TESTS = sorted((ROOT / "tests").rglob("*.py"))
 SLEEP = re.compile(r"\b(?:time|asyncio)\.sleep\((?!0\))|\bimport sleep\b")
-# How many sleeps a module may have, and why waiting for an event would not do.
+# The number of sleeps that a module may have, and why it cannot wait for an event instead.
 SLEEPS = {
-    "tests/waiting.py": (2, "the pauses between two looks"),
-    "tests/benchmarks/test_load.py": (3, "how long a server takes to answer is what the load measures"),
-    "tests/server/http/test_deadline.py": (1, "a body that comes slowly"),
-    "tests/server/keeper/test_changes.py": (1, "a disk that is slower than a worker may be"),
+    "tests/waiting.py": (2, "the pause between two checks of a condition"),
+    "tests/benchmarks/test_load.py": (3, "the time that a server takes to answer, which the load measures"),
+    "tests/server/http/test_deadline.py": (1, "a body that arrives slowly"),
+    "tests/server/keeper/test_changes.py": (1, "a disk that takes longer than a worker is allowed to"),
     "tests/server/process/test_process.py": (1, "the CPU time of an idle second"),
-    "tests/server/worker/test_fast_path.py": (4, "connections that are idle, or whose heads come slowly"),
-    "tests/server/worker/test_pipelining.py": (1, "pieces of requests that come at any moment"),
+    "tests/server/worker/test_fast_path.py": (4, "idle connections, and heads that arrive slowly"),
+    "tests/server/worker/test_pipelining.py": (1, "pieces of requests that arrive at random moments"),
     "tests/system/load.py": (1, "the pace of clients"),
     "tests/system/test_changes.py": (2, "changes at random moments"),
-    "tests/system/test_drain.py": (2, "workers that are held up, in code that they are given"),
-    "tests/system/test_faults.py": (1, "two seconds in which a version stays put aside"),
+    "tests/system/test_drain.py": (2, "workers that are delayed by code of the test"),
+    "tests/system/test_faults.py": (1, "two seconds in which the circuit breaker stays open"),
     "tests/system/test_kill.py": (2, "kills at random moments"),
-    "tests/system/test_log.py": (1, "aiohttp's complaints, of which the log has one a second"),
+    "tests/system/test_log.py": (1, "errors of aiohttp, which are logged once a second"),
     "tests/system/test_postgres_outage.py": (1, "the length of an outage"),
-    "tests/system/test_signals.py": (3, "signals in their order, and a start that is held up in code that it is given"),
-    "tests/system/test_trouble.py": (1, "a second in which a metric stays as it is"),
-    "tests/test_market_data.py": (1, "the end of an hour of the clock, which some cases must not meet"),
+    "tests/system/test_signals.py": (3, "the order of signals, and a startup that is delayed by code of the test"),
+    "tests/system/test_trouble.py": (1, "a second in which a metric must not change"),
+    "tests/test_market_data.py": (1, "the end of an hour, which some cases must not reach"),
 }
 
 
@@ -38,7 +38,7 @@ def name(path: Path) -> str:
 
 
 def imported(path: Path) -> set[str]:
-    """The modules of the tests, and their names, that a module imports."""
+    """The modules of tests and benchmarks that a module imports, and the names from them."""
     found = set()
     for node in ast.walk(ast.parse(path.read_text())):
         if isinstance(node, ast.ImportFrom) and node.module:
@@ -48,7 +48,7 @@ def imported(path: Path) -> set[str]:
     return {each for each in found if each.startswith(("tests", "benchmarks"))}
 
 
-def test_nothing_is_imported_from_a_test_or_a_conftest() -> None:
+def test_no_module_imports_a_test_or_a_conftest() -> None:
     of_tests = re.compile(r"tests\.(\w+\.)*(test_\w+|conftest)(\.|$)")
     wrong = {
         name(path): found for path in TESTS if (found := {each for each in imported(path) if of_tests.match(each)})
@@ -56,14 +56,14 @@ def test_nothing_is_imported_from_a_test_or_a_conftest() -> None:
     assert not wrong
 
 
-def test_sleeps_are_those_whose_subject_is_time() -> None:
+def test_only_listed_modules_sleep() -> None:
     found = {name(path): len(SLEEP.findall(path.read_text())) for path in TESTS if path != Path(__file__)}
     assert {path: count for path, count in found.items() if count} == {
         path: count for path, (count, _) in SLEEPS.items()
     }
 
 
-def test_what_starts_servers_runs_one_by_one() -> None:
+def test_modules_that_start_servers_are_serial() -> None:
     starters = {
         "tests.processes.serving",
         "tests.processes.starting",
@@ -78,9 +78,11 @@ def test_what_starts_servers_runs_one_by_one() -> None:
             )
 
 
-def test_ci_runs_each_long_test_on_one_of_its_days() -> None:
+def test_ci_samples_every_module_with_long_tests() -> None:
     (samples,) = re.findall(r"^samples=\((.*)\)$", (ROOT / ".ci" / "run").read_text(), re.MULTILINE)
     words = set(re.findall(r"\w+", samples)) - {"or"}
     for path in TESTS:
         if path.stem.startswith("test_") and path != Path(__file__) and "mark.long" in path.read_text():
-            assert any(word in path.stem for word in words), f"{name(path)} has a long test, .ci/run never runs it"
+            assert any(word in path.stem for word in words), (
+                f"{name(path)} has a long test that no sample of .ci/run matches"
+            )
