@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import ast
 import re
+from collections.abc import Iterator
 from typing import get_args
 
 import pytest
@@ -20,7 +22,7 @@ from tests.market import ROOT, frame
 
 # A file or folder of the project. Paths of endpoints, such as /reversal/models, begin with a slash.
 PATH = re.compile(
-    r"(?<![\w/.-])(?:core|server|convert|training|migration|reversal|models|benchmarks|fuzz|tests|docs)/[\w./-]*"
+    r"(?<![\w/.-])(?:core|server|convert|training|migration|reversal|models|benchmarks|fuzz|tests|tools|docs)/[\w./-]*"
 )
 
 
@@ -89,3 +91,26 @@ def test_a_method_that_is_named_exists() -> None:
     named = set(re.findall(r"\b([A-Z][a-z]\w+)\.([a-z]\w+)", text_of("architecture.md")))
     assert named
     assert [name for name in sorted(named) if f"class {name[0]}" not in code or f"def {name[1]}(" not in code] == []
+
+
+def events() -> Iterator[tuple[str, str | None, list[str]]]:
+    """The name of each log event of the server, its fields, and its level if it is passed to a logger directly."""
+    for file in (path for package in ("core", "server") for path in (ROOT / package).rglob("*.py")):
+        calls = [node for node in ast.walk(ast.parse(file.read_text())) if isinstance(node, ast.Call)]
+        levels = {node.args[0]: node.func.attr for node in calls if isinstance(node.func, ast.Attribute) and node.args}
+        for node in calls:
+            if isinstance(node.func, ast.Name) and node.func.id == "LogEvent":
+                fields = [keyword.arg for keyword in node.keywords if keyword.arg]
+                level = levels.get(node)
+                yield ast.literal_eval(node.args[0]), "error" if level == "exception" else level, fields
+
+
+def test_a_log_event_is_documented_with_its_level_and_fields() -> None:
+    rows = re.findall(r"^\| `(\w+)` \| (\w+) \| ([^|]*) \|", text_of("logs.md"), re.MULTILINE)
+    documented = {name: (level, fields.split(", ")) for name, level, fields in rows}
+    found = list(events())
+    assert len(found) > 60
+    assert {name for name, _, _ in found} == documented.keys()
+    for name, level, fields in found:
+        assert level in {documented[name][0], None}, name
+        assert set(fields) <= set(documented[name][1]), name
