@@ -23,22 +23,22 @@ help: ## list the targets
 run: $(SERVE)/.installed ## start the server on 127.0.0.1:8000 (serving dependencies only)
 	@exec $(SERVE)/bin/python -m server
 
-test: lint ## lint, types and all tests: on all cores, then one by one those that are about time
+test: lint ## lint, types and all tests: most on all cores, then those that measure time one by one
 	$(FULL)/bin/python -m tests
 
-test-fast: $(FULL)/.installed ## for the inner loop, two minutes: no conversion or training (TensorFlow), no server processes, nothing about time
+test-fast: $(FULL)/.installed ## two minutes, for the inner loop: no conversion or training (TensorFlow), no server processes, no timing
 	$(FULL)/bin/python -m pytest -m "not serial and not long" -n logical --dist loadfile \
 		$(addprefix --ignore=tests/,convert training test_agreement.py)
 
-test-long: $(FULL)/.installed ## what is too long for every run: [ONLY="switching or kills"]
+test-long: $(FULL)/.installed ## tests that take too long for every run: [ONLY="switching or kills"]
 	$(FULL)/bin/python -m pytest -m long $(if $(ONLY),-k "$(ONLY)")
 
-lint: $(FULL)/.installed ## ruff and mypy --strict
+lint: $(FULL)/.installed ## ruff, mypy --strict and plain English
 	$(FULL)/bin/ruff check .
 	$(FULL)/bin/ruff format --check .
 	$(FULL)/bin/mypy
 
-format: $(FULL)/.installed ## format the code, mend what ruff can mend
+format: $(FULL)/.installed ## format the code, and fix what ruff can fix
 	$(FULL)/bin/ruff format .
 	$(FULL)/bin/ruff check --fix .
 
@@ -48,7 +48,7 @@ train: $(FULL)/.installed ## train the reference detectors into models/keras
 convert: $(FULL)/.installed ## Keras to ONNX: [SOURCE=models/keras] [OUTPUT=models/onnx] [VERSION=v3.1]
 	@$(FULL)/bin/python -m convert --source "$(SOURCE)" --output "$(OUTPUT)" $(if $(VERSION),--version "$(VERSION)")
 
-import: $(SERVE)/.installed ## take over the old service's experiments, server stopped: FOLDER=...
+import: $(SERVE)/.installed ## import the old service's experiments, with the server stopped: FOLDER=...
 	@$(SERVE)/bin/python -m migration "$(FOLDER)"
 
 bench: $(FULL)/.installed $(SERVE)/.installed ## measure everything except the peers, and fill docs/benchmarks*.md: 20 minutes
@@ -63,36 +63,36 @@ bench-peers: $(FULL)/.installed $(SERVE)/.installed ## measure other servers bes
 	$(FULL)/bin/python -m benchmarks.peers --server $(SERVE)/bin/python
 	$(FULL)/bin/python -m benchmarks.report
 
-bench-check: $(FULL)/.installed $(SERVE)/.installed ## whether the budget of speed holds: two minutes
+bench-check: $(FULL)/.installed $(SERVE)/.installed ## check the speed budget: two minutes
 	$(FULL)/bin/python -m benchmarks.check --server $(SERVE)/bin/python
 
-soak: $(FULL)/.installed $(SERVE)/.installed ## load, switches, experiments and kills for [MINUTES=30], after which nothing may be lost
+soak: $(FULL)/.installed $(SERVE)/.installed ## load, switches, experiments and kills for [MINUTES=30]; fails if anything is lost
 	$(FULL)/bin/python -m benchmarks.soak --server $(SERVE)/bin/python --minutes $(MINUTES)
 
-fuzz: $(FULL)/.installed $(SERVE)/.installed ## a million odd inputs for all that reads other people's bytes
+fuzz: $(FULL)/.installed $(SERVE)/.installed ## a million odd inputs for all code that reads untrusted bytes
 	$(FULL)/bin/python -m fuzz
 	$(FULL)/bin/python -m fuzz.http --server $(SERVE)/bin/python
 
-test-next-aiohttp: $(FULL)/.installed ## whether the fast path holds with aiohttp's next release: one line, never a failure
+test-next-aiohttp: $(FULL)/.installed ## check the fast path with aiohttp's next release: one line, never a failure
 	@.ci/next-aiohttp
 
 # Without --strict, packages that nobody could be asked about count as "no known vulnerabilities". What is found is written
 # to the file; where there is none, the question itself failed.
-audit: $(RELEASE)/.installed ## known weaknesses of what the server depends on, as PyPI knows them
+audit: $(RELEASE)/.installed ## known vulnerabilities of the server's dependencies, from PyPI
 	@mkdir -p build && rm -f build/audit.txt
 	@$(RELEASE)/bin/pip-audit --strict --progress-spinner off --require-hashes --disable-pip \
 		-r requirements/serve.txt -o build/audit.txt || { cat build/audit.txt 2>/dev/null || \
 		echo "audit: this is no answer: not every package could be asked about"; exit 1; } >&2
 
 # A list, not a tree, which a lock does not have: it is warned of. The version is written out, as nothing is built here.
-sbom: $(RELEASE)/.installed ## bill of materials of the server, every package with its hashes: build/sbom.json
+sbom: $(RELEASE)/.installed ## bill of materials of the server, each package with its hashes: build/sbom.json
 	@mkdir -p build
 	sed "s/^dynamic = .*/version = \"$$($(RELEASE)/bin/python -c 'from core.version import VERSION; print(VERSION)')\"/" \
 		pyproject.toml > build/pyproject.toml
 	PYTHONWARNINGS=ignore::UserWarning:cyclonedx.model.bom $(RELEASE)/bin/cyclonedx-py requirements requirements/serve.txt \
 		--pyproject build/pyproject.toml --output-reproducible -o build/sbom.json
 
-lock: $(FULL)/.installed ## resolve pyproject's ranges anew into requirements/*.txt
+lock: $(FULL)/.installed ## resolve the ranges of pyproject.toml again into requirements/*.txt
 	$(FULL)/bin/uv pip compile pyproject.toml --upgrade --universal --generate-hashes --no-header --quiet \
 		-o requirements/serve.txt
 	$(FULL)/bin/uv pip compile pyproject.toml --upgrade --universal --generate-hashes --no-header --quiet \

@@ -1,4 +1,4 @@
-"""Takes over the experiments of the service that this one replaces.
+"""Import the experiments of the service that this one replaces.
 
-It can be deleted once no installation of that service is left.
+This package can be deleted once no installation of that service is left.
 """

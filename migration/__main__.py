@@ -1,4 +1,4 @@
-"""python -m migration FOLDER: the experiments of the old service, one JSON file each."""
+"""python -m migration FOLDER: import the experiments of the old service, one JSON file each."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from server.settings_parsing import SettingsError
 
 
 def main(arguments: Sequence[str], program: str = "python -m migration") -> int:
-    """Import all files of the folder or none; returns the exit code: 2 for a bad call, 1 for refused files."""
+    """Import all files of the folder or none. Returns the exit code: 2 for a bad call, 1 for refused files."""
     if not arguments or arguments[0].startswith("-"):
         sys.stderr.write(f"usage: {program} FOLDER [the server's flags]\n")
         return 2
@@ -34,18 +34,18 @@ def main(arguments: Sequence[str], program: str = "python -m migration") -> int:
         sys.stderr.write(f"nothing is imported\n{error}\n")
         return 1
     except StateChanged:
-        sys.stderr.write("nothing is imported: the state was changed meanwhile, try again\n")
+        sys.stderr.write("nothing is imported: the state was changed at the same time; try again\n")
         return 1
     for experiment_id in done.new:
         sys.stdout.write(f"{experiment_id}: imported\n")
     for experiment_id in done.already_there:
-        sys.stdout.write(f"{experiment_id}: was imported before, nothing is changed\n")
+        sys.stdout.write(f"{experiment_id}: imported before, not changed\n")
     return 0
 
 
 def _import(folder: Path, settings: Settings) -> legacy_experiments.Imported:
     experiments = legacy_experiments.read_folder(folder)
-    # Both locks: a server that runs on this machine would go on with what it has read before.
+    # Both locks are taken, because a server that runs on this machine would continue with the state that it has read.
     with (
         reserve(settings.state_url),
         closing(Drainer(settings.journal_folder)),

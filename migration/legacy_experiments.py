@@ -1,4 +1,4 @@
-"""Experiments of the old service: one JSON file each, read into ours with its counts."""
+"""Read the experiments of the old service, one JSON file each, with their counts."""
 
 from __future__ import annotations
 
@@ -30,17 +30,17 @@ Fields: TypeAlias = Mapping[str, Any]
 Count: TypeAlias = Annotated[int, Meta(ge=0)]
 Sum: TypeAlias = Annotated[float, Meta(ge=0)]
 
-# For a field that has no default.
+# The default of a field that must be present.
 REQUIRED = object()
 
 STOP_REASON = "it was not active in the old service"
 STOPPED_SOMETIME = f"{STOP_REASON}, which did not record when it stopped"
 
-# An experiment goes this way only, and may have gone on since it was imported.
-_WAY: tuple[Status, ...] = ("draft", "active", "stopped")
+# The order in which the status of an experiment changes. It can have changed since an earlier import.
+_STATUSES: tuple[Status, ...] = ("draft", "active", "stopped")
 
-# The old service's files were not all written by the same release: each value under the names it may have, the first
-# that is there and not null counts.
+# Releases of the old service used different names. Each tuple has the names of one value; the first name that is present
+# with a value other than null counts.
 _ID = ("experiment_id", "id")
 _CREATED = ("created_at", "created")
 _STARTED = ("activated_at", "started_at", "start_time", "start_date")
@@ -57,7 +57,7 @@ _VARIANT: dict[Variant, tuple[str, ...]] = {
 }
 
 
-# What msgspec says of these is a regular expression.
+# For these types, msgspec's message would show a regular expression.
 _EXPECTED = {
     ExperimentId: "expected 1 to 64 letters, digits and _ . -, not starting with .",
     VersionName: "expected 1 to 64 letters, digits and _ . -, starting with a letter, a digit or _",
@@ -65,21 +65,21 @@ _EXPECTED = {
 
 
 class LegacyRefused(ValueError):
-    """Files that cannot be imported, one a line: the file, the field, and what is wrong with it."""
+    """Files that cannot be imported. The message has a line for each: the file, the field, and what is wrong."""
 
 
 class Imported(NamedTuple):
-    """The ids of what was written, and of what an earlier import had written already."""
+    """The ids that were written, and the ids that an earlier import had written."""
 
     new: tuple[str, ...]
     already_there: tuple[str, ...]
 
 
 def read_folder(folder: Path) -> list[Experiment]:
-    """Every `*.json` of a folder as an experiment, in mode split. Raises LegacyRefused, and then for all of them."""
+    """Read every `*.json` of a folder as an experiment in split mode. Raises LegacyRefused, which names all faults."""
     files = sorted(folder.glob("*.json"))
     if not files:
-        raise LegacyRefused(f"{folder}: there is no *.json in it")
+        raise LegacyRefused(f"{folder}: no *.json file in this folder")
     problems: list[str] = []
     found: dict[str, Experiment] = {}
     for file in files:
@@ -90,18 +90,18 @@ def read_folder(folder: Path) -> list[Experiment]:
     problems += _twice(found)
     active = [name for name, experiment in found.items() if experiment.status == "active"]
     if len(active) > 1:
-        problems.append(f"{', '.join(active)}: all of them are active, and only one can be")
+        problems.append(f"{', '.join(active)}: are all active, but only one can be; set active to false in the others")
     if problems:
         raise LegacyRefused("\n".join(problems))
     return list(found.values())
 
 
 def write(store: Store, experiments: Sequence[Experiment]) -> Imported:
-    """Put them into the store, all in one transaction; an active one resumes.
+    """Write the experiments to the store in one transaction. An active one resumes.
 
-    What an earlier import has written stays as it is now. Raises LegacyRefused where an id belongs to an experiment
-    that did not come from the old service, or came with other contents, or where another one is active, and
-    StoreUnavailable or StateChanged; the store is then as it was.
+    An experiment that an earlier import has written is not changed. Raises LegacyRefused if an id belongs to an
+    experiment that was not imported, or was imported with other contents, or if another experiment is active. Raises
+    StoreUnavailable or StateChanged. After an error the store is unchanged.
     """
     present = {experiment.experiment_id: experiment for experiment in store.experiments()}
     problems = [
@@ -122,10 +122,10 @@ def write(store: Store, experiments: Sequence[Experiment]) -> Imported:
 
 
 def _problem(experiment: Experiment, there: Experiment) -> str | None:
-    """Why the one in the store is not this experiment, imported before and perhaps activated or stopped since."""
+    """Why the stored experiment is not this one, imported before and possibly activated or stopped since; or None."""
     if there.imported is None:
-        return "there is an experiment of this id that was not imported"
-    if _WAY.index(there.status) > _WAY.index(experiment.status):
+        return "the store has an experiment with this id that was not imported"
+    if _STATUSES.index(there.status) > _STATUSES.index(experiment.status):
         experiment = msgspec.structs.replace(
             experiment,
             status=there.status,
@@ -134,17 +134,17 @@ def _problem(experiment: Experiment, there: Experiment) -> str | None:
             stop_reason=there.stop_reason,
         )
     names = [name for name in there.__struct_fields__ if getattr(there, name) != getattr(experiment, name)]
-    return f"it was imported before with other contents: {', '.join(names)}" if names else None
+    return f"imported before with other contents: {', '.join(names)}" if names else None
 
 
 def _resumed(state: State, new: Sequence[Experiment]) -> State:
-    """The state in which the active one of the new experiments runs."""
+    """The state after the active one of the new experiments has resumed."""
     active = next((experiment for experiment in new if experiment.status == "active"), None)
     if active is None:
         return state
     if state.experiment is not None:
         raise LegacyRefused(
-            f"{active.experiment_id}: it is active, but so is {state.experiment.experiment_id}: stop that one first"
+            f"{active.experiment_id}: active, but {state.experiment.experiment_id} is active too; stop that one first"
         )
     return state.running(active)
 
@@ -155,19 +155,19 @@ def _twice(found: Mapping[str, Experiment]) -> list[str]:
     for name, experiment in found.items():
         other = first.setdefault(experiment.experiment_id, name)
         if other != name:
-            problems.append(f"{name}: experiment_id: {experiment.experiment_id!r} is also that of {other}")
+            problems.append(f"{name}: experiment_id: {experiment.experiment_id!r} is also the id in {other}")
     return problems
 
 
 class _Bad(Exception):
-    """A field, and what is wrong with it."""
+    """The path of a field, and what is wrong with it."""
 
 
 def _read(file: Path) -> Experiment:
     try:
         data = msgspec.json.decode(file.read_bytes(), type=dict[str, Any])
     except (OSError, msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as error:
-        raise _Bad(f"it cannot be read: {error}") from None
+        raise _Bad(f"cannot be read: {error}") from None
     experiment_id = _take(data, _ID, ExperimentId)
     created, started, ended = (_instant(data, names) for names in (_CREATED, _STARTED, _ENDED))
     first = next((at for at in (created, started, ended) if at is not None), None)
@@ -197,7 +197,7 @@ def _read(file: Path) -> Experiment:
 
 
 def _version(data: Fields, variant: Variant) -> str:
-    """A variant's version: `variant_a`, or in `variants`; as text, or as an object that names it."""
+    """A variant's version: from `variant_a` or `variants`, as text or as an object with the version in it."""
     path, fields = "", data
     if data.get("variants") is not None:
         path, fields = "variants.", _take(data, ("variants",), dict[str, Any])
@@ -209,13 +209,13 @@ def _version(data: Fields, variant: Variant) -> str:
 
 
 def _counts(data: Fields) -> dict[Variant, ImportedCounts]:
-    """The counts of both variants; zeros for one that never answered."""
+    """The counts of both variants; zeros for a variant without answers."""
     key = _name(data, _PREDICTIONS)
     by_variant = _take(data, (key,), dict[str, Any], {})
     known = {name for names in _VARIANT.values() for name in names}
     for name in by_variant:
         if name not in known:
-            raise _Bad(f"{key}.{name}: this is no variant, expected A or B")
+            raise _Bad(f"{key}.{name}: not a variant, expected A or B")
     return {variant: _variant_counts(by_variant, key, _name(by_variant, _VARIANT[variant])) for variant in VARIANTS}
 
 
@@ -228,18 +228,18 @@ def _variant_counts(by_variant: Fields, key: str, name: str) -> ImportedCounts:
     total = _take(fields, _TOTAL, Sum, None if mean is None else mean * count, path=path)
     if total is None:
         if count:
-            raise _Bad(f"{path}{_TOTAL[0]}: missing, as is {_MEAN[0]}, of {count} predictions")
+            raise _Bad(f"{path}{_TOTAL[0]}: missing, and {_MEAN[0]} too; one of them is needed for {count} predictions")
         total = 0.0
     if total > count:
-        raise _Bad(f"{path}{_TOTAL[0]}: {total} of {count} predictions would be a mean above 1")
+        raise _Bad(f"{path}{_TOTAL[0]}: {total} for {count} predictions is a mean above 1")
     if sum(signals.values()) != count:
-        raise _Bad(f"{path}signals: they add up to {sum(signals.values())}, and {count} predictions were counted")
+        raise _Bad(f"{path}signals: the sum is {sum(signals.values())}, but the count is {count}")
     all_signals: dict[str, int] = {"long": 0, "short": 0, "hold": 0}
     return ImportedCounts(count, all_signals | signals, total)
 
 
 def _instant(data: Fields, names: tuple[str, ...]) -> Micros | None:
-    """ISO 8601, in UTC where it names no zone, or seconds since 1970; null where there is none."""
+    """ISO 8601 (UTC if it names no zone) or seconds since 1970, in microseconds; None if there is no value."""
     name = _name(data, names)
     value = _take(data, (name,), str | float | None, None)
     if value is None:
@@ -247,14 +247,14 @@ def _instant(data: Fields, names: tuple[str, ...]) -> Micros | None:
     try:
         instant = datetime.fromisoformat(value) if isinstance(value, str) else datetime.fromtimestamp(value, UTC)
     except (ValueError, OverflowError, OSError):
-        raise _Bad(f"{name}: {value!r} is no instant, expected ISO 8601 or seconds since 1970") from None
+        raise _Bad(f"{name}: {value!r} is not a time, expected ISO 8601 or seconds since 1970") from None
     if instant.tzinfo is None:
         instant = instant.replace(tzinfo=UTC)
     return round(instant.timestamp() * 1_000_000)
 
 
 def _take(data: Fields, names: tuple[str, ...], kind: Any, default: Any = REQUIRED, *, path: str = "") -> Any:  # noqa: ANN401 - each has its type
-    """The value under the first of the names that is there and not null, checked."""
+    """The checked value under the first of the names that is present and not null. Raises _Bad."""
     name = _name(data, names)
     value = data.get(name)
     if value is None:

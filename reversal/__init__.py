@@ -1,1 +1,1 @@
-"""The command line, on top of everything else: it imports every other package, and none imports it."""
+"""The command line. It may import every other package; no other package imports it."""

@@ -1,6 +1,6 @@
 """`reversal serve`, `convert`, `train` and `import`: each passes its arguments to the package that does the work.
 
-Nothing else is imported before the command is known: the server sets variables first that its libraries read.
+Nothing else is imported before the command is known, because the server first sets variables that its libraries read.
 """
 
 from __future__ import annotations
@@ -39,7 +39,7 @@ def _import(arguments: Sequence[str], program: str) -> int:
 
 
 class Command(NamedTuple):
-    """One command: what runs it, its line in the usage, and the modules that only the extra `convert` installs."""
+    """One command: its function, its line in the usage, and the modules that only the extra `convert` installs."""
 
     run: Callable[[Sequence[str], str], int]
     help: str
@@ -50,18 +50,18 @@ COMMANDS = {
     "serve": Command(_serve, "answer requests over HTTP"),
     "convert": Command(
         _convert,
-        "make ONNX bundles of Keras detectors, proven equal",
+        "convert Keras detectors to ONNX bundles, and prove them equal",
         ("h5py", "keras", "onnx", "rich", "sklearn", "tf_keras", "tensorflow"),
     ),
     "train": Command(_train, "train the reference detectors", ("rich", "sklearn", "tf_keras", "tensorflow")),
-    "import": Command(_import, "take over the experiments of the old service, while the server is stopped"),
+    "import": Command(_import, "import the experiments of the old service, while the server is stopped"),
 }
 
 
 def main(arguments: Sequence[str], program: str = "reversal") -> int:
-    """Run one command; returns the exit code, which is 2 for a bad call or where an extra is not installed.
+    """Run one command. Returns the exit code: 2 for a bad call, or if an extra is not installed.
 
-    `serve` ends the process itself, and wrong flags of a command raise SystemExit.
+    `serve` ends the process itself. Wrong flags of a command raise SystemExit.
     """
     first, *others = arguments or [""]
     if first in {"-h", "--help"}:
@@ -72,7 +72,7 @@ def main(arguments: Sequence[str], program: str = "reversal") -> int:
         return 0
     command = COMMANDS.get(first)
     if command is None:
-        sys.stderr.write(usage(program) + (f"{program}: there is no command {first!r}\n" if first else ""))
+        sys.stderr.write(usage(program) + (f"{program}: unknown command {first!r}\n" if first else ""))
         return 2
     if missing := [module for module in command.needs if find_spec(module) is None]:
         sys.stderr.write(
@@ -84,17 +84,17 @@ def main(arguments: Sequence[str], program: str = "reversal") -> int:
 
 
 def usage(program: str) -> str:
-    """What can be called."""
+    """The text of --help."""
     lines = [f"  {name:9} {command.help}\n" for name, command in COMMANDS.items()]
     return (
         f"usage: {program} COMMAND [arguments], {program} --version\n\n{''.join(lines)}\n"
-        f"{program} COMMAND --help tells the arguments of a command.\n"
+        f"{program} COMMAND --help shows the arguments of a command.\n"
     )
 
 
 def console() -> int:
-    """Run the command that was typed; returns the exit code."""
-    # Python puts the file's path in the place of `python -m reversal`.
+    """Run the command that was typed. Returns the exit code."""
+    # For `python -m reversal`, Python sets the file's path as the program's name.
     program = "python -m reversal" if Path(sys.argv[0]).name == "__main__.py" else "reversal"
     return main(sys.argv[1:], program)
 

@@ -1,4 +1,4 @@
-"""The two networks, as the users' detectors have them."""
+"""The two networks, with the layers of the users' detectors."""
 
 from __future__ import annotations
 

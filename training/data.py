@@ -16,7 +16,7 @@ HEADER = ["timestamp", "open", "high", "low", "close", "volume"]
 
 
 class DataError(ValueError):
-    """A history that cannot be trained on; the message names the file or part, and the place in it."""
+    """A history that cannot be used for training. The message names the file or part, and the line."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,21 +37,21 @@ class History:
 
     @property
     def candles(self) -> Candles:
-        """The bars as core takes them."""
+        """The bars as candles, for the functions of core."""
         return Candles.from_rows(self.rows)
 
     def part(self, bars: slice) -> History:
-        """The same history, cut down to these bars."""
+        """The same history with only these bars."""
         return History(self.name, self.sha256, self.timestamps[bars], self.rows[bars])
 
 
 def read(path: Path) -> History:
-    """Read a CSV file with the columns of HEADER; raises DataError, which names the line, and OSError."""
+    """Read a CSV file with the columns of HEADER. Raises OSError, or DataError, which names the line."""
     raw = path.read_bytes()
     try:
         lines = csv.reader(raw.decode().splitlines())
     except UnicodeDecodeError as error:
-        raise DataError(f"{path.name}: not a text: {error}") from None
+        raise DataError(f"{path.name}: not a UTF-8 text: {error}") from None
     header = next(lines, [])
     if header != HEADER:
         raise DataError(f"{path.name}: the header is {header}, expected {HEADER}")
@@ -69,7 +69,7 @@ def read(path: Path) -> History:
 
 
 def _bar(numbers: list[str]) -> list[float]:
-    """Open, high, low, close and volume of one line; raises ValueError."""
+    """Open, high, low, close and volume of one line. Raises ValueError."""
     first, high, low, last, volume = (float(number) for number in numbers)
     if not (0.0 < low <= first <= high < np.inf and low <= last <= high and 0.0 <= volume < np.inf):
         raise ValueError(f"open {first}, high {high}, low {low}, close {last}, volume {volume} is not a bar")

@@ -1,7 +1,7 @@
 """From a history to windows: a chronological split, and the windows of one part.
 
-Each part is treated as a series of its own: indicators, windows and labels are computed from its bars alone. So no
-window and no label horizon crosses a split, at the price of the first bars of each part, where the indicators settle.
+Each part is a series of its own: its indicators, windows and labels are computed from its bars only. So no window and no
+label horizon crosses a split. The cost is the first bars of each part, in which the indicators settle.
 """
 
 from __future__ import annotations
@@ -20,12 +20,12 @@ from core.features.labels import NONE, SHORT, UNKNOWN, Labels
 from training.data import DataError, History
 
 SEQUENCE_LENGTH = 20
-# Shares of the bars, oldest first. The last one is read only once, for the scores.
+# Shares of the bars, oldest first. The test part is used only once, for the scores.
 SHARES = {"train": 0.70, "validation": 0.15, "test": 0.15}
 
 
 class Examples(NamedTuple):
-    """What a network learns from or is measured on.
+    """Inputs and expected answers, for training or for scores.
 
     x: float32, scaled, shape (n, SEQUENCE_LENGTH, features). y: float32, 0 or 1, shape (n,).
     """
@@ -35,22 +35,25 @@ class Examples(NamedTuple):
 
 
 def split(history: History) -> dict[str, History]:
-    """Cut a history into the parts of SHARES, in time's order."""
+    """Cut a history into the parts of SHARES, in chronological order."""
     ends = np.round(np.cumsum(list(SHARES.values())) * len(history)).astype(int)
     starts = [0, *ends[:-1]]
     return {name: history.part(slice(a, b)) for name, a, b in zip(SHARES, starts, ends, strict=True)}
 
 
 def first_bar(names: Sequence[str]) -> int:
-    """The first bar of a part that ends a window: before it the seed of an EMA still shows in the window."""
+    """The first bar of a part that can end a window. In earlier windows the first value of an EMA still weighs."""
     return catalogue.recommended_candles(names, SEQUENCE_LENGTH) - 1
 
 
 def table(candles: Candles, names: Sequence[str]) -> Floats:
-    """The features of every bar that is part of a window: float64, unscaled, shape (bars, len(names))."""
+    """The features of every bar that is part of a window: float64, unscaled, shape (bars, len(names)).
+
+    Raises DataError if the part is too short for one window.
+    """
     rows = len(candles) - first_bar(names) + SEQUENCE_LENGTH - 1
     if rows < SEQUENCE_LENGTH:
-        raise DataError(f"a part of {len(candles)} bars holds no window: its first ends at bar {first_bar(names)}")
+        raise DataError(f"a part of {len(candles)} bars is too short: its first window would end at bar {first_bar(names)}")
     return catalogue.matrix(candles, names, rows)
 
 
@@ -60,7 +63,7 @@ def fit_scaler(candles: Candles, names: Sequence[str]) -> StandardScaler:
 
 
 def scaled_ranges(candles: Candles, names: Sequence[str], scaler: StandardScaler) -> dict[str, list[float]]:
-    """By feature, the least and the largest value that a network is shown in training."""
+    """By feature, the smallest and the largest value that a network receives in training."""
     scaled = scaler.transform(table(candles, names))
     return {
         name: [round(float(column.min()), 6), round(float(column.max()), 6)]

@@ -1,4 +1,4 @@
-"""The files that the users' own training leaves behind, and that convert reads."""
+"""The files of a training, in the form that the users' own training has and convert reads."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ def write(trained: Iterable[Trained], output: Path) -> None:
     for one in trained:
         recipe, inputs = one.recipe, one.recipe.inputs
         with warnings.catch_warnings():
-            # tf_keras calls the format legacy. It is the one that users have.
+            # tf_keras warns that the format is legacy, but it is the format of the users' files.
             warnings.filterwarnings("ignore", "You are saving your model as an HDF5 file", UserWarning)
             one.network.save(output / recipe.model_file, save_format="h5", include_optimizer=False)
         (output / inputs.scaler_file).write_bytes(pickle.dumps(one.scaler))

@@ -14,29 +14,30 @@ from training.dataset import Examples
 # Chosen by hand on the validation part; nothing was chosen on the test part.
 BATCH_SIZE = 128
 LEARNING_RATE = 3e-3
-# A detector stops once its validation loss has not fallen for PATIENCE epochs. The loss of a part with 16 swing points
-# is noisy, so that takes long.
+# Training stops once the validation loss has not fallen for PATIENCE epochs. That number is high, because the loss of a
+# part with 16 swing points is noisy.
 MAX_EPOCHS = 80
 PATIENCE = 20
 
 
 def make_reproducible() -> None:
-    """Same scores from the same machine. To be called once, before TensorFlow runs anything."""
+    """Make repeated runs on one machine give the same scores. Call it once, before TensorFlow runs anything."""
     tf.config.experimental.enable_op_determinism()
     tf.config.threading.set_inter_op_parallelism_threads(1)
 
 
 def balanced(truth: NDArray[np.float32], reference: NDArray[np.float32]) -> NDArray[np.float32]:
-    """Weights under which both classes of `reference` count alike, one for each of `truth`; their mean is about 1."""
+    """A weight for each of `truth`, so that both classes of `reference` have the same total. The mean is about 1."""
     share = float(reference.mean())
     return np.where(truth == 1.0, 0.5 / share, 0.5 / (1.0 - share)).astype(np.float32)
 
 
 def fit(network: Any, train: Examples, validation: Examples, epochs: int) -> tuple[int, int]:  # noqa: ANN401 - tf_keras has no types
-    """Train in place, leave the weights of the lowest validation loss; returns epochs run, and which it was (from 1).
+    """Train in place and keep the weights with the lowest validation loss.
 
-    Binary cross-entropy, the classes balanced by weights; the validation part is weighted like the training part,
-    else its loss would favour a network that never sees the rare class.
+    Returns the number of epochs run, and the epoch of the kept weights (from 1). The loss is binary cross-entropy with
+    balanced classes. The validation part has the weights of the training part; otherwise its loss would favour a network
+    that never predicts the rare class.
     """
     network.compile(optimizer=tf_keras.optimizers.Adam(LEARNING_RATE), loss="binary_crossentropy", weighted_metrics=[])
     stop = tf_keras.callbacks.EarlyStopping(monitor="val_loss", patience=PATIENCE, restore_best_weights=True)

@@ -25,9 +25,10 @@ class Inputs:
 
 @dataclass(frozen=True, slots=True)
 class Recipe:
-    """One network. `beyond(p, threshold)` in float32 is its decision: Stage 1 lets the threshold itself pass.
+    """One network.
 
-    `measured`: what the rule's parameters were scaled by.
+    beyond: the decision, `beyond(p, threshold)` in float32; for Stage 1 the threshold itself counts as a reversal.
+    measured: the factors by which the rule's parameters were scaled.
     """
 
     model_file: str
@@ -41,7 +42,7 @@ class Recipe:
     measured: Mapping[str, float] = field(default_factory=dict)
 
     def positive(self, probability: NDArray[np.float32]) -> NDArray[np.bool_]:
-        """Which answers say reversal (Stage 1) or short (Stage 2)."""
+        """Which probabilities mean a reversal (Stage 1) or short (Stage 2)."""
         return self.beyond(probability, np.float32(self.threshold))
 
 
@@ -88,11 +89,11 @@ DIRECTION = Recipe(
 
 
 def profitable(daily_share: float) -> Recipe:
-    """v3.1's Stage 1: 30 pips to win and 50 to lose are meant for daily bars.
+    """v3.1's Stage 1, with its label rule scaled from daily to hourly bars.
 
-    Within the same number of bars a price moves in proportion to the range of one bar, so both are multiplied by
-    `daily_share` (training.volatility), which the caller measures on the training part. The ratio and the number
-    of bars have no unit of price and stay.
+    30 pips of profit and 50 of loss are meant for daily bars. Within the same number of bars a price moves in
+    proportion to the range of one bar, so both are multiplied by `daily_share` (training.volatility), which the caller
+    measures on the training part. The ratio and the number of bars are not prices, so they stay.
     """
     share = round(daily_share, 6)
     return Recipe(

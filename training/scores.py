@@ -1,4 +1,4 @@
-"""How good the answers of a binary classifier are."""
+"""Scores of a binary classifier."""
 
 from __future__ import annotations
 
@@ -14,8 +14,8 @@ from core.features.candles import Floats
 def scores(probability: NDArray[np.float32], positive: NDArray[np.bool_], truth: NDArray[np.float32]) -> dict[str, Any]:
     """Scores of shape-(n,) answers: `positive` are those beyond the threshold, `truth` is 0 or 1.
 
-    Precision and F1 are 0 where nothing was answered positive, as scikit-learn has it. `baseline_accuracy` is that of
-    always answering the larger class. Both classes must be there, because recall and AUC are undefined otherwise.
+    Precision and F1 are 0 if no answer is positive, as in scikit-learn. `baseline_accuracy` is the accuracy of always
+    answering the larger class. Both classes must occur, because recall and AUC are undefined otherwise.
     """
     actual = truth == 1.0
     hits, false_alarms, reversals = int((positive & actual).sum()), int((positive & ~actual).sum()), int(actual.sum())
@@ -35,14 +35,14 @@ def scores(probability: NDArray[np.float32], positive: NDArray[np.bool_], truth:
 
 
 def trend_rule_accuracy(last_close: Floats, last_sma_20: Floats, truth: NDArray[np.float32]) -> float:
-    """How often a rule that learns nothing is right about the direction: short where close lies above its mean.
+    """Share of directions that a fixed rule gets right: short if the close is above its mean, else long.
 
-    At a swing extreme, price nearly always lies on the extreme's side of its mean. What a direction network adds is
-    what it has over this, not over the larger class.
+    At a swing extreme the price is nearly always on the extreme's side of its mean. So a direction network must be
+    compared with this rule, not with the larger class.
     """
     return _six(((last_close > last_sma_20) == (truth == 1.0)).mean())
 
 
 def _six(value: float) -> float:
-    """Six digits: what lies beyond differs between processors."""
+    """Round to six digits: further digits differ between processors."""
     return round(float(value), 6)

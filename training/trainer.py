@@ -1,4 +1,4 @@
-"""Trains every recipe on one history and says how good each network is on the test part."""
+"""Train every recipe on one history, and score each network on the test part."""
 
 from __future__ import annotations
 
@@ -17,13 +17,13 @@ from training.recipes import Recipe
 from training.scores import scores, trend_rule_accuracy
 from training.volatility import daily_share
 
-# The first of all seeds, not the one with the best score.
+# The first seed that was tried. Choosing the seed with the best score would bias the scores.
 SEED = 1
 
 
 @dataclass(frozen=True, slots=True)
 class Trained:
-    """A fitted network, its scaler, and what its metadata file says of it."""
+    """A fitted network, its scaler, and the contents of its metadata file."""
 
     recipe: Recipe
     network: Any
@@ -32,7 +32,7 @@ class Trained:
 
 
 def train(history: History, epochs: int = fit.MAX_EPOCHS) -> list[Trained]:
-    """Train all networks; prints an epoch a line. Raises DataError where a part is too short to hold both classes."""
+    """Train all networks, and print a line for each epoch. Raises DataError if a part does not have both classes."""
     parts = split(history)
     share = daily_share(parts["train"])
     all_recipes = [recipes.SWING, recipes.DIRECTION, recipes.profitable(share)]
@@ -40,7 +40,7 @@ def train(history: History, epochs: int = fit.MAX_EPOCHS) -> list[Trained]:
 
 
 def examples(recipe: Recipe, scaler: StandardScaler, parts: dict[str, History]) -> dict[str, Examples]:
-    """The recipe's examples of each part; raises DataError where one lacks a class."""
+    """The recipe's examples of each part. Raises DataError if a part lacks a class."""
     made = {}
     for name, part in parts.items():
         x = windows(part.candles, recipe.inputs.names, scaler)
@@ -58,7 +58,7 @@ def evaluate(recipe: Recipe, network: Any, scaler: StandardScaler, test: Example
         last = scaler.inverse_transform(test.x[:, -1])
         close, sma_20 = (last[:, recipe.inputs.names.index(name)] for name in ("close", "sma_20"))
         found["trend_rule_accuracy"] = trend_rule_accuracy(close, sma_20, test.y)
-        # In service it mostly answers where Stage 1 was mistaken, and nobody can say there what would have been right.
+        # In service, Stage 2 mostly answers after false alarms of Stage 1, for which no direction is right.
         found["measured_on"] = "true swing points only"
     return found
 
@@ -66,7 +66,7 @@ def evaluate(recipe: Recipe, network: Any, scaler: StandardScaler, test: Example
 def _train(recipe: Recipe, history: History, parts: dict[str, History], epochs: int) -> Trained:
     scaler = fit_scaler(parts["train"].candles, recipe.inputs.names)
     made = examples(recipe, scaler, parts)
-    # Layer names are numbered for as long as the session lives; the same network shall have the same names.
+    # Keras numbers layer names within a session. A new session gives the same network the same names.
     tf_keras.backend.clear_session()
     tf_keras.utils.set_random_seed(SEED)
     network = recipe.build(SEQUENCE_LENGTH, len(recipe.inputs.names))

@@ -1,4 +1,4 @@
-"""How much an hour moves against a day: the factor that brings rules made for daily bars to hourly ones."""
+"""How much an hour moves compared with a day: the factor that scales rules for daily bars to hourly bars."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ def daily(history: History) -> Candles:
 
 
 def daily_share(history: History) -> float:
-    """Mean true range of the bars / mean true range of the days they make up.
+    """Mean true range of the bars, divided by the mean true range of the days that they form.
 
     The few hours of a Sunday count as a day of their own, as they do in daily charts cut at midnight UTC.
     """

@@ -60,7 +60,7 @@ def test_what_it_did_is_told_and_a_second_time_changes_nothing(
         assert before.experiment is not None
         assert before.experiment.imported is not None
     assert main(command) == 0
-    assert capsys.readouterr().out == "v30_vs_v31: was imported before, nothing is changed\n"
+    assert capsys.readouterr().out == "v30_vs_v31: imported before, not changed\n"
     with opened(settings) as store:
         assert store.state() == before
 

@@ -104,19 +104,19 @@ def test_other_spellings_are_the_same_experiment(put: Put, changes: dict[str, An
     assert read_folder(put(**changes)) == read_folder(put())
 
 
-def test_one_that_ran_and_is_not_active_is_stopped(put: Put) -> None:
+def test_an_experiment_that_ran_and_is_not_active_is_stopped(put: Put) -> None:
     (experiment,) = read_folder(put(active=False, ended_at="2025-10-16T11:00:00Z"))
     assert (experiment.status, experiment.stop_reason) == ("stopped", STOP_REASON)
     assert (experiment.activated_at, experiment.stopped_at) == (CREATED + HOUR, CREATED + 2 * HOUR)
 
 
-def test_when_one_stopped_is_null_where_the_file_does_not_say(put: Put) -> None:
+def test_the_time_of_the_stop_is_null_if_the_file_does_not_have_it(put: Put) -> None:
     (experiment,) = read_folder(put(active=False))
     assert (experiment.status, experiment.stop_reason) == ("stopped", STOPPED_SOMETIME)
     assert (experiment.activated_at, experiment.stopped_at) == (CREATED + HOUR, None)
 
 
-def test_one_that_never_ran_is_a_draft(put: Put) -> None:
+def test_an_experiment_that_never_ran_is_a_draft(put: Put) -> None:
     (experiment,) = read_folder(put(active=False, started_at=None, predictions={}))
     assert (experiment.status, experiment.activated_at, experiment.stopped_at) == ("draft", None, None)
 
@@ -127,28 +127,28 @@ def test_one_that_never_ran_is_a_draft(put: Put) -> None:
         ({"experiment_id": ...}, "experiment_id: missing"),
         ({"experiment_id": "a/b"}, "experiment_id: expected 1 to 64 letters, digits and _ . -, not"),
         ({"variant_b": None}, "variant_b: missing"),
-        ({"variant_b": "v3.0"}, "variant_b: must not be the version of variant_a, v3.0"),
+        ({"variant_b": "v3.0"}, "variant_b: .* v3.0"),
         ({"variant_b": "a/b"}, "variant_b: expected 1 to 64 letters, digits and _ . -, starting"),
         ({"variants": {"A": {}}, "variant_a": ...}, "variants.A.model_version: missing"),
-        ({"traffic_split": 50}, "traffic_split: Expected `float` <= 1.0"),
-        ({"traffic_split": "0.5"}, "traffic_split: Expected `float`, got `str`"),
-        ({"active": "yes"}, "active: Expected `bool`, got `str`"),
+        ({"traffic_split": 50}, "traffic_split: .* <= 1.0"),
+        ({"traffic_split": "0.5"}, "traffic_split: .*`float`.*`str`"),
+        ({"active": "yes"}, "active: .*`bool`.*`str`"),
         ({"active": ...}, "active: missing"),
-        ({"created_at": "yesterday"}, "created_at: 'yesterday' is no instant"),
-        ({"created_at": 1e300}, "created_at: 1e\\+300 is no instant"),
+        ({"created_at": "yesterday"}, "created_at: 'yesterday' "),
+        ({"created_at": 1e300}, "created_at: 1e\\+300 "),
         ({"created_at": None, "started_at": None}, "created_at: missing"),
-        ({"predictions": []}, "predictions: Expected `object`, got `array`"),
-        ({"predictions": {"C": {}}}, "predictions.C: this is no variant"),
-        ({"predictions": {"A": {"count": -1}}}, "predictions.A.count: Expected `int` >= 0"),
-        ({"predictions": {"B": {"signals": {"up": 1}}}}, "predictions.B.signals: Invalid enum value 'up'"),
-        ({"predictions": {"A": {"count": 2, "total_confidence": 2.5}}}, "predictions.A.total_confidence: 2.5 of 2"),
+        ({"predictions": []}, "predictions: .*`object`.*`array`"),
+        ({"predictions": {"C": {}}}, "predictions.C: .* A or B"),
+        ({"predictions": {"A": {"count": -1}}}, "predictions.A.count: .*>= 0"),
+        ({"predictions": {"B": {"signals": {"up": 1}}}}, "predictions.B.signals: .*'up'"),
+        ({"predictions": {"A": {"count": 2, "total_confidence": 2.5}}}, "predictions.A.total_confidence: 2.5 for 2 "),
         ({"predictions": {"A": {"count": 2, "avg_confidence": 70}}}, "predictions.A.avg_confidence: .* <= 1.0"),
         (
             {"predictions": {"B": {"count": 2, "signals": {"long": 2}}}},
-            "predictions.B.total_confidence: missing, as is",
+            "predictions.B.total_confidence: missing, and avg_confidence",
         ),
-        ({"predictions": {"A": {"count": 2, "avg_confidence": 0.5}}}, "predictions.A.signals: they add up to 0, and 2"),
-        ({"predictions": {"A": {"signals": {"long": 1}}}}, "predictions.A.signals: they add up to 1, and 0"),
+        ({"predictions": {"A": {"count": 2, "avg_confidence": 0.5}}}, "predictions.A.signals: .* 0,.* 2$"),
+        ({"predictions": {"A": {"signals": {"long": 1}}}}, "predictions.A.signals: .* 1,.* 0$"),
     ],
 )
 def test_a_bad_field_is_refused_with_its_file_and_name(put: Put, changes: dict[str, Any], problem: str) -> None:
@@ -157,13 +157,13 @@ def test_a_bad_field_is_refused_with_its_file_and_name(put: Put, changes: dict[s
 
 
 @pytest.mark.parametrize("content", [b"", b"[]", b"{", b'{"name": "\xff"}', b"[" * 5000])
-def test_a_file_that_is_no_json_object_is_refused_by_name(put: Put, content: bytes) -> None:
+def test_a_file_without_a_json_object_is_refused_by_name(put: Put, content: bytes) -> None:
     (put() / "two.json").write_bytes(content)
-    with pytest.raises(LegacyRefused, match=r"^two.json: it cannot be read"):
+    with pytest.raises(LegacyRefused, match=r"^two.json: "):
         read_folder(put())
 
 
-def test_every_bad_file_is_named_at_once(put: Put) -> None:
+def test_every_bad_file_is_named(put: Put) -> None:
     put("one.json", active=1)
     put("two.json", variant_a=3)
     with pytest.raises(LegacyRefused) as refused:
@@ -171,25 +171,25 @@ def test_every_bad_file_is_named_at_once(put: Put) -> None:
     assert [line.split(":")[0] for line in str(refused.value).splitlines()] == ["one.json", "two.json"]
 
 
-def test_two_active_ones_are_refused_and_both_named(put: Put) -> None:
+def test_two_active_experiments_are_refused_and_both_files_named(put: Put) -> None:
     put("one.json")
-    with pytest.raises(LegacyRefused, match=r"^one.json, two.json: all of them are active"):
+    with pytest.raises(LegacyRefused, match=r"^one.json, two.json: .*active"):
         read_folder(put("two.json", experiment_id="other"))
 
 
 def test_one_id_in_two_files_is_refused(put: Put) -> None:
     put("one.json")
-    with pytest.raises(LegacyRefused, match=r"two.json: experiment_id: 'v30_vs_v31' is also that of one.json"):
+    with pytest.raises(LegacyRefused, match=r"two.json: experiment_id: 'v30_vs_v31' .* one.json"):
         read_folder(put("two.json", active=False))
 
 
 def test_an_empty_or_missing_folder_is_refused(tmp_path: Path) -> None:
     for folder in (tmp_path, tmp_path / "none"):
-        with pytest.raises(LegacyRefused, match=r"there is no \*.json in it"):
+        with pytest.raises(LegacyRefused, match=rf"^{folder}: .*\*.json"):
             read_folder(folder)
 
 
-def test_the_active_one_resumes_beside_the_others(put: Put, store: Store) -> None:
+def test_the_active_experiment_resumes(put: Put, store: Store) -> None:
     put("one.json")
     experiments = read_folder(put("two.json", experiment_id="other", active=False))
     assert write(store, experiments) == Imported(new=("v30_vs_v31", "other"), already_there=())
@@ -235,7 +235,7 @@ def test_a_known_id_with_other_contents_is_refused_and_nothing_is_written(
     write(store, before)
     put(**changes)
     experiments = read_folder(put("two.json", experiment_id="new", active=False))
-    with pytest.raises(LegacyRefused, match=f"^v30_vs_v31: it was imported before with other contents: {fields}$"):
+    with pytest.raises(LegacyRefused, match=f"^v30_vs_v31: .*: {fields}$"):
         write(store, experiments)
     assert store.experiments() == before
 
@@ -244,7 +244,7 @@ def test_an_id_that_is_taken_by_one_of_ours_is_refused_and_nothing_is_written(pu
     (experiment,) = read_folder(put(experiment_id="ours", active=False))
     store.create(msgspec.structs.replace(experiment, imported=None, name="ours"))
     put("two.json")
-    with pytest.raises(LegacyRefused, match="ours: there is an experiment of this id that was not imported"):
+    with pytest.raises(LegacyRefused, match="ours: .* not imported"):
         write(store, read_folder(put(experiment_id="ours", active=False)))
     assert [each.name for each in store.experiments()] == ["ours"]
     assert store.state().experiment is None
@@ -254,6 +254,6 @@ def test_an_active_one_beside_a_running_one_is_refused_and_both_are_named(put: P
     (running,) = read_folder(put(experiment_id="running"))
     write(store, [running])
     put("two.json", experiment_id="draft", active=False)
-    with pytest.raises(LegacyRefused, match="v30_vs_v31: it is active, but so is running"):
+    with pytest.raises(LegacyRefused, match="v30_vs_v31: .* running "):
         write(store, read_folder(put()))
     assert [each.experiment_id for each in store.experiments()] == ["running"]

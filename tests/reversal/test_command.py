@@ -30,7 +30,7 @@ def test_help_names_every_command(capsys: pytest.CaptureFixture[str]) -> None:
 
 
 @pytest.mark.parametrize(
-    ("arguments", "end"), [([], "tells the arguments of a command.\n"), (["sreve"], "there is no command 'sreve'\n")]
+    ("arguments", "end"), [([], "shows the arguments of a command.\n"), (["sreve"], "unknown command 'sreve'\n")]
 )
 def test_without_a_command_that_there_is_the_usage_is_shown(
     arguments: list[str], end: str, capsys: pytest.CaptureFixture[str]
