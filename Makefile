@@ -1,12 +1,12 @@
-# The front door. `make` alone lists what there is.
+# The commands of the project. `make` alone lists them.
 PYTHON ?= python3
-# Not ?=, as environments have a VERSION of their own; on the command line they count.
+# Not ?=, because some environments set VERSION themselves. On the command line they can be overridden.
 SOURCE = models/keras
 OUTPUT = models/onnx
 VERSION =
 FOLDER =
 MINUTES = 30
-# Of `make test-long`: which ones, as pytest's -k understands it.
+# Selects tests of `make test-long`, in the syntax of pytest -k.
 ONLY =
 
 SERVE := .venv-serve
@@ -76,15 +76,16 @@ fuzz: $(FULL)/.installed $(SERVE)/.installed ## a million odd inputs for all cod
 test-next-aiohttp: $(FULL)/.installed ## check the fast path with aiohttp's next release: one line, never a failure
 	@.ci/next-aiohttp
 
-# Without --strict, packages that nobody could be asked about count as "no known vulnerabilities". What is found is written
-# to the file; where there is none, the question itself failed.
+# Without --strict, packages without an answer from PyPI count as "no known vulnerabilities". Findings are written to the
+# file; if there is no file, the request itself failed.
 audit: $(RELEASE)/.installed ## known vulnerabilities of the server's dependencies, from PyPI
 	@mkdir -p build && rm -f build/audit.txt
 	@$(RELEASE)/bin/pip-audit --strict --progress-spinner off --require-hashes --disable-pip \
 		-r requirements/serve.txt -o build/audit.txt || { cat build/audit.txt 2>/dev/null || \
-		echo "audit: this is no answer: not every package could be asked about"; exit 1; } >&2
+		echo "audit: this is no answer: PyPI did not answer for every package"; exit 1; } >&2
 
-# A list, not a tree, which a lock does not have: it is warned of. The version is written out, as nothing is built here.
+# A lock has no tree of dependencies, so the result is a list, and the tool's warning about that is ignored. The version is
+# written into a copy of pyproject.toml, because nothing is built here.
 sbom: $(RELEASE)/.installed ## bill of materials of the server, each package with its hashes: build/sbom.json
 	@mkdir -p build
 	sed "s/^dynamic = .*/version = \"$$($(RELEASE)/bin/python -c 'from core.version import VERSION; print(VERSION)')\"/" \
@@ -110,7 +111,7 @@ clean: ## remove environments and caches
 $(SERVE)/.installed: requirements/serve.txt
 $(FULL)/.installed: requirements/dev.txt
 $(RELEASE)/.installed: requirements/release.txt
-# The locks are complete, so pip need not resolve; beside tensorflow-cpu it must not (see override-dependencies).
+# The locks are complete, so pip need not resolve. With tensorflow-cpu it must not (see override-dependencies).
 $(SERVE)/.installed $(FULL)/.installed $(RELEASE)/.installed:
 	@$(PYTHON) -c 'import sys; sys.exit(None if sys.version_info >= (3, 11) else "Python 3.11 or newer is needed, this is " + sys.version.split()[0] + ": make PYTHON=python3.11 ...")'
 	@echo "installing $< into $(@D) ..."

@@ -1,1 +1,1 @@
-"""Coverage-guided fuzzing of what reads other people's bytes."""
+"""Coverage-guided fuzzing of the code that reads untrusted bytes."""

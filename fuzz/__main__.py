@@ -1,7 +1,7 @@
 """Fuzz every target, each in a process of its own: python -m fuzz [--runs 1200000] [--target NAME].
 
-What fails is kept in build/fuzz, and told with its traceback; exits with 1 then. Each target begins with a few good
-inputs; what atheris learns beside them is kept for the next time.
+A failing input is kept in build/fuzz and printed with its traceback; the exit code is then 1. Each target begins with a
+few good inputs. Inputs that atheris finds useful are kept for the next run.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ _LONGEST = 16_384
 
 
 def seeds(target: str) -> list[bytes]:
-    """Good inputs."""
+    """Good inputs, from which atheris makes others."""
     prediction = (ROOT / "docs" / "examples" / "predict.json").read_bytes()
     body = json.loads(prediction)
     matrix = [[0.1] * 12] * 20
@@ -49,7 +49,7 @@ def seeds(target: str) -> list[bytes]:
 
 
 def fuzz(target: str, runs: int) -> None:
-    """In this process, which ends with it."""
+    """Run one target in this process, which ends with it."""
     import atheris  # type: ignore[import-untyped] # noqa: PLC0415 - before what it is to instrument
 
     with atheris.instrument_imports(include=["core", "server", "migration", "fuzz"]):
@@ -64,7 +64,7 @@ def fuzz(target: str, runs: int) -> None:
 
 
 def main() -> None:
-    """Fuzz, and print how often each target ran."""
+    """Fuzz all targets, and print the number of runs of each."""
     options_of = argparse.ArgumentParser(description=__doc__)
     options_of.add_argument("--runs", type=int, default=1_200_000, help="of all targets together")
     options_of.add_argument("--target", action="append")

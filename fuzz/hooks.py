@@ -1,4 +1,4 @@
-"""What schemathesis cannot know from the description. It loads this by SCHEMATHESIS_HOOKS."""
+"""Hooks for schemathesis, with facts that the API description does not have. SCHEMATHESIS_HOOKS names this file."""
 
 from __future__ import annotations
 
@@ -11,13 +11,13 @@ import schemathesis
 from server.http.deadline import HEADER
 
 EXAMPLES = Path(__file__).parents[1] / "docs" / "examples"
-# Nothing has to be done in less: a 504 is right then, and no finding.
+# With a shorter timeout, a 504 is a right answer, not a finding.
 _LEAST_MS = 1000
 
 
 @schemathesis.hook
 def before_load_schema(_context: schemathesis.HookContext, raw_schema: dict[str, Any]) -> None:
-    """Candles that make sense, which no schema describes: without them hardly a prediction would be made."""
+    """Add valid candles, which no schema describes. Without them hardly any request would reach a prediction."""
     good = json.loads((EXAMPLES / "predict.json").read_bytes())
     experiment = {"experiment_id": "odd", "name": "odd", "variant_a": "v3.0", "variant_b": "v3.1", "traffic_split": 0.5}
     for path, body in {
@@ -35,7 +35,7 @@ def before_load_schema(_context: schemathesis.HookContext, raw_schema: dict[str,
 
 @schemathesis.hook
 def before_call(_context: schemathesis.HookContext, case: Any, _kwargs: dict[str, Any]) -> None:  # noqa: ANN401 - a Case of any
-    """Leave the server time to answer."""
+    """Raise a short timeout, so that the server has time to answer."""
     given = str(case.headers.get(HEADER, "")) if case.headers else ""
     if given.isdecimal() and 0 < int(given) < _LEAST_MS:
         case.headers[HEADER] = str(_LEAST_MS)

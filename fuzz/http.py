@@ -1,9 +1,9 @@
 """Odd requests to a running server: python -m fuzz.http [--large 300] [--small 3000] [--examples 200].
 
-First bodies of odd sizes and shapes (fuzz/sizes.py), which tells how long others waited: so many of 8 to 32 MiB, of 1
-to 4 MiB, and of up to 1 MiB. Then what schemathesis makes from /openapi.json, with all its checks. 0 leaves any of
-these out. Exits with 1 where an answer is a 5xx, or not as described. What tokens do is not for chance to find:
-tests/server/auth/test_access.py asks every endpoint.
+First it sends bodies of odd sizes and shapes (fuzz/sizes.py) and measures how long other requests wait: bodies of 8 to
+32 MiB, of 1 to 4 MiB, and of up to 1 MiB. Then it sends requests that schemathesis makes from /openapi.json, with all its
+checks. The number 0 leaves out one kind. The exit code is 1 if an answer is a 5xx, or not as described. Tokens are not
+tested here: tests/server/auth/test_access.py asks every endpoint.
 """
 
 from __future__ import annotations
@@ -20,12 +20,12 @@ from benchmarks.load import closed
 from fuzz import sizes
 
 HERE = Path(__file__).parent
-# The id that the description has as its example, so that there is one to be found.
+# The id of the example in the API description, so that generated requests can find an experiment.
 EXPERIMENT = "v30_vs_v31"
 
 
 def prepare(port: int) -> None:
-    """Make an experiment with something to report."""
+    """Create and activate an experiment, with predictions for its report."""
     about = {"experiment_id": EXPERIMENT, "name": "v3.0 against v3.1", "variant_a": "v3.0", "variant_b": "v3.1"}
     servers.manage(port, "/reversal/experiments", about | {"traffic_split": 0.5})
     servers.manage(port, f"/reversal/experiments/{EXPERIMENT}/activate")
@@ -41,13 +41,13 @@ def _attack(port: int, *options: str) -> int:
     ]
     command += [f"http://127.0.0.1:{port}/openapi.json", *options]
     environ = os.environ | {"SCHEMATHESIS_HOOKS": "fuzz.hooks", "PYTHONPATH": str(HERE.parent)}
-    with tempfile.TemporaryDirectory(prefix="fuzz-") as folder:  # what it learns would be kept where it runs
+    with tempfile.TemporaryDirectory(prefix="fuzz-") as folder:  # schemathesis writes its cache into the working folder
         ended = subprocess.run(command, cwd=folder, env=environ, stdin=subprocess.DEVNULL, check=False)  # noqa: S603 - ours
     return ended.returncode
 
 
 def main() -> None:
-    """Attack, and tell."""
+    """Send the requests, and print the findings."""
     options_of = argparse.ArgumentParser(description=__doc__)
     options_of.add_argument("--examples", type=int, default=200, help="for each endpoint, beside those of its limits")
     options_of.add_argument("--large", type=int, default=300, help="bodies of 8 to 32 MiB")

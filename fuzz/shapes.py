@@ -1,4 +1,4 @@
-"""Bodies of absurd shapes, legal and not, of any size: a few bytes repeated, and the same for the same seed."""
+"""Bodies of absurd shapes, valid and not, of any size. A few bytes are repeated; a seed always gives the same body."""
 
 from __future__ import annotations
 
@@ -24,11 +24,11 @@ _ROW = b"[" + b",".join([b"0.12345678901234567"] * 12) + b"]"
 _ITEM = b"{" + _HEAD + b',"version":"v3.0","features":[' + b",".join([_ROW] * 20) + b"]}"
 _OUTCOME = b'{"prediction_id":"0199ec3c-00ab-7000-8000-000000000000","outcome":"win","pnl_pips":12.5}'
 _DIFFERENT = 50_000
-_DEEP = 400  # as deep as may be: what is deeper is refused at once
+_DEEP = 400  # the deepest nesting that is decoded; deeper bodies are refused
 
 
 def _many(*ones: bytes, left: bytes = b"[", right: bytes = b"]") -> Make:
-    """One of these over and over, in a list or an object."""
+    """A list or an object in which one of these is repeated."""
 
     def make(draw: random.Random, size: int) -> bytes:
         one = draw.choice(ones) + b","
@@ -38,7 +38,7 @@ def _many(*ones: bytes, left: bytes = b"[", right: bytes = b"]") -> Make:
 
 
 def _long(*ones: bytes, left: bytes = b'"', right: bytes = b'"') -> Make:
-    """One of these over and over, with nothing between."""
+    """One of these, repeated with nothing between."""
 
     def make(draw: random.Random, size: int) -> bytes:
         one = draw.choice(ones)
@@ -63,7 +63,7 @@ def _nested(draw: random.Random, size: int) -> bytes:
     return opening * depth + b"1" + closing * draw.choice([depth, 0])
 
 
-# What may stand anywhere, of about so many bytes.
+# Values for any place in a body. Each function takes the approximate number of bytes.
 VALUES: dict[str, Make] = {
     "empty lists": _many(b"[]"),
     "lists of one": _many(b"[1]", b"[[1]]"),
@@ -112,7 +112,7 @@ _COMPARE = [
     b"{" + _HEAD + b',"features":{"v3.0":{"stage1":%b},"v3.1":[[1]]}}',
 ]
 _ANYWHERE = [b"%b", b'{"x":%b}', b"[%b]"]
-# By path, where a value is put. What other calls take is everywhere the same: nothing.
+# By path: the places in a body into which a value is put. Endpoints without a body are left out.
 PLACES: dict[str, list[bytes]] = {
     each.path.format_map(defaultdict(lambda: "none", id="v30_vs_v31")): []
     for each in ENDPOINTS
@@ -140,7 +140,7 @@ _METHODS = ["POST"] * 19 + ["GET"]
 
 
 class Sent(NamedTuple):
-    """A request. `kind`: of its body. `size`: of the body once it is unpacked."""
+    """A request. kind: the shape of its body. size: of the decompressed body, in bytes."""
 
     kind: str
     path: str
@@ -149,9 +149,9 @@ class Sent(NamedTuple):
 
 
 def sent(seed: str, least: int, most: int) -> Sent:
-    """A request with a body of so many bytes, about; for one seed the same."""
+    """A request with a body of `least` to `most` bytes, approximately. A seed always gives the same request."""
     draw = random.Random(seed)  # noqa: S311 - no secret
-    path = draw.choice([*PLACES, *([_BATCH] * 3)])  # which alone takes more than 4 MiB
+    path = draw.choice([*PLACES, *([_BATCH] * 3)])  # only batches take more than 4 MiB
     kind = draw.choice([*VALUES, "a name", "a bomb"])
     size = int(least * (most / least) ** draw.random())
     if kind == "a bomb":
@@ -216,7 +216,7 @@ def _chunks(_: random.Random, body: bytes) -> _Way:
 
 
 def _tiny_chunks(draw: random.Random, body: bytes) -> _Way:
-    """Of a few bytes each, which is six times the body at most: of two megabytes of it."""
+    """The first 2 MiB of a body, in chunks of a few bytes each, which takes up to six times the bytes."""
     size = draw.choice([1, 2, 7])
     codes = np.frombuffer(body[: (2 << 20) // size * size], np.uint8)
     codes = codes[: len(codes) // size * size].reshape(-1, size)
@@ -226,7 +226,7 @@ def _tiny_chunks(draw: random.Random, body: bytes) -> _Way:
 
 
 def _misstated(draw: random.Random, body: bytes) -> _Way:
-    """Too short a length, so that the rest is no request; one that is too long would only be waited for."""
+    """A length that is too short, so that the rest is not a request. With a longer one the server would only wait."""
     return "misstated", f"Content-Length: {draw.randrange(len(body))}\r\n", body
 
 

@@ -1,8 +1,8 @@
-"""How long others wait, and how much memory it takes, while bodies of absurd sizes and shapes are sent.
+"""Measure how long other requests wait, and how much memory grows, while bodies of absurd sizes and shapes are sent.
 
-One body after the other goes to a server of one worker. A second process asks for a small prediction over and over,
-also for as long again after each body, which tells what the machine itself does at that time. Where it waited for more
-than 50 ms the body is sent again, up to twice: a wait that comes of the body comes again, one of the machine's hardly.
+One body after the other goes to a server with one worker. A second process keeps asking for a small prediction. It goes
+on for the same time after each body, to measure the machine without the body. If a prediction waited for more than
+50 ms, the body is sent again, up to twice: a wait caused by the body comes again, one caused by the machine hardly.
 """
 
 from __future__ import annotations
@@ -26,25 +26,26 @@ from benchmarks.load import Connection, LoadError
 from fuzz.shapes import Sent, sent
 
 _MIB = 1 << 20
-# What is beyond is no part of a body that any endpoint takes.
+# No endpoint accepts a larger body.
 _LARGEST = 32 * _MIB
-# Only batches take large ones; all others are refused at once, or when so much of them has come. Medium ones are about
-# as large as predictions, comparisons and outcomes may be.
+# Only batches accept large bodies; other endpoints refuse them by their length, or once too many bytes have arrived.
+# Medium bodies are about as large as predictions, comparisons and outcomes can be.
 SIZES = {"large": (8 * _MIB, _LARGEST), "medium": (_MIB, 4 * _MIB), "small": (64, _MIB)}
 _PATIENCE = 60.0
 _SERVER_ERROR = 500
 _LONG_SECONDS = 0.05
 _TRIES = 3
-# How long a quiet time is at least and at most, to have something to compare with and to come to an end.
+# The shortest and the longest time of measuring without a body.
 _QUIET_SECONDS = (0.003, 0.5)
 _PEAK = re.compile(r"VmHWM:\s+(\d+)")
 
 
 class One(NamedTuple):
-    """What one body did.
+    """The effect of one body.
 
-    size: of the body. wait, quiet: the longest that a small prediction took while it was answered, and for as long
-    afterwards. seconds: until its answer began. grown: bytes by which the process grew that grew most.
+    size: of the body, in bytes. wait: the longest time of a small prediction while the body was answered, in seconds.
+    quiet: the same for the time afterwards. seconds: until the answer began. grown: the growth of memory in the process
+    that grew most, in bytes.
     """
 
     seed: str
@@ -59,12 +60,12 @@ class One(NamedTuple):
 
     @property
     def beyond(self) -> int:
-        """Bytes by which a process has grown, but for the body."""
+        """Growth of memory beyond the size of the body, in bytes."""
         return self.grown - min(self.size, _LARGEST)
 
 
 class Beside:
-    """The second client, in a process of its own: what is sent and made here must not keep it waiting."""
+    """The second client. It is a process of its own, so that making and sending bodies does not delay it."""
 
     def __init__(self, port: int) -> None:
         self._pipe, other = multiprocessing.Pipe()
@@ -74,7 +75,7 @@ class Beside:
 
     @contextmanager
     def asking(self) -> Iterator[list[float]]:
-        """While something else is done; how long each took, in seconds, is there afterwards."""
+        """Ask during the block. Afterwards the list has the time of each answer, in seconds."""
         found: list[float] = []
         self._pipe.send("begin")
         self._pipe.recv()
@@ -85,7 +86,7 @@ class Beside:
             found += self._pipe.recv()
 
     def close(self) -> None:
-        """End it."""
+        """Stop the process."""
         self._process.terminate()
         self._process.join()
 
@@ -108,7 +109,7 @@ def _ask(port: int, pipe: Pipe) -> None:
 
 
 def _peaks(pids: list[int]) -> list[int]:
-    """The most that each has had in memory since its mark was set, in bytes."""
+    """The peak memory of each process since its mark was set, in bytes."""
     texts = [Path(f"/proc/{pid}/status").read_text() for pid in pids]
     return [int(found[1]) * 1024 if (found := _PEAK.search(text)) else 0 for text in texts]
 
@@ -116,13 +117,13 @@ def _peaks(pids: list[int]) -> list[int]:
 def _set_marks(pids: list[int]) -> None:
     for pid in pids:
         with suppress(OSError):
-            Path(f"/proc/{pid}/clear_refs").write_text("5")  # Linux: the peak becomes what it has now
+            Path(f"/proc/{pid}/clear_refs").write_text("5")  # Linux resets the peak to the present memory
 
 
 def answered(port: int, message: bytes) -> int:
     """Send it, and return the answer's status: 0 where the connection is closed without one.
 
-    A server may answer, and close, before it has been sent all.
+    A server can answer and close before it has received the whole message.
     """
     with socket.create_connection(("127.0.0.1", port), timeout=_PATIENCE) as client:
         client.setblocking(False)
@@ -145,7 +146,7 @@ def answered(port: int, message: bytes) -> int:
 
 
 def measured(running: servers.Running, beside: Beside, seed: str, it: Sent) -> One:
-    """Send one body, and then nothing for as long. Raises LoadError where it is not answered."""
+    """Send one body, then nothing for the same time. Raises LoadError if there is no answer."""
     pids = running.pids
     _set_marks(pids)
     before = _peaks(pids)
@@ -153,7 +154,7 @@ def measured(running: servers.Running, beside: Beside, seed: str, it: Sent) -> O
         since = time.perf_counter()
         status = answered(running.port, it.message)
         seconds = time.perf_counter() - since
-        time.sleep(0.002)  # for what comes after the answer
+        time.sleep(0.002)  # for work after the answer
     grown = max(now - then for now, then in zip(_peaks(pids), before, strict=True))
     with beside.asking() as quiet:
         time.sleep(min(max(seconds, _QUIET_SECONDS[0]), _QUIET_SECONDS[1]))
@@ -161,7 +162,7 @@ def measured(running: servers.Running, beside: Beside, seed: str, it: Sent) -> O
 
 
 def _tried(running: servers.Running, beside: Beside, seed: str, it: Sent) -> list[One]:
-    """What a body did, and what it did again where it seemed to keep others waiting."""
+    """Send a body, and send it again if it seemed to delay other requests."""
     found = [measured(running, beside, seed, it)]
     while found[-1].wait > _LONG_SECONDS and len(found) < _TRIES:
         found.append(measured(running, beside, seed, it))
@@ -169,7 +170,7 @@ def _tried(running: servers.Running, beside: Beside, seed: str, it: Sent) -> lis
 
 
 def run(running: servers.Running, seed: int, **counts: int) -> int:
-    """Send so many bodies of each of SIZES; prints what it found, and returns how many answers were 5xx."""
+    """Send the given number of bodies of each of SIZES, print the findings, and return the number of 5xx answers."""
     failures = 0
     beside = Beside(running.port)
     try:
@@ -181,7 +182,7 @@ def run(running: servers.Running, seed: int, **counts: int) -> int:
                 found = [min(some, key=lambda one: one.wait) for some in tries]
                 failures += sum(one.status >= _SERVER_ERROR for some in tries for one in some)
                 again = sum(len(some) > 1 for some in tries)
-                print(f"\n{again} of {count} {name} bodies were sent again, as the wait was long the first time")
+                print(f"\n{again} of {count} {name} bodies were sent again, because the wait was long the first time")
                 for title, key in _TABLES.items():
                     _print(f"{name} bodies by {title}", key, found)
     finally:

@@ -1,4 +1,4 @@
-"""What is fuzzed: functions of some bytes that must not raise anything but what they promise."""
+"""The fuzzed functions. Each takes bytes, and may raise only the errors that its code documents."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ ROOT = Path(__file__).parents[1]
 ONNX = ROOT / "models" / "onnx"
 _SERVER_ERROR = 500
 _BATCH = json_items.Listed("items", MAX_BATCH, sizes.SINGLE, decoding.batch)
-# Whose differences, squares and ratios are numbers as well: what overflows is the caller's to find.
+# Up to this price, differences, squares and ratios do not overflow. Overflows are checked by the caller.
 _LARGEST = 1e6
 
 
@@ -34,7 +34,7 @@ def _detector() -> Detector:
 
 
 def validation(data: bytes) -> None:
-    """A body becomes a question and that an outcome, or it is refused with a reason that is its sender's."""
+    """A body becomes a question, and the question an answer; or the body is refused with an error of the client."""
     try:
         check_text(data)
         question = decoding.prediction(data, 0.0)
@@ -53,7 +53,7 @@ def validation(data: bytes) -> None:
 
 
 def items(data: bytes) -> None:
-    """The walk over a batch's items finds what the decoder does, or refuses the body."""
+    """Decoding a batch item by item gives the items of the decoder, or refuses the body."""
     try:
         check_text(data)
         found = [item for item in json_items.split(data, _BATCH) if item is not None]
@@ -66,7 +66,7 @@ def items(data: bytes) -> None:
 
 
 def comparison(data: bytes) -> None:
-    """Likewise for the body of a comparison."""
+    """A body becomes a comparison, or is refused with an error of the client."""
     try:
         check_text(data)
         wanted = decoding.comparison(data)
@@ -77,7 +77,7 @@ def comparison(data: bytes) -> None:
 
 
 def features(data: bytes) -> None:
-    """The fast way to compute features agrees with the plain one on whatever finite series."""
+    """The fast table of features agrees with the plain computation on every finite series."""
     values = np.frombuffer(data[: len(data) // 40 * 40], np.float64).reshape(5, -1)
     with np.errstate(all="ignore"):
         values = np.abs(np.nan_to_num(values, posinf=1.0, neginf=1.0)) % _LARGEST + 1e-3
@@ -100,17 +100,17 @@ def _table() -> Table:
 
 
 def manifests(data: bytes) -> None:
-    """A manifest is read, or refused as such; what was read is written and read again."""
+    """A manifest is read, written and read again, or refused with ManifestError."""
     try:
         found = manifest.decode(data)
     except manifest.ManifestError:
         return
     if manifest.decode(manifest.encode(found)) != found:
-        raise AssertionError("it is not what was written")
+        raise AssertionError("the manifest differs from what was written")
 
 
 def graphs(data: bytes) -> None:
-    """An ONNX file is walked, or refused."""
+    """An ONNX file is read, or refused with ValueError."""
     try:
         onnx_file.opsets(data)
         onnx_file.has_external_data(data)

@@ -39,8 +39,8 @@ STOPPED_SOMETIME = f"{STOP_REASON}, which did not record when it stopped"
 # The order in which the status of an experiment changes. It can have changed since an earlier import.
 _STATUSES: tuple[Status, ...] = ("draft", "active", "stopped")
 
-# Releases of the old service used different names. Each tuple has the names of one value; the first name that is present
-# with a value other than null counts.
+# Releases of the old service used different names. Each tuple has the names of one value. The first name that is
+# present with a value other than null counts.
 _ID = ("experiment_id", "id")
 _CREATED = ("created_at", "created")
 _STARTED = ("activated_at", "started_at", "start_time", "start_date")

@@ -1,7 +1,7 @@
 """From a history to windows: a chronological split, and the windows of one part.
 
-Each part is a series of its own: its indicators, windows and labels are computed from its bars only. So no window and no
-label horizon crosses a split. The cost is the first bars of each part, in which the indicators settle.
+Each part is a series of its own: its indicators, windows and labels are computed from its bars only. So no window and
+no label horizon crosses a split. The cost is the first bars of each part, in which the indicators settle.
 """
 
 from __future__ import annotations
@@ -53,7 +53,9 @@ def table(candles: Candles, names: Sequence[str]) -> Floats:
     """
     rows = len(candles) - first_bar(names) + SEQUENCE_LENGTH - 1
     if rows < SEQUENCE_LENGTH:
-        raise DataError(f"a part of {len(candles)} bars is too short: its first window would end at bar {first_bar(names)}")
+        raise DataError(
+            f"a part of {len(candles)} bars is too short: its first window would end at bar {first_bar(names)}"
+        )
     return catalogue.matrix(candles, names, rows)
 
 

@@ -244,7 +244,7 @@ def test_an_id_that_is_taken_by_one_of_ours_is_refused_and_nothing_is_written(pu
     (experiment,) = read_folder(put(experiment_id="ours", active=False))
     store.create(msgspec.structs.replace(experiment, imported=None, name="ours"))
     put("two.json")
-    with pytest.raises(LegacyRefused, match="ours: .* not imported"):
+    with pytest.raises(LegacyRefused, match=r"ours: .* not imported"):
         write(store, read_folder(put(experiment_id="ours", active=False)))
     assert [each.name for each in store.experiments()] == ["ours"]
     assert store.state().experiment is None
@@ -254,6 +254,6 @@ def test_an_active_one_beside_a_running_one_is_refused_and_both_are_named(put: P
     (running,) = read_folder(put(experiment_id="running"))
     write(store, [running])
     put("two.json", experiment_id="draft", active=False)
-    with pytest.raises(LegacyRefused, match="v30_vs_v31: .* running "):
+    with pytest.raises(LegacyRefused, match=r"v30_vs_v31: .* running "):
         write(store, read_folder(put()))
     assert [each.experiment_id for each in store.experiments()] == ["running"]

@@ -86,7 +86,7 @@ def test_directions_are_those_of_reversals_alone() -> None:
 
 
 def test_part_too_short_for_a_window_is_refused(history: History) -> None:
-    with pytest.raises(DataError, match="a part of 114 bars holds no window: its first ends at bar 114"):
+    with pytest.raises(DataError, match=r"114 bars .* 114$"):
         fit_scaler(history.part(slice(114)).candles, recipes.SWING_INPUTS.names)
 
 
