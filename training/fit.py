@@ -36,8 +36,8 @@ def fit(network: Any, train: Examples, validation: Examples, epochs: int) -> tup
     """Train in place and keep the weights with the lowest validation loss.
 
     Returns the number of epochs run, and the epoch of the kept weights (from 1). The loss is binary cross-entropy with
-    balanced classes. The validation part has the weights of the training part; otherwise its loss would favour a network
-    that never predicts the rare class.
+    balanced classes. The validation part has the weights of the training part; otherwise its loss would favour a
+    network that never predicts the rare class.
     """
     network.compile(optimizer=tf_keras.optimizers.Adam(LEARNING_RATE), loss="binary_crossentropy", weighted_metrics=[])
     stop = tf_keras.callbacks.EarlyStopping(monitor="val_loss", patience=PATIENCE, restore_best_weights=True)
