@@ -12,7 +12,7 @@ ONLY =
 SERVE := .venv-serve
 FULL := .venv
 RELEASE := .venv-release
-CODE := core server convert training migration reversal benchmarks fuzz tests
+CODE := core server convert training migration reversal benchmarks fuzz tests tools
 
 .DEFAULT_GOAL := help
 .PHONY: help run test test-fast test-long lint format train convert import bench bench-peers bench-check soak fuzz test-next-aiohttp audit sbom lock clean
@@ -36,6 +36,7 @@ test-long: $(FULL)/.installed ## tests that take too long for every run: [ONLY="
 lint: $(FULL)/.installed ## ruff, mypy --strict and plain English
 	$(FULL)/bin/ruff check .
 	$(FULL)/bin/ruff format --check .
+	$(FULL)/bin/python -m tools.plain_english
 	$(FULL)/bin/mypy
 
 format: $(FULL)/.installed ## format the code, and fix what ruff can fix

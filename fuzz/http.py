@@ -2,8 +2,8 @@
 
 First it sends bodies of odd sizes and shapes (fuzz/sizes.py) and measures how long other requests wait: bodies of 8 to
 32 MiB, of 1 to 4 MiB, and of up to 1 MiB. Then it sends requests that schemathesis makes from /openapi.json, with all
-its checks. The number 0 leaves out one kind. The exit code is 1 if an answer is a 5xx, or not as described. Tokens are not
-tested here: tests/server/auth/test_access.py asks every endpoint.
+its checks. The number 0 leaves out one kind. The exit code is 1 if an answer is a 5xx, or not as described. Tokens are
+not tested here: tests/server/auth/test_access.py asks every endpoint.
 """
 
 from __future__ import annotations

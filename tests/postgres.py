@@ -156,5 +156,5 @@ def _unprivileged() -> dict[str, Any]:
     """Arguments of subprocess that avoid running as root, which PostgreSQL refuses."""
     if os.geteuid() != 0:
         return {}
-    user = pwd.getpwnam("nobody")
+    user = pwd.getpwnam("nobody")  # plain-english: a Unix user
     return {"user": user.pw_uid, "group": user.pw_gid, "extra_groups": [], "cwd": "/"}

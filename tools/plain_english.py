@@ -1,8 +1,8 @@
-"""Finds sentences that speak of processes, requests and values as if they were people, and fails if there are any.
+"""Find words that speak of processes, requests and values as if they were people, and fail if there are any.
 
-"Whoever asks again" may be a client, a worker or a retry; "who" hides which. Each such word is a fault unless a person
-is named right before it ("an operator who"), or the line ends with the reason, `plain-english: REASON`. Explained ones
-still count towards the limits, so that a document cannot be full of them.
+Such a word hides the subject, which may be a client, a worker or a retry. It is a fault unless a person is named right
+before it, as in "an operator who", or the line gives a reason, `plain-english: REASON`. Words with a reason still count
+towards the limits, so that a page cannot be full of them.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import NamedTuple
 
-# The words that are counted, in the parts of a name as well: `test_nobody_is_asked`.
+# The words that are counted, also as a part of a name such as test_nobody_asks.  plain-english: an example
 _WORDS = "who whoever whom nobody somebody someone anybody anyone everybody everyone"  # plain-english: the list itself
 WORDS = re.compile(rf"(?<![a-z])({'|'.join(_WORDS.split())})(?![a-z])", re.IGNORECASE)
 _PERSONS = "client operator user owner developer engineer caller reader author maintainer contributor person people"

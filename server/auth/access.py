@@ -197,7 +197,7 @@ class Access:
         if not self._known:
             if level is Level.ADMIN and not _is_local(headers.get("Origin")):
                 raise Forbidden("a page of another machine cannot manage a server without tokens; set tokens")
-            return "anybody"
+            return "anybody"  # plain-english: a value in the audit log
         token = self.find(headers)
         if token is not None and token.level >= level:
             return token.name

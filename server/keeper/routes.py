@@ -40,7 +40,7 @@ def _audited(handler: Handler) -> Handler:
         finally:
             entry = {
                 "at": at.isoformat(timespec="milliseconds"),
-                "who": request.headers.get(CALLER_HEADER),
+                "who": request.headers.get(CALLER_HEADER),  # plain-english: a field of the audit log
                 "address": request.headers.get(ADDRESS_HEADER),
                 "call": f"{request.method} {request.path}",
                 "answer": answer,

@@ -102,7 +102,7 @@ async def test_without_tokens_every_request_is_allowed_except_from_pages_of_othe
     doors = Access([])
     assert doors.allows({}, Level.ADMIN)
     for headers in ({}, {"Origin": "http://localhost:3000"}, {"Origin": "http://[::1]:8000"}):
-        assert await doors.check(headers, "", Level.ADMIN) == "anybody"
+        assert await doors.check(headers, "", Level.ADMIN) == "anybody"  # plain-english: a value in the audit log
     for origin in ("http://evil.example", "http://localhost.evil.example", "null", "", "http://[evil]"):
         with pytest.raises(Forbidden):
             await doors.check({"Origin": origin}, "", Level.ADMIN)
