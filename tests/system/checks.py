@@ -1,4 +1,4 @@
-"""What a server has stored, and what its metrics say."""
+"""Checks on what a server has stored, measured and logged."""
 
 from __future__ import annotations
 
@@ -9,11 +9,11 @@ import pytest
 
 from core.store.opening import open_store
 from tests.processes import Server
-from tests.system.load import tell
+from tests.system.load import print_figures
 
 
 def assert_stored(url: str, experiment_id: str, answered: set[str]) -> None:
-    """Every answered id is in the store once, and the sums are those of the rows."""
+    """Assert that every answered prediction is in the store once, and that the totals equal the sums of the rows."""
     store = open_store(url)
     try:
         rows = list(store.export(experiment_id))
@@ -23,7 +23,9 @@ def assert_stored(url: str, experiment_id: str, answered: set[str]) -> None:
     ids = [row["prediction_id"] for row in rows]
     assert len(ids) == len(set(ids))
     assert not answered - set(ids)
-    tell(f"{len(answered)} answered, {len(ids)} stored: {len(ids) - len(answered)} whose answer nobody saw")
+    print_figures(
+        f"{len(answered)} answered, {len(ids)} stored, {len(ids) - len(answered)} of them without a received answer"
+    )
     for variant, tally in tallies.items():
         own = [row for row in rows if row["variant"] == variant]
         assert tally.fallbacks == tally.unrecorded == 0
@@ -34,8 +36,13 @@ def assert_stored(url: str, experiment_id: str, answered: set[str]) -> None:
 
 
 def metric(server: Server, name: str) -> float:
-    """The value of a metric, of all processes; its name with labels where there is one for each."""
+    """The value of a metric, over all processes. `name`: with its labels if the metric has several series."""
     with urllib.request.urlopen(f"{server.url}/metrics", timeout=30) as answer:  # noqa: S310 - our own server
         lines = answer.read().decode().splitlines()
     (value,) = [line.rpartition(" ")[2] for line in lines if name in (found := line.split(" ")[0], found.split("{")[0])]
     return float(value)
+
+
+def events(log: str, name: str) -> list[str]:
+    """The lines of a log that report an event."""
+    return [line for line in log.splitlines() if line.partition(": ")[2].split(" ")[0] == name]

@@ -13,7 +13,7 @@ from tests.postgres import Server, running_postgres
 
 @pytest.fixture(scope="session")
 def models(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """v1 and v2 take the same small matrix; v1 is active where nobody has said otherwise."""
+    """A folder with v1 and v2. Both take the same small matrix, and v1 is active by default."""
     folder = tmp_path_factory.mktemp("models")
     bundles.write(folder, "v1")
     bundles.write(folder, "v2", threshold=0.6)
@@ -23,16 +23,16 @@ def models(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="session")
 def postgres() -> Iterator[Server]:
-    """A server that tests may stop, if they start it again."""
+    """A server that a test can stop, but must start again."""
     with running_postgres() as server:
         yield server
 
 
 @pytest.fixture
 def small_disk(tmp_path: Path) -> Iterator[Path]:
-    """A file system of 16 MiB of its own."""
+    """A separate file system of 16 MiB."""
     if os.geteuid() != 0:
-        pytest.skip("only root may mount a file system; core's tests fill files for everybody")
+        pytest.skip("only root can mount a file system; the tests of core simulate a full disk for other users")
     folder = tmp_path / "disk"
     folder.mkdir()
     mounted = subprocess.run(

@@ -1,4 +1,4 @@
-"""A disk without room, and a state that another process has locked."""
+"""A full disk, and a state file that is locked."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from pathlib import Path
 
 @contextmanager
 def filled(folder: Path) -> Iterator[None]:
-    """No room in the folder's file system, to the last byte."""
+    """Fill the folder's file system to the last byte."""
     filler = folder / "filler"
     with filler.open("wb", buffering=0) as file:
         for size in (1 << 20, 1 << 12, 1):
@@ -24,7 +24,7 @@ def filled(folder: Path) -> Iterator[None]:
 
 @contextmanager
 def locked(path: Path) -> Iterator[float]:
-    """Somebody else writes, and does not end; since when."""
+    """Hold a write lock on the state file from another connection. Yields the time at which the lock was taken."""
     with closing(sqlite3.connect(path, isolation_level=None)) as connection:
         connection.execute("BEGIN EXCLUSIVE")
         yield time.monotonic()

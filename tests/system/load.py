@@ -1,4 +1,4 @@
-"""Clients of a running server: many that keep asking and remember every answer, and one that manages."""
+"""Clients of a running server: many that send predictions and keep every answer, and calls that manage it."""
 
 from __future__ import annotations
 
@@ -15,9 +15,9 @@ import aiohttp
 from tests.processes import post
 from tests.waiting import wait_until
 
-# So many requests go over one connection; a new one may be accepted by another worker.
+# The number of requests on one connection. The next connection can reach another worker.
 PER_CONNECTION = 25
-# After a connection was refused or lost.
+# The pause after a connection was refused or lost.
 PAUSE_SECONDS = 0.02
 _MOST_ANSWERS = 200_000
 _TIMEOUT = aiohttp.ClientTimeout(total=30)
@@ -26,7 +26,7 @@ Body = Callable[[int, int], dict[str, Any]]
 
 
 class Answer(NamedTuple):
-    """What one request got. Times are of time.monotonic(); status 0: the connection was lost, `error` tells how."""
+    """The answer to one request. Times are of time.monotonic(). Status 0: the connection was lost, with the `error`."""
 
     sent: float
     came: float
@@ -36,18 +36,18 @@ class Answer(NamedTuple):
 
     @property
     def prediction_id(self) -> str | None:
-        """Where an experiment decided."""
+        """The prediction's id; None without an experiment."""
         return self.data.get("prediction_id")
 
     @property
     def experiment(self) -> str | None:
-        """Where an experiment decided."""
+        """The experiment's id; None without an experiment."""
         found = self.data.get("experiment")
         return None if found is None else found["experiment_id"]
 
 
 def question(client: int, number: int) -> dict[str, Any]:
-    """A small prediction, fit for the bundles of the `models` fixture: one of 97 users on one of 50 windows."""
+    """The body of a small prediction for the bundles of the `models` fixture: one of 97 users, one of 50 windows."""
     level = (number % 50) / 50
     return {
         "pair": ("EUR/USD", "GBP/USD", "USD/JPY")[client % 3],
@@ -57,7 +57,7 @@ def question(client: int, number: int) -> dict[str, Any]:
 
 
 class Load:
-    """Several clients on connections that are kept alive, in a thread of their own."""
+    """Several clients on keep-alive connections, in a separate thread."""
 
     def __init__(
         self,
@@ -68,7 +68,7 @@ class Load:
         body: Body = question,
         per_connection: int = PER_CONNECTION,
     ) -> None:
-        """`pause`: seconds between the answer and the next request of a client."""
+        """`pause`: seconds between an answer and the client's next request."""
         self.clients = clients
         self.answers: list[Answer] = []
         self._url = f"{url}/reversal/predict"
@@ -79,31 +79,31 @@ class Load:
 
     @property
     def refused(self) -> list[Answer]:
-        """Answers other than 200; lost connections are none."""
+        """Answers with another status than 200. Lost connections are not among them."""
         return [answer for answer in self.answers if answer.status not in (0, 200)]
 
     @property
     def lost(self) -> list[Answer]:
-        """Requests without an answer."""
+        """Requests that got no answer."""
         return [answer for answer in self.answers if answer.status == 0]
 
     @property
     def answered_ids(self) -> set[str]:
-        """Of every prediction under an experiment."""
+        """The ids of all predictions under an experiment."""
         return {answer.prediction_id for answer in self.answers if answer.prediction_id is not None}
 
     def since(self, moment: float) -> list[Answer]:
-        """Answers to what was sent after a moment."""
+        """Answers to requests that were sent after a moment."""
         return [answer for answer in self.answers if answer.sent > moment]
 
     def wait_for(self, count: int, seconds: float = 30) -> None:
-        """Until so many more have been answered."""
+        """Wait until `count` further predictions have been answered."""
         since = time.monotonic()
         wait_until(lambda: sum(answer.status == 200 for answer in self.since(since)) >= count, seconds)
 
     @contextmanager
     def running(self) -> Iterator[Load]:
-        """Ask until the block ends."""
+        """Send requests until the block ends."""
         thread = threading.Thread(target=lambda: asyncio.run(self._all()), name="load")
         thread.start()
         try:
@@ -119,7 +119,7 @@ class Load:
         number = 0
         while not self._done():
             async with aiohttp.ClientSession(timeout=_TIMEOUT) as session:
-                for number in range(number, number + self._per_connection):  # noqa: B020 - it goes on counting
+                for number in range(number, number + self._per_connection):  # noqa: B020 - it continues from its last value
                     if self._done():
                         break
                     answer = await self._ask(session, json.dumps(self._body(client, number)).encode())
@@ -142,14 +142,14 @@ class Load:
 
 
 def create(url: str, experiment_id: str, **fields: object) -> None:
-    """A draft that compares v1 with v2."""
+    """Create an experiment, as a draft, that compares v1 with v2."""
     body = {"experiment_id": experiment_id, "name": "Test", "variant_a": "v1", "variant_b": "v2", "traffic_split": 0.5}
     status, answer = post(f"{url}/reversal/experiments", body | fields)
     assert status == 201, answer
 
 
 def change(url: str, path: str) -> dict[str, Any]:
-    """A management call that must succeed; its data."""
+    """Send a management call, which must succeed. Returns its data."""
     status, answer = post(f"{url}/reversal/{path}")
     assert status == 200, answer
     data: dict[str, Any] = answer["data"]
@@ -157,11 +157,11 @@ def change(url: str, path: str) -> dict[str, Any]:
 
 
 def start_experiment(url: str, experiment_id: str, **fields: object) -> None:
-    """One that is active when this returns."""
+    """Create an experiment and activate it."""
     create(url, experiment_id, **fields)
     change(url, f"experiments/{experiment_id}/activate")
 
 
-def tell(figures: str) -> None:
-    """What a run showed; pytest has it with -s, and where the test fails."""
-    print(figures)  # noqa: T201 - its only way out
+def print_figures(figures: str) -> None:
+    """Print the figures of a run. pytest shows them with -s, and if the test fails."""
+    print(figures)  # noqa: T201 - pytest captures standard output

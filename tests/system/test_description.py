@@ -1,4 +1,4 @@
-"""Odd requests made from the description, to a real server; `make fuzz` sends far more of them."""
+"""Sends unusual requests, generated from /openapi.json, to a real server. `make fuzz` sends many more."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import sys
 from tests.market import ROOT
 
 
-def test_odd_requests_get_answers_as_described() -> None:
+def test_unusual_requests_get_the_described_answers() -> None:
     command = [
         sys.executable,
         "-m",

@@ -1,4 +1,4 @@
-"""With and without the fast path a server says the same, as far as docs/settings.md does not say otherwise."""
+"""A server answers the same with and without the fast path, except for the differences that docs/operating.md lists."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from pathlib import Path
 from tests.processes import Server, serving
 from tests.system.load import question
 
-# What differs from answer to answer of one server, and with the fast path.
+# Headers that differ between answers of one server, or that the fast path does not send.
 VOLATILE = (b"Date: ", b"Server-Timing: ", b"Server: ")
 TIMESTAMP = re.compile(rb'"timestamp":"[^"]*"')
 
@@ -24,24 +24,24 @@ PREDICT = "/reversal/predict"
 BODY = re.sub(r"'", '"', str(question(0, 41))).encode()
 MESSAGES = {
     "a prediction": message(PREDICT, BODY),
-    "a raw one": message("/reversal/predict_raw", BODY, Content_Type="application/json"),
-    "a legacy one": message("/predict", BODY),
-    "of another type": message(PREDICT, BODY, Content_Type="text/plain"),
-    "no JSON": message(PREDICT, b"{"),
-    "no text": message(PREDICT, b'{"pair": "\xff"}'),
-    "nothing": message(PREDICT),
+    "a raw prediction": message("/reversal/predict_raw", BODY, Content_Type="application/json"),
+    "a legacy prediction": message("/predict", BODY),
+    "another content type": message(PREDICT, BODY, Content_Type="text/plain"),
+    "invalid JSON": message(PREDICT, b"{"),
+    "invalid UTF-8": message(PREDICT, b'{"pair": "\xff"}'),
+    "an empty body": message(PREDICT),
     "an unknown version": message(PREDICT, BODY.replace(b'"pair"', b'"version": "v9", "pair"')),
-    "a deadline that is none": message(PREDICT, BODY, X_Request_Timeout_Ms="soon"),
+    "an invalid deadline": message(PREDICT, BODY, X_Request_Timeout_Ms="soon"),
     "another host": message(PREDICT, BODY, Host="evil.example"),
     "another origin": message(PREDICT, BODY, Origin="https://evil.example"),
     "another method": message(PREDICT, BODY, method="PUT"),
-    "nowhere": message("/nowhere", BODY),
-    "no HTTP": b"POST /reversal/predict HTTP/1.1\r\nHost : x\r\n\r\n",
+    "an unknown path": message("/nowhere", BODY),
+    "invalid HTTP": b"POST /reversal/predict HTTP/1.1\r\nHost : x\r\n\r\n",
 }
 
 
 def raw(server: Server, sent: bytes) -> bytes:
-    """The whole answer."""
+    """Send bytes and return the whole answer."""
     host, port = server.url.removeprefix("http://").split(":")
     with socket.create_connection((host, int(port)), timeout=10) as connection:
         connection.sendall(sent)
@@ -56,17 +56,17 @@ def raw(server: Server, sent: bytes) -> bytes:
     return head + b"\r\n\r\n" + body
 
 
-def told(server: Server, sent: bytes) -> tuple[bytes, list[bytes], bytes]:
-    """An answer's status line, headers and body, without what is another one each time."""
+def stable(server: Server, sent: bytes) -> tuple[bytes, list[bytes], bytes]:
+    """An answer's status line, headers and body, without the parts that differ between two answers."""
     head, _, body = raw(server, sent).partition(b"\r\n\r\n")
     status, *headers = head.split(b"\r\n")
     return status, sorted(each for each in headers if not each.startswith(VOLATILE)), TIMESTAMP.sub(b"", body)
 
 
-def test_answers_differ_in_nothing_but_the_header_server(models: Path) -> None:
+def test_with_the_fast_path_answers_lack_only_the_header_server(models: Path) -> None:
     arguments = ("--models", str(models))
     with serving(*arguments, REVERSAL_FAST_PATH="0") as plain, serving(*arguments) as fast:
         for name, sent in MESSAGES.items():
-            assert told(plain, sent) == told(fast, sent), name
+            assert stable(plain, sent) == stable(fast, sent), name
         assert b"\r\nServer: " in raw(plain, MESSAGES["a prediction"])
         assert b"\r\nServer: " not in raw(fast, MESSAGES["a prediction"])
