@@ -1,4 +1,4 @@
-"""`make test`: what may run beside other tests, on all cores, then what may not. The last lines tell what passed."""
+"""`make test`: runs parallel tests on all cores, then serial tests one by one. The last lines are a summary."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ import time
 from pathlib import Path
 from xml.etree import ElementTree as ET
 
-# Not `-n auto`, which leaves out the threads of a core. `loadfile` keeps a file's fixtures in one process.
+# `-n logical` counts hardware threads; `-n auto` counts only cores. `loadfile` keeps a file's fixtures in one process.
 PARTS = {
     "parallel": ["-m", "not serial and not long", "-n", "logical", "--dist", "loadfile"],
     "serial": ["-m", "serial and not long"],
@@ -17,7 +17,7 @@ RESULTS = Path("build/tests")
 
 
 def run(part: str, arguments: list[str]) -> tuple[bool, str]:
-    """Whether all tests of a part have passed, and a line that tells it. A part without tests has not passed."""
+    """Run one part. Returns whether all its tests passed, and a summary. A part without tests has not passed."""
     result = RESULTS / f"{part}.xml"
     result.unlink(missing_ok=True)
     began = time.monotonic()
@@ -25,29 +25,29 @@ def run(part: str, arguments: list[str]) -> tuple[bool, str]:
     code = subprocess.run(command, check=False).returncode
     seconds = time.monotonic() - began
     try:
-        told = counts(result)
+        summary = counts(result)
     except (OSError, ET.ParseError):
-        told = "no result"
-    return code == 0, f"{part}: {told} in {seconds:.0f} s" + (f", exit code {code}" if code else "")
+        summary = "no result"
+    return code == 0, f"{part}: {summary} in {seconds:.0f} s" + (f", exit code {code}" if code else "")
 
 
 def counts(result: Path) -> str:
-    """How many tests have passed and how many have not, as pytest wrote it."""
-    suites = ET.parse(result).getroot().findall("testsuite")  # noqa: S314 - pytest's own
+    """The numbers of passed, failed and skipped tests in a result file of pytest."""
+    suites = ET.parse(result).getroot().findall("testsuite")  # noqa: S314 - written by pytest
     tests, failures, errors, skipped = (
         sum(int(suite.attrib[name]) for suite in suites) for name in ("tests", "failures", "errors", "skipped")
     )
-    told = [f"{tests - failures - errors - skipped} passed"]
-    told += [f"{n} {name}" for n, name in ((failures, "failed"), (errors, "errors"), (skipped, "skipped")) if n]
-    return ", ".join(told)
+    parts = [f"{tests - failures - errors - skipped} passed"]
+    parts += [f"{n} {name}" for n, name in ((failures, "failed"), (errors, "errors"), (skipped, "skipped")) if n]
+    return ", ".join(parts)
 
 
 def main(arguments: list[str]) -> int:
-    """Run both parts, the second also where the first has failed. Arguments are pytest's."""
+    """Run both parts, the second one even if the first one failed. `arguments`: further arguments for pytest."""
     RESULTS.mkdir(parents=True, exist_ok=True)
     ended = [run(part, arguments) for part in PARTS]
     for _, line in ended:
-        print(line)  # noqa: T201 - what the command is for
+        print(line)  # noqa: T201 - the output of the command
     return 0 if all(passed for passed, _ in ended) else 1
 
 

@@ -1,4 +1,4 @@
-"""What tests need to build an application: arguments, and the type of the fixture that builds it."""
+"""The state arguments of a test's application, and the type of the fixture that builds it."""
 
 from __future__ import annotations
 
@@ -14,6 +14,6 @@ Build: TypeAlias = Callable[[Settings], Awaitable[web.Application]]
 
 
 def state_arguments(folder: Path) -> list[str]:
-    """Flags for a state in a folder of the test."""
+    """Command-line flags that keep state, journals and audit log in `folder`."""
     state = ["--state-url", f"sqlite:///{folder}/state.db", "--journals", str(folder / "journals")]
     return [*state, "--audit", str(folder / "audit.jsonl")]

@@ -13,7 +13,7 @@ from onnx import TensorProto, helper, numpy_helper
 from core.bundles.manifest import FILE_NAME, FORMAT_VERSION, DirectionStage, File, Manifest, Stage, encode
 from core.bundles.repository import INDEX_NAME
 
-# The turns of an empty loop that takes some seconds.
+# An empty loop with this many turns takes some seconds.
 SLOW_TURNS = 4_000_000
 
 Kind = Literal["mean", "unclipped", "root", "raises", "slow", "first_row", "two_inputs", "two_wide", "fixed_batch"]

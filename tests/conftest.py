@@ -19,9 +19,9 @@ from tests.markers import SERIAL_FOLDERS
 from tests.market import ONNX
 
 
-@pytest.hookimpl(tryfirst=True)  # before -m chooses
+@pytest.hookimpl(tryfirst=True)  # before -m selects tests by their markers
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    """Mark as serial what stands in one of those folders; other modules say so themselves."""
+    """Mark all tests in SERIAL_FOLDERS as serial. Other modules set the marker themselves."""
     folders = [config.rootpath / folder for folder in SERIAL_FOLDERS]
     for item in items:
         if any(item.path.is_relative_to(folder) for folder in folders):
@@ -29,13 +29,13 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
 
 
 def pytest_make_parametrize_id(config: pytest.Config, val: object, argname: str) -> str | None:  # noqa: ARG001
-    """Name what gzip has packed: its bytes hold the time, and tests are named alike in every process."""
+    """Give gzip data a constant id: its bytes contain the time, and a test's name must be the same in every process."""
     return "packed by gzip" if isinstance(val, bytes) and val.startswith(b"\x1f\x8b") else None
 
 
 @pytest.fixture
 def models(tmp_path: Path) -> Path:
-    """v1 takes one matrix; v2's stages differ; v3 has no Stage 2. Their probability is the mean of the window."""
+    """v1 takes one matrix, v2 one for each stage; v3 has no Stage 2. Their probability is the mean of the window."""
     bundles.write(tmp_path, "v1")
     bundles.write(tmp_path, "v2", stage2_scale=(0.0, 2.0), threshold=0.6)
     bundles.write(tmp_path, "v3", stage2_features=None)
@@ -57,7 +57,7 @@ async def build() -> AsyncIterator[Build]:
         async def both(settings: Settings) -> web.Application:
             runner = web.AppRunner(await asyncio.to_thread(make_keeper_app, settings))
             await runner.setup()
-            # pytest's own folders are too long for a socket's name
+            # The paths of pytest's folders are too long for the name of a socket.
             folder = started.enter_context(tempfile.TemporaryDirectory(prefix="reversal-"))
             started.push_async_callback(runner.cleanup)
             socket = Path(folder) / "keeper.sock"

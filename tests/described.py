@@ -1,4 +1,4 @@
-"""What a test's server answers is what /openapi.json describes, and nothing beside it."""
+"""Checks every answer of a test's server against /openapi.json. Fields that it does not describe are errors."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ def description(*, tokens: bool = True) -> dict[str, Any]:
 
 
 def described(method: str, path: str, status: int) -> dict[str, Any]:
-    """What is said of an answer, with tokens or without. Raises KeyError where nothing is."""
+    """The description of an answer, with tokens or without. Raises KeyError if there is none."""
     found: dict[str, Any] = {}
     for tokens in (False, True):
         found |= description(tokens=tokens)["paths"][path][method.lower()]["responses"]
@@ -31,7 +31,7 @@ def described(method: str, path: str, status: int) -> dict[str, Any]:
 
 @cache
 def _validator(method: str, path: str, status: int) -> jsonschema_rs.Draft202012Validator | None:
-    """Null where any content will do. Raises KeyError for what is not described."""
+    """The validator of a body; None if any body is allowed. Raises KeyError if the answer is not described."""
     (media,) = described(method, path, status)["content"].values()
     if "schema" not in media:
         return None
@@ -40,7 +40,7 @@ def _validator(method: str, path: str, status: int) -> jsonschema_rs.Draft202012
 
 
 def _strict(schema: Any) -> Any:  # noqa: ANN401 - JSON
-    """The same, but without room for what is not named. Only whole records list what they require."""
+    """A copy of a schema that forbids undescribed properties. A schema without `required` still allows them."""
     if isinstance(schema, list):
         return [_strict(each) for each in schema]
     if not isinstance(schema, dict):
@@ -52,7 +52,7 @@ def _strict(schema: Any) -> Any:  # noqa: ANN401 - JSON
 
 
 def check(method: str, path: str, status: int, body: bytes) -> None:
-    """Raise where the answer of an endpoint is not described."""
+    """Raise if the description does not allow an endpoint's answer."""
     method = METHODS.get(method, method)
     validator = _validator(method, path, status)
     if validator is None:
@@ -64,7 +64,7 @@ def check(method: str, path: str, status: int, body: bytes) -> None:
 
 
 async def preparing(request: web.Request, response: web.StreamResponse) -> None:
-    """The signal handler that looks at every answer. Endpoints that only the test has are its own affair."""
+    """Check every answer, as a handler of aiohttp's signal. Endpoints that only a test adds are not checked."""
     route = request.match_info.route
     path = route.resource.canonical if route.resource is not None else ""
     if path in description()["paths"] and isinstance(response, web.Response) and isinstance(response.body, bytes):

@@ -1,6 +1,6 @@
-"""Which tests run one by one: those of these folders; other modules and tests carry the marker `serial` themselves."""
+"""The folders whose tests all run one by one. Other modules and tests set the marker `serial` themselves."""
 
 from __future__ import annotations
 
-# Whole servers in real processes: how long they take is what most of these tests are about.
+# These tests start whole servers in real processes, and most of them measure or limit time.
 SERIAL_FOLDERS = ("tests/system", "tests/server/process")

@@ -1,4 +1,4 @@
-"""The real EUR/USD series, in the forms that tests need."""
+"""The real EUR/USD series, in the formats that tests need."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Odd market data, as people have it: each case of docs/market-data.md as a body. `now` is in seconds since 1970."""
+"""Unusual market data: each case of docs/market-data.md as a body. `now` is in seconds since 1970."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ Case: TypeAlias = Callable[[float], Body]
 PRICES = ("open", "high", "low", "close")
 HOUR = 3600
 BERLIN = ZoneInfo("Europe/Berlin")
-# Where the hours begin that cases have which change nothing but what their name says.
+# The first bar of most cases. They differ from the series only as their name says.
 START = 3_000
 
 
@@ -39,7 +39,7 @@ def stamped(times: list[Any]) -> list[Candle]:
 
 
 def restamped(write: Callable[[datetime], Any], count: int = 120) -> list[Candle]:
-    """The same instants, written in another way."""
+    """Candles with the same times in another format."""
     return [row | {"timestamp": write(of_time(row["timestamp"]))} for row in rows(count)]
 
 
@@ -48,17 +48,17 @@ def renamed(key: str, data: list[Candle]) -> list[Candle]:
 
 
 def every(seconds: float, last: float, count: int = 120) -> list[str]:
-    """Times that far apart, of which the last is given, in seconds since 1970."""
+    """Times with equal distances. `seconds`: the distance. `last`: the last time, in seconds since 1970."""
     return [datetime.fromtimestamp(last - seconds * (count - 1 - i), UTC).isoformat() for i in range(count)]
 
 
 def hours_until(now: float, hours: float) -> list[Candle]:
-    """Hours of which the last one begins so many hours after the present one."""
+    """Hourly candles. The last one begins `hours` hours after the current one."""
     return stamped(every(HOUR, now - now % HOUR + hours * HOUR))
 
 
 def local(first: datetime, zone: ZoneInfo, count: int = 120) -> list[str]:
-    """What a clock on the wall shows, hour by hour."""
+    """The local time without a zone at each hour from `first`."""
     instants = (first.astimezone(UTC) + timedelta(hours=i) for i in range(count))
     return [instant.astimezone(zone).replace(tzinfo=None).isoformat() for instant in instants]
 
@@ -74,7 +74,7 @@ def changed(index: int, **fields: Any) -> list[Candle]:  # noqa: ANN401 - JSON
 
 
 def flat(last: int) -> list[Candle]:
-    """The last so many candles stand still."""
+    """Candles whose last `last` have one constant price."""
     data = rows()
     price = data[-last]["close"]
     for row in data[-last:]:
@@ -83,7 +83,7 @@ def flat(last: int) -> list[Candle]:
 
 
 def spiked(index: int, factor: float) -> list[Candle]:
-    """One candle whose high and close are that many times what they were."""
+    """Candles, one of which has its high and close multiplied by `factor`."""
     row = rows()[index]
     return changed(index, high=row["high"] * factor, close=row["close"] * factor)
 
@@ -115,7 +115,7 @@ def seconds(moment: datetime) -> int:
 
 
 CASES: dict[str, Case] = {
-    # How many.
+    # The number of candles.
     "120 hours, oldest first, in UTC": lambda _: body(rows()),
     "115 hours": lambda _: body(rows(115)),
     "114 hours": lambda _: body(rows(114)),
@@ -135,7 +135,7 @@ CASES: dict[str, Case] = {
     "the time called `Timestamp`": lambda _: body(renamed("Timestamp", rows())),
     "one hour twice": lambda _: body([*rows(), rows()[-1]]),
     "one timestamp missing": lambda _: body([*rows()[:-1], without("timestamp", rows()[-1:])[0]]),
-    # How times are written.
+    # The format of times.
     "ISO 8601 with `+02:00`": lambda _: body(restamped(lambda t: (t + timedelta(hours=2)).isoformat()[:-6] + "+02:00")),
     "ISO 8601, `Z` and `+00:00` in turns": lambda _: body(restamped(lambda t: utc(t) if t.hour % 2 else t.isoformat())),
     "ISO 8601 without a zone": lambda _: body(restamped(naive)),
@@ -166,7 +166,7 @@ CASES: dict[str, Case] = {
     "Berlin's times without offsets, over the begin of summer time": lambda _: body(
         stamped(local(datetime(2025, 3, 28, tzinfo=BERLIN), BERLIN))
     ),
-    # The last candle and the present.
+    # The last candle and the current time.
     "the hour that has ended last": lambda now: body(hours_until(now, -1)),
     "the hour that is open": lambda now: body(hours_until(now, 0)),
     "closing times sent as opening times": lambda now: body(hours_until(now, 0)),
@@ -207,7 +207,7 @@ CASES: dict[str, Case] = {
     "a close of 1e39 in an old candle": lambda _: body(changed(9, high=1e39, close=1e39)),
     "a price of 1e13": lambda _: body(changed(9, high=1e13)),
     "a price of 1e-13": lambda _: body(changed(9, low=1e-13)),
-    # Levels.
+    # Price levels.
     "all prices x 1.13": lambda _: body(scaled(1.13)),
     "all prices x 0.87": lambda _: body(scaled(0.87)),
     "yen (x 103.7)": lambda _: body(scaled(103.7), pair="USD/JPY"),

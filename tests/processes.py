@@ -69,7 +69,7 @@ def cpu_seconds(pid: int) -> float:
 
 @dataclass
 class Server:
-    """A running server. `process` is the keeper; its child, gunicorn's arbiter, is the parent of the workers."""
+    """A running server. `process` is the keeper; its child, gunicorn's manager, is the parent of the workers."""
 
     url: str
     process: subprocess.Popen[bytes]
@@ -78,7 +78,7 @@ class Server:
 
     @property
     def manager(self) -> int:
-        """Gunicorn's arbiter."""
+        """The process id of gunicorn's manager."""
         (manager,) = children(self.process.pid)
         return manager
 
@@ -148,6 +148,8 @@ def starting(*arguments: str, state: Path | None = None, port: int | None = None
 
 
 def wait_until_alive(server: Server) -> None:
+    """Wait until the server answers. Fails if it ends, or if a patch of its code in a sitecustomize.py raised an error."""
+
     def answers() -> bool:
         assert server.process.poll() is None, server.log
         with suppress(OSError):
@@ -156,3 +158,4 @@ def wait_until_alive(server: Server) -> None:
         return False
 
     wait_until(answers)
+    assert "Error in sitecustomize" not in server.log, server.log

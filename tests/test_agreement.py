@@ -16,7 +16,7 @@ from aiohttp.test_utils import TestClient
 from tests import market, transcription
 from tests.market import KERAS, V30, V31
 
-# The number of windows, spread over the year. The long run has more of them.
+# The number of windows, spread over the year. The long test has more of them.
 WINDOWS = [100, pytest.param(500, marks=pytest.mark.long)]
 CANDLES = 120
 TOLERANCE = 1e-5
@@ -30,7 +30,7 @@ Client = TestClient[web.Request, web.Application]
 
 
 def starts(windows: int) -> list[int]:
-    """Return the first bars of so many series of 120 candles, spread over the year."""
+    """Return the first bars of `windows` series of 120 candles, spread over the year."""
     return [int(start) for start in np.linspace(0, len(market.frame()) - CANDLES, windows)]
 
 

@@ -20,7 +20,7 @@ Client = TestClient[web.Request, web.Application]
 DOCUMENT = ROOT / "docs" / "errors.md"
 CELL = r"\| (?P<sent>.+?) \| `(?P<error>.+?)` \| (?P<advice>.*?) ?\|"
 JSON = {"Content-Type": "application/json"}
-# Bodies that a table describes.
+# The bodies that the tables describe in words.
 DESCRIBED = {
     "nothing": b"",
     "gzip without its header": gzip.compress(b'{"pair": "EUR/USD"}', mtime=0),
@@ -80,7 +80,7 @@ async def answered(client: Client, row: Row) -> dict[str, Any]:
     method, path, body, headers = request(row)
     response = await client.request(method, path, data=body, headers=headers)
     answer: dict[str, Any] = await response.json()
-    if response.status == 200:  # of a list, the answer to its only item
+    if response.status == 200:  # the answer for a list; its only item holds the error
         (answer,) = answer["data"]["results"]
     return answer
 
@@ -96,5 +96,5 @@ async def test_no_row_is_a_success(served: Client) -> None:
 
 
 def test_every_code_has_a_row_with_its_status() -> None:
-    told = dict(re.findall(r"^\| `([A-Z_]+)` \| (\d+)", DOCUMENT.read_text(), re.MULTILINE))
-    assert told == {name: str(status) for name, status in STATUS.items()}
+    documented = dict(re.findall(r"^\| `([A-Z_]+)` \| (\d+)", DOCUMENT.read_text(), re.MULTILINE))
+    assert documented == {name: str(status) for name, status in STATUS.items()}

@@ -25,7 +25,7 @@ Client = TestClient[web.Request, web.Application]
 
 
 def documented() -> dict[str, tuple[str, str]]:
-    """By case the answer and the warnings, as the tables have them."""
+    """The answer and the warnings of each case in the tables."""
     _, _, tables = DOCUMENT.read_text().partition("\n## What unusual data get\n")
     rows = [ROW.fullmatch(line) for line in tables.splitlines()]
     return {row["case"]: (row["answer"], row["warnings"].strip()) for row in rows if row and row["case"] != "sent"}

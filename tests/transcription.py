@@ -1,4 +1,4 @@
-"""The indicators of docs/indicators.md in plain pandas: one line for each definition, and no code shared with core."""
+"""The indicators of docs/indicators.md in plain pandas: one line for each definition, and no code from core."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Kill -9 at random moments under load: what was answered is in the store, once."""
+"""SIGKILL at random moments under load: every answered prediction is in the store once."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ import pytest
 
 from tests.processes import Server, alive, get, serving
 from tests.system.checks import assert_stored
-from tests.system.load import Load, start_experiment, tell
+from tests.system.load import Load, print_figures, start_experiment
 from tests.waiting import wait_until
 
 WORKERS = 2
@@ -22,11 +22,11 @@ EXPERIMENT = "kill"
 
 
 @pytest.mark.parametrize("rounds", [4, pytest.param(12, marks=pytest.mark.long)])
-def test_kills_lose_no_answered_prediction_and_count_none_twice(models: Path, tmp_path: Path, rounds: int) -> None:
+def test_after_kills_every_answered_prediction_is_stored_once(models: Path, tmp_path: Path, rounds: int) -> None:
     answered: set[str] = set()
     for number in range(rounds):
         seed = secrets.randbits(32)
-        chance = random.Random(seed)  # noqa: S311 - moments, not secrets
+        chance = random.Random(seed)  # noqa: S311 - random times, not secrets
         kill = KINDS[number % len(KINDS)]
         with serving("--models", str(models), state=tmp_path, REVERSAL_WORKERS=str(WORKERS)) as server:
             if number == 0:
@@ -37,10 +37,10 @@ def test_kills_lose_no_answered_prediction_and_count_none_twice(models: Path, tm
                 kill(server, load, chance)
             log = server.log
         ids = load.answered_ids
-        tell(f"round {number}: {kill.__name__}, seed {seed}, {len(ids)} answered, {len(load.lost)} lost")
+        print_figures(f"round {number}: {kill.__name__}, seed {seed}, {len(ids)} answered, {len(load.lost)} lost")
         assert ids
         assert not load.refused
-        # The experiment goes on after every start.
+        # The experiment continues after every startup.
         assert all(answer.experiment == EXPERIMENT for answer in load.answers if answer.status)
         assert not ids & answered
         assert "Traceback" not in log
@@ -56,12 +56,12 @@ def test_kills_lose_no_answered_prediction_and_count_none_twice(models: Path, tm
     assert not list(tmp_path.glob("journals/*/*.jsonl"))
 
 
-def kill_everything(server: Server, load: Load, chance: random.Random) -> None:  # noqa: ARG001 - all kinds look alike
+def kill_everything(server: Server, load: Load, chance: random.Random) -> None:  # noqa: ARG001 - all kinds have the same parameters
     server.kill()
 
 
 def kill_a_worker(server: Server, load: Load, chance: random.Random) -> None:
-    """The others go on, and it is replaced; then the machine is switched off as well."""
+    """Kill a worker, wait for its replacement, and then kill all processes."""
     before = set(server.workers)
     killed = chance.choice(sorted(before))
     os.kill(killed, signal.SIGKILL)
@@ -73,16 +73,16 @@ def kill_a_worker(server: Server, load: Load, chance: random.Random) -> None:
     server.kill()
 
 
-def kill_the_keeper(server: Server, load: Load, chance: random.Random) -> None:  # noqa: ARG001 - likewise
-    """The workers cannot go on without it, and end by themselves."""
+def kill_the_keeper(server: Server, load: Load, chance: random.Random) -> None:  # noqa: ARG001 - as above
+    """Kill the keeper. The workers cannot continue without it and end automatically."""
     pids = server.pids
     os.kill(server.process.pid, signal.SIGKILL)
     server.process.wait()
     assert_all_end(server, pids)
 
 
-def kill_the_manager(server: Server, load: Load, chance: random.Random) -> None:  # noqa: ARG001 - likewise
-    """Without it nobody would replace a worker: all end, and the exit code tells."""
+def kill_the_manager(server: Server, load: Load, chance: random.Random) -> None:  # noqa: ARG001 - as above
+    """Kill the manager. Without it no worker would be replaced, so all processes end, with exit code 1."""
     pids = server.pids
     os.kill(server.manager, signal.SIGKILL)
     assert server.process.wait(30) == 1
@@ -93,7 +93,7 @@ KINDS = (kill_everything, kill_a_worker, kill_the_keeper, kill_the_manager)
 
 
 def assert_all_end(server: Server, pids: list[int]) -> None:
-    """No process of it goes on, and another server can have the port."""
+    """Assert that all processes of the server end and that its port is free."""
     wait_until(lambda: not any(map(alive, pids)))
     with socket.socket() as port:
         port.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)

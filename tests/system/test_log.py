@@ -1,4 +1,4 @@
-"""What the log holds, whatever is sent: nothing of the candles, the users and the tokens."""
+"""The log never contains candles, users or tokens, whatever is sent."""
 
 from __future__ import annotations
 
@@ -14,9 +14,11 @@ import pytest
 from server.auth.access import FAILURES
 from tests import bundles
 from tests.processes import Server, serving
+from tests.system.checks import events
 from tests.system.load import question
 
-# In every secret that is sent, and in nothing else. Prices are looked for with fewer digits, as some are rounded.
+# A part of every secret that is sent, and of nothing else. The price is searched with fewer digits because a log can
+# round it.
 MARK = "marked"
 PRICE = 1.2345678
 MARKS = (MARK, "1.23456")
@@ -26,8 +28,8 @@ TOKENS = {
     "REVERSAL_ADMIN_TOKEN": ADMIN,  # without a name
     "REVERSAL_USER_KEY": f"{MARK}-key",
 }
-# aiohttp's complaints are in the log once a second.
-COMPLAINT_SECONDS = 1.1
+# Lines about unreadable requests are logged once a second.
+LOG_SECONDS = 1.1
 
 WINDOW = question(0, 0) | {"user_id": f"{MARK}-user-77", "features": [[PRICE / 2, 0.5]] * 4}
 FAILING = WINDOW | {"features": [[PRICE, PRICE]] * 4}
@@ -41,26 +43,26 @@ def encoded(body: object) -> bytes:
 
 PREDICTIONS = {
     "a window": (encoded(WINDOW), 200),
-    "candles": (encoded(CANDLES), 422),  # an hour twice
+    "candles": (encoded(CANDLES), 422),  # two candles of one hour
     "too few candles": (encoded(CANDLES | {"data": [CANDLE]}), 422),
-    "a text for a price": (encoded(CANDLES | {"data": [CANDLE | {"high": f"{MARK} {PRICE}"}]}), 422),
+    "a string for a price": (encoded(CANDLES | {"data": [CANDLE | {"high": f"{MARK} {PRICE}"}]}), 422),
     "a price below its low": (encoded(CANDLES | {"data": [CANDLE | {"low": 2 * PRICE}]}), 422),
-    "a time that is none": (encoded(CANDLES | {"data": [CANDLE | {"timestamp": MARK}]}), 422),
+    "an invalid time": (encoded(CANDLES | {"data": [CANDLE | {"timestamp": MARK}]}), 422),
     "an unknown version": (encoded(WINDOW | {"version": f"{MARK}-version"}), 422),
-    "a user that is none": (encoded(WINDOW | {"user_id": [f"{MARK}-user"]}), 422),
-    "JSON cut short": (encoded(CANDLES)[:-20], 400),
-    "no UTF-8": (encoded(WINDOW).replace(b"-user-77", b"\xff\xfe"), 400),
-    "a stage that fails": (encoded(FAILING), 200),  # v2 stands in
-    "a stage that fails, by name": (encoded(FAILING | {"version": "v1"}), 503),
+    "an invalid user": (encoded(WINDOW | {"user_id": [f"{MARK}-user"]}), 422),
+    "incomplete JSON": (encoded(CANDLES)[:-20], 400),
+    "invalid UTF-8": (encoded(WINDOW).replace(b"-user-77", b"\xff\xfe"), 400),
+    "a stage that fails": (encoded(FAILING), 200),  # v2 answers in its place
+    "a stage that fails, of a named version": (encoded(FAILING | {"version": "v1"}), 503),
 }
 
 HEAD = b"POST /reversal/predict HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\n"
-NO_REQUESTS = {
-    "a token with a line's end in it": HEAD + f"Authorization: Bearer {MARK}\x0b\r\n\r\n".encode(),
-    "a body longer than it says": HEAD + b"Content-Length: 2\r\n\r\n{}" + encoded(WINDOW) + b"\r\n\r\n",
+INVALID_HTTP = {
+    "a token with a line separator": HEAD + f"Authorization: Bearer {MARK}\x0b\r\n\r\n".encode(),
+    "a body longer than its length": HEAD + b"Content-Length: 2\r\n\r\n{}" + encoded(WINDOW) + b"\r\n\r\n",
     "a body without a head": encoded(WINDOW) + b"\r\n\r\n",
     "a chunk without its size": HEAD + b"Transfer-Encoding: chunked\r\n\r\n" + encoded(WINDOW) + b"\r\n\r\n",
-    "a query, and a version that is none": f"GET /metrics?user={MARK} HTTP/1.x\r\n\r\n".encode(),
+    "a query, and an invalid HTTP version": f"GET /metrics?user={MARK} HTTP/1.x\r\n\r\n".encode(),
 }
 
 
@@ -72,11 +74,11 @@ NO_REQUESTS = {
         pytest.param(TOKENS | {"LOG_LEVEL": "debug"}, id="tokens and debug"),
     ],
 )
-def test_neither_log_nor_state_tells_what_was_sent(tmp_path: Path, settings: dict[str, str]) -> None:
+def test_neither_log_nor_state_contains_what_was_sent(tmp_path: Path, settings: dict[str, str]) -> None:
     folder, state = tmp_path / "models", tmp_path / "state"
     bundles.write(folder, "v1", kind="raises")
     bundles.write(folder, "v2")
-    bundles.write(folder, "v3", kind="raises", scale=(0.0, 0.5))  # on what v1 answers, too
+    bundles.write(folder, "v3", kind="raises", scale=(0.0, 0.5))  # it also fails for windows that v1 answers
     bundles.write_order(folder, "v1", "v2", "v3")
     state.mkdir()
     with serving("--models", str(folder), state=state, port=None, **settings) as server:
@@ -88,31 +90,33 @@ def test_neither_log_nor_state_tells_what_was_sent(tmp_path: Path, settings: dic
         batch = encoded({"items": [WINDOW, FAILING, {MARK: 1}]})
         assert ask(server, "POST", "/reversal/predict/batch", batch, API) == 200
         assert ask(server, "POST", "/reversal/compare", encoded(FAILING), API) == 200
-        ask_oddly(server, guarded=bool(settings))
-        for request in NO_REQUESTS.values():
-            time.sleep(COMPLAINT_SECONDS)
+        ask_with_misplaced_secrets(server, guarded=bool(settings))
+        for request in INVALID_HTTP.values():
+            time.sleep(LOG_SECONDS)
             send(server, request)
         assert ask(server, "POST", "/reversal/experiments/shadow/stop", b"", ADMIN) == 200
         log = server.stop()
     assert server.process.returncode == 0
-    # All of that left its trace,
-    assert log.count("aiohttp.server: request_unreadable") >= len(NO_REQUESTS) - 1
-    assert "fallback_used version=v1 served_by=v2" in log
-    assert "shadow_score_failed version=v3" in log
-    assert ("address_rate_limited address=127.0.0.1" in log) is bool(settings)
-    # but requests that are answered have none,
+    # Failures are logged.
+    assert len(events(log, "request_unreadable")) >= len(INVALID_HTTP) - 1
+    assert any(" version=v1 served_by=v2 " in line for line in events(log, "fallback_used"))
+    assert any(" version=v3 " in line for line in events(log, "shadow_score_failed"))
+    limited = ["address=127.0.0.1" in line for line in events(log, "address_rate_limited")]
+    assert limited == ([True] if settings else [])
+    # Answered requests are not logged.
     assert "aiohttp.access" not in log
     assert 'HTTP/1.1"' not in log
-    # and what was sent is not told.
+    # Nothing that was sent is logged or stored.
     assert not [line for line in log.splitlines() for mark in MARKS if mark in line]
     written = {path.name: path.read_bytes() for path in state.rglob("*") if path.is_file()}
     assert {"state.db", "audit.jsonl"} <= set(written)
-    assert (b'"who":"admin-' if settings else b'"who":"anybody"') in written["audit.jsonl"]
+    caller = b"admin-" if settings else b'anybody"'  # plain-english: a value in the audit log
+    assert b'"who":"' + caller in written["audit.jsonl"]  # plain-english: a field of the audit log
     assert not [name for name, held in written.items() for mark in MARKS if mark.encode() in held]
 
 
-def ask_oddly(server: Server, *, guarded: bool) -> None:
-    """Requests with secrets where none belong."""
+def ask_with_misplaced_secrets(server: Server, *, guarded: bool) -> None:
+    """Send requests with secrets in unexpected places. `guarded`: whether the server has tokens."""
     window = encoded(WINDOW)
     assert ask(server, "POST", "/reversal/predict", window, API, Content_Type=f"text/{MARK}") == 415
     assert ask(server, "POST", "/reversal/predict", window, API, Content_Encoding="gzip") == 400
@@ -120,23 +124,25 @@ def ask_oddly(server: Server, *, guarded: bool) -> None:
     assert ask(server, "POST", f"/reversal/nothing?user={MARK}", window, API) == 404
     assert ask(server, "POST", f"/reversal/models/v2/load?token={ADMIN}", b"", ADMIN) == 200
     outcome = {"prediction_id": f"{MARK}-prediction", "outcome": MARK, "pnl_pips": PRICE}
-    assert ask(server, "POST", "/reversal/outcomes", encoded({"outcomes": [outcome]}), API) == 200  # with its error
+    # The answer is 200, with an error for the outcome.
+    assert ask(server, "POST", "/reversal/outcomes", encoded({"outcomes": [outcome]}), API) == 200
     assert ask(server, "POST", "/reversal/experiments/split/evaluate", encoded(CANDLES), API) == 422
     for _ in range(FAILURES + 1 if guarded else 0):
         assert ask(server, "POST", "/reversal/predict", window, f"{MARK}-guess") in {401, 429}
     load, page = "/reversal/models/v2/load", f"http://[{MARK}]"
-    assert ask(server, "POST", load, b"", API, Origin=page) == 403  # without tokens for its origin
+    # The API token is not allowed to load. A server without tokens refuses the origin.
+    assert ask(server, "POST", load, b"", API, Origin=page) == 403
 
 
 def start(server: Server, experiment_id: str, variant_b: str, **fields: object) -> int:
-    """An experiment, in the place of one that runs."""
+    """Create and activate an experiment, which stops the active one."""
     body = {"experiment_id": experiment_id, "name": "Test", "variant_a": "v1", "variant_b": variant_b} | fields
     assert ask(server, "POST", "/reversal/experiments", encoded(body), ADMIN) == 201
     return ask(server, "POST", f"/reversal/experiments/{experiment_id}/activate", b"", ADMIN)
 
 
 def ask(server: Server, method: str, path: str, body: bytes, token: str, **headers: str) -> int:
-    """The answer's status."""
+    """Send a request. Returns the status of the answer."""
     given = {"Content-Type": "application/json", "Authorization": f"Bearer {token}"}
     given |= {name.replace("_", "-"): value for name, value in headers.items()}
     connection = http.client.HTTPConnection(urllib.parse.urlsplit(server.url).netloc, timeout=30)
@@ -148,7 +154,7 @@ def ask(server: Server, method: str, path: str, body: bytes, token: str, **heade
 
 
 def send(server: Server, request: bytes) -> None:
-    """What is no request, behind one that is; until the server closes the connection."""
+    """Send a valid request and then invalid HTTP, and wait until the server closes the connection."""
     parts = urllib.parse.urlsplit(server.url)
     with socket.create_connection((parts.hostname, parts.port), 10) as connection:
         connection.sendall(b"GET /livez HTTP/1.1\r\nHost: x\r\n\r\n")

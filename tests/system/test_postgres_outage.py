@@ -1,4 +1,4 @@
-"""PostgreSQL goes away and comes back under load: predictions never notice, and nothing is lost."""
+"""PostgreSQL stops and starts again under load: predictions are answered throughout, and nothing is lost."""
 
 from __future__ import annotations
 
@@ -12,15 +12,17 @@ import pytest
 from tests import postgres as databases
 from tests.postgres import Server as Postgres
 from tests.processes import Server, get, post, serving
-from tests.system.checks import assert_stored, metric
-from tests.system.load import Load, change, create, start_experiment, tell
+from tests.system.checks import assert_stored, events, metric
+from tests.system.load import Load, change, create, print_figures, start_experiment
 from tests.waiting import wait_until
 
 WORKERS = 2
 
 
 @pytest.mark.parametrize("seconds", [2.0, pytest.param(10.0, marks=pytest.mark.long)])
-def test_seconds_without_postgres_under_load(models: Path, tmp_path: Path, postgres: Postgres, seconds: float) -> None:
+def test_an_outage_of_postgres_under_load_loses_nothing(
+    models: Path, tmp_path: Path, postgres: Postgres, seconds: float
+) -> None:
     with databases.database(postgres.url) as url:
         arguments = ["--models", str(models), "--state-url", url, "--workers", str(WORKERS)]
         with serving(*arguments, state=tmp_path) as server:
@@ -29,49 +31,49 @@ def test_seconds_without_postgres_under_load(models: Path, tmp_path: Path, postg
             load = Load(server.url, clients=4, pause=0.005)
             with load.running():
                 load.wait_for(100)
-                with away(postgres) as since:
+                with stopped(postgres) as since:
                     for path in ("experiments/other/activate", "experiments/outage/stop", "models/v2/switch"):
                         status, answer = post(f"{server.url}/reversal/{path}")
                         assert (status, answer["code"]) == (503, "STORE_UNAVAILABLE"), answer
                     status, answer = get(f"{server.url}/reversal/experiments/outage/metrics")
                     assert (status, answer["code"]) == (503, "STORE_UNAVAILABLE"), answer
                     wait_until(lambda: metric(server, "reversal_store_degraded") == 1)
-                    # What waits is on disk.
+                    # The waiting records are on disk.
                     assert any(file.stat().st_size for file in tmp_path.glob("journals/*/*.jsonl"))
                     time.sleep(max(0.0, since + seconds - time.monotonic()))
                     outage = len(load.since(since))
                 load.wait_for(100)
-                # By itself: nobody has to ask, or to start anything again.
-                wait_until(lambda: "store_recovered" in server.log)
+                # The recovery is automatic: it needs neither a management call nor a restart.
+                wait_until(lambda: bool(events(server.log, "store_recovered")))
                 wait_until(lambda: metric(server, "reversal_store_degraded") == 0)
                 assert change(server.url, "models/v2/switch")["previous_version"] == "v1"
             assert not load.refused
             assert not load.lost
             assert {answer.experiment for answer in load.answers} == {"outage"}
-            tell(f"{outage} predictions answered while PostgreSQL was away, of {len(load.answers)}")
+            print_figures(f"{outage} of {len(load.answers)} predictions were answered while PostgreSQL was stopped")
             log = server.stop()
             assert server.process.returncode == 0
         assert "Traceback" not in log
         assert_stored(url, "outage", load.answered_ids)
 
 
-def test_a_stop_and_a_start_without_postgres_lose_nothing_and_serve_the_state_last_seen(
+def test_a_restart_without_postgres_loses_nothing_and_uses_the_state_last_seen(
     models: Path, tmp_path: Path, postgres: Postgres
 ) -> None:
     with databases.database(postgres.url) as url:
         arguments = ["--models", str(models), "--state-url", url, "--workers", str(WORKERS)]
         with ExitStack() as outage:
-            with serving(*arguments, state=tmp_path) as server, few(server).running() as before:
+            with serving(*arguments, state=tmp_path) as server, light_load(server).running() as before:
                 change(server.url, "models/v2/switch")
                 start_experiment(server.url, "start")
                 since = time.monotonic()
                 before.wait_for(50)
-                outage.enter_context(away(postgres))
+                outage.enter_context(stopped(postgres))
                 before.wait_for(100)
                 server.stop()
                 assert server.process.returncode == 0
             with serving(*arguments, state=tmp_path) as server:
-                with few(server).running() as after:
+                with light_load(server).running() as after:
                     after.wait_for(100)
                     assert get(f"{server.url}/health")[1]["model_version"] == "v2"
                     assert post(f"{server.url}/reversal/models/v1/switch")[0] == 503
@@ -87,13 +89,13 @@ def test_a_stop_and_a_start_without_postgres_lose_nothing_and_serve_the_state_la
         assert_stored(url, "start", before.answered_ids | after.answered_ids)
 
 
-def few(server: Server) -> Load:
+def light_load(server: Server) -> Load:
     return Load(server.url, clients=2, pause=0.005)
 
 
 @contextmanager
-def away(postgres: Postgres) -> Iterator[float]:
-    """PostgreSQL is stopped, and started again unless that has been done; since when it is away."""
+def stopped(postgres: Postgres) -> Iterator[float]:
+    """Stop PostgreSQL, and start it again after the block. Yields the time of the stop."""
     postgres.stop()
     try:
         yield time.monotonic()

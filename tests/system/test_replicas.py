@@ -1,4 +1,4 @@
-"""Two machines, each with its keeper and its journals, on one PostgreSQL."""
+"""Two servers on one PostgreSQL, each with its own keeper and journals, as on two machines."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from tests.waiting import wait_until
 
 
 class Replicas(NamedTuple):
-    """Two servers on one store, and its URL."""
+    """Two servers, and the URL of the store that they share."""
 
     one: Server
     other: Server
@@ -49,26 +49,26 @@ def replica(models: Path, folders: pytest.TempPathFactory, url: str) -> Iterator
 
 
 def predict(server: Server, **fields: object) -> dict[str, Any]:
-    """The data of an answer, or the error of a refusal."""
+    """The data of an answer, or the whole answer if it is an error."""
     _, answer = post(f"{server.url}/reversal/predict", question(0, 1) | fields)
     data: dict[str, Any] = answer["data"] or answer
     return data
 
 
 def experiments(server: Server) -> dict[str, Any]:
-    """All of them by id, as a replica shows them."""
+    """All experiments by id, as a replica lists them."""
     return {it["experiment_id"]: it for it in get(f"{server.url}/reversal/experiments")[1]["data"]["experiments"]}
 
 
 def both_workers(server: Server, condition: Callable[[dict[str, Any]], bool], **fields: object) -> bool:
-    """Whether twenty answers in a row, of whichever worker, are as they should be."""
+    """Whether twenty answers in a row fulfil a condition. So many come from both workers of a server."""
     return all(condition(predict(server, **fields)) for _ in range(20))
 
 
-def test_activation_and_stop_hold_for_the_other_replica(replicas: Replicas) -> None:
+def test_activation_and_stop_apply_to_the_other_replica(replicas: Replicas) -> None:
     start_experiment(replicas.one.url, "activated")
     wait_until(lambda: both_workers(replicas.other, lambda data: data.get("experiment") is not None))
-    # Users keep their variant on every machine.
+    # A user has the same variant on both replicas.
     for number in range(30):
         assert (
             predict(replicas.one, user_id=f"user{number}")["experiment"]
@@ -76,20 +76,17 @@ def test_activation_and_stop_hold_for_the_other_replica(replicas: Replicas) -> N
         )
     change(replicas.other.url, "experiments/activated/stop")
     wait_until(lambda: both_workers(replicas.one, lambda data: "experiment" not in data))
-    shown = {
-        it["experiment_id"]: it for it in get(f"{replicas.one.url}/reversal/experiments")[1]["data"]["experiments"]
-    }
-    assert shown["activated"]["status"] == "stopped"
+    assert experiments(replicas.one)["activated"]["status"] == "stopped"
 
 
-def test_a_switch_holds_for_the_other_replica(replicas: Replicas) -> None:
+def test_a_switch_applies_to_the_other_replica(replicas: Replicas) -> None:
     change(replicas.one.url, "models/v2/switch")
     wait_until(lambda: both_workers(replicas.other, lambda data: data["model_version"] == "v2"))
     assert change(replicas.other.url, "models/v1/switch") == {"active_version": "v1", "previous_version": "v2"}
     wait_until(lambda: both_workers(replicas.one, lambda data: data["model_version"] == "v1"))
 
 
-def test_unload_and_load_hold_for_the_other_replica(replicas: Replicas) -> None:
+def test_unload_and_load_apply_to_the_other_replica(replicas: Replicas) -> None:
     change(replicas.one.url, "models/v2/unload")
     wait_until(lambda: both_workers(replicas.other, lambda data: data.get("model_version") is None, version="v2"))
     change(replicas.other.url, "models/v2/load")
@@ -113,7 +110,7 @@ def test_the_counts_of_both_replicas_add_up(replicas: Replicas) -> None:
         assert not load.refused
         assert not load.lost
     answered |= one.answered_ids | other.answered_ids
-    # Either replica tells of both, as soon as the other one has drained its journals.
+    # Each replica reports the counts of both, once the other one has drained its journals.
     wait_until(lambda: counted(replicas.one) == counted(replicas.other) == len(answered))
     change(replicas.one.url, "experiments/counted/stop")
     assert_stored(replicas.store, "counted", answered)
@@ -127,7 +124,7 @@ def counted(server: Server) -> int:
 def test_outcomes_of_predictions_that_the_other_replica_answered(replicas: Replicas) -> None:
     start_experiment(replicas.one.url, "outcomes")
     wait_until(lambda: both_workers(replicas.other, lambda data: data.get("experiment") is not None))
-    # At once: the replica that is told may not know the prediction yet.
+    # Without a wait: the replica that receives the outcome may not have the prediction yet.
     for _ in range(5):
         prediction_id = predict(replicas.one)["prediction_id"]
         body = {"outcomes": [{"prediction_id": prediction_id, "outcome": "win", "pnl_pips": 4.5}]}
@@ -136,7 +133,7 @@ def test_outcomes_of_predictions_that_the_other_replica_answered(replicas: Repli
     change(replicas.one.url, "experiments/outcomes/stop")
 
 
-def test_both_activate_at_once_and_one_experiment_is_active_everywhere(replicas: Replicas) -> None:
+def test_after_two_simultaneous_activations_one_experiment_is_active_everywhere(replicas: Replicas) -> None:
     for name, server in (("race-1", replicas.one), ("race-2", replicas.other)):
         body = {"experiment_id": name, "name": "Race", "variant_a": "v1", "variant_b": "v2", "traffic_split": 0.5}
         assert post(f"{server.url}/reversal/experiments", body)[0] == 201

@@ -1,4 +1,4 @@
-"""The folder that the processes of a server share is full, deleted, or was left behind by a server that was killed."""
+"""The folder that a server's processes share: on a full disk, deleted, or left behind by a killed server."""
 
 from __future__ import annotations
 
@@ -19,12 +19,12 @@ from server.protocol import metric_files
 from server.protocol.metric_files import Numbers
 from tests.market import ROOT
 from tests.processes import Server, post, serving
-from tests.system.checks import metric
+from tests.system.checks import events, metric
 from tests.system.disasters import filled
 from tests.system.load import Load, question
 from tests.waiting import wait_until
 
-# Where there is no memory to make it in, it is made on the disk.
+# Makes the server find no space in memory, so that it creates the folder on disk.
 NO_MEMORY = """
 import shutil
 def disk_usage(path):
@@ -48,14 +48,14 @@ print([numbers.is_shared for numbers in metric_files._in_use], flush=True)
 
 
 def folder_of(server: Server) -> Path:
-    """What the server's processes share."""
-    environment = Path(f"/proc/{server.workers[0]}/maps").read_text()
-    (folder,) = {Path(line.split()[5]).parent for line in environment.splitlines() if "counter_" in line}
+    """The folder that the server's processes share."""
+    mapped = Path(f"/proc/{server.workers[0]}/maps").read_text()
+    (folder,) = {Path(line.split()[5]).parent for line in mapped.splitlines() if "counter_" in line}
     return folder
 
 
 def write(path: Path, value: int) -> None:
-    """What a process has left behind."""
+    """Write a file of metrics, as a process leaves it behind."""
     numbers = Numbers(str(path))
     numbers.write_value("key", value, 0.0)  # type: ignore[no-untyped-call]
     numbers.close()  # type: ignore[no-untyped-call]
@@ -80,7 +80,7 @@ def test_on_a_full_disk_a_killed_worker_is_replaced(
                     wait_until(lambda killed=killed: killed not in server.workers and len(server.workers) == 2)  # type: ignore[misc]
                     load.wait_for(50)
                 after = server.workers
-                for version in range(3):  # series that the new ones did not have
+                for version in range(3):  # series that the new workers do not have yet
                     assert post(f"{server.url}/reversal/predict", {**question(0, 0), "version": f"v{version}"})[0]
                 if memory:
                     wait_until(lambda: metric(server, "reversal_prediction_seconds_count") >= 50)
@@ -92,8 +92,8 @@ def test_on_a_full_disk_a_killed_worker_is_replaced(
 
 
 @pytest.mark.parametrize("series", [3, 600])
-def test_numbers_for_which_there_is_no_room_are_shown_when_there_is(small_disk: Path, series: int) -> None:
-    """600 do not fit in a file as it is begun."""
+def test_metrics_that_find_no_room_on_disk_are_shared_when_there_is_room(small_disk: Path, series: int) -> None:
+    """600 series do not fit in a new file."""
     command = [sys.executable, "-c", COUNTING, str(series)]
     environ = os.environ | {"PROMETHEUS_MULTIPROC_DIR": str(small_disk)}
     pipe = subprocess.PIPE
@@ -124,12 +124,12 @@ def test_ended_workers_leave_their_counts_and_no_files(models: Path) -> None:
             server.process.send_signal(signal.SIGHUP)
             wait_until(lambda before=before: len(server.workers) == 2 and not set(before) & set(server.workers))  # type: ignore[misc]
             wait_until(lambda: metric(server, "reversal_prediction_seconds_count") == 20)
-        # Of each worker two counters' and two gauges', of the ended two, of the keeper one.
+        # Two files of counters and two of gauges for each worker, two for ended workers, and one for the keeper.
         wait_until(lambda: len(list(folder.glob("*.db"))) == 2 * 4 + 2 + 1)
         assert metric(server, "reversal_prediction_seconds_count") == 20
 
 
-def test_while_somebody_looks_nothing_is_merged(tmp_path: Path) -> None:
+def test_nothing_is_merged_during_a_read(tmp_path: Path) -> None:
     for pid in (1, 2):
         write(tmp_path / f"counter_{pid}.db", pid)
     with metric_files.looking(tmp_path):
@@ -140,7 +140,7 @@ def test_while_somebody_looks_nothing_is_merged(tmp_path: Path) -> None:
     assert found[:2] == ("key", 3)
 
 
-def test_what_finds_no_room_to_be_merged_stays(small_disk: Path) -> None:
+def test_files_that_cannot_be_merged_for_lack_of_room_stay(small_disk: Path) -> None:
     write(small_disk / "counter_1.db", 1)
     with filled(small_disk):
         assert not metric_files.merge(small_disk, [1])
@@ -148,30 +148,29 @@ def test_what_finds_no_room_to_be_merged_stays(small_disk: Path) -> None:
     assert metric_files.merge(small_disk, [1])
 
 
-def test_a_deleted_folder_is_told_and_made_again(models: Path) -> None:
+def test_a_deleted_folder_is_reported_and_created_again(models: Path) -> None:
     with serving("--models", str(models), REVERSAL_WORKERS="2") as server:
         folder = folder_of(server)
         shutil.rmtree(folder)
         killed = server.workers[0]
         os.kill(killed, signal.SIGKILL)
         wait_until(lambda: killed not in server.workers and len(server.workers) == 2)
-        wait_until(lambda: f"keeper_socket_deleted path={folder}/keeper.sock " in server.log)
+        wait_until(lambda: bool(events(server.log, "keeper_socket_deleted")))
+        assert f" path={folder}/keeper.sock " in events(server.log, "keeper_socket_deleted")[0]
         assert post(f"{server.url}/reversal/models/v2/switch")[0] == 200
 
-        def all_tell() -> bool:
+        def all_are_counted() -> bool:
             with suppress(OSError, ValueError):  # no folder, or the keeper has not written yet
                 return metric(server, "reversal_workers") == 2
             return False
 
-        wait_until(all_tell)
+        wait_until(all_are_counted)
         server.stop()
         assert server.process.returncode == 0
         assert not folder.exists()
 
 
-def test_folders_of_killed_servers_are_removed_and_those_of_others_stay(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_only_folders_of_killed_servers_are_removed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(shared_folder, "MEMORY", str(tmp_path))
     old = time.time() - 3600
     for name in ("killed", "in-use", "young"):
@@ -196,7 +195,7 @@ def test_folders_of_killed_servers_are_removed_and_those_of_others_stay(
         os.close(descriptor)
 
 
-def test_a_folder_that_is_somebody_elses_by_now_is_not_used(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_folder_of_another_user_is_not_used(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     folder = tmp_path / "folder"
     shared_folder.make_again(folder)
     assert folder.stat().st_mode & 0o777 == 0o700

@@ -1,4 +1,4 @@
-"""What an operator sends: SIGTERM, SIGHUP, and both under load."""
+"""The signals that an operator sends: SIGTERM, SIGHUP and SIGINT."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ import pytest
 from tests.application import state_arguments
 from tests.market import ROOT
 from tests.processes import alive, children, free_port, post, serving, starting
-from tests.system.checks import assert_stored
+from tests.system.checks import assert_stored, events
 from tests.system.disasters import locked
 from tests.system.load import Load, question, start_experiment
 from tests.waiting import wait_until
@@ -22,7 +22,7 @@ from tests.waiting import wait_until
 WORKERS = 2
 
 
-def test_sigterm_under_load_answers_what_came_and_stores_it(models: Path, tmp_path: Path) -> None:
+def test_sigterm_under_load_answers_accepted_requests_and_stores_them(models: Path, tmp_path: Path) -> None:
     with serving("--models", str(models), state=tmp_path, REVERSAL_WORKERS=str(WORKERS)) as server:
         start_experiment(server.url, "term")
         load = Load(server.url)
@@ -56,21 +56,21 @@ def test_sighup_replaces_all_workers_and_refuses_no_request(models: Path, tmp_pa
     assert_stored(f"sqlite:///{tmp_path}/state.db", "hup", load.answered_ids)
 
 
-def test_a_start_that_hangs_ends_on_sigterm_all_the_same(models: Path, tmp_path: Path) -> None:
+def test_a_start_that_hangs_ends_on_sigterm(models: Path, tmp_path: Path) -> None:
     with serving("--models", str(models), state=tmp_path) as server:
         server.stop()
     (folder,) = (file.parent for file in tmp_path.glob("journals/*/state.json"))
-    os.mkfifo(folder / "state.new")  # it is written to at the start, which takes until somebody reads
+    os.mkfifo(folder / "state.new")  # a write at startup blocks, because no process reads the pipe
     with starting("--models", str(models), state=tmp_path, REVERSAL_WORKERS=str(WORKERS)) as server:
-        wait_until(lambda: "port_opened" in server.log and len(server.workers) == WORKERS)
+        wait_until(lambda: bool(events(server.log, "port_opened")) and len(server.workers) == WORKERS)
         pids = server.pids
         log = server.stop()
         assert server.process.returncode == 0
-        assert "keeper_start_cancelled" in log
+        assert events(log, "keeper_start_cancelled")
         assert not any(map(alive, pids))
 
 
-def test_a_worker_that_is_ended_is_replaced_and_the_new_one_can_be_managed(models: Path) -> None:
+def test_a_worker_that_gets_sigterm_is_replaced_and_the_new_one_takes_changes(models: Path) -> None:
     with serving("--models", str(models), REVERSAL_WORKERS=str(WORKERS)) as server:
         ended = server.workers[0]
         os.kill(ended, signal.SIGTERM)
@@ -82,7 +82,7 @@ def test_a_worker_that_is_ended_is_replaced_and_the_new_one_can_be_managed(model
             assert answer["data"]["experiment"]["experiment_id"] == "after"
 
 
-def test_signals_after_the_workers_have_ended_do_nothing(models: Path, tmp_path: Path) -> None:
+def test_signals_after_the_workers_have_ended_have_no_effect(models: Path, tmp_path: Path) -> None:
     with serving("--models", str(models), state=tmp_path) as server:
         start_experiment(server.url, "late")
         with locked(tmp_path / "state.db"):
@@ -92,19 +92,19 @@ def test_signals_after_the_workers_have_ended_do_nothing(models: Path, tmp_path:
             wait_until(lambda: not children(server.process.pid))
             for number in (signal.SIGTERM, signal.SIGHUP, signal.SIGINT):
                 server.process.send_signal(number)
-                time.sleep(0.05)  # else they may come in another order
-            assert server.process.poll() is None  # it drains, as soon as it can
+                time.sleep(0.05)  # without a pause they can arrive in another order
+            assert server.process.poll() is None  # it waits for the lock, and then drains the journals
         assert server.process.wait(20) == 0
         assert "Traceback" not in server.log
     assert_stored(f"sqlite:///{tmp_path}/state.db", "late", {answer["data"]["prediction_id"]})
 
 
-# The workers' manager is slow at two moments of its start.
+# Delays the manager at one of two moments of its startup. The file $REACHED appears at that moment.
 SLOW_STARTS = {
     "forked": """
 import os, pathlib, time
 def slow():
-    pathlib.Path(os.environ["THERE"]).touch()
+    pathlib.Path(os.environ["REACHED"]).touch()
     time.sleep(0.5)
 os.register_at_fork(after_in_child=slow)
 """,
@@ -113,7 +113,7 @@ import os, pathlib, time
 from gunicorn.arbiter import Arbiter
 _start = Arbiter.start
 def start(self):
-    pathlib.Path(os.environ["THERE"]).touch()
+    pathlib.Path(os.environ["REACHED"]).touch()
     time.sleep(0.5)
     _start(self)
 Arbiter.start = start
@@ -122,18 +122,18 @@ Arbiter.start = start
 
 
 @pytest.mark.parametrize("moment", SLOW_STARTS)
-def test_ctrl_c_in_the_middle_of_the_start_is_a_stop(models: Path, tmp_path: Path, moment: str) -> None:
+def test_ctrl_c_during_startup_stops_the_server(models: Path, tmp_path: Path, moment: str) -> None:
     (tmp_path / "sitecustomize.py").write_text(SLOW_STARTS[moment])
     command = [sys.executable, "-m", "server", "--models", str(models), "--port", str(free_port()), "--workers", "1"]
-    there = tmp_path / "there"
-    environ = os.environ | {"PYTHONPATH": str(tmp_path), "THERE": str(there)}
-    # A session of its own, as a terminal sends it to all of a group.
+    reached = tmp_path / "reached"
+    environ = os.environ | {"PYTHONPATH": str(tmp_path), "REACHED": str(reached)}
+    # In a new session, because a terminal sends the signal to the whole process group.
     with subprocess.Popen(
         [*command, *state_arguments(tmp_path)], cwd=ROOT, env=environ, stderr=subprocess.PIPE, text=True,
         start_new_session=True,
     ) as process:  # fmt: skip
         try:
-            wait_until(there.exists)
+            wait_until(reached.exists)
             os.killpg(process.pid, signal.SIGINT)
             _, log = process.communicate(timeout=30)
         finally:
@@ -141,4 +141,4 @@ def test_ctrl_c_in_the_middle_of_the_start_is_a_stop(models: Path, tmp_path: Pat
     assert process.returncode == 0
     assert "Traceback" not in log
     assert " ERROR " not in log
-    assert log.endswith("server_stopped\n")
+    assert log.splitlines()[-1:] == events(log, "server_stopped")

@@ -1,8 +1,10 @@
-"""What a start finds: the state of the last run, somebody else's, a newer one, one that nobody can read."""
+"""The state that a startup finds: of the last run, in use by another server, of a newer release, or unreadable."""
 
 from __future__ import annotations
 
+import errno
 import os
+import re
 import sqlite3
 import subprocess
 import sys
@@ -14,6 +16,7 @@ import pytest
 from core.store.sql.schema import MIGRATIONS
 from tests.market import ROOT
 from tests.processes import Server, free_port, get, post, serving
+from tests.system.checks import events
 from tests.system.load import change, question, start_experiment
 from tests.waiting import wait_until
 
@@ -31,11 +34,9 @@ def test_a_restart_resumes_the_experiment_and_the_switched_version(models: Path,
         assert change(server.url, "experiments/resumed/stop")["status"] == "stopped"
 
 
-@pytest.mark.parametrize(
-    ("journals", "refusal"), [("journals", "are drained by process"), ("others", "state.db is in use by process")]
-)
-def test_a_second_server_on_the_same_state_is_refused_and_leaves_nothing(
-    models: Path, tmp_path: Path, journals: str, refusal: str
+@pytest.mark.parametrize(("journals", "in_use"), [("journals", "journals"), ("others", "state.db")])
+def test_a_second_server_on_the_same_state_is_refused_and_leaves_no_process(
+    models: Path, tmp_path: Path, journals: str, in_use: str
 ) -> None:
     with serving("--models", str(models), state=tmp_path) as server:
         port = free_port()
@@ -43,14 +44,15 @@ def test_a_second_server_on_the_same_state_is_refused_and_leaves_nothing(
         run = start(*arguments, "--port", str(port), state=tmp_path)
         assert run.returncode == 1
         assert run.stderr.count("\n") == 1
-        assert run.stderr.endswith(f"{refusal} {server.process.pid}\n")
+        assert f"{tmp_path / in_use}" in run.stderr
+        assert run.stderr.endswith(f" by process {server.process.pid}\n")
         wait_until(lambda: not listening(port))
-        # The first goes on as if nothing had been.
+        # The first server is not affected.
         start_experiment(server.url, "alone")
         assert predict(server)["experiment"]["experiment_id"] == "alone"
 
 
-def test_a_state_of_a_newer_release_is_refused_with_both_numbers(models: Path, tmp_path: Path) -> None:
+def test_a_state_of_a_newer_release_is_refused_with_both_schema_versions(models: Path, tmp_path: Path) -> None:
     with serving("--models", str(models), state=tmp_path) as server:
         server.stop()
     with sqlite3.connect(tmp_path / "state.db") as state:
@@ -59,38 +61,39 @@ def test_a_state_of_a_newer_release_is_refused_with_both_numbers(models: Path, t
     port = free_port()
     run = start("--models", str(models), "--port", str(port), "--log-level", "critical", state=tmp_path)
     assert run.returncode == 1
-    known = len(MIGRATIONS)
     assert run.stderr.count("\n") == 1
-    assert f"{tmp_path}/state.db was written by a newer release: its schema version is {known + 1}" in run.stderr
-    assert f"up to {known}\n" in run.stderr
+    _, named, text = run.stderr.partition(f"{tmp_path}/state.db")
+    assert named
+    assert re.findall(r"\d+", text) == [str(len(MIGRATIONS) + 1), str(len(MIGRATIONS))]
     wait_until(lambda: not listening(port))
 
 
-def test_an_unreadable_state_is_set_aside_and_a_new_one_is_begun(models: Path, tmp_path: Path) -> None:
+def test_an_unreadable_state_file_is_renamed_and_a_new_one_is_created(models: Path, tmp_path: Path) -> None:
     (tmp_path / "state.db").write_bytes(b"not a database, and of some size" * 100)
     with serving("--models", str(models), state=tmp_path) as server:
-        start_experiment(server.url, "anew")
-        assert predict(server)["experiment"]["experiment_id"] == "anew"
+        start_experiment(server.url, "new")
+        assert predict(server)["experiment"]["experiment_id"] == "new"
         log = server.stop()
-    (aside,) = tmp_path.glob("state.db.unreadable-*")
-    assert aside.read_bytes().startswith(b"not a database")
-    assert aside.name in log
+    (renamed,) = tmp_path.glob("state.db.unreadable-*")
+    assert renamed.read_bytes().startswith(b"not a database")
+    (line,) = events(log, "state_file_unreadable")
+    assert f" renamed_to={renamed} " in line
 
 
-def test_a_journals_folder_that_cannot_be_made_is_named(models: Path, tmp_path: Path) -> None:
+def test_a_journals_folder_that_cannot_be_created_is_named(models: Path, tmp_path: Path) -> None:
     (tmp_path / "journals").write_text("a file")
     run = start("--models", str(models), "--port", "0", "--log-level", "critical", state=tmp_path)
     assert run.returncode == 1
     assert run.stderr.count("\n") == 1
-    assert run.stderr.startswith(f"the journals' folder {tmp_path}/journals/")
+    assert f"{tmp_path}/journals/" in run.stderr
 
 
-def test_a_port_that_is_taken_leaves_no_process_behind(models: Path, tmp_path: Path) -> None:
+def test_a_port_that_is_in_use_ends_the_second_server_only(models: Path, tmp_path: Path) -> None:
     with serving("--models", str(models), state=tmp_path) as server:
         port = server.url.rpartition(":")[2]
         run = start("--models", str(models), "--port", port, "--log-level", "critical", state=tmp_path / "other")
         assert run.returncode == 1
-        assert run.stderr.startswith(f"cannot listen on 127.0.0.1:{port}: ")
+        assert f"127.0.0.1:{port}: {os.strerror(errno.EADDRINUSE)}" in run.stderr
         assert predict(server)["model_version"] == "v1"
 
 
@@ -102,7 +105,7 @@ def predict(server: Server, **fields: object) -> dict[str, Any]:
 
 
 def start(*arguments: str, state: Path) -> subprocess.CompletedProcess[str]:
-    """A start that must fail."""
+    """Start a server, which must end with an error."""
     environ = os.environ | {
         "REVERSAL_STATE_URL": f"sqlite:///{state}/state.db",
         "REVERSAL_JOURNALS": str(state / "journals"),
@@ -112,7 +115,7 @@ def start(*arguments: str, state: Path) -> subprocess.CompletedProcess[str]:
 
 
 def listening(port: int) -> bool:
-    """Whether a process, perhaps one that nobody thinks of any more, has the port."""
+    """Whether any process still listens on the port."""
     try:
         get(f"http://127.0.0.1:{port}/livez")
     except ConnectionRefusedError:
