@@ -148,7 +148,7 @@ def starting(*arguments: str, state: Path | None = None, port: int | None = None
 
 
 def wait_until_alive(server: Server) -> None:
-    """Wait until the server answers. Fails if it ends, or if a patch of its code in a sitecustomize.py raised an error."""
+    """Wait until the server answers. Fails if it ends, or if a sitecustomize.py that patches it raised an error."""
 
     def answers() -> bool:
         assert server.process.poll() is None, server.log
