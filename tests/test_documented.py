@@ -114,3 +114,19 @@ def test_a_log_event_is_documented_with_its_level_and_fields() -> None:
     for name, level, fields in found:
         assert level in {documented[name][0], None}, name
         assert set(fields) <= set(documented[name][1]), name
+
+
+def test_each_failure_names_a_test() -> None:
+    tests = ROOT / "tests"
+    rows = [line for line in text_of("failures.md").splitlines() if line.startswith("| ")]
+    named = [
+        name for row in rows for name in re.findall(r"`([^`]*)`", row.rsplit("|", 2)[1]) if "python -m" not in name
+    ]
+    assert len(named) > 35
+    file = tests
+    for name in named:
+        module, _, fragments = ("", "", name) if name.startswith("…") else name.partition("::")
+        if module:
+            file = tests / ("" if "/" in module else "system") / f"{module}.py"
+        text = file.read_text()
+        assert all(fragment in text for fragment in re.findall(r"\w+", fragments)), name
