@@ -1,1 +1,1 @@
-"""Keras files and fitted scalers in, proven ONNX bundles out. The only place that reads TensorFlow's files."""
+"""Convert Keras files and fitted scalers to proven ONNX bundles. The only package that reads TensorFlow's files."""

@@ -1,4 +1,4 @@
-"""`python -m convert`: the detectors of a folder of Keras files, proven and published as ONNX bundles."""
+"""`python -m convert`: convert the detectors of a folder of Keras files, prove them, and publish them as bundles."""
 
 from __future__ import annotations
 
@@ -11,11 +11,11 @@ from pathlib import Path
 from convert import versions
 from convert.errors import Refused
 
-ABOUT = "The detectors of a folder of Keras files, proven and published as ONNX bundles."
+ABOUT = "Convert the detectors of a folder of Keras files to ONNX, prove them equal, and publish them as bundles."
 
 
 def main(arguments: Sequence[str] | None = None, program: str = "python -m convert") -> int:
-    """Run the command; gives the exit code: 0, 1 where something was refused, 2 for wrong arguments, 130 for Ctrl-C."""
+    """Run the command. Returns the exit code: 0, 1 after a refusal, 2 for wrong arguments, 130 after Ctrl-C."""
     options = _parser(program).parse_args(arguments)
     try:
         _convert(options.source, options.output, options.version)
@@ -24,10 +24,10 @@ def main(arguments: Sequence[str] | None = None, program: str = "python -m conve
         return 1
     except OSError as error:
         place = f"{error.filename}: " if error.filename else ""
-        sys.stderr.write(f"error: {place}{error.strerror}; every bundle is wholly old or wholly new\n")
+        sys.stderr.write(f"error: {place}{error.strerror}; each bundle is completely old or completely new\n")
         return 1
     except KeyboardInterrupt:
-        sys.stderr.write("interrupted; every bundle is wholly old or wholly new\n")
+        sys.stderr.write("interrupted; each bundle is completely old or completely new\n")
         return 130
     return 0
 
@@ -40,7 +40,7 @@ def _convert(source: Path, output: Path, only: str | None) -> None:
     stages = {name: versions.read_stages(source, name, version) for name, version in chosen.items()}
     _check_writable(output)
 
-    # These import scikit-learn and ONNX Runtime, and later TensorFlow: seconds that a typing error need not cost.
+    # These import scikit-learn, ONNX Runtime and later TensorFlow, which takes seconds. Typing errors are found before.
     from convert import bundle, console, publish  # noqa: PLC0415
 
     with console.progress(sum(len(version.stages) for version in chosen.values())) as step:
@@ -52,21 +52,21 @@ def _convert(source: Path, output: Path, only: str | None) -> None:
 
 
 def _check_writable(output: Path) -> None:
-    """Find before the work what would stop its end; raises Refused."""
+    """Raise Refused if the result could not be written, before the work begins."""
     there = next(folder for folder in (output, *output.absolute().parents) if folder.exists())
     if not there.is_dir():
-        raise Refused.at(str(there), "not a folder")
+        raise Refused.at(str(there), "not a folder; give another --output")
     if not os.access(there, os.W_OK | os.X_OK):
-        raise Refused.at(str(there), "cannot be written to")
+        raise Refused.at(str(there), "not writable; give another --output, or change its permissions")
 
 
 def _parser(program: str) -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog=program, description=ABOUT)
     parser.add_argument(
-        "--source", type=Path, default=Path("models/keras"), help="where versions.toml lies (%(default)s)"
+        "--source", type=Path, default=Path("models/keras"), help="folder of versions.toml (%(default)s)"
     )
-    parser.add_argument("--output", type=Path, default=Path("models/onnx"), help="where the bundles go (%(default)s)")
-    parser.add_argument("--version", help="convert this version only (default: all)")
+    parser.add_argument("--output", type=Path, default=Path("models/onnx"), help="folder for the bundles (%(default)s)")
+    parser.add_argument("--version", help="convert only this version (default: all)")
     return parser
 
 

@@ -1,4 +1,4 @@
-"""One version of versions.toml, converted and proven: its manifest and its graphs, ready to be published."""
+"""Convert and prove one version of versions.toml: the manifest and the graphs, ready to be published."""
 
 from __future__ import annotations
 
@@ -14,12 +14,12 @@ from convert.versions import DirectionStageFiles, StageFiles, StageSource, Versi
 from core.bundles.manifest import FORMAT_VERSION, DirectionStage, Manifest, ManifestError, Stage, decode, encode
 from core.inference.decision import decide
 
-# What the manifest has in fields of its own.
+# Entries of the metadata that the manifest has as separate fields.
 _ELSEWHERE = ("metrics", versions.RANGES)
 
 
 class ConvertedBundle(NamedTuple):
-    """`graphs` by file name, `reports` by stage."""
+    """A converted version. graphs: bytes by file name. reports: by stage."""
 
     manifest: Manifest
     graphs: dict[str, bytes]
@@ -29,9 +29,9 @@ class ConvertedBundle(NamedTuple):
 def convert_version(
     source: Path, name: str, version: Version, sources: dict[str, StageSource], step: Callable[[str], None]
 ) -> ConvertedBundle:
-    """Convert and prove all stages of a version; raises Refused. `step` is told what comes next.
+    """Convert and prove all stages of a version. Raises Refused, with the version and the stage.
 
-    `sources`: what versions.read_stages has read of them.
+    sources: the stages' files, from versions.read_stages. step: called with a description of each next step.
     """
     stages: dict[str, ConvertedStage] = {}
     for label, given in sources.items():
@@ -40,7 +40,7 @@ def convert_version(
             stages[label] = stage.convert_stage(source, label, given, _rule(version, given.files), _within(place, step))
         except Refused as error:
             raise Refused.at(place, error) from None
-        except Exception as error:  # files of others: whatever goes wrong with one is a refusal, with its place
+        except Exception as error:  # the files are untrusted, so every error is a refusal, with its place
             raise Refused.at(place, f"{type(error).__name__}: {error}") from error
     metadata = {label: given.metadata for label, given in sources.items()}
     stage2 = None
@@ -62,7 +62,7 @@ def convert_version(
         tools={tool: release for converted in stages.values() for tool, release in converted.tools.items()},
     )
     try:
-        decode(encode(manifest))  # as the server will
+        decode(encode(manifest))  # the server decodes it in the same way
     except ManifestError as error:
         raise Refused.at(name, error) from None
     graphs = {file: data for converted in stages.values() for file, data in converted.graphs.items()}
@@ -74,9 +74,9 @@ def _within(place: str, step: Callable[[str], None]) -> Callable[[str], None]:
 
 
 def _rule(version: Version, files: StageFiles) -> DecisionRule:
-    """The product's rule as seen by one stage: the gate for Stage 1, the direction behind an open gate for Stage 2.
+    """The part of the product's decision that one stage makes: the gate for Stage 1, the direction for Stage 2.
 
-    If each of the two is the same on every window, then so is the signal of any pair of windows.
+    If both parts agree on every window, the signals of all pairs of windows agree.
     """
     if isinstance(files, DirectionStageFiles):
         return DecisionRule(

@@ -1,4 +1,4 @@
-"""What the command shows: a progress bar while it works, and a table at the end."""
+"""Output of the command: a progress bar during the work, and a table at the end."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from convert.stage import STEPS, Report
 
 @contextmanager
 def progress(stages: int) -> Iterator[Callable[[str], None]]:
-    """Gives what is to be told each step: a bar on a terminal, a line each elsewhere, on standard error."""
+    """Give a function that reports each step on standard error: as a bar on a terminal, as lines elsewhere."""
     console = Console(stderr=True)
     if not console.is_terminal:
         yield lambda text: console.print(text, highlight=False, markup=False)
@@ -29,10 +29,10 @@ def progress(stages: int) -> Iterator[Callable[[str], None]]:
 
 
 def show(bundles: Sequence[ConvertedBundle], output: Path, order: Sequence[str]) -> None:
-    """Print the table, what else is to be known, and the commands that load the result."""
+    """Print the table, notes on each stage, and the commands that load the result."""
     console = Console()
     if not console.is_terminal:
-        console.width = 140  # a pipe has no width, and a table cut off at 80 says nothing
+        console.width = 140  # a pipe has no width, and at 80 characters the table would be cut off
     table = Table(title=Text(f"published in {output}"))
     table.add_column("version")
     table.add_column("stage")
@@ -46,12 +46,12 @@ def show(bundles: Sequence[ConvertedBundle], output: Path, order: Sequence[str])
         for stage, report in bundle.reports.items():
             nodes = ", ".join(f"{count} {operator}" for operator, count in sorted(report.nodes.items()))
             notes = "".join(f"; {note}" for note in report.notes)
-            line = f"{bundle.manifest.version} {stage}: against {report.framework}; nodes: {nodes}{notes}"
+            line = f"{bundle.manifest.version} {stage}: compared with {report.framework}; nodes: {nodes}{notes}"
             console.print(line, highlight=False, markup=False)
-    console.print("\nTimes are medians for one window; in Keras for one batch, where the model fixes its size.")
-    first = f"A server that starts with {output} tries {', '.join(order)}: the first that loads becomes active."
+    console.print("\nTimes are medians for one window; in Keras for one batch if the model fixes the batch size.")
+    first = f"A server that starts with {output} activates the first version that loads of {', '.join(order)}."
     console.print(first, highlight=False, markup=False, soft_wrap=True)
-    console.print("In one that runs, load the result, and switch to it once it shall answer:")
+    console.print("On a running server, load the result, then switch to it:")
     for bundle in bundles:
         url = f"http://127.0.0.1:8000/reversal/models/{bundle.manifest.version}"
         for action in ("load", "switch"):

@@ -1,4 +1,4 @@
-"""An ONNX graph under construction, written so that the same model always gives the same bytes."""
+"""Build an ONNX graph. The same model always gives the same bytes."""
 
 from __future__ import annotations
 
@@ -14,12 +14,12 @@ from onnx import TensorProto, helper, numpy_helper
 from convert.errors import Refused
 from core.bundles.manifest import OPSET
 
-_IR_VERSION = 8  # the one that came with this opset
+_IR_VERSION = 8  # the version that was released with this opset
 _PRODUCER = "reversal.convert"
 
-# A layer, model or function of tf_keras or keras, which ship no types.
+# A layer, model or function of tf_keras or keras, which have no types.
 Keras: TypeAlias = Any
-# What a node takes for an attribute: a number, a text, or a list of either.
+# The value of a node's attribute: a number, a text, or a list of either.
 Attribute: TypeAlias = Any
 
 
@@ -27,9 +27,9 @@ Attribute: TypeAlias = Any
 class Tensor:
     """A value of the graph.
 
-    shape: without the batch, and always as Keras sees it: (steps, features) or (features,).
-    time_major: the value lies as (steps, batch, features), as ONNX's recurrent nodes take and give it.
-    mask: the name of a bool (batch, steps), true where a step counts, or None where all do.
+    shape: as in Keras, without the batch: (steps, features) or (features,).
+    time_major: whether the value has the layout (steps, batch, features) of ONNX's recurrent nodes.
+    mask: the name of a bool (batch, steps), true for each step that counts; None if all steps count.
     """
 
     name: str
@@ -39,7 +39,7 @@ class Tensor:
 
 
 class GraphBuilder:
-    """Nodes in the order in which they run, and the constants they use."""
+    """Nodes in the order in which they run, and their constants."""
 
     def __init__(self) -> None:
         self._nodes: list[onnx.NodeProto] = []
@@ -48,18 +48,18 @@ class GraphBuilder:
         self._turned: dict[str, Tensor] = {}
 
     def node(self, op: str, scope: str, inputs: Sequence[str], outputs: int = 1, **attributes: Attribute) -> list[str]:
-        """Add a node named `scope`/`op`; returns its outputs' names. An input "" is one that is left out."""
+        """Add a node named `scope`/`op`. Returns the names of its outputs. An omitted input is ""."""
         name = self._unique(f"{scope}/{op}")
         results = [name] if outputs == 1 else [f"{name}:{i}" for i in range(outputs)]
         self._nodes.append(helper.make_node(op, list(inputs), results, name=name, **attributes))
         return results
 
     def value(self, op: str, scope: str, *inputs: str, **attributes: Attribute) -> str:
-        """Add a node with one output; returns its name."""
+        """Add a node with one output. Returns the output's name."""
         return self.node(op, scope, inputs, **attributes)[0]
 
     def constant(self, name: str, array: NDArray[Any]) -> str:
-        """Add a constant. A layer that is used twice has its weights once."""
+        """Add a constant. Returns its name. The weights of a layer that is called twice are stored once."""
         tensor = numpy_helper.from_array(np.asarray(array, order="C"), name)
         known = self._constants.get(name)
         if known is not None and known == tensor:
@@ -77,7 +77,7 @@ class GraphBuilder:
         return tensor if tensor.time_major else self._turn(tensor)
 
     def _turn(self, tensor: Tensor) -> Tensor:
-        """Swap batch and steps. Turning back finds the original, so that stacked layers do not turn to and fro."""
+        """Swap batch and steps. Swapping back gives the original tensor, so stacked layers need no further nodes."""
         if tensor.name not in self._turned:
             turned = self.value("Transpose", tensor.name.split("/")[0], tensor.name, perm=[1, 0, 2])
             self._turned[tensor.name] = replace(tensor, name=turned, time_major=not tensor.time_major)
@@ -95,17 +95,17 @@ class GraphBuilder:
     def finish(
         self, inputs: tuple[str, int, Sequence[int]], output: tuple[str, int, Sequence[int]], result: str
     ) -> onnx.ModelProto:
-        """The checked model. `inputs` and `output`: name, element type, shape without the batch.
+        """Return the checked model. `inputs` and `output`: name, element type, shape without the batch.
 
-        `result` is the value to hand out. What does not lead to it is left out. Raises Refused for a Loop or Scan,
-        which runs step by step what the fused node it stands for runs at once.
+        `result` is the value that the graph returns. Nodes that do not lead to it are left out. Raises Refused for a
+        Loop or Scan, because it runs step by step, which is many times slower than a fused node.
         """
         if not self._nodes or result == inputs[0]:
             result = self.value("Identity", "output", result)
         nodes = self._needed(result)
         for node in nodes:
             if node.op_type in {"Loop", "Scan"}:
-                raise Refused.at(node.name, f"became a {node.op_type}, which is never fused")
+                raise Refused.at(node.name, f"became a {node.op_type}, which runs step by step and is never published")
             _rename(node, result, output[0])
         used = {name for node in nodes for name in node.input}
         graph = helper.make_graph(

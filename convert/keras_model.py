@@ -1,4 +1,4 @@
-"""One output of a loaded Keras model, as a stage: its window, its parameters, its answers."""
+"""A loaded Keras model as one stage: its window, its parameters, and one of its outputs."""
 
 from __future__ import annotations
 
@@ -22,10 +22,10 @@ _WINDOW_SHAPE = 3  # batch, steps, features
 
 
 class KerasModel:
-    """The reference that a network graph is measured against."""
+    """The reference with which a network graph is compared."""
 
     def __init__(self, file: KerasFile, output: str | None, sequence_length: int | None) -> None:
-        """Load the file and choose its output by name; raises Refused, without the file's name."""
+        """Load the file and choose an output by name. Raises Refused; the message does not name the file."""
         self.framework = keras_files.import_framework(file.framework)
         self.tool: tuple[str, str] = (file.framework, str(self.framework.__version__))
         self.model = self._chosen(keras_files.load(file), output)
@@ -37,10 +37,10 @@ class KerasModel:
         )
 
     def predict(self, windows: Floats32) -> Floats32:
-        """What the framework answers: (batch, 1) from (batch, steps, features). Every window starts from no state."""
+        """The framework's output, (batch, 1), for (batch, steps, features). Every window starts without a state."""
         if self._batch is None:
             return np.asarray(self.model.predict(windows, batch_size=_BATCH, verbose=0))
-        # A fixed batch, as stateful models have: fill up the last one, and forget between them.
+        # Stateful models have a fixed batch size: fill up the last batch, and reset the state before each one.
         missing = -len(windows) % self._batch
         filled = np.concatenate([windows, np.zeros((missing, *windows.shape[1:]), windows.dtype)])
         answers = []
@@ -50,7 +50,7 @@ class KerasModel:
         return np.concatenate(answers)[: len(windows)]
 
     def seconds(self, runs: int = 7) -> float:
-        """Median time of `model.predict` for one window (for one batch where its size is fixed)."""
+        """Median time of `model.predict` for one window, or for one batch if the model fixes the batch size."""
         windows = np.zeros((self._batch or 1, *self.window), np.float32)
         self.model.predict(windows, verbose=0)
         times = []
@@ -63,15 +63,12 @@ class KerasModel:
     def _chosen(self, model: Keras, output: str | None) -> Keras:
         names = list(getattr(network.functional(model), "output_names", None) or [])
         if output is None and len(names) > 1:
-            raise Refused(f"the model has {len(names)} outputs, name one with `output`: {', '.join(names)}")
+            raise Refused(f"the model has {len(names)} outputs; name one with `output`: {', '.join(names)}")
         if output is not None and output not in names:
             raise Refused(f"the model has no output {output!r}, only {', '.join(names)}")
-        if (
-            output is not None and names.count(output) > 1
-        ):  # Keras 3 names outputs by their layer, which heads may share
-            raise Refused(
-                f"the model has {names.count(output)} outputs of the name {output!r}, no telling which is meant"
-            )
+        # Keras 3 names outputs after their layer, which several heads can share.
+        if output is not None and names.count(output) > 1:
+            raise Refused(f"the model has {names.count(output)} outputs named {output!r}; give each a name of its own")
         if len(names) <= 1:
             return model
         inputs = model.inputs if len(model.inputs) > 1 else model.inputs[0]
@@ -91,7 +88,7 @@ class KerasModel:
 
 
 def _all_layers(model: Keras) -> list[Keras]:
-    """Every layer, those of models and wrappers inside included."""
+    """Every layer, including the layers of inner models and wrappers."""
     inner = [*getattr(model, "layers", ())]
     inner += [
         x for x in (getattr(model, "forward_layer", None), getattr(model, "backward_layer", None)) if x is not None
@@ -101,7 +98,7 @@ def _all_layers(model: Keras) -> list[Keras]:
 
 def _steps(of_model: int | None, of_versions: int | None) -> int:
     if of_model is None and of_versions is None:
-        raise Refused("the model leaves the window's length open; state it with `sequence_length`")
+        raise Refused("the model does not fix the length of the window; set `sequence_length`")
     if of_model is not None and of_versions not in (None, of_model):
         raise Refused(f"sequence_length is {of_versions}, but the model's window is {of_model} steps long")
     return int(of_model or of_versions or 0)

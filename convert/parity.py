@@ -1,10 +1,10 @@
-"""The gate: a graph is published only if it answers as the framework that loaded the file does.
+"""Parity: a graph is published only if its outputs agree with those of the framework that loaded the file.
 
-Windows are drawn from a fixed seed. Three kinds go through the network: standard normal, where a model masks steps
-also with steps masked; raw values around the scaler's centre and scale, through the scaler graph first; and extremes.
-The extremes are constant windows and windows in which one feature is extreme and the others 0: with all features
-extreme at random, sums of large numbers of either sign cancel, and in float32 the framework's own answer is then
-rounding noise.
+Windows are drawn with a fixed seed. The network gets three kinds: standard normal windows (also with masked steps if
+the model masks steps); raw values around the scaler's centre and scale, scaled by the scaler graph; and extremes.
+Extremes are constant windows, and windows in which one feature is extreme and the others are 0. Random extremes in all
+features would prove nothing: sums of large numbers of both signs cancel, and in float32 the framework's own output is
+then rounding noise.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ EXTREMES = (10.0, -10.0, 1e6, -1e6)
 PRICE_LEVELS = {"price level 1.1": 1.1, "price level 150": 150.0}
 VOLUME_LEVEL = 1e9
 LEVELS = PRICE_LEVELS | {"volume level 1e9": VOLUME_LEVEL}
-# A model that says the same to every window cannot be told from a wrong graph that does.
+# For a model that gives the same output for every window, a wrong graph could not be detected.
 MIN_SPREAD = 1e-3
 _SEED = 20171231
 
@@ -40,19 +40,19 @@ Floats: TypeAlias = NDArray[np.float64]
 
 
 class Reference(Protocol):
-    """What answers as it should: convert.keras_model.KerasModel."""
+    """The model with the right outputs: convert.keras_model.KerasModel."""
 
     tool: tuple[str, str]
     window: tuple[int, int]
     mask_values: tuple[float, ...]
 
     def predict(self, windows: Floats32) -> Floats32:
-        """(batch, 1) from (batch, steps, features)."""
+        """Outputs (batch, 1) for windows (batch, steps, features)."""
         ...
 
 
 class DecisionRule(NamedTuple):
-    """The product's decision on one stage's output, and the value at which it turns."""
+    """The product's decision on one stage's output, and the output at which the decision changes."""
 
     decide: Callable[[float], str]
     border: float
@@ -66,7 +66,7 @@ class GraphSession:
         self._input, self._output = self._session.get_inputs()[0].name, self._session.get_outputs()[0].name
 
     def run(self, values: Floats | Floats32) -> Floats32:
-        """The graph's one output for its one input."""
+        """Return the output of the graph for an input."""
         result: Floats32 = self._session.run([self._output], {self._input: values})[0]
         return result
 
@@ -74,8 +74,8 @@ class GraphSession:
 class _Windows(NamedTuple):
     kind: str
     expected_input: Floats32  # to the framework
-    found_input: Floats32  # to the graph: the same, but scaled by the scaler graph
-    names: list[str] | None = None  # of each window, where they are not numbered
+    found_input: Floats32  # to the graph: the same windows, but scaled by the scaler graph
+    names: list[str] | None = None  # of each window; None if windows are numbered only
 
 
 def check_network(
@@ -85,9 +85,9 @@ def check_network(
     features: tuple[str, ...],
     rule: DecisionRule,
 ) -> dict[str, Any]:
-    """Compare value, shape, dtype and decision on each window; gives the figures, raises Refused.
+    """Compare value, shape, dtype and decision on each window. Returns the figures. Raises Refused for a difference.
 
-    A decision must be the same wherever the framework's answer is more than TOLERANCE from the rule's border.
+    Decisions must agree if the framework's output is more than TOLERANCE away from the rule's border.
     """
     count, decisions, largest = 0, 0, 0.0
     lowest, highest = 1.0, 0.0
@@ -112,7 +112,10 @@ def check_network(
         largest = max(largest, float(difference.max()))
         lowest, highest = min(lowest, float(expected.min())), max(highest, float(expected.max()))
     if highest - lowest < MIN_SPREAD:
-        raise Refused(f"the model answers {lowest:.9g} to {highest:.9g} whatever it is shown: nothing is proven")
+        raise Refused(
+            f"the outputs of the model lie between {lowest:.9g} and {highest:.9g} for all windows, so agreement proves"
+            " nothing; train the model further"
+        )
     return {
         "windows": count,
         "max_difference": largest,
@@ -124,9 +127,9 @@ def check_network(
 
 
 def check_scaler(scaler: Scaler, session: GraphSession, window: tuple[int, int]) -> dict[str, Any]:
-    """Compare the scaler's graph with scikit-learn's own transform; gives the figures, raises Refused.
+    """Compare the scaler's graph with scikit-learn's transform. Returns the figures. Raises Refused for a difference.
 
-    Differences are relative to the output's scale: to its size, or to 1 where it is smaller.
+    Differences are relative to the size of the output, or to 1 if the output is smaller.
     """
     rng = np.random.default_rng(_SEED)
     noise = rng.standard_normal((SCALER_WINDOWS, *window))
@@ -167,12 +170,12 @@ def _windows(
         raw = centre + scale * noise[1]
         by_scikit = scaler[0].transform(raw.reshape(-1, window[1])).reshape(raw.shape).astype(np.float32)
         yield _Windows("training scale", by_scikit, scaler[1].run(raw))
-    else:  # trained on raw values, so on those that candles give
+    else:  # the model was trained on raw values, so it gets features of candles
         for kind, level in PRICE_LEVELS.items():
             raw = _of_candles(level, rng, window[0], features).astype(np.float32)
             yield _Windows(kind, raw, raw)
     for value in reference.mask_values:
-        # One half of the steps on average, so that holes, both ends and whole windows of few steps come up.
+        # Half of the steps are masked on average, so that holes, both ends and whole short windows occur.
         masked = np.where(rng.random((MASKED_WINDOWS, window[0], 1)) < 0.5, np.float32(value), normal[:MASKED_WINDOWS])  # noqa: PLR2004
         yield _Windows(f"steps masked by {value:g}", masked, masked)
     extremes, names = _extremes(window, features)
@@ -180,7 +183,7 @@ def _windows(
 
 
 def _of_candles(level: float, rng: np.random.Generator, steps: int, names: tuple[str, ...]) -> Floats:
-    """Windows of features, unscaled, of candles that start at `level` and move a thousandth a bar, at random."""
+    """Windows of unscaled features. The random candles start at `level` and move by a thousandth per bar."""
     count = RANDOM_WINDOWS // len(PRICE_LEVELS)
     bars = required_candles(names, steps) + count - 1
     close = level * np.exp(np.cumsum(1e-3 * rng.standard_normal(bars)))
@@ -211,7 +214,7 @@ def _name(windows: _Windows, i: int) -> str:
 def _refuse_value(windows: _Windows, i: int, tool: tuple[str, str], expected: float, found: float) -> None:
     name = _name(windows, i)
     if not 0.0 <= expected <= 1.0:
-        raise Refused.at(name, f"{' '.join(tool)} itself answers {expected:.9g}, which is no probability")
+        raise Refused.at(name, f"{' '.join(tool)} itself gives {expected:.9g}, which is not a probability from 0 to 1")
     raise Refused.at(
         name,
         f"expected {expected:.9g} ({' '.join(tool)}), got {found:.9g}: "

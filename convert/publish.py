@@ -1,8 +1,8 @@
-"""Write bundles so that whoever reads them, at any moment and after any crash, finds whole ones.
+"""Write bundles so that a reader finds complete ones, at any moment and after any crash.
 
-Graphs are named by their hash, so writing them disturbs nobody. Renaming the new manifest over the old one is the
-commit. Only then do files go that it does not name, and index.json is replaced last. What is already there with the
-right bytes is not written again.
+Graphs are named by their hash, so new ones do not overwrite files in use. Renaming the new manifest over the old one is
+the commit. After it, files that the manifest does not name are deleted, and index.json is replaced last. A file that
+already has the right bytes is not written again.
 """
 
 from __future__ import annotations
@@ -27,9 +27,9 @@ _TEMPORARY = ".new"
 def publish(bundles: Sequence[ConvertedBundle], output: Path, order: Sequence[str]) -> list[str]:
     """Write each bundle into `output`/<version>/, then the index.
 
-    The index holds `order`, the order of versions.toml, and then what it held before: whoever converts a detector of
-    their own forgets none that was there. It never names a version of which there is no bundle. Returns that order.
-    Waits for another that publishes into the same folder. Raises OSError, with the file's name.
+    The index holds `order`, the order of versions.toml, and then its earlier entries, so that no version is forgotten
+    when a user converts another detector. It names only versions that have a bundle. Returns that order. Waits while
+    another process publishes into the same folder. Raises OSError, with the file's name.
     """
     output.mkdir(parents=True, exist_ok=True)
     with _alone(output):
@@ -42,7 +42,7 @@ def publish(bundles: Sequence[ConvertedBundle], output: Path, order: Sequence[st
 
 
 def _order(path: Path) -> tuple[str, ...]:
-    """The order as it was; one that cannot be read is replaced."""
+    """The present order; empty if there is none that can be read."""
     try:
         return msgspec.json.decode(path.read_bytes(), type=Index).order
     except (FileNotFoundError, msgspec.MsgspecError, UnicodeDecodeError):
@@ -51,7 +51,10 @@ def _order(path: Path) -> tuple[str, ...]:
 
 @contextmanager
 def _alone(folder: Path) -> Iterator[None]:
-    """Two that publish at once would delete each other's graphs. The lock goes with the process, however it ends."""
+    """Lock the folder: two processes that publish at once would delete each other's graphs.
+
+    The kernel releases the lock when the process ends, also after a crash.
+    """
     descriptor = os.open(folder, os.O_RDONLY)
     try:
         fcntl.flock(descriptor, fcntl.LOCK_EX)
@@ -72,7 +75,7 @@ def _publish(bundle: ConvertedBundle, folder: Path) -> None:
 
 
 def _replace(path: Path, data: bytes) -> None:
-    """Put `data` at `path` in one step, on disk before it shows."""
+    """Replace the file at `path` by `data` in one step. The data are on the disk before the file appears."""
     if path.is_file() and path.read_bytes() == data:
         return
     temporary = path.with_name(path.name + _TEMPORARY)
@@ -81,7 +84,7 @@ def _replace(path: Path, data: bytes) -> None:
             file.write(data)
             file.flush()
             os.fsync(file.fileno())
-    except OSError as error:  # a full disk does not say which file it was
+    except OSError as error:  # the error of a full disk does not name the file
         raise OSError(error.errno, error.strerror, str(temporary)) from None
     temporary.replace(path)
     sync(path.parent)

@@ -1,4 +1,4 @@
-"""Fitted scikit-learn scalers as ONNX graphs that compute in float64, step by step as scikit-learn does."""
+"""Fitted scikit-learn scalers as ONNX graphs, which compute in float64 with the same steps as scikit-learn."""
 
 from __future__ import annotations
 
@@ -23,11 +23,11 @@ from core.bundles.limits import Limits, clipped, of_deviations, of_range
 INPUT, OUTPUT = "raw", "scaled"
 
 Floats: TypeAlias = NDArray[np.float64]
-Estimator: TypeAlias = Any  # of scikit-learn, which ships no types
+Estimator: TypeAlias = Any  # of scikit-learn, which has no types
 
 
 class Step(NamedTuple):
-    """One operation on all features; `values` are its constants, each (features,) or, for Clip's two, ()."""
+    """One operation on all features. values: its constants, each (features,); those of Clip are ()."""
 
     op: str
     values: tuple[Floats, ...]
@@ -37,15 +37,15 @@ class Scaler:
     """A fitted scaler, or a Pipeline of them, read from a file."""
 
     def __init__(self, path: Path) -> None:
-        """Read the file; raises Refused, which names it."""
+        """Read the file. Raises Refused, which names the file."""
         estimator, self.notes = unpickle.load(path)
         self._place = path.name
         self._parts = list(_parts(estimator))
 
     def check_features(self, features: tuple[str, ...]) -> None:
-        """Raise Refused unless the scaler was fitted on as many features and, where it knows their names, on these."""
+        """Raise Refused if the scaler was fitted on another number of features, or on features with other names."""
         for part in self._parts:
-            with self._damage_told():
+            with self._refusing_damage():
                 fitted = int(getattr(part, "n_features_in_", len(features)))
                 names = [str(name) for name in getattr(part, "feature_names_in_", features)]
             if fitted != len(features):
@@ -54,36 +54,37 @@ class Scaler:
                 raise Refused.at(self._place, f"fitted on the features {names}, the stage has {list(features)}")
 
     def steps(self, features: int) -> list[Step]:
-        """What scikit-learn does to a row, in its order; raises Refused for constants that no fit gives."""
-        with self._damage_told():
+        """The operations of scikit-learn on a row, in its order. Raises Refused for constants that no fit produces."""
+        with self._refusing_damage():
             steps = [step for part in self._parts for step in _STEPS[type(part).__name__](part)]
         for op, values in steps:
             for value in values:
                 fits = value.shape in ((), (features,)) and np.isfinite(value).all() and (op != "Div" or value.all())
                 if not fits:
-                    raise Refused.at(self._place, f"{op} {value.tolist()} is no result of a fit on {features} features")
+                    message = f"{op} {value.tolist()} is not the result of a fit on {features} features"
+                    raise Refused.at(self._place, message)
         return steps
 
     def transform(self, rows: Floats) -> Floats:
-        """scikit-learn's own answer, float64 (rows, features)."""
+        """The result of scikit-learn's transform, float64 (rows, features)."""
         rows = rows.copy()  # scalers with copy=False work in place
-        with warnings.catch_warnings(), self._damage_told():
-            # Fitted on a DataFrame; that the columns are the same was checked by name.
+        with warnings.catch_warnings(), self._refusing_damage():
+            # The scaler may have been fitted on a DataFrame; check_features has compared the names of the columns.
             warnings.filterwarnings("ignore", message="X does not have valid feature names")
             for part in self._parts:
                 rows = part.transform(rows)
         return rows
 
     @contextmanager
-    def _damage_told(self) -> Iterator[None]:
-        """What a file holds are numbers and texts, but not always those that a fit gives."""
+    def _refusing_damage(self) -> Iterator[None]:
+        """Turn errors of damaged attributes into Refused: numbers and texts in the file need not come from a fit."""
         try:
             yield
         except (ArithmeticError, AttributeError, LookupError, TypeError, ValueError) as error:
             raise Refused.at(self._place, f"not fitted, or damaged: {' '.join(str(error).split())}") from None
 
     def centre_and_scale(self, features: int) -> tuple[Floats, Floats]:
-        """The raw values that become 0, and those by which they must differ to become 1 apart."""
+        """The raw values that are scaled to 0, and the raw differences that are scaled to 1: each (features,)."""
         factor, term = np.ones(features), np.zeros(features)
         for op, values in self.steps(features):
             if op in {"Sub", "Add"}:
@@ -94,20 +95,23 @@ class Scaler:
         return -term / factor, np.abs(1.0 / factor)
 
     def limits(self, features: int, training: Limits | None) -> Limits | None:
-        """The limits of what comes out: those of training where they are known, else what the last scaler tells."""
+        """Limits of the scaled values: those of training if known, else those that follow from the last scaler."""
         if not self._parts:
             return training
         last = self._parts[-1]
-        with self._damage_told():
+        with self._refusing_damage():
             found = _LIMITS[type(last).__name__](last, features) if training is None else training
-            # MaxAbsScaler does not tell which of its features had one value only.
+            # MaxAbsScaler does not record which of its features had only one value.
             if found is not None and isinstance(last, MinMaxScaler) and last.clip:
                 low, high = map(float, last.feature_range)
                 found = clipped(found, low, high, (last.data_range_ == 0.0).tolist())
         return found
 
     def build(self, window: tuple[int, int]) -> onnx.ModelProto:
-        """float64 (batch, steps, features) in, float32 of the same shape out: cast last, or volumes lose digits."""
+        """The graph from float64 (batch, steps, features) to float32 of the same shape.
+
+        The cast comes last, because large volumes would lose digits before scaling.
+        """
         graph = GraphBuilder()
         x = INPUT
         for i, (op, values) in enumerate(self.steps(window[1])):
@@ -128,7 +132,7 @@ def _parts(estimator: Estimator) -> Iterator[Estimator]:
 
 
 def _step(op: str, *values: Estimator) -> Iterator[Step]:
-    """One step, or none where the scaler was told to leave this out."""
+    """One step, or none if the scaler was configured without it."""
     if all(value is not None for value in values):
         yield Step(op, tuple(np.asarray(value, dtype=np.float64) for value in values))
 
@@ -158,7 +162,7 @@ _STEPS: dict[str, Callable[[Estimator], list[Step]]] = {
 
 
 def _standard_limits(s: Estimator, features: int) -> Limits | None:
-    if not s.with_std:  # then nothing tells how much the values differ
+    if not s.with_std:  # without it, the spread of the values is unknown
         return None
     centres = np.zeros(features) if s.with_mean or s.mean_ is None else s.mean_ / s.scale_
     return of_deviations(centres.tolist())
@@ -168,7 +172,7 @@ def _robust_limits(s: Estimator, features: int) -> Limits | None:
     if not s.with_centering or not s.with_scaling:
         return None
     low, high = (NormalDist().inv_cdf(percent / 100.0) for percent in s.quantile_range)
-    # It divides by the distance of two quantiles, or has made that a standard deviation's of a normal distribution.
+    # The scaler divides by the distance of two quantiles; unit_variance rescales it to a standard deviation.
     return of_deviations((0.0,) * features, 1.0 if s.unit_variance else 1.0 / (high - low))
 
 

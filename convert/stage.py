@@ -1,4 +1,4 @@
-"""One stage: from its files to its proven graphs."""
+"""Convert one stage: from its files to its proven graphs."""
 
 from __future__ import annotations
 
@@ -23,12 +23,12 @@ from convert.untrusted import keras_files
 from convert.versions import StageSource
 from core.bundles.manifest import OPSET, File
 
-# What a stage goes through, and so the length of a progress bar.
+# The steps of each stage. Their number gives the length of the progress bar.
 STEPS = ("reading", "converting", "proving", "timing")
 
 
 class Report(NamedTuple):
-    """What a person wants to know of one converted stage. Times are medians, for one window."""
+    """The figures of one converted stage that the command prints. Times are medians for one window, in seconds."""
 
     parameters: int
     model_bytes: int
@@ -42,7 +42,7 @@ class Report(NamedTuple):
 
 
 class ConvertedStage(NamedTuple):
-    """`fields`: those of core.bundles.manifest.Stage. `graphs`: by file name."""
+    """A converted stage. fields: for core.bundles.manifest.Stage. graphs: bytes by file name. tools: their releases."""
 
     fields: dict[str, Any]
     graphs: dict[str, bytes]
@@ -53,10 +53,10 @@ class ConvertedStage(NamedTuple):
 def convert_stage(
     source: Path, label: str, given: StageSource, rule: DecisionRule, step: Callable[[str], None]
 ) -> ConvertedStage:
-    """Convert one stage and prove it; raises Refused. `step` is told what comes next, one of STEPS after the other."""
+    """Convert and prove one stage. Calls `step` with each of STEPS as it begins. Raises Refused."""
     files, features = given.files, given.features
     step("reading")
-    # The scaler first: it takes no TensorFlow to find that it does not fit.
+    # The scaler comes first, because a scaler that does not fit is found without TensorFlow.
     scaler = None if files.scaler is None else Scaler(source / files.scaler)
     if scaler is not None:
         scaler.check_features(features)
@@ -72,7 +72,7 @@ def convert_stage(
         raise Refused.at(files.model, error) from None
     if model.window[1] != len(features):
         raise Refused(
-            f"{files.model} takes windows of {model.window[1]} features, {files.features} names {len(features)}"
+            f"{files.model} takes windows of {model.window[1]} features, but {files.features} names {len(features)}"
         )
     network_bytes = graph.SerializeToString(deterministic=True)
     network_file = _file(f"{label}-network", network_bytes)
@@ -82,7 +82,7 @@ def convert_stage(
     session, scaling, scaler_file, figures = GraphSession(network_bytes), None, None, {}
     if scaler is not None:
         scaler_bytes = scaler.build(model.window).SerializeToString(deterministic=True)
-        # Not named for its stage: stages with the same scaler then have the same file, and the server sees that.
+        # The name has no stage, so that stages with the same scaler share a file, and the server scales once.
         scaler_file = _file("scaler", scaler_bytes)
         graphs[scaler_file.file] = scaler_bytes
         scaling = (scaler, GraphSession(scaler_bytes))
@@ -122,12 +122,12 @@ def _tools() -> dict[str, str]:
     import tensorflow as tf  # noqa: PLC0415 - takes seconds; the model's framework has imported it with its environment
 
     packages = ("onnx", "onnxruntime", "scikit-learn")
-    # Installed as `tensorflow` or `tensorflow-cpu`, it says its version itself.
+    # Its package is `tensorflow` or `tensorflow-cpu`, so the version is read from the module.
     return {"tensorflow": str(tf.__version__)} | {package: distributions.version(package) for package in packages}
 
 
 def _file(kind: str, graph: bytes) -> File:
-    """A graph's file, named by its hash."""
+    """The file of a graph, named by its hash."""
     digest = _sha256(graph)
     return File(f"{kind}-{digest[:16]}.onnx", digest)
 

@@ -1,4 +1,4 @@
-"""versions.toml: which file plays which part. Reads it, and finds what can be found wrong without TensorFlow."""
+"""Read versions.toml, which names the files of each version, and check everything that needs no TensorFlow."""
 
 from __future__ import annotations
 
@@ -23,11 +23,11 @@ from core.bundles.manifest import (
 )
 
 FILE_NAME = "versions.toml"
-# In a stage's metadata.
+# The key in a stage's metadata.
 RANGES = "scaled_ranges"
-# Limits lie half a range beyond it, and are within float32 as well.
+# Limits lie half a range beyond these values, and must fit float32 too.
 _MOST_SCALED = LARGEST / 4
-# A request tells windows by version from windows by stage by the first two; the others are files beside the bundles.
+# A request distinguishes windows by version from windows by stage by the first two. The others are beside bundles.
 _RESERVED = re.compile(r"stage1|stage2|.*\.json|.*\.new")
 
 T = TypeVar("T")
@@ -36,8 +36,8 @@ T = TypeVar("T")
 class StageFiles(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """The files of one stage, names in the source folder.
 
-    output: the name of the model's output that is the probability; needed only where there are several.
-    sequence_length: needed only where the model leaves it open.
+    output: the name of the model's output that is the probability; needed only if there are several.
+    sequence_length: needed only if the model does not fix it.
     """
 
     model: FileName
@@ -49,13 +49,13 @@ class StageFiles(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_field
 
     @property
     def by_role(self) -> dict[str, str]:
-        """The files there are, by what they are."""
+        """The file names by role; roles without a file are left out."""
         roles = {"model": self.model, "scaler": self.scaler, "features": self.features, "metadata": self.metadata}
         return {role: file for role, file in roles.items() if file is not None}
 
 
 class DirectionStageFiles(StageFiles, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """Stage 2. `positive` is what an output of 1.0 means."""
+    """The files of Stage 2. positive: the meaning of an output of 1.0."""
 
     positive: Direction
 
@@ -72,12 +72,12 @@ class Version(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=T
 
     @property
     def stages(self) -> dict[str, StageFiles]:
-        """The stages there are, by name, in the order in which they run."""
+        """The stages of the version by name, in the order in which they run."""
         return {"stage1": self.stage1} | ({"stage2": self.stage2} if self.stage2 else {})
 
 
 class Versions(msgspec.Struct, frozen=True):
-    """All of versions.toml. `order`: the first that loads becomes active, the rest is the fallback order."""
+    """The contents of versions.toml. order: the fallback order; the first version that loads becomes active."""
 
     order: tuple[str, ...]
     versions: dict[str, Version]
@@ -89,10 +89,10 @@ class _File(msgspec.Struct, forbid_unknown_fields=True):
 
 
 class StageSource(NamedTuple):
-    """The files of a stage, and what those of JSON say, which are read once.
+    """The files of a stage, and the contents of its JSON files, which are read once.
 
-    features: in the order in which the model takes them. metadata: {} where the stage has none. hashes: the SHA-256 of
-    the files that were read, by their role.
+    features: in the order of the model's input. metadata: {} if the stage has none. hashes: the SHA-256 of the files
+    that were read, by role.
     """
 
     files: StageFiles
@@ -106,12 +106,12 @@ class _FeaturesFile(msgspec.Struct):
 
 
 def read(source: Path) -> Versions:
-    """Read `source`/versions.toml; raises Refused, naming the place in it."""
+    """Read `source`/versions.toml. Raises Refused, which names the place in the file."""
     path = source / FILE_NAME
     try:
         document = tomllib.loads(path.read_text(encoding="utf-8"))
     except FileNotFoundError:
-        raise Refused.at(str(path), "there is no such file; docs/convert.md tells what belongs into it") from None
+        raise Refused.at(str(path), "no such file; docs/convert.md describes its contents") from None
     except OSError as error:
         raise Refused.at(str(path), error.strerror or error) from None
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
@@ -121,20 +121,20 @@ def read(source: Path) -> Versions:
     for name in file.order:
         if name not in versions:
             known = ", ".join(versions)
-            raise Refused.at(f"{FILE_NAME}: order", f"unknown version {name!r}; known: {known}, those of this file")
+            raise Refused.at(f"{FILE_NAME}: order", f"unknown version {name!r}; this file has {known}")
         if file.order.count(name) > 1:
-            raise Refused.at(f"{FILE_NAME}: order", f"{name!r} is named {file.order.count(name)} times")
+            raise Refused.at(f"{FILE_NAME}: order", f"{name!r} appears {file.order.count(name)} times; name it once")
     return Versions(file.order, versions)
 
 
 def read_stages(source: Path, name: str, version: Version) -> dict[str, StageSource]:
-    """Read the JSON files of each stage; raises Refused for what they get wrong, and for any file that is missing."""
+    """Read the JSON files of each stage. Raises Refused for a missing file, and for wrong contents."""
     found = {}
     for label, files in version.stages.items():
         place = f'{FILE_NAME}: versions."{name}".{label}'
         for role, file in files.by_role.items():
             if not (source / file).is_file():
-                raise Refused.at(f"{place}.{role}", f"there is no file {file!r} in {source}")
+                raise Refused.at(f"{place}.{role}", f"no file {file!r} in {source}")
         try:
             found[label] = _read_stage(source, files)
         except Refused as error:
@@ -157,9 +157,9 @@ def _read_stage(source: Path, files: StageFiles) -> StageSource:
 
 
 def training_limits(stage: StageSource) -> Limits | None:
-    """The limits that follow from `scaled_ranges`: by feature the least and largest scaled value in training.
+    """The limits that follow from `scaled_ranges`, the smallest and largest scaled value of each feature in training.
 
-    Null where the metadata have none. Raises Refused, naming the feature.
+    None if the metadata have no ranges. Raises Refused, which names the feature.
     """
     if RANGES not in stage.metadata:
         return None
@@ -168,12 +168,12 @@ def training_limits(stage: StageSource) -> Limits | None:
     ranges = []
     for name in stage.features:
         if name not in given:
-            raise Refused.at(place, f"{name} is missing, which {stage.files.features} names")
+            raise Refused.at(place, f"no range for {name}, a feature of {stage.files.features}")
         low, high = _convert(given[name], tuple[float, float], f"{place}.{name}")
         if not -_MOST_SCALED <= low <= high <= _MOST_SCALED:
             raise Refused.at(
                 f"{place}.{name}",
-                f"[{low:g}, {high:g}] is no range of scaled values: expected the least, then the largest",
+                f"[{low:g}, {high:g}] is not a range of scaled values; expected [smallest, largest]",
             )
         ranges.append((low, high))
     return of_training(*zip(*ranges, strict=True))
@@ -185,10 +185,10 @@ def _version(name: str, table: dict[str, Any]) -> Version:
         msgspec.convert(name, VersionName)
     except msgspec.ValidationError:
         raise Refused.at(
-            place, "a version's name is 1 to 64 letters, digits or _ . -, not starting with . or -"
+            place, "a version's name must have 1 to 64 letters, digits or _ . -, and not start with . or -"
         ) from None
     if _RESERVED.fullmatch(name):
-        raise Refused.at(place, "this name is reserved, as are stage1, stage2, and what ends in .json or .new")
+        raise Refused.at(place, "reserved name; stage1, stage2 and names that end in .json or .new cannot be used")
     if not table.keys() & {"name", "threshold", "stage1"} and all(isinstance(part, dict) for part in table.values()):
         raise Refused.at(place, f'a name with a dot in it must be quoted: [versions."{name}.{next(iter(table), "")}"]')
     version = _convert(table, Version, place)
@@ -207,7 +207,7 @@ def _convert(value: object, kind: type[T], place: str) -> T:
 
 
 def _json(source: Path, file: str, kind: Any) -> tuple[Any, str]:  # noqa: ANN401 - a union, which is no type to mypy
-    """What a file holds, and the SHA-256 of its bytes."""
+    """The decoded contents of a file, and the SHA-256 of its bytes."""
     data = (source / file).read_bytes()
     try:
         return msgspec.json.decode(data, type=kind), hashlib.sha256(data).hexdigest()
@@ -216,12 +216,10 @@ def _json(source: Path, file: str, kind: Any) -> tuple[Any, str]:  # noqa: ANN40
 
 
 def _placed(error: Exception) -> str:
-    """msgspec's message, its place in front: `stage1.model: Expected …`."""
+    """msgspec's message with the place first: `stage1.model: Expected …`."""
     if "positive" in str(error) and "unknown field" not in str(error):
-        return 'stage2.positive: expected "long" or "short", what an output of 1.0 means'
-    # The only texts with a pattern are file names.
-    text = re.sub(
-        r"^Expected `str` matching regex '.*'", "expected the name of a file in the folder itself", str(error)
-    )
+        return 'stage2.positive: expected "long" or "short", the meaning of an output of 1.0'
+    # Only file names have a pattern.
+    text = re.sub(r"^Expected `str` matching regex '.*'", "expected the name of a file in the same folder", str(error))
     match = re.fullmatch(r"(.*) - at `\$\.?(.*)`", text, re.DOTALL)
     return f"{match[2]}: {match[1]}" if match and match[2] else re.sub(r" - at `\$`$", "", text)

@@ -1,1 +1,1 @@
-"""The writing of ONNX from layers (docs/decisions/0001-onnx-from-layers.md): a Keras model in, a graph out."""
+"""Write ONNX from Keras layers (docs/decisions/0001-onnx-from-layers.md): from a Keras model to a graph."""

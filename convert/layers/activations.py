@@ -12,7 +12,7 @@ from convert.graph import GraphBuilder, Keras
 
 
 class Fused(NamedTuple):
-    """An activation inside LSTM or GRU. ONNX lists the alphas and betas of those functions alone that have one."""
+    """An activation inside LSTM or GRU. ONNX lists alphas and betas only for functions that have one."""
 
     name: str
     alpha: float | None = None
@@ -22,7 +22,7 @@ class Fused(NamedTuple):
 # The two slopes of `hard_sigmoid`: Keras 3 redefined clip(0.2 x + 0.5, 0, 1) as relu6(x + 3) / 6.
 _HARD_SLOPE = {"tf_keras": 0.2, "keras": 1.0 / 6.0}
 
-# Whose function it is, by its package: Keras 2 has its leaky_relu from TensorFlow.
+# The framework of a function by its package. Keras 2 takes leaky_relu from TensorFlow.
 _FRAMEWORKS = {"tf_keras": "tf_keras", "tensorflow": "tf_keras", "keras": "keras"}
 
 _NODES: dict[str, Callable[[GraphBuilder, str, str], str]] = {
@@ -53,12 +53,12 @@ _FUSED = {
 
 
 def is_known(name: str) -> bool:
-    """Whether a file may name this function."""
+    """Whether this function can be converted, so that a file may name it."""
     return name in _NODES or name == "hard_sigmoid"
 
 
 def apply(graph: GraphBuilder, scope: str, x: str, function: Keras) -> str:
-    """Add the function's nodes; raises Refused for one that is not in the table."""
+    """Add the function's nodes. Raises Refused for a function that is not in the table."""
     name, framework = _identity(function)
     if name == "hard_sigmoid":
         return graph.value("HardSigmoid", scope, x, alpha=_HARD_SLOPE[framework], beta=0.5)
@@ -68,7 +68,7 @@ def apply(graph: GraphBuilder, scope: str, x: str, function: Keras) -> str:
 
 
 def fused(scope: str, function: Keras) -> Fused:
-    """The function as a recurrent node's own; raises Refused for one that such nodes do not know."""
+    """The function as an activation of a recurrent node. Raises Refused for one that such nodes do not have."""
     name, framework = _identity(function)
     if name == "hard_sigmoid":
         return Fused("HardSigmoid", _HARD_SLOPE[framework], 0.5)
@@ -78,7 +78,7 @@ def fused(scope: str, function: Keras) -> Fused:
 
 
 def clipped_relu(graph: GraphBuilder, scope: str, x: str, slope: float, ceiling: float | None) -> str:
-    """max(x, 0) with `slope` below zero, at most `ceiling`."""
+    """Add a ReLU with the given slope below zero, limited to `ceiling`."""
     y = graph.value("LeakyRelu", scope, x, alpha=slope) if slope else graph.value("Relu", scope, x)
     if ceiling is None:
         return y
@@ -86,7 +86,7 @@ def clipped_relu(graph: GraphBuilder, scope: str, x: str, slope: float, ceiling:
 
 
 def _identity(function: Keras) -> tuple[str, str]:
-    """The function's name and its framework. A function from elsewhere keeps its module, and so is in no table."""
+    """The function's name and framework. The name of another package's function has its module, so no table has it."""
     module, name = function.__module__, function.__name__
     framework = _FRAMEWORKS.get(module.partition(".")[0])
     return (name, framework) if framework else (f"{module}.{name}", "")

@@ -1,8 +1,8 @@
 """Masked steps around a fused recurrent node, without a loop.
 
-In Keras a masked step holds the state and repeats the last output. ONNX knows sequences that end early, but none with
-holes. So the steps that count are moved to the front, the node runs over their number, and its outputs are put back
-where they belong.
+In Keras a masked step keeps the state and repeats the last output. In ONNX a sequence can end early, but cannot have
+holes. So the steps that count are moved to the front, the node runs over their number, and each output is moved back to
+its step.
 """
 
 from __future__ import annotations
@@ -18,32 +18,34 @@ from convert.graph import GraphBuilder, Tensor
 class MaskedSteps:
     """The steps of a tensor that has a mask.
 
-    count: the name of how many count in each window, int32 (batch,), as LSTM and GRU take it. It may be 0.
+    count: the name of the number of steps that count in each window, int32 (batch,), an input of LSTM and GRU. It can
+    be 0.
     """
 
     def __init__(self, graph: GraphBuilder, scope: str, mask: str, length: int) -> None:
         self._graph, self._scope, self._mask, self._length = graph, scope, mask, length
         self._counts = self._value("Cast", mask, to=TensorProto.INT64)
         self._total = self._value("ReduceSum", self._counts, self._integers(1), keepdims=1)
-        # How many count up to and with each step: (batch, steps).
+        # The number of steps that count, up to and including each step: (batch, steps).
         self._rank = self._value("CumSum", self._counts, graph.constant("number_1", np.array(1)))
         total = self._value("Squeeze", self._total, self._integers(1))
         self.count = self._value("Cast", total, to=TensorProto.INT32)
 
     def packed(self, x: Tensor) -> Tensor:
-        """The steps of `x` that count, in front; behind them the others, which nobody reads."""
-        # Keys that are all different make the order certain: the steps that count first, and the earliest first.
+        """Move the steps of `x` that count to the front. The others follow, and are not used."""
+        # All keys differ, so the order is unique: the steps that count come first, each group in its order of time.
         first = self._value("Mul", self._counts, self._integers(self._length))
         keys = self._value("Add", first, self._integers(*range(self._length, 0, -1)))
         _, order = self._graph.node("TopK", self._scope, [keys, self._integers(self._length)], outputs=2)
         return replace(x, name=self._gathered(self._graph.batch_major(x).name, order), time_major=False)
 
     def spread(self, y: Tensor, *, backwards: bool, zero: bool) -> Tensor:
-        """The node's outputs, each back at its step. A masked step repeats the output before it, in running order.
+        """Move the node's outputs back to their steps. A masked step repeats the output before it.
 
-        Where there is none before it, the output is zero; with `zero` (Keras' zero_output_for_mask) it always is.
+        "Before" means in running order. If there is no output before it, the output is zero. With `zero` (Keras'
+        zero_output_for_mask) the output of a masked step is always zero.
         """
-        if backwards:  # before a step come the later ones
+        if backwards:  # in running order, later steps come first
             index = self._value("Sub", self._rank, self._counts)
             exists = self._value("Less", index, self._total)
         else:
@@ -56,7 +58,7 @@ class MaskedSteps:
         return replace(y, name=self._zero_unless(shown, spread), time_major=False)
 
     def zero_unless_counted(self, y: Tensor, step: int) -> Tensor:
-        """`y`, of shape (batch, features), where `step` counts, else 0."""
+        """Return `y`, (batch, features), for windows in which `step` counts, else 0."""
         shown = self._value("Gather", self._mask, self._integers(step), axis=1)
         return replace(y, name=self._zero_unless(shown, y.name))
 

@@ -1,4 +1,4 @@
-"""A Keras model, of either framework, as one ONNX graph: window in, probability out."""
+"""Build one ONNX graph from a Keras model of either framework: from a window to a probability."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ INPUT, OUTPUT = "window", "probability"
 
 
 class _Call(NamedTuple):
-    """One use of a layer: the ids of the symbolic tensors that it takes and gives."""
+    """One call of a layer, with the ids of its symbolic input and output tensors."""
 
     layer: Keras
     inputs: list[int]
@@ -24,51 +24,54 @@ class _Call(NamedTuple):
 
 
 def build(model: Keras, window: tuple[int, int]) -> onnx.ModelProto:
-    """The graph of a model with one input and one output of width 1.
+    """Build the graph of a model with one input and one output of width 1.
 
-    It takes float32 (batch, steps, features), `window` being the latter two, and gives float32 (batch, 1). Weights
-    are those of inference: dropout and noise are inert, and a stateful layer starts from nothing. Raises Refused for
-    a layer or an option of one that cannot be converted.
+    The input is float32 (batch, steps, features), with `window` = (steps, features). The output is float32 (batch, 1).
+    The graph computes inference: dropout and noise have no effect, and a stateful layer starts without a state. Raises
+    Refused for a layer, or an option of a layer, that cannot be converted.
     """
     graph = GraphBuilder()
     (result,) = _emit(graph, "", model, [Tensor(INPUT, window)])
     if result.shape != (1,):
-        raise Refused(f"the output has shape (batch, {_listed(result.shape)}), a probability has (batch, 1)")
+        raise Refused(f"the output has the shape (batch, {_listed(result.shape)}), but a probability has (batch, 1)")
     return graph.finish((INPUT, FLOAT, window), (OUTPUT, FLOAT, (1,)), result.name)
 
 
 def functional(model: Keras) -> Keras:
-    """The functional model: a Sequential of Keras 3 wraps the one that it builds, of Keras 2 it is one."""
+    """The functional model. A Sequential of Keras 3 wraps one; a Sequential of Keras 2 is one."""
     return getattr(model, "_functional", None) or model
 
 
 def _emit(graph: GraphBuilder, scope: str, model: Keras, inputs: Sequence[Tensor]) -> list[Tensor]:
-    """Add all of a model's calls, models inside it included."""
+    """Add all calls of a model, including those of inner models."""
     model = functional(model)
     if not getattr(model, "_nodes_by_depth", None):
-        raise Refused.at(scope or model.name, "the model was never built: its file does not say its input's shape")
+        raise Refused.at(
+            scope or model.name, "the model was not built, so its file has no input shape; build it and save it again"
+        )
     tensors = dict(zip((id(x) for x in model.inputs), inputs, strict=True))
     for call in _calls(model):
         name = f"{scope}{call.layer.name}"
         if not tensors.keys() >= set(call.inputs):
-            raise Refused.at(name, f"{type(call.layer).__name__} is called with what only a mask can be made of")
+            kind = type(call.layer).__name__
+            raise Refused.at(name, f"{kind} is called with a tensor that belongs to a mask, which cannot be converted")
         given = [tensors[i] for i in call.inputs]
         if call.masked and given[0].mask is None:
-            raise Refused.at(name, f"{type(call.layer).__name__} is called with a mask that no layer gave")
+            raise Refused.at(name, f"{type(call.layer).__name__} is called with a mask that no layer produces")
         if type(call.layer).__name__ in table.MODELS:
             results = _emit(graph, f"{name}/", call.layer, given)
         else:
             results = [table.emit(graph, name, call.layer, given)]
         if len(results) != len(call.outputs):
             raise Refused.at(
-                name, f"{type(call.layer).__name__} gives {len(call.outputs)} tensors, only one can be used"
+                name, f"{type(call.layer).__name__} returns {len(call.outputs)} tensors, but only one can be converted"
             )
         tensors.update(zip(call.outputs, results, strict=True))
     return [tensors[id(x)] for x in model.outputs]
 
 
 def _calls(model: Keras) -> Iterator[_Call]:
-    """The calls of a functional model, each after those that it depends on."""
+    """The calls of a functional model. Each comes after the calls that it depends on."""
     for depth in sorted(model._nodes_by_depth, reverse=True):  # noqa: SLF001 - the graph has no public form
         for node in model._nodes_by_depth[depth]:  # noqa: SLF001
             if not node.is_input:
@@ -91,7 +94,7 @@ def _keras_3_call(node: Keras) -> Iterator[_Call]:
 
 
 def _check_arguments(layer: Keras, args: object, kwargs: dict[str, object], tensors: int) -> None:
-    """Refuse a call with more than tensors, such as training=True, which keeps a dropout awake."""
+    """Refuse a call with arguments other than tensors, such as training=True, which keeps a dropout active."""
     values = [("argument", x) for x in _flat(args)] + [
         (name, x) for name, given in kwargs.items() for x in _flat(given)
     ]

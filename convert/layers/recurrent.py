@@ -1,8 +1,8 @@
 """LSTM, GRU and Bidirectional as ONNX's fused nodes.
 
-Keras orders LSTM's gates i, f, c, o and GRU's z, r, h; ONNX has i, o, f, c and z, r, h. Keras' kernels are
-(inputs, gates * units), ONNX's are (directions, gates * units, inputs). Otherwise both compute the recurrences of the
-ONNX operator specification; where a GRU's reset gate applies is the attribute `linear_before_reset`.
+The order of gates in Keras is i, f, c, o for LSTM and z, r, h for GRU; in ONNX it is i, o, f, c and z, r, h. Kernels in
+Keras are (inputs, gates * units), in ONNX (directions, gates * units, inputs). Both compute the recurrences of the ONNX
+operator specification. The attribute `linear_before_reset` is GRU's `reset_after`.
 """
 
 from __future__ import annotations
@@ -25,14 +25,14 @@ Floats32: TypeAlias = NDArray[np.float32]
 
 class _Kind(NamedTuple):
     gates: tuple[int, ...]  # Keras' gates in ONNX's order
-    activations: int  # how often ONNX wants the layer's `activation`, after the one of the gates
+    activations: int  # how often ONNX lists the layer's `activation`, after the activation of the gates
 
 
 _KINDS = {"LSTM": _Kind((0, 3, 1, 2), 2), "GRU": _Kind((0, 1, 2), 1)}
 
 
 def recurrent(graph: GraphBuilder, scope: str, layer: Keras, x: Tensor) -> Tensor:
-    """LSTM or GRU."""
+    """Convert an LSTM or GRU."""
     _check(scope, layer)
     steps = _masked_steps(graph, scope, x)
     sequences, last = _run(graph, scope, [layer], x, steps)
@@ -44,14 +44,14 @@ def recurrent(graph: GraphBuilder, scope: str, layer: Keras, x: Tensor) -> Tenso
     if steps is not None:
         y = steps.spread(y, backwards=layer.go_backwards, zero=layer.zero_output_for_mask)
     if layer.go_backwards:
-        # Keras gives the outputs in the order of running, but leaves the mask as it was.
+        # Keras returns the outputs in running order, but does not reverse the mask.
         order = graph.constant(f"{scope}/backwards", np.arange(x.shape[0])[::-1])
         y = replace(y, name=graph.value("Gather", scope, y.name, order, axis=0 if y.time_major else 1))
     return y
 
 
 def bidirectional(graph: GraphBuilder, scope: str, layer: Keras, x: Tensor) -> Tensor:
-    """Both directions as one node; merge modes concat, sum, mul and ave."""
+    """Convert both directions to one node, with the merge modes concat, sum, mul and ave."""
     forward, backward = layer.forward_layer, layer.backward_layer
     for inner in (forward, backward):
         if type(inner).__name__ not in _KINDS:
@@ -59,10 +59,12 @@ def bidirectional(graph: GraphBuilder, scope: str, layer: Keras, x: Tensor) -> T
                 scope, f"Bidirectional of {type(inner).__name__} cannot be converted, only of LSTM and GRU"
             )
         _check(scope, inner)
-    alike = [(type(inner).__name__, inner.units, getattr(inner, "reset_after", None)) for inner in (forward, backward)]
-    if alike[0] != alike[1] or forward.go_backwards:
+    kinds = [(type(inner).__name__, inner.units, getattr(inner, "reset_after", None)) for inner in (forward, backward)]
+    if kinds[0] != kinds[1] or forward.go_backwards:
         raise Refused.at(
-            scope, f"Bidirectional of {alike[0]} and {alike[1]} cannot be converted, only of two alike, forward first"
+            scope,
+            f"Bidirectional of {kinds[0]} and {kinds[1]} cannot be converted;"
+            " both layers must be the same, the forward one first",
         )
     steps = _masked_steps(graph, scope, x)
     sequences, last = _run(graph, scope, [forward, backward], x, steps)
@@ -71,7 +73,7 @@ def bidirectional(graph: GraphBuilder, scope: str, layer: Keras, x: Tensor) -> T
         return _final(forward, y, x, steps)
     y = Tensor(sequences, (x.shape[0], forward.units), time_major=True, mask=x.mask)
     y = _merged(graph, scope, layer.merge_mode, y)
-    # Keras itself sets zero_output_for_mask here, so that a masked step looks the same from both sides.
+    # Keras sets zero_output_for_mask here, so that a masked step is the same for both directions.
     return y if steps is None else steps.spread(y, backwards=False, zero=True)
 
 
@@ -96,9 +98,9 @@ def _final(layer: Keras, y: Tensor, x: Tensor, steps: MaskedSteps | None) -> Ten
 def _run(
     graph: GraphBuilder, scope: str, layers: Sequence[Keras], x: Tensor, steps: MaskedSteps | None
 ) -> tuple[str, str]:
-    """The fused node over `layers`, one for each direction.
+    """Add the fused node of `layers`, one layer for each direction.
 
-    Gives the outputs, (steps, directions, batch, units), and the last ones, (directions, batch, units).
+    Returns the names of all outputs, (steps, directions, batch, units), and of the last, (directions, batch, units).
     """
     kind = type(layers[0]).__name__
     directions = [_weights(kind, layer.cell) for layer in layers]
@@ -113,7 +115,7 @@ def _run(
         "activations": [function.name for function in functions],
     }
     for name, values in (("alpha", [f.alpha for f in functions]), ("beta", [f.beta for f in functions])):
-        # An empty list is no attribute at all.
+        # ONNX does not allow an empty list, so the attribute is left out.
         if given := [value for value in values if value is not None]:
             attributes[f"activation_{name}"] = given
     if kind == "GRU":
@@ -132,7 +134,7 @@ def _weights(kind: str, cell: Keras) -> tuple[Floats32, Floats32, Floats32]:
 
     biases = np.zeros((2, len(gates) * units), np.float32)
     if cell.use_bias:
-        # One bias, on the input's side; a GRU that resets after the product has one on each side.
+        # The bias belongs to the input. A GRU with reset_after has another one for the state.
         bias = np.atleast_2d(reordered(cell.bias.numpy()))
         biases[: len(bias)] = bias
     return reordered(cell.kernel.numpy()).T, reordered(cell.recurrent_kernel.numpy()).T, biases.reshape(-1)
@@ -144,7 +146,7 @@ def _functions(scope: str, kind: str, layer: Keras) -> list[Fused]:
 
 
 def _merged(graph: GraphBuilder, scope: str, mode: str, y: Tensor) -> Tensor:
-    """Both directions as one: (steps, 2, batch, units), or (2, batch, units) of last outputs, without the 2."""
+    """Merge the axis of directions, the 2 in (steps, 2, batch, units) or, for last outputs, in (2, batch, units)."""
     axis = len(y.shape) - 1
     if mode == "concat":
         beside = graph.value("Transpose", scope, y.name, perm=[*range(axis), axis + 1, axis, axis + 2])

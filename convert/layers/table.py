@@ -1,6 +1,6 @@
-"""The table of layers: one small function each, from a Keras layer of either framework to ONNX nodes.
+"""The table of layers: one function for each Keras layer, of either framework, that adds its ONNX nodes.
 
-A function takes the graph, the scope that names its nodes, the layer, and its input or, for a merging layer, inputs.
+Its arguments are the graph, the scope that names the nodes, the layer, and the input, or inputs of a merging layer.
 """
 
 from __future__ import annotations
@@ -18,19 +18,21 @@ from convert.layers import activations, recurrent
 OneInput: TypeAlias = Callable[[GraphBuilder, str, Keras, Tensor], Tensor]
 ManyInputs: TypeAlias = Callable[[GraphBuilder, str, Keras, Sequence[Tensor]], Tensor]
 
-_WINDOW_RANK = 2  # steps and features; the batch is not counted
+_WINDOW_RANK = 2  # steps and features, without the batch
 
 
 def emit(graph: GraphBuilder, scope: str, layer: Keras, inputs: Sequence[Tensor]) -> Tensor:
-    """Add one call of a layer; raises Refused for a layer that is not in the table."""
+    """Add one call of a layer. Raises Refused for a layer that is not in the table."""
     kind = type(layer).__name__
     check_known(scope, kind, type(layer).__module__)
     if layer.compute_dtype != "float32":
-        raise Refused.at(scope, f"{kind} computes in {layer.compute_dtype}, only float32 can be converted")
+        raise Refused.at(scope, f"{kind} computes in {layer.compute_dtype}, but only float32 can be converted")
     if kind in _MERGING:
         return _MERGING[kind](graph, scope, layer, inputs)
     if len(inputs) != 1:
-        raise Refused.at(scope, f"{kind} is called with {len(inputs)} tensors (an initial state?), only one can be")
+        raise Refused.at(
+            scope, f"{kind} is called with {len(inputs)} tensors (an initial state?), but only one can be converted"
+        )
     result = _LAYERS[kind](graph, scope, layer, inputs[0])
     return result if layer.supports_masking else replace(result, mask=None)
 
@@ -38,7 +40,7 @@ def emit(graph: GraphBuilder, scope: str, layer: Keras, inputs: Sequence[Tensor]
 def check_known(place: str, kind: str, module: str | None) -> None:
     """Raise Refused unless a layer of this class and module is in the table.
 
-    A module of None is what older files have: then the framework looks the class up among its own.
+    Older files have no module; the framework then uses its own class of that name.
     """
     if is_mask_operation(kind, module):
         return
@@ -49,12 +51,12 @@ def check_known(place: str, kind: str, module: str | None) -> None:
 
 
 def is_mask_operation(kind: str, module: str | None) -> bool:
-    """Whether this is a step in which Keras 3 spells out, among a model's layers, the masks that layers pass on."""
+    """Whether this is one of the operations that Keras 3 adds to a model to pass masks between its layers."""
     return module is not None and module.startswith("keras.src.ops.") and kind in _MASK_OPERATIONS
 
 
 def _activated(graph: GraphBuilder, scope: str, activation: Keras, x: Tensor) -> Tensor:
-    """An activation is a function or, as in Dense(8, activation=LeakyReLU(0.1)), a layer."""
+    """Add an activation: a function or, as in Dense(8, activation=LeakyReLU(0.1)), a layer."""
     if hasattr(activation, "get_config"):
         return emit(graph, f"{scope}/{activation.name}", activation, [x])
     return replace(x, name=activations.apply(graph, scope, x.name, activation))
@@ -72,7 +74,7 @@ def _dense(graph: GraphBuilder, scope: str, layer: Keras, x: Tensor) -> Tensor:
 
 
 def _batch_normalization(graph: GraphBuilder, scope: str, layer: Keras, x: Tensor) -> Tensor:
-    """gamma * (x - mean) / sqrt(variance + epsilon) + beta, as one factor and one term, computed in float64."""
+    """gamma * (x - mean) / sqrt(variance + epsilon) + beta, as a factor and a term, which are computed in float64."""
     (axis,) = layer.axis if isinstance(layer.axis, list | tuple) else (layer.axis,)
     axis = axis - 1 if axis > 0 else len(x.shape) + axis  # without the batch
     mean, variance = (w.numpy().astype(np.float64) for w in (layer.moving_mean, layer.moving_variance))
@@ -91,7 +93,7 @@ def _batch_normalization(graph: GraphBuilder, scope: str, layer: Keras, x: Tenso
 def _layer_normalization(graph: GraphBuilder, scope: str, layer: Keras, x: Tensor) -> Tensor:
     axes = list(layer.axis) if isinstance(layer.axis, list | tuple) else [layer.axis]
     if axes not in ([-1], [len(x.shape)]):
-        raise Refused.at(scope, f"LayerNormalization over axis {axes} cannot be converted, only over the last")
+        raise Refused.at(scope, f"LayerNormalization over axis {axes} cannot be converted, only over the last axis")
     if getattr(layer, "rms_scaling", False):
         raise Refused.at(scope, "LayerNormalization with rms_scaling=True cannot be converted")
     width = x.shape[-1]
@@ -110,7 +112,7 @@ def _layer_normalization(graph: GraphBuilder, scope: str, layer: Keras, x: Tenso
 
 
 def _inert(_graph: GraphBuilder, _scope: str, _layer: Keras, x: Tensor) -> Tensor:
-    """Only training knows this layer."""
+    """A layer that has an effect in training only."""
     return x
 
 
@@ -126,21 +128,21 @@ def _relu(graph: GraphBuilder, scope: str, layer: Keras, x: Tensor) -> Tensor:
 
 
 def _leaky_relu(graph: GraphBuilder, scope: str, layer: Keras, x: Tensor) -> Tensor:
-    # Keras 2 calls it alpha.
+    # The attribute is called alpha in Keras 2.
     slope = layer.negative_slope if hasattr(layer, "negative_slope") else layer.alpha
     return replace(x, name=activations.clipped_relu(graph, scope, x.name, float(slope), None))
 
 
 def _softmax(graph: GraphBuilder, scope: str, layer: Keras, x: Tensor) -> Tensor:
     if layer.axis not in (-1, len(x.shape)):
-        raise Refused.at(scope, f"Softmax over axis {layer.axis} cannot be converted, only over the last")
+        raise Refused.at(scope, f"Softmax over axis {layer.axis} cannot be converted, only over the last axis")
     if x.mask is not None:
         raise Refused.at(scope, "Softmax of masked steps cannot be converted")
     return replace(x, name=graph.value("Softmax", scope, x.name, axis=-1))
 
 
 def _masking(graph: GraphBuilder, scope: str, layer: Keras, x: Tensor) -> Tensor:
-    """A step counts unless all its features equal mask_value; the others become zero."""
+    """A step counts unless all its features equal mask_value. Steps that do not count become zero."""
     if len(x.shape) != _WINDOW_RANK:
         raise Refused.at(scope, f"Masking of shape {x.shape} cannot be converted, only of (steps, features)")
     x = graph.batch_major(x)
@@ -165,7 +167,7 @@ def _flatten(graph: GraphBuilder, scope: str, layer: Keras, x: Tensor) -> Tensor
 def _concatenate(graph: GraphBuilder, scope: str, layer: Keras, inputs: Sequence[Tensor]) -> Tensor:
     rank = len(inputs[0].shape)
     if layer.axis not in (-1, rank):
-        raise Refused.at(scope, f"Concatenate along axis {layer.axis} cannot be converted, only along the last")
+        raise Refused.at(scope, f"Concatenate along axis {layer.axis} cannot be converted, only along the last axis")
     aligned = [graph.batch_major(x) for x in inputs]
     width = sum(x.shape[-1] for x in aligned)
     name = graph.value("Concat", scope, *(x.name for x in aligned), axis=-1)
@@ -175,7 +177,7 @@ def _concatenate(graph: GraphBuilder, scope: str, layer: Keras, inputs: Sequence
 
 def _add(graph: GraphBuilder, scope: str, layer: Keras, inputs: Sequence[Tensor]) -> Tensor:
     if len({x.shape for x in inputs}) > 1:
-        raise Refused.at(scope, f"Add of shapes {[x.shape for x in inputs]} cannot be converted, only of equal ones")
+        raise Refused.at(scope, f"Add of shapes {[x.shape for x in inputs]} cannot be converted, only of equal shapes")
     first, *others = [graph.batch_major(x) for x in inputs]
     name = first.name
     for x in others:
@@ -185,9 +187,9 @@ def _add(graph: GraphBuilder, scope: str, layer: Keras, inputs: Sequence[Tensor]
 
 
 def _merged_mask(graph: GraphBuilder, scope: str, layer: Keras, masks: Sequence[str | None]) -> str | None:
-    """Keras 2 lets a step count where it counts in every masked input, Keras 3 where it counts in any input.
+    """The mask of a merging layer. A step counts in Keras 2 if it counts in every masked input, in Keras 3 if in any.
 
-    With an input that has no mask every step counts in Keras 3: Add then has no mask either, Concatenate a full one.
+    In Keras 3, an input without a mask makes every step count: Add then has no mask, and Concatenate a full one.
     """
     found = list(dict.fromkeys(mask for mask in masks if mask is not None))
     keras_2 = type(layer).__module__.startswith("tf_keras")
@@ -223,10 +225,10 @@ _LAYERS: dict[str, OneInput] = {
     "SpatialDropout1D": _inert,
 }
 _MERGING: dict[str, ManyInputs] = {"Add": _add, "Concatenate": _concatenate}
-# Masks are derived from the layers themselves, for both frameworks, as the layers do when they run.
+# These operations are skipped. Masks are derived from the layers, for both frameworks.
 _MASK_OPERATIONS = frozenset(
     {"Any", "Concatenate", "ExpandDims", "LogicalOr", "NotEqual", "OnesLike", "Squeeze", "ZerosLike"}
 )
-# Models inside models, and the inputs of all of them, are convert.layers.network's.
+# convert.layers.network converts inner models and inputs.
 MODELS = frozenset({"Functional", "Model", "Sequential"})
 KNOWN = MODELS | {"InputLayer"} | _LAYERS.keys() | _MERGING.keys()

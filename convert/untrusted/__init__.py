@@ -1,1 +1,1 @@
-"""Reads pickles and Keras files without running what they ask for."""
+"""Read pickles and Keras files without running any code that they name."""

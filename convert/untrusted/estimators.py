@@ -1,8 +1,8 @@
-"""Scalers and what they consist of, as a pickle describes them, and as scikit-learn's own once all of it is checked.
+"""Stand-ins for scalers and their parts, which a pickle builds, and scikit-learn's scalers, rebuilt from these.
 
-What a pickle can reach are the stand-ins of this file. They record what they are given; none calls NumPy, joblib or
-scikit-learn before the whole file is read, because those trust their input: a few bytes declared to be an array of
-objects make NumPy follow them as addresses.
+A pickle can reach only the stand-ins of this file. They record their arguments. None calls NumPy, joblib or scikit-learn
+before the whole file is read, because these trust their input: for example, NumPy would use a few bytes that are
+declared to be an array of objects as addresses.
 """
 
 from __future__ import annotations
@@ -27,17 +27,17 @@ SCALERS = (
     preprocessing.RobustScaler,
 )
 
-# Bytes, unpacked. A scaler of a thousand features has 50 kB; two megabytes of packed zeros are two gigabytes.
+# Bytes after decompression. A scaler of a thousand features has 50 kB; 2 MB of compressed zeros can be 2 GB.
 LARGEST = 64 << 20
 
-# What fits leave behind, beside the parameters of the class. Anything else may be what users add, and is left out.
+# Attributes that a fit sets, beside the parameters of the class. Others, such as those of users, are ignored.
 _FITTED = frozenset(
     (
         *("mean_", "var_", "scale_", "min_", "data_min_", "data_max_", "data_range_", "max_abs_", "center_"),
         *("n_samples_seen_", "n_features_in_", "feature_names_in_"),
     )
 )
-# Pipelines within Pipelines, and scalers in all: far more than anyone trains with, few enough to rebuild at once.
+# Limits of nested Pipelines and of all scalers: far more than real files have, and quick to rebuild.
 _DEEPEST, _MOST = 10, 100
 _PLAIN = (bool, int, float, str, type(None))
 _LAST_CHARACTER = 0x10FFFF
@@ -45,31 +45,31 @@ _DTYPE = re.compile(r"([biuf][1-9][0-9]?|[US][1-9][0-9]{0,5})|O[48]?")
 
 
 class Source(Protocol):
-    """The file that is read, for arrays that lie in it beside the pickle."""
+    """The file that is read. Arrays can follow the pickle in it."""
 
     file: BinaryIO
 
     def nested(self) -> object:
-        """The object of the pickle that starts here."""
+        """Read the object of the pickle that starts at the present position."""
 
 
 class StandIn:
-    """What a pickle makes in place of an object of a library."""
+    """An object that the reader creates in place of an object of a library."""
 
-    def build(self, state: Any, source: Source) -> None:  # noqa: ANN401, ARG002 - whatever the pickle holds
-        """Take what the pickle gives as the object's state; raises ValueError for what it cannot be."""
+    def build(self, state: Any, source: Source) -> None:  # noqa: ANN401, ARG002 - a pickle can hold any value
+        """Take the object's state from the pickle. Raises ValueError if the state is not possible."""
         raise ValueError(f"state for a {type(self).__name__}")
 
 
 class Name(StandIn):
-    """A name that a pickle may ask for, and what stands in for a call of it."""
+    """A name that a pickle can use. make: creates the stand-in if the pickle calls the name."""
 
     def __init__(self, make: Callable[..., object] | None = None) -> None:
         self.make = make
 
 
 class Dtype(StandIn):
-    """numpy.dtype, of numbers, text or plain objects."""
+    """Stands for numpy.dtype, of numbers, text or plain objects."""
 
     def __init__(self, code: str, *_: object) -> None:
         if not _DTYPE.fullmatch(code):
@@ -77,15 +77,15 @@ class Dtype(StandIn):
         self.value = np.dtype(code.rstrip("48") if code.startswith("O") else code)
 
     def build(self, state: Any, source: Source) -> None:  # noqa: ANN401, ARG002
-        """Take the byte order. Size and flags follow from the code; the file's word on them is not needed."""
+        """Take the byte order. Size and flags follow from the code, so those of the file are ignored."""
         version, order, *fields = state[:5]
         if version not in (3, 4) or order not in ("<", ">", "|", "=") or fields != [None, None, None]:
-            raise ValueError("an array of no plain type")
+            raise ValueError("an array of a type that is not plain")
         self.value = self.value.newbyteorder(order)
 
 
 class Latin1(StandIn):
-    """The bytes that protocols 0 to 2 write as text, left as that: a file can ask for the same ones many times."""
+    """Bytes that protocols 0 to 2 write as text. They stay text, because a file can name the same bytes many times."""
 
     def __init__(self, text: str, encoding: str) -> None:
         if type(text) is not str or encoding not in ("latin1", "latin-1"):
@@ -94,25 +94,25 @@ class Latin1(StandIn):
 
 
 class Array(StandIn):
-    """numpy.ndarray, and NumPy's scalars as arrays of shape ()."""
+    """Stands for numpy.ndarray, and for NumPy's scalars as arrays of shape ()."""
 
     def __init__(self, shape: Any = None, dtype: Any = None, order: Any = None, data: Any = None) -> None:  # noqa: ANN401
         self.shape, self.dtype, self.order, self.data = shape, dtype, order, data
 
     def build(self, state: Any, source: Source) -> None:  # noqa: ANN401, ARG002
-        """Take (version, shape, dtype, whether in Fortran's order, data), as NumPy writes it."""
+        """Take NumPy's state: (version, shape, dtype, whether the order is Fortran's, data)."""
         _, self.shape, self.dtype, fortran, self.data = state
-        # NumPy writes the bytes as they lie, but objects in C's order always.
+        # NumPy writes bytes in the order of memory, but objects always in C order.
         self.order = "F" if fortran and type(self.data) is not list else "C"
 
     @property
     def size(self) -> int:
-        """Bytes."""
+        """The size of the data in bytes."""
         count, dtype = self._layout()
         return count * dtype.itemsize
 
     def value(self) -> Any:  # noqa: ANN401
-        """The array of our own, in the machine's byte order, or the scalar."""
+        """A NumPy array in the machine's byte order, or the scalar."""
         count, dtype = self._layout()
         array = self._objects(count) if dtype.hasobject else self._numbers(count, dtype)
         return array.reshape(self.shape, order=self.order)[()]
@@ -127,7 +127,7 @@ class Array(StandIn):
 
     def _objects(self, count: int) -> NDArray[Any]:
         if type(self.data) is not list or len(self.data) != count:
-            raise ValueError(f"an array of {count} objects that has not so many")
+            raise ValueError(f"an array of {count} objects with another number of objects")
         array = np.empty(count, dtype=object)
         for i, element in enumerate(self.data):
             array[i] = _plain(element)
@@ -136,19 +136,19 @@ class Array(StandIn):
     def _numbers(self, count: int, dtype: np.dtype[Any]) -> NDArray[Any]:
         data = self.data.text.encode("latin1") if type(self.data) is Latin1 else self.data
         if type(data) not in (bytes, bytearray) or len(data) != count * dtype.itemsize:
-            raise ValueError(f"an array of {count} {dtype} that has not so many bytes")
+            raise ValueError(f"an array of {count} {dtype} with another number of bytes")
         if not count:
             return np.empty(0, dtype)
         if dtype.kind == "U":
             characters = np.frombuffer(data, np.dtype("u4").newbyteorder(dtype.byteorder))
             if characters.max() > _LAST_CHARACTER:
-                raise ValueError("text of no characters")
+                raise ValueError("a text with invalid characters")
         array: NDArray[Any] = np.frombuffer(data, dtype).astype(dtype.newbyteorder("="))
         return array
 
 
 class StoredArray(Array):
-    """joblib's NumpyArrayWrapper: an array whose data follow in the file."""
+    """Stands for joblib's NumpyArrayWrapper: an array whose data follow in the file."""
 
     def build(self, state: Any, source: Source) -> None:  # noqa: ANN401
         """Take shape, dtype and order, and read the data from the file."""
@@ -157,16 +157,18 @@ class StoredArray(Array):
         if dtype.hasobject:
             inner = source.nested()
             if not isinstance(inner, Array):
-                raise ValueError("an array of objects that is none")
+                raise ValueError("an array of objects that is not an array")
             self.shape, self.dtype, self.order, self.data = inner.shape, inner.dtype, inner.order, inner.data
             return
-        if state.get("numpy_array_alignment_bytes") is not None:  # since joblib 1.2: a count, then as many bytes
+        if (
+            state.get("numpy_array_alignment_bytes") is not None
+        ):  # since joblib 1.2: a count, then that number of padding bytes
             source.file.read(source.file.read(1)[0])
         self.data = source.file.read(self.size)
 
 
 class Estimator(StandIn):
-    """A scaler or a Pipeline: its class, never called by the pickle, and its attributes."""
+    """Stands for a scaler or a Pipeline: its class, which the pickle never calls, and its attributes."""
 
     def __init__(self, kind: type) -> None:
         self.kind = kind
@@ -175,19 +177,19 @@ class Estimator(StandIn):
     def build(self, state: Any, source: Source) -> None:  # noqa: ANN401, ARG002
         """Take the attributes."""
         if type(state) is not dict:
-            raise ValueError(f"a {self.kind.__name__} with a state of another kind")
+            raise ValueError(f"a {self.kind.__name__} whose state is not a dict")
         self.attributes = state
 
 
 class Rebuilding:
-    """scikit-learn's own estimators from stand-ins, within the limits of one file."""
+    """Rebuilds scikit-learn's estimators from stand-ins, within the limits for one file."""
 
     def __init__(self) -> None:
-        self.versions: set[str] = set()  # of scikit-learn, where older or newer than this one
+        self.versions: set[str] = set()  # of scikit-learn, if different from the installed one
         self._bytes, self._estimators = LARGEST, _MOST
 
     def estimator(self, found: object, outer: tuple[object, ...] = ()) -> Any:  # noqa: ANN401
-        """The scaler or Pipeline; raises Refused, and ValueError for what is damaged."""
+        """Rebuild the scaler or Pipeline. Raises Refused, or ValueError for damaged values."""
         if not isinstance(found, Estimator):
             kind = "ndarray" if isinstance(found, Array) else type(found).__name__
             names = ", ".join(scaler.__name__ for scaler in SCALERS)
@@ -196,7 +198,7 @@ class Rebuilding:
             raise Refused("holds a Pipeline that contains itself")
         self._estimators -= 1
         if len(outer) >= _DEEPEST or self._estimators < 0:
-            raise Refused(f"holds Pipelines more than {_DEEPEST} deep, or more than {_MOST} scalers")
+            raise Refused(f"holds Pipelines nested more than {_DEEPEST} deep, or more than {_MOST} scalers")
         version = found.attributes.get("_sklearn_version", "pre-0.18")
         if version != sklearn.__version__:
             self.versions.add(str(_plain(version)))
@@ -213,7 +215,7 @@ class Rebuilding:
         return Pipeline(rebuilt)
 
     def _scaler(self, found: Estimator) -> Any:  # noqa: ANN401
-        """A new one with today's defaults, which are how older releases behaved before a parameter came."""
+        """Create a scaler and set its attributes. Defaults of newer parameters are the behaviour of older releases."""
         scaler = found.kind()
         for name in _FITTED | vars(scaler).keys():
             if name in found.attributes:
@@ -230,7 +232,7 @@ class Rebuilding:
         return _plain(found)
 
     def _spend(self, size: int) -> None:
-        # A file can name one array many times. All that it names is no more than it may hold.
+        # A file can name one array many times, so all arrays together are limited.
         self._bytes -= size
         if self._bytes < 0:
             raise Refused(f"holds arrays of more than {LARGEST >> 20} MiB")

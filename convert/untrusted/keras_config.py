@@ -1,7 +1,7 @@
-"""A Keras file's configuration, rebuilt from what inference needs and what the table of layers knows.
+"""Rebuild a Keras file's configuration from the parts that inference needs and the table of layers knows.
 
-Both frameworks turn every part of a configuration that has a class into an object, wherever it lies: they import the
-module that it names, or run the code that it holds. So nothing is passed on as it was found.
+Both frameworks turn every part of a configuration that has a class into an object, at any depth: they import the module
+that it names, or run the code that it holds. So no part is passed on unchecked.
 """
 
 from __future__ import annotations
@@ -14,30 +14,30 @@ from convert.layers import activations, table
 
 Config: TypeAlias = dict[str, Any]
 
-# Where Keras has its layers and models. Any other module of its own, such as keras.utils, holds tools.
+# The modules with Keras' layers and models. Its other modules, such as keras.utils, hold tools.
 _OWN_MODULE = re.compile(r"(tf_)?keras(\.src)?(\.(layers|models|engine)(\.\w+)*)?")
-# Training alone needs these. Keras fills in its own.
+# Only training needs these. Keras uses its defaults.
 _OF_TRAINING = re.compile(r".*(initializer|regularizer|constraint)")
-# Where a layer holds others: a model, and a wrapper such as Bidirectional.
+# The keys of inner layers in wrappers such as Bidirectional.
 _WRAPPED = ("layer", "backward_layer")
 _ACTIVATIONS = ("activation", "recurrent_activation")
 _FUNCTION_MODULES = (None, "builtins", "keras.activations", "tf_keras.activations")
-# What else of a serialised layer is passed on; a registered name would be looked up before the class.
+# Other keys of a serialised layer that are passed on. A registered name is not: Keras would look it up first.
 _KEPT = ("name", "module", "inbound_nodes", "build_config", "shared_object_id")
-# An input may be of another dtype: the first layer casts it.
+# Layers that must compute in float32. An input can have another dtype, because the first layer casts it.
 _COMPUTING = table.KNOWN - table.MODELS - {"InputLayer"}
-# Values that JSON lacks. Each is rebuilt from these keys alone, since with a module it would be a class to import.
+# Values that JSON cannot express. Each is rebuilt from these keys only: with a module, Keras would import a class.
 _VALUES = {"__keras_tensor__": ("config",), "__tuple__": ("items",), "TensorShape": ("items",)}
 
 
 def rebuilt(config: Config) -> Config:
-    """A model's configuration without what only training needs; raises Refused for anything unknown, with its place.
+    """Rebuild a model's configuration without the parts for training. Raises Refused for anything unknown.
 
-    Raises AttributeError, TypeError or ValueError where the configuration has not the form of a model's.
+    Raises AttributeError, TypeError or ValueError if the configuration does not have the form of a model's.
     """
     model = _layer(config)
     if model["class_name"] not in table.MODELS:
-        raise ValueError(f"it holds a single {model['class_name']}")
+        raise ValueError(f"it holds a single {model['class_name']} instead of a model")
     return model
 
 
@@ -50,7 +50,7 @@ def _layer(layer: Config) -> Config:
         raise Refused.at(place, f"a layer of class {kind} of {module} cannot be converted")
     if (registered := layer.get("registered_name")) not in {None, kind}:
         raise Refused.at(place, f"a layer of class {registered} cannot be converted")
-    if kind == "Sequential" and isinstance(inner, list):  # as in the first years
+    if kind == "Sequential" and isinstance(inner, list):  # the form of early releases
         found: object = [_layer(x) for x in inner]
     elif isinstance(inner, dict):
         _check_keys(place, inner)
@@ -61,7 +61,7 @@ def _layer(layer: Config) -> Config:
 
 
 def _value(place: str, kind: str, key: str, value: Any) -> object:  # noqa: ANN401 - of a file, so of any type
-    """One entry of a layer's configuration."""
+    """Rebuild one entry of a layer's configuration."""
     if key == "layers" and kind in table.MODELS:
         return [_layer(x) for x in value]
     if key in _WRAPPED and value is not None:
@@ -74,7 +74,7 @@ def _value(place: str, kind: str, key: str, value: Any) -> object:  # noqa: ANN4
 
 
 def _activation(place: str, role: str, value: Any) -> object:  # noqa: ANN401 - of a file, so of any type
-    """The name of a function of Keras', or a layer."""
+    """Rebuild an activation: the name of a Keras function, or a layer."""
     function = value
     if isinstance(value, dict):
         if value.get("class_name") in table.KNOWN:
@@ -88,16 +88,16 @@ def _activation(place: str, role: str, value: Any) -> object:  # noqa: ANN401 - 
 
 
 def _dtype(place: str, kind: str, value: object) -> str | None:
-    """A dtype's name, or that of a policy."""
+    """Check a dtype, or the dtype of a policy, and return its name."""
     name = (value.get("config") or {}).get("name") if isinstance(value, dict) else value
     if name not in {None, "float32"}:
         computed = str(name).removeprefix("mixed_")
-        raise Refused.at(place, f"{kind} computes in {computed}, only float32 can be converted")
+        raise Refused.at(place, f"{kind} computes in {computed}, but only float32 can be converted")
     return None if name is None else "float32"
 
 
 def _data(place: str, value: Any) -> Any:  # noqa: ANN401 - of a file, so of any type
-    """Plain data; raises Refused for whatever has a class or a meaning of its own."""
+    """Return plain data. Raises Refused for values with a class or a special meaning."""
     if isinstance(value, list):
         return [_data(place, x) for x in value]
     if not isinstance(value, dict):
@@ -113,7 +113,7 @@ def _data(place: str, value: Any) -> Any:  # noqa: ANN401 - of a file, so of any
 
 
 def _check_keys(place: str, config: Config) -> None:
-    """These mark, for one reader of configurations or another, an object to be made."""
+    """Refuse keys that tell a reader of configurations to create an object."""
     for key in config:
         if key == "class_name" or key.startswith("__"):
-            raise Refused.at(place, f"{key} cannot be converted, where plain values are expected")
+            raise Refused.at(place, f"{key} cannot be converted; only plain values are expected here")

@@ -1,4 +1,4 @@
-"""Keras files: which framework reads one, what is in it, and loading it without running code of its own."""
+"""Keras files: find the framework for a file, check its contents, and load it without running code from it."""
 
 from __future__ import annotations
 
@@ -22,13 +22,13 @@ Framework: TypeAlias = Literal["keras", "tf_keras"]
 
 _HDF5 = b"\x89HDF\r\n\x1a\n"
 _ZIP = b"PK\x03\x04"
-_WEIGHTS = "model.weights.h5"  # in the zip
+_WEIGHTS = "model.weights.h5"  # name in the zip archive
 
 
 class KerasFile(NamedTuple):
-    """What a file says of itself. `keras_version` is None in files of the first years.
+    """A checked file. keras_version: None in files of early releases.
 
-    copy: a file of the same kind, made of the rebuilt configuration and the weights alone.
+    copy: the bytes of a file of the same kind that holds only the rebuilt configuration and the weights.
     """
 
     suffix: Literal[".h5", ".keras"]
@@ -37,25 +37,25 @@ class KerasFile(NamedTuple):
 
     @property
     def framework(self) -> Framework:
-        """Keras 3 refuses files of Keras 2, or computes other numbers from them; tf_keras is Keras 2."""
+        """The framework for this file. Keras 3 refuses files of Keras 2, or computes other numbers from them."""
         return "keras" if self.keras_version and int(self.keras_version.partition(".")[0]) >= 3 else "tf_keras"  # noqa: PLR2004
 
 
 def inspect(path: Path) -> KerasFile:
-    """Read and check a model's file, without TensorFlow; raises Refused, without its name.
+    """Read and check a model's file, without TensorFlow. Raises Refused; the message does not name the file.
 
-    Keras chooses how to load a file by its name, so what it holds must agree: else one thing is checked and another is
-    loaded.
+    Keras chooses the way of loading by the file's name. So the contents must agree with the name; otherwise one part
+    would be checked and another one loaded.
     """
     try:
         with path.open("rb") as opened:
             start = opened.read(len(_HDF5))
         if path.suffix == ".keras":
             if start == _HDF5:
-                raise Refused("it is an HDF5 file, not the zip archive that .keras stands for: rename it to .h5")
+                raise Refused("it is an HDF5 file, but .keras stands for a zip archive; rename it to .h5")
             return _read_zip(path)
         if start.startswith(_ZIP):
-            raise Refused("it is a zip archive, not an HDF5 file: rename it to .keras")
+            raise Refused("it is a zip archive, not an HDF5 file; rename it to .keras")
         return _read_h5(path)
     except (
         AttributeError,
@@ -71,9 +71,9 @@ def inspect(path: Path) -> KerasFile:
 
 
 def load(file: KerasFile) -> Keras:
-    """The model, not compiled: a loss or optimizer that cannot be imported does no harm. Raises Refused, likewise.
+    """Load the model without compiling it, so that a missing loss or optimizer has no effect. Raises Refused.
 
-    What is loaded is the copy, never the file that was given: of that, Keras may read more than was checked.
+    The copy is loaded, never the original file, of which Keras could read more than was checked.
     """
     framework = import_framework(file.framework)
     with TemporaryDirectory() as folder:
@@ -81,17 +81,17 @@ def load(file: KerasFile) -> Keras:
         path.write_bytes(file.copy)
         try:
             return framework.models.load_model(path, compile=False, safe_mode=True)
-        except Exception as error:  # noqa: BLE001 - Keras raises whatever its layers raise
+        except Exception as error:  # noqa: BLE001 - Keras raises any error of its layers
             first_line = str(error).strip().partition("\n")[0]
             raise Refused(f"{file.framework} cannot load it: {type(error).__name__}: {first_line}") from None
 
 
 def import_framework(name: Framework) -> Keras:
-    """Import tf_keras or keras, with TensorFlow quiet and on the CPU."""
+    """Import tf_keras or keras, with TensorFlow on the CPU and without its log."""
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
     os.environ["KERAS_BACKEND"] = "tensorflow"
     os.environ["CUDA_VISIBLE_DEVICES"] = "-1"
-    # oneDNN sums in an order of its own; parity is measured against the plain kernels.
+    # oneDNN sums in another order; parity is measured with the plain kernels.
     os.environ.setdefault("TF_ENABLE_ONEDNN_OPTS", "0")
     if name == "keras":
         import keras  # noqa: PLC0415 - takes seconds, and needs the environment above
@@ -133,16 +133,16 @@ def _read_zip(path: Path) -> KerasFile:
 
 
 def _check_objects(file: h5py.File) -> None:
-    """Refuse what HDF5 reads from elsewhere: any file of this machine would pass for weights."""
+    """Refuse references to other files: HDF5 would read any file of this machine as weights."""
     links: list[tuple[str, object]] = []
-    # An error cannot leave the visit: h5py crashes on its way out.
+    # The visit only collects: h5py crashes if an error leaves it.
     file.visititems_links(lambda name, link: links.append((name, link)))
     for name, link in links:
         if not isinstance(link, h5py.HardLink):
-            raise Refused(f"{name} is a link, possibly to another file; save the model anew")
+            raise Refused(f"{name} is a link, possibly to another file; save the model again")
         found = file[name]
         if isinstance(found, h5py.Dataset) and (found.external or found.is_virtual):
-            raise Refused(f"{name} has its values in another file; save the model anew")
+            raise Refused(f"{name} has its values in another file; save the model again")
 
 
 def _version(value: bytes | str | None) -> str | None:

@@ -1,8 +1,8 @@
-"""A reader of pickles that can only make plain data and the stand-ins of convert/untrusted/estimators.py.
+"""A reader of pickles that can create only plain data and the stand-ins of convert/untrusted/estimators.py.
 
-A pickle is a program for a small stack machine. Python's own machine calls what it finds, sets attributes on whatever
-it has in hand, and hashes as deep as it is told to. This one finds the names of the table at the end, each of which is
-a stand-in, and calls, changes and hashes nothing else.
+A pickle is a program for a small stack machine. Python's own machine calls every name that the pickle gives, sets
+attributes on any object, and hashes to any depth. This machine finds only the names of the table at the end, each of
+which is a stand-in. It calls, changes and hashes nothing else.
 """
 
 from __future__ import annotations
@@ -17,29 +17,29 @@ from sklearn.pipeline import Pipeline
 from convert.errors import Refused
 from convert.untrusted.estimators import SCALERS, Array, Dtype, Estimator, Latin1, Name, StandIn, StoredArray
 
-# A scaler takes some hundred operations. One byte can be an operation that makes an object of 64.
+# A scaler takes a few hundred operations. A single byte can be an operation that creates an object of 64 bytes.
 _OPERATIONS_AT_MOST = 1_000_000
 
-_ARGUMENTS_AT_MOST = 4  # what _frombuffer takes; a long tuple could be handed over again and again
+_ARGUMENTS_AT_MOST = 4  # the number that _frombuffer takes; a long tuple could be passed many times
 
-_HASHABLE = (str, int, float, bool, bytes, type(None))  # deep tuples would exhaust the stack on hashing
+_HASHABLE = (str, int, float, bool, bytes, type(None))  # hashing a deep tuple would exhaust the stack
 
 
 class Machine:
-    """Reads one pickle, and those that lie beside it in the file as the elements of joblib's arrays."""
+    """Reads one pickle, and the pickles behind it in the file, which are elements of joblib's arrays."""
 
     def __init__(self, file: BinaryIO, operations: Iterator[int] | None = None) -> None:
         self.file = file
         self._operations = iter(range(_OPERATIONS_AT_MOST)) if operations is None else operations
         self._stack: list[Any] = []
-        self._below: list[list[Any]] = []  # the stacks under each mark
+        self._below: list[list[Any]] = []  # the stacks below each mark
         self._memo: dict[int, Any] = {}
 
     def read(self) -> object:
-        """The object; raises Refused for a name that is no part of a scaler, and errors of any kind for damage."""
+        """Read the object. Raises Refused for a name that no scaler needs, and any error for a damaged file."""
         for opcode, argument, _ in pickletools.genops(self.file):
             if next(self._operations, None) is None:
-                raise Refused(f"takes more than {_OPERATIONS_AT_MOST} operations to read, which no scaler does")
+                raise Refused(f"takes more than {_OPERATIONS_AT_MOST} operations to read, far more than a scaler needs")
             if opcode.name == "STOP":
                 break
             if opcode.name not in _OPERATIONS:
@@ -48,11 +48,11 @@ class Machine:
         return self._stack.pop()
 
     def nested(self) -> object:
-        """The object of the pickle that starts here."""
+        """Read the object of the pickle that starts at the present position."""
         return Machine(self.file, self._operations).read()
 
     def push(self, value: object) -> None:
-        """A constant, as pickletools has decoded it."""
+        """Push a constant that pickletools has decoded."""
         self._stack.append(value)
 
     def mark(self, _: object) -> None:
@@ -61,7 +61,7 @@ class Machine:
         self._stack = []
 
     def group(self) -> list[Any]:
-        """The values since the last mark."""
+        """Take the values since the last mark off the stack."""
         found, self._stack = self._stack, self._below.pop()
         return found
 
@@ -82,19 +82,19 @@ class Machine:
         return self._stack[-1]
 
     def last(self, count: int) -> list[Any]:
-        """The last values, taken off."""
+        """Take the last values off the stack."""
         if len(self._stack) < count:
-            raise ValueError("an operation on values that are not there")
+            raise ValueError("an operation with too few values")
         found = self._stack[-count:]
         del self._stack[-count:]
         return found
 
     def store(self, index: int | None) -> None:
-        """Keep the last value for later."""
+        """Keep the last value in the memo."""
         self._memo[len(self._memo) if index is None else index] = self._stack[-1]
 
     def extend(self, values: list[Any]) -> None:
-        """Add to the list, or set, that is the last value."""
+        """Add values to the list or set that is the last value."""
         onto = self.top
         if type(onto) is list:
             onto.extend(values)
@@ -104,53 +104,55 @@ class Machine:
             raise ValueError(f"elements for a {type(onto).__name__}")
 
     def update(self, pairs: list[Any]) -> None:
-        """Add keys and values by turns to the dict that is the last value."""
+        """Add alternating keys and values to the dict that is the last value."""
         onto = self.top
         if type(onto) is not dict:
             raise ValueError(f"items for a {type(onto).__name__}")
         onto.update(_items(pairs))
 
     def find(self, module: object, name: object) -> None:
-        """Look a name up in the table, and nowhere else."""
+        """Push the stand-in of a name. Only names in the table are found."""
         if type(module) is not str or type(name) is not str:
-            raise ValueError("a name that is no text")
+            raise ValueError("a name that is not text")
         if (module, name) not in _NAMES:
-            raise Refused(f"asks for {module}.{name}, which is no part of a scaler that can be converted; nothing ran")
+            raise Refused(
+                f"asks for {module}.{name}, which no scaler that can be converted needs; none of its code ran"
+            )
         self.push(_NAMES[module, name])
 
-    def call(self, name: object, arguments: Any) -> None:  # noqa: ANN401 - whatever the pickle holds
-        """Make the stand-in of a name's call."""
+    def call(self, name: object, arguments: Any) -> None:  # noqa: ANN401 - a pickle can hold any value
+        """Create the stand-in for a call of a name."""
         if type(name) is not Name or name.make is None:
-            raise ValueError("a call of what is not to be called")
+            raise ValueError("a call of a value that cannot be called")
         if type(arguments) is not tuple or len(arguments) > _ARGUMENTS_AT_MOST:
-            raise ValueError("a call with no fit arguments")
+            raise ValueError("a call with unsuitable arguments")
         self.push(name.make(*arguments))
 
     def instance(self, arguments: list[Any]) -> None:
-        """Make a stand-in as the oldest protocol does."""
+        """Create a stand-in as the oldest protocol does."""
         self.call(arguments[0], tuple(arguments[1:]))
 
     def instance_of(self, pair: str) -> None:
-        """Make a stand-in as the oldest protocol does, the name being part of the operation."""
+        """Create a stand-in as the oldest protocol does, with the name as a part of the operation."""
         arguments = self.group()
         self.find(*pair.split(" ", 1))
         self.call(self._stack.pop(), tuple(arguments))
 
     def call_with_keywords(self, name: object, arguments: object, keywords: object) -> None:
-        """Make a stand-in; nothing that a scaler consists of takes keywords."""
+        """Create a stand-in. No part of a scaler takes keywords, so there may be none."""
         if keywords != {}:
             raise ValueError("a call with keywords")
         self.call(name, arguments)
 
     def build(self, state: object) -> None:
-        """Give a stand-in its state: never a class, a function or anything else of ours."""
+        """Give a stand-in its state. Other objects, such as classes and functions, are never changed."""
         onto = self.top
         if not isinstance(onto, StandIn):
             raise TypeError(f"state for a {type(onto).__name__}")
         onto.build(state, self)
 
     def get(self, index: int) -> None:
-        """A value that was kept."""
+        """Push a value from the memo."""
         self.push(self._memo[index])
 
 
@@ -165,9 +167,9 @@ def _hashable(keys: list[Any]) -> list[Any]:
     return keys
 
 
-# By the names of pickletools. Extensions, persistent ids and buffers from outside the file are not among them.
+# By the names of pickletools, without extensions, persistent ids and buffers outside the file.
 _OPERATIONS: dict[str, Callable[[Machine, Any], None]] = {
-    **dict.fromkeys(("PROTO", "FRAME"), lambda _m, _: None),  # these tell nothing that the operations do not
+    **dict.fromkeys(("PROTO", "FRAME"), lambda _m, _: None),  # the reader does not need these
     **dict.fromkeys(
         ("INT", "LONG", "LONG1", "LONG4", "BININT", "BININT1", "BININT2", "FLOAT", "BINFLOAT"), Machine.push
     ),
@@ -211,7 +213,7 @@ _OPERATIONS: dict[str, Callable[[Machine, Any], None]] = {
 
 
 def _reconstruct(*_: object) -> Array:
-    """How NumPy starts an array: empty, its state following."""
+    """Create an empty array, as NumPy does; its state follows."""
     return Array()
 
 
@@ -224,14 +226,14 @@ def _from_buffer(data: object, dtype: object, shape: object, order: object) -> A
 
 
 def _reconstructor(name: object, _base: object, _state: object) -> object:
-    """How protocols 0 and 1 start an object; they look its class up before."""
+    """Create an object, as protocols 0 and 1 do after they have found its class."""
     if type(name) is not Name or name.make is None:
-        raise ValueError("an object of no class")
+        raise ValueError("an object without a class")
     return name.make()
 
 
 def _names() -> dict[tuple[str, str], Name]:
-    """Names that moved between releases are listed under every name that they had."""
+    """The table of names. Names that moved between releases are listed with all their modules."""
     table = {
         ("sklearn.pipeline", "Pipeline"): Name(partial(Estimator, Pipeline)),
         ("joblib.numpy_pickle", "NumpyArrayWrapper"): Name(StoredArray),

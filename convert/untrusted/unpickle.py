@@ -1,4 +1,4 @@
-"""Fitted scalers from pickle and joblib files, packed or not, of which nothing is run."""
+"""Read fitted scalers from pickle and joblib files, compressed or not, without running code from them."""
 
 from __future__ import annotations
 
@@ -17,17 +17,17 @@ from convert.untrusted.pickles import Machine
 
 
 def load(path: Path) -> tuple[Any, list[str]]:
-    """The scaler or Pipeline in the file, and what a person should know about how it was read.
+    """Return the scaler or Pipeline in the file, and notes for the user on how it was read.
 
-    Raises Refused for a file that asks for anything but the parts of a scaler, for one that holds anything else, and
-    for one that cannot be read. No code but ours sees the file before it is known to hold a scaler and nothing else.
+    Raises Refused for a file that names anything except the parts of a scaler, that holds anything else, or that cannot
+    be read. No other code than this package's reads the file before it is known to hold only a scaler.
     """
     rebuilding = Rebuilding()
     try:
         scaler = rebuilding.estimator(Machine(io.BytesIO(_unpacked(path))).read())
     except Refused as error:
         raise Refused.at(path.name, _line(str(error))) from None
-    except Exception as error:  # noqa: BLE001 - a damaged file raises whatever it stumbles over
+    except Exception as error:  # noqa: BLE001 - a damaged file can raise any error
         raise Refused.at(path.name, _line(f"not a readable pickle or joblib file: {error!r}")) from None
     versions = sorted(rebuilding.versions)
     return scaler, [_line(f"{path.name} was written by scikit-learn {version}") for version in versions]
@@ -37,7 +37,7 @@ def _unzlib(data: bytes) -> bytes:
     unpacking = zlib.decompressobj()
     plain = unpacking.decompress(data, LARGEST + 1)
     if not unpacking.eof and len(plain) <= LARGEST:
-        raise ValueError("the file ends early")
+        raise ValueError("the file ends too early")
     return plain
 
 
@@ -56,7 +56,7 @@ def _unlzma(data: bytes) -> bytes:
         return file.read(LARGEST + 1)
 
 
-# How joblib compresses, by the first bytes. Its first form of all, before 0.10, spread arrays over other files.
+# joblib's compressions, by the first bytes. Releases before 0.10, which wrote arrays to other files, are not supported.
 _COMPRESSIONS: tuple[tuple[bytes, Callable[[bytes], bytes]], ...] = (
     (b"x", _unzlib),
     (b"\x1f\x8b", _ungzip),
@@ -74,10 +74,10 @@ def _unpacked(path: Path) -> bytes:
             data = unpack(data)
             break
     if len(data) > LARGEST:
-        raise Refused(f"holds more than {LARGEST >> 20} MiB, which no scaler does; nothing ran")
+        raise Refused(f"holds more than {LARGEST >> 20} MiB, far more than a scaler; none of its code ran")
     return data
 
 
 def _line(text: str) -> str:
-    """One line of a message, whatever the file puts into it."""
+    """A text for one line of a message. Characters that cannot be printed become question marks."""
     return "".join(c if c.isprintable() else "?" for c in text[:300])
