@@ -77,7 +77,7 @@ def masked_windows(value: float = 0.0) -> Floats32:
 
 def save(model: Keras, path: Path) -> Path:
     with warnings.catch_warnings():
-        # Both frameworks advise against HDF5. It is what users have.
+        # Both frameworks warn about HDF5, but users have such files.
         warnings.filterwarnings("ignore", message="You are saving your model as an HDF5 file")
         model.save(path)
     return path

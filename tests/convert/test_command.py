@@ -103,7 +103,9 @@ def test_published_bundle_holds_what_the_server_needs(
     for stage in (manifest.stage1, manifest.stage2):
         assert f"│ {stage.parameters} │" in shown
     assert "model.predict" in shown
-    assert "v3.1 stage1: against tf_keras 2.21.0; nodes: 1 Gemm, 2 LSTM, 1 Sigmoid, 2 Squeeze, 1 Transpose" in shown
+    assert (
+        "v3.1 stage1: compared with tf_keras 2.21.0; nodes: 1 Gemm, 2 LSTM, 1 Sigmoid, 2 Squeeze, 1 Transpose" in shown
+    )
     assert "curl -X POST http://127.0.0.1:8000/reversal/models/v3.1/load" in shown
 
 
@@ -189,7 +191,7 @@ def test_progress_is_a_bar_on_a_terminal(run: Callable[..., int], monkeypatch: p
         update(bar, task, description=description, advance=advance)
 
     monkeypatch.setattr(Progress, "update", seen)
-    monkeypatch.setenv("FORCE_COLOR", "1")  # how rich is told that it writes to a terminal
+    monkeypatch.setenv("FORCE_COLOR", "1")  # makes rich write as to a terminal
     assert run("--version", "v3.0") == 0
     assert drawn[:2] == ["v3.0 stage1: reading", "v3.0 stage1: converting"]
     assert len(drawn) == 8
@@ -198,7 +200,7 @@ def test_progress_is_a_bar_on_a_terminal(run: Callable[..., int], monkeypatch: p
 @pytest.mark.parametrize(
     ("change", "message"),
     [
-        (lambda s: (s / "feature_scaler.pkl").unlink(), r'versions."v3.1".stage2.scaler: there is no file'),
+        (lambda s: (s / "feature_scaler.pkl").unlink(), r'versions."v3.1".stage2.scaler: '),
         (
             lambda s: (s / "selected_features.json").write_text('["close", "sma_20"]'),
             "v3.1 stage2: feature_scaler.pkl: fitted on 3 features, the stage has 2",
@@ -207,7 +209,7 @@ def test_progress_is_a_bar_on_a_terminal(run: Callable[..., int], monkeypatch: p
             lambda s: edit(
                 s / "versions.toml", "direction_classifier_stage2.h5", "profitable_reversal_detector_stage1.h5"
             ),
-            "profitable_reversal_detector_stage1.h5 takes windows of 4 features, selected_features.json names 3",
+            "profitable_reversal_detector_stage1.h5 takes windows of 4 features, but selected_features.json names 3",
         ),
         (
             lambda s: edit(s / "versions.toml", 'metadata = "p', 'sequence_length = 20\nmetadata = "p'),
@@ -261,14 +263,14 @@ def test_unknown_version_is_refused(run: Callable[..., int], capsys: pytest.Capt
     assert "VERSION: versions.toml has no version 'v4', only v3.1, v3.0" in capsys.readouterr().err
 
 
-def test_wrong_arguments_are_told_with_code_2(capsys: pytest.CaptureFixture[str]) -> None:
+def test_wrong_arguments_end_with_code_2(capsys: pytest.CaptureFixture[str]) -> None:
     with pytest.raises(SystemExit) as ended:
         main(["--sauce", "models/keras"])
     assert ended.value.code == 2
     assert "--sauce" in capsys.readouterr().err
 
 
-def test_output_that_cannot_be_written_is_told(
+def test_an_output_folder_that_is_not_writable_is_reported(
     run: Callable[..., int], output: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     output.write_text("a file")
@@ -348,7 +350,7 @@ def test_interrupted_work_ends_with_one_line(
     assert capsys.readouterr().err.splitlines()[-1].startswith("interrupted; ")
 
 
-def test_whatever_goes_wrong_in_a_stage_is_told_with_its_place(
+def test_any_error_in_a_stage_is_reported_with_its_place(
     run: Callable[..., int], output: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     def surprise(*_: object) -> None:
@@ -366,7 +368,7 @@ def test_texts_of_users_are_no_markup(source: Path, tmp_path: Path, capsys: pyte
     assert "a[/b]" in capsys.readouterr().out
 
 
-def test_heads_of_the_same_name_cannot_be_told_apart(
+def test_outputs_with_the_same_name_are_refused(
     source: Path, run: Callable[..., int], capsys: pytest.CaptureFixture[str]
 ) -> None:
     keras = helpers.framework("keras")
@@ -376,4 +378,4 @@ def test_heads_of_the_same_name_cannot_be_told_apart(
     helpers.save(keras.Model(window, heads), source / "twins.keras")
     edit(source / "versions.toml", '"reversal_detector_stage1.h5"', '"twins.keras"\noutput = "head"')
     assert run("--version", "v3.0") == 1
-    assert "has 2 outputs of the name 'head'" in capsys.readouterr().err
+    assert "2 outputs named 'head'" in capsys.readouterr().err

@@ -144,7 +144,7 @@ def test_index_names_only_what_is_there(tmp_path: Path) -> None:
     assert json.loads((tmp_path / "index.json").read_bytes()) == {"order": ["v1", "v2"]}
 
 
-def test_whoever_converts_a_detector_of_their_own_forgets_none_that_was_there(tmp_path: Path) -> None:
+def test_the_index_keeps_versions_of_earlier_conversions(tmp_path: Path) -> None:
     publish.publish([made("v1", "a"), made("v2", "a")], tmp_path, ["v2", "v1"])
     order = publish.publish([made("mine", "a")], tmp_path, ["mine"])
     assert order == ["mine", "v2", "v1"]
@@ -200,7 +200,7 @@ def test_killed_at_any_moment_leaves_whole_bundles(
         index = output / "index.json"
         order = json.loads(index.read_bytes())["order"] if index.exists() else None
         found.add((*state, " ".join(order) if order else None))
-        # Whoever comes next finishes the work.
+        # The next run finishes the work.
         publish.publish(new, output, ["v2", "v1"])
         assert files(output) == files(straight)
     assert found == states
@@ -220,7 +220,7 @@ def test_two_that_publish_at_once_leave_whole_bundles(tmp_path: Path) -> None:
     assert reading.read(tmp_path / "v1").manifest.name in ("a", "b")
 
 
-def test_a_full_disk_is_told_with_the_file_and_the_old_bundle_stays(tmp_path: Path) -> None:
+def test_a_full_disk_is_reported_with_the_file_and_the_old_bundle_stays(tmp_path: Path) -> None:
     publish.publish([made("v1", "a")], tmp_path, ["v1"])
     script = (
         "import pickle, resource, signal, sys\n"

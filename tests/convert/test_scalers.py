@@ -1,4 +1,4 @@
-"""Scaler graphs against scikit-learn's own transform, and what a scaler is refused for."""
+"""Scaler graphs compared with scikit-learn's transform, and the scalers that are refused."""
 
 from __future__ import annotations
 
@@ -111,7 +111,7 @@ def test_features_are_checked_by_number_and_by_name(tmp_path: Path) -> None:
     scaler = stored(StandardScaler().fit(ROWS), tmp_path)
     scaler.check_features(FEATURES)
     scaler.check_features(FEATURES[::-1])  # it knows no names
-    with pytest.raises(Refused, match=r"^scaler.pkl: fitted on 4 features, the stage has 3"):
+    with pytest.raises(Refused, match=r"^scaler.pkl: fitted on 4 features, .* 3"):
         scaler.check_features(FEATURES[:3])
     named = stored(StandardScaler().fit(pd.DataFrame(ROWS, columns=list(FEATURES))), tmp_path)
     named.check_features(FEATURES)
@@ -122,17 +122,17 @@ def test_features_are_checked_by_number_and_by_name(tmp_path: Path) -> None:
 
 def test_features_are_checked_within_a_pipeline(tmp_path: Path) -> None:
     scaler = stored(make_pipeline(StandardScaler(), MinMaxScaler()).fit(ROWS), tmp_path)
-    with pytest.raises(Refused, match="fitted on 4 features, the stage has 5"):
+    with pytest.raises(Refused, match=r"fitted on 4 features, .* 5"):
         scaler.check_features((*FEATURES, "open"))
 
 
 @pytest.mark.parametrize(
     ("attribute", "value", "message"),
     [
-        ("scale_", [1.0, 0.0, 1.0, 1.0], "Div .* is no result of a fit on 4 features"),
-        ("scale_", [1.0, np.inf, 1.0, 1.0], "Div .* is no result of a fit"),
-        ("mean_", [1.0, np.nan, 1.0, 1.0], "Sub .* is no result of a fit"),
-        ("mean_", [1.0, 1.0], r"Sub \[1.0, 1.0\] is no result of a fit on 4 features"),
+        ("scale_", [1.0, 0.0, 1.0, 1.0], "Div .* 4 features"),
+        ("scale_", [1.0, np.inf, 1.0, 1.0], "Div .* fit"),
+        ("mean_", [1.0, np.nan, 1.0, 1.0], "Sub .* fit"),
+        ("mean_", [1.0, 1.0], r"Sub \[1.0, 1.0\] .* 4 features"),
         ("mean_", ["a", "b", "c", "d"], "not fitted, or damaged: could not convert"),
     ],
 )
@@ -159,8 +159,8 @@ def test_what_is_no_scaler_is_refused_by_name(value: object, kind: str, tmp_path
 def test_scaler_set_to_other_output_works(name: str, output: str, tmp_path: Path) -> None:
     estimator = SCALERS[name].fit(ROWS)
     expected = estimator.transform(ROWS)
-    told = pickle.loads(pickle.dumps(estimator)).set_output(transform=output)  # noqa: S301
-    scaler = stored(told, tmp_path)
+    configured = pickle.loads(pickle.dumps(estimator)).set_output(transform=output)  # noqa: S301
+    scaler = stored(configured, tmp_path)
     found = scaler.transform(ROWS)
     assert type(found) is np.ndarray
     np.testing.assert_array_equal(found, expected)
@@ -191,7 +191,7 @@ def test_pipelines_that_multiply_are_refused(tmp_path: Path) -> None:
     estimator: Any = StandardScaler().fit(ROWS)
     for _ in range(9):
         estimator = Pipeline([("a", estimator), ("b", estimator)])
-    with pytest.raises(Refused, match=r"^scaler.pkl: holds Pipelines more than 10 deep, or more than 100 scalers$"):
+    with pytest.raises(Refused, match=r"^scaler.pkl: holds Pipelines .* 10 .* 100 "):
         stored(estimator, tmp_path)
 
 
@@ -207,7 +207,7 @@ def test_pipelines_that_multiply_are_refused(tmp_path: Path) -> None:
         ("mean_", 10**400),
     ],
 )
-def test_damage_is_told_in_one_line(attribute: str, value: object, tmp_path: Path) -> None:
+def test_damage_is_reported_in_one_line(attribute: str, value: object, tmp_path: Path) -> None:
     estimator = StandardScaler().fit(ROWS)
     setattr(estimator, attribute, value)
 

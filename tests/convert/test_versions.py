@@ -95,7 +95,7 @@ def test_version_without_second_stage(folder: Path) -> None:
         ("threshold = 0.5", "threshold = 0.5\nconfidence_weights = [1.5, -0.5]", "not both 0 or more"),
         ("threshold = 0.5", "threshold = 0.5\nconfidence_weights = [1.0]", "confidence_weights: .* length 2"),
         ('positive = "short"', "", r'versions."v1": stage2.positive: expected "long" or "short"'),
-        ('positive = "short"', 'positive = "up"', r'stage2.positive: expected "long" or "short", what'),
+        ('positive = "short"', 'positive = "up"', r'stage2.positive: expected "long" or "short"'),
         ('metadata = "meta.json"', 'positive = "short"', r"stage1: Object contains unknown field `positive`"),
         ('metadata = "meta.json"', 'metdata = "meta.json"', r"stage1: Object contains unknown field `metdata`"),
         ('metadata = "meta.json"', "sequence_length = 0", "stage1.sequence_length: Expected `int` >= 1"),
@@ -103,20 +103,20 @@ def test_version_without_second_stage(folder: Path) -> None:
         (
             'model = "m.h5"',
             'model = "/etc/passwd"',
-            r'versions."v1": stage1.model: expected the name of a file in the folder itself',
+            r'versions."v1": stage1.model: .* folder',
         ),
-        ('model = "m.h5"', 'model = "n.h5"', r'versions."v1".stage1.model: there is no file .n.h5. in'),
-        ('scaler = "s.pkl"', 'scaler = "t.pkl"', r'versions."v1".stage1.scaler: there is no file .t.pkl.'),
-        ('order = ["v1"]', 'order = ["v1", "v2"]', "versions.toml: order: unknown version 'v2'; known: v1"),
-        ('order = ["v1"]', 'order = ["v1", "v1"]', "versions.toml: order: 'v1' is named 2 times"),
+        ('model = "m.h5"', 'model = "n.h5"', r'versions."v1".stage1.model: .*n.h5'),
+        ('scaler = "s.pkl"', 'scaler = "t.pkl"', r'versions."v1".stage1.scaler: .*t.pkl'),
+        ('order = ["v1"]', 'order = ["v1", "v2"]', "versions.toml: order: .*'v2'.* v1"),
+        ('order = ["v1"]', 'order = ["v1", "v1"]', "versions.toml: order: 'v1' .* 2 times"),
         ('order = ["v1"]', "", "versions.toml: Object missing required field `order`"),
         ('order = ["v1"]', 'order = "v1"', "versions.toml: order: Expected `array`"),
         ('order = ["v1"]', 'ordre = ["v1"]', "versions.toml: Object (contains unknown|missing required) field"),
         ('order = ["v1"]', 'order = ["v1"', "versions.toml: Unclosed array"),
-        ("versions.v1", 'versions."../v1"', r'versions."../v1": a version.s name is'),
-        ("versions.v1", "versions.stage1", r'versions."stage1": this name is reserved'),
-        ("versions.v1", 'versions."index.json"', r'versions."index.json": this name is reserved'),
-        ("versions.v1", 'versions."a.new"', r'versions."a.new": this name is reserved'),
+        ("versions.v1", 'versions."../v1"', r'versions."../v1": .* 1 to 64'),
+        ("versions.v1", "versions.stage1", r'versions."stage1": reserved'),
+        ("versions.v1", 'versions."index.json"', r'versions."index.json": reserved'),
+        ("versions.v1", 'versions."a.new"', r'versions."a.new": reserved'),
         ("versions.v1", "versions.v1.5", r'versions."v1": a name with a dot in it must be quoted: .versions."v1.5".'),
         (
             FULL[FULL.index("[versions.v1]") :],
@@ -155,7 +155,7 @@ def test_bad_metadata_is_refused(folder: Path, content: str) -> None:
 
 
 def test_missing_file_is_named(tmp_path: Path) -> None:
-    with pytest.raises(Refused, match=r"versions.toml: there is no such file; docs/convert.md tells"):
+    with pytest.raises(Refused, match=r"versions.toml: .*docs/convert.md"):
         versions.read(tmp_path)
 
 
@@ -189,19 +189,19 @@ def test_ranges_in_training_become_limits_half_a_width_further_out(folder: Path)
 
 
 @pytest.mark.parametrize(
-    ("ranges", "told"),
+    ("ranges", "place"),
     [
-        ({"close": [0.0, 1.0]}, "meta.json: scaled_ranges: sma_20 is missing, which f.json names"),
-        (RANGES | {"close": [1.0, 0.5]}, r"scaled_ranges.close: \[1, 0.5\] is no range"),
-        (RANGES | {"close": [-1e308, 1e308]}, r"scaled_ranges.close: \[-1e\+308, 1e\+308\] is no range"),
+        ({"close": [0.0, 1.0]}, "meta.json: scaled_ranges: .*sma_20.*f.json"),
+        (RANGES | {"close": [1.0, 0.5]}, r"scaled_ranges.close: \[1, 0.5\] "),
+        (RANGES | {"close": [-1e308, 1e308]}, r"scaled_ranges.close: \[-1e\+308, 1e\+308\] "),
         (RANGES | {"close": [1.0]}, "scaled_ranges.close: Expected `array` of length 2, got 1"),
         (RANGES | {"close": "0 to 1"}, "scaled_ranges.close: Expected `array`, got `str`"),
         ([0.0, 1.0], "scaled_ranges: Expected `object`, got `array`"),
     ],
 )
-def test_ranges_that_are_none_are_refused_by_feature(folder: Path, ranges: object, told: str) -> None:
+def test_invalid_ranges_are_refused_by_feature(folder: Path, ranges: object, place: str) -> None:
     stage = source(folder)
-    with pytest.raises(Refused, match=told):
+    with pytest.raises(Refused, match=place):
         versions.training_limits(stage._replace(metadata={"scaled_ranges": ranges}))
 
 

@@ -51,11 +51,11 @@ def test_output_is_chosen_by_name(framework: Framework, tmp_path: Path) -> None:
 
 
 @both
-def test_output_must_be_named_where_there_are_several(framework: Framework, tmp_path: Path) -> None:
+def test_one_of_several_outputs_must_be_named(framework: Framework, tmp_path: Path) -> None:
     file = keras_files.inspect(helpers.save(two_headed(framework), tmp_path / "model.h5"))
-    with pytest.raises(Refused, match="has 2 outputs, name one with `output`: direction, has_reversal"):
+    with pytest.raises(Refused, match=r"2 outputs.* `output`: direction, has_reversal"):
         KerasModel(file, None, None)
-    with pytest.raises(Refused, match="has no output 'reversal', only direction, has_reversal"):
+    with pytest.raises(Refused, match=r"'reversal'.* direction, has_reversal"):
         KerasModel(file, "reversal", None)
 
 
@@ -77,18 +77,18 @@ def test_single_output_may_be_named(framework: Framework, tmp_path: Path) -> Non
     model = helpers.sequential(framework, lambda k: [k.LSTM(3)])
     file = keras_files.inspect(helpers.save(model, tmp_path / "model.h5"))
     assert KerasModel(file, model.layers[-1].name, None).window == WINDOW
-    with pytest.raises(Refused, match="has no output 'other'"):
+    with pytest.raises(Refused, match="'other'"):
         KerasModel(file, "other", None)
 
 
 @both
-def test_output_that_is_no_probability_is_refused_with_its_shape(framework: Framework) -> None:
+def test_an_output_that_is_not_a_probability_is_refused_with_its_shape(framework: Framework) -> None:
     keras = helpers.framework(framework)
     window = keras.Input(WINDOW)
     x = keras.layers.LSTM(3, return_sequences=True)(window)
-    with pytest.raises(Refused, match=r"the output has shape \(batch, 6, 1\), a probability has \(batch, 1\)"):
+    with pytest.raises(Refused, match=r"\(batch, 6, 1\), .* \(batch, 1\)"):
         network.build(keras.Model(window, keras.layers.Dense(1)(x)), WINDOW)
-    with pytest.raises(Refused, match=r"the output has shape \(batch, 2\)"):
+    with pytest.raises(Refused, match=r"\(batch, 2\), .* \(batch, 1\)"):
         network.build(keras.Model(window, keras.layers.Dense(2)(keras.layers.Flatten()(x))), WINDOW)
 
 
@@ -119,25 +119,25 @@ def test_branches_layers_used_twice_and_models_inside_models(framework: Framewor
         "inner/same/W",
         "tail/same/bias",
         "tail/same/kernel",
-    ], "weights of a layer that is used twice are there once"
+    ], "weights of a layer that is called twice are stored once"
     assert helpers.operators(graph).count("LSTM") == 2
 
 
 @both
-def test_dropout_that_is_awake_is_refused(framework: Framework, tmp_path: Path) -> None:
-    """training=True in the call keeps it random when it predicts."""
+def test_an_active_dropout_is_refused(framework: Framework, tmp_path: Path) -> None:
+    """With training=True in the call, the layer stays random in predictions."""
     keras = helpers.framework(framework)
     window = keras.Input(WINDOW)
-    x = keras.layers.Dropout(0.5, name="awake")(keras.layers.LSTM(3)(window), training=True)
+    x = keras.layers.Dropout(0.5, name="active")(keras.layers.LSTM(3)(window), training=True)
     loaded = helpers.saved(keras.Model(window, keras.layers.Dense(1)(x)), tmp_path)
-    with pytest.raises(Refused, match="awake: Dropout is called with training=True"):
+    with pytest.raises(Refused, match="active: Dropout is called with training=True"):
         network.build(loaded.model, loaded.window)
 
 
 @both
-def test_model_that_was_never_built_is_refused(framework: Framework) -> None:
+def test_a_model_that_was_not_built_is_refused(framework: Framework) -> None:
     keras = helpers.framework(framework)
-    with pytest.raises(Refused, match="was never built"):
+    with pytest.raises(Refused, match="not built"):
         network.build(keras.Sequential([keras.layers.LSTM(3), keras.layers.Dense(1)]), WINDOW)
 
 
@@ -192,7 +192,7 @@ def test_batch_of_any_size(tmp_path: Path) -> None:
 def test_loop_is_refused() -> None:
     graph = GraphBuilder()
     graph.value("Loop", "odd", "", "window")
-    with pytest.raises(Refused, match="odd/Loop: became a Loop, which is never fused"):
+    with pytest.raises(Refused, match=r"^odd/Loop: .*Loop"):
         graph.finish(("window", FLOAT, (1,)), ("probability", FLOAT, (1,)), "odd/Loop")
 
 

@@ -1,4 +1,4 @@
-"""LSTM, GRU and Bidirectional in all their options, in both frameworks, against the framework itself."""
+"""LSTM, GRU and Bidirectional in all their options, compared with both frameworks."""
 
 from __future__ import annotations
 
@@ -113,7 +113,7 @@ REFUSED: dict[str, tuple[Build, str]] = {
     ),
     "bidirectional, backward first": (
         lambda k: [k.Bidirectional(k.LSTM(4, go_backwards=True), backward_layer=k.LSTM(4), name="odd")],
-        "odd: Bidirectional of .* forward first",
+        "odd: Bidirectional of .* forward",
     ),
     "bidirectional of another layer": (
         lambda k: [k.Bidirectional(k.SimpleRNN(4), name="odd")],

@@ -1,4 +1,4 @@
-"""Every layer of the table, in both frameworks, against the framework itself."""
+"""Every layer of the table, compared with both frameworks."""
 
 from __future__ import annotations
 

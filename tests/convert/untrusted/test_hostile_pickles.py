@@ -175,7 +175,7 @@ def test_file_that_unpacks_to_much_more_is_refused(pack: Callable[[bytes], bytes
     path = tmp_path / "scaler.pkl"
     path.write_bytes(pack(bytes(400 << 20)))
     said, peak = read(path)
-    assert said == "refused scaler.pkl: holds more than 64 MiB, which no scaler does; nothing ran"
+    assert said.startswith("refused scaler.pkl: holds more than 64 MiB")
     assert peak < 500
 
 

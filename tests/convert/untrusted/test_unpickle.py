@@ -1,4 +1,4 @@
-"""Hostile pickles: what they ask for is named, and nothing of them runs."""
+"""Hostile pickles: the refusal has the name that they ask for, and none of their code runs."""
 
 from __future__ import annotations
 
@@ -54,7 +54,7 @@ def touching(marker: Path) -> Runs:
 
 
 def refused(path: Path, asks_for: str, marker: Path) -> None:
-    with pytest.raises(Refused, match=rf"^{path.name}: asks for {asks_for}, which is no part of a scaler"):
+    with pytest.raises(Refused, match=rf"^{path.name}: asks for {asks_for}, "):
         unpickle.load(path)
     assert not marker.exists()
 
