@@ -1,8 +1,8 @@
 """Stand-ins for scalers and their parts, which a pickle builds, and scikit-learn's scalers, rebuilt from these.
 
-A pickle can reach only the stand-ins of this file. They record their arguments. None calls NumPy, joblib or scikit-learn
-before the whole file is read, because these trust their input: for example, NumPy would use a few bytes that are
-declared to be an array of objects as addresses.
+A pickle can reach only the stand-ins of this file. They record their arguments. None calls NumPy, joblib or
+scikit-learn before the whole file is read, because these trust their input: for example, NumPy would use a few bytes
+that are declared to be an array of objects as addresses.
 """
 
 from __future__ import annotations
