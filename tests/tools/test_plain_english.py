@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from tools.plain_english import check, counted, files
+from tools.plain_english import LIMITS, check, counted, files
 
 ROOT = Path(__file__).parents[2]
 
@@ -68,3 +68,8 @@ def test_the_command_names_the_place_and_fails(tmp_path: Path) -> None:
     failed = run()
     assert failed.returncode == 1
     assert "a.py:2001" in failed.stdout
+
+
+def test_this_checkout_is_below_the_limits() -> None:
+    shares, _ = check(ROOT, files(ROOT))
+    assert all(shares[kind] < limit for kind, limit in LIMITS.items()), shares
