@@ -200,14 +200,14 @@ def _check_bars(values: Floats) -> None:
     if not wrong.any():
         return
     i = int(np.argmax(wrong))
-    opened, high, low, close = values[:4, i].tolist()
-    if high < low:
-        raise InvalidInput.at(f"data[{i}].high", f"must be at least low {low}, not {high}")
-    if high < max(opened, close):
-        higher = f"open {opened}" if opened > close else f"close {close}"
-        raise InvalidInput.at(f"data[{i}].high", f"must be at least {higher}, not {high}")
-    lower = f"open {opened}" if opened < close else f"close {close}"
-    raise InvalidInput.at(f"data[{i}].low", f"must be at most {lower}, not {low}")
+    bar = dict(zip(("open", "high", "low", "close"), values[:4, i].tolist(), strict=True))
+    shown = {name: np.format_float_positional(value, trim="-") for name, value in bar.items()}
+    highest = max(("close", "open", "low"), key=bar.__getitem__)
+    if bar["high"] < bar[highest]:
+        other = "low" if bar["high"] < bar["low"] else highest
+        raise InvalidInput.at(f"data[{i}].high", f"must be at least {other} {shown[other]}, not {shown['high']}")
+    lowest = min(("close", "open"), key=bar.__getitem__)
+    raise InvalidInput.at(f"data[{i}].low", f"must be at most {lowest} {shown[lowest]}, not {shown['low']}")
 
 
 def _user(request: Request) -> str | None:

@@ -14,7 +14,7 @@ from core.errors import InvalidInput, quoted
 from core.features.timeframes import shifted
 from core.inference.warnings import Warned, mixed_time_zones, spacing
 from server.api.schemas.predictions import Stamp
-from server.http.bodies.wanted import FORMS
+from server.http.bodies.wanted import FORMS, ISO_8601
 
 # Seconds reach this number in the year 5138, milliseconds reached it in 1973: from here on a number is milliseconds.
 _MILLISECONDS_FROM = 100_000_000_000
@@ -30,7 +30,8 @@ _KEPT = 500
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _MILLISECOND = timedelta(milliseconds=1)
 _NUMBER = re.compile(r"\s*[+-]?\d+(?:\.\d*)?\s*")
-_EXAMPLE = "2025-10-16T09:00:00Z"
+_YEAR_BEYOND = re.compile(r"[+-]\d{6}-|000\d-|9999-")
+_DATE_LENGTH = len("20251016")
 _MOST_DIGITS = 40
 
 Timestamps: TypeAlias = tuple[str | float | None, ...]
@@ -96,7 +97,7 @@ def instants_of(timestamps: Sequence[str | float | None]) -> list[float] | None:
         return None
     if missing:
         other = next(i for i, value in enumerate(timestamps) if value is not None)
-        message = f"missing, but {_path(other)} is there; send a timestamp with all candles or with none"
+        message = f"missing or null, but {_path(other)} is there; send a timestamp with all candles or with none"
         raise InvalidInput.at(_path(missing[0]), message)
     return [instant(value, _path(i)) for i, value in enumerate(timestamps) if value is not None]
 
@@ -154,7 +155,9 @@ def _unreadable(value: str | float) -> str:
     if isinstance(value, str):
         if _NUMBER.fullmatch(value):
             return f"must be {FORMS['timestamp']}, not {quoted(value)}; epoch numbers are sent without quotes"
-        return f"must be {FORMS['timestamp']}, not {quoted(value)}; ISO 8601 is such as {_EXAMPLE}"
+        if _YEAR_BEYOND.match(value):
+            return f"must be in the years 1 to 9999, not {quoted(value)}; new Date(number) takes milliseconds"
+        return f"must be {FORMS['timestamp']}, not {quoted(value)}{ISO_8601}"
     shown = str(value)
     shown = shown if len(shown) <= _MOST_DIGITS else f"{shown[:_MOST_DIGITS]}…"
     if _LATEST < value < _NANOSECONDS_FROM:
@@ -181,6 +184,8 @@ def _instant(value: str | float) -> float:
     if not isinstance(value, str):
         # Rounded to the microsecond, as ISO 8601 is: the last bit of the product would make two instants of one.
         return _within(value if abs(value) >= _MILLISECONDS_FROM else round(value * 1000, 3))
+    if len(value) > _DATE_LENGTH and value.isdigit():
+        raise ValueError  # Python would read milliseconds since 1970 as a date of the year 1710
     found = datetime.fromisoformat(value)
     if found.tzinfo is None:
         return Unzoned(_within((found.replace(tzinfo=UTC) - _EPOCH) / _MILLISECOND))

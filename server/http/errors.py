@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import logging
+import re
 from collections.abc import Callable, Collection
 from typing import NamedTuple
 
 from aiohttp import web
 from aiohttp.typedefs import Handler, Middleware
 
-from core.errors import Overloaded, ServiceError
+from core.errors import Overloaded, ServiceError, quoted
 from core.log_event import LogEvent
 from server.http.clock import Clock
 from server.http.envelope import failure
@@ -17,6 +18,8 @@ from server.http.log_throttle import Throttle
 from server.http.refusal_log import RefusalLog
 
 log = logging.getLogger(__name__)
+
+_USUAL_PATH = re.compile(r"[\w/.{}%~-]{1,200}", re.ASCII)
 
 
 class MalformedJson(ServiceError):
@@ -199,8 +202,13 @@ def _known(request: web.Request, error: web.HTTPException) -> ServiceError | Non
         advice = (
             "remove the slash at its end" if request.path.endswith("/") else "GET /openapi.json lists all endpoints"
         )
-        return NotFound(f"there is no endpoint {request.path}; {advice}")
+        return NotFound(f"there is no endpoint {_shown(request.path)}; {advice}")
     if isinstance(error, web.HTTPMethodNotAllowed):
         allowed = ", ".join(sorted(error.allowed_methods))
-        return MethodNotAllowed(f"{request.method} is not allowed on {request.path}; send {allowed}")
+        return MethodNotAllowed(f"{request.method} is not allowed on {_shown(request.path)}; send {allowed}")
     return None
+
+
+def _shown(path: str) -> str:
+    """A path as it is, or as a JSON string if it is long or has unusual characters."""
+    return path if _USUAL_PATH.fullmatch(path) else quoted(path)

@@ -11,12 +11,13 @@ from typing import Any, NamedTuple, TypeAlias
 
 import msgspec
 
-from core.errors import InvalidInput
+from core.errors import InvalidInput, quoted
 from server.http.bodies import seen
-from server.http.bodies.wanted import Wanted, either, number, with_article
+from server.http.bodies.wanted import FORMS, ISO_8601, Wanted, either, number, with_article
 
 # msgspec ends a message with the place, and names a missing or unknown field in the sentence. If a key is at fault, the
-# place is the object that has it.
+# place is the object that has it. What looks like a place before the last one is a part of the client's value.
+_PLACE_BEGINS = " - at `"
 _PLACE = re.compile(r" - at (?P<key>`key` in )?`\$\.?(?P<path>.*)`\Z", re.DOTALL)
 _UNKNOWN = re.compile(r"Object contains unknown field `(?P<field>.*)`", re.DOTALL)
 
@@ -59,19 +60,20 @@ def refusal(complaint: str, kind: Any, body: bytes | msgspec.Raw, prefix: str) -
     value = None if where is None else seen.value_at(body, where)
     subject = "" if path or prefix else _ITEM if isinstance(body, msgspec.Raw) else _BODY
     fault = Fault(path, is_key, Wanted.at(kind, where), value, subject)
-    added, message = "", text
+    added, message = None, text
     for form, explain in _FORMS:
         if (found := form.match(text)) is not None:
             added, message = explain(found, fault)
             break
-    path = f"{path}.{added}".lstrip(".") if added else path
+    path = f"{path}.{seen.shown_key(added)}".lstrip(".") if added is not None else path
     separator = "." if prefix and path and not path.startswith("[") else ""
     return InvalidInput.at(f"{prefix}{separator}{path}", message)
 
 
 def _placed(complaint: str, body: bytes | msgspec.Raw) -> tuple[str, str, bool]:
     """The path of a complaint, the complaint without it, and whether it is about a key."""
-    place = _PLACE.search(complaint)
+    begins = complaint.rfind(_PLACE_BEGINS)
+    place = _PLACE.match(complaint, begins if begins >= 0 else len(complaint))
     if place is None:
         return "", complaint, False
     unknown = _UNKNOWN.fullmatch(complaint)
@@ -80,24 +82,24 @@ def _placed(complaint: str, body: bytes | msgspec.Raw) -> tuple[str, str, bool]:
     return place["path"], complaint[: place.start()], place["key"] is not None
 
 
-def _missing(found: re.Match[str], fault: Fault) -> tuple[str, str]:
+def _missing(found: re.Match[str], fault: Fault) -> tuple[str | None, str]:
     return found["field"], seen.missing(found["field"], seen.keys_of(fault.value), fault.wanted.known)
 
 
-def _unknown(found: re.Match[str], fault: Fault) -> tuple[str, str]:
+def _unknown(found: re.Match[str], fault: Fault) -> tuple[str | None, str]:
     known = fault.wanted.known
     near = seen.similar(found["field"], known)
     advice = f"; did you mean {near}?" if near else f"; known are {', '.join(known)}" if known else ""
     return found["field"], f"there is no such field{advice}"
 
 
-def _wrong_type(found: re.Match[str], fault: Fault) -> tuple[str, str]:
+def _wrong_type(found: re.Match[str], fault: Fault) -> tuple[str | None, str]:
     given = _TYPES.get(found["given"], found["given"])
     wanted = fault.wanted.types() or either(
         with_article(_TYPES.get(each, each)) for each in found["wanted"].split(" | ")
     )
     if given == "string" and fault.subject == _BODY:
-        return "", f"{_BODY}is a JSON string, not an object; send JSON.stringify(request) once"
+        return None, f"{_BODY}is a JSON string, not an object; send JSON.stringify(request) once"
     sent, value = with_article("number" if given == "integer" else given), fault.value
     is_it = value is not None and seen.kind_of(value) == given
     if given == "number" and fault.wanted.takes_integers and not fault.wanted.takes_numbers:
@@ -108,37 +110,43 @@ def _wrong_type(found: re.Match[str], fault: Fault) -> tuple[str, str]:
     is_json = given == "string" and is_it and (seen.text_of(value) or "").lstrip()[:1] in ("{", "[")
     if is_json and fault.wanted.takes_parts:
         advice = _STRINGIFIED
-    return "", f"{fault.subject}must be {wanted}, not {sent}{advice}"
+    return None, f"{fault.subject}must be {wanted}, not {sent}{advice}"
 
 
-def _length(found: re.Match[str], fault: Fault) -> tuple[str, str]:
+def _length(found: re.Match[str], fault: Fault) -> tuple[str | None, str]:
     kind = _TYPES.get(found["kind"], found["kind"])
     if kind == "string" and fault.wanted.form is not None and not fault.is_key and fault.path != "description":
-        return "", f"must be {fault.wanted.types()}{fault.shown()}"
+        count = seen.count_of(fault.value)
+        is_wrong = count is not None and (count > int(found["limit"])) == (found["sign"] == "<=")
+        advice = ISO_8601 if fault.wanted.form == FORMS["timestamp"] else ""
+        return None, f"must be {fault.wanted.types()}{fault.shown() if is_wrong else ''}{advice}"
     limit = f"at {'most' if found['sign'] == '<=' else 'least'} {int(found['limit']):,}"
     one, several = _UNITS_AT.get(fault.path, _UNITS[kind])
     if fault.is_key:
-        return "", f"each key must have {limit} {several}"
+        return None, f"each key must have {limit} {several}"
     has = seen.count_of(fault.value) if fault.value is not None and seen.kind_of(fault.value) == kind else None
     bounds = fault.wanted.length(kind) or limit
     is_wrong = has is not None and (has > int(found["limit"])) == (found["sign"] == "<=")
     unit = one if bounds.endswith(" 1") else several
-    return "", f"must have {bounds} {unit}" + (f", has {has:,}" if has is not None and is_wrong else "")
+    return None, f"must have {bounds} {unit}" + (f", has {has:,}" if has is not None and is_wrong else "")
 
 
-def _tuple_length(found: re.Match[str], fault: Fault) -> tuple[str, str]:
+def _tuple_length(found: re.Match[str], fault: Fault) -> tuple[str | None, str]:
     least, most = int(found["least"]), int(found["most"] or found["least"])
     bounds = f"{least:,}" if least == most else f"{least:,} to {most:,}"
     count = int(found["given"]) if found["given"] else seen.count_of(fault.value)
     has = "" if count is None or least <= count <= most else f", has {count:,}"
-    return "", f"must have {'at least ' if found['open'] else ''}{bounds} {'value' if bounds == '1' else 'values'}{has}"
+    return (
+        None,
+        f"must have {'at least ' if found['open'] else ''}{bounds} {'value' if bounds == '1' else 'values'}{has}",
+    )
 
 
-def _bound(found: re.Match[str], fault: Fault) -> tuple[str, str]:
+def _bound(found: re.Match[str], fault: Fault) -> tuple[str | None, str]:
     sign, limit = found["sign"], float(found["limit"])
     words = {">=": "at least", "<=": "at most", ">": "above", "<": "below"}
     bounds = fault.wanted.range() or f"{words[sign]} {number(limit)}"
-    return "", f"must be {bounds}{_broken(fault, sign, limit)}"
+    return None, f"must be {bounds}{_broken(fault, sign, limit)}"
 
 
 def _broken(fault: Fault, sign: str, limit: float) -> str:
@@ -153,37 +161,36 @@ def _broken(fault: Fault, sign: str, limit: float) -> str:
     return "" if kept else fault.shown()
 
 
-def _multiple(found: re.Match[str], fault: Fault) -> tuple[str, str]:
-    return "", f"must be a multiple of {number(float(found['limit']))}{fault.shown()}"
+def _multiple(found: re.Match[str], fault: Fault) -> tuple[str | None, str]:
+    return None, f"must be a multiple of {number(float(found['limit']))}{fault.shown()}"
 
 
-def _pattern(found: re.Match[str], fault: Fault) -> tuple[str, str]:  # noqa: ARG001 - as all
+def _pattern(found: re.Match[str], fault: Fault) -> tuple[str | None, str]:  # noqa: ARG001 - as all
     if fault.is_key:
-        return "", "has a key of a wrong form"
+        return None, "has a key of a wrong form"
     form = fault.wanted.form or f"a string that matches {fault.wanted.pattern()}"
     text, pattern = seen.text_of(fault.value), fault.wanted.pattern()
     is_wrong = text is not None and (not pattern or re.search(pattern, text) is None or text.endswith("\n"))
-    return "", f"must be {form}{fault.shown() if is_wrong else ''}"
+    return None, f"must be {form}{fault.shown() if is_wrong else ''}"
 
 
-def _enum(found: re.Match[str], fault: Fault) -> tuple[str, str]:
+def _enum(found: re.Match[str], fault: Fault) -> tuple[str | None, str]:
     values = fault.wanted.values()
     if not values:
-        return "", f"is not one of the known values: {found['value']}"
+        return None, f"is not one of the known values: {quoted(found['value'])}"
     text = seen.text_of(fault.value)
     is_wrong = text is not None and text not in values.removeprefix("one of ").split(", ")
-    return "", f"must be {values}{fault.shown() if is_wrong else ''}"
+    return None, f"must be {values}{fault.shown() if is_wrong else ''}"
 
 
-def _out_of_range(found: re.Match[str], fault: Fault) -> tuple[str, str]:  # noqa: ARG001 - as all
+def _out_of_range(found: re.Match[str], fault: Fault) -> tuple[str | None, str]:  # noqa: ARG001 - as all
     finite = "a finite number"
     wanted = fault.wanted.range() or (finite if fault.wanted.takes_numbers else fault.wanted.types() or finite)
-    is_number = fault.value is not None and seen.kind_of(fault.value) in ("integer", "number")
-    return "", f"{fault.subject}must be {wanted}{fault.shown() if is_number else ''}"
+    return None, f"{fault.subject}must be {wanted}{fault.shown() if seen.is_too_large(fault.value) else ''}"
 
 
 _TUPLE = r"Expected `array` of (?P<open>at least )?length (?P<least>\d+)(?: to (?P<most>\d+))?(?:, got (?P<given>\d+))?"
-Explain: TypeAlias = Callable[[re.Match[str], Fault], tuple[str, str]]
+Explain: TypeAlias = Callable[[re.Match[str], Fault], tuple[str | None, str]]
 
 # msgspec's messages about JSON, from its source, `_core.c` of 0.22. The explanation is a key to add to the path, and
 # the message.

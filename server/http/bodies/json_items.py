@@ -11,7 +11,8 @@ import msgspec
 
 from core.errors import InvalidInput, ServiceError
 from server.http.bodies.malformed import not_json, too_deep, truncated
-from server.http.bodies.seen import missing
+from server.http.bodies.seen import kind_of, missing
+from server.http.bodies.wanted import with_article
 from server.http.fairness import let_others_run
 
 # The longest time without a pause for other tasks.
@@ -73,7 +74,7 @@ def split(body: bytes | bytearray, listed: Listed) -> Iterator[msgspec.Raw | Non
     needs.
     """
     walk = _Walk(body)
-    walk.enter(b"{", "", "the body must be an object, sent with JSON.stringify(request) once")
+    walk.enter(b"{", "", f"the body must be an object with {listed.field}")
     found = False
     names: list[str] = []
     for _ in range(_MAX_FIELDS):
@@ -170,9 +171,14 @@ class _Walk:
     def enter(self, opening: bytes, path: str, message: str) -> None:
         """Pass blanks and a bracket, which must begin the value at `path`; `message` is the error's."""
         if not self.next_is(opening):
-            if self._at < len(self._body) and self._body[self._at] in _BEGINNINGS:
-                raise InvalidInput.at(path, message)
-            self._refuse_next("invalid character")
+            if self._at == len(self._body) or self._body[self._at] not in _BEGINNINGS:
+                self._refuse_next("invalid character")
+            given = kind_of(bytes(self._body[self._at : self._at + 1]))
+            given = "number" if given == "integer" else given
+            if given == "string" and not path:
+                raise InvalidInput.at("", "the body is a JSON string, not an object; send JSON.stringify(request) once")
+            advice = "; send the value itself, without JSON.stringify" if given == "string" else ""
+            raise InvalidInput.at(path, f"{message}, not {with_article(given)}{advice}")
         self._at += 1
 
     def next_is(self, byte: bytes) -> bool:

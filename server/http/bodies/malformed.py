@@ -14,13 +14,19 @@ _BLANKS = b" \t\n\r"
 _GZIP, _ZLIB_METHOD = b"\x1f\x8b", 0x78
 _UTF_16 = (b"\xff\xfe", b"\xfe\xff")
 _BOM = b"\xef\xbb\xbf"
-_OBJECT = b"[object "
+_OBJECT = re.compile(rb"\[object (\w{1,30})\]?")
 _FORM = re.compile(rb"[A-Za-z_][\w.\[\]%-]*=")
 
 _WORD = re.compile(r"[A-Za-z_$][\w$]*", re.ASCII)
 _KEY = re.compile(r"[\w$.-]+")
 _WORD_BEFORE = re.compile(r"[A-Za-z_$][\w$]*\Z", re.ASCII)
-_LONE = re.compile(rb"\\u[dD][89abAB][0-9a-fA-F]{2}(?!\\u[dD][c-fC-F])")
+# Half of a surrogate pair behind an even number of backslashes.
+_LONE = re.compile(rb"(?<!\\)(?:\\\\)*(\\u[dD][89abAB][0-9a-fA-F]{2})(?!\\u[dD][c-fC-F])")
+# The same right before the byte at which msgspec fails if it passes over a string without decoding it.
+_LONE_BEFORE = re.compile(r"(?<!\\)(?:\\\\)*(\\u[dD][89abAB][0-9a-fA-F]{2})(.?)\Z", re.DOTALL)
+# Characters after which a value begins. msgspec reads four characters of a value that begins with one of these letters.
+_BEFORE_VALUE = (":", ",", "[")
+_LITERALS, _LITERAL_LENGTH = {"t": "true", "f": "false", "n": "null"}, 5
 # Words that are values in JavaScript or Python, and what to write for them.
 _WORDS = {
     "NaN": "numbers must be finite",
@@ -30,6 +36,8 @@ _WORDS = {
     "nan": "numbers must be finite",
     "inf": "numbers must be finite",
     "-inf": "numbers must be finite",
+    "-nan": "numbers must be finite",
+    "nil": "send null",
     "undefined": "leave the key out, or send null",
     "None": "send null",
     "True": "send true",
@@ -70,7 +78,7 @@ def truncated(body: bytes | memoryview) -> MalformedJson:
         return MalformedJson(f"the body is empty (byte {size}); send a JSON object")
     is_whole = bytes(body[-_AROUND:]).rstrip(_BLANKS).endswith((b"}", b"]", b'"'))
     if is_whole and (lone := _LONE.search(body)) is not None:  # the decoder waits for the other half
-        return MalformedJson(_lone_surrogate(lone.start()))
+        return MalformedJson(_lone_surrogate(lone.start(1)))
     advice = "send all of it, with Buffer.byteLength(text) as Content-Length"
     return MalformedJson(f"the body ends too early (byte {size}); {advice}")
 
@@ -80,8 +88,11 @@ def not_json(reason: str, byte: int, body: bytes | memoryview) -> MalformedJson:
     after = bytes(body[byte : byte + _AROUND]).decode(errors="replace")
     before = bytes(body[max(0, byte - _AROUND) : byte]).decode(errors="replace")
     head = bytes(body[: byte + _AROUND]) if byte < _AROUND else b""
+    message = _whole(head, byte) or _of_word(reason, before, after, byte)
+    if message is None and byte >= len(body):
+        return truncated(body)
     return MalformedJson(
-        _whole(head, byte) or _of_reason(reason, before, after, byte) or _of_character(reason, before, after, byte)
+        message or _of_reason(reason, before, after, byte) or _of_character(reason, before, after, byte)
     )
 
 
@@ -90,8 +101,11 @@ def _whole(head: bytes, byte: int) -> str | None:
     begin = len(head) - len(head.lstrip(_BLANKS))
     head = head[begin:]
     message = None
-    if head.startswith(_OBJECT) and byte == begin + 1:
-        message = f'the body is "[object Object]" (byte {byte}); send JSON.stringify(request)'
+    if (text := _OBJECT.match(head)) is not None and byte == begin + 1:
+        wait = "await it, and " if text[1] == b"Promise" else ""
+        message = f'the body is "[object {text[1].decode()}]" (byte {byte}); {wait}send JSON.stringify(request)'
+    elif head.startswith(b"--") and byte <= begin + 1:
+        message = f"the body looks like a multipart form (byte {begin}); send JSON.stringify(request)"
     elif byte != begin:
         message = None
     elif head.startswith(_BOM):
@@ -105,6 +119,30 @@ def _whole(head: bytes, byte: int) -> str | None:
     return message
 
 
+def _of_word(reason: str, before: str, after: str, byte: int) -> str | None:
+    """The message for a word such as `nan` or `nul`, which msgspec begins to read as a literal."""
+    if reason != "invalid character":
+        return None
+    text = before + after
+    for begin in range(max(0, len(before) - _LITERAL_LENGTH), len(before) + 1):
+        if text[begin : begin + 1] not in _LITERALS or text[begin - 1 : begin].isalnum():
+            continue
+        sign = 1 if text[:begin].endswith("-") else 0
+        before_value = text[: begin - sign].rstrip()
+        word = _WORD.match(text, begin)
+        if word is None or word[0] == _LITERALS[text[begin]] or not before_value.endswith(_BEFORE_VALUE):
+            continue
+        if len(before_value) == len(before) and byte > len(before):
+            continue
+        name, at = f"{'-' * sign}{word[0]}", byte - (len(before) - begin) - sign
+        if word.end() == len(text) and len(after) < _AROUND and _LITERALS[text[begin]].startswith(word[0]):
+            return None  # the body ends within the literal
+        likely = _LITERALS[text[begin]] if _LITERALS[text[begin]].startswith(name) else ""
+        advice = f"send {likely}, or a string in double quotes" if likely else "strings need double quotes"
+        return f"{name} is not JSON (byte {at}); {_WORDS.get(name, advice)}"
+    return None
+
+
 def _of_reason(reason: str, before: str, after: str, byte: int) -> str | None:
     """The message, if the reason alone tells what is wrong."""
     message = None
@@ -112,6 +150,8 @@ def _of_reason(reason: str, before: str, after: str, byte: int) -> str | None:
         message = _lone_surrogate(byte)
     elif "unicode escape" in reason:
         message = f"\\u needs four hexadecimal digits (byte {byte})"
+    elif "escape" in reason and (lone := _LONE_BEFORE.search(before + after[:1])) is not None:
+        message = _lone_surrogate(byte + len(after[:1]) - len(lone[1]) - len(lone[2]))
     elif "escape" in reason:
         if reason.endswith("in string"):  # msgspec counts these from 1
             after, byte = before[-1:] + after, byte - 1
@@ -146,9 +186,8 @@ def _of_character(reason: str, before: str, after: str, byte: int) -> str:
 def _value(before: str, after: str, byte: int) -> str:
     """The message for a character that cannot begin a value, or cannot be in a string."""
     first = after[:1]
-    if first < _FIRST_PRINTABLE:  # JSON.stringify escapes these; outside of strings most of them are blanks
-        what = _CONTROL.get(first, f"the character U+{ord(first or chr(0)):04X}")
-        return f"{what} within a string is not JSON (byte {byte}); write {quoted(first)[1:-1]}"
+    if first < _FIRST_PRINTABLE:
+        return _control(before, first, byte)
     begun = _WORD_BEFORE.search(before)
     start = begun[0] if begun else ""
     word = _WORD.match(start + after)
@@ -164,6 +203,15 @@ def _value(before: str, after: str, byte: int) -> str:
     if first in "+.":
         return f"a number must not begin with {first} (byte {byte})"
     return f"the body is not JSON (byte {byte}): a value cannot begin with {quoted(first)}"
+
+
+def _control(before: str, character: str, byte: int) -> str:
+    """The message for a control character. JSON.stringify escapes it in a string; elsewhere, most are blanks."""
+    if not before.strip() or before.rstrip()[-1] in "{[:,":
+        advice = "send UTF-8, not UTF-16" if character == chr(0) else "remove it"
+        return f"the character U+{ord(character):04X} is not JSON (byte {byte}); {advice}"
+    what = _CONTROL.get(character, f"the character U+{ord(character):04X}")
+    return f"{what} within a string is not JSON (byte {byte}); write {quoted(character)[1:-1]}"
 
 
 def _number(before: str, after: str, byte: int) -> str:

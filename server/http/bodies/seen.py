@@ -15,7 +15,7 @@ Step: TypeAlias = str | int
 
 _MOST_SHOWN = 40  # characters of a value
 _MOST_KEYS = 8
-_MOST_COMPARED = 64  # keys that are compared with the missing one, and characters of each
+_MOST_COMPARED = 64  # names that are compared with an unknown key, and characters of each
 _SIMILAR = 0.75
 _UNREADABLE = (msgspec.DecodeError, RecursionError, ValueError, OverflowError)
 
@@ -104,11 +104,26 @@ def shown(value: bytes) -> str | None:
     return None if found is None else quoted(found)
 
 
+def is_too_large(value: bytes | None) -> bool:
+    """Whether the value is a number beyond those that a float or an integer of 64 bits can hold."""
+    if value is None or kind_of(value) not in ("integer", "number"):
+        return False
+    try:
+        return len(value) > _MOST_SHOWN or abs(float(value)) >= 2.0**63
+    except ValueError:
+        return False
+
+
+def shown_key(key: str) -> str:
+    """A key as it is, or as a JSON string if it is long or has unusual characters."""
+    return key if _PLAIN_KEY.fullmatch(key) else quoted(key)
+
+
 def listed_keys(keys: list[str]) -> str:
-    """Some keys, each as it is, or as a JSON string if it has unusual characters."""
+    """Some keys of an object."""
     if not keys:
         return "no keys"
-    names = [key if _PLAIN_KEY.fullmatch(key) else quoted(key) for key in keys[:_MOST_KEYS]]
+    names = [shown_key(key) for key in keys[:_MOST_KEYS]]
     return ", ".join(names) + (f" and {len(keys) - _MOST_KEYS:,} more" if len(keys) > _MOST_KEYS else "")
 
 
@@ -131,5 +146,7 @@ def missing(key: str, keys: list[str] | None, known: Iterable[str] = (), expecte
     if keys is None or key in keys:
         return f"missing; expected {expected or key}"
     has_meaning = frozenset(known)
-    near = similar(key, (each for each in keys if each not in has_meaning))
+    # Only case and separators are compared: in a list, thousands of items can lack a key.
+    folded = _folded(key)
+    near = next((each for each in keys if _folded(each[:_MOST_COMPARED]) == folded and each not in has_meaning), None)
     return f"missing; found {listed_keys(keys if near is None else [near])}, expected {expected or key}"

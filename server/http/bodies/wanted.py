@@ -24,6 +24,8 @@ _KINDS: dict[type[inspect.Type], str] = {
     inspect.NoneType: "null",
 }
 _GROUPED_BELOW = 1e7  # larger numbers are written with an exponent
+# Advice for a text that is not a time.
+ISO_8601 = "; ISO 8601 is such as 2025-10-16T09:00:00Z"
 # Strings that have a form. msgspec would quote its regular expression.
 FORMS = {
     "pair": "two currencies of three capital letters such as EUR/USD",

@@ -14,8 +14,9 @@ from hypothesis import strategies as st
 from msgspec import Meta
 
 from core.errors import InvalidInput, ServiceError
+from server.api.decoding import prediction
 from server.api.endpoints import ENDPOINTS
-from server.api.schemas.experiments import ReportedOutcome
+from server.api.schemas.experiments import CreateExperiment, ReportedOutcome
 from server.api.schemas.predictions import MAX_BATCH, StageFeatures
 from server.http.bodies import explaining, sizes
 from server.http.bodies.json_decoding import decode
@@ -177,7 +178,7 @@ PLANTED = msgspec.json.Decoder(Planted)
         ({"when": [1]}, "when", ["not an array"]),
         ({"keys": {"a": None}}, "keys[...]", ["must be a number, not null"]),
         ({"worf": "a"}, "worf", ["did you mean word"]),
-        ({"evil`\n - at `$.x": 1}, "evil`\n - at `$.x", ["known are three, even"]),
+        ({"evil`\n - at `$.x": 1}, '"evil`\\n - at `$.x"', ["known are three, even"]),
         ([], "", ["the body must be an object", "not an array"]),
         ("{}", "", ["JSON.stringify(request) once"]),
     ],
@@ -264,3 +265,24 @@ def test_explaining_never_fails(name: str, value: object) -> None:
         with pytest.raises(ServiceError) as raised:
             decode(DECODERS[name], body)
         assert "Expected `" not in raised.value.message
+
+
+@pytest.mark.parametrize("text", ["H1 - at `$.pair", " - at `$" + ".a" * 20_000, " - at `$" + "[0]" * 20_000])
+def test_a_value_that_looks_like_a_place_is_a_value(text: str) -> None:
+    body = msgspec.json.encode({"pair": "EUR/USD", "timeframe": text})
+    with pytest.raises(InvalidInput) as raised:
+        prediction(body, 0.0)
+    ((path, message),) = raised.value.details
+    assert path == "timeframe"
+    assert "1min" in message
+    assert len(message) < 200
+
+
+@pytest.mark.parametrize("key", ["", "a\nfake line", "k" * 60_000, "\x1b[31m"])
+def test_an_unknown_key_is_quoted_and_bounded(key: str) -> None:
+    with pytest.raises(InvalidInput) as raised:
+        decode(msgspec.json.Decoder(CreateExperiment), msgspec.json.encode({key: 1}))
+    ((path, _),) = raised.value.details
+    assert path.startswith('"')
+    assert len(raised.value.message) < 400
+    assert raised.value.message.isprintable()
