@@ -88,6 +88,8 @@ def test_a_timestamp_that_cannot_be_used_is_named(timestamps: list[str | float |
     ("timestamps", "words"),
     [
         (["1700000000"], ['"1700000000"', "without quotes"]),
+        (["1710120600000"], ['"1710120600000"', "without quotes"]),
+        (["+055840-11-08T22:13:20.000Z"], ["1 to 9999", "milliseconds"]),
         ([" 1700000000.5 "], ['" 1700000000.5 "', "without quotes"]),
         ([1_700_000_000_000_000], ["1700000000000000 ", "microseconds", "1,000"]),
         ([1.7e15], ["microseconds"]),
