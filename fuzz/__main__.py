@@ -49,8 +49,8 @@ def seeds(target: str) -> list[bytes]:
 
 
 def fuzz(target: str, runs: int) -> None:
-    """Run one target in this process, which ends with it."""
-    import atheris  # type: ignore[import-untyped] # noqa: PLC0415 - before what it is to instrument
+    """Run one target in this process. The process ends with the run."""
+    import atheris  # type: ignore[import-untyped] # noqa: PLC0415 - before the modules to instrument
 
     with atheris.instrument_imports(include=["core", "server", "migration", "fuzz"]):
         from fuzz.targets import TARGETS  # noqa: PLC0415

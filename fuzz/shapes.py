@@ -161,10 +161,10 @@ def sent(seed: str, least: int, most: int) -> Sent:
     else:
         body = draw.choice(PLACES[path] + _ANYWHERE) % VALUES[kind](draw, size)
     body = draw.choice([_as_it_is] * 6 + [_cut, _not_text, _more])(body)
-    how, headers, packed = draw.choice([_plain] * 5 + [_gzip] * 3 + [_deflate, _chunks, _tiny_chunks, _misstated])(
+    encoding, headers, packed = draw.choice([_plain] * 5 + [_gzip] * 3 + [_deflate, _chunks, _tiny_chunks, _misstated])(
         draw, body
     )
-    return Sent(f"{kind}, {how}", path, len(body), _message(draw.choice(_METHODS), path, headers, packed))
+    return Sent(f"{kind}, {encoding}", path, len(body), _message(draw.choice(_METHODS), path, headers, packed))
 
 
 def _message(method: str, path: str, headers: str, body: bytes) -> bytes:
@@ -187,35 +187,36 @@ def _more(body: bytes) -> bytes:
     return body + b"]"
 
 
-_Way: TypeAlias = tuple[str, str, bytes]
+# The name of the encoding, its headers, and the encoded body.
+_Encoded: TypeAlias = tuple[str, str, bytes]
 
 
 def _length(body: bytes) -> str:
     return f"Content-Length: {len(body)}\r\n"
 
 
-def _plain(_: random.Random, body: bytes) -> _Way:
+def _plain(_: random.Random, body: bytes) -> _Encoded:
     return "plain", _length(body), body
 
 
-def _gzip(_: random.Random, body: bytes) -> _Way:
+def _gzip(_: random.Random, body: bytes) -> _Encoded:
     packed = gzip.compress(body, 1, mtime=0)
     return "gzip", "Content-Encoding: gzip\r\n" + _length(packed), packed
 
 
-def _deflate(draw: random.Random, body: bytes) -> _Way:
+def _deflate(draw: random.Random, body: bytes) -> _Encoded:
     packed = zlib.compress(body, 1)
     packed = draw.choice([packed, packed[2:-4], packed[:-1], packed + b"x"])
     return "deflate", "Content-Encoding: deflate\r\n" + _length(packed), packed
 
 
-def _chunks(_: random.Random, body: bytes) -> _Way:
+def _chunks(_: random.Random, body: bytes) -> _Encoded:
     pieces = (body[at : at + (1 << 16)] for at in range(0, len(body), 1 << 16))
     chunked = b"".join(b"%x\r\n%b\r\n" % (len(piece), piece) for piece in pieces)
     return "chunked", "Transfer-Encoding: chunked\r\n", chunked + b"0\r\n\r\n"
 
 
-def _tiny_chunks(draw: random.Random, body: bytes) -> _Way:
+def _tiny_chunks(draw: random.Random, body: bytes) -> _Encoded:
     """The first 2 MiB of a body, in chunks of a few bytes each, which takes up to six times the bytes."""
     size = draw.choice([1, 2, 7])
     codes = np.frombuffer(body[: (2 << 20) // size * size], np.uint8)
@@ -225,7 +226,7 @@ def _tiny_chunks(draw: random.Random, body: bytes) -> _Way:
     return "tiny chunks", "Transfer-Encoding: chunked\r\n", chunked + b"0\r\n\r\n"
 
 
-def _misstated(draw: random.Random, body: bytes) -> _Way:
+def _misstated(draw: random.Random, body: bytes) -> _Encoded:
     """A length that is too short, so that the rest is not a request. With a longer one the server would only wait."""
     return "misstated", f"Content-Length: {draw.randrange(len(body))}\r\n", body
 

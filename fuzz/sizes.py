@@ -121,7 +121,7 @@ def _set_marks(pids: list[int]) -> None:
 
 
 def answered(port: int, message: bytes) -> int:
-    """Send it, and return the answer's status: 0 where the connection is closed without one.
+    """Send a message and return the status of the answer, or 0 if the connection closes without an answer.
 
     A server can answer and close before it has received the whole message.
     """
@@ -192,7 +192,7 @@ def run(running: servers.Running, seed: int, **counts: int) -> int:
 
 _TABLES: dict[str, Callable[[One], str]] = {
     "kind": lambda one: one.kind.partition(",")[0],
-    "way": lambda one: one.kind.partition(", ")[2],
+    "encoding": lambda one: one.kind.partition(", ")[2],
     "endpoint": lambda one: one.path,
     "size": lambda _: "all",
 }
