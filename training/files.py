@@ -1,4 +1,4 @@
-"""The files of a training, in the form that the users' own training has and convert reads."""
+"""Write the files of a training, in the format that users' own training has and that convert reads."""
 
 from __future__ import annotations
 

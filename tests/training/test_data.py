@@ -17,7 +17,7 @@ def written(folder: Path, *lines: str) -> Path:
     return path
 
 
-def test_the_committed_history_is_whole(history: History) -> None:
+def test_the_committed_history_is_complete(history: History) -> None:
     assert len(history) == len(history.candles) == 6225
     assert history.timestamps[0] == np.datetime64("2017-01-01T22:00:00")
     candles = history.candles

@@ -24,7 +24,7 @@ def moved(history: History, bars: slice) -> History:
     return replace(history, rows=rows)
 
 
-def test_parts_follow_each_other_and_miss_no_bar(history: History) -> None:
+def test_parts_are_in_order_and_cover_every_bar(history: History) -> None:
     parts = split(history)
     assert list(parts) == ["train", "validation", "test"]
     assert [len(part) for part in parts.values()] == [4358, 933, 934]
@@ -34,7 +34,7 @@ def test_parts_follow_each_other_and_miss_no_bar(history: History) -> None:
 
 @pytest.mark.parametrize("recipe", RECIPES, ids=lambda recipe: recipe.model_file)
 @pytest.mark.parametrize("name", ["train", "validation", "test"])
-def test_examples_of_a_part_ignore_every_bar_of_the_others(history: History, recipe: Recipe, name: str) -> None:
+def test_examples_of_a_part_do_not_depend_on_other_parts(history: History, recipe: Recipe, name: str) -> None:
     ends = np.cumsum([0, *(len(part) for part in split(history).values())])
     begin = int(ends[["train", "validation", "test"].index(name)])
     end = begin + len(split(history)[name])
@@ -46,9 +46,7 @@ def test_examples_of_a_part_ignore_every_bar_of_the_others(history: History, rec
 
 
 @pytest.mark.parametrize("inputs", INPUTS, ids=lambda inputs: inputs.scaler_file)
-def test_scaler_has_the_statistics_of_the_training_part_alone(
-    parts: dict[str, History], inputs: recipes.Inputs
-) -> None:
+def test_scaler_has_the_statistics_of_the_training_part_only(parts: dict[str, History], inputs: recipes.Inputs) -> None:
     scaler = fit_scaler(parts["train"].candles, inputs.names)
     rows = len(parts["train"]) - first_bar(inputs.names) + SEQUENCE_LENGTH - 1
     values = catalogue.matrix(parts["train"].candles, inputs.names, rows)
@@ -58,9 +56,7 @@ def test_scaler_has_the_statistics_of_the_training_part_alone(
 
 
 @pytest.mark.parametrize("inputs", INPUTS, ids=lambda inputs: inputs.scaler_file)
-def test_windows_are_what_a_server_computes_from_the_candles_up_to_their_last(
-    parts: dict[str, History], inputs: recipes.Inputs
-) -> None:
+def test_windows_equal_those_that_the_server_computes(parts: dict[str, History], inputs: recipes.Inputs) -> None:
     part = parts["validation"]
     scaler = fit_scaler(parts["train"].candles, inputs.names)
     x = windows(part.candles, inputs.names, scaler)
@@ -71,14 +67,14 @@ def test_windows_are_what_a_server_computes_from_the_candles_up_to_their_last(
         assert x[window] == pytest.approx(scaler.transform(served), abs=1e-5)
 
 
-def test_reversals_are_told_from_none_and_the_unknown_left_out() -> None:
+def test_reversals_are_labelled_1_and_unknown_bars_left_out() -> None:
     x = np.arange(4, dtype=np.float32).reshape(4, 1, 1)
     made = reversals(x, np.array([SHORT, UNKNOWN, LONG, NONE, SHORT], dtype=np.int8))
     assert made.x.ravel().tolist() == [1.0, 2.0, 3.0]
     assert made.y.tolist() == [1.0, 0.0, 1.0]
 
 
-def test_directions_are_those_of_reversals_alone() -> None:
+def test_directions_come_from_reversals_only() -> None:
     x = np.arange(4, dtype=np.float32).reshape(4, 1, 1)
     made = directions(x, np.array([SHORT, UNKNOWN, LONG, NONE, SHORT], dtype=np.int8))
     assert made.x.ravel().tolist() == [1.0, 3.0]

@@ -1,4 +1,4 @@
-"""The committed detectors: their files, their scores, and that each says all it can say."""
+"""The committed detectors: their files, their scores, and that each gives every signal."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ def network(file: str) -> Any:  # noqa: ANN401 - tf_keras has no types
 
 
 def probability(stage: dict[str, str], part: History) -> NDArray[np.float32]:
-    """What the files of one stage of versions.toml answer to every window of a part."""
+    """The outputs of one stage of versions.toml for every window of a part."""
     names = json.loads((KERAS / stage["features"]).read_text())["features"]
     return fit.predict(network(stage["model"]), windows(part.candles, names, scaler(stage["scaler"])))
 
@@ -63,7 +63,7 @@ def metadata(recipe: Recipe) -> dict[str, Any]:
     return found
 
 
-def test_the_folder_holds_the_listed_files_and_no_other() -> None:
+def test_the_folder_holds_only_the_listed_files() -> None:
     assert {path.name for path in KERAS.iterdir()} == FILES
 
 
@@ -80,7 +80,7 @@ def test_networks_load_with_the_users_number_of_parameters(recipe: Recipe) -> No
     assert network(recipe.model_file).count_params() == expected
 
 
-def test_feature_lists_are_those_the_recipes_train_on(recipe: Recipe) -> None:
+def test_feature_lists_are_those_of_the_recipes(recipe: Recipe) -> None:
     listed = json.loads((KERAS / recipe.inputs.features_file).read_text())
     assert listed == {"features": list(recipe.inputs.names)}
 
@@ -100,7 +100,7 @@ def test_scalers_are_fitted_on_the_training_part(recipe: Recipe, parts: dict[str
     assert not hasattr(found, "feature_names_in_")
 
 
-def test_metadata_tells_data_and_labels(metadata: dict[str, Any], recipe: Recipe, parts: dict[str, History]) -> None:
+def test_metadata_names_data_and_labels(metadata: dict[str, Any], recipe: Recipe, parts: dict[str, History]) -> None:
     trained_on = metadata["trained_on"]
     assert trained_on["file"] == HISTORY.name
     assert trained_on["sha256"] == hashlib.sha256(HISTORY.read_bytes()).hexdigest()
@@ -129,7 +129,7 @@ def test_scores_are_those_of_the_committed_network(
     fitted = scaler(recipe.inputs.scaler_file)
     test = trainer.examples(recipe, fitted, parts)["test"]
     measured = trainer.evaluate(recipe, network(recipe.model_file), fitted, test)
-    # One window decided otherwise moves a score by 1e-3 or more, and rounding on another processor AUC by 1e-5.
+    # A single window with another decision changes a score by 1e-3 or more; another processor changes the AUC by 1e-5.
     assert metadata["metrics"] == pytest.approx(measured, abs=1e-4)
 
 
@@ -155,7 +155,7 @@ def part(recipe: Recipe) -> dict[str, str]:
 
 
 @pytest.mark.parametrize("version", ["v3.0", "v3.1"])
-def test_each_version_says_hold_long_and_short_on_3_percent_of_the_test_windows(
+def test_each_version_gives_each_signal_on_3_percent_of_the_test_windows(
     version: str, parts: dict[str, History]
 ) -> None:
     described = VERSIONS["versions"][version]

@@ -17,7 +17,7 @@ def test_scores_of_answers_counted_by_hand() -> None:
         "f1": 0.571429,
         "false_positives": 2,
         "detected": "2/3",
-        "auc": 0.733333,  # of 15 pairs 11 are in order
+        "auc": 0.733333,  # 11 of 15 pairs are in order
         "accuracy": 0.625,
         "baseline_accuracy": 0.625,
         "test_windows": 8,
@@ -37,6 +37,6 @@ def test_threshold_itself_passes_stage1_but_is_not_short(recipe: recipes.Recipe,
     assert recipe.positive(probability).tolist() == [False, passes, True]
 
 
-def test_the_rule_without_learning_says_short_above_the_mean() -> None:
+def test_the_trend_rule_gives_short_above_the_mean() -> None:
     close, mean = np.array([1.2, 1.2, 1.0, 1.0]), np.full(4, 1.1)
     assert trend_rule_accuracy(close, mean, np.array([1, 0, 0, 0], dtype=np.float32)) == 0.75

@@ -1,4 +1,4 @@
-"""The trainer from end to end, on few bars and one epoch; and the command."""
+"""The trainer from end to end, on few bars and for one epoch, and its command."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ def trained(history: History) -> list[Trained]:
     return trainer.train(history.part(BARS), epochs=1)
 
 
-def test_training_writes_the_listed_files_and_no_other(trained: list[Trained], tmp_path: Path) -> None:
+def test_training_writes_only_the_listed_files(trained: list[Trained], tmp_path: Path) -> None:
     files.write(trained, tmp_path / "keras")
     assert sorted(path.name for path in (tmp_path / "keras").iterdir()) == [
         "direction_classifier_stage2.h5",
@@ -56,7 +56,7 @@ def test_training_changes_the_weights(trained: list[Trained]) -> None:
         assert not any(np.array_equal(a, b) for a, b in zip(fresh, one.network.get_weights(), strict=True))
 
 
-# Every run has the first recipe trained once more; the others differ from it in their examples alone.
+# `make test` repeats only the first recipe, because the others differ from it only in their examples.
 @pytest.mark.parametrize("count", [1, pytest.param(3, marks=pytest.mark.long)])
 def test_training_again_gives_the_same_networks_and_scores(
     trained: list[Trained], history: History, count: int, monkeypatch: pytest.MonkeyPatch
@@ -78,7 +78,7 @@ def test_stage2_shares_the_scaler_of_v30(trained: list[Trained]) -> None:
     assert not np.array_equal(swing.scaler.mean_, profitable.scaler.mean_)
 
 
-def test_weights_make_both_classes_count_alike() -> None:
+def test_weights_give_both_classes_the_same_total() -> None:
     truth = np.array([1, 0, 0, 0], dtype=np.float32)
     assert balanced(truth, truth).tolist() == pytest.approx([2.0, 2 / 3, 2 / 3, 2 / 3])
     assert balanced(np.array([0, 1], dtype=np.float32), truth).tolist() == pytest.approx([2 / 3, 2.0])
@@ -90,6 +90,7 @@ def test_command_refuses_bad_data_in_one_line_and_writes_nothing(tmp_path: Path)
     command = [sys.executable, "-m", "training", "--data", str(bad), "--output", str(tmp_path / "out")]
     ended = subprocess.run(command, capture_output=True, text=True, check=False, cwd=Path(__file__).parents[2])
     assert ended.returncode == 2
-    assert "error: bars.csv: the header is ['time', 'close'], expected ['timestamp'," in ended.stderr
+    (error,) = [line for line in ended.stderr.splitlines() if "error: " in line]
+    assert "bars.csv: the header is ['time', 'close'], expected ['timestamp'," in error
     assert "Traceback" not in ended.stderr
     assert not (tmp_path / "out").exists()
