@@ -1,4 +1,4 @@
-"""The command that takes over the old service's experiments."""
+"""The command that imports the old service's experiments."""
 
 from __future__ import annotations
 
@@ -50,7 +50,7 @@ def opened(settings: Settings) -> Iterator[Store]:
         store.close()
 
 
-def test_what_it_did_is_told_and_a_second_time_changes_nothing(
+def test_imports_are_printed_and_a_second_import_changes_nothing(
     command: list[str], settings: Settings, capsys: pytest.CaptureFixture[str]
 ) -> None:
     assert main(command) == 0
@@ -65,17 +65,19 @@ def test_what_it_did_is_told_and_a_second_time_changes_nothing(
         assert store.state() == before
 
 
-def test_refused_files_are_told_and_nothing_is_imported(
+def test_refused_files_are_named_and_nothing_is_imported(
     command: list[str], settings: Settings, folder: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     (folder / "worse.json").write_text("{}")
     assert main(command) == 1
-    assert capsys.readouterr().err == "nothing is imported\nworse.json: experiment_id: missing\n"
+    first, *problems = capsys.readouterr().err.splitlines()
+    assert first == "nothing is imported"
+    assert [problem.split(": ")[:2] for problem in problems] == [["worse.json", "experiment_id"]]
     with opened(settings) as store:
         assert store.experiments() == []
 
 
-def test_beside_a_running_server_it_is_refused(
+def test_import_is_refused_while_the_server_runs(
     command: list[str], settings: Settings, capsys: pytest.CaptureFixture[str]
 ) -> None:
     drainer = Drainer(settings.journal_folder)
@@ -85,7 +87,7 @@ def test_beside_a_running_server_it_is_refused(
     assert main(command) == 0
 
 
-def test_a_store_that_cannot_be_opened_is_told(
+def test_a_store_that_cannot_be_opened_is_an_error(
     command: list[str], tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     (tmp_path / "file").write_text("")
@@ -95,6 +97,6 @@ def test_a_store_that_cannot_be_opened_is_told(
 
 
 @pytest.mark.parametrize("arguments", [[], ["--help"], ["FOLDER", "--models", "/nowhere"]])
-def test_a_bad_call_is_told_and_ends_with_2(arguments: list[str], capsys: pytest.CaptureFixture[str]) -> None:
+def test_a_bad_call_prints_a_message_and_ends_with_2(arguments: list[str], capsys: pytest.CaptureFixture[str]) -> None:
     assert main(arguments) == 2
     assert capsys.readouterr().err

@@ -44,7 +44,7 @@ CREATED = 1_760_605_200_000_000  # 2025-10-16 09:00 UTC
 
 @pytest.fixture
 def put(tmp_path: Path) -> Put:
-    """Write RUNNING with other values (`...` takes a field away) and return the folder."""
+    """Write RUNNING with other values (`...` removes a field) and return the folder."""
     folder = tmp_path / "old"
     folder.mkdir()
 
@@ -240,7 +240,9 @@ def test_a_known_id_with_other_contents_is_refused_and_nothing_is_written(
     assert store.experiments() == before
 
 
-def test_an_id_that_is_taken_by_one_of_ours_is_refused_and_nothing_is_written(put: Put, store: Store) -> None:
+def test_the_id_of_an_experiment_that_was_not_imported_is_refused_and_nothing_is_written(
+    put: Put, store: Store
+) -> None:
     (experiment,) = read_folder(put(experiment_id="ours", active=False))
     store.create(msgspec.structs.replace(experiment, imported=None, name="ours"))
     put("two.json")
@@ -250,7 +252,7 @@ def test_an_id_that_is_taken_by_one_of_ours_is_refused_and_nothing_is_written(pu
     assert store.state().experiment is None
 
 
-def test_an_active_one_beside_a_running_one_is_refused_and_both_are_named(put: Put, store: Store) -> None:
+def test_an_active_experiment_is_refused_while_another_is_active_and_both_are_named(put: Put, store: Store) -> None:
     (running,) = read_folder(put(experiment_id="running"))
     write(store, [running])
     put("two.json", experiment_id="draft", active=False)

@@ -1,4 +1,4 @@
-"""The command `reversal`, from the tree."""
+"""The command `reversal`, run from the source tree."""
 
 from __future__ import annotations
 
@@ -30,39 +30,39 @@ def test_help_names_every_command(capsys: pytest.CaptureFixture[str]) -> None:
 
 
 @pytest.mark.parametrize(
-    ("arguments", "end"), [([], "shows the arguments of a command.\n"), (["sreve"], "unknown command 'sreve'\n")]
+    ("arguments", "named"), [([], []), (["sreve"], ["reversal: unknown command 'sreve'"])], ids=["none", "unknown"]
 )
-def test_without_a_command_that_there_is_the_usage_is_shown(
-    arguments: list[str], end: str, capsys: pytest.CaptureFixture[str]
+def test_usage_is_shown_without_a_known_command(
+    arguments: list[str], named: list[str], capsys: pytest.CaptureFixture[str]
 ) -> None:
     assert command.main(arguments) == 2
     shown = capsys.readouterr().err
     assert shown.startswith("usage: reversal COMMAND")
-    assert shown.endswith(end)
+    assert [line for line in shown.splitlines() if "unknown" in line] == named
 
 
 @pytest.mark.parametrize("name", ["convert", "train"])
-def test_a_missing_extra_is_one_sentence_with_the_way_out(
+def test_a_missing_extra_is_one_line_with_the_command_that_installs_it(
     name: str, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(command, "find_spec", lambda module: None if module == "tensorflow" else module)
     assert command.main([name, "--help"]) == 2
     shown = capsys.readouterr()
     assert shown.out == ""
-    assert shown.err == (
-        f"reversal {name}: not installed: tensorflow. Install them with `pip install 'reversal[convert]'`,"
-        " or from the project's folder with `pip install '.[convert]'`.\n"
-    )
+    assert shown.err.startswith(f"reversal {name}: not installed: tensorflow. ")
+    assert "`pip install 'reversal[convert]'`" in shown.err
+    assert "`pip install '.[convert]'`" in shown.err
+    assert len(shown.err.splitlines()) == 1
 
 
 @pytest.mark.parametrize("name", ["serve", "convert"])
-def test_the_usage_of_a_command_says_what_was_typed(name: str) -> None:
+def test_the_usage_of_a_command_shows_the_typed_command(name: str) -> None:
     ended = python_m_reversal(name, "--help")
     assert (ended.returncode, ended.stderr) == (0, "")
     assert ended.stdout.startswith(f"usage: python -m reversal {name} [-h]")
 
 
-def test_that_of_train_does_too(capsys: pytest.CaptureFixture[str]) -> None:
+def test_the_usage_of_train_shows_the_typed_command(capsys: pytest.CaptureFixture[str]) -> None:
     with pytest.raises(SystemExit, match="0"):  # in this process: TensorFlow is imported once for all tests
         command.main(["train", "--help"])
     assert capsys.readouterr().out.startswith("usage: reversal train [-h]")

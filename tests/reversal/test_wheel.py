@@ -1,4 +1,4 @@
-"""The wheel and the sdist: built, complete, and served from outside of the tree."""
+"""The wheel and the sdist are complete, and the installed server runs outside the source tree."""
 
 from __future__ import annotations
 
@@ -22,9 +22,9 @@ from tests.processes import Server, free_port, get, post, wait_until_alive
 pytestmark = pytest.mark.serial  # installs an environment and starts servers
 
 INSTALLED = ("convert", "core", "migration", "models/onnx", "reversal", "server", "training")
-# What would lead back to the tree.
-LEADING_BACK = {"PYTHONPATH", "VIRTUAL_ENV"}
-ENVIRON = {name: value for name, value in os.environ.items() if name not in LEADING_BACK}
+# With these variables, the installed command could use the source tree or its environment.
+REMOVED = {"PYTHONPATH", "VIRTUAL_ENV"}
+ENVIRON = {name: value for name, value in os.environ.items() if name not in REMOVED}
 EXAMPLE = ROOT / "docs" / "examples" / "predict.json"
 
 
@@ -35,7 +35,7 @@ class Built(NamedTuple):
 
 @pytest.fixture(scope="module")
 def built(tmp_path_factory: pytest.TempPathFactory) -> Built:
-    """Both, the wheel from the sdist, so that this has all that it needs."""
+    """Both files. uv builds the wheel from the sdist, which shows that the sdist is complete."""
     folder = tmp_path_factory.mktemp("dist")
     uv("build", "--quiet", "--out-dir", str(folder), str(ROOT))
     return Built(folder / f"reversal-{VERSION}-py3-none-any.whl", folder / f"reversal-{VERSION}.tar.gz")
@@ -89,14 +89,14 @@ def test_the_wheel_has_every_file_of_every_package_and_no_others(built: Built) -
     assert names == files_of_the_tree()
 
 
-def test_the_sdist_has_them_too(built: Built) -> None:
+def test_the_sdist_has_every_file_of_every_package(built: Built) -> None:
     with tarfile.open(built.sdist) as sdist:
         names = {name.removeprefix(f"reversal-{VERSION}/") for name in sdist.getnames()}
     assert {name for name in names if name.startswith(tuple(f"{each}/" for each in INSTALLED))} == files_of_the_tree()
     assert {"pyproject.toml", "README.md", "LICENSE", "CHANGELOG.md"} <= names
 
 
-def test_it_serves_the_reference_detectors_in_an_empty_folder(commands: Path, tmp_path: Path) -> None:
+def test_the_installed_server_serves_the_reference_detectors_in_an_empty_folder(commands: Path, tmp_path: Path) -> None:
     with serving(commands, tmp_path) as server:
         status, answer = post(f"{server.url}/reversal/predict", EXAMPLE.read_bytes())
         assert (status, answer["data"]["signal"], answer["data"]["model_version"]) == (200, "short", "v3.1")
@@ -112,12 +112,12 @@ def test_it_serves_the_reference_detectors_in_an_empty_folder(commands: Path, tm
     assert (tmp_path / "data" / "state.db").exists()
 
 
-def test_the_command_tells_its_version(commands: Path, tmp_path: Path) -> None:
+def test_the_command_prints_its_version(commands: Path, tmp_path: Path) -> None:
     ended = reversal(commands, tmp_path, "--version")
     assert (ended.returncode, ended.stdout, ended.stderr) == (0, f"reversal {VERSION}\n", "")
 
 
-def test_without_the_extra_converting_says_what_to_install(commands: Path, tmp_path: Path) -> None:
+def test_convert_without_the_extra_names_what_to_install(commands: Path, tmp_path: Path) -> None:
     ended = reversal(commands, tmp_path, "convert")
     assert (ended.returncode, ended.stdout) == (2, "")
     assert ended.stderr.startswith("reversal convert: not installed: h5py, keras, onnx, rich, sklearn, tf_keras, ")
