@@ -83,7 +83,7 @@ audit: $(RELEASE)/.installed ## known vulnerabilities of the server's dependenci
 	@mkdir -p build && rm -f build/audit.txt
 	@$(RELEASE)/bin/pip-audit --strict --progress-spinner off --require-hashes --disable-pip \
 		-r requirements/serve.txt -o build/audit.txt || { cat build/audit.txt 2>/dev/null || \
-		echo "audit: this is no answer: PyPI did not answer for every package"; exit 1; } >&2
+		echo "audit: no result: PyPI did not answer for every package"; exit 1; } >&2
 
 # A lock has no tree of dependencies, so the result is a list, and the tool's warning about that is ignored. The version is
 # written into a copy of pyproject.toml, because nothing is built here.
