@@ -160,9 +160,8 @@ class StoredArray(Array):
                 raise ValueError("an array of objects that is not an array")
             self.shape, self.dtype, self.order, self.data = inner.shape, inner.dtype, inner.order, inner.data
             return
-        if (
-            state.get("numpy_array_alignment_bytes") is not None
-        ):  # since joblib 1.2: a count, then that number of padding bytes
+        # joblib 1.2 and newer write a count, then that number of padding bytes.
+        if state.get("numpy_array_alignment_bytes") is not None:
             source.file.read(source.file.read(1)[0])
         self.data = source.file.read(self.size)
 
