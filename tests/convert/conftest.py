@@ -1,4 +1,4 @@
-"""A folder of small sources: two versions that share their second stage, as users have them."""
+"""A folder of small source files, like those of users: two versions that share Stage 2."""
 
 from __future__ import annotations
 
@@ -90,5 +90,5 @@ def _sources(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture
 def source(_sources: Path, tmp_path: Path) -> Path:
-    """A copy that a test may change."""
+    """A copy that a test can change."""
     return Path(shutil.copytree(_sources, tmp_path / "source"))

@@ -1,4 +1,4 @@
-"""Small Keras models with random weights, and their answers beside those of their graphs."""
+"""Small Keras models with random weights, and the comparison of their outputs with those of their graphs."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ def framework(name: Framework) -> Keras:
 
 
 def randomised(model: Keras, seed: int = 7) -> Keras:
-    """Every weight drawn at random: zeros hide a bias that is dropped, and ones a scale."""
+    """Draw every weight at random: zeros would hide a missing bias, and ones a missing scale."""
     rng = np.random.default_rng(seed)
     drawn = []
     for weight in model.weights:
@@ -50,7 +50,7 @@ def sequential(name: Framework, build: Callable[[Keras], list[Keras]], *, flat: 
     )
     randomised(model)
     kernel, bias = model.layers[-1].get_weights()
-    model.layers[-1].set_weights([0.2 * kernel, bias])  # or many features saturate the sigmoid
+    model.layers[-1].set_weights([0.2 * kernel, bias])  # otherwise many features saturate the sigmoid
     return model
 
 
@@ -59,7 +59,7 @@ def windows(count: int = 40, steps: int = STEPS, features: int = FEATURES) -> Fl
 
 
 def masked_windows(value: float = 0.0) -> Floats32:
-    """Windows whose first, inner, last and all steps are masked, and some without any."""
+    """Windows with masked steps at the start, inside, at the end and everywhere, and some without masked steps."""
     found = windows(64)
     masks = np.random.default_rng(4).random(found.shape[:2]) < 0.4
     masks[0] = True
@@ -94,13 +94,13 @@ def graph_answers(graph: onnx.ModelProto, given: Floats32) -> Floats32:
 
 
 def assert_same(model: Keras, given: Floats32, tolerance: float = TOLERANCE) -> onnx.ModelProto:
-    """The graph of `model` answers as it does; gives the graph."""
+    """Check that the graph of `model` gives the model's outputs. Returns the graph."""
     graph = network.build(model, (given.shape[1], given.shape[2]))
     expected = np.asarray(model(given, training=False))
     found = graph_answers(graph, given)
     assert found.dtype == expected.dtype == np.float32
     assert found.shape == expected.shape
-    assert np.ptp(expected) > 200 * tolerance, "a model that always says the same proves nothing"
+    assert np.ptp(expected) > 200 * tolerance, "with a constant output, agreement would prove nothing"
     np.testing.assert_allclose(found, expected, atol=tolerance, rtol=0.0)
     return graph
 

@@ -62,10 +62,10 @@ def test_converting_in_another_process_changes_no_byte(
             for version in ("v3.1", "v3.0")
             for stage in ("stage1", "stage2")
             for step in ("reading", "converting", "proving", "timing")
-        ], "progress, and no word of TensorFlow's"
+        ], "progress only, without TensorFlow's log"
         found.append(files(tmp_path / name))
     assert all(each == found[0] for each in found[1:])
-    assert len(found[0]) == 1 + 2 + 4 + 3, "index, manifests, networks, and scalers, of which v3.0's stages share one"
+    assert len(found[0]) == 1 + 2 + 4 + 3, "index, manifests, networks, and scalers; v3.0's stages share one"
 
 
 def test_published_bundle_holds_what_the_server_needs(
@@ -109,7 +109,7 @@ def test_published_bundle_holds_what_the_server_needs(
     assert "curl -X POST http://127.0.0.1:8000/reversal/models/v3.1/load" in shown
 
 
-def test_one_version_alone_of_which_each_file_of_json_is_read_once(
+def test_one_version_is_converted_and_each_of_its_json_files_is_read_once(
     run: Callable[..., int], source: Path, output: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     read: list[str] = []
@@ -128,7 +128,7 @@ def test_one_version_alone_of_which_each_file_of_json_is_read_once(
     assert sorted(path.name for path in output.iterdir()) == ["index.json", "v3.0"]
     assert json.loads((output / "index.json").read_text()) == {"order": ["v3.0"]}
     before = files(output)
-    # What is wrong with another version is not looked at.
+    # A missing file of another version does not matter.
     (source / "profitable_reversal_detector_stage1.h5").unlink()
     assert run("--version", "v3.0") == 0
     assert files(output) == before
@@ -151,7 +151,7 @@ def sabotaged(monkeypatch: pytest.MonkeyPatch, wrong: Callable[[Keras], bool]) -
     monkeypatch.setattr(network, "build", changed)
 
 
-def test_graph_that_differs_is_not_published_and_nor_is_any_other(
+def test_one_graph_that_differs_prevents_all_publishing(
     run: Callable[..., int],
     source: Path,
     output: Path,
@@ -161,7 +161,7 @@ def test_graph_that_differs_is_not_published_and_nor_is_any_other(
     assert run() == 0
     before = files(output)
     edit(source / "versions.toml", "threshold = 0.5", "threshold = 0.6")
-    # The last stage of all: whatever came before it was proven, and still nothing of it shows.
+    # Only the last stage fails. All stages before it are proven, but must not be published.
     calls = iter(range(4))
     sabotaged(monkeypatch, lambda _model: next(calls) == 3)
     capsys.readouterr()
@@ -248,7 +248,7 @@ def test_refusal_is_one_line_that_names_the_place(
     assert not output.exists()
 
 
-def test_scaler_that_knows_other_names_is_refused(
+def test_scaler_fitted_on_other_names_is_refused(
     run: Callable[..., int], source: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     scaler = StandardScaler().fit(np.random.default_rng(0).normal(size=(9, 3)))
@@ -309,7 +309,7 @@ def test_version_of_38_features_without_second_stage_and_scaler(
 
 
 @pytest.mark.parametrize("metadata", ['{"n": 18446744073709551616}', '{"n": ' + "[" * 300 + "]" * 300 + "}"])
-def test_metadata_that_the_server_could_not_repeat_is_refused(
+def test_metadata_that_the_server_cannot_send_are_refused(
     run: Callable[..., int], source: Path, output: Path, metadata: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
     assert run("--version", "v3.1") == 0
@@ -320,7 +320,7 @@ def test_metadata_that_the_server_could_not_repeat_is_refused(
     assert files(output) == before
 
 
-def test_tensorflow_tells_its_version_whatever_package_it_was_installed_as(
+def test_version_of_tensorflow_is_found_for_any_of_its_packages(
     run: Callable[..., int], output: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def version(package: str) -> str:
@@ -362,7 +362,7 @@ def test_any_error_in_a_stage_is_reported_with_its_place(
     assert files(output) == {}
 
 
-def test_texts_of_users_are_no_markup(source: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_paths_are_not_read_as_markup(source: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     output = tmp_path / "a[" / "b]"
     assert main(["--source", str(source), "--output", str(output), "--version", "v3.0"]) == 0
     assert "a[/b]" in capsys.readouterr().out

@@ -1,4 +1,4 @@
-"""The gate: what it compares, and that nothing wrong passes it."""
+"""Parity: which windows and values are compared, and that no wrong graph passes."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ def plausible(windows: Floats32) -> Floats32:
 
 
 class Fake:
-    """Stands for a Keras model, or for its graph."""
+    """A fake of a Keras model, or of its graph."""
 
     tool = ("tf_keras", "2.21.0")
     window = (5, 3)
@@ -108,7 +108,7 @@ def test_training_scale_goes_through_the_scalers_graph(tmp_path: Path) -> None:
 
 
 def at(kind_and_index: tuple[int, int], value: float) -> Answer:
-    """`plausible`, but for one window: the call it comes in, and its index."""
+    """`plausible`, except for one window, given by the number of the call and its index in it."""
     calls = iter(range(100))
 
     def answer(windows: Floats32) -> Floats32:
@@ -134,7 +134,7 @@ def test_a_value_that_differs_is_reported_with_its_window() -> None:
 
 
 @pytest.mark.parametrize("value", [np.nan, np.inf, -np.inf])
-def test_value_that_is_no_number_is_refused_on_either_side(value: float) -> None:
+def test_nan_and_infinity_are_refused_on_either_side(value: float) -> None:
     for reference, graph in ((Fake(), Fake(at((1, 3), value))), (Fake(at((1, 3), value)), Fake())):
         with pytest.raises(Refused, match=r"^price level 1\.1, window 3: "):
             check(reference, graph)
@@ -156,11 +156,11 @@ def test_dtype_and_shape_are_compared() -> None:
 
 
 def test_decision_is_compared_unless_the_framework_is_at_the_border() -> None:
-    """A difference within the tolerance may still turn a decision."""
+    """A difference within the tolerance can still change a decision."""
     rule = DecisionRule(lambda p: "reversal" if np.float32(p) >= np.float32(0.3) else "hold", border=0.3)
     near = [0.3 - 8e-6, 0.3 + 1e-6]
     assert check(Fake(at((0, 7), near[0])), Fake(at((0, 7), near[1])), rule)["decisions"] == 2016
-    # A rule whose border is not where it says: the same two answers are then 1e-3 away from it.
+    # With a wrong border, the same two outputs are 1e-3 away from it, so their decisions must agree.
     elsewhere = DecisionRule(rule.decide, border=0.301)
     with pytest.raises(Refused, match=r"^standard normal, window 7: expected the decision hold, got reversal"):
         check(Fake(at((0, 7), near[0])), Fake(at((0, 7), near[1])), elsewhere)

@@ -1,4 +1,4 @@
-"""What is on disk after publishing, and after being killed at any moment of it."""
+"""The files on disk after publishing, and after a kill at any moment of publishing."""
 
 from __future__ import annotations
 
@@ -22,8 +22,8 @@ from core.bundles.manifest import DirectionStage, File, Manifest, Stage
 
 pytestmark = pytest.mark.serial  # forks, and kills a publisher at every moment
 
-# Publishes in one child process after the other. The n-th kills itself before the n-th thing that it does to a file;
-# the last comes to its end.
+# Publishes in one child process after the other. Child n kills itself before its n-th operation on a file; the last
+# child finishes.
 KILLED_SCRIPT = """
 import os, pickle, signal, sys
 from itertools import count
@@ -53,7 +53,7 @@ for moment in count():
 
 
 def made(version: str, content: str, *, shared: str = "shared scaler") -> ConvertedBundle:
-    """A bundle whose graphs are the smallest that are valid, but for a text that makes them differ in length."""
+    """A bundle of the smallest valid graphs, each with a text that changes its length."""
     graphs: dict[str, bytes] = {}
 
     def file(kind: str, text: str) -> File:
@@ -124,7 +124,7 @@ def test_publishing_again_repairs_a_graph(tmp_path: Path) -> None:
     assert files(tmp_path) == before
 
 
-def test_files_of_the_old_bundle_go_and_those_of_others_stay(tmp_path: Path) -> None:
+def test_files_of_the_old_bundle_are_deleted_and_other_files_stay(tmp_path: Path) -> None:
     publish.publish([made("v1", "a")], tmp_path, ["v1"])
     old = set(files(tmp_path / "v1"))
     (tmp_path / "v1" / "stage1-network-0123.onnx.new").write_bytes(b"left by a crash")
@@ -137,7 +137,7 @@ def test_files_of_the_old_bundle_go_and_those_of_others_stay(tmp_path: Path) -> 
     assert (tmp_path / "elsewhere").is_dir()
 
 
-def test_index_names_only_what_is_there(tmp_path: Path) -> None:
+def test_index_names_only_versions_with_a_bundle(tmp_path: Path) -> None:
     publish.publish([made("v2", "a")], tmp_path, ["v1", "v2"])
     assert json.loads((tmp_path / "index.json").read_bytes()) == {"order": ["v2"]}
     publish.publish([made("v1", "a")], tmp_path, ["v1", "v2"])
@@ -191,7 +191,7 @@ def test_killed_at_any_moment_leaves_whole_bundles(
         state: list[str | None] = []
         for version in ("v1", "v2"):
             if (output / version / manifest.FILE_NAME).exists():
-                # Reading refuses whatever does not hash to what the manifest says.
+                # Reading refuses a graph with another hash than the manifest's.
                 read = reading.read(output / version).manifest
                 assert read in allowed
                 state.append(read.name)
@@ -207,7 +207,7 @@ def test_killed_at_any_moment_leaves_whole_bundles(
 
 
 def test_two_that_publish_at_once_leave_whole_bundles(tmp_path: Path) -> None:
-    """Neither deletes what the other has just written."""
+    """Neither deletes files that the other has just written."""
     versions = [made("v1", content) for content in ("a", "b")]
 
     def publish_often(bundle: ConvertedBundle) -> None:

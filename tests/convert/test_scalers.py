@@ -21,7 +21,7 @@ from convert.scalers import Scaler
 from core.bundles.limits import Limits, of_training
 
 FEATURES = ("close", "volume", "rsi_14", "macd")
-# A price, a volume, an index and a small difference: what one float32 scale would spoil.
+# A price, a volume, an index and a small difference: in float32, the large ones would lose digits.
 ROWS = np.random.default_rng(1).normal(size=(300, 4)) * [0.02, 2e8, 15.0, 1e-4] + [1.1, 1e9, 50.0, 0.0]
 
 SCALERS: dict[str, Any] = {
@@ -68,8 +68,8 @@ def test_graph_is_scikit_learns_transform(name: str, tmp_path: Path) -> None:
     assert figures["scaler_max_difference"] < 1e-7
 
 
-def test_window_as_long_as_features_are_many(tmp_path: Path) -> None:
-    """The place where a scaler along the wrong axis runs, and is silently wrong."""
+def test_window_with_as_many_steps_as_features(tmp_path: Path) -> None:
+    """Only with this shape, a scaler along the wrong axis would run, with wrong results."""
     estimator = StandardScaler().fit(ROWS)
     session = GraphSession(stored(estimator, tmp_path).build((4, 4)).SerializeToString())
     expected = estimator.transform(ROWS).reshape(-1, 4, 4).astype(np.float32)
@@ -93,7 +93,7 @@ def test_graph_is_the_same_bytes_each_time(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("name", ["min max", "max abs", "pipeline"])
 def test_scaler_of_an_older_release_works(name: str, tmp_path: Path) -> None:
-    """Older releases did not know `clip`; on use such a scaler fails in newer ones."""
+    """Older releases had no `clip`, so newer releases fail when they use such a scaler."""
     estimator = SCALERS[name].fit(ROWS)
     expected = estimator.transform(ROWS)
     old = pickle.loads(pickle.dumps(estimator))  # noqa: S301
@@ -110,7 +110,7 @@ def test_scaler_of_an_older_release_works(name: str, tmp_path: Path) -> None:
 def test_features_are_checked_by_number_and_by_name(tmp_path: Path) -> None:
     scaler = stored(StandardScaler().fit(ROWS), tmp_path)
     scaler.check_features(FEATURES)
-    scaler.check_features(FEATURES[::-1])  # it knows no names
+    scaler.check_features(FEATURES[::-1])  # it has no names
     with pytest.raises(Refused, match=r"^scaler.pkl: fitted on 4 features, .* 3"):
         scaler.check_features(FEATURES[:3])
     named = stored(StandardScaler().fit(pd.DataFrame(ROWS, columns=list(FEATURES))), tmp_path)
@@ -149,7 +149,7 @@ def test_scaler_that_was_never_fitted_is_refused(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(("value", "kind"), [({"a": 1}, "dict"), (ROWS, "ndarray"), (Pipeline([("a", 3)]), "int")])
-def test_what_is_no_scaler_is_refused_by_name(value: object, kind: str, tmp_path: Path) -> None:
+def test_another_object_is_refused_by_its_class(value: object, kind: str, tmp_path: Path) -> None:
     with pytest.raises(Refused, match=f"^scaler.pkl: holds a {kind}, not one of StandardScaler"):
         stored(value, tmp_path)
 
@@ -174,7 +174,7 @@ def test_pipeline_without_steps_is_refused(tmp_path: Path) -> None:
         stored(estimator, tmp_path)
 
 
-def test_pipeline_of_what_are_no_steps_is_refused(tmp_path: Path) -> None:
+def test_pipeline_with_malformed_steps_is_refused(tmp_path: Path) -> None:
     with pytest.raises(Refused, match=r"^scaler.pkl: "):
         stored(Pipeline([(StandardScaler(),)]), tmp_path)
 
@@ -221,7 +221,7 @@ def test_damage_is_reported_in_one_line(attribute: str, value: object, tmp_path:
         use()
 
 
-def test_gate_names_the_value_that_differs(tmp_path: Path) -> None:
+def test_parity_names_the_value_that_differs(tmp_path: Path) -> None:
     scaler = stored(StandardScaler().fit(ROWS), tmp_path)
     other = stored(StandardScaler().fit(ROWS * [1.0, 1.0, 1.00001, 1.0]), tmp_path)
     session = GraphSession(other.build((5, 4)).SerializeToString())
@@ -231,8 +231,8 @@ def test_gate_names_the_value_that_differs(tmp_path: Path) -> None:
         parity.check_scaler(scaler, session, (5, 4))
 
 
-def test_gate_refuses_a_scaler_that_computes_in_float32(tmp_path: Path) -> None:
-    """What the format's own Scaler operator does: at volumes of 1e9 and prices near 1.1 it loses digits."""
+def test_parity_refuses_a_scaler_that_computes_in_float32(tmp_path: Path) -> None:
+    """ONNX's Scaler operator computes in float32, and so loses digits at volumes of 1e9 and prices near 1.1."""
     scaler = stored(StandardScaler().fit(ROWS), tmp_path)
 
     class InFloat32:
@@ -256,29 +256,29 @@ def flagged(limits: Limits, scaled: NDArray[np.float64]) -> bool:
 UNKNOWN = {"standard without deviation", "standard without either", "robust without centre", "robust without scale"}
 
 
-# It cuts off where it was fitted and tells of no feature whether it had one value only.
+# This scaler clips to the fitted range, and does not record which features had only one value.
 CLIPPED = {"max abs clipping"}
 
 
 @pytest.mark.parametrize("name", sorted(SCALERS.keys() - UNKNOWN - CLIPPED - {"pipeline of nothing"}))
-def test_limits_hold_for_what_a_scaler_was_fitted_on_and_not_far_from_it(name: str, tmp_path: Path) -> None:
+def test_limits_accept_the_fitted_rows_and_flag_distant_ones(name: str, tmp_path: Path) -> None:
     estimator = SCALERS[name].fit(ROWS.copy())
     limits = stored(estimator, tmp_path).limits(4, None)
     assert limits is not None
     assert limits.source == "scaler"
     for window in ROWS.reshape(-1, 20, 4):
         assert not flagged(limits, estimator.transform(window.copy()))
-    # Price and volume a hundred times what they were, which are the largest values in training many times over.
+    # A hundred times the price or the volume is far above the largest value in training.
     assert flagged(limits, estimator.transform(ROWS[:20] * [100.0, 1.0, 1.0, 1.0]))
     assert flagged(limits, estimator.transform(ROWS[:20] * [1.0, 100.0, 1.0, 1.0]))
 
 
 @pytest.mark.parametrize("name", sorted(UNKNOWN))
-def test_a_scaler_that_does_not_know_centre_or_spread_gives_no_limits(name: str, tmp_path: Path) -> None:
+def test_a_scaler_without_centre_or_spread_gives_no_limits(name: str, tmp_path: Path) -> None:
     assert stored(SCALERS[name].fit(ROWS.copy()), tmp_path).limits(4, None) is None
 
 
-def test_the_range_in_training_wins_over_what_the_scaler_tells(tmp_path: Path) -> None:
+def test_ranges_of_training_replace_the_limits_of_the_scaler(tmp_path: Path) -> None:
     training = of_training([-1.0] * 4, [3.0] * 4)
     found = stored(StandardScaler().fit(ROWS), tmp_path).limits(4, training)
     assert found == training
@@ -288,7 +288,7 @@ def test_the_range_in_training_wins_over_what_the_scaler_tells(tmp_path: Path) -
     assert (clipping.mean_low, clipping.mean_high) == ((0.001,) * 4, (0.999,) * 4)
 
 
-def test_deviations_are_as_many_for_a_scaler_of_quantiles(tmp_path: Path) -> None:
+def test_limits_of_a_scaler_of_quantiles_are_as_many_deviations(tmp_path: Path) -> None:
     rows = np.random.default_rng(2).standard_normal((20_000, 1))
     limits = stored(RobustScaler().fit(rows), tmp_path).limits(1, None)
     assert limits is not None
@@ -298,7 +298,7 @@ def test_deviations_are_as_many_for_a_scaler_of_quantiles(tmp_path: Path) -> Non
 
 @pytest.mark.parametrize("scaler", [MinMaxScaler(clip=True), MaxAbsScaler(clip=True), MinMaxScaler(), StandardScaler()])
 @pytest.mark.parametrize("value", [0.0, 5.0])
-def test_a_feature_that_was_constant_in_training_is_not_flagged_while_it_stays_so(
+def test_a_feature_that_was_constant_in_training_is_not_flagged_while_it_is_constant(
     scaler: Any,  # noqa: ANN401 - scikit-learn has no types
     value: float,
     tmp_path: Path,

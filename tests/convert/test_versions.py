@@ -1,4 +1,4 @@
-"""versions.toml: what is read, and every mistake in it by its place."""
+"""versions.toml: its contents, and the place of every mistake in it."""
 
 from __future__ import annotations
 
@@ -73,7 +73,7 @@ def test_full_file_is_read(folder: Path) -> None:
     assert stages["stage1"].hashes == hashes
 
 
-def test_features_may_be_a_bare_list(folder: Path) -> None:
+def test_features_can_be_a_bare_list(folder: Path) -> None:
     (folder / "f.json").write_text('["macd", "close"]')
     assert source(folder).features == ("macd", "close")
 
@@ -205,7 +205,7 @@ def test_invalid_ranges_are_refused_by_feature(folder: Path, ranges: object, pla
         versions.training_limits(stage._replace(metadata={"scaled_ranges": ranges}))
 
 
-def test_a_constant_feature_has_narrow_limits_and_small_ones_keep_their_digits(folder: Path) -> None:
+def test_a_constant_feature_has_narrow_limits_and_small_ranges_keep_their_digits(folder: Path) -> None:
     ranges = {"close": [0.0, 0.0], "sma_20": [0.0, 1e-7]}
     found = versions.training_limits(source(folder)._replace(metadata={"scaled_ranges": ranges}))
     assert found is not None

@@ -25,8 +25,8 @@ IN_RECURRENT = [
 KNOWN = sorted([*IN_RECURRENT, "selu", "silu", "softmax", "swish"])
 
 
-def test_lists_are_those_of_the_tables() -> None:
-    """Through the messages, which name what is known."""
+def test_errors_list_the_known_functions() -> None:
+    """The lists of this file are those of the tables, which the errors print."""
     keras = helpers.framework("keras")
     with pytest.raises(Refused, match=f"known: {', '.join(IN_RECURRENT)}$"):
         activations.fused("scope", keras.activations.mish)

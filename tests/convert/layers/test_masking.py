@@ -72,8 +72,8 @@ def test_masked_steps_matter(framework: Framework) -> None:
 
 
 @both
-def test_sequences_that_are_put_back_step_by_step(framework: Framework) -> None:
-    """Every step of what a masked layer gives, also those before the first that counts."""
+def test_every_step_of_masked_sequences(framework: Framework) -> None:
+    """Every output of a masked layer is compared, including those before the first step that counts."""
     keras = helpers.framework(framework)
     layers = keras.layers
     for zero in (False, True):
@@ -136,7 +136,7 @@ def test_a_mask_that_no_layer_produces_is_refused() -> None:
 
 
 def _every_step(model: Keras) -> Keras:
-    """The graph of a model that gives (batch, steps, 1), with the steps beside each other."""
+    """The graph of a model with the output (batch, steps, 1), flattened to (batch, steps)."""
     graph = GraphBuilder()
     (result,) = network._emit(graph, "", model, [Tensor("window", (helpers.STEPS, helpers.FEATURES))])  # noqa: SLF001
     flat = graph.value("Flatten", "end", graph.batch_major(result).name)

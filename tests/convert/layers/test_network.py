@@ -59,7 +59,7 @@ def test_one_of_several_outputs_must_be_named(framework: Framework, tmp_path: Pa
         KerasModel(file, "reversal", None)
 
 
-def test_outputs_that_are_a_dictionary_are_chosen_by_their_layers_names(tmp_path: Path) -> None:
+def test_outputs_in_a_dictionary_are_chosen_by_the_names_of_their_layers(tmp_path: Path) -> None:
     keras = helpers.framework("keras")
     window = keras.Input(WINDOW)
     x = keras.layers.LSTM(3)(window)
@@ -73,7 +73,7 @@ def test_outputs_that_are_a_dictionary_are_chosen_by_their_layers_names(tmp_path
 
 
 @both
-def test_single_output_may_be_named(framework: Framework, tmp_path: Path) -> None:
+def test_single_output_can_be_named(framework: Framework, tmp_path: Path) -> None:
     model = helpers.sequential(framework, lambda k: [k.LSTM(3)])
     file = keras_files.inspect(helpers.save(model, tmp_path / "model.h5"))
     assert KerasModel(file, model.layers[-1].name, None).window == WINDOW
@@ -93,7 +93,7 @@ def test_an_output_that_is_not_a_probability_is_refused_with_its_shape(framework
 
 
 @both
-def test_branches_layers_used_twice_and_models_inside_models(framework: Framework, tmp_path: Path) -> None:
+def test_branches_and_layers_called_twice_and_nested_models(framework: Framework, tmp_path: Path) -> None:
     keras = helpers.framework(framework)
     layers = keras.layers
     inner_input = keras.Input((helpers.STEPS, 4))

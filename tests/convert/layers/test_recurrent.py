@@ -79,7 +79,7 @@ def test_hard_sigmoid_is_that_of_the_framework(framework: Framework, tmp_path: P
     assert alphas[0] == np.float32({"tf_keras": 0.2, "keras": 1 / 6}[framework])
 
 
-def test_stateful_model_starts_from_no_state(framework: Framework, tmp_path: Path) -> None:
+def test_stateful_model_starts_without_a_state(framework: Framework, tmp_path: Path) -> None:
     keras = helpers.framework(framework)
     layers = keras.layers
     shape = {"batch_input_shape" if framework == "tf_keras" else "batch_shape": (4, helpers.STEPS, helpers.FEATURES)}
@@ -93,7 +93,7 @@ def test_stateful_model_starts_from_no_state(framework: Framework, tmp_path: Pat
     found = helpers.graph_answers(network.build(loaded.model, loaded.window), given)
     np.testing.assert_allclose(found, loaded.predict(given), atol=helpers.TOLERANCE, rtol=0)
     carried = np.concatenate([np.asarray(loaded.model.predict_on_batch(given[i : i + 4])) for i in (0, 4)])
-    assert np.abs(carried[4:] - found[4:8]).max() > 100 * helpers.TOLERANCE, "the state would have shown"
+    assert np.abs(carried[4:] - found[4:8]).max() > 100 * helpers.TOLERANCE, "a carried state would change the output"
 
 
 REFUSED: dict[str, tuple[Build, str]] = {
@@ -124,14 +124,14 @@ REFUSED: dict[str, tuple[Build, str]] = {
 
 
 @pytest.mark.parametrize("case", REFUSED)
-def test_option_that_is_refused_by_the_layers_name(case: str, framework: Framework) -> None:
+def test_refused_option_is_named_with_its_layer(case: str, framework: Framework) -> None:
     build, message = REFUSED[case]
     model = helpers.sequential(framework, build)
     with pytest.raises(Refused, match=message):
         network.build(model, (helpers.STEPS, helpers.FEATURES))
 
 
-def test_states_handed_out_or_in_are_refused(framework: Framework) -> None:
+def test_returned_and_initial_states_are_refused(framework: Framework) -> None:
     keras = helpers.framework(framework)
     layers = keras.layers
     window = keras.Input((helpers.STEPS, helpers.FEATURES))

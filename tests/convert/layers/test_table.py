@@ -88,7 +88,7 @@ def test_activation(framework: Framework, activation: str, tmp_path: Path) -> No
 
 
 @both
-def test_layer_that_turns_no_tensor_to_and_fro(framework: Framework) -> None:
+def test_layers_between_recurrent_ones_need_no_further_transpose(framework: Framework) -> None:
     def build(layers: Keras) -> list[Keras]:
         middle = [layers.Dropout(0.2), layers.BatchNormalization(), layers.Dense(4, activation="tanh")]
         return [layers.LSTM(4, return_sequences=True), *middle, layers.GRU(3, return_sequences=True), layers.LSTM(3)]
@@ -120,7 +120,7 @@ REFUSED: dict[str, tuple[Build, str]] = {
 
 @both
 @pytest.mark.parametrize("case", REFUSED)
-def test_option_that_is_refused_by_the_layers_name(case: str, framework: Framework) -> None:
+def test_refused_option_is_named_with_its_layer(case: str, framework: Framework) -> None:
     build, message = REFUSED[case]
     model = helpers.sequential(framework, build, flat=case != "softmax of masked steps")
     with pytest.raises(Refused, match=message):

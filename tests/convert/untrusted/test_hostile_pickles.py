@@ -15,8 +15,8 @@ from pathlib import Path
 
 import pytest
 
-# Tells what became of the file, and whether anything is other than before. A signal leaves no exit status of 0.
-# The limit on memory is far above what TensorFlow-free conversion takes, and far below what the files ask for.
+# Prints the result for the file, and checks that the watched objects have not changed. After a crash, the exit status
+# is not 0. The limit on memory is far above the need of reading a scaler, and far below the demands of the files.
 READ = """
 import resource, sys
 from pathlib import Path
@@ -34,7 +34,7 @@ try:
 except Refused as error:
     print("refused", error)
 assert before == [dict(vars(one)) for one in watched] + [np._core.numeric._frombuffer.__defaults__]
-# Not getrusage's maximum: that one is inherited from the process that started this one.
+# Not getrusage's maximum, because a process inherits it from its parent.
 peak = next(line for line in Path("/proc/self/status").read_text().splitlines() if line.startswith("VmHWM"))
 print("peak", int(peak.split()[1]) // 1024)
 """
@@ -65,7 +65,7 @@ def dtype(code: str, *rest: object) -> bytes:
 
 
 NDARRAY = name("numpy", "ndarray")
-OBJECTS = dtype("O8", -1, -1, 0)  # objects, with the flags that say so taken off
+OBJECTS = dtype("O8", -1, -1, 0)  # objects, without the flags of objects
 ARRAY = call(name("numpy._core.multiarray", "_reconstruct"), NDARRAY, plain((0,)), b"C\x01b")
 ADDRESSES = state(ARRAY, plain(1), plain((1,)), OBJECTS, plain(False), BYTES)
 WRAPPER = name("joblib.numpy_pickle", "NumpyArrayWrapper")
@@ -79,7 +79,7 @@ def scaler(**attributes: bytes) -> bytes:
 
 
 def changed(onto: bytes, attributes: dict[str, object]) -> bytes:
-    """A scaler that works, read after something else got a state."""
+    """A working scaler, behind an operation that gives another object a state."""
     return onto + plain((None, attributes)) + b"b0" + scaler()
 
 
@@ -148,7 +148,7 @@ HOSTILE = {
 
 
 def read(path: Path) -> tuple[str, int]:
-    """What a process of its own says of the file, and the most memory that it took, in MiB."""
+    """Read the file in a process of its own. Returns the line that it prints, and its peak memory in MiB."""
     done = subprocess.run([sys.executable, "-c", READ, path], capture_output=True, text=True, check=False, timeout=120)
     assert done.returncode == 0, (done.returncode, done.stderr[-1000:])
     assert "\nTraceback" not in done.stderr
@@ -171,7 +171,7 @@ def test_hostile_pickle_is_refused_in_one_line(case: str, tmp_path: Path) -> Non
     [zlib.compress, gzip.compress, bz2.compress, partial(lzma.compress, preset=0)],
     ids=["zlib", "gzip", "bz2", "lzma"],
 )
-def test_file_that_unpacks_to_much_more_is_refused(pack: Callable[[bytes], bytes], tmp_path: Path) -> None:
+def test_file_that_decompresses_to_much_more_is_refused(pack: Callable[[bytes], bytes], tmp_path: Path) -> None:
     path = tmp_path / "scaler.pkl"
     path.write_bytes(pack(bytes(400 << 20)))
     said, peak = read(path)
@@ -179,7 +179,7 @@ def test_file_that_unpacks_to_much_more_is_refused(pack: Callable[[bytes], bytes
     assert peak < 500
 
 
-def test_the_scaler_that_these_are_made_of_is_no_reason_to_refuse(tmp_path: Path) -> None:
+def test_the_scaler_inside_the_hostile_pickles_is_accepted(tmp_path: Path) -> None:
     path = tmp_path / "scaler.pkl"
     path.write_bytes(PROTO + scaler() + b".")
     done = subprocess.run([sys.executable, "-c", READ, path], capture_output=True, text=True, check=False, timeout=120)

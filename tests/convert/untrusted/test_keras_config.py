@@ -1,4 +1,4 @@
-"""What a configuration may hold, what is left out of it, and that nothing in it runs."""
+"""Configurations: the values that are accepted, refused or left out, and that no code in them runs."""
 
 from __future__ import annotations
 
@@ -119,7 +119,7 @@ HALF = {"module": "keras", "class_name": "DTypePolicy", "config": {"name": "mixe
         (call_of({"class_name": "get_file", "module": "keras.utils"}), "layer 'dense.*': get_file of keras.utils"),
     ],
 )
-def test_what_is_not_in_the_table_is_refused_by_name(
+def test_class_or_function_outside_the_table_is_refused_by_name(
     edit: Edit, message: str, framework: Framework, suffix: str, tmp_path: Path
 ) -> None:
     path = saved_small(framework, tmp_path / f"model{suffix}")
@@ -167,7 +167,7 @@ def test_half_precision_is_refused(framework: Framework, suffix: str, tmp_path: 
 @pytest.mark.parametrize("suffix", [".h5", ".keras"])
 @pytest.mark.parametrize("framework", helpers.FRAMEWORKS)
 @pytest.mark.parametrize("key", ["kernel_initializer", "kernel_constraint", "activity_regularizer"])
-def test_parts_of_training_that_are_not_there_do_no_harm(
+def test_missing_classes_of_training_have_no_effect(
     key: str, framework: Framework, suffix: str, tmp_path: Path
 ) -> None:
     custom: dict[str, object] = {
@@ -184,7 +184,7 @@ def test_parts_of_training_that_are_not_there_do_no_harm(
 
 @pytest.mark.parametrize("key", ["kernel_constraint", "units", "new"])
 def test_bytecode_in_a_layers_value_never_runs(key: str, tmp_path: Path) -> None:
-    """The HDF5 reader of tf_keras makes an object of any value that has this mark, and knows no safe mode."""
+    """The HDF5 reader of tf_keras creates an object from any value with this mark, and has no safe mode."""
     marker = tmp_path / "ran"
     source = f"lambda x: (x, __import__('pathlib').Path({str(marker)!r}).touch())[0]"
     code = base64.b64encode(marshal.dumps(eval(source).__code__)).decode()  # noqa: S307 - as a Lambda stores it
@@ -202,7 +202,7 @@ def test_bytecode_in_a_layers_value_never_runs(key: str, tmp_path: Path) -> None
     assert not marker.exists()
     if key == "kernel_constraint":
         helpers.framework("tf_keras").models.load_model(path, compile=False)
-        assert marker.exists(), "the framework itself no longer runs it: the test proves nothing"
+        assert marker.exists(), "the framework itself does not run the code any more, so this test proves nothing"
 
 
 def object_of(kind: str, module: str) -> dict[str, Any]:
@@ -240,6 +240,6 @@ def test_module_that_a_file_names_is_never_imported(
     assert "module_of_file" not in sys.modules
 
 
-def test_configuration_of_one_layer_is_no_model() -> None:
+def test_configuration_of_a_single_layer_is_refused() -> None:
     with pytest.raises(ValueError, match="a single Dense"):
         keras_config.rebuilt({"class_name": "Dense", "config": {"units": 1}})

@@ -1,4 +1,4 @@
-"""What Keras files are read by which framework, and what is refused before TensorFlow sees it."""
+"""The framework that reads each Keras file, and the files that are refused before TensorFlow reads them."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ def test_file_is_read_by_the_framework_that_wrote_it(framework: Framework, suffi
 
 @pytest.mark.parametrize("version", ["2.12.0", "2.15.0", "2.2.4-tf", None])
 def test_file_of_older_keras_2(version: str | None, tmp_path: Path) -> None:
-    """Such files say `time_major: false`, which Keras 3 does not load; the oldest do not say their version."""
+    """Such files have `time_major: false`, which Keras 3 does not load; the oldest do not have their version."""
     model = small("tf_keras")
     path = helpers.save(model, tmp_path / "model.h5")
     with h5py.File(path, "r+") as file:
@@ -61,7 +61,7 @@ def test_file_of_older_keras_2(version: str | None, tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("framework", helpers.FRAMEWORKS)
-def test_custom_loss_that_cannot_be_imported_does_no_harm(framework: Framework, tmp_path: Path) -> None:
+def test_custom_loss_that_cannot_be_imported_has_no_effect(framework: Framework, tmp_path: Path) -> None:
     keras = helpers.framework(framework)
 
     class FocalLoss(keras.losses.Loss):  # type: ignore[misc, name-defined]
@@ -78,7 +78,7 @@ def test_custom_loss_that_cannot_be_imported_does_no_harm(framework: Framework, 
     helpers.assert_same(loaded.model, given)
 
 
-def test_weights_alone_are_refused(tmp_path: Path) -> None:
+def test_file_of_weights_only_is_refused(tmp_path: Path) -> None:
     path = tmp_path / "model.weights.h5"
     small("tf_keras").save_weights(path)
     with pytest.raises(Refused, match="holds weights only"):
@@ -87,7 +87,7 @@ def test_weights_alone_are_refused(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("content", [b"", b"\x89HDF\r\n\x1a\n", b"PK\x03\x04", b"PK"])
 @pytest.mark.parametrize("suffix", [".h5", ".keras"])
-def test_what_is_no_model_is_refused(content: bytes, suffix: str, tmp_path: Path) -> None:
+def test_file_without_a_model_is_refused(content: bytes, suffix: str, tmp_path: Path) -> None:
     path = tmp_path / f"model{suffix}"
     path.write_bytes(content)
     with pytest.raises(Refused, match=r"not a Keras model|rename it to"):
@@ -95,7 +95,7 @@ def test_what_is_no_model_is_refused(content: bytes, suffix: str, tmp_path: Path
 
 
 @pytest.mark.parametrize("config", [[], {}, {"class_name": "Sequential", "config": {"layers": 3}}, {"config": "LSTM"}])
-def test_configuration_that_is_none_is_refused(config: object, tmp_path: Path) -> None:
+def test_malformed_configuration_is_refused(config: object, tmp_path: Path) -> None:
     path = tmp_path / "model.keras"
     with zipfile.ZipFile(path, "w") as archive:
         archive.writestr("metadata.json", '{"keras_version": "3.15.1"}')
@@ -141,16 +141,14 @@ def test_length_that_contradicts_the_model_is_refused(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("suffix", "message"), [(".h5", "HDF5 file.*rename it to .h5"), (".keras", "zip archive.*rename it to .keras")]
 )
-def test_name_that_says_another_kind_is_refused(
-    framework: Framework, suffix: str, message: str, tmp_path: Path
-) -> None:
+def test_wrong_suffix_is_refused(framework: Framework, suffix: str, message: str, tmp_path: Path) -> None:
     path = saved_small(framework, tmp_path / f"model{suffix}")
     other = path.rename(path.with_suffix({".h5": ".keras", ".keras": ".h5"}[suffix]))
     with pytest.raises(Refused, match=message):
         keras_files.inspect(other)
 
 
-def test_hdf5_by_any_other_name_is_read(tmp_path: Path) -> None:
+def test_hdf5_with_any_other_suffix_is_read(tmp_path: Path) -> None:
     path = saved_small("tf_keras", tmp_path / "model.h5").rename(tmp_path / "model.hdf5")
     assert KerasModel(keras_files.inspect(path), None, None).window == (helpers.STEPS, helpers.FEATURES)
 
@@ -182,7 +180,7 @@ def as_soft_link(file: h5py.File, name: str, _secret: Path) -> None:
 @pytest.mark.parametrize("suffix", [".h5", ".keras"])
 @pytest.mark.parametrize("framework", helpers.FRAMEWORKS)
 @pytest.mark.parametrize("put", [as_external, as_virtual, as_external_link, as_soft_link])
-def test_weights_that_lie_in_another_file_are_refused(
+def test_weights_in_another_file_are_refused(
     put: Callable[[h5py.File, str, Path], None], framework: Framework, suffix: str, tmp_path: Path
 ) -> None:
     path = saved_small(framework, tmp_path / f"model{suffix}")
@@ -230,4 +228,4 @@ def test_polyglot_runs_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) 
     keras_files.load(keras_files.inspect(tmp_path / "model.h5"))
     assert not marker.exists()
     helpers.framework("tf_keras").models.load_model(tmp_path / "model.keras", compile=False)
-    assert marker.exists(), "the framework itself no longer runs it: the test proves nothing"
+    assert marker.exists(), "the framework itself does not run the code any more, so this test proves nothing"

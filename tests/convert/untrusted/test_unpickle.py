@@ -38,7 +38,7 @@ class Runs:
 
 
 def scaler_with(attribute: object) -> StandardScaler:
-    """A scaler that works, with something more inside."""
+    """A working scaler with another attribute."""
     scaler = StandardScaler().fit(ROWS)
     scaler.note_ = attribute
     return scaler
@@ -59,8 +59,8 @@ def refused(path: Path, asks_for: str, marker: Path) -> None:
     assert not marker.exists()
 
 
-def test_marker_appears_where_the_pickle_is_simply_loaded(marker: Path) -> None:
-    """The other tests would see it: these pickles do run."""
+def test_marker_appears_if_pickle_loads_the_file(marker: Path) -> None:
+    """These pickles do run code, so the other tests would detect it."""
     pickle.loads(pickle.dumps(scaler_with(touching(marker))))  # noqa: S301
     assert marker.exists()
 
@@ -124,7 +124,7 @@ def test_command_within_a_reduction_within_a_reduction_is_refused(tmp_path: Path
         (b"cjoblib\nload\n.", "joblib.load"),
         (b"cjoblib.numpy_pickle\nos\n.", "joblib.numpy_pickle.os"),
         (b"csklearn.preprocessing._data\nnp\n.", "sklearn.preprocessing._data.np"),
-        # With protocol 4 a name may have dots, and would be looked up through the class.
+        # With protocol 4 a name can have dots, and Python would look it up through the class.
         (
             pickle.PROTO + b"\x04" + b"\x8c\x07sklearn\x8c\x19preprocessing.sys.modules" + b"\x93.",
             "sklearn.preprocessing.sys.modules",
@@ -137,7 +137,7 @@ def test_command_within_a_reduction_within_a_reduction_is_refused(tmp_path: Path
         ),
     ],
 )
-def test_other_ways_to_code_are_refused(opcodes: bytes, asks_for: str, tmp_path: Path, marker: Path) -> None:
+def test_other_paths_to_code_are_refused(opcodes: bytes, asks_for: str, tmp_path: Path, marker: Path) -> None:
     path = tmp_path / "scaler.pkl"
     path.write_bytes(opcodes)
     with pytest.raises(Refused, match=f"asks for {asks_for}"):
@@ -222,7 +222,7 @@ def test_name_of_an_older_release_is_known(now: bytes, then: bytes, tmp_path: Pa
     np.testing.assert_array_equal(unpickle.load(path)[0].mean_, ROWS.mean(axis=0))
 
 
-def test_older_release_is_noted_not_warned_of(tmp_path: Path) -> None:
+def test_older_release_is_a_note_without_a_warning(tmp_path: Path) -> None:
     content = pickle.dumps(SCALERS["standard"].fit(ROWS))
     path = tmp_path / "scaler.pkl"
     path.write_bytes(content.replace(sklearn.__version__.encode(), b"1.2.2"))
@@ -233,7 +233,7 @@ def test_older_release_is_noted_not_warned_of(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("protocol", range(pickle.HIGHEST_PROTOCOL + 1))
 @pytest.mark.parametrize("joblibs", [True, False])
-def test_arrays_keep_their_values_whatever_their_form(joblibs: bool, protocol: int, tmp_path: Path) -> None:  # noqa: FBT001
+def test_arrays_of_every_form_keep_their_values(joblibs: bool, protocol: int, tmp_path: Path) -> None:  # noqa: FBT001
     scaler = StandardScaler().fit(ROWS)
     form = {
         "mean_": ROWS.mean(axis=0).astype(">f8"),
@@ -272,7 +272,7 @@ def test_texts_are_arrays_too(names: np.ndarray[Any, Any], tmp_path: Path) -> No
         np.testing.assert_array_equal(unpickle.load(path)[0].feature_names_in_, names)
 
 
-def test_what_users_add_is_left_out(tmp_path: Path) -> None:
+def test_attributes_that_users_add_are_left_out(tmp_path: Path) -> None:
     scaler = StandardScaler().fit(ROWS)
     scaler.note_, scaler.transform = {1: [{"a"}, frozenset({"b"})]}, "text"
     path = tmp_path / "scaler.pkl"
@@ -282,7 +282,7 @@ def test_what_users_add_is_left_out(tmp_path: Path) -> None:
     np.testing.assert_array_equal(loaded.transform(ROWS), (ROWS - scaler.mean_) / scaler.scale_)
 
 
-def test_array_that_joblib_wrote_before_it_aligned_them_is_read(tmp_path: Path) -> None:
+def test_array_of_a_joblib_without_alignment_is_read(tmp_path: Path) -> None:
     """joblib 1.1 and older: neither a count of padding bytes nor padding."""
     scaler = StandardScaler().fit(ROWS)
 
