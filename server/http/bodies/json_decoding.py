@@ -61,19 +61,23 @@ def refuse(
 def _check_amount(body: bytes | msgspec.Raw, path: str) -> None:
     """Raise InvalidInput if decoding would take too long. Characters within strings count as well."""
     codes = np.frombuffer(body, np.uint8)
+    subject = "" if path else "the body "
     if np.count_nonzero(codes == ord(",")) > sizes.VALUES:
-        raise InvalidInput.at(path, f"must have at most {sizes.VALUES:,} values (commas are counted); send less")
+        raise InvalidInput.at(
+            path, f"{subject}must have at most {sizes.VALUES:,} values (commas are counted); send less"
+        )
     most = sizes.EXTREME_NUMBERS
     # Count each letter e that may begin an exponent: this takes a tenth of the time of a search for three digits.
     signs_and_digits = codes[1:] - _FIRST <= _LAST - _FIRST  # unsigned: a code below the first gives a large difference
     exponents = ((codes[:-1] | _SMALL) == ord("e")) & signs_and_digits
     if np.count_nonzero(exponents) > most and any(islice(_EXTREME.finditer(memoryview(body)), most, None)):
-        raise InvalidInput.at(path, f"must have at most {most:,} numbers with exponents of three digits, such as 1e308")
+        message = f"{subject}must have at most {most:,} numbers with exponents of three digits, such as 1e308"
+        raise InvalidInput.at(path, message)
     # No usual number fills an aligned block. One of 190 digits fills three, even with a point in it.
     digits = codes[: len(codes) // _BLOCK * _BLOCK] - _ZERO <= _NINE - _ZERO
     eights = digits.view(np.uint64) == _EIGHT
     if np.count_nonzero(eights.view(np.uint32) == _FOUR) > 3 * most:
-        raise InvalidInput.at(path, f"must have at most {most:,} numbers of hundreds of digits")
+        raise InvalidInput.at(path, f"{subject}must have at most {most:,} numbers of hundreds of digits")
 
 
 def _check_well_formed(body: bytes | msgspec.Raw) -> None:
