@@ -107,6 +107,7 @@ class Settings:
         "",
         Kind(_user_key, "text in UTF-8", "a-long-random-text"),
         "the secret from which the pseudonyms of users are computed; without it the store generates one",
+        secret=True,
     )
     max_in_flight: int = setting(
         "256", integer(1, 65536), "requests that each worker processes at the same time; more are refused with 503"

@@ -223,3 +223,10 @@ def test_journals_are_separate_by_store_and_stay_when_the_password_changes() -> 
     assert folder("postgresql://user:old#1@one,two/database") == folder("postgres://user:new@one,two:5432/database")
     assert folder("postgresql:///?host=one&dbname=a") != folder("postgresql:///?host=two&dbname=a")
     assert folder("sqlite:///data/state.db") == folder(f"sqlite:///{Path('data/state.db').absolute()}")
+
+
+def test_a_user_key_that_is_not_text_is_refused_without_repeating_it() -> None:
+    with pytest.raises(SettingsError) as raised:
+        read([], {"REVERSAL_USER_KEY": f"\udcff{SECRET}"})
+    assert str(raised.value).startswith("REVERSAL_USER_KEY: ")
+    assert SECRET not in str(raised.value)
