@@ -67,10 +67,10 @@ def main() -> None:
     """Fuzz all targets, and print the number of runs of each."""
     options_of = argparse.ArgumentParser(description=__doc__)
     options_of.add_argument("--runs", type=int, default=1_200_000, help="of all targets together")
-    options_of.add_argument("--target", action="append")
+    names = ["validation", "comparison", "items", "features", "manifests", "graphs"]
+    options_of.add_argument("--target", action="append", choices=names, help="one of these; may be repeated")
     options_of.add_argument("--in-process", metavar="TARGET", help=argparse.SUPPRESS)
     options = options_of.parse_args()
-    names = ["validation", "comparison", "items", "features", "manifests", "graphs"]
     if options.in_process:
         fuzz(options.in_process, options.runs)
         return
