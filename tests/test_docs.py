@@ -68,22 +68,40 @@ def assert_shown(shown: Any, answer: Any, place: str) -> None:  # noqa: ANN401 -
         assert answer == shown, place
 
 
-@pytest.mark.parametrize(
-    ("documents", "least"),
-    [
-        (["README.md"], 1),
-        (["docs/predict.md"], 4),
-        (["docs/batch-and-compare.md"], 2),
-        (["docs/managing-models.md"], 5),
-        (["docs/monitoring.md"], 1),
-        (["docs/experiments.md", "docs/outcomes.md"], 7),
-    ],
-)
+# Pages with examples, and the least number of examples. The pages of one row are run one after the other on one server.
+PAGES = [
+    (["README.md"], 1),
+    (["docs/predict.md"], 4),
+    (["docs/batch-and-compare.md"], 2),
+    (["docs/managing-models.md"], 5),
+    (["docs/monitoring.md"], 1),
+    (["docs/experiments.md", "docs/outcomes.md"], 7),
+]
+
+
+@pytest.mark.parametrize(("documents", "least"), PAGES)
 async def test_every_example_has_the_answer_that_is_shown(client: Client, documents: list[str], least: int) -> None:
     found = [example for document in documents for example in examples(document)]
     assert len(found) >= least
     for command, shown in found:
         assert_shown(shown, await run(client, command), command)
+
+
+def all_pages() -> list[Path]:
+    return [*ROOT.glob("*.md"), *(ROOT / "docs").rglob("*.md")]
+
+
+def test_every_page_with_examples_is_run() -> None:
+    found = {str(page.relative_to(ROOT)) for page in all_pages() if EXAMPLE.search(page.read_text())}
+    assert found == {document for documents, _ in PAGES for document in documents}
+
+
+@pytest.mark.parametrize("page", all_pages(), ids=lambda page: page.name)
+def test_a_page_has_less_than_200_lines_of_at_most_120_characters(page: Path) -> None:
+    text = page.read_text()
+    assert len(text.splitlines()) < 200
+    prose = re.sub(r"^ *```.*?^ *```$", "", text, flags=re.MULTILINE | re.DOTALL).splitlines()
+    assert [line for line in prose if len(line) > 120 and not line.startswith(("|", "<!--"))] == []
 
 
 def test_the_example_requests_hold_the_last_hours_of_the_series() -> None:

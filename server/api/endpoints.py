@@ -1,7 +1,7 @@
 """The table of endpoints. Each endpoint is declared only here.
 
 Routes, forwarding to the keeper, tokens, the audit log, deadlines, sizes of bodies, counted refusals and /openapi.json
-follow from a row. docs/changes.md explains how to add one.
+follow from a row. CONTRIBUTING.md explains how to add one.
 """
 
 from __future__ import annotations
@@ -122,7 +122,7 @@ def check() -> None:
                 raise BadEndpoint(f"{each}: {name} occurs twice in the table")
             seen.add(name)
         if each.answer is not None and each.answer not in answers:
-            raise BadEndpoint(f"{each}: there is no answer {each.answer!r} in ANSWERS of server/api/schemas")
+            raise BadEndpoint(f"{each}: no answer {each.answer!r} in ANSWERS of the modules in WITH_ANSWERS")
         for code in (*each.codes, *each.codes_in_body):
             if code not in STATUS:
                 raise BadEndpoint(f"{each}: there is no code {code!r} in STATUS of server/http/errors.py")

@@ -238,7 +238,7 @@ def test_a_row_without_a_handler_is_refused_at_startup(handler: str, fault: str)
     [
         (planted("worker", answered_by="worker", operation_id="x"), "POST /planted/worker occurs twice in the table"),
         (planted("x", answered_by="worker", operation_id="predict"), "predict occurs twice in the table"),
-        (planted("x", answered_by="worker", answer="Nothing"), "there is no answer 'Nothing'"),
+        (planted("x", answered_by="worker", answer="Nothing"), "no answer 'Nothing'"),
         (planted("x", answered_by="worker", codes=("NO_CODE",)), "there is no code 'NO_CODE'"),
         (planted("x", answered_by="worker", codes_in_body=("NO_CODE",)), "there is no code 'NO_CODE'"),
     ],

@@ -115,6 +115,7 @@ def refused(decoder: msgspec.json.Decoder[Any], body: bytes | msgspec.Raw, prefi
 @pytest.mark.parametrize("name", DECODERS)
 def test_no_error_of_a_body_has_the_decoders_words(name: str) -> None:
     count = 0
+    assert name in GOOD, "a type of bodies needs a good example in GOOD"
     for body in bad_bodies(GOOD[name]):
         told = complaint(DECODERS[name], body)
         if told is None or (len(body) > sizes.UNCOUNTED and body.count(b",") > sizes.VALUES):
