@@ -69,7 +69,7 @@ def test_layer_on_vectors(case: str, framework: Framework) -> None:
 
 
 @both
-@pytest.mark.parametrize("case", ["dense", "batch normalization", "batch normalization over steps", "relu layer"])
+@pytest.mark.parametrize("case", ON_SEQUENCES)
 def test_layer_between_recurrent_ones(case: str, framework: Framework) -> None:
     def build(layers: Keras) -> list[Keras]:
         return [layers.LSTM(4, return_sequences=True), *ON_SEQUENCES[case](layers), layers.LSTM(3)]
