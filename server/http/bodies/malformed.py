@@ -121,7 +121,7 @@ def _whole(head: bytes, byte: int) -> str | None:
 
 def _of_word(reason: str, before: str, after: str, byte: int) -> str | None:
     """The message for a word such as `nan` or `nul`, which msgspec begins to read as a literal."""
-    if reason != "invalid character":
+    if reason != "invalid character" or after[:1] in _CONTROL:  # in a string, a line break or a tab is the fault
         return None
     text = before + after
     for begin in range(max(0, len(before) - _LITERAL_LENGTH), len(before) + 1):
@@ -131,8 +131,6 @@ def _of_word(reason: str, before: str, after: str, byte: int) -> str | None:
         before_value = text[: begin - sign].rstrip()
         word = _WORD.match(text, begin)
         if word is None or word[0] == _LITERALS[text[begin]] or not before_value.endswith(_BEFORE_VALUE):
-            continue
-        if len(before_value) == len(before) and byte > len(before):
             continue
         name, at = f"{'-' * sign}{word[0]}", byte - (len(before) - begin) - sign
         if word.end() == len(text) and len(after) < _AROUND and _LITERALS[text[begin]].startswith(word[0]):
@@ -207,7 +205,7 @@ def _value(before: str, after: str, byte: int) -> str:
 
 def _control(before: str, character: str, byte: int) -> str:
     """The message for a control character. JSON.stringify escapes it in a string; elsewhere, most are blanks."""
-    if not before.strip() or before.rstrip()[-1] in "{[:,":
+    if character not in _CONTROL and (not before.strip() or before.rstrip()[-1] in "{[:,"):
         advice = "send UTF-8, not UTF-16" if character == chr(0) else "remove it"
         return f"the character U+{ord(character):04X} is not JSON (byte {byte}); {advice}"
     what = _CONTROL.get(character, f"the character U+{ord(character):04X}")

@@ -79,11 +79,6 @@ class Wanted:
         return cls(options, field, struct)
 
     @property
-    def required(self) -> list[str]:
-        """The keys that an object must have here."""
-        return [field.encode_name for field in self._fields() if field.required]
-
-    @property
     def known(self) -> list[str]:
         """All keys that an object may have here."""
         return [field.encode_name for field in self._fields()]

@@ -77,6 +77,8 @@ def refused(body: bytes) -> str:
         ('"\\x"', 2, '"x"'),
         ('"\\u00g0"', 5, "hexadecimal"),
         ('"b\nc"', 2, r"write \n"),
+        ('"b,\nc"', 3, r"write \n"),
+        ('"b,n\nc"', 4, r"write \n"),
         ('"b\tc"', 2, r"write \t"),
         ('"b\0c"', 2, r"write \u0000"),
         ("@", 0, '"@"'),
