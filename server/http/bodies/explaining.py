@@ -12,7 +12,7 @@ from typing import Any, NamedTuple, TypeAlias
 import msgspec
 
 from core.errors import InvalidInput, quoted
-from server.http.bodies import seen
+from server.http.bodies import seen, sizes
 from server.http.bodies.wanted import FORMS, ISO_8601, Wanted, either, number, with_article
 
 # msgspec ends a message with the place, and names a missing or unknown field in the sentence. If a key is at fault, the
@@ -57,7 +57,8 @@ def refusal(complaint: str, kind: Any, body: bytes | msgspec.Raw, prefix: str) -
     """The error for a body, or for the part of it at `prefix`, that a decoder of that type refused."""
     path, text, is_key = _placed(complaint, body)
     where = seen.steps(path)
-    value = None if where is None else seen.value_at(body, where)
+    is_small = memoryview(body).nbytes <= sizes.READ_AGAIN
+    value = seen.value_at(body, where) if where is not None and is_small else None
     subject = "" if path or prefix else _ITEM if isinstance(body, msgspec.Raw) else _BODY
     fault = Fault(path, is_key, Wanted.at(kind, where), value, subject)
     added, message = None, text

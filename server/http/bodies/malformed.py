@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 
 from core.errors import quoted
+from server.http.bodies import sizes
 from server.http.errors import MalformedJson
 
 # As much around the wrong byte as an error looks at.
@@ -77,7 +78,8 @@ def truncated(body: bytes | memoryview) -> MalformedJson:
     if not bytes(body[:_AROUND]).strip(_BLANKS) and not bytes(body).strip(_BLANKS):
         return MalformedJson(f"the body is empty (byte {size}); send a JSON object")
     is_whole = bytes(body[-_AROUND:]).rstrip(_BLANKS).endswith((b"}", b"]", b'"'))
-    if is_whole and (lone := _LONE.search(body)) is not None:  # the decoder waits for the other half
+    is_searched = is_whole and size <= sizes.READ_AGAIN
+    if is_searched and (lone := _LONE.search(body)) is not None:  # the decoder waits for the other half
         return MalformedJson(_lone_surrogate(lone.start(1)))
     advice = "send all of it, with Buffer.byteLength(text) as Content-Length"
     return MalformedJson(f"the body ends too early (byte {size}); {advice}")

@@ -48,3 +48,8 @@ class BodyBounds(NamedTuple):
 
     largest: Mapping[str, int]
     timeout_ms: int | None
+
+
+# A refused body up to this size is read again for its error. 2,000 candles with timestamps have half of it. Reading a
+# larger one again would delay other requests, so its error has the place and the type, but not the value.
+READ_AGAIN = 512 * 1024

@@ -287,3 +287,13 @@ def test_an_unknown_key_is_quoted_and_bounded(key: str) -> None:
     assert path.startswith('"')
     assert len(raised.value.message) < 400
     assert raised.value.message.isprintable()
+
+
+def test_a_large_body_is_not_read_again_for_its_error() -> None:
+    found = []
+    for blanks in (0, sizes.READ_AGAIN):
+        with pytest.raises(InvalidInput) as raised:
+            prediction(b'{"pair":"EUR/USD","data":[{"Open":1}]' + b" " * blanks + b"}", 0.0)
+        found.append(raised.value.details[0])
+    assert [detail.path for detail in found] == ["data[0].open"] * 2
+    assert ["found Open" in detail.message for detail in found] == [True, False]
