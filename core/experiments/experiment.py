@@ -72,8 +72,11 @@ class Experiment(msgspec.Struct, frozen=True, kw_only=True):
     imported: dict[Variant, ImportedCounts] | None = None
 
     def __post_init__(self) -> None:
-        """Raise InvalidInput if both variants are the same version."""
-        if self.variant_a == self.variant_b:
+        """Raise InvalidInput if both variants are the same version.
+
+        The old service allowed it. Such an experiment is imported as stopped, so that its counts are kept.
+        """
+        if self.variant_a == self.variant_b and (self.imported is None or self.status != "stopped"):
             raise InvalidInput.at("variant_b", f"must not be the version of variant_a, {self.variant_a}")
 
     def version_of(self, variant: Variant) -> str:
