@@ -17,7 +17,8 @@ class Exposure(msgspec.Struct, frozen=True, array_like=True, tag="exposure"):
     variant: the assigned variant. If another version answered, `fallback_reason` gives the reason.
     user: a pseudonym; null in shadow mode if the request named no user. candle: see core.features.candle_keys.
     latency_us: from the request's arrival to this record. slow: whether that exceeds the guardrail `max_p99_ms`.
-    warnings: the codes of the warnings, each once.
+    warnings: the codes of the warnings, each once. window: the key of the whole input in shadow mode, where B scores
+    each input once; empty in other modes (see core.features.candle_keys).
     """
 
     prediction_id: str
@@ -37,13 +38,11 @@ class Exposure(msgspec.Struct, frozen=True, array_like=True, tag="exposure"):
     latency_us: int
     slow: bool
     warnings: tuple[str, ...] = ()  # absent in journals of older releases
+    window: str = ""  # likewise
 
 
 class Failure(msgspec.Struct, frozen=True, array_like=True, tag="failure"):
-    """A prediction under an experiment that no version could answer. An invalid request is not a failure.
-
-    In shadow mode, also a candle that B could not score: each worker that sees the candle writes one record.
-    """
+    """A prediction under an experiment that no version could answer. An invalid request is not a failure."""
 
     at: Micros
     experiment_id: str
@@ -51,7 +50,11 @@ class Failure(msgspec.Struct, frozen=True, array_like=True, tag="failure"):
 
 
 class ShadowScore(msgspec.Struct, frozen=True, array_like=True, tag="shadow"):
-    """The predictions of both versions on the same candle, in shadow mode. Only the first score of a candle counts."""
+    """The predictions of both versions on the same input, in shadow mode. Only the first score of an input counts.
+
+    b_signal, b_confidence: null if B could not score it. A later score by another worker then counts.
+    window: the key of the input. Two inputs that end with the same candle, such as 70 and 120 candles, are two windows.
+    """
 
     at: Micros
     experiment_id: str
@@ -60,8 +63,9 @@ class ShadowScore(msgspec.Struct, frozen=True, array_like=True, tag="shadow"):
     candle: str
     a_signal: Signal
     a_confidence: float
-    b_signal: Signal
-    b_confidence: float
+    b_signal: Signal | None
+    b_confidence: float | None
+    window: str = ""  # absent in journals of older releases
 
 
 class Unrecorded(msgspec.Struct, frozen=True, array_like=True, tag="unrecorded"):

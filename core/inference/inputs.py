@@ -103,6 +103,9 @@ class WindowSource(Protocol):
     def candle_key(self) -> str:
         """Return the key of the last candle (see core.features.candle_keys). Equal inputs have equal keys."""
 
+    def window_key(self) -> str:
+        """Return the key of the whole input. Only equal inputs have equal keys."""
+
 
 class CandleWindows:
     """Windows of features that are computed from a series of candles."""
@@ -157,8 +160,10 @@ class CandleWindows:
 
     def candle_key(self) -> str:
         """Return a key made of the opening time of the last candle or, if that is unknown, of all values."""
-        if self.opens is not None:
-            return candle_key_of_time(self.opens)
+        return self.window_key() if self.opens is None else candle_key_of_time(self.opens)
+
+    def window_key(self) -> str:
+        """Return a key made of all values."""
         return candle_key_of_window(self.candles.values.tobytes())
 
 
@@ -238,6 +243,10 @@ class GivenWindows:
         return self._places.window(stage if self.by_stage else None)
 
     def candle_key(self) -> str:
+        """Return the key of the whole input, because the time of the last candle is unknown."""
+        return self.window_key()
+
+    def window_key(self) -> str:
         """Return a key made of all values. Scaled and raw windows with equal values get different keys."""
         values = [packed.data for _, packed in sorted(self.windows.items(), key=itemgetter(0))]
         return candle_key_of_window(b"".join([b"scaled" if self.scaled else b"raw", *values]))

@@ -193,6 +193,7 @@ def _exposure(snapshot: Snapshot, assigned: Assigned, question: Question, result
         pair=question.pair,
         timeframe=question.timeframe,
         candle=question.source.candle_key(),
+        window=question.source.window_key() if assigned.experiment.mode == "shadow" else "",
         signal=decision.signal,
         confidence=decision.confidence,
         stage1_prob=decision.stage1_prob,

@@ -10,7 +10,7 @@ from collections.abc import Callable, Sequence
 
 from core.errors import OutOfRange
 from core.experiments.experiment import now_micros
-from core.experiments.records import Exposure, Failure, Record, ShadowScore
+from core.experiments.records import Exposure, Record, ShadowScore
 from core.inference.detector import DetectorResult, Prediction
 from core.inference.inputs import WindowSource
 from core.journals.journal import Journal
@@ -26,7 +26,7 @@ QUEUE = 1_024
 # Answers scored in one run. Requests wait less than a millisecond for a run. A run of sixteen would take a tenth less
 # time for each answer, but requests would wait twice as long.
 BATCH = 8
-# Candles remembered as scored. 80 pairs in 9 timeframes have 720 current ones. The store counts a candle once anyway.
+# Inputs remembered as scored. 80 pairs in 9 timeframes have 720 current candles. The store counts an input once anyway.
 KEYS = 4_096
 # Answers given within this time are scored together. No request waits for it.
 COLLECT_SECONDS = 0.005
@@ -35,7 +35,7 @@ CLOSE_SECONDS = 2.0
 
 
 class Shadow:
-    """Queues A's answers and scores each candle once with B, in small batches between requests.
+    """Queues A's answers and scores each input once with B, in small batches between requests.
 
     Scoring does not run in a thread. Only `session.run` would run in parallel with the event loop; the other half of a
     prediction holds the GIL, and a thread can keep the GIL from a waiting event loop for 5 ms.
@@ -46,18 +46,18 @@ class Shadow:
         self._journal = journal
         self._metrics = metrics
         self._queue: deque[tuple[Exposure, WindowSource]] = deque()
-        self._seen: OrderedDict[tuple[str, str, str, str], None] = OrderedDict()
+        self._seen: OrderedDict[tuple[str, str, str, str, str], None] = OrderedDict()
         self._timer: asyncio.Handle | None = None
         self._throttle = Throttle()
 
     def add(self, answered: Exposure, source: WindowSource) -> None:
-        """Queue an answer of A, unless its candle was queued before or the queue is full."""
-        key = (answered.experiment_id, answered.pair, answered.timeframe, answered.candle)
+        """Queue an answer of A, unless its input was queued before or the queue is full."""
+        key = (answered.experiment_id, answered.pair, answered.timeframe, answered.candle, answered.window)
         if key in self._seen:
             self._seen.move_to_end(key)
             return
         if len(self._queue) >= QUEUE:
-            self._metrics.shadow_dropped.inc()  # not remembered, so that a later answer can queue the candle
+            self._metrics.shadow_dropped.inc()  # not remembered, so that a later answer can queue the input
             return
         self._seen[key] = None
         if len(self._seen) > KEYS:
@@ -96,10 +96,10 @@ class Shadow:
         scored = 0
         for (answered, _), result in zip(some, results, strict=True):
             if isinstance(result, Prediction):
-                records.append(_paired(now, answered, result))
+                records.append(_score(now, answered, result))
                 scored += 1
             elif not isinstance(result, OutOfRange):  # the market's fault, so guardrails must not count it
-                records.append(Failure(now, answered.experiment_id, "B"))
+                records.append(_score(now, answered, None))
         if records:
             self._journal.append(records)
         self._metrics.shadow_scored.inc(scored)
@@ -126,7 +126,7 @@ class Shadow:
         return results
 
 
-def _paired(now: int, a: Exposure, b: Prediction) -> ShadowScore:
+def _score(now: int, a: Exposure, b: Prediction | None) -> ShadowScore:
     return ShadowScore(
         at=now,
         experiment_id=a.experiment_id,
@@ -135,6 +135,7 @@ def _paired(now: int, a: Exposure, b: Prediction) -> ShadowScore:
         candle=a.candle,
         a_signal=a.signal,
         a_confidence=a.confidence,
-        b_signal=b.decision.signal,
-        b_confidence=b.decision.confidence,
+        b_signal=None if b is None else b.decision.signal,
+        b_confidence=None if b is None else b.decision.confidence,
+        window=a.window,
     )

@@ -6,11 +6,11 @@ import math
 from collections.abc import Sequence
 from typing import NamedTuple
 
-from core.experiments.experiment import Experiment, Micros, Variant
+from core.experiments.experiment import Experiment, Micros
 from core.features.labels import UNKNOWN
 from core.store.drivers.database import Connection, among
 from core.store.interface import Label, Outcome, OutcomeAnswer
-from core.store.sql.recording import CandleKey, CandleSums
+from core.store.sql.recording import CandleKey, CandleSums, WindowSums
 from core.store.sql.states import stored_experiment
 
 _COLUMNS = ("prediction_id", "outcome", "pnl_pips", "closed_at", "reported_at")
@@ -24,7 +24,8 @@ def record_outcomes(connection: Connection, outcomes: Sequence[Outcome], at: Mic
         row[0]: row[1:]
         for row in among(
             connection,
-            "SELECT prediction_id, experiment_id, pair, timeframe, candle, answered_at, variant, fallback_reason "
+            "SELECT prediction_id, experiment_id, pair, timeframe, candle, answered_at, variant, fallback_reason, "
+            "window_key "
             "FROM exposures WHERE prediction_id IN",
             (),
             wanted,
@@ -39,8 +40,8 @@ def record_outcomes(connection: Connection, outcomes: Sequence[Outcome], at: Mic
             wanted,
         )
     }
-    stopped = _stopped(connection, {row[0] for row in predictions.values()})
-    sums = CandleSums()
+    experiments = _experiments(connection, {row[0] for row in predictions.values()})
+    sums, windows = CandleSums(), WindowSums()
     new: list[Outcome] = []
     answers: list[OutcomeAnswer] = []
     for outcome in outcomes:
@@ -53,12 +54,16 @@ def record_outcomes(connection: Connection, outcomes: Sequence[Outcome], at: Mic
         else:
             known[outcome.prediction_id] = outcome
             new.append(outcome)
-            *key, answered_at, variant, fallback_reason = prediction
+            *key, answered_at, variant, fallback_reason, window = prediction
             if fallback_reason is None:
-                _add(sums, CandleKey(*key), answered_at, variant, outcome)
-            answers.append("late" if prediction[0] in stopped else "recorded")
+                amounts = _amounts(outcome)
+                sums.add(CandleKey(*key), answered_at, variant, amounts)
+                if _has(experiments, key[0], mode="shadow"):
+                    windows.add(CandleKey(*key), window, amounts)
+            answers.append("late" if _has(experiments, prediction[0], status="stopped") else "recorded")
     connection.insert("outcomes", _COLUMNS, ((*outcome, at) for outcome in new))
     sums.write(connection)
+    windows.write(connection)
     return answers
 
 
@@ -88,17 +93,23 @@ def label(connection: Connection, place: Place, found: Sequence[Label], at: Micr
     )
 
 
-def _add(sums: CandleSums, key: CandleKey, at: Micros, variant: Variant, outcome: Outcome) -> None:
+def _amounts(outcome: Outcome) -> dict[str, float]:
     amounts: dict[str, float] = {_SUM[outcome.outcome]: 1}
     if outcome.pnl_pips is not None:
         amounts |= {"pnl": outcome.pnl_pips, "pnl_count": 1}
-    sums.add(key, at, variant, amounts)
+    return amounts
 
 
-def _stopped(connection: Connection, experiment_ids: set[str]) -> set[str]:
-    """The stopped ones among these experiments.
+def _experiments(connection: Connection, experiment_ids: set[str]) -> dict[str, Experiment]:
+    """These experiments by their ids.
 
     An experiment can be missing in the store although its records exist, for example if its state file was lost.
     """
     found: list[Experiment | None] = [stored_experiment(connection, each) for each in experiment_ids]
-    return {each.experiment_id for each in found if each is not None and each.status == "stopped"}
+    return {each.experiment_id: each for each in found if each is not None}
+
+
+def _has(experiments: dict[str, Experiment], experiment_id: str, **fields: str) -> bool:
+    """Whether an experiment exists and has these values."""
+    found = experiments.get(experiment_id)
+    return found is not None and all(getattr(found, name) == value for name, value in fields.items())

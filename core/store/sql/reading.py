@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -18,7 +19,7 @@ from core.store.sql.recording import SIDES, SUMS
 from core.store.sql.states import read_experiment
 
 _SIGNALS = ("hold", "long", "short")
-_REPORTED = ("a_wins", "a_losses", "a_neutrals", "a_pnl", "a_pnl_count")
+_REPORTED = ("wins", "losses", "neutrals", "pnl", "pnl_count")
 _LABELS = {0: "none", 1: "long", 2: "short"}
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _KNOWN_SIGNAL = " ".join(f"WHEN '{name}' THEN {code}" for code, name in enumerate(_SIGNALS))
@@ -43,7 +44,7 @@ def tally(connection: Connection, experiment_id: str) -> dict[Variant, Tally]:
     ):
         warned[variant][code] = answers
 
-    def one(variant: Variant, sums: Row) -> Tally:
+    def one(variant: Variant, sums: Sequence[Any]) -> Tally:
         predictions, confidence, candles, held_candles, *signals = (0 if value is None else value for value in sums)
         fallbacks, failures, slow, unrecorded = totals.get(variant, (0, 0, 0, 0))
         return Tally(
@@ -61,22 +62,33 @@ def tally(connection: Connection, experiment_id: str) -> dict[Variant, Tally]:
         )
 
     (row,) = connection.rows(_TALLY, [experiment_id])
-    return {"A": one("A", row[:7]), "B": one("B", row[7:])}
+    (scores,) = connection.rows(_SCORES, [experiment_id] * 3)
+    # B has sums in split mode and scores in shadow mode, never both.
+    b, (failed, *scored) = row[7:], scores
+    of_b = one("B", scored if scored[0] else b)
+    return {"A": one("A", row[:7]), "B": replace(of_b, failures=of_b.failures + int(failed or 0))}
 
 
-# B has sums in split mode and scores in shadow mode, never both, so adding them up serves both modes.
 _TALLY = """
     SELECT SUM(a_predictions), SUM(a_confidence), SUM(CASE WHEN a_predictions > 0 THEN 1 ELSE 0 END),
         SUM(CASE WHEN a_predictions > 0 AND a_holds = a_predictions THEN 1 ELSE 0 END),
         SUM(a_holds), SUM(a_longs), SUM(a_shorts),
-        SUM(b_predictions + CASE WHEN shadow_at IS NULL THEN 0 ELSE 1 END),
-        SUM(b_confidence + COALESCE(shadow_b_confidence, 0)),
-        SUM(CASE WHEN b_predictions > 0 OR shadow_at IS NOT NULL THEN 1 ELSE 0 END),
-        SUM(CASE WHEN b_predictions > 0 AND b_holds = b_predictions OR shadow_b_signal = 'hold' THEN 1 ELSE 0 END),
-        SUM(b_holds + CASE WHEN shadow_b_signal = 'hold' THEN 1 ELSE 0 END),
-        SUM(b_longs + CASE WHEN shadow_b_signal = 'long' THEN 1 ELSE 0 END),
-        SUM(b_shorts + CASE WHEN shadow_b_signal = 'short' THEN 1 ELSE 0 END)
+        SUM(b_predictions), SUM(b_confidence), SUM(CASE WHEN b_predictions > 0 THEN 1 ELSE 0 END),
+        SUM(CASE WHEN b_predictions > 0 AND b_holds = b_predictions THEN 1 ELSE 0 END),
+        SUM(b_holds), SUM(b_longs), SUM(b_shorts)
     FROM candles WHERE experiment_id = ?"""
+# Inputs that B could not score, then B's numbers in the order of _TALLY.
+_SCORES = """
+    SELECT SUM(CASE WHEN a_signal IS NOT NULL AND b_signal IS NULL THEN 1 ELSE 0 END),
+        COUNT(b_signal), SUM(b_confidence),
+        (SELECT COUNT(*) FROM (SELECT 1 FROM scores WHERE experiment_id = ? AND b_signal IS NOT NULL
+            GROUP BY pair, timeframe, candle) AS scored),
+        (SELECT COUNT(*) FROM (SELECT 1 FROM scores WHERE experiment_id = ? AND b_signal IS NOT NULL
+            GROUP BY pair, timeframe, candle HAVING COUNT(*) = SUM(CASE WHEN b_signal = 'hold' THEN 1 ELSE 0 END)
+            ) AS held),
+        SUM(CASE WHEN b_signal = 'hold' THEN 1 ELSE 0 END), SUM(CASE WHEN b_signal = 'long' THEN 1 ELSE 0 END),
+        SUM(CASE WHEN b_signal = 'short' THEN 1 ELSE 0 END)
+    FROM scores WHERE experiment_id = ?"""
 
 
 def users_in_both(connection: Connection, experiment_id: str) -> int:
@@ -96,15 +108,16 @@ def candles(connection: Connection, experiment_id: str) -> CandleTable:
 
 
 def _split_candles(connection: Connection, experiment_id: str) -> CandleTable:
-    columns = _columns(connection, experiment_id, (*SIDES, "label", "move_pips"), "a_predictions + b_predictions > 0")
+    names = (*SIDES, "label", "move_pips")
+    columns = _columns(connection, experiment_id, names, "candles", "a_predictions + b_predictions > 0")
     a, b = Side(*columns[: len(SUMS)]), Side(*columns[len(SUMS) : -2])
     return CandleTable(a, b, columns[-2].astype(np.int8), columns[-1])
 
 
 def _shadow_candles(connection: Connection, experiment_id: str) -> CandleTable:
-    signals = (f"CASE shadow_{side}_signal {_KNOWN_SIGNAL} END" for side in "ab")
-    names = (*signals, "shadow_a_confidence", "shadow_b_confidence", *_REPORTED, "label", "move_pips")
-    columns = _columns(connection, experiment_id, names, "shadow_at IS NOT NULL")
+    signals = (f"CASE {side}_signal {_KNOWN_SIGNAL} END" for side in "ab")
+    names = (*signals, "scores.a_confidence", "scores.b_confidence", *_REPORTED, "label", "move_pips")
+    columns = _columns(connection, experiment_id, names, _SCORES_AND_CANDLES, "b_signal IS NOT NULL")
     a_signal, b_signal, a_confidence, b_confidence, *reported, label, move_pips = columns
     agreed = a_signal == b_signal
 
@@ -121,9 +134,12 @@ def _shadow_candles(connection: Connection, experiment_id: str) -> CandleTable:
     )
 
 
-def _columns(connection: Connection, experiment_id: str, names: Sequence[str], which: str) -> list[Floats]:
+_SCORES_AND_CANDLES = "scores JOIN candles USING (experiment_id, pair, timeframe, candle)"
+
+
+def _columns(connection: Connection, experiment_id: str, names: Sequence[str], tables: str, which: str) -> list[Floats]:
     """Numeric columns of an experiment's candles, oldest first; NULL becomes NaN."""
-    chosen = f"FROM candles WHERE experiment_id = ? AND {which}"
+    chosen = f"FROM {tables} WHERE experiment_id = ? AND {which}"
     # Both queries see the same rows, because they are in one transaction.
     ((count,),) = connection.rows(f"SELECT COUNT(*) {chosen}", [experiment_id])
     columns = np.empty((len(names), count))
@@ -138,8 +154,8 @@ def _columns(connection: Connection, experiment_id: str, names: Sequence[str], w
 def disagreements(connection: Connection, experiment_id: str, limit: int) -> list[dict[str, Any]]:
     """See Store."""
     rows = connection.rows(
-        "SELECT pair, timeframe, candle, shadow_a_signal, shadow_b_signal FROM candles "
-        "WHERE experiment_id = ? AND shadow_a_signal <> shadow_b_signal ORDER BY shadow_at DESC, candle DESC LIMIT ?",
+        "SELECT pair, timeframe, candle, a_signal, b_signal FROM scores WHERE experiment_id = ? "
+        "AND a_signal <> b_signal ORDER BY scored_at DESC, pair, timeframe, candle DESC, window_key LIMIT ?",
         [experiment_id, limit],
     )
     return [dict(zip(("pair", "timeframe", "candle", "a_signal", "b_signal"), row, strict=True)) for row in rows]
@@ -161,11 +177,13 @@ def export(reading: Callable[[], AbstractContextManager[Connection]], experiment
 EXPORT_PAGE = """
     SELECT e.prediction_id, e.answered_at, e.experiment_id, e.variant, e.version, e.fallback_reason, e.pseudonym,
         e.pair, e.timeframe, e.candle, e.candle, e.signal, e.confidence, e.stage1_prob, e.stage2_prob, e.latency_us,
-        o.outcome, o.pnl_pips, o.closed_at, c.label, c.shadow_b_signal, c.shadow_b_confidence, e.warnings
+        o.outcome, o.pnl_pips, o.closed_at, c.label, s.b_signal, s.b_confidence, e.warnings
     FROM exposures AS e
     LEFT JOIN outcomes AS o ON o.prediction_id = e.prediction_id
     LEFT JOIN candles AS c ON c.experiment_id = e.experiment_id AND c.pair = e.pair AND c.timeframe = e.timeframe
         AND c.candle = e.candle
+    LEFT JOIN scores AS s ON s.experiment_id = e.experiment_id AND s.pair = e.pair AND s.timeframe = e.timeframe
+        AND s.candle = e.candle AND s.window_key = e.window_key
     WHERE e.experiment_id = ? AND (e.answered_at, e.prediction_id) > (?, ?)
     ORDER BY e.answered_at, e.prediction_id LIMIT ?"""
 

@@ -15,6 +15,7 @@ from core.store.drivers.database import Connection, among
 EXPOSURE_COLUMNS = (
     "prediction_id", "answered_at", "experiment_id", "variant", "version", "fallback_reason", "pseudonym", "pair",
     "timeframe", "candle", "signal", "confidence", "stage1_prob", "stage2_prob", "latency_us", "slow", "warnings",
+    "window_key",
 )  # fmt: skip
 # The columns of a side without their prefix a_ or b_, in the order of core.experiments.candle_table.Side.
 SUMS = (
@@ -29,14 +30,25 @@ _ADD = f"""
     ON CONFLICT (experiment_id, pair, timeframe, candle) DO UPDATE SET
     first_at = CASE WHEN excluded.first_at < candles.first_at THEN excluded.first_at ELSE candles.first_at END,
     {", ".join(f"{name} = candles.{name} + excluded.{name}" for name in SIDES)}"""  # noqa: S608 - constant names
-_ADD_SHADOW = """
-    INSERT INTO candles (experiment_id, pair, timeframe, candle, first_at, shadow_at, shadow_a_signal,
-        shadow_a_confidence, shadow_b_signal, shadow_b_confidence)
+# A score replaces a failure, because another worker may have scored what the first one could not.
+_ADD_SCORE = """
+    INSERT INTO scores (experiment_id, pair, timeframe, candle, window_key, scored_at, a_signal, a_confidence, b_signal,
+        b_confidence) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
+    ON CONFLICT (experiment_id, pair, timeframe, candle, window_key) DO UPDATE SET scored_at = excluded.scored_at,
+        a_signal = excluded.a_signal, a_confidence = excluded.a_confidence, b_signal = excluded.b_signal,
+        b_confidence = excluded.b_confidence
+    WHERE scores.b_signal IS NULL"""
+# A candle that only B has scored yet has a row as well, so that it can have a label.
+_ADD_CANDLE = """
+    INSERT INTO candles (experiment_id, pair, timeframe, candle, first_at) VALUES (?, ?, ?, ?, ?)
+    ON CONFLICT (experiment_id, pair, timeframe, candle) DO NOTHING"""
+_ADD_ENDINGS = """
+    INSERT INTO scores (experiment_id, pair, timeframe, candle, window_key, wins, losses, neutrals, pnl, pnl_count)
     VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
-    ON CONFLICT (experiment_id, pair, timeframe, candle) DO UPDATE SET shadow_at = excluded.shadow_at,
-        shadow_a_signal = excluded.shadow_a_signal, shadow_a_confidence = excluded.shadow_a_confidence,
-        shadow_b_signal = excluded.shadow_b_signal, shadow_b_confidence = excluded.shadow_b_confidence
-    WHERE candles.shadow_at IS NULL"""
+    ON CONFLICT (experiment_id, pair, timeframe, candle, window_key) DO UPDATE SET
+        wins = scores.wins + excluded.wins, losses = scores.losses + excluded.losses,
+        neutrals = scores.neutrals + excluded.neutrals, pnl = scores.pnl + excluded.pnl,
+        pnl_count = scores.pnl_count + excluded.pnl_count"""
 _ADD_TOTALS = """
     INSERT INTO totals (experiment_id, variant, fallbacks, failures, slow, unrecorded) VALUES (?, ?, ?, ?, ?, ?)
     ON CONFLICT (experiment_id, variant) DO UPDATE SET
@@ -78,6 +90,24 @@ class CandleSums:
         connection.run_many(_ADD, [(*key, *row) for key, row in self._rows.items()])
 
 
+class WindowSums:
+    """Reported outcomes to add to the rows of scores, in shadow mode."""
+
+    def __init__(self) -> None:
+        self._rows: dict[tuple[CandleKey, str], list[float]] = {}
+
+    def add(self, key: CandleKey, window: str, amounts: Mapping[str, float]) -> None:
+        """Add amounts to the row of an input, by their names in SUMS."""
+        row = self._rows.setdefault((key, window), [0] * len(_ENDINGS))
+        for name, amount in amounts.items():
+            row[_ENDINGS.index(name)] += amount
+
+    def write(self, connection: Connection) -> None:
+        """Add the amounts to the stored rows."""
+        connection.run_many(_ADD_ENDINGS, [(*key, window, *row) for (key, window), row in self._rows.items()])
+
+
+_ENDINGS = ("wins", "losses", "neutrals", "pnl", "pnl_count")
 _PLACE = {name: place for place, name in enumerate(SUMS)}
 
 
@@ -114,7 +144,9 @@ def record(connection: Connection, records: Sequence[Record]) -> None:
     connection.run_many(_ADD_USER, list(users))
     connection.run_many(_ADD_TOTALS, [(*key, *total) for key, total in totals.items()])
     connection.run_many(_ADD_WARNED, [(*key, count) for key, count in sorted(warned.items())])
-    connection.run_many(_ADD_SHADOW, _first_scores(r for r in records if isinstance(r, ShadowScore)))
+    scores = _first_scores(r for r in records if isinstance(r, ShadowScore))
+    connection.run_many(_ADD_CANDLE, [(*score[:4], score[5]) for score in scores])
+    connection.run_many(_ADD_SCORE, scores)
 
 
 def _new(connection: Connection, exposures: Sequence[Exposure]) -> list[Exposure]:
@@ -131,7 +163,8 @@ def _row(exposure: Exposure) -> tuple[str | float | None, ...]:
     if exposure.fallback_reason is not None and "\0" in exposure.fallback_reason:
         reason = exposure.fallback_reason.replace("\0", "\N{REPLACEMENT CHARACTER}")
         exposure = msgspec.structs.replace(exposure, fallback_reason=reason)
-    return *msgspec.structs.astuple(exposure)[:-1], " ".join(exposure.warnings) or None
+    *fields, warnings, window = msgspec.structs.astuple(exposure)
+    return *fields, " ".join(warnings) or None, window
 
 
 def _amounts(exposure: Exposure) -> dict[str, float]:
@@ -144,9 +177,14 @@ def _amounts(exposure: Exposure) -> dict[str, float]:
     }
 
 
-def _first_scores(scores: Iterable[ShadowScore]) -> list[tuple[str | float, ...]]:
-    """One row per candle, with the first of its scores."""
-    first: dict[CandleKey, ShadowScore] = {}
+def _first_scores(scores: Iterable[ShadowScore]) -> list[tuple[str | float | None, ...]]:
+    """One row per input, with the first of its scores, or else a failure."""
+    first: dict[tuple[CandleKey, str], ShadowScore] = {}
     for score in scores:
-        first.setdefault(CandleKey(score.experiment_id, score.pair, score.timeframe, score.candle), score)
-    return [(*key, s.at, s.at, s.a_signal, s.a_confidence, s.b_signal, s.b_confidence) for key, s in first.items()]
+        key = CandleKey(score.experiment_id, score.pair, score.timeframe, score.candle), score.window
+        if key not in first or first[key].b_signal is None:
+            first[key] = score
+    return [
+        (*key, window, s.at, s.a_signal, s.a_confidence, s.b_signal, s.b_confidence)
+        for (key, window), s in first.items()
+    ]

@@ -61,6 +61,24 @@ MIGRATIONS: tuple[tuple[str, ...], ...] = (
             experiment_id TEXT, variant TEXT, code TEXT, answers BIGINT NOT NULL,
             PRIMARY KEY (experiment_id, variant, code))""",
     ),
+    (
+        "ALTER TABLE exposures ADD COLUMN window_key TEXT NOT NULL DEFAULT ''",
+        # Shadow mode: one row per input. a_signal is NULL until B has tried to score it, b_signal until B has done so.
+        # wins ... pnl_count: sums over the reported outcomes of A's predictions from this input.
+        """CREATE TABLE scores (
+            experiment_id TEXT, pair TEXT, timeframe TEXT, candle TEXT, window_key TEXT, scored_at BIGINT,
+            a_signal TEXT, a_confidence DOUBLE PRECISION, b_signal TEXT, b_confidence DOUBLE PRECISION,
+            wins BIGINT NOT NULL DEFAULT 0, losses BIGINT NOT NULL DEFAULT 0, neutrals BIGINT NOT NULL DEFAULT 0,
+            pnl DOUBLE PRECISION NOT NULL DEFAULT 0, pnl_count BIGINT NOT NULL DEFAULT 0,
+            PRIMARY KEY (experiment_id, pair, timeframe, candle, window_key))""",
+        """INSERT INTO scores SELECT experiment_id, pair, timeframe, candle, '', shadow_at, shadow_a_signal,
+            shadow_a_confidence, shadow_b_signal, shadow_b_confidence, a_wins, a_losses, a_neutrals, a_pnl, a_pnl_count
+            FROM candles WHERE shadow_at IS NOT NULL""",
+        *(
+            f"ALTER TABLE candles DROP COLUMN shadow_{name}"
+            for name in ("at", "a_signal", "a_confidence", "b_signal", "b_confidence")
+        ),
+    ),
 )
 
 

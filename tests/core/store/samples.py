@@ -52,7 +52,7 @@ def exposure(number: int = 0, **changes: object) -> Exposure:
     return msgspec.structs.replace(made, **changes)
 
 
-def score(number: int = 0, a: str = "long", b: str = "long", **changes: object) -> ShadowScore:
+def score(number: int = 0, a: str = "long", b: str | None = "long", **changes: object) -> ShadowScore:
     made = ShadowScore(AT + number, "exp", "EUR/USD", "1h", candle(number), "long", 0.75, "long", 0.5)
     return msgspec.structs.replace(made, a_signal=a, b_signal=b, **changes)
 

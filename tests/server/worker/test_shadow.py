@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 from aiohttp import web
 
-from core.experiments.records import Exposure, Failure, Record, ShadowScore
+from core.experiments.records import Exposure, Record, ShadowScore
 from server.settings import Settings
 from server.worker import shadow
 from tests import bundles
@@ -34,16 +34,21 @@ def market(price: float = 0.9, last_hour: int = 10, **fields: Any) -> dict[str, 
 
 
 async def scores(worker: Worker) -> list[ShadowScore]:
-    """The scores in the journal after the queue is empty."""
+    """The scores in the journal after the queue is empty, without the failed ones."""
     await worker.shadow.close()
-    return [record for record in await worker.records() if isinstance(record, ShadowScore)]
+    return [score for score in await attempts(worker) if score.b_signal is not None]
 
 
 async def failures(worker: Worker) -> int:
-    """The number of records that B could not score. All failures in the journal are those of B."""
-    found = [record for record in await worker.records() if isinstance(record, Failure)]
-    assert {(record.experiment_id, record.variant) for record in found} <= {("v30_vs_v31", "B")}
+    """The number of inputs that B could not score."""
+    found = [score for score in await attempts(worker) if score.b_signal is None]
+    assert {(score.experiment_id, score.b_confidence) for score in found} <= {("v30_vs_v31", None)}
     return len(found)
+
+
+async def attempts(worker: Worker) -> list[ShadowScore]:
+    """The scores and failures in the journal."""
+    return [record for record in await worker.records() if isinstance(record, ShadowScore)]
 
 
 async def number(worker: Worker, name: str) -> float:
@@ -56,6 +61,7 @@ async def test_b_scores_what_a_answered(worker: Worker) -> None:
     assert (data["model_version"], data["signal"]) == ("v1", "short")
     b = await worker.predict(market(version="v2"))
     (score,) = await scores(worker)
+    (exposure,) = await worker.exposures()
     assert score == ShadowScore(
         at=score.at,
         experiment_id="v30_vs_v31",
@@ -66,7 +72,9 @@ async def test_b_scores_what_a_answered(worker: Worker) -> None:
         a_confidence=data["confidence"],
         b_signal="long",
         b_confidence=b["confidence"],
+        window=exposure.window,
     )
+    assert exposure.window.startswith("w:")
     assert await number(worker, "scored") == 1
 
 
@@ -111,6 +119,17 @@ async def test_a_candle_is_scored_once_however_many_users_ask(worker: Worker) ->
         ("EUR/USD", "1h", "t:1760612400000"),
     ]
     assert len(await worker.exposures()) == 8
+
+
+async def test_two_inputs_that_end_with_the_same_candle_are_two_scores(worker: Worker) -> None:
+    await worker.serve(SHADOW)
+    long = market()
+    for body in (long, {**long, "data": long["data"][1:]}, long):
+        await worker.predict(body)
+    found = await scores(worker)
+    assert [score.candle for score in found] == ["t:1760608800000"] * 2
+    assert [exposure.window for exposure in await worker.exposures()] == [found[i].window for i in (0, 1, 0)]
+    assert found[0].window != found[1].window
 
 
 async def test_the_next_experiment_scores_the_same_candle_again(worker: Worker) -> None:

@@ -195,6 +195,33 @@ class TestShadow:
         assert (column(found.a, "pnl"), column(found.b, "pnl")) == ([7.0, -2.0], [7.0, 0.0])
         assert (column(found.a, "pnl_count"), column(found.b, "pnl_count")) == ([2, 1], [2, 0])
 
+    def test_an_outcome_belongs_to_the_input_that_was_scored(self, store: Store) -> None:
+        one, two, unscored = (exposure(1, window=window) for window in ("w:1", "w:2", "w:3"))
+        drain(
+            store, [one, two, unscored, score(1, "long", "long", window="w:1"), score(1, "long", "hold", window="w:2")]
+        )
+        store.record_outcomes([outcome(one, "win"), outcome(two, "loss"), outcome(unscored, "win")], AT)
+        found = store.candles("exp")
+        assert (column(found.a, "wins"), column(found.a, "losses")) == ([1, 0], [0, 1])
+        assert (column(found.b, "wins"), column(found.b, "losses")) == ([1, 0], [0, 0])
+        store.label("exp", "EUR/USD", "1h", [Label(candle(1), LONG, 5.0)], AT)
+        assert store.candles("exp").label.tolist() == [LONG, LONG]
+        assert store.tally("exp")["B"].predictions == 2
+        assert store.tally("exp")["B"].candles == 1
+        rows = {row["outcome"]: row["b_signal"] for row in store.export("exp") if row["b_signal"]}
+        assert rows == {"win": "long", "loss": "hold"}
+
+    def test_an_input_that_b_could_not_score_is_one_failure_until_a_worker_scores_it(self, store: Store) -> None:
+        failed = score(1, "long", None, b_confidence=None)
+        for _ in range(4):  # as four workers do
+            drain(store, [failed, failed])
+        assert store.tally("exp")["B"].failures == 1
+        assert store.tally("exp")["B"].predictions == 0
+        assert len(store.candles("exp")) == 0
+        drain(store, [failed, score(1, "long", "short"), failed])
+        assert store.tally("exp")["B"].failures == 0
+        assert store.tally("exp")["B"].signals == {"hold": 0, "long": 0, "short": 1}
+
     def test_the_tally_counts_answers_of_a_and_scores_of_b(self, store: Store) -> None:
         drain(store, [exposure(1, user=f"user{n}", signal="hold") for n in range(5)])
         drain(store, [score(1, "hold", "long"), score(2, "hold", "hold"), score(2, "hold", "long")])

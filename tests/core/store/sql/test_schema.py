@@ -15,7 +15,7 @@ from core.errors import StoreUnavailable
 from core.store import open_store
 from core.store.interface import SchemaTooNew, Store
 from core.store.sql import schema
-from tests.core.store.samples import AT, drain, experiment, exposure
+from tests.core.store.samples import AT, candle, drain, experiment, exposure, outcome
 
 Open = Callable[[], Store]
 STEP = ("CREATE TABLE further (word TEXT)", "INSERT INTO further VALUES ('new')")
@@ -66,13 +66,36 @@ def test_exposures_of_a_release_without_warnings_are_kept_without_warnings(
     with monkeypatch.context() as before:
         before.setattr(schema, "MIGRATIONS", schema.MIGRATIONS[:1])
         replica()
-    old = msgspec.structs.astuple(exposure(1))[:-1]
+    old = msgspec.structs.astuple(exposure(1))[:-2]
     quoted = ", ".join("NULL" if value is None else repr(value) for value in old)
     query(url, f"INSERT INTO exposures VALUES ({quoted})")  # noqa: S608 - the test's own values
     new = replica()
     drain(new, [exposure(2, warnings=("SPACING",))])
     assert [row["warnings"] for row in new.export("exp")] == [None, "SPACING"]
     assert new.tally("exp")["A"].warnings == {"SPACING": 1}
+
+
+def test_shadow_scores_of_a_release_without_inputs_are_kept_with_their_outcomes(
+    url: str, replica: Open, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with monkeypatch.context() as before:
+        before.setattr(schema, "MIGRATIONS", schema.MIGRATIONS[:2])
+        replica().create(experiment(mode="shadow").activated(AT))
+    shadow = "shadow_at, shadow_a_signal, shadow_a_confidence, shadow_b_signal, shadow_b_confidence"
+    for number, columns, values in ((1, shadow, "5, 'long', 0.7, 'long', 0.6"), (2, "label", "1")):
+        query(
+            url,
+            f"INSERT INTO candles (experiment_id, pair, timeframe, candle, first_at, a_wins, {columns}) "  # noqa: S608 - the test's own values
+            f"VALUES ('exp', 'EUR/USD', '1h', '{candle(number)}', 1, 3, {values})",
+        )
+    old = exposure(1)
+    new = replica()
+    drain(new, [old])
+    new.record_outcomes([outcome(old, "loss")], AT)
+    found = new.candles("exp")
+    names = ("longs", "confidence", "wins", "losses")
+    assert [getattr(found.a, name).tolist() for name in names] == [[1], [0.7], [3], [1]]
+    assert [getattr(found.b, name).tolist() for name in names] == [[1], [0.6], [3], [1]]
 
 
 def test_a_failed_migration_leaves_the_old_schema(url: str, replica: Open, monkeypatch: pytest.MonkeyPatch) -> None:
