@@ -20,7 +20,8 @@ from core.features.labels import LONG, SHORT, UNKNOWN, in_pips, profitable_rever
 from core.inference.detector import Detector, Prediction
 from core.inference.inputs import CandleWindows
 from core.reports.evaluation import LabelRule
-from core.statistics.ratios import Sample, newey_west, ratio
+from core.statistics.ratios import Sample, ratio
+from core.statistics.times import newey_west
 from training.data import read
 
 HISTORY = ROOT / "training" / "data" / "eurusd_1h_2017.csv"
@@ -47,7 +48,10 @@ def autocorrelation(sample: Sample) -> dict[str, float]:
     influence = ratio(sample).influence
     width = math.ceil(math.sqrt(len(influence)))
     independent = float(np.square(influence).sum())
-    return {f"over {w} neighbours": round(float(newey_west(influence, w)) / independent, 1) for w in (width, 2 * width)}
+    at = np.arange(len(influence), dtype=np.float64)
+    return {
+        f"over {w} neighbours": round(float(newey_west(influence, at, w)) / independent, 1) for w in (width, 2 * width)
+    }
 
 
 def main() -> None:

@@ -1,4 +1,4 @@
-"""The variant of a user, a pure function of the user's id and the experiment's id, and the pseudonym of a user."""
+"""The variant of a user, a pure function of the ids of user and experiment and of the block; and its pseudonym."""
 
 from __future__ import annotations
 
@@ -6,8 +6,12 @@ import hashlib
 from functools import lru_cache
 
 from core.experiments.experiment import Experiment, Variant
+from core.features.timeframes import PERIODS
 
 BUCKETS = 10_000
+# In crossover mode a user keeps its variant for this many candles. A day of hours: long enough that most trades end in
+# the block in which they began, short enough that a month has 30 blocks.
+BLOCK_CANDLES = 24
 
 
 # Cached because a user returns with every candle, and the hash is a third of an experiment's cost per answer.
@@ -22,9 +26,21 @@ def bucket(user: str, experiment_id: str) -> int:
     return int.from_bytes(digest) % BUCKETS
 
 
-def assign(user: str, experiment: Experiment) -> Variant:
-    """A if the user's bucket lies below A's share of the traffic, else B."""
-    return "A" if bucket(user, experiment.experiment_id) / BUCKETS < experiment.traffic_split else "B"
+def assign(user: str, experiment: Experiment, block: str = "") -> Variant:
+    """A if the user's bucket lies below A's share of the traffic, else B.
+
+    In crossover mode, each `block` of a user has a bucket of its own: the hash of `user:experiment_id:block`.
+    """
+    hashed = f"{experiment.experiment_id}:{block}" if block else experiment.experiment_id
+    return "A" if bucket(user, hashed) / BUCKETS < experiment.traffic_split else "B"
+
+
+def block_of(opens: float, timeframe: str) -> str:
+    """The block of a candle in crossover mode: the timeframe, and the number of the block since 1970.
+
+    opens: when the candle opened, in milliseconds since 1970, UTC. Blocks are the same for all pairs.
+    """
+    return f"{timeframe}:{int(opens // (BLOCK_CANDLES * PERIODS[timeframe]))}"
 
 
 def pseudonym(user: str, key: bytes) -> str:

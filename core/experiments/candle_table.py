@@ -2,10 +2,18 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Literal, NamedTuple, TypeAlias, get_args
 
+import numpy as np
+from numpy.typing import NDArray
+
+from core.experiments.experiment import Variant
 from core.features.candles import Floats
 from core.features.labels import Labels
+
+Rows: TypeAlias = NDArray[np.bool_]
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,38 +36,88 @@ class Side:
     pnl: Floats
     pnl_count: Floats
 
+    def rows(self, chosen: Rows) -> Side:
+        """The chosen rows."""
+        return Side(**{name: getattr(self, name)[..., chosen] for name in Side.__dataclass_fields__})
+
 
 @dataclass(frozen=True, slots=True)
 class CandleTable:
-    """All candles with a prediction of either variant, in the order of their first prediction.
+    """All candles with a prediction of either variant, in order of time; candles without a time are last.
 
     label: the label that `evaluate` gave, a constant of core.features.labels; UNKNOWN if it gave none.
     move_pips: the move from the candle's close to the close at the rule's horizon; NaN without a label.
-    In shadow mode every candle has one prediction of each side.
+    time: when the candle opened, in milliseconds since 1970, UTC; NaN if the requests had no timestamps.
+    places: pairs with their timeframes. place: the index into `places` of each candle's series.
+    In shadow mode every row has one prediction of each side, and inputs that end with one candle are several rows.
     """
 
     a: Side
     b: Side
     label: Labels
     move_pips: Floats
+    time: Floats
+    place: NDArray[np.intp]
+    places: tuple[tuple[str, str], ...]
 
     def __len__(self) -> int:
-        return len(self.label)
+        return len(self.time)
+
+    def rows(self, chosen: Rows) -> CandleTable:
+        """The chosen rows."""
+        columns = (self.label[..., chosen], self.move_pips[..., chosen], self.time[chosen], self.place[chosen])
+        return CandleTable(self.a.rows(chosen), self.b.rows(chosen), *columns, self.places)
+
+    @property
+    def timed(self) -> CandleTable:
+        """The candles whose time is known."""
+        return self.rows(np.isfinite(self.time))
+
+
+class UnitSums(NamedTuple):
+    """One variant's share of a metric by unit: what was assigned to a variant as a whole.
+
+    A unit is a user in split mode, and a user during one block of candles in crossover mode.
+    numerator, denominator: the unit's part of the metric's sums over candles, shape (units,).
+    squares: sums over all cells, a unit at one time, of numerator^2, numerator * denominator, and denominator^2.
+    """
+
+    numerator: Floats
+    denominator: Floats
+    squares: tuple[Floats, Floats, Floats]
+
+
+# What sums by unit are about: a metric of all predictions, or of results from one source (core.statistics.samples).
+UnitMetric: TypeAlias = Literal[
+    "hold_rate",
+    "confidence",
+    "win_rate_reported",
+    "mean_pnl_reported",
+    "win_rate_labels",
+    "mean_pnl_labels",
+    "recall",
+    "reporting_rate",
+]
+UNIT_METRICS: tuple[UnitMetric, ...] = get_args(UnitMetric)
+# Empty in shadow mode, where nothing is assigned to users.
+Units: TypeAlias = Mapping[UnitMetric, Mapping[Variant, UnitSums]]
 
 
 @dataclass(frozen=True, slots=True)
 class Tally:
-    """One variant's totals. predictions, signals, confidence, users and warnings do not count fallbacks.
+    """One variant's totals. predictions, signals, confidence, users, units and warnings do not count fallbacks.
 
-    confidence: the sum. slow: answers slower than the guardrail `max_p99_ms`. candles: candles with predictions.
-    held_candles: candles on which every prediction was hold. unrecorded: predictions that were answered but not
-    recorded (see core.journals.journal). warnings: the number of predictions with a warning, by its code.
+    units: blocks of users in crossover mode, else users. confidence: the sum. slow: answers slower than the guardrail
+    `max_p99_ms`. candles: candles with predictions. held_candles: candles on which every prediction was hold.
+    unrecorded: predictions that were answered but not recorded (see core.journals.journal). warnings: the number of
+    predictions with a warning, by its code.
     """
 
     predictions: int
     signals: dict[str, int]
     confidence: float
     users: int
+    units: int
     candles: int
     held_candles: int
     fallbacks: int

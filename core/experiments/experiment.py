@@ -13,7 +13,9 @@ from core.errors import Conflict, InvalidInput
 
 Variant: TypeAlias = Literal["A", "B"]
 VARIANTS: tuple[Variant, Variant] = ("A", "B")
-Mode: TypeAlias = Literal["split", "shadow"]
+# split: each user gets one variant. crossover: each user gets another variant from time to time, and is compared with
+# itself. shadow: A answers, and B is computed for the same input.
+Mode: TypeAlias = Literal["split", "crossover", "shadow"]
 Status: TypeAlias = Literal["draft", "active", "stopped"]
 # The verdict is about the difference B - A of one of these metrics.
 Metric: TypeAlias = Literal["win_rate", "mean_pnl"]
@@ -52,7 +54,7 @@ class ImportedCounts(msgspec.Struct, frozen=True):
 
 
 class Experiment(msgspec.Struct, frozen=True, kw_only=True):
-    """A comparison of two versions. `traffic_split` is A's share of the users."""
+    """A comparison of two versions. `traffic_split` is A's share of the users, in crossover mode of their blocks."""
 
     experiment_id: ExperimentId
     name: str

@@ -18,7 +18,8 @@ class Exposure(msgspec.Struct, frozen=True, array_like=True, tag="exposure"):
     user: a pseudonym; null in shadow mode if the request named no user. candle: see core.features.candle_keys.
     latency_us: from the request's arrival to this record. slow: whether that exceeds the guardrail `max_p99_ms`.
     warnings: the codes of the warnings, each once. window: the key of the whole input in shadow mode, where B scores
-    each input once; empty in other modes (see core.features.candle_keys).
+    each input once; empty in other modes (see core.features.candle_keys). block: the block of candles in crossover
+    mode; empty in other modes (see core.experiments.assignment).
     """
 
     prediction_id: str
@@ -39,6 +40,7 @@ class Exposure(msgspec.Struct, frozen=True, array_like=True, tag="exposure"):
     slow: bool
     warnings: tuple[str, ...] = ()  # absent in journals of older releases
     window: str = ""  # likewise
+    block: str = ""  # likewise
 
 
 class Failure(msgspec.Struct, frozen=True, array_like=True, tag="failure"):

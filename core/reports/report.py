@@ -2,92 +2,96 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
 
-from core.experiments.candle_table import CandleTable, Side, Tally
+from core.experiments.candle_table import CandleTable, Side, UnitMetric, Units
 from core.experiments.experiment import VARIANTS, Experiment, ImportedCounts, Metric, Variant
 from core.features.labels import UNKNOWN
-from core.statistics import formatting, samples, verdict
+from core.reports.decision import Compared, compare, outcome_difference, reach
+from core.reports.recorded import Recorded
+from core.statistics import formatting, samples
 from core.statistics.pairs import pairs
 from core.statistics.ratios import Sample, Statistic, difference, estimate, ratio, sharpe
-from core.statistics.sample_ratio import sample_ratio
-from core.statistics.samples import Results
-from core.statistics.verdict import Evidence, Verdict
+from core.statistics.samples import Results, by_unit
+from core.statistics.times import Times
 
 _OUTCOMES: tuple[Metric, Metric] = ("win_rate", "mean_pnl")
 
 
-def experiment_report(
-    experiment: Experiment,
-    tallies: Mapping[Variant, Tally],
-    table: CandleTable,
-    users_in_both: int,
-    disagreements: list[dict[str, Any]],
-) -> dict[str, Any]:
-    """Variants, sample_ratio, pairs, differences and verdict, ready for JSON. docs/statistics.md explains them."""
+def experiment_report(experiment: Experiment, recorded: Recorded) -> dict[str, Any]:
+    """Verdict, differences, variants and checks, ready for JSON. docs/statistics.md explains them.
+
+    Only candles with a time are compared, because neighbours are found by time.
+    """
     shadow = experiment.mode == "shadow"
-    sides = {"A": table.a, "B": table.b}
-    results = {metric: samples.results(table, metric, paired=shadow) for metric in _OUTCOMES}
-    differences = _differences(table, results)
-    users = None if shadow else sample_ratio(experiment.traffic_split, tallies, users_in_both)
-    return {
-        "variants": {
-            variant: {
-                "model_version": experiment.version_of(variant),
-                **_variant(tallies[variant], sides[variant], table, results),
-                "imported": _imported((experiment.imported or {}).get(variant)),
-            }
-            for variant in VARIANTS
-        },
-        "sample_ratio": users,
-        "pairs": pairs(table, differences["confidence"], disagreements) if shadow else None,
-        "differences": differences,
-        "verdict": _verdict(experiment, tallies, table, results, users)._asdict(),
-    }
+    compared = compare(experiment, recorded)
+    table, times = compared.table, compared.times
+    results = {metric: samples.results(table, metric, paired=shadow, units=recorded.units) for metric in _OUTCOMES}
+    differences = _differences(table, results, recorded.units, times)
+    shown: dict[str, Any] = _rounded(
+        {
+            "verdict": reach(experiment, recorded, compared)._asdict(),
+            "differences": differences,
+            "variants": {
+                variant: {
+                    "model_version": experiment.version_of(variant),
+                    **_variant(variant, recorded, compared, results),
+                    "imported": _imported((experiment.imported or {}).get(variant)),
+                }
+                for variant in VARIANTS
+            },
+            "sample_ratio": compared.sample_ratio,
+            "reporting": compared.reporting,
+            "pairs": pairs(table, times, differences["confidence"], recorded.disagreements) if shadow else None,
+        }
+    )
+    return shown
 
 
-def outcome_difference(results: Results, metric: Metric) -> Statistic:
-    """The difference B - A of an outcome metric."""
-    return difference(_outcome(results.a, metric), _outcome(results.b, metric))
-
-
-def _outcome(sample: Sample, metric: Metric) -> Statistic:
-    return ratio(sample, formatting.RATE if metric == "win_rate" else None)
-
-
-def _differences(table: CandleTable, results: dict[Metric, Results]) -> dict[str, Any]:
+def _differences(table: CandleTable, results: dict[Metric, Results], units: Units, times: Times) -> dict[str, Any]:
     found: dict[str, Any] = {}
     for metric in _OUTCOMES:
         bounds = formatting.SHARE_DIFFERENCE if metric == "win_rate" else formatting.ANY
-        value = estimate(outcome_difference(results[metric], metric))
+        value = estimate(outcome_difference(results[metric], metric), times)
         found[metric] = {**formatting.difference(value, bounds), "source": results[metric].source}
-    a, b = (ratio(samples.hold_rate(side), formatting.RATE) for side in (table.a, table.b))
-    found["hold_rate"] = formatting.difference(estimate(difference(a, b)), formatting.SHARE_DIFFERENCE)
-    a, b = (ratio(samples.confidence(side)) for side in (table.a, table.b))
-    found["confidence"] = formatting.difference(estimate(difference(a, b)), formatting.SHARE_DIFFERENCE)
+    sides: tuple[tuple[Side, Variant], ...] = ((table.a, "A"), (table.b, "B"))
+    a, b = (ratio(by_unit(samples.hold_rate(side), units, "hold_rate", v), formatting.RATE) for side, v in sides)
+    found["hold_rate"] = formatting.difference(estimate(difference(a, b), times), formatting.SHARE_DIFFERENCE)
+    a, b = (ratio(by_unit(samples.confidence(side), units, "confidence", v)) for side, v in sides)
+    found["confidence"] = formatting.difference(estimate(difference(a, b), times), formatting.SHARE_DIFFERENCE)
     return found
 
 
-def _variant(tally: Tally, side: Side, table: CandleTable, results: dict[Metric, Results]) -> dict[str, Any]:
-    pnl = samples.mean_pnl(side, table, results["mean_pnl"].source)
-    wins = samples.win_rate(side, table, results["win_rate"].source)
+def _variant(
+    variant: Variant, recorded: Recorded, compared: Compared, results: dict[Metric, Results]
+) -> dict[str, Any]:
+    tally, units, table, times = recorded.tallies[variant], recorded.units, compared.table, compared.times
+    side = table.a if variant == "A" else table.b
+
+    def shown(sample: Sample, metric: UnitMetric) -> dict[str, Any]:
+        rate = ratio(by_unit(sample, units, metric, variant), formatting.RATE)
+        return formatting.estimate(estimate(rate, times), formatting.SHARE)
+
+    wins_source, pnl_source = results["win_rate"].source, results["mean_pnl"].source
+    pnl = samples.mean_pnl(side, table, pnl_source)
+    mean_pnl = ratio(by_unit(pnl, units, samples.unit_metric("mean_pnl", pnl_source), variant))
+    wins = shown(samples.win_rate(side, table, wins_source), samples.unit_metric("win_rate", wins_source))
     return {
         "predictions": tally.predictions,
         "unique_users": tally.users,
         "unique_candles": tally.candles,
         "signals": tally.signals,
-        "hold_rate": _rate(samples.hold_rate(side)),
-        "confidence": _confidence(side),
+        "win_rate": {**wins, "source": wins_source},
+        "mean_pnl": {**formatting.estimate(estimate(mean_pnl, times), formatting.ANY), "source": pnl_source},
         "outcomes_joined": int((side.wins + side.losses + side.neutrals).sum()),
         "labelled_candles": int(((table.label != UNKNOWN) & (side.predictions > 0)).sum()),
-        "win_rate": {**_rate(wins), "source": results["win_rate"].source},
-        "precision": _rate(samples.precision(side, table)),
-        "recall": _rate(samples.recall(side, table)),
-        "mean_pnl": {**formatting.estimate(estimate(ratio(pnl)), formatting.ANY), "source": results["mean_pnl"].source},
-        "sharpe": formatting.estimate(estimate(sharpe(pnl)), formatting.ANY),
+        "hold_rate": shown(samples.hold_rate(side), "hold_rate"),
+        "confidence": _confidence(side, ratio(by_unit(samples.confidence(side), units, "confidence", variant)), times),
+        "precision": shown(samples.precision(side, table), "win_rate_labels"),
+        "recall": shown(samples.recall(side, table), "recall"),
+        "sharpe": formatting.estimate(estimate(sharpe(pnl), times), formatting.ANY),
         "fallbacks": tally.fallbacks,
         "failures": tally.failures,
         "unrecorded": tally.unrecorded,
@@ -98,14 +102,10 @@ def _variant(tally: Tally, side: Side, table: CandleTable, results: dict[Metric,
     }
 
 
-def _rate(sample: Sample) -> dict[str, Any]:
-    return formatting.estimate(estimate(ratio(sample, formatting.RATE)), formatting.SHARE)
-
-
-def _confidence(side: Side) -> dict[str, Any]:
-    mean, square = ratio(samples.confidence(side)), ratio(samples.squared_confidence(side))
+def _confidence(side: Side, mean: Statistic, times: Times) -> dict[str, Any]:
+    square = ratio(samples.squared_confidence(side))
     sd = np.sqrt(np.maximum(square.value - np.square(mean.value), 0.0))
-    return {**formatting.estimate(estimate(mean), formatting.SHARE), "sd": formatting.number(sd)}
+    return {**formatting.estimate(estimate(mean, times), formatting.SHARE), "sd": formatting.number(sd)}
 
 
 def _imported(found: ImportedCounts | None) -> dict[str, Any] | None:
@@ -115,22 +115,16 @@ def _imported(found: ImportedCounts | None) -> dict[str, Any] | None:
     return {"count": found.count, "signals": found.signals, "avg_confidence": mean}
 
 
-def _verdict(
-    experiment: Experiment,
-    tallies: Mapping[Variant, Tally],
-    table: CandleTable,
-    results: dict[Metric, Results],
-    users: dict[str, Any] | None,
-) -> Verdict:
-    found = None if users is None else verdict.invalid(users)
-    if found is None:
-        of_metric = results[experiment.metric]
-        difference_found = estimate(outcome_difference(of_metric, experiment.metric))
-        candles_of_a, candles_of_b = (int(sample.present.sum()) for sample in (of_metric.a, of_metric.b))
-        found = verdict.reach_verdict(experiment, Evidence(difference_found, candles_of_a, candles_of_b, len(table)))
-    remarks = [found.sentence]
-    if experiment.mode == "shadow" and results[experiment.metric].source == "reported":
-        remarks.append("trades that only B would have made have no reported result: call evaluate to label them")
-    if lost := sum(tally.unrecorded for tally in tallies.values()):
-        remarks.append(f"{lost:,} predictions were answered but not recorded and are missing here")
-    return Verdict(found.word, "; ".join(remarks))
+def _rounded(it: Any) -> Any:  # noqa: ANN401 - any JSON
+    """The same with all numbers rounded to nine significant digits.
+
+    Sums depend on the order of their terms in the last digits. Records that arrive in another order give the same
+    report.
+    """
+    if isinstance(it, float):
+        return float(f"{it:.9g}")
+    if isinstance(it, dict):
+        return {key: _rounded(value) for key, value in it.items()}
+    if isinstance(it, list):
+        return [_rounded(value) for value in it]
+    return it

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import time
 from typing import NamedTuple, TypeAlias
 
 from core.errors import ServiceError
-from core.experiments.assignment import assign
+from core.experiments.assignment import assign, block_of
 from core.experiments.experiment import Experiment, Variant
 from core.experiments.records import Exposure
 from core.inference.detector import Prediction
@@ -45,10 +46,11 @@ Result: TypeAlias = Answered | ServiceError
 
 
 class Assigned(NamedTuple):
-    """The experiment that chose the version, and the variant it assigned."""
+    """The experiment that chose the version, and the variant it assigned. block: that of crossover mode, or empty."""
 
     experiment: Experiment
     variant: Variant
+    block: str = ""
 
 
 class Route(NamedTuple):
@@ -62,20 +64,27 @@ class Route(NamedTuple):
     assigned: Assigned | None = None
 
 
-def route(snapshot: Snapshot, version: str | None, user: str | None) -> Route:
+def route(
+    snapshot: Snapshot, version: str | None, user: str | None, opens: float | None = None, timeframe: str = "1h"
+) -> Route:
     """Choose the version that the request names, else the experiment's, else the active one.
 
-    In split mode, only requests with a user take part in the experiment. In shadow mode, A answers all requests.
+    In split and crossover mode, only requests with a user take part in the experiment. In shadow mode, A answers all
+    requests. opens: when the last candle opened, in milliseconds since 1970. Without it, the block of crossover mode is
+    that of the present time.
     """
     if version is not None:
         return Route(version, named=True)
     experiment = snapshot.experiment
     if experiment is None:
         return Route(snapshot.active)
+    block = ""
     if experiment.mode == "shadow":
         variant: Variant = "A"
     elif user is None:
         return Route(snapshot.active)
     else:
-        variant = assign(user, experiment)
-    return Route(experiment.version_of(variant), assigned=Assigned(experiment, variant))
+        if experiment.mode == "crossover":
+            block = block_of(time.time() * 1000 if opens is None else opens, timeframe)
+        variant = assign(user, experiment, block)
+    return Route(experiment.version_of(variant), assigned=Assigned(experiment, variant, block))

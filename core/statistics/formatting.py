@@ -34,11 +34,15 @@ def interval(estimate: Estimate, bounds: tuple[float, float]) -> list[float] | N
 
 
 def estimate(estimate: Estimate, bounds: tuple[float, float]) -> dict[str, Any]:
-    """An estimate with its interval and the number of candles behind it."""
+    """An estimate with its interval and the number of different candle times behind it.
+
+    valid: whether the interval counts already; False while there are too few times or units.
+    """
     return {
         "estimate": number(estimate.value),
         "interval": interval(estimate, bounds),
         "candles": int(estimate.candles),
+        "valid": bool(estimate.valid),
     }
 
 

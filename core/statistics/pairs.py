@@ -11,26 +11,27 @@ from core.features.candles import Floats
 from core.features.labels import LONG, NONE, SHORT, UNKNOWN, Labels
 from core.statistics import counts, formatting
 from core.statistics.ratios import Sample, estimate, ratio
+from core.statistics.times import Times
 
 _SIGNALS = ("hold", "long", "short")
 
 
 def pairs(
-    table: CandleTable, confidence_difference: dict[str, Any], disagreements: list[dict[str, Any]]
+    table: CandleTable, times: Times, confidence_difference: dict[str, Any], disagreements: list[dict[str, Any]]
 ) -> dict[str, Any]:
     """The report's `pairs`. `table[a][b]` is the number of candles on which A's signal was a and B's was b."""
     paired = (table.a.predictions > 0) & (table.b.predictions > 0)
-    a, b = _signals(table.a)[:, paired], _signals(table.b)[:, paired]
+    a, b = _signals(table.a) * paired, _signals(table.b) * paired
     crossed = a @ b.T
-    agreement = Sample((a * b).sum(axis=0), np.ones(a.shape[1]))
+    agreement = Sample((a * b).sum(axis=0), paired.astype(np.float64))
     return {
         "candles": int(paired.sum()),
         "table": {
             name: {other: int(crossed[i, j]) for j, other in enumerate(_SIGNALS)} for i, name in enumerate(_SIGNALS)
         },
-        "agreement": formatting.estimate(estimate(ratio(agreement, formatting.RATE)), formatting.SHARE),
+        "agreement": formatting.estimate(estimate(ratio(agreement, formatting.RATE), times), formatting.SHARE),
         "confidence_difference": confidence_difference,
-        "mcnemar": _mcnemar(_right(a, table.label[paired]), _right(b, table.label[paired]), table.label[paired]),
+        "mcnemar": _mcnemar(_right(a, table.label), _right(b, table.label), np.where(paired, table.label, UNKNOWN)),
         "disagreements": disagreements,
     }
 

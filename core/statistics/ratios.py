@@ -1,21 +1,23 @@
 """Ratios of sums over candles, their differences, and their uncertainty.
 
-Every metric of a variant is sum(numerator) / sum(denominator) over candles. An influence value is the contribution of
-one candle to the error (the delta method; Deng, Knoblich, Lu: Applying the delta method in metric analytics, arXiv
-1803.06336). Influence values sum to zero, and the variance of their sum is the variance of the ratio. The last axis of
-an array is the candles, in order of time; leading axes, if any, are independent experiments.
+Every metric of a variant is sum(numerator) / sum(denominator) over candles. An influence value is a contribution to the
+error (the delta method; Deng, Knoblich, Lu: Applying the delta method in metric analytics, arXiv 1803.06336). Influence
+values sum to zero, and the variance of their sum is the variance of the ratio. They are summed in two ways: by time,
+because candles share the market, and by unit, because users differ. The last axis of an array is the candles, the times
+or the units; leading axes, if any, are independent experiments.
 """
 
 from __future__ import annotations
 
-import math
 from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
+from core.experiments.candle_table import UnitSums
 from core.features.candles import Floats
 from core.statistics.sequences import Estimate
+from core.statistics.times import Times, totals, variance_of_sum
 
 # Relative rounding error of a difference between equal numbers. Smaller differences count as zero, so that a constant
 # series has no variance.
@@ -23,10 +25,14 @@ _ROUNDING = 1e-12
 
 
 class Sample(NamedTuple):
-    """Numerator and denominator per candle; both are 0 on a candle without data."""
+    """Numerator and denominator per candle; both are 0 on a candle without data.
+
+    units: the same sums by unit; None in shadow mode, where nothing is assigned to users.
+    """
 
     numerator: Floats
     denominator: Floats
+    units: UnitSums | None = None
 
     @property
     def present(self) -> NDArray[np.bool_]:
@@ -34,17 +40,32 @@ class Sample(NamedTuple):
         return self.denominator > 0
 
 
-class Statistic(NamedTuple):
-    """A value, and the contribution of each candle to its error.
+class UnitErrors(NamedTuple):
+    """The part of the error that comes from units.
 
+    between: the variance of the sums by unit. within: that of the sums by cell, which are those of one unit at one
+    time. number: how many units have data, for a difference on the side that has fewer.
+    """
+
+    between: Floats
+    within: Floats
+    number: Floats
+
+
+class Statistic(NamedTuple):
+    """A value, and the contributions to its error.
+
+    influence: by candle. present: which candles have data, one array for a ratio, and one a side for a difference.
     deviation: the standard deviation of one candle. weight: how much a candle that deviates by 1 changes the value.
+    units: None in shadow mode.
     """
 
     value: Floats
     influence: Floats
-    present: NDArray[np.bool_]
+    present: tuple[NDArray[np.bool_], ...]
     deviation: Floats
     weight: Floats
+    units: UnitErrors | None = None
 
 
 def ratio(sample: Sample, deviation: float | None = None) -> Statistic:
@@ -53,7 +74,7 @@ def ratio(sample: Sample, deviation: float | None = None) -> Statistic:
     `deviation`: the standard deviation of one candle; None to measure it. Give it for rates, because their candles can
     all be the same so far, and the measured deviation is then zero.
     """
-    numerator, denominator = sample
+    numerator, denominator = sample.numerator, sample.denominator
     with np.errstate(divide="ignore", invalid="ignore"):
         total = denominator.sum(axis=-1)
         weight, value = 1 / total, numerator.sum(axis=-1) / total
@@ -61,17 +82,46 @@ def ratio(sample: Sample, deviation: float | None = None) -> Statistic:
         residual = np.where(np.abs(residual) > _ROUNDING * np.abs(numerator), residual, 0.0)
         measured = np.sqrt(np.square(residual).sum(axis=-1) / sample.present.sum(axis=-1))
         influence = residual * weight[..., None]
-    return Statistic(value, influence, sample.present, measured if deviation is None else np.asarray(deviation), weight)
+        units = None if sample.units is None else _unit_errors(sample.units, value)
+    spread = measured if deviation is None else np.asarray(deviation)
+    return Statistic(value, influence, (sample.present,), spread, weight, units)
+
+
+def _unit_errors(sums: UnitSums, value: Floats) -> UnitErrors:
+    """The errors of a ratio by unit.
+
+    The influence of a unit is divided by 1 minus its share of the data: this is how far the ratio moves without the
+    unit (the jackknife; Bell, McCaffrey: Bias reduction in standard errors (2002), for linear models). Otherwise a
+    unit with much of the data would hide its own error. If one unit has all the data, the error is unknown: infinite.
+    """
+    numerator, denominator, (nn, nd, dd) = sums
+    total = denominator.sum(axis=-1)
+    rest = np.maximum(total[..., None] - denominator, 0.0)
+    residual = numerator - value[..., None] * denominator
+    residual = np.where(np.abs(residual) > _ROUNDING * np.abs(numerator), residual, 0.0)
+    there = denominator > 0
+    moved = np.where(there, residual / rest, 0.0)
+    moved = np.where(there & (rest <= _ROUNDING * total[..., None]), np.inf, moved)
+    within = np.maximum(nn - 2 * value * nd + np.square(value) * dd, 0.0) / np.square(total)
+    return UnitErrors(np.square(moved).sum(axis=-1), within, there.sum(axis=-1).astype(np.float64))
 
 
 def difference(a: Statistic, b: Statistic) -> Statistic:
-    """B - A. Influence values are subtracted per candle, so that effects of a candle on both variants cancel."""
+    """B - A. Influence values are subtracted per candle, so that effects of a candle on both variants cancel.
+
+    No unit belongs to both variants, so the errors of units add up.
+    """
+    units = None
+    if a.units is not None and b.units is not None:
+        number = np.minimum(a.units.number, b.units.number)
+        units = UnitErrors(a.units.between + b.units.between, a.units.within + b.units.within, number)
     return Statistic(
         b.value - a.value,
         b.influence - a.influence,
-        a.present | b.present,
+        a.present + b.present,
         a.deviation + b.deviation,
         np.maximum(a.weight, b.weight),
+        units,
     )
 
 
@@ -88,40 +138,31 @@ def sharpe(sample: Sample) -> Statistic:
         value = mean.value / sd
         z = mean.influence / (mean.weight * sd)[..., None]
         influence = np.where(present, z - value[..., None] * (np.square(z) - 1) / 2, 0.0) * mean.weight[..., None]
-    return Statistic(value, influence, present, np.sqrt(1 + np.square(value) / 2), mean.weight)
+    return Statistic(value, influence, (present,), np.sqrt(1 + np.square(value) / 2), mean.weight)
 
 
-def estimate(statistic: Statistic) -> Estimate:
-    """The value with its variance, which accounts for the correlation of neighbouring candles.
+def estimate(statistic: Statistic, times: Times) -> Estimate:
+    """The value with its variance, which allows for correlation within times, between near times, and within units.
 
+    With units, the variances by time and by unit are added, and that of the cells, which is in both, is subtracted
+    (Cameron, Gelbach, Miller: Robust inference with multiway clustering (2011)). The result is at least that of
+    independent times, because the difference of noisy estimates can be too small.
     Two artificial candles are added, one that deviates up and one down, as Agresti and Min (2005) do for paired
     proportions. Without them, a hundred equal candles would have no variance and pass for certainty.
     """
+    influence = totals(statistic.influence, times)
+    variance = variance_of_sum(influence, times)
+    if statistic.units is not None:
+        between, within, _ = statistic.units
+        variance = np.maximum(variance + between - within, np.square(influence).sum(axis=-1))
     added = 2 * np.square(statistic.deviation * statistic.weight)
-    variance = variance_of_sum(statistic.influence) + added
-    return Estimate(statistic.value, variance, statistic.present.sum(axis=-1).astype(np.float64))
+    counts = [_times_with(present, times) for present in statistic.present]
+    together = _times_with(np.logical_or.reduce(statistic.present), times)
+    units = statistic.units.number if statistic.units is not None else np.asarray(np.inf)
+    return Estimate(statistic.value, variance + added, together, np.minimum.reduce(counts), units)
 
 
-def variance_of_sum(influence: Floats) -> Floats:
-    """The variance of the sum of a series with mean zero and possibly correlated neighbours.
-
-    The result is the largest of three estimates: Newey and West's (1987) over sqrt(n) and over 2 sqrt(n) neighbours,
-    and the variance of independent candles. The largest is taken because these estimates are noisy, and one that is
-    too small makes intervals too narrow. The third is a lower bound: negative correlation does not narrow an interval.
-    """
-    width = math.ceil(math.sqrt(influence.shape[-1]))
-    independent: Floats = np.square(influence).sum(axis=-1)
-    return np.maximum(independent, np.maximum(newey_west(influence, width), newey_west(influence, 2 * width)))
-
-
-def newey_west(influence: Floats, width: int) -> Floats:
-    """Newey and West's variance of a sum, with Bartlett's weights over lags below `width`.
-
-    It is computed in linear time, as the mean square of all sums over `width` neighbours, including the shorter sums at
-    both ends. The result is the same number.
-    """
-    width = max(width, 1)
-    edge = np.zeros((*influence.shape[:-1], width))
-    total = np.cumsum(np.concatenate([edge, influence, edge], axis=-1), axis=-1)
-    variance: Floats = np.square(total[..., width:] - total[..., :-width]).sum(axis=-1) / width
-    return variance
+def _times_with(present: NDArray[np.bool_], times: Times) -> Floats:
+    """How many times have data."""
+    found: Floats = (totals(present.astype(np.float64), times) > 0).sum(axis=-1).astype(np.float64)
+    return found

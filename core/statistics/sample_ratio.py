@@ -15,16 +15,19 @@ from core.statistics import counts
 LEVEL = 0.01
 
 
-def sample_ratio(traffic_split: float, tallies: Mapping[Variant, Tally], users_in_both: int) -> dict[str, Any]:
-    """The report's `sample_ratio`. The chi-square test (for a single look) is None if it does not apply."""
-    a, b = tallies["A"].users, tallies["B"].users
+def sample_ratio(traffic_split: float, tallies: Mapping[Variant, Tally], in_both: int) -> dict[str, Any]:
+    """The report's `sample_ratio`, by users, or by their blocks in crossover mode.
+
+    The chi-square test (for a single look) is None if it does not apply.
+    """
+    a, b = tallies["A"].units, tallies["B"].units
     share = share_of_a(traffic_split)
     p = counts.share_p_value(a, b, share)
     statistic, single_p = counts.chi_square(a, b, share) if a + b and 0 < share < 1 else (None, None)
     return {
         "users": {"A": a, "B": b},
         "expected": {"A": (a + b) * share, "B": (a + b) * (1 - share)},
-        "users_in_both": users_in_both,
+        "users_in_both": in_both,
         "chi_square": statistic,
         "chi_square_p": single_p,
         "sequential_p": p,

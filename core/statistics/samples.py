@@ -10,8 +10,8 @@ from typing import Literal, NamedTuple, TypeAlias
 import numpy as np
 from numpy.typing import NDArray
 
-from core.experiments.candle_table import CandleTable, Side
-from core.experiments.experiment import Metric
+from core.experiments.candle_table import CandleTable, Side, UnitMetric, Units
+from core.experiments.experiment import Metric, Variant
 from core.features.candles import Floats
 from core.features.labels import LONG, SHORT, UNKNOWN, Labels
 from core.statistics.ratios import Sample
@@ -31,23 +31,23 @@ class Results(NamedTuple):
 
 def hold_rate(side: Side) -> Sample:
     """Share of hold among the predictions."""
-    return _mean(side.holds, side.predictions)
+    return mean(side.holds, side.predictions)
 
 
 def confidence(side: Side) -> Sample:
     """Mean confidence."""
-    return _mean(side.confidence, side.predictions)
+    return mean(side.confidence, side.predictions)
 
 
 def squared_confidence(side: Side) -> Sample:
     """Mean square of the confidence."""
-    return _mean(side.confidence_squares, side.predictions)
+    return mean(side.confidence_squares, side.predictions)
 
 
 def win_rate(side: Side, table: CandleTable, source: Source) -> Sample:
     """Wins among trades. Neutral outcomes do not count, and neither does hold, which is no trade."""
     if source == "reported":
-        return _mean(side.wins, side.wins + side.losses)
+        return mean(side.wins, side.wins + side.losses)
     known = table.label != UNKNOWN
     return Sample(_share(_right(side, table.label), side.predictions), _share(_trades(side) * known, side.predictions))
 
@@ -55,7 +55,7 @@ def win_rate(side: Side, table: CandleTable, source: Source) -> Sample:
 def mean_pnl(side: Side, table: CandleTable, source: Source) -> Sample:
     """Mean pips per trade. By label, a trade earns the move from the candle's close to the rule's horizon."""
     if source == "reported":
-        return _mean(side.pnl, side.pnl_count)
+        return mean(side.pnl, side.pnl_count)
     known = table.label != UNKNOWN
     move = np.where(known, table.move_pips, 0.0)
     earned = (side.longs - side.shorts) * move
@@ -70,13 +70,13 @@ def precision(side: Side, table: CandleTable) -> Sample:
 def recall(side: Side, table: CandleTable) -> Sample:
     """The share of labelled reversals that were signalled in their direction."""
     reversal = (table.label == LONG) | (table.label == SHORT)
-    return _mean(_right(side, table.label), side.predictions * reversal)
+    return mean(_right(side, table.label), side.predictions * reversal)
 
 
 OUTCOME_METRICS = {"win_rate": win_rate, "mean_pnl": mean_pnl}
 
 
-def results(table: CandleTable, metric: Metric, *, paired: bool) -> Results:
+def results(table: CandleTable, metric: Metric, *, paired: bool, units: Units | None = None) -> Results:
     """The samples of an outcome metric for both variants, from the source that covers more candles.
 
     A source is rated by the variant for which it covers fewer candles. Both variants use the same source, because
@@ -84,7 +84,21 @@ def results(table: CandleTable, metric: Metric, *, paired: bool) -> Results:
     of a hold is always known, because it is no trade.
     """
     both = [_results_of(table, metric, source, paired=paired) for source in SOURCES]
-    return max(both, key=_coverage)
+    a, b, source = max(both, key=_coverage)
+    name = unit_metric(metric, source)
+    return Results(by_unit(a, units, name, "A"), by_unit(b, units, name, "B"), source)
+
+
+def by_unit(sample: Sample, units: Units | None, metric: UnitMetric, variant: Variant) -> Sample:
+    """The sample with its sums by unit, if there are units."""
+    return sample._replace(units=units[metric][variant]) if units else sample
+
+
+def unit_metric(metric: Metric, source: Source) -> UnitMetric:
+    """The name of an outcome metric from a source, among the sums by unit."""
+    if metric == "win_rate":
+        return "win_rate_reported" if source == "reported" else "win_rate_labels"
+    return "mean_pnl_reported" if source == "reported" else "mean_pnl_labels"
 
 
 def _coverage(candidate: Results) -> tuple[int, int]:
@@ -122,7 +136,7 @@ def _right(side: Side, label: Labels) -> Floats:
     return right
 
 
-def _mean(total: Floats, count: Floats) -> Sample:
+def mean(total: Floats, count: Floats) -> Sample:
     """The mean over the predictions of each candle; each candle has the weight 1."""
     return Sample(_share(total, count), (count > 0).astype(np.float64))
 

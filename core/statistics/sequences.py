@@ -10,6 +10,7 @@ import math
 from typing import NamedTuple
 
 import numpy as np
+from numpy.typing import NDArray
 
 from core.features.candles import Floats
 
@@ -26,22 +27,42 @@ _RHO_SQUARED = (-2 * math.log(LEVEL) + math.log(-2 * math.log(LEVEL) + 1)) / TUN
 _MOST_CANDLES = 10**9
 
 
+# Times with data that each side needs before its interval counts. From this number on, the intervals keep their level
+# even if neighbouring results are correlated; docs/statistics-method.md has the simulation.
+MINIMUM_TIMES = 300
+# Units with data that each side needs, if users are assigned. With fewer, their variance is not known well enough.
+MINIMUM_UNITS = 30
+
+
 class Estimate(NamedTuple):
-    """An estimate from `candles` candles. `variance` is that of the estimate, not that of one candle."""
+    """An estimate from candles at `candles` distinct times. `variance` is that of the estimate, not that of one candle.
+
+    fewest: for a difference, the number of times on the side that has fewer. units: likewise the number of units;
+    infinite where nothing is assigned to units.
+    """
 
     value: Floats
     variance: Floats
     candles: Floats
+    fewest: Floats = np.asarray(np.inf)
+    units: Floats = np.asarray(np.inf)
+
+    @property
+    def valid(self) -> NDArray[np.bool_]:
+        """Whether there are enough times and units for the interval to count."""
+        enough: NDArray[np.bool_] = (self.fewest >= MINIMUM_TIMES) & (self.units >= MINIMUM_UNITS)
+        return enough
 
 
-def margin(estimate: Estimate) -> Floats:
+def margin(estimate: Estimate, level: float = LEVEL) -> Floats:
     """Half the width of the interval; infinite without candles.
 
+    `level`: the probability that the interval misses the true value at any look is at most this.
     The paper's boundary with sigma^2 = t * variance:
-    sigma * sqrt(2 (t rho^2 + 1) / (t^2 rho^2) * log(sqrt(t rho^2 + 1) / LEVEL)).
+    sigma * sqrt(2 (t rho^2 + 1) / (t^2 rho^2) * log(sqrt(t rho^2 + 1) / level)).
     """
     with np.errstate(divide="ignore", invalid="ignore"):
-        width: Floats = np.sqrt(estimate.variance * _factor(estimate.candles))
+        width: Floats = np.sqrt(estimate.variance * _factor(estimate.candles, level))
     return np.where(estimate.candles > 0, width, np.inf)
 
 
@@ -74,8 +95,8 @@ def candles_until(estimate: Estimate, target: float) -> int | None:
     return high
 
 
-def _factor(candles: Floats | float) -> Floats:
+def _factor(candles: Floats | float, level: float = LEVEL) -> Floats:
     """The squared margin, divided by the variance of the estimate."""
     scaled = np.asarray(candles * _RHO_SQUARED)
-    factor: Floats = 2 * (1 + 1 / scaled) * (np.log1p(scaled) / 2 - math.log(LEVEL))
+    factor: Floats = 2 * (1 + 1 / scaled) * (np.log1p(scaled) / 2 - math.log(level))
     return factor

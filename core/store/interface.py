@@ -8,11 +8,11 @@ took effect. So after StoreUnavailable, call `drained` before draining again, an
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, Literal, NamedTuple, Protocol, TypeAlias
 
-from core.experiments.candle_table import CandleTable, Tally
-from core.experiments.experiment import Experiment, Micros, Variant
+from core.experiments.candle_table import CandleTable, Tally, Units
+from core.experiments.experiment import Experiment, Metric, Micros, Variant
 from core.experiments.records import Record
 from core.serving.state import State
 
@@ -112,14 +112,24 @@ class Store(Protocol):
     def tally(self, experiment_id: str) -> dict[Variant, Tally]:
         """The totals of both variants; zeros if nothing was recorded."""
 
-    def users_in_both(self, experiment_id: str) -> int:
-        """How many users got both variants. Each user is assigned to one, so a number above 0 shows an error."""
+    def in_both(self, experiment_id: str) -> int:
+        """How many units got both variants: users, or in crossover mode blocks of users.
+
+        Each is assigned to one variant, so a number above 0 shows an error. Raises UnknownExperiment.
+        """
 
     def candles(self, experiment_id: str) -> CandleTable:
         """The candles of an experiment's report. In shadow mode each has one prediction of each side.
 
         In shadow mode, an outcome reported for A's prediction also counts for B if their signals agree.
         Raises UnknownExperiment.
+        """
+
+    def units(self, experiment_id: str, metric: Metric, settled_until: Mapping[str, float]) -> Units:
+        """The sums by unit, for experiments that assign users, of the predictions on candles with a time.
+
+        settled_until: by timeframe, the latest time of a candle whose trades count for the rate of reported outcomes,
+        in milliseconds. `metric` says what must be reported.
         """
 
     def disagreements(self, experiment_id: str, limit: int) -> list[dict[str, Any]]:

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
-from core.experiments.candle_table import CandleTable, Tally
-from core.experiments.experiment import Experiment, Micros, Variant
+from core.experiments.candle_table import CandleTable, Tally, Units
+from core.experiments.experiment import Experiment, Metric, Micros, Variant
 from core.experiments.records import Record
 from core.serving.state import State
 from core.store.drivers.database import Database
@@ -15,6 +15,7 @@ from core.store.sql import outcomes as endings
 from core.store.sql import reading, states
 from core.store.sql.recording import record
 from core.store.sql.schema import migrate
+from core.store.sql.units import units
 
 
 def open_relational(database: Database) -> RelationalStore:
@@ -94,15 +95,20 @@ class RelationalStore:
         with self._database.reading() as connection:
             return reading.tally(connection, experiment_id)
 
-    def users_in_both(self, experiment_id: str) -> int:
+    def in_both(self, experiment_id: str) -> int:
         """See Store."""
         with self._database.reading() as connection:
-            return reading.users_in_both(connection, experiment_id)
+            return reading.in_both(connection, experiment_id)
 
     def candles(self, experiment_id: str) -> CandleTable:
         """See Store."""
         with self._database.reading() as connection:
             return reading.candles(connection, experiment_id)
+
+    def units(self, experiment_id: str, metric: Metric, settled_until: Mapping[str, float]) -> Units:
+        """See Store."""
+        with self._database.reading() as connection:
+            return units(connection, experiment_id, metric, settled_until)
 
     def disagreements(self, experiment_id: str, limit: int) -> list[dict[str, Any]]:
         """See Store."""

@@ -52,6 +52,8 @@ def _share_of_a(wanted: CreateExperiment) -> float:
             message = f"must be left out in shadow mode, where A answers every request, not {wanted.traffic_split:g}"
             raise InvalidInput.at("traffic_split", message)
         return 1.0
+    if wanted.traffic_split is None and wanted.mode == "crossover":
+        return 0.5
     if wanted.traffic_split is None:
         raise InvalidInput.at("traffic_split", "missing; expected the share of users that get variant A, from 0 to 1")
     return wanted.traffic_split

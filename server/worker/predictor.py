@@ -46,7 +46,7 @@ class Predictor:
 
     def predict(self, snapshot: Snapshot, questions: Sequence[Question]) -> list[Result]:
         """Answer each question, in order. A ServiceError is a result, and is not raised."""
-        routes = [route(snapshot, question.version, question.user) for question in questions]
+        routes = [route(snapshot, q.version, q.user, q.source.opens, q.timeframe) for q in questions]
         detector_results = self._ask(snapshot, routes, questions)
         results = self._results(snapshot, routes, questions, detector_results)
         if snapshot.experiment is not None:
@@ -167,8 +167,8 @@ class Predictor:
                 if chosen.assigned.experiment.mode == "shadow" and result.fallback_reason is None:
                     shadowed.append((exposure, question))
             elif isinstance(result, ModelUnavailable):
-                experiment, variant = chosen.assigned
-                records.append(Failure(now_micros(), experiment.experiment_id, variant))
+                assigned = chosen.assigned
+                records.append(Failure(now_micros(), assigned.experiment.experiment_id, assigned.variant))
         if records:
             self._journal.append(records)
         for variant, count in exposed.items():
@@ -194,6 +194,7 @@ def _exposure(snapshot: Snapshot, assigned: Assigned, question: Question, result
         timeframe=question.timeframe,
         candle=question.source.candle_key(),
         window=question.source.window_key() if assigned.experiment.mode == "shadow" else "",
+        block=assigned.block,
         signal=decision.signal,
         confidence=decision.confidence,
         stage1_prob=decision.stage1_prob,

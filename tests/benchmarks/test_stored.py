@@ -54,5 +54,5 @@ def test_the_store_has_at_least_the_wanted_number_and_can_be_opened(path: Path, 
     assert stored.fill(path, wanted) == filled
     store = open_store(f"sqlite:///{path}")
     assert sum(tally.predictions for tally in store.tally(stored.EXPERIMENT).values()) == filled
-    assert store.users_in_both(stored.EXPERIMENT) == 0
+    assert store.in_both(stored.EXPERIMENT) == 0
     store.close()

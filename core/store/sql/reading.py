@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
+from numpy.typing import NDArray
 
 from core.experiments.candle_table import CandleTable, Side, Tally
 from core.experiments.experiment import Micros, Variant
@@ -25,6 +27,8 @@ _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _KNOWN_SIGNAL = " ".join(f"WHEN '{name}' THEN {code}" for code, name in enumerate(_SIGNALS))
 # Large enough to make the fixed cost of a page negligible, small enough that one page delays no other call.
 _PAGE = 2000
+# Of sums. The last digits of a sum depend on the order of its terms, and the order of arrival must not matter.
+_DECIMALS = 9
 
 
 def tally(connection: Connection, experiment_id: str) -> dict[Variant, Tally]:
@@ -37,6 +41,11 @@ def tally(connection: Connection, experiment_id: str) -> dict[Variant, Tally]:
     }
     users: dict[str, int] = dict(
         connection.rows("SELECT variant, COUNT(*) FROM users WHERE experiment_id = ? GROUP BY variant", [experiment_id])
+    )
+    blocks: dict[str, int] = dict(
+        connection.rows(
+            "SELECT variant, COUNT(*) FROM blocks WHERE experiment_id = ? GROUP BY variant", [experiment_id]
+        )
     )
     warned: dict[Variant, dict[str, int]] = {"A": {}, "B": {}}
     for variant, code, answers in connection.rows(
@@ -52,6 +61,7 @@ def tally(connection: Connection, experiment_id: str) -> dict[Variant, Tally]:
             signals={name: int(count) for name, count in zip(_SIGNALS, signals, strict=True)},
             confidence=float(confidence),
             users=users.get(variant, 0),
+            units=(blocks or users).get(variant, 0),
             candles=int(candles),
             held_candles=int(held_candles),
             fallbacks=fallbacks,
@@ -91,11 +101,13 @@ _SCORES = """
     FROM scores WHERE experiment_id = ?"""
 
 
-def users_in_both(connection: Connection, experiment_id: str) -> int:
-    """See Store."""
+def in_both(connection: Connection, experiment_id: str) -> int:
+    """See Store. Raises UnknownExperiment."""
+    crossover = read_experiment(connection, experiment_id).mode == "crossover"
+    table, unit = ("blocks", "pseudonym, block") if crossover else ("users", "pseudonym")
     ((count,),) = connection.rows(
-        "SELECT COUNT(*) FROM (SELECT pseudonym FROM users WHERE experiment_id = ? GROUP BY pseudonym "
-        "HAVING COUNT(*) > 1) AS both_sides",
+        f"SELECT COUNT(*) FROM (SELECT {unit} FROM {table} WHERE experiment_id = ? "  # noqa: S608 - constant names
+        f"GROUP BY {unit} HAVING COUNT(*) > 1) AS both_sides",
         [experiment_id],
     )
     return int(count)
@@ -109,16 +121,17 @@ def candles(connection: Connection, experiment_id: str) -> CandleTable:
 
 def _split_candles(connection: Connection, experiment_id: str) -> CandleTable:
     names = (*SIDES, "label", "move_pips")
-    columns = _columns(connection, experiment_id, names, "candles", "a_predictions + b_predictions > 0")
+    found = _columns(connection, experiment_id, names, "candles", "a_predictions + b_predictions > 0")
+    columns = found.columns
     a, b = Side(*columns[: len(SUMS)]), Side(*columns[len(SUMS) : -2])
-    return CandleTable(a, b, columns[-2].astype(np.int8), columns[-1])
+    return CandleTable(a, b, columns[-2].astype(np.int8), columns[-1], found.time, found.place, found.places)
 
 
 def _shadow_candles(connection: Connection, experiment_id: str) -> CandleTable:
     signals = (f"CASE {side}_signal {_KNOWN_SIGNAL} END" for side in "ab")
     names = (*signals, "scores.a_confidence", "scores.b_confidence", *_REPORTED, "label", "move_pips")
-    columns = _columns(connection, experiment_id, names, _SCORES_AND_CANDLES, "b_signal IS NOT NULL")
-    a_signal, b_signal, a_confidence, b_confidence, *reported, label, move_pips = columns
+    found = _columns(connection, experiment_id, names, _SCORES_AND_CANDLES, "b_signal IS NOT NULL")
+    a_signal, b_signal, a_confidence, b_confidence, *reported, label, move_pips = found.columns
     agreed = a_signal == b_signal
 
     def side(signal: Floats, confidence: Floats, outcomes: list[Floats]) -> Side:
@@ -131,31 +144,59 @@ def _shadow_candles(connection: Connection, experiment_id: str) -> CandleTable:
         side(b_signal, b_confidence, [column * agreed for column in reported]),
         label.astype(np.int8),
         move_pips,
+        found.time,
+        found.place,
+        found.places,
     )
 
 
 _SCORES_AND_CANDLES = "scores JOIN candles USING (experiment_id, pair, timeframe, candle)"
 
 
-def _columns(connection: Connection, experiment_id: str, names: Sequence[str], tables: str, which: str) -> list[Floats]:
-    """Numeric columns of an experiment's candles, oldest first; NULL becomes NaN."""
+class _Found(NamedTuple):
+    """Rows of candles in order of time; see CandleTable."""
+
+    columns: list[Floats]
+    time: Floats
+    place: NDArray[np.intp]
+    places: tuple[tuple[str, str], ...]
+
+
+def _columns(connection: Connection, experiment_id: str, names: Sequence[str], tables: str, which: str) -> _Found:
+    """Numeric columns of an experiment's candles; NULL becomes NaN."""
     chosen = f"FROM {tables} WHERE experiment_id = ? AND {which}"
-    # Both queries see the same rows, because they are in one transaction.
+    places: dict[tuple[str, str], int] = {
+        (pair, timeframe): code
+        for code, (pair, timeframe) in enumerate(
+            connection.rows(f"SELECT DISTINCT pair, timeframe {chosen} ORDER BY pair, timeframe", [experiment_id])
+        )
+    }
+    # All queries see the same rows, because they are in one transaction.
     ((count,),) = connection.rows(f"SELECT COUNT(*) {chosen}", [experiment_id])
-    columns = np.empty((len(names), count))
+    columns, time, place = np.empty((len(names), count)), np.empty(count), np.empty(count, np.intp)
     end = 0
-    query = f"SELECT {', '.join(names)} {chosen} ORDER BY first_at, pair, timeframe, candle"
+    query = f"SELECT pair, timeframe, candle, {', '.join(names)} {chosen} ORDER BY pair, timeframe, candle"
     for page in connection.pages(query, [experiment_id], _PAGE):
         start, end = end, end + len(page)
-        columns[:, start:end] = np.array(page, dtype=np.float64).T
-    return list(columns)
+        place[start:end] = [places[row[0], row[1]] for row in page]
+        time[start:end] = [_time(row[2]) for row in page]
+        columns[:, start:end] = np.array([row[3:] for row in page], dtype=np.float64).T.round(_DECIMALS)
+    order = np.lexsort((place, time))  # NaN is last
+    return _Found(list(columns[:, order]), time[order], place[order], tuple(places))
+
+
+def _time(candle: str) -> float:
+    """When a candle opened, in milliseconds since 1970; NaN if its key has no time (see core.features.candle_keys)."""
+    kind, _, value = candle.partition(":")
+    return float(value) if kind == "t" else math.nan
 
 
 def disagreements(connection: Connection, experiment_id: str, limit: int) -> list[dict[str, Any]]:
     """See Store."""
     rows = connection.rows(
         "SELECT pair, timeframe, candle, a_signal, b_signal FROM scores WHERE experiment_id = ? "
-        "AND a_signal <> b_signal ORDER BY scored_at DESC, pair, timeframe, candle DESC, window_key LIMIT ?",
+        # A longer key is a later time, so this is the order of time.
+        "AND a_signal <> b_signal ORDER BY LENGTH(candle) DESC, candle DESC, pair, timeframe, window_key LIMIT ?",
         [experiment_id, limit],
     )
     return [dict(zip(("pair", "timeframe", "candle", "a_signal", "b_signal"), row, strict=True)) for row in rows]

@@ -15,7 +15,7 @@ from core.store.drivers.database import Connection, among
 EXPOSURE_COLUMNS = (
     "prediction_id", "answered_at", "experiment_id", "variant", "version", "fallback_reason", "pseudonym", "pair",
     "timeframe", "candle", "signal", "confidence", "stage1_prob", "stage2_prob", "latency_us", "slow", "warnings",
-    "window_key",
+    "window_key", "block",
 )  # fmt: skip
 # The columns of a side without their prefix a_ or b_, in the order of core.experiments.candle_table.Side.
 SUMS = (
@@ -57,6 +57,7 @@ _ADD_TOTALS = """
 _ADD_WARNED = """
     INSERT INTO warned (experiment_id, variant, code, answers) VALUES (?, ?, ?, ?)
     ON CONFLICT (experiment_id, variant, code) DO UPDATE SET answers = warned.answers + excluded.answers"""
+_ADD_BLOCK = "INSERT INTO blocks (experiment_id, pseudonym, block, variant) VALUES (?, ?, ?, ?) ON CONFLICT DO NOTHING"
 _ADD_USER = "INSERT INTO users (experiment_id, pseudonym, variant) VALUES (?, ?, ?) ON CONFLICT DO NOTHING"
 
 
@@ -116,7 +117,6 @@ def record(connection: Connection, records: Sequence[Record]) -> None:
     exposures = _new(connection, [r for r in records if isinstance(r, Exposure)])
     connection.insert("exposures", EXPOSURE_COLUMNS, (_row(exposure) for exposure in exposures))
     sums = CandleSums()
-    users = set()
     warned: Counter[tuple[str, Variant, str]] = Counter()
     totals: dict[tuple[str, Variant], list[int]] = {}
 
@@ -131,8 +131,6 @@ def record(connection: Connection, records: Sequence[Record]) -> None:
             count(exposure, fallbacks=fallback, slow=exposure.slow)
         key = CandleKey(exposure.experiment_id, exposure.pair, exposure.timeframe, exposure.candle)
         sums.add(key, exposure.at, exposure.variant, {} if fallback else _amounts(exposure))
-        if exposure.user is not None and not fallback:
-            users.add((exposure.experiment_id, exposure.user, exposure.variant))
         if not fallback:
             warned.update((exposure.experiment_id, exposure.variant, code) for code in exposure.warnings)
     for other in records:
@@ -141,12 +139,20 @@ def record(connection: Connection, records: Sequence[Record]) -> None:
         elif isinstance(other, Unrecorded):
             count(other, unrecorded=other.count)
     sums.write(connection)
-    connection.run_many(_ADD_USER, list(users))
+    _record_units(connection, exposures)
     connection.run_many(_ADD_TOTALS, [(*key, *total) for key, total in totals.items()])
     connection.run_many(_ADD_WARNED, [(*key, count) for key, count in sorted(warned.items())])
     scores = _first_scores(r for r in records if isinstance(r, ShadowScore))
     connection.run_many(_ADD_CANDLE, [(*score[:4], score[5]) for score in scores])
     connection.run_many(_ADD_SCORE, scores)
+
+
+def _record_units(connection: Connection, exposures: Sequence[Exposure]) -> None:
+    """Add the users of answers that are no fallbacks, and in crossover mode their blocks."""
+    known = [e for e in exposures if e.user is not None and e.fallback_reason is None]
+    connection.run_many(_ADD_USER, sorted({(e.experiment_id, e.user, e.variant) for e in known}))
+    blocks = {(e.experiment_id, e.user, e.block, e.variant) for e in known if e.block}
+    connection.run_many(_ADD_BLOCK, sorted(blocks))
 
 
 def _new(connection: Connection, exposures: Sequence[Exposure]) -> list[Exposure]:
@@ -163,8 +169,8 @@ def _row(exposure: Exposure) -> tuple[str | float | None, ...]:
     if exposure.fallback_reason is not None and "\0" in exposure.fallback_reason:
         reason = exposure.fallback_reason.replace("\0", "\N{REPLACEMENT CHARACTER}")
         exposure = msgspec.structs.replace(exposure, fallback_reason=reason)
-    *fields, warnings, window = msgspec.structs.astuple(exposure)
-    return *fields, " ".join(warnings) or None, window
+    *fields, warnings, window, block = msgspec.structs.astuple(exposure)
+    return *fields, " ".join(warnings) or None, window, block
 
 
 def _amounts(exposure: Exposure) -> dict[str, float]:

@@ -79,6 +79,13 @@ MIGRATIONS: tuple[tuple[str, ...], ...] = (
             for name in ("at", "a_signal", "a_confidence", "b_signal", "b_confidence")
         ),
     ),
+    (
+        # Crossover mode: the block of candles in which a user had this variant; empty in other modes.
+        "ALTER TABLE exposures ADD COLUMN block TEXT NOT NULL DEFAULT ''",
+        """CREATE TABLE blocks (
+            experiment_id TEXT, pseudonym TEXT, block TEXT, variant TEXT,
+            PRIMARY KEY (experiment_id, pseudonym, block, variant))""",
+    ),
 )
 
 

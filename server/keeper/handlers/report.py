@@ -3,13 +3,11 @@
 from __future__ import annotations
 
 import asyncio
-from typing import Any
 
 from aiohttp import web
 
-from core.experiments.experiment import Experiment
+from core.reports.recorded import read
 from core.reports.report import experiment_report
-from core.store.interface import Store
 from server.http.app_keys import CLOCK
 from server.http.envelope import success
 from server.keeper import answers
@@ -24,15 +22,8 @@ async def show_report(request: web.Request) -> web.Response:
     """GET /reversal/experiments/{id}/report."""
     name = experiment_id(request)
 
-    def recorded(store: Store) -> tuple[Experiment, tuple[Any, ...]]:
-        return store.experiment(name), (
-            store.tally(name),
-            store.candles(name),
-            store.users_in_both(name),
-            [answers.disagreement(each) for each in store.disagreements(name, SHOWN_DISAGREEMENTS)],
-        )
-
-    experiment, numbers = await request.app[STORE].read(recorded)
+    experiment, recorded = await request.app[STORE].read(lambda store: read(store, name, SHOWN_DISAGREEMENTS))
+    listed = [answers.disagreement(each) for each in recorded.disagreements]
     # This runs outside the store's few reader threads, because hundreds of thousands of candles take a while.
-    shown = await asyncio.to_thread(experiment_report, experiment, *numbers)
+    shown = await asyncio.to_thread(experiment_report, experiment, recorded._replace(disagreements=listed))
     return success({**answers.experiment(experiment), **shown}, request.app[CLOCK].now())

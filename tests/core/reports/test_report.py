@@ -4,18 +4,22 @@ from __future__ import annotations
 
 import json
 import math
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
 import orjson
 import pytest
 
-from core.experiments.candle_table import CandleTable, Side, Tally
+from core.experiments.candle_table import CandleTable, Side, Tally, Units, UnitSums
 from core.experiments.experiment import Experiment, ImportedCounts, Variant
 from core.features.candles import Floats
 from core.features.labels import LONG, NONE, SHORT, UNKNOWN
+from core.reports.recorded import Recorded
 from core.reports.report import experiment_report
-from core.statistics.verdict import MINIMUM_CANDLES
+from core.statistics.reporting import SETTLED_PERIODS
+from core.statistics.sequences import MINIMUM_TIMES
+from tests.core.statistics import tables
 from tests.core.statistics.tables import experiment, side, table, tally, traded
 
 TALLIES: dict[Variant, Tally] = {"A": tally(users=5_000), "B": tally(users=5_020)}
@@ -26,7 +30,9 @@ def report(
     of: CandleTable, setting: Experiment | None = None, tallies: dict[Variant, Tally] | None = None, in_both: int = 0
 ) -> dict[str, Any]:
     """The report, after a check that it is valid JSON."""
-    found = experiment_report(setting or experiment(), tallies or TALLIES, of, in_both, [])
+    made = setting or experiment()
+    units = {} if made.mode == "shadow" else tables.units(of, made.metric)
+    found = experiment_report(made, Recorded(tallies or TALLIES, of, units, in_both, []))
     assert json.loads(orjson.dumps(found)) == found
     return found
 
@@ -49,14 +55,17 @@ def test_an_empty_experiment_has_nulls_and_the_verdict_not_yet() -> None:
         "estimate": None,
         "interval": None,
         "candles": 0,
+        "valid": False,
         "source": "reported",
     }
-    assert found["differences"]["confidence"] == {"estimate": None, "interval": None, "candles": 0, "p_value": None}
+    assert found["differences"]["confidence"] == {
+        "estimate": None, "interval": None, "candles": 0, "valid": False, "p_value": None,
+    }  # fmt: skip
     assert found["sample_ratio"]["chi_square"] is None
     assert found["pairs"] is None
     assert found["verdict"]["word"] == "not yet"
     assert "cannot be estimated" in found["verdict"]["sentence"]
-    assert f"at least {MINIMUM_CANDLES}" in found["verdict"]["sentence"]
+    assert "at least 30" in found["verdict"]["sentence"]
 
 
 @pytest.mark.parametrize("mode", ["split", "shadow"])
@@ -66,7 +75,8 @@ def test_a_few_equal_candles_give_numbers_or_null(mode: str, n: int) -> None:
     found = report(table(same, same, [LONG] * n, [10.0] * n), experiment(mode=mode, metric="mean_pnl"))
     assert found["differences"]["mean_pnl"]["interval"] is None
     assert found["variants"]["A"]["sharpe"]["estimate"] is None
-    assert found["variants"]["A"]["win_rate"]["interval"] == [0.0, 1.0]
+    # One user alone says nothing about other users.
+    assert found["variants"]["A"]["win_rate"]["interval"] == (None if mode == "split" and n == 1 else [0.0, 1.0])
 
 
 def test_without_trades_of_one_side_there_is_no_difference() -> None:
@@ -174,17 +184,78 @@ def test_a_certain_difference_below_the_minimum_effect_is_no_difference() -> Non
 
 def test_versions_that_have_always_agreed_are_not_called_equal_early() -> None:
     """Without a disagreement the measured variance is zero, but that is no certainty."""
-    same = np.tile([1.0, 0.0], MINIMUM_CANDLES // 2)
+    same = np.tile([1.0, 0.0], MINIMUM_TIMES // 2)
     found = report(shadow(same, same), experiment(mode="shadow", minimum_effect=0.001))
     assert found["verdict"]["word"] == "not yet"
 
 
 def test_with_too_few_candles_the_verdict_is_always_not_yet() -> None:
-    n = MINIMUM_CANDLES
+    n, labels = MINIMUM_TIMES, experiment(mode="shadow")
     lost, won = np.zeros(n), np.ones(n)
-    assert report(shadow(lost[1:], won[1:]))["verdict"]["word"] == "not yet"
+    assert report(shadow(lost[1:], won[1:]), labels)["verdict"]["word"] == "not yet"
+    assert report(shadow(lost, won), labels)["verdict"]["word"] == "B better"
+    found = report(shadow(lost[:200], won[:200]), labels)["verdict"]
+    assert "about 100 more candles " in found["sentence"]
+    assert found["more_candles"] == 100
+
+
+def test_users_need_trades_that_are_old_enough_to_be_reported() -> None:
+    n = MINIMUM_TIMES + SETTLED_PERIODS
+    lost, won = np.zeros(n), np.ones(n)
+    early = report(shadow(lost[1:], won[1:]))
+    assert early["verdict"]["word"] == "not yet"
+    assert early["reporting"]["valid"] is False
     assert report(shadow(lost, won))["verdict"]["word"] == "B better"
-    assert "about 100 more candles " in report(shadow(lost[:200], won[:200]))["verdict"]["sentence"]
+
+
+def test_with_fewer_than_30_users_a_side_the_verdict_is_not_yet_and_intervals_are_marked() -> None:
+    of = split(1, 8_000, (0.50, 0.56))
+    for users_of_a, word in ((30, "B better"), (29, "not yet")):
+        units = merged_users(tables.units(of), users_of_a)
+        found = experiment_report(experiment(), Recorded(TALLIES, of, units, 0, []))
+        assert found["verdict"]["word"] == word
+        assert found["differences"]["win_rate"]["valid"] is (word == "B better")
+        assert ("29 users" in found["verdict"]["sentence"]) is (word == "not yet")
+    assert found["variants"]["B"]["win_rate"]["valid"] is True
+    assert found["variants"]["A"]["win_rate"]["valid"] is False
+
+
+def merged_users(units: Units, count: int) -> Units:
+    """The same sums, with only so many users of A."""
+
+    def merged(of: UnitSums) -> UnitSums:
+        user = np.arange(len(of.numerator)) % count
+        return of._replace(
+            numerator=np.bincount(user, of.numerator).astype(np.float64),
+            denominator=np.bincount(user, of.denominator).astype(np.float64),
+        )
+
+    return {name: {"A": merged(sides["A"]), "B": sides["B"]} for name, sides in units.items()}
+
+
+def test_losses_of_one_side_that_are_not_reported_make_the_experiment_invalid() -> None:
+    rng = np.random.default_rng(7)
+    a, b = ((rng.random(4_000) < 0.5).astype(np.float64) for _ in range(2))
+    of = table(traded(a), traded(b))
+    hidden = (b == 0) & (rng.random(4_000) < 0.1)
+    of = replace(of, b=replace(of.b, losses=of.b.losses * ~hidden, pnl=of.b.pnl * ~hidden, pnl_count=1.0 - hidden))
+    found = report(of)
+    assert found["verdict"]["word"] == "invalid"
+    assert found["reporting"]["differs"] is True
+    assert found["reporting"]["A"]["estimate"] == 1.0
+    assert found["reporting"]["B"]["estimate"] == pytest.approx(0.95, abs=0.01)
+    assert report(of, experiment(metric="mean_pnl", minimum_effect=0.5))["verdict"]["word"] == "invalid"
+    # Labels do not depend on what users report.
+    labelled = replace(of, label=np.full(4_000, LONG, np.int8), move_pips=np.full(4_000, 1.0))
+    assert report(labelled)["reporting"] is None
+
+
+def test_candles_without_timestamps_are_not_compared_and_named() -> None:
+    of = split(1, 8_000, (0.50, 0.56))
+    found = report(replace(of, time=np.where(np.arange(8_000) < 200, of.time, np.nan)))
+    assert found["verdict"]["word"] == "not yet"
+    assert "7,800 candles" in found["verdict"]["sentence"]
+    assert found["variants"]["A"]["win_rate"]["candles"] <= 200
 
 
 def test_the_forecast_counts_candles_without_results_too() -> None:
@@ -265,7 +336,9 @@ def test_pairs_have_the_table_the_agreement_and_the_test_by_labels() -> None:
     a, b = signals("hhllss", confidence=[0.5] * 6), signals("hlllsh", confidence=[0.5, 0.6, 0.7, 0.5, 0.5, 0.5])
     label = [NONE, LONG, LONG, NONE, SHORT, SHORT]
     listed = [{"pair": "EUR/USD", "timeframe": "1h", "candle": "t:0", "a": "hold", "b": "long"}]
-    found = experiment_report(experiment(mode="shadow"), TALLIES, table(a, b, label, [1.0] * 6), 0, listed)["pairs"]
+    found = experiment_report(
+        experiment(mode="shadow"), Recorded(TALLIES, table(a, b, label, [1.0] * 6), {}, 0, listed)
+    )["pairs"]
     assert found["table"] == {
         "hold": {"hold": 1, "long": 1, "short": 0},
         "long": {"hold": 0, "long": 2, "short": 0},
@@ -281,6 +354,17 @@ def test_pairs_have_the_table_the_agreement_and_the_test_by_labels() -> None:
     }  # fmt: skip
 
 
-def test_outcomes_reported_in_shadow_mode_come_with_a_warning() -> None:
-    found = report(shadow(np.ones(5), np.ones(5)), experiment(mode="shadow"))["verdict"]["sentence"]
-    assert "evaluate" in found.split("; ")[-1]
+def test_unjudged_trades_of_b_in_shadow_mode_are_named() -> None:
+    """B trades alone on one of 20 candles, where no outcome is reported."""
+    rng = np.random.default_rng(5)
+    won = (rng.random(8_000) < 0.5).astype(np.float64)
+    better = np.where(rng.random(8_000) < 0.2, 1.0, won)
+    setting = experiment(mode="shadow")
+    assert report(shadow(won, better), setting)["verdict"]["word"] == "B better"
+    alone = np.where(np.arange(8_000) % 20 == 0, np.nan, won)
+    b = traded(better)
+    unreported = replace(b, wins=b.wins * ~np.isnan(alone), losses=b.losses * ~np.isnan(alone))
+    found = report(table(traded(alone), unreported), setting)["verdict"]
+    assert found["word"] == "not yet"
+    assert found["sentence"].startswith("5.0% of B's trades")
+    assert "evaluate" in found["sentence"]

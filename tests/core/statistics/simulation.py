@@ -17,16 +17,11 @@ from numpy.typing import NDArray
 from scipy.signal import lfilter
 
 from core.experiments.assignment import assign
-from core.experiments.candle_table import CandleTable, Side, Tally
-from core.experiments.experiment import VARIANTS, Experiment, Guardrails, Variant
+from core.experiments.candle_table import Tally
+from core.experiments.experiment import VARIANTS, Guardrails, Variant
 from core.features.candles import Floats
-from core.features.labels import LONG, NONE, UNKNOWN
-from core.reports.report import outcome_difference
-from core.statistics import guardrails, sequences
-from core.statistics.ratios import estimate
+from core.statistics import guardrails
 from core.statistics.sample_ratio import sample_ratio
-from core.statistics.samples import Results, results
-from core.statistics.verdict import MINIMUM_CANDLES
 from tests.core.statistics import tables
 
 Bools = NDArray[np.bool_]
@@ -41,10 +36,9 @@ HORIZON = 10
 
 
 class Look(NamedTuple):
-    """The input of a report after this many predictions."""
+    """The totals after this many predictions."""
 
     predictions: int
-    table: CandleTable
     tallies: dict[Variant, Tally]
 
 
@@ -53,13 +47,6 @@ def variants_of_users(experiments: int) -> Bools:
     """Which users get variant A, by the real assignment; shape (experiments, users)."""
     made = (tables.experiment(experiment_id=f"aa-{i}") for i in range(experiments))
     return np.array([[assign(f"user{j}", one) == "A" for j in range(USERS)] for one in made])
-
-
-def overlapping(rng: np.random.Generator, experiments: int, n: int, horizon: int = HORIZON) -> Floats:
-    """Moves over the next `horizon` steps of random walks: neighbours share all steps except one."""
-    path = np.cumsum(rng.standard_normal((experiments, n + horizon)), axis=1)
-    moves: Floats = path[:, horizon:] - path[:, :-horizon]
-    return moves
 
 
 def persistent(rng: np.random.Generator, experiments: int, n: int, correlation: float = 0.9) -> Floats:
@@ -80,7 +67,6 @@ def copies(rng: np.random.Generator, in_a: Bools) -> Iterator[Look]:
     sizes[busy] += rng.multinomial(PREDICTIONS - CANDLES, np.full(busy.sum(), 1 / busy.sum()))
     starts = np.concatenate([[0], np.cumsum(sizes)[:-1]])
     held = persistent(rng, experiments, CANDLES, 0.96) < 0  # much as v3.1's hold on the real hours
-    won = overlapping(rng, experiments, CANDLES) > 0
 
     user = rng.integers(USERS, size=PREDICTIONS)
     first_seen = np.zeros(PREDICTIONS, bool)
@@ -100,14 +86,10 @@ def copies(rng: np.random.Generator, in_a: Bools) -> Iterator[Look]:
     for k in range(LOOK, PREDICTIONS + 1, LOOK):
         n = int(np.searchsorted(starts, k))
         edges = np.append(starts[:n], k)
-        sides: dict[Variant, Side] = {}
         tallies: dict[Variant, Tally] = {}
         for v in VARIANTS:
             count = np.diff(seen[v][:, edges], axis=1).astype(np.float64)
-            hold, traded, win = held[:, :n], ~held[:, :n], won[:, :n]
-            sides[v] = tables.side(
-                holds=count * hold, longs=count * traded, wins=count * traded * win, losses=count * traded * ~win
-            )
+            hold = held[:, :n]
             failures, fallbacks, slow = (counted[v][name][:, k] for name in ("failures", "fallbacks", "slow"))
             tallies[v] = tables.tally(
                 predictions=seen[v][:, k] - failures - fallbacks,
@@ -118,53 +100,12 @@ def copies(rng: np.random.Generator, in_a: Bools) -> Iterator[Look]:
                 candles=(count > 0).sum(axis=1),
                 held_candles=((count > 0) & hold).sum(axis=1),
             )
-        unlabelled = np.full((experiments, n), UNKNOWN, np.int8), np.full((experiments, n), np.nan)
-        yield Look(k, CandleTable(sides["A"], sides["B"], *unlabelled), tallies)
+        yield Look(k, tallies)
 
 
 def _running(there: Bools) -> NDArray[np.int32]:
     """The count among the first k predictions, for k from 0."""
     return np.pad(np.cumsum(there, axis=1, dtype=np.int32), ((0, 0), (1, 0)))
-
-
-def rivals(
-    rng: np.random.Generator, experiments: int, n: int, correlation: float = 0.9, horizon: int = HORIZON
-) -> CandleTable:
-    """Shadow mode with labels: two versions that trade in independent runs and are right equally often.
-
-    Both only trade long. The label of a candle says whether that was right, and neighbouring labels overlap.
-    """
-    right = overlapping(rng, experiments, n, horizon) > 0
-    trades = [(persistent(rng, experiments, n, correlation) > 0).astype(np.float64) for _ in VARIANTS]
-    a, b = (tables.side(longs=there, holds=1 - there) for there in trades)
-    return CandleTable(a, b, np.where(right, LONG, NONE).astype(np.int8), np.where(right, 30.0, -30.0))
-
-
-def until(of: CandleTable, n: int) -> CandleTable:
-    """The first n candles."""
-
-    def first(of: Side) -> Side:
-        return Side(**{name: getattr(of, name)[..., :n] for name in Side.__dataclass_fields__})
-
-    return CandleTable(first(of.a), first(of.b), of.label[..., :n], of.move_pips[..., :n])
-
-
-def called_different(found: Results, experiment: Experiment) -> dict[str, Bools]:
-    """Which experiments get the verdict "A better" or "B better", and which would get it from two naive methods.
-
-    One method uses an interval for a single look, the other takes candles as independent.
-    """
-    statistic = outcome_difference(found, experiment.metric)
-    value = estimate(statistic)
-    independent = value._replace(variance=np.square(statistic.influence).sum(axis=-1))
-    halves = {
-        "verdict": sequences.margin(value),
-        "if made for one look": 1.96 * np.sqrt(value.variance),
-        "if candles were independent": sequences.margin(independent),
-    }
-    enough = np.minimum(found.a.present.sum(axis=-1), found.b.present.sum(axis=-1)) >= MINIMUM_CANDLES
-    apart = np.abs(value.value)
-    return {name: enough & (apart > half) & (apart + half > experiment.minimum_effect) for name, half in halves.items()}
 
 
 def mismatched(tallies: dict[Variant, Tally], users_in_both: int = 0) -> Bools:
@@ -190,30 +131,12 @@ def false_alarms_of_copies(experiments: int, seed: int = 1) -> dict[str, float]:
     """Per check, the share of A/A experiments in which it was wrong at any look."""
     wrong: Counter[str] = Counter()
     rng, in_a = np.random.default_rng(seed), variants_of_users(experiments)
-    setting = tables.experiment()
     for start in range(0, experiments, CHUNK):
         ever: dict[str, Bools] = {}
         for look in copies(rng, in_a[start : start + CHUNK]):
             now = guarded(look.tallies)
             now["any guardrail"] = np.logical_or.reduce(list(now.values()))
             now["sample ratio"] = mismatched(look.tallies)
-            now |= called_different(results(look.table, "win_rate", paired=False), setting)
-            ever = {name: ever.get(name, False) | there for name, there in now.items()}
-        wrong.update({name: int(there.sum()) for name, there in ever.items()})
-    return {name: count / experiments for name, count in wrong.items()}
-
-
-def false_alarms_of_rivals(
-    experiments: int, candles: int, look: int, correlation: float = 0.9, horizon: int = HORIZON
-) -> dict[str, float]:
-    """Per method, the share of shadow experiments with equally good versions in which it was wrong at any look."""
-    wrong: Counter[str] = Counter()
-    rng, setting = np.random.default_rng(2), tables.experiment(mode="shadow")
-    for _ in range(0, experiments, CHUNK):
-        table = rivals(rng, CHUNK, candles, correlation, horizon)
-        ever: dict[str, Bools] = {}
-        for n in range(look, candles + 1, look):
-            now = called_different(results(until(table, n), "win_rate", paired=True), setting)
             ever = {name: ever.get(name, False) | there for name, there in now.items()}
         wrong.update({name: int(there.sum()) for name, there in ever.items()})
     return {name: count / experiments for name, count in wrong.items()}
@@ -224,12 +147,6 @@ def main() -> None:
     write = sys.stdout.write
     write(f"1,000 A/A experiments of {PREDICTIONS:,} predictions, a look after every {LOOK}:\n")
     for name, rate in false_alarms_of_copies(1_000).items():
-        write(f"  {name}: {rate:.1%}\n")
-    write("1,000 shadow experiments of equally good versions, 5,000 candles, a look after every 25:\n")
-    for name, rate in false_alarms_of_rivals(1_000, 5_000, 25).items():
-        write(f"  {name}: {rate:.1%}\n")
-    write("the same, trading in runs three times as long, outcomes over 24 candles:\n")
-    for name, rate in false_alarms_of_rivals(1_000, 5_000, 25, 0.97, 24).items():
         write(f"  {name}: {rate:.1%}\n")
 
 

@@ -5,12 +5,18 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
-from numpy.typing import ArrayLike
+from numpy.typing import ArrayLike, NDArray
 
-from core.experiments.candle_table import CandleTable, Side, Tally
-from core.experiments.experiment import Experiment
+from core.experiments.candle_table import CandleTable, Side, Tally, UnitMetric, Units, UnitSums
+from core.experiments.experiment import Experiment, Metric, Variant
 from core.features.candles import Floats
 from core.features.labels import UNKNOWN
+from core.statistics import samples
+from core.statistics.ratios import Sample
+from core.statistics.reporting import reporting_rate
+
+HOUR = 3_600_000.0
+START = 1_704_585_600_000.0  # a Sunday midnight
 
 
 def experiment(**fields: Any) -> Experiment:  # noqa: ANN401 - any field of an experiment
@@ -21,6 +27,8 @@ def experiment(**fields: Any) -> Experiment:  # noqa: ANN401 - any field of an e
 def tally(**fields: Any) -> Tally:  # noqa: ANN401 - any field of a tally
     zeros = dict.fromkeys(Tally.__dataclass_fields__, 0)
     empty = {"signals": {"hold": 0, "long": 0, "short": 0}, "confidence": 0.0, "warnings": {}}
+    if "users" in fields:
+        fields.setdefault("units", fields["users"])
     return Tally(**{**zeros, **empty, **fields})
 
 
@@ -33,11 +41,49 @@ def side(**columns: ArrayLike) -> Side:
     return Side(**{name: given.get(name, zeros) for name in Side.__dataclass_fields__})
 
 
+def hours(index: NDArray[np.intp]) -> Floats:
+    """The opening times of these hours, counted from START."""
+    found: Floats = START + index.astype(np.float64) * HOUR
+    return found
+
+
 def table(a: Side, b: Side, label: ArrayLike = UNKNOWN, move_pips: ArrayLike = np.nan) -> CandleTable:
+    """A table of consecutive hours of one pair."""
     n = len(a.predictions)
     return CandleTable(
-        a, b, np.broadcast_to(np.asarray(label, np.int8), n), np.broadcast_to(np.asarray(move_pips, np.float64), n)
+        a,
+        b,
+        np.broadcast_to(np.asarray(label, np.int8), n),
+        np.broadcast_to(np.asarray(move_pips, np.float64), n),
+        hours(np.arange(n)),
+        np.zeros(n, np.intp),
+        (("EUR/USD", "1h"),),
     )
+
+
+def units(of: CandleTable, metric: Metric = "win_rate") -> Units:
+    """The sums by unit if every candle has predictions of another user."""
+
+    def sums(sample: Sample) -> UnitSums:
+        n, d = sample.numerator, sample.denominator
+        return UnitSums(n, d, ((n * n).sum(), (n * d).sum(), (d * d).sum()))
+
+    found: dict[UnitMetric, dict[Variant, UnitSums]] = {}
+    sides: tuple[tuple[Variant, Side], ...] = (("A", of.a), ("B", of.b))
+    for variant, one in sides:
+        by_metric: dict[UnitMetric, Sample] = {
+            "hold_rate": samples.hold_rate(one),
+            "confidence": samples.confidence(one),
+            "win_rate_reported": samples.win_rate(one, of, "reported"),
+            "mean_pnl_reported": samples.mean_pnl(one, of, "reported"),
+            "win_rate_labels": samples.win_rate(one, of, "labels"),
+            "mean_pnl_labels": samples.mean_pnl(one, of, "labels"),
+            "recall": samples.recall(one, of),
+            "reporting_rate": reporting_rate(one, of, metric),
+        }
+        for name, sample in by_metric.items():
+            found.setdefault(name, {})[variant] = sums(sample)
+    return found
 
 
 def traded(results: ArrayLike, pips: float = 10.0) -> Side:
@@ -54,12 +100,3 @@ def traded(results: ArrayLike, pips: float = 10.0) -> Side:
         pnl=pips * (2 * won - there),
         pnl_count=there,
     )
-
-
-def row(of: CandleTable, index: int) -> CandleTable:
-    """One experiment of a table that has an axis of experiments before the axis of candles."""
-
-    def one(of: Side) -> Side:
-        return Side(**{name: getattr(of, name)[index] for name in Side.__dataclass_fields__})
-
-    return CandleTable(one(of.a), one(of.b), of.label[index], of.move_pips[index])

@@ -18,7 +18,7 @@ NO_PREDICTIONS = side(holds=[0, 0, 0, 0])
 
 def shares(sample: Sample) -> list[float | None]:
     """Numerator over denominator, candle by candle; None for a candle without data."""
-    return [n / d if d else None for n, d in zip(*sample, strict=True)]
+    return [n / d if d else None for n, d in zip(sample.numerator, sample.denominator, strict=True)]
 
 
 def weights(sample: Sample) -> list[float]:

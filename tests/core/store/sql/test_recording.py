@@ -15,7 +15,7 @@ from core.experiments.candle_table import CandleTable, Side, Tally
 from core.experiments.records import Exposure, Failure, Record, Unrecorded
 from core.store.interface import Store
 from core.store.sql.recording import SUMS
-from tests.core.store.samples import AT, candle, drain, experiment, exposure, outcome
+from tests.core.store.samples import AT, HOUR, candle, drain, experiment, exposure, outcome
 
 Open = Callable[[], Store]
 NOTHING = Tally(
@@ -23,6 +23,7 @@ NOTHING = Tally(
     signals={"hold": 0, "long": 0, "short": 0},
     confidence=0.0,
     users=0,
+    units=0,
     candles=0,
     held_candles=0,
     fallbacks=0,
@@ -59,7 +60,7 @@ def test_the_sums_are_in_the_order_of_a_side() -> None:
 
 def test_without_records_all_totals_are_zero(store: Store) -> None:
     assert store.tally("exp") == {"A": NOTHING, "B": NOTHING}
-    assert store.users_in_both("exp") == 0
+    assert store.in_both("exp") == 0
     assert len(table(store)) == 0
     assert list(store.export("exp")) == []
 
@@ -76,10 +77,12 @@ def test_predictions_are_summed_by_candle_and_side_in_order_of_time(store: Store
     found = table(store)
     assert sums(found.a) == [
         {"predictions": 2, "holds": 2, "confidence": 0.75, "confidence_squares": 0.3125},
-        {"predictions": 1, "shorts": 1, "confidence": 0.5, "confidence_squares": 0.25},
         {"predictions": 1, "longs": 1, "confidence": 0.75, "confidence_squares": 0.5625},
+        {"predictions": 1, "shorts": 1, "confidence": 0.5, "confidence_squares": 0.25},
     ]
     assert sums(found.b) == [{"predictions": 1, "longs": 1, "confidence": 0.75, "confidence_squares": 0.5625}, {}, {}]
+    assert (found.time - AT / 1000).tolist() == [HOUR / 1000, HOUR / 1000, 2 * HOUR / 1000]
+    assert [found.places[i] for i in found.place] == [("EUR/USD", "1h"), ("USD/JPY", "1h"), ("EUR/USD", "1h")]
     assert found.label.tolist() == [-1, -1, -1]
     assert np.isnan(found.move_pips).all()
 
@@ -96,6 +99,7 @@ def test_the_tally_counts_predictions_users_candles_and_failures(store: Store) -
         signals={"hold": 3, "long": 1, "short": 1},
         confidence=3.75,
         users=2,
+        units=2,
         candles=3,
         held_candles=1,
         fallbacks=1,
@@ -134,11 +138,30 @@ def test_users_are_counted_once_and_users_on_both_sides_are_counted_too(store: S
     drain(store, [exposure(n, user=f"user{n % 3}") for n in range(12)])
     drain(store, [exposure(n, user=f"user{n % 3}") for n in range(12)])
     assert store.tally("exp")["A"].users == 3
-    assert store.users_in_both("exp") == 0
+    assert store.in_both("exp") == 0
     drain(store, [exposure(0, variant="B", user="user1"), exposure(0, variant="B", user="new")])
     drain(store, [exposure(0, variant="B", user="user2", fallback_reason="failed")])
     assert store.tally("exp")["B"].users == 2
-    assert store.users_in_both("exp") == 1
+    assert store.in_both("exp") == 1
+
+
+def test_candles_without_a_time_come_last(store: Store) -> None:
+    drain(store, [exposure(1, candle=f"w:{'0' * 32}"), exposure(2), exposure(3, candle=candle(-600_000))])
+    found = table(store)
+    assert found.time[:2].tolist() == [AT / 1000 - 600_000 * HOUR / 1000, AT / 1000 + 2 * HOUR / 1000]
+    assert np.isnan(found.time[2])
+    assert len(found.timed) == 2
+
+
+def test_blocks_of_users_are_the_units_of_crossover_mode(store: Store) -> None:
+    store.create(experiment("cross", mode="crossover").activated(AT))
+    of_block = {"experiment_id": "cross", "user": "user1"}
+    drain(store, [exposure(n, block=f"1h:{n // 24}", variant="AB"[n // 24 % 2], **of_block) for n in range(96)])
+    found = store.tally("cross")
+    assert [(found[v].users, found[v].units) for v in ("A", "B")] == [(1, 2), (1, 2)]
+    assert store.in_both("cross") == 0
+    drain(store, [exposure(2, block="1h:0", variant="B", **of_block)])
+    assert store.in_both("cross") == 1
 
 
 def test_experiments_do_not_mix(store: Store) -> None:
@@ -146,7 +169,7 @@ def test_experiments_do_not_mix(store: Store) -> None:
     assert store.tally("exp")["A"].predictions == 1
     assert store.tally("exp")["B"] == NOTHING
     assert store.tally("another")["B"].users == 1
-    assert store.users_in_both("exp") == 0
+    assert store.in_both("exp") == 0
     assert len(table(store)) == 1
     assert len(list(store.export("another"))) == 1
 

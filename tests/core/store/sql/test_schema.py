@@ -66,7 +66,7 @@ def test_exposures_of_a_release_without_warnings_are_kept_without_warnings(
     with monkeypatch.context() as before:
         before.setattr(schema, "MIGRATIONS", schema.MIGRATIONS[:1])
         replica()
-    old = msgspec.structs.astuple(exposure(1))[:-2]
+    old = msgspec.structs.astuple(exposure(1))[:-3]
     quoted = ", ".join("NULL" if value is None else repr(value) for value in old)
     query(url, f"INSERT INTO exposures VALUES ({quoted})")  # noqa: S608 - the test's own values
     new = replica()
