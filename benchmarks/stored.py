@@ -24,7 +24,7 @@ _EXPOSURES = f"""
         CASE n / {CANDLES} % 2 WHEN 0 THEN 'A' ELSE 'B' END, CASE n / {CANDLES} % 2 WHEN 0 THEN 'v3.0' ELSE 'v3.1' END,
         NULL, printf('%032x', n % {USERS}), 'EUR/USD', '1h', 't:' || ({_HOUR_MS} * (n % {CANDLES})),
         CASE n / {2 * CANDLES} % 3 WHEN 0 THEN 'hold' WHEN 1 THEN 'long' ELSE 'short' END,
-        0.5, 0.5, 0.5, 400, 0, NULL, ''
+        0.5, 0.5, 0.5, 400, 0, NULL, '', ''
     FROM places"""  # noqa: S608 - only constants of this file
 _CANDLES = f"""
     WITH RECURSIVE places(n) AS (SELECT 0 UNION ALL SELECT n + 1 FROM places WHERE n + 1 < {CANDLES})

@@ -14,7 +14,7 @@ from core.statistics.ratios import Sample, Statistic, difference, estimate, rati
 from core.statistics.reporting import reporting
 from core.statistics.sample_ratio import sample_ratio
 from core.statistics.samples import Results
-from core.statistics.times import Times, times_of, totals
+from core.statistics.times import CandleTimes, times_of, totals
 from core.statistics.verdict import Evidence, Verdict
 
 
@@ -26,7 +26,7 @@ class Compared(NamedTuple):
     """
 
     table: CandleTable
-    times: Times
+    times: CandleTimes
     results: Results
     sample_ratio: dict[str, Any] | None
     reporting: dict[str, Any] | None

@@ -15,7 +15,7 @@ from core.statistics import formatting, samples
 from core.statistics.pairs import pairs
 from core.statistics.ratios import Sample, Statistic, difference, estimate, ratio, sharpe
 from core.statistics.samples import Results, by_unit
-from core.statistics.times import Times
+from core.statistics.times import CandleTimes
 
 _OUTCOMES: tuple[Metric, Metric] = ("win_rate", "mean_pnl")
 
@@ -50,7 +50,9 @@ def experiment_report(experiment: Experiment, recorded: Recorded) -> dict[str, A
     return shown
 
 
-def _differences(table: CandleTable, results: dict[Metric, Results], units: Units, times: Times) -> dict[str, Any]:
+def _differences(
+    table: CandleTable, results: dict[Metric, Results], units: Units, times: CandleTimes
+) -> dict[str, Any]:
     found: dict[str, Any] = {}
     for metric in _OUTCOMES:
         bounds = formatting.SHARE_DIFFERENCE if metric == "win_rate" else formatting.ANY
@@ -102,7 +104,7 @@ def _variant(
     }
 
 
-def _confidence(side: Side, mean: Statistic, times: Times) -> dict[str, Any]:
+def _confidence(side: Side, mean: Statistic, times: CandleTimes) -> dict[str, Any]:
     square = ratio(samples.squared_confidence(side))
     sd = np.sqrt(np.maximum(square.value - np.square(mean.value), 0.0))
     return {**formatting.estimate(estimate(mean, times), formatting.SHARE), "sd": formatting.number(sd)}

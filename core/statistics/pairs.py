@@ -11,13 +11,13 @@ from core.features.candles import Floats
 from core.features.labels import LONG, NONE, SHORT, UNKNOWN, Labels
 from core.statistics import counts, formatting
 from core.statistics.ratios import Sample, estimate, ratio
-from core.statistics.times import Times
+from core.statistics.times import CandleTimes
 
 _SIGNALS = ("hold", "long", "short")
 
 
 def pairs(
-    table: CandleTable, times: Times, confidence_difference: dict[str, Any], disagreements: list[dict[str, Any]]
+    table: CandleTable, times: CandleTimes, confidence_difference: dict[str, Any], disagreements: list[dict[str, Any]]
 ) -> dict[str, Any]:
     """The report's `pairs`. `table[a][b]` is the number of candles on which A's signal was a and B's was b."""
     paired = (table.a.predictions > 0) & (table.b.predictions > 0)

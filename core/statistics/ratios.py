@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from core.experiments.candle_table import UnitSums
 from core.features.candles import Floats
 from core.statistics.sequences import Estimate
-from core.statistics.times import Times, totals, variance_of_sum
+from core.statistics.times import CandleTimes, totals, variance_of_sum
 
 # Relative rounding error of a difference between equal numbers. Smaller differences count as zero, so that a constant
 # series has no variance.
@@ -141,7 +141,7 @@ def sharpe(sample: Sample) -> Statistic:
     return Statistic(value, influence, (present,), np.sqrt(1 + np.square(value) / 2), mean.weight)
 
 
-def estimate(statistic: Statistic, times: Times) -> Estimate:
+def estimate(statistic: Statistic, times: CandleTimes) -> Estimate:
     """The value with its variance, which allows for correlation within times, between near times, and within units.
 
     With units, the variances by time and by unit are added, and that of the cells, which is in both, is subtracted
@@ -162,7 +162,7 @@ def estimate(statistic: Statistic, times: Times) -> Estimate:
     return Estimate(statistic.value, variance + added, together, np.minimum.reduce(counts), units)
 
 
-def _times_with(present: NDArray[np.bool_], times: Times) -> Floats:
+def _times_with(present: NDArray[np.bool_], times: CandleTimes) -> Floats:
     """How many times have data."""
     found: Floats = (totals(present.astype(np.float64), times) > 0).sum(axis=-1).astype(np.float64)
     return found

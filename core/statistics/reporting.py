@@ -15,7 +15,7 @@ from core.experiments.experiment import Metric, Variant
 from core.features.timeframes import PERIODS
 from core.statistics import formatting, samples, sequences
 from core.statistics.ratios import Sample, difference, estimate, ratio
-from core.statistics.times import Times
+from core.statistics.times import CandleTimes
 
 # The probability that two sides that report equally often are ever called different is at most this.
 LEVEL = 0.01
@@ -42,7 +42,7 @@ def reporting_rate(side: Side, table: CandleTable, metric: Metric) -> Sample:
     return samples.mean(ended, trades)
 
 
-def reporting(table: CandleTable, metric: Metric, units: Units | None, times: Times) -> dict[str, Any]:
+def reporting(table: CandleTable, metric: Metric, units: Units | None, times: CandleTimes) -> dict[str, Any]:
     """The report's `reporting`: the rates, their difference, and whether it is certain that they differ."""
     sides: tuple[tuple[Side, Variant], ...] = ((table.a, "A"), (table.b, "B"))
     a, b = (

@@ -18,7 +18,7 @@ from core.features.candles import Floats
 from core.features.timeframes import PERIODS
 
 
-class Times(NamedTuple):
+class CandleTimes(NamedTuple):
     """The distinct times of a table, whose rows are in order of time.
 
     starts: the index of the first row of each time, shape (t,). at: the times in milliseconds, ascending, shape (t,).
@@ -30,7 +30,7 @@ class Times(NamedTuple):
     reaches: tuple[float, ...]
 
 
-def times_of(table: CandleTable) -> Times:
+def times_of(table: CandleTable) -> CandleTimes:
     """The distinct times of a table.
 
     The distances are sqrt(n) and 2 sqrt(n) periods, with n the number of distinct times, for each timeframe.
@@ -41,10 +41,10 @@ def times_of(table: CandleTable) -> Times:
         n = len(np.unique(table.time[table.place == place]))
         width = math.ceil(math.sqrt(n)) * PERIODS[timeframe]
         reaches |= {width, 2 * width} if n else set()
-    return Times(starts, table.time[starts], tuple(sorted(reaches)))
+    return CandleTimes(starts, table.time[starts], tuple(sorted(reaches)))
 
 
-def totals(values: Floats, times: Times) -> Floats:
+def totals(values: Floats, times: CandleTimes) -> Floats:
     """Sums of the rows of each time, shape (..., t)."""
     if not len(times.starts):
         return values[..., :0]
@@ -52,7 +52,7 @@ def totals(values: Floats, times: Times) -> Floats:
     return found
 
 
-def variance_of_sum(influence: Floats, times: Times) -> Floats:
+def variance_of_sum(influence: Floats, times: CandleTimes) -> Floats:
     """The variance of the sum of a series with mean zero; `influence` has a value per time, shape (..., t).
 
     The largest of several estimates: that of independent times, and Newey and West's (1987) over each of the distances.

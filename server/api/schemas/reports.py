@@ -23,6 +23,7 @@ _ESTIMATE: dict[str, Schema] = {
     "estimate": or_null(NUMBER),
     "interval": or_null({**list_of(NUMBER), "minItems": 2, "maxItems": 2}),
     "candles": COUNT,
+    "valid": BOOLEAN,
 }
 _SOURCE: dict[str, Schema] = {"source": or_null({"enum": ["reported", "labels"]})}
 _DIFFERENCE = _ESTIMATE | {"p_value": or_null(NUMBER)}
@@ -58,6 +59,16 @@ _SAMPLE_RATIO = record(
         "sequential_p": NUMBER,
         "level": NUMBER,
         "mismatch": BOOLEAN,
+    }
+)
+_REPORTING = record(
+    {
+        "A": ref("Estimate"),
+        "B": ref("Estimate"),
+        "p_value": NUMBER,
+        "level": NUMBER,
+        "valid": BOOLEAN,
+        "differs": BOOLEAN,
     }
 )
 _PAIRS = record(
@@ -97,12 +108,14 @@ ANSWERS: dict[str, Schema] = {
     "SourcedDifference": record(_DIFFERENCE | _SOURCE),
     "ReportedVariant": _REPORTED_VARIANT,
     "SampleRatio": _SAMPLE_RATIO,
+    "Reporting": _REPORTING,
     "Pairs": _PAIRS,
     "Report": record(
         EXPERIMENT
         | {
             "variants": by_variant(ref("ReportedVariant")),
             "sample_ratio": or_null(ref("SampleRatio")),
+            "reporting": or_null(ref("Reporting")),
             "pairs": or_null(ref("Pairs")),
             "differences": record(
                 {
@@ -112,7 +125,7 @@ ANSWERS: dict[str, Schema] = {
                     "confidence": ref("Difference"),
                 }
             ),
-            "verdict": record({"word": TEXT, "sentence": TEXT}),
+            "verdict": record({"word": TEXT, "sentence": TEXT, "more_candles": or_null(NUMBER)}),
         }
     ),
 }

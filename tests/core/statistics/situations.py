@@ -76,7 +76,7 @@ class Traders(NamedTuple):
     rates: tuple[float, float] = (0.5, 0.5)
     horizon: int = 10
     common: float = 0.3
-    a_day: float = 4.0
+    a_day: float = 2.0
     unreported: float = 0.0
     delay: int = 0
 

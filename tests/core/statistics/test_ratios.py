@@ -16,13 +16,13 @@ from core.statistics import sequences
 from core.statistics.ratios import Sample, Statistic, difference, ratio, sharpe
 from core.statistics.ratios import estimate as estimate_at
 from core.statistics.sequences import Estimate
-from core.statistics.times import Times
+from core.statistics.times import CandleTimes
 
 
-def hourly(n: int) -> Times:
+def hourly(n: int) -> CandleTimes:
     """Consecutive times with distances of sqrt(n) and 2 sqrt(n)."""
     width = math.ceil(math.sqrt(n))
-    return Times(np.arange(n), np.arange(n, dtype=np.float64), (width, 2 * width) if n else ())
+    return CandleTimes(np.arange(n), np.arange(n, dtype=np.float64), (width, 2 * width) if n else ())
 
 
 def estimate(of: Statistic) -> Estimate:
@@ -177,7 +177,7 @@ def test_variance_by_user_and_time_equals_that_of_a_regression_with_two_clusters
     is_b = user % 2 == 1
     a, b = (ratio(by_unit(y[side], candle[side], user[side])) for side in (~is_b, is_b))
     found = difference(a, b)
-    independent = Times(np.arange(candles), np.arange(candles, dtype=np.float64), ())
+    independent = CandleTimes(np.arange(candles), np.arange(candles, dtype=np.float64), ())
 
     fit = sm.OLS(y, sm.add_constant(is_b.astype(float))).fit()
     both, by_user, by_candle = cov_cluster_2groups(fit, user, candle, use_correction=False)

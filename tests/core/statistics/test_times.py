@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from statsmodels.stats.sandwich_covariance import S_hac_simple
 
-from core.statistics.times import Times, newey_west, times_of, totals, variance_of_sum
+from core.statistics.times import CandleTimes, newey_west, times_of, totals, variance_of_sum
 from tests.core.statistics.tables import HOUR, hours, side, table
 
 
@@ -33,7 +33,7 @@ def test_newey_west_weighs_pairs_by_their_distance_in_time() -> None:
 def test_variance_of_the_sum_is_the_largest_of_all() -> None:
     rng = np.random.default_rng(9)
     at = np.arange(400, dtype=np.float64)
-    times = Times(np.arange(400), at, (20.0, 40.0))
+    times = CandleTimes(np.arange(400), at, (20.0, 40.0))
     chosen = set()
     for series in (rng.normal(size=400), np.cumsum(rng.normal(size=400)), np.repeat(rng.normal(size=40), 10)):
         candidates = [float(np.square(series).sum()), *(float(newey_west(series, at, r)) for r in (20.0, 40.0))]
@@ -44,7 +44,7 @@ def test_variance_of_the_sum_is_the_largest_of_all() -> None:
 
 def test_negatively_correlated_neighbours_do_not_narrow_the_interval() -> None:
     influence = np.tile([1.0, -1.0], 50)
-    assert variance_of_sum(influence, Times(np.arange(100), np.arange(100.0), (10.0, 20.0))) == 100.0
+    assert variance_of_sum(influence, CandleTimes(np.arange(100), np.arange(100.0), (10.0, 20.0))) == 100.0
 
 
 def test_candles_of_several_pairs_at_one_time_are_one_time() -> None:
