@@ -111,6 +111,9 @@ class Tally:
     `max_p99_ms`. candles: candles with predictions. held_candles: candles on which every prediction was hold.
     unrecorded: predictions that were answered but not recorded (see core.journals.journal). warnings: the number of
     predictions with a warning, by its code.
+    refused: requests that only this variant's version refuses (see core.experiments.records.Refusal).
+    surplus: what guardrails do not count in busy minutes, by the name of the count (see core.statistics.guardrails); a
+    name without an entry has none.
     """
 
     predictions: int
@@ -122,6 +125,15 @@ class Tally:
     held_candles: int
     fallbacks: int
     failures: int
+    refused: int
     slow: int
     unrecorded: int
     warnings: dict[str, int]
+    surplus: dict[str, float]
+
+
+class BesideTotals(NamedTuple):
+    """Predictions that were asked for beside the experiment while it was active, by reason."""
+
+    without_user: int = 0
+    named_version: int = 0

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from typing import TypeAlias
+from typing import Literal, TypeAlias
 
 import msgspec
 
@@ -51,6 +51,17 @@ class Failure(msgspec.Struct, frozen=True, array_like=True, tag="failure"):
     variant: Variant
 
 
+class Refusal(msgspec.Struct, frozen=True, array_like=True, tag="refused"):
+    """A request under an experiment that only the assigned version refuses: the other one would take the input.
+
+    A body that no version takes is not a refusal, and neither is OutOfRange, which is about the market.
+    """
+
+    at: Micros
+    experiment_id: str
+    variant: Variant
+
+
 class ShadowScore(msgspec.Struct, frozen=True, array_like=True, tag="shadow"):
     """The predictions of both versions on the same input, in shadow mode. Only the first score of an input counts.
 
@@ -79,7 +90,23 @@ class Unrecorded(msgspec.Struct, frozen=True, array_like=True, tag="unrecorded")
     count: int
 
 
-Record: TypeAlias = Exposure | Failure | ShadowScore | Unrecorded
+# Why a prediction is beside the active experiment: it names no user in split mode, or it names its version.
+BesideReason: TypeAlias = Literal["without_user", "named_version"]
+
+
+class Beside(msgspec.Struct, frozen=True, array_like=True, tag="beside"):
+    """The number of predictions that a worker was asked for beside the active experiment, since its last such record.
+
+    at: when the record was written.
+    """
+
+    at: Micros
+    experiment_id: str
+    reason: BesideReason
+    count: int
+
+
+Record: TypeAlias = Exposure | Failure | Refusal | ShadowScore | Unrecorded | Beside
 
 
 def new_prediction_id(at: Micros) -> str:

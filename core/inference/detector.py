@@ -107,6 +107,14 @@ class Detector:
             for one in pending
         ]
 
+    def suits(self, source: WindowSource) -> bool:
+        """Whether the input meets this version's requirements, such as the number of candles."""
+        try:
+            source.check(self._needs)
+        except ServiceError:
+            return False
+        return True
+
     def _decide(self, pending: Sequence[_Pending]) -> Spent:
         """Set the outcome of each source."""
         began = perf_counter()

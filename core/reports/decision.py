@@ -8,6 +8,7 @@ import numpy as np
 
 from core.experiments.candle_table import CandleTable, UnitSums
 from core.experiments.experiment import Experiment, Metric
+from core.reports.beside import explained
 from core.reports.recorded import Recorded
 from core.statistics import formatting, samples, verdict
 from core.statistics.ratios import Sample, Statistic, difference, estimate, ratio
@@ -56,7 +57,8 @@ def reach(experiment: Experiment, recorded: Recorded, compared: Compared) -> Ver
         remarks.append(f"{untimed:,} candles came without timestamps and are not compared: send timestamps")
     if lost := sum(tally.unrecorded for tally in recorded.tallies.values()):
         remarks.append(f"{lost:,} predictions were answered but not recorded and are missing here")
-    return found._replace(sentence="; ".join(remarks))
+    found = found._replace(sentence="; ".join(remarks))
+    return explained(found, experiment, recorded.tallies, recorded.beside)
 
 
 def outcome_difference(results: Results, metric: Metric) -> Statistic:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any, NamedTuple
 
-from core.experiments.candle_table import CandleTable, Tally, Units
+from core.experiments.candle_table import BesideTotals, CandleTable, Tally, Units
 from core.experiments.experiment import Experiment, Variant
 from core.statistics.reporting import settled_until
 from core.store.interface import Store
@@ -19,6 +19,7 @@ class Recorded(NamedTuple):
     units: Units
     in_both: int
     disagreements: list[dict[str, Any]]
+    beside: BesideTotals = BesideTotals()
 
 
 def read(store: Store, experiment_id: str, disagreements: int = 0) -> tuple[Experiment, Recorded]:
@@ -32,5 +33,6 @@ def read(store: Store, experiment_id: str, disagreements: int = 0) -> tuple[Expe
     if experiment.mode != "shadow":
         units = store.units(experiment_id, experiment.metric, settled_until(table))
     listed = store.disagreements(experiment_id, disagreements) if disagreements else []
-    recorded = Recorded(store.tally(experiment_id), table, units, store.in_both(experiment_id), listed)
+    counts = store.tally(experiment_id), table, units, store.in_both(experiment_id)
+    recorded = Recorded(*counts, listed, store.beside(experiment_id))
     return experiment, recorded

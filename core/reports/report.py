@@ -42,6 +42,7 @@ def experiment_report(experiment: Experiment, recorded: Recorded) -> dict[str, A
                 }
                 for variant in VARIANTS
             },
+            "beside": recorded.beside._asdict(),
             "sample_ratio": compared.sample_ratio,
             "reporting": compared.reporting,
             "pairs": pairs(table, times, differences["confidence"], recorded.disagreements) if shadow else None,
@@ -96,6 +97,7 @@ def _variant(
         "sharpe": formatting.estimate(estimate(sharpe(pnl), times), formatting.ANY),
         "fallbacks": tally.fallbacks,
         "failures": tally.failures,
+        "refused": tally.refused,
         "unrecorded": tally.unrecorded,
         "warnings": {
             code: {"predictions": count, "share": count / tally.predictions if tally.predictions else None}

@@ -50,7 +50,7 @@ def mcnemar(first: int, second: int) -> float:
     return min(1.0, 2 * float(np.exp(log_binomials - n * math.log(2)).sum()))
 
 
-def log_evidence(successes: Floats | int, n: Floats | int, limit: float, cluster: int = 1) -> Floats:
+def log_evidence(successes: Floats | float, n: Floats | float, limit: float, cluster: int = 1) -> Floats:
     """Logarithm of a test martingale against the hypothesis that the probability of success is at most `limit`.
 
     The martingale is the mean of the likelihood ratios against 12 rates above the limit. Each ratio is a

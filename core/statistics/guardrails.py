@@ -24,11 +24,20 @@ SLOW_SHARE = 0.01
 CORRELATED_CANDLES = 30
 
 
+# Requests fail in bursts: a client repeats one bad body, or a pause of the machine delays all requests in progress. The
+# requests of a burst may depend on each other in any way, so a burst counts as one observation. It has this many
+# requests of a variant in a row, or those of this many seconds, whichever is more. The seconds are those of the busier
+# one of a minute and the minute before, so only minutes with more than BUSY_REQUESTS requests differ from the others.
+BURST = 50
+BURST_SECONDS = 2
+BUSY_REQUESTS = BURST * 60 // BURST_SECONDS
+
+
 class Check(NamedTuple):
     """A limit and the counts against it: the limit is kept while `crossings` is at most the share `allowed` of `n`.
 
     of: what `n` counts. did: what the crossings have in common; for a lower limit (`at_least`), what the others have.
-    cluster: how many neighbours count as one.
+    cluster: how many neighbours count as one. surplus: the parts of `crossings` and `n` that do not count.
     """
 
     limit: str
@@ -37,13 +46,18 @@ class Check(NamedTuple):
     n: int
     of: str
     did: str
-    cluster: int = 1
+    cluster: int = BURST
+    surplus: tuple[float, float] = (0.0, 0.0)
     at_least: bool = False
 
     @property
     def evidence(self) -> Floats:
-        """Logarithm of the test martingale against the hypothesis that the limit is kept."""
-        return log_evidence(self.crossings, self.n, self.allowed, self.cluster)
+        """Logarithm of the test martingale against the hypothesis that the limit is kept.
+
+        Every likelihood ratio is raised to the power 1/cluster. By Hölder's inequality, the expected product over a
+        burst of that length is then at most 1, however its requests depend on each other.
+        """
+        return log_evidence(self.crossings - self.surplus[0], self.n - self.surplus[1], self.allowed, self.cluster)
 
     def describe(self, variant: str) -> str:
         """The limit, the observed rate and its n, as one sentence."""
@@ -72,13 +86,19 @@ def evidence_needed(limits: Guardrails) -> float:
 def checks(limits: Guardrails, tally: Tally) -> Iterator[Check]:
     """One check per limit that is set."""
     answers = tally.predictions + tally.fallbacks
-    requests = answers + tally.failures
+    failed = tally.failures + tally.refused
+    requests = answers + failed
+    fallbacks, slow, all_requests = (tally.surplus.get(name, 0.0) for name in ("fallbacks", "slow", "requests"))
+    failures = tally.surplus.get("failures", 0.0) + tally.surplus.get("refused", 0.0)
     if limits.max_error_rate is not None:
-        yield Check("max_error_rate", limits.max_error_rate, tally.failures, requests, "requests", "failed")
+        of, did, surplus = "requests", "failed or were refused", (failures, all_requests)
+        yield Check("max_error_rate", limits.max_error_rate, failed, requests, of, did, surplus=surplus)
     if limits.max_fallback_rate is not None:
-        yield Check("max_fallback_rate", limits.max_fallback_rate, tally.fallbacks, requests, "requests", "fell back")
+        of, did, surplus = "requests", "fell back", (fallbacks, all_requests)
+        yield Check("max_fallback_rate", limits.max_fallback_rate, tally.fallbacks, requests, of, did, surplus=surplus)
     if limits.max_p99_ms is not None:
-        yield Check("max_p99_ms", SLOW_SHARE, tally.slow, answers, "answers", f"took over {limits.max_p99_ms:g} ms")
+        of, did, surplus = "answers", f"took over {limits.max_p99_ms:g} ms", (slow, all_requests - failures)
+        yield Check("max_p99_ms", SLOW_SHARE, tally.slow, answers, of, did, surplus=surplus)
     held, candles = tally.held_candles, tally.candles
     if limits.max_hold_rate is not None:
         yield Check("max_hold_rate", limits.max_hold_rate, held, candles, "candles", "were hold", CORRELATED_CANDLES)

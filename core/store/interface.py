@@ -11,7 +11,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, Literal, NamedTuple, Protocol, TypeAlias
 
-from core.experiments.candle_table import CandleTable, Tally, Units
+from core.experiments.candle_table import BesideTotals, CandleTable, Tally, Units
 from core.experiments.experiment import Experiment, Metric, Micros, Variant
 from core.experiments.records import Record
 from core.serving.state import State
@@ -111,6 +111,9 @@ class Store(Protocol):
 
     def tally(self, experiment_id: str) -> dict[Variant, Tally]:
         """The totals of both variants; zeros if nothing was recorded."""
+
+    def beside(self, experiment_id: str) -> BesideTotals:
+        """The predictions that were asked for beside the experiment while it was active."""
 
     def in_both(self, experiment_id: str) -> int:
         """How many units got both variants: users, or in crossover mode blocks of users.

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
-from core.experiments.candle_table import CandleTable, Tally, Units
+from core.experiments.candle_table import BesideTotals, CandleTable, Tally, Units
 from core.experiments.experiment import Experiment, Metric, Micros, Variant
 from core.experiments.records import Record
 from core.serving.state import State
@@ -15,6 +15,7 @@ from core.store.sql import outcomes as endings
 from core.store.sql import reading, states
 from core.store.sql.recording import record
 from core.store.sql.schema import migrate
+from core.store.sql.totals import read_beside
 from core.store.sql.units import units
 
 
@@ -94,6 +95,11 @@ class RelationalStore:
         """See Store."""
         with self._database.reading() as connection:
             return reading.tally(connection, experiment_id)
+
+    def beside(self, experiment_id: str) -> BesideTotals:
+        """See Store."""
+        with self._database.reading() as connection:
+            return read_beside(connection, experiment_id)
 
     def in_both(self, experiment_id: str) -> int:
         """See Store."""

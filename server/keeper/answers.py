@@ -7,7 +7,7 @@ from datetime import UTC, datetime
 
 import msgspec
 
-from core.experiments.candle_table import Tally
+from core.experiments.candle_table import BesideTotals, Tally
 from core.experiments.experiment import VARIANTS, Experiment, Micros, Variant
 from server.http.envelope import Json
 
@@ -34,8 +34,8 @@ def experiment(it: Experiment) -> Json:
     }
 
 
-def experiment_metrics(it: Experiment, tallies: Mapping[Variant, Tally]) -> Json:
-    """The counts of both variants."""
+def experiment_metrics(it: Experiment, tallies: Mapping[Variant, Tally], beside: BesideTotals) -> Json:
+    """The counts of both variants, and of what was beside the experiment."""
     return {
         "experiment_id": it.experiment_id,
         "name": it.name,
@@ -43,6 +43,7 @@ def experiment_metrics(it: Experiment, tallies: Mapping[Variant, Tally]) -> Json
         "mode": it.mode,
         "status": it.status,
         "variants": {variant: _variant(it, variant, tallies[variant]) for variant in VARIANTS},
+        "beside": beside._asdict(),
     }
 
 
@@ -64,6 +65,7 @@ def _variant(it: Experiment, variant: Variant, tally: Tally) -> Json:
             "users": tally.users,
             "fallbacks": tally.fallbacks,
             "failures": tally.failures,
+            "refused": tally.refused,
             "unrecorded": tally.unrecorded,
         },
     }

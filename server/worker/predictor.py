@@ -5,12 +5,12 @@ from __future__ import annotations
 import logging
 import time
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 
-from core.errors import ModelUnavailable, ServiceError
+from core.errors import InsufficientData, InvalidInput, ModelUnavailable, ServiceError
 from core.experiments.assignment import pseudonym
-from core.experiments.experiment import Variant, now_micros
-from core.experiments.records import Exposure, Failure, Record, new_prediction_id
+from core.experiments.experiment import Experiment, Variant, now_micros
+from core.experiments.records import Exposure, Failure, Record, Refusal, new_prediction_id
 from core.inference.decision import Signal
 from core.inference.detector import Detector, DetectorResult, Prediction
 from core.journals.journal import Journal
@@ -21,10 +21,13 @@ from core.serving.routing import Answered, Assigned, Question, Result, Route, ro
 from core.serving.snapshot import Snapshot
 from server.http.deadline import late_in_queue
 from server.http.log_throttle import Throttle
+from server.worker.beside import BesideCounter
 from server.worker.metrics import Metrics
 from server.worker.shadow import Shadow
 
 log = logging.getLogger(__name__)
+
+_OWN_AND_OTHER: dict[Variant, tuple[Variant, Variant]] = {"A": ("A", "B"), "B": ("B", "A")}
 
 
 class Predictor:
@@ -33,6 +36,7 @@ class Predictor:
     def __init__(
         self, registry: Registry, journal: Journal, metrics: Metrics, shadow: Shadow, breaker: CircuitBreaker
     ) -> None:
+        self.beside = BesideCounter(journal)
         self._registry = registry
         self._journal = journal
         self._metrics = metrics
@@ -50,7 +54,7 @@ class Predictor:
         detector_results = self._ask(snapshot, routes, questions)
         results = self._results(snapshot, routes, questions, detector_results)
         if snapshot.experiment is not None:
-            self._record(snapshot, routes, questions, results)
+            self._record(snapshot, snapshot.experiment, routes, questions, results)
         answered: dict[tuple[str, Signal], int] = {}
         warned: list[Prediction] = []
         for result in results:
@@ -147,16 +151,19 @@ class Predictor:
     def _record(
         self,
         snapshot: Snapshot,
+        experiment: Experiment,
         routes: Sequence[Route],
         questions: Sequence[Question],
         results: list[Result],
     ) -> None:
-        """Record exposures and failures for the experiment, in one append, and add each exposure to its result."""
+        """Record what the experiment decided, in one append, add each exposure to its result, and count the rest."""
         records: list[Record] = []
+        beside: list[bool] = []
         exposed: Counter[Variant] = Counter()
         shadowed: list[tuple[Exposure, Question]] = []
         for i, (chosen, question) in enumerate(zip(routes, questions, strict=True)):
             if chosen.assigned is None:
+                beside.append(chosen.named)
                 continue
             result = results[i]
             if isinstance(result, Answered):
@@ -166,15 +173,39 @@ class Predictor:
                 exposed[exposure.variant] += 1
                 if chosen.assigned.experiment.mode == "shadow" and result.fallback_reason is None:
                     shadowed.append((exposure, question))
-            elif isinstance(result, ModelUnavailable):
-                assigned = chosen.assigned
-                records.append(Failure(now_micros(), assigned.experiment.experiment_id, assigned.variant))
+            else:
+                records += _unanswered(snapshot, chosen.assigned, question, result)
         if records:
             self._journal.append(records)
+        if beside:
+            self.beside.add(experiment.experiment_id, beside)
         for variant, count in exposed.items():
             self._metrics.exposures[(variant,)].inc(count)
         for exposure, question in shadowed:
             self._shadow.add(exposure, question.source)
+
+
+def _unanswered(
+    snapshot: Snapshot, assigned: Assigned, question: Question, error: ServiceError
+) -> Iterator[Failure | Refusal]:
+    """The record of a request without an answer, if the variant is the cause and not the client."""
+    if isinstance(error, ModelUnavailable):
+        yield Failure(now_micros(), assigned.experiment.experiment_id, assigned.variant)
+    elif isinstance(error, (InsufficientData, InvalidInput)) and _refused(snapshot, assigned, question):
+        yield Refusal(now_micros(), assigned.experiment.experiment_id, assigned.variant)
+
+
+def _refused(snapshot: Snapshot, assigned: Assigned, question: Question) -> bool:
+    """Whether the input does not suit the assigned version alone. One that suits neither is the client's fault.
+
+    If the other version is not loaded, it cannot tell, and only the assigned one counts.
+    """
+    own, other = (
+        snapshot.detectors.get(assigned.experiment.version_of(variant)) for variant in _OWN_AND_OTHER[assigned.variant]
+    )
+    if own is None or own.suits(question.source):  # a value that is too large is not a requirement
+        return False
+    return other is None or other.suits(question.source)
 
 
 def _exposure(snapshot: Snapshot, assigned: Assigned, question: Question, result: Answered) -> Exposure:

@@ -13,7 +13,16 @@ from aiohttp import web
 from core.log_event import LogEvent
 from core.serving.circuit_breaker import RETRY_SECONDS
 from server.http.app_keys import ADMISSION, BATCH_ADMISSION, CERTIFICATE, REFUSALS, SETTINGS
-from server.worker.app_keys import CIRCUIT_BREAKER, JOURNAL, KEEPER_CLIENT, METRICS, REGISTRY, SHADOW, STATE_FOLLOWER
+from server.worker.app_keys import (
+    CIRCUIT_BREAKER,
+    JOURNAL,
+    KEEPER_CLIENT,
+    METRICS,
+    PREDICTOR,
+    REGISTRY,
+    SHADOW,
+    STATE_FOLLOWER,
+)
 
 log = logging.getLogger(__name__)
 
@@ -28,6 +37,7 @@ async def records(app: web.Application) -> AsyncIterator[None]:
         await _end(task)
     app[REFUSALS].log.flush(math.inf)
     await app[SHADOW].close()
+    app[PREDICTOR].beside.flush(ending=True)
     lost = await asyncio.to_thread(app[JOURNAL].close)
     if lost:
         effect = "the answers were sent, but no experiment counts them"
@@ -60,13 +70,14 @@ async def keeper(app: web.Application) -> AsyncIterator[None]:
 
 
 async def _refresh(app: web.Application) -> None:
-    """Once a second, retry the records that wait in memory, and refresh metrics and log."""
+    """Once a second, retry the records that wait in memory, write counts, and refresh metrics and log."""
     journal = app[JOURNAL]
     while True:
         waiting = journal.waiting
         while not journal.retry() and journal.waiting < waiting:  # piece by piece, so that requests run in between
             waiting = journal.waiting
             await asyncio.sleep(0)
+        app[PREDICTOR].beside.flush()
         app[REFUSALS].log.flush()
         app[METRICS].refresh(app[REGISTRY].snapshot, journal, app[CIRCUIT_BREAKER])
         for admission in (app[ADMISSION], app[BATCH_ADMISSION]):

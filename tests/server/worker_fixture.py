@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+from collections import Counter
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from typing import Any
@@ -12,7 +13,7 @@ from aiohttp import web
 
 from core.bundles.repository import Repository
 from core.experiments.experiment import Experiment
-from core.experiments.records import Exposure, Record
+from core.experiments.records import Beside, Exposure, Record
 from core.serving.state import State
 from server.auth.credentials import Credentials
 from server.settings import Settings
@@ -99,7 +100,19 @@ class Worker:
         return data
 
     async def records(self) -> list[Record]:
-        """The records in the journal."""
+        """The records in the journal, without those of `beside`, which a timer writes."""
+        return [record for record in await self._written() if not isinstance(record, Beside)]
+
+    async def beside(self) -> dict[tuple[str, str], int]:
+        """The predictions beside experiments, by experiment and reason."""
+        self.predictor.beside.flush()
+        found: Counter[tuple[str, str]] = Counter()
+        for record in await self._written():
+            if isinstance(record, Beside):
+                found[record.experiment_id, record.reason] += record.count
+        return dict(found)
+
+    async def _written(self) -> list[Record]:
         return await asyncio.to_thread(samples.written, self._folder)
 
     async def exposures(self) -> list[Exposure]:

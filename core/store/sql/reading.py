@@ -19,6 +19,7 @@ from core.store.drivers.database import Connection, Row
 from core.store.interface import EXPORT_COLUMNS
 from core.store.sql.recording import SIDES, SUMS
 from core.store.sql.states import read_experiment
+from core.store.sql.totals import read_surplus, read_totals
 
 _SIGNALS = ("hold", "long", "short")
 _REPORTED = ("wins", "losses", "neutrals", "pnl", "pnl_count")
@@ -33,12 +34,7 @@ _DECIMALS = 9
 
 def tally(connection: Connection, experiment_id: str) -> dict[Variant, Tally]:
     """See Store. In shadow mode, B's predictions are its scores, one per candle."""
-    totals = {
-        row[0]: row[1:]
-        for row in connection.rows(
-            "SELECT variant, fallbacks, failures, slow, unrecorded FROM totals WHERE experiment_id = ?", [experiment_id]
-        )
-    }
+    totals, surplus = read_totals(connection, experiment_id), read_surplus(connection, experiment_id)
     users: dict[str, int] = dict(
         connection.rows("SELECT variant, COUNT(*) FROM users WHERE experiment_id = ? GROUP BY variant", [experiment_id])
     )
@@ -55,7 +51,7 @@ def tally(connection: Connection, experiment_id: str) -> dict[Variant, Tally]:
 
     def one(variant: Variant, sums: Sequence[Any]) -> Tally:
         predictions, confidence, candles, held_candles, *signals = (0 if value is None else value for value in sums)
-        fallbacks, failures, slow, unrecorded = totals.get(variant, (0, 0, 0, 0))
+        counts = totals.get(variant, {})
         return Tally(
             predictions=int(predictions),
             signals={name: int(count) for name, count in zip(_SIGNALS, signals, strict=True)},
@@ -64,11 +60,13 @@ def tally(connection: Connection, experiment_id: str) -> dict[Variant, Tally]:
             units=(blocks or users).get(variant, 0),
             candles=int(candles),
             held_candles=int(held_candles),
-            fallbacks=fallbacks,
-            failures=failures,
-            slow=slow,
-            unrecorded=unrecorded,
+            fallbacks=counts.get("fallbacks", 0),
+            failures=counts.get("failures", 0),
+            refused=counts.get("refused", 0),
+            slow=counts.get("slow", 0),
+            unrecorded=counts.get("unrecorded", 0),
             warnings=warned[variant],
+            surplus=surplus.get(variant, {}),
         )
 
     (row,) = connection.rows(_TALLY, [experiment_id])

@@ -9,8 +9,9 @@ from typing import NamedTuple
 import msgspec
 
 from core.experiments.experiment import Micros, Variant
-from core.experiments.records import Exposure, Failure, Record, ShadowScore, Unrecorded
+from core.experiments.records import Beside, Exposure, Failure, Record, Refusal, ShadowScore, Unrecorded
 from core.store.drivers.database import Connection, among
+from core.store.sql.totals import Totals
 
 EXPOSURE_COLUMNS = (
     "prediction_id", "answered_at", "experiment_id", "variant", "version", "fallback_reason", "pseudonym", "pair",
@@ -49,11 +50,6 @@ _ADD_ENDINGS = """
         wins = scores.wins + excluded.wins, losses = scores.losses + excluded.losses,
         neutrals = scores.neutrals + excluded.neutrals, pnl = scores.pnl + excluded.pnl,
         pnl_count = scores.pnl_count + excluded.pnl_count"""
-_ADD_TOTALS = """
-    INSERT INTO totals (experiment_id, variant, fallbacks, failures, slow, unrecorded) VALUES (?, ?, ?, ?, ?, ?)
-    ON CONFLICT (experiment_id, variant) DO UPDATE SET
-        fallbacks = totals.fallbacks + excluded.fallbacks, failures = totals.failures + excluded.failures,
-        slow = totals.slow + excluded.slow, unrecorded = totals.unrecorded + excluded.unrecorded"""
 _ADD_WARNED = """
     INSERT INTO warned (experiment_id, variant, code, answers) VALUES (?, ?, ?, ?)
     ON CONFLICT (experiment_id, variant, code) DO UPDATE SET answers = warned.answers + excluded.answers"""
@@ -118,29 +114,29 @@ def record(connection: Connection, records: Sequence[Record]) -> None:
     connection.insert("exposures", EXPOSURE_COLUMNS, (_row(exposure) for exposure in exposures))
     sums = CandleSums()
     warned: Counter[tuple[str, Variant, str]] = Counter()
-    totals: dict[tuple[str, Variant], list[int]] = {}
-
-    def count(record: Exposure | Failure | Unrecorded, **amounts: int) -> None:
-        total = totals.setdefault((record.experiment_id, record.variant), [0, 0, 0, 0])
-        for place, name in enumerate(("fallbacks", "failures", "slow", "unrecorded")):
-            total[place] += amounts.get(name, 0)
-
+    totals = Totals()
     for exposure in exposures:
         fallback = exposure.fallback_reason is not None
         if fallback or exposure.slow:
-            count(exposure, fallbacks=fallback, slow=exposure.slow)
+            totals.request(exposure, fallbacks=fallback, slow=exposure.slow)
+        else:
+            totals.request(exposure)
         key = CandleKey(exposure.experiment_id, exposure.pair, exposure.timeframe, exposure.candle)
         sums.add(key, exposure.at, exposure.variant, {} if fallback else _amounts(exposure))
         if not fallback:
             warned.update((exposure.experiment_id, exposure.variant, code) for code in exposure.warnings)
     for other in records:
         if isinstance(other, Failure):
-            count(other, failures=1)
+            totals.request(other, failures=1)
+        elif isinstance(other, Refusal):
+            totals.request(other, refused=1)
         elif isinstance(other, Unrecorded):
-            count(other, unrecorded=other.count)
+            totals.unrecorded(other)
+        elif isinstance(other, Beside):
+            totals.beside(other)
     sums.write(connection)
     _record_units(connection, exposures)
-    connection.run_many(_ADD_TOTALS, [(*key, *total) for key, total in totals.items()])
+    totals.write(connection)
     connection.run_many(_ADD_WARNED, [(*key, count) for key, count in sorted(warned.items())])
     scores = _first_scores(r for r in records if isinstance(r, ShadowScore))
     connection.run_many(_ADD_CANDLE, [(*score[:4], score[5]) for score in scores])

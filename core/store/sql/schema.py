@@ -86,6 +86,17 @@ MIGRATIONS: tuple[tuple[str, ...], ...] = (
             experiment_id TEXT, pseudonym TEXT, block TEXT, variant TEXT,
             PRIMARY KEY (experiment_id, pseudonym, block, variant))""",
     ),
+    (
+        "ALTER TABLE totals ADD COLUMN refused BIGINT NOT NULL DEFAULT 0",
+        # What was asked for beside an experiment while it was active: see core.experiments.records.Beside.
+        """CREATE TABLE beside (
+            experiment_id TEXT, reason TEXT, requests BIGINT NOT NULL, PRIMARY KEY (experiment_id, reason))""",
+        # The requests of a variant by the minute, counted from 1970. Requests of older releases have no minute.
+        """CREATE TABLE minutes (
+            experiment_id TEXT, variant TEXT, minute BIGINT, requests BIGINT NOT NULL, fallbacks BIGINT NOT NULL,
+            failures BIGINT NOT NULL, refused BIGINT NOT NULL, slow BIGINT NOT NULL,
+            PRIMARY KEY (experiment_id, variant, minute))""",
+    ),
 )
 
 

@@ -7,6 +7,7 @@ from typing import Annotated, TypeAlias
 import msgspec
 from msgspec import Meta
 
+from core.experiments.candle_table import BesideTotals
 from core.experiments.experiment import ExperimentId, Guardrails, Metric, Mode, Share, Status
 from core.features.timeframes import Timeframe
 from core.reports.evaluation import Distance, Horizon, Ratio
@@ -111,7 +112,7 @@ EXPERIMENT: dict[str, Schema] = {
     "stopped_at": or_null(INSTANT),
     "stop_reason": or_null(TEXT),
 }
-TALLY: dict[str, Schema] = {"fallbacks": COUNT, "failures": COUNT, "unrecorded": COUNT}
+TALLY: dict[str, Schema] = {"fallbacks": COUNT, "failures": COUNT, "refused": COUNT, "unrecorded": COUNT}
 
 ANSWERS: dict[str, Schema] = {
     "Mode": one_of(Mode),
@@ -145,8 +146,10 @@ ANSWERS: dict[str, Schema] = {
                     }
                 )
             ),
+            "beside": ref("Beside"),
         }
     ),
+    "Beside": record(dict.fromkeys(BesideTotals._fields, COUNT)),
     "Evaluation": record(
         {"candles": COUNT, "labelled": COUNT, "changed": COUNT, "unchanged": COUNT, "too_close": COUNT},
         {"warnings": WARNINGS},

@@ -114,6 +114,7 @@ ANSWERS: dict[str, Schema] = {
         EXPERIMENT
         | {
             "variants": by_variant(ref("ReportedVariant")),
+            "beside": ref("Beside"),
             "sample_ratio": or_null(ref("SampleRatio")),
             "reporting": or_null(ref("Reporting")),
             "pairs": or_null(ref("Pairs")),

@@ -7,7 +7,7 @@ import logging
 
 from aiohttp import web
 
-from core.experiments.candle_table import Tally
+from core.experiments.candle_table import BesideTotals, Tally
 from core.experiments.experiment import Experiment, Variant, now_micros
 from core.log_event import LogEvent
 from core.store.interface import Store
@@ -60,10 +60,10 @@ async def stop_experiment(request: web.Request) -> web.Response:
 
 
 async def show_metrics(request: web.Request) -> web.Response:
-    """GET /reversal/experiments/{id}/metrics: the counts of both variants."""
+    """GET /reversal/experiments/{id}/metrics: the counts of both variants, and of what was beside the experiment."""
     name = experiment_id(request)
 
-    def counts(store: Store) -> tuple[Experiment, dict[Variant, Tally]]:
-        return store.experiment(name), store.tally(name)
+    def counts(store: Store) -> tuple[Experiment, dict[Variant, Tally], BesideTotals]:
+        return store.experiment(name), store.tally(name), store.beside(name)
 
     return success(answers.experiment_metrics(*await request.app[STORE].read(counts)), request.app[CLOCK].now())

@@ -4,7 +4,7 @@ import uuid
 
 import msgspec
 
-from core.experiments.records import Exposure, Record, new_prediction_id
+from core.experiments.records import Beside, Exposure, Failure, Record, Refusal, new_prediction_id
 
 NOW = 1_760_000_000_123_456
 
@@ -40,3 +40,10 @@ def test_exposures_of_a_release_without_warnings_are_read() -> None:
     assert isinstance(old, Exposure)
     assert isinstance(new, Exposure)
     assert (old.warnings, new.warnings) == ((), ("SPACING",))
+
+
+def test_records_of_requests_that_were_not_answered_have_their_own_tags() -> None:
+    records = (Failure(1, "exp", "A"), Refusal(2, "exp", "B"), Beside(3, "exp", "without_user", 4))
+    lines = b'["failure",1,"exp","A"]\n["refused",2,"exp","B"]\n["beside",3,"exp","without_user",4]\n'
+    assert msgspec.json.Encoder().encode_lines(records) == lines
+    assert tuple(msgspec.json.Decoder[Record](Record).decode_lines(lines)) == records

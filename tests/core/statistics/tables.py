@@ -26,7 +26,7 @@ def experiment(**fields: Any) -> Experiment:  # noqa: ANN401 - any field of an e
 
 def tally(**fields: Any) -> Tally:  # noqa: ANN401 - any field of a tally
     zeros = dict.fromkeys(Tally.__dataclass_fields__, 0)
-    empty = {"signals": {"hold": 0, "long": 0, "short": 0}, "confidence": 0.0, "warnings": {}}
+    empty = {"signals": {"hold": 0, "long": 0, "short": 0}, "confidence": 0.0, "warnings": {}, "surplus": {}}
     if "users" in fields:
         fields.setdefault("units", fields["users"])
     return Tally(**{**zeros, **empty, **fields})

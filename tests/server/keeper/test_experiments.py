@@ -11,7 +11,7 @@ import pytest
 
 from core.errors import StoreUnavailable
 from core.experiments.experiment import ImportedCounts
-from core.experiments.records import Failure, Unrecorded
+from core.experiments.records import Beside, Failure, Refusal, Unrecorded
 from server.keeper.store_access import StoreAccess
 from tests.server.keeper.calls import EXPERIMENT, Answer, Call, Write
 from tests.server.keeper.records import AT, exposure
@@ -236,6 +236,7 @@ async def test_metrics_of_a_draft_are_zero(call: Call) -> None:
         "users": 0,
         "fallbacks": 0,
         "failures": 0,
+        "refused": 0,
         "unrecorded": 0,
     }
     assert (await call("GET", f"{URL}/exp/metrics")).data == {
@@ -248,6 +249,7 @@ async def test_metrics_of_a_draft_are_zero(call: Call) -> None:
             "A": {"model_version": "v1", "traffic_split": 0.7, "metrics": nothing},
             "B": {"model_version": "v2", "traffic_split": 1 - 0.7, "metrics": nothing},
         },
+        "beside": {"without_user": 0, "named_version": 0},
     }
 
 
@@ -258,9 +260,16 @@ async def test_metrics_count_every_answered_prediction(call: Call, write: Write,
         exposure("p3", variant="B", version="v2", signal="short", user="u3"),
         exposure("p4", variant="B", version="v1", fallback_reason="version v2 is not loaded", user="u3"),
         Failure(AT, running, "B"),
+        Refusal(AT, running, "B"),
+        Refusal(AT, running, "B"),
         Unrecorded(AT, running, "B", 3),
+        Beside(AT, running, "without_user", 30),
+        Beside(AT, running, "named_version", 2),
+        Beside(AT, running, "without_user", 4),
     )
-    variants = (await call("GET", f"{URL}/{running}/metrics")).data["variants"]
+    data = (await call("GET", f"{URL}/{running}/metrics")).data
+    assert data["beside"] == {"without_user": 34, "named_version": 2}
+    variants = data["variants"]
     assert variants["A"]["metrics"] == {
         "count": 2,
         "signals": {"long": 1, "short": 0, "hold": 1},
@@ -269,6 +278,7 @@ async def test_metrics_count_every_answered_prediction(call: Call, write: Write,
         "users": 2,
         "fallbacks": 0,
         "failures": 0,
+        "refused": 0,
         "unrecorded": 0,
     }
     assert variants["B"]["metrics"] == {
@@ -279,6 +289,7 @@ async def test_metrics_count_every_answered_prediction(call: Call, write: Write,
         "users": 1,
         "fallbacks": 1,
         "failures": 1,
+        "refused": 2,
         "unrecorded": 3,
     }
 

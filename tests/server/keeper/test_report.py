@@ -2,13 +2,13 @@ from __future__ import annotations
 
 import pytest
 
-from core.experiments.records import ShadowScore
+from core.experiments.records import Beside, Refusal, ShadowScore
 from core.features.candle_keys import candle_key_of_time, candle_key_of_window
 from core.inference.decision import Signal
 from tests.server.keeper.calls import EXPERIMENT, Call, Write
 from tests.server.keeper.records import AT, HOUR_MS, exposure
 
-SECTIONS = {"variants", "sample_ratio", "pairs", "differences", "verdict"}
+SECTIONS = {"variants", "beside", "sample_ratio", "pairs", "differences", "verdict"}
 SHADOW = {**EXPERIMENT, "mode": "shadow", "traffic_split": None}
 
 
@@ -31,6 +31,20 @@ async def test_the_report_counts_recorded_predictions(call: Call, write: Write, 
     assert data["pairs"] is None
     assert [data["variants"][variant]["predictions"] for variant in "AB"] == [15, 15]
     assert data["sample_ratio"]["users"] == {"A": 15, "B": 15}
+
+
+async def test_the_report_says_why_an_active_experiment_has_no_predictions(
+    call: Call, write: Write, running: str
+) -> None:
+    await write(Beside(AT, running, "without_user", 1_234), Refusal(AT, running, "B"))
+    data = (await call("GET", f"/reversal/experiments/{running}/report")).data
+    assert data["beside"] == {"without_user": 1_234, "named_version": 0}
+    assert [data["variants"][variant]["refused"] for variant in "AB"] == [0, 1]
+    assert data["verdict"]["word"] == "not yet"
+    assert all(part in data["verdict"]["sentence"] for part in ("1,234", "user_id", "refused"))
+    await write(exposure("p1"))
+    after = (await call("GET", f"/reversal/experiments/{running}/report")).data
+    assert "user_id" not in after["verdict"]["sentence"]
 
 
 async def test_the_report_has_the_share_of_predictions_with_each_warning(

@@ -12,7 +12,7 @@ from aiohttp import web
 
 from core.experiments.assignment import pseudonym
 from core.experiments.experiment import Guardrails
-from core.experiments.records import Exposure, Failure
+from core.experiments.records import Exposure, Failure, Refusal
 from core.features.candle_keys import candle_key_of_time
 from core.serving.circuit_breaker import FAILURES
 from server.settings import Settings
@@ -316,20 +316,121 @@ class TestFallback:
     @pytest.mark.parametrize(
         ("body", "path"),
         [
-            (asks(0.9), "features"),  # each stage of v2 needs its own window
+            ({"pair": "EUR/USD", "features": window(0.9)[1:]}, "features"),
             ({"pair": "EUR/USD", "features": {"stage1": window(0.9), "stage2": window(1e39)}}, "features.stage2[0][0]"),
             (candles(3), "data"),
             (candles(timeframe="7x"), "timeframe"),
             (candles(userId="bob"), "userId"),
         ],
     )
-    async def test_a_bad_body_has_no_fallback_and_is_not_recorded(
+    async def test_a_body_that_no_version_takes_has_no_fallback_and_is_not_recorded(
         self, worker: Worker, body: dict[str, Any], path: str
     ) -> None:
         await worker.serve(experiment())
         status, answer = await worker.post("/reversal/predict", body | {"user_id": B_USER})
         assert (status, answer["details"][0]["path"]) == (422, path)
         assert await worker.records() == []
+
+
+class TestRefusals:
+    @pytest.mark.parametrize("path", ["/reversal/predict", "/predict"])
+    async def test_a_body_that_only_the_variant_refuses_is_recorded_for_it(self, worker: Worker, path: str) -> None:
+        await worker.serve(experiment())
+        body = asks(0.9, user_id=B_USER)  # each stage of v2 needs its own window
+        status, answer = await worker.post(path, body)
+        assert (status, answer["details"][0]["path"]) == (422, "features")
+        (record,) = await worker.records()
+        assert record == Refusal(record.at, "v30_vs_v31", "B")
+        assert abs(record.at / 1e6 - time.time()) < 60
+        assert (await worker.predict(body | {"user_id": A_USER}))["model_version"] == "v1"
+
+    async def test_too_few_candles_for_the_variant_alone(self, worker: Worker, models: Path) -> None:
+        await asyncio.to_thread(bundles.write, models, "v4", features=("sma_20", "close", "high"), length=3)
+        await worker.serve(experiment(variant_b="v4"))
+        status, answer = await worker.post("/reversal/predict", candles(10, user_id=B_USER))
+        assert (status, answer["code"]) == (422, "INSUFFICIENT_DATA")
+        status, _ = await worker.post("/reversal/predict", candles(3, user_id=B_USER))  # too few for v1 as well
+        assert status == 422
+        assert [type(record) for record in await worker.records()] == [Refusal]
+
+    async def test_items_of_a_batch(self, worker: Worker) -> None:
+        await worker.serve(experiment())
+        items = [asks(0.9, user_id=B_USER), asks(0.9, user_id=A_USER), asks(0.9, user_id=B_USER), candles(user_id=7.5)]
+        _, answer = await worker.post("/reversal/predict/batch", {"items": items})
+        assert [result["success"] for result in answer["data"]["results"]] == [False, True, False, False]
+        found = [(type(record), record.variant) for record in await worker.records()]  # type: ignore[union-attr]
+        assert found == [(Refusal, "B"), (Exposure, "A"), (Refusal, "B")]
+
+    async def test_the_assigned_version_decides_if_the_other_one_is_not_loaded(self, worker: Worker) -> None:
+        await worker.serve(experiment(), without=("v1",), active="v3")
+        assert (await worker.post("/reversal/predict", asks(0.9, user_id=B_USER)))[0] == 422
+        assert [type(record) for record in await worker.records()] == [Refusal]
+
+    @pytest.mark.parametrize(("a", "refused"), [("v2", 1), ("v1", 0)])
+    async def test_in_shadow_mode_only_those_of_a_count(self, worker: Worker, a: str, refused: int) -> None:
+        await worker.serve(experiment(mode="shadow", variant_a=a, variant_b="v1" if a == "v2" else "v2"))
+        await worker.post("/reversal/predict", asks(0.9))
+        await worker.shadow.close()
+        found = [record.variant for record in await worker.records() if isinstance(record, Refusal)]
+        assert found == ["A"] * refused
+
+    async def test_a_request_that_names_the_version_is_not_recorded(self, worker: Worker) -> None:
+        await worker.serve(experiment())
+        assert (await worker.post("/reversal/predict", asks(0.9, user_id=B_USER, version="v2")))[0] == 422
+        assert await worker.records() == []
+
+
+class TestBeside:
+    async def test_predictions_beside_the_experiment_are_counted_by_reason(self, worker: Worker) -> None:
+        await worker.serve(experiment())
+        for body in (candles(), candles(user_id=None), candles(version="v1"), candles(version="v3", user_id=B_USER)):
+            await worker.predict(body)
+        items = [candles(), candles(user_id=A_USER), candles(version="v1")]
+        await worker.post("/reversal/predict/batch", {"items": items})
+        await worker.post("/reversal/predict", candles(2))  # refused, but asked for
+        await worker.post("/reversal/predict", candles(timeframe="7x"))  # no request for a prediction
+        await worker.post("/reversal/compare", candles())
+        assert await worker.beside() == {("v30_vs_v31", "without_user"): 4, ("v30_vs_v31", "named_version"): 3}
+        assert len(await worker.exposures()) == 1
+
+    async def test_in_shadow_mode_every_request_without_a_version_takes_part(self, worker: Worker) -> None:
+        await worker.serve(experiment(mode="shadow"))
+        for body in (candles(), candles(version="v1"), candles(version="v2", user_id=B_USER)):
+            await worker.predict(body)
+        assert await worker.beside() == {("v30_vs_v31", "named_version"): 2}
+
+    async def test_without_an_experiment_nothing_is_beside(self, worker: Worker) -> None:
+        await worker.serve(None)
+        await worker.predict(candles())
+        assert await worker.beside() == {}
+
+    async def test_a_switch_of_experiments_loses_no_count(self, worker: Worker) -> None:
+        await worker.serve(experiment())
+        await worker.predict(candles())
+        await worker.serve(experiment(experiment_id="next"))
+        await worker.predict(candles())
+        await worker.serve(None)
+        assert await worker.beside() == {("v30_vs_v31", "without_user"): 1, ("next", "without_user"): 1}
+        assert await worker.beside() == {("v30_vs_v31", "without_user"): 1, ("next", "without_user"): 1}
+
+    async def test_the_end_of_a_worker_loses_no_count(self, worker: Worker) -> None:
+        await worker.serve(experiment())
+        await worker.predict(candles())
+        await worker.client.close()
+        written = await worker.beside()
+        assert written == {("v30_vs_v31", "without_user"): 1}
+
+    async def test_counts_wait_while_the_journal_cannot_be_written(self, worker: Worker) -> None:
+        await worker.serve(experiment())
+        await worker.predict(candles())
+        with samples.largest_file(0):
+            await worker.predict(candles(user_id=B_USER))
+            assert worker.journal.degraded
+            worker.predictor.beside.flush()
+            assert worker.journal.waiting == 1  # the exposure
+            await worker.predict(candles())
+        assert worker.journal.retry()
+        assert await worker.beside() == {("v30_vs_v31", "without_user"): 2}
 
 
 class TestGuardrails:

@@ -11,8 +11,10 @@ import numpy as np
 import pytest
 
 from core.errors import UnknownExperiment
-from core.experiments.candle_table import CandleTable, Side, Tally
-from core.experiments.records import Exposure, Failure, Record, Unrecorded
+from core.experiments.candle_table import BesideTotals, CandleTable, Side, Tally
+from core.experiments.experiment import Variant
+from core.experiments.records import Beside, Exposure, Failure, Record, Refusal, Unrecorded
+from core.statistics.guardrails import BUSY_REQUESTS
 from core.store.interface import Store
 from core.store.sql.recording import SUMS
 from tests.core.store.samples import AT, HOUR, candle, drain, experiment, exposure, outcome
@@ -28,9 +30,11 @@ NOTHING = Tally(
     held_candles=0,
     fallbacks=0,
     failures=0,
+    refused=0,
     slow=0,
     unrecorded=0,
     warnings={},
+    surplus={},
 )
 
 
@@ -92,6 +96,7 @@ def test_the_tally_counts_predictions_users_candles_and_failures(store: Store) -
     drain(store, [exposure(2, signal="short", user="other"), exposure(3, user=None)])
     drain(store, [exposure(4, fallback_reason="v1 is not loaded", slow=True, user="third")])
     drain(store, [Failure(AT, "exp", "B"), Failure(AT, "exp", "B"), Unrecorded(AT, "exp", "A", 40)])
+    drain(store, [Refusal(AT, "exp", "A"), Refusal(AT, "another", "B")])
     drain(store, [Unrecorded(AT, "exp", "A", 2), Unrecorded(AT, "exp", "B", 1), Failure(AT, "another", "A")])
     found = store.tally("exp")
     assert found["A"] == Tally(
@@ -104,11 +109,54 @@ def test_the_tally_counts_predictions_users_candles_and_failures(store: Store) -
         held_candles=1,
         fallbacks=1,
         failures=0,
+        refused=1,
         slow=2,
         unrecorded=42,
         warnings={},
+        surplus={},
     )
     assert found["B"] == replace(NOTHING, failures=2, unrecorded=1)
+
+
+def test_what_is_beside_an_experiment_is_summed_by_reason(store: Store) -> None:
+    assert store.beside("exp") == (0, 0)
+    drain(store, [Beside(AT, "exp", "without_user", 40), Beside(AT, "exp", "named_version", 1), exposure()])
+    drain(store, [Beside(AT, "exp", "without_user", 2), Beside(AT, "another", "named_version", 7)])
+    assert store.beside("exp") == BesideTotals(without_user=42, named_version=1)
+    assert store.tally("exp")["A"].predictions == 1
+
+
+MINUTE = 60_000_000
+
+
+def minute(number: int, answers: int, failures: int = 0, variant: Variant = "A") -> list[Record]:
+    """The requests of a minute; every tenth answer is a fallback and slow."""
+    at = (AT // MINUTE + number) * MINUTE
+    answered = [
+        exposure(at=at + k, variant=variant, user=None, slow=k % 10 == 0, fallback_reason=None if k % 10 else "failed")
+        for k in range(answers)
+    ]
+    return [*answered, *(Failure(at + k, "exp", variant) for k in range(failures))]
+
+
+def test_a_minute_with_more_requests_than_its_bursts_has_a_surplus(store: Store) -> None:
+    for some in (minute(0, BUSY_REQUESTS), minute(1, 10, variant="B"), minute(2, 20, 30)):
+        drain(store, some)
+    assert [tally.surplus for tally in store.tally("exp").values()] == [{}, {}]
+    busy = minute(3, 1_900, 1_000)
+    drain(store, [*busy[:1_700], Refusal(busy[0].at, "exp", "A")])  # a minute can come in pieces
+    drain(store, [*busy[1_700:], *(Refusal(busy[0].at, "exp", "A") for _ in range(99))])
+    # Two seconds of 3,000 requests a minute have 100 requests, which count as one: a half of everything.
+    # The minute after it counts with the bursts of the minute before.
+    drain(store, minute(4, 100, 40))
+    drain(store, minute(5, 100, 40))
+    found = store.tally("exp")
+    assert found["B"].surplus == {}
+    assert found["A"].surplus == pytest.approx(
+        {"requests": 1_570.0, "fallbacks": 100.0, "failures": 520.0, "refused": 50.0, "slow": 100.0}
+    )
+    drain(store, busy[:1_900])  # exposures that are drained again
+    assert store.tally("exp")["A"].surplus == pytest.approx(found["A"].surplus)
 
 
 def test_warnings_are_counted_by_code_and_variant_without_fallbacks(store: Store) -> None:

@@ -12,6 +12,7 @@ import psycopg
 import pytest
 
 from core.errors import StoreUnavailable
+from core.experiments.records import Failure, Refusal
 from core.store import open_store
 from core.store.interface import SchemaTooNew, Store
 from core.store.sql import schema
@@ -73,6 +74,20 @@ def test_exposures_of_a_release_without_warnings_are_kept_without_warnings(
     drain(new, [exposure(2, warnings=("SPACING",))])
     assert [row["warnings"] for row in new.export("exp")] == [None, "SPACING"]
     assert new.tally("exp")["A"].warnings == {"SPACING": 1}
+
+
+def test_totals_of_a_release_without_refusals_have_none(
+    url: str, replica: Open, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with monkeypatch.context() as before:
+        before.setattr(schema, "MIGRATIONS", schema.MIGRATIONS[:3])
+        replica()
+    query(url, "INSERT INTO totals VALUES ('exp', 'A', 1, 2, 3, 4)")
+    new = replica()
+    drain(new, [Refusal(AT, "exp", "A"), Failure(AT, "exp", "A")])
+    found = new.tally("exp")["A"]
+    assert (found.fallbacks, found.failures, found.refused, found.slow, found.unrecorded) == (1, 3, 1, 3, 4)
+    assert new.beside("exp") == (0, 0)
 
 
 def test_shadow_scores_of_a_release_without_inputs_are_kept_with_their_outcomes(

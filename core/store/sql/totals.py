@@ -1,0 +1,101 @@
+"""Counts without a candle: the totals of each variant, the same by the minute, and what was beside an experiment."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Mapping
+
+from core.experiments.candle_table import BesideTotals
+from core.experiments.experiment import Micros, Variant
+from core.experiments.records import Beside, Exposure, Failure, Refusal, Unrecorded
+from core.statistics.guardrails import BUSY_REQUESTS
+from core.store.drivers.database import Connection
+
+_MINUTE: Micros = 60_000_000
+_TOTALS = ("fallbacks", "failures", "refused", "slow", "unrecorded")
+# The counts of a minute. `requests` is the sum of answers, failures and refusals.
+_OF_MINUTES = ("requests", "fallbacks", "failures", "refused", "slow")
+
+
+def _adding(table: str, key: tuple[str, ...], counts: tuple[str, ...]) -> str:
+    """The statement that adds counts to the row of a key, which is created if it is missing."""
+    return (
+        f"INSERT INTO {table} ({', '.join((*key, *counts))}) VALUES ({', '.join('?' * (len(key) + len(counts)))}) "  # noqa: S608 - constant names
+        f"ON CONFLICT ({', '.join(key)}) DO UPDATE SET "
+        f"{', '.join(f'{name} = {table}.{name} + excluded.{name}' for name in counts)}"
+    )
+
+
+_ADD_TOTALS = _adding("totals", ("experiment_id", "variant"), _TOTALS)
+_ADD_MINUTES = _adding("minutes", ("experiment_id", "variant", "minute"), _OF_MINUTES)
+_ADD_BESIDE = _adding("beside", ("experiment_id", "reason"), ("requests",))
+
+
+class Totals:
+    """Amounts to add to the rows of totals, minutes and beside."""
+
+    def __init__(self) -> None:
+        self._totals: dict[tuple[str, Variant], list[int]] = {}
+        self._minutes: dict[tuple[str, Variant, int], list[int]] = {}
+        self._beside: Counter[tuple[str, str]] = Counter()
+
+    def request(self, record: Exposure | Failure | Refusal, **amounts: int) -> None:
+        """Count a request of a variant, with amounts by the names of columns."""
+        if amounts:
+            self._add(record, amounts)
+        key = (record.experiment_id, record.variant, record.at // _MINUTE)
+        row = self._minutes.setdefault(key, [0] * len(_OF_MINUTES))
+        row[0] += 1
+        for name, amount in amounts.items():
+            row[_OF_MINUTES.index(name)] += amount
+
+    def unrecorded(self, record: Unrecorded) -> None:
+        """Count dropped exposures. They have no minute."""
+        self._add(record, {"unrecorded": record.count})
+
+    def beside(self, record: Beside) -> None:
+        """Count predictions beside an experiment."""
+        self._beside[record.experiment_id, record.reason] += record.count
+
+    def write(self, connection: Connection) -> None:
+        """Add the amounts to the stored rows."""
+        connection.run_many(_ADD_TOTALS, [(*key, *row) for key, row in self._totals.items()])
+        connection.run_many(_ADD_MINUTES, [(*key, *row) for key, row in self._minutes.items()])
+        connection.run_many(_ADD_BESIDE, [(*key, count) for key, count in sorted(self._beside.items())])
+
+    def _add(self, record: Exposure | Failure | Refusal | Unrecorded, amounts: Mapping[str, int]) -> None:
+        row = self._totals.setdefault((record.experiment_id, record.variant), [0] * len(_TOTALS))
+        for name, amount in amounts.items():
+            row[_TOTALS.index(name)] += amount
+
+
+def read_totals(connection: Connection, experiment_id: str) -> dict[Variant, dict[str, int]]:
+    """The totals by variant and name. A variant without a row is missing."""
+    rows = connection.rows(f"SELECT variant, {', '.join(_TOTALS)} FROM totals WHERE experiment_id = ?", [experiment_id])  # noqa: S608 - constant names
+    return {variant: dict(zip(_TOTALS, counts, strict=True)) for variant, *counts in rows}
+
+
+# A burst of some seconds is as large as the busier one of its minute and the minute before it tells.
+_SURPLUS = f"""
+    SELECT variant, {", ".join(f"SUM({name} * share)" for name in _OF_MINUTES)} FROM (
+        SELECT variant, {", ".join(_OF_MINUTES)},
+            1 - {BUSY_REQUESTS}.0 / CASE WHEN earlier > requests THEN earlier ELSE requests END AS share
+        FROM (
+            SELECT variant, {", ".join(_OF_MINUTES)},
+                LAG(requests) OVER (PARTITION BY variant ORDER BY minute) AS earlier
+            FROM minutes WHERE experiment_id = ?) AS all_minutes
+        WHERE requests > {BUSY_REQUESTS} OR earlier > {BUSY_REQUESTS}) AS busy
+    GROUP BY variant"""  # noqa: S608 - constant names and numbers
+
+
+def read_surplus(connection: Connection, experiment_id: str) -> dict[Variant, dict[str, float]]:
+    """See core.experiments.candle_table.Tally.surplus. A variant without a busy minute is missing."""
+    rows = connection.rows(_SURPLUS, [experiment_id])
+    return {variant: dict(zip(_OF_MINUTES, map(float, sums), strict=True)) for variant, *sums in rows}
+
+
+def read_beside(connection: Connection, experiment_id: str) -> BesideTotals:
+    """See Store.beside."""
+    rows = connection.rows("SELECT reason, requests FROM beside WHERE experiment_id = ?", [experiment_id])
+    found: dict[str, int] = dict(rows)
+    return BesideTotals(*(found.get(reason, 0) for reason in BesideTotals._fields))
