@@ -127,6 +127,50 @@ def guarded(tallies: dict[Variant, Tally]) -> dict[str, Bools]:
     return found
 
 
+def bursts(rng: np.random.Generator, experiments: int, n: int, size: int, rate: float) -> Bools:
+    """Requests that fail `size` in a row, at random times, so that their share is `rate` in the long run."""
+    start = rate / (size * (1 - rate) + rate)  # the chance that a burst begins after a good request or a burst
+    gaps = rng.geometric(start, (experiments, int(3 * n * start) + 30)) - 1
+    begins = np.minimum(np.cumsum(gaps + size, axis=1) - size, n)
+    edges = np.zeros((experiments, n + size + 1), np.int32)
+    rows = np.broadcast_to(np.arange(experiments)[:, None], begins.shape)
+    np.add.at(edges, (rows, begins), 1)
+    np.add.at(edges, (rows, begins + size), -1)
+    there: Bools = np.cumsum(edges, axis=1)[:, :n] > 0
+    return there
+
+
+def false_alarms_of_bursts(
+    experiments: int, limit: str, rate: float, *, size: int = guardrails.BURST, a_minute: int = 600
+) -> dict[str, float]:
+    """The share of experiments that are stopped at any look although both variants fail exactly as often as allowed.
+
+    Failures (or fallbacks, or slow answers, by the name of the limit) come in bursts of `size`. Each variant has 400
+    times as many requests, `a_minute` of them in a minute, with a look after each `size`. The second method takes
+    requests as independent.
+    """
+    name = {"max_error_rate": "failures", "max_fallback_rate": "fallbacks", "max_p99_ms": "slow"}[limit]
+    limits = Guardrails(**{limit: 10.0 if name == "slow" else rate})
+    rng, n, wrong = np.random.default_rng(3), 400 * size, Counter[str]()
+    share = max(0.0, 1 - guardrails.BUSY_REQUESTS / a_minute)
+    for _ in range(0, experiments, CHUNK):
+        ever: dict[str, Bools] = {}
+        for _v in VARIANTS:
+            bad = np.cumsum(bursts(rng, CHUNK, n, size, rate), axis=1)[:, size - 1 :: size]
+            of = np.broadcast_to(np.arange(size, n + 1, size), bad.shape)
+            surplus = {name: bad * share, "requests": of * share}
+            good = of if name == "slow" else of - bad
+            (check,) = guardrails.checks(limits, tables.tally(predictions=good, surplus=surplus, **{name: bad}))
+            for method, found in (
+                ("guardrail", check),
+                ("if requests were independent", check._replace(cluster=1, surplus=(0.0, 0.0))),
+            ):
+                there: Bools = np.any(found.evidence >= guardrails.evidence_needed(limits), axis=1)
+                ever[method] = ever.get(method, False) | there
+        wrong.update({method: int(there.sum()) for method, there in ever.items()})
+    return {method: count / experiments for method, count in wrong.items()}
+
+
 def false_alarms_of_copies(experiments: int, seed: int = 1) -> dict[str, float]:
     """Per check, the share of A/A experiments in which it was wrong at any look."""
     wrong: Counter[str] = Counter()
@@ -148,6 +192,11 @@ def main() -> None:
     write(f"1,000 A/A experiments of {PREDICTIONS:,} predictions, a look after every {LOOK}:\n")
     for name, rate in false_alarms_of_copies(1_000).items():
         write(f"  {name}: {rate:.1%}\n")
+    for limit in ("max_error_rate", "max_fallback_rate", "max_p99_ms"):
+        for size, a_minute in ((guardrails.BURST, 600), (4 * guardrails.BURST, 4 * guardrails.BUSY_REQUESTS)):
+            write(f"2,000 experiments that keep {limit} in bursts of {size}, {a_minute:,} requests a minute:\n")
+            for name, rate in false_alarms_of_bursts(2_000, limit, 0.01, size=size, a_minute=a_minute).items():
+                write(f"  {name}: {rate:.2%}\n")
 
 
 if __name__ == "__main__":

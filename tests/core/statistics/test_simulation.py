@@ -55,6 +55,23 @@ def test_a_sample_of_equally_good_versions_is_hardly_ever_called_different(name:
     check_words(name, found.words)
 
 
+@pytest.mark.parametrize("experiments", [200, pytest.param(2_000, marks=pytest.mark.long)])
+@pytest.mark.parametrize("limit", ["max_error_rate", "max_fallback_rate", "max_p99_ms"])
+@pytest.mark.parametrize(
+    ("size", "a_minute"),
+    [(guardrails.BURST, 600), (4 * guardrails.BURST, 4 * guardrails.BUSY_REQUESTS)],
+    ids=["50 in a row", "two seconds of much traffic"],
+)
+def test_bursts_do_not_stop_an_experiment_that_keeps_its_limit(
+    experiments: int, limit: str, size: int, a_minute: int
+) -> None:
+    """The rate is exactly the limit in the long run, but it comes in bursts."""
+    wrong = simulation.false_alarms_of_bursts(experiments, limit, guardrails.SLOW_SHARE, size=size, a_minute=a_minute)
+    assert wrong["guardrail"] <= guardrails.LEVEL
+    # Requests that are taken as independent stop most of the same experiments.
+    assert wrong["if requests were independent"] > 0.5
+
+
 @pytest.mark.long
 @pytest.mark.timeout(3_600)
 @pytest.mark.parametrize("name", situations.SITUATIONS)
