@@ -54,7 +54,11 @@ class ImportedCounts(msgspec.Struct, frozen=True):
 
 
 class Experiment(msgspec.Struct, frozen=True, kw_only=True):
-    """A comparison of two versions. `traffic_split` is A's share of the users, in crossover mode of their blocks."""
+    """A comparison of two versions. `traffic_split` is A's share of the users, in crossover mode of their blocks.
+
+    digests: those of the bundles at activation (see core.bundles.bundle). A variant whose bundle could not be read then
+    has none, nor has an experiment that was imported, or activated by an older release.
+    """
 
     experiment_id: ExperimentId
     name: str
@@ -72,6 +76,7 @@ class Experiment(msgspec.Struct, frozen=True, kw_only=True):
     stopped_at: Micros | None = None
     stop_reason: str | None = None
     imported: dict[Variant, ImportedCounts] | None = None
+    digests: dict[Variant, str] | None = None
 
     def __post_init__(self) -> None:
         """Raise InvalidInput if both variants are the same version.
@@ -90,8 +95,13 @@ class Experiment(msgspec.Struct, frozen=True, kw_only=True):
         """The versions of A and B."""
         return self.variant_a, self.variant_b
 
-    def activated(self, now: Micros) -> Experiment:
-        """The experiment with status active.
+    def digest_of(self, version: str) -> str | None:
+        """The digest of a version's bundle at activation; None if it is unknown, or if no variant is that version."""
+        known = self.digests or {}
+        return next((known.get(variant) for variant in VARIANTS if self.version_of(variant) == version), None)
+
+    def activated(self, now: Micros, digests: dict[Variant, str] | None = None) -> Experiment:
+        """The experiment with status active. An active experiment is returned unchanged.
 
         Raises Conflict for a stopped experiment, because its numbers would mix two runs.
         """
@@ -99,7 +109,7 @@ class Experiment(msgspec.Struct, frozen=True, kw_only=True):
             raise Conflict(f"experiment {self.experiment_id} is stopped and cannot be restarted; create a new one")
         if self.status == "active":
             return self
-        return msgspec.structs.replace(self, status="active", activated_at=now)
+        return msgspec.structs.replace(self, status="active", activated_at=now, digests=digests)
 
     def stopped(self, now: Micros, reason: str) -> Experiment:
         """The experiment with status stopped; a stopped one is returned unchanged. Raises Conflict for a draft."""

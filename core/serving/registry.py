@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 import threading
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from types import MappingProxyType
 from typing import NamedTuple
 
@@ -12,10 +12,11 @@ from core import yielding
 from core.bundles.manifest import Manifest
 from core.bundles.repository import Repository
 from core.errors import BundleRefused, Conflict, UnknownVersion
+from core.experiments.experiment import Experiment
 from core.inference.detector import Detector
 from core.log_event import LogEvent
 from core.serving.snapshot import Snapshot
-from core.serving.state import Action, State
+from core.serving.state import Action, Replaced, State
 
 log = logging.getLogger(__name__)
 
@@ -58,8 +59,10 @@ class Registry:
 
         `order` is the order of the models folder. If the state names no active version, or one that cannot be loaded,
         the first loaded version of `order` becomes active.
-        Raises UnknownVersion, BundleRefused, or Conflict (for unloading a version in use) if the `action` fails.
-        Any other version that cannot be loaded is logged and skipped.
+        A version of the experiment is read again if it is not the one of the activation. If the folder does not have
+        that one either, the snapshot is without the experiment.
+        Raises UnknownVersion, BundleRefused, or Conflict (for unloading a version in use, or loading a changed one of
+        the experiment) if the `action` fails. Any other version that cannot be loaded is logged and skipped.
         """
         with self._changing:
             required = self._required(state, action)
@@ -67,13 +70,20 @@ class Registry:
             detectors = {v: d for v, d in old.detectors.items() if v not in state.unloaded}
             errors, generations = dict(self._errors), dict(self._generations)
             for version in self._wanted(state, required):
-                generation = state.loads.get(version, 0)
-                if self._generations.get(version) == generation and (version in detectors or version not in required):
+                generation, present = state.loads.get(version, 0), detectors.get(version)
+                agreed = _agreed(state, action, version, present)
+                if self._generations.get(version) == generation and (
+                    version not in required if present is None else agreed in {None, present.digest}
+                ):
                     continue
                 try:
                     with yielding.enabled(wanted=bool(old.detectors)):  # at startup there is no traffic to yield to
-                        detectors[version] = self._load(version, old.detectors.get(version))
+                        loaded = self._load(version, old.detectors.get(version))
                     errors.pop(version, None)
+                    if agreed in {None, loaded.digest} or present is None:
+                        detectors[version] = loaded
+                    if agreed not in {None, loaded.digest} and version in required:
+                        raise _changed(state, action, version)
                 except (BundleRefused, UnknownVersion) as error:
                     if version in required:
                         if action is not None and action.kind == "activate":
@@ -192,6 +202,7 @@ class Registry:
         state: State, order: Sequence[str], detectors: dict[str, Detector], known: tuple[str, ...]
     ) -> Snapshot:
         fallbacks = tuple(v for v in dict.fromkeys((*order, *sorted(detectors))) if v in detectors)
+        replaced = _replaced(state.experiment, detectors)
         active = state.active
         if active not in detectors:
             active = fallbacks[0] if fallbacks else None
@@ -202,7 +213,42 @@ class Registry:
             detectors=MappingProxyType({version: detectors[version] for version in fallbacks}),
             known=known,
             order=fallbacks,
-            experiment=state.experiment,
+            experiment=None if replaced else state.experiment,
             user_key=bytes.fromhex(state.user_key),
             revision=state.revision,
+            replaced=replaced,
         )
+
+
+def _agreed(state: State, action: Action | None, version: str, present: Detector | None) -> str | None:
+    """The digest that a version must have because the experiment compares it; None if any will do.
+
+    An experiment without digests at least keeps what is loaded.
+    """
+    if state.experiment is None or version not in state.experiment.versions:
+        return None
+    recorded = state.experiment.digest_of(version)
+    if recorded is None and present is not None and action is not None and action.kind == "load":
+        return present.digest
+    return recorded
+
+
+def _changed(state: State, action: Action | None, version: str) -> Conflict:
+    if action is not None and action.kind == "activate":
+        return Conflict(f"bundle {version} was replaced during the activation: nothing is changed, try again")
+    running = "" if state.experiment is None else state.experiment.experiment_id
+    return Conflict(
+        f"bundle {version} has changed, and the version is used by the active experiment {running}: stop it first"
+    )
+
+
+def _replaced(experiment: Experiment | None, detectors: Mapping[str, Detector]) -> tuple[Replaced, ...]:
+    """The versions of the experiment that are loaded from another bundle than at activation."""
+    if experiment is None:
+        return ()
+    loaded = {version: detectors[version].digest for version in experiment.versions if version in detectors}
+    return tuple(
+        Replaced(experiment.experiment_id, version, digest)
+        for version, digest in loaded.items()
+        if experiment.digest_of(version) not in {None, digest}
+    )

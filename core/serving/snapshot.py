@@ -8,14 +8,16 @@ from typing import NamedTuple
 from core.errors import ModelUnavailable, UnknownVersion
 from core.experiments.experiment import Experiment
 from core.inference.detector import Detector
+from core.serving.state import Replaced
 
 
 class Snapshot(NamedTuple):
     """The served state. It is never changed, only replaced as a whole; a request takes it once and keeps it.
 
     detectors: the loaded versions. known: versions loaded, refused or unloaded since startup. order: the loaded
-    versions, in the order in which they serve as fallbacks. experiment: the active experiment. user_key: the key of
-    the users' pseudonyms.
+    versions, in the order in which they serve as fallbacks. experiment: the active experiment; None also if a bundle of
+    its versions was `replaced` since its activation, because other versions would answer under its name. user_key: the
+    key of the users' pseudonyms.
     """
 
     active: str | None
@@ -25,6 +27,7 @@ class Snapshot(NamedTuple):
     experiment: Experiment | None = None
     user_key: bytes = b""
     revision: int = 0
+    replaced: tuple[Replaced, ...] = ()
 
     def choose(self, version: str | None, named_at: str | None = None) -> Detector:
         """The detector of `version`, or of the active version if it is None.

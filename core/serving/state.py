@@ -18,6 +18,14 @@ class Action(msgspec.Struct, frozen=True):
     name: str
 
 
+class Replaced(msgspec.Struct, frozen=True):
+    """A version of an experiment whose bundle has the digest `found` instead of the one at activation."""
+
+    experiment_id: str
+    version: str
+    found: str
+
+
 class State(msgspec.Struct, frozen=True, kw_only=True):
     """The shared state, replaced as a whole; every change raises `revision` by one.
 

@@ -9,6 +9,7 @@ import msgspec
 
 from core.experiments.candle_table import BesideTotals, Tally
 from core.experiments.experiment import VARIANTS, Experiment, Micros, Variant
+from core.inference.warnings import Warned
 from server.http.envelope import Json
 
 
@@ -31,7 +32,22 @@ def experiment(it: Experiment) -> Json:
         "activated_at": iso(it.activated_at),
         "stopped_at": iso(it.stopped_at),
         "stop_reason": it.stop_reason,
+        "digests": it.digests,
     }
+
+
+def different_required_candles(it: Experiment, required: Mapping[Variant, int]) -> Warned | None:
+    """A warning if the versions of an experiment require different numbers of candles."""
+    a, b = (required.get(variant) for variant in VARIANTS)
+    if a is None or b is None or a == b:
+        return None
+    most, strict = max(a, b), "A" if a > b else "B"
+    effect = "B cannot score" if (it.mode, strict) == ("shadow", "B") else f"{strict} alone refuses"
+    return Warned(
+        "DIFFERENT_REQUIRED_CANDLES",
+        f"{it.variant_a} (A) requires {a} candles and {it.variant_b} (B) requires {b}, so {effect} requests with fewer"
+        f" than {most}: send at least {most} candles with every request",
+    )
 
 
 def experiment_metrics(it: Experiment, tallies: Mapping[Variant, Tally], beside: BesideTotals) -> Json:

@@ -71,6 +71,7 @@ async def _keeper(app: web.Application) -> AsyncIterator[None]:
     steps: tuple[tuple[str, Callable[[], Awaitable[None]], float], ...] = (
         ("drain", store.drain, DRAIN_SECONDS),
         ("follow", partial(_follow_other_replicas, store, changes), 0.0),
+        ("hold", partial(_stop_if_replaced, changes, app[MEMBERS]), 0.0),
         ("guard", partial(_stop_at_guardrail, store, changes), GUARDRAIL_SECONDS),
         ("metrics", partial(_refresh_metrics, metrics, store, app[MEMBERS], refusals), METRICS_SECONDS),
     )
@@ -118,6 +119,41 @@ async def _stop_at_guardrail(store: StoreAccess, changes: Changes) -> None:
     except ServiceError as error:
         effect = f"the experiment goes on; the stop is repeated in {GUARDRAIL_SECONDS:g} s"
         log.error(LogEvent("guardrail_stop_failed", experiment=name, error=error, effect=effect))
+
+
+async def _stop_if_replaced(changes: Changes, members: Members) -> None:
+    """Wait until a worker finds another bundle than at activation, and stop the experiment for all replicas.
+
+    The worker serves without the experiment from the start, so that nothing is recorded under a wrong version, whatever
+    happens here.
+    """
+    found = await members.replaced.get()
+    experiment = (await changes.settled()).experiment
+    if experiment is None or experiment.experiment_id != found[0].experiment_id:
+        return
+    name = experiment.experiment_id
+    for each in found:
+        recorded, effect = experiment.digest_of(each.version), "the experiment is stopped"
+        log.error(
+            LogEvent(
+                "bundle_replaced",
+                experiment=name,
+                version=each.version,
+                recorded=recorded,
+                found=each.found,
+                effect=effect,
+            )
+        )
+    reason = "; ".join(
+        f"bundle of {each.version} was replaced: sha256 {experiment.digest_of(each.version)} at activation,"
+        f" {each.found} now"
+        for each in found
+    )
+    while changes.state.experiment == experiment:
+        try:
+            await changes.stop(name, reason)
+        except StoreUnavailable:  # StoreAccess has logged it
+            await asyncio.sleep(RETRY_SECONDS)
 
 
 async def _refresh_metrics(metrics: KeeperMetrics, store: StoreAccess, members: Members, refusals: Refusals) -> None:

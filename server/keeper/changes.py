@@ -100,6 +100,11 @@ class Changes:
         async with self._changing:
             self._members.add(member, self.state, self._order)
 
+    async def settled(self) -> State:
+        """The state after a change in progress has ended. Its workers report before the keeper has the new state."""
+        async with self._changing:
+            return self.state
+
     async def load(self, version: str) -> None:
         """Load a version on every worker. Raises the error of the worker that refuses it, or StoreUnavailable."""
         await self._make(transitions.loading(version), Action("load", version))
@@ -116,10 +121,11 @@ class Changes:
     async def activate(self, experiment_id: str) -> tuple[Experiment, str | None]:
         """Make a draft the active experiment; returns it, and the id of the experiment that was stopped for it.
 
-        Raises UnknownExperiment, Conflict if it is stopped, the error of a worker that cannot load its versions, or
-        StoreUnavailable.
+        Raises UnknownExperiment, Conflict if it is stopped or if a bundle is replaced meanwhile, the error of a worker
+        that cannot load its versions, or StoreUnavailable.
         """
-        made, _ = await self._make(transitions.activating(experiment_id), Action("activate", experiment_id))
+        plan = transitions.activating(experiment_id, self._repository)
+        made, _ = await self._make(plan, Action("activate", experiment_id))
         return made.changed[0], made.changed[1].experiment_id if len(made.changed) > 1 else None
 
     async def stop(self, experiment_id: str, reason: str) -> Experiment:

@@ -11,7 +11,7 @@ from contextlib import suppress
 from aiohttp import WSMsgType, web
 
 from core.errors import StoreUnavailable
-from core.serving.state import Action, State
+from core.serving.state import Action, Replaced, State
 from server.protocol.messages import (
     Abort,
     Announce,
@@ -69,6 +69,8 @@ class Member:
                     answer = decode_for_keeper(message.data)
                     if isinstance(answer, Applied):
                         self._members.active = answer.active
+                        if answer.replaced:
+                            self._members.replaced.put_nowait(answer.replaced)
                     waiting = self._awaited.pop((type(answer), answer.change), None)
                     if waiting is not None and not waiting.done():
                         waiting.set_result(answer)
@@ -90,6 +92,7 @@ class Members:
 
     def __init__(self) -> None:
         self.active: str | None = None  # the version that answers, as a worker last reported
+        self.replaced: asyncio.Queue[tuple[Replaced, ...]] = asyncio.Queue()  # as each worker finds them
         self._members: set[Member] = set()
         self._change = 0
         self._until = 0.0  # when the change in progress must be confirmed

@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from contextlib import suppress
 from typing import NamedTuple, TypeAlias
 
-from core.experiments.experiment import Experiment, now_micros
+from core.bundles.repository import Repository
+from core.errors import BundleRefused, UnknownVersion
+from core.experiments.experiment import VARIANTS, Experiment, Variant, now_micros
 from core.serving.state import State
 from core.store.interface import Store
 
@@ -54,8 +57,8 @@ def _of_state(step: Callable[[State], State]) -> Plan:
     return plan
 
 
-def activating(experiment_id: str) -> Plan:
-    """Plan to make a draft the active experiment.
+def activating(experiment_id: str, repository: Repository) -> Plan:
+    """Plan to make a draft the active experiment, with the digests of its bundles as they are now.
 
     An experiment that is active now is stopped, and is then the second of `changed`.
     The plan raises UnknownExperiment, or Conflict if the experiment is stopped.
@@ -63,7 +66,7 @@ def activating(experiment_id: str) -> Plan:
 
     def plan(store: Store) -> Transition:
         state, experiment = store.state(), store.experiment(experiment_id)
-        activated = experiment.activated(now_micros())
+        activated = experiment.activated(now_micros(), _digests(experiment, repository))
         running = state.experiment
         if activated == experiment and running is not None and running.experiment_id == experiment_id:
             return Transition(state, state, (experiment,), (experiment,))
@@ -73,6 +76,15 @@ def activating(experiment_id: str) -> Plan:
         return Transition(state, state.running(activated), (activated, ended), (experiment, running))
 
     return plan
+
+
+def _digests(experiment: Experiment, repository: Repository) -> dict[Variant, str] | None:
+    """The digests of both bundles, or of those that can be read. The workers find out whether one can be loaded."""
+    found: dict[Variant, str] = {}
+    for variant in VARIANTS:
+        with suppress(BundleRefused, UnknownVersion):
+            found[variant] = repository.digest(experiment.version_of(variant))
+    return found or None
 
 
 def stopping(experiment_id: str, reason: str) -> Plan:

@@ -7,7 +7,7 @@ from typing import TypeAlias
 import msgspec
 
 from core.errors import ServiceError
-from core.serving.state import Action, State
+from core.serving.state import Action, Replaced, State
 
 # The path at which a worker joins. It is not reachable from outside: the keeper listens only on a Unix socket.
 MEMBERS_PATH = "/members"
@@ -54,10 +54,11 @@ class Ready(msgspec.Struct, frozen=True, tag=True):
 
 
 class Applied(msgspec.Struct, frozen=True, tag=True):
-    """Every request from now on sees the change. `active` is the active version."""
+    """Every request from now on sees the change. `active` is the active version. replaced: see Snapshot."""
 
     change: int
     active: str | None
+    replaced: tuple[Replaced, ...] = ()
 
 
 ToWorker: TypeAlias = Prepare | Apply | Abort | Announce

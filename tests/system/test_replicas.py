@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import hashlib
+import shutil
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
@@ -10,6 +12,7 @@ from typing import Any, NamedTuple
 
 import pytest
 
+from tests import bundles
 from tests import postgres as databases
 from tests.postgres import Server as Postgres
 from tests.processes import Server, get, post, serving
@@ -77,6 +80,27 @@ def test_activation_and_stop_apply_to_the_other_replica(replicas: Replicas) -> N
     change(replicas.other.url, "experiments/activated/stop")
     wait_until(lambda: both_workers(replicas.one, lambda data: "experiment" not in data))
     assert experiments(replicas.one)["activated"]["status"] == "stopped"
+
+
+def test_a_replica_with_another_bundle_stops_the_experiment_everywhere(
+    models: Path, tmp_path: Path, tmp_path_factory: pytest.TempPathFactory, postgres: Postgres
+) -> None:
+    other_models = Path(shutil.copytree(models, tmp_path / "models"))
+    bundles.write(other_models, "v2", threshold=0.7)
+    with (
+        databases.database(postgres.url) as url,
+        replica(models, tmp_path_factory, url) as one,
+        replica(other_models, tmp_path_factory, url) as other,
+    ):
+        start_experiment(one.url, "differing")
+        wait_until(lambda: all(experiments(server)["differing"]["status"] == "stopped" for server in (one, other)))
+        wait_until(lambda: all(both_workers(server, lambda data: "experiment" not in data) for server in (one, other)))
+        stopped = experiments(one)["differing"]
+        assert stopped["digests"]["B"] in stopped["stop_reason"]
+        assert stopped == experiments(other)["differing"]
+        for path in (models, other_models):
+            digest = hashlib.sha256((path / "v2" / "manifest.json").read_bytes()).hexdigest()
+            assert digest in stopped["stop_reason"]
 
 
 def test_a_switch_applies_to_the_other_replica(replicas: Replicas) -> None:

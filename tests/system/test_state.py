@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import hashlib
 import os
 import re
 import sqlite3
@@ -14,6 +15,7 @@ from typing import Any
 import pytest
 
 from core.store.sql.schema import MIGRATIONS
+from tests import bundles
 from tests.market import ROOT
 from tests.processes import Server, free_port, get, post, serving
 from tests.system.checks import events
@@ -32,6 +34,33 @@ def test_a_restart_resumes_the_experiment_and_the_switched_version(models: Path,
         assert predict(server, user_id="alice")["experiment"] == before
         assert predict(server, user_id=None)["model_version"] == "v2"
         assert change(server.url, "experiments/resumed/stop")["status"] == "stopped"
+
+
+def test_a_restart_with_another_bundle_stops_the_experiment(tmp_path: Path) -> None:
+    models = tmp_path / "models"
+    for version in ("v1", "v2"):
+        bundles.write(models, version)
+    bundles.write_order(models, "v1", "v2")
+    with serving("--models", str(models), state=tmp_path) as server:
+        start_experiment(server.url, "held")
+        (held,) = get(f"{server.url}/reversal/experiments")[1]["data"]["experiments"]
+        server.stop()
+    bundles.write(models, "v2", threshold=0.7)
+    with serving("--models", str(models), state=tmp_path) as server:
+        answered = predict(server, user_id="alice")
+        assert (answered["model_version"], "experiment" in answered) == ("v1", False)
+
+        def experiment() -> Any:  # noqa: ANN401
+            return get(f"{server.url}/reversal/experiments")[1]["data"]["experiments"][0]
+
+        wait_until(lambda: experiment()["status"] == "stopped")
+        assert held["digests"]["B"] in experiment()["stop_reason"]
+        assert hashlib.sha256((models / "v2" / "manifest.json").read_bytes()).hexdigest() in experiment()["stop_reason"]
+        (line,) = events(server.log, "bundle_replaced")
+        assert "experiment=held version=v2" in line
+        assert (
+            get(f"{server.url}/reversal/experiments/held/metrics")[1]["data"]["variants"]["A"]["metrics"]["count"] == 0
+        )
 
 
 @pytest.mark.parametrize(("journals", "in_use"), [("journals", "journals"), ("others", "state.db")])

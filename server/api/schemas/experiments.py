@@ -8,7 +8,7 @@ import msgspec
 from msgspec import Meta
 
 from core.experiments.candle_table import BesideTotals
-from core.experiments.experiment import ExperimentId, Guardrails, Metric, Mode, Share, Status
+from core.experiments.experiment import VARIANTS, ExperimentId, Guardrails, Metric, Mode, Share, Status
 from core.features.timeframes import Timeframe
 from core.reports.evaluation import Distance, Horizon, Ratio
 from core.store.interface import OutcomeAnswer, OutcomeName
@@ -111,6 +111,7 @@ EXPERIMENT: dict[str, Schema] = {
     "activated_at": or_null(INSTANT),
     "stopped_at": or_null(INSTANT),
     "stop_reason": or_null(TEXT),
+    "digests": or_null(record({}, dict.fromkeys(VARIANTS, TEXT))),
 }
 TALLY: dict[str, Schema] = {"fallbacks": COUNT, "failures": COUNT, "refused": COUNT, "unrecorded": COUNT}
 
@@ -119,7 +120,7 @@ ANSWERS: dict[str, Schema] = {
     "Metric": one_of(Metric),
     "Status": one_of(Status),
     "Experiment": record(EXPERIMENT),
-    "ActivatedExperiment": record(EXPERIMENT | {"stopped_experiment": or_null(TEXT)}),
+    "ActivatedExperiment": record(EXPERIMENT | {"stopped_experiment": or_null(TEXT)}, {"warnings": WARNINGS}),
     "Experiments": record({"experiments": list_of(ref("Experiment"))}),
     "ExperimentMetrics": record(
         {

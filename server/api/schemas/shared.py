@@ -28,7 +28,7 @@ def by_variant(values: Schema) -> Schema:
 ANSWERS: dict[str, Schema] = {
     "Failure": record({"success": {"const": False}, "data": NULL, **ERROR, "timestamp": INSTANT}, {"details": DETAILS}),
     "Detail": record({"path": TEXT, "message": TEXT}),
-    "Warning": record({"code": {"enum": [*CODES, "NO_PREDICTIONS"]}, "message": TEXT}),
+    "Warning": record({"code": {"enum": [*CODES, "NO_PREDICTIONS", "DIFFERENT_REQUIRED_CANDLES"]}, "message": TEXT}),
     "Signal": {"enum": SIGNALS},
     "SignalCounts": record(dict.fromkeys(SIGNALS, COUNT)),
     "Timeframe": one_of(Timeframe),

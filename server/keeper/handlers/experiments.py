@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import asyncio
 import logging
+from contextlib import suppress
 
 from aiohttp import web
 
+from core.bundles.repository import Repository
+from core.errors import BundleRefused, UnknownVersion
 from core.experiments.candle_table import BesideTotals, Tally
-from core.experiments.experiment import Experiment, Variant, now_micros
+from core.experiments.experiment import VARIANTS, Experiment, Variant, now_micros
 from core.log_event import LogEvent
 from core.store.interface import Store
 from server.http.app_keys import CLOCK
@@ -46,8 +49,20 @@ async def activate_experiment(request: web.Request) -> web.Response:
     name = experiment_id(request)
     experiment, stopped = await request.app[CHANGES].activate(name)
     data = {**answers.experiment(experiment), "stopped_experiment": stopped}
+    required = await asyncio.to_thread(_required_candles, request.app[REPOSITORY], experiment)
+    if (warning := answers.different_required_candles(experiment, required)) is not None:
+        data["warnings"] = [warning._asdict()]
     log.info(LogEvent("experiment_activated", experiment=name, since=data["activated_at"], stopped_experiment=stopped))
     return success(data, request.app[CLOCK].now())
+
+
+def _required_candles(repository: Repository, experiment: Experiment) -> dict[Variant, int]:
+    """The candles that each version requires. A version that is loaded, but no longer in the folder, is left out."""
+    found: dict[Variant, int] = {}
+    for variant in VARIANTS:
+        with suppress(BundleRefused, UnknownVersion):
+            found[variant] = repository.read_manifest(experiment.version_of(variant)).required_candles
+    return found
 
 
 async def stop_experiment(request: web.Request) -> web.Response:

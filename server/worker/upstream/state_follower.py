@@ -95,7 +95,8 @@ class StateFollower:
             return None
         self._registry.apply(prepared)
         self._following.set()
-        return Applied(message.change, self._registry.snapshot.active)
+        snapshot = self._registry.snapshot
+        return Applied(message.change, snapshot.active, snapshot.replaced)
 
     async def _prepare(self, message: Prepare) -> Ready:
         try:

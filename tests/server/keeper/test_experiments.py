@@ -39,6 +39,7 @@ async def test_a_new_experiment_is_a_draft_and_listed(call: Call) -> None:
         "activated_at": None,
         "stopped_at": None,
         "stop_reason": None,
+        "digests": None,
     }
     (listed,) = (await call("GET", URL)).data["experiments"]
     assert listed.items() >= answer.data.items()
