@@ -132,8 +132,8 @@ def test_labels_are_set_on_candles_that_have_predictions(store: Store) -> None:
 
 
 def test_the_table_has_candles_of_many_pages_in_order_of_time(store: Store) -> None:
-    drain(store, [exposure(n, confidence=n / 8192) for n in range(4500)])
-    assert column(store.candles("exp").a, "confidence") == [n / 8192 for n in range(4500)]
+    drain(store, [exposure(n, confidence=n / 10_000) for n in range(4500)])
+    assert column(store.candles("exp").a, "confidence") == [n / 10_000 for n in range(4500)]
 
 
 def test_a_new_label_replaces_the_old_one(store: Store) -> None:
