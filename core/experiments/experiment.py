@@ -43,6 +43,8 @@ class Guardrails(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     max_p99_ms: Annotated[float, Meta(gt=0)] | None = None
     min_hold_rate: Share | None = None
     max_hold_rate: Share | None = None
+    min_win_rate: Share | None = None
+    min_mean_pnl: Annotated[float, Meta(ge=-1e6, le=1e6)] | None = None
 
 
 class ImportedCounts(msgspec.Struct, frozen=True):

@@ -77,10 +77,15 @@ def crossed(experiment: Experiment, tallies: Mapping[Variant, Tally]) -> str | N
     return None
 
 
+def level_of_each(limits: Guardrails) -> float:
+    """The probability that one kept limit of one variant is ever called crossed is at most this."""
+    count = sum(getattr(limits, name) is not None for name in limits.__struct_fields__)
+    return LEVEL / (max(count, 1) * len(VARIANTS))
+
+
 def evidence_needed(limits: Guardrails) -> float:
     """The evidence at which it is certain that one of these limits is crossed."""
-    count = sum(getattr(limits, name) is not None for name in limits.__struct_fields__)
-    return math.log(max(count, 1) * len(VARIANTS) / LEVEL)
+    return -math.log(level_of_each(limits))
 
 
 def checks(limits: Guardrails, tally: Tally) -> Iterator[Check]:

@@ -14,7 +14,10 @@ from aiohttp import web
 
 from core.bundles.repository import Repository
 from core.errors import ServiceError, StoreUnavailable
+from core.experiments.experiment import Experiment
 from core.log_event import LogEvent
+from core.reports.recorded import read
+from core.reports.result_guardrails import has_limits, results_crossed
 from core.statistics.guardrails import crossed
 from server.api.known_places import known_part
 from server.http.app_keys import CLOCK, REFUSALS, SETTINGS
@@ -40,6 +43,8 @@ RETRY_SECONDS = 1.0
 # How long one wait for another replica's notification lasts; after it the state is read in any case.
 FOLLOW_SECONDS = 5.0
 GUARDRAIL_SECONDS = 2.0
+# Guardrails on results read as much as a report does.
+RESULTS_SECONDS = 30.0
 METRICS_SECONDS = 0.5
 
 
@@ -73,6 +78,7 @@ async def _keeper(app: web.Application) -> AsyncIterator[None]:
         ("follow", partial(_follow_other_replicas, store, changes), 0.0),
         ("hold", partial(_stop_if_replaced, changes, app[MEMBERS]), 0.0),
         ("guard", partial(_stop_at_guardrail, store, changes), GUARDRAIL_SECONDS),
+        ("guard results", partial(_stop_at_results, store, changes), RESULTS_SECONDS),
         ("metrics", partial(_refresh_metrics, metrics, store, app[MEMBERS], refusals), METRICS_SECONDS),
     )
     tasks = [asyncio.create_task(_repeat(*step)) for step in steps]
@@ -109,7 +115,18 @@ async def _stop_at_guardrail(store: StoreAccess, changes: Changes) -> None:
     if experiment is None or experiment.guardrails == type(experiment.guardrails)():
         return
     tallies = await store.read(lambda store: store.tally(experiment.experiment_id))
-    reason = crossed(experiment, tallies)
+    await _stop_if_crossed(experiment, changes, crossed(experiment, tallies))
+
+
+async def _stop_at_results(store: StoreAccess, changes: Changes) -> None:
+    experiment = changes.state.experiment
+    if experiment is None or not has_limits(experiment):
+        return
+    _, recorded = await store.read(lambda store: read(store, experiment.experiment_id))
+    await _stop_if_crossed(experiment, changes, await asyncio.to_thread(results_crossed, experiment, recorded))
+
+
+async def _stop_if_crossed(experiment: Experiment, changes: Changes, reason: str | None) -> None:
     if reason is None:
         return
     name = experiment.experiment_id
@@ -117,7 +134,7 @@ async def _stop_at_guardrail(store: StoreAccess, changes: Changes) -> None:
     try:
         await changes.stop(name, reason)
     except ServiceError as error:
-        effect = f"the experiment goes on; the stop is repeated in {GUARDRAIL_SECONDS:g} s"
+        effect = "the experiment goes on; the stop is repeated soon"
         log.error(LogEvent("guardrail_stop_failed", experiment=name, error=error, effect=effect))
 
 

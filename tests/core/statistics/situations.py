@@ -20,11 +20,12 @@ from scipy.stats import norm
 
 from core.experiments.assignment import BLOCK_CANDLES, assign
 from core.experiments.candle_table import UNIT_METRICS, CandleTable, Side, Tally, Units, UnitSums
-from core.experiments.experiment import Experiment, Mode, Variant
+from core.experiments.experiment import Experiment, Guardrails, Mode, Variant
 from core.features.candles import Floats
 from core.features.labels import LONG, NONE, UNKNOWN
 from core.reports.decision import Compared, compare, outcome_difference, reach
 from core.reports.recorded import Recorded
+from core.reports.result_guardrails import results_crossed
 from core.statistics import sequences
 from core.statistics.ratios import Statistic, estimate
 from core.statistics.reporting import SETTLED_PERIODS
@@ -371,6 +372,26 @@ def found_after(of: Traders, runs: int, workers: int = 1) -> Floats:
     return np.array([each.words.get("B better", np.inf) for each in _all(of, runs, workers)]) / FIXED_HORIZON
 
 
+def stopped_by_result(of: Traders, limit: float, run: int) -> bool:
+    """Whether the guardrail `min_win_rate` stops an experiment at any look."""
+    experiment = tables.experiment(mode=of.mode, experiment_id=f"run{run}", guardrails=Guardrails(min_win_rate=limit))
+    stream = traders(of, run)
+    return any(results_crossed(experiment, recorded(stream, of.mode, now)) is not None for now in looks(of.hours - 1))
+
+
+# The true win rate of both variants is exactly the limit.
+KEPT_LIMIT = Traders(200, skill=0.05)
+
+
+def stopped(runs: int, workers: int = 1) -> float:
+    """The share of experiments that `min_win_rate` stops although the limit is kept."""
+    judge_one = partial(stopped_by_result, KEPT_LIMIT, 0.5)
+    if workers == 1:
+        return sum(judge_one(run) for run in range(runs)) / runs
+    with ProcessPoolExecutor(workers) as pool:
+        return sum(pool.map(judge_one, range(runs), chunksize=10)) / runs
+
+
 def _all(of: Traders | Rivals, runs: int, workers: int) -> list[Found]:
     if workers == 1:
         return [judge(of, run) for run in range(runs)]
@@ -386,6 +407,7 @@ def main(runs: int = 1_000) -> None:
         words = ", ".join(f"{word} {share:.1%}" for word, share in sorted(found.words.items()))
         write(f"{name}: different {found.different:.1%}, by the simpler method {found.simpler:.1%} ({words})\n")
         sys.stdout.flush()
+    write(f"guardrail min_win_rate, kept exactly: stopped {stopped(runs, workers=2):.1%}\n")
     for name, trades in TO_FIND.items():
         after = found_after(trades, runs, workers=2)
         half, most = np.median(after), np.quantile(after, 0.8)

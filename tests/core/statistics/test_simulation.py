@@ -89,6 +89,13 @@ def check_words(name: str, words: dict[str, float]) -> None:
         assert words["invalid"] > 0.9
 
 
+@pytest.mark.parametrize("runs", [10, pytest.param(EXPERIMENTS, marks=[pytest.mark.long, pytest.mark.timeout(3_600)])])
+def test_a_guardrail_on_results_hardly_ever_stops_an_experiment_that_keeps_it(runs: int) -> None:
+    assert situations.stopped(runs, workers=1 if runs < EXPERIMENTS else 2) <= (
+        0.1 if runs < EXPERIMENTS else guardrails.LEVEL
+    )
+
+
 @pytest.mark.long
 @pytest.mark.timeout(3_600)
 @pytest.mark.parametrize(("name", "most"), [("split, 200 users alike", 2.0), ("crossover, 20 users alike", 1.5)])
