@@ -44,8 +44,8 @@ async def test_a_variant_that_loses_is_stopped(call: Call, write: Write, changes
         for n in range(1_600)
     ]
     await write(*trades)
-    # A wins half of its trades, B one in five.
-    wins = {f"p{n}": n // 2 % (2 if n % 2 == 0 else 5) == 0 for n in range(1_600)}
+    # Each user of A wins half of its trades, each of B one in five.
+    wins = {f"p{n}": (n // 2 + n // 80) % (2 if n % 2 == 0 else 5) == 0 for n in range(1_600)}
     outcomes = [{"prediction_id": p, "outcome": "win" if won else "loss"} for p, won in wins.items()]
     await call("POST", "/reversal/outcomes", {"outcomes": outcomes})
     await until(lambda: changes.state.experiment is None)
