@@ -114,6 +114,7 @@ class Tally:
     refused: requests that only this variant's version refuses (see core.experiments.records.Refusal).
     surplus: what guardrails do not count in busy minutes, by the name of the count (see core.statistics.guardrails); a
     name without an entry has none.
+    late: outcomes that came after the experiment had stopped. They are among the outcomes of Side.
     """
 
     predictions: int
@@ -130,6 +131,7 @@ class Tally:
     unrecorded: int
     warnings: dict[str, int]
     surplus: dict[str, float]
+    late: int
 
 
 class BesideTotals(NamedTuple):

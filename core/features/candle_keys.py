@@ -13,3 +13,9 @@ def candle_key_of_time(milliseconds: float) -> str:
 def candle_key_of_window(window: bytes) -> str:
     """Return the key of a window without timestamps: a hash of its values."""
     return f"w:{hashlib.blake2b(window, digest_size=16).hexdigest()}"
+
+
+def time_of_candle_key(key: str) -> int | None:
+    """Return the opening time in a key, in milliseconds since 1970; None for the key of a window."""
+    kind, _, value = key.partition(":")
+    return int(value) if kind == "t" else None

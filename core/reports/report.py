@@ -89,6 +89,7 @@ def _variant(
         "win_rate": {**wins, "source": wins_source},
         "mean_pnl": {**formatting.estimate(estimate(mean_pnl, times), formatting.ANY), "source": pnl_source},
         "outcomes_joined": int((side.wins + side.losses + side.neutrals).sum()),
+        "late": tally.late,
         "labelled_candles": int(((table.label != UNKNOWN) & (side.predictions > 0)).sum()),
         "hold_rate": shown(samples.hold_rate(side), "hold_rate"),
         "confidence": _confidence(side, ratio(by_unit(samples.confidence(side), units, "confidence", variant)), times),

@@ -45,9 +45,27 @@ class Outcome(NamedTuple):
     closed_at: Micros | None
 
 
-# recorded: new. late: new, but the experiment had stopped; it counts. duplicate: already recorded with the same values.
-# contradicts: already recorded with other values, which stay. unknown: there is no prediction with this id.
-OutcomeAnswer: TypeAlias = Literal["recorded", "late", "duplicate", "contradicts", "unknown"]
+# recorded: new. late: new, but the experiment had stopped; it counts. completed: recorded before without its P&L or its
+# closing time, which are now added. duplicate: already recorded with the same values. contradicts: already recorded
+# with other values, which stay. not_a_trade: the prediction's signal was `hold`. unknown: there is no prediction with
+# this id.
+OutcomeStatus: TypeAlias = Literal[
+    "recorded", "late", "completed", "duplicate", "contradicts", "not_a_trade", "unknown"
+]
+
+
+class ClosedTooEarly(NamedTuple):
+    """The answer to an outcome whose `closed_at` is before its prediction can have been made; nothing is recorded.
+
+    earliest: the first instant at which it can have been made. is_candle: whether that is the opening of the
+    prediction's candle; otherwise it is the time of the answer.
+    """
+
+    earliest: Micros
+    is_candle: bool
+
+
+OutcomeAnswer: TypeAlias = OutcomeStatus | ClosedTooEarly
 
 
 class Label(NamedTuple):
@@ -141,7 +159,7 @@ class Store(Protocol):
     def record_outcomes(self, outcomes: Sequence[Outcome], at: Micros) -> list[OutcomeAnswer]:
         """Store the new outcomes in one transaction and return an answer for each outcome, in order.
 
-        If a list has several outcomes of one prediction, the first counts.
+        If a list has several outcomes of one prediction, the first counts, and a later one can complete it.
         """
 
     def labels(self, experiment_id: str, pair: str, timeframe: str, candles: Sequence[str]) -> dict[str, Label | None]:

@@ -9,6 +9,7 @@ import msgspec
 
 from core.experiments.candle_table import BesideTotals, Tally
 from core.experiments.experiment import VARIANTS, Experiment, Micros, Variant
+from core.features.candle_keys import time_of_candle_key
 from core.inference.warnings import Warned
 from server.http.envelope import Json
 
@@ -83,15 +84,16 @@ def _variant(it: Experiment, variant: Variant, tally: Tally) -> Json:
             "failures": tally.failures,
             "refused": tally.refused,
             "unrecorded": tally.unrecorded,
+            "late": tally.late,
         },
     }
 
 
 def disagreement(it: Json) -> Json:
     """A candle of the report's `disagreements`; `candle_time` is null if its key holds no time."""
-    kind, _, milliseconds = it["candle"].partition(":")
+    opened = time_of_candle_key(it["candle"])
     try:
-        time = iso(int(milliseconds) * 1000) if kind == "t" else None
+        time = None if opened is None else iso(opened * 1000)
     except (ValueError, OverflowError):  # an instant before the year 1
         time = None
     return {**it, "candle_time": time}

@@ -75,12 +75,19 @@ def outcomes(body: bytes) -> list[msgspec.Raw]:
 
 
 def outcome(raw: msgspec.Raw) -> Outcome:
-    """Decode one outcome. Raises InvalidInput, with paths relative to the outcome."""
+    """Decode one outcome. Raises InvalidInput, with paths relative to the outcome.
+
+    A P&L of 0 fits every outcome, because a small win is rounded to it; a neutral can have any, because of costs.
+    """
     given = decode(_outcome_decoder, raw)
+    pnl = given.pnl_pips
+    if pnl is not None and ((given.outcome == "win" and pnl < 0) or (given.outcome == "loss" and pnl > 0)):
+        least = "at least 0 for a win" if given.outcome == "win" else "at most 0 for a loss"
+        raise InvalidInput.at("pnl_pips", f"must be {least}, not {pnl:g}; correct the sign or the outcome")
     closed_at = None
     if given.closed_at is not None:
         closed_at = round(timestamps.instant(given.closed_at, "closed_at") * 1000)
-    return Outcome(given.prediction_id, given.outcome, given.pnl_pips, closed_at)
+    return Outcome(given.prediction_id, given.outcome, pnl, closed_at)
 
 
 def prediction_id(raw: msgspec.Raw) -> str | None:

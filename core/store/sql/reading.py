@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 
 from core.experiments.candle_table import CandleTable, Side, Tally
 from core.experiments.experiment import Micros, Variant
+from core.features.candle_keys import time_of_candle_key
 from core.features.candles import Floats
 from core.store.drivers.database import Connection, Row
 from core.store.interface import EXPORT_COLUMNS
@@ -65,6 +66,7 @@ def tally(connection: Connection, experiment_id: str) -> dict[Variant, Tally]:
             refused=counts.get("refused", 0),
             slow=counts.get("slow", 0),
             unrecorded=counts.get("unrecorded", 0),
+            late=counts.get("late", 0),
             warnings=warned[variant],
             surplus=surplus.get(variant, {}),
         )
@@ -72,9 +74,13 @@ def tally(connection: Connection, experiment_id: str) -> dict[Variant, Tally]:
     (row,) = connection.rows(_TALLY, [experiment_id])
     (scores,) = connection.rows(_SCORES, [experiment_id] * 3)
     # B has sums in split mode and scores in shadow mode, never both.
-    b, (failed, *scored) = row[7:], scores
-    of_b = one("B", scored if scored[0] else b)
-    return {"A": one("A", row[:7]), "B": replace(of_b, failures=of_b.failures + int(failed or 0))}
+    b, (failed, *late, scored) = row[7:], (*scores[:3], scores[3:])
+    late_of_a, late_of_b, failed = (int(value or 0) for value in (*late, failed))
+    of_a, of_b = one("A", row[:7]), one("B", scored if scored[0] else b)
+    return {
+        "A": replace(of_a, late=of_a.late + late_of_a),
+        "B": replace(of_b, late=of_b.late + late_of_b, failures=of_b.failures + failed),
+    }
 
 
 _TALLY = """
@@ -85,9 +91,10 @@ _TALLY = """
         SUM(CASE WHEN b_predictions > 0 AND b_holds = b_predictions THEN 1 ELSE 0 END),
         SUM(b_holds), SUM(b_longs), SUM(b_shorts)
     FROM candles WHERE experiment_id = ?"""
-# Inputs that B could not score, then B's numbers in the order of _TALLY.
+# Inputs that B could not score, late outcomes that count for A and for B, then B's numbers in the order of _TALLY.
 _SCORES = """
     SELECT SUM(CASE WHEN a_signal IS NOT NULL AND b_signal IS NULL THEN 1 ELSE 0 END),
+        SUM(CASE WHEN b_signal IS NOT NULL THEN late END), SUM(CASE WHEN a_signal = b_signal THEN late END),
         COUNT(b_signal), SUM(b_confidence),
         (SELECT COUNT(*) FROM (SELECT 1 FROM scores WHERE experiment_id = ? AND b_signal IS NOT NULL
             GROUP BY pair, timeframe, candle) AS scored),
@@ -185,8 +192,8 @@ def _columns(connection: Connection, experiment_id: str, names: Sequence[str], t
 
 def _time(candle: str) -> float:
     """When a candle opened, in milliseconds since 1970; NaN if its key has no time (see core.features.candle_keys)."""
-    kind, _, value = candle.partition(":")
-    return float(value) if kind == "t" else math.nan
+    opened = time_of_candle_key(candle)
+    return math.nan if opened is None else float(opened)
 
 
 def disagreements(connection: Connection, experiment_id: str, limit: int) -> list[dict[str, Any]]:
@@ -229,9 +236,9 @@ EXPORT_PAGE = """
 
 def _exported(row: Row) -> dict[str, Any]:
     shown = dict(zip(EXPORT_COLUMNS, row, strict=True))
-    kind, _, value = shown["candle"].partition(":")
+    opened = time_of_candle_key(shown["candle"])
     shown["at"] = _iso(shown["at"])
-    shown["candle_time"] = _iso(int(value) * 1000) if kind == "t" else None
+    shown["candle_time"] = None if opened is None else _iso(opened * 1000)
     shown["closed_at"] = None if shown["closed_at"] is None else _iso(shown["closed_at"])
     shown["label"] = _LABELS.get(shown["label"])
     return shown

@@ -44,12 +44,12 @@ _ADD_CANDLE = """
     INSERT INTO candles (experiment_id, pair, timeframe, candle, first_at) VALUES (?, ?, ?, ?, ?)
     ON CONFLICT (experiment_id, pair, timeframe, candle) DO NOTHING"""
 _ADD_ENDINGS = """
-    INSERT INTO scores (experiment_id, pair, timeframe, candle, window_key, wins, losses, neutrals, pnl, pnl_count)
-    VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
+    INSERT INTO scores (experiment_id, pair, timeframe, candle, window_key, wins, losses, neutrals, pnl, pnl_count,
+        late) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
     ON CONFLICT (experiment_id, pair, timeframe, candle, window_key) DO UPDATE SET
         wins = scores.wins + excluded.wins, losses = scores.losses + excluded.losses,
         neutrals = scores.neutrals + excluded.neutrals, pnl = scores.pnl + excluded.pnl,
-        pnl_count = scores.pnl_count + excluded.pnl_count"""
+        pnl_count = scores.pnl_count + excluded.pnl_count, late = scores.late + excluded.late"""
 _ADD_WARNED = """
     INSERT INTO warned (experiment_id, variant, code, answers) VALUES (?, ?, ?, ?)
     ON CONFLICT (experiment_id, variant, code) DO UPDATE SET answers = warned.answers + excluded.answers"""
@@ -94,7 +94,7 @@ class WindowSums:
         self._rows: dict[tuple[CandleKey, str], list[float]] = {}
 
     def add(self, key: CandleKey, window: str, amounts: Mapping[str, float]) -> None:
-        """Add amounts to the row of an input, by their names in SUMS."""
+        """Add amounts to the row of an input, by their names in SUMS; `late`: how many are late."""
         row = self._rows.setdefault((key, window), [0] * len(_ENDINGS))
         for name, amount in amounts.items():
             row[_ENDINGS.index(name)] += amount
@@ -104,7 +104,7 @@ class WindowSums:
         connection.run_many(_ADD_ENDINGS, [(*key, window, *row) for (key, window), row in self._rows.items()])
 
 
-_ENDINGS = ("wins", "losses", "neutrals", "pnl", "pnl_count")
+_ENDINGS = ("wins", "losses", "neutrals", "pnl", "pnl_count", "late")
 _PLACE = {name: place for place, name in enumerate(SUMS)}
 
 

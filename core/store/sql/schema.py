@@ -97,6 +97,12 @@ MIGRATIONS: tuple[tuple[str, ...], ...] = (
             failures BIGINT NOT NULL, refused BIGINT NOT NULL, slow BIGINT NOT NULL,
             PRIMARY KEY (experiment_id, variant, minute))""",
     ),
+    (
+        # Outcomes that came after the experiment had stopped, without those of fallbacks. In shadow mode they are
+        # counted by input, because one of A's counts for B only if B scored that input with the same signal.
+        "ALTER TABLE totals ADD COLUMN late BIGINT NOT NULL DEFAULT 0",
+        "ALTER TABLE scores ADD COLUMN late BIGINT NOT NULL DEFAULT 0",
+    ),
 )
 
 

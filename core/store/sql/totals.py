@@ -12,7 +12,7 @@ from core.statistics.guardrails import BUSY_REQUESTS
 from core.store.drivers.database import Connection
 
 _MINUTE: Micros = 60_000_000
-_TOTALS = ("fallbacks", "failures", "refused", "slow", "unrecorded")
+_TOTALS = ("fallbacks", "failures", "refused", "slow", "unrecorded", "late")
 # The counts of a minute. `requests` is the sum of answers, failures and refusals.
 _OF_MINUTES = ("requests", "fallbacks", "failures", "refused", "slow")
 
@@ -42,7 +42,7 @@ class Totals:
     def request(self, record: Exposure | Failure | Refusal, **amounts: int) -> None:
         """Count a request of a variant, with amounts by the names of columns."""
         if amounts:
-            self._add(record, amounts)
+            self._add((record.experiment_id, record.variant), amounts)
         key = (record.experiment_id, record.variant, record.at // _MINUTE)
         row = self._minutes.setdefault(key, [0] * len(_OF_MINUTES))
         row[0] += 1
@@ -51,7 +51,11 @@ class Totals:
 
     def unrecorded(self, record: Unrecorded) -> None:
         """Count dropped exposures. They have no minute."""
-        self._add(record, {"unrecorded": record.count})
+        self._add((record.experiment_id, record.variant), {"unrecorded": record.count})
+
+    def late(self, experiment_id: str, variant: Variant) -> None:
+        """Count an outcome that came after the experiment had stopped."""
+        self._add((experiment_id, variant), {"late": 1})
 
     def beside(self, record: Beside) -> None:
         """Count predictions beside an experiment."""
@@ -63,8 +67,8 @@ class Totals:
         connection.run_many(_ADD_MINUTES, [(*key, *row) for key, row in self._minutes.items()])
         connection.run_many(_ADD_BESIDE, [(*key, count) for key, count in sorted(self._beside.items())])
 
-    def _add(self, record: Exposure | Failure | Refusal | Unrecorded, amounts: Mapping[str, int]) -> None:
-        row = self._totals.setdefault((record.experiment_id, record.variant), [0] * len(_TOTALS))
+    def _add(self, key: tuple[str, Variant], amounts: Mapping[str, int]) -> None:
+        row = self._totals.setdefault(key, [0] * len(_TOTALS))
         for name, amount in amounts.items():
             row[_TOTALS.index(name)] += amount
 

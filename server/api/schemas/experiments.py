@@ -11,7 +11,7 @@ from core.experiments.candle_table import BesideTotals
 from core.experiments.experiment import VARIANTS, ExperimentId, Guardrails, Metric, Mode, Share, Status
 from core.features.timeframes import Timeframe
 from core.reports.evaluation import Distance, Horizon, Ratio
-from core.store.interface import OutcomeAnswer, OutcomeName
+from core.store.interface import OutcomeName, OutcomeStatus
 from server.api.schemas.json_schema import (
     BOOLEAN,
     COUNT,
@@ -113,7 +113,7 @@ EXPERIMENT: dict[str, Schema] = {
     "stop_reason": or_null(TEXT),
     "digests": or_null(record({}, dict.fromkeys(VARIANTS, TEXT))),
 }
-TALLY: dict[str, Schema] = {"fallbacks": COUNT, "failures": COUNT, "refused": COUNT, "unrecorded": COUNT}
+TALLY: dict[str, Schema] = dict.fromkeys(("fallbacks", "failures", "refused", "unrecorded", "late"), COUNT)
 
 ANSWERS: dict[str, Schema] = {
     "Mode": one_of(Mode),
@@ -161,7 +161,7 @@ ANSWERS: dict[str, Schema] = {
             "results": list_of(
                 {
                     "oneOf": [
-                        record({"prediction_id": TEXT, "status": one_of(OutcomeAnswer)}),
+                        record({"prediction_id": TEXT, "status": one_of(OutcomeStatus)}),
                         record(
                             {"prediction_id": or_null(TEXT), "status": {"const": "invalid"}, "error": TEXT},
                             {"details": DETAILS},

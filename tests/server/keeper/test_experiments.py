@@ -239,6 +239,7 @@ async def test_metrics_of_a_draft_are_zero(call: Call) -> None:
         "failures": 0,
         "refused": 0,
         "unrecorded": 0,
+        "late": 0,
     }
     assert (await call("GET", f"{URL}/exp/metrics")).data == {
         "experiment_id": "exp",
@@ -281,6 +282,7 @@ async def test_metrics_count_every_answered_prediction(call: Call, write: Write,
         "failures": 0,
         "refused": 0,
         "unrecorded": 0,
+        "late": 0,
     }
     assert variants["B"]["metrics"] == {
         "count": 1,
@@ -292,6 +294,7 @@ async def test_metrics_count_every_answered_prediction(call: Call, write: Write,
         "failures": 1,
         "refused": 2,
         "unrecorded": 3,
+        "late": 0,
     }
 
 

@@ -15,7 +15,7 @@ from server.keeper.handlers import outcomes
 from server.keeper.store_access import StoreAccess
 from tests.server.client import Client
 from tests.server.keeper.calls import Call, Write
-from tests.server.keeper.records import exposure
+from tests.server.keeper.records import AT, exposure
 
 pytestmark = pytest.mark.usefixtures("running")
 
@@ -39,17 +39,26 @@ def win(prediction_id: str, **more: object) -> dict[str, object]:
 
 
 async def test_each_item_has_its_own_status(call: Call, write: Write, running: str) -> None:
-    await write(exposure("p1"), exposure("p2"))
+    await write(exposure("p1"), exposure("p2"), exposure("p3", signal="hold"))
     data = await report(
-        call, win("p1", pnl_pips=12.5), win("p1", pnl_pips=12.5), win("p1", pnl_pips=1), win("p9"), {"outcome": "win"}
+        call,
+        win("p1"),
+        win("p1", pnl_pips=12.5),
+        win("p1", pnl_pips=12.5),
+        win("p1", pnl_pips=1),
+        win("p9"),
+        win("p3"),
+        {"outcome": "win"},
     )
     assert data == {
         "recorded": 1,
         "results": [
             {"prediction_id": "p1", "status": "recorded"},
+            {"prediction_id": "p1", "status": "completed"},
             {"prediction_id": "p1", "status": "duplicate"},
             {"prediction_id": "p1", "status": "contradicts"},
             {"prediction_id": "p9", "status": "unknown"},
+            {"prediction_id": "p3", "status": "not_a_trade"},
             {
                 "prediction_id": None,
                 "status": "invalid",
@@ -62,6 +71,10 @@ async def test_each_item_has_its_own_status(call: Call, write: Write, running: s
     await call("POST", f"/reversal/experiments/{running}/stop")
     late = await report(call, {"prediction_id": "p2", "outcome": "neutral"})
     assert (late["recorded"], late["results"][0]["status"]) == (1, "late")
+    for page in ("metrics", "report"):
+        variants = (await call("GET", f"/reversal/experiments/{running}/{page}")).data["variants"]
+        found = {name: shown.get("metrics", shown)["late"] for name, shown in variants.items()}
+        assert found == {"A": 1, "B": 0}
 
 
 async def test_ids_ignore_case_and_are_returned_as_sent(call: Call, write: Write) -> None:
@@ -109,6 +122,9 @@ async def test_a_prediction_that_another_machine_drains_later_is_found_at_the_se
         (win("p1", pnl_pips="3"), "pnl_pips", "p1"),
         (win("p1", pnl_pips=1e7), "pnl_pips", "p1"),
         (win("p1", closed_at="yesterday"), "closed_at", "p1"),
+        (win("p1", closed_at="1969-12-31T23:58:59Z"), "closed_at", "p1"),
+        (win("p1", pnl_pips=-0.1), "pnl_pips", "p1"),
+        (win("p1", outcome="loss", pnl_pips=0.1), "pnl_pips", "p1"),
         (win("p1", closed_at=1e300), "closed_at", "p1"),
         (win(""), "prediction_id", ""),
         (win("a b"), "prediction_id", "a b"),
@@ -128,6 +144,28 @@ async def test_a_bad_item_is_named_and_the_others_are_recorded(
     bad, good = (await report(call, item, win("p2", closed_at="2025-10-16T09:00:00Z")))["results"]
     assert (bad["status"], bad["prediction_id"], bad["details"][0]["path"]) == ("invalid", named, path)
     assert good["status"] == "recorded"
+
+
+@pytest.mark.parametrize(("outcome", "pnl"), [("win", 0), ("loss", 0), ("neutral", -1.5), ("neutral", 1.5)])
+async def test_a_pnl_of_zero_fits_every_outcome_and_a_neutral_has_any(
+    call: Call, write: Write, outcome: str, pnl: float
+) -> None:
+    await write(exposure("p1"))
+    (shown,) = (await report(call, win("p1", outcome=outcome, pnl_pips=pnl)))["results"]
+    assert shown["status"] == "recorded"
+
+
+async def test_a_trade_that_was_closed_too_early_is_refused_with_both_instants(call: Call, write: Write) -> None:
+    opened, answered = "2025-10-16T08:00:00Z", "2025-10-16T09:00:00Z"
+    await write(exposure("p1", hour=AT // 3_600_000_000 - 1), exposure("p2", hour=AT // 3_600_000_000 + 5))
+    closed = "2025-10-16T07:58:59.500000Z"
+    data = await report(call, win("p1", closed_at=closed), win("p2", closed_at=closed), win("p1", closed_at=opened))
+    assert [each["status"] for each in data["results"]] == ["invalid", "invalid", "recorded"]
+    for shown, earliest in zip(data["results"], (opened, answered), strict=False):
+        (detail,) = shown["details"]
+        assert detail["path"] == "closed_at"
+        assert all(instant in detail["message"] for instant in (earliest, closed))
+    assert data["recorded"] == 1
 
 
 async def test_an_empty_list_is_accepted(call: Call) -> None:

@@ -2,14 +2,17 @@ from __future__ import annotations
 
 import math
 from dataclasses import fields
+from typing import Any
 
 import pytest
 
 from core.experiments.candle_table import Side
+from core.experiments.records import Failure
+from core.features.candle_keys import candle_key_of_time, candle_key_of_window
 from core.features.labels import LONG, NONE
 from core.serving.state import State
-from core.store.interface import Label, Outcome, Store
-from tests.core.store.samples import AT, candle, drain, experiment, exposure, outcome, score
+from core.store.interface import ClosedTooEarly, Label, Outcome, OutcomeName, Store
+from tests.core.store.samples import AT, HOUR, candle, drain, experiment, exposure, outcome, score
 
 
 def column(side: Side, name: str) -> list[float]:
@@ -76,6 +79,95 @@ def test_the_same_outcome_with_other_values_contradicts(store: Store, again: dic
     assert column(store.candles("exp").a, "pnl") == [1.0]
 
 
+@pytest.mark.parametrize(
+    ("first", "then", "kept"),
+    [
+        ({}, {"pnl": 2.5}, (2.5, None)),
+        ({}, {"closed_at": AT}, (None, AT)),
+        ({"closed_at": AT}, {"pnl": 2.5}, (2.5, AT)),
+        ({"closed_at": AT}, {"pnl": 2.5, "closed_at": AT}, (2.5, AT)),
+        ({"pnl": 2.5}, {"closed_at": AT}, (2.5, AT)),
+    ],
+)
+@pytest.mark.parametrize("lists", [1, 3])
+def test_what_was_left_out_is_added_once(
+    store: Store, first: dict[str, Any], then: dict[str, Any], kept: tuple[object, object], lists: int
+) -> None:
+    one = exposure(1)
+    drain(store, [one])
+    reported = [outcome(one, "win", **first), outcome(one, "win", **then), outcome(one, "win", kept[0], kept[1])]  # type: ignore[arg-type]
+    if lists == 1:
+        answers = store.record_outcomes(reported, AT)
+    else:
+        answers = [answer for each in reported for answer in store.record_outcomes([each], AT)]
+    assert answers == ["recorded", "completed", "duplicate"]
+    found = store.candles("exp").a
+    pnl = kept[0] is not None
+    assert (column(found, "wins"), column(found, "pnl"), column(found, "pnl_count")) == ([1], [kept[0] or 0], [pnl])
+    (row,) = store.export("exp")
+    assert (row["outcome"], row["pnl_pips"], row["closed_at"] is None) == ("win", kept[0], kept[1] is None)
+
+
+@pytest.mark.parametrize(
+    ("name", "then"), [("loss", {"pnl": -2.0}), ("win", {"pnl": 2.0, "closed_at": AT + 1}), ("win", {})]
+)
+def test_an_addition_with_another_outcome_or_time_contradicts(
+    store: Store, name: OutcomeName, then: dict[str, Any]
+) -> None:
+    one = exposure()
+    drain(store, [one])
+    store.record_outcomes([outcome(one, "win", closed_at=AT)], AT)
+    assert store.record_outcomes([outcome(one, name, **then)], AT) == ["contradicts"]
+    assert column(store.candles("exp").a, "pnl_count") == [0]
+
+
+def test_the_outcome_of_a_hold_changes_nothing(store: Store) -> None:
+    one = exposure(1, signal="hold")
+    drain(store, [one])
+    assert store.record_outcomes([outcome(one, "win", 3.0)], AT) == ["not_a_trade"]
+    found = store.candles("exp").a
+    assert (column(found, "wins"), column(found, "pnl_count")) == ([0], [0])
+    assert [row["outcome"] for row in store.export("exp")] == [None]
+
+
+MINUTE = 60_000_000
+
+
+@pytest.mark.parametrize(
+    ("opened", "key", "closed_at", "refused"),
+    [
+        # A live prediction on a candle that opened an hour ago.
+        (AT - HOUR, None, AT - HOUR, None),
+        (AT - HOUR, None, AT - HOUR - MINUTE, None),
+        (AT - HOUR, None, AT - HOUR - MINUTE - 1, ClosedTooEarly(AT - HOUR, is_candle=True)),
+        # A replay of a candle of a year ago.
+        (AT - 8760 * HOUR, None, AT - 8750 * HOUR, None),
+        (AT - 8760 * HOUR, None, AT - 8761 * HOUR, ClosedTooEarly(AT - 8760 * HOUR, is_candle=True)),
+        # A candle whose time is read in the wrong zone, so that it seems to open in two hours.
+        (AT + 2 * HOUR, None, AT, None),
+        (AT + 2 * HOUR, None, AT - HOUR, ClosedTooEarly(AT, is_candle=False)),
+        # Without a time, it could be a replay.
+        (0, candle_key_of_window(b"candles"), AT - 8760 * HOUR, None),
+    ],
+)
+def test_a_trade_cannot_be_closed_before_its_prediction_can_have_been_made(
+    store: Store, opened: int, key: str | None, closed_at: int, refused: ClosedTooEarly | None
+) -> None:
+    one = exposure(0, candle=key or candle_key_of_time(opened // 1000))
+    drain(store, [one])
+    assert store.record_outcomes([outcome(one, "win", 1.0, closed_at)], AT) == [refused or "recorded"]
+    assert column(store.candles("exp").a, "wins") == [0 if refused else 1]
+
+
+def test_an_addition_with_a_too_early_time_is_refused(store: Store) -> None:
+    one = exposure(1)
+    drain(store, [one])
+    store.record_outcomes([outcome(one, "win")], AT)
+    answer = ClosedTooEarly(AT + 1, is_candle=False)
+    assert store.record_outcomes([outcome(one, "win", 1.0, AT - HOUR)], AT) == [answer]
+    assert column(store.candles("exp").a, "pnl_count") == [0]
+
+
 def test_an_empty_list_of_outcomes_has_no_answers(store: Store) -> None:
     assert store.record_outcomes([], AT) == []
 
@@ -95,6 +187,18 @@ def test_an_outcome_after_the_experiment_stopped_is_late_and_counts(store: Store
     reported = [outcome(one, "win", 2.0), outcome(two), outcome(one, "win", 2.0), outcome(other)]
     assert store.record_outcomes(reported, AT + 2) == ["late", "duplicate", "duplicate", "recorded"]
     assert column(store.candles("exp").a, "wins") == [1, 1]
+    assert (store.tally("exp")["A"].late, store.tally("exp")["B"].late) == (1, 0)
+
+
+def test_late_outcomes_are_counted_by_variant_without_fallbacks_and_additions(store: Store) -> None:
+    drain(store, given := [*(exposure(n, variant="AB"[n % 2]) for n in range(5)), exposure(5, fallback_reason="gone")])
+    store.change(0, State(), [experiment().activated(AT).stopped(AT + 1, "enough")])
+    assert store.record_outcomes([outcome(each) for each in given[:3]], AT + 2) == ["late"] * 3
+    assert store.record_outcomes([outcome(each) for each in given[3:]], AT + 3) == ["late"] * 3
+    assert store.record_outcomes([outcome(given[0], "win", 3.0)], AT + 4) == ["completed"]
+    drain(store, [Failure(AT, "exp", "A")])
+    found = store.tally("exp")
+    assert (found["A"].late, found["B"].late, found["A"].failures) == (3, 2, 1)
 
 
 def test_the_outcome_of_a_fallback_is_stored_but_not_summed(store: Store) -> None:
@@ -210,6 +314,25 @@ class TestShadow:
         assert store.tally("exp")["B"].candles == 1
         rows = {row["outcome"]: row["b_signal"] for row in store.export("exp") if row["b_signal"]}
         assert rows == {"win": "long", "loss": "hold"}
+
+    def test_a_late_outcome_counts_for_the_sides_that_it_labels(self, store: Store) -> None:
+        given = [exposure(n) for n in range(4)]
+        drain(store, [*given, score(0, "long", "long"), score(1, "long", "short"), score(2, "long", "long")])
+        store.record_outcomes([outcome(given[2])], AT)
+        store.change(0, State(), [experiment(mode="shadow").activated(AT).stopped(AT + 1, "enough")])
+        late = [given[0], given[1], given[3]]  # B did not score the last one
+        assert store.record_outcomes([outcome(each) for each in late], AT + 2) == ["late"] * 3
+        found = store.tally("exp")
+        assert (found["A"].late, found["B"].late) == (2, 1)
+
+    def test_pips_that_are_added_later_count_for_both_sides(self, store: Store) -> None:
+        one = exposure(1)
+        drain(store, [one, score(1)])
+        store.record_outcomes([outcome(one)], AT)
+        assert store.record_outcomes([outcome(one, "win", 3.0)], AT) == ["completed"]
+        found = store.candles("exp")
+        for side in (found.a, found.b):
+            assert [column(side, name) for name in ("wins", "pnl", "pnl_count")] == [[1], [3.0], [1]]
 
     def test_an_input_that_b_could_not_score_is_one_failure_until_a_worker_scores_it(self, store: Store) -> None:
         failed = score(1, "long", None, b_confidence=None)

@@ -33,6 +33,7 @@ NOTHING = Tally(
     refused=0,
     slow=0,
     unrecorded=0,
+    late=0,
     warnings={},
     surplus={},
 )
@@ -112,6 +113,7 @@ def test_the_tally_counts_predictions_users_candles_and_failures(store: Store) -
         refused=1,
         slow=2,
         unrecorded=42,
+        late=0,
         warnings={},
         surplus={},
     )
