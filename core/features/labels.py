@@ -44,7 +44,13 @@ def swing_points(candles: Candles, *, neighbours: int, min_move_pips: float) -> 
 
 
 def profitable_reversals(  # noqa: PLR0913 - the rule's parameters, by name
-    candles: Candles, *, horizon: int, min_profit_pips: float, max_loss_pips: float, min_ratio: float, pip: float = PIP
+    candles: Candles,
+    *,
+    horizon: int,
+    min_profit_pips: float | Floats,
+    max_loss_pips: float | Floats,
+    min_ratio: float,
+    pip: float = PIP,
 ) -> Labels:
     """Label the bars at which a trade against the move of the last `horizon` bars would have paid; shape (n,).
 
@@ -52,21 +58,25 @@ def profitable_reversals(  # noqa: PLR0913 - the rule's parameters, by name
     they are equal. The trade pays if, over the highs and lows of the next `horizon` bars, its best excursion is at
     least `min_profit_pips`, its worst is at most `max_loss_pips`, and best >= `min_ratio` * worst. If the price never
     goes against the trade, the worst excursion is 0 or negative, which satisfies the ratio.
-    The first and last `horizon` bars are UNKNOWN.
+    The two distances are numbers, or have one value for each bar, shape (n,). A bar with a NaN is UNKNOWN, and so are
+    the first and last `horizon` bars.
     """
-    if len(candles) <= 2 * horizon:
-        return _place(len(candles), horizon, np.empty(0, np.int8))
+    bars = len(candles)
+    if bars <= 2 * horizon:
+        return _place(bars, horizon, np.empty(0, np.int8))
+    profit, loss = (np.broadcast_to(each, bars)[horizon:-horizon] for each in (min_profit_pips, max_loss_pips))
     entry = candles.close[horizon:-horizon]
     move = entry - candles.close[: -2 * horizon]
     rise = in_pips(_ahead(candles.high, horizon).max(axis=1) - entry, pip)
     fall = in_pips(entry - _ahead(candles.low, horizon).min(axis=1), pip)
 
     def pays(best: Floats, worst: Floats) -> NDArray[np.bool_]:
-        enough: NDArray[np.bool_] = best >= min_profit_pips
-        return enough & (worst <= max_loss_pips) & (best >= min_ratio * worst)
+        enough: NDArray[np.bool_] = best >= profit
+        return enough & (worst <= loss) & (best >= min_ratio * worst)
 
     inner = np.select([(move < 0.0) & pays(rise, fall), (move > 0.0) & pays(fall, rise)], [LONG, SHORT], NONE)
-    return _place(len(candles), horizon, inner.astype(np.int8))
+    inner[np.isnan(profit) | np.isnan(loss)] = UNKNOWN
+    return _place(bars, horizon, inner.astype(np.int8))
 
 
 def _extremes(candles: Candles, neighbours: int, min_move_pips: float) -> NDArray[np.bool_]:

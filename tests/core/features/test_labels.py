@@ -124,3 +124,22 @@ def test_excursions_begin_after_the_bar_itself() -> None:
 @pytest.mark.parametrize("bars", [0, 1, 4])
 def test_profit_rule_gives_unknown_for_a_series_shorter_than_both_sides(bars: int) -> None:
     assert trade(series([*FALL, 0.0][:bars])).tolist() == [UNKNOWN] * bars
+
+
+def test_distances_of_each_bar_give_the_labels_of_that_bar() -> None:
+    random = np.random.default_rng(5)
+    candles = series(np.cumsum(random.normal(0, 6, 300)).tolist())
+    one = trade(candles, min_profit_pips=6.0, max_loss_pips=5.0)
+    other = trade(candles, min_profit_pips=12.0, max_loss_pips=20.0)
+    assert not np.array_equal(one, other)
+    even = np.arange(300) % 2 == 0
+    mixed = trade(candles, min_profit_pips=np.where(even, 6.0, 12.0), max_loss_pips=np.where(even, 5.0, 20.0))
+    assert mixed.tolist() == np.where(even, one, other).tolist()
+
+
+@pytest.mark.parametrize("which", [0, 1])
+def test_a_bar_without_a_distance_is_unknown(which: int) -> None:
+    distances = [np.full(6, 6.0), np.full(6, 6.0)]
+    distances[which][2] = np.nan
+    found = trade(series([*FALL, -3.0, 5.0, 5.0]), min_profit_pips=distances[0], max_loss_pips=distances[1])
+    assert found.tolist() == [UNKNOWN, UNKNOWN, UNKNOWN, LONG, UNKNOWN, UNKNOWN]
