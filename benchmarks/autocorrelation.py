@@ -15,11 +15,11 @@ import numpy as np
 
 from benchmarks.machine import BUILD, ROOT, save
 from core.bundles.repository import Repository
+from core.experiments.label_rule import DAILY
 from core.features.candles import Candles
-from core.features.labels import LONG, SHORT, UNKNOWN, in_pips, profitable_reversals
+from core.features.labels import LONG, PIP, SHORT, UNKNOWN, in_pips
 from core.inference.detector import Detector, Prediction
 from core.inference.inputs import CandleWindows
-from core.reports.evaluation import LabelRule
 from core.statistics.ratios import Sample, ratio
 from core.statistics.times import newey_west
 from training.data import read
@@ -60,14 +60,8 @@ def main() -> None:
     parser.add_argument("--output", type=Path, default=BUILD / "autocorrelation.json")
     options = parser.parse_args()
     history = read(HISTORY)
-    rule = LabelRule()
-    label = profitable_reversals(
-        history.candles,
-        horizon=rule.horizon,
-        min_profit_pips=rule.min_profit_pips,
-        max_loss_pips=rule.max_loss_pips,
-        min_ratio=rule.min_ratio,
-    )[CANDLES - 1 :]
+    rule = DAILY
+    label = rule.labels(history.candles, PIP)[CANDLES - 1 :]
     close = history.candles.close
     move = np.zeros(len(close))
     move[: -rule.horizon] = in_pips(close[rule.horizon :] - close[: -rule.horizon])

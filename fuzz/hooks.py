@@ -28,7 +28,7 @@ def before_load_schema(_context: schemathesis.HookContext, raw_schema: dict[str,
         "/reversal/compare": good,
         "/reversal/compare_raw": good,
         "/reversal/experiments": experiment,
-        "/reversal/experiments/{id}/evaluate": good,
+        "/reversal/experiments/{id}/evaluate": json.loads((EXAMPLES / "evaluate.json").read_bytes()),
     }.items():
         raw_schema["paths"][path]["post"]["requestBody"]["content"]["application/json"]["example"] = body
 

@@ -131,7 +131,12 @@ PLACES: dict[str, list[bytes]] = {
         *(b'{"items":[' + place + b"]}" for place in _PREDICT),
     ],
     "/reversal/experiments": [b'{"experiment_id":"e","name":%b}', b'{"experiment_id":"e","guardrails":%b}'],
-    "/reversal/experiments/v30_vs_v31/evaluate": [b"{" + _HEAD + b',"data":%b}', b"{" + _HEAD + b',"horizon":%b}'],
+    "/reversal/experiments/v30_vs_v31/evaluate": [
+        b"{" + _HEAD + b',"data":%b}',
+        b"{" + _HEAD + b',"horizon":%b}',
+        b"{" + _HEAD + b',"min_profit_atr":%b}',
+        b"{" + _HEAD + b',"replace":%b}',
+    ],
     "/reversal/outcomes": [b'{"outcomes":%b}', b'{"outcomes":[%b]}', b'{"x":%b,"outcomes":[]}'],
     "/reversal/models/v9/load": [],
     "/reversal/experiments/none/activate": [],

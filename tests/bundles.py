@@ -131,6 +131,7 @@ def write(
     kind: Kind = "mean",
     stage2_kind: Kind = "mean",
     name: str = "Test detector",
+    metadata: dict[str, Any] | None = None,
 ) -> Path:
     """Write a bundle and return its folder. `scale` is (centre, scale) of the scaler; None for no scaler."""
     folder = root / version
@@ -168,7 +169,7 @@ def write(
         stage1=Stage(**stage_fields("stage1", features, kind, scale, length)),
         stage2=stage2,
         metrics={},
-        metadata={},
+        metadata=metadata or {},
         tools={},
     )
     (folder / FILE_NAME).write_bytes(encode(manifest))

@@ -105,7 +105,7 @@ def test_a_page_has_less_than_200_lines_of_at_most_120_characters(page: Path) ->
 
 
 def test_the_example_requests_hold_the_last_hours_of_the_series() -> None:
-    for name, count in (("predict.json", 120), ("twenty.json", 20)):
+    for name, count in (("predict.json", 120), ("evaluate.json", 120), ("twenty.json", 20)):
         body = json.loads((ROOT / "docs" / "examples" / name).read_text())
         assert body["data"] == market.body(6225 - count, count)["data"]
 

@@ -10,6 +10,7 @@ from msgspec import Meta
 
 from core.bundles.manifest import VersionName
 from core.errors import Conflict, InvalidInput
+from core.experiments.label_rule import LabelRule
 
 Variant: TypeAlias = Literal["A", "B"]
 VARIANTS: tuple[Variant, Variant] = ("A", "B")
@@ -55,11 +56,25 @@ class ImportedCounts(msgspec.Struct, frozen=True):
     total_confidence: Annotated[float, Meta(ge=0)]
 
 
+class ChosenRule(msgspec.Struct, frozen=True):
+    """A rule that `evaluate` chose for an experiment.
+
+    timeframe: of the candles in that call. chosen_by: the name of the caller's token; null if it is unknown.
+    """
+
+    rule: LabelRule
+    timeframe: str
+    chosen_at: Micros
+    chosen_by: str | None = None
+
+
 class Experiment(msgspec.Struct, frozen=True, kw_only=True):
     """A comparison of two versions. `traffic_split` is A's share of the users, in crossover mode of their blocks.
 
     digests: those of the bundles at activation (see core.bundles.bundle). A variant whose bundle could not be read then
     has none, nor has an experiment that was imported, or activated by an older release.
+    label_rules: the rules that `evaluate` has chosen, oldest first; the last one holds. Only Store.choose_rule changes
+    them. The experiment of a State has none, because workers do not need them.
     """
 
     experiment_id: ExperimentId
@@ -79,6 +94,7 @@ class Experiment(msgspec.Struct, frozen=True, kw_only=True):
     stop_reason: str | None = None
     imported: dict[Variant, ImportedCounts] | None = None
     digests: dict[Variant, str] | None = None
+    label_rules: tuple[ChosenRule, ...] = ()
 
     def __post_init__(self) -> None:
         """Raise InvalidInput if both variants are the same version.
@@ -96,6 +112,11 @@ class Experiment(msgspec.Struct, frozen=True, kw_only=True):
     def versions(self) -> tuple[str, str]:
         """The versions of A and B."""
         return self.variant_a, self.variant_b
+
+    @property
+    def label_rule(self) -> LabelRule | None:
+        """The rule of its labels; None if nothing was evaluated yet."""
+        return self.label_rules[-1].rule if self.label_rules else None
 
     def digest_of(self, version: str) -> str | None:
         """The digest of a version's bundle at activation; None if it is unknown, or if no variant is that version."""

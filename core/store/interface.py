@@ -12,7 +12,8 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, Literal, NamedTuple, Protocol, TypeAlias
 
 from core.experiments.candle_table import BesideTotals, CandleTable, Tally, Units
-from core.experiments.experiment import Experiment, Metric, Micros, Variant
+from core.experiments.experiment import ChosenRule, Experiment, Metric, Micros, Variant
+from core.experiments.label_rule import LabelRule
 from core.experiments.records import Record
 from core.serving.state import State
 
@@ -68,6 +69,14 @@ class ClosedTooEarly(NamedTuple):
 OutcomeAnswer: TypeAlias = OutcomeStatus | ClosedTooEarly
 
 
+class LabelledSeries(NamedTuple):
+    """The candles of a pair and timeframe in an experiment."""
+
+    experiment_id: str
+    pair: str
+    timeframe: str
+
+
 class Label(NamedTuple):
     """The label of a candle by the profitable-reversal rule; for `label` and `move_pips` see CandleTable."""
 
@@ -93,7 +102,8 @@ class Store(Protocol):
     def change(self, revision: int, state: State, changed: Sequence[Experiment] = ()) -> State:
         """Replace the state of `revision` by `state` and store the experiments `changed`, in one transaction.
 
-        Experiments that are not stored yet are added. `state.user_key` is ignored; the stored key stays.
+        Experiments that are not stored yet are added; the others keep their stored `label_rules`. `state.user_key` is
+        ignored; the stored key stays.
         Returns the stored state, which has the next revision, and notifies the other replicas. Raises StateChanged.
         """
 
@@ -162,14 +172,24 @@ class Store(Protocol):
         If a list has several outcomes of one prediction, the first counts, and a later one can complete it.
         """
 
-    def labels(self, experiment_id: str, pair: str, timeframe: str, candles: Sequence[str]) -> dict[str, Label | None]:
+    def labels(self, series: LabelledSeries, candles: Sequence[str]) -> dict[str, Label | None]:
         """The labels of those candles that have predictions of the experiment, including scores of B in shadow mode.
 
         A candle without a label yet has None.
         """
 
-    def label(self, experiment_id: str, pair: str, timeframe: str, labels: Sequence[Label], at: Micros) -> None:
-        """Set labels. A new label replaces an old one; a candle without predictions is skipped."""
+    def choose_rule(self, experiment_id: str, chosen: ChosenRule, *, replace: bool) -> int:
+        """Make a rule the experiment's rule, unless it is already; returns the number of candles that lost their label.
+
+        If the experiment has another rule, this raises Conflict, or with `replace` takes all its labels away. Raises
+        UnknownExperiment.
+        """
+
+    def label(self, series: LabelledSeries, rule: LabelRule, labels: Sequence[Label], at: Micros) -> None:
+        """Set labels that a rule gave. A new label replaces an old one; a candle without predictions is skipped.
+
+        Raises Conflict if the experiment has another rule, and UnknownExperiment.
+        """
 
     def export(self, experiment_id: str) -> Iterator[dict[str, Any]]:
         """Every exposure with its outcome and label, in order of time. Rows are read in pages of constant memory."""

@@ -6,11 +6,13 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from core.experiments.candle_table import BesideTotals, CandleTable, Tally, Units
-from core.experiments.experiment import Experiment, Metric, Micros, Variant
+from core.experiments.experiment import ChosenRule, Experiment, Metric, Micros, Variant
+from core.experiments.label_rule import LabelRule
 from core.experiments.records import Record
 from core.serving.state import State
 from core.store.drivers.database import Database
-from core.store.interface import Label, Outcome, OutcomeAnswer
+from core.store.interface import Label, LabelledSeries, Outcome, OutcomeAnswer
+from core.store.sql import labels as labelling
 from core.store.sql import outcomes as endings
 from core.store.sql import reading, states
 from core.store.sql.recording import record
@@ -126,15 +128,20 @@ class RelationalStore:
         with self._database.writing() as connection:
             return endings.record_outcomes(connection, outcomes, at)
 
-    def labels(self, experiment_id: str, pair: str, timeframe: str, candles: Sequence[str]) -> dict[str, Label | None]:
+    def labels(self, series: LabelledSeries, candles: Sequence[str]) -> dict[str, Label | None]:
         """See Store."""
         with self._database.reading() as connection:
-            return endings.labels(connection, endings.Place(experiment_id, pair, timeframe), candles)
+            return labelling.labels(connection, series, candles)
 
-    def label(self, experiment_id: str, pair: str, timeframe: str, labels: Sequence[Label], at: Micros) -> None:
+    def choose_rule(self, experiment_id: str, chosen: ChosenRule, *, replace: bool) -> int:
         """See Store."""
         with self._database.writing() as connection:
-            endings.label(connection, endings.Place(experiment_id, pair, timeframe), labels, at)
+            return labelling.choose_rule(connection, experiment_id, chosen, replace=replace)
+
+    def label(self, series: LabelledSeries, rule: LabelRule, labels: Sequence[Label], at: Micros) -> None:
+        """See Store."""
+        with self._database.writing() as connection:
+            labelling.label(connection, series, rule, labels, at)
 
     def export(self, experiment_id: str) -> Iterator[dict[str, Any]]:
         """See Store."""

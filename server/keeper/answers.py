@@ -34,6 +34,16 @@ def experiment(it: Experiment) -> Json:
         "stopped_at": iso(it.stopped_at),
         "stop_reason": it.stop_reason,
         "digests": it.digests,
+        "label_rule": None if it.label_rule is None else it.label_rule.values,
+        "label_rules": [
+            {
+                "rule": each.rule.values,
+                "timeframe": each.timeframe,
+                "chosen_at": iso(each.chosen_at),
+                "chosen_by": each.chosen_by,
+            }
+            for each in it.label_rules
+        ],
     }
 
 

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Collection
+from typing import NamedTuple
 
 import msgspec
 
 from core.errors import InvalidInput, UnknownVersion
 from core.experiments.experiment import MINIMUM_EFFECT, Experiment, Guardrails, Micros
+from core.experiments.label_rule import LabelRule
 from core.inference.warnings import Warned
-from core.reports.evaluation import LabelRule, LaterCandles
+from core.reports.evaluation import LaterCandles
 from core.store.interface import Outcome
 from server.api import decoding, timestamps
 from server.api.schemas.experiments import CreateExperiment, Evaluate, ReportedOutcome, ReportOutcomes
@@ -83,7 +85,7 @@ def outcome(raw: msgspec.Raw) -> Outcome:
     pnl = given.pnl_pips
     if pnl is not None and ((given.outcome == "win" and pnl < 0) or (given.outcome == "loss" and pnl > 0)):
         least = "at least 0 for a win" if given.outcome == "win" else "at most 0 for a loss"
-        raise InvalidInput.at("pnl_pips", f"must be {least}, not {pnl:g}; correct the sign or the outcome")
+        raise InvalidInput.at("pnl_pips", f"must be {least}, not {pnl:.12g}; correct the sign or the outcome")
     closed_at = None
     if given.closed_at is not None:
         closed_at = round(timestamps.instant(given.closed_at, "closed_at") * 1000)
@@ -102,16 +104,23 @@ class _Named(msgspec.Struct):
     prediction_id: str
 
 
-def later_candles(body: bytes) -> tuple[LaterCandles, LabelRule, tuple[Warned, ...]]:
-    """Decode an evaluation: its candles, its rule, and warnings. Raises MalformedJson or InvalidInput."""
+class Evaluated(NamedTuple):
+    """A request to evaluate. given: the rule's parameters in it, by their names."""
+
+    later: LaterCandles
+    given: dict[str, float]
+    replace: bool
+    warnings: tuple[Warned, ...]
+
+
+def evaluation(body: bytes) -> Evaluated:
+    """Decode a request to evaluate. Raises MalformedJson or InvalidInput."""
     wanted = decode(_evaluate_decoder, body)
     timeframe = decoding.timeframe_of(wanted.timeframe)
     if wanted.data and all(row.timestamp is None for row in wanted.data):
         raise InvalidInput.at("data", "must have timestamps: they say which predictions the candles belong to")
     candles, _, opens, warnings = decoding.series(wanted.data, timeframe, wanted.timestamps)
     parameters = {name: getattr(wanted, name) for name in LabelRule.__struct_fields__}
-    rule = LabelRule(**{name: value for name, value in parameters.items() if value is not None})
-    if len(candles) < rule.minimum_candles:
-        least = f"at least {rule.minimum_candles} candles to label one with a horizon of {rule.horizon}"
-        raise InvalidInput.at("data", f"must have {least}, has {len(candles)}")
-    return LaterCandles(wanted.pair, timeframe, candles, opens or []), rule, warnings
+    given = {name: value for name, value in parameters.items() if value is not None}
+    later = LaterCandles(wanted.pair, timeframe, candles, opens or [])
+    return Evaluated(later, given, bool(wanted.replace), warnings)

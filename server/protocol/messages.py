@@ -11,9 +11,11 @@ from core.serving.state import Action, Replaced, State
 
 # The path at which a worker joins. It is not reachable from outside: the keeper listens only on a Unix socket.
 MEMBERS_PATH = "/members"
-# Headers of a forwarded request: the name of its caller, and the caller's address.
+# Headers of a forwarded request: the name of its caller, the caller's address, and `yes` if the caller may use ADMIN
+# endpoints. A client cannot set them, because a worker forwards no header of a client except the type of its body.
 CALLER_HEADER = "X-Caller"
 ADDRESS_HEADER = "X-Caller-Address"
+MANAGES_HEADER = "X-Caller-Manages"
 
 
 class Prepare(msgspec.Struct, frozen=True, tag=True):

@@ -1,17 +1,15 @@
-"""Results of predictions: outcomes reported by clients, and labels found by the labelling rule."""
+"""The outcomes of predictions, as clients report them."""
 
 from __future__ import annotations
 
-import math
 from collections.abc import Sequence
 from typing import NamedTuple
 
 from core.experiments.experiment import Experiment, Micros, Variant
 from core.features.candle_keys import time_of_candle_key
-from core.features.labels import UNKNOWN
 from core.inference.decision import Signal
 from core.store.drivers.database import Connection, among
-from core.store.interface import ClosedTooEarly, Label, Outcome, OutcomeAnswer
+from core.store.interface import ClosedTooEarly, Outcome, OutcomeAnswer
 from core.store.sql.recording import CandleKey, CandleSums, WindowSums
 from core.store.sql.states import stored_experiment
 from core.store.sql.totals import Totals
@@ -149,32 +147,6 @@ def _completed(earlier: Outcome, again: Outcome) -> Outcome | None:
 
 def _pnl(outcome: Outcome) -> dict[str, float]:
     return {} if outcome.pnl_pips is None else {"pnl": outcome.pnl_pips, "pnl_count": 1}
-
-
-class Place(NamedTuple):
-    """The series of candles that a label belongs to."""
-
-    experiment_id: str
-    pair: str
-    timeframe: str
-
-
-def labels(connection: Connection, place: Place, candles: Sequence[str]) -> dict[str, Label | None]:
-    """See Store. A shadow score has a row like a prediction."""
-    query = "SELECT candle, label, move_pips FROM candles WHERE experiment_id = ? AND pair = ? AND timeframe = ?"
-    return {
-        candle: None if found == UNKNOWN else Label(candle, found, math.nan if move_pips is None else move_pips)
-        for candle, found, move_pips in among(connection, f"{query} AND candle IN", place, candles)
-    }
-
-
-def label(connection: Connection, place: Place, found: Sequence[Label], at: Micros) -> None:
-    """See Store."""
-    connection.run_many(
-        "UPDATE candles SET label = ?, move_pips = ?, labelled_at = ? "
-        "WHERE experiment_id = ? AND pair = ? AND timeframe = ? AND candle = ?",
-        [(each.label, each.move_pips, at, *place, each.candle) for each in found],
-    )
 
 
 def _experiments(connection: Connection, experiment_ids: set[str]) -> dict[str, Experiment]:

@@ -7,8 +7,8 @@ from collections.abc import Sequence
 import msgspec
 
 from core.errors import Conflict, UnknownExperiment
-from core.experiments.experiment import Experiment
-from core.serving.state import State
+from core.experiments.experiment import ChosenRule, Experiment
+from core.serving.state import State, without_rules
 from core.store.drivers.database import Connection
 from core.store.interface import StateChanged
 
@@ -22,7 +22,7 @@ def read_state(connection: Connection) -> State:
     ((revision, body, experiment_id, user_key),) = connection.rows(
         "SELECT revision, body, experiment_id, (SELECT value FROM meta WHERE name = 'user_key') FROM state"
     )
-    experiment = None if experiment_id is None else read_experiment(connection, experiment_id)
+    experiment = None if experiment_id is None else without_rules(read_experiment(connection, experiment_id))
     return msgspec.structs.replace(_state(body), revision=revision, experiment=experiment, user_key=user_key)
 
 
@@ -38,7 +38,7 @@ def change_state(connection: Connection, revision: int, state: State, changed: S
         raise StateChanged(f"the state is no longer at revision {revision}")
     connection.run_many(
         "INSERT INTO experiments VALUES (?, ?, ?) ON CONFLICT (experiment_id) DO UPDATE SET body = excluded.body",
-        [_row(experiment) for experiment in changed],
+        [_row(_with_stored_rules(connection, experiment)) for experiment in changed],
     )
     return read_state(connection)
 
@@ -68,6 +68,19 @@ def read_experiments(connection: Connection) -> list[Experiment]:
     """See Store.experiments."""
     rows = connection.rows("SELECT body FROM experiments ORDER BY created_at, experiment_id")
     return [_experiment(body) for (body,) in rows]
+
+
+def add_rule(connection: Connection, experiment_id: str, chosen: ChosenRule) -> None:
+    """Make a rule the experiment's rule. Raises UnknownExperiment."""
+    found = read_experiment(connection, experiment_id)
+    body = _encode(msgspec.structs.replace(found, label_rules=(*found.label_rules, chosen))).decode()
+    connection.run("UPDATE experiments SET body = ? WHERE experiment_id = ?", [body, experiment_id])
+
+
+def _with_stored_rules(connection: Connection, experiment: Experiment) -> Experiment:
+    """The experiment with the stored rules: `evaluate` can have chosen one since the change was planned."""
+    stored = stored_experiment(connection, experiment.experiment_id)
+    return experiment if stored is None else msgspec.structs.replace(experiment, label_rules=stored.label_rules)
 
 
 def _row(experiment: Experiment) -> tuple[str, int, str]:

@@ -9,8 +9,8 @@ from msgspec import Meta
 
 from core.experiments.candle_table import BesideTotals
 from core.experiments.experiment import VARIANTS, ExperimentId, Guardrails, Metric, Mode, Share, Status
+from core.experiments.label_rule import Distance, Horizon, Ratio
 from core.features.timeframes import Timeframe
-from core.reports.evaluation import Distance, Horizon, Ratio
 from core.store.interface import OutcomeName, OutcomeStatus
 from server.api.schemas.json_schema import (
     BOOLEAN,
@@ -82,7 +82,10 @@ class ReportedOutcome(msgspec.Struct):
 
 
 class Evaluate(msgspec.Struct, kw_only=True):
-    """Body of POST /reversal/experiments/{id}/evaluate: candles with timestamps, and the rule's parameters."""
+    """Body of POST /reversal/experiments/{id}/evaluate: candles with timestamps, and the rule's parameters.
+
+    replace: whether the rule may replace another one of the experiment, which needs an admin token.
+    """
 
     pair: Pair
     timeframe: Timeframe | None = None
@@ -91,7 +94,10 @@ class Evaluate(msgspec.Struct, kw_only=True):
     horizon: Horizon | None = None
     min_profit_pips: Distance | None = None
     max_loss_pips: Distance | None = None
+    min_profit_atr: Distance | None = None
+    max_loss_atr: Distance | None = None
     min_ratio: Ratio | None = None
+    replace: bool | None = None
 
 
 EXPERIMENT: dict[str, Schema] = {
@@ -112,6 +118,8 @@ EXPERIMENT: dict[str, Schema] = {
     "stopped_at": or_null(INSTANT),
     "stop_reason": or_null(TEXT),
     "digests": or_null(record({}, dict.fromkeys(VARIANTS, TEXT))),
+    "label_rule": or_null(ref("LabelRule")),
+    "label_rules": list_of(ref("ChosenRule")),
 }
 TALLY: dict[str, Schema] = dict.fromkeys(("fallbacks", "failures", "refused", "unrecorded", "late"), COUNT)
 
@@ -119,6 +127,13 @@ ANSWERS: dict[str, Schema] = {
     "Mode": one_of(Mode),
     "Metric": one_of(Metric),
     "Status": one_of(Status),
+    "LabelRule": record(
+        {"horizon": COUNT, "min_ratio": NUMBER},
+        dict.fromkeys(("min_profit_pips", "max_loss_pips", "min_profit_atr", "max_loss_atr"), NUMBER),
+    ),
+    "ChosenRule": record(
+        {"rule": ref("LabelRule"), "timeframe": TEXT, "chosen_at": INSTANT, "chosen_by": or_null(TEXT)}
+    ),
     "Experiment": record(EXPERIMENT),
     "ActivatedExperiment": record(EXPERIMENT | {"stopped_experiment": or_null(TEXT)}, {"warnings": WARNINGS}),
     "Experiments": record({"experiments": list_of(ref("Experiment"))}),
@@ -152,7 +167,8 @@ ANSWERS: dict[str, Schema] = {
     ),
     "Beside": record(dict.fromkeys(BesideTotals._fields, COUNT)),
     "Evaluation": record(
-        {"candles": COUNT, "labelled": COUNT, "changed": COUNT, "unchanged": COUNT, "too_close": COUNT},
+        dict.fromkeys(("candles", "labelled", "changed", "unchanged", "too_close", "dropped"), COUNT)
+        | {"label_rule": ref("LabelRule")},
         {"warnings": WARNINGS},
     ),
     "OutcomeResults": record(

@@ -25,10 +25,13 @@ def by_variant(values: Schema) -> Schema:
     return record(dict.fromkeys(VARIANTS, values))
 
 
+# The codes of warnings about experiments, in addition to those about candles.
+_OF_EXPERIMENTS = ("NO_PREDICTIONS", "OTHER_TIMEFRAME", "DIFFERENT_REQUIRED_CANDLES")
+
 ANSWERS: dict[str, Schema] = {
     "Failure": record({"success": {"const": False}, "data": NULL, **ERROR, "timestamp": INSTANT}, {"details": DETAILS}),
     "Detail": record({"path": TEXT, "message": TEXT}),
-    "Warning": record({"code": {"enum": [*CODES, "NO_PREDICTIONS", "DIFFERENT_REQUIRED_CANDLES"]}, "message": TEXT}),
+    "Warning": record({"code": {"enum": [*CODES, *_OF_EXPERIMENTS]}, "message": TEXT}),
     "Signal": {"enum": SIGNALS},
     "SignalCounts": record(dict.fromkeys(SIGNALS, COUNT)),
     "Timeframe": one_of(Timeframe),

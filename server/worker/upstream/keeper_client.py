@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import asyncio
 from pathlib import Path
+from typing import NamedTuple
 
 import aiohttp
 from aiohttp import web
 from yarl import URL
 
 from core.errors import StoreUnavailable
-from server.protocol.messages import ADDRESS_HEADER, CALLER_HEADER
+from server.protocol.messages import ADDRESS_HEADER, CALLER_HEADER, MANAGES_HEADER
 from server.worker.upstream.session import ANSWER_SECONDS, KEEPER_URL, keeper_session
 
 # Headers of the keeper's answer that are passed on to the client. The others belong to the connection.
@@ -18,6 +19,13 @@ _ANSWER_HEADERS = ("Content-Type", "Content-Disposition", "Allow")
 _CHUNK = 64 * 1024
 # The longest time that a client is given to receive one piece of a long answer.
 PIECE_SECONDS = 60.0
+
+
+class Caller(NamedTuple):
+    """The name of a request's token, and whether it may use ADMIN endpoints."""
+
+    name: str
+    manages: bool
 
 
 class KeeperClient:
@@ -36,9 +44,11 @@ class KeeperClient:
         if self._session is not None:
             await self._session.close()
 
-    async def forward(self, request: web.Request, body: bytes, caller: str) -> web.StreamResponse:
+    async def forward(self, request: web.Request, body: bytes, caller: Caller) -> web.StreamResponse:
         """Let the keeper answer a caller's request, and pass on the answer as it arrives. Raises StoreUnavailable."""
-        headers = {CALLER_HEADER: caller, ADDRESS_HEADER: request.remote or ""}
+        headers = {CALLER_HEADER: caller.name, ADDRESS_HEADER: request.remote or ""}
+        if caller.manages:
+            headers[MANAGES_HEADER] = "yes"
         if "Content-Type" in request.headers:
             headers["Content-Type"] = request.headers["Content-Type"]
         url = URL(f"{KEEPER_URL}{request.rel_url.raw_path_qs}", encoded=True)

@@ -6,16 +6,18 @@ from collections.abc import Iterator
 from itertools import count
 from pathlib import Path
 
+import msgspec
 import numpy as np
 import pytest
 
-from core.errors import UnknownExperiment
-from core.experiments.experiment import Experiment
+from core.errors import Conflict, UnknownExperiment
+from core.experiments.experiment import ChosenRule, Experiment
+from core.experiments.label_rule import LabelRule
 from core.experiments.records import Exposure, ShadowScore
 from core.features.candle_keys import candle_key_of_time, candle_key_of_window
 from core.features.candles import Candles
 from core.features.labels import LONG, NONE, SHORT, UNKNOWN, pip_of, profitable_reversals
-from core.reports.evaluation import Evaluation, LabelRule, LaterCandles, evaluate, labels
+from core.reports.evaluation import Evaluation, LaterCandles, evaluate, labels
 from core.store.interface import Label, Store
 from core.store.opening import open_store
 
@@ -30,6 +32,10 @@ def later(pips: list[float] = PIPS, pair: str = "EUR/USD", start: int = 0) -> La
     close, high, low = (np.round(price + (np.array(pips) + reach) * pip, 5) for reach in (0.0, 1.0, -1.0))
     instants = [float((start + i) * HOUR) for i in range(len(pips))]
     return LaterCandles(pair, "1h", Candles.from_fields(close, high, low, close, np.zeros(len(pips))), instants)
+
+
+def chosen(rule: LabelRule, at: int) -> ChosenRule:
+    return ChosenRule(rule, "1h", at, "ops")
 
 
 def key(i: int) -> str:
@@ -96,26 +102,56 @@ def test_a_series_as_short_as_the_horizon_has_no_labels() -> None:
 
 def test_recorded_candles_are_labelled_and_those_at_the_ends_are_counted(store: Store) -> None:
     predict(store, key(0), key(2), key(2), key(4), key(6), key(7))
-    done = evaluate(store, "one", later(), RULE, at=5)
-    assert done == Evaluation(labelled=2, changed=0, unchanged=0, too_close=2)
+    done = evaluate(store, "one", later(), chosen(RULE, 5))
+    assert done == Evaluation(labelled=2, changed=0, unchanged=0, too_close=2, dropped=0)
     table = store.candles("one")
     assert sorted(table.label.tolist()) == [UNKNOWN, UNKNOWN, UNKNOWN, NONE, LONG]
     assert table.move_pips[table.label == LONG].tolist() == [20.0]
 
 
-def test_the_same_evaluation_changes_nothing_and_another_rule_does(store: Store) -> None:
+def test_the_same_evaluation_changes_nothing_and_corrected_candles_do(store: Store) -> None:
     predict(store, key(2), key(4))
-    evaluate(store, "one", later(), RULE, at=5)
-    assert evaluate(store, "one", later(), RULE, at=6) == Evaluation(0, 0, 2, 0)
-    strict = LabelRule(horizon=2, min_profit_pips=60.0, max_loss_pips=5.0)
-    assert evaluate(store, "one", later(), strict, at=7) == Evaluation(labelled=0, changed=1, unchanged=1, too_close=0)
-    assert store.candles("one").label.tolist() == [NONE, NONE]
+    evaluate(store, "one", later(), chosen(RULE, 5))
+    assert evaluate(store, "one", later(), chosen(RULE, 6)) == Evaluation(0, 0, 2, 0, 0)
+    corrected = later([*PIPS[:3], -10.0, *PIPS[4:]])
+    assert evaluate(store, "one", corrected, chosen(RULE, 7)) == Evaluation(0, 1, 1, 0, 0)
+    assert len(store.experiment("one").label_rules) == 1
+
+
+STRICT = msgspec.structs.replace(RULE, min_profit_pips=60.0)
+
+
+def test_another_rule_is_refused_and_changes_nothing(store: Store) -> None:
+    predict(store, key(2), key(4))
+    evaluate(store, "one", later(), chosen(RULE, 5))
+    with pytest.raises(Conflict) as refused:
+        evaluate(store, "one", later(), chosen(STRICT, 6))
+    assert all(str(rule) in str(refused.value) for rule in (RULE, STRICT))
+    assert sorted(store.candles("one").label.tolist()) == [NONE, LONG]
+    assert store.experiment("one").label_rules == (chosen(RULE, 5),)
+
+
+def test_a_rule_that_replaces_another_one_drops_its_labels_on_all_series(store: Store) -> None:
+    predict(store, key(2), key(4), key(6))
+    predict(store, key(2), pair="EUR/GBP")
+    predict(store, key(2), experiment="other")
+    for pair in ("EUR/USD", "EUR/GBP"):
+        evaluate(store, "one", later(pair=pair), chosen(RULE, 5))
+    evaluate(store, "other", later(), chosen(RULE, 5))
+    done = evaluate(store, "one", later(), chosen(STRICT, 6), replace=True)
+    assert done == Evaluation(labelled=2, changed=0, unchanged=0, too_close=1, dropped=3)
+    table = store.candles("one")
+    assert sorted(table.label.tolist()) == [UNKNOWN, UNKNOWN, NONE, NONE]
+    assert np.isnan(table.move_pips[table.label == UNKNOWN]).all()
+    assert store.candles("other").label.tolist() == [LONG]
+    assert store.experiment("one").label_rules == (chosen(RULE, 5), chosen(STRICT, 6))
+    assert evaluate(store, "one", later(), chosen(STRICT, 7), replace=True).dropped == 0
 
 
 def test_a_label_stays_if_a_later_series_is_too_short_for_it(store: Store) -> None:
     predict(store, key(2))
-    evaluate(store, "one", later(), RULE, at=5)
-    assert evaluate(store, "one", later(PIPS[:4]), RULE, at=6) == Evaluation(0, 0, 0, too_close=1)
+    evaluate(store, "one", later(), chosen(RULE, 5))
+    assert evaluate(store, "one", later(PIPS[:4]), chosen(RULE, 6)) == Evaluation(0, 0, 0, too_close=1, dropped=0)
     assert store.candles("one").label.tolist() == [LONG]
 
 
@@ -124,23 +160,23 @@ def test_other_pairs_timeframes_experiments_and_candles_without_times_get_no_lab
     predict(store, key(2), timeframe="4h")
     predict(store, key(2), experiment="other")
     predict(store, candle_key_of_window(b"window"))
-    assert evaluate(store, "one", later(), RULE, at=5) == Evaluation(0, 0, 0, 0)
+    assert evaluate(store, "one", later(), chosen(RULE, 5)) == Evaluation(0, 0, 0, 0, 0)
     assert set(store.candles("one").label.tolist()) == {UNKNOWN}
 
 
 def test_a_shadow_score_is_labelled_as_well(store: Store) -> None:
     predict(store, key(3))
     store.drain("journal", next(_numbers), [ShadowScore(1, "one", "EUR/USD", "1h", key(2), "hold", 0.9, "long", 0.8)])
-    assert evaluate(store, "one", later(), RULE, at=5).labelled == 2
+    assert evaluate(store, "one", later(), chosen(RULE, 5)).labelled == 2
 
 
 def test_a_fall_after_a_rise_is_short(store: Store) -> None:
     predict(store, key(2))
-    evaluate(store, "one", later([-pips for pips in PIPS]), RULE, at=5)
+    evaluate(store, "one", later([-pips for pips in PIPS]), chosen(RULE, 5))
     table = store.candles("one")
     assert (table.label.tolist(), table.move_pips.tolist()) == ([SHORT], [-20.0])
 
 
 def test_an_unknown_experiment_is_an_error(store: Store) -> None:
     with pytest.raises(UnknownExperiment, match='"none"'):
-        evaluate(store, "none", later(), RULE, at=5)
+        evaluate(store, "none", later(), chosen(RULE, 5))

@@ -2,19 +2,26 @@
 
 from __future__ import annotations
 
+import sqlite3
 from collections.abc import Sequence
+from contextlib import closing
 from itertools import count
 
 import msgspec
+import psycopg
 
-from core.experiments.experiment import Experiment
+from core.experiments.experiment import ChosenRule, Experiment
+from core.experiments.label_rule import DAILY
 from core.experiments.records import Exposure, Record, ShadowScore, new_prediction_id
 from core.features.candle_keys import candle_key_of_time
-from core.store.interface import Outcome, OutcomeName, Store
+from core.store.interface import Label, LabelledSeries, Outcome, OutcomeName, Store
 
 AT = 1_760_000_000_000_000  # 2025-10-09T08:53:20Z
 HOUR = 3_600_000_000
 _journal_names = count()
+
+SERIES = LabelledSeries("exp", "EUR/USD", "1h")
+CHOSEN = ChosenRule(DAILY, "1h", AT, "ops")
 
 _EXPERIMENT = Experiment(
     experiment_id="exp", name="Experiment", variant_a="v1", variant_b="v2", traffic_split=0.5, created_at=AT
@@ -64,3 +71,19 @@ def drain(store: Store, records: Sequence[Record]) -> None:
 
 def outcome(of: Exposure, name: OutcomeName = "win", pnl: float | None = None, closed_at: int | None = None) -> Outcome:
     return Outcome(of.prediction_id, name, pnl, closed_at)
+
+
+def label(store: Store, *labels: Label) -> None:
+    """Label candles of SERIES by the rule of CHOSEN."""
+    store.choose_rule(SERIES.experiment_id, CHOSEN, replace=False)
+    store.label(SERIES, CHOSEN.rule, labels, AT)
+
+
+def query(url: str, statement: str) -> list[tuple[object, ...]]:
+    """Run a statement on the database without the store."""
+    if url.startswith("sqlite"):
+        with closing(sqlite3.connect(url.removeprefix("sqlite:///"))) as database, database:
+            return database.execute(statement).fetchall()
+    with psycopg.connect(url, options="-c search_path=reversal") as server:
+        cursor = server.execute(statement.encode())
+        return cursor.fetchall() if cursor.description else []

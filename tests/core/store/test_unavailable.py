@@ -24,7 +24,7 @@ from core.serving.state import State
 from core.store import open_store
 from core.store.drivers import postgres, sqlite
 from core.store.interface import UNUSABLE, Store
-from tests.core.store.samples import AT, drain, experiment, exposure, outcome
+from tests.core.store.samples import AT, CHOSEN, SERIES, drain, experiment, exposure, outcome
 from tests.postgres import Server, running_postgres
 
 Open = Callable[[], Store]
@@ -42,7 +42,8 @@ def writes(store: Store) -> list[Callable[[], object]]:
         lambda: store.change(store.state().revision, State(active="v1")),
         lambda: store.create(experiment("another")),
         lambda: store.forget("journal"),
-        lambda: store.label("exp", "EUR/USD", "1h", [], AT),
+        lambda: store.choose_rule("exp", CHOSEN, replace=False),
+        lambda: store.label(SERIES, CHOSEN.rule, [], AT),
     ]
 
 
@@ -62,10 +63,11 @@ class TestLockedFile:
         with closing(sqlite3.connect(path, isolation_level=None)) as other:
             yield other
 
-    @pytest.mark.parametrize("which", range(6))
+    @pytest.mark.parametrize("which", range(7))
     def test_a_write_raises_and_works_after_the_lock_is_released(
         self, store: Store, other: sqlite3.Connection, which: int
     ) -> None:
+        store.create(experiment(label_rules=(CHOSEN,)))
         other.execute("BEGIN EXCLUSIVE")
         with pytest.raises(StoreUnavailable, match=r"state file .*state\.db: database is locked"):
             writes(store)[which]()

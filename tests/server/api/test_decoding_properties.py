@@ -260,7 +260,7 @@ def outcomes(body: bytes) -> None:
         (decoding.batch, {"items": [1]}),
         (lambda body: keeper.experiment(body, ["v3.0"], 0), EXPERIMENT | {"mode": "split", "guardrails": GUARDS}),
         (outcomes, {"outcomes": [OUTCOME]}),
-        (keeper.later_candles, CANDLES | RULE),
+        (keeper.evaluation, CANDLES | RULE),
     ],
     ids=["predict", "compare", "compare features", "batch", "experiment", "outcomes", "evaluate"],
 )

@@ -4,6 +4,7 @@ import dataclasses
 import logging
 from collections.abc import Awaitable, Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 from aiohttp import web
@@ -13,7 +14,9 @@ from server.api.endpoints import ENDPOINTS
 from server.auth import access
 from server.auth.access import FAILURES, WINDOW_SECONDS, Access, Forbidden, Level, RateLimited, Unauthorized, tokens
 from server.auth.hosts import Hosts
+from server.protocol.messages import CALLER_HEADER, MANAGES_HEADER
 from server.settings import Settings
+from tests import market
 from tests.application import Build
 from tests.server.auth.tokens import bearer
 from tests.server.client import Client
@@ -120,6 +123,14 @@ async def test_without_tokens_pages_of_a_listed_origin_can_write_but_not_manage(
         doors.check_origin("POST", "https://desk.example:8443")
 
 
+def test_management_is_allowed_to_an_admin_token_and_without_tokens_to_this_machine(doors: Access) -> None:
+    assert [doors.manages(bearer(token)) for token in ("root", "one", "guess")] == [True, False, False]
+    assert not doors.manages({})
+    assert Access([]).manages({})
+    assert Access([]).manages({"Origin": "http://localhost:3000"})
+    assert not Access([], origins=("https://desk.example",)).manages({"Origin": "https://desk.example"})
+
+
 def test_hosts_are_checked_only_without_tokens() -> None:
     evil = {"Host": "evil.example"}
     assert Access([]).allows(evil, Level.API)
@@ -189,6 +200,26 @@ async def test_a_prediction_needs_a_token(guarded: Client) -> None:
         assert response.status == status
         assert response.headers["Content-Type"].startswith("application/json")
         assert response.headers.get("WWW-Authenticate") == (None if status == 200 else "Bearer")
+
+
+async def test_only_an_admin_token_replaces_the_rule_of_labels(guarded: Client) -> None:
+    experiment = {"experiment_id": "e", "name": "n", "variant_a": "v1", "variant_b": "v2", "traffic_split": 0.5}
+    assert (await guarded.post("/reversal/experiments", json=experiment, headers=bearer("second"))).status == 201
+    rule = {"pair": "EUR/USD", "data": market.body(count=5)["data"], "horizon": 2, "max_loss_pips": 5}
+
+    async def evaluate(profit: float, headers: dict[str, str]) -> tuple[int, Any]:
+        body = {**rule, "min_profit_pips": profit, "replace": True}
+        response = await guarded.post("/reversal/experiments/e/evaluate", json=body, headers=headers)
+        return response.status, (await response.json())["data"]
+
+    forged = bearer("first") | {MANAGES_HEADER: "yes", CALLER_HEADER: "night-shift"}
+    assert (await evaluate(6, bearer("first")))[0] == 200  # the first rule replaces none
+    assert (await evaluate(7, bearer("first")))[0] == 403
+    assert (await evaluate(7, forged))[0] == 403
+    status, data = await evaluate(8, bearer("second"))
+    assert (status, data["label_rule"]["min_profit_pips"]) == (200, 8)
+    listed = (await (await guarded.get("/reversal/experiments", headers=bearer("first"))).json())["data"]
+    assert [each["chosen_by"] for each in listed["experiments"][0]["label_rules"]] == ["backend", "night-shift"]
 
 
 async def test_a_forbidden_call_is_logged_with_the_name_of_its_token(

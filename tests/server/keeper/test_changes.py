@@ -10,6 +10,8 @@ import msgspec
 import pytest
 
 from core.errors import StoreUnavailable
+from core.experiments.experiment import ChosenRule
+from core.experiments.label_rule import DAILY
 from core.serving.state import State
 from core.store.interface import Store
 from server.keeper import transitions
@@ -91,6 +93,29 @@ async def test_a_stored_change_that_was_answered_with_503_is_undone_when_the_sto
     stored = await store.read(lambda store: store.state())
     assert stored.active == before.active
     assert stored == changes.state == msgspec.structs.replace(before, revision=before.revision + 2)
+
+
+@pytest.mark.parametrize("planning", ["stop", "load"])
+async def test_a_rule_that_is_chosen_meanwhile_neither_prevents_the_undoing_of_a_change_nor_is_lost(
+    call: Call, store: StoreAccess, planning: str
+) -> None:
+    await call("POST", "/reversal/experiments", EXPERIMENT)
+    await call("POST", "/reversal/experiments/exp/activate")
+    plan = transitions.stopping("exp", "enough") if planning == "stop" else transitions.loading("v2")
+    rules = [ChosenRule(msgspec.structs.replace(DAILY, horizon=horizon), "1d", 1) for horizon in (5, 6)]
+
+    def undone(store: Store) -> tuple[State, State]:
+        planned = plan(store)
+        store.choose_rule("exp", rules[0], replace=False)
+        stored = transitions.commit(planned, store)
+        store.choose_rule("exp", rules[1], replace=True)
+        return stored, transitions.commit_unless_changed(planned.undoing(stored), store)
+
+    stored, after = await store.write(undone)
+    assert after.revision == stored.revision + 1
+    assert after.experiment is not None
+    (shown,) = (await call("GET", "/reversal/experiments")).data["experiments"]
+    assert (shown["status"], [each["rule"]["horizon"] for each in shown["label_rules"]]) == ("active", [5, 6])
 
 
 async def test_switching_to_the_stored_version_still_asks_the_workers(

@@ -40,6 +40,8 @@ async def test_a_new_experiment_is_a_draft_and_listed(call: Call) -> None:
         "stopped_at": None,
         "stop_reason": None,
         "digests": None,
+        "label_rule": None,
+        "label_rules": [],
     }
     (listed,) = (await call("GET", URL)).data["experiments"]
     assert listed.items() >= answer.data.items()

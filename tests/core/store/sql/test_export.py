@@ -11,15 +11,16 @@ from core.features.candle_keys import candle_key_of_time
 from core.features.labels import SHORT
 from core.store.interface import EXPORT_COLUMNS, Label, Store
 from core.store.sql import reading
-from tests.core.store.samples import AT, candle, drain, exposure, outcome
+from tests.core.store.samples import AT, candle, drain, experiment, exposure, label, outcome
 from tests.market import ROOT
 
 
 def test_a_row_has_readable_values_and_its_outcome_and_label(store: Store) -> None:
     one = exposure(1, at=AT + 7, user=None, stage2_prob=None)
+    store.create(experiment())
     drain(store, [one])
     store.record_outcomes([outcome(one, "loss", -1.5, AT + 3_600_000_000)], AT)
-    store.label("exp", "EUR/USD", "1h", [Label(candle(1), SHORT, -31.0)], AT)
+    label(store, Label(candle(1), SHORT, -31.0))
     (row,) = store.export("exp")
     assert row == {
         "prediction_id": one.prediction_id,

@@ -12,7 +12,7 @@ from core.features.candle_keys import candle_key_of_time, candle_key_of_window
 from core.features.labels import LONG, NONE
 from core.serving.state import State
 from core.store.interface import ClosedTooEarly, Label, Outcome, OutcomeName, Store
-from tests.core.store.samples import AT, HOUR, candle, drain, experiment, exposure, outcome, score
+from tests.core.store.samples import AT, HOUR, SERIES, candle, drain, experiment, exposure, label, outcome, score
 
 
 def column(side: Side, name: str) -> list[float]:
@@ -222,11 +222,11 @@ def test_labels_are_set_on_candles_that_have_predictions(store: Store) -> None:
     drain(store, [exposure(1), exposure(2, variant="B"), exposure(3, fallback_reason="gone")])
     drain(store, [exposure(4, pair="USD/JPY"), exposure(4, timeframe="4h"), exposure(4, experiment_id="another")])
     asked = [candle(n) for n in range(6)]
-    found = store.labels("exp", "EUR/USD", "1h", asked)
+    found = store.labels(SERIES, asked)
     assert found == {candle(1): None, candle(2): None, candle(3): None}
     labels = [Label(candle(1), LONG, 31.7), Label(candle(2), NONE, -0.1), Label(candle(5), LONG, 1.0)]
-    store.label("exp", "EUR/USD", "1h", labels, AT)
-    assert store.labels("exp", "EUR/USD", "1h", asked) == {candle(1): labels[0], candle(2): labels[1], candle(3): None}
+    label(store, *labels)
+    assert store.labels(SERIES, asked) == {candle(1): labels[0], candle(2): labels[1], candle(3): None}
     table = store.candles("exp")
     assert sorted(table.label.tolist()) == [-1, -1, NONE, LONG]
     known = {
@@ -242,23 +242,23 @@ def test_the_table_has_candles_of_many_pages_in_order_of_time(store: Store) -> N
 
 def test_a_new_label_replaces_the_old_one(store: Store) -> None:
     drain(store, [exposure(1)])
-    store.label("exp", "EUR/USD", "1h", [Label(candle(1), LONG, 31.0)], AT)
+    label(store, Label(candle(1), LONG, 31.0))
     drain(store, [exposure(1, user="later")])
-    store.label("exp", "EUR/USD", "1h", [Label(candle(1), NONE, 2.0)], AT + 1)
+    label(store, Label(candle(1), NONE, 2.0))
     found = store.candles("exp")
     assert (found.label.tolist(), found.move_pips.tolist(), column(found.a, "predictions")) == ([NONE], [2.0], [2])
 
 
 def test_labels_of_thousands_of_candles_are_found(store: Store) -> None:
     drain(store, [exposure(n) for n in range(3000)])
-    found = store.labels("exp", "EUR/USD", "1h", [candle(n) for n in range(-2000, 9000)])
+    found = store.labels(SERIES, [candle(n) for n in range(-2000, 9000)])
     assert len(found) == 3000
 
 
 def test_a_label_without_a_move_is_returned_unchanged(store: Store) -> None:
     drain(store, [exposure(1)])
-    store.label("exp", "EUR/USD", "1h", [Label(candle(1), NONE, math.nan)], AT)
-    found = store.labels("exp", "EUR/USD", "1h", [candle(1)])[candle(1)]
+    label(store, Label(candle(1), NONE, math.nan))
+    found = store.labels(SERIES, [candle(1)])[candle(1)]
     assert found is not None
     assert found.label == NONE
     assert math.isnan(found.move_pips)
@@ -308,7 +308,7 @@ class TestShadow:
         found = store.candles("exp")
         assert (column(found.a, "wins"), column(found.a, "losses")) == ([1, 0], [0, 1])
         assert (column(found.b, "wins"), column(found.b, "losses")) == ([1, 0], [0, 0])
-        store.label("exp", "EUR/USD", "1h", [Label(candle(1), LONG, 5.0)], AT)
+        label(store, Label(candle(1), LONG, 5.0))
         assert store.candles("exp").label.tolist() == [LONG, LONG]
         assert store.tally("exp")["B"].predictions == 2
         assert store.tally("exp")["B"].candles == 1
@@ -364,8 +364,8 @@ class TestShadow:
 
     def test_labels_are_set_on_candles_that_have_only_a_shadow_score(self, store: Store) -> None:
         drain(store, [score(1)])
-        assert store.labels("exp", "EUR/USD", "1h", [candle(1)]) == {candle(1): None}
-        store.label("exp", "EUR/USD", "1h", [Label(candle(1), LONG, 5.0)], AT)
+        assert store.labels(SERIES, [candle(1)]) == {candle(1): None}
+        label(store, Label(candle(1), LONG, 5.0))
         assert store.candles("exp").label.tolist() == [LONG]
 
     def test_the_export_has_the_score_of_b(self, store: Store) -> None:

@@ -16,20 +16,10 @@ from core.experiments.records import Failure, Refusal
 from core.store import open_store
 from core.store.interface import SchemaTooNew, Store
 from core.store.sql import schema
-from tests.core.store.samples import AT, candle, drain, experiment, exposure, outcome
+from tests.core.store.samples import AT, candle, drain, experiment, exposure, outcome, query
 
 Open = Callable[[], Store]
 STEP = ("CREATE TABLE further (word TEXT)", "INSERT INTO further VALUES ('new')")
-
-
-def query(url: str, statement: str) -> list[tuple[object, ...]]:
-    """Run a statement on the database without the store."""
-    if url.startswith("sqlite"):
-        with closing(sqlite3.connect(url.removeprefix("sqlite:///"))) as database, database:
-            return database.execute(statement).fetchall()
-    with psycopg.connect(url, options="-c search_path=reversal") as server:
-        cursor = server.execute(statement.encode())
-        return cursor.fetchall() if cursor.description else []
 
 
 def test_a_newer_schema_is_refused_with_both_versions_and_not_changed(url: str, replica: Open) -> None:
