@@ -28,7 +28,7 @@ class Recipe:
     """One network.
 
     beyond: the decision, `beyond(p, threshold)` in float32; for Stage 1 the threshold itself counts as a reversal.
-    measured: the factors by which the rule's parameters were scaled.
+    measured: the factors by which the rule's parameters were scaled, and the timeframe for which they are meant.
     """
 
     model_file: str
@@ -39,7 +39,7 @@ class Recipe:
     examples: Callable[[NDArray[np.float32], Labels], dataset.Examples]
     threshold: float
     beyond: Callable[[NDArray[np.float32], np.float32], NDArray[np.bool_]]
-    measured: Mapping[str, float] = field(default_factory=dict)
+    measured: Mapping[str, float | str] = field(default_factory=dict)
 
     def positive(self, probability: NDArray[np.float32]) -> NDArray[np.bool_]:
         """Which probabilities mean a reversal (Stage 1) or short (Stage 2)."""
@@ -111,5 +111,5 @@ def profitable(daily_share: float) -> Recipe:
         examples=dataset.reversals,
         threshold=0.5,
         beyond=np.greater_equal,
-        measured={"daily_share": share},
+        measured={"daily_share": share, "timeframe": "1h"},
     )

@@ -165,6 +165,8 @@ def test_the_label_of_a_version_is_that_of_its_first_stage() -> None:
     reference = Repository(ROOT / "models" / "onnx").read_manifest("v3.1")
     rule = default_rule({"v3.1": label_of(reference)}, "1h")
     assert rule == LabelRule(horizon=10, min_profit_pips=6.18063, max_loss_pips=10.30105, min_ratio=1.5)
+    with pytest.raises(InvalidInput, match="4h"):
+        default_rule({"v3.1": label_of(reference)}, "4h")
 
     def with_metadata(metadata: dict[str, Any]) -> Manifest:
         return msgspec.structs.replace(reference, metadata=metadata)
