@@ -150,7 +150,7 @@ def test_outcomes_of_predictions_that_the_other_replica_answered(replicas: Repli
     wait_until(lambda: both_workers(replicas.other, lambda data: data.get("experiment") is not None))
     # Without a wait: the replica that receives the outcome may not have the prediction yet.
     for _ in range(5):
-        prediction_id = predict(replicas.one)["prediction_id"]
+        prediction_id = predict(replicas.one, features=[[0.9, 0.9]] * 4)["prediction_id"]  # a trade
         body = {"outcomes": [{"prediction_id": prediction_id, "outcome": "win", "pnl_pips": 4.5}]}
         _, answer = post(f"{replicas.other.url}/reversal/outcomes", body)
         assert answer["data"]["results"] == [{"prediction_id": prediction_id, "status": "recorded"}]
