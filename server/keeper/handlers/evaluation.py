@@ -85,8 +85,13 @@ def _rule(experiment: Experiment, asked: Evaluated, repository: Repository) -> L
 
 
 def _default(experiment: Experiment, timeframe: str, repository: Repository) -> LabelRule:
+    labels = {}
     try:
-        labels = {version: label_of(repository.read_manifest(version)) for version in experiment.versions}
+        for version in experiment.versions:
+            activated = experiment.digest_of(version)
+            if activated is not None and activated != repository.digest(version):
+                raise no_default(f"the bundle of {version} is not the one of the experiment's activation")
+            labels[version] = label_of(repository.read_manifest(version))
     except (BundleRefused, UnknownVersion) as error:
         raise no_default(f"the metadata of its versions cannot be read: {error}") from None
     return default_rule(labels, timeframe)

@@ -15,7 +15,7 @@ from server.protocol.messages import CALLER_HEADER, MANAGES_HEADER
 from server.settings import Settings
 from tests import bundles
 from tests.server.client import Client
-from tests.server.keeper.calls import Call, Write
+from tests.server.keeper.calls import EXPERIMENT, Call, Write
 from tests.server.keeper.records import exposure
 
 pytestmark = pytest.mark.usefixtures("running")
@@ -96,10 +96,11 @@ async def test_the_default_for_days_is_10_bars_30_and_50_pips(call: Call, write:
     assert (await call("POST", URL, body | {"horizon": None, "min_profit_pips": 42})).status == 409
 
 
-async def shown(call: Call) -> dict[str, Any]:
-    """The experiment as the list shows it."""
-    (found,) = (await call("GET", "/reversal/experiments")).data["experiments"]
-    assert (await call("GET", "/reversal/experiments/exp/report")).data.items() >= found.items()
+async def shown(call: Call, name: str = "exp") -> dict[str, Any]:
+    """The experiment as list and report show it."""
+    listed = (await call("GET", "/reversal/experiments")).data["experiments"]
+    (found,) = (each for each in listed if each["experiment_id"] == name)
+    assert (await call("GET", f"/reversal/experiments/{name}/report")).data.items() >= found.items()
     experiment: dict[str, Any] = found
     return experiment
 
@@ -114,6 +115,15 @@ def trained(models: Path, **labels: object) -> None:
         bundles.write(models, version, metadata={"stage1": {"label": label}} if label else {})
 
 
+FRESH = "/reversal/experiments/fresh/evaluate"
+
+
+async def fresh(call: Call, models: Path, **labels: object) -> None:
+    """Create the draft `fresh`, whose versions have the metadata of training."""
+    trained(models, **labels)
+    assert (await call("POST", "/reversal/experiments", {**EXPERIMENT, "experiment_id": "fresh"})).status == 201
+
+
 IN_ATR = {"horizon": 2, "min_profit_atr": 1.5, "max_loss_atr": 2.0, "min_ratio": 1.5}
 LABEL = {"rule": "profitable_reversals", **RULE}
 
@@ -122,10 +132,10 @@ LABEL = {"rule": "profitable_reversals", **RULE}
 async def test_the_default_is_the_rule_that_both_versions_were_trained_with(
     call: Call, models: Path, rule: dict[str, float]
 ) -> None:
-    trained(models, v1={"rule": "profitable_reversals", **rule}, v2={**rule, "daily_share": 0.2})
-    answer = await call("POST", URL, without_rule(data=candles(CLOSES * 3)))
+    await fresh(call, models, v1={"rule": "profitable_reversals", **rule}, v2={**rule, "daily_share": 0.2})
+    answer = await call("POST", FRESH, without_rule(data=candles(CLOSES * 3)))
     assert answer.data["label_rule"] == rule
-    assert (await shown(call))["label_rule"] == rule
+    assert (await shown(call, "fresh"))["label_rule"] == rule
 
 
 @pytest.mark.parametrize(
@@ -141,24 +151,39 @@ async def test_the_default_is_the_rule_that_both_versions_were_trained_with(
 async def test_without_a_common_rule_of_the_versions_a_call_without_a_rule_is_a_422(
     call: Call, models: Path, v1: object, v2: object, words: tuple[str, ...]
 ) -> None:
-    trained(models, v1=v1, v2=v2)
+    await fresh(call, models, v1=v1, v2=v2)
     for changes in ({}, {"horizon": 2}, {"min_profit_pips": 6}):
-        answer = await call("POST", URL, without_rule() | changes)
+        answer = await call("POST", FRESH, without_rule() | changes)
         assert (answer.status, answer.details[0]["path"]) == (422, "min_profit_pips")
         assert all(word in answer.details[0]["message"] for word in (*words, "max_loss_pips", "min_profit_atr"))
-    assert (await shown(call))["label_rules"] == []
-    assert (await call("POST", URL, asks())).status == 200
+    assert (await shown(call, "fresh"))["label_rules"] == []
+    assert (await call("POST", FRESH, asks())).status == 200
 
 
 @pytest.mark.parametrize("fault", ["gone", "malformed"])
 async def test_a_version_that_cannot_be_read_has_no_default(call: Call, models: Path, fault: str) -> None:
-    trained(models, v1=LABEL, v2=LABEL)
+    await fresh(call, models, v1=LABEL, v2=LABEL)
     manifest = models / "v2" / "manifest.json"
     manifest.unlink() if fault == "gone" else manifest.write_text("{}")
-    answer = await call("POST", URL, without_rule())
+    answer = await call("POST", FRESH, without_rule())
     assert (answer.status, answer.details[0]["path"]) == (422, "min_profit_pips")
     assert "v2" in answer.details[0]["message"]
-    assert (await call("POST", URL, asks())).status == 200
+    assert (await call("POST", FRESH, asks())).status == 200
+
+
+async def test_the_metadata_of_a_bundle_that_was_replaced_since_the_activation_do_not_count(
+    call: Call, models: Path
+) -> None:
+    trained(models, v1=LABEL, v2=LABEL)
+    await call("POST", "/reversal/experiments", {**EXPERIMENT, "experiment_id": "next"})
+    await call("POST", "/reversal/experiments/next/activate")
+    await call("POST", "/reversal/experiments/next/stop")
+    other = {**LABEL, "horizon": 3}
+    trained(models, v1=other, v2=other)
+    answer = await call("POST", "/reversal/experiments/next/evaluate", without_rule())
+    assert (answer.status, answer.details[0]["path"]) == (422, "min_profit_pips")
+    trained(models, v1=LABEL, v2=LABEL)
+    assert (await call("POST", "/reversal/experiments/next/evaluate", without_rule())).data["label_rule"] == RULE
 
 
 async def test_an_imported_experiment_of_one_version_against_itself_is_evaluated(
