@@ -95,6 +95,8 @@ UnitMetric: TypeAlias = Literal[
     "mean_pnl_reported",
     "win_rate_labels",
     "mean_pnl_labels",
+    "pnl_per_candle_reported",
+    "pnl_per_candle_labels",
     "recall",
     "reporting_rate",
 ]

@@ -12,13 +12,16 @@ from core.store.interface import Store
 
 
 class Recorded(NamedTuple):
-    """What the store has about an experiment. `units` is empty in shadow mode, where nothing is assigned to users."""
+    """What the store has about an experiment.
+
+    units: empty in shadow mode, where nothing is assigned to users. disagreements: None if they are not to be shown.
+    """
 
     tallies: Mapping[Variant, Tally]
     table: CandleTable
     units: Units
     in_both: int
-    disagreements: list[dict[str, Any]]
+    disagreements: list[dict[str, Any]] | None = None
     beside: BesideTotals = BesideTotals()
 
 
@@ -32,7 +35,7 @@ def read(store: Store, experiment_id: str, disagreements: int = 0) -> tuple[Expe
     units: Units = {}
     if experiment.mode != "shadow":
         units = store.units(experiment_id, experiment.metric, settled_until(table))
-    listed = store.disagreements(experiment_id, disagreements) if disagreements else []
+    listed = store.disagreements(experiment_id, disagreements) if disagreements else None
     counts = store.tally(experiment_id), table, units, store.in_both(experiment_id)
     recorded = Recorded(*counts, listed, store.beside(experiment_id))
     return experiment, recorded

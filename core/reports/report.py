@@ -9,6 +9,7 @@ import numpy as np
 from core.experiments.candle_table import CandleTable, Side, UnitMetric, Units
 from core.experiments.experiment import VARIANTS, Experiment, ImportedCounts, Metric, Variant
 from core.features.labels import UNKNOWN
+from core.reports.breakdown import breakdown
 from core.reports.decision import Compared, compare, outcome_difference, reach
 from core.reports.recorded import Recorded
 from core.statistics import formatting, samples
@@ -29,7 +30,8 @@ def experiment_report(experiment: Experiment, recorded: Recorded) -> dict[str, A
     compared = compare(experiment, recorded)
     table, times = compared.table, compared.times
     results = {metric: samples.results(table, metric, paired=shadow, units=recorded.units) for metric in _OUTCOMES}
-    differences = _differences(table, results, recorded.units, times)
+    per_candle = samples.results_per_candle(table, results["mean_pnl"].source, paired=shadow, units=recorded.units)
+    differences = _differences(table, results, per_candle, recorded.units, times)
     shown: dict[str, Any] = _rounded(
         {
             "verdict": reach(experiment, recorded, compared)._asdict(),
@@ -43,6 +45,7 @@ def experiment_report(experiment: Experiment, recorded: Recorded) -> dict[str, A
                 for variant in VARIANTS
             },
             "beside": recorded.beside._asdict(),
+            "breakdown": breakdown(table, results[experiment.metric], experiment.metric),
             "sample_ratio": compared.sample_ratio,
             "reporting": compared.reporting,
             "pairs": pairs(table, times, differences["confidence"], recorded.disagreements) if shadow else None,
@@ -52,13 +55,15 @@ def experiment_report(experiment: Experiment, recorded: Recorded) -> dict[str, A
 
 
 def _differences(
-    table: CandleTable, results: dict[Metric, Results], units: Units, times: CandleTimes
+    table: CandleTable, results: dict[Metric, Results], per_candle: Results, units: Units, times: CandleTimes
 ) -> dict[str, Any]:
     found: dict[str, Any] = {}
     for metric in _OUTCOMES:
         bounds = formatting.SHARE_DIFFERENCE if metric == "win_rate" else formatting.ANY
         value = estimate(outcome_difference(results[metric], metric), times)
         found[metric] = {**formatting.difference(value, bounds), "source": results[metric].source}
+    value = estimate(difference(ratio(per_candle.a), ratio(per_candle.b)), times)
+    found["pnl_per_candle"] = {**formatting.difference(value, formatting.ANY), "source": per_candle.source}
     sides: tuple[tuple[Side, Variant], ...] = ((table.a, "A"), (table.b, "B"))
     a, b = (ratio(by_unit(samples.hold_rate(side), units, "hold_rate", v), formatting.RATE) for side, v in sides)
     found["hold_rate"] = formatting.difference(estimate(difference(a, b), times), formatting.SHARE_DIFFERENCE)
@@ -80,6 +85,8 @@ def _variant(
     wins_source, pnl_source = results["win_rate"].source, results["mean_pnl"].source
     pnl = samples.mean_pnl(side, table, pnl_source)
     mean_pnl = ratio(by_unit(pnl, units, samples.unit_metric("mean_pnl", pnl_source), variant))
+    both = samples.results_per_candle(table, pnl_source, paired=False, units=units)
+    per_candle = ratio(both.a if variant == "A" else both.b)
     wins = shown(samples.win_rate(side, table, wins_source), samples.unit_metric("win_rate", wins_source))
     return {
         "predictions": tally.predictions,
@@ -88,6 +95,7 @@ def _variant(
         "signals": tally.signals,
         "win_rate": {**wins, "source": wins_source},
         "mean_pnl": {**formatting.estimate(estimate(mean_pnl, times), formatting.ANY), "source": pnl_source},
+        "pnl_per_candle": {**formatting.estimate(estimate(per_candle, times), formatting.ANY), "source": pnl_source},
         "outcomes_joined": int((side.wins + side.losses + side.neutrals).sum()),
         "late": tally.late,
         "labelled_candles": int(((table.label != UNKNOWN) & (side.predictions > 0)).sum()),

@@ -17,14 +17,20 @@ _SIGNALS = ("hold", "long", "short")
 
 
 def pairs(
-    table: CandleTable, times: CandleTimes, confidence_difference: dict[str, Any], disagreements: list[dict[str, Any]]
+    table: CandleTable,
+    times: CandleTimes,
+    confidence_difference: dict[str, Any],
+    disagreements: list[dict[str, Any]] | None,
 ) -> dict[str, Any]:
-    """The report's `pairs`. `table[a][b]` is the number of candles on which A's signal was a and B's was b."""
+    """The report's `pairs`. `table[a][b]` is the number of candles on which A's signal was a and B's was b.
+
+    disagreements: examples to show; None shows none.
+    """
     paired = (table.a.predictions > 0) & (table.b.predictions > 0)
     a, b = _signals(table.a) * paired, _signals(table.b) * paired
     crossed = a @ b.T
     agreement = Sample((a * b).sum(axis=0), paired.astype(np.float64))
-    return {
+    found = {
         "candles": int(paired.sum()),
         "table": {
             name: {other: int(crossed[i, j]) for j, other in enumerate(_SIGNALS)} for i, name in enumerate(_SIGNALS)
@@ -32,8 +38,8 @@ def pairs(
         "agreement": formatting.estimate(estimate(ratio(agreement, formatting.RATE), times), formatting.SHARE),
         "confidence_difference": confidence_difference,
         "mcnemar": _mcnemar(_right(a, table.label), _right(b, table.label), np.where(paired, table.label, UNKNOWN)),
-        "disagreements": disagreements,
     }
+    return found if disagreements is None else found | {"disagreements": disagreements}
 
 
 def _mcnemar(a: Floats, b: Floats, label: Labels) -> dict[str, Any]:

@@ -62,6 +62,28 @@ def mean_pnl(side: Side, table: CandleTable, source: Source) -> Sample:
     return Sample(_share(earned, side.predictions), _share(_trades(side) * known, side.predictions))
 
 
+def pnl_per_candle(side: Side, table: CandleTable, source: Source) -> Sample:
+    """Pips of a candle's average prediction, in which a hold earns 0. Each candle has the weight 1.
+
+    A candle counts if it has a label, or if at least one of its predictions is a hold or has a reported P&L. Trades
+    without a reported P&L are left out of its average.
+    """
+    if source == "reported":
+        return mean(side.pnl, side.holds + side.pnl_count)
+    known = (table.label != UNKNOWN) & (side.predictions > 0)
+    return Sample(mean_pnl(side, table, source).numerator, known.astype(np.float64))
+
+
+def results_per_candle(table: CandleTable, source: Source, *, paired: bool, units: Units | None = None) -> Results:
+    """The samples of `pnl_per_candle` for both variants; `paired` keeps only candles that count for both."""
+    a, b = (pnl_per_candle(side, table, source) for side in (table.a, table.b))
+    if paired:
+        known = a.present & b.present
+        a, b = (Sample(sample.numerator * known, sample.denominator * known) for sample in (a, b))
+    name: UnitMetric = "pnl_per_candle_reported" if source == "reported" else "pnl_per_candle_labels"
+    return Results(by_unit(a, units, name, "A"), by_unit(b, units, name, "B"), source)
+
+
 def precision(side: Side, table: CandleTable) -> Sample:
     """The share of trades on labelled candles that have the direction of the label."""
     return win_rate(side, table, "labels")

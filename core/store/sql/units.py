@@ -45,6 +45,16 @@ _AMOUNTS: dict[UnitMetric, tuple[str, str, str]] = {
         f"{_KNOWN} AND {_TRADE}",
         _side("predictions"),
     ),
+    "pnl_per_candle_reported": (
+        f"CASE WHEN {_TRADE} THEN o.pnl_pips ELSE 0 END",
+        "(e.signal = 'hold' OR o.pnl_pips IS NOT NULL)",
+        _side("holds", "pnl_count"),
+    ),
+    "pnl_per_candle_labels": (
+        "CASE e.signal WHEN 'long' THEN c.move_pips WHEN 'short' THEN -c.move_pips ELSE 0 END",
+        _KNOWN,
+        _side("predictions"),
+    ),
     "recall": (f"CASE WHEN {_RIGHT} THEN 1 ELSE 0 END", _REVERSAL, _side("predictions")),
 }
 

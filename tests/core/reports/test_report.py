@@ -32,7 +32,7 @@ def report(
     """The report, after a check that it is valid JSON."""
     made = setting or experiment()
     units = {} if made.mode == "shadow" else tables.units(of, made.metric)
-    found = experiment_report(made, Recorded(tallies or TALLIES, of, units, in_both, []))
+    found = experiment_report(made, Recorded(tallies or TALLIES, of, units, in_both))
     assert json.loads(orjson.dumps(found)) == found
     return found
 
@@ -116,6 +116,7 @@ def test_variants_show_totals_and_estimates() -> None:
     assert (found["outcomes_joined"], found["labelled_candles"]) == (4, 2)
     assert found["win_rate"]["estimate"] == pytest.approx(2 / 3)
     assert found["mean_pnl"]["estimate"] == pytest.approx((5 + 10 - 6) / 3)
+    assert found["pnl_per_candle"]["estimate"] == pytest.approx((5 / 2 + 10 - 6) / 3)
     assert found["sharpe"]["estimate"] == pytest.approx(3 / np.std([5, 10, -6]))
     assert found["precision"]["estimate"] == pytest.approx(0.5 / 1.5)
     assert found["recall"]["estimate"] == pytest.approx(0.5)
@@ -271,6 +272,28 @@ def test_the_forecast_counts_candles_without_results_too() -> None:
     assert fourfold == pytest.approx(4 * dense, rel=0.15)
 
 
+def test_further_candles_are_a_number_while_they_can_be_forecast() -> None:
+    undecided = split(1, 1_500, (0.5, 0.5))
+    assert report(undecided)["verdict"]["more_candles"] > 1_000
+    assert report(shadow(np.zeros(200), np.ones(200)))["verdict"]["more_candles"] == pytest.approx(100)
+    assert report(undecided, experiment(status="stopped"))["verdict"]["more_candles"] is None
+    assert report(EMPTY)["verdict"]["more_candles"] is None
+    assert report(split(1, 8_000, (0.50, 0.56)))["verdict"]["more_candles"] is None
+    assert report(undecided, in_both=1)["verdict"]["more_candles"] is None
+
+
+def test_pnl_per_candle_differs_from_pnl_per_trade_where_one_side_trades_more() -> None:
+    """B earns the same 10 pips a trade as A, but on twice as many candles."""
+    often, seldom = traded(np.ones(1_000)), traded(np.where(np.arange(1_000) % 2, 1.0, np.nan))
+    holding = side(
+        **{name: getattr(seldom, name) for name in ("longs", "wins", "pnl", "pnl_count")}, holds=1 - seldom.longs
+    )
+    found = report(table(holding, often), experiment(mode="shadow"))
+    assert found["differences"]["mean_pnl"]["estimate"] == 0
+    assert found["differences"]["pnl_per_candle"]["estimate"] == pytest.approx(5.0)
+    assert [found["variants"][variant]["pnl_per_candle"]["estimate"] for variant in "AB"] == [5.0, 10.0]
+
+
 def test_constant_pnl_is_not_yet() -> None:
     same = np.ones(1_000)
     found = report(shadow(same, same), experiment(metric="mean_pnl", minimum_effect=0.5))
@@ -348,6 +371,7 @@ def test_pairs_have_the_table_the_agreement_and_the_test_by_labels() -> None:
     assert found["agreement"]["estimate"] == pytest.approx(4 / 6)
     assert found["confidence_difference"]["estimate"] == pytest.approx(0.05)
     assert found["disagreements"] == listed
+    assert "disagreements" not in report(table(a, b), experiment(mode="shadow"))["pairs"]
     # Only B finds the first LONG, and only A the last SHORT; both wrongly signal long at the NONE.
     assert {name: found["mcnemar"][name] for name in ("candles", "a_only_right", "b_only_right", "exact_p")} == {
         "candles": 6, "a_only_right": 1, "b_only_right": 1, "exact_p": 1.0,

@@ -47,8 +47,10 @@ def hours(index: NDArray[np.intp]) -> Floats:
     return found
 
 
-def table(a: Side, b: Side, label: ArrayLike = UNKNOWN, move_pips: ArrayLike = np.nan) -> CandleTable:
-    """A table of consecutive hours of one pair."""
+def table(
+    a: Side, b: Side, label: ArrayLike = UNKNOWN, move_pips: ArrayLike = np.nan, *, place: ArrayLike = 0
+) -> CandleTable:
+    """A table of consecutive hours of EUR/USD; `place` gives some of them to USD/JPY 1h (1) or EUR/USD 4h (2)."""
     n = len(a.predictions)
     return CandleTable(
         a,
@@ -56,8 +58,8 @@ def table(a: Side, b: Side, label: ArrayLike = UNKNOWN, move_pips: ArrayLike = n
         np.broadcast_to(np.asarray(label, np.int8), n),
         np.broadcast_to(np.asarray(move_pips, np.float64), n),
         hours(np.arange(n)),
-        np.zeros(n, np.intp),
-        (("EUR/USD", "1h"),),
+        np.broadcast_to(np.asarray(place, np.intp), n),
+        (("EUR/USD", "1h"), ("USD/JPY", "1h"), ("EUR/USD", "4h")),
     )
 
 
@@ -78,6 +80,8 @@ def units(of: CandleTable, metric: Metric = "win_rate") -> Units:
             "mean_pnl_reported": samples.mean_pnl(one, of, "reported"),
             "win_rate_labels": samples.win_rate(one, of, "labels"),
             "mean_pnl_labels": samples.mean_pnl(one, of, "labels"),
+            "pnl_per_candle_reported": samples.pnl_per_candle(one, of, "reported"),
+            "pnl_per_candle_labels": samples.pnl_per_candle(one, of, "labels"),
             "recall": samples.recall(one, of),
             "reporting_rate": reporting_rate(one, of, metric),
         }

@@ -51,6 +51,26 @@ def test_results_by_label_count_trades_and_not_hold() -> None:
     assert shares(samples.recall(signals, all_of_it)) == [1.0, 0.0, None, 1.0, 0.0, None]
 
 
+def test_pnl_per_candle_counts_a_hold_as_nothing_earned() -> None:
+    """A candle with reported trades, one with a hold as well, one of holds, one with an unknown result, one of B."""
+    one = side(longs=[2, 1, 0, 1, 0], holds=[0, 3, 2, 0, 0], pnl=[8, -4, 0, 0, 0], pnl_count=[2, 1, 0, 0, 0])
+    all_of_it = table(one, one)
+    assert shares(samples.pnl_per_candle(one, all_of_it, "reported")) == [4.0, -1.0, 0.0, None, None]
+    assert weights(samples.pnl_per_candle(one, all_of_it, "reported")) == [1.0, 1.0, 1.0, 0.0, 0.0]
+    labelled = table(one, one, [LONG, SHORT, NONE, UNKNOWN, LONG], [10.0, -8.0, 3.0, math.nan, 9.0])
+    assert shares(samples.pnl_per_candle(one, labelled, "labels")) == [10.0, -2.0, 0.0, None, None]
+    assert weights(samples.pnl_per_candle(one, labelled, "labels")) == [1.0, 1.0, 1.0, 0.0, 0.0]
+
+
+def test_paired_pnl_per_candle_keeps_the_candles_that_count_for_both() -> None:
+    a, b = side(longs=[1, 1, 0], holds=[0, 0, 1], pnl=[5, 0, 0], pnl_count=[1, 0, 0]), side(holds=[1, 1, 0])
+    both_sides = table(a, b)
+    paired, whole = (samples.results_per_candle(both_sides, "reported", paired=paired) for paired in (True, False))
+    assert [shares(paired.a), shares(paired.b)] == [[5.0, None, None], [0.0, None, None]]
+    assert [shares(whole.a), shares(whole.b)] == [[5.0, None, 0.0], [0.0, 0.0, None]]
+    assert paired.source == "reported"
+
+
 def test_a_candle_with_holds_weighs_by_its_share_of_trades() -> None:
     mixed = side(longs=[1], holds=[3])
     assert weights(samples.win_rate(mixed, table(mixed, mixed, [LONG], [4.0]), "labels")) == [0.25]
