@@ -30,9 +30,9 @@ def described(method: str, path: str, status: int) -> dict[str, Any]:
 
 
 @cache
-def _validator(method: str, path: str, status: int) -> jsonschema_rs.Draft202012Validator | None:
+def _validator(method: str, path: str, status: int, content_type: str) -> jsonschema_rs.Draft202012Validator | None:
     """The validator of a body; None if any body is allowed. Raises KeyError if the answer is not described."""
-    (media,) = described(method, path, status)["content"].values()
+    media = described(method, path, status)["content"][content_type]
     if "schema" not in media:
         return None
     components = {"schemas": description()["components"]["schemas"]}
@@ -51,10 +51,10 @@ def _strict(schema: Any) -> Any:  # noqa: ANN401 - JSON
     return found
 
 
-def check(method: str, path: str, status: int, body: bytes) -> None:
+def check(method: str, path: str, status: int, body: bytes, content_type: str = "application/json") -> None:
     """Raise if the description does not allow an endpoint's answer."""
     method = METHODS.get(method, method)
-    validator = _validator(method, path, status)
+    validator = _validator(method, path, status, content_type)
     if validator is None:
         return
     answer = json.loads(body)
@@ -68,4 +68,4 @@ async def preparing(request: web.Request, response: web.StreamResponse) -> None:
     route = request.match_info.route
     path = route.resource.canonical if route.resource is not None else ""
     if path in description()["paths"] and isinstance(response, web.Response) and isinstance(response.body, bytes):
-        check(request.method, path, response.status, response.body)
+        check(request.method, path, response.status, response.body, response.content_type)

@@ -14,6 +14,7 @@ from typing import Any, Literal, NamedTuple, Protocol, TypeAlias
 from core.experiments.candle_table import BesideTotals, CandleTable, Tally, Units
 from core.experiments.experiment import ChosenRule, Experiment, Metric, Micros, Variant
 from core.experiments.label_rule import LabelRule
+from core.experiments.look import Look
 from core.experiments.records import Record
 from core.serving.state import State
 
@@ -165,6 +166,12 @@ class Store(Protocol):
 
     def disagreements(self, experiment_id: str, limit: int) -> list[dict[str, Any]]:
         """Shadow mode: the latest candles on which the signals differ, as pair, timeframe, candle and both signals."""
+
+    def looks(self, experiment_id: str) -> list[Look]:
+        """The looks at an experiment that are kept, oldest first."""
+
+    def add_look(self, experiment_id: str, look: Look) -> None:
+        """Keep a look, unless its slot has one. If there are too many, older ones are thinned out evenly."""
 
     def record_outcomes(self, outcomes: Sequence[Outcome], at: Micros) -> list[OutcomeAnswer]:
         """Store the new outcomes in one transaction and return an answer for each outcome, in order.

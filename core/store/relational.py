@@ -8,13 +8,14 @@ from typing import Any
 from core.experiments.candle_table import BesideTotals, CandleTable, Tally, Units
 from core.experiments.experiment import ChosenRule, Experiment, Metric, Micros, Variant
 from core.experiments.label_rule import LabelRule
+from core.experiments.look import Look
 from core.experiments.records import Record
 from core.serving.state import State
 from core.store.drivers.database import Database
 from core.store.interface import Label, LabelledSeries, Outcome, OutcomeAnswer
 from core.store.sql import labels as labelling
+from core.store.sql import looks, reading, states
 from core.store.sql import outcomes as endings
-from core.store.sql import reading, states
 from core.store.sql.recording import record
 from core.store.sql.schema import migrate
 from core.store.sql.totals import read_beside
@@ -122,6 +123,16 @@ class RelationalStore:
         """See Store."""
         with self._database.reading() as connection:
             return reading.disagreements(connection, experiment_id, limit)
+
+    def looks(self, experiment_id: str) -> list[Look]:
+        """See Store."""
+        with self._database.reading() as connection:
+            return looks.read_looks(connection, experiment_id)
+
+    def add_look(self, experiment_id: str, look: Look) -> None:
+        """See Store."""
+        with self._database.writing() as connection:
+            looks.add_look(connection, experiment_id, look)
 
     def record_outcomes(self, outcomes: Sequence[Outcome], at: Micros) -> list[OutcomeAnswer]:
         """See Store."""

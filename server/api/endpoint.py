@@ -57,6 +57,8 @@ class Endpoint:
     status: int = 200
     unwell: bool = False
     media: tuple[str, ...] = ("application/json",)
+    # Further content types, of pages that no schema describes.
+    pages: tuple[str, ...] = ()
     # The codes of its failures, in addition to `implied_codes` and those of its level.
     codes: tuple[str, ...] = ()
     # The codes of its failures that name a place in the body. They are 422 here, whatever their usual status.

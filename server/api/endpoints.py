@@ -9,7 +9,9 @@ from __future__ import annotations
 from server.api.endpoint import BadEndpoint, Endpoint
 from server.api.schemas import WITH_ANSWERS
 from server.api.schemas.experiments import EXPORT_FORMATS, CreateExperiment, Evaluate, ReportOutcomes
+from server.api.schemas.json_schema import one_of_names
 from server.api.schemas.predictions import BatchRequest, CompareRequest, PredictRequest
+from server.api.schemas.reports import DISAGREEMENTS, REPORT_FORMATS
 from server.auth.access import Level
 from server.http.bodies import sizes
 from server.http.errors import STATUS
@@ -100,10 +102,12 @@ ENDPOINTS: tuple[Endpoint, ...] = (
         answer="ExperimentMetrics", codes=("UNKNOWN_EXPERIMENT",)),
     Endpoint("GET", "/reversal/experiments/{id}/report", "Statistics and the verdict",
         operation_id="experimentReport", answered_by="keeper", handler="report.show_report",
-        answer="Report", codes=("UNKNOWN_EXPERIMENT",)),
+        query={"format": one_of_names(REPORT_FORMATS), "include": {"enum": [DISAGREEMENTS]}},
+        answer="Report", pages=tuple(REPORT_FORMATS.values())[1:],
+        codes=("UNKNOWN_EXPERIMENT",), codes_in_body=("VALIDATION_ERROR",)),
     Endpoint("GET", "/reversal/experiments/{id}/export", "Every exposure with its outcome",
         operation_id="experimentExport", answered_by="keeper", handler="export.export",
-        query={"format": {"enum": list(EXPORT_FORMATS), "default": next(iter(EXPORT_FORMATS))}},
+        query={"format": one_of_names(EXPORT_FORMATS)},
         media=tuple(EXPORT_FORMATS.values()), bare=True,
         codes=("UNKNOWN_EXPERIMENT",), codes_in_body=("VALIDATION_ERROR",)),
     Endpoint("POST", "/reversal/outcomes", "Report outcomes of predictions. A bad item has its error in its own result",

@@ -61,6 +61,13 @@ def different_required_candles(it: Experiment, required: Mapping[Variant, int]) 
     )
 
 
+def report(it: Experiment, found: Json) -> Json:
+    """A report with its experiment. What a reader needs first comes first."""
+    described = experiment(it)
+    first = {name: described[name] for name in ("experiment_id", "name")}
+    return first | {name: found[name] for name in ("verdict", "differences", "variants")} | found | described
+
+
 def experiment_metrics(it: Experiment, tallies: Mapping[Variant, Tally], beside: BesideTotals) -> Json:
     """The counts of both variants, and of what was beside the experiment."""
     return {

@@ -24,12 +24,13 @@ from server.http.app_keys import CLOCK, REFUSALS, SETTINGS
 from server.http.bodies.body import CONNECTIONS
 from server.http.clock import Clock
 from server.http.errors import Refusals, errors
-from server.keeper.app_keys import AUDIT, CHANGES, MEMBERS, REPOSITORY, STORE
+from server.keeper.app_keys import AUDIT, CHANGES, MEMBERS, REPORTER, REPOSITORY, STORE
 from server.keeper.audit import Audit
 from server.keeper.changes import Changes
 from server.keeper.members import Member, Members
 from server.keeper.metrics import KeeperMetrics
 from server.keeper.remembered_state import RememberedState
+from server.keeper.reports.reporter import Reporter
 from server.keeper.routes import add_routes
 from server.keeper.store_access import StoreAccess
 from server.protocol.messages import MEMBERS_PATH
@@ -46,6 +47,8 @@ GUARDRAIL_SECONDS = 2.0
 # Guardrails on results read as much as a report does.
 RESULTS_SECONDS = 30.0
 METRICS_SECONDS = 0.5
+# How often the keeper asks whether a look at the active experiment is due.
+LOOK_SECONDS = 15.0
 
 
 def make_keeper_app(settings: Settings) -> web.Application:
@@ -61,6 +64,7 @@ def make_keeper_app(settings: Settings) -> web.Application:
     members = app[MEMBERS] = Members()
     repository = app[REPOSITORY] = Repository(settings.models)
     store = app[STORE] = StoreAccess(settings.state_url, settings.journal_folder)
+    app[REPORTER] = Reporter(store)
     remembered = RememberedState(settings.journal_folder)
     app[CHANGES] = Changes(store, members, repository, remembered, user_key=settings.user_key)
     app.cleanup_ctx.append(_keeper)
@@ -72,13 +76,14 @@ def make_keeper_app(settings: Settings) -> web.Application:
 async def _keeper(app: web.Application) -> AsyncIterator[None]:
     store, changes, refusals = app[STORE], app[CHANGES], app[REFUSALS]
     await changes.start()
-    metrics = KeeperMetrics()
+    metrics, reporter = KeeperMetrics(), app[REPORTER]
     steps: tuple[tuple[str, Callable[[], Awaitable[None]], float], ...] = (
         ("drain", store.drain, DRAIN_SECONDS),
         ("follow", partial(_follow_other_replicas, store, changes), 0.0),
         ("hold", partial(_stop_if_replaced, changes, app[MEMBERS]), 0.0),
         ("guard", partial(_stop_at_guardrail, store, changes), GUARDRAIL_SECONDS),
         ("guard results", partial(_stop_at_results, store, changes), RESULTS_SECONDS),
+        ("look", lambda: reporter.look(changes.state.experiment), LOOK_SECONDS),
         ("metrics", partial(_refresh_metrics, metrics, store, app[MEMBERS], refusals), METRICS_SECONDS),
     )
     tasks = [asyncio.create_task(_repeat(*step)) for step in steps]
@@ -89,6 +94,7 @@ async def _keeper(app: web.Application) -> AsyncIterator[None]:
         with suppress(asyncio.CancelledError):
             await task
     refusals.log.flush(math.inf)
+    await reporter.close()
     await store.close()
 
 

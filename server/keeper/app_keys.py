@@ -8,9 +8,11 @@ from core.bundles.repository import Repository
 from server.keeper.audit import Audit
 from server.keeper.changes import Changes
 from server.keeper.members import Members
+from server.keeper.reports.reporter import Reporter
 from server.keeper.store_access import StoreAccess
 
 STORE = web.AppKey("store", StoreAccess)
+REPORTER = web.AppKey("reporter", Reporter)
 CHANGES = web.AppKey("changes", Changes)
 MEMBERS = web.AppKey("members", Members)
 REPOSITORY = web.AppKey("repository", Repository)

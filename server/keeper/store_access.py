@@ -70,6 +70,15 @@ class StoreAccess:
         """Drain the journals, then run a call in the thread that writes. Raises StoreUnavailable."""
         return await self._in_writer(self._call_drained, call)
 
+    async def attempt(self, call: Callable[[Store], T]) -> T:
+        """Run a call in the thread that writes, for a record that may be lost. Raises StoreUnavailable.
+
+        Journals are not drained, and after a failure the store does not count as unavailable.
+        """
+        if self._store is None:
+            raise StoreUnavailable("the store is not open")
+        return await asyncio.get_running_loop().run_in_executor(self._writer, call, self._store)
+
     async def drain(self) -> None:
         """Drain the journals into the store, for at most DRAIN_SECONDS. Raises StoreUnavailable."""
         await self.write(lambda _: None)

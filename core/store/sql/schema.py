@@ -103,6 +103,11 @@ MIGRATIONS: tuple[tuple[str, ...], ...] = (
         "ALTER TABLE totals ADD COLUMN late BIGINT NOT NULL DEFAULT 0",
         "ALTER TABLE scores ADD COLUMN late BIGINT NOT NULL DEFAULT 0",
     ),
+    (
+        # What reports said over time. slot and body: see core.experiments.look.
+        """CREATE TABLE looks (
+            experiment_id TEXT, slot BIGINT, body TEXT NOT NULL, PRIMARY KEY (experiment_id, slot))""",
+    ),
 )
 
 

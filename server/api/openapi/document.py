@@ -77,7 +77,7 @@ def _success(it: Endpoint) -> dict[str, Any]:
     content: dict[str, Schema] = {media: {} for media in it.media}
     if it.answer is not None:
         schema = ref(it.answer) if it.bare else envelope(ref(it.answer))
-        content = {media: {"schema": schema} for media in it.media}
+        content = {media: {"schema": schema} for media in it.media} | {page: {} for page in it.pages}
     return {"description": it.summary, "content": content}
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import Any, TypeAlias, get_args
 
 Schema: TypeAlias = dict[str, Any]
@@ -35,6 +36,12 @@ def by_name(values: Schema) -> Schema:
 def one_of(literal: object) -> Schema:
     """Any of the values of a `Literal`."""
     return {"enum": list(get_args(literal))}
+
+
+def one_of_names(names: Iterable[str]) -> Schema:
+    """Any of these names; the first one is the default."""
+    listed = list(names)
+    return {"enum": listed, "default": listed[0]}
 
 
 TEXT: Schema = {"type": "string"}

@@ -13,12 +13,12 @@ from typing import Any, NamedTuple, TypeAlias
 import orjson
 from aiohttp import hdrs, web
 
-from core.errors import InvalidInput, quoted
 from core.log_event import LogEvent
 from core.store.interface import EXPORT_COLUMNS, Store
 from server.api.schemas.experiments import EXPORT_FORMATS
 from server.keeper.app_keys import STORE
 from server.keeper.handlers.named import experiment_id
+from server.keeper.handlers.query import chosen
 
 log = logging.getLogger(__name__)
 
@@ -60,10 +60,8 @@ _FORMATS = {"jsonl": Format(bytes, _json_lines), "csv": Format(_csv_head, _csv)}
 async def export(request: web.Request) -> web.StreamResponse:
     """GET /reversal/experiments/{id}/export?format=jsonl|csv; the default is jsonl."""
     name = experiment_id(request)
-    wanted = request.query.get("format", "jsonl")
-    chosen = _FORMATS.get(wanted)
-    if chosen is None:
-        raise InvalidInput.at("format", f"must be one of {', '.join(EXPORT_FORMATS)}, not {quoted(wanted)}")
+    wanted = chosen(request, "format", EXPORT_FORMATS, "jsonl")
+    form = _FORMATS[wanted]
 
     def opened(store: Store) -> Iterator[Row]:
         store.experiment(name)
@@ -71,7 +69,7 @@ async def export(request: web.Request) -> web.StreamResponse:
 
     rows = await request.app[STORE].read(opened)
     # The first rows are read before the headers are sent, so that an unavailable store is answered with 503.
-    piece = chosen.head() + await asyncio.to_thread(_piece, chosen, rows)
+    piece = form.head() + await asyncio.to_thread(_piece, form, rows)
     response = web.StreamResponse(
         headers={
             "Content-Type": f"{EXPORT_FORMATS[wanted]}; charset=utf-8",
@@ -84,7 +82,7 @@ async def export(request: web.Request) -> web.StreamResponse:
     try:
         while piece:
             await response.write(piece)
-            piece = await asyncio.to_thread(_piece, chosen, rows)
+            piece = await asyncio.to_thread(_piece, form, rows)
     except ConnectionError:
         log.info(LogEvent("client_disconnected", path=request.path))
     except Exception:
@@ -95,5 +93,5 @@ async def export(request: web.Request) -> web.StreamResponse:
     return response
 
 
-def _piece(chosen: Format, rows: Iterator[Row]) -> bytes:
-    return chosen.write(list(islice(rows, PIECE_ROWS)))
+def _piece(form: Format, rows: Iterator[Row]) -> bytes:
+    return form.write(list(islice(rows, PIECE_ROWS)))

@@ -1,29 +1,21 @@
-"""The report of an experiment."""
+"""The report of an experiment, for programs as JSON and for people as a page."""
 
 from __future__ import annotations
 
-import asyncio
-
 from aiohttp import web
 
-from core.reports.recorded import read
-from core.reports.report import experiment_report
+from server.api.schemas.reports import DISAGREEMENTS, REPORT_FORMATS
 from server.http.app_keys import CLOCK
 from server.http.envelope import success
-from server.keeper import answers
-from server.keeper.app_keys import STORE
+from server.keeper.app_keys import REPORTER
 from server.keeper.handlers.named import experiment_id
-
-# The latest candles on which the versions disagreed, as examples. The export has all of them.
-SHOWN_DISAGREEMENTS = 100
+from server.keeper.handlers.query import chosen
 
 
 async def show_report(request: web.Request) -> web.Response:
-    """GET /reversal/experiments/{id}/report."""
+    """GET /reversal/experiments/{id}/report?format=json|md|html&include=disagreements; the default is json."""
     name = experiment_id(request)
-
-    experiment, recorded = await request.app[STORE].read(lambda store: read(store, name, SHOWN_DISAGREEMENTS))
-    listed = [answers.disagreement(each) for each in recorded.disagreements]
-    # This runs outside the store's few reader threads, because hundreds of thousands of candles take a while.
-    shown = await asyncio.to_thread(experiment_report, experiment, recorded._replace(disagreements=listed))
-    return success({**answers.experiment(experiment), **shown}, request.app[CLOCK].now())
+    chosen(request, "format", REPORT_FORMATS, "json")
+    include = chosen(request, "include", [DISAGREEMENTS])
+    found = await request.app[REPORTER].report(name, disagreements=include == DISAGREEMENTS)
+    return success(found, request.app[CLOCK].now())

@@ -15,7 +15,7 @@ from server.protocol.messages import ADDRESS_HEADER, CALLER_HEADER, MANAGES_HEAD
 from server.worker.upstream.session import ANSWER_SECONDS, KEEPER_URL, keeper_session
 
 # Headers of the keeper's answer that are passed on to the client. The others belong to the connection.
-_ANSWER_HEADERS = ("Content-Type", "Content-Disposition", "Allow")
+_ANSWER_HEADERS = ("Content-Type", "Content-Disposition", "Content-Security-Policy", "Allow")
 _CHUNK = 64 * 1024
 # The longest time that a client is given to receive one piece of a long answer.
 PIECE_SECONDS = 60.0

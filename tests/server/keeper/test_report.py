@@ -8,7 +8,8 @@ from core.inference.decision import Signal
 from tests.server.keeper.calls import EXPERIMENT, Call, Write
 from tests.server.keeper.records import AT, HOUR_MS, exposure
 
-SECTIONS = {"variants", "beside", "sample_ratio", "pairs", "differences", "verdict"}
+SECTIONS = {"verdict", "differences", "variants", "breakdown", "history", "beside", "sample_ratio", "pairs"}
+REPORT = "/reversal/experiments/exp/report"
 SHADOW = {**EXPERIMENT, "mode": "shadow", "traffic_split": None}
 
 
@@ -18,6 +19,8 @@ async def test_the_report_of_a_draft_has_the_verdict_not_yet(call: Call) -> None
     assert answer.status == 200
     assert answer.data.items() >= {**EXPERIMENT, "status": "draft"}.items()
     assert set(answer.data) > SECTIONS
+    assert list(answer.data)[:5] == ["experiment_id", "name", "verdict", "differences", "variants"]
+    assert (answer.data["history"], answer.data["verdict"]["days_left"]) == ([], None)
     assert answer.data["verdict"]["word"] == "not yet"
 
 
@@ -68,10 +71,11 @@ async def test_a_shadow_report_has_the_pairs_and_their_disagreements(call: Call,
         key = candle_key_of_time(n * HOUR_MS)
         b_signal: Signal = "hold" if n == 3 else "long"
         await write(exposure(f"p{n}", n), ShadowScore(AT + n, "exp", "EUR/USD", "1h", key, "long", 0.75, b_signal, 0.6))
-    pairs = (await call("GET", "/reversal/experiments/exp/report")).data["pairs"]
+    pairs = (await call("GET", f"{REPORT}?include=disagreements")).data["pairs"]
     (shown,) = pairs["disagreements"]
     assert (shown["candle"], shown["a_signal"], shown["b_signal"]) == (candle_key_of_time(3 * HOUR_MS), "long", "hold")
     assert shown["candle_time"] == "1970-01-01T03:00:00Z"
+    assert pairs == (await call("GET", REPORT)).data["pairs"] | {"disagreements": [shown]}
 
 
 @pytest.mark.parametrize("candle", [candle_key_of_window(b""), candle_key_of_time(-1e14)])
@@ -79,5 +83,5 @@ async def test_a_disagreement_without_a_valid_time_has_candle_time_null(call: Ca
     await call("POST", "/reversal/experiments", SHADOW)
     await call("POST", "/reversal/experiments/exp/activate")
     await write(ShadowScore(AT, "exp", "EUR/USD", "1h", candle, "long", 0.75, "hold", 0.6))
-    (shown,) = (await call("GET", "/reversal/experiments/exp/report")).data["pairs"]["disagreements"]
+    (shown,) = (await call("GET", f"{REPORT}?include=disagreements")).data["pairs"]["disagreements"]
     assert shown["candle_time"] is None

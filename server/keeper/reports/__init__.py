@@ -1,0 +1,1 @@
+"""Reports of experiments, and the looks at them that are kept."""
