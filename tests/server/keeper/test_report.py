@@ -5,6 +5,7 @@ import pytest
 from core.experiments.records import Beside, Refusal, ShadowScore
 from core.features.candle_keys import candle_key_of_time, candle_key_of_window
 from core.inference.decision import Signal
+from tests.server.client import Client
 from tests.server.keeper.calls import EXPERIMENT, Call, Write
 from tests.server.keeper.records import AT, HOUR_MS, exposure
 
@@ -85,3 +86,50 @@ async def test_a_disagreement_without_a_valid_time_has_candle_time_null(call: Ca
     await write(ShadowScore(AT, "exp", "EUR/USD", "1h", candle, "long", 0.75, "hold", 0.6))
     (shown,) = (await call("GET", f"{REPORT}?include=disagreements")).data["pairs"]["disagreements"]
     assert shown["candle_time"] is None
+
+
+@pytest.mark.parametrize(
+    ("form", "content_type"),
+    [("html", "text/html; charset=utf-8"), ("md", "text/markdown; charset=utf-8")],
+)
+async def test_a_page_shows_the_experiment_and_its_verdict(
+    client: Client, call: Call, form: str, content_type: str
+) -> None:
+    await call("POST", "/reversal/experiments", EXPERIMENT | {"name": "<script>x</script>"})
+    response = await client.get(f"{REPORT}?format={form}")
+    text = await response.text()
+    assert (response.status, response.headers["Content-Type"]) == (200, content_type)
+    assert "Is v2 better than v1?" in text
+    assert "Not yet" in text
+    assert "<script" not in text
+
+
+async def test_a_page_in_html_may_load_nothing(client: Client, running: str) -> None:
+    pages = {
+        form: await client.get(f"/reversal/experiments/{running}/report?format={form}") for form in ("html", "json")
+    }
+    policy = pages["html"].headers["Content-Security-Policy"].split("; ")
+    assert {"default-src 'none'", "style-src 'unsafe-inline'"} <= set(policy)
+    assert "Content-Security-Policy" not in pages["json"].headers
+
+
+@pytest.mark.parametrize("name", ["exp", "other"])
+@pytest.mark.parametrize(
+    ("parameter", "value", "named"),
+    [
+        ("format", "pdf", "json, md, html"),
+        ("format", "", "json, md, html"),
+        ("include", "users", "disagreements"),
+    ],
+)
+@pytest.mark.usefixtures("running")
+async def test_a_wrong_parameter_is_a_422_before_the_experiment_is_looked_up(
+    call: Call, name: str, parameter: str, value: str, named: str
+) -> None:
+    answer = await call("GET", f"/reversal/experiments/{name}/report?{parameter}={value}")
+    assert (answer.status, answer.code, answer.details[0]["path"]) == (422, "VALIDATION_ERROR", parameter)
+    assert named in answer.details[0]["message"]
+
+
+async def test_a_page_of_an_unknown_experiment_is_the_usual_error(call: Call) -> None:
+    assert (await call("GET", f"{REPORT}?format=html")).code == "UNKNOWN_EXPERIMENT"
