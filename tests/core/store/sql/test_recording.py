@@ -17,7 +17,7 @@ from core.experiments.records import Beside, Exposure, Failure, Record, Refusal,
 from core.statistics.guardrails import BUSY_REQUESTS
 from core.store.interface import Store
 from core.store.sql.recording import SUMS
-from tests.core.store.samples import AT, HOUR, candle, drain, experiment, exposure, outcome
+from tests.core.store.samples import AT, HOUR, candle, drain, experiment, exposure, outcome, score
 
 Open = Callable[[], Store]
 NOTHING = Tally(
@@ -90,6 +90,19 @@ def test_predictions_are_summed_by_candle_and_side_in_order_of_time(store: Store
     assert [found.places[i] for i in found.place] == [("EUR/USD", "1h"), ("USD/JPY", "1h"), ("EUR/USD", "1h")]
     assert found.label.tolist() == [-1, -1, -1]
     assert np.isnan(found.move_pips).all()
+
+
+@pytest.mark.parametrize("mode", ["split", "shadow"])
+def test_each_candle_has_its_place(store: Store, mode: str) -> None:
+    store.create(experiment("placed", mode=mode))
+    places = [("EUR/USD", "1h"), ("USD/JPY", "1h"), ("EUR/USD", "4h"), ("USD/JPY", "1h"), ("EUR/USD", "1h")]
+    for number, (pair, timeframe) in enumerate(places):
+        where = {"experiment_id": "placed", "pair": pair, "timeframe": timeframe}
+        scores = [score(number, **where)] if mode == "shadow" else []
+        drain(store, [exposure(number, **where), *scores])
+    found = store.candles("placed")
+    assert [found.places[code] for code in found.place.tolist()] == places
+    assert len(found.places) == 3
 
 
 def test_the_tally_counts_predictions_users_candles_and_failures(store: Store) -> None:

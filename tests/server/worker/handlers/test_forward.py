@@ -50,6 +50,14 @@ async def test_the_head_of_an_export_comes_without_rows(client: Client) -> None:
     assert (await client.get("/reversal/experiments")).status == 200
 
 
+async def test_a_page_keeps_its_type_and_what_a_browser_may_do_with_it(client: Client) -> None:
+    assert (await client.post("/reversal/experiments", json=EXPERIMENT)).status == 201
+    response = await client.get("/reversal/experiments/e/report?format=html")
+    assert (response.status, response.headers["Content-Type"]) == (200, "text/html; charset=utf-8")
+    assert "default-src 'none'" in response.headers["Content-Security-Policy"]
+    assert response.headers["X-Content-Type-Options"] == "nosniff"
+
+
 async def test_a_target_with_its_host_reaches_the_keeper_as_well(client: Client) -> None:
     reader, writer = await asyncio.open_connection("127.0.0.1", client.port)
     writer.write(b"GET http://x/reversal/experiments?a=b HTTP/1.1\r\nHost: x\r\n\r\n")
