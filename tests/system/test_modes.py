@@ -66,7 +66,7 @@ def test_a_guardrail_stops_an_experiment_and_gives_the_reason(models: Path) -> N
 
 
 def report(server: Server, experiment_id: str) -> dict[str, Any]:
-    status, answer = get(f"{server.url}/reversal/experiments/{experiment_id}/report")
+    status, answer = get(f"{server.url}/reversal/experiments/{experiment_id}/report?include=disagreements")
     assert status == 200, answer
     data: dict[str, Any] = answer["data"]
     return data
