@@ -38,8 +38,9 @@ def _limits_of_all(report: Report) -> Iterator[str]:
         a, b = (number(_REPORTED, reporting[variant]) for variant in VARIANTS)
         if reporting["differs"]:
             yield f"Results were reported for {a} of A's trades, but for {b} of B's."
-    if without := report.get("without_user"):
-        yield f"{_count(without, 'request')} named no user and took no part."
+    for reason, what in (("without_user", "named no user"), ("named_version", "named a version")):
+        if count := report.get("beside", {}).get(reason):
+            yield f"{_count(count, 'request')} {what} and took no part."
     if report["differences"][metric].get("source") == "reported" and report["mode"] == "shadow":
         yield "Reported results exist for the trades of A only; they count for B where both signals agree."
 
@@ -64,7 +65,7 @@ def _limits_of(report: Report, variant: str) -> Iterator[str]:
     for name, meaning in (
         ("fallbacks", "answered by another version, which the numbers leave out"),
         ("failures", "answered by no version"),
-        ("refused", "refused, because the input did not suit the version"),
+        ("refused", "refused by its version alone"),
         ("unrecorded", "answered, but could not be recorded"),
     ):
         if count := of.get(name):
