@@ -17,14 +17,15 @@ import numpy as np
 
 from benchmarks.machine import ROOT
 from core.bundles.repository import Repository
-from core.experiments.experiment import Experiment, Micros
+from core.experiments.experiment import ChosenRule, Experiment, Micros
+from core.experiments.label_rule import LabelRule
 from core.experiments.records import Exposure, ShadowScore, new_prediction_id
 from core.features.candle_keys import candle_key_of_time
 from core.features.candles import Candles, Floats
 from core.inference.decision import Decision
 from core.inference.detector import Detector, Prediction
 from core.inference.inputs import CandleWindows
-from core.reports.evaluation import LabelRule, LaterCandles, evaluate
+from core.reports.evaluation import LaterCandles, evaluate
 from core.reports.page.html_page import html
 from core.reports.recorded import read as read_recorded
 from core.store import open_store
@@ -121,7 +122,7 @@ def label(store: Store, name: str, of: Series, until: Micros) -> None:
     if ended >= RULE.minimum_candles:
         times = [opens / 1000 for opens in of.opens[:ended]]
         later = LaterCandles("EUR/USD", of.timeframe, Candles.from_rows(of.rows[:ended]), times)
-        evaluate(store, name, later, RULE, until)
+        evaluate(store, name, later, ChosenRule(RULE, of.timeframe, until))
 
 
 def page(store: Store) -> str:

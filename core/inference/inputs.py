@@ -185,12 +185,22 @@ class GivenWindows:
     """Windows that the client sent: one for all stages, or one for each stage."""
 
     candles_given = None
-    opens = None
     warnings: tuple[Warned, ...] = ()
 
-    def __init__(self, windows: Rows | dict[str, Rows], *, scaled: bool, places: WindowPlaces = WINDOW_PLACES) -> None:
-        """`places`: names of the windows for error messages."""
+    def __init__(
+        self,
+        windows: Rows | dict[str, Rows],
+        *,
+        scaled: bool,
+        places: WindowPlaces = WINDOW_PLACES,
+        opens: float | None = None,
+    ) -> None:
+        """`opens`: the opening time of the last candle, in milliseconds since 1970; None if unknown.
+
+        places: names of the windows for error messages.
+        """
         self.scaled = scaled
+        self.opens = opens
         self._places = places
         # The windows by stage; a window for all stages has the key None. They are packed right after
         # decoding, because packing them later takes twice as long.
@@ -243,8 +253,8 @@ class GivenWindows:
         return self._places.window(stage if self.by_stage else None)
 
     def candle_key(self) -> str:
-        """Return the key of the whole input, because the time of the last candle is unknown."""
-        return self.window_key()
+        """Return the key of the last candle, or of the whole input if the candle's time is unknown."""
+        return self.window_key() if self.opens is None else candle_key_of_time(self.opens)
 
     def window_key(self) -> str:
         """Return a key made of all values. Scaled and raw windows with equal values get different keys."""

@@ -54,7 +54,8 @@ def reach(experiment: Experiment, recorded: Recorded, compared: Compared) -> Ver
         found = verdict.reach_verdict(experiment, _evidence(experiment, compared))
     remarks = [found.sentence]
     if untimed := len(recorded.table) - len(compared.table):
-        remarks.append(f"{untimed:,} candles came without timestamps and are not compared: send timestamps")
+        remedy = "send timestamps, or candle_time with features"
+        remarks.append(f"{untimed:,} candles came without timestamps and are not compared: {remedy}")
     if lost := sum(tally.unrecorded for tally in recorded.tallies.values()):
         remarks.append(f"{lost:,} predictions were answered but not recorded and are missing here")
     found = found._replace(sentence="; ".join(remarks))

@@ -8,6 +8,7 @@ from typing import Any, NamedTuple
 from core.experiments.candle_table import BesideTotals, CandleTable, Tally, Units
 from core.experiments.experiment import Experiment, Variant
 from core.statistics.reporting import settled_until
+from core.statistics.samples import with_data
 from core.store.interface import Store
 
 
@@ -34,7 +35,7 @@ def read(store: Store, experiment_id: str, disagreements: int = 0) -> tuple[Expe
     table = store.candles(experiment_id)
     units: Units = {}
     if experiment.mode != "shadow":
-        units = store.units(experiment_id, experiment.metric, settled_until(table))
+        units = store.units(experiment_id, experiment.metric, settled_until(table), with_data(table))
     listed = store.disagreements(experiment_id, disagreements) if disagreements else None
     counts = store.tally(experiment_id), table, units, store.in_both(experiment_id)
     recorded = Recorded(*counts, listed, store.beside(experiment_id))

@@ -116,6 +116,18 @@ def by_unit(sample: Sample, units: Units | None, metric: UnitMetric, variant: Va
     return sample._replace(units=units[metric][variant]) if units else sample
 
 
+def with_data(table: CandleTable) -> set[UnitMetric]:
+    """The metrics for which there are data, so that the sums by unit of the others need not be computed."""
+    found: set[UnitMetric] = {"hold_rate", "confidence"}
+    if (table.label != UNKNOWN).any():
+        found |= {"win_rate_labels", "mean_pnl_labels", "pnl_per_candle_labels", "recall"}
+    if any((side.wins + side.losses + side.neutrals).any() for side in (table.a, table.b)):
+        found |= {"win_rate_reported", "reporting_rate"}
+    if any(side.pnl_count.any() for side in (table.a, table.b)):
+        found |= {"mean_pnl_reported", "pnl_per_candle_reported"}
+    return found
+
+
 def unit_metric(metric: Metric, source: Source) -> UnitMetric:
     """The name of an outcome metric from a source, among the sums by unit."""
     if metric == "win_rate":

@@ -8,10 +8,10 @@ took effect. So after StoreUnavailable, call `drained` before draining again, an
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from typing import Any, Literal, NamedTuple, Protocol, TypeAlias
 
-from core.experiments.candle_table import BesideTotals, CandleTable, Tally, Units
+from core.experiments.candle_table import UNIT_METRICS, BesideTotals, CandleTable, Tally, UnitMetric, Units
 from core.experiments.experiment import ChosenRule, Experiment, Metric, Micros, Variant
 from core.experiments.label_rule import LabelRule
 from core.experiments.look import Look
@@ -157,11 +157,17 @@ class Store(Protocol):
         Raises UnknownExperiment.
         """
 
-    def units(self, experiment_id: str, metric: Metric, settled_until: Mapping[str, float]) -> Units:
+    def units(
+        self,
+        experiment_id: str,
+        metric: Metric,
+        settled_until: Mapping[str, float],
+        wanted: Collection[UnitMetric] = UNIT_METRICS,
+    ) -> Units:
         """The sums by unit, for experiments that assign users, of the predictions on candles with a time.
 
         settled_until: by timeframe, the latest time of a candle whose trades count for the rate of reported outcomes,
-        in milliseconds. `metric` says what must be reported.
+        in milliseconds. `metric` says what must be reported. wanted: the metrics to compute; the others are empty.
         """
 
     def disagreements(self, experiment_id: str, limit: int) -> list[dict[str, Any]]:

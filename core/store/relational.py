@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from typing import Any
 
-from core.experiments.candle_table import BesideTotals, CandleTable, Tally, Units
+from core.experiments.candle_table import UNIT_METRICS, BesideTotals, CandleTable, Tally, UnitMetric, Units
 from core.experiments.experiment import ChosenRule, Experiment, Metric, Micros, Variant
 from core.experiments.label_rule import LabelRule
 from core.experiments.look import Look
@@ -114,10 +114,16 @@ class RelationalStore:
         with self._database.reading() as connection:
             return reading.candles(connection, experiment_id)
 
-    def units(self, experiment_id: str, metric: Metric, settled_until: Mapping[str, float]) -> Units:
+    def units(
+        self,
+        experiment_id: str,
+        metric: Metric,
+        settled_until: Mapping[str, float],
+        wanted: Collection[UnitMetric] = UNIT_METRICS,
+    ) -> Units:
         """See Store."""
         with self._database.reading() as connection:
-            return units(connection, experiment_id, metric, settled_until)
+            return units(connection, experiment_id, metric, settled_until, wanted)
 
     def disagreements(self, experiment_id: str, limit: int) -> list[dict[str, Any]]:
         """See Store."""

@@ -32,7 +32,7 @@ from server.api.schemas.predictions import (
     StageFeatures,
     Stamp,
 )
-from server.api.timestamps import times_of
+from server.api.timestamps import instant, times_of
 from server.http.bodies import seen, sizes
 from server.http.bodies.json_decoding import UNDECODABLE, decode, refuse
 
@@ -142,17 +142,20 @@ def batch(body: bytes) -> list[msgspec.Raw]:
 
 
 def _given_windows(given: Matrix | StageFeatures, request: Request, places: PathsOfWindows) -> GivenWindows:
+    opens = None if request.candle_time is None else instant(request.candle_time, "candle_time")
     if not isinstance(given, StageFeatures):
-        return GivenWindows(given, scaled=request.features_scaled, places=places)
+        return GivenWindows(given, scaled=request.features_scaled, places=places, opens=opens)
     by_stage: dict[str, Rows] = {"stage1": given.stage1}
     if given.stage2 is not None:
         by_stage["stage2"] = given.stage2
-    return GivenWindows(by_stage, scaled=request.features_scaled, places=places)
+    return GivenWindows(by_stage, scaled=request.features_scaled, places=places, opens=opens)
 
 
 def _candle_windows(
     request: Request, rows: list[Candle], timeframe: Timeframe, now: float | None = None
 ) -> CandleWindows:
+    if request.candle_time is not None:
+        raise InvalidInput.at("candle_time", "is only for features; candles have a timestamp each")
     found = series(rows, timeframe, request.timestamps, now)
     places = DATA if found.order is None else PathsOfCandles(found.order)
     return CandleWindows(found.candles, found.opens[-1] if found.opens else None, found.warnings, places)

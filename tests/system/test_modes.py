@@ -17,7 +17,8 @@ CANDLES = 150
 
 def test_in_shadow_mode_variant_a_answers_all_requests_and_each_candle_makes_one_pair(models: Path) -> None:
     def with_and_without_user(client: int, number: int) -> dict[str, Any]:
-        return question(client, number) | ({} if number % 2 else {"user_id": None})
+        hour = {"candle_time": 1_760_000_400 + 3_600 * (number % 50)}
+        return question(client, number) | hour | ({} if number % 2 else {"user_id": None})
 
     with serving("--models", str(models), REVERSAL_WORKERS="2") as server:
         start_experiment(server.url, "shadow", mode="shadow", traffic_split=None)

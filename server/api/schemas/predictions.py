@@ -64,6 +64,10 @@ _FEATURES = (
 )
 _STAMP = "Whether a candle's timestamp is the opening or the closing time of its period. Default: open."
 _SCALED = "False: the features are raw indicator values, and the scaler runs. Default: true."
+_CANDLE_TIME = (
+    "Only with features: when the last candle of the window opened, in the forms of a timestamp. Experiments compare"
+    " only predictions whose candle's time is known."
+)
 _VERSION = "Default: the user's variant if an experiment is active, else the active version."
 
 
@@ -96,6 +100,7 @@ class Request(msgspec.Struct, kw_only=True):
     data: Annotated[CandleList | None, Meta(description=_DATA)] = None
     timestamps: Annotated[Stamp | None, Meta(description=_STAMP)] = None
     features_scaled: Annotated[bool, Meta(description=_SCALED)] = True
+    candle_time: Annotated[IsoText | int | float | None, Meta(description=_CANDLE_TIME)] = None
     user_id: UserId = None
     userId: UserId = None  # noqa: N815 - the backend writes either
 

@@ -1,12 +1,13 @@
 from __future__ import annotations
 
+import hashlib
 import random
 import subprocess
 from importlib.resources import files
 
 import pytest
 
-from core.experiments.assignment import BUCKETS, assign, bucket, pseudonym
+from core.experiments.assignment import BUCKETS, assign, block_of, bucket, pseudonym
 from core.experiments.experiment import Experiment
 from tests.market import ROOT
 
@@ -103,3 +104,21 @@ def test_a_pseudonym_depends_on_user_and_key() -> None:
 def test_every_bucket_is_in_range() -> None:
     found = {bucket(str(i), "exp") for i in range(100_000)}
     assert (min(found), max(found)) == (0, BUCKETS - 1)
+
+
+def test_blocks_of_crossover_mode_have_24_candles_and_their_own_hash() -> None:
+    hour, start = 3_600_000.0, 1_760_000_000_000.0
+    start -= start % (24 * hour)
+    blocks = [block_of(start + number * hour, "1h") for number in range(-1, 25)]
+    first = int(start // (24 * hour))
+    assert blocks == [f"1h:{first - 1}", *[f"1h:{first}"] * 24, f"1h:{first + 1}"]
+    assert block_of(start, "1d") == f"1d:{first // 24}"
+    digest = hashlib.md5(f"ann:e:{blocks[1]}".encode(), usedforsecurity=False).digest()
+    share = int.from_bytes(digest) % BUCKETS / BUCKETS
+    assert assign("ann", experiment(share, "e"), blocks[1]) == "B"
+    assert assign("ann", experiment(share + 1 / BUCKETS, "e"), blocks[1]) == "A"
+
+
+def test_half_of_a_users_blocks_are_of_each_variant() -> None:
+    found = [assign("ann", experiment(0.5), f"1h:{number}") == "A" for number in range(4_000)]
+    assert 0.47 < sum(found) / len(found) < 0.53

@@ -66,8 +66,8 @@ class Traders(NamedTuple):
     """The setting of a split or crossover experiment. rates: the win rates of A and B.
 
     skill: the standard deviation of the users' own win rates. common: the share of an outcome's variance that all
-    trades of its hour share. a_day: trades of a user in 24 hours. unreported: the share of B's losses that nobody
-    reports. delay: hours until an outcome arrives.
+    trades of its hour share. a_day: trades of a user in 24 hours. unreported: the share of B's losses without a
+    report. delay: hours until an outcome arrives.
     """
 
     users: int

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 from aiohttp import web
 
-from core.experiments.assignment import pseudonym
+from core.experiments.assignment import assign, pseudonym
 from core.experiments.experiment import Guardrails
 from core.experiments.records import Exposure, Failure, Refusal
 from core.features.candle_keys import candle_key_of_time
@@ -181,6 +181,25 @@ class TestCandles:
         for unit in (1, 1000):
             data = [candle(timestamp=(1760608800 - 3600 * i) * unit) for i in range(10)]
             assert await self.key(worker, data=data) == LAST_HOUR
+
+    async def test_the_candle_time_of_features_is_their_key(self, worker: Worker) -> None:
+        await worker.serve(experiment())
+        for given in ("2025-10-16T10:00:00Z", 1760608800, 1760608800000):
+            assert await self.key(worker, features=window(0.4), candle_time=given) == LAST_HOUR
+        answer = await worker.predict(asks(0.4, candle_time="2025-10-16T10:00:00Z", user_id=A_USER))
+        assert answer["candle_time"] == "2025-10-16T10:00:00Z"
+
+    async def test_in_crossover_mode_a_user_has_one_variant_for_24_candles(self, worker: Worker) -> None:
+        await worker.serve(experiment(mode="crossover", traffic_split=0.5))
+        day, hour = 1760572800, 3600
+        for number in range(3 * 24):
+            await worker.predict(asks(0.4, 0.4, candle_time=day + number * hour, user_id=A_USER))
+        found = await worker.exposures()
+        first = day // (24 * hour)
+        assert [each.block for each in found] == [f"1h:{first + number // 24}" for number in range(3 * 24)]
+        for each in found:
+            assert each.variant == assign(A_USER, experiment(mode="crossover", traffic_split=0.5), each.block)
+        assert {each.variant for each in found[:24]} != {"A", "B"}
 
     async def test_without_times_the_values_are_the_key(self, worker: Worker) -> None:
         await worker.serve(experiment())

@@ -10,8 +10,8 @@ from core.experiments.candle_table import UnitMetric
 from core.features.labels import LONG, NONE, SHORT
 from core.statistics import samples
 from core.statistics.ratios import Sample
-from core.store.interface import Label, Store
-from tests.core.store.samples import AT, candle, drain, experiment, exposure, outcome
+from core.store.interface import Label, LabelledSeries, Store
+from tests.core.store.samples import AT, CHOSEN, candle, drain, experiment, exposure, outcome
 
 
 @pytest.fixture
@@ -35,7 +35,8 @@ def recorded(store: Store) -> Store:
     reported = [outcome(each, rng.choice(["win", "loss", "neutral"]), rng.choice([None, 5.0, -3.0])) for each in trades]
     store.record_outcomes(reported, AT)
     labels = [Label(candle(number), rng.choice([NONE, LONG, SHORT]), rng.uniform(-9, 9)) for number in range(15)]
-    store.label("exp", "EUR/USD", "1h", labels, AT)
+    store.choose_rule("exp", CHOSEN, replace=False)
+    store.label(LabelledSeries("exp", "EUR/USD", "1h"), CHOSEN.rule, labels, AT)
     return store
 
 
