@@ -16,13 +16,15 @@ USERS = 10_000
 EXPERIMENT = "stored"
 _EACH = CANDLES * 2 * 3
 _HOUR_MS = 3_600_000
+# 32 hexadecimal digits, spread evenly as those of a hash are.
+_PSEUDONYM = "printf('%08x%024x', {user} * 2654435761 % 4294967296, {user})"
 
 _EXPOSURES = f"""
     WITH RECURSIVE places(n) AS (SELECT 0 UNION ALL SELECT n + 1 FROM places WHERE n + 1 < :count)
     INSERT INTO exposures
     SELECT printf('%08x-0000-7000-8000-%012x', n >> 16, n), :first + n, '{EXPERIMENT}',
         CASE n / {CANDLES} % 2 WHEN 0 THEN 'A' ELSE 'B' END, CASE n / {CANDLES} % 2 WHEN 0 THEN 'v3.0' ELSE 'v3.1' END,
-        NULL, printf('%032x', n % {USERS}), 'EUR/USD', '1h', 't:' || ({_HOUR_MS} * (n % {CANDLES})),
+        NULL, {_PSEUDONYM.format(user=f"(n % {USERS})")}, 'EUR/USD', '1h', 't:' || ({_HOUR_MS} * (n % {CANDLES})),
         CASE n / {2 * CANDLES} % 3 WHEN 0 THEN 'hold' WHEN 1 THEN 'long' ELSE 'short' END,
         0.5, 0.5, 0.5, 400, 0, NULL, '', ''
     FROM places"""  # noqa: S608 - only constants of this file
@@ -37,7 +39,8 @@ _CANDLES = f"""
     FROM places"""  # noqa: S608 - only constants of this file
 _USERS = f"""
     WITH RECURSIVE places(n) AS (SELECT 0 UNION ALL SELECT n + 1 FROM places WHERE n + 1 < {USERS})
-    INSERT INTO users SELECT '{EXPERIMENT}', printf('%032x', n), CASE n / {CANDLES} % 2 WHEN 0 THEN 'A' ELSE 'B' END
+    INSERT INTO users SELECT '{EXPERIMENT}', {_PSEUDONYM.format(user="n")},
+        CASE n / {CANDLES} % 2 WHEN 0 THEN 'A' ELSE 'B' END
     FROM places
     """  # noqa: S608 - only constants of this file
 

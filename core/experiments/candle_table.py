@@ -80,11 +80,19 @@ class UnitSums(NamedTuple):
     A unit is a user in split mode, and a user during one block of candles in crossover mode.
     numerator, denominator: the unit's part of the metric's sums over candles, shape (units,).
     squares: sums over all cells, a unit at one time, of numerator^2, numerator * denominator, and denominator^2.
+    share: the share of the users that are here; below 1 for experiments with very many.
     """
 
     numerator: Floats
     denominator: Floats
     squares: tuple[Floats, Floats, Floats]
+    share: float = 1.0
+
+    @property
+    def number(self) -> Floats:
+        """How many units have data, estimated if only a share of them is here."""
+        found: Floats = (self.denominator > 0).sum(axis=-1) / self.share
+        return found
 
 
 # What sums by unit are about: a metric of all predictions, or of results from one source (core.statistics.samples).

@@ -6,7 +6,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from core.experiments.candle_table import CandleTable, UnitSums
+from core.experiments.candle_table import CandleTable
 from core.experiments.experiment import Experiment, Metric
 from core.reports.beside import explained
 from core.reports.recorded import Recorded
@@ -76,7 +76,7 @@ def _evidence(experiment: Experiment, compared: Compared) -> Evidence:
     a, b = (int((totals(sample.present.astype(np.float64), times) > 0).sum()) for sample in (results.a, results.b))
     units = None
     if results.a.units is not None and results.b.units is not None:
-        units = _count(results.a.units), _count(results.b.units)
+        units = round(float(results.a.units.number)), round(float(results.b.units.number))
     unjudged = 0.0
     if experiment.mode == "shadow" and results.source == "reported":
         trades = table.b.longs + table.b.shorts
@@ -85,7 +85,3 @@ def _evidence(experiment: Experiment, compared: Compared) -> Evidence:
     found = estimate(outcome_difference(results, experiment.metric), times)
     unchecked = compared.reporting is not None and not compared.reporting["valid"]
     return Evidence(found, (a, b), len(times.at), units, unjudged, unchecked)
-
-
-def _count(units: UnitSums) -> int:
-    return int((units.denominator > 0).sum())

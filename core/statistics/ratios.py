@@ -82,20 +82,20 @@ def ratio(sample: Sample, deviation: float | None = None) -> Statistic:
         residual = np.where(np.abs(residual) > _ROUNDING * np.abs(numerator), residual, 0.0)
         measured = np.sqrt(np.square(residual).sum(axis=-1) / sample.present.sum(axis=-1))
         influence = residual * weight[..., None]
-        units = None if sample.units is None else _unit_errors(sample.units, value)
+        units = None if sample.units is None else _unit_errors(sample.units, value, total)
     spread = measured if deviation is None else np.asarray(deviation)
     return Statistic(value, influence, (sample.present,), spread, weight, units)
 
 
-def _unit_errors(sums: UnitSums, value: Floats) -> UnitErrors:
+def _unit_errors(sums: UnitSums, value: Floats, total: Floats) -> UnitErrors:
     """The errors of a ratio by unit.
 
     The influence of a unit is divided by 1 minus its share of the data: this is how far the ratio moves without the
     unit (the jackknife; Bell, McCaffrey: Bias reduction in standard errors (2002), for linear models). Otherwise a
     unit with much of the data would hide its own error. If one unit has all the data, the error is unknown: infinite.
+    `total`: the sum of the denominators of all units.
     """
-    numerator, denominator, (nn, nd, dd) = sums
-    total = denominator.sum(axis=-1)
+    numerator, denominator, (nn, nd, dd), share = sums
     rest = np.maximum(total[..., None] - denominator, 0.0)
     residual = numerator - value[..., None] * denominator
     residual = np.where(np.abs(residual) > _ROUNDING * np.abs(numerator), residual, 0.0)
@@ -103,7 +103,7 @@ def _unit_errors(sums: UnitSums, value: Floats) -> UnitErrors:
     moved = np.where(there, residual / rest, 0.0)
     moved = np.where(there & (rest <= _ROUNDING * total[..., None]), np.inf, moved)
     within = np.maximum(nn - 2 * value * nd + np.square(value) * dd, 0.0) / np.square(total)
-    return UnitErrors(np.square(moved).sum(axis=-1), within, there.sum(axis=-1).astype(np.float64))
+    return UnitErrors(np.square(moved).sum(axis=-1) / share, within / share, sums.number)
 
 
 def difference(a: Statistic, b: Statistic) -> Statistic:

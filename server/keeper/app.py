@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import math
+import time
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import suppress
 from functools import partial
@@ -44,8 +45,10 @@ RETRY_SECONDS = 1.0
 # How long one wait for another replica's notification lasts; after it the state is read in any case.
 FOLLOW_SECONDS = 5.0
 GUARDRAIL_SECONDS = 2.0
-# Guardrails on results read as much as a report does.
+# Guardrails on results read as much as a report does. With millions of predictions that takes seconds, and after it
+# they rest so many times as long.
 RESULTS_SECONDS = 30.0
+RESULTS_REST = 10
 METRICS_SECONDS = 0.5
 # How often the keeper asks whether a look at the active experiment is due.
 LOOK_SECONDS = 15.0
@@ -128,8 +131,10 @@ async def _stop_at_results(store: StoreAccess, changes: Changes) -> None:
     experiment = changes.state.experiment
     if experiment is None or not has_limits(experiment):
         return
+    begun = time.monotonic()
     _, recorded = await store.read(lambda store: read(store, experiment.experiment_id))
     await _stop_if_crossed(experiment, changes, await asyncio.to_thread(results_crossed, experiment, recorded))
+    await asyncio.sleep(RESULTS_REST * (time.monotonic() - begun))
 
 
 async def _stop_if_crossed(experiment: Experiment, changes: Changes, reason: str | None) -> None:

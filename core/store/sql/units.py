@@ -1,7 +1,8 @@
 """The sums by unit that a report needs: by user in split mode, by user and block in crossover mode.
 
 Unlike the rest of a report, they are computed from the exposures, because a prediction's weight depends on how many
-others were made on its candle. So their cost grows with the number of exposures.
+others were made on its candle. So their cost grows with the number of exposures. With very many users, those of a
+sample of the users are enough.
 """
 
 from __future__ import annotations
@@ -17,8 +18,13 @@ from core.features.candles import Floats
 from core.features.labels import LONG, SHORT, UNKNOWN
 from core.store.drivers.database import Connection
 
-_RIGHT_SIGNAL = f"e.signal = 'long' AND c.label = {LONG} OR e.signal = 'short' AND c.label = {SHORT}"
-_RIGHT = f"CASE WHEN {_RIGHT_SIGNAL} THEN 1 ELSE 0 END"
+# Users of a variant whose predictions are read. The variance by users is then known to about a fourteenth. Pseudonyms
+# are random, so those below a limit are a random sample, and the same one in every report.
+MOST_USERS = 400
+
+_RIGHT_LONG = f"e.signal = 'long' AND c.label = {LONG}"
+_RIGHT_SHORT = f"e.signal = 'short' AND c.label = {SHORT}"
+_RIGHT = f"CASE WHEN {_RIGHT_LONG} OR {_RIGHT_SHORT} THEN 1 ELSE 0 END"
 _LABELLED_TRADE = f"c.label <> {UNKNOWN} AND e.signal <> 'hold'"
 
 
@@ -71,14 +77,27 @@ def units(
     names = [name for name in UNIT_METRICS if name in wanted]
     found: dict[UnitMetric, dict[Variant, UnitSums]] = {}
     for variant in VARIANTS:
-        query = _query(variant, [amounts[name] for name in names])
+        share = _share(connection, experiment_id, variant)
+        query = _query(variant, [amounts[name] for name in names], share)
         rows = connection.rows(query, [experiment_id, variant])
         columns = np.array(rows, dtype=np.float64).reshape(len(rows), _SUMS * len(names)).T
         for i, name in enumerate(names):
-            found.setdefault(name, {})[variant] = _sums(columns[_SUMS * i : _SUMS * (i + 1)])
+            found.setdefault(name, {})[variant] = _sums(columns[_SUMS * i : _SUMS * (i + 1)], share)
         for name in set(UNIT_METRICS) - set(names):
-            found.setdefault(name, {})[variant] = _sums(np.zeros((_SUMS, 0)))
+            found.setdefault(name, {})[variant] = _sums(np.zeros((_SUMS, 0)), share)
     return found
+
+
+def _share(connection: Connection, experiment_id: str, variant: Variant) -> float:
+    """The share of the variant's users whose predictions are read."""
+    query = "SELECT COUNT(*) FROM users WHERE experiment_id = ? AND variant = ?"
+    ((users,),) = connection.rows(query, [experiment_id, variant])
+    return min(1.0, MOST_USERS / users) if users else 1.0
+
+
+def _chosen(share: float) -> str:
+    """The condition for this share of the users. Pseudonyms are 32 hexadecimal digits."""
+    return "e.pseudonym IS NOT NULL" if share >= 1 else f"e.pseudonym < '{int(share * 2**128):032x}'"
 
 
 def _reporting(metric: Metric, settled_until: Mapping[str, float]) -> _Amount:
@@ -92,7 +111,7 @@ def _reporting(metric: Metric, settled_until: Mapping[str, float]) -> _Amount:
 _SUMS = 5
 
 
-def _query(variant: Variant, amounts: Collection[_Amount]) -> str:
+def _query(variant: Variant, amounts: Collection[_Amount], share: float) -> str:
     cells, sums = [], []
     for i, (amount, counts, of) in enumerate(amounts):
         number = " + ".join(f"c.{variant.lower()}_{name}" for name in of)
@@ -110,14 +129,14 @@ def _query(variant: Variant, amounts: Collection[_Amount]) -> str:
             JOIN candles AS c ON c.experiment_id = e.experiment_id AND c.pair = e.pair AND c.timeframe = e.timeframe
                 AND c.candle = e.candle
             LEFT JOIN outcomes AS o ON o.prediction_id = e.prediction_id
-            WHERE e.experiment_id = ? AND e.variant = ? AND e.fallback_reason IS NULL AND e.pseudonym IS NOT NULL
+            WHERE e.experiment_id = ? AND e.variant = ? AND e.fallback_reason IS NULL AND {_chosen(share)}
                 AND SUBSTR(e.candle, 1, 2) = 't:'
             GROUP BY e.pseudonym, e.block, e.candle
         ) AS cells
         GROUP BY pseudonym, block ORDER BY pseudonym, block"""  # noqa: S608 - constant names and numbers
 
 
-def _sums(columns: Floats) -> UnitSums:
+def _sums(columns: Floats, share: float) -> UnitSums:
     numerator, denominator, *squares = columns
     nn, nd, dd = (column.sum() for column in squares)
-    return UnitSums(numerator, denominator, (nn, nd, dd))
+    return UnitSums(numerator, denominator, (nn, nd, dd), share)

@@ -9,8 +9,9 @@ import pytest
 from core.experiments.candle_table import UnitMetric
 from core.features.labels import LONG, NONE, SHORT
 from core.statistics import samples
-from core.statistics.ratios import Sample
+from core.statistics.ratios import Sample, ratio
 from core.store.interface import Label, LabelledSeries, Store
+from core.store.sql import units
 from tests.core.store.samples import AT, CHOSEN, candle, drain, experiment, exposure, outcome
 
 
@@ -68,3 +69,30 @@ def test_the_other_metrics_have_the_same_sums_by_unit_and_by_candle(recorded: St
         sums = units[name]["A"]
         assert sums.numerator.sum() == pytest.approx(sample.numerator.sum()), name
         assert sums.denominator.sum() == pytest.approx(sample.denominator.sum()), name
+
+
+def test_of_very_many_users_a_sample_is_read(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
+    """400 of 2,000 users, whose pseudonyms are as random as a hash. The variance by users is about the same."""
+    rng = random.Random(5)  # noqa: S311 - no secret
+    store.create(experiment().activated(AT))
+    skills = {f"{rng.getrandbits(128):032x}": rng.gauss(0.5, 0.2) for _ in range(2_000)}
+    made = [exposure(n, candle=candle(n % 300), user=user) for n, user in enumerate(list(skills) * 3)]
+    drain(store, made)
+    won = ("win" if rng.random() < skills[str(each.user)] else "loss" for each in made)
+    store.record_outcomes(
+        [outcome(each, "win" if word == "win" else "loss") for each, word in zip(made, won, strict=True)], AT
+    )
+    table = store.candles("exp").timed
+    errors = {}
+    for most in (400, 2_000):
+        monkeypatch.setattr(units, "MOST_USERS", most)
+        found = store.units("exp", "win_rate", {})["win_rate_reported"]["A"]
+        assert found.share == most / 2_000
+        errors[most] = ratio(samples.win_rate(table.a, table, "reported")._replace(units=found)).units
+    some, every = errors[400], errors[2_000]
+    assert some is not None
+    assert every is not None
+    assert float(every.number) == 2_000
+    assert float(some.number) == pytest.approx(2_000, rel=0.1)
+    assert float(some.between) == pytest.approx(float(every.between), rel=0.2)
+    assert float(some.within) == pytest.approx(float(every.within), rel=0.2)
