@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from datetime import UTC, datetime
 from typing import Annotated, Literal, TypeAlias
 
 import msgspec
@@ -29,6 +30,12 @@ Micros: TypeAlias = int
 def now_micros() -> Micros:
     """The current time."""
     return time.time_ns() // 1000
+
+
+def iso(instant: Micros) -> str:
+    """An instant in UTC with `Z`, and with its fraction of a second if it has one."""
+    seconds, micros = divmod(instant, 1_000_000)
+    return datetime.fromtimestamp(seconds, UTC).replace(microsecond=micros, tzinfo=None).isoformat() + "Z"
 
 
 # Defaults: 2 percentage points of win rate, half a pip of mean P&L. Smaller differences are of no interest, and the
@@ -71,6 +78,7 @@ class ChosenRule(msgspec.Struct, frozen=True):
 class Experiment(msgspec.Struct, frozen=True, kw_only=True):
     """A comparison of two versions. `traffic_split` is A's share of the users, in crossover mode of their blocks.
 
+    At `stop_at` an active experiment is stopped.
     digests: those of the bundles at activation (see core.bundles.bundle). A variant whose bundle could not be read then
     has none, nor has an experiment that was imported, or activated by an older release.
     label_rules: the rules that `evaluate` has chosen, oldest first; the last one holds. Only Store.choose_rule changes
@@ -80,6 +88,7 @@ class Experiment(msgspec.Struct, frozen=True, kw_only=True):
     experiment_id: ExperimentId
     name: str
     description: str = ""
+    owner: str = ""
     variant_a: VersionName
     variant_b: VersionName
     traffic_split: Share
@@ -87,6 +96,7 @@ class Experiment(msgspec.Struct, frozen=True, kw_only=True):
     metric: Metric = "win_rate"
     minimum_effect: Annotated[float, Meta(gt=0)] = MINIMUM_EFFECT["win_rate"]
     guardrails: Guardrails = Guardrails()
+    stop_at: Micros | None = None
     status: Status = "draft"
     created_at: Micros
     activated_at: Micros | None = None
@@ -126,13 +136,21 @@ class Experiment(msgspec.Struct, frozen=True, kw_only=True):
     def activated(self, now: Micros, digests: dict[Variant, str] | None = None) -> Experiment:
         """The experiment with status active. An active experiment is returned unchanged.
 
-        Raises Conflict for a stopped experiment, because its numbers would mix two runs.
+        Raises Conflict for a stopped experiment, because its numbers would mix two runs, and for a draft whose
+        `stop_at` has passed.
         """
         if self.status == "stopped":
             raise Conflict(f"experiment {self.experiment_id} is stopped and cannot be restarted; create a new one")
         if self.status == "active":
             return self
+        if self.is_due(now):
+            passed = f"cannot be activated: its stop_at {iso(self.stop_at or 0)} has passed"
+            raise Conflict(f"experiment {self.experiment_id} {passed}; create a new one with a later stop_at")
         return msgspec.structs.replace(self, status="active", activated_at=now, digests=digests)
+
+    def is_due(self, now: Micros) -> bool:
+        """Whether its `stop_at` has been reached."""
+        return self.stop_at is not None and self.stop_at <= now
 
     def stopped(self, now: Micros, reason: str) -> Experiment:
         """The experiment with status stopped; a stopped one is returned unchanged. Raises Conflict for a draft."""

@@ -86,6 +86,17 @@ class Label(NamedTuple):
     move_pips: float
 
 
+# The most notes of one experiment. All of them are read whenever one is shown.
+MAX_NOTES = 1_000
+
+
+class Note(NamedTuple):
+    """A remark on an experiment, and when it was written."""
+
+    at: Micros
+    text: str
+
+
 # The columns of `Store.export`, in this order.
 EXPORT_COLUMNS = (
     *("prediction_id", "at", "experiment_id", "variant", "model_version", "fallback_reason", "user"),
@@ -125,6 +136,15 @@ class Store(Protocol):
 
     def experiments(self) -> list[Experiment]:
         """All experiments, oldest first."""
+
+    def add_note(self, experiment_id: str, note: Note) -> None:
+        """Append a note to an experiment in any status.
+
+        Raises UnknownExperiment, or Conflict if the experiment has MAX_NOTES already.
+        """
+
+    def notes(self, experiment_id: str) -> list[Note]:
+        """The notes of an experiment, in the order in which they were added."""
 
     def drained(self, journal: str) -> int:
         """How many bytes of this journal are in the store; 0 for a new journal."""

@@ -12,9 +12,9 @@ from core.experiments.look import Look
 from core.experiments.records import Record
 from core.serving.state import State
 from core.store.drivers.database import Database
-from core.store.interface import Label, LabelledSeries, Outcome, OutcomeAnswer
+from core.store.interface import Label, LabelledSeries, Note, Outcome, OutcomeAnswer
 from core.store.sql import labels as labelling
-from core.store.sql import looks, reading, states
+from core.store.sql import looks, notes, reading, states
 from core.store.sql import outcomes as endings
 from core.store.sql.recording import record
 from core.store.sql.schema import migrate
@@ -73,6 +73,16 @@ class RelationalStore:
         """See Store."""
         with self._database.reading() as connection:
             return states.read_experiments(connection)
+
+    def add_note(self, experiment_id: str, note: Note) -> None:
+        """See Store."""
+        with self._database.writing() as connection:
+            notes.add_note(connection, experiment_id, note)
+
+    def notes(self, experiment_id: str) -> list[Note]:
+        """See Store."""
+        with self._database.reading() as connection:
+            return notes.read_notes(connection, experiment_id)
 
     def drained(self, journal: str) -> int:
         """See Store."""

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from server.api.endpoint import BadEndpoint, Endpoint
 from server.api.schemas import WITH_ANSWERS
-from server.api.schemas.experiments import EXPORT_FORMATS, CreateExperiment, Evaluate, ReportOutcomes
+from server.api.schemas.experiments import EXPORT_FORMATS, AddNote, CreateExperiment, Evaluate, ReportOutcomes
 from server.api.schemas.json_schema import one_of_names
 from server.api.schemas.predictions import BatchRequest, CompareRequest, PredictRequest
 from server.api.schemas.reports import DISAGREEMENTS, REPORT_FORMATS
@@ -87,6 +87,9 @@ ENDPOINTS: tuple[Endpoint, ...] = (
     Endpoint("GET", "/reversal/experiments", "All experiments, oldest first",
         operation_id="listExperiments", answered_by="keeper", handler="experiments.list_experiments",
         answer="Experiments"),
+    Endpoint("GET", "/reversal/experiments/{id}", "One experiment with its notes",
+        operation_id="showExperiment", answered_by="keeper", handler="experiments.show_experiment",
+        answer="ExperimentWithNotes", codes=("UNKNOWN_EXPERIMENT",)),
     Endpoint("POST", "/reversal/experiments/{id}/activate", "Start an experiment; the running one is stopped",
         operation_id="activateExperiment", answered_by="keeper", handler="experiments.activate_experiment", level=ADMIN,
         answer="ActivatedExperiment", codes=_OF_EXPERIMENT),
@@ -97,6 +100,9 @@ ENDPOINTS: tuple[Endpoint, ...] = (
         operation_id="evaluateExperiment", answered_by="keeper", handler="evaluation.label_predictions",
         request=Evaluate, largest_body=sizes.SINGLE, answer="Evaluation",
         codes=("UNKNOWN_EXPERIMENT", "CONFLICT")),
+    Endpoint("POST", "/reversal/experiments/{id}/notes", "Append a note to an experiment",
+        operation_id="addNote", answered_by="keeper", handler="notes.add_note", level=ADMIN,
+        request=AddNote, answer="AddedNote", codes=("UNKNOWN_EXPERIMENT", "CONFLICT")),
     Endpoint("GET", "/reversal/experiments/{id}/metrics", "Counts by variant",
         operation_id="experimentMetrics", answered_by="keeper", handler="experiments.show_metrics",
         answer="ExperimentMetrics", codes=("UNKNOWN_EXPERIMENT",)),

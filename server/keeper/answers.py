@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from datetime import UTC, datetime
+from collections.abc import Mapping, Sequence
 
 import msgspec
 
 from core.experiments.candle_table import BesideTotals, Tally
 from core.experiments.experiment import VARIANTS, Experiment, Micros, Variant
+from core.experiments.experiment import iso as iso_of
 from core.features.candle_keys import time_of_candle_key
 from core.inference.warnings import Warned
+from core.store.interface import Note
 from server.http.envelope import Json
 
 
@@ -20,6 +21,7 @@ def experiment(it: Experiment) -> Json:
         "experiment_id": it.experiment_id,
         "name": it.name,
         "description": it.description,
+        "owner": it.owner,
         "mode": it.mode,
         "variant_a": it.variant_a,
         "variant_b": it.variant_b,
@@ -27,6 +29,7 @@ def experiment(it: Experiment) -> Json:
         "metric": it.metric,
         "minimum_effect": it.minimum_effect,
         "guardrails": msgspec.to_builtins(it.guardrails),
+        "stop_at": iso(it.stop_at),
         "status": it.status,
         "active": it.status == "active",
         "created_at": iso(it.created_at),
@@ -45,6 +48,11 @@ def experiment(it: Experiment) -> Json:
             for each in it.label_rules
         ],
     }
+
+
+def notes(of: Sequence[Note]) -> list[Json]:
+    """Notes in the order given."""
+    return [{"at": iso(each.at), "text": each.text} for each in of]
 
 
 def different_required_candles(it: Experiment, required: Mapping[Variant, int]) -> Warned | None:
@@ -118,7 +126,4 @@ def disagreement(it: Json) -> Json:
 
 def iso(instant: Micros | None) -> str | None:
     """An instant in UTC with `Z`, and with its fraction of a second if it has one."""
-    if instant is None:
-        return None
-    seconds, micros = divmod(instant, 1_000_000)
-    return datetime.fromtimestamp(seconds, UTC).replace(microsecond=micros, tzinfo=None).isoformat() + "Z"
+    return None if instant is None else iso_of(instant)

@@ -15,7 +15,7 @@ from aiohttp import web
 
 from core.bundles.repository import Repository
 from core.errors import ServiceError, StoreUnavailable
-from core.experiments.experiment import Experiment
+from core.experiments.experiment import Experiment, iso, now_micros
 from core.log_event import LogEvent
 from core.reports.recorded import read
 from core.reports.result_guardrails import has_limits, results_crossed
@@ -25,6 +25,7 @@ from server.http.app_keys import CLOCK, REFUSALS, SETTINGS
 from server.http.bodies.body import CONNECTIONS
 from server.http.clock import Clock
 from server.http.errors import Refusals, errors
+from server.keeper import answers
 from server.keeper.app_keys import AUDIT, CHANGES, MEMBERS, REPORTER, REPOSITORY, STORE
 from server.keeper.audit import Audit
 from server.keeper.changes import Changes
@@ -49,6 +50,7 @@ GUARDRAIL_SECONDS = 2.0
 # they rest so many times as long.
 RESULTS_SECONDS = 30.0
 RESULTS_REST = 10
+STOP_AT_SECONDS = 1.0
 METRICS_SECONDS = 0.5
 # How often the keeper asks whether a look at the active experiment is due.
 LOOK_SECONDS = 15.0
@@ -87,6 +89,7 @@ async def _keeper(app: web.Application) -> AsyncIterator[None]:
         ("guard", partial(_stop_at_guardrail, store, changes), GUARDRAIL_SECONDS),
         ("guard results", partial(_stop_at_results, store, changes), RESULTS_SECONDS),
         ("look", lambda: reporter.look(changes.state.experiment), LOOK_SECONDS),
+        ("stop_at", partial(_stop_when_due, store, changes, app[MEMBERS]), STOP_AT_SECONDS),
         ("metrics", partial(_refresh_metrics, metrics, store, app[MEMBERS], refusals), METRICS_SECONDS),
     )
     tasks = [asyncio.create_task(_repeat(*step)) for step in steps]
@@ -182,6 +185,25 @@ async def _stop_if_replaced(changes: Changes, members: Members) -> None:
             await changes.stop(name, reason)
         except StoreUnavailable:  # StoreAccess has logged it
             await asyncio.sleep(RETRY_SECONDS)
+
+
+async def _stop_when_due(store: StoreAccess, changes: Changes, members: Members) -> None:
+    """Stop the active experiment if its `stop_at` has been reached. Of several replicas, the first one stops it."""
+    experiment = changes.state.experiment
+    if experiment is None or experiment.stop_at is None or not experiment.is_due(now_micros()):
+        return
+    if not len(members):  # at startup: nothing can be changed before a worker has joined
+        return
+    name = experiment.experiment_id
+    try:
+        stopped = await changes.stop(name, f"stop_at {iso(experiment.stop_at)} reached")
+    except ServiceError as error:
+        if store.degraded is None:  # otherwise StoreAccess has logged it, once for the whole outage
+            effect = f"the experiment goes on; the stop is repeated in {STOP_AT_SECONDS:g} s"
+            log.error(LogEvent("stop_at_failed", experiment=name, error=error, effect=effect))
+        return
+    since = answers.iso(stopped.stopped_at)
+    log.info(LogEvent("experiment_stopped", experiment=name, since=since, reason=stopped.stop_reason))
 
 
 async def _refresh_metrics(metrics: KeeperMetrics, store: StoreAccess, members: Members, refusals: Refusals) -> None:

@@ -8,16 +8,17 @@ from typing import NamedTuple
 import msgspec
 
 from core.errors import InvalidInput, UnknownVersion
-from core.experiments.experiment import MINIMUM_EFFECT, Experiment, Guardrails, Micros
+from core.experiments.experiment import MINIMUM_EFFECT, Experiment, Guardrails, Micros, iso
 from core.experiments.label_rule import LabelRule
 from core.inference.warnings import Warned
 from core.reports.evaluation import LaterCandles
 from core.store.interface import Outcome
 from server.api import decoding, timestamps
-from server.api.schemas.experiments import CreateExperiment, Evaluate, ReportedOutcome, ReportOutcomes
+from server.api.schemas.experiments import AddNote, CreateExperiment, Evaluate, ReportedOutcome, ReportOutcomes
 from server.http.bodies.json_decoding import decode
 
 _create_decoder = msgspec.json.Decoder(CreateExperiment)
+_note_decoder = msgspec.json.Decoder(AddNote)
 _outcomes_decoder = msgspec.json.Decoder(ReportOutcomes)
 _outcome_decoder = msgspec.json.Decoder(ReportedOutcome)
 _evaluate_decoder = msgspec.json.Decoder(Evaluate)
@@ -37,6 +38,7 @@ def experiment(body: bytes, versions: Collection[str], now: Micros) -> Experimen
         experiment_id=wanted.experiment_id,
         name=wanted.name,
         description=wanted.description or "",
+        owner=wanted.owner or "",
         variant_a=wanted.variant_a,
         variant_b=wanted.variant_b,
         traffic_split=_share_of_a(wanted),
@@ -44,6 +46,7 @@ def experiment(body: bytes, versions: Collection[str], now: Micros) -> Experimen
         metric=metric,
         minimum_effect=wanted.minimum_effect or MINIMUM_EFFECT[metric],
         guardrails=_guardrails(wanted),
+        stop_at=_stop_at(wanted, now),
         created_at=now,
     )
 
@@ -71,6 +74,22 @@ def _guardrails(wanted: CreateExperiment) -> Guardrails:
     return limits
 
 
+def _stop_at(wanted: CreateExperiment, now: Micros) -> Micros | None:
+    stop_at = _micros(wanted.stop_at, "stop_at")
+    if stop_at is not None and stop_at <= now:
+        raise InvalidInput.at("stop_at", f"must be in the future, not {iso(stop_at)}; the server's time is {iso(now)}")
+    return stop_at
+
+
+def _micros(given: str | float | None, path: str) -> Micros | None:
+    return None if given is None else round(timestamps.instant(given, path) * 1000)
+
+
+def note(body: bytes) -> str:
+    """Decode the text of a note. Raises MalformedJson or InvalidInput."""
+    return decode(_note_decoder, body).text
+
+
 def outcomes(body: bytes) -> list[msgspec.Raw]:
     """Decode a list of outcomes into raw items, each to be decoded by `outcome`."""
     return decode(_outcomes_decoder, body).outcomes
@@ -86,10 +105,7 @@ def outcome(raw: msgspec.Raw) -> Outcome:
     if pnl is not None and ((given.outcome == "win" and pnl < 0) or (given.outcome == "loss" and pnl > 0)):
         least = "at least 0 for a win" if given.outcome == "win" else "at most 0 for a loss"
         raise InvalidInput.at("pnl_pips", f"must be {least}, not {pnl:.12g}; correct the sign or the outcome")
-    closed_at = None
-    if given.closed_at is not None:
-        closed_at = round(timestamps.instant(given.closed_at, "closed_at") * 1000)
-    return Outcome(given.prediction_id, given.outcome, pnl, closed_at)
+    return Outcome(given.prediction_id, given.outcome, pnl, _micros(given.closed_at, "closed_at"))
 
 
 def prediction_id(raw: msgspec.Raw) -> str | None:

@@ -130,7 +130,7 @@ async def test_the_server_shows_the_counts_and_activates_the_right_one(
         names = [experiment["experiment_id"] for experiment in listed["data"]["experiments"]]
         assert len(names) == 5
         for name in names:
-            for page in ("/metrics", "/report"):
+            for page in ("", "/metrics", "/report"):
                 assert (await call(client, "GET", f"/reversal/experiments/{name}{page}"))[0] == 200, (name, page)
         for name in ("active", "a_a", "gone", "stopped"):
             _, metrics = await call(client, "GET", f"/reversal/experiments/{name}/metrics")

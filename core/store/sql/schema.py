@@ -108,6 +108,12 @@ MIGRATIONS: tuple[tuple[str, ...], ...] = (
         """CREATE TABLE looks (
             experiment_id TEXT, slot BIGINT, body TEXT NOT NULL, PRIMARY KEY (experiment_id, slot))""",
     ),
+    # Apart from the experiment's body, which activating and stopping rewrite. `number` counts from 1.
+    (
+        """CREATE TABLE notes (
+            experiment_id TEXT, number BIGINT, noted_at BIGINT NOT NULL, body TEXT NOT NULL,
+            PRIMARY KEY (experiment_id, number))""",
+    ),
 )
 
 

@@ -36,6 +36,8 @@ EXPORT_FORMATS = {"jsonl": "application/x-ndjson", "csv": "text/csv"}
 # One line that is not all blank. No text may have the character 0, which PostgreSQL does not store.
 Name: TypeAlias = Annotated[str, Meta(max_length=200, pattern=r"\A(?=.*\S)[^\x00-\x1f\x7f]+\Z")]
 Description: TypeAlias = Annotated[str, Meta(max_length=2_000, pattern=r"\A[^\x00]*\Z")]
+Owner: TypeAlias = Annotated[str, Meta(max_length=200, pattern=r"\A[^\x00-\x1f\x7f]*\Z")]
+NoteText: TypeAlias = Annotated[str, Meta(max_length=2_000, pattern=r"\A(?=[\s\S]*\S)[^\x00]+\Z")]
 PredictionId: TypeAlias = Annotated[str, Meta(pattern=r"\A[!-~]{1,64}\Z")]
 # No trade gains or loses a million pips. The limit keeps sums finite.
 Pips: TypeAlias = Annotated[float, Meta(ge=-1e6, le=1e6)]
@@ -48,12 +50,14 @@ class GuardrailLimits(Guardrails, frozen=True, kw_only=True, forbid_unknown_fiel
 class CreateExperiment(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
     """Body of POST /reversal/experiments. Null stands for the default where it is allowed.
 
-    Unlike in other bodies, unknown fields are refused: an experiment cannot be changed afterwards.
+    Unlike in other bodies, unknown fields are refused: an experiment cannot be changed afterwards. `stop_at` has the
+    forms of a candle's timestamp.
     """
 
     experiment_id: ExperimentId
     name: Name
     description: Description | None = None
+    owner: Owner | None = None
     variant_a: Version
     variant_b: Version
     traffic_split: Share | None = None
@@ -61,6 +65,13 @@ class CreateExperiment(msgspec.Struct, kw_only=True, forbid_unknown_fields=True)
     metric: Metric | None = None
     minimum_effect: Annotated[float, Meta(gt=0, le=1e6)] | None = None
     guardrails: GuardrailLimits | None = None
+    stop_at: IsoText | int | float | None = None
+
+
+class AddNote(msgspec.Struct):
+    """Body of POST /reversal/experiments/{id}/notes."""
+
+    text: NoteText
 
 
 class ReportOutcomes(msgspec.Struct):
@@ -104,6 +115,7 @@ EXPERIMENT: dict[str, Schema] = {
     "experiment_id": TEXT,
     "name": TEXT,
     "description": TEXT,
+    "owner": TEXT,
     "mode": ref("Mode"),
     "variant_a": TEXT,
     "variant_b": TEXT,
@@ -111,6 +123,7 @@ EXPERIMENT: dict[str, Schema] = {
     "metric": ref("Metric"),
     "minimum_effect": NUMBER,
     "guardrails": ref("GuardrailLimits"),
+    "stop_at": or_null(INSTANT),
     "status": ref("Status"),
     "active": BOOLEAN,
     "created_at": INSTANT,
@@ -121,6 +134,8 @@ EXPERIMENT: dict[str, Schema] = {
     "label_rule": or_null(ref("LabelRule")),
     "label_rules": list_of(ref("ChosenRule")),
 }
+NOTE: dict[str, Schema] = {"at": INSTANT, "text": TEXT}
+NOTES = list_of(ref("Note"))
 TALLY: dict[str, Schema] = dict.fromkeys(("fallbacks", "failures", "refused", "unrecorded", "late"), COUNT)
 
 ANSWERS: dict[str, Schema] = {
@@ -136,6 +151,9 @@ ANSWERS: dict[str, Schema] = {
     ),
     "Experiment": record(EXPERIMENT),
     "ActivatedExperiment": record(EXPERIMENT | {"stopped_experiment": or_null(TEXT)}, {"warnings": WARNINGS}),
+    "Note": record(NOTE),
+    "AddedNote": record({"experiment_id": TEXT} | NOTE),
+    "ExperimentWithNotes": record(EXPERIMENT | {"notes": NOTES}),
     "Experiments": record({"experiments": list_of(ref("Experiment"))}),
     "ExperimentMetrics": record(
         {

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from core.experiments.experiment import VARIANTS
-from server.api.schemas.experiments import EXPERIMENT, TALLY
+from server.api.schemas.experiments import EXPERIMENT, NOTES, TALLY
 from server.api.schemas.json_schema import (
     BOOLEAN,
     COUNT,
@@ -165,6 +165,7 @@ ANSWERS: dict[str, Schema] = {
             "verdict": record(
                 {"word": TEXT, "sentence": TEXT, "more_candles": or_null(NUMBER), "days_left": or_null(NUMBER)}
             ),
+            "notes": NOTES,
         }
     ),
 }

@@ -31,10 +31,13 @@ FORMS = {
     "pair": "two currencies of three capital letters such as EUR/USD",
     "experiment_id": "a name of 1 to 64 letters, digits and _ . - that does not start with a dot",
     "name": "one line of 1 to 200 characters that are not all blank",
+    "owner": "one line of at most 200 characters",
+    "text": "a text of 1 to 2,000 characters that are not all blank, without the character NUL",
     "description": "a text without the character NUL",
     "prediction_id": "the prediction_id of a prediction's answer, 1 to 64 visible ASCII characters",
     "timestamp": "ISO 8601 text or a number of seconds or milliseconds",
     "closed_at": "ISO 8601 text or a number of seconds or milliseconds",
+    "stop_at": "ISO 8601 text or a number of seconds or milliseconds",
 }
 
 

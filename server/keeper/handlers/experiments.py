@@ -13,7 +13,7 @@ from core.errors import BundleRefused, UnknownVersion
 from core.experiments.candle_table import BesideTotals, Tally
 from core.experiments.experiment import VARIANTS, Experiment, Variant, now_micros
 from core.log_event import LogEvent
-from core.store.interface import Store
+from core.store.interface import Note, Store
 from server.http.app_keys import CLOCK
 from server.http.bodies.body import read_json
 from server.http.envelope import success
@@ -30,6 +30,18 @@ async def list_experiments(request: web.Request) -> web.Response:
     """GET /reversal/experiments: all experiments, oldest first."""
     experiments = await request.app[STORE].read(lambda store: store.experiments())
     data = {"experiments": [answers.experiment(experiment) for experiment in experiments]}
+    return success(data, request.app[CLOCK].now())
+
+
+async def show_experiment(request: web.Request) -> web.Response:
+    """GET /reversal/experiments/{id}: one experiment with its notes."""
+    name = experiment_id(request)
+
+    def stored(store: Store) -> tuple[Experiment, list[Note]]:
+        return store.experiment(name), store.notes(name)
+
+    experiment, notes = await request.app[STORE].read(stored)
+    data = {**answers.experiment(experiment), "notes": answers.notes(notes)}
     return success(data, request.app[CLOCK].now())
 
 

@@ -14,6 +14,7 @@ from core.log_event import LogEvent
 from core.reports.history import days_left, history, is_due, look_at
 from core.reports.recorded import Recorded, read
 from core.reports.report import experiment_report
+from core.store.interface import Note, Store
 from server.http.envelope import Json
 from server.keeper import answers
 from server.keeper.store_access import StoreAccess
@@ -39,14 +40,18 @@ class Reporter:
         Raises UnknownExperiment or StoreUnavailable.
         """
         listed = SHOWN_DISAGREEMENTS if disagreements else 0
-        numbers = await self._store.read(lambda store: (*read(store, name, listed), store.looks(name)))
+
+        def stored(store: Store) -> tuple[list[Note], tuple[Experiment, Recorded, list[Look]]]:
+            return store.notes(name), (*read(store, name, listed), store.looks(name))
+
+        notes, numbers = await self._store.read(stored)
         # This runs outside the store's few reader threads, because hundreds of thousands of candles take a while.
         found, look = await asyncio.to_thread(computed, *numbers, now_micros())
         if look is not None:
             writing = asyncio.create_task(self._keep(name, look))
             self._writes.add(writing)
             writing.add_done_callback(self._writes.discard)
-        return found
+        return found | {"notes": answers.notes(notes)}
 
     async def look(self, experiment: Experiment | None) -> None:
         """Make a report of the active experiment if no replica has looked in this slot. Raises StoreUnavailable."""

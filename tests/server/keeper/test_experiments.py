@@ -30,10 +30,12 @@ async def test_a_new_experiment_is_a_draft_and_listed(call: Call) -> None:
     assert answer.data == {
         **EXPERIMENT,
         "description": "",
+        "owner": "",
         "mode": "split",
         "metric": "win_rate",
         "minimum_effect": 0.02,
         "guardrails": {},
+        "stop_at": None,
         "status": "draft",
         "active": False,
         "activated_at": None,
@@ -51,19 +53,24 @@ async def test_every_field_is_kept(call: Call) -> None:
     given = {
         **EXPERIMENT,
         "description": "two\nlines",
+        "owner": "Zoë, pricing",
         "mode": "split",
         "metric": "mean_pnl",
         "minimum_effect": 1.5,
         "guardrails": {"max_error_rate": 0.01, "max_p99_ms": 20.0, "min_hold_rate": 0.1, "max_hold_rate": 0.9},
+        "stop_at": "2099-10-16T09:00:00Z",
     }
     answer = await call("POST", URL, given)
     assert answer.data.items() >= given.items()
+    shown = await call("GET", f"{URL}/exp")
+    assert (shown.status, shown.data) == (200, {**answer.data, "notes": []})
 
 
 async def test_null_means_the_default(call: Call) -> None:
-    optional = ("description", "mode", "metric", "minimum_effect", "guardrails")
+    optional = ("description", "mode", "metric", "minimum_effect", "guardrails", "owner", "stop_at")
     answer = await call("POST", URL, EXPERIMENT | dict.fromkeys(optional))
     assert of(answer, "mode", "metric", "minimum_effect", "guardrails") == ("split", "win_rate", 0.02, {})
+    assert of(answer, "owner", "stop_at") == ("", None)
 
 
 async def test_the_minimum_effect_of_pnl_has_its_own_default(call: Call) -> None:
@@ -93,6 +100,12 @@ async def test_in_shadow_mode_variant_a_answers_every_request(call: Call) -> Non
         ({"name": None}, "name"),
         ({"description": "\0"}, "description"),
         ({"description": "d" * 2001}, "description"),
+        ({"owner": "two\nlines"}, "owner"),
+        ({"owner": "o" * 201}, "owner"),
+        ({"stop_at": "2020-01-01T00:00:00Z"}, "stop_at"),
+        ({"stop_at": 1}, "stop_at"),
+        ({"stop_at": "tomorrow"}, "stop_at"),
+        ({"stop_at": 4_000_000_000_000_000}, "stop_at"),
         ({"variant_a": "v9"}, "variant_a"),
         ({"variant_b": "../v1"}, "variant_b"),
         ({"variant_b": "v1"}, "variant_b"),
@@ -202,17 +215,19 @@ async def test_activating_another_experiment_stops_the_active_one(call: Call, ru
     [
         ("POST", "activate"),
         ("POST", "stop"),
+        ("GET", ""),
         ("GET", "metrics"),
         ("GET", "report"),
         ("GET", "export"),
         ("POST", "evaluate"),
+        ("POST", "notes"),
     ],
 )
 @pytest.mark.parametrize("name", ["none", "%00", "a%20b", "a" * 65])
 async def test_an_unknown_id_in_a_path_is_a_404(call: Call, method: str, action: str, name: str) -> None:
     data = [{"timestamp": hour * 3600, "open": 1.1, "high": 1.1, "low": 1.1, "close": 1.1} for hour in range(3)]
-    body = {"pair": "EUR/USD", "data": data, "horizon": 1} if action == "evaluate" else None
-    answer = await call(method, f"{URL}/{name}/{action}", body)
+    bodies = {"evaluate": {"pair": "EUR/USD", "data": data, "horizon": 1}, "notes": {"text": "seen"}}
+    answer = await call(method, f"{URL}/{name}/{action}".rstrip("/"), bodies.get(action))
     assert (answer.status, answer.code) == (404, "UNKNOWN_EXPERIMENT")
 
 
@@ -325,11 +340,13 @@ async def test_an_unavailable_store_is_a_503_and_logged(
         ("POST", URL, EXPERIMENT),
         ("GET", URL, None),
         ("POST", f"{URL}/exp/activate", None),
+        ("GET", f"{URL}/exp", None),
         ("GET", f"{URL}/exp/export", None),
+        ("POST", f"{URL}/exp/notes", {"text": "seen"}),
     ):
         answer = await call(method, path, body)
         assert (answer.status, answer.code) == (503, "STORE_UNAVAILABLE")
-        pattern = path.replace("/exp/", "/{id}/")
+        pattern = re.sub(r"/exp(?=/|$)", "/{id}", path)
         assert f'request_refused endpoint="{method} {pattern}" code=STORE_UNAVAILABLE' in caplog.text
         assert 'count=1 error="the database is gone"' in caplog.text
 
