@@ -75,6 +75,7 @@ PAGES = [
     (["docs/batch-and-compare.md"], 2),
     (["docs/managing-models.md"], 5),
     (["docs/monitoring.md"], 1),
+    (["docs/planning.md"], 1),
     (["docs/experiments.md", "docs/outcomes.md"], 7),
 ]
 

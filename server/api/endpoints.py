@@ -10,6 +10,7 @@ from server.api.endpoint import BadEndpoint, Endpoint
 from server.api.schemas import WITH_ANSWERS
 from server.api.schemas.experiments import EXPORT_FORMATS, AddNote, CreateExperiment, Evaluate, ReportOutcomes
 from server.api.schemas.json_schema import one_of_names
+from server.api.schemas.planning import PlanExperiment
 from server.api.schemas.predictions import BatchRequest, CompareRequest, PredictRequest
 from server.api.schemas.reports import DISAGREEMENTS, REPORT_FORMATS
 from server.auth.access import Level
@@ -87,6 +88,9 @@ ENDPOINTS: tuple[Endpoint, ...] = (
     Endpoint("GET", "/reversal/experiments", "All experiments, oldest first",
         operation_id="listExperiments", answered_by="keeper", handler="experiments.list_experiments",
         answer="Experiments"),
+    Endpoint("POST", "/reversal/experiments/plan", "How long an experiment takes; nothing is stored",
+        operation_id="planExperiment", answered_by="keeper", handler="planning.plan_experiment",
+        request=PlanExperiment, answer="Plan"),
     Endpoint("GET", "/reversal/experiments/{id}", "One experiment with its notes",
         operation_id="showExperiment", answered_by="keeper", handler="experiments.show_experiment",
         answer="ExperimentWithNotes", codes=("UNKNOWN_EXPERIMENT",)),

@@ -8,20 +8,31 @@ from typing import NamedTuple
 import msgspec
 
 from core.errors import InvalidInput, UnknownVersion
-from core.experiments.experiment import MINIMUM_EFFECT, Experiment, Guardrails, Micros, iso
+from core.experiments.experiment import MINIMUM_EFFECT, Experiment, Guardrails, Metric, Micros, iso
 from core.experiments.label_rule import LabelRule
+from core.features.timeframes import PERIODS
 from core.inference.warnings import Warned
 from core.reports.evaluation import LaterCandles
+from core.statistics.formatting import RATE
+from core.statistics.planning import Design
 from core.store.interface import Outcome
 from server.api import decoding, timestamps
 from server.api.schemas.experiments import AddNote, CreateExperiment, Evaluate, ReportedOutcome, ReportOutcomes
+from server.api.schemas.planning import PlanExperiment
 from server.http.bodies.json_decoding import decode
 
 _create_decoder = msgspec.json.Decoder(CreateExperiment)
+_plan_decoder = msgspec.json.Decoder(PlanExperiment)
 _note_decoder = msgspec.json.Decoder(AddNote)
 _outcomes_decoder = msgspec.json.Decoder(ReportOutcomes)
 _outcome_decoder = msgspec.json.Decoder(ReportedOutcome)
 _evaluate_decoder = msgspec.json.Decoder(Evaluate)
+
+_DAY = PERIODS["1d"]
+# A rate at its end has no variance, and no experiment ever sees a smaller difference.
+_LEAST_RATE, _LEAST_EFFECT = 1e-6, 1e-9
+# The defaults of a plan. A trade of one version has a trade of the other beside it in 7 of 10 cases.
+_TRADE_SHARE, _CORRELATION, _DISAGREEMENT_OF_TRADES = 0.5, 0.5, 0.6
 
 
 def experiment(body: bytes, versions: Collection[str], now: Micros) -> Experiment:
@@ -140,3 +151,110 @@ def evaluation(body: bytes) -> Evaluated:
     given = {name: value for name, value in parameters.items() if value is not None}
     later = LaterCandles(wanted.pair, timeframe, candles, opens or [])
     return Evaluated(later, given, bool(wanted.replace), warnings)
+
+
+class Planned(NamedTuple):
+    """An experiment to plan. times_a_day: how many candle times a day have predictions."""
+
+    design: Design
+    metric: Metric
+    baseline: float
+    times_a_day: float
+    days: float | None
+
+
+def plan(body: bytes) -> Planned:
+    """Decode an experiment to plan. Raises MalformedJson or InvalidInput."""
+    wanted = decode(_plan_decoder, body)
+    metric = wanted.metric or "win_rate"
+    variances, deviation = _variances(wanted, metric)
+    times = min(_DAY / PERIODS[decoding.timeframe_of(wanted.timeframe)], wanted.predictions_per_day)
+    trade_share = _trade_share(wanted)
+    users, share_of_a = _planned_users(wanted)
+    design = Design(
+        mode=wanted.mode,
+        effect=wanted.effect,
+        variance_a=variances[0],
+        variance_b=variances[1],
+        deviation=deviation,
+        trade_share=trade_share,
+        predictions=wanted.predictions_per_day / times,
+        pairs=wanted.pairs or 1,
+        users=users,
+        share_of_a=share_of_a,
+        correlation=_CORRELATION if wanted.correlation is None else wanted.correlation,
+        overlap=wanted.overlap or 1.0,
+        user_sd=_user_sd(wanted, metric),
+        disagreement=_disagreement(wanted, metric, trade_share),
+    )
+    return Planned(design, metric, wanted.baseline, times, wanted.days)
+
+
+def _variances(wanted: PlanExperiment, metric: Metric) -> tuple[tuple[float, float], float]:
+    """The variances of a trade's result of A and of B, and the deviation that the verdict assumes for one candle."""
+    if abs(wanted.effect) < _LEAST_EFFECT:
+        raise InvalidInput.at("effect", "must not be 0; send the smallest difference B - A that you want to find")
+    if metric == "mean_pnl":
+        if wanted.sd_pips is None:
+            raise InvalidInput.at("sd_pips", "missing; expected the standard deviation of a trade's pips for mean_pnl")
+        return (wanted.sd_pips**2, wanted.sd_pips**2), wanted.sd_pips
+    if wanted.sd_pips is not None:
+        raise InvalidInput.at("sd_pips", "must be left out for win_rate")
+    between = "must be a win rate above 0 and below 1, such as 0.5"
+    if not _LEAST_RATE <= wanted.baseline <= 1 - _LEAST_RATE:
+        raise InvalidInput.at("baseline", f"{between}, not {wanted.baseline:g}")
+    other = wanted.baseline + wanted.effect
+    if not _LEAST_RATE <= other <= 1 - _LEAST_RATE:
+        raise InvalidInput.at("effect", f"added to baseline {wanted.baseline:g} it {between}, not {other:g}")
+    return (wanted.baseline * (1 - wanted.baseline), other * (1 - other)), RATE
+
+
+def _trade_share(wanted: PlanExperiment) -> float:
+    if wanted.hold_rate is None:
+        return wanted.trade_share or _TRADE_SHARE
+    if wanted.trade_share is not None:
+        raise InvalidInput.at("hold_rate", "must be left out if trade_share is there")
+    if wanted.hold_rate > 1 - _LEAST_RATE:
+        reason = "without trades there is nothing to compare"
+        raise InvalidInput.at("hold_rate", f"must be below 1, not {wanted.hold_rate:g}: {reason}")
+    return 1 - wanted.hold_rate
+
+
+def _planned_users(wanted: PlanExperiment) -> tuple[int, float]:
+    if wanted.mode == "shadow":
+        if wanted.users is not None:
+            raise InvalidInput.at("users", "must be left out in shadow mode, which compares candles, not users")
+        if wanted.traffic_split not in {None, 1.0}:
+            raise InvalidInput.at("traffic_split", "must be left out in shadow mode, where A answers every request")
+        return 1, 1.0
+    if wanted.users is None:
+        raise InvalidInput.at("users", f"missing; expected the number of users, all together, in {wanted.mode} mode")
+    share = 0.5 if wanted.traffic_split is None else wanted.traffic_split
+    if not 0 < share < 1:
+        raise InvalidInput.at("traffic_split", f"must be above 0 and below 1, not {share:g}: B is compared with A")
+    return wanted.users, share
+
+
+def _user_sd(wanted: PlanExperiment, metric: Metric) -> float:
+    if wanted.user_sd is None:
+        return 0.0
+    if wanted.mode == "shadow":
+        raise InvalidInput.at("user_sd", "must be left out in shadow mode, which compares candles, not users")
+    if metric == "win_rate" and wanted.user_sd > RATE:
+        raise InvalidInput.at("user_sd", f"must be from 0 to {RATE:g}, not {wanted.user_sd:g}; 5 points are 0.05")
+    return wanted.user_sd
+
+
+def _disagreement(wanted: PlanExperiment, metric: Metric, trade_share: float) -> float:
+    if wanted.mode != "shadow":
+        if wanted.disagreement is not None:
+            raise InvalidInput.at("disagreement", f"must be left out in {wanted.mode} mode; it is for shadow mode")
+        return 0.0
+    share, most = wanted.disagreement or _DISAGREEMENT_OF_TRADES * trade_share, min(1.0, 2 * trade_share)
+    if share > most:
+        traded = f"each version trades {trade_share:g} of the candles"
+        raise InvalidInput.at("disagreement", f"must be at most {most:g}, not {share:g}: {traded}")
+    if metric == "win_rate" and abs(wanted.effect) > share / trade_share:
+        same = f"the signals differ on {share:g} of the candles, and elsewhere the results are the same"
+        raise InvalidInput.at("effect", f"must be within {share / trade_share:g}, not {wanted.effect:g}: {same}")
+    return share

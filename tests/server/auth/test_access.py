@@ -27,7 +27,7 @@ from tests.server.questions import asks
 OPEN = {"/health", "/livez", "/readyz"}
 # POST endpoints that accept an API token, beside predictions. The others can change what is answered. They require an
 # admin token, so that the audit log has every call.
-SENT_WITH_AN_API_TOKEN = {"/reversal/experiments/{id}/evaluate", "/reversal/outcomes"}
+SENT_WITH_AN_API_TOKEN = {"/reversal/experiments/{id}/evaluate", "/reversal/experiments/plan", "/reversal/outcomes"}
 
 
 @pytest.fixture
