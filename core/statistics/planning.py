@@ -1,26 +1,21 @@
 """How long an experiment takes: the chance that the verdict's interval has excluded zero after n candles.
 
-A candle is here a time at which at least one candle has predictions, however many pairs and users it has. All functions
-use the verdict's own boundary (`sequences.margin`), not the formula for an experiment that is looked at once.
+A candle is here a candle time, however many pairs and users it has. All functions use the verdict's own boundary
+(`sequences.margin`), not the formula for an experiment that is looked at once.
 """
 
 from __future__ import annotations
 
 import math
-from typing import Literal, NamedTuple, TypeAlias
+from typing import NamedTuple
 
 import numpy as np
 
+from core.experiments.assignment import BLOCK_CANDLES
+from core.experiments.experiment import Mode
 from core.features.candles import Floats
-from core.statistics.sequences import Estimate, margin
-from core.statistics.verdict import MINIMUM_CANDLES
-
-PlannedMode: TypeAlias = Literal["split", "crossover", "shadow"]
-
-# Users with results that each side needs in split mode, and blocks of users in crossover mode.
-MINIMUM_UNITS = 30
-# In crossover mode a user may change sides after this many candles.
-BLOCK_CANDLES = 24
+from core.statistics.reporting import SETTLED_PERIODS
+from core.statistics.sequences import MINIMUM_TIMES, MINIMUM_UNITS, Estimate, margin
 
 # Simulated experiments. The chance of each of them is then within 0.4 percentage points.
 _WALKS = 20_000
@@ -33,6 +28,9 @@ _OVERSHOOT = 0.5826
 # The verdict takes the largest of three estimates of the variance. The error of each falls with the fourth root of the
 # candles, and so does the excess of the largest. Measured with independent candles: 11 % at 300, 6 % at 10,000.
 _EXCESS = 0.55
+# With units, it takes the larger one of two further estimates, which differ by about 1 / sqrt(units of a side). This is
+# the mean of the positive part of a standard normal error. The jackknife adds 2 / units.
+_EXCESS_OF_UNITS = 0.4
 # The search ends here; no experiment runs that long.
 _MOST_CANDLES = 1e9
 # At the last look the effect exceeds the interval by this many standard errors, so that hardly any walk is left.
@@ -46,13 +44,13 @@ class Design(NamedTuple):
 
     effect: the difference to find, B - A or A - B. variance_a, variance_b: of the result of one trade. deviation: the
     standard deviation of a candle that the verdict assumes for the two artificial candles. trade_share: of the
-    predictions. predictions: at each time, of all users and pairs. share_of_a: of the users. correlation: between the
-    results of two trades of one variant at one time. overlap: how many neighbouring times vary like one. user_sd: the
-    standard deviation of the users' own means. disagreement: the share of the inputs on which the signals differ;
-    used in shadow mode, which ignores users.
+    predictions. predictions: at one time on the average, of all users and pairs. share_of_a: of the users. correlation:
+    between the results of two trades of one variant at one time. overlap: how many neighbouring times vary like one.
+    user_sd: the standard deviation of the users' own means. disagreement: the share of the inputs on which the signals
+    differ; used in shadow mode, which ignores users.
     """
 
-    mode: PlannedMode
+    mode: Mode
     effect: float
     variance_a: float
     variance_b: float
@@ -121,27 +119,30 @@ def information(design: Design) -> Information:
 def _side(design: Design, share: float) -> _Side:
     """What a variant with a share of the users has at one time.
 
-    On one pair and time all users of a variant get the same signal. So a trade depends on whether the variant has a
-    user at that time, and on how many pairs those users have. The number of users varies, and each time has the weight
-    1, so that the mean of 1 / number counts: by the delta method, (1 + squared coefficient of variation) / mean.
+    Each user asks at random times, all equally often. On one pair and time all users of a variant get the same signal.
+    So a trade depends on whether the variant has a user at that time, and on how many pairs those users have. Their
+    number varies, and each time has the weight 1, so that the mean of 1 / number counts: by the delta method,
+    (1 + squared coefficient of variation) / mean.
     """
-    users = min(design.users, design.predictions)
-    present = _any_of(users, share)
+    chance = share * min(1.0, design.predictions / design.users)  # that a given user is there, on this side
+    present = _any_of(design.users, chance)
     pairs = min(design.pairs, design.predictions * share / present)
     found = present * _any_of(pairs, design.trade_share)
     together = design.predictions * share * design.trade_share / found
-    spread = present * ((1 - share) / (users * share) + 1) - 1
+    spread = present * ((1 - chance) / (design.users * chance) + 1) - 1
     return _Side(found, together, _correlated(design, together / (1 + spread)))
 
 
 def _of_pairs(design: Design) -> Information:
     """Shadow mode: where the signals agree, the results cancel. A trade of one version stands against a hold."""
-    inputs = min(design.predictions, design.pairs)  # users with the same input are one
+    there = min(1.0, design.predictions)  # the share of times with predictions
+    inputs = min(max(1.0, design.predictions), design.pairs)  # users with the same input are one
     at_once = inputs * design.disagreement / _any_of(inputs, design.disagreement)
     of_trades = (design.variance_a + design.variance_b) / 2 * at_once * _correlated(design, at_once)
-    variance = of_trades * design.disagreement / (inputs * design.trade_share**2)
-    either = _any_of(inputs, min(1.0, design.trade_share + design.disagreement / 2))
-    return Information(variance * design.overlap, 0.0, _any_of(inputs, design.trade_share), either, at_once)
+    variance = of_trades * design.disagreement / (there * inputs * design.trade_share**2)
+    fewer = there * _any_of(inputs, design.trade_share)
+    either = there * _any_of(inputs, min(1.0, design.trade_share + design.disagreement / 2))
+    return Information(variance * design.overlap, 0.0, fewer, either, at_once)
 
 
 def _any_of(number: float, chance: float) -> float:
@@ -158,14 +159,28 @@ def minimum_candles(design: Design, info: Information) -> float:
     """The number of candles before which no verdict is made.
 
     Trades come by chance, so the side with fewer needs somewhat longer than on average: a standard deviation is added.
+    Outside shadow mode, so many candles must also be old enough to compare how often both sides report their outcomes.
     """
-    least = (MINIMUM_CANDLES + math.sqrt(MINIMUM_CANDLES * (1 - info.fewer))) / info.fewer
-    if design.mode != "crossover":
+    least = (MINIMUM_TIMES + math.sqrt(MINIMUM_TIMES * (1 - info.fewer))) / info.fewer
+    if design.mode == "shadow":
         return least
-    # Of a block's users, those that have a trade in it.
+    if design.mode == "crossover":
+        least = max(least, MINIMUM_UNITS / _blocks(design))
+    return least + SETTLED_PERIODS
+
+
+def _blocks(design: Design) -> float:
+    """Crossover mode: how many blocks of users with a trade the side with fewer gets a candle."""
     trades = BLOCK_CANDLES * design.predictions * design.trade_share
     active = design.users * -math.expm1(-trades / design.users)
-    return max(least, BLOCK_CANDLES * MINIMUM_UNITS / (active * min(design.share_of_a, 1 - design.share_of_a)))
+    return active * min(design.share_of_a, 1 - design.share_of_a) / BLOCK_CANDLES
+
+
+def _units(design: Design, candles: Floats) -> Floats:
+    """How many users, or blocks of users in crossover mode, the side with fewer has after so many candles."""
+    if design.mode == "crossover":
+        return _blocks(design) * candles
+    return np.full_like(candles, min(design.users_of_variants) if design.mode == "split" else np.inf)
 
 
 class Outlook(NamedTuple):
@@ -243,6 +258,8 @@ def _span(design: Design, info: Information, effect: float) -> tuple[float, floa
 
 def _margin(design: Design, info: Information, candles: Floats) -> Floats:
     """Half the width of the verdict's interval, with the variance that the verdict will estimate on average."""
-    variance = (info.variance / candles + info.floor) * (1 + _EXCESS * candles**-0.25)
+    units = _units(design, candles)
+    excess = _EXCESS * candles**-0.25 + _EXCESS_OF_UNITS / np.sqrt(units) + 2 / units
+    variance = (info.variance / candles + info.floor) * (1 + excess)
     artificial = 2 * np.square(2 * design.deviation / (candles * info.fewer))
     return margin(Estimate(np.zeros_like(candles), variance + artificial, candles * info.either))

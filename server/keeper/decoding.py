@@ -154,7 +154,7 @@ def evaluation(body: bytes) -> Evaluated:
 
 
 class Planned(NamedTuple):
-    """An experiment to plan. times_a_day: how many candle times a day have predictions."""
+    """An experiment to plan. times_a_day: how many candle times a day has."""
 
     design: Design
     metric: Metric
@@ -168,7 +168,7 @@ def plan(body: bytes) -> Planned:
     wanted = decode(_plan_decoder, body)
     metric = wanted.metric or "win_rate"
     variances, deviation = _variances(wanted, metric)
-    times = min(_DAY / PERIODS[decoding.timeframe_of(wanted.timeframe)], wanted.predictions_per_day)
+    times = _DAY / PERIODS[decoding.timeframe_of(wanted.timeframe)]
     trade_share = _trade_share(wanted)
     users, share_of_a = _planned_users(wanted)
     design = Design(

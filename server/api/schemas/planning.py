@@ -7,9 +7,8 @@ from typing import Annotated, TypeAlias
 import msgspec
 from msgspec import Meta
 
-from core.experiments.experiment import Metric, Share
+from core.experiments.experiment import Metric, Mode, Share
 from core.features.timeframes import Timeframe
-from core.statistics.planning import PlannedMode
 from server.api.schemas.json_schema import (
     COUNT,
     NUMBER,
@@ -17,7 +16,6 @@ from server.api.schemas.json_schema import (
     TEXT,
     Schema,
     list_of,
-    one_of,
     or_null,
     record,
     ref,
@@ -38,7 +36,7 @@ class PlanExperiment(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
     are shares for win_rate, and pips for mean_pnl.
     """
 
-    mode: PlannedMode
+    mode: Mode
     metric: Metric | None = None
     baseline: Annotated[float, Meta(ge=-1e6, le=1e6)]
     effect: Annotated[float, Meta(ge=-1e6, le=1e6)]
@@ -60,10 +58,9 @@ class PlanExperiment(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
 _NEEDED: dict[str, Schema] = {"candles": or_null(COUNT), "days": or_null(NUMBER)}
 
 ANSWERS: dict[str, Schema] = {
-    "PlannedMode": one_of(PlannedMode),
     "Plan": record(
         {
-            "mode": ref("PlannedMode"),
+            "mode": ref("Mode"),
             "metric": ref("Metric"),
             "baseline": NUMBER,
             "effect": NUMBER,

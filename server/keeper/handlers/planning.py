@@ -7,10 +7,11 @@ from collections.abc import Iterator
 
 from aiohttp import web
 
+from core.experiments.assignment import BLOCK_CANDLES
 from core.experiments.experiment import MINIMUM_EFFECT
 from core.statistics import planning
-from core.statistics.planning import BLOCK_CANDLES, MINIMUM_UNITS, Information, Outlook
-from core.statistics.verdict import MINIMUM_CANDLES
+from core.statistics.planning import Information, Outlook
+from core.statistics.sequences import MINIMUM_TIMES, MINIMUM_UNITS
 from server.http.app_keys import CLOCK
 from server.http.bodies.body import read_json
 from server.http.envelope import Json, success
@@ -46,7 +47,7 @@ def _shown(planned: Planned, found: Outlook) -> Json:
         "after_days": after,
         "minimum": {
             **_time(planned, None if design.lacks_users else planning.minimum_candles(design, info)),
-            "candles_of_each_variant": MINIMUM_CANDLES,
+            "candles_of_each_variant": MINIMUM_TIMES,
             "users_of_each_variant": MINIMUM_UNITS if is_split else None,
         },
         "users": dict(zip("AB", map(_rounded, design.users_of_variants), strict=True)) if is_split else None,
@@ -89,7 +90,9 @@ def _advice(planned: Planned, info: Information, found: Outlook) -> Iterator[tup
 def _assumptions(planned: Planned, info: Information) -> Iterator[str]:
     """What the numbers rest on."""
     design = planned.design
-    a_day = f"{planned.times_a_day:.3g} candle times a day have predictions, {design.predictions:.3g} each"
+    a_day = (
+        f"{planned.times_a_day:.3g} candle times a day have {design.predictions:.3g} predictions each on the average"
+    )
     yield f"{a_day}; days without candles, such as weekends, do not count as days"
     yield f"{design.trade_share:.3g} of the predictions are trades, of either version, and every outcome is reported"
     if info.together > 1:
@@ -105,6 +108,7 @@ def _assumptions(planned: Planned, info: Information) -> Iterator[str]:
         yield f"{differ}; there one version trades and the other holds"
         yield "evaluate labels the candles, because trades of B alone have no reported outcome"
     else:
+        yield "each user asks at random times, and all equally often"
         yield "trades of A and of B at the same time are independent; where both trade alike, it is faster"
     if design.mode == "crossover":
         yield f"a user's side changes by chance every {BLOCK_CANDLES} candles, so that differences between users cancel"

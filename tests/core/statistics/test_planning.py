@@ -3,23 +3,24 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Sequence
-from typing import Any, TypeAlias
+from typing import Any
 
 import numpy as np
 import pytest
 
-from core.experiments.candle_table import CandleTable
+from core.experiments.candle_table import CandleTable, Side
 from core.features.candles import Floats
 from core.features.labels import UNKNOWN
+from core.reports.decision import outcome_difference
 from core.statistics import planning
 from core.statistics.planning import Design, information, minimum_candles, outlook
+from core.statistics.ratios import estimate
+from core.statistics.reporting import SETTLED_PERIODS
 from core.statistics.samples import results
 from core.statistics.sequences import Estimate, margin
-from tests.core.statistics import simulation, tables
-
-Bools: TypeAlias = np.ndarray[Any, np.dtype[np.bool_]]
-Draw: TypeAlias = Callable[[np.random.Generator, int, int, float], CandleTable]
+from core.statistics.times import times_of
+from tests.core.statistics import situations, tables
+from tests.core.statistics.situations import Traders
 
 
 def design(**changes: Any) -> Design:  # noqa: ANN401 - each field has its type
@@ -44,86 +45,97 @@ def design(**changes: Any) -> Design:  # noqa: ANN401 - each field has its type
     return given._replace(**changes)
 
 
-# Situations for which the verdict's own functions are run. Each draws tables with an axis of experiments.
+def planned_as(of: Traders) -> Design:
+    """The plan for users who trade at random hours, as the simulation has them."""
+    a, b = of.rates
+    return design(
+        mode=of.mode,
+        effect=b - a,
+        variance_a=a * (1 - a),
+        variance_b=b * (1 - b),
+        trade_share=1.0,
+        predictions=of.users * of.a_day / 24,
+        users=of.users,
+        correlation=0.0,
+        user_sd=of.skill,
+    )
 
 
-def _table(a: dict[str, Floats], b: dict[str, Floats]) -> CandleTable:
-    shape = next(iter(a.values())).shape
-    unlabelled = np.full(shape, UNKNOWN, np.int8), np.full(shape, np.nan)
-    return CandleTable(tables.side(**a), tables.side(**b), *unlabelled)
+ALIKE = Traders(200, 5_500, rates=(0.50, 0.56), common=0.0, a_day=0.24)
+TRADERS = {
+    "split, users alike": ALIKE,
+    "split, users of different skill": ALIKE._replace(skill=0.05),
+    "crossover, users of different skill": ALIKE._replace(users=20, mode="crossover", skill=0.05, a_day=2.4),
+}
+# A larger effect is found earlier, which makes the simulation quick.
+QUICK: dict[str, Any] = {"hours": 2_500, "rates": (0.45, 0.54)}
+CHANCES = (0.5, 0.8, 0.95)
 
 
-def _columns(trades: Floats, wins: Floats, holds: Floats) -> dict[str, Floats]:
-    return {"longs": trades, "holds": holds, "wins": wins, "losses": trades - wins}
+# The share of so many experiments is within 0.06 of its expectation with a probability of over 99 %.
+LONG_RUNS = 600
 
 
-def users(predictions: int) -> Draw:
-    """At each time so many users ask, each on a random side. A side trades or holds; results correlate by 0.5."""
-
-    def draw(rng: np.random.Generator, experiments: int, candles: int, effect: float) -> CandleTable:
-        of_a = rng.binomial(predictions, 0.5, (experiments, candles))
-        sides = []
-        for asked, rate in ((of_a, 0.5), (predictions - of_a, 0.5 + effect)):
-            trades = asked * (rng.random(asked.shape) < 0.5)
-            # Each user's result is the common one of the time with a chance of sqrt(0.5), otherwise its own.
-            common = rng.binomial(trades, math.sqrt(0.5))
-            wins = common * (rng.random(trades.shape) < rate) + rng.binomial(trades - common, rate)
-            sides.append(_columns(trades.astype(float), wins.astype(float), (asked - trades).astype(float)))
-        return _table(*sides)
-
-    return draw
+@pytest.mark.parametrize(
+    ("name", "changes", "runs", "tolerance"),
+    [
+        *(pytest.param(name, QUICK, 30, 0.25, id=f"quick: {name}") for name in list(TRADERS)[1:]),
+        *(
+            pytest.param(
+                name, {}, LONG_RUNS, 0.06, id=f"long: {name}", marks=[pytest.mark.long, pytest.mark.timeout(3_600)]
+            )
+            for name in TRADERS
+        ),
+    ],
+)
+def test_experiments_with_users_are_decided_as_often_as_planned(
+    name: str, changes: dict[str, Any], runs: int, tolerance: float, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(situations, "GROWTH", 1.04)  # rarer looks would find the effect later
+    of = TRADERS[name]._replace(**changes)
+    planned, found = outlook(planned_as(of)), situations.found_after(of, runs, workers=2 if runs == LONG_RUNS else 1)
+    found *= situations.FIXED_HORIZON
+    candles = [planned.candles_for(chance) or math.inf for chance in CHANCES]
+    assert [float((found <= n).mean()) for n in candles] == pytest.approx(CHANCES, abs=tolerance)
 
 
 def shadow(rng: np.random.Generator, experiments: int, candles: int, effect: float) -> CandleTable:
     """The signals differ on 0.3 of the candles: a trade of one version against a hold of the other."""
     drawn = rng.random((experiments, candles))
     both, only_a, only_b = drawn < 0.35, (drawn >= 0.35) & (drawn < 0.5), (drawn >= 0.5) & (drawn < 0.65)
-    won, own = rng.random((experiments, candles)) < 0.5, effect * 0.5 / 0.15
-    b_won = rng.random((experiments, candles)) < 0.5 + own
-    a, b = (both | only_a).astype(float), (both | only_b).astype(float)
-    return _table(_columns(a, a * won, 1 - a), _columns(b, np.where(both, won, only_b & b_won).astype(float), 1 - b))
+    won = rng.random((experiments, candles)) < 0.5
+    own_won = rng.random((experiments, candles)) < 0.5 + effect * 0.5 / 0.15
+    sides: list[Side] = []
+    for trades, wins in ((both | only_a, won), (both | only_b, np.where(both, won, own_won))):
+        columns = {"longs": trades, "holds": ~trades, "wins": trades & wins, "losses": trades & ~wins}
+        sides.append(tables.side(**columns))
+    one = tables.table(tables.traded(np.zeros(candles)), tables.traded(np.zeros(candles)))
+    unlabelled = np.full(drawn.shape, UNKNOWN, np.int8), np.full(drawn.shape, np.nan)
+    return CandleTable(sides[0], sides[1], *unlabelled, one.time, one.place, one.places)
 
 
-SITUATIONS: dict[str, tuple[Draw, Design]] = {
-    "two users": (users(2), design(predictions=2.0)),
-    "twenty users": (users(20), design(predictions=20.0)),
-    "shadow": (shadow, design(mode="shadow")),
-}
-
-
-def first_verdicts(draw: Draw, plan: Design, experiments: int, candles: Sequence[int]) -> Floats:
-    """After how many candles each experiment gets the verdict "B better"; infinite if it does not."""
-    last, rng, found = candles[-1], np.random.default_rng(3), np.full(experiments, np.inf)
-    setting = tables.experiment(minimum_effect=1e-6, mode="shadow" if plan.mode == "shadow" else "split")
-    for start in range(0, experiments, 50):
-        table, here = draw(rng, 50, last, plan.effect), found[start : start + 50]
-        for n in candles:
-            samples = results(simulation.until(table, n), "win_rate", paired=plan.mode == "shadow")
-            better = simulation.called_different(samples, setting)["verdict"]
-            here[better & np.isinf(here)] = n
-    return found
-
-
-@pytest.mark.parametrize("name", SITUATIONS)
 @pytest.mark.parametrize(
-    ("experiments", "looks", "effects", "tolerance"),
-    [
-        (150, 80, {"two users": 0.09, "twenty users": 0.07, "shadow": 0.05}, 0.12),
-        pytest.param(600, 160, {"two users": 0.06, "twenty users": 0.05, "shadow": 0.04}, 0.05, marks=pytest.mark.long),
-    ],
+    ("effect", "experiments", "looks", "tolerance"),
+    [(0.05, 150, 80, 0.12), pytest.param(0.04, 1_000, 160, 0.05, marks=pytest.mark.long)],
+    ids=["quick", "long"],
 )
-def test_the_verdicts_own_functions_find_the_effect_as_often_as_planned(
-    name: str, experiments: int, looks: int, effects: dict[str, float], tolerance: float
+def test_shadow_experiments_are_decided_as_often_as_planned(
+    effect: float, experiments: int, looks: int, tolerance: float
 ) -> None:
-    effect = effects[name]
-    draw, given = SITUATIONS[name]
-    plan = given._replace(effect=effect, variance_b=0.25 - effect**2)
+    plan = design(mode="shadow", effect=effect)
     planned = outlook(plan)
-    candles = [math.ceil(planned.candles_for(chance) or 0) for chance in (0.5, 0.8, 0.95)]
+    candles = [math.ceil(planned.candles_for(chance) or 0) for chance in CHANCES]
     first = 0.85 * minimum_candles(plan, information(plan))  # some experiments reach it earlier than the average
-    found = first_verdicts(draw, plan, experiments, np.geomspace(first, candles[-1], looks).astype(int).tolist())
-    chances = [float((found <= n).mean()) for n in candles]
-    assert chances == pytest.approx([0.5, 0.8, 0.95], abs=tolerance)
+    rng, found = np.random.default_rng(3), np.full(experiments, np.inf)
+    for start in range(0, experiments, 50):
+        table, here = shadow(rng, 50, candles[-1], effect), found[start : start + 50]
+        for n in np.geomspace(first, candles[-1], looks).astype(int).tolist():
+            until = table.rows(np.arange(n))
+            compared = results(until, "win_rate", paired=True)
+            value = estimate(outcome_difference(compared, "win_rate"), times_of(until))
+            better = value.valid & (value.value > margin(value))
+            here[better & np.isinf(here)] = n
+    assert [float((found <= n).mean()) for n in candles] == pytest.approx(CHANCES, abs=tolerance)
 
 
 def walk_by_walk(plan: Design, candles: int) -> Floats:
@@ -135,7 +147,7 @@ def walk_by_walk(plan: Design, candles: int) -> Floats:
     found = np.full(walks, np.inf)
     for n in range(first, candles + 1):
         total += math.sqrt(info.variance) * rng.standard_normal(walks) + plan.effect + skill
-        half = float(planning._margin(plan, info, np.asarray(n)))  # noqa: SLF001 - the boundary is not in question here
+        half = float(planning._margin(plan, info, np.asarray(float(n))))  # noqa: SLF001 - the boundary is not in question here
         found[np.isinf(found) & (total / n > half)] = n
     return found
 
@@ -152,7 +164,7 @@ def test_the_interval_is_the_verdicts_with_a_variance_that_is_hardly_larger() ->
     plan = design()
     info, n = information(plan), np.asarray(10_000.0)
     narrowest = margin(Estimate(np.asarray(0.0), info.variance / n, info.either * n))
-    assert 1 < float(planning._margin(plan, info, n) / narrowest) < 1.05  # noqa: SLF001
+    assert 1 < float(planning._margin(plan, info, n) / narrowest) < 1.07  # noqa: SLF001
 
 
 TRADE = 0.25 + 0.2464  # the variances of a trade of A and of one of B
@@ -163,28 +175,36 @@ SHADOW: dict[str, Any] = {"mode": "shadow"}
 @pytest.mark.parametrize(
     ("changes", "variance", "fewer", "either", "together"),
     [
-        # One user at each time, on either side: each has 1/4 of a trade.
-        ({}, TRADE / 0.25, 0.25, 1 - 0.75**2, 1),
-        # A has 3/4 of the users, but B decides when there is enough.
-        ({"share_of_a": 0.75}, 0.25 / 0.375 + 0.2464 / 0.125, 0.125, 1 - 0.625 * 0.875, 1),
-        # So many that both sides are always there: 100 trades at half of the times, correlated by 0.5. Their number
-        # varies (binomial, 200 and 1/2), which raises the mean of its reciprocal by 0.5 %.
+        # Each user asks at every time, so that 100 of A ask on the average, at half of the times for a trade. Their
+        # number is binomial (200 and 1/2), which raises the mean of 1 / number by 0.5 %. Results correlate by 0.5.
         ({"predictions": 200.0}, TRADE * (0.5 + 0.5 * 1.005 / 100) / 0.5, 0.5, 0.75, 100),
         ({"predictions": 200.0, "correlation": 1.0}, TRADE / 0.5, 0.5, 0.75, 100),
         (UNCORRELATED | {"predictions": 200.0}, 1.005 * TRADE / 50, 0.5, 0.75, 100),
+        ({"predictions": 200.0, "overlap": 4.0}, 4 * TRADE * (0.5 + 0.5 * 1.005 / 100) / 0.5, 0.5, 0.75, 100),
         # On four pairs a side has a trade at nearly every time.
         (UNCORRELATED | {"predictions": 200.0, "pairs": 4}, 1.005 * TRADE / 50, 15 / 16, 255 / 256, 50 * 16 / 15),
-        # Two users: a side has one in 2 of 3 cases, else two. The mean of 1 / number is 0.844 by the delta method.
-        (UNCORRELATED | {"predictions": 2.0}, TRADE * 1.125 / 0.5, 0.375, 1 - 0.625**2, 4 / 3),
-        ({"overlap": 4.0}, 4 * TRADE / 0.25, 0.25, 1 - 0.75**2, 1),
-        # One user in crossover mode: both pairs are on the same side.
+        # Two users on random sides at every time: a side has one in 2 of 3 cases, else two. The mean of 1 / number is
+        # 0.844 by the delta method, exactly 0.833.
+        (
+            UNCORRELATED | {"mode": "crossover", "users": 2, "predictions": 2.0},
+            *(TRADE * 1.125 / 0.5, 0.375, 1 - 0.625**2, 4 / 3),
+        ),
+        # One user on a random side at every fourth time.
+        ({"mode": "crossover", "users": 1, "predictions": 0.25}, TRADE * 16, 1 / 16, 1 - (15 / 16) ** 2, 1),
+        # One user on a random side with two pairs: both pairs are on the same side.
         (
             UNCORRELATED | {"mode": "crossover", "users": 1, "predictions": 2.0, "pairs": 2},
             *(TRADE / 0.5, 0.375, 1 - 0.625**2, 4 / 3),
         ),
+        # A side has 3/4 of the user, but the other one decides when there is enough.
+        (
+            {"mode": "crossover", "users": 1, "share_of_a": 0.75},
+            *(0.25 / 0.375 + 0.2464 / 0.125, 0.125, 1 - 0.625 * 0.875, 1),
+        ),
         # Shadow: 0.35 both trade, 0.15 and 0.15 only one. Users with the same input add nothing, pairs do.
         (SHADOW, TRADE / 2 * 0.3 / 0.25, 0.5, 0.65, 1),
         (SHADOW | {"predictions": 50.0}, TRADE / 2 * 0.3 / 0.25, 0.5, 0.65, 1),
+        (SHADOW | {"predictions": 0.25}, TRADE / 2 * 0.3 / 0.25 * 4, 0.125, 0.1625, 1),
         (
             SHADOW | UNCORRELATED | {"predictions": 2.0, "pairs": 2},
             *(TRADE / 2 * 0.3 / 0.5, 0.75, 1 - 0.35**2, 0.6 / 0.51),
@@ -211,11 +231,13 @@ def test_the_minimum_is_that_of_the_side_with_fewer_trades_and_in_crossover_that
         plan = design(**changes)
         return minimum_candles(plan, information(plan))
 
-    assert least(predictions=200.0) == pytest.approx((300 + math.sqrt(150)) / 0.5, rel=1e-3)
-    assert least(predictions=1.0) > 1_200
-    # One user has a block on one of two sides in 24 candles, and each side needs 30.
-    assert least(mode="crossover", users=1, predictions=1.0) == pytest.approx(24 * 60, rel=0.01)
-    assert least(mode="crossover", users=20, predictions=20.0) == least(predictions=20.0)
+    of_times = (300 + math.sqrt(150)) / 0.5
+    assert least(predictions=200.0) == pytest.approx(of_times + SETTLED_PERIODS)
+    assert least(mode="shadow") == pytest.approx(of_times)
+    assert least(predictions=20.0, share_of_a=0.9) > 1.1 * least(predictions=20.0)
+    # One user with a trade at every time has a block on one of two sides in 24 candles, and each side needs 30.
+    assert least(mode="crossover", users=1, trade_share=1.0) == pytest.approx(24 * 60 + SETTLED_PERIODS)
+    assert least(mode="crossover", users=20, predictions=20.0) == pytest.approx(of_times + SETTLED_PERIODS, rel=1e-4)
 
 
 def test_users_that_differ_hide_an_effect_however_long_the_experiment_is() -> None:

