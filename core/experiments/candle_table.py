@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal, NamedTuple, TypeAlias, get_args
 
 import numpy as np
@@ -12,8 +12,10 @@ from numpy.typing import NDArray
 from core.experiments.experiment import Variant
 from core.features.candles import Floats
 from core.features.labels import Labels
+from core.features.timeframes import PERIODS
 
-Rows: TypeAlias = NDArray[np.bool_]
+# Which rows: a mask, or their indices in the wanted order.
+Rows: TypeAlias = NDArray[np.bool_] | NDArray[np.intp]
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,8 +72,16 @@ class CandleTable:
 
     @property
     def timed(self) -> CandleTable:
-        """The candles whose time is known."""
-        return self.rows(np.isfinite(self.time))
+        """The candles whose time is known. Times within one period of the timeframe are its beginning.
+
+        Otherwise requests that come every second with the time of the request would pass for as many candles.
+        """
+        periods = np.array([PERIODS[timeframe] for _, timeframe in self.places])
+        of_row = periods[self.place] if len(periods) else np.ones(len(self))
+        time = np.floor(self.time / of_row) * of_row
+        order = np.lexsort((self.place, time))
+        of = replace(self.rows(order), time=time[order])
+        return of.rows(np.isfinite(of.time))
 
 
 class UnitSums(NamedTuple):
@@ -80,18 +90,19 @@ class UnitSums(NamedTuple):
     A unit is a user in split mode, and a user during one block of candles in crossover mode.
     numerator, denominator: the unit's part of the metric's sums over candles, shape (units,).
     squares: sums over all cells, a unit at one time, of numerator^2, numerator * denominator, and denominator^2.
-    share: the share of the users that are here; below 1 for experiments with very many.
+    weight: how many units each stands for, shape (units,); above 1 for users with few predictions in experiments with
+    very many users, of which only a sample is here. `squares` have these weights already.
     """
 
     numerator: Floats
     denominator: Floats
     squares: tuple[Floats, Floats, Floats]
-    share: float = 1.0
+    weight: Floats | None = None
 
     @property
     def number(self) -> Floats:
-        """How many units have data, estimated if only a share of them is here."""
-        found: Floats = (self.denominator > 0).sum(axis=-1) / self.share
+        """How many units with data are here. Those that are only estimated do not make a variance better known."""
+        found: Floats = (self.denominator > 0).sum(axis=-1).astype(np.float64)
         return found
 
 

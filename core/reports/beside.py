@@ -15,7 +15,7 @@ def explained(
     """The verdict, with the reasons and what to change as its sentence if the experiment can have no prediction."""
     recorded = sum(tally.predictions + tally.fallbacks + tally.unrecorded for tally in tallies.values())
     refused = sum(tally.refused for tally in tallies.values())
-    if experiment.status != "active" or recorded:
+    if experiment.status == "draft" or recorded:
         return verdict
     reasons, remedies = [], []
     if beside.without_user:

@@ -41,13 +41,13 @@ def compare(experiment: Experiment, recorded: Recorded) -> Compared:
     users = None if shadow else sample_ratio(experiment.traffic_split, recorded.tallies, recorded.in_both)
     reports = None
     if not shadow and results.source == "reported":
-        reports = reporting(table, experiment.metric, units, times)
+        reports = reporting(table, experiment.metric, units, times, stopped=experiment.status == "stopped")
     return Compared(table, times, results, users, reports)
 
 
 def reach(experiment: Experiment, recorded: Recorded, compared: Compared) -> Verdict:
     """The verdict, with remarks on what is missing."""
-    found = None if compared.sample_ratio is None else verdict.split_invalid(compared.sample_ratio)
+    found = None if compared.sample_ratio is None else verdict.split_invalid(experiment, compared.sample_ratio)
     if found is None and compared.reporting is not None:
         found = verdict.reporting_invalid(compared.reporting)
     if found is None:

@@ -50,9 +50,12 @@ def evaluate(
     The store's calls block, so this belongs in a thread. Raises UnknownExperiment, StoreUnavailable, or Conflict if the
     experiment has another rule that is not to be replaced.
     """
-    dropped = store.choose_rule(experiment_id, chosen, replace=replace)
     series = LabelledSeries(experiment_id, later.pair, later.timeframe)
     found = labels(later, chosen.rule)
+    dropped = 0
+    # Candles without predictions, such as those of a misspelt pair, do not make their rule the experiment's.
+    if store.labels(series, tuple(found)) or store.experiment(experiment_id).label_rules:
+        dropped = store.choose_rule(experiment_id, chosen, replace=replace)
     before = store.labels(series, tuple(found))
     known = {key: label for key in before if (label := found[key]) is not None}
     new = [label for key, label in known.items() if before[key] is None]

@@ -7,8 +7,12 @@ from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
+import numpy as np
+
+from core.experiments.candle_table import CandleTable
 from core.experiments.experiment import Experiment, Micros
 from core.experiments.look import Look, slot
+from core.features.timeframes import PERIODS
 
 _DAY = 24 * 3600 * 1_000_000
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
@@ -50,13 +54,15 @@ def history(looks: Sequence[Look]) -> list[dict[str, Any]]:
     ]
 
 
-def days_left(experiment: Experiment, more: float | None, times: int, now: Micros) -> float | None:
-    """The days until `more` further candle times have come, at the rate of the `times` since the activation.
+def days_left(experiment: Experiment, more: float | None, table: CandleTable, now: Micros) -> float | None:
+    """The days until `more` further candle times have come, at the rate of those in the table since the activation.
 
-    None if the experiment does not run, or if the number of further times cannot be estimated. History that is
-    replayed faster than the market gives fewer days, because the rate is that of the server's clock.
+    None if the experiment does not run, or if the number of further times cannot be estimated. A replay of past candles
+    is faster than the market, so each time takes at least a period of the shortest timeframe.
     """
+    times = len(np.unique(table.timed.time))
     if experiment.status != "active" or experiment.activated_at is None or more is None or not times:
         return None
-    left = max(more, 0.0) * max(now - experiment.activated_at, 0) / times / _DAY
+    period = min(PERIODS[timeframe] for _, timeframe in table.places) * 1_000
+    left = max(more, 0.0) * max((now - experiment.activated_at) / times, period) / _DAY
     return left if math.isfinite(left) else None

@@ -35,7 +35,12 @@ def read(store: Store, experiment_id: str, disagreements: int = 0) -> tuple[Expe
     table = store.candles(experiment_id)
     units: Units = {}
     if experiment.mode != "shadow":
-        units = store.units(experiment_id, experiment.metric, settled_until(table), with_data(table))
+        units = store.units(
+            experiment_id,
+            experiment.metric,
+            settled_until(table, stopped=experiment.status == "stopped"),
+            with_data(table),
+        )
     listed = store.disagreements(experiment_id, disagreements) if disagreements else None
     counts = store.tally(experiment_id), table, units, store.in_both(experiment_id)
     recorded = Recorded(*counts, listed, store.beside(experiment_id))

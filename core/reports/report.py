@@ -29,7 +29,12 @@ def experiment_report(experiment: Experiment, recorded: Recorded) -> dict[str, A
     shadow = experiment.mode == "shadow"
     compared = compare(experiment, recorded)
     table, times = compared.table, compared.times
-    results = {metric: samples.results(table, metric, paired=shadow, units=recorded.units) for metric in _OUTCOMES}
+    # One source for all: figures of one page that rest on different trades would mislead.
+    source = compared.results.source
+    results = {
+        metric: samples.results(table, metric, paired=shadow, units=recorded.units, source=source)
+        for metric in _OUTCOMES
+    }
     per_candle = samples.results_per_candle(table, results["mean_pnl"].source, paired=shadow, units=recorded.units)
     differences = _differences(table, results, per_candle, recorded.units, times)
     shown: dict[str, Any] = _rounded(

@@ -95,7 +95,7 @@ def _unit_errors(sums: UnitSums, value: Floats, total: Floats) -> UnitErrors:
     unit with much of the data would hide its own error. If one unit has all the data, the error is unknown: infinite.
     `total`: the sum of the denominators of all units.
     """
-    numerator, denominator, (nn, nd, dd), share = sums
+    numerator, denominator, (nn, nd, dd), weight = sums
     rest = np.maximum(total[..., None] - denominator, 0.0)
     residual = numerator - value[..., None] * denominator
     residual = np.where(np.abs(residual) > _ROUNDING * np.abs(numerator), residual, 0.0)
@@ -103,7 +103,8 @@ def _unit_errors(sums: UnitSums, value: Floats, total: Floats) -> UnitErrors:
     moved = np.where(there, residual / rest, 0.0)
     moved = np.where(there & (rest <= _ROUNDING * total[..., None]), np.inf, moved)
     within = np.maximum(nn - 2 * value * nd + np.square(value) * dd, 0.0) / np.square(total)
-    return UnitErrors(np.square(moved).sum(axis=-1) / share, within / share, sums.number)
+    squares = np.square(moved) if weight is None else weight * np.square(moved)
+    return UnitErrors(squares.sum(axis=-1), within, sums.number)
 
 
 def difference(a: Statistic, b: Statistic) -> Statistic:

@@ -9,8 +9,9 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
-from core.experiments.candle_table import CandleTable, Rows, Side, Units
+from core.experiments.candle_table import CandleTable, Side, Units
 from core.experiments.experiment import Metric, Variant
 from core.features.timeframes import PERIODS
 from core.statistics import formatting, samples, sequences
@@ -24,29 +25,38 @@ LEVEL = 0.01
 SETTLED_PERIODS = 48
 
 
-def settled_until(table: CandleTable) -> dict[str, float]:
-    """By timeframe, the latest time of a candle whose trades should have been reported, in milliseconds."""
+def settled_until(table: CandleTable, *, stopped: bool) -> dict[str, float]:
+    """By timeframe, the latest time of a candle whose trades should have been reported, in milliseconds.
+
+    In a stopped experiment these are all, because no newer candle will come.
+    """
+    periods = 0 if stopped else SETTLED_PERIODS
     found: dict[str, float] = {}
     for place, (_, timeframe) in enumerate(table.places):
         of_place = table.time[(table.place == place) & np.isfinite(table.time)]
         if len(of_place):
-            newest = float(of_place.max()) - SETTLED_PERIODS * PERIODS[timeframe]
+            newest = float(of_place.max()) - periods * PERIODS[timeframe]
             found[timeframe] = max(newest, found.get(timeframe, newest))
     return found
 
 
-def reporting_rate(side: Side, table: CandleTable, metric: Metric) -> Sample:
+def reporting_rate(side: Side, table: CandleTable, metric: Metric, *, stopped: bool = False) -> Sample:
     """The share of settled trades with a reported outcome; for `mean_pnl`, with a reported P&L."""
     ended = side.pnl_count if metric == "mean_pnl" else side.wins + side.losses + side.neutrals
-    trades = (side.longs + side.shorts) * _settled(table)
+    trades = (side.longs + side.shorts) * _settled(table, stopped=stopped)
     return samples.mean(ended, trades)
 
 
-def reporting(table: CandleTable, metric: Metric, units: Units | None, times: CandleTimes) -> dict[str, Any]:
+def reporting(
+    table: CandleTable, metric: Metric, units: Units | None, times: CandleTimes, *, stopped: bool
+) -> dict[str, Any]:
     """The report's `reporting`: the rates, their difference, and whether it is certain that they differ."""
     sides: tuple[tuple[Side, Variant], ...] = ((table.a, "A"), (table.b, "B"))
     a, b = (
-        ratio(samples.by_unit(reporting_rate(side, table, metric), units, "reporting_rate", variant), formatting.RATE)
+        ratio(
+            samples.by_unit(reporting_rate(side, table, metric, stopped=stopped), units, "reporting_rate", variant),
+            formatting.RATE,
+        )
         for side, variant in sides
     )
     apart = estimate(difference(a, b), times)
@@ -61,8 +71,8 @@ def reporting(table: CandleTable, metric: Metric, units: Units | None, times: Ca
     }
 
 
-def _settled(table: CandleTable) -> Rows:
-    until = settled_until(table)
+def _settled(table: CandleTable, *, stopped: bool) -> NDArray[np.bool_]:
+    until = settled_until(table, stopped=stopped)
     limits = np.array([until.get(timeframe, np.nan) for _, timeframe in table.places])
-    settled: Rows = table.time <= limits[table.place] if len(limits) else np.zeros(len(table), bool)
+    settled: NDArray[np.bool_] = table.time <= limits[table.place] if len(limits) else np.zeros(len(table), bool)
     return settled

@@ -98,15 +98,17 @@ def recall(side: Side, table: CandleTable) -> Sample:
 OUTCOME_METRICS = {"win_rate": win_rate, "mean_pnl": mean_pnl}
 
 
-def results(table: CandleTable, metric: Metric, *, paired: bool, units: Units | None = None) -> Results:
-    """The samples of an outcome metric for both variants, from the source that covers more candles.
+def results(
+    table: CandleTable, metric: Metric, *, paired: bool, units: Units | None = None, source: Source | None = None
+) -> Results:
+    """The samples of an outcome metric for both variants, from this source, else from the one that covers more candles.
 
     A source is rated by the variant for which it covers fewer candles. Both variants use the same source, because
     results of different sources do not compare. `paired` keeps only candles on which both results are known. The result
     of a hold is always known, because it is no trade.
     """
-    both = [_results_of(table, metric, source, paired=paired) for source in SOURCES]
-    a, b, source = max(both, key=_coverage)
+    candidates = SOURCES if source is None else (source,)
+    a, b, source = max((_results_of(table, metric, one, paired=paired) for one in candidates), key=_coverage)
     name = unit_metric(metric, source)
     return Results(by_unit(a, units, name, "A"), by_unit(b, units, name, "B"), source)
 

@@ -48,15 +48,16 @@ class Evidence(NamedTuple):
 MOST_UNJUDGED = 0.02
 
 
-def split_invalid(sample_ratio: Mapping[str, Any]) -> Verdict | None:
+def split_invalid(experiment: Experiment, sample_ratio: Mapping[str, Any]) -> Verdict | None:
     """The verdict `invalid` if users were not split as configured, by the report's `sample_ratio`; else None."""
     users, both = sample_ratio["users"], sample_ratio["users_in_both"]
+    unit = "blocks of users" if experiment.mode == "crossover" else "users"
     if both:
-        return Verdict("invalid", f"{both:,} users got both variants, but assignment gives each user only one")
+        return Verdict("invalid", f"{both:,} {unit} got both variants, but assignment gives each only one")
     if not sample_ratio["mismatch"]:
         return None
     expected = sample_ratio["expected"]["A"]
-    counts = f"A has {users['A']:,} users and B {users['B']:,}, but A should have {expected:,.0f}"
+    counts = f"A has {users['A']:,} {unit} and B {users['B']:,}, but A should have {expected:,.0f}"
     p = f"p = {sample_ratio['sequential_p']:.1g}"
     return Verdict("invalid", f"{counts} ({p}), so the variants cannot be compared")
 
@@ -100,7 +101,7 @@ def reach_verdict(experiment: Experiment, evidence: Evidence) -> Verdict:
 
 def _missing(experiment: Experiment, evidence: Evidence) -> Verdict | None:
     """The verdict "not yet" with the number of times or units that is missing; None if there are enough."""
-    if experiment.mode == "split" and experiment.traffic_split in {0.0, 1.0}:
+    if experiment.mode != "shadow" and experiment.traffic_split in {0.0, 1.0}:
         only = "A" if experiment.traffic_split else "B"
         return Verdict("not yet", f"all users are assigned to {only}, so there is nothing to compare")
     if evidence.units is not None and min(evidence.units) < MINIMUM_UNITS:

@@ -90,8 +90,8 @@ def _range(points: Sequence[Point], effect: float) -> tuple[float, float]:
 
 def _step(span: float) -> float:
     """The distance of ticks: 1, 2 or 5 times a power of ten, for three to seven of them."""
-    power = 10.0 ** math.floor(math.log10(span / 3))
-    return max(power * factor for factor in (1, 2, 5) if power * factor <= span / 3)
+    power = 10.0 ** math.floor(math.log10(max(span / 3, 1e-300)))
+    return max(power * factor for factor in (1, 2, 5) if power * factor <= span / 3 or factor == 1)
 
 
 def _date(at: float, span: float) -> str:

@@ -127,7 +127,8 @@ def _setting(report: Report) -> Iterator[str]:
     else:
         yield f"from {day(activated)} to {day(stopped)}"
     if report["status"] == "stopped":
-        yield "stopped"
+        reason = report.get("stop_reason")
+        yield f"stopped: {reason}" if reason else "stopped"
     if owner := report.get("owner"):
         yield f"owner: {owner}"
 
@@ -229,8 +230,6 @@ def _facts(report: Report) -> Iterator[tuple[str, str]]:
         yield "Label rule", ", ".join(f"{key} {value}" for key, value in _scalars(rule))
     if guardrails := report.get("guardrails"):
         yield "Guardrails", ", ".join(f"{name} {value:g}" for name, value in guardrails.items())
-    if reason := report.get("stop_reason"):
-        yield "Stopped because", reason
     yield "Experiment", report["experiment_id"]
 
 

@@ -104,11 +104,11 @@ def record_outcomes(connection: Connection, outcomes: Sequence[Outcome], at: Mic
             return "unknown"
         if (refusal := prediction.refuses(outcome)) is not None:
             return refusal
-        if outcome == earlier:
-            return "duplicate"
         merged = outcome if earlier is None else _completed(earlier, outcome)
         if merged is None:
             return "contradicts"
+        if merged == earlier:
+            return "duplicate"
         known[name] = merged
         experiment = experiments.get(prediction.key.experiment_id)
         shadow = experiment is not None and experiment.mode == "shadow"
@@ -136,13 +136,13 @@ def _predictions(connection: Connection, wanted: Sequence[str]) -> dict[str, _Pr
 
 
 def _completed(earlier: Outcome, again: Outcome) -> Outcome | None:
-    """The earlier outcome with what the later one adds to it; None if it adds nothing or has other values."""
+    """The earlier outcome with what the later one adds to it, if anything; None if it has other values."""
     merged = earlier._replace(
         pnl_pips=again.pnl_pips if earlier.pnl_pips is None else earlier.pnl_pips,
         closed_at=again.closed_at if earlier.closed_at is None else earlier.closed_at,
     )
     agrees = all(given is None or given == kept for given, kept in zip(again, merged, strict=True))
-    return merged if agrees and merged != earlier else None
+    return merged if agrees else None
 
 
 def _pnl(outcome: Outcome) -> dict[str, float]:

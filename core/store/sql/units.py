@@ -7,6 +7,7 @@ sample of the users are enough.
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Collection, Mapping
 from typing import NamedTuple
 
@@ -18,8 +19,9 @@ from core.features.candles import Floats
 from core.features.labels import LONG, SHORT, UNKNOWN
 from core.store.drivers.database import Connection
 
-# Users of a variant whose predictions are read. The variance by users is then known to about a fourteenth. Pseudonyms
-# are random, so those below a limit are a random sample, and the same one in every report.
+# Users of a variant whose predictions are read, about. Of more users each is chosen with a probability in proportion to
+# its predictions and trades, and stands for as many users as that probability allows (Horvitz and Thompson). So the
+# users that matter are all read.
 MOST_USERS = 400
 
 _RIGHT_LONG = f"e.signal = 'long' AND c.label = {LONG}"
@@ -77,27 +79,54 @@ def units(
     names = [name for name in UNIT_METRICS if name in wanted]
     found: dict[UnitMetric, dict[Variant, UnitSums]] = {}
     for variant in VARIANTS:
-        share = _share(connection, experiment_id, variant)
-        query = _query(variant, [amounts[name] for name in names], share)
-        rows = connection.rows(query, [experiment_id, variant])
-        columns = np.array(rows, dtype=np.float64).reshape(len(rows), _SUMS * len(names)).T
+        sample = _sample(connection, experiment_id, variant)
+        query = _query(variant, [amounts[name] for name in names], 0 if sample is None else len(sample))
+        rows = connection.rows(query, [experiment_id, variant, *(sample or ())])
+        columns = np.array([row[1:] for row in rows], dtype=np.float64).reshape(len(rows), _SUMS * len(names)).T
+        weight = None if sample is None else np.array([sample[row[0]] for row in rows])
         for i, name in enumerate(names):
-            found.setdefault(name, {})[variant] = _sums(columns[_SUMS * i : _SUMS * (i + 1)], share)
+            found.setdefault(name, {})[variant] = _sums(columns[_SUMS * i : _SUMS * (i + 1)], weight)
         for name in set(UNIT_METRICS) - set(names):
-            found.setdefault(name, {})[variant] = _sums(np.zeros((_SUMS, 0)), share)
+            found.setdefault(name, {})[variant] = _sums(np.zeros((_SUMS, 0)), None)
     return found
 
 
-def _share(connection: Connection, experiment_id: str, variant: Variant) -> float:
-    """The share of the variant's users whose predictions are read."""
+def _sample(connection: Connection, experiment_id: str, variant: Variant) -> dict[str, float] | None:
+    """The users to read, each with the number of users that it stands for; None for all.
+
+    The choice depends on the pseudonym alone, so all reports read the same users while their sizes are the same.
+    """
     query = "SELECT COUNT(*) FROM users WHERE experiment_id = ? AND variant = ?"
     ((users,),) = connection.rows(query, [experiment_id, variant])
-    return min(1.0, MOST_USERS / users) if users else 1.0
+    if users <= MOST_USERS:
+        return None
+    query = """
+        SELECT pseudonym, COUNT(*) + SUM(CASE WHEN signal <> 'hold' THEN 1 ELSE 0 END) FROM exposures
+        WHERE experiment_id = ? AND variant = ? AND fallback_reason IS NULL AND pseudonym IS NOT NULL
+        GROUP BY pseudonym ORDER BY pseudonym"""
+    rows = connection.rows(query, [experiment_id, variant])
+    chance = _chances(np.array([float(size) for _, size in rows]))
+    return {name: 1 / float(p) for (name, _), p in zip(rows, chance, strict=True) if _fraction(name) < float(p)}
 
 
-def _chosen(share: float) -> str:
-    """The condition for this share of the users. Pseudonyms are 32 hexadecimal digits."""
-    return "e.pseudonym IS NOT NULL" if share >= 1 else f"e.pseudonym < '{int(share * 2**128):032x}'"
+def _chances(sizes: Floats) -> Floats:
+    """Probabilities in proportion to the sizes, at most 1, whose sum is MOST_USERS."""
+    chance = np.ones(len(sizes))
+    for _ in range(20):  # users that are certain leave more for the others
+        rest = chance < 1 if (chance < 1).any() else np.ones(len(sizes), bool)
+        wanted = MOST_USERS - float((~rest).sum())
+        found = np.where(rest, sizes * wanted / sizes[rest].sum(), 1.0)
+        clipped = np.minimum(found, 1.0)
+        if np.array_equal(clipped, chance):
+            break
+        chance = clipped
+    return chance
+
+
+def _fraction(pseudonym: str) -> float:
+    """A number from 0 to 1 that is random among users, and always the same for one."""
+    digest = hashlib.blake2b(pseudonym.encode(), digest_size=6).digest()
+    return int.from_bytes(digest) / 2**48
 
 
 def _reporting(metric: Metric, settled_until: Mapping[str, float]) -> _Amount:
@@ -111,7 +140,9 @@ def _reporting(metric: Metric, settled_until: Mapping[str, float]) -> _Amount:
 _SUMS = 5
 
 
-def _query(variant: Variant, amounts: Collection[_Amount], share: float) -> str:
+def _query(variant: Variant, amounts: Collection[_Amount], users: int) -> str:
+    """The query for these amounts of all users, or of so many chosen ones."""
+    chosen = f"e.pseudonym IN ({', '.join('?' * users)})" if users else "e.pseudonym IS NOT NULL"
     cells, sums = [], []
     for i, (amount, counts, of) in enumerate(amounts):
         number = " + ".join(f"c.{variant.lower()}_{name}" for name in of)
@@ -123,20 +154,20 @@ def _query(variant: Variant, amounts: Collection[_Amount], share: float) -> str:
         sums += [f"SUM(n{i})", f"SUM(d{i})", f"SUM(n{i} * n{i})", f"SUM(n{i} * d{i})", f"SUM(d{i} * d{i})"]
     # A cell is a unit at one time, with all its pairs.
     return f"""
-        SELECT {", ".join(sums)} FROM (
+        SELECT pseudonym, {", ".join(sums)} FROM (
             SELECT e.pseudonym, e.block, {", ".join(cells)}
             FROM exposures AS e
             JOIN candles AS c ON c.experiment_id = e.experiment_id AND c.pair = e.pair AND c.timeframe = e.timeframe
                 AND c.candle = e.candle
             LEFT JOIN outcomes AS o ON o.prediction_id = e.prediction_id
-            WHERE e.experiment_id = ? AND e.variant = ? AND e.fallback_reason IS NULL AND {_chosen(share)}
+            WHERE e.experiment_id = ? AND e.variant = ? AND e.fallback_reason IS NULL AND {chosen}
                 AND SUBSTR(e.candle, 1, 2) = 't:'
             GROUP BY e.pseudonym, e.block, e.candle
         ) AS cells
         GROUP BY pseudonym, block ORDER BY pseudonym, block"""  # noqa: S608 - constant names and numbers
 
 
-def _sums(columns: Floats, share: float) -> UnitSums:
+def _sums(columns: Floats, weight: Floats | None) -> UnitSums:
     numerator, denominator, *squares = columns
-    nn, nd, dd = (column.sum() for column in squares)
-    return UnitSums(numerator, denominator, (nn, nd, dd), share)
+    nn, nd, dd = ((column if weight is None else weight * column).sum() for column in squares)
+    return UnitSums(numerator, denominator, (nn, nd, dd), weight)

@@ -56,7 +56,7 @@ async def _label(request: web.Request, asked: Evaluated) -> web.Response:
         raise Forbidden("replacing the rule of an experiment drops all its labels and needs an admin token")
     chosen = ChosenRule(rule, asked.later.timeframe, now_micros(), request.headers.get(CALLER_HEADER))
     done = await request.app[STORE].write(lambda store: evaluate(store, name, asked.later, chosen, replace=replaces))
-    if replaces or replaced is None:
+    if replaces or (replaced is None and any(done[:4])):
         log.info(LogEvent("label_rule_chosen", experiment=name, rule=rule, previous=replaced, dropped=done.dropped))
     warnings = _warnings(experiment, asked)
     if not any(done[:4]):

@@ -5,8 +5,6 @@ from __future__ import annotations
 import asyncio
 import logging
 
-import numpy as np
-
 from core.errors import StoreUnavailable
 from core.experiments.experiment import Experiment, Micros, now_micros
 from core.experiments.look import Look, slot
@@ -83,8 +81,8 @@ def computed(experiment: Experiment, recorded: Recorded, looks: list[Look], now:
     if recorded.disagreements is not None:
         recorded = recorded._replace(disagreements=[answers.disagreement(each) for each in recorded.disagreements])
     found = experiment_report(experiment, recorded)
-    verdict, times = found["verdict"], len(np.unique(recorded.table.timed.time))
-    verdict["days_left"] = days_left(experiment, verdict["more_candles"], times, now)
+    verdict = found["verdict"]
+    verdict["days_left"] = days_left(experiment, verdict["more_candles"], recorded.table, now)
     look = look_at(experiment, found, now) if is_due(experiment, looks, now) else None
     found["history"] = history(looks if look is None else [*looks, look])
     return answers.report(experiment, found), look

@@ -4,9 +4,10 @@ from typing import Any
 
 import pytest
 
+from core.experiments.candle_table import CandleTable
 from core.experiments.look import SLOT_MICROS, Look
 from core.reports.history import days_left, history, is_due, look_at
-from tests.core.statistics.tables import experiment
+from tests.core.statistics.tables import experiment, side, table
 
 DAY = 24 * 3600 * 1_000_000
 RUNNING = experiment(status="active", activated_at=0)
@@ -70,9 +71,13 @@ def test_the_history_is_as_it_was_seen() -> None:
 
 
 def test_days_left_follow_from_the_rate_since_the_activation() -> None:
-    """48 candles in two days; 120 more take five days. Replayed in an hour, they take two and a half hours."""
-    assert days_left(RUNNING, 120.0, 48, 2 * DAY) == pytest.approx(5.0)
-    assert days_left(RUNNING, 120.0, 48, DAY // 24) == pytest.approx(2.5 / 24)
+    """24 hours in two days; 120 more take ten days. A replay in an hour does not make the market faster: five days."""
+    assert days_left(RUNNING, 120.0, hours(24), 2 * DAY) == pytest.approx(10.0)
+    assert days_left(RUNNING, 120.0, hours(24), DAY // 24) == pytest.approx(5.0)
+
+
+def hours(count: int) -> CandleTable:
+    return table(side(longs=[1.0] * count), side(longs=[1.0] * count))
 
 
 @pytest.mark.parametrize(
@@ -86,4 +91,4 @@ def test_days_left_follow_from_the_rate_since_the_activation() -> None:
     ids=["no forecast", "no candles", "draft", "stopped"],
 )
 def test_without_a_rate_or_a_forecast_there_are_no_days(setting: Any, more: float | None, candles: int) -> None:  # noqa: ANN401
-    assert days_left(setting, more, candles, 2 * DAY) is None
+    assert days_left(setting, more, hours(candles), 2 * DAY) is None

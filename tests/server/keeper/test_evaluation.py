@@ -130,9 +130,10 @@ LABEL = {"rule": "profitable_reversals", **RULE}
 
 @pytest.mark.parametrize("rule", [RULE, IN_ATR])
 async def test_the_default_is_the_rule_that_both_versions_were_trained_with(
-    call: Call, models: Path, rule: dict[str, float]
+    call: Call, write: Write, models: Path, rule: dict[str, float]
 ) -> None:
     await fresh(call, models, v1={"rule": "profitable_reversals", **rule}, v2={**rule, "daily_share": 0.2})
+    await write(exposure("p2", 2, experiment_id="fresh"))
     answer = await call("POST", FRESH, without_rule(data=candles(CLOSES * 3)))
     assert answer.data["label_rule"] == rule
     assert (await shown(call, "fresh"))["label_rule"] == rule
@@ -255,7 +256,16 @@ async def test_only_a_call_that_may_replace_the_rule_is_in_the_audit_log(call: C
     assert settings.audit.read_text().count("\n") == before
 
 
-async def test_of_calls_at_once_with_different_rules_one_chooses(call: Call) -> None:
+async def test_candles_without_predictions_choose_no_rule(call: Call, write: Write) -> None:
+    await write(exposure("p2", 2))
+    assert (await call("POST", URL, asks(pair="EUR/GBP", min_profit_pips=7))).data["labelled"] == 0
+    assert (await shown(call))["label_rule"] is None
+    assert (await call("POST", URL, asks())).data["labelled"] == 1
+    assert (await call("POST", URL, asks(pair="EUR/GBP", min_profit_pips=7))).status == 409
+
+
+async def test_of_calls_at_once_with_different_rules_one_chooses(call: Call, write: Write) -> None:
+    await write(exposure("p2", 2))
     found = await asyncio.gather(*(call("POST", URL, asks(min_profit_pips=6 + n)) for n in range(4)))
     assert sorted(answer.status for answer in found) == [200, 409, 409, 409]
     (good,) = (answer.data["label_rule"] for answer in found if answer.status == 200)
@@ -272,7 +282,7 @@ async def test_a_rule_survives_the_stop_and_labels_after_it(call: Call, write: W
 
 
 async def test_a_rule_in_pips_of_another_timeframe_gets_a_warning(call: Call, write: Write) -> None:
-    await write(exposure("p2", 2, timeframe="4h"))
+    await write(exposure("p2", 2, timeframe="4h"), exposure("p3", 2))
     await call("POST", URL, asks())
     four = candles(CLOSES)
     for each, number in zip(four, range(7), strict=True):

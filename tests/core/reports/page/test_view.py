@@ -31,7 +31,7 @@ def test_the_question_names_both_versions_metric_mode_and_begin() -> None:
     assert found.setting == ("win rate", "split, 50 % of the users get A", "since 10 October 2025", "owner: Ada")
     stopped = {"status": "stopped", "stopped_at": BEGIN + 3 * DAY, "stop_reason": "a guardrail"}
     assert "from 10 October 2025 to 12 October 2025" in page(report(setting=stopped), AT).setting
-    assert ("Stopped because", "a guardrail") in page(report(setting=stopped), AT).facts
+    assert "stopped: a guardrail" in page(report(setting=stopped), AT).setting
     assert "not active yet" in page(report(setting={"status": "draft", "activated_at": None}), AT).setting
 
 

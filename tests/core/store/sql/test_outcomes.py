@@ -69,13 +69,24 @@ def test_each_outcome_of_a_list_gets_its_own_answer_and_new_ones_are_stored(stor
     )
 
 
-@pytest.mark.parametrize("again", [{"pnl": 2.0}, {"pnl": None}, {"closed_at": AT + 1}, {"closed_at": None}])
+@pytest.mark.parametrize("again", [{"pnl": 2.0}, {"closed_at": AT + 1}])
 def test_the_same_outcome_with_other_values_contradicts(store: Store, again: dict[str, float | None]) -> None:
     one = exposure()
     drain(store, [one])
     store.record_outcomes([outcome(one, "win", 1.0, AT)], AT)
     second = outcome(one, "win", **{"pnl": 1.0, "closed_at": AT} | again)  # type: ignore[arg-type]
     assert store.record_outcomes([second], AT) == ["contradicts"]
+    assert column(store.candles("exp").a, "pnl") == [1.0]
+
+
+@pytest.mark.parametrize("again", [{}, {"pnl": None}, {"closed_at": None}, {"pnl": None, "closed_at": None}])
+def test_an_outcome_that_says_nothing_new_is_a_duplicate(store: Store, again: dict[str, float | None]) -> None:
+    one = exposure()
+    drain(store, [one])
+    assert store.record_outcomes([outcome(one, "win")], AT) == ["recorded"]
+    assert store.record_outcomes([outcome(one, "win", 1.0, AT)], AT) == ["completed"]
+    second = outcome(one, "win", **{"pnl": 1.0, "closed_at": AT} | again)  # type: ignore[arg-type]
+    assert store.record_outcomes([second, second], AT) == ["duplicate", "duplicate"]
     assert column(store.candles("exp").a, "pnl") == [1.0]
 
 
@@ -108,9 +119,7 @@ def test_what_was_left_out_is_added_once(
     assert (row["outcome"], row["pnl_pips"], row["closed_at"] is None) == ("win", kept[0], kept[1] is None)
 
 
-@pytest.mark.parametrize(
-    ("name", "then"), [("loss", {"pnl": -2.0}), ("win", {"pnl": 2.0, "closed_at": AT + 1}), ("win", {})]
-)
+@pytest.mark.parametrize(("name", "then"), [("loss", {"pnl": -2.0}), ("win", {"pnl": 2.0, "closed_at": AT + 1})])
 def test_an_addition_with_another_outcome_or_time_contradicts(
     store: Store, name: OutcomeName, then: dict[str, Any]
 ) -> None:

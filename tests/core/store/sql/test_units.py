@@ -71,28 +71,32 @@ def test_the_other_metrics_have_the_same_sums_by_unit_and_by_candle(recorded: St
         assert sums.denominator.sum() == pytest.approx(sample.denominator.sum()), name
 
 
-def test_of_very_many_users_a_sample_is_read(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
-    """400 of 2,000 users, whose pseudonyms are as random as a hash. The variance by users is about the same."""
+def test_of_very_many_users_a_sample_is_read_with_all_that_matter(
+    store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """About 400 of 2,000 users. 20 of them make half of the trades, and differ much in skill."""
     rng = random.Random(5)  # noqa: S311 - no secret
     store.create(experiment().activated(AT))
-    skills = {f"{rng.getrandbits(128):032x}": rng.gauss(0.5, 0.2) for _ in range(2_000)}
-    made = [exposure(n, candle=candle(n % 300), user=user) for n, user in enumerate(list(skills) * 3)]
+    users = [f"{rng.getrandbits(128):032x}" for _ in range(2_000)]
+    skills = {user: rng.gauss(0.5, 0.15) for user in users}
+    made = [exposure(n, candle=candle(n % 300), user=user) for n, user in enumerate(users + users[:20] * 100)]
     drain(store, made)
-    won = ("win" if rng.random() < skills[str(each.user)] else "loss" for each in made)
-    store.record_outcomes(
-        [outcome(each, "win" if word == "win" else "loss") for each, word in zip(made, won, strict=True)], AT
-    )
+    won = (rng.random() < skills[str(each.user)] for each in made)
+    store.record_outcomes([outcome(each, "win" if win else "loss") for each, win in zip(made, won, strict=True)], AT)
     table = store.candles("exp").timed
     errors = {}
     for most in (400, 2_000):
         monkeypatch.setattr(units, "MOST_USERS", most)
         found = store.units("exp", "win_rate", {})["win_rate_reported"]["A"]
-        assert found.share == most / 2_000
+        assert (found.weight is None) is (most == 2_000)
+        if found.weight is not None:
+            assert (found.weight == 1).sum() == 20
+            assert found.weight.sum() == pytest.approx(2_000, rel=0.15)
         errors[most] = ratio(samples.win_rate(table.a, table, "reported")._replace(units=found)).units
     some, every = errors[400], errors[2_000]
     assert some is not None
     assert every is not None
     assert float(every.number) == 2_000
-    assert float(some.number) == pytest.approx(2_000, rel=0.1)
-    assert float(some.between) == pytest.approx(float(every.between), rel=0.2)
-    assert float(some.within) == pytest.approx(float(every.within), rel=0.2)
+    assert float(some.number) == pytest.approx(400, rel=0.15)
+    assert float(some.between) == pytest.approx(float(every.between), rel=0.1)
+    assert float(some.within) == pytest.approx(float(every.within), rel=0.1)
