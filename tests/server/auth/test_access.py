@@ -205,7 +205,20 @@ async def test_a_prediction_needs_a_token(guarded: Client) -> None:
 async def test_only_an_admin_token_replaces_the_rule_of_labels(guarded: Client) -> None:
     experiment = {"experiment_id": "e", "name": "n", "variant_a": "v1", "variant_b": "v2", "traffic_split": 0.5}
     assert (await guarded.post("/reversal/experiments", json=experiment, headers=bearer("second"))).status == 201
-    rule = {"pair": "EUR/USD", "data": market.body(count=5)["data"], "horizon": 2, "max_loss_pips": 5}
+    candles = {"pair": "EUR/USD", "data": market.body(count=20)["data"]}
+    rule = {**candles, "horizon": 2, "max_loss_pips": 5}
+    assert (await guarded.post("/reversal/experiments/e/activate", headers=bearer("second"))).status == 200
+    asked = {**candles, "user_id": "ann"}
+    assert (await guarded.post("/reversal/predict", json=asked, headers=bearer("first"))).status == 200
+
+    async def recorded() -> bool:
+        metrics = await guarded.get("/reversal/experiments/e/metrics", headers=bearer("first"))
+        variants = (await metrics.json())["data"]["variants"].values()
+        return sum(variant["metrics"]["count"] for variant in variants) == 1
+
+    for _ in range(2_000):  # until the keeper has drained the journal
+        if await recorded():
+            break
 
     async def evaluate(profit: float, headers: dict[str, str]) -> tuple[int, Any]:
         body = {**rule, "min_profit_pips": profit, "replace": True}
