@@ -214,7 +214,7 @@ async def test_only_an_admin_token_replaces_the_rule_of_labels(guarded: Client) 
     async def recorded() -> bool:
         metrics = await guarded.get("/reversal/experiments/e/metrics", headers=bearer("first"))
         variants = (await metrics.json())["data"]["variants"].values()
-        return sum(variant["metrics"]["count"] for variant in variants) == 1
+        return bool(sum(variant["metrics"]["count"] for variant in variants) == 1)
 
     for _ in range(2_000):  # until the keeper has drained the journal
         if await recorded():
