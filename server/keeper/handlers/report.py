@@ -6,16 +6,12 @@ import asyncio
 
 from aiohttp import web
 
-from core.reports.page.html_page import CONTENT_SECURITY_POLICY, html
-from core.reports.page.markdown_page import markdown
 from server.api.schemas.reports import DISAGREEMENTS, REPORT_FORMATS
 from server.http.app_keys import CLOCK
-from server.http.envelope import success
+from server.http.envelope import Json, success
 from server.keeper.app_keys import REPORTER
 from server.keeper.handlers.named import experiment_id
 from server.keeper.handlers.query import chosen
-
-_PAGES = {"md": markdown, "html": html}
 
 
 async def show_report(request: web.Request) -> web.Response:
@@ -27,6 +23,16 @@ async def show_report(request: web.Request) -> web.Response:
     now = request.app[CLOCK].now()
     if form == "json":
         return success(found, now)
-    text = await asyncio.to_thread(_PAGES[form], found, now.utc)
-    headers = {"Content-Security-Policy": CONTENT_SECURITY_POLICY} if form == "html" else None
+    text, headers = await asyncio.to_thread(_page, form, found, now.utc)
     return web.Response(text=text, content_type=REPORT_FORMATS[form], charset="utf-8", headers=headers)
+
+
+def _page(form: str, found: Json, at: str) -> tuple[str, dict[str, str] | None]:
+    """The page in this form, and its headers. The code is loaded with the first page, so that no start waits for it."""
+    if form == "md":
+        from core.reports.page.markdown_page import markdown  # noqa: PLC0415 - see above
+
+        return markdown(found, at), None
+    from core.reports.page.html_page import CONTENT_SECURITY_POLICY, html  # noqa: PLC0415 - see above
+
+    return html(found, at), {"Content-Security-Policy": CONTENT_SECURITY_POLICY}

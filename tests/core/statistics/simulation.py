@@ -31,8 +31,6 @@ PREDICTIONS, LOOK, USERS, CHUNK = 20_000, 100, 1_500, 50
 CANDLES = 1_200
 # Every limit is exactly the true rate of the copies; for example, half of the candles are hold.
 LIMITS = Guardrails(max_error_rate=0.02, max_fallback_rate=0.05, max_p99_ms=10, min_hold_rate=0.5, max_hold_rate=0.5)
-# An outcome depends on this many hours, so neighbouring outcomes overlap. The training rule has 10.
-HORIZON = 10
 
 
 class Look(NamedTuple):
