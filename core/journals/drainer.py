@@ -19,7 +19,7 @@ from core.files.folder import sync
 from core.files.lock_file import Held
 from core.journals import journal_files
 from core.log_event import LogEvent
-from core.store.interface import Store
+from core.store.interface import UNUSABLE, Store
 
 log = logging.getLogger(__name__)
 
@@ -74,7 +74,7 @@ class Drainer:
             self._hold()
             names = list(journal_files.sizes(self._folder))
         except (OSError, FolderInUse) as error:
-            raise StoreUnavailable(f"the journals cannot be read: {error}") from error
+            raise StoreUnavailable(UNUSABLE, f"the journals cannot be read: {error}") from error
         for name in self._positions.keys() - set(names):  # an empty file that its writer has deleted
             del self._positions[name]
         self._until = time.monotonic() + seconds
@@ -166,7 +166,8 @@ class Drainer:
         try:
             sync(self._folder)
         except OSError as error:
-            raise StoreUnavailable(f"the journals' folder cannot be synced after deletions: {error}") from error
+            cause = f"the journals' folder cannot be synced after deletions: {error}"
+            raise StoreUnavailable(UNUSABLE, cause) from error
         while self._deleted:
             store.forget(self._deleted[-1])
             self._deleted.pop()

@@ -60,7 +60,8 @@ class KeeperClient:
         except TimeoutError:
             raise StoreUnavailable(f"the keeper did not answer within {ANSWER_SECONDS:g} s") from None
         except (aiohttp.ClientError, OSError) as error:
-            raise StoreUnavailable(f"the keeper cannot be reached: {error}") from None
+            cause = f"the keeper cannot be reached: {error}"  # with the path of its socket
+            raise StoreUnavailable("the keeper cannot be reached; try again later", cause) from None
         async with upstream:
             passed = {name: upstream.headers[name] for name in _ANSWER_HEADERS if name in upstream.headers}
             if whole is not None:
