@@ -111,7 +111,7 @@ def summary(entered: list[Function]) -> dict[str, Any]:
 async def service(folder: Path) -> AsyncIterator[int]:
     """Run a keeper and a worker on the committed bundles; yields the worker's port."""
     from server.auth.credentials import Credentials  # noqa: PLC0415 - importing it calls counted functions
-    from server.http.connection import HttpRunner  # noqa: PLC0415
+    from server.http.connections.runner import HttpRunner  # noqa: PLC0415
     from server.keeper.app import make_keeper_app  # noqa: PLC0415
     from server.settings import read  # noqa: PLC0415
     from server.worker.app import make_app  # noqa: PLC0415

@@ -42,6 +42,7 @@ PARTS = {
     "core/": "choosing, batching, deciding, recording",
     "server/worker/predictor.py": "choosing, batching, deciding, recording",
     "server/worker/fast_path.py": "HTTP and sockets",
+    "server/http/connections/": "HTTP and sockets",
     "aiohttp/": "HTTP and sockets",
 }
 _REST = "the rest"

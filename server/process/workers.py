@@ -27,7 +27,8 @@ from core.log_event import LogEvent
 from server.auth.credentials import Credentials
 from server.auth.hosts import is_loopback
 from server.http.app_keys import CERTIFICATE
-from server.http.connection import HttpConnection, HttpRunner
+from server.http.connections.connection import HttpConnection
+from server.http.connections.runner import HttpRunner
 from server.process.connection_balancing import Connections, Site
 from server.protocol import metric_files
 from server.settings import Settings

@@ -15,7 +15,6 @@ from time import perf_counter
 from typing import Any, NamedTuple
 
 from aiohttp import HttpVersion11, StreamReader, web
-from aiohttp.http_exceptions import HttpProcessingError
 from aiohttp.http_parser import HttpRequestParser, RawRequestMessage
 from aiohttp.web_protocol import RequestHandler
 
@@ -29,7 +28,9 @@ from server.http.admission import Admission
 from server.http.app_keys import ACCESS, ADMISSION, CLOCK, REFUSALS, SETTINGS
 from server.http.bodies.malformed import no_text
 from server.http.clock import Clock
-from server.http.connection import HttpConnection, PlainConnection
+from server.http.connections.connection import HttpConnection
+from server.http.connections.parser import SharedParser
+from server.http.connections.plain import PlainConnection
 from server.http.deadline import HEADER as TIMEOUT
 from server.http.deadline import deadline
 from server.http.errors import Refusals
@@ -82,37 +83,6 @@ class _Services(NamedTuple):
     timeout_ms: int
 
 
-class _Parser:
-    """aiohttp's parser of one connection, without the requests that the connection answers itself."""
-
-    def __init__(self, parser: Any, connection: FastConnection) -> None:  # noqa: ANN401
-        self._parser = parser
-        self._connection = connection
-        self._failed = False
-
-    def feed_data(self, data: bytes) -> Any:  # noqa: ANN401 - as aiohttp has it
-        """Parse bytes. Returns the requests that begin in them, whether an upgrade follows, and the bytes after it."""
-        if self._failed:
-            # The answer to the failure ends the connection. aiohttp would quote each further quarter of a megabyte in
-            # an error of its own, for up to 8 MiB in one turn of the event loop.
-            return (), False, b""
-        try:
-            found = self._parser.feed_data(data)
-        except HttpProcessingError:
-            self._failed = True
-            self._connection.received += 1  # aiohttp answers the failure as a request
-            raise
-        if requests := found[0]:
-            self._connection.received += len(requests)
-            if len(requests) == 1 and self._connection.take(*requests[0]):
-                self._parser.message_consumed()
-                return (), *found[1:]
-        return found
-
-    def __getattr__(self, name: str) -> Any:  # noqa: ANN401
-        return getattr(self._parser, name)
-
-
 class FastConnection(HttpConnection):
     """A connection with the fast path, for one request at a time. The batcher gives the result to the connection."""
 
@@ -120,7 +90,7 @@ class FastConnection(HttpConnection):
 
     def __init__(self, services: _Services, *args: Any, **options: Any) -> None:  # noqa: ANN401 - passed on
         super().__init__(services.refusals, *args, **options)
-        self._parser: Any = _Parser(self._parser, self)
+        self._parser: Any = SharedParser(self._parser, self)
         self._services = services
         self._on_path = False  # whether a request is on the fast path
         self._path: str

@@ -7,7 +7,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable
 import pytest
 from aiohttp import web
 
-from server.http.connection import HttpRunner
+from server.http.connections.runner import HttpRunner
 from server.settings import Settings
 from server.worker.fast_path import kind_of_connection
 from tests.server.client import Client

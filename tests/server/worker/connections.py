@@ -11,7 +11,7 @@ from typing import Any, NamedTuple
 import pytest
 
 from core.serving.routing import Question, Result
-from server.http.connection import HttpRunner
+from server.http.connections.runner import HttpRunner
 from server.worker.fast_path import FastConnection
 from tests.server.questions import asks
 from tests.server.worker_fixture import Worker

@@ -9,9 +9,9 @@ import pytest
 
 from core.errors import Overloaded
 from server.auth.access import Level, tokens
-from server.http import connection as connections
 from server.http.admission import Admission
 from server.http.app_keys import ACCESS, ADMISSION
+from server.http.connections import connection as connections
 from tests import bundles
 from tests.server.client import KEEP_ALIVE_SECONDS
 from tests.server.questions import asks, candles

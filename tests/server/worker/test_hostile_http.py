@@ -15,11 +15,11 @@ from aiohttp.http_exceptions import BadHttpMessage
 from aiohttp.web_protocol import RequestHandler
 
 from core.serving.registry import ListedVersion
-from server.http import connection as connections
 from server.http.bodies import sizes
+from server.http.connections import connection as connections
+from server.http.connections.parser import SharedParser
 from server.http.fairness import let_others_run
 from server.http.headers import SECURITY
-from server.worker.fast_path import _Parser
 from tests.server.worker.connections import BODY, Connection, Service, request
 from tests.waiting import until
 
@@ -140,7 +140,7 @@ class Refusing:
 
 def test_nothing_is_parsed_behind_bytes_that_are_not_http() -> None:
     refusing = Refusing()
-    parser = _Parser(refusing, Mock(received=0))
+    parser = SharedParser(refusing, Mock(received=0))
     with pytest.raises(BadHttpMessage):
         parser.feed_data(b"x")
     assert [parser.feed_data(bytes(1 << 18)) for _ in range(32)] == [((), False, b"")] * 32

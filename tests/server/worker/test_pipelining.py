@@ -13,9 +13,9 @@ from typing import Any, NamedTuple
 
 import pytest
 
-from server.http import connection as connections
 from server.http.admission import Admission
 from server.http.app_keys import ADMISSION
+from server.http.connections import connection as connections
 from server.settings import Settings
 from tests.server.questions import asks, candles
 from tests.server.worker.connections import BODY, ODD, Connection, Service, Slow, encoded, on_the_fast_path, request

@@ -10,13 +10,15 @@ import pytest
 from aiohttp import web
 from aiohttp.web_protocol import RequestHandler
 
-from server.http.connection import PlainConnection
+from server.http.connections.plain import PlainConnection
 from server.worker import fast_path
 from server.worker.fast_path import PRIVATE, FastConnection, kind_of_connection, missing
 from tests.market import ROOT
 
 # The modules whose classes derive from aiohttp's, and the private attributes of aiohttp that each is allowed to use.
-MODULES: dict[str, set[str]] = {"server/http/connection.py": set(), "server/worker/fast_path.py": set(PRIVATE)}
+_CONNECTIONS = ("connection", "parser", "plain", "runner")
+MODULES: dict[str, set[str]] = {f"server/http/connections/{name}.py": set() for name in _CONNECTIONS}
+MODULES["server/worker/fast_path.py"] = set(PRIVATE)
 PRIVATE_NAME = re.compile("_[a-z]")
 
 

@@ -9,7 +9,9 @@ import pytest
 from aiohttp import web
 from aiohttp.test_utils import TestServer
 
-from server.http.connection import HttpConnection, HttpRunner, PlainConnection
+from server.http.connections.connection import HttpConnection
+from server.http.connections.plain import PlainConnection
+from server.http.connections.runner import HttpRunner
 from server.worker.fast_path import FastConnection
 from tests.server.client import Client
 
