@@ -237,6 +237,8 @@ class FastConnection(HttpConnection):
         self.idle_since = loop.time()
         if self._held:  # in a later turn, because other requests of the batch wait for their answers
             loop.call_soon(self._read_on)
+        if self._half_closed:
+            self._end_if_answered()
 
     def _pause_reading(self) -> None:
         """Read nothing for a while if many requests are refused: see Admission.pause_seconds."""

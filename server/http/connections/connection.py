@@ -6,6 +6,7 @@ This module relies only on what aiohttp documents or leaves to subclasses; serve
 from __future__ import annotations
 
 import asyncio
+import select
 from collections.abc import Callable
 from contextlib import suppress
 from functools import partial
@@ -19,7 +20,7 @@ from aiohttp.web_request import BaseRequest
 from server.http.app_keys import REFUSALS
 from server.http.bodies.body import CONNECTIONS
 from server.http.errors import Refusals
-from server.http.fairness import let_others_run
+from server.http.fairness import TURNS, let_others_run
 from server.http.headers import SECURITY
 from server.http.log_redaction import RedactingLogger
 
@@ -29,6 +30,9 @@ HEAD_SECONDS = 10.0
 KEEP_ALIVE_SECONDS = 75.0
 # A client that is refused before the end of its body can send on for this long, so that it reads the refusal.
 LINGERING_SECONDS = 2.0
+# How often a half-closed connection with a request in progress is checked for a reset, which the event loop does not
+# report once the client has ended its side.
+RESET_CHECK_SECONDS = 0.1
 # aiohttp's own idle timer does not see requests on the fast path. This value disables it.
 _NEVER_SECONDS = 10 * 365 * 86_400.0
 
@@ -39,11 +43,14 @@ class HttpConnection(RequestHandler):
     """One connection. Its subclasses count in `received` the requests that have arrived, as far as each can know."""
 
     __slots__ = (
+        "_body",
         "_discarding",
+        "_half_closed",
         "_head_timer",
         "_idle_timer",
         "_keep_seconds",
         "_refusals",
+        "_reset_timer",
         "answered",
         "idle_since",
         "received",
@@ -63,11 +70,14 @@ class HttpConnection(RequestHandler):
         self._refusals = refusals
         self._keep_seconds = keepalive_timeout
         self._discarding = False  # whether the rest of an answered request's body is being read
+        self._half_closed = False  # whether the client has ended its side, but may still read answers
+        self._body: StreamReader | None = None  # of the last request whose turn came in aiohttp's queue
         self.received = 0  # number of requests
         self.answered = 0  # number of requests
         self.idle_since = 0.0  # in the event loop's time; valid if the connection is idle
         self._head_timer: asyncio.TimerHandle | None = None  # while a head is incomplete
         self._idle_timer: asyncio.TimerHandle | None = None
+        self._reset_timer: asyncio.TimerHandle | None = None  # while half-closed with a request in progress
 
     @classmethod
     def maker(cls, app: web.Application) -> Callable[..., HttpConnection]:
@@ -92,10 +102,58 @@ class HttpConnection(RequestHandler):
 
     def connection_lost(self, exc: BaseException | None) -> None:
         """Stop the timers: the client has disconnected."""
-        for timer in (self._head_timer, self._idle_timer):
+        for timer in (self._head_timer, self._idle_timer, self._reset_timer):
             if timer is not None:
                 timer.cancel()
         super().connection_lost(exc)
+
+    def eof_received(self) -> bool:  # type: ignore[override] # aiohttp returns None, which ends the connection
+        """Answer what has arrived in full although the client sends no more. Returns whether the connection stays open.
+
+        The event loop ends a TLS connection at this moment, whatever is returned.
+        """
+        if self.ssl_context is not None:
+            return False
+        self._half_closed = True
+        self._end_if_answered()
+        return True
+
+    def _end_if_answered(self) -> None:
+        """Close a half-closed connection if nothing is left to answer, or if a request will never be complete.
+
+        It looks some turns of the event loop later, because aiohttp's next request has begun only then.
+        """
+        asyncio.get_running_loop().call_soon(self._end_after, TURNS, self.answered)
+
+    def _end_after(self, turns: int, answered: int) -> None:
+        if self.transport is None or self.answered != answered:  # another look follows each answer
+            return
+        if turns:
+            asyncio.get_running_loop().call_soon(self._end_after, turns - 1, answered)
+        elif self.is_idle or (self._body is not None and not self._body.is_eof()):
+            self.force_close()
+        elif self._reset_timer is None:
+            self._check_for_reset()
+
+    def _check_for_reset(self) -> None:
+        """Abandon the request of a half-closed connection if the client has reset it since; otherwise check again.
+
+        A client that has closed its socket looks like one that still reads, until an answer is written.
+        """
+        if self.transport is None:
+            return
+        poll = select.poll()
+        poll.register(self.transport.get_extra_info("socket").fileno(), 0)  # errors are reported in any case
+        if poll.poll(0):
+            self.transport.abort()
+        else:
+            self._reset_timer = asyncio.get_running_loop().call_later(RESET_CHECK_SECONDS, self._check_for_reset)
+
+    def begin(self, body: StreamReader) -> None:
+        """Note that a request's turn in aiohttp's queue has come."""
+        self._body = body
+        if self._half_closed:
+            self._end_if_answered()
 
     def _close_if_idle(self) -> None:
         """Close the connection if it has been idle for long enough; otherwise check again later."""
@@ -109,7 +167,7 @@ class HttpConnection(RequestHandler):
 
     def _head_begins(self, data: bytes) -> None:
         """Start the head timer if these bytes, which complete no request, are the first of a head."""
-        if self._head_timer is None and self.is_idle and data.strip(b"\r\n"):
+        if self._head_timer is None and self.transport is not None and self.is_idle and data.strip(b"\r\n"):
             self._head_timer = asyncio.get_running_loop().call_later(HEAD_SECONDS, self.force_close)
 
     def _head_ends(self) -> None:
@@ -139,6 +197,8 @@ class HttpConnection(RequestHandler):
             self._discarding = False
             if not self.in_progress:
                 self._resume_parser(request)
+        if self._half_closed:
+            self._end_if_answered()
         return answered
 
     def _resume_parser(self, request: BaseRequest) -> None:

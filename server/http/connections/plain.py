@@ -14,12 +14,11 @@ from server.http.connections.connection import HttpConnection
 class PlainConnection(HttpConnection):
     """Leaves all requests to aiohttp. Each is counted when its turn comes; later ones wait in aiohttp's queue."""
 
-    __slots__ = ("_body", "_failed", "_held")
+    __slots__ = ("_failed", "_held")
 
     def __init__(self, *args: Any, **options: Any) -> None:  # noqa: ANN401 - passed on
         super().__init__(*args, **options)
         self._failed = False
-        self._body: StreamReader | None = None  # of the request that began last
         self._held = b""  # bytes received behind a request that is complete and not answered yet
 
     @property
@@ -30,8 +29,8 @@ class PlainConnection(HttpConnection):
     def begin(self, body: StreamReader) -> None:
         """Count a request, whose turn has come."""
         self.received += 1
-        self._body = body
         self._head_ends()
+        super().begin(body)
 
     def data_received(self, data: bytes) -> None:
         """Parse bytes. Those behind a complete request are held until it is answered.

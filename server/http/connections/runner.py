@@ -14,7 +14,6 @@ from aiohttp.web_protocol import RequestHandler
 from aiohttp.web_request import BaseRequest
 
 from server.http.connections.connection import HttpConnection
-from server.http.connections.plain import PlainConnection
 
 
 class _Server(web.Server):
@@ -38,7 +37,7 @@ class _Server(web.Server):
         writer: AbstractStreamWriter,
         task: asyncio.Task[None],
     ) -> BaseRequest:
-        if isinstance(protocol, PlainConnection):
+        if isinstance(protocol, HttpConnection):
             protocol.begin(payload)
         return self._usual.request_factory(message, payload, protocol, writer, task)
 
