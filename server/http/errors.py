@@ -13,7 +13,9 @@ from aiohttp.typedefs import Handler, Middleware
 from core.errors import Overloaded, ServiceError, quoted
 from core.log_event import LogEvent
 from server.http.clock import Clock
+from server.http.connections.strangers import Strangers
 from server.http.envelope import failure
+from server.http.headers import raw_refusal
 from server.http.log_throttle import Throttle
 from server.http.refusal_log import RefusalLog
 
@@ -54,6 +56,7 @@ class PayloadTooLarge(ServiceError):
 
 STATUS = {
     "MALFORMED_JSON": 400,
+    "MALFORMED_REQUEST": 400,
     "UNAUTHORIZED": 401,
     "FORBIDDEN": 403,
     "NOT_FOUND": 404,
@@ -63,6 +66,7 @@ STATUS = {
     "CONFLICT": 409,
     "PAYLOAD_TOO_LARGE": 413,
     "UNSUPPORTED_MEDIA_TYPE": 415,
+    "EXPECTATION_FAILED": 417,
     "VALIDATION_ERROR": 422,
     "INSUFFICIENT_DATA": 422,
     "OUT_OF_RANGE": 422,
@@ -72,6 +76,7 @@ STATUS = {
     "OVERLOADED": 503,
     "DEADLINE_EXCEEDED": 504,
     "INTERNAL": 500,
+    "HTTP_VERSION_NOT_SUPPORTED": 505,
 }
 UNPROCESSABLE = 422
 _UNAUTHORIZED = 401
@@ -117,9 +122,14 @@ class Refusals:
         known_part: Callable[[str], str],
         counted: Collection[str] = (),
         count: Callable[[str], None] = lambda _: None,
+        count_stranger: Callable[[str], None] = lambda _: None,
     ) -> None:
-        """known_part: see RefusalLog. count: called with the code of each refusal at an endpoint in `counted`."""
+        """known_part: see RefusalLog. count: called with the code of each refusal at an endpoint in `counted`.
+
+        count_stranger: see Strangers.
+        """
         self.log = RefusalLog(known_part)
+        self.strangers = Strangers(count_stranger)
         self.count = count
         self._counted = counted
         self._clock = clock
@@ -139,13 +149,25 @@ class Refusals:
         else:
             log.error(LogEvent("request_failed", request=where), exc_info=error)
             known = ServiceError("internal error; the server's log has the details")
-        status = status_of(known)
         if known is error:
             self.refused(known, endpoint)
         elif endpoint in self._counted:
             self.count(known.code)
-        retry_after = known.retry_after if isinstance(known, Overloaded) else None
-        return ErrorAnswer(known.code, status, failure(known, self._clock.now()), retry_after)
+        return self.unlogged(known)
+
+    def unlogged(self, error: ServiceError) -> ErrorAnswer:
+        """The answer to an error that is logged and counted elsewhere."""
+        retry_after = error.retry_after if isinstance(error, Overloaded) else None
+        return ErrorAnswer(error.code, status_of(error), failure(error, self._clock.now()), retry_after)
+
+    def whole(self, refused: ErrorAnswer, **own: str) -> bytes:
+        """An answer with its head, written without aiohttp. `own`: further headers."""
+        return raw_refusal(refused.status, refused.headers | own, self._clock.now().http, refused.body)
+
+    def flush(self, now: float | None = None) -> None:
+        """Log what waits for its line: see RefusalLog and Strangers."""
+        self.log.flush(now)
+        self.strangers.flush(now)
 
     def refused(self, error: ServiceError, endpoint: str) -> None:
         """Log and count the refusal of a request, or of a part of one."""

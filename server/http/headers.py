@@ -48,6 +48,7 @@ def preparing(origins: Sequence[str]) -> Callable[[web.Request, web.StreamRespon
 
     async def prepare(request: web.Request, response: web.StreamResponse) -> None:
         response.headers.update(SECURITY)
+        response.headers.pop(hdrs.SERVER, None)  # aiohttp's and Python's versions, which help only an attacker
         origin = request.headers.get(hdrs.ORIGIN)
         if origin is not None and origin in origins:
             response.headers[hdrs.ACCESS_CONTROL_ALLOW_ORIGIN] = origin

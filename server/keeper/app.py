@@ -99,7 +99,7 @@ async def _keeper(app: web.Application) -> AsyncIterator[None]:
     for task in tasks:
         with suppress(asyncio.CancelledError):
             await task
-    refusals.log.flush(math.inf)
+    refusals.flush(math.inf)
     await reporter.close()
     await store.close()
 
@@ -207,7 +207,7 @@ async def _stop_when_due(store: StoreAccess, changes: Changes, members: Members)
 
 
 async def _refresh_metrics(metrics: KeeperMetrics, store: StoreAccess, members: Members, refusals: Refusals) -> None:
-    refusals.log.flush()
+    refusals.flush()
     metrics.refresh(degraded=store.degraded is not None, bytes_waiting=store.bytes_waiting, workers=len(members))
 
 

@@ -63,7 +63,7 @@ def make_app(
     """
     draining, clock = Draining(), Clock(settings.timezone)
     metrics = Metrics(multiprocess="PROMETHEUS_MULTIPROC_DIR" in os.environ)
-    refusals = Refusals(clock, known_part, endpoints.predictions(), metrics.count_error)
+    refusals = Refusals(clock, known_part, endpoints.predictions(), metrics.count_error, metrics.count_stranger)
     origins = settings.cors_origins
     # A port that other machines reach is open to them under any name, so checking the Host would protect nothing.
     hosts = Hosts((settings.host, *settings.allowed_hosts)) if on_loopback else None

@@ -19,6 +19,7 @@ from core.journals.journal import Journal
 from core.serving.circuit_breaker import CircuitBreaker
 from core.serving.snapshot import Snapshot
 from core.version import VERSION
+from server.http.connections.strangers import KINDS
 from server.protocol import metric_files
 from server.worker.timings import TimingMetrics
 
@@ -66,6 +67,9 @@ class Metrics:
         )
         self.timings = TimingMetrics(registry)
         self.abandoned = counter("predictions_abandoned", "Requests dropped because the client disconnected.")
+        self.strangers = _Children(
+            counter("connections_without_request", "Connections that brought no request, by kind.", "kind")
+        )
         self.fallbacks = _Children(
             counter("fallbacks", "Predictions by `served_by` as the fallback for `version`.", "version", "served_by")
         )
@@ -84,12 +88,18 @@ class Metrics:
         gauge("build_info", "Always 1, for the running release.", "livemax", "version").labels(VERSION).set(1)
         for variant in VARIANTS:
             self.exposures[(variant,)].inc(0)
+        for kind in KINDS:
+            self.strangers[(kind,)].inc(0)
         for code in CODES:
             self.warnings[(code,)].inc(0)
 
     def count_error(self, code: str) -> None:
         """Count a request or item that was refused or failed."""
         self.errors[(code,)].inc()
+
+    def count_stranger(self, kind: str) -> None:
+        """Count a connection that brought no request."""
+        self.strangers[(kind,)].inc()
 
     def warned(self, predictions: Iterable[Prediction]) -> None:
         """Count the warnings in some answers."""

@@ -35,7 +35,7 @@ async def records(app: web.Application) -> AsyncIterator[None]:
     yield
     for task in tasks:
         await _end(task)
-    app[REFUSALS].log.flush(math.inf)
+    app[REFUSALS].flush(math.inf)
     await app[SHADOW].close()
     app[PREDICTOR].beside.flush(ending=True)
     lost = await asyncio.to_thread(app[JOURNAL].close)
@@ -78,7 +78,7 @@ async def _refresh(app: web.Application) -> None:
             waiting = journal.waiting
             await asyncio.sleep(0)
         app[PREDICTOR].beside.flush()
-        app[REFUSALS].log.flush()
+        app[REFUSALS].flush()
         app[METRICS].refresh(app[REGISTRY].snapshot, journal, app[CIRCUIT_BREAKER])
         for admission in (app[ADMISSION], app[BATCH_ADMISSION]):
             admission.measure(REFRESH_SECONDS)

@@ -19,9 +19,9 @@ from aiohttp.web_request import BaseRequest
 
 from server.http.app_keys import REFUSALS
 from server.http.bodies.body import CONNECTIONS
-from server.http.errors import Refusals
+from server.http.connections.faults import LastAnswer, MalformedRequest, ends_connection, fault_of
+from server.http.errors import NO_ENDPOINT, Refusals
 from server.http.fairness import TURNS, let_others_run
-from server.http.headers import SECURITY
 from server.http.log_redaction import RedactingLogger
 
 # From the first byte of a request's head to its last.
@@ -33,6 +33,7 @@ LINGERING_SECONDS = 2.0
 # How often a half-closed connection with a request in progress is checked for a reset, which the event loop does not
 # report once the client has ended its side.
 RESET_CHECK_SECONDS = 0.1
+_BAD_REQUEST = 400
 # aiohttp's own idle timer does not see requests on the fast path. This value disables it.
 _NEVER_SECONDS = 10 * 365 * 86_400.0
 
@@ -44,6 +45,7 @@ class HttpConnection(RequestHandler):
 
     __slots__ = (
         "_body",
+        "_broken",
         "_discarding",
         "_half_closed",
         "_head_timer",
@@ -71,6 +73,7 @@ class HttpConnection(RequestHandler):
         self._keep_seconds = keepalive_timeout
         self._discarding = False  # whether the rest of an answered request's body is being read
         self._half_closed = False  # whether the client has ended its side, but may still read answers
+        self._broken: BaseException | None = None  # the parser's failure, after which nothing is parsed
         self._body: StreamReader | None = None  # of the last request whose turn came in aiohttp's queue
         self.received = 0  # number of requests
         self.answered = 0  # number of requests
@@ -102,6 +105,8 @@ class HttpConnection(RequestHandler):
 
     def connection_lost(self, exc: BaseException | None) -> None:
         """Stop the timers: the client has disconnected."""
+        if not self.received:
+            self._refusals.strangers.note("silent", None, "" if exc is None else type(exc).__name__)
         for timer in (self._head_timer, self._idle_timer, self._reset_timer):
             if timer is not None:
                 timer.cancel()
@@ -152,8 +157,16 @@ class HttpConnection(RequestHandler):
     def begin(self, body: StreamReader) -> None:
         """Note that a request's turn in aiohttp's queue has come."""
         self._body = body
+        if self._broken is not None:
+            self.broken(self._broken)
         if self._half_closed:
             self._end_if_answered()
+
+    def broken(self, error: BaseException) -> None:
+        """End the wait for the rest of a body: the parser has failed, and reads nothing further."""
+        self._broken = error
+        if self._body is not None and not self._body.is_eof():
+            self._body.set_exception(web.RequestPayloadError(fault_of(error).message))
 
     def _close_if_idle(self) -> None:
         """Close the connection if it has been idle for long enough; otherwise check again later."""
@@ -184,6 +197,8 @@ class HttpConnection(RequestHandler):
         count stays one too high. The parser then stops at its limit of 32 while the queue holds 31. aiohttp resumes the
         parser only for a full queue, which this is not. Therefore the last request of a queue resumes it.
         """
+        if ends_connection(request) or request.content.exception() is not None:
+            resp.force_close()
         if self.received == self.answered + 1:
             self._resume_parser(request)
         try:
@@ -215,13 +230,21 @@ class HttpConnection(RequestHandler):
                     await body.readany()
                     await let_others_run()
 
-    def handle_error(self, *args: Any, **kw: Any) -> web.StreamResponse:  # noqa: ANN401 - as aiohttp has it
-        """The answer to bytes that are not HTTP. It needs the headers here: no signal of the application sees it."""
-        answer = super().handle_error(*args, **kw)
-        answer.headers.update(SECURITY)
-        return answer
+    def handle_error(
+        self, request: BaseRequest, status: int = 500, exc: BaseException | None = None, message: str | None = None
+    ) -> web.StreamResponse:
+        """The answer to bytes that are not HTTP, which ends the connection. A stranger can send thousands of them."""
+        if status != _BAD_REQUEST:
+            return super().handle_error(request, status, exc, message)
+        if request.writer.output_size > 0:
+            raise ConnectionError("an answer has begun")
+        fault = fault_of(exc)
+        if isinstance(fault, MalformedRequest):
+            self._refusals.strangers.note("not_http", request.remote, type(exc).__name__)
+            return LastAnswer(self._refusals, self._refusals.unlogged(fault))
+        return LastAnswer(self._refusals, self._refusals.answer(fault, NO_ENDPOINT, NO_ENDPOINT))
 
     def log_exception(self, *args: Any, **kw: Any) -> None:  # noqa: ANN401 - as aiohttp has it
-        """Log an error of aiohttp, at most one a second: a client can cause thousands with bytes that are not HTTP."""
+        """Log an error of aiohttp, at most one a second: a client can cause thousands."""
         if self._refusals.is_due("aiohttp"):
             super().log_exception(*args, **kw)

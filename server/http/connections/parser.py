@@ -17,6 +17,9 @@ class Taking(Protocol):
     def take(self, message: RawRequestMessage, body: StreamReader) -> bool:
         """Begin to answer a request. Returns false if aiohttp must answer it."""
 
+    def broken(self, error: BaseException) -> None:
+        """Note that the parser has failed."""
+
 
 class SharedParser:
     """aiohttp's parser of one connection, without the requests that the connection answers itself."""
@@ -34,8 +37,9 @@ class SharedParser:
             return (), False, b""
         try:
             found = self._usual.feed_data(data)
-        except HttpProcessingError:
+        except HttpProcessingError as error:
             self._failed = True
+            self._connection.broken(error)
             self._connection.received += 1  # aiohttp answers the failure as a request
             raise
         if requests := found[0]:

@@ -65,7 +65,9 @@ class PlainConnection(HttpConnection):
         self.transport.resume_reading()
         self.data_received(held)
 
-    def handle_error(self, *args: Any, **kw: Any) -> web.StreamResponse:  # noqa: ANN401 - as aiohttp has it
+    def handle_error(
+        self, request: BaseRequest, status: int = 500, exc: BaseException | None = None, message: str | None = None
+    ) -> web.StreamResponse:
         """The answer to bytes that are not HTTP, which ends the connection."""
         self._failed = True
-        return super().handle_error(*args, **kw)
+        return super().handle_error(request, status, exc, message)

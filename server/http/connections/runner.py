@@ -13,15 +13,20 @@ from aiohttp.http_parser import RawRequestMessage
 from aiohttp.web_protocol import RequestHandler
 from aiohttp.web_request import BaseRequest
 
+from server.http.app_keys import REFUSALS
 from server.http.connections.connection import HttpConnection
+from server.http.connections.faults import checked
+from server.http.errors import Refusals
 
 
 class _Server(web.Server):
     """The server `usual`, with connections that `make` makes."""
 
-    def __init__(self, usual: web.Server, make: Callable[[web.Server], HttpConnection]) -> None:
+    def __init__(self, usual: web.Server, make: Callable[[web.Server], HttpConnection], refusals: Refusals) -> None:
         super().__init__(
-            usual.request_handler, request_factory=self._begin, handler_cancellation=usual.handler_cancellation
+            checked(usual.request_handler, refusals),
+            request_factory=self._begin,
+            handler_cancellation=usual.handler_cancellation,
         )
         self._usual = usual
         self._make = make
@@ -67,6 +72,7 @@ class HttpRunner(web.AppRunner):
         """`options`: of the connections."""
         super().__init__(app, shutdown_timeout=shutdown_timeout, handler_cancellation=handler_cancellation)
         self._make = partial(kind.maker(app), access_log=None, **options)
+        self._refusals = app[REFUSALS]
         self._ours: _Server | None = None
 
     @property
@@ -76,7 +82,7 @@ class HttpRunner(web.AppRunner):
         if usual is None:
             return None
         if self._ours is None:
-            self._ours = _Server(usual, self._make)
+            self._ours = _Server(usual, self._make, self._refusals)
         return self._ours
 
     @property

@@ -48,7 +48,7 @@ async def test_ambiguous_requests_are_refused_and_end_the_connection(
     assert (await connection.ask(request(BODY))).status == 200
     await connection.send(broken)
     answer = await asyncio.wait_for(connection.reader.read(), 5)
-    assert answer == b"" or answer[8:13] == b" 400 "
+    assert answer[:13] == b"HTTP/1.1 400 "
     assert answer.count(b"HTTP/1.") <= 1  # the smuggled request is not answered
     async with service.connect() as other:
         assert (await other.ask(request(BODY))).status == 200
@@ -69,12 +69,15 @@ MARK = "marked"
 QUOTED = {
     "a token with a control character": HEAD + f"Authorization: Bearer {MARK}\x01\r\n\r\n".encode(),
     "a token without its colon": HEAD + f"Authorization Bearer {MARK}\r\n\r\n".encode(),
-    "a version that is none": f"GET /metrics?user={MARK} HTTP/9.9\r\nHost: x\r\n\r\n".encode(),
+    "a line of half an HTTP": f"GET /metrics?user={MARK} HTP/1.1\r\nHost: x\r\n\r\n".encode(),
     "a URL that is none": f"GET http://x:{MARK}/ HTTP/1.1\r\nHost: x\r\n\r\n".encode(),
     "a body where a head should be": f'{{"user_id": "{MARK}"}}\r\n\r\n'.encode(),
     "a body longer than it says": HEAD + f'Content-Length: 2\r\n\r\n{{}}{{"user_id": "{MARK}"}}\r\n\r\n'.encode(),
     "a chunk without its size": HEAD + f"Transfer-Encoding: chunked\r\n\r\n{MARK}\r\n".encode(),
 }
+
+
+UNREADABLE = ("BadHttpMessage", "BadStatusLine", "BadHttpMethod", "InvalidURLError", "PayloadError")
 
 
 @pytest.mark.parametrize("answered", [0, 1], ids=["at once", "behind a good one"])
@@ -86,10 +89,11 @@ async def test_the_log_names_the_error_but_does_not_quote_the_request(
     for _ in range(answered):
         assert (await connection.ask(request(BODY))).status == 200
     await connection.send(quoted)
-    await asyncio.wait_for(connection.reader.read(), 5)
-    (message,) = [record.getMessage() for record in caplog.records if record.name == "aiohttp.server"]
+    answers = await asyncio.wait_for(connection.reader.read(), 5)
+    assert MARK.encode() not in answers
+    (message,) = [each for each in caplog.messages if each.startswith("request_")]
     assert message.startswith("request_unreadable address=127.0.0.1 error=")
-    assert message.endswith(("BadHttpMessage", "BadStatusLine", "BadHttpMethod", "InvalidURLError", "PayloadError"))
+    assert message.endswith(tuple(f"{error} count=1" for error in UNREADABLE))
     assert MARK not in caplog.text
 
 
@@ -147,11 +151,20 @@ def test_nothing_is_parsed_behind_bytes_that_are_not_http() -> None:
     assert refusing.asked == 1
 
 
-async def test_the_answer_to_bytes_that_are_not_http_has_the_security_headers(connection: Connection) -> None:
-    await connection.send(b"garbage\r\n\r\n")
-    head = (await asyncio.wait_for(connection.reader.readuntil(b"\r\n\r\n"), 5)).decode()
-    assert head.startswith("HTTP/1.0 400")
-    assert [f"{name}: {value}" in head for name, value in SECURITY.items()] == [True] * len(SECURITY)
+@pytest.mark.parametrize("sent", [b"garbage\r\n\r\n", *QUOTED.values()], ids=["garbage", *QUOTED])
+async def test_the_answer_to_bytes_that_are_not_http_has_the_envelope_and_all_headers(
+    service: Service, connection: Connection, sent: bytes
+) -> None:
+    usual = await connection.ask(request(b"{", Connection="close"))
+    async with service.connect() as other:
+        answer = await other.ask(sent)
+        if answer.status == 200:
+            answer = await other.receive()
+        assert (answer.status, answer.body["code"]) == (400, "MALFORMED_REQUEST")
+        assert list(answer.body) == list(usual.body)
+        assert set(answer.headers) == set(usual.headers)
+        assert SECURITY.items() <= answer.headers.items()
+        assert await asyncio.wait_for(other.reader.read(), 5) == b""
 
 
 async def closed(reader: asyncio.StreamReader) -> None:
