@@ -13,11 +13,13 @@ import mmap
 import socket
 import ssl
 from contextlib import suppress
+from functools import partial
 from typing import Any
 
 from aiohttp import web
 
 from core.log_event import LogEvent
+from server.http.connections.strangers import Strangers
 
 log = logging.getLogger(__name__)
 
@@ -78,15 +80,19 @@ class Connections:
 class Site(web.BaseSite):
     """A listening socket. This worker accepts its share, and more if the other workers do not accept in time."""
 
-    def __init__(
+    def __init__(  # noqa: PLR0913 - the last two by name
         self,
         runner: web.BaseRunner,
         listening: socket.socket,
         connections: Connections,
         worker: int,
+        *,
         tls: ssl.SSLContext | None = None,
+        strangers: Strangers | None = None,
     ) -> None:
+        """`strangers`: counts and logs the connections that cannot be opened."""
         super().__init__(runner)
+        self._strangers = Strangers(lambda _: None) if strangers is None else strangers
         self._tls = tls
         if runner.server is None:
             raise RuntimeError("the runner has not been set up")
@@ -177,12 +183,12 @@ class Site(web.BaseSite):
         self._accept(looks)
 
     def _take(self) -> None:
-        connection, _ = self._listening.accept()
+        connection, address = self._listening.accept()
         connection.setblocking(False)
         protocol = self._protocols()
         opening = self._loop.create_task(self._connect(protocol, connection))
         self._opening[opening] = protocol
-        opening.add_done_callback(self._opened)
+        opening.add_done_callback(partial(self._opened, address))
 
     async def _connect(self, protocol: web.RequestHandler, connection: socket.socket) -> None:
         # uvloop refuses a handshake timeout without TLS.
@@ -191,7 +197,9 @@ class Site(web.BaseSite):
             lambda: protocol, connection, ssl=self._tls, ssl_handshake_timeout=seconds
         )
 
-    def _opened(self, opening: asyncio.Task[object]) -> None:
+    def _opened(self, address: Any, opening: asyncio.Task[object]) -> None:  # noqa: ANN401 - of any family
         del self._opening[opening]
         if not opening.cancelled() and (error := opening.exception()) is not None:
-            log.warning(LogEvent("connection_failed", error=error))
+            host = address[0] if isinstance(address, tuple) else None
+            silent = isinstance(error, ConnectionError)  # closed or reset, as by a port check, or it took too long
+            self._strangers.note("silent" if silent else "tls", host, str(error))

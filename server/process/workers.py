@@ -26,7 +26,7 @@ from prometheus_client import multiprocess
 from core.log_event import LogEvent
 from server.auth.credentials import Credentials
 from server.auth.hosts import is_loopback
-from server.http.app_keys import CERTIFICATE
+from server.http.app_keys import CERTIFICATE, REFUSALS
 from server.http.connections.connection import HttpConnection
 from server.http.connections.runner import HttpRunner
 from server.process.connection_balancing import Connections, Site
@@ -178,9 +178,10 @@ class _Application(BaseApplication):  # type: ignore[misc]
         on_loopback = all(is_loopback(each.getsockname()[0]) for each in sockets)
         app = make_app(self._settings, self._credentials, self._keeper, on_loopback=on_loopback)
         tls = app[CERTIFICATE].context if CERTIFICATE in app else None
-        sites = [
-            partial(Site, listening=each, connections=self.connections, worker=worker, tls=tls) for each in sockets
-        ]
+        balanced = partial(
+            Site, connections=self.connections, worker=worker, tls=tls, strangers=app[REFUSALS].strangers
+        )
+        sites = [partial(balanced, listening=each) for each in sockets]
         return Runner(app, self._kind, sites, hurry)
 
     def _forget(self, worker: WebWorker) -> None:
