@@ -7,6 +7,7 @@ from aiohttp import web
 from server.auth.access import Access
 from server.auth.tls import Certificate
 from server.http.admission import Admission
+from server.http.bodies.memory import BodyMemory
 from server.http.bodies.sizes import BodyBounds
 from server.http.clock import Clock
 from server.http.errors import Refusals
@@ -20,5 +21,6 @@ CALLER = web.RequestKey("caller", str)
 REFUSALS = web.AppKey("refusals", Refusals)
 ADMISSION = web.AppKey("admission", Admission)
 BATCH_ADMISSION = web.AppKey("batch_admission", Admission)
+BODY_MEMORY = web.AppKey("body_memory", BodyMemory)
 BODY_BOUNDS = web.AppKey("body_bounds", BodyBounds)
 CERTIFICATE = web.AppKey("certificate", Certificate)

@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import math
 from collections.abc import Mapping
-from contextlib import AbstractAsyncContextManager
 from time import perf_counter
 
 from core.errors import DeadlineExceeded, InvalidInput, quoted
@@ -36,7 +35,7 @@ def _invalid(given: str) -> InvalidInput:
     return InvalidInput.at(HEADER, f"must be an integer of milliseconds from 1 to {MOST_MS:,}, not {quoted(given)}")
 
 
-def within(until: float) -> AbstractAsyncContextManager[object]:
+def within(until: float) -> asyncio.Timeout:
     """A context that is cancelled at `until`, of time.perf_counter; it then raises TimeoutError."""
     return asyncio.timeout(None if until == math.inf else max(0.0, until - perf_counter()))
 

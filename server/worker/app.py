@@ -19,8 +19,10 @@ from server.auth.credentials import Credentials
 from server.auth.hosts import Hosts
 from server.auth.origins import refusing
 from server.http.admission import Admission
-from server.http.app_keys import ACCESS, ADMISSION, BATCH_ADMISSION, CERTIFICATE, CLOCK, REFUSALS, SETTINGS
+from server.http.app_keys import ACCESS, ADMISSION, BATCH_ADMISSION, BODY_MEMORY, CERTIFICATE, CLOCK, REFUSALS, SETTINGS
+from server.http.bodies import sizes
 from server.http.bodies.body import CONNECTIONS
+from server.http.bodies.memory import BodyMemory
 from server.http.clock import Clock
 from server.http.errors import Refusals, errors
 from server.http.headers import preflight, preparing
@@ -88,7 +90,8 @@ def make_app(
     predictor = app[PREDICTOR] = Predictor(registry, journal, metrics, shadow, breaker)
     app[BATCHER] = Batcher(predictor.answer, MAX_BATCHED)
     app[ADMISSION] = Admission(settings.max_in_flight)
-    app[BATCH_ADMISSION] = Admission(max(1, round(settings.max_in_flight * BATCHES_PER_PREDICTION)))
+    batches = max(1, round(settings.max_in_flight * BATCHES_PER_PREDICTION))
+    app[BATCH_ADMISSION], app[BODY_MEMORY] = Admission(batches), BodyMemory(batches * sizes.BATCH)
     if credentials.certificate is not None:
         app[CERTIFICATE] = credentials.certificate
         app.cleanup_ctx.append(resources.certificate)

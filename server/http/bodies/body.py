@@ -2,18 +2,21 @@
 
 from __future__ import annotations
 
+import asyncio
 import codecs
 import math
-from collections.abc import Iterable, Iterator, Mapping
+import time
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from typing import Any
 
 from aiohttp import web
 
 from core.errors import quoted
-from server.http.app_keys import BATCH_ADMISSION, BODY_BOUNDS
+from server.http.app_keys import BODY_BOUNDS, BODY_MEMORY
 from server.http.bodies import sizes
 from server.http.bodies.malformed import no_text
+from server.http.bodies.memory import Share
 from server.http.bodies.unpacking import PACKINGS, Unpacking
 from server.http.deadline import deadline, late, within
 from server.http.errors import MalformedJson, PayloadTooLarge, UnsupportedMediaType
@@ -25,8 +28,8 @@ CONNECTIONS: Mapping[str, Any] = {"auto_decompress": False}
 
 _NOT_COMPRESSED = ("", "identity")
 _WHOLE = "its body had arrived"
-# 2,000 candles with every digit that a number can have are 400 kB. A larger body needs one of the few places of
-# batches: bodies of 32 MiB for all requests that may be in progress would take gigabytes.
+# 2,000 candles with every digit that a number can have are 400 kB. The memory of larger bodies is counted: bodies of
+# 32 MiB for all requests that may be in progress would take gigabytes.
 LARGE = 1 << 20
 _HEAD = 4  # the bytes by which a compressed body is known
 
@@ -53,8 +56,8 @@ async def read_json(request: web.Request, until: float | None = None, places: Ex
 async def read_bytes(request: web.Request, until: float | None = None, places: ExitStack | None = None) -> bytes:
     """The body's bytes, decompressed; `until` and the errors are as in `read_json`.
 
-    A large body takes the place of a batch, which `places` holds; raises Overloaded if there is none. Without `places`
-    it takes none: a body that the keeper reads has its place in a worker.
+    A large body takes memory (BODY_MEMORY), which `places` gives back; raises Overloaded if there is none. Without
+    `places` it is not counted: a body that the keeper reads is counted in a worker.
     """
     until = _until(request) if until is None else until
     packing = _packing(request)
@@ -63,10 +66,10 @@ async def read_bytes(request: web.Request, until: float | None = None, places: E
     return bytes(await _received(request, packing, until, places, None))
 
 
-async def read_large(request: web.Request, until: float) -> bytearray:
-    """As `read_json`, but without a copy of the body. The caller already holds the place of a batch."""
+async def read_large(request: web.Request, until: float, places: ExitStack) -> bytearray:
+    """As `read_json`, but without a copy of the body."""
     _check_type(request)
-    return await _received(request, _packing(request), until, None, _Text())
+    return await _received(request, _packing(request), until, places, _Text())
 
 
 def _until(request: web.Request) -> float:
@@ -96,26 +99,53 @@ async def _received(
     _check_size(request, request.content_length or 0)
     body = bytearray()
     came = 0
+    since = time.monotonic()
+    share: Share | None = None
     unpacking = None if packing is None else Unpacking(packing)
-    with _readable():
-        async with within(until):
+    with _readable(), _given_up(lambda: share):
+        async with within(until) as timer:
             async for piece in request.content.iter_any():
                 came += len(piece)
                 _check_size(request, came)
                 steps: Iterable[bytes] = (piece,) if unpacking is None else unpacking.steps(piece)
                 for step in steps:
-                    if places is not None and len(body) <= LARGE < len(body) + len(step):
-                        places.enter_context(request.app[BATCH_ADMISSION].held())
                     _check_size(request, len(body) + len(step))
+                    if places is not None and len(body) + len(step) > LARGE:
+                        if share is None:
+                            share = _share(request, since, timer, places)
+                            share.take(len(body))
+                        share.take(len(step))
                     if text is not None:
                         text.check(step)
                     body += step
                     await let_others_run()  # the next piece is received meanwhile
+    if share is not None:
+        share.arrived()
     if unpacking is not None:
         unpacking.end()
     if text is not None:
         text.check(b"", last=True)
     return body
+
+
+def _share(request: web.Request, since: float, timer: asyncio.Timeout, places: ExitStack) -> Share:
+    """The memory of a large body. `timer`: of its arrival, which ends at once if the body is given up."""
+    loop = asyncio.get_running_loop()
+    share = request.app[BODY_MEMORY].share(since, lambda: timer.reschedule(loop.time()))
+    places.callback(share.end)
+    return share
+
+
+@contextmanager
+def _given_up(share: Callable[[], Share | None]) -> Iterator[None]:
+    """Raise the refusal of a body that was given up in place of the end of its time."""
+    try:
+        yield
+    except TimeoutError:
+        given_up = share()
+        if given_up is not None and given_up.refusal is not None:
+            raise given_up.refusal from None
+        raise
 
 
 class _Text:

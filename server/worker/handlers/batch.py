@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Iterator, Sequence
+from contextlib import ExitStack
 from time import perf_counter
 
 import msgspec
@@ -38,8 +39,7 @@ _ITEMS = json_items.Listed("items", MAX_BATCH, sizes.SINGLE, decoding.batch)
 async def predict_batch(request: web.Request) -> web.Response:
     """POST /reversal/predict/batch. All items see the same versions; all are parsed before any is answered."""
     try:
-        with request.app[BATCH_ADMISSION].held():  # while the body is read, too, because it can be large
-            return await _predict_batch(request)
+        return await _predict_batch(request)
     except asyncio.CancelledError:
         request.app[METRICS].abandoned.inc()
         raise
@@ -47,16 +47,21 @@ async def predict_batch(request: web.Request) -> web.Response:
 
 async def _predict_batch(request: web.Request) -> web.Response:
     app = request.app
+    admission = app[BATCH_ADMISSION]
+    admission.check()
     until = deadline(request.headers, app[SETTINGS].request_timeout_ms)
-    items = await json_items.items(await read_large(request, until), _ITEMS)
-    snapshot = app[REGISTRY].snapshot
-    now = app[CLOCK].now()
-    results: list[orjson.Fragment] = []
-    for some in _slices(items):
-        results += await _answer_slice(request, snapshot, some, now, until)
-        await let_others_run()
-    response = success({"results": results}, now)
-    await let_others_run()  # before aiohttp copies and writes the response
+    with ExitStack() as places:
+        body = await read_large(request, until, places)
+        places.enter_context(admission.held())  # not earlier: a slow sender must not occupy a place
+        items = await json_items.items(body, _ITEMS)
+        snapshot = app[REGISTRY].snapshot
+        now = app[CLOCK].now()
+        results: list[orjson.Fragment] = []
+        for some in _slices(items):
+            results += await _answer_slice(request, snapshot, some, now, until)
+            await let_others_run()
+        response = success({"results": results}, now)
+        await let_others_run()  # before aiohttp copies and writes the response
     return response
 
 

@@ -3,14 +3,14 @@ from __future__ import annotations
 import asyncio
 import io
 import json
-from contextlib import ExitStack, suppress
+from contextlib import suppress
 
 import pytest
 from aiohttp import web
 
 from core.errors import Overloaded, StoreUnavailable
 from server.api.endpoints import ENDPOINTS
-from server.http.app_keys import BATCH_ADMISSION
+from server.http.app_keys import BODY_MEMORY
 from server.http.bodies.body import LARGE
 from server.worker.app_keys import KEEPER_CLIENT
 from tests.server.client import Client
@@ -65,9 +65,9 @@ async def test_a_target_with_its_host_reaches_the_keeper_as_well(client: Client)
     writer.close()
 
 
-async def test_a_large_body_has_a_place_until_it_is_answered(client: Client, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_a_large_body_has_memory_until_it_is_answered(client: Client, monkeypatch: pytest.MonkeyPatch) -> None:
     assert client.app is not None
-    places, forwarded, answered = client.app[BATCH_ADMISSION], asyncio.Event(), asyncio.Event()
+    memory, forwarded, answered = client.app[BODY_MEMORY], asyncio.Event(), asyncio.Event()
 
     async def forward_later(*_: object) -> web.Response:
         forwarded.set()
@@ -77,21 +77,22 @@ async def test_a_large_body_has_a_place_until_it_is_answered(client: Client, mon
     monkeypatch.setattr(client.app[KEEPER_CLIENT], "forward", forward_later)
     asking = asyncio.create_task(client.post("/reversal/outcomes", data=io.BytesIO(bytes(LARGE + 1))))
     await forwarded.wait()
-    assert places.inside == 1
+    assert (memory.used, len(memory.arriving)) == (LARGE + 1, 0)
     answered.set()
     assert (await asking).status == 200
-    assert places.inside == 0
+    assert memory.used == 0
 
 
-async def test_a_large_body_without_a_place_is_refused_with_retry_after(client: Client) -> None:
+async def test_a_large_body_without_memory_is_refused_with_retry_after(client: Client) -> None:
     assert client.app is not None
-    with ExitStack() as held:
-        with suppress(Overloaded):
-            while True:
-                held.enter_context(client.app[BATCH_ADMISSION].held())
-        response = await client.post("/reversal/outcomes", data=io.BytesIO(bytes(LARGE + 1)))
-        assert (response.status, (await response.json())["code"]) == (503, "OVERLOADED")
-        assert "Retry-After" in response.headers
+    other = client.app[BODY_MEMORY].share(0.0, lambda: None)
+    with suppress(Overloaded):
+        while True:
+            other.take(LARGE)
+    other.arrived()
+    response = await client.post("/reversal/outcomes", data=io.BytesIO(bytes(LARGE + 1)))
+    assert (response.status, (await response.json())["code"]) == (503, "OVERLOADED")
+    assert "Retry-After" in response.headers
 
 
 async def test_workers_forward_only_what_the_keeper_answers(client: Client, monkeypatch: pytest.MonkeyPatch) -> None:
