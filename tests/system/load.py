@@ -165,3 +165,9 @@ def start_experiment(url: str, experiment_id: str, **fields: object) -> None:
 def print_figures(figures: str) -> None:
     """Print the figures of a run. pytest shows them with -s, and if the test fails."""
     print(figures)  # noqa: T201 - pytest captures standard output
+
+
+def message(path: str, body: bytes = b"", method: str = "POST", **headers: str) -> bytes:
+    given = {"Host": "localhost", "Content-Length": str(len(body)), "Connection": "keep-alive", **headers}
+    lines = [f"{method} {path} HTTP/1.1", *(f"{name.replace('_', '-')}: {value}" for name, value in given.items())]
+    return "\r\n".join([*lines, "", ""]).encode() + body

@@ -7,17 +7,11 @@ import socket
 from pathlib import Path
 
 from tests.processes import Server, serving
-from tests.system.load import question
+from tests.system.load import message, question
 
 # Headers that differ between answers of one server.
 VOLATILE = (b"Date: ", b"Server-Timing: ")
 TIMESTAMP = re.compile(rb'"timestamp":"[^"]*"')
-
-
-def message(path: str, body: bytes = b"", method: str = "POST", **headers: str) -> bytes:
-    given = {"Host": "localhost", "Content-Length": str(len(body)), "Connection": "keep-alive", **headers}
-    lines = [f"{method} {path} HTTP/1.1", *(f"{name.replace('_', '-')}: {value}" for name, value in given.items())]
-    return "\r\n".join([*lines, "", ""]).encode() + body
 
 
 PREDICT = "/reversal/predict"

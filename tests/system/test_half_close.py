@@ -10,11 +10,11 @@ import pytest
 
 from tests.processes import Server, serving
 from tests.sockets import is_gone
-from tests.system.load import question
-from tests.system.test_fast_path import PREDICT, message
+from tests.system.load import message, question
 from tests.waiting import wait_until
 
 BODY = re.sub(r"'", '"', str(question(0, 41))).encode()
+PREDICT = "/reversal/predict"
 TIMES = 20
 PATHS = {
     "health": message("/health", method="GET"),

@@ -6,7 +6,7 @@ import logging
 import math
 import time
 from collections.abc import Callable
-from typing import Literal, NamedTuple, TypeAlias
+from typing import Literal, TypeAlias
 
 from core.log_event import LogEvent
 
@@ -17,19 +17,7 @@ SECONDS = 1.0
 
 # not_http: the bytes are no HTTP request. tls: the handshake failed. silent: it ended before a whole request's head.
 Kind: TypeAlias = Literal["not_http", "tls", "silent"]
-
-
-class _Line(NamedTuple):
-    event: str
-    level: int
-
-
-# Port checks of load balancers are silent. They would fill a day's log with lines that say nothing.
-KINDS: dict[Kind, _Line] = {
-    "not_http": _Line("request_unreadable", logging.INFO),
-    "tls": _Line("connection_failed", logging.WARNING),
-    "silent": _Line("connection_silent", logging.DEBUG),
-}
+KINDS: tuple[Kind, ...] = ("not_http", "tls", "silent")
 
 
 class Strangers:
@@ -60,5 +48,9 @@ class Strangers:
     def _log(self, kind: Kind, now: float) -> None:
         count, address, error = self._more.pop(kind)
         self._due[kind] = now + SECONDS
-        event, level = KINDS[kind]
-        log.log(level, LogEvent(event, address=address, error=error, count=count))
+        if kind == "not_http":
+            log.info(LogEvent("request_unreadable", address=address, error=error, count=count))
+        elif kind == "tls":
+            log.warning(LogEvent("connection_failed", address=address, error=error, count=count))
+        else:  # at this level because the port checks of load balancers would fill a day's log
+            log.debug(LogEvent("connection_silent", address=address, error=error, count=count))

@@ -96,10 +96,11 @@ def held(service: Service, monkeypatch: pytest.MonkeyPatch) -> Iterator[threadin
     going_on.set()
 
 
-async def test_a_slow_answer_arrives_too(connection: Connection, held: threading.Event) -> None:
+async def test_a_slow_answer_arrives_too(service: Service, connection: Connection, held: threading.Event) -> None:
     connection.writer.write(MODELS + HEALTH)
     connection.writer.write_eof()
-    await asyncio.sleep(0.2)
+    handler = service.handler_of(connection)
+    await until(lambda: handler._reset_timer is not None)  # noqa: SLF001 - nothing public shows it
     held.set()
     answers = await asyncio.wait_for(connection.reader.read(), 5)
     assert statuses(answers) == [200, 200]
