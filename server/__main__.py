@@ -13,7 +13,7 @@ import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any, NoReturn
+from typing import NoReturn
 
 # Libraries read these variables when they are imported. The matrices are too small to be split between threads.
 os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
@@ -25,14 +25,12 @@ gc.disable()
 from core.log_event import LogEvent  # noqa: E402
 from core.version import VERSION  # noqa: E402
 from server.auth.credentials import Credentials, CredentialsUnusable  # noqa: E402
-from server.auth.hosts import is_loopback  # noqa: E402
-from server.process import shared_folder  # noqa: E402 - after gc.disable
+from server.process import listening, shared_folder  # noqa: E402 - after gc.disable
 from server.settings import Settings, read, unknown_variables  # noqa: E402
 from server.settings_parsing import SettingsError  # noqa: E402
 
 log = logging.getLogger("server")
 
-_BACKLOG = 2048
 _SIGNALS = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP)
 
 
@@ -66,8 +64,8 @@ def main(arguments: Sequence[str], program: str) -> int:
         log.warning(LogEvent("setting_unknown", name=name, effect="the variable is ignored"))
     try:
         credentials = Credentials(settings)
-        _require_tokens(settings, credentials)
-        sockets = _listen(settings.host, settings.port)
+        listening.require_tokens(settings, credentials)
+        sockets = listening.listen(settings.host, settings.port)
     except (SettingsError, CredentialsUnusable) as error:
         sys.stderr.write(f"{error}\n")
         return 2
@@ -112,15 +110,15 @@ def _serve(settings: Settings, credentials: Credentials, folder: Path, sockets: 
         # Not SIGINT: Ctrl-C in a terminal reaches every process, and the keeper handles it.
         signal.pthread_sigmask(signal.SIG_UNBLOCK, (signal.SIGTERM, signal.SIGHUP))
         manager_pid = os.getpid()
-        code = workers.run(settings, credentials, path, [listening.detach() for listening in sockets], parent)
+        code = workers.run(settings, credentials, path, [each.detach() for each in sockets], parent)
         if os.getpid() == manager_pid and os.getppid() != parent:  # the keeper was killed
             shutil.rmtree(folder, ignore_errors=True)
         # Neither the manager nor a worker may return to main, which removes the folder that others still use.
         os._exit(code)
-    for listening in sockets:
-        host, port = listening.getsockname()[:2]
+    for each in sockets:
+        host, port = each.getsockname()[:2]
         log.info(LogEvent("port_opened", host=host, port=port))
-        listening.close()
+        each.close()
     from server.process import keeper_process  # noqa: PLC0415 - after the fork
 
     return keeper_process.run(settings, keeper_socket, path, manager)
@@ -142,38 +140,6 @@ def _without_certificates() -> Iterator[None]:
         del os.environ[name]
         if given is not None:
             os.environ[name] = given
-
-
-def _require_tokens(settings: Settings, credentials: Credentials) -> None:
-    """Raise SettingsError if other machines reach the port and there are no tokens."""
-    addresses = {address[0] for *_, address in _addresses(settings.host, settings.port)}
-    reachable = [address for address in addresses if not is_loopback(str(address))]
-    if reachable and not credentials.tokens and not settings.insecure:
-        raise SettingsError(
-            f"REVERSAL_HOST: {settings.host!r} is reachable from other machines, and no token is set; set"
-            " REVERSAL_API_TOKEN and REVERSAL_ADMIN_TOKEN (or …_FILE), or REVERSAL_INSECURE=1 to let every client that"
-            " reaches the port do everything"
-        )
-
-
-def _addresses(host: str, port: int) -> list[Any]:
-    """The addresses of a host, as getaddrinfo returns them. Raises OSError or UnicodeError."""
-    return list(dict.fromkeys(socket.getaddrinfo(host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)))
-
-
-def _listen(host: str, port: int) -> list[socket.socket]:
-    """A listening socket for each address of the host, all on the same port."""
-    sockets: list[socket.socket] = []
-    for family, _, _, _, address in _addresses(host, port):
-        wanted = (address[0], sockets[0].getsockname()[1] if sockets else port, *address[2:])
-        listening = socket.socket(family, socket.SOCK_STREAM)
-        listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        if family == socket.AF_INET6:
-            listening.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 1)
-        listening.bind(wanted)
-        listening.listen(_BACKLOG)
-        sockets.append(listening)
-    return sockets
 
 
 def _log_to_stderr(settings: Settings) -> None:
