@@ -111,7 +111,7 @@ SERVER: dict[str, set[str]] = {
     "api": {"http", "settings", "auth", "protocol"},
     "worker": {"api", "http", "settings", "auth", "protocol"},
     "keeper": {"api", "http", "settings", "auth", "protocol"},
-    "process": {"worker", "keeper", "api", "http", "settings", "auth", "protocol", "cpus"},
+    "process": {"worker", "keeper", "api", "http", "settings", "settings_parsing", "auth", "protocol", "cpus"},
     "__main__": {"process", "keeper", "settings_parsing", "settings", "auth", "protocol"},
 }
 
