@@ -15,7 +15,10 @@ from core.version import VERSION
 
 
 def _serve(arguments: Sequence[str], program: str) -> int:
-    from server.__main__ import run  # noqa: PLC0415 - as the module's docstring says
+    from server.process import first_signals  # noqa: PLC0415 - as the module's docstring says
+
+    first_signals.prepare()  # before the slow imports
+    from server.__main__ import run  # noqa: PLC0415
 
     run(arguments, program)
 

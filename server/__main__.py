@@ -5,15 +5,21 @@ from __future__ import annotations
 import gc
 import logging
 import os
+import resource
 import shutil
 import signal
 import socket
 import sys
 import time
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import NoReturn
+
+if __name__ == "__main__":
+    from server.process import first_signals
+
+    first_signals.prepare()  # before the slow imports
 
 # Libraries read these variables when they are imported. The matrices are too small to be split between threads.
 os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
@@ -25,13 +31,15 @@ gc.disable()
 from core.log_event import LogEvent  # noqa: E402
 from core.version import VERSION  # noqa: E402
 from server.auth.credentials import Credentials, CredentialsUnusable  # noqa: E402
-from server.process import listening, shared_folder  # noqa: E402 - after gc.disable
+from server.process import first_signals, listening, shared_folder  # noqa: E402 - after gc.disable
+from server.process.backoff import Backoff  # noqa: E402
 from server.settings import Settings, read, unknown_variables  # noqa: E402
 from server.settings_parsing import SettingsError  # noqa: E402
 
 log = logging.getLogger("server")
 
-_SIGNALS = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP)
+# The interval of the check for a signal to stop, while a failed fork is waited out.
+_LOOK_SECONDS = 0.1
 
 
 def run(arguments: Sequence[str], program: str) -> NoReturn:
@@ -51,6 +59,7 @@ def main(arguments: Sequence[str], program: str) -> int:
         sys.stderr.write(f"{error}\n")
         return 2
     _log_to_stderr(settings)
+    _raise_descriptor_limit()
     models = settings.models.resolve()
     log.info(
         LogEvent(
@@ -73,10 +82,13 @@ def main(arguments: Sequence[str], program: str) -> int:
         reason = getattr(error, "strerror", None) or error
         sys.stderr.write(f"cannot listen on {settings.host}:{settings.port}: {reason}\n")
         return 1
-    folder = shared_folder.make()
+    first_signals.block()  # so that a stop leaves no folder and no processes behind
+    try:
+        folder = shared_folder.make()
+    except OSError as error:
+        sys.stderr.write(f"{error}\n")
+        return 1
     os.environ["PROMETHEUS_MULTIPROC_DIR"] = str(folder)  # read when prometheus_client is imported
-    # Blocked until the keeper handles them, so that a stop leaves no folder and no processes behind.
-    signal.pthread_sigmask(signal.SIG_BLOCK, _SIGNALS)
     try:
         return _serve(settings, credentials, folder, sockets)
     finally:
@@ -104,7 +116,9 @@ def _serve(settings: Settings, credentials: Credentials, folder: Path, sockets: 
     gc.freeze()  # collecting writes to objects, so each process would get its own copy of shared memory
     gc.enable()
     parent = os.getpid()
-    manager = os.fork()
+    manager = _forked()
+    if manager is None:
+        return 0
     if manager == 0:
         keeper_socket.close()
         # Not SIGINT: Ctrl-C in a terminal reaches every process, and the keeper handles it.
@@ -122,6 +136,29 @@ def _serve(settings: Settings, credentials: Credentials, folder: Path, sockets: 
     from server.process import keeper_process  # noqa: PLC0415 - after the fork
 
     return keeper_process.run(settings, keeper_socket, path, manager)
+
+
+def _forked() -> int | None:
+    """Fork; returns 0 in the child. A fork that fails is tried again until a signal to stop comes: then None."""
+    backoff = Backoff()
+    while True:
+        try:
+            return os.fork()
+        except OSError as error:
+            seconds = backoff.failed()
+            effect = f"no worker runs yet; it is tried again in {seconds:g} s"
+            log.error(LogEvent("manager_fork_failed", error=error, effect=effect))
+        while backoff.seconds_left:
+            if signal.sigpending() & set(first_signals.STOPPING):
+                return None
+            time.sleep(_LOOK_SECONDS)
+
+
+def _raise_descriptor_limit() -> None:
+    """Raise the soft limit of open files to the hard limit. The soft one is 1024 on most machines, for old programs."""
+    _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    with suppress(OSError, ValueError):  # not every system allows its own hard limit
+        resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
 
 
 @contextmanager

@@ -58,6 +58,10 @@ class Connections:
         """Note that a worker no longer accepts connections."""
         self._counts[worker % _SLOTS] = 0
 
+    def is_accepting(self, worker: int) -> bool:
+        """Whether a worker accepts connections."""
+        return bool(self._counts[worker % _SLOTS])
+
     def any_accepting(self) -> bool:
         """Whether any worker accepts connections."""
         return any(self._counts)

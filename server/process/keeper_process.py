@@ -47,8 +47,21 @@ class _Manager:
     """The workers' manager. After it has `ended`, its process id may be reused, so no signal is sent."""
 
     def __init__(self, pid: int) -> None:
-        self.ended = asyncio.get_running_loop().run_in_executor(None, os.waitpid, pid, 0)
+        loop = asyncio.get_running_loop()
         self._pid = pid
+        try:
+            descriptor = os.pidfd_open(pid)
+        except (AttributeError, OSError):  # not on Linux, or refused by a filter of system calls
+            self.ended: asyncio.Future[tuple[int, int]] = loop.run_in_executor(None, os.waitpid, pid, 0)
+            return
+        # No thread, because none can be started while a limit of processes is reached.
+        self.ended = loop.create_future()
+        loop.add_reader(descriptor, self._collect, descriptor)
+
+    def _collect(self, descriptor: int) -> None:
+        asyncio.get_running_loop().remove_reader(descriptor)
+        os.close(descriptor)
+        self.ended.set_result(os.waitpid(self._pid, 0))
 
     def send(self, number: signal.Signals) -> None:
         """Send it a signal."""

@@ -2,15 +2,22 @@
 
 from __future__ import annotations
 
+import errno
+import logging
 import socket
 from typing import Any
 
+from core.log_event import LogEvent
 from server.auth.credentials import Credentials
 from server.auth.hosts import is_loopback
 from server.settings import Settings
 from server.settings_parsing import SettingsError
 
+log = logging.getLogger(__name__)
+
 _BACKLOG = 2048
+# The errors of an address that this machine does not have, as ::1 if IPv6 is off.
+_ABSENT = (errno.EADDRNOTAVAIL, errno.EAFNOSUPPORT)
 
 
 def require_tokens(settings: Settings, credentials: Credentials) -> None:
@@ -31,15 +38,38 @@ def _addresses(host: str, port: int) -> list[Any]:
 
 
 def listen(host: str, port: int) -> list[socket.socket]:
-    """A listening socket for each address of the host, all on the same port."""
+    """A listening socket for each address of the host, all on the same port.
+
+    An address that this machine does not have is left out, and logged, if there is another one: `localhost` is often
+    also the name of ::1 on a machine without IPv6. Raises OSError or UnicodeError.
+    """
     sockets: list[socket.socket] = []
+    absent: list[tuple[str, OSError]] = []
     for family, _, _, _, address in _addresses(host, port):
         wanted = (address[0], sockets[0].getsockname()[1] if sockets else port, *address[2:])
-        listening = socket.socket(family, socket.SOCK_STREAM)
+        try:
+            sockets.append(_bound(family, wanted))
+        except OSError as error:
+            if error.errno not in _ABSENT:
+                raise
+            absent.append((address[0], error))
+    if not sockets and absent:
+        raise absent[0][1]
+    for name, refused in absent:
+        effect = f"the server listens on the other addresses of {host}"
+        log.warning(LogEvent("address_unavailable", host=name, error=refused, effect=effect))
+    return sockets
+
+
+def _bound(family: int, address: tuple[Any, ...]) -> socket.socket:
+    listening = socket.socket(family, socket.SOCK_STREAM)
+    try:
         listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         if family == socket.AF_INET6:
             listening.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 1)
-        listening.bind(wanted)
+        listening.bind(address)
         listening.listen(_BACKLOG)
-        sockets.append(listening)
-    return sockets
+    except BaseException:
+        listening.close()
+        raise
+    return listening

@@ -25,10 +25,12 @@ def make() -> Path:
     """Create the folder, in memory if possible, and remove the folders of servers that were killed.
 
     The folder is locked as long as a process of this server runs, so that systemd-tmpfiles does not remove it.
+    Raises OSError if no folder can be created, with what to do.
     """
-    for parent in (MEMORY, tempfile.gettempdir()):
+    temporary = _temporary()
+    for parent in filter(None, (MEMORY, temporary)):
         _remove_abandoned(parent)
-    folder = Path(_in_memory() or tempfile.mkdtemp(prefix=PREFIX))
+    folder = _in_memory() or _on_disk(temporary)
     _lock(folder)
     return folder
 
@@ -42,11 +44,31 @@ def make_again(folder: Path) -> None:
         raise PermissionError(f"{folder} belongs to another user")
 
 
-def _in_memory() -> str | None:
+def _temporary() -> str | None:
+    """The folder for temporary files; None if there is none that can be written, as on a read-only file system."""
+    with suppress(OSError):
+        return tempfile.gettempdir()
+    return None
+
+
+def _in_memory() -> Path | None:
     with suppress(OSError):
         if shutil.disk_usage(MEMORY).free >= _ROOM_BYTES:
-            return tempfile.mkdtemp(prefix=PREFIX, dir=MEMORY)
+            return Path(tempfile.mkdtemp(prefix=PREFIX, dir=MEMORY))
     return None
+
+
+def _on_disk(temporary: str | None) -> Path:
+    reason = "no folder for temporary files can be written"
+    if temporary is not None:
+        try:
+            return Path(tempfile.mkdtemp(prefix=PREFIX, dir=temporary))
+        except OSError as error:  # full, for example
+            reason = f"{temporary}: {error.strerror}"
+    raise OSError(
+        f"cannot create the folder that the processes share: {MEMORY} cannot be written or has less than"
+        f" {_ROOM_BYTES >> 20} MiB left, and {reason}; set TMPDIR to a folder that can be written"
+    )
 
 
 def _lock(folder: Path) -> None:

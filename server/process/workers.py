@@ -19,8 +19,6 @@ import uvloop
 from aiohttp import web
 from aiohttp.worker import GunicornWebWorker
 from gunicorn.app.base import BaseApplication
-from gunicorn.arbiter import Arbiter
-from gunicorn.glogging import Logger
 from prometheus_client import multiprocess
 
 from core.log_event import LogEvent
@@ -29,6 +27,7 @@ from server.auth.hosts import is_loopback
 from server.http.app_keys import CERTIFICATE, REFUSALS
 from server.http.connections.connection import HttpConnection
 from server.http.connections.runner import HttpRunner
+from server.process.arbiter import Arbiter, Log
 from server.process.connection_balancing import Connections, Site
 from server.protocol import metric_files
 from server.settings import Settings
@@ -69,10 +68,16 @@ class WebWorker(GunicornWebWorker):
         self.wsgi = partial(self.app.runner, sockets, self.age, self._hurry)
 
     def init_signals(self) -> None:
-        """Set the signal handlers. SIGINT is ignored: Ctrl-C reaches every process, and the keeper handles it."""
-        super().init_signals()
-        self.loop.remove_signal_handler(signal.SIGINT)
-        signal.signal(signal.SIGINT, signal.SIG_IGN)
+        """Set the signal handlers. All others stay ignored, as they are in the manager.
+
+        The base class would handle SIGINT and SIGUSR1, and removing that would leave a moment in which they kill.
+        """
+        self.loop.add_signal_handler(signal.SIGTERM, self.handle_exit, signal.SIGTERM, None)
+        self.loop.add_signal_handler(signal.SIGQUIT, self.handle_quit, signal.SIGQUIT, None)
+        self.loop.add_signal_handler(signal.SIGABRT, self.handle_abort, signal.SIGABRT, None)
+        signal.siginterrupt(signal.SIGTERM, False)  # it must not break off a system call of a request
+        signal.signal(signal.SIGHUP, signal.SIG_IGN)  # the manager's handler would do nothing here
+        signal.signal(signal.SIGCHLD, signal.SIG_DFL)
 
     def init_process(self) -> None:
         """Set uvloop up and run."""
@@ -92,48 +97,6 @@ class WebWorker(GunicornWebWorker):
         self.handle_exit(sig, frame)
 
 
-class _Log(Logger):  # type: ignore[misc]
-    """Sends gunicorn's log to the server's log."""
-
-    def setup(self, cfg: Any) -> None:  # noqa: ANN401, ARG002 - as the base class has it
-        self.error_log.handlers = []
-        self.error_log.propagate = True
-        # gunicorn's info lines (booting, listening at) repeat what the server logs.
-        self.error_log.setLevel(max(logging.getLogger().level, logging.WARNING))
-
-
-class _Arbiter(Arbiter):  # type: ignore[misc]
-    """gunicorn's arbiter. It also announces its stop to the workers, and it can stop during a reload."""
-
-    def __init__(self, app: _Application) -> None:
-        self._received: set[int] = set()
-        self._reloading = False
-        super().__init__(app)
-
-    def signal(self, sig: int, frame: FrameType | None) -> None:
-        """Queue a signal, which the main loop handles later."""
-        self._received.add(sig)
-        super().signal(sig, frame)
-
-    def reload(self) -> None:
-        """Replace all workers and wait until the old ones have ended."""
-        self._reloading = True
-        super().reload()
-        self._reloading = False
-
-    def reap_workers(self) -> None:
-        """Collect ended workers. A waiting reload calls this repeatedly, so a stop is noticed here."""
-        super().reap_workers()
-        if self._reloading and not self._received.isdisjoint(_STOPPING):
-            self._reloading = False
-            raise StopIteration  # as gunicorn does for a SIGTERM
-
-    def stop(self, graceful: bool = True) -> None:  # noqa: FBT001, FBT002 - as the base class has it
-        """Stop all workers. gunicorn would drop a SIGQUIT that was queued behind a SIGTERM, so it is looked up here."""
-        self.app.connections.end()
-        super().stop(graceful and signal.SIGQUIT not in self._received)
-
-
 class _Application(BaseApplication):  # type: ignore[misc]
     def __init__(self, settings: Settings, credentials: Credentials, keeper: Path, sockets: Sequence[int]) -> None:
         self._settings = settings
@@ -150,13 +113,11 @@ class _Application(BaseApplication):  # type: ignore[misc]
             "bind": [f"fd://{descriptor}" for descriptor in self._sockets],
             "workers": self._settings.workers,
             "worker_class": WebWorker,
-            "logger_class": _Log,
+            "logger_class": Log,
             "timeout": STALLED_SECONDS,
             "graceful_timeout": int(SHUTDOWN_SECONDS) + _MARGIN_SECONDS,
-            "when_ready": lambda _: signal.signal(signal.SIGINT, signal.SIG_IGN),
             "pre_fork": lambda _, __: self._credentials.refresh(),
             "post_fork": _forked,
-            "child_exit": lambda _, worker: self._forget(worker),
             # The default is the temporary folder. If that were full or deleted, no worker could be replaced.
             "worker_tmp_dir": str(self._keeper.parent.parent),
             # gunicorn's control socket is in the home folder: all instances share it, and a read-only disk breaks it.
@@ -167,7 +128,7 @@ class _Application(BaseApplication):  # type: ignore[misc]
 
     def run(self) -> None:
         """Start the workers and watch them until the server stops."""
-        _Arbiter(self).run()
+        Arbiter(self).run()
 
     def load(self) -> None:
         """Do nothing: each worker makes its application after the fork, in `runner`."""
@@ -184,7 +145,7 @@ class _Application(BaseApplication):  # type: ignore[misc]
         sites = [partial(balanced, listening=each) for each in sockets]
         return Runner(app, self._kind, sites, hurry)
 
-    def _forget(self, worker: WebWorker) -> None:
+    def forget(self, worker: WebWorker) -> None:
         """Clear up after a worker that has ended: its metrics, and its number of connections if it was killed."""
         self.connections.forget(worker.age)
         multiprocess.mark_process_dead(worker.pid)  # type: ignore[no-untyped-call]
@@ -271,6 +232,7 @@ def run(settings: Settings, credentials: Credentials, keeper: Path, sockets: Seq
     Returns the exit code. It returns in each child too, with the child's exit code.
     """
     _end_with(parent)
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C reaches every process, and the keeper handles it
     signal.signal(signal.SIGHUP, signal.SIG_IGN)  # until gunicorn handles it, there are no workers to replace
     try:
         _Application(settings, credentials, keeper, sockets).run()
