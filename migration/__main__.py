@@ -11,7 +11,7 @@ from pathlib import Path
 from core.bundles.repository import Repository
 from core.errors import StoreUnavailable
 from core.journals.drainer import Drainer, FolderInUse
-from core.store.interface import SchemaTooNew, StateChanged, StoreInUse
+from core.store.interface import SchemaTooNew, StateChanged, StateFileMounted, StoreInUse
 from core.store.opening import open_store, reserve
 from migration import old_folder, summary
 from migration.old_folder import EmptyFolder
@@ -38,7 +38,7 @@ def main(arguments: Sequence[str], program: str = "python -m migration") -> int:
     except SettingsError as error:
         sys.stderr.write(f"{error}\n")
         return 2
-    except (EmptyFolder, StoreUnavailable, SchemaTooNew, StoreInUse, FolderInUse, OSError) as error:
+    except (EmptyFolder, StoreUnavailable, SchemaTooNew, StateFileMounted, StoreInUse, FolderInUse, OSError) as error:
         sys.stderr.write(f"nothing is imported\n{error}\n")
         return 1
     except StateChanged:

@@ -33,6 +33,7 @@ from core.version import VERSION  # noqa: E402
 from server.auth.credentials import Credentials, CredentialsUnusable  # noqa: E402
 from server.process import first_signals, listening, shared_folder  # noqa: E402 - after gc.disable
 from server.process.backoff import Backoff  # noqa: E402
+from server.process.service_manager import ServiceManager  # noqa: E402
 from server.settings import Settings, read, unknown_variables  # noqa: E402
 from server.settings_parsing import SettingsError  # noqa: E402
 
@@ -105,6 +106,7 @@ def _serve(settings: Settings, credentials: Credentials, folder: Path, sockets: 
         from server.process import workers  # noqa: PLC0415 - after what main sets
         from server.protocol import metric_files  # noqa: PLC0415 - after what main sets
     metric_files.use()
+    service = ServiceManager()
     path = folder / "keeper.sock"
     keeper_socket = socket.socket(socket.AF_UNIX)
     try:
@@ -135,7 +137,7 @@ def _serve(settings: Settings, credentials: Credentials, folder: Path, sockets: 
         each.close()
     from server.process import keeper_process  # noqa: PLC0415 - after the fork
 
-    return keeper_process.run(settings, keeper_socket, path, manager)
+    return keeper_process.run(settings, keeper_socket, path, manager, service)
 
 
 def _forked() -> int | None:

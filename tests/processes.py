@@ -11,7 +11,7 @@ import sys
 import tempfile
 import urllib.error
 import urllib.request
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -112,16 +112,20 @@ class Server:
 
 
 @contextmanager
-def serving(*arguments: str, state: Path | None = None, port: int | None = None, **environ: str) -> Iterator[Server]:
+def serving(
+    *arguments: str, state: Path | None = None, port: int | None = None, within: Sequence[str] = (), **environ: str
+) -> Iterator[Server]:
     """Start a server and wait until it answers. `state`: a folder that is kept after the server has ended."""
-    with starting(*arguments, state=state, port=port, **environ) as server:
+    with starting(*arguments, state=state, port=port, within=within, **environ) as server:
         wait_until_alive(server)
         yield server
 
 
 @contextmanager
-def starting(*arguments: str, state: Path | None = None, port: int | None = None, **environ: str) -> Iterator[Server]:
-    """Start a server without waiting until it answers."""
+def starting(
+    *arguments: str, state: Path | None = None, port: int | None = None, within: Sequence[str] = (), **environ: str
+) -> Iterator[Server]:
+    """Start a server without waiting until it answers. `within`: a command that runs the server's, such as unshare."""
     port = port or free_port()
     with tempfile.TemporaryDirectory(prefix="reversal-state-") as fresh, tempfile.TemporaryFile() as log:
         folder = state or Path(fresh)
@@ -133,7 +137,7 @@ def starting(*arguments: str, state: Path | None = None, port: int | None = None
             "REVERSAL_GRACE_SECONDS": "0",
         }
         process = subprocess.Popen(
-            [sys.executable, "-m", "server", "--port", str(port), *arguments],
+            [*within, sys.executable, "-m", "server", "--port", str(port), *arguments],
             cwd=ROOT,
             env=os.environ | defaults | environ,
             stdout=log,

@@ -35,6 +35,10 @@ class StoreInUse(Exception):
     """Another process has reserved the store; the message names the file and the process id."""
 
 
+class StateFileMounted(Exception):
+    """The state file is a mount of its own; the message names the file and what to mount instead."""
+
+
 OutcomeName: TypeAlias = Literal["win", "loss", "neutral"]
 
 

@@ -10,7 +10,8 @@ from pathlib import Path
 from core.errors import StoreUnavailable
 from core.files import lock_file
 from core.files.lock_file import Held
-from core.store.interface import UNUSABLE, Store, StoreInUse
+from core.files.mounts import is_mounted_alone
+from core.store.interface import UNUSABLE, StateFileMounted, Store, StoreInUse
 
 _SQLITE = "sqlite"
 _POSTGRES = ("postgresql", "postgres")
@@ -75,12 +76,18 @@ def reserve(url: str) -> ExitStack:
     A PostgreSQL database is not reserved, because several servers share it. `open_store` does not reserve either,
     because a backup or a test can read the file of a running server. Reserve after the last fork, because a child
     process would inherit the lock and could outlive this process.
-    Raises ValueError as `check_url` does, StoreInUse, or StoreUnavailable if the lock file cannot be created now.
+    Raises ValueError as `check_url` does, StoreInUse, StoreUnavailable if the lock file cannot be created now, or
+    StateFileMounted: SQLite keeps the last changes in a file beside the state file, which would stay in the container.
     """
     check_url(url)
     held = ExitStack()
     if url.startswith(_SQLITE):
         path = Path(os.path.realpath(_path(url)))
+        if is_mounted_alone(path):
+            raise StateFileMounted(
+                f"state file {path} is mounted by itself, so the files that SQLite writes beside it would be lost with"
+                f" the container; stop every server that uses the file, then mount its folder as {path.parent} instead"
+            )
         try:
             path.parent.mkdir(parents=True, exist_ok=True)
             held.callback(os.close, lock_file.take(path.with_name(f"{path.name}.lock")))

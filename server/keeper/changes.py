@@ -67,7 +67,7 @@ class Changes:
     async def start(self) -> None:
         """Open the store and read the state. If the store is unavailable, use the state last seen on this machine.
 
-        Raises SchemaTooNew or StoreInUse.
+        Raises SchemaTooNew, StoreInUse or StateFileMounted.
         """
         self._order = await asyncio.to_thread(lambda: self._repository.listing().versions)
         seen = await asyncio.to_thread(self._remembered.read)

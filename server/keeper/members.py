@@ -101,6 +101,11 @@ class Members:
     def __len__(self) -> int:
         return len(self._members)
 
+    @property
+    def connected(self) -> frozenset[Member]:
+        """The workers that are connected now."""
+        return frozenset(self._members)
+
     def add(self, member: Member, state: State, order: tuple[str, ...]) -> None:
         """Add a worker and send it the current state."""
         self._members.add(member)

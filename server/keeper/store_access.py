@@ -15,7 +15,7 @@ from core.errors import StoreUnavailable
 from core.journals.drainer import Drainer
 from core.log_event import LogEvent
 from core.serving.state import State
-from core.store.interface import SchemaTooNew, Store, StoreInUse
+from core.store.interface import SchemaTooNew, StateFileMounted, Store, StoreInUse
 from core.store.opening import open_store, reserve
 
 log = logging.getLogger(__name__)
@@ -53,7 +53,7 @@ class StoreAccess:
     async def open(self) -> State:
         """Open the store and read its state, without draining journals.
 
-        Raises StoreUnavailable, SchemaTooNew or StoreInUse.
+        Raises StoreUnavailable, SchemaTooNew, StoreInUse or StateFileMounted.
         """
         try:
             return await self._in_writer(self._call_opened, lambda store: store.state())
@@ -130,7 +130,11 @@ class StoreAccess:
     def _call_drained(self, call: Callable[[Store], T]) -> T:
         try:
             answer = self._call_opened(partial(self._drain_and_call, call))
-        except (StoreInUse, SchemaTooNew) as error:  # found when the store came back; at startup it ends the server
+        except (
+            StoreInUse,
+            SchemaTooNew,
+            StateFileMounted,
+        ) as error:  # found when the store came back; at startup it ends the server
             unusable = "the store cannot be used now; try again later"
             raise self._noted(StoreUnavailable(unusable, str(error))) from None
         except StoreUnavailable as error:

@@ -27,9 +27,9 @@ def prepare() -> None:
     Process 1 has no default actions, so the kernel would drop a SIGTERM that comes before a handler is set. Process 1
     also has to collect all orphans of its container. It becomes an init process, and this returns in its only child.
     """
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, (*_PASSED_ON, signal.SIGCHLD))
     for number in IGNORED:
         signal.signal(number, signal.SIG_IGN)
-    before = signal.pthread_sigmask(signal.SIG_BLOCK, (*_PASSED_ON, signal.SIGCHLD))
     if os.getpid() == _INIT:
         child = os.fork()
         if child:

@@ -17,12 +17,13 @@ from aiohttp import web
 
 from core.journals.drainer import FolderInUse
 from core.log_event import LogEvent
-from core.store.interface import SchemaTooNew, StoreInUse
+from core.store.interface import SchemaTooNew, StateFileMounted, StoreInUse
 from server.keeper.app import make_keeper_app
 from server.keeper.app_keys import MEMBERS
 from server.keeper.audit import AuditUnusable
-from server.keeper.members import Members
+from server.keeper.members import Member, Members
 from server.process import shared_folder
+from server.process.service_manager import ServiceManager, Workers
 from server.settings import Settings
 
 log = logging.getLogger(__name__)
@@ -31,16 +32,16 @@ log = logging.getLogger(__name__)
 _LOOK_SECONDS = 1.0
 STOPPING = (signal.SIGTERM, signal.SIGINT)
 # Errors that the operator can fix: one line is printed, without a traceback.
-_OPERATOR_ERRORS = (AuditUnusable, FolderInUse, StoreInUse, SchemaTooNew, OSError)
+_OPERATOR_ERRORS = (AuditUnusable, FolderInUse, StateFileMounted, StoreInUse, SchemaTooNew, OSError)
 
 
-def run(settings: Settings, listening: socket.socket, path: Path, manager: int) -> int:
+def run(settings: Settings, listening: socket.socket, path: Path, manager: int, service: ServiceManager) -> int:
     """Serve on a listening socket until the workers' manager has ended; returns the exit code.
 
     `path`: the path of the socket. `manager`: the process id of the manager.
     """
     with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
-        return runner.run(_run(settings, listening, path, manager))
+        return runner.run(_run(settings, listening, path, manager, service))
 
 
 class _Manager:
@@ -73,8 +74,9 @@ class _Manager:
 class _Stop:
     """Handles a signal to stop: it is passed to the manager after the grace period, a second one immediately."""
 
-    def __init__(self, manager: _Manager, grace_seconds: float, members: Members) -> None:
+    def __init__(self, manager: _Manager, grace_seconds: float, members: Members, service: ServiceManager) -> None:
         self.requested = False
+        self._service = service
         self._manager = manager
         self._grace_seconds = grace_seconds
         self._members = members
@@ -86,6 +88,7 @@ class _Stop:
         loop = asyncio.get_running_loop()
         if not self.requested:
             self.requested = True
+            self._service.stopping()
             self._members.announce()
             self._later = loop.call_later(self._grace_seconds, self._manager.send, signal.SIGTERM)
             return
@@ -100,6 +103,26 @@ class _Stop:
             self._later.cancel()
 
 
+class _Reload:
+    """Handles a signal to reload: it is passed to the manager, and the service manager is told."""
+
+    def __init__(self, manager: _Manager, members: Members, service: ServiceManager) -> None:
+        self._manager = manager
+        self._members = members
+        self._service = service
+        self._before: frozenset[Member] = frozenset()
+
+    def __call__(self) -> None:
+        self._before = self._members.connected
+        self._service.reloading()
+        self._manager.send(signal.SIGHUP)
+
+    def workers(self) -> Workers:
+        """What the service manager is told."""
+        connected = self._members.connected
+        return Workers(len(connected), self._members.active, replaced=not connected & self._before)
+
+
 class _Threads(ThreadPoolExecutor):
     """The event loop's threads. Waiting for them at shutdown could take forever, because a disk may not respond."""
 
@@ -108,16 +131,19 @@ class _Threads(ThreadPoolExecutor):
         super().shutdown(wait=False, cancel_futures=cancel_futures)
 
 
-async def _run(settings: Settings, listening: socket.socket, path: Path, manager_pid: int) -> int:
+async def _run(
+    settings: Settings, listening: socket.socket, path: Path, manager_pid: int, service: ServiceManager
+) -> int:
     loop = asyncio.get_running_loop()
     loop.set_default_executor(_Threads())
     manager = _Manager(manager_pid)
     try:
         app = make_keeper_app(settings)
-        stop = _Stop(manager, settings.grace_seconds, app[MEMBERS])
+        reload = _Reload(manager, app[MEMBERS], service)
+        stop = _Stop(manager, settings.grace_seconds, app[MEMBERS], service)
         for number in STOPPING:
             loop.add_signal_handler(number, stop)
-        loop.add_signal_handler(signal.SIGHUP, manager.send, signal.SIGHUP)
+        loop.add_signal_handler(signal.SIGHUP, reload)
         signal.pthread_sigmask(signal.SIG_UNBLOCK, (*STOPPING, signal.SIGHUP))
         runner = web.AppRunner(app, access_log=None, handle_signals=False)
         await _start(runner, listening, manager.ended)
@@ -129,13 +155,15 @@ async def _run(settings: Settings, listening: socket.socket, path: Path, manager
         place = f"the journals' folder {settings.journal_folder} cannot be used: " if isinstance(error, OSError) else ""
         sys.stderr.write(f"{place}{error}\n")
         return 1
-    reachable = asyncio.create_task(_stay_reachable(runner, path))
+    beside = [asyncio.create_task(_stay_reachable(runner, path)), asyncio.create_task(service.follow(reload.workers))]
     try:
         _, status = await manager.ended
     finally:
         stop.cancel()
-        reachable.cancel()
+        service.stopping()  # also if the manager has failed
+        beside[0].cancel()
         await runner.cleanup()
+        beside[1].cancel()  # signs of life go on while the journals are drained
     code = os.waitstatus_to_exitcode(status)
     log.info(LogEvent("server_stopped"))
     # Before the manager has set its handlers, the SIGTERM that is passed on kills it.

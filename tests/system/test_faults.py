@@ -408,6 +408,8 @@ def test_a_worker_that_cannot_start_ends_the_server_and_the_reason_is_logged(mod
         assert server.process.wait(20) == 1
         log = server.log
     assert os.strerror(errno.EMFILE) in log
+    (line,) = events(log, "worker_start_failed")
+    assert ' reason="exit code 3" ' in line
     (line,) = events(log, "manager_failed")
     assert line.endswith("code=3")
 
@@ -423,7 +425,8 @@ def test_a_killed_worker_loses_only_its_own_connections(models: Path) -> None:
             wait_until(lambda: victim not in server.workers and len(server.workers) == 2, 5)
             back = time.monotonic() - killed
             load.wait_for(100)
-        assert f"Worker (pid:{victim}) was sent SIGKILL!" in server.log
+        (line,) = events(server.log, "worker_ended")
+        assert f" process={victim} reason=SIGKILL " in line
         print_figures(
             f"a worker was back after {back:.2f} s; {len(load.lost)} of {len(load.answers)} requests were lost"
         )
