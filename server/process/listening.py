@@ -51,6 +51,8 @@ def listen(host: str, port: int) -> list[socket.socket]:
             sockets.append(_bound(family, wanted))
         except OSError as error:
             if error.errno not in _ABSENT:
+                for each in sockets:
+                    each.close()
                 raise
             absent.append((address[0], error))
     if not sockets and absent:

@@ -461,9 +461,10 @@ def test_with_tokens_that_cannot_be_read_the_previous_ones_stay_valid(models: Pa
         assert all(str(file) in line for line in unusable)
         assert {os.strerror(errno.ENOENT) in line for line in unusable} == {True, False}  # deleted, and without a token
         file.write_text("second:token-of-the-second\n")
+        (before,) = server.workers
         server.process.send_signal(signal.SIGHUP)
-        wait_until(lambda: status("token-of-the-second") == 200)
-        assert status("token-of-the-first") == 401
+        wait_until(partial(replaced, server, before))
+        assert (status("token-of-the-first"), status("token-of-the-second")) == (401, 200)
         assert events(server.log, "tokens_loaded")[-1].endswith("level=api names=second")
 
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import shutil
 import signal
-import socket
 import subprocess
 import sys
 import tempfile
@@ -227,16 +226,3 @@ def test_a_state_file_that_is_mounted_by_itself_is_refused_and_its_folder_is_who
         assert "Traceback" not in server.log
     with serving(*arguments, state=container, within=whole) as server:
         assert get(f"{server.url}/reversal/experiments/kept")[0] == 200
-
-
-def test_a_port_in_use_is_an_error_also_for_the_second_address() -> None:
-    with socket.socket() as other:
-        other.bind(("127.0.0.1", 0))
-        other.listen()
-        port = other.getsockname()[1]
-        run = subprocess.run(
-            [sys.executable, "-m", "server", "--host", "localhost", "--port", str(port), "--log-level", "critical"],
-            cwd=ROOT, capture_output=True, text=True, timeout=60, check=False,
-        )  # fmt: skip
-        assert run.returncode == 1
-        assert run.stderr.startswith(f"cannot listen on localhost:{port}: ")
