@@ -6,8 +6,7 @@ import asyncio
 import hashlib
 import hmac
 import logging
-import time
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from enum import IntEnum
 from pathlib import Path
 from typing import NamedTuple
@@ -15,20 +14,16 @@ from urllib.parse import urlsplit
 
 from core.errors import ServiceError
 from core.log_event import LogEvent
+from server.auth.failed_tokens import LIMIT, WINDOW_SECONDS, FailedTokens
 from server.auth.hosts import Hosts, is_loopback
 
 log = logging.getLogger(__name__)
 
-# This many failures from one address within this many seconds are answered at once. Further ones are delayed by
-# WAIT_SECONDS and answered with RATE_LIMITED.
-FAILURES = 10
-WINDOW_SECONDS = 60.0
+# A wrong token of an address with too many of them is answered after this pause.
 WAIT_SECONDS = 1.0
 # A token with fewer characters counts as short. Sixteen hexadecimal digits are 64 bits: at ten guesses a second, trying
 # them all takes longer than the age of the universe.
 SHORT = 16
-# The number of addresses for which failures are remembered. An attacker with more addresses is not slowed down.
-_ADDRESSES = 10_000
 
 # Methods that change nothing (RFC 9110, section 9.2.1).
 _SAFE = frozenset({"GET", "HEAD", "OPTIONS"})
@@ -59,9 +54,16 @@ class Forbidden(ServiceError):
 
 
 class RateLimited(ServiceError):
-    """Too many wrong tokens were sent from this address."""
+    """Too many wrong tokens were sent from this address.
+
+    retry_after: seconds after which they no longer count.
+    """
 
     code = "RATE_LIMITED"
+
+    def __init__(self, message: str, retry_after: int) -> None:
+        super().__init__(message)
+        self.retry_after = retry_after
 
 
 class Token(NamedTuple):
@@ -145,27 +147,29 @@ class Access:
     def __init__(
         self,
         known: Iterable[Token],
-        now: Callable[[], float] = time.monotonic,
+        failed: FailedTokens | None = None,
         *,
         hosts: Hosts | None = None,
         origins: Sequence[str] = (),
     ) -> None:
-        """`hosts` and `origins` apply only without tokens: the allowed Host values (None: any), and page origins."""
+        """`failed`: counts the wrong tokens, for all workers together; None: for this object only.
+
+        `hosts` and `origins` apply only without tokens: the allowed Host values (None: any), and page origins.
+        """
         self._known = tuple(known)
-        self._now = now
+        self._failed = failed or FailedTokens()
         self._hosts = hosts
         self._origins = frozenset(origins)
-        self._failures: dict[str, tuple[int, float]] = {}
 
     def find(self, headers: Mapping[str, str]) -> Token | None:
         """The token of a request; None if it has no valid one."""
-        scheme, _, text = headers.get("Authorization", "").partition(" ")
-        digest = hashlib.sha256(text.strip().encode(errors="surrogateescape")).digest()  # the header can be any bytes
+        sent = _sent(headers)
+        digest = hashlib.sha256(sent.encode(errors="surrogateescape")).digest()  # the header can be any bytes
         found = None
         for token in self._known:  # all of them are compared, so that the time reveals nothing
             if hmac.compare_digest(token.digest, digest) and (found is None or token.level > found.level):
                 found = token
-        return found if scheme.lower() == "bearer" else None
+        return found
 
     def allows(self, headers: Mapping[str, str], level: Level) -> bool:
         """Whether a request's token has the level; without tokens, whether its Host names this server."""
@@ -210,22 +214,23 @@ class Access:
             return token.name
         if token is not None:
             raise Forbidden(f"the token {token.name} is not allowed here; use an {level.name.lower()} token")
-        if self._failed(address):
-            await asyncio.sleep(WAIT_SECONDS)
-            raise RateLimited(f"more than {FAILURES} wrong tokens from this address in {WINDOW_SECONDS:g} s")
-        fault = "the token is wrong" if "Authorization" in headers else "the token is missing"
-        raise Unauthorized(f"{fault}; send the header Authorization: Bearer <token>")
-
-    def _failed(self, address: str) -> bool:
-        """Count a failure. Returns whether there were too many."""
-        now = self._now()
-        count, since = self._failures.get(address, (0, now))
-        if now > since + WINDOW_SECONDS:
-            count, since = 0, now
-        if len(self._failures) >= _ADDRESSES:
-            self._failures.clear()
-        self._failures[address] = (count + 1, since)
-        if count == FAILURES:
+        if not _sent(headers):
+            raise Unauthorized("the token is missing; send the header Authorization: Bearer <token>")
+        wrong = self._failed.add(address)
+        if not wrong.refused:
+            raise Unauthorized("the token is wrong; send the header Authorization: Bearer <token>")
+        if wrong.number == LIMIT + 1:
             effect = f"further wrong tokens are answered {WAIT_SECONDS:g} s later with 429"
-            log.warning(LogEvent("address_rate_limited", address=address, limit=FAILURES, effect=effect))
-        return count >= FAILURES
+            log.warning(LogEvent("address_rate_limited", address=address, limit=LIMIT, effect=effect))
+        await asyncio.sleep(WAIT_SECONDS)
+        raise RateLimited(
+            f"more than {LIMIT} wrong tokens from this address in {WINDOW_SECONDS:g} s; correct the token, or retry in"
+            f" {wrong.retry_after} s",
+            wrong.retry_after,
+        )
+
+
+def _sent(headers: Mapping[str, str]) -> str:
+    """The token that a request sends, valid or not; empty if it sends none. Other schemes than Bearer send none."""
+    scheme, _, text = headers.get("Authorization", "").partition(" ")
+    return text.strip() if scheme.lower() == "bearer" else ""

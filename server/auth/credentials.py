@@ -8,6 +8,7 @@ from typing import Protocol
 
 from core.log_event import LogEvent
 from server.auth.access import SHORT, Level, Token
+from server.auth.failed_tokens import FailedTokens
 from server.auth.tls import Certificate
 
 log = logging.getLogger(__name__)
@@ -36,7 +37,8 @@ class Sources(Protocol):
 class Credentials:
     """The credentials in use. The process that forks the workers holds them.
 
-    A worker that starts during a renewal therefore gets the previous, complete credentials.
+    A worker that starts during a renewal therefore gets the previous, complete credentials. `failed` counts the wrong
+    tokens that were sent to all workers.
     """
 
     def __init__(self, sources: Sources) -> None:
@@ -46,6 +48,7 @@ class Credentials:
             self.tokens = sources.tokens
         except (OSError, ValueError) as error:
             raise CredentialsUnusable(f"the tokens cannot be used: {error}") from None
+        self.failed = FailedTokens()
         self._log_tokens()
         certificate, key = sources.tls_certificate, sources.tls_key
         if (certificate is None) != (key is None):

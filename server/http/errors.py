@@ -12,6 +12,7 @@ from aiohttp.typedefs import Handler, Middleware
 
 from core.errors import Overloaded, ServiceError, quoted
 from core.log_event import LogEvent
+from server.auth.access import RateLimited
 from server.http.clock import Clock
 from server.http.connections.strangers import Strangers
 from server.http.envelope import failure
@@ -157,7 +158,7 @@ class Refusals:
 
     def unlogged(self, error: ServiceError) -> ErrorAnswer:
         """The answer to an error that is logged and counted elsewhere."""
-        retry_after = error.retry_after if isinstance(error, Overloaded) else None
+        retry_after = error.retry_after if isinstance(error, Overloaded | RateLimited) else None
         return ErrorAnswer(error.code, status_of(error), failure(error, self._clock.now()), retry_after)
 
     def whole(self, refused: ErrorAnswer, **own: str) -> bytes:

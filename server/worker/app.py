@@ -69,7 +69,7 @@ def make_app(
     origins = settings.cors_origins
     # A port that other machines reach is open to them under any name, so checking the Host would protect nothing.
     hosts = Hosts((settings.host, *settings.allowed_hosts)) if on_loopback else None
-    access = Access(credentials.tokens, hosts=hosts, origins=origins)
+    access = Access(credentials.tokens, credentials.failed, hosts=hosts, origins=origins)
     middlewares = [last_answers(draining), errors(refusals), refusing(access)]
     if origins:
         middlewares.append(preflight(origins))

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from server.auth.access import FAILURES
+from server.auth.failed_tokens import LIMIT
 from tests import bundles
 from tests.processes import Server, serving
 from tests.system.checks import events
@@ -127,7 +127,7 @@ def ask_with_misplaced_secrets(server: Server, *, guarded: bool) -> None:
     # The answer is 200, with an error for the outcome.
     assert ask(server, "POST", "/reversal/outcomes", encoded({"outcomes": [outcome]}), API) == 200
     assert ask(server, "POST", "/reversal/experiments/split/evaluate", encoded(CANDLES), API) == 422
-    for _ in range(FAILURES + 1 if guarded else 0):
+    for _ in range(LIMIT + 1 if guarded else 0):
         assert ask(server, "POST", "/reversal/predict", window, f"{MARK}-guess") in {401, 429}
     load, page = "/reversal/models/v2/load", f"http://[{MARK}]"
     # The API token is not allowed to load. A server without tokens refuses the origin.

@@ -32,8 +32,12 @@ _TIMEOUT: Schema = {"name": HEADER, "in": "header", "schema": {"type": "integer"
 _WAITS = "The milliseconds that the client waits. Work that has not begun by then is not done."
 _BODY_WAITS = "The milliseconds in which the body must arrive."
 _RETRY_AFTER: Schema = {
-    "Retry-After": {"description": "With OVERLOADED: retry after these seconds.", "schema": {"type": "integer"}}
+    "Retry-After": {
+        "description": "With OVERLOADED and RATE_LIMITED: retry after these seconds.",
+        "schema": {"type": "integer"},
+    }
 }
+_WITH_RETRY_AFTER = frozenset({"OVERLOADED", "RATE_LIMITED"})
 
 
 @cache
@@ -108,7 +112,7 @@ def _failure(codes: list[str]) -> dict[str, Any]:
         "x-codes": codes,
         "content": {"application/json": {"schema": ref("Failure")}},
     }
-    return described | ({"headers": _RETRY_AFTER} if "OVERLOADED" in codes else {})
+    return described | ({"headers": _RETRY_AFTER} if _WITH_RETRY_AFTER & {*codes} else {})
 
 
 def _meanings(kind: type[ServiceError]) -> Iterator[tuple[str, str]]:

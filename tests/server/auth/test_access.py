@@ -12,7 +12,8 @@ from aiohttp import web
 from server.api.endpoint import Endpoint
 from server.api.endpoints import ENDPOINTS
 from server.auth import access
-from server.auth.access import FAILURES, WINDOW_SECONDS, Access, Forbidden, Level, RateLimited, Unauthorized, tokens
+from server.auth.access import Access, Forbidden, Level, RateLimited, Unauthorized, tokens
+from server.auth.failed_tokens import LIMIT, WINDOW_SECONDS, FailedTokens
 from server.auth.hosts import Hosts
 from server.protocol.messages import CALLER_HEADER, MANAGES_HEADER
 from server.settings import Settings
@@ -78,22 +79,29 @@ async def test_a_valid_token_of_a_lower_level_is_forbidden(doors: Access) -> Non
         await doors.check(bearer("one"), "", Level.ADMIN)
 
 
-async def test_only_failures_are_delayed_for_each_address_separately(
+async def test_only_wrong_tokens_are_counted_for_each_address_separately(
     monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     monkeypatch.setattr(access, "WAIT_SECONDS", 0.0)
     now = 0.0
-    doors = Access(tokens(["one"], Level.API), lambda: now)
-    for _ in range(FAILURES):
-        with pytest.raises(Unauthorized):
+    doors = Access(tokens(["one"], Level.API), FailedTokens(lambda: now))
+    for sent in ({}, bearer(""), bearer("  "), {"Authorization": "Basic b25lOg=="}, {"Authorization": "guess"}) * LIMIT:
+        with pytest.raises(Unauthorized, match="missing"):
+            await doors.check(sent, "1.2.3.4", Level.API)
+    for _ in range(LIMIT):
+        with pytest.raises(Unauthorized, match="wrong"):
             await doors.check(bearer("guess"), "1.2.3.4", Level.API)
+    now = WINDOW_SECONDS / 4
     with caplog.at_level(logging.WARNING):
         for _ in range(3):
-            with pytest.raises(RateLimited):
+            with pytest.raises(RateLimited) as refused:
                 await doors.check(bearer("guess"), "1.2.3.4", Level.API)
-    assert caplog.text.count(f"address_rate_limited address=1.2.3.4 limit={FAILURES}") == 1
+            assert refused.value.retry_after == 0.75 * WINDOW_SECONDS
+    assert caplog.text.count(f"address_rate_limited address=1.2.3.4 limit={LIMIT}") == 1
     assert "guess" not in caplog.text
     await doors.check(bearer("one"), "1.2.3.4", Level.API)
+    with pytest.raises(Unauthorized, match="missing"):
+        await doors.check({}, "1.2.3.4", Level.API)
     with pytest.raises(Unauthorized):
         await doors.check(bearer("guess"), "1.2.3.5", Level.API)
     now = WINDOW_SECONDS + 1.0
