@@ -19,6 +19,7 @@ from zoneinfo import ZoneInfo
 from core.store.opening import check_url, identity
 from server import cpus
 from server.auth.access import Level, Token, tokens_of_file, tokens_of_text
+from server.auth.client_address import TrustedProxies, trusted_proxies
 from server.auth.hosts import host_names
 from server.settings_parsing import (
     FOLDER,
@@ -127,6 +128,9 @@ class Settings:
         integer(0, 600),
         "seconds after a SIGTERM in which requests are still answered, while /readyz answers 503",
     )
+    keepalive_seconds: int = setting(
+        "75", integer(1, 3600), "seconds after which a connection without a request is closed"
+    )
     fast_path: bool = setting("1", SWITCH, "0: every request takes aiohttp's normal path, which is slower")
     api_token: str = setting(
         "",
@@ -158,6 +162,11 @@ class Settings:
         "",
         Kind(host_names, "host names without scheme and port, separated by blanks", "desk.example www.example"),
         "host names accepted beside localhost when it listens on loopback without tokens, for example behind a proxy",
+    )
+    trusted_proxies: TrustedProxies = setting(
+        "",
+        Kind(trusted_proxies, "IP addresses and networks, or unix, separated by blanks", "10.0.0.5 fd00:7::/64"),
+        "proxies whose X-Forwarded-For names the client; unix: all clients of a Unix socket",
     )
     audit: Path = setting("data/audit.jsonl", path("a file"), "the file to which every management call is appended")
     timezone: ZoneInfo = setting("UTC", TIME_ZONE, "the time zone of the envelope's timestamp")

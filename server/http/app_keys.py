@@ -5,6 +5,7 @@ from __future__ import annotations
 from aiohttp import web
 
 from server.auth.access import Access
+from server.auth.client_address import ClientAddresses
 from server.auth.tls import Certificate
 from server.http.admission import Admission
 from server.http.bodies.memory import BodyMemory
@@ -16,8 +17,10 @@ from server.settings import Settings
 SETTINGS = web.AppKey("settings", Settings)
 CLOCK = web.AppKey("clock", Clock)
 ACCESS = web.AppKey("access", Access)
-# A key of the request: the name of its token.
+CLIENT_ADDRESSES = web.AppKey("client_addresses", ClientAddresses)
+# Keys of the request: the name of its token, and the address of its client.
 CALLER = web.RequestKey("caller", str)
+ADDRESS = web.RequestKey("address", str)
 REFUSALS = web.AppKey("refusals", Refusals)
 ADMISSION = web.AppKey("admission", Admission)
 BATCH_ADMISSION = web.AppKey("batch_admission", Admission)

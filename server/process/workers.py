@@ -24,7 +24,7 @@ from prometheus_client import multiprocess
 from core.log_event import LogEvent
 from server.auth.credentials import Credentials
 from server.auth.hosts import is_loopback
-from server.http.app_keys import CERTIFICATE, REFUSALS
+from server.http.app_keys import CERTIFICATE, REFUSALS, SETTINGS
 from server.http.connections.connection import HttpConnection
 from server.http.connections.runner import HttpRunner
 from server.process.arbiter import Arbiter, Log
@@ -175,6 +175,7 @@ class Runner(HttpRunner):
             app,
             kind,
             shutdown_timeout=_CUT_SECONDS,
+            keepalive_timeout=float(app[SETTINGS].keepalive_seconds),
             read_bufsize=_READ_BYTES,
             handler_cancellation=True,  # no prediction for a client that has disconnected
         )

@@ -15,11 +15,22 @@ from core.serving.registry import Registry
 from server.api import endpoints
 from server.api.known_places import known_part
 from server.auth.access import Access
+from server.auth.client_address import ClientAddresses
 from server.auth.credentials import Credentials
 from server.auth.hosts import Hosts
 from server.auth.origins import refusing
 from server.http.admission import Admission
-from server.http.app_keys import ACCESS, ADMISSION, BATCH_ADMISSION, BODY_MEMORY, CERTIFICATE, CLOCK, REFUSALS, SETTINGS
+from server.http.app_keys import (
+    ACCESS,
+    ADMISSION,
+    BATCH_ADMISSION,
+    BODY_MEMORY,
+    CERTIFICATE,
+    CLIENT_ADDRESSES,
+    CLOCK,
+    REFUSALS,
+    SETTINGS,
+)
 from server.http.bodies import sizes
 from server.http.bodies.body import CONNECTIONS
 from server.http.bodies.memory import BodyMemory
@@ -76,6 +87,7 @@ def make_app(
     app = web.Application(middlewares=middlewares, handler_args=CONNECTIONS)
     app.on_response_prepare.append(preparing(origins))
     app[ACCESS] = access
+    app[CLIENT_ADDRESSES] = ClientAddresses(settings.trusted_proxies, on_unix=False)
     app[SETTINGS], app[DRAINING], app[CLOCK], app[REFUSALS] = settings, draining, clock, refusals
     registry = app[REGISTRY] = Registry(
         Repository(settings.models), refuse_out_of_range=settings.out_of_range == "refuse"

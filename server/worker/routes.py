@@ -9,7 +9,8 @@ from aiohttp.typedefs import Handler
 
 from server.api import endpoints
 from server.auth.access import Level
-from server.http.app_keys import ACCESS, BODY_BOUNDS, CALLER, SETTINGS
+from server.auth.client_address import FORWARDED_FOR
+from server.http.app_keys import ACCESS, ADDRESS, BODY_BOUNDS, CALLER, CLIENT_ADDRESSES, SETTINGS
 from server.http.bodies.sizes import BodyBounds
 from server.worker import handlers
 from server.worker.handlers.forward import forward
@@ -27,7 +28,9 @@ def add_routes(app: web.Application) -> None:
 def _guarded(handler: Handler, level: Level) -> Handler:
     @wraps(handler)
     async def guarded(request: web.Request) -> web.StreamResponse:
-        request[CALLER] = await request.app[ACCESS].check(request.headers, request.remote or "", level)
+        app, headers = request.app, request.headers
+        request[ADDRESS] = app[CLIENT_ADDRESSES].of(request.remote, headers.getall(FORWARDED_FOR, ()))
+        request[CALLER] = await app[ACCESS].check(headers, request[ADDRESS], level)
         return await handler(request)
 
     return guarded

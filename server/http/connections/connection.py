@@ -26,8 +26,6 @@ from server.http.log_redaction import RedactingLogger
 
 # From the first byte of a request's head to its last.
 HEAD_SECONDS = 10.0
-# An idle connection is closed after this. Load balancers keep theirs for less, and should be the first to close.
-KEEP_ALIVE_SECONDS = 75.0
 # A client that is refused before the end of its body can send on for this long, so that it reads the refusal.
 LINGERING_SECONDS = 2.0
 # How often a half-closed connection with a request in progress is checked for a reset, which the event loop does not
@@ -63,7 +61,7 @@ class HttpConnection(RequestHandler):
         refusals: Refusals,
         server: web.Server,
         *,
-        keepalive_timeout: float = KEEP_ALIVE_SECONDS,
+        keepalive_timeout: float,
         **options: Any,  # noqa: ANN401 - aiohttp's
     ) -> None:
         """`keepalive_timeout`: seconds after which an idle connection is closed. `options`: aiohttp's."""

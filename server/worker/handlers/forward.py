@@ -6,7 +6,7 @@ from contextlib import ExitStack
 
 from aiohttp import hdrs, web
 
-from server.http.app_keys import ACCESS, CALLER
+from server.http.app_keys import ACCESS, ADDRESS, CALLER
 from server.http.bodies.body import read_bytes
 from server.worker.app_keys import KEEPER_CLIENT
 from server.worker.upstream.keeper_client import Caller
@@ -18,5 +18,5 @@ async def forward(request: web.Request) -> web.StreamResponse:
     with ExitStack() as places:
         if request.method == hdrs.METH_POST:
             body = await read_bytes(request, places=places)
-        caller = Caller(request[CALLER], manages=app[ACCESS].manages(request.headers))
+        caller = Caller(request[CALLER], request[ADDRESS], manages=app[ACCESS].manages(request.headers))
         return await app[KEEPER_CLIENT].forward(request, body, caller)

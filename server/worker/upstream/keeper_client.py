@@ -22,9 +22,10 @@ PIECE_SECONDS = 60.0
 
 
 class Caller(NamedTuple):
-    """The name of a request's token, and whether it may use ADMIN endpoints."""
+    """The name of a request's token, the address of its client, and whether it may use ADMIN endpoints."""
 
     name: str
+    address: str
     manages: bool
 
 
@@ -46,7 +47,7 @@ class KeeperClient:
 
     async def forward(self, request: web.Request, body: bytes, caller: Caller) -> web.StreamResponse:
         """Let the keeper answer a caller's request, and pass on the answer as it arrives. Raises StoreUnavailable."""
-        headers = {CALLER_HEADER: caller.name, ADDRESS_HEADER: request.remote or ""}
+        headers = {CALLER_HEADER: caller.name, ADDRESS_HEADER: caller.address}
         if caller.manages:
             headers[MANAGES_HEADER] = "yes"
         if "Content-Type" in request.headers:

@@ -13,7 +13,7 @@ from server.http.connections.connection import HttpConnection
 from server.http.connections.plain import PlainConnection
 from server.http.connections.runner import HttpRunner
 from server.worker.fast_path import FastConnection
-from tests.server.client import Client
+from tests.server.client import KEEP_ALIVE_SECONDS, Client
 
 
 class ServerOfKind(TestServer):
@@ -24,7 +24,7 @@ class ServerOfKind(TestServer):
         self._kind = kind
 
     async def _make_runner(self, **options: Any) -> web.BaseRunner:  # noqa: ANN401 - as aiohttp has it
-        return HttpRunner(self.app, self._kind, **options)
+        return HttpRunner(self.app, self._kind, keepalive_timeout=KEEP_ALIVE_SECONDS, **options)
 
 
 @pytest.fixture(params=[FastConnection, PlainConnection], ids=["fast path", "plain"])
