@@ -31,9 +31,10 @@ gc.disable()
 from core.log_event import LogEvent  # noqa: E402
 from core.version import VERSION  # noqa: E402
 from server.auth.credentials import Credentials, CredentialsUnusable  # noqa: E402
-from server.process import first_signals, listening, shared_folder  # noqa: E402 - after gc.disable
+from server.process import first_signals, listening, shared_folder, unix_socket  # noqa: E402 - after gc.disable
 from server.process.backoff import Backoff  # noqa: E402
 from server.process.service_manager import ServiceManager  # noqa: E402
+from server.process.unix_socket import SocketFile  # noqa: E402
 from server.settings import Settings, read, unknown_variables  # noqa: E402
 from server.settings_parsing import SettingsError  # noqa: E402
 
@@ -75,28 +76,32 @@ def main(arguments: Sequence[str], program: str) -> int:
     try:
         credentials = Credentials(settings)
         listening.require_tokens(settings, credentials)
-        sockets = listening.listen(settings.host, settings.port)
+        sockets = listening.open_sockets(settings)
     except (SettingsError, CredentialsUnusable) as error:
         sys.stderr.write(f"{error}\n")
         return 2
     except (OSError, UnicodeError) as error:  # UnicodeError: the host name cannot be looked up
         reason = getattr(error, "strerror", None) or error
-        sys.stderr.write(f"cannot listen on {settings.host}:{settings.port}: {reason}\n")
+        sys.stderr.write(f"cannot listen on {settings.address}: {reason}\n")
         return 1
+    files = listening.files(sockets)
     first_signals.block()  # so that a stop leaves no folder and no processes behind
     try:
         folder = shared_folder.make()
     except OSError as error:
+        unix_socket.remove(files)
         sys.stderr.write(f"{error}\n")
         return 1
     os.environ["PROMETHEUS_MULTIPROC_DIR"] = str(folder)  # read when prometheus_client is imported
     try:
-        return _serve(settings, credentials, folder, sockets)
+        return _serve(settings, credentials, folder, sockets, files)
     finally:
-        shutil.rmtree(folder, ignore_errors=True)
+        _remove(folder, files)
 
 
-def _serve(settings: Settings, credentials: Credentials, folder: Path, sockets: list[socket.socket]) -> int:
+def _serve(
+    settings: Settings, credentials: Credentials, folder: Path, sockets: list[socket.socket], files: list[SocketFile]
+) -> int:
     """Fork the workers' manager, then run the keeper in this process.
 
     Modules that both need are imported before the fork. The keeper's modules are imported after it, while the manager
@@ -128,12 +133,11 @@ def _serve(settings: Settings, credentials: Credentials, folder: Path, sockets: 
         manager_pid = os.getpid()
         code = workers.run(settings, credentials, path, [each.detach() for each in sockets], parent)
         if os.getpid() == manager_pid and os.getppid() != parent:  # the keeper was killed
-            shutil.rmtree(folder, ignore_errors=True)
+            _remove(folder, files)
         # Neither the manager nor a worker may return to main, which removes the folder that others still use.
         os._exit(code)
     for each in sockets:
-        host, port = each.getsockname()[:2]
-        log.info(LogEvent("port_opened", host=host, port=port))
+        listening.log_opened(each)
         each.close()
     from server.process import keeper_process  # noqa: PLC0415 - after the fork
 
@@ -161,6 +165,12 @@ def _raise_descriptor_limit() -> None:
     _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     with suppress(OSError, ValueError):  # not every system allows its own hard limit
         resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
+
+
+def _remove(folder: Path, files: Sequence[SocketFile]) -> None:
+    """Remove what the server leaves on disk: the folder that its processes share, and its Unix socket."""
+    shutil.rmtree(folder, ignore_errors=True)
+    unix_socket.remove(files)
 
 
 @contextmanager

@@ -34,6 +34,7 @@ from server.settings_parsing import (
     setting,
     settings_of,
     text,
+    unix_path,
     words,
 )
 
@@ -83,7 +84,12 @@ def _log_level(given: str) -> str:
 class Settings:
     """All settings of the server."""
 
-    host: str = setting("127.0.0.1", text("an address or host name"), "the address to listen on")
+    host: str = setting(
+        "127.0.0.1",
+        text("an address, a host name, or unix:/path"),
+        "the address to listen on; unix:/path: a Unix socket",
+        check=unix_path,
+    )
     port: int = setting("8000", integer(0, 65535), "the port to listen on, 0: any")
     workers: int = setting(
         _AUTO,
@@ -179,6 +185,16 @@ class Settings:
         "the lowest level that is logged",
         variable="LOG_LEVEL",
     )
+
+    @property
+    def unix_socket(self) -> Path | None:
+        """The path of the Unix socket to listen on; None: it listens on a port."""
+        return unix_path(self.host)
+
+    @property
+    def address(self) -> str:
+        """What it listens on, as a message names it."""
+        return self.host if self.unix_socket is not None else f"{self.host}:{self.port}"
 
     @property
     def models_not_chosen(self) -> bool:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 import shlex
 from collections.abc import Callable, Mapping
@@ -11,6 +12,10 @@ from typing import Any, Generic, NamedTuple, TypeVar
 from zoneinfo import ZoneInfo
 
 PREFIX = "REVERSAL_"
+
+_UNIX = "unix:"
+# Of the 108 bytes of sockaddr_un (unix(7)), one is the zero at the end.
+_LONGEST_SOCKET_PATH = 107
 
 T = TypeVar("T")
 
@@ -127,6 +132,18 @@ def words(expected: str, example: str) -> Kind[str]:
 def text(expected: str) -> Kind[str]:
     """A text that is not blank."""
     return Kind(_filled, expected)
+
+
+def unix_path(host: str) -> Path | None:
+    """The path of a Unix socket, if the address to listen on is one. Raises ValueError if it cannot be a path."""
+    if not host.startswith(_UNIX):
+        return None
+    given = host.removeprefix(_UNIX)
+    if not given or given.startswith("@") or "\0" in given:
+        raise ValueError("write a path behind unix:, such as unix:/run/reversal.sock")
+    if len(os.fsencode(given)) > _LONGEST_SOCKET_PATH:
+        raise ValueError(f"the path of a Unix socket has at most {_LONGEST_SOCKET_PATH} bytes; choose a shorter one")
+    return Path(given)
 
 
 def path(expected: str) -> Kind[Path]:

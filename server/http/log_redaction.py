@@ -9,6 +9,7 @@ from aiohttp import web
 from aiohttp.http_exceptions import HttpProcessingError
 
 from core.log_event import LogEvent
+from server.auth.client_address import UNIX
 
 _OF_CLIENTS = (HttpProcessingError, web.RequestPayloadError)
 
@@ -24,7 +25,11 @@ class RedactingLogger(logging.LoggerAdapter[logging.Logger]):
         """Log a client's error as an event, with the address, which aiohttp gives as the only argument."""
         error = kwargs.get("exc_info")
         if isinstance(error, _OF_CLIENTS):
-            event = LogEvent("request_unreadable", address=args[0] if args else None, error=type(error).__name__)
+            address = args[0] if args else None
+            # A client on a Unix socket has an empty address.
+            event = LogEvent(
+                "request_unreadable", address=UNIX if address == "" else address, error=type(error).__name__
+            )
             super().log(logging.INFO, event)
         else:
             super().log(level, msg, *args, **kwargs)

@@ -65,6 +65,7 @@ class Arbiter(GunicornArbiter):  # type: ignore[misc]
         self._reload_again = False
         self._backoff = Backoff()
         super().__init__(app)
+        self.systemd = True  # as with sockets of systemd, gunicorn must not remove their files: the keeper does
 
     def signal(self, sig: int, frame: FrameType | None) -> None:
         """Queue a signal, which the main loop handles later."""

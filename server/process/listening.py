@@ -5,11 +5,14 @@ from __future__ import annotations
 import errno
 import logging
 import socket
+from collections.abc import Sequence
 from typing import Any
 
 from core.log_event import LogEvent
 from server.auth.credentials import Credentials
 from server.auth.hosts import is_loopback
+from server.process import unix_socket
+from server.process.unix_socket import SocketFile
 from server.settings import Settings
 from server.settings_parsing import SettingsError
 
@@ -21,7 +24,9 @@ _ABSENT = (errno.EADDRNOTAVAIL, errno.EAFNOSUPPORT)
 
 
 def require_tokens(settings: Settings, credentials: Credentials) -> None:
-    """Raise SettingsError if other machines reach the port and there are no tokens."""
+    """Raise SettingsError if other machines reach the port and there are no tokens. They cannot reach a Unix socket."""
+    if settings.unix_socket is not None:
+        return
     addresses = {address[0] for *_, address in _addresses(settings.host, settings.port)}
     reachable = [address for address in addresses if not is_loopback(str(address))]
     if reachable and not credentials.tokens and not settings.insecure:
@@ -35,6 +40,13 @@ def require_tokens(settings: Settings, credentials: Credentials) -> None:
 def _addresses(host: str, port: int) -> list[Any]:
     """The addresses of a host, as getaddrinfo returns them. Raises OSError or UnicodeError."""
     return list(dict.fromkeys(socket.getaddrinfo(host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)))
+
+
+def open_sockets(settings: Settings) -> list[socket.socket]:
+    """The sockets that clients connect to. Raises OSError or UnicodeError."""
+    if settings.unix_socket is not None:
+        return [unix_socket.listen(settings.unix_socket, _BACKLOG)]
+    return listen(settings.host, settings.port)
 
 
 def listen(host: str, port: int) -> list[socket.socket]:
@@ -75,3 +87,22 @@ def _bound(family: int, address: tuple[Any, ...]) -> socket.socket:
         listening.close()
         raise
     return listening
+
+
+def log_opened(listening: socket.socket) -> None:
+    """Log that clients can connect to a socket."""
+    if listening.family == socket.AF_UNIX:
+        log.info(LogEvent("socket_opened", path=listening.getsockname()))
+        return
+    host, port = listening.getsockname()[:2]
+    log.info(LogEvent("port_opened", host=host, port=port))
+
+
+def is_local(listening: socket.socket) -> bool:
+    """Whether only this machine reaches a socket."""
+    return listening.family == socket.AF_UNIX or is_loopback(listening.getsockname()[0])
+
+
+def files(sockets: Sequence[socket.socket]) -> list[SocketFile]:
+    """The files of Unix sockets, which remain when the sockets are closed."""
+    return [SocketFile.of(each) for each in sockets if each.family == socket.AF_UNIX]

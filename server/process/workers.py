@@ -23,12 +23,12 @@ from prometheus_client import multiprocess
 
 from core.log_event import LogEvent
 from server.auth.credentials import Credentials
-from server.auth.hosts import is_loopback
 from server.http.app_keys import CERTIFICATE, REFUSALS, SETTINGS
 from server.http.connections.connection import HttpConnection
 from server.http.connections.runner import HttpRunner
 from server.process.arbiter import Arbiter, Log
 from server.process.connection_balancing import Connections, Site
+from server.process.listening import is_local
 from server.protocol import metric_files
 from server.settings import Settings
 from server.worker.app import make_app
@@ -136,8 +136,8 @@ class _Application(BaseApplication):  # type: ignore[misc]
     async def runner(self, sockets: Sequence[socket.socket], worker: int, hurry: asyncio.Event) -> web.AppRunner:
         """Make what serves in one worker. `worker`: the worker's number."""
         signal.pthread_sigmask(signal.SIG_UNBLOCK, _STOPPING)
-        on_loopback = all(is_loopback(each.getsockname()[0]) for each in sockets)
-        app = make_app(self._settings, self._credentials, self._keeper, on_loopback=on_loopback)
+        local = all(map(is_local, sockets))
+        app = make_app(self._settings, self._credentials, self._keeper, local=local)
         tls = app[CERTIFICATE].context if CERTIFICATE in app else None
         balanced = partial(
             Site, connections=self.connections, worker=worker, tls=tls, strangers=app[REFUSALS].strangers

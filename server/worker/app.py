@@ -67,19 +67,19 @@ MAX_BATCHED = 32
 BATCHES_PER_PREDICTION = 1 / 32
 
 
-def make_app(
-    settings: Settings, credentials: Credentials, keeper: Path, *, on_loopback: bool = True
-) -> web.Application:
+def make_app(settings: Settings, credentials: Credentials, keeper: Path, *, local: bool = True) -> web.Application:
     """Build a worker's application, in the worker's own process. The bundles are loaded when it starts.
 
-    keeper: the keeper's socket. on_loopback: whether the worker listens on loopback only.
+    keeper: the keeper's socket. local: whether the worker listens on loopback or on a Unix socket only.
     """
     draining, clock = Draining(), Clock(settings.timezone)
     metrics = Metrics(multiprocess="PROMETHEUS_MULTIPROC_DIR" in os.environ)
     refusals = Refusals(clock, known_part, endpoints.predictions(), metrics.count_error, metrics.count_stranger)
     origins = settings.cors_origins
     # A port that other machines reach is open to them under any name, so checking the Host would protect nothing.
-    hosts = Hosts((settings.host, *settings.allowed_hosts)) if on_loopback else None
+    on_unix = settings.unix_socket is not None
+    own_names = () if on_unix else (settings.host,)
+    hosts = Hosts((*own_names, *settings.allowed_hosts)) if local else None
     access = Access(credentials.tokens, credentials.failed, hosts=hosts, origins=origins)
     middlewares = [last_answers(draining), errors(refusals), refusing(access)]
     if origins:
@@ -87,7 +87,7 @@ def make_app(
     app = web.Application(middlewares=middlewares, handler_args=CONNECTIONS)
     app.on_response_prepare.append(preparing(origins))
     app[ACCESS] = access
-    app[CLIENT_ADDRESSES] = ClientAddresses(settings.trusted_proxies, on_unix=False)
+    app[CLIENT_ADDRESSES] = ClientAddresses(settings.trusted_proxies, on_unix=on_unix)
     app[SETTINGS], app[DRAINING], app[CLOCK], app[REFUSALS] = settings, draining, clock, refusals
     registry = app[REGISTRY] = Registry(
         Repository(settings.models), refuse_out_of_range=settings.out_of_range == "refuse"

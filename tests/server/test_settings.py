@@ -58,6 +58,12 @@ def test_a_flag_overrides_the_variable_and_the_variable_the_default() -> None:
         (["--workers", "0"], {}, ["--workers: ", "'0'", "1 to 64", "auto"]),
         ([], {"REVERSAL_WORKERS": "65"}, ["REVERSAL_WORKERS: ", "'65'", "1 to 64"]),
         (["--host", ""], {}, ["--host: ", "''", "address"]),
+        ([], {"REVERSAL_HOST": "unix:"}, ["REVERSAL_HOST: ", "unix:/run/reversal.sock"]),
+        ([], {"REVERSAL_HOST": "unix:@name"}, ["REVERSAL_HOST: ", "unix:/run/reversal.sock"]),
+        (["--host", f"unix:/{'x' * 107}"], {}, ["--host: ", "107 bytes"]),
+        (["--host", f"unix:/{'é' * 54}"], {}, ["--host: ", "107 bytes"]),
+        ([], {"REVERSAL_KEEPALIVE_SECONDS": "0"}, ["REVERSAL_KEEPALIVE_SECONDS: ", "'0'", "1 to 3600"]),
+        (["--trusted-proxies", "10.0.0.1/8"], {}, ["--trusted-proxies: ", "'10.0.0.1/8'", "fd00:7::/64"]),
         ([], {"REVERSAL_PORT": "9_111"}, ["REVERSAL_PORT: ", "'9_111'"]),
         (
             [],
@@ -81,6 +87,21 @@ def test_a_bad_value_is_refused_with_its_setting_and_what_is_expected(
     assert str(raised.value).startswith(words[0])
     assert all(word in str(raised.value) for word in words), raised.value
     assert "\n" not in str(raised.value)
+
+
+@pytest.mark.parametrize(
+    ("host", "path"),
+    [
+        ("unix:/run/reversal.sock", "/run/reversal.sock"),
+        ("unix:///run/reversal.sock", "/run/reversal.sock"),
+        ("unix:data/here.sock", "data/here.sock"),
+        (f"unix:/{'x' * 106}", f"/{'x' * 106}"),
+        ("unix", None),
+        ("::1", None),
+    ],
+)
+def test_the_address_can_be_a_unix_socket(host: str, path: str | None) -> None:
+    assert read(["--host", host], {}).unix_socket == (None if path is None else Path(path))
 
 
 TOKENS = ("API_TOKEN", "API_TOKEN_FILE", "ADMIN_TOKEN", "ADMIN_TOKEN_FILE")
