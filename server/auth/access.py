@@ -163,13 +163,13 @@ class Access:
 
     def find(self, headers: Mapping[str, str]) -> Token | None:
         """The token of a request; None if it has no valid one."""
-        sent = _sent(headers)
-        digest = hashlib.sha256(sent.encode(errors="surrogateescape")).digest()  # the header can be any bytes
+        scheme, _, text = headers.get("Authorization", "").partition(" ")
+        digest = hashlib.sha256(text.strip().encode(errors="surrogateescape")).digest()  # the header can be any bytes
         found = None
         for token in self._known:  # all of them are compared, so that the time reveals nothing
             if hmac.compare_digest(token.digest, digest) and (found is None or token.level > found.level):
                 found = token
-        return found
+        return found if scheme.lower() == "bearer" else None
 
     def allows(self, headers: Mapping[str, str], level: Level) -> bool:
         """Whether a request's token has the level; without tokens, whether its Host names this server."""

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import ipaddress
 import re
-from collections.abc import Iterable
+from collections.abc import Sequence
+from functools import lru_cache
+from itertools import islice
 from typing import NamedTuple
 
 # The address of a client that is connected to a Unix socket, and the word for such clients in the setting.
@@ -53,7 +55,7 @@ class ClientAddresses:
         self._trusting = bool(proxies.networks) or proxies.unix
         self._on_unix = on_unix
 
-    def of(self, peer: str | None, forwarded: Iterable[str]) -> str:
+    def of(self, peer: str | None, forwarded: Sequence[str]) -> str:
         """The address of a request's client: an IPv4 or IPv6 address, `unix`, or an empty text if it is not known.
 
         `peer`: the address of the other end of the connection. `forwarded`: the lines of X-Forwarded-For.
@@ -65,8 +67,8 @@ class ClientAddresses:
         if hop is None:
             return peer or ""
         if self._trusting and self._proxies.have(hop):
-            words = ",".join(forwarded).rsplit(",", _HOPS)
-            for word in reversed(words[-_HOPS:]):
+            words = (word for line in reversed(forwarded) for word in reversed(line.rsplit(",", _HOPS)))
+            for word in islice(words, _HOPS):
                 before = _hop(word.strip(" \t"))
                 if before is None:
                     break
@@ -78,7 +80,12 @@ class ClientAddresses:
 
 def _hop(word: str) -> _Hop | None:
     """An address, which can have brackets and a port, or `unix`; None for another text."""
-    parts = _WORD.fullmatch(word) if len(word) <= _LONGEST else None
+    return _parsed(word) if len(word) <= _LONGEST else None
+
+
+@lru_cache(maxsize=1024)  # few proxies and peers send most requests
+def _parsed(word: str) -> _Hop | None:
+    parts = _WORD.fullmatch(word)
     if parts is None:
         return None
     host = next(filter(None, parts.groups()))

@@ -69,8 +69,7 @@ class FailedTokens:
         self._now = now
         self._key = os.urandom(16)
         size = _SETS * _WORDS * 8
-        # The lock needs a file. With memfd_create, which only Linux has, it needs no disk.
-        self._file = os.memfd_create("failed tokens") if hasattr(os, "memfd_create") else _temporary()
+        self._file = _nameless_file()
         weakref.finalize(self, os.close, self._file)
         os.ftruncate(self._file, size)
         self._words = memoryview(mmap.mmap(self._file, size)).cast("Q")
@@ -129,9 +128,13 @@ class FailedTokens:
         return True
 
 
-def _temporary() -> int:
-    with tempfile.TemporaryFile() as file:
-        return os.dup(file.fileno())
+def _nameless_file() -> int:
+    """A file for the lock and the counts. Its descriptor is returned."""
+    try:
+        return os.memfd_create("failed tokens")  # needs no disk
+    except (AttributeError, OSError):  # only Linux has it, and a container can forbid it
+        with tempfile.TemporaryFile() as file:
+            return os.dup(file.fileno())
 
 
 def _network(address: str) -> bytes:

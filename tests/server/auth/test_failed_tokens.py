@@ -109,7 +109,13 @@ def test_addresses_without_a_place_are_counted_together_until_places_are_free(
     assert refused(100) == 0
 
 
-def test_all_processes_count_together() -> None:
+@pytest.mark.parametrize("memory", [True, False], ids=["in memory", "in a file"])
+def test_all_processes_count_together(monkeypatch: pytest.MonkeyPatch, *, memory: bool) -> None:
+    def forbidden(_: str) -> int:
+        raise PermissionError
+
+    if not memory:  # as in a container that forbids it
+        monkeypatch.setattr(os, "memfd_create", forbidden)
     failed = FailedTokens()
     each = 40  # below the largest count that is kept
     children = [run_in_child(lambda: [failed.add("192.0.2.1") for _ in range(each)]) for _ in range(4)]
