@@ -204,6 +204,6 @@ class Site(web.BaseSite):
     def _opened(self, address: Any, opening: asyncio.Task[object]) -> None:  # noqa: ANN401 - of any family
         del self._opening[opening]
         if not opening.cancelled() and (error := opening.exception()) is not None:
-            host = address[0] if isinstance(address, tuple) else None
+            host = address[0] if isinstance(address, tuple) else address
             silent = isinstance(error, ConnectionError)  # closed or reset, as by a port check, or it took too long
             self._strangers.note("silent" if silent else "tls", host, str(error))

@@ -9,6 +9,7 @@ from collections.abc import Callable
 from typing import Literal, TypeAlias
 
 from core.log_event import LogEvent
+from server.auth.client_address import UNIX
 
 log = logging.getLogger(__name__)
 
@@ -35,7 +36,7 @@ class Strangers:
         self._count(kind)
         now = self._now()
         more, _, _ = self._more.get(kind, (0, None, ""))
-        self._more[kind] = more + 1, address, error
+        self._more[kind] = more + 1, UNIX if address == "" else address, error  # empty on a Unix socket
         if now >= self._due.get(kind, now):
             self._log(kind, now)
 

@@ -42,9 +42,9 @@ def opened(host: str, port: int) -> list[tuple[str, int]]:
 
 @pytest.mark.parametrize("hosts", [("127.0.0.1", ABSENT), (ABSENT, "127.0.0.1")])
 def test_an_absent_address_is_left_out_and_named(
-    resolve: Any,
+    resolve: Any,  # noqa: ANN401 - the fixture
     caplog: pytest.LogCaptureFixture,
-    hosts: tuple[str, ...],  # noqa: ANN401 - the fixture
+    hosts: tuple[str, ...],
 ) -> None:
     resolve(*hosts)
     with caplog.at_level(logging.WARNING):
