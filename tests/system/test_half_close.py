@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import re
 import socket
+import struct
+import urllib.request
 from pathlib import Path
 
 import pytest
 
+from tests.market import ROOT
 from tests.processes import Server, serving
-from tests.sockets import is_gone
+from tests.sockets import is_gone, is_read
 from tests.system.load import message, question
 from tests.waiting import wait_until
 
@@ -56,3 +59,21 @@ def test_every_client_that_ends_its_side_gets_its_answers(models: Path, fast_pat
             wait_until(lambda: is_gone(port, own))
         log = server.stop()
     assert "Traceback" not in log
+
+
+def test_a_reset_behind_the_end_of_the_clients_side_abandons_its_batch() -> None:
+    candles = (ROOT / "docs" / "examples" / "predict.json").read_bytes()
+    sent = message("/reversal/predict/batch", b'{"items": [' + b",".join([candles] * 1024) + b"]}")  # half a second
+    with serving() as server:
+        host, port = server.url.removeprefix("http://").split(":")
+
+        def abandoned() -> bool:
+            with urllib.request.urlopen(f"{server.url}/metrics") as response:  # noqa: S310 - our own
+                return b"\nreversal_predictions_abandoned_total 1.0" in response.read()
+
+        with socket.create_connection((host, int(port)), timeout=10) as connection:
+            connection.sendall(sent)
+            connection.shutdown(socket.SHUT_WR)
+            wait_until(lambda: is_read(connection))
+            connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))  # closing resets
+        wait_until(abandoned, 10)
