@@ -11,6 +11,7 @@ from __future__ import annotations
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from typing import Any, Literal, NamedTuple, Protocol, TypeAlias
 
+from core.errors import StoreUnavailable
 from core.experiments.candle_table import UNIT_METRICS, BesideTotals, CandleTable, Tally, UnitMetric, Units
 from core.experiments.experiment import ChosenRule, Experiment, Metric, Micros, Variant
 from core.experiments.label_rule import LabelRule
@@ -29,6 +30,16 @@ class StateChanged(Exception):
 
 class SchemaTooNew(Exception):
     """The store was written by a newer release; the message names the store and both schema versions."""
+
+
+class StoreUnsuitable(StoreUnavailable):
+    """The way to the database cannot work as it is set up; the message says what to change. Trying again does not help.
+
+    Only a startup treats it differently from StoreUnavailable.
+    """
+
+    def __init__(self, cause: str) -> None:
+        super().__init__(UNUSABLE, cause)
 
 
 class StoreInUse(Exception):

@@ -5,7 +5,7 @@ from __future__ import annotations
 import threading
 from abc import ABC, abstractmethod
 from collections.abc import Iterable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from typing import Any, ClassVar, Protocol, TypeAlias
 
 from core.errors import StoreUnavailable
@@ -26,6 +26,12 @@ class Connection(Protocol):
     @property
     def broken(self) -> bool:
         """Whether the connection is unusable."""
+
+    def begin(self, statements: str) -> None:
+        """Begin a transaction by the statements of Database.begin_writing or begin_reading.
+
+        Raises the driver's error if a writing transaction cannot write, because the server is read-only.
+        """
 
     def run(self, statement: str, values: Sequence[Value] = ()) -> int:
         """Run a statement and return how many rows it changed."""
@@ -56,11 +62,17 @@ class Database(ABC):
     errors: ClassVar[type[Exception]]
     begin_writing: ClassVar[str]
     begin_reading: ClassVar[str]
+    # SQLSTATE codes of errors after which all connections are replaced: open ones lead to a wrong server, such as one
+    # that has become a standby, and new ones can lead to the right one.
+    moved: ClassVar[frozenset[str]] = frozenset()
 
     def __init__(self, place: str) -> None:
         """`place`: the name of the database in error messages."""
         self.place = place
+        # Sets and lists are changed by atomic operations, so threads need no lock.
         self._idle: list[Connection] = []
+        self._in_use: set[Connection] = set()
+        self._outdated: set[Connection] = set()  # in use, and to be closed after that
         self.closing = threading.Event()
 
     @abstractmethod
@@ -98,8 +110,17 @@ class Database(ABC):
     def close(self) -> None:
         """Close the idle connections now, and each connection in use when its transaction ends."""
         self.closing.set()
-        while self._idle:
-            self._idle.pop().close()
+        self._close_idle()
+
+    def _close_idle(self) -> None:
+        with suppress(IndexError):
+            while True:
+                self._idle.pop().close()
+
+    def _replace_all(self) -> None:
+        """Close all connections, so that new ones are opened: idle ones now, the others after their transactions."""
+        self._outdated.update(tuple(self._in_use))
+        self._close_idle()
 
     @contextmanager
     def speaking(self) -> Iterator[None]:
@@ -123,7 +144,9 @@ class Database(ABC):
             try:
                 yield connection
                 connection.run("COMMIT")
-            except BaseException:
+            except BaseException as error:
+                if self._has_moved(error):
+                    self._replace_all()
                 self._roll_back(connection)
                 raise
             self._put_back(connection)
@@ -134,38 +157,58 @@ class Database(ABC):
             raise StoreUnavailable("the store is closed")
         while True:
             try:
-                connection = self._idle.pop()  # atomic, so threads need no lock
+                connection = self._idle.pop()
             except IndexError:
                 break
+            self._in_use.add(connection)
             try:
-                connection.run(begin)
-            except self.errors:
-                broken = connection.broken
-                connection.close()
-                if not broken:
+                connection.begin(begin)
+            except self.errors as error:
+                replaceable = connection.broken or self._has_moved(error)
+                self._give_up(connection, error)
+                if not replaceable:
                     raise
             else:
                 return connection
         connection = self.connect()
+        self._in_use.add(connection)
         try:
-            connection.run(begin)
-        except BaseException:
-            connection.close()
+            connection.begin(begin)
+        except BaseException as error:
+            self._give_up(connection, error)
             raise
         return connection
+
+    def _give_up(self, connection: Connection, error: BaseException) -> None:
+        """Close a connection after an error, and all others too if the error says that they lead to a wrong server."""
+        self._let_go(connection)
+        if self._has_moved(error):
+            self._replace_all()
+
+    def _has_moved(self, error: BaseException) -> bool:
+        return getattr(error, "sqlstate", None) in self.moved
 
     def _roll_back(self, connection: Connection) -> None:
         try:
             connection.run("ROLLBACK")
         except self.errors:  # the connection is broken, or the database has rolled back already
-            connection.close()
+            self._let_go(connection)
         else:
             self._put_back(connection)
 
+    def _let_go(self, connection: Connection) -> None:
+        self._in_use.discard(connection)
+        self._outdated.discard(connection)
+        connection.close()
+
     def _put_back(self, connection: Connection) -> None:
+        if connection in self._outdated:
+            self._let_go(connection)
+            return
+        self._in_use.discard(connection)
         self._idle.append(connection)
         if self.closing.is_set():
-            self.close()
+            self._close_idle()
 
 
 def among(connection: Connection, query: str, values: Sequence[Value], wanted: Sequence[str]) -> Iterator[Row]:

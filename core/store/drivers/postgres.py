@@ -1,7 +1,14 @@
-"""The PostgreSQL driver, for several machines, each with a keeper."""
+"""The PostgreSQL driver, for several machines, each with a keeper.
+
+A connection pooler such as PgBouncer can be between this driver and the server. In transaction mode, each transaction
+can be on another session of the server, which other applications use before and after it. So nothing here outlives its
+transaction: settings are SET LOCAL, and statements are not prepared. LISTEN would stay in the session of another
+application, so changes of other replicas are found by polling.
+"""
 
 from __future__ import annotations
 
+import logging
 import threading
 import time
 from collections.abc import Iterable, Iterator, Sequence
@@ -11,8 +18,12 @@ from typing import Any, TypeAlias
 import psycopg
 from psycopg.conninfo import make_conninfo
 
+from core.log_event import LogEvent
 from core.store.drivers.database import PATIENCE_SECONDS, Connection, Database, Row, Value
 from core.store.drivers.postgres_url import hiding, identity, options
+from core.store.interface import StoreUnsuitable
+
+log = logging.getLogger(__name__)
 
 _Connection: TypeAlias = psycopg.Connection[tuple[Any, ...]]
 
@@ -30,18 +41,37 @@ _DEFAULTS: dict[str, str | int | None] = {
     "keepalives_count": 3,
     "tcp_user_timeout": 10_000,
     "application_name": "reversal",
+    # Of several hosts or addresses, the primary.
+    "target_session_attrs": "read-write",
 }
 _SETTINGS = (
-    f"SET search_path TO {SCHEMA}; SET lock_timeout TO '{PATIENCE_SECONDS}s'; "
+    # pg_temp is last, because other applications that share the session of a pooler can have temporary tables in it.
+    f"SET LOCAL search_path TO {SCHEMA}, pg_temp; SET LOCAL lock_timeout TO '{PATIENCE_SECONDS}s'; "
     # A replica that stops in the middle of a transaction must not keep the others from writing.
-    "SET idle_in_transaction_session_timeout TO '10s'; "
+    "SET LOCAL idle_in_transaction_session_timeout TO '10s'; "
     # All queries here are by key, and the pages of an export come in the order of an index. While the planner has no
     # statistics of a new table or experiment, it would sort or scan the whole experiment for each page.
-    "SET enable_sort TO off; SET enable_bitmapscan TO off; SET enable_material TO off"
+    "SET LOCAL enable_sort TO off; SET LOCAL enable_bitmapscan TO off; SET LOCAL enable_material TO off"
 )
-# SQLSTATE codes of errors that are neither a psycopg.OperationalError nor a bug: a read-only server, such as a standby;
-# a transaction that was idle for too long; a role without the necessary privilege.
-_TROUBLE = {"25006", "25P03", "42501"}
+# SQLSTATE of a write on a standby or on a server that was made read-only.
+_READ_ONLY = "25006"
+# SQLSTATE codes of a prepared statement that the session does not have, or has already. Statements are prepared only
+# without a pooler, so these are the signs of a pooler that hides itself.
+_POOLED = {"26000", "42P05"}
+# SQLSTATE codes of errors that are neither a psycopg.OperationalError nor a bug: those above; a transaction that was
+# idle for too long; a role without the necessary privilege, also on the schema.
+_TROUBLE = {_READ_ONLY, *_POOLED, "25P03", "42501", "3F000"}
+# PgBouncer's words; the SQLSTATE stands for many other errors too.
+_STATEMENT_MODE = "statement pooling mode"
+
+# The number of times that a statement runs before it is prepared; psycopg's default. With prepared statements, a drain
+# takes a quarter of the time.
+_PREPARE_THRESHOLD = 5
+
+# Without notifications, the interval at which the state is read.
+POLL_SECONDS = 1.0
+# The interval at which the listener checks that its server still takes writes.
+CHECK_SECONDS = 2.0
 
 # A waiting thread checks at this interval whether the store is being closed.
 _LOOK_SECONDS = 0.25
@@ -57,6 +87,14 @@ class PostgresConnection:
     def broken(self) -> bool:
         """See Connection."""
         return self._connection.closed
+
+    def begin(self, statements: str) -> None:
+        """See Connection."""
+        cursor = self._connection.execute(statements.encode())
+        while cursor.nextset():
+            pass
+        if cursor.description is not None and cursor.fetchall()[0][0] == "on":
+            raise psycopg.errors.ReadOnlySqlTransaction("the server is read-only")
 
     def run(self, statement: str, values: Sequence[Value] = ()) -> int:
         """See Connection."""
@@ -96,8 +134,14 @@ class PostgresDatabase(Database):
     """A database on a server. A broken connection is replaced at the next transaction."""
 
     errors = psycopg.Error
-    begin_writing = f"BEGIN; SELECT pg_advisory_xact_lock({_WRITER})"
-    begin_reading = "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY"
+    moved = frozenset({_READ_ONLY, *_POOLED})
+    # The isolation level is named, because another one could be the default of the database. With it, the snapshot
+    # would be from before the lock.
+    begin_writing = (
+        f"BEGIN ISOLATION LEVEL READ COMMITTED; {_SETTINGS}; "
+        f"SELECT current_setting('transaction_read_only'), pg_advisory_xact_lock({_WRITER})"
+    )
+    begin_reading = f"BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY; {_SETTINGS}"
 
     def __init__(self, url: str) -> None:
         """Raises ValueError for an invalid URL; the message quotes nothing of it."""
@@ -106,6 +150,8 @@ class PostgresDatabase(Database):
         self._conninfo = make_conninfo("", **_DEFAULTS | options(url))
         self._listening = threading.Lock()
         self._listener: _Connection | None = None
+        self._check_at = 0.0
+        self._pooled = False
 
     def connect(self) -> PostgresConnection:
         """See Database."""
@@ -117,9 +163,17 @@ class PostgresDatabase(Database):
             raise self.unusable(self._hide(_first_line(error))) from None
 
     def trouble(self, error: Exception) -> str | None:
-        """See Database."""
-        if not isinstance(error, psycopg.OperationalError) and getattr(error, "sqlstate", None) not in _TROUBLE:
+        """See Database. Raises StoreUnsuitable if a pooler does not allow transactions."""
+        code = getattr(error, "sqlstate", None)
+        if not isinstance(error, psycopg.OperationalError) and code not in _TROUBLE:
             return None
+        if _STATEMENT_MODE in str(error):
+            action = "set pool_mode = transaction (or session) in PgBouncer for this database, or connect directly"
+            raise StoreUnsuitable(
+                f"{self.place}: a connection pooler in statement mode allows no transactions; {action}"
+            )
+        if code in _POOLED:
+            self._note_pooler()
         return self._hide(_first_line(error))
 
     def make_room(self, connection: Connection) -> None:
@@ -138,18 +192,24 @@ class PostgresDatabase(Database):
         with self._listening:
             try:
                 while not self.closing.is_set():
+                    if self._pooled:
+                        self._hang_up()
+                        return not self.closing.wait(min(seconds, POLL_SECONDS))
                     if self._listener is None:
-                        self._listener = self._connected()
-                        self._listener.execute(f"LISTEN {_CHANNEL}".encode())
-                        return True  # notifications before LISTEN were not received
+                        if self._listen():
+                            return True  # notifications before LISTEN were not received
+                        continue
                     left = end - time.monotonic()
                     if left <= 0:
                         return False
+                    if not self._is_on_primary():
+                        self._hang_up()
+                        continue
                     for _ in self._listener.notifies(timeout=min(left, _LOOK_SECONDS), stop_after=1):
                         return True
             except (psycopg.Error, UnicodeError):
                 self._hang_up()
-                self.closing.wait(max(0.0, end - time.monotonic()))
+                self.closing.wait(max(0.0, min(end - time.monotonic(), POLL_SECONDS)))
         return False
 
     def close(self) -> None:
@@ -159,13 +219,40 @@ class PostgresDatabase(Database):
             self._hang_up()
 
     def _connected(self) -> _Connection:
-        connection = psycopg.connect(self._conninfo, autocommit=True)
+        connection = psycopg.connect(self._conninfo, autocommit=True, prepare_threshold=None)
         try:
-            connection.execute(_SETTINGS.encode())
+            ((process,),) = connection.execute("SELECT pg_backend_pid()").fetchall()
         except BaseException:
             connection.close()
             raise
+        # A pooler names a process of its own at login, because there is no session of the server yet.
+        if process != connection.info.backend_pid:
+            self._note_pooler()
+        elif not self._pooled:
+            connection.prepare_threshold = _PREPARE_THRESHOLD
         return connection
+
+    def _note_pooler(self) -> None:
+        if not self._pooled:
+            self._pooled = True
+            effect = f"changes of other machines are found within {POLL_SECONDS:g} s instead of immediately"
+            log.info(LogEvent("store_pooled", effect=effect))
+
+    def _listen(self) -> bool:
+        """Open the listener's connection; returns whether it can listen, which it cannot through a pooler."""
+        self._listener = self._connected()
+        if self._pooled:
+            return False
+        self._listener.execute(f"LISTEN {_CHANNEL}".encode())
+        self._check_at = time.monotonic() + CHECK_SECONDS
+        return True
+
+    def _is_on_primary(self) -> bool:
+        """Whether the listener's server still takes writes, by a check at an interval."""
+        if self._listener is None or (now := time.monotonic()) < self._check_at:
+            return True
+        self._check_at = now + CHECK_SECONDS
+        return self._listener.execute("SHOW transaction_read_only").fetchall() == [("off",)]
 
     def _hang_up(self) -> None:
         if self._listener is not None:

@@ -40,6 +40,10 @@ class SqliteConnection:
     def __init__(self, connection: sqlite3.Connection) -> None:
         self._connection = connection
 
+    def begin(self, statements: str) -> None:
+        """See Connection."""
+        self._connection.execute(statements)
+
     def run(self, statement: str, values: Sequence[Value] = ()) -> int:
         """See Connection."""
         return self._connection.execute(statement, values).rowcount
