@@ -29,19 +29,22 @@ MISSING = (
 class Server:
     """A server that the tests own, in a folder of its own. A new one is not running yet."""
 
-    def __init__(self, binaries: Path, folder: Path) -> None:
+    def __init__(self, binaries: Path, folder: Path, primary: Server | None = None) -> None:
+        """`primary`: a running server of which the new one is a standby."""
         self._folder = folder
-        with socket.socket() as probe:
-            probe.bind(("127.0.0.1", 0))
-            port = probe.getsockname()[1]
+        self._data = folder / "data"
+        port = free_port()
         self.url = f"postgresql://postgres@127.0.0.1:{port}/postgres"
         self._process: subprocess.Popen[bytes] | None = None
-        data = folder / "data"
-        self._command = [str(binaries / "postgres"), "-D", str(data), "-k", str(folder), "-p", str(port)]
+        self._command = [str(binaries / "postgres"), "-D", str(self._data), "-k", str(folder), "-p", str(port)]
         # Without fsync, which only matters for a crash of the machine, and that would end the tests as well.
         self._command += ["-c", "listen_addresses=127.0.0.1", "-c", "fsync=off"]
-        initdb = [str(binaries / "initdb"), "-D", str(data), "-U", "postgres", "-A", "trust", "-N", "-E", "UTF8"]
-        made = subprocess.run([*initdb, "--locale=C"], capture_output=True, text=True, check=False, **_unprivileged())
+        if primary is None:
+            make = [str(binaries / "initdb"), "-D", str(self._data), "-U", "postgres", "-A", "trust", "-N"]
+            make += ["-E", "UTF8", "--locale=C"]
+        else:
+            make = [str(binaries / "pg_basebackup"), "-D", str(self._data), "-d", primary.url, "-R", "-N", "-c", "fast"]
+        made = subprocess.run(make, capture_output=True, text=True, check=False, **unprivileged())
         assert made.returncode == 0, made.stderr
 
     @property
@@ -52,7 +55,7 @@ class Server:
     def start(self) -> None:
         """Start the server and wait until it accepts connections."""
         with (self._folder / "log").open("ab") as log:
-            self._process = subprocess.Popen(self._command, stdout=log, stderr=log, **_unprivileged())
+            self._process = subprocess.Popen(self._command, stdout=log, stderr=log, **unprivileged())
         wait_until(self._answers)
 
     def _answers(self) -> bool:
@@ -70,16 +73,33 @@ class Server:
             self._process.wait(30)
             self._process = None
 
+    def run(self, statement: str) -> list[tuple[Any, ...]]:
+        """Run a statement on the database `postgres`; returns its rows."""
+        with psycopg.connect(self.url, autocommit=True) as connection:
+            cursor = connection.execute(statement.encode())
+            return cursor.fetchall() if cursor.description else []
+
+    def promote(self) -> None:
+        """Make a standby the primary."""
+        assert self.run("SELECT pg_promote(true, 30)") == [(True,)]
+
+    def follow(self, primary: Server) -> None:
+        """Start a stopped server as a standby of another one."""
+        with (self._data / "postgresql.auto.conf").open("a") as file:
+            file.write(f"primary_conninfo = '{primary.url}'\n")
+        (self._data / "standby.signal").touch()
+        self.start()
+
 
 @contextmanager
-def running_postgres() -> Iterator[Server]:
-    """A server that a test can stop and start."""
+def running_postgres(primary: Server | None = None) -> Iterator[Server]:
+    """A server that a test can stop and start; a standby of `primary` if that is given."""
     # Not pytest's folder, which only its owner can enter: PostgreSQL does not run as root.
     folder = Path(tempfile.mkdtemp(prefix="postgres-"))
     try:
-        if "user" in (owner := _unprivileged()):
+        if "user" in (owner := unprivileged()):
             os.chown(folder, owner["user"], owner["group"])
-        server = Server(binaries(), folder)
+        server = Server(binaries(), folder, primary)
         try:
             server.start()
             yield server
@@ -146,13 +166,21 @@ def _runs(program: Path) -> bool:
     """Whether the user of the server can run the program; a folder in its path can be accessible to root only."""
     try:
         return (
-            subprocess.run([program, "--version"], capture_output=True, check=False, **_unprivileged()).returncode == 0
+            subprocess.run([program, "--version"], capture_output=True, check=False, **unprivileged()).returncode == 0
         )
     except OSError:
         return False
 
 
-def _unprivileged() -> dict[str, Any]:
+def free_port() -> int:
+    """A TCP port of this machine that is free now."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port: int = probe.getsockname()[1]
+    return port
+
+
+def unprivileged() -> dict[str, Any]:
     """Arguments of subprocess that avoid running as root, which PostgreSQL refuses."""
     if os.geteuid() != 0:
         return {}

@@ -135,7 +135,7 @@ class Store(Protocol):
         """
 
     def try_writing(self) -> None:
-        """Test whether the store accepts writes, by a write that changes nothing."""
+        """Test whether the store accepts writes, by a write that changes nothing. Raises StoreUnavailable if not."""
 
     def wait_for_change(self, seconds: float) -> bool:
         """Wait until another replica changes the state, for at most `seconds`; true if it was changed.

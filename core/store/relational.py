@@ -52,8 +52,12 @@ class RelationalStore:
 
     def try_writing(self) -> None:
         """See Store."""
-        with self._database.writing() as connection:
-            connection.run("UPDATE state SET revision = revision")
+        try:
+            with self._database.writing() as connection:
+                self._database.check_access(connection)
+                connection.run("UPDATE state SET revision = revision")
+        except self._database.errors as error:  # not a bug in these statements: for example, the tables are gone
+            raise self._database.unusable(f"{type(error).__name__}: {error}".partition("\n")[0]) from None
 
     def wait_for_change(self, seconds: float) -> bool:
         """See Store."""

@@ -51,6 +51,8 @@ GUARDRAIL_SECONDS = 2.0
 RESULTS_SECONDS = 30.0
 RESULTS_REST = 10
 STOP_AT_SECONDS = 1.0
+# How often the store is tested, so that an operator learns of its failure before the next management call does.
+TEST_SECONDS = 2.0
 METRICS_SECONDS = 0.5
 # How often the keeper asks whether a look at the active experiment is due.
 LOOK_SECONDS = 15.0
@@ -90,6 +92,8 @@ async def _keeper(app: web.Application) -> AsyncIterator[None]:
         ("guard results", partial(_stop_at_results, store, changes), RESULTS_SECONDS),
         ("look", lambda: reporter.look(changes.state.experiment), LOOK_SECONDS),
         ("stop_at", partial(_stop_when_due, store, changes, app[MEMBERS]), STOP_AT_SECONDS),
+        ("test writing", store.try_writing, TEST_SECONDS),
+        ("test reading", store.try_reading, TEST_SECONDS),
         ("metrics", partial(_refresh_metrics, metrics, store, app[MEMBERS], refusals), METRICS_SECONDS),
     )
     tasks = [asyncio.create_task(_repeat(*step)) for step in steps]

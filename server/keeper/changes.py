@@ -15,7 +15,7 @@ from core.errors import StoreUnavailable
 from core.experiments.experiment import Experiment
 from core.log_event import LogEvent
 from core.serving.state import Action, State
-from core.store.interface import StateChanged
+from core.store.interface import StateChanged, StoreUnsuitable
 from server.keeper import transitions
 from server.keeper.members import Member, Members
 from server.keeper.remembered_state import RememberedState
@@ -67,12 +67,14 @@ class Changes:
     async def start(self) -> None:
         """Open the store and read the state. If the store is unavailable, use the state last seen on this machine.
 
-        Raises SchemaTooNew, StoreInUse or StateFileMounted.
+        Raises SchemaTooNew, StoreInUse, StateFileMounted or StoreUnsuitable.
         """
         self._order = await asyncio.to_thread(lambda: self._repository.listing().versions)
         seen = await asyncio.to_thread(self._remembered.read)
         try:
             self.state = self._with_own_key(await self._store.open())
+        except StoreUnsuitable:  # would fail until the operator changes something
+            raise
         except StoreUnavailable as error:
             self.state = seen
             log.error(

@@ -14,7 +14,7 @@ class KeeperMetrics:
         self.registry = registry = CollectorRegistry()
         self._degraded = Gauge(
             "reversal_store_degraded",
-            "1 while the store accepts no writes and the journals grow.",
+            "1 while management calls fail because of the store.",
             registry=registry,
             multiprocess_mode="livemax",
         )

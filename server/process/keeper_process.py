@@ -17,7 +17,7 @@ from aiohttp import web
 
 from core.journals.drainer import FolderInUse
 from core.log_event import LogEvent
-from core.store.interface import SchemaTooNew, StateFileMounted, StoreInUse
+from core.store.interface import SchemaTooNew, StateFileMounted, StoreInUse, StoreUnsuitable
 from server.keeper.app import make_keeper_app
 from server.keeper.app_keys import MEMBERS
 from server.keeper.audit import AuditUnusable
@@ -32,7 +32,7 @@ log = logging.getLogger(__name__)
 _LOOK_SECONDS = 1.0
 STOPPING = (signal.SIGTERM, signal.SIGINT)
 # Errors that the operator can fix: one line is printed, without a traceback.
-_OPERATOR_ERRORS = (AuditUnusable, FolderInUse, StateFileMounted, StoreInUse, SchemaTooNew, OSError)
+_OPERATOR_ERRORS = (AuditUnusable, FolderInUse, StateFileMounted, StoreInUse, StoreUnsuitable, SchemaTooNew, OSError)
 
 
 def run(settings: Settings, listening: socket.socket, path: Path, manager: int, service: ServiceManager) -> int:

@@ -88,6 +88,10 @@ class Database(ABC):
         """Create what the tables need, such as a schema."""
 
     @abstractmethod
+    def check_access(self, connection: Connection) -> None:
+        """Raise the driver's error if the role may not read or extend one of the tables."""
+
+    @abstractmethod
     def announce(self, connection: Connection) -> None:
         """Notify the other replicas of a changed state, when this transaction is committed."""
 

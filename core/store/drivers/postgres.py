@@ -53,6 +53,12 @@ _SETTINGS = (
     # statistics of a new table or experiment, it would sort or scan the whole experiment for each page.
     "SET LOCAL enable_sort TO off; SET LOCAL enable_bitmapscan TO off; SET LOCAL enable_material TO off"
 )
+# Tables that the role may not read or extend. The row of the table `state` is only updated.
+_DENIED = f"""
+    SELECT relname FROM pg_class WHERE relnamespace = (SELECT oid FROM pg_namespace WHERE nspname = '{SCHEMA}')
+    AND relkind = 'r' AND NOT (has_table_privilege(oid, 'SELECT')
+        AND (relname = 'state' OR has_table_privilege(oid, 'INSERT')))
+    ORDER BY relname LIMIT 1"""  # noqa: S608 - a constant
 # SQLSTATE of a write on a standby or on a server that was made read-only.
 _READ_ONLY = "25006"
 # SQLSTATE codes of a prepared statement that the session does not have, or has already. Statements are prepared only
@@ -181,6 +187,11 @@ class PostgresDatabase(Database):
         # Not IF NOT EXISTS, which needs the privilege to create a schema even if it exists.
         if not connection.rows("SELECT 1 FROM pg_namespace WHERE nspname = ?", [SCHEMA]):
             connection.run(f"CREATE SCHEMA {SCHEMA}")
+
+    def check_access(self, connection: Connection) -> None:
+        """See Database."""
+        for (table,) in connection.rows(_DENIED):
+            raise psycopg.errors.InsufficientPrivilege(f"permission denied for table {table}")
 
     def announce(self, connection: Connection) -> None:
         """See Database."""

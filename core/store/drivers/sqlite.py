@@ -125,6 +125,9 @@ class SqliteDatabase(Database):
     def make_room(self, connection: Connection) -> None:
         """See Database."""
 
+    def check_access(self, connection: Connection) -> None:
+        """See Database. A file has no roles."""
+
     def announce(self, connection: Connection) -> None:
         """See Database. A file has one keeper, so there is no other process to notify."""
 
