@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, suppress
@@ -84,7 +85,14 @@ class StoreAccess:
 
     async def write(self, call: Callable[[Store], T]) -> T:
         """Drain the journals, then run a call in the thread that writes. Raises StoreUnavailable."""
-        return await self._in_writer(self._call_drained, call)
+        end = time.monotonic() + STORE_SECONDS
+
+        def in_time(store: Store) -> T:
+            if time.monotonic() > end:  # the caller knows already that the store has not answered
+                raise StoreUnavailable(_SILENT)
+            return call(store)
+
+        return await self._in_writer(self._call_drained, in_time)
 
     async def attempt(self, call: Callable[[Store], T]) -> T:
         """Run a call in the thread that writes, for a record that may be lost. Raises StoreUnavailable.

@@ -26,6 +26,7 @@ from core.store.drivers import postgres, sqlite
 from core.store.interface import UNUSABLE, Store
 from tests.core.store.samples import AT, CHOSEN, SERIES, drain, experiment, exposure, outcome
 from tests.postgres import Server, running_postgres
+from tests.waiting import wait_until
 
 Open = Callable[[], Store]
 
@@ -249,6 +250,24 @@ class TestPostgres:
             other.execute(begin.encode())
             with pytest.raises(StoreUnavailable, match="lock timeout"):
                 drain(store, [exposure()])
+
+    def test_a_writer_that_waited_sees_what_the_other_one_committed(self, replica: Open, postgres_url: str) -> None:
+        with psycopg.connect(postgres_url, autocommit=True) as admin:
+            name = admin.info.dbname
+            admin.execute(f"ALTER DATABASE {name} SET default_transaction_isolation TO serializable".encode())
+        here, there = replica(), replica()
+        drain(here, [exposure()])
+        drain(there, [exposure()])
+        with getattr(here, "_database").writing() as connection:  # noqa: B009 - not a part of the interface
+            thread = threading.Thread(target=drain, args=(there, [exposure()]))
+            thread.start()
+            with psycopg.connect(postgres_url, autocommit=True) as other:
+                waiting = b"SELECT 1 FROM pg_stat_activity WHERE wait_event = 'advisory'"
+                wait_until(lambda: bool(other.execute(waiting).fetchall()))
+            connection.run("UPDATE candles SET a_holds = a_holds + 7")
+        thread.join()
+        assert there.tally("exp")["A"].predictions == 3
+        assert there.tally("exp")["A"].signals["hold"] == 7
 
     def test_a_role_without_the_privilege_to_create_the_schema_is_an_error(self, postgres_url: str) -> None:
         role = f"guest_{secrets.token_hex(4)}"

@@ -5,10 +5,13 @@ import gc
 import threading
 import weakref
 from contextlib import suppress
+from typing import Any
 
 import pytest
 
 from core.errors import StoreUnavailable
+from core.journals.drainer import Drainer, DrainResult
+from core.store.interface import Store
 from server.keeper import store_access
 from server.keeper.store_access import StoreAccess
 from tests.server.keeper.calls import Call
@@ -59,3 +62,38 @@ async def test_a_store_that_does_not_answer_keeps_no_reference_to_the_request(
         assert left() is None
     finally:
         gc.enable()
+
+
+async def test_a_call_that_was_answered_while_the_journals_were_drained_is_not_made_later(
+    store: StoreAccess, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(store_access, "STORE_SECONDS", 0.3)
+    frozen, made = threading.Event(), list[str]()
+    drain = Drainer.drain
+
+    def slow(self: Drainer, *arguments: Any) -> DrainResult:  # noqa: ANN401 - those of the original
+        frozen.wait(20)
+        return drain(self, *arguments)
+
+    monkeypatch.setattr(Drainer, "drain", slow)
+    with pytest.raises(StoreUnavailable):
+        await store.write(lambda _: made.append("late"))
+    frozen.set()
+    monkeypatch.setattr(store_access, "STORE_SECONDS", 10.0)
+    await store.write(lambda _: made.append("in time"))
+    assert made == ["in time"]
+
+
+async def test_a_store_that_cannot_be_read_is_degraded_until_it_can(store: StoreAccess) -> None:
+    """Even if it can be written, for example because the server allows no second connection."""
+
+    def refuse(_: Store) -> None:
+        raise StoreUnavailable("too many connections")
+
+    with pytest.raises(StoreUnavailable):
+        await store.read(refuse)
+    await store.drain()
+    assert store.degraded == "too many connections"
+    await store.try_reading()
+    await store.drain()
+    assert store.degraded is None
