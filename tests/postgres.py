@@ -18,6 +18,7 @@ from typing import Any
 
 import psycopg
 
+from tests.processes import children
 from tests.waiting import wait_until
 
 MISSING = (
@@ -36,6 +37,7 @@ class Server:
         port = free_port()
         self.url = f"postgresql://postgres@127.0.0.1:{port}/postgres"
         self._process: subprocess.Popen[bytes] | None = None
+        self._frozen: list[int] = []
         self._command = [str(binaries / "postgres"), "-D", str(self._data), "-k", str(folder), "-p", str(port)]
         # Without fsync, which only matters for a crash of the machine, and that would end the tests as well.
         self._command += ["-c", "listen_addresses=127.0.0.1", "-c", "fsync=off"]
@@ -70,8 +72,19 @@ class Server:
         """Stop the server. SIGINT closes connections and rolls back transactions; SIGQUIT stops like a crash."""
         if self._process is not None:
             self._process.send_signal(how)
+            for pid in self._frozen:
+                with suppress(ProcessLookupError):
+                    os.kill(pid, signal.SIGCONT)
+            self._frozen = []
             self._process.wait(30)
             self._process = None
+
+    def freeze(self) -> None:
+        """Stop all processes of the server without ending them. `stop` with SIGQUIT thaws and ends them."""
+        assert self._process is not None
+        self._frozen = [self._process.pid, *children(self._process.pid)]
+        for pid in self._frozen:
+            os.kill(pid, signal.SIGSTOP)
 
     def run(self, statement: str) -> list[tuple[Any, ...]]:
         """Run a statement on the database `postgres`; returns its rows."""

@@ -143,6 +143,12 @@ class Store(Protocol):
         It can also be true after a change by this process, or after a lost connection, when changes could be missed.
         """
 
+    def leave_hung(self) -> None:
+        """Let calls fail that wait for a server which does not answer, if another server has taken its place.
+
+        Without that they would wait until the frozen server ends. Blocks for seconds, so it needs its own thread.
+        """
+
     def create(self, experiment: Experiment) -> None:
         """Add an experiment, usually a draft. Raises Conflict if the id is taken."""
 

@@ -63,6 +63,10 @@ class RelationalStore:
         """See Store."""
         return self._database.wait_for_change(seconds)
 
+    def leave_hung(self) -> None:
+        """See Store."""
+        self._database.leave_hung()
+
     def create(self, experiment: Experiment) -> None:
         """See Store."""
         with self._database.writing() as connection:

@@ -51,6 +51,7 @@ class StoreAccess:
         self._writer = ThreadPoolExecutor(1, "store-writer")
         self._readers = ThreadPoolExecutor(_READERS, "store-reader")
         self._waiter = ThreadPoolExecutor(1, "store-waiter")
+        self._watcher = ThreadPoolExecutor(1, "store-watcher")
 
     async def open(self) -> State:
         """Open the store and read its state, without draining journals.
@@ -115,6 +116,11 @@ class StoreAccess:
             return False
         return await asyncio.get_running_loop().run_in_executor(self._waiter, store.wait_for_change, seconds)
 
+    async def leave_hung(self) -> None:
+        """Let calls fail that wait for a frozen server, if another server has taken its place."""
+        if self._store is not None:
+            await asyncio.get_running_loop().run_in_executor(self._watcher, self._store.leave_hung)
+
     async def close(self) -> None:
         """Drain the journals and close the store. If the store hangs, its thread is abandoned."""
         try:
@@ -128,7 +134,7 @@ class StoreAccess:
         if self._store is not None:
             with suppress(StoreUnavailable):
                 await self._in_writer(self._close, self._store)
-        for executor in (self._writer, self._readers, self._waiter):
+        for executor in (self._writer, self._readers, self._waiter, self._watcher):
             executor.shutdown(wait=False, cancel_futures=True)
         self._drainer.close()
 

@@ -57,8 +57,19 @@ def crash(primary: Postgres) -> None:
     primary.stop(signal.SIGQUIT)
 
 
+def freeze(primary: Postgres) -> None:
+    """It keeps its connections and accepts new ones, but answers nothing."""
+    primary.freeze()
+
+
 @pytest.mark.parametrize(
-    "end", [demote, pytest.param(stop, marks=pytest.mark.long), pytest.param(crash, marks=pytest.mark.long)]
+    "end",
+    [
+        pytest.param(freeze, marks=pytest.mark.long),
+        demote,
+        pytest.param(stop, marks=pytest.mark.long),
+        pytest.param(crash, marks=pytest.mark.long),
+    ],
 )
 def test_a_failover_under_load_reaches_the_new_primary(
     models: Path, tmp_path: Path, pair: Pair, end: Callable[[Postgres], None]
@@ -83,6 +94,8 @@ def test_a_failover_under_load_reaches_the_new_primary(
             wait_until(lambda: get(f"{server.url}/health")[1]["model_version"] == "v2")
             heard = time.monotonic() - promoted
             wait_until(lambda: metric(server, "reversal_store_degraded") == 0)
+            if end is freeze:
+                pair.primary.stop(signal.SIGQUIT)
             wait_until(lambda: not pair.primary.running or not connections(pair.primary))
             moved = time.monotonic() - promoted
             load.wait_for(50)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+import time
 from abc import ABC, abstractmethod
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager, suppress
@@ -69,9 +70,9 @@ class Database(ABC):
     def __init__(self, place: str) -> None:
         """`place`: the name of the database in error messages."""
         self.place = place
-        # Sets and lists are changed by atomic operations, so threads need no lock.
+        # The collections are changed by atomic operations, so threads need no lock.
         self._idle: list[Connection] = []
-        self._in_use: set[Connection] = set()
+        self._in_use: dict[Connection, float] = {}  # with the time at which the transaction began
         self._outdated: set[Connection] = set()  # in use, and to be closed after that
         self.closing = threading.Event()
 
@@ -99,6 +100,10 @@ class Database(ABC):
     def wait_for_change(self, seconds: float) -> bool:
         """Wait for a notification by `announce`; see `Store.wait_for_change`."""
 
+    @abstractmethod
+    def leave_hung(self) -> None:
+        """See Store.leave_hung."""
+
     @contextmanager
     def writing(self) -> Iterator[Connection]:
         """A transaction with the writer's lock; it is rolled back if the block raises."""
@@ -119,7 +124,7 @@ class Database(ABC):
     def _close_idle(self) -> None:
         with suppress(IndexError):
             while True:
-                self._idle.pop().close()
+                self._let_go(self._idle.pop())
 
     def _replace_all(self) -> None:
         """Close all connections, so that new ones are opened: idle ones now, the others after their transactions."""
@@ -164,7 +169,7 @@ class Database(ABC):
                 connection = self._idle.pop()
             except IndexError:
                 break
-            self._in_use.add(connection)
+            self._in_use[connection] = time.monotonic()
             try:
                 connection.begin(begin)
             except self.errors as error:
@@ -175,7 +180,7 @@ class Database(ABC):
             else:
                 return connection
         connection = self.connect()
-        self._in_use.add(connection)
+        self._in_use[connection] = time.monotonic()
         try:
             connection.begin(begin)
         except BaseException as error:
@@ -201,7 +206,7 @@ class Database(ABC):
             self._put_back(connection)
 
     def _let_go(self, connection: Connection) -> None:
-        self._in_use.discard(connection)
+        self._in_use.pop(connection, None)
         self._outdated.discard(connection)
         connection.close()
 
@@ -209,7 +214,7 @@ class Database(ABC):
         if connection in self._outdated:
             self._let_go(connection)
             return
-        self._in_use.discard(connection)
+        self._in_use.pop(connection, None)
         self._idle.append(connection)
         if self.closing.is_set():
             self._close_idle()

@@ -9,27 +9,22 @@ application, so changes of other replicas are found by polling.
 from __future__ import annotations
 
 import logging
-import threading
 import time
-from collections.abc import Iterable, Iterator, Sequence
-from functools import lru_cache
-from typing import Any, TypeAlias
 
 import psycopg
 from psycopg.conninfo import make_conninfo
 
 from core.log_event import LogEvent
-from core.store.drivers.database import PATIENCE_SECONDS, Connection, Database, Row, Value
+from core.store.drivers.database import PATIENCE_SECONDS, Connection, Database
+from core.store.drivers.postgres_connection import PostgresConnection
+from core.store.drivers.postgres_listener import CHANNEL, POLL_SECONDS, Listener
 from core.store.drivers.postgres_url import hiding, identity, options
 from core.store.interface import StoreUnsuitable
 
 log = logging.getLogger(__name__)
 
-_Connection: TypeAlias = psycopg.Connection[tuple[Any, ...]]
-
 # The tables are in a schema of their own, because other applications in a shared database can have a table `users` too.
 SCHEMA = "reversal"
-_CHANNEL = "reversal_state"
 # The key of the writer's advisory lock. Any number that no other application uses in the same database would do.
 _WRITER = 0x72657665727361
 
@@ -70,70 +65,12 @@ _TROUBLE = {_READ_ONLY, *_POOLED, "25P03", "42501", "3F000"}
 # PgBouncer's words; the SQLSTATE stands for many other errors too.
 _STATEMENT_MODE = "statement pooling mode"
 
+# A transaction of this length can be one whose server does not answer any more.
+HUNG_SECONDS = 3.0
+
 # The number of times that a statement runs before it is prepared; psycopg's default. With prepared statements, a drain
 # takes a quarter of the time.
 _PREPARE_THRESHOLD = 5
-
-# Without notifications, the interval at which the state is read.
-POLL_SECONDS = 1.0
-# The interval at which the listener checks that its server still takes writes.
-CHECK_SECONDS = 2.0
-
-# A waiting thread checks at this interval whether the store is being closed.
-_LOOK_SECONDS = 0.25
-
-
-class PostgresConnection:
-    """A connection to a server."""
-
-    def __init__(self, connection: _Connection) -> None:
-        self._connection = connection
-
-    @property
-    def broken(self) -> bool:
-        """See Connection."""
-        return self._connection.closed
-
-    def begin(self, statements: str) -> None:
-        """See Connection."""
-        cursor = self._connection.execute(statements.encode())
-        while cursor.nextset():
-            pass
-        if cursor.description is not None and cursor.fetchall()[0][0] == "on":
-            raise psycopg.errors.ReadOnlySqlTransaction("the server is read-only")
-
-    def run(self, statement: str, values: Sequence[Value] = ()) -> int:
-        """See Connection."""
-        # None instead of an empty sequence: only without parameters can the text consist of several statements.
-        return self._connection.execute(_marked(statement), values or None).rowcount
-
-    def run_many(self, statement: str, rows: Sequence[Sequence[Value]]) -> None:
-        """See Connection."""
-        with self._connection.cursor() as cursor:
-            cursor.executemany(_marked(statement), rows)
-
-    def rows(self, statement: str, values: Sequence[Value] = ()) -> list[Row]:
-        """See Connection."""
-        return self._connection.execute(_marked(statement), values or None).fetchall()
-
-    def pages(self, statement: str, values: Sequence[Value], size: int) -> Iterator[list[Row]]:
-        """See Connection."""
-        # A named cursor is on the server; any other cursor would fetch all rows before the first page.
-        with self._connection.cursor("pages") as cursor:
-            cursor.execute(_marked(statement), values or None)
-            while page := cursor.fetchmany(size):
-                yield page
-
-    def insert(self, table: str, columns: Sequence[str], rows: Iterable[Sequence[Value]]) -> None:
-        """See Connection."""
-        statement = f"COPY {table} ({', '.join(columns)}) FROM STDIN".encode()
-        with self._connection.cursor() as cursor, cursor.copy(statement) as copy:
-            for row in rows:
-                copy.write_row(row)
-
-    def close(self) -> None:
-        """See Connection."""
-        self._connection.close()
 
 
 class PostgresDatabase(Database):
@@ -154,15 +91,13 @@ class PostgresDatabase(Database):
         super().__init__(f"the PostgreSQL database {identity(url)}")
         self._hide = hiding(url)
         self._conninfo = make_conninfo("", **_DEFAULTS | options(url))
-        self._listening = threading.Lock()
-        self._listener: _Connection | None = None
-        self._check_at = 0.0
         self._pooled = False
+        self._listener = Listener(self._connected, self.closing, lambda: self._pooled)
 
     def connect(self) -> PostgresConnection:
         """See Database."""
         try:
-            return PostgresConnection(self._connected())
+            return self._connected()
         # Any error here comes from the URL or the server, for example from an option that libpq does not accept, and is
         # not a bug. UnicodeError: the host name cannot be looked up. Not `from error`: its text can contain secrets.
         except (psycopg.Error, UnicodeError) as error:
@@ -195,41 +130,37 @@ class PostgresDatabase(Database):
 
     def announce(self, connection: Connection) -> None:
         """See Database."""
-        connection.run(f"NOTIFY {_CHANNEL}")
+        connection.run(f"NOTIFY {CHANNEL}")
 
     def wait_for_change(self, seconds: float) -> bool:
         """See Database."""
-        end = time.monotonic() + seconds
-        with self._listening:
-            try:
-                while not self.closing.is_set():
-                    if self._pooled:
-                        self._hang_up()
-                        return not self.closing.wait(min(seconds, POLL_SECONDS))
-                    if self._listener is None:
-                        if self._listen():
-                            return True  # notifications before LISTEN were not received
-                        continue
-                    left = end - time.monotonic()
-                    if left <= 0:
-                        return False
-                    if not self._is_on_primary():
-                        self._hang_up()
-                        continue
-                    for _ in self._listener.notifies(timeout=min(left, _LOOK_SECONDS), stop_after=1):
-                        return True
-            except (psycopg.Error, UnicodeError):
-                self._hang_up()
-                self.closing.wait(max(0.0, min(end - time.monotonic(), POLL_SECONDS)))
-        return False
+        return self._listener.wait(seconds)
+
+    def leave_hung(self) -> None:
+        """See Database."""
+        before = time.monotonic() - HUNG_SECONDS
+        waiting = {connection for connection, since in tuple(self._in_use.items()) if since < before}
+        hung = {each for each in waiting if isinstance(each, PostgresConnection)}
+        hung |= self._listener.waiting_since(before)
+        if not hung:
+            return
+        try:
+            new = self._connected()
+        except (psycopg.Error, UnicodeError):
+            return
+        new.close()
+        elsewhere = [connection for connection in hung if connection.place != new.place]
+        if elsewhere:
+            self._replace_all()
+        for connection in elsewhere:
+            connection.interrupt()
 
     def close(self) -> None:
         """See Database."""
         super().close()
-        with self._listening:
-            self._hang_up()
+        self._listener.close()
 
-    def _connected(self) -> _Connection:
+    def _connected(self) -> PostgresConnection:
         connection = psycopg.connect(self._conninfo, autocommit=True, prepare_threshold=None)
         try:
             ((process,),) = connection.execute("SELECT pg_backend_pid()").fetchall()
@@ -241,7 +172,7 @@ class PostgresDatabase(Database):
             self._note_pooler()
         elif not self._pooled:
             connection.prepare_threshold = _PREPARE_THRESHOLD
-        return connection
+        return PostgresConnection(connection)
 
     def _note_pooler(self) -> None:
         if not self._pooled:
@@ -249,33 +180,6 @@ class PostgresDatabase(Database):
             effect = f"changes of other machines are found within {POLL_SECONDS:g} s instead of immediately"
             log.info(LogEvent("store_pooled", effect=effect))
 
-    def _listen(self) -> bool:
-        """Open the listener's connection; returns whether it can listen, which it cannot through a pooler."""
-        self._listener = self._connected()
-        if self._pooled:
-            return False
-        self._listener.execute(f"LISTEN {_CHANNEL}".encode())
-        self._check_at = time.monotonic() + CHECK_SECONDS
-        return True
-
-    def _is_on_primary(self) -> bool:
-        """Whether the listener's server still takes writes, by a check at an interval."""
-        if self._listener is None or (now := time.monotonic()) < self._check_at:
-            return True
-        self._check_at = now + CHECK_SECONDS
-        return self._listener.execute("SHOW transaction_read_only").fetchall() == [("off",)]
-
-    def _hang_up(self) -> None:
-        if self._listener is not None:
-            self._listener.close()
-            self._listener = None
-
 
 def _first_line(error: Exception) -> str:
     return (str(error).splitlines() or [type(error).__name__])[0]
-
-
-@lru_cache(maxsize=1024)
-def _marked(statement: str) -> bytes:
-    """The statement with psycopg's marks. Statements here have no other question marks and no percent signs."""
-    return statement.replace("?", "%s").encode()

@@ -136,6 +136,9 @@ class SqliteDatabase(Database):
         self.closing.wait(seconds)
         return False
 
+    def leave_hung(self) -> None:
+        """See Database. There is only one file."""
+
     def _begin(self, begin: str) -> Connection:
         """See Database. Raises StoreUnavailable if the file was removed, replaced or truncated.
 

@@ -23,6 +23,7 @@ from core.experiments.records import Failure
 from core.serving.state import State
 from core.store import open_store
 from core.store.drivers import postgres, sqlite
+from core.store.drivers.postgres import PostgresDatabase
 from core.store.interface import UNUSABLE, Store
 from tests.core.store.samples import AT, CHOSEN, SERIES, drain, experiment, exposure, outcome
 from tests.postgres import Server, running_postgres
@@ -250,6 +251,26 @@ class TestPostgres:
             other.execute(begin.encode())
             with pytest.raises(StoreUnavailable, match="lock timeout"):
                 drain(store, [exposure()])
+
+    def test_connections_to_a_server_that_became_read_only_are_replaced(self, replica: Open, postgres_url: str) -> None:
+        store = replica()
+        database: PostgresDatabase = getattr(store, "_database")  # noqa: B009 - not a part of the interface
+        with database.reading() as in_use:
+            assert in_use.rows("SELECT COUNT(*) FROM exposures") == [(0,)]
+            with database.reading() as first, database.reading() as second:
+                pass
+            first.run("SET default_transaction_read_only TO on")  # as the server's setting after a reload
+            first.run("SET application_name TO 'old'")
+            second.run("SET application_name TO 'old'")
+            drain(store, [exposure()])  # not one failed call
+            assert first.broken
+            assert second.broken
+            assert in_use.rows("SELECT COUNT(*) FROM exposures") == [(0,)]  # it goes on
+        assert in_use.broken
+        drain(store, [exposure()])
+        with psycopg.connect(postgres_url) as other:
+            names = b"SELECT application_name FROM pg_stat_activity WHERE datname = current_database() AND pid <> %s"
+            assert other.execute(names, [other.info.backend_pid]).fetchall() == [("reversal",)]
 
     def test_a_writer_that_waited_sees_what_the_other_one_committed(self, replica: Open, postgres_url: str) -> None:
         with psycopg.connect(postgres_url, autocommit=True) as admin:

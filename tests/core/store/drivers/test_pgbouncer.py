@@ -14,7 +14,7 @@ import pytest
 from core.errors import StoreUnavailable
 from core.serving.state import State
 from core.store import open_store
-from core.store.drivers import postgres
+from core.store.drivers import postgres_listener
 from core.store.interface import Store, StoreUnsuitable
 from tests.core.store.samples import AT, CHOSEN, drain, experiment, exposure, outcome, score
 from tests.pgbouncer import Pooler, running_pooler
@@ -110,7 +110,7 @@ def test_changes_of_other_replicas_are_found_by_polling(pooled_url: str) -> None
         there.change(0, State(active="v2"))
         since = time.monotonic()
         assert here.wait_for_change(30)
-        assert time.monotonic() - since >= postgres.POLL_SECONDS * 0.9  # it does not ask without a pause
+        assert time.monotonic() - since >= postgres_listener.POLL_SECONDS * 0.9  # it does not ask without a pause
         assert here.state().active == "v2"
 
 
