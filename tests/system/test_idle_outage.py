@@ -107,8 +107,10 @@ def end_sessions(idle: Idle, which: str = "") -> None:
     "trouble",
     [
         read_only,
-        one_connection,
-        *(pytest.param(trouble, marks=pytest.mark.long) for trouble in (no_privilege, renamed_schema, hung_writer)),
+        *(
+            pytest.param(trouble, marks=pytest.mark.long)
+            for trouble in (one_connection, no_privilege, renamed_schema, hung_writer)
+        ),
     ],
 )
 def test_a_server_without_requests_notices_that_calls_would_fail(

@@ -64,7 +64,7 @@ def test_a_restart_of_the_pooler_and_a_kill_of_its_sessions_under_load_lose_noth
             with load.running(), managed(server) as calls, neighbour(url) as seen:
                 load.wait_for(50)
                 kills = 0
-                for _ in range(10):
+                for _ in range(4):
                     kills += kill_sessions(postgres, direct)
                     since = time.monotonic()
                     wait_until(lambda: well(calls, since))  # noqa: B023 - called in this turn
