@@ -137,6 +137,9 @@ class Store(Protocol):
     def try_writing(self) -> None:
         """Test whether the store accepts writes, by a write that changes nothing. Raises StoreUnavailable if not."""
 
+    def check_access(self) -> None:
+        """Test whether all tables can be read and extended now. Raises StoreUnavailable if not."""
+
     def wait_for_change(self, seconds: float) -> bool:
         """Wait until another replica changes the state, for at most `seconds`; true if it was changed.
 

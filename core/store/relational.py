@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from typing import Any
 
 from core.experiments.candle_table import UNIT_METRICS, BesideTotals, CandleTable, Tally, UnitMetric, Units
@@ -17,7 +18,7 @@ from core.store.sql import labels as labelling
 from core.store.sql import looks, notes, reading, states
 from core.store.sql import outcomes as endings
 from core.store.sql.recording import record
-from core.store.sql.schema import migrate
+from core.store.sql.schema import TABLES, migrate
 from core.store.sql.totals import read_beside
 from core.store.sql.units import units
 
@@ -52,11 +53,21 @@ class RelationalStore:
 
     def try_writing(self) -> None:
         """See Store."""
+        with self._testing(), self._database.writing() as connection:
+            connection.run("UPDATE state SET revision = revision")
+
+    def check_access(self) -> None:
+        """See Store."""
+        with self._testing(), self._database.reading() as connection:
+            states.read_state(connection)
+            self._database.check_access(connection, TABLES)
+
+    @contextmanager
+    def _testing(self) -> Iterator[None]:
+        """Turn every error of the driver into StoreUnavailable. In a test it is no bug: a table can be gone."""
         try:
-            with self._database.writing() as connection:
-                self._database.check_access(connection)
-                connection.run("UPDATE state SET revision = revision")
-        except self._database.errors as error:  # not a bug in these statements: for example, the tables are gone
+            yield
+        except self._database.errors as error:
             raise self._database.unusable(f"{type(error).__name__}: {error}".partition("\n")[0]) from None
 
     def wait_for_change(self, seconds: float) -> bool:

@@ -93,7 +93,7 @@ async def _keeper(app: web.Application) -> AsyncIterator[None]:
         ("look", lambda: reporter.look(changes.state.experiment), LOOK_SECONDS),
         ("stop_at", partial(_stop_when_due, store, changes, app[MEMBERS]), STOP_AT_SECONDS),
         ("test writing", store.try_writing, TEST_SECONDS),
-        ("test reading", store.try_reading, TEST_SECONDS),
+        ("check access", store.check_access, TEST_SECONDS),
         ("leave hung", store.leave_hung, TEST_SECONDS),
         ("metrics", partial(_refresh_metrics, metrics, store, app[MEMBERS], refusals), METRICS_SECONDS),
     )

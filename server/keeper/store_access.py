@@ -42,7 +42,7 @@ class StoreAccess:
     def __init__(self, url: str, journals: Path) -> None:
         """Open the folder of journals, and not yet the store. Raises FolderInUse if another keeper uses the folder."""
         self.degraded: str | None = None  # why calls of the store fail; None: they do not
-        self._unreadable: str | None = None  # likewise, for calls that read
+        self._partly: str | None = None  # likewise, if only some calls fail, such as those that read
         self.bytes_waiting = 0  # in the journals
         self._url = url
         self._reserved = ExitStack()  # locks the store against other servers while it is open
@@ -68,21 +68,20 @@ class StoreAccess:
         """Run a call that reads the store, which then has every prediction answered so far. Raises StoreUnavailable."""
         store = await self.write(lambda store: store)
         try:
-            answer = await asyncio.get_running_loop().run_in_executor(self._readers, call, store)
+            return await asyncio.get_running_loop().run_in_executor(self._readers, call, store)
         except StoreUnavailable as error:  # for example, the server allows no second connection
-            self._unreadable = str(error)  # first, because the writing thread clears `degraded` without it
+            self._partly = str(error)  # first, because the writing thread clears `degraded` without it
             self._note(error)
             raise
-        self._unreadable = None
-        return answer
 
     async def try_writing(self) -> None:
         """Test whether the store accepts writes. Without records to drain, nothing else would find out."""
         await self.write(lambda store: store.try_writing())
 
-    async def try_reading(self) -> None:
-        """Test whether the store can be read."""
-        await self.read(lambda store: store.state())
+    async def check_access(self) -> None:
+        """Test whether all of the store can be read and extended. If not, calls that need only the rest still work."""
+        await self.read(lambda store: store.check_access())
+        self._partly = None
 
     async def write(self, call: Callable[[Store], T]) -> T:
         """Drain the journals, then run a call in the thread that writes. Raises StoreUnavailable."""
@@ -171,7 +170,7 @@ class StoreAccess:
             self._note(error)
             self.bytes_waiting = self._drainer.bytes_left()
             raise
-        if self.degraded is not None and self._unreadable is None:
+        if self.degraded is not None and self._partly is None:
             log.warning(LogEvent("store_recovered", previous=self.degraded, effect="the journals are drained"))
             self.degraded = None
         return answer

@@ -91,6 +91,14 @@ def one_connection(idle: Idle) -> Iterator[None]:
 
 
 @contextmanager
+def locked_table(idle: Idle) -> Iterator[None]:
+    """For example by VACUUM FULL or ALTER TABLE."""
+    with psycopg.connect(idle.url) as other:
+        other.execute("LOCK TABLE reversal.experiments IN ACCESS EXCLUSIVE MODE")
+        yield
+
+
+@contextmanager
 def hung_writer(idle: Idle) -> Iterator[None]:
     """Another replica keeps the writer's lock."""
     with psycopg.connect(idle.url) as other:
@@ -109,7 +117,7 @@ def end_sessions(idle: Idle, which: str = "") -> None:
         read_only,
         *(
             pytest.param(trouble, marks=pytest.mark.long)
-            for trouble in (one_connection, no_privilege, renamed_schema, hung_writer)
+            for trouble in (one_connection, no_privilege, renamed_schema, locked_table, hung_writer)
         ),
     ],
 )
@@ -125,6 +133,8 @@ def test_a_server_without_requests_notices_that_calls_would_fail(
         body = {"experiment_id": f"of-{trouble.__name__}", "name": "Test", "variant_a": "v1", "variant_b": "v2"}
         status, answer = post(url, body | {"traffic_split": 0.5})
         assert (status, answer["code"]) == (503, "STORE_UNAVAILABLE"), answer
+        if trouble is no_privilege:  # calls that do not need it are still answered
+            assert get(url)[0] == 200
         assert metric(idle.server, "reversal_store_degraded") == 1
         since = time.monotonic()
     wait_until(lambda: metric(idle.server, "reversal_store_degraded") == 0)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import threading
 import time
 from abc import ABC, abstractmethod
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from typing import Any, ClassVar, Protocol, TypeAlias
 
@@ -89,8 +89,8 @@ class Database(ABC):
         """Create what the tables need, such as a schema."""
 
     @abstractmethod
-    def check_access(self, connection: Connection) -> None:
-        """Raise the driver's error if the role may not read or extend one of the tables."""
+    def check_access(self, connection: Connection, tables: Collection[str]) -> None:
+        """Raise the driver's error if one of the tables is locked, or may not be read or extended."""
 
     @abstractmethod
     def announce(self, connection: Connection) -> None:

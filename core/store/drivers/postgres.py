@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import logging
 import time
+from collections.abc import Collection
 
 import psycopg
 from psycopg.conninfo import make_conninfo
@@ -48,12 +49,11 @@ _SETTINGS = (
     # statistics of a new table or experiment, it would sort or scan the whole experiment for each page.
     "SET LOCAL enable_sort TO off; SET LOCAL enable_bitmapscan TO off; SET LOCAL enable_material TO off"
 )
-# Tables that the role may not read or extend. The row of the table `state` is only updated.
-_DENIED = f"""
-    SELECT relname FROM pg_class WHERE relnamespace = (SELECT oid FROM pg_namespace WHERE nspname = '{SCHEMA}')
-    AND relkind = 'r' AND NOT (has_table_privilege(oid, 'SELECT')
-        AND (relname = 'state' OR has_table_privilege(oid, 'INSERT')))
-    ORDER BY relname LIMIT 1"""  # noqa: S608 - a constant
+# Tables, and whether the role may read and extend them. The row of the table `state` is only updated.
+_PRIVILEGES = f"""
+    SELECT relname, has_table_privilege(oid, 'SELECT')
+        AND has_table_privilege(oid, CASE relname WHEN 'state' THEN 'UPDATE' ELSE 'INSERT' END)
+    FROM pg_class WHERE relnamespace = (SELECT oid FROM pg_namespace WHERE nspname = '{SCHEMA}') AND relkind = 'r'"""  # noqa: S608 - a constant
 # SQLSTATE of a write on a standby or on a server that was made read-only.
 _READ_ONLY = "25006"
 # SQLSTATE codes of a prepared statement that the session does not have, or has already. Statements are prepared only
@@ -123,10 +123,13 @@ class PostgresDatabase(Database):
         if not connection.rows("SELECT 1 FROM pg_namespace WHERE nspname = ?", [SCHEMA]):
             connection.run(f"CREATE SCHEMA {SCHEMA}")
 
-    def check_access(self, connection: Connection) -> None:
+    def check_access(self, connection: Connection, tables: Collection[str]) -> None:
         """See Database."""
-        for (table,) in connection.rows(_DENIED):
-            raise psycopg.errors.InsufficientPrivilege(f"permission denied for table {table}")
+        for table, allowed in connection.rows(_PRIVILEGES):
+            if table in tables and not allowed:
+                raise psycopg.errors.InsufficientPrivilege(f"permission denied for table {table}")
+        # The lock that every write takes.
+        connection.run(f"LOCK TABLE {', '.join(tables)} IN ROW EXCLUSIVE MODE")
 
     def announce(self, connection: Connection) -> None:
         """See Database."""

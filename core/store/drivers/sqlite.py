@@ -6,7 +6,7 @@ import logging
 import os
 import sqlite3
 import time
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from contextlib import suppress
 from datetime import UTC, datetime
 from pathlib import Path
@@ -125,7 +125,7 @@ class SqliteDatabase(Database):
     def make_room(self, connection: Connection) -> None:
         """See Database."""
 
-    def check_access(self, connection: Connection) -> None:
+    def check_access(self, connection: Connection, tables: Collection[str]) -> None:
         """See Database. A file has no roles."""
 
     def announce(self, connection: Connection) -> None:

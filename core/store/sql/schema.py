@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import secrets
 
 from core.store.drivers.database import Connection, Database
@@ -115,6 +116,9 @@ MIGRATIONS: tuple[tuple[str, ...], ...] = (
             PRIMARY KEY (experiment_id, number))""",
     ),
 )
+
+# The names of all tables. A step that drops one has to take its name out here.
+TABLES = re.findall(r"\bCREATE TABLE (\w+)", " ".join(statement for step in MIGRATIONS for statement in step))
 
 
 def migrate(database: Database) -> None:

@@ -93,7 +93,9 @@ async def test_a_store_that_cannot_be_read_is_degraded_until_it_can(store: Store
     with pytest.raises(StoreUnavailable):
         await store.read(refuse)
     await store.drain()
+    await store.read(lambda store: store.experiments())
+    await store.drain()
     assert store.degraded == "too many connections"
-    await store.try_reading()
+    await store.check_access()
     await store.drain()
     assert store.degraded is None
