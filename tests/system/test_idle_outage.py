@@ -114,10 +114,10 @@ def end_sessions(idle: Idle, which: str = "") -> None:
 @pytest.mark.parametrize(
     "trouble",
     [
-        read_only,
+        no_privilege,
         *(
             pytest.param(trouble, marks=pytest.mark.long)
-            for trouble in (one_connection, no_privilege, renamed_schema, locked_table, hung_writer)
+            for trouble in (read_only, one_connection, renamed_schema, locked_table, hung_writer)
         ),
     ],
 )
