@@ -135,7 +135,7 @@ class Drainer:
         records = problems = 0
         while time.monotonic() < self._until and (lines := _whole_lines(descriptor, position, size)):
             found, bad = _decode(lines, self._folder / name, position)
-            store.drain(name, position + len(lines), found)
+            store.drain(name, position + len(lines), found, after=position)
             position += len(lines)
             records += len(found)
             problems += bad

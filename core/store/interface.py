@@ -173,9 +173,11 @@ class Store(Protocol):
     def drained(self, journal: str) -> int:
         """How many bytes of this journal are in the store; 0 for a new journal."""
 
-    def drain(self, journal: str, upto: int, records: Sequence[Record]) -> None:
+    def drain(self, journal: str, upto: int, records: Sequence[Record], *, after: int | None = None) -> None:
         """Store records, and that the journal is drained up to byte `upto`, in one transaction.
 
+        `after`: the first byte of these records. Raises StoreUnavailable if the store has the journal up to another
+        byte: after a failover, it can lack what the caller has drained last.
         An exposure with a prediction_id that is already stored does not count again.
         """
 

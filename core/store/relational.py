@@ -6,14 +6,15 @@ from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import Any
 
+from core.errors import StoreUnavailable
 from core.experiments.candle_table import UNIT_METRICS, BesideTotals, CandleTable, Tally, UnitMetric, Units
 from core.experiments.experiment import ChosenRule, Experiment, Metric, Micros, Variant
 from core.experiments.label_rule import LabelRule
 from core.experiments.look import Look
 from core.experiments.records import Record
 from core.serving.state import State
-from core.store.drivers.database import Database
-from core.store.interface import Label, LabelledSeries, Note, Outcome, OutcomeAnswer
+from core.store.drivers.database import Connection, Database
+from core.store.interface import UNUSABLE, Label, LabelledSeries, Note, Outcome, OutcomeAnswer
 from core.store.sql import labels as labelling
 from core.store.sql import looks, notes, reading, states
 from core.store.sql import outcomes as endings
@@ -106,12 +107,14 @@ class RelationalStore:
     def drained(self, journal: str) -> int:
         """See Store."""
         with self._database.reading() as connection:
-            rows = connection.rows("SELECT upto FROM journals WHERE name = ?", [journal])
-        return int(rows[0][0]) if rows else 0
+            return _upto(connection, journal)
 
-    def drain(self, journal: str, upto: int, records: Sequence[Record]) -> None:
+    def drain(self, journal: str, upto: int, records: Sequence[Record], *, after: int | None = None) -> None:
         """See Store."""
         with self._database.writing() as connection:
+            if after is not None and (stored := _upto(connection, journal)) != after:
+                cause = f"the store has journal {journal} up to {stored} instead of {after}, as after a failover"
+                raise StoreUnavailable(UNUSABLE, cause)
             connection.run(
                 "INSERT INTO journals VALUES (?, ?) ON CONFLICT (name) DO UPDATE SET upto = excluded.upto",
                 [journal, upto],
@@ -196,3 +199,8 @@ class RelationalStore:
     def close(self) -> None:
         """See Store."""
         self._database.close()
+
+
+def _upto(connection: Connection, journal: str) -> int:
+    rows = connection.rows("SELECT upto FROM journals WHERE name = ?", [journal])
+    return int(rows[0][0]) if rows else 0

@@ -38,9 +38,9 @@ def watched(ledger: Ledger, monkeypatch: pytest.MonkeyPatch) -> list[str]:
     def watch(name: str) -> None:
         function = getattr(ledger, name)
 
-        def call(*arguments: object) -> object:
+        def call(*arguments: object, **options: object) -> object:
             calls.append(name)
-            return function(*arguments)
+            return function(*arguments, **options)
 
         monkeypatch.setattr(ledger, name, call)
 
@@ -108,6 +108,23 @@ def test_a_new_drainer_continues_at_the_stored_position(folder: Path, ledger: Le
         drains.close()
     assert ledger.ids() == names(0, 10)
     assert ledger.others() == {"Failure": 2}
+
+
+def test_what_a_failover_has_lost_is_drained_again(folder: Path, ledger: Ledger, tmp_path: Path) -> None:
+    """The standby that is promoted can lack the last transactions, and no call fails when its turn comes."""
+    standby = Ledger(tmp_path / "standby.db")
+    writing = writer(folder)
+    drains = Drains(folder, ledger)
+    writing.append(exposures(0, 5))
+    drains.drain()
+    ledger.drain, ledger.drained, ledger.forget = standby.drain, standby.drained, standby.forget
+    writing.append(exposures(5, 10))
+    with pytest.raises(StoreUnavailable, match="instead of"):
+        drains.drain()
+    assert drains.drain().records == 10
+    assert standby.ids() == names(0, 10)
+    assert drains.drain().records == 0
+    standby.close()
 
 
 def test_a_drained_file_without_a_writer_is_deleted_and_an_open_one_stays(
@@ -237,11 +254,11 @@ def test_when_the_store_fails_nothing_is_lost_or_counted_twice(
     moments = ["", gone, gone, "", gone]
     store = ledger.drain
 
-    def failing(journal: str, upto: int, records: Sequence[Record]) -> None:
+    def failing(journal: str, upto: int, records: Sequence[Record], *, after: int) -> None:
         moment = moments.pop(0) if moments else ""
         if moment == "before":
             raise StoreUnavailable("gone")
-        store(journal, upto, records)
+        store(journal, upto, records, after=after)
         if moment == "after":
             raise StoreUnavailable("gone")
 

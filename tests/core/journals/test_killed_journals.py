@@ -62,9 +62,9 @@ for moment in count():
             if next(steps) == moment:
                 os.kill(os.getpid(), signal.SIGKILL)
         def between(function):
-            def run(*arguments):
+            def run(*arguments, **options):
                 step()
-                result = function(*arguments)
+                result = function(*arguments, **options)
                 step()
                 return result
             return run
