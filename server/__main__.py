@@ -10,7 +10,6 @@ import shutil
 import signal
 import socket
 import sys
-import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -31,6 +30,7 @@ gc.disable()
 from core.log_event import LogEvent  # noqa: E402
 from core.version import VERSION  # noqa: E402
 from server.auth.credentials import Credentials, CredentialsUnusable  # noqa: E402
+from server.logs import output  # noqa: E402
 from server.process import first_signals, listening, shared_folder, unix_socket  # noqa: E402 - after gc.disable
 from server.process.backoff import Backoff  # noqa: E402
 from server.process.service_manager import ServiceManager  # noqa: E402
@@ -47,8 +47,7 @@ _LOOK_SECONDS = 0.1
 def run(arguments: Sequence[str], program: str) -> NoReturn:
     """Serve until stopped, then end the process. `program`: the name of the command in the usage message."""
     exit_code = main(arguments, program)
-    logging.shutdown()
-    sys.stderr.flush()
+    output.end()
     # A normal exit waits for all threads, and a thread that waits for a frozen database never ends.
     os._exit(exit_code)
 
@@ -60,7 +59,7 @@ def main(arguments: Sequence[str], program: str) -> int:
     except SettingsError as error:
         sys.stderr.write(f"{error}\n")
         return 2
-    _log_to_stderr(settings)
+    output.begin(settings.log_level, settings.log_format)
     _raise_descriptor_limit()
     models = settings.models.resolve()
     log.info(
@@ -126,6 +125,7 @@ def _serve(
     manager = _forked()
     if manager is None:
         return 0
+    output.start()  # not earlier: a thread that writes the log would not survive the fork
     if manager == 0:
         keeper_socket.close()
         # Not SIGINT: Ctrl-C in a terminal reaches every process, and the keeper handles it.
@@ -134,6 +134,7 @@ def _serve(
         code = workers.run(settings, credentials, path, [each.detach() for each in sockets], parent)
         if os.getpid() == manager_pid and os.getppid() != parent:  # the keeper was killed
             _remove(folder, files)
+        output.end()
         # Neither the manager nor a worker may return to main, which removes the folder that others still use.
         os._exit(code)
     for each in sockets:
@@ -191,13 +192,6 @@ def _without_certificates() -> Iterator[None]:
             os.environ[name] = given
 
 
-def _log_to_stderr(settings: Settings) -> None:
-    logging.Formatter.converter = time.gmtime
-    logging.basicConfig(
-        level=settings.log_level.upper(),
-        format="%(asctime)s.%(msecs)03dZ %(levelname)s %(name)s: %(message)s",
-        datefmt="%Y-%m-%dT%H:%M:%S",
-    )
 
 
 if __name__ == "__main__":

@@ -80,6 +80,14 @@ def _log_level(given: str) -> str:
     return given.lower()
 
 
+def _log_format(given: str) -> Literal["text", "json"]:
+    if given == "text":
+        return "text"
+    if given == "json":
+        return "json"
+    raise ValueError
+
+
 @dataclass(frozen=True, kw_only=True)
 class Settings:
     """All settings of the server."""
@@ -185,6 +193,10 @@ class Settings:
         "the lowest level that is logged",
         variable="LOG_LEVEL",
     )
+    log_format: Literal["text", "json"] = setting(
+        "text", Kind(_log_format, "text or json"), "the format of log lines; json: one object a line, for programs"
+    )
+    access_log: bool = setting("0", SWITCH, "1: one log line for each answered request")
 
     @property
     def unix_socket(self) -> Path | None:

@@ -104,15 +104,16 @@ CORE = (
 SERVER: dict[str, set[str]] = {
     "cpus": set(),
     "auth": set(),
+    "logs": set(),
     "protocol": set(),
     "settings_parsing": set(),
     "settings": {"settings_parsing", "cpus", "auth"},
-    "http": {"settings", "auth"},
+    "http": {"settings", "auth", "logs"},
     "api": {"http", "settings", "auth", "protocol"},
-    "worker": {"api", "http", "settings", "auth", "protocol"},
-    "keeper": {"api", "http", "settings", "auth", "protocol"},
+    "worker": {"api", "http", "settings", "auth", "protocol", "logs"},
+    "keeper": {"api", "http", "settings", "auth", "protocol", "logs"},
     "process": {"worker", "keeper", "api", "http", "settings", "settings_parsing", "auth", "protocol", "cpus"},
-    "__main__": {"process", "keeper", "settings_parsing", "settings", "auth", "protocol"},
+    "__main__": {"process", "keeper", "settings_parsing", "settings", "auth", "protocol", "logs"},
 }
 
 

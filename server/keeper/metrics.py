@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from prometheus_client import CollectorRegistry, Gauge
 
+from server.logs.metrics import LinesDropped
 from server.protocol import metric_files
 
 
 class KeeperMetrics:
-    """Gauges of one keeper. Workers read them from files that all processes of a server share."""
+    """Gauges of one keeper, and its lost log lines. Workers read them from files that all processes of a server share."""
 
     def __init__(self) -> None:
         self.registry = registry = CollectorRegistry()
@@ -30,10 +31,12 @@ class KeeperMetrics:
             registry=registry,
             multiprocess_mode="livemax",
         )
+        self._log_lines_dropped = LinesDropped(registry)
 
     def refresh(self, *, degraded: bool, bytes_waiting: int, workers: int) -> None:
-        """Set all gauges."""
+        """Set all gauges, and copy the counts that other objects keep."""
         self._degraded.set(degraded)
         self._bytes.set(bytes_waiting)
         self._workers.set(workers)
+        self._log_lines_dropped.refresh()
         metric_files.keep()

@@ -20,6 +20,7 @@ from core.serving.circuit_breaker import CircuitBreaker
 from core.serving.snapshot import Snapshot
 from core.version import VERSION
 from server.http.connections.strangers import KINDS
+from server.logs.metrics import LinesDropped
 from server.protocol import metric_files
 from server.worker.timings import TimingMetrics
 
@@ -80,6 +81,7 @@ class Metrics:
         self._waiting = gauge("exposures_waiting", "Records in memory: the journal cannot be written.", "livesum")
         self._unrecorded = counter("exposures_unrecorded", "Exposures for which neither disk nor memory had room.")
         self._unrecorded_before = 0
+        self.log_lines_dropped = LinesDropped(registry)
         self._degraded = gauge("journal_degraded", "1 if a worker's journal cannot be written, else 0.", "livemax")
         self._active = _Children(gauge("active_version", "Workers whose active version this is.", "livesum", "version"))
         self._failing = _Children(
@@ -120,6 +122,7 @@ class Metrics:
         self._degraded.set(journal.degraded)
         self._unrecorded.inc(journal.unrecorded - self._unrecorded_before)
         self._unrecorded_before = journal.unrecorded
+        self.log_lines_dropped.refresh()
         self.timings.flush()
         metric_files.keep()
 
