@@ -10,6 +10,7 @@ import shutil
 import signal
 import socket
 import sys
+import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -190,8 +191,6 @@ def _without_certificates() -> Iterator[None]:
         del os.environ[name]
         if given is not None:
             os.environ[name] = given
-
-
 
 
 if __name__ == "__main__":

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Callable, Sequence
+from contextvars import copy_context
 from typing import Generic, Protocol, TypeVar
 
 from core.log_event import LogEvent
@@ -40,6 +41,8 @@ class Batcher(Generic[Q, R]):
         """`answer` returns one answer per question. It gets at most `most` questions; the rest wait one more turn."""
         self._answer = answer
         self._most = most
+        # A batch runs in no request's context: its log lines would have the id of the request that scheduled it.
+        self._context = copy_context()
         self._waiting: list[tuple[Q, Asker[R]]] = []
 
     def ask(self, question: Q) -> asyncio.Future[R]:
@@ -51,13 +54,13 @@ class Batcher(Generic[Q, R]):
     def ask_for(self, question: Q, asker: Asker[R]) -> None:
         """Put a question into the next batch; `asker` receives the answer."""
         if not self._waiting:
-            asyncio.get_running_loop().call_soon(self._run)
+            asyncio.get_running_loop().call_soon(self._run, context=self._context)
         self._waiting.append((question, asker))
 
     def _run(self) -> None:
         batch, self._waiting = self._waiting[: self._most], self._waiting[self._most :]
         if self._waiting:
-            asyncio.get_running_loop().call_soon(self._run)
+            asyncio.get_running_loop().call_soon(self._run, context=self._context)
         self._settle([(question, asker) for question, asker in batch if not asker.cancelled()])
 
     def _settle(self, batch: Sequence[tuple[Q, Asker[R]]]) -> None:

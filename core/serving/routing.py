@@ -18,7 +18,7 @@ class Question(NamedTuple):
     """A request for a prediction. `version` and `user` are None if the request names none.
 
     since: the time of arrival. until: the deadline, after which the answer is no longer wanted. Both are values of
-    time.perf_counter.
+    time.perf_counter. request_id: for the log.
     """
 
     pair: str
@@ -28,6 +28,7 @@ class Question(NamedTuple):
     source: WindowSource
     since: float
     until: float
+    request_id: str = ""
 
 
 class Answered(NamedTuple):

@@ -46,11 +46,13 @@ _FIELDS = 5  # open, high, low, close, volume: all fields of a Candle except its
 _EXPECTED_DATA = "data (an array of candles) or features"
 
 
-def prediction(body: bytes | msgspec.Raw, since: float, until: float = math.inf, now: float | None = None) -> Question:
+def prediction(
+    body: bytes | msgspec.Raw, since: float, until: float = math.inf, now: float | None = None, request_id: str = ""
+) -> Question:
     """Decode the body of /reversal/predict, or an item of a batch. Raises MalformedJson or InvalidInput.
 
     since, until: when the body arrived, and the deadline of its answer. now: the wall clock in milliseconds since 1970,
-    if the caller has read it already.
+    if the caller has read it already. request_id: for the log.
     """
     if memoryview(body).nbytes > sizes.UNCOUNTED:
         request = decode(_predict_decoder, body)
@@ -67,7 +69,7 @@ def prediction(body: bytes | msgspec.Raw, since: float, until: float = math.inf,
         source = _candle_windows(request, request.data, timeframe, now)
     else:
         raise _without_data(body)
-    return Question(request.pair, timeframe, request.version, user, source, since, until)
+    return Question(request.pair, timeframe, request.version, user, source, since, until, request_id)
 
 
 def timeframe_of(given: Timeframe | None) -> Timeframe:

@@ -25,6 +25,9 @@ WAIT_SECONDS = 1.0
 # them all takes longer than the age of the universe.
 SHORT = 16
 
+# The name of callers if there are no tokens.
+_NO_TOKEN = "anybody"  # noqa: S105 # plain-english: a value in the audit log
+
 # Methods that change nothing (RFC 9110, section 9.2.1).
 _SAFE = frozenset({"GET", "HEAD", "OPTIONS"})
 
@@ -179,6 +182,11 @@ class Access:
         token = self.find(headers)
         return token is not None and token.level >= level
 
+    def caller(self, headers: Mapping[str, str]) -> str:
+        """The name of a request that `allows` has allowed."""
+        token = self.find(headers) if self._known else None
+        return _NO_TOKEN if token is None else token.name
+
     def manages(self, headers: Mapping[str, str]) -> bool:
         """Whether a request that has passed `check` may also use ADMIN endpoints."""
         if not self._known:
@@ -208,7 +216,7 @@ class Access:
         if not self._known:
             if level is Level.ADMIN and not self.manages(headers):
                 raise Forbidden("a page of another machine cannot manage a server without tokens; set tokens")
-            return "anybody"  # plain-english: a value in the audit log
+            return _NO_TOKEN
         token = self.find(headers)
         if token is not None and token.level >= level:
             return token.name

@@ -19,6 +19,7 @@ from server.http.envelope import failure
 from server.http.headers import raw_refusal
 from server.http.log_throttle import Throttle
 from server.http.refusal_log import RefusalLog
+from server.logs.request_id import HEADER
 
 log = logging.getLogger(__name__)
 
@@ -161,9 +162,11 @@ class Refusals:
         retry_after = error.retry_after if isinstance(error, Overloaded | RateLimited) else None
         return ErrorAnswer(error.code, status_of(error), failure(error, self._clock.now()), retry_after)
 
-    def whole(self, refused: ErrorAnswer, **own: str) -> bytes:
+    def whole(self, refused: ErrorAnswer, request_id: str, **own: str) -> bytes:
         """An answer with its head, written without aiohttp. `own`: further headers."""
-        return raw_refusal(refused.status, refused.headers | own, self._clock.now().http, refused.body)
+        return raw_refusal(
+            refused.status, {HEADER: request_id} | refused.headers | own, self._clock.now().http, refused.body
+        )
 
     def flush(self, now: float | None = None) -> None:
         """Log what waits for its line: see RefusalLog and Strangers."""

@@ -9,19 +9,26 @@ from aiohttp import hdrs, web
 from aiohttp.typedefs import Handler, Middleware
 
 from server.http.deadline import HEADER as TIMEOUT
+from server.http.request_log.request_ids import id_of
+from server.logs.request_id import HEADER as REQUEST_ID
+from server.logs.request_id import TRACE_HEADER
 
 # Answers are data: a browser must not guess their type, frame them or store them.
 SECURITY = {"X-Content-Type-Options": "nosniff", "X-Frame-Options": "DENY", "Cache-Control": "no-store"}
 _PREFLIGHT_SECONDS = "600"
+# Headers that pages may send.
+_SENT = (hdrs.AUTHORIZATION, hdrs.CONTENT_TYPE, TIMEOUT, REQUEST_ID, TRACE_HEADER)
 
 _RAW_SECURITY = "".join(f"{name}: {value}\r\n" for name, value in SECURITY.items()).encode()
-# A whole answer, written without aiohttp. Its values: the body's length, the date, the Server-Timing, and the body.
+# A whole answer, written without aiohttp. Its values: the body's length, the date, the request's id, the
+# Server-Timing, and the body.
 RAW_ANSWER = (
     b"""\
 HTTP/1.1 200 OK\r
 Content-Type: application/json\r
 Content-Length: %d\r
 Date: %b\r
+X-Request-Id: %b\r
 Server-Timing: %b\r
 """
     + _RAW_SECURITY
@@ -49,9 +56,11 @@ def preparing(origins: Sequence[str]) -> Callable[[web.Request, web.StreamRespon
     async def prepare(request: web.Request, response: web.StreamResponse) -> None:
         response.headers.update(SECURITY)
         response.headers.pop(hdrs.SERVER, None)  # aiohttp's and Python's versions, which help only an attacker
+        response.headers[REQUEST_ID] = id_of(request)
         origin = request.headers.get(hdrs.ORIGIN)
         if origin is not None and origin in origins:
             response.headers[hdrs.ACCESS_CONTROL_ALLOW_ORIGIN] = origin
+            response.headers[hdrs.ACCESS_CONTROL_EXPOSE_HEADERS] = REQUEST_ID
             response.headers.add(hdrs.VARY, hdrs.ORIGIN)
 
     return prepare
@@ -69,7 +78,7 @@ def preflight(origins: Sequence[str]) -> Middleware:
             status=204,
             headers={
                 hdrs.ACCESS_CONTROL_ALLOW_METHODS: "GET, POST",
-                hdrs.ACCESS_CONTROL_ALLOW_HEADERS: f"Authorization, Content-Type, {TIMEOUT}",
+                hdrs.ACCESS_CONTROL_ALLOW_HEADERS: ", ".join(_SENT),
                 hdrs.ACCESS_CONTROL_MAX_AGE: _PREFLIGHT_SECONDS,
             },
         )

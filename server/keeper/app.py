@@ -25,6 +25,7 @@ from server.http.app_keys import CLOCK, REFUSALS, SETTINGS
 from server.http.bodies.body import CONNECTIONS
 from server.http.clock import Clock
 from server.http.errors import Refusals, errors
+from server.http.request_log.request_ids import with_request_id
 from server.keeper import answers
 from server.keeper.app_keys import AUDIT, CHANGES, MEMBERS, REPORTER, REPOSITORY, STORE
 from server.keeper.audit import Audit
@@ -65,7 +66,7 @@ def make_keeper_app(settings: Settings) -> web.Application:
     """
     clock = Clock(settings.timezone)
     refusals = Refusals(clock, known_part)
-    app = web.Application(middlewares=[errors(refusals)], handler_args=CONNECTIONS)
+    app = web.Application(middlewares=[with_request_id, errors(refusals)], handler_args=CONNECTIONS)
     app[SETTINGS], app[CLOCK], app[REFUSALS] = settings, clock, refusals
     app[AUDIT] = Audit(settings.audit)
     members = app[MEMBERS] = Members()

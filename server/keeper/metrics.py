@@ -9,7 +9,7 @@ from server.protocol import metric_files
 
 
 class KeeperMetrics:
-    """Gauges of one keeper, and its lost log lines. Workers read them from files that all processes of a server share."""
+    """Metrics of one keeper. Workers read them from files that all processes of a server share."""
 
     def __init__(self) -> None:
         self.registry = registry = CollectorRegistry()

@@ -17,7 +17,7 @@ Json = dict[str, Any]
 class TextFormatter(logging.Formatter):
     """Lines of the form `time level logger: event key=value`, the request's id last."""
 
-    converter = time.gmtime
+    converter = staticmethod(time.gmtime)
 
     def __init__(self) -> None:
         super().__init__("%(asctime)s.%(msecs)03dZ %(levelname)s %(name)s: %(message)s", "%Y-%m-%dT%H:%M:%S")
@@ -34,7 +34,7 @@ class TextFormatter(logging.Formatter):
 
 
 class JsonFormatter(logging.Formatter):
-    """One object a line: time, level, logger, event and its fields, or message; where there are, request_id and exception.
+    """One object a line: time, level, logger, event and fields (or message), and if any, request_id and exception.
 
     Fields are apart from the rest, so that none can take the place of another.
     """

@@ -42,8 +42,11 @@ class _Handler(logging.Handler):
 
     def write(self, line: str) -> None:
         """Queue a line of a text that was not logged."""
-        with self.lock:  # type: ignore[union-attr] - the base class has made it
+        self.acquire()
+        try:
             self.writer.put(_encoded(self.formatter.plain(line)))
+        finally:
+            self.release()
 
     def _report(self, count: int) -> bytes:
         event = LogEvent("log_lines_dropped", count=count, effect="standard error took no lines; they are lost")

@@ -6,7 +6,8 @@ import itertools
 import logging
 import os
 import re
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from contextvars import ContextVar
 
 HEADER = "X-Request-Id"
@@ -50,6 +51,16 @@ def request_id(headers: Mapping[str, str]) -> str:
     if trace is not None and (found := _TRACE.fullmatch(trace)) and (found[1] != "00" or found[3] is None):
         return found[2]
     return new()
+
+
+@contextmanager
+def during(own: str) -> Iterator[None]:
+    """Put a request's id into all log lines of a block."""
+    before = CURRENT.set(own)
+    try:
+        yield
+    finally:
+        CURRENT.reset(before)
 
 
 def of_record(record: logging.LogRecord) -> str:

@@ -37,6 +37,7 @@ from server.http.bodies.memory import BodyMemory
 from server.http.clock import Clock
 from server.http.errors import Refusals, errors
 from server.http.headers import preflight, preparing
+from server.http.request_log.request_ids import with_request_id
 from server.settings import Settings
 from server.worker import resources
 from server.worker.app_keys import (
@@ -81,7 +82,7 @@ def make_app(settings: Settings, credentials: Credentials, keeper: Path, *, loca
     own_names = () if on_unix else (settings.host,)
     hosts = Hosts((*own_names, *settings.allowed_hosts)) if local else None
     access = Access(credentials.tokens, credentials.failed, hosts=hosts, origins=origins)
-    middlewares = [last_answers(draining), errors(refusals), refusing(access)]
+    middlewares = [with_request_id, last_answers(draining), errors(refusals), refusing(access)]
     if origins:
         middlewares.append(preflight(origins))
     app = web.Application(middlewares=middlewares, handler_args=CONNECTIONS)

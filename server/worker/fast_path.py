@@ -12,7 +12,7 @@ import logging
 from collections.abc import Callable
 from functools import partial
 from time import perf_counter
-from typing import Any, NamedTuple
+from typing import Any
 
 from aiohttp import HttpVersion11, StreamReader, web
 from aiohttp.http_parser import HttpRequestParser, RawRequestMessage
@@ -20,25 +20,22 @@ from aiohttp.web_protocol import RequestHandler
 
 from core.errors import Overloaded, ServiceError
 from core.log_event import LogEvent
-from core.serving.batching import Batcher
 from core.serving.routing import Question, Result
 from server.api import answers, decoding
-from server.auth.access import Access, Level
-from server.http.admission import Admission
-from server.http.app_keys import ACCESS, ADMISSION, CLOCK, REFUSALS, SETTINGS
+from server.auth.access import Level
+from server.auth.client_address import FORWARDED_FOR
 from server.http.bodies.malformed import no_text
-from server.http.clock import Clock
 from server.http.connections.connection import HttpConnection
 from server.http.connections.parser import SharedParser
 from server.http.connections.plain import PlainConnection
 from server.http.deadline import HEADER as TIMEOUT
 from server.http.deadline import deadline
-from server.http.errors import Refusals
 from server.http.headers import RAW_ANSWER, raw_refusal
-from server.worker.app_keys import BATCHER, DRAINING, METRICS
-from server.worker.draining import Draining
+from server.http.request_log import access_log
+from server.logs.request_id import HEADER as REQUEST_ID
+from server.logs.request_id import during, request_id
+from server.worker.fast_services import Services
 from server.worker.handlers.predict import SHAPES
-from server.worker.metrics import Metrics
 from server.worker.timings import Timings
 
 log = logging.getLogger(__name__)
@@ -70,30 +67,19 @@ def kind_of_connection(*, fast_path: bool) -> type[HttpConnection]:
     return FastConnection
 
 
-class _Services(NamedTuple):
-    """What a request on the fast path needs of the application. timeout_ms: for a request that gives none."""
-
-    access: Access
-    admission: Admission
-    batcher: Batcher[Question, Result]
-    clock: Clock
-    draining: Draining
-    metrics: Metrics
-    refusals: Refusals
-    timeout_ms: int
-
-
 class FastConnection(HttpConnection):
     """A connection with the fast path, for one request at a time. The batcher gives the result to the connection."""
 
-    __slots__ = ("_held", "_on_path", "_parsed", "_path", "_pause", "_question", "_services")
+    __slots__ = ("_begun", "_held", "_on_path", "_parsed", "_path", "_pause", "_question", "_request_id", "_services")
 
-    def __init__(self, services: _Services, *args: Any, **options: Any) -> None:  # noqa: ANN401 - passed on
+    def __init__(self, services: Services, *args: Any, **options: Any) -> None:  # noqa: ANN401 - passed on
         super().__init__(services.refusals, *args, **options)
         self._parser: Any = SharedParser(self._parser, self)
         self._services = services
         self._on_path = False  # whether a request is on the fast path
         self._path: str
+        self._request_id: str
+        self._begun: tuple[float, str, str]  # for the access log: the time of the head, the caller and its address
         self._question: Question
         self._parsed: float  # when the question was decoded, of time.perf_counter
         self._held = b""  # bytes received behind that request
@@ -102,17 +88,7 @@ class FastConnection(HttpConnection):
     @classmethod
     def maker(cls, app: web.Application) -> Callable[..., HttpConnection]:
         """See HttpConnection."""
-        services = _Services(
-            access=app[ACCESS],
-            admission=app[ADMISSION],
-            batcher=app[BATCHER],
-            clock=app[CLOCK],
-            draining=app[DRAINING],
-            metrics=app[METRICS],
-            refusals=app[REFUSALS],
-            timeout_ms=app[SETTINGS].request_timeout_ms,
-        )
-        return partial(cls, services)
+        return partial(cls, Services.of(app))
 
     @property
     def in_progress(self) -> bool:
@@ -165,6 +141,10 @@ class FastConnection(HttpConnection):
             return False
         self._on_path = True
         self._path = message.path
+        self._request_id = request_id(headers)
+        if to.access_log:
+            address = to.addresses.of(self._peer(), headers.getall(FORWARDED_FOR, ()))
+            self._begun = perf_counter(), to.access.caller(headers), address
         # A body that arrives with its head is part of one read of 256 KiB, which is less than any of SHAPES allows.
         text = body.read_nowait()
         try:
@@ -177,7 +157,7 @@ class FastConnection(HttpConnection):
             came = perf_counter()
             until = deadline(headers, to.timeout_ms) if TIMEOUT in headers else came + to.timeout_ms / 1e3
             text.decode()  # the JSON decoder checks the UTF-8 of only the strings that it keeps
-            self._question = decoding.prediction(text, came, until)
+            self._question = decoding.prediction(text, came, until, request_id=self._request_id)
             self._parsed = perf_counter()
             to.batcher.ask_for(self._question, self)
         except UnicodeDecodeError as error:
@@ -214,7 +194,8 @@ class FastConnection(HttpConnection):
             self.set_exception(error)
         else:
             to.admission.leave()
-            self._write(RAW_ANSWER % (len(body), now.http.encode(), timing.encode(), body))
+            head = now.http.encode(), self._request_id.encode(), timing.encode()
+            self._write(RAW_ANSWER % (len(body), *head, body), 200, len(body))
 
     def set_exception(self, error: Exception) -> None:
         """Answer that the request failed."""
@@ -224,21 +205,36 @@ class FastConnection(HttpConnection):
     def _refuse(self, error: Exception) -> None:
         endpoint = f"POST {self._path}"
         to = self._services
-        refused = to.refusals.answer(error, endpoint, endpoint)
-        self._write(raw_refusal(refused.status, refused.headers, to.clock.now().http, refused.body))
+        with during(self._request_id):
+            refused = to.refusals.answer(error, endpoint, endpoint)
+        headers = {REQUEST_ID: self._request_id} | refused.headers
+        text = raw_refusal(refused.status, headers, to.clock.now().http, refused.body)
+        self._write(text, refused.status, len(refused.body))
 
-    def _write(self, text: bytes) -> None:
+    def _write(self, text: bytes, status: int, size: int) -> None:
+        """Write a whole answer. `size`: of its body."""
         self._on_path = False
         self.answered += 1
         if self.transport is None:
             return
         self.transport.write(text)
+        if self._services.access_log:
+            self._log_access(status, size)
         loop = asyncio.get_running_loop()
         self.idle_since = loop.time()
         if self._held:  # in a later turn, because other requests of the batch wait for their answers
             loop.call_soon(self._read_on)
         if self._half_closed:
             self._end_if_answered()
+
+    def _peer(self) -> str | None:
+        peer = self.transport.get_extra_info("peername") if self.transport is not None else None
+        return str(peer[0]) if isinstance(peer, tuple) else None
+
+    def _log_access(self, status: int, size: int) -> None:
+        began, caller, address = self._begun
+        answer = status, size, perf_counter() - began
+        access_log.note(access_log.AccessEntry("POST", self._path, *answer, caller, address, self._request_id))
 
     def _pause_reading(self) -> None:
         """Read nothing for a while if many requests are refused: see Admission.pause_seconds."""

@@ -146,7 +146,8 @@ class Predictor:
                 results[i] = Answered(detector_result, why.message)
                 self._metrics.fallbacks[wanted, version].inc()
                 if self._throttle.passes(wanted):
-                    log.warning(LogEvent("fallback_used", version=wanted, served_by=version, error=why))
+                    event = LogEvent("fallback_used", version=wanted, served_by=version, error=why)
+                    log.warning(event, extra={"request_id": questions[i].request_id})
 
     def _record(
         self,

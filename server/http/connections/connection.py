@@ -23,6 +23,8 @@ from server.http.connections.faults import LastAnswer, MalformedRequest, ends_co
 from server.http.errors import NO_ENDPOINT, Refusals
 from server.http.fairness import TURNS, let_others_run
 from server.http.log_redaction import RedactingLogger
+from server.http.request_log.request_ids import id_of
+from server.logs.request_id import during
 
 # From the first byte of a request's head to its last.
 HEAD_SECONDS = 10.0
@@ -239,8 +241,9 @@ class HttpConnection(RequestHandler):
         fault = fault_of(exc)
         if isinstance(fault, MalformedRequest):
             self._refusals.strangers.note("not_http", request.remote, type(exc).__name__)
-            return LastAnswer(self._refusals, self._refusals.unlogged(fault))
-        return LastAnswer(self._refusals, self._refusals.answer(fault, NO_ENDPOINT, NO_ENDPOINT))
+            return LastAnswer(self._refusals, self._refusals.unlogged(fault), id_of(request))
+        with during(id_of(request)):
+            return LastAnswer(self._refusals, self._refusals.answer(fault, NO_ENDPOINT, NO_ENDPOINT), id_of(request))
 
     def log_exception(self, *args: Any, **kw: Any) -> None:  # noqa: ANN401 - as aiohttp has it
         """Log an error of aiohttp, at most one a second: a client can cause thousands."""

@@ -12,6 +12,8 @@ from aiohttp.web_request import BaseRequest
 
 from core.errors import ServiceError
 from server.http.errors import NO_ENDPOINT, ErrorAnswer, Refusals
+from server.http.request_log.request_ids import id_of
+from server.logs.request_id import during
 
 # The parser's own words for its errors: a sentence without a value, then the line that it quotes.
 _REASON = re.compile(r"(?:Bad status line:\n  )?([A-Z][\w `'/()+-]{0,80}):\n\n")
@@ -87,7 +89,8 @@ def checked(
         if error is None:
             return await handle(request)
         where = f"{request.method} {request.rel_url.raw_path}"
-        return LastAnswer(refusals, refusals.answer(error, where, NO_ENDPOINT))
+        with during(id_of(request)):
+            return LastAnswer(refusals, refusals.answer(error, where, NO_ENDPOINT), id_of(request))
 
     return answer
 
@@ -109,10 +112,10 @@ def _version_not_supported() -> ServiceError:
 class LastAnswer(web.Response):
     """A refusal that ends its connection. It has the same bytes as one that is written without aiohttp."""
 
-    def __init__(self, refusals: Refusals, refused: ErrorAnswer) -> None:
+    def __init__(self, refusals: Refusals, refused: ErrorAnswer, request_id: str) -> None:
         super().__init__(status=refused.status, body=refused.body)
         self.force_close()
-        self._bytes = refusals.whole(refused, Connection="close")
+        self._bytes = refusals.whole(refused, request_id, Connection="close")
 
     async def prepare(self, request: BaseRequest) -> AbstractStreamWriter | None:
         """Write the answer."""

@@ -13,10 +13,11 @@ from aiohttp.http_parser import RawRequestMessage
 from aiohttp.web_protocol import RequestHandler
 from aiohttp.web_request import BaseRequest
 
-from server.http.app_keys import REFUSALS
+from server.http.app_keys import REFUSALS, SETTINGS
 from server.http.connections.connection import HttpConnection
 from server.http.connections.faults import checked
 from server.http.errors import Refusals
+from server.http.request_log import access_log
 
 
 class _Server(web.Server):
@@ -71,7 +72,7 @@ class HttpRunner(web.AppRunner):
     ) -> None:
         """`options`: of the connections."""
         super().__init__(app, shutdown_timeout=shutdown_timeout, handler_cancellation=handler_cancellation)
-        self._make = partial(kind.maker(app), access_log=None, **options)
+        self._make = partial(kind.maker(app), **access_log.options(wanted=app[SETTINGS].access_log), **options)
         self._refusals = app[REFUSALS]
         self._ours: _Server | None = None
 

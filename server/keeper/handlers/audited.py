@@ -13,6 +13,7 @@ from aiohttp.typedefs import Handler
 
 from core.errors import ServiceError
 from core.serving.state import State
+from server.http.request_log.request_ids import id_of
 from server.keeper.app_keys import AUDIT, CHANGES
 from server.protocol.messages import ADDRESS_HEADER, CALLER_HEADER
 
@@ -37,6 +38,7 @@ def audited(handler: Handler) -> Handler:
                 "at": at.isoformat(timespec="milliseconds"),
                 "who": request.headers.get(CALLER_HEADER),  # plain-english: a field of the audit log
                 "address": request.headers.get(ADDRESS_HEADER),
+                "request_id": id_of(request),
                 "call": f"{request.method} {request.path}",
                 "answer": answer,
                 "before": before,

@@ -24,6 +24,7 @@ from server.http.deadline import deadline, late_in_queue
 from server.http.envelope import Json, refusal, success
 from server.http.errors import endpoint_of
 from server.http.fairness import let_others_run
+from server.http.request_log.request_ids import id_of
 from server.worker.app_keys import METRICS, PREDICTOR, REGISTRY
 
 # A slice ends after this many items or, if they are large, this many bytes. It takes a third or half of a millisecond.
@@ -89,7 +90,7 @@ async def _answer_slice(
             results[i] = _refusal(request, late_in_queue())
             continue
         try:
-            questions[i] = decoding.prediction(raw, since, until)
+            questions[i] = decoding.prediction(raw, since, until, request_id=id_of(request))
         except ServiceError as error:
             results[i] = _refusal(request, error)
         if perf_counter() - since > _SLOW_SECONDS:

@@ -14,6 +14,7 @@ from server.api.endpoints import ENDPOINTS
 from server.http.app_keys import ADMISSION, CLOCK, SETTINGS
 from server.http.bodies.body import read_json
 from server.http.deadline import deadline
+from server.http.request_log.request_ids import id_of
 from server.worker.app_keys import BATCHER, METRICS
 from server.worker.timings import Timings
 
@@ -33,7 +34,7 @@ async def predict(request: web.Request) -> web.Response:
             text = await read_json(request, until, places)
             places.enter_context(admission.held())  # not earlier: a slow sender must not occupy a place
             came = perf_counter()  # not earlier: a slow sender must not make the version look slow
-            question = decoding.prediction(text, came, until)
+            question = decoding.prediction(text, came, until, request_id=id_of(request))
             parsed = perf_counter()
             result = await app[BATCHER].ask(question)
             known = perf_counter()

@@ -11,6 +11,8 @@ from aiohttp import web
 from yarl import URL
 
 from core.errors import StoreUnavailable
+from server.http.request_log.request_ids import id_of
+from server.logs.request_id import HEADER as REQUEST_ID
 from server.protocol.messages import ADDRESS_HEADER, CALLER_HEADER, MANAGES_HEADER
 from server.worker.upstream.session import ANSWER_SECONDS, KEEPER_URL, keeper_session
 
@@ -47,7 +49,7 @@ class KeeperClient:
 
     async def forward(self, request: web.Request, body: bytes, caller: Caller) -> web.StreamResponse:
         """Let the keeper answer a caller's request, and pass on the answer as it arrives. Raises StoreUnavailable."""
-        headers = {CALLER_HEADER: caller.name, ADDRESS_HEADER: caller.address}
+        headers = {CALLER_HEADER: caller.name, ADDRESS_HEADER: caller.address, REQUEST_ID: id_of(request)}
         if caller.manages:
             headers[MANAGES_HEADER] = "yes"
         if "Content-Type" in request.headers:
