@@ -48,7 +48,7 @@ class Writer:
         self._refused = 0  # lines that found no room
         self._failed = 0  # lines that could not be written
         self._reported = 0
-        self._report_due = 0.0
+        self._report_due: float | None = None  # of time.monotonic, if there are lines to report
         self._broken = False  # whether the last write ended within a line
 
     @property
@@ -63,6 +63,8 @@ class Writer:
         reported by Python as a risk.
         """
         self._threaded = True
+        if not self._lines.empty():
+            self._run_thread()
 
     def put(self, line: bytes) -> None:
         """Write a line, which ends in a line break, or let it wait; drop it if too many are waiting.
@@ -128,13 +130,14 @@ class Writer:
 
     def _report_dropped(self) -> None:
         """Write how many lines are missing, once it is known that lines can be written again."""
-        now = time.monotonic()
-        dropped = self.dropped
-        if dropped == self._reported or self._broken or not (self._lines.empty() or now >= self._report_due):
-            return
-        if self._write(self._report(dropped - self._reported), 0):
+        now, dropped = time.monotonic(), self.dropped
+        if dropped == self._reported or self._broken:
+            self._report_due = None
+        elif not self._lines.empty() and (self._report_due is None or now < self._report_due):
+            self._report_due = self._report_due or now + _REPORT_SECONDS  # the lines that had room come first
+        elif self._write(self._report(dropped - self._reported), 0):
             self._reported = dropped
-            self._report_due = now + _REPORT_SECONDS
+            self._report_due = None
 
     def _write(self, text: bytes, lines: int) -> bool:
         """Write some lines in one call if possible. Returns false, and counts the lines, if that fails."""
