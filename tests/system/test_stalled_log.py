@@ -84,7 +84,7 @@ def full_pipe() -> tuple[int, int]:
 
 
 class Reader:
-    """Reads a pipe in a thread, until all who write have ended."""
+    """Reads a pipe in a thread, until every process that writes to it has ended."""
 
     def __init__(self, descriptor: int) -> None:
         self.found = bytearray()
