@@ -13,6 +13,7 @@ from core.log_event import LogEvent
 from server.http.app_keys import REFUSALS
 from server.logs.request_id import of_record
 from server.settings import Settings
+from server.worker.app_keys import KEEPER_CLIENT
 from tests.server.worker.connections import Connection, Service, request
 from tests.waiting import until
 
@@ -138,3 +139,17 @@ async def test_ids_of_requests_that_run_together_are_not_mixed(service: Service)
         await second.send(request(GOOD, X_Request_Id="second"))
         assert (await first.receive()).headers["X-Request-Id"] == "first"
         assert (await second.receive()).headers["X-Request-Id"] == "second"
+
+
+async def test_the_keeper_gets_the_id(service: Service, monkeypatch: pytest.MonkeyPatch) -> None:
+    sent: dict[str, str] = {}
+
+    class Session:
+        async def request(self, *_: object, headers: dict[str, str], **__: object) -> None:
+            sent.update(headers)
+            raise OSError("not connected")
+
+    monkeypatch.setattr(service.worker.app[KEEPER_CLIENT], "_session", Session())
+    async with service.connect() as connection:
+        answer = await connection.ask(request(b"", "/reversal/experiments", "GET {} HTTP/1.1", X_Request_Id=ID))
+    assert (answer.status, answer.headers["X-Request-Id"], sent["X-Request-Id"]) == (503, ID, ID)
