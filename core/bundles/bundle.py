@@ -89,11 +89,11 @@ def _checked_bytes(folder: Path, stage: Stage, file: File) -> bytes:
         raise _refused(folder, file.file, f"SHA-256 is {digest}, but the manifest has {file.sha256}; {_CONVERT}")
     yielding.give_way()
     try:
-        opsets, external = onnx_file.opsets(data), onnx_file.has_external_data(data)
+        opsets, forbidden = onnx_file.opsets(data), onnx_file.forbidden(data)
     except ValueError as error:
         raise _refused(folder, file.file, f"not an ONNX file: {error}; {_CONVERT}") from None
-    if external:
-        raise _refused(folder, file.file, f"stores tensors in other files; {_CONVERT}")
+    if forbidden is not None:
+        raise _refused(folder, file.file, f"{forbidden}; {_CONVERT}")
     if opsets != {"": stage.opset}:
         raise _refused(
             folder, file.file, f"uses the operator sets {opsets}, but the manifest has {stage.opset}; {_CONVERT}"

@@ -11,14 +11,16 @@ from collections.abc import Iterator
 _GRAPH, _OPSET_IMPORT, _FUNCTIONS = 7, 8, 25
 _DOMAIN, _VERSION = 1, 2
 # of GraphProto and of NodeProto,
-_NODE, _OP_TYPE = 1, 4
+_NODE, _OP_TYPE, _OP_DOMAIN = 1, 4, 7
 # and of TensorProto. Each of these two means that the tensor's values are in another file.
 _EXTERNAL_DATA, _DATA_LOCATION = 13, 14
-# The messages that can contain tensors: for each, the numbers of its fields, and the messages in those fields.
+# The operators of ONNX itself have one of these domains. ONNX Runtime runs operators of other domains, such as its own
+# com.microsoft, also if the model does not import an operator set for them.
+_DOMAINS = (b"", b"ai.onnx")
+# The messages that can contain tensors or nodes: for each, the numbers of its fields, and the messages in those fields.
 _TENSORS: dict[str, dict[int, str]] = {
-    "model": {_GRAPH: "graph", _FUNCTIONS: "function"},
+    "model": {_GRAPH: "graph"},
     "graph": {1: "node", 5: "tensor", 15: "sparse_tensor"},
-    "function": {7: "node", 11: "attribute"},
     "node": {5: "attribute"},
     "attribute": {5: "tensor", 6: "graph", 10: "tensor", 11: "graph", 22: "sparse_tensor", 23: "sparse_tensor"},
     "sparse_tensor": {1: "tensor", 2: "tensor"},
@@ -57,23 +59,33 @@ def operators(model: bytes) -> list[str]:
     return found
 
 
-def has_external_data(model: bytes) -> bool:
-    """Whether loading the model would read other files. Raises ValueError if the bytes are not such a message."""
-    return _has_external_data(model, "model", _DEPTH)
+def forbidden(model: bytes) -> str | None:
+    """Return what the model does that a graph of a bundle must not do, as the end of a sentence, or None.
+
+    It must not read other files, use operators that are not ONNX's own, or define operators (functions), which have
+    operator sets of their own. Raises ValueError if the bytes are not such a message.
+    """
+    return _forbidden(model, "model", _DEPTH)
 
 
-def _has_external_data(message: bytes, kind: str, depth: int) -> bool:
+def _forbidden(message: bytes, kind: str, depth: int) -> str | None:
     if depth == 0:
         raise ValueError("nested too deeply")
     for field, value in _fields(message):
         if kind == "tensor":
             if field == _EXTERNAL_DATA or (field == _DATA_LOCATION and value != 0):
-                return True
+                return "stores tensors in other files"
             continue
+        if kind == "model" and field == _FUNCTIONS:
+            return "defines operators of its own"
+        if kind == "node" and field == _OP_DOMAIN and value not in _DOMAINS:
+            return f"uses an operator of the domain {value!r}"
         within = _TENSORS[kind].get(field)
-        if within is not None and isinstance(value, bytes) and _has_external_data(value, within, depth - 1):
-            return True
-    return False
+        if within is not None and isinstance(value, bytes):
+            found = _forbidden(value, within, depth - 1)
+            if found is not None:
+                return found
+    return None
 
 
 def _fields(message: bytes) -> Iterator[tuple[int, int | bytes]]:

@@ -241,8 +241,7 @@ class Detector:
         """Run every graph on zeros, for one window and for several. Returns the error of the first failure, or None."""
         try:
             for runner in filter(None, (self._stage1, self._stage2)):
-                for batch in (1, 8):
-                    self._try(runner, batch)
+                runner.check()
         except ModelUnavailable as error:
             return str(error)
         return None
@@ -257,20 +256,6 @@ class Detector:
         yielding.give_way()
         # The answer does not matter. This prediction computes the weights of the fast table.
         self.predict([CandleWindows(Candles(np.ones((5, self.recommended_candles))))])
-
-    @staticmethod
-    def _try(runner: StageRunner, batch: int) -> None:
-        yielding.give_way()
-        shape = (batch, runner.stage.sequence_length, runner.stage.num_features)
-        scaled = runner.scale(np.zeros(shape))
-        if scaled.shape != shape or not np.isfinite(scaled).all():
-            raise ModelUnavailable(
-                f"the scaler of {runner.label} answered shape {scaled.shape} for zeros of shape {shape},"
-                " expected the same shape and finite values"
-            )
-        found = runner.probabilities(scaled)
-        if found.shape != (batch,) or not ((found >= 0.0) & (found <= 1.0)).all():
-            raise ModelUnavailable(f"{runner.label} answered {found.tolist()}, expected {batch} numbers from 0 to 1")
 
 
 def _inputs(runner: StageRunner, groups: Sequence[_Group]) -> Floats32:

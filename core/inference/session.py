@@ -25,6 +25,8 @@ def options() -> ort.SessionOptions:
     # Each session would have its own arena, which never shrinks after a large batch. malloc is just as fast.
     chosen.enable_cpu_mem_arena = False
     chosen.enable_mem_pattern = False
+    # Without this, ONNX Runtime also loads files in its own format, which core/bundles/onnx_file.py does not check.
+    chosen.add_session_config_entry("session.load_model_format", "ONNX")
     chosen.log_severity_level = 3  # errors are raised as exceptions; warnings are about optimisations only
     return chosen
 

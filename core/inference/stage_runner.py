@@ -7,6 +7,7 @@ from typing import TypeAlias
 import numpy as np
 from numpy.typing import NDArray
 
+from core import yielding
 from core.bundles import limits, onnx_file
 from core.bundles.bundle import Bundle
 from core.bundles.limits import Limits
@@ -111,6 +112,21 @@ class StageRunner:
         """Run the network: (batch, window, features) to (batch,). Raises ModelUnavailable if ONNX Runtime fails."""
         output: Floats32 = self._network.run(scaled + _TINY)[:, 0]
         return output
+
+    def check(self) -> None:
+        """Run the graphs on zeros, for one window and for several. Raises ModelUnavailable if an output is wrong."""
+        for batch in (1, 8):
+            yielding.give_way()
+            shape = (batch, self.stage.sequence_length, self.stage.num_features)
+            scaled = self.scale(np.zeros(shape))
+            if scaled.shape != shape or not np.isfinite(scaled).all():
+                raise ModelUnavailable(
+                    f"the scaler of {self.label} answered shape {scaled.shape} for zeros of shape {shape},"
+                    " expected the same shape and finite values"
+                )
+            found = self.probabilities(scaled)
+            if found.shape != (batch,) or not ((found >= 0.0) & (found <= 1.0)).all():
+                raise ModelUnavailable(f"{self.label} answered {found.tolist()}, expected {batch} numbers from 0 to 1")
 
 
 class _BoundSession:

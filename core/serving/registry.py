@@ -17,6 +17,7 @@ from core.inference.detector import Detector
 from core.log_event import LogEvent
 from core.serving.snapshot import Snapshot
 from core.serving.state import Action, Replaced, State
+from core.serving.trials import Trials
 
 log = logging.getLogger(__name__)
 
@@ -44,9 +45,13 @@ class Registry:
     `prepare` reads files and creates ONNX sessions, so it belongs in a thread. `snapshot` can be read from any thread.
     """
 
-    def __init__(self, repository: Repository, *, refuse_out_of_range: bool = False) -> None:
-        """`refuse_out_of_range`: see Detector."""
+    def __init__(
+        self, repository: Repository, *, refuse_out_of_range: bool = False, trials: Trials | None = None
+    ) -> None:
+        """`refuse_out_of_range`: see Detector. `trials`: None loads every bundle at once, as a process alone may."""
         self._repository = repository
+        self._trials = trials
+        self._serves = False
         self._refuse_out_of_range = refuse_out_of_range
         self._changing = threading.Lock()
         self._errors: dict[str, str] = {}
@@ -104,6 +109,7 @@ class Registry:
         with self._changing:
             old, new = self.snapshot, prepared.snapshot
             self.snapshot, self._errors, self._generations = new, prepared.errors, prepared.generations
+            self._serves = True
         for version in new.detectors.keys() - old.detectors.keys():
             log.info(LogEvent("version_loaded", version=version))
         for version in old.detectors.keys() - new.detectors.keys():
@@ -174,7 +180,10 @@ class Registry:
             bundle = self._repository.read(version)
             if loaded is not None and loaded.digest == bundle.digest:
                 return loaded
-            return Detector(bundle, refuse_out_of_range=self._refuse_out_of_range)
+            if self._trials is None:
+                return Detector(bundle, refuse_out_of_range=self._refuse_out_of_range)
+            with self._trials.loading(bundle, starting=not self._serves):
+                return Detector(bundle, refuse_out_of_range=self._refuse_out_of_range)
         except UnknownVersion:
             if loaded is None:
                 raise

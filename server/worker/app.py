@@ -12,6 +12,7 @@ from core.journals.journal import Journal
 from core.serving.batching import Batcher
 from core.serving.circuit_breaker import CircuitBreaker
 from core.serving.registry import Registry
+from core.serving.trials import Trials
 from server.api import endpoints
 from server.api.known_places import known_part
 from server.auth.access import Access
@@ -91,7 +92,9 @@ def make_app(settings: Settings, credentials: Credentials, keeper: Path, *, loca
     app[CLIENT_ADDRESSES] = ClientAddresses(settings.trusted_proxies, on_unix=on_unix)
     app[SETTINGS], app[DRAINING], app[CLOCK], app[REFUSALS] = settings, draining, clock, refusals
     registry = app[REGISTRY] = Registry(
-        Repository(settings.models), refuse_out_of_range=settings.out_of_range == "refuse"
+        Repository(settings.models),
+        refuse_out_of_range=settings.out_of_range == "refuse",
+        trials=Trials(keeper.parent),
     )
     app[STATE_FOLLOWER], app[KEEPER_CLIENT] = StateFollower(keeper, registry, draining), KeeperClient(keeper)
     app[METRICS] = metrics

@@ -68,7 +68,7 @@ def test_a_graph_that_is_not_onnx_is_refused(tmp_path: Path, monkeypatch: pytest
 
 def test_a_graph_with_tensors_in_other_files_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     folder = bundles.write(tmp_path)
-    monkeypatch.setattr(onnx_file, "has_external_data", lambda _: True)
+    monkeypatch.setattr(onnx_file, "forbidden", lambda _: "stores tensors in other files")
     with pytest.raises(BundleRefused, match=r"stage1-network-\w+\.onnx: .*other files"):
         bundle.read(folder)
 

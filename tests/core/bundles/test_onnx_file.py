@@ -49,17 +49,17 @@ def model(nodes: list, initializers: list) -> bytes:  # type: ignore[type-arg]
 def test_tensors_in_other_files_are_found_at_any_place_of_a_graph() -> None:
     add = [helper.make_node("Add", ["x", "w"], ["y"])]
     inside = numpy_helper.from_array(np.zeros(1, np.float32), "w")
-    assert not onnx_graph.has_external_data(model(add, [inside]))
-    assert onnx_graph.has_external_data(model(add, [outside("w")]))
+    assert onnx_graph.forbidden(model(add, [inside])) is None
+    assert onnx_graph.forbidden(model(add, [outside("w")])) == "stores tensors in other files"
     constant = [helper.make_node("Constant", [], ["w"], value=outside("w")), *add]
-    assert onnx_graph.has_external_data(model(constant, []))
+    assert onnx_graph.forbidden(model(constant, [])) == "stores tensors in other files"
     branch = helper.make_graph(constant[:1], "branch", [], [helper.make_tensor_value_info("w", TensorProto.FLOAT, [1])])
     nested = [helper.make_node("If", ["x"], ["w"], then_branch=branch, else_branch=branch), *add]
-    assert onnx_graph.has_external_data(model(nested, []))
+    assert onnx_graph.forbidden(model(nested, [])) == "stores tensors in other files"
 
 
-def test_the_committed_graphs_contain_their_tensors() -> None:
-    assert not any(onnx_graph.has_external_data(file.read_bytes()) for file in ONNX.rglob("*.onnx"))
+def test_the_committed_graphs_do_nothing_forbidden() -> None:
+    assert not any(onnx_graph.forbidden(file.read_bytes()) for file in ONNX.rglob("*.onnx"))
 
 
 def field(number: int, message: bytes) -> bytes:
@@ -76,4 +76,24 @@ def test_nested_graphs_do_not_exhaust_the_stack() -> None:
     for _ in range(2_000):
         graph = field(1, field(5, field(6, graph)))  # graph, node, attribute, graph
     with pytest.raises(ValueError, match="nested"):
-        onnx_graph.has_external_data(field(7, graph))
+        onnx_graph.forbidden(field(7, graph))
+
+
+@pytest.mark.parametrize("where", ["graph", "branch", "function"])
+def test_operators_that_are_not_onnx_s_own_are_found(where: str) -> None:
+    strange = [helper.make_node("Gelu", ["x"], ["y"], domain="com.microsoft")]
+    if where == "branch":
+        branch = helper.make_graph(strange, "branch", [], [helper.make_tensor_value_info("y", TensorProto.FLOAT, [1])])
+        strange = [helper.make_node("If", ["x"], ["y"], then_branch=branch, else_branch=branch)]
+    data = model(strange if where != "function" else [helper.make_node("Identity", ["x"], ["y"])], [])
+    if where == "function":
+        imports = [helper.make_opsetid("com.microsoft", 1)]
+        function = helper.make_function("", "Own", ["x"], ["y"], strange, imports)
+        data += b"\xca\x01" + field(1, function.SerializeToString())[1:]  # field 25
+        assert onnx_graph.forbidden(data) == "defines operators of its own"
+    else:
+        assert onnx_graph.forbidden(data) == "uses an operator of the domain b'com.microsoft'"
+
+
+def test_onnx_s_own_domain_can_be_named() -> None:
+    assert onnx_graph.forbidden(model([helper.make_node("Gelu", ["x"], ["y"], domain="ai.onnx")], [])) is None
