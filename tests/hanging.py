@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -94,7 +95,7 @@ def _repeated(operator: str, *inputs: str) -> Part:
     return Part(nodes, constants)
 
 
-PARTS = {
+PARTS: dict[str, Callable[[], Part]] = {
     "loop": _loop,
     "nested": _nested,
     "scan": _scan,

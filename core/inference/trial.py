@@ -15,7 +15,6 @@ import sys
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import NamedTuple
 
 import msgspec
 
@@ -27,19 +26,17 @@ from core.inference.stage_runner import StageRunner
 
 # The CPU time that a trial may take after its imports. Committed bundles take 0.05 s. It is not elapsed time, so that a
 # busy machine refuses no bundle.
-CPU_SECONDS = 3.0
+CPU_SECONDS = 2.0
 # The elapsed time that a trial may take, because the call that loads a version has 10 s in all.
-ELAPSED_SECONDS = 8.0
+ELAPSED_SECONDS = 7.0
 # The memory that a load may take beyond what the process has.
 MEMORY_BYTES = 512 << 20
-# The trial runs beside predictions, which go first.
-_NICENESS = 5
 _MODULE = "core.inference.trial"
 # The exit code of a refusal. Python ends with 1 if it cannot even import the module.
 _REFUSED = 10
 
 
-class Failure(NamedTuple):
+class Failure(msgspec.Struct, frozen=True):
     """Why a trial failed. stage: where, if that is known. final: whether the same bundle would fail again."""
 
     stage: str
@@ -122,7 +119,6 @@ def _data_bytes() -> int:
 
 def main() -> int:
     """Load the bundle on standard input. Writes each stage that it begins, and at the end the reason of a refusal."""
-    os.nice(_NICENESS)
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
     with suppress(OSError):  # if the memory is full, the kernel should end this process before others
         Path("/proc/self/oom_score_adj").write_text("1000")

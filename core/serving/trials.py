@@ -5,7 +5,7 @@ The processes of one server share the verdicts, by the bundle's digest, in a fol
 - `loading-DIGEST-PID`: a starting worker loads the bundle; the worker holds the file's lock. If the lock is free, the
   worker ended before it had loaded the bundle.
 - `loaded-DIGEST`: a load or a trial succeeded.
-- `refused-DIGEST`: a trial failed; the text is the failure.
+- `refused-DIGEST`: a trial failed; the file has the failure, and when it was found.
 - `trial-DIGEST`: a lock, so that one worker tries a bundle and the others wait for the verdict.
 """
 
@@ -14,9 +14,12 @@ from __future__ import annotations
 import fcntl
 import logging
 import os
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
+
+import msgspec
 
 from core.bundles.bundle import Bundle
 from core.errors import BundleRefused
@@ -30,6 +33,16 @@ log = logging.getLogger(__name__)
 # The CPU time that a load may take in a starting worker. A bundle that takes longer gets a trial, which decides.
 START_CPU_SECONDS = 1.0
 _ACTION = "convert the version again, or remove its folder"
+
+
+class _Refused(msgspec.Struct):
+    """at: of time.monotonic(), which all processes of a machine share."""
+
+    failure: Failure
+    at: float
+
+
+_decode = msgspec.json.Decoder(_Refused).decode
 
 
 class Trials:
@@ -96,29 +109,35 @@ class Trials:
         except OSError:  # the folder is full or deleted; the trial does not depend on it
             failure = self._try(bundle)
         else:
+            began = time.monotonic()
             try:
                 fcntl.flock(lock, fcntl.LOCK_EX)
-                failure = self._verdict(bundle)
+                failure = self._verdict(bundle, began)
             finally:
                 os.close(lock)
         if failure is not None:
             where = f"{failure.stage}: " if failure.stage else ""
             raise BundleRefused(f"bundle {bundle.manifest.version}: {where}{failure.reason}; {_ACTION}")
 
-    def _verdict(self, bundle: Bundle) -> Failure | None:
-        """The verdict of another worker, or of a trial now. The caller holds the lock of the bundle."""
+    def _verdict(self, bundle: Bundle, began: float) -> Failure | None:
+        """The verdict of another worker, or of a trial now. The caller holds the lock of the bundle.
+
+        began: when the caller began to wait for the lock. A failure that is not final also holds for a
+        worker that waited: it loads the version for the same call, which would be late after a second trial.
+        """
         passed, refused = self._folder / f"loaded-{bundle.digest}", self._folder / f"refused-{bundle.digest}"
         if passed.exists():
             return None
-        with suppress(OSError):
-            stage, _, reason = refused.read_text().partition("\n")
-            return Failure(stage, reason)
+        with suppress(OSError, msgspec.MsgspecError):
+            known = _decode(refused.read_bytes())
+            if known.failure.final or known.at > began:
+                return known.failure
         failure = self._try(bundle)
         with suppress(OSError):
             if failure is None:
                 passed.touch()
-            elif failure.final:
-                refused.write_text(f"{failure.stage}\n{failure.reason}")
+            else:
+                refused.write_bytes(msgspec.json.encode(_Refused(failure, time.monotonic())))
         return failure
 
     @staticmethod
