@@ -44,7 +44,7 @@ class Failure(msgspec.Struct, frozen=True):
     final: bool = True
 
 
-class _Sent(msgspec.Struct):
+class _SentBundle(msgspec.Struct):
     """A bundle on its way to the child."""
 
     manifest: bytes
@@ -69,7 +69,7 @@ def limited(cpu_seconds: float) -> Iterator[None]:
 
 def run(bundle: Bundle) -> Failure | None:
     """Load the bundle in a child process; return why that failed, or None. Takes a quarter of a second or more."""
-    sent = msgspec.msgpack.encode(_Sent(manifest.encode(bundle.manifest), bundle.graphs, bundle.digest))
+    sent = msgspec.msgpack.encode(_SentBundle(manifest.encode(bundle.manifest), bundle.graphs, bundle.digest))
     environ = os.environ | {"PYTHONPATH": os.pathsep.join(filter(None, sys.path))}
     # -P: the working directory is not searched for modules.
     command = [sys.executable, "-P", "-m", _MODULE]
@@ -122,7 +122,7 @@ def main() -> int:
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
     with suppress(OSError):  # if the memory is full, the kernel should end this process before others
         Path("/proc/self/oom_score_adj").write_text("1000")
-    sent = msgspec.msgpack.decode(sys.stdin.buffer.read(), type=_Sent)
+    sent = msgspec.msgpack.decode(sys.stdin.buffer.read(), type=_SentBundle)
     bundle = Bundle(manifest.decode(sent.manifest), sent.graphs, sent.digest)
     runners = []  # kept, so that the detector gets the same sessions
     with limited(CPU_SECONDS):

@@ -65,6 +65,17 @@ def test_a_child_that_cannot_start_is_not_final(tmp_path: Path, monkeypatch: pyt
     assert not failure.final
 
 
+def test_a_crash_fails(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "crashing.py").write_text("import os\nprint('stage2', flush=True)\nos.abort()")
+    monkeypatch.syspath_prepend(str(tmp_path))
+    monkeypatch.setattr(trial, "_MODULE", "crashing")
+    failure = trial.run(bundle.read(bundles.write(tmp_path, "v1")))
+    assert failure is not None
+    assert failure.stage == "stage2"
+    assert "SIGABRT" in failure.reason
+    assert failure.final
+
+
 def test_limits_hold_only_within_the_block() -> None:
     before = resource.getrlimit(resource.RLIMIT_DATA)
     with trial.limited(100.0):
