@@ -36,7 +36,7 @@ _MODULE = "core.inference.trial"
 _REFUSED = 10
 
 
-class Failure(msgspec.Struct, frozen=True):
+class TrialFailure(msgspec.Struct, frozen=True):
     """Why a trial failed. stage: where, if that is known. final: whether the same bundle would fail again."""
 
     stage: str
@@ -67,7 +67,7 @@ def limited(cpu_seconds: float) -> Iterator[None]:
         resource.setrlimit(resource.RLIMIT_DATA, before)
 
 
-def run(bundle: Bundle) -> Failure | None:
+def run(bundle: Bundle) -> TrialFailure | None:
     """Load the bundle in a child process; return why that failed, or None. Takes a quarter of a second or more."""
     sent = msgspec.msgpack.encode(_SentBundle(manifest.encode(bundle.manifest), bundle.graphs, bundle.digest))
     environ = os.environ | {"PYTHONPATH": os.pathsep.join(filter(None, sys.path))}
@@ -83,26 +83,26 @@ def run(bundle: Bundle) -> Failure | None:
                 child.kill()
                 output, _ = child.communicate()
                 reason = f"loading it did not end within {ELAPSED_SECONDS:g} s; if the machine is busy, load it again"
-                return Failure(_last_stage(output), reason, final=False)
+                return TrialFailure(_last_stage(output), reason, final=False)
     except OSError as error:
-        return Failure(
+        return TrialFailure(
             "", f"no process could be started to try it: {error.strerror or error}; load it again", final=False
         )
     return _failure(child.returncode, output, f"bundle {bundle.manifest.version}: ")
 
 
-def _failure(code: int, output: bytes, name: str) -> Failure | None:
+def _failure(code: int, output: bytes, name: str) -> TrialFailure | None:
     stage = _last_stage(output)
     if code == 0:
         return None
     if code == _REFUSED:
-        return Failure(stage, output.decode().splitlines()[-1].removeprefix(name))
+        return TrialFailure(stage, output.decode().splitlines()[-1].removeprefix(name))
     if code == -signal.SIGPROF:
-        return Failure(stage, f"loading it and one prediction took more than {CPU_SECONDS:g} s of CPU time")
+        return TrialFailure(stage, f"loading it and one prediction took more than {CPU_SECONDS:g} s of CPU time")
     if code == -signal.SIGKILL:
-        return Failure(stage, "loading it was ended by SIGKILL, probably because the memory was full", final=False)
+        return TrialFailure(stage, "loading it was ended by SIGKILL, probably because the memory was full", final=False)
     ended = signal.Signals(-code).name if code < 0 else f"exit code {code}"
-    return Failure(stage, f"loading it ended the process with {ended}", final=code < 0)
+    return TrialFailure(stage, f"loading it ended the process with {ended}", final=code < 0)
 
 
 def _last_stage(output: bytes) -> str:

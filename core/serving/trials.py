@@ -1,4 +1,4 @@
-"""Which bundles may be loaded into a process that serves (docs/decisions/0022-trials.md).
+"""Which bundles may be loaded into a process that serves (docs/decisions/0023-trials.md).
 
 The processes of one server share the verdicts, by the bundle's digest, in a folder that only the server writes:
 
@@ -25,7 +25,7 @@ from core.bundles.bundle import Bundle
 from core.errors import BundleRefused
 from core.files import lock_file
 from core.inference import trial
-from core.inference.trial import Failure
+from core.inference.trial import TrialFailure
 from core.log_event import LogEvent
 
 log = logging.getLogger(__name__)
@@ -38,7 +38,7 @@ _ACTION = "convert the version again, or remove its folder"
 class _Refused(msgspec.Struct):
     """at: of time.monotonic(), which all processes of a machine share."""
 
-    failure: Failure
+    failure: TrialFailure
     at: float
 
 
@@ -119,7 +119,7 @@ class Trials:
             where = f"{failure.stage}: " if failure.stage else ""
             raise BundleRefused(f"bundle {bundle.manifest.version}: {where}{failure.reason}; {_ACTION}")
 
-    def _verdict(self, bundle: Bundle, began: float) -> Failure | None:
+    def _verdict(self, bundle: Bundle, began: float) -> TrialFailure | None:
         """The verdict of another worker, or of a trial now. The caller holds the lock of the bundle.
 
         began: when the caller began to wait for the lock. A failure that is not final also holds for a
@@ -141,7 +141,7 @@ class Trials:
         return failure
 
     @staticmethod
-    def _try(bundle: Bundle) -> Failure | None:
+    def _try(bundle: Bundle) -> TrialFailure | None:
         failure = trial.run(bundle)
         if failure is not None:
             log.error(

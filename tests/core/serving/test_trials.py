@@ -12,7 +12,7 @@ from core.bundles import bundle
 from core.bundles.bundle import Bundle
 from core.errors import BundleRefused
 from core.inference import trial
-from core.inference.trial import Failure
+from core.inference.trial import TrialFailure
 from core.serving.trials import Trials
 from tests import bundles, hanging
 from tests.market import ROOT
@@ -91,7 +91,10 @@ def test_a_load_that_another_process_makes_now_is_no_reason_for_a_trial(
     assert tried == []
 
 
-def test_a_process_that_was_lost_during_a_load_leads_to_a_trial(tmp_path: Path, shared: Path) -> None:
+def test_a_process_that_was_lost_during_a_load_leads_to_a_trial(
+    tmp_path: Path, shared: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(trial, "ELAPSED_SECONDS", 60.0)  # the machine may be busy
     folder = hanging.write(tmp_path, "v9", "loop")
     command = [sys.executable, "-c", LOAD, str(shared), str(folder)]
     assert subprocess.run(command, cwd=ROOT, check=False).returncode == -signal.SIGPROF
@@ -114,7 +117,7 @@ def test_a_failure_that_is_not_final_is_tried_again(
     shared: Path, good: Bundle, monkeypatch: pytest.MonkeyPatch, tried: list[str]
 ) -> None:
     with monkeypatch.context() as context:
-        context.setattr(trial, "run", lambda _: Failure("stage2", "busy", final=False))
+        context.setattr(trial, "run", lambda _: TrialFailure("stage2", "busy", final=False))
         with pytest.raises(BundleRefused, match="stage2: busy"):
             load(shared, good, starting=False)
     load(shared, good, starting=False)
@@ -125,7 +128,7 @@ def test_a_failure_that_is_not_final_holds_for_a_process_that_waited_for_it(
     shared: Path, good: Bundle, monkeypatch: pytest.MonkeyPatch, tried: list[str]
 ) -> None:
     with monkeypatch.context() as context:
-        context.setattr(trial, "run", lambda _: Failure("stage2", "busy", final=False))
+        context.setattr(trial, "run", lambda _: TrialFailure("stage2", "busy", final=False))
         with pytest.raises(BundleRefused):
             load(shared, good, starting=False)
     monkeypatch.setattr(time, "monotonic", lambda: 0.0)  # it began to wait before that failure
