@@ -30,7 +30,7 @@ def answers(server: Server, version: str | None = None) -> bool:
 
 
 def error_of(server: Server, version: str) -> str | None:
-    error: str | None = get(f"{server.url}/reversal/models")[1]["data"]["versions"][version]["error"]
+    error: str | None = get(f"{server.url}/reversal/models")[1]["data"]["versions"][version].get("error")
     return error
 
 
@@ -93,6 +93,8 @@ def test_a_reload_skips_a_version_that_does_not_end(own_models: Path) -> None:
         server.process.send_signal(signal.SIGHUP)
         wait_until(lambda: bool(events(server.log, "version_trial_failed")))
         wait_until(lambda: len(events(server.log, "worker_ready")) == 2)
+        # The old worker may answer until it has ended.
+        wait_until(lambda: error_of(server, "v2") is not None)
         assert answers(server)
         error = error_of(server, "v2")
         assert error is not None
