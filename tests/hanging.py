@@ -1,9 +1,17 @@
-"""Graphs that are valid, and never end or take all memory when they are loaded or run."""
+"""Graphs that are valid, and never end or take all memory when they are loaded or run.
+
+`python -m tests.hanging` prints how long a trial of each takes, and its memory.
+"""
 
 from __future__ import annotations
 
 import hashlib
 import json
+import os
+import resource
+import sys
+import tempfile
+import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -11,7 +19,9 @@ from typing import Any, NamedTuple
 import numpy as np
 from onnx import TensorProto, helper
 
+from core.bundles import bundle
 from core.bundles.manifest import FILE_NAME
+from core.inference import trial
 from tests import bundles
 
 _FLOAT = TensorProto.FLOAT
@@ -138,3 +148,25 @@ def write(root: Path, version: str, kind: str, stage: str = "stage1") -> Path:
     (folder / manifest[stage]["network"]["file"]).write_bytes(graph)
     (folder / FILE_NAME).write_text(json.dumps(manifest))
     return folder
+
+
+def main() -> None:
+    """Print a line for each kind: seconds, MiB of the trial's process, and why the bundle is refused."""
+    for kind in PARTS:
+        with tempfile.TemporaryDirectory() as folder:
+            read = bundle.read(write(Path(folder), "v1", kind))
+        # Each trial has a parent of its own, because the kernel keeps only the largest memory of all children.
+        if child := os.fork():
+            os.waitpid(child, 0)
+            continue
+        began = time.monotonic()
+        failure = trial.run(read)
+        seconds = time.monotonic() - began
+        memory = resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss / 1024
+        sys.stdout.write(f"{kind:16} {seconds:4.1f} s {memory:4.0f} MiB  {failure and failure.reason}\n")
+        sys.stdout.flush()
+        os._exit(0)
+
+
+if __name__ == "__main__":
+    main()
