@@ -103,6 +103,7 @@ CORE = (
 # The rooms of the server, each with the other rooms that it may import. All may import core.
 SERVER: dict[str, set[str]] = {
     "cpus": set(),
+    "threads": set(),
     "auth": set(),
     "logs": set(),
     "protocol": set(),
@@ -111,8 +112,19 @@ SERVER: dict[str, set[str]] = {
     "http": {"settings", "auth", "logs"},
     "api": {"http", "settings", "auth", "protocol"},
     "worker": {"api", "http", "settings", "auth", "protocol", "logs"},
-    "keeper": {"api", "http", "settings", "auth", "protocol", "logs"},
-    "process": {"worker", "keeper", "api", "http", "settings", "settings_parsing", "auth", "protocol", "cpus"},
+    "keeper": {"api", "http", "settings", "auth", "protocol", "logs", "threads"},
+    "process": {
+        "worker",
+        "keeper",
+        "api",
+        "http",
+        "settings",
+        "settings_parsing",
+        "auth",
+        "protocol",
+        "cpus",
+        "threads",
+    },
     "__main__": {"process", "keeper", "settings_parsing", "settings", "auth", "protocol", "logs"},
 }
 

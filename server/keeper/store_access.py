@@ -6,7 +6,6 @@ import asyncio
 import logging
 import time
 from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, suppress
 from functools import partial
 from pathlib import Path
@@ -18,6 +17,7 @@ from core.log_event import LogEvent
 from core.serving.state import State
 from core.store.interface import SchemaTooNew, StateFileMounted, Store, StoreInUse
 from core.store.opening import open_store, reserve
+from server.threads import Threads
 
 log = logging.getLogger(__name__)
 
@@ -40,7 +40,10 @@ class StoreAccess:
     """
 
     def __init__(self, url: str, journals: Path) -> None:
-        """Open the folder of journals, and not yet the store. Raises FolderInUse if another keeper uses the folder."""
+        """Open the folder of journals, and not yet the store.
+
+        Raises FolderInUse if another keeper uses the folder, or ThreadsExhausted.
+        """
         self.degraded: str | None = None  # why calls of the store fail; None: they do not
         self._partly: str | None = None  # likewise, if only some calls fail, such as those that read
         self.bytes_waiting = 0  # in the journals
@@ -48,10 +51,10 @@ class StoreAccess:
         self._reserved = ExitStack()  # locks the store against other servers while it is open
         self._store: Store | None = None
         self._drainer = Drainer(journals)
-        self._writer = ThreadPoolExecutor(1, "store-writer")
-        self._readers = ThreadPoolExecutor(_READERS, "store-reader")
-        self._waiter = ThreadPoolExecutor(1, "store-waiter")
-        self._watcher = ThreadPoolExecutor(1, "store-watcher")
+        self._writer = Threads(1, "store-writer")
+        self._readers = Threads(_READERS, "store-reader")
+        self._waiter = Threads(1, "store-waiter")
+        self._watcher = Threads(1, "store-watcher")
 
     async def open(self) -> State:
         """Open the store and read its state, without draining journals.

@@ -8,7 +8,6 @@ import os
 import signal
 import socket
 import sys
-from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from pathlib import Path
 
@@ -25,6 +24,7 @@ from server.keeper.members import Member, Members
 from server.process import shared_folder
 from server.process.service_manager import ServiceManager, Workers
 from server.settings import Settings
+from server.threads import Threads, ThreadsExhausted
 
 log = logging.getLogger(__name__)
 
@@ -32,7 +32,9 @@ log = logging.getLogger(__name__)
 _LOOK_SECONDS = 1.0
 STOPPING = (signal.SIGTERM, signal.SIGINT)
 # Errors that the operator can fix: one line is printed, without a traceback.
-_OPERATOR_ERRORS = (AuditUnusable, FolderInUse, StateFileMounted, StoreInUse, StoreUnsuitable, SchemaTooNew, OSError)
+_OPERATOR_ERRORS = (
+    AuditUnusable, FolderInUse, StateFileMounted, StoreInUse, StoreUnsuitable, SchemaTooNew, ThreadsExhausted, OSError,
+)  # fmt: skip
 
 
 def run(settings: Settings, listening: socket.socket, path: Path, manager: int, service: ServiceManager) -> int:
@@ -123,7 +125,7 @@ class _Reload:
         return Workers(len(connected), self._members.active, replaced=not connected & self._before)
 
 
-class _Threads(ThreadPoolExecutor):
+class _Threads(Threads):
     """The event loop's threads. Waiting for them at shutdown could take forever, because a disk may not respond."""
 
     def shutdown(self, wait: bool = False, *, cancel_futures: bool = False) -> None:  # noqa: ARG002, FBT001, FBT002
@@ -135,9 +137,9 @@ async def _run(
     settings: Settings, listening: socket.socket, path: Path, manager_pid: int, service: ServiceManager
 ) -> int:
     loop = asyncio.get_running_loop()
-    loop.set_default_executor(_Threads())
     manager = _Manager(manager_pid)
     try:
+        loop.set_default_executor(_Threads())
         app = make_keeper_app(settings)
         reload = _Reload(manager, app[MEMBERS], service)
         stop = _Stop(manager, settings.grace_seconds, app[MEMBERS], service)

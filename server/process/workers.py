@@ -31,6 +31,7 @@ from server.process.connection_balancing import Connections, Site
 from server.process.listening import is_local
 from server.protocol import metric_files
 from server.settings import Settings
+from server.threads import Threads, ThreadsExhausted
 from server.worker.app import make_app
 from server.worker.app_keys import DRAINING
 from server.worker.fast_path import kind_of_connection
@@ -82,7 +83,11 @@ class WebWorker(GunicornWebWorker):
     def init_process(self) -> None:
         """Set uvloop up and run."""
         asyncio.set_event_loop_policy(uvloop.EventLoopPolicy())
-        super().init_process()
+        try:
+            super().init_process()
+        except ThreadsExhausted as error:
+            log.error(LogEvent("worker_threads_exhausted", error=error, effect="the worker ends"))
+            sys.exit(os.EX_TEMPFAIL)  # the manager tries again, also if no worker serves
 
     def handle_exit(self, sig: int, frame: Any) -> None:  # noqa: ANN401 - as the base class has it
         """Handle SIGTERM. A worker that does not serve yet exits: it may wait for a keeper that never starts."""
@@ -136,6 +141,7 @@ class _Application(BaseApplication):  # type: ignore[misc]
     async def runner(self, sockets: Sequence[socket.socket], worker: int, hurry: asyncio.Event) -> web.AppRunner:
         """Make what serves in one worker. `worker`: the worker's number."""
         signal.pthread_sigmask(signal.SIG_UNBLOCK, _STOPPING)
+        asyncio.get_running_loop().set_default_executor(Threads())
         local = all(map(is_local, sockets))
         app = make_app(self._settings, self._credentials, self._keeper, local=local)
         tls = app[CERTIFICATE].context if CERTIFICATE in app else None

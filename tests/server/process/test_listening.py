@@ -6,9 +6,8 @@ import errno
 import logging
 import socket
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from contextlib import closing
-from typing import Any
 
 import pytest
 
@@ -16,11 +15,12 @@ from server.process import listening
 
 # In a block that is reserved for future use (RFC 1112), so no machine has it.
 ABSENT = "240.0.0.1"
+Resolve = Callable[..., None]
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="only Linux has all of 127.0.0.0/8")
 
 
 @pytest.fixture
-def resolve(monkeypatch: pytest.MonkeyPatch) -> Any:  # noqa: ANN401 - a function
+def resolve(monkeypatch: pytest.MonkeyPatch) -> Resolve:
     """Makes a name stand for several addresses."""
 
     def resolves(*hosts: str) -> None:
@@ -42,7 +42,7 @@ def opened(host: str, port: int) -> list[tuple[str, int]]:
 
 @pytest.mark.parametrize("hosts", [("127.0.0.1", ABSENT), (ABSENT, "127.0.0.1")])
 def test_an_absent_address_is_left_out_and_named(
-    resolve: Any,  # noqa: ANN401 - the fixture
+    resolve: Resolve,
     caplog: pytest.LogCaptureFixture,
     hosts: tuple[str, ...],
 ) -> None:
@@ -54,14 +54,14 @@ def test_an_absent_address_is_left_out_and_named(
     assert line.startswith(f"address_unavailable host={ABSENT} ")
 
 
-def test_all_addresses_have_the_same_port(resolve: Any) -> None:  # noqa: ANN401 - the fixture
+def test_all_addresses_have_the_same_port(resolve: Resolve) -> None:
     resolve("127.0.0.1", "127.0.0.2")
     (first, port), (second, other) = opened("name", 0)
     assert (first, second) == ("127.0.0.1", "127.0.0.2")
     assert port == other != 0
 
 
-def test_without_any_address_it_is_an_error(resolve: Any) -> None:  # noqa: ANN401 - the fixture
+def test_without_any_address_it_is_an_error(resolve: Resolve) -> None:
     resolve(ABSENT, "240.0.0.2")
     with pytest.raises(OSError) as error:  # noqa: PT011 - the number is checked
         listening.listen("name", 0)
@@ -69,7 +69,7 @@ def test_without_any_address_it_is_an_error(resolve: Any) -> None:  # noqa: ANN4
 
 
 @pytest.mark.parametrize("taken", ["127.0.0.1", "127.0.0.2"])
-def test_a_port_in_use_is_an_error_for_each_address(resolve: Any, taken: str) -> None:  # noqa: ANN401 - the fixture
+def test_a_port_in_use_is_an_error_for_each_address(resolve: Resolve, taken: str) -> None:
     resolve("127.0.0.1", "127.0.0.2", ABSENT)
     with closing(socket.create_server((taken, 0))) as other, pytest.raises(OSError) as error:  # noqa: PT011
         listening.listen("name", other.getsockname()[1])
