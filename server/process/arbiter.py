@@ -19,8 +19,10 @@ from server.process.connection_balancing import Connections
 
 log = logging.getLogger(__name__)
 
-# The pause between two forks at startup: the first worker accepts earlier if the others do not load beside it.
-_BETWEEN_FORKS_SECONDS = 0.05
+# The pauses after the first fork at startup and after the others: the first worker accepts earlier if the others do not
+# load beside it.
+_AFTER_FIRST_FORK_SECONDS = 0.1
+_AFTER_FORK_SECONDS = 0.05
 # The interval at which a reload checks whether new workers accept connections.
 _RELOAD_LOOK_SECONDS = 0.05
 
@@ -97,7 +99,7 @@ class Arbiter(GunicornArbiter):  # type: ignore[misc]
             if self.spawn_worker() is None:
                 break
             if not self._outdated:
-                time.sleep(_BETWEEN_FORKS_SECONDS)
+                time.sleep(_AFTER_FORK_SECONDS if self.worker_age > 1 else _AFTER_FIRST_FORK_SECONDS)
         accepting = sum(self.app.connections.is_accepting(worker.age) for worker in self._new())
         old = [worker for worker in self._old() if worker.pid not in self._stopping]
         for worker in old[: max(0, len(old) + accepting - self.num_workers)]:
