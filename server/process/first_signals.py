@@ -30,6 +30,8 @@ def prepare() -> None:
     before = signal.pthread_sigmask(signal.SIG_BLOCK, (*_PASSED_ON, signal.SIGCHLD))
     for number in IGNORED:
         signal.signal(number, signal.SIG_IGN)
+    # If the parent ignored it, the kernel would collect ended children, and the keeper would wait for one forever.
+    signal.signal(signal.SIGCHLD, signal.SIG_DFL)
     if os.getpid() == _INIT:
         child = os.fork()
         if child:

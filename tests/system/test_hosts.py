@@ -159,6 +159,14 @@ def test_a_sigterm_during_the_imports_ends_the_process(command: str) -> None:
         assert log == b""
 
 
+def test_a_parent_that_ignores_ended_children_does_not_stop_the_server_from_stopping(models: Path) -> None:
+    ignore = "signal.signal(signal.SIGCHLD, signal.SIG_IGN)"
+    ignoring = f"import os, signal, sys; {ignore}; os.execv(sys.argv[1], sys.argv[1:])"
+    with serving("--models", str(models), within=(sys.executable, "-c", ignoring)) as server:
+        server.stop()
+        assert server.process.returncode == 0
+
+
 def test_signals_that_mean_nothing_change_nothing_in_any_process(models: Path) -> None:
     with starting("--models", str(models), REVERSAL_WORKERS="2") as server:
         wait_until(lambda: set(IGNORED) <= signals(server.process.pid, "SigIgn"))
