@@ -95,7 +95,24 @@ class Writer:
     def _run_thread(self) -> None:
         if self._thread is None:
             self._thread = threading.Thread(target=self._run, name="log writer", daemon=True)
-            self._thread.start()
+            try:
+                self._thread.start()
+            except RuntimeError:  # a limit of processes and threads is reached; the next line tries again
+                self._thread = None
+                self._write_free()
+
+    def _write_free(self) -> None:
+        """Write waiting lines without a thread, as long as that does not block."""
+        while self._is_free():
+            try:
+                line = self._lines.get_nowait()
+            except Empty:
+                return
+            if isinstance(line, threading.Event):
+                line.set()
+            else:
+                self._write(line, 1)
+                self._take([line])
 
     def _run(self) -> None:
         signal.pthread_sigmask(signal.SIG_BLOCK, signal.valid_signals())  # they must interrupt the main thread
