@@ -10,6 +10,9 @@ from pathlib import Path
 
 from convert import versions
 from convert.errors import Refused
+from convert.untrusted import contained
+from convert.untrusted.contained import Contents, FileRefused, Role
+from convert.versions import StageSource
 
 ABOUT = "Convert the detectors of a folder of Keras files to ONNX, prove them equal, and publish them as bundles."
 
@@ -37,18 +40,36 @@ def _convert(source: Path, output: Path, only: str | None) -> None:
     if only is not None and only not in found.versions:
         raise Refused.at("VERSION", f"{versions.FILE_NAME} has no version {only!r}, only {', '.join(found.versions)}")
     chosen = {name: version for name, version in found.versions.items() if only in (None, name)}
+    versions.check_sizes(source, chosen.values())
     stages = {name: versions.read_stages(source, name, version) for name, version in chosen.items()}
     _check_writable(output)
+    contents = _read_files(source, stages)
 
     # These import scikit-learn, ONNX Runtime and later TensorFlow, which takes seconds. Typing errors are found before.
     from convert import bundle, console, publish  # noqa: PLC0415
 
     with console.progress(sum(len(version.stages) for version in chosen.values())) as step:
         bundles = [
-            bundle.convert_version(source, name, version, stages[name], step) for name, version in chosen.items()
+            bundle.convert_version(name, version, stages[name], contents, step) for name, version in chosen.items()
         ]
     order = publish.publish(bundles, output, found.order)
     console.show(bundles, output, order)
+
+
+def _read_files(source: Path, stages: dict[str, dict[str, StageSource]]) -> dict[str, Contents]:
+    """Read the models and scalers of all stages, each once. Returns the contents by file name."""
+    places: dict[str, tuple[Role, str]] = {}
+    for name, labelled in stages.items():
+        for label, stage in labelled.items():
+            if stage.files.scaler is not None:
+                places.setdefault(stage.files.scaler, ("scaler", f"{name} {label}"))
+            places.setdefault(stage.files.model, ("model", f"{name} {label}"))
+    try:
+        found = contained.read([(role, source / file) for file, (role, _) in places.items()])
+    except FileRefused as error:
+        _, place = list(places.values())[error.index]
+        raise Refused.at(place, error) from None
+    return dict(zip(places, found, strict=True))
 
 
 def _check_writable(output: Path) -> None:

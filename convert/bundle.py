@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from pathlib import Path
+from collections.abc import Callable, Mapping
 from typing import NamedTuple
 
 from convert import stage, versions
 from convert.errors import Refused
 from convert.parity import DecisionRule
 from convert.stage import ConvertedStage, Report
+from convert.untrusted.contained import Contents
 from convert.versions import DirectionStageFiles, StageFiles, StageSource, Version
 from core.bundles.manifest import FORMAT_VERSION, DirectionStage, Manifest, ManifestError, Stage, decode, encode
 from core.inference.decision import decide
@@ -27,17 +27,24 @@ class ConvertedBundle(NamedTuple):
 
 
 def convert_version(
-    source: Path, name: str, version: Version, sources: dict[str, StageSource], step: Callable[[str], None]
+    name: str,
+    version: Version,
+    sources: dict[str, StageSource],
+    contents: Mapping[str, Contents],
+    step: Callable[[str], None],
 ) -> ConvertedBundle:
     """Convert and prove all stages of a version. Raises Refused, with the version and the stage.
 
-    sources: the stages' files, from versions.read_stages. step: called with a description of each next step.
+    sources: the stages' files, from versions.read_stages. contents: of models and scalers, by file name.
+    step: called with a description of each next step.
     """
     stages: dict[str, ConvertedStage] = {}
     for label, given in sources.items():
         place = f"{name} {label}"
         try:
-            stages[label] = stage.convert_stage(source, label, given, _rule(version, given.files), _within(place, step))
+            stages[label] = stage.convert_stage(
+                label, given, contents, _rule(version, given.files), _within(place, step)
+            )
         except Refused as error:
             raise Refused.at(place, error) from None
         except Exception as error:  # the files are untrusted, so every error is a refusal, with its place

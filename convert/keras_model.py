@@ -12,8 +12,8 @@ from numpy.typing import NDArray
 from convert.errors import Refused
 from convert.graph import Keras
 from convert.layers import network
-from convert.untrusted import keras_files
-from convert.untrusted.keras_files import KerasFile
+from convert.untrusted import keras_files, limits
+from convert.untrusted.records import KerasFile
 
 Floats32: TypeAlias = NDArray[np.float32]
 
@@ -32,6 +32,8 @@ class KerasModel:
         self.parameters = int(self.model.count_params())
         self._batch, steps, features = self._input_shape()
         self.window = (_steps(steps, sequence_length), features)
+        if self.window[0] * self.window[1] > limits.WINDOW:
+            raise Refused(f"the window of {self.window} has more than {limits.WINDOW:,} values")
         self.mask_values = tuple(
             sorted({float(x.mask_value) for x in _all_layers(self.model) if hasattr(x, "mask_value")})
         )

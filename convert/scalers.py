@@ -5,7 +5,6 @@ from __future__ import annotations
 import warnings
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from pathlib import Path
 from statistics import NormalDist
 from typing import Any, NamedTuple, TypeAlias
 
@@ -17,7 +16,8 @@ from sklearn.preprocessing import MinMaxScaler
 
 from convert.errors import Refused
 from convert.graph import DOUBLE, FLOAT, GraphBuilder
-from convert.untrusted import unpickle
+from convert.untrusted import rebuilding
+from convert.untrusted.records import ScalerFile
 from core.bundles.limits import Limits, clipped, of_deviations, of_range
 
 INPUT, OUTPUT = "raw", "scaled"
@@ -34,12 +34,11 @@ class Step(NamedTuple):
 
 
 class Scaler:
-    """A fitted scaler, or a Pipeline of them, read from a file."""
+    """A fitted scaler, or a Pipeline of them. Errors name its file."""
 
-    def __init__(self, path: Path) -> None:
-        """Read the file. Raises Refused, which names the file."""
-        estimator, self.notes = unpickle.load(path)
-        self._place = path.name
+    def __init__(self, file: ScalerFile) -> None:
+        estimator, self.notes = rebuilding.rebuilt(file)
+        self._place = file.name
         self._parts = list(_parts(estimator))
 
     def check_features(self, features: tuple[str, ...]) -> None:

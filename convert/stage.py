@@ -5,9 +5,8 @@ from __future__ import annotations
 import hashlib
 import time
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from importlib import metadata as distributions
-from pathlib import Path
 from statistics import median
 from typing import Any, NamedTuple
 
@@ -19,7 +18,8 @@ from convert.keras_model import KerasModel
 from convert.layers import network
 from convert.parity import DecisionRule, GraphSession
 from convert.scalers import Scaler
-from convert.untrusted import keras_files
+from convert.untrusted.contained import Contents
+from convert.untrusted.records import KerasFile, ScalerFile
 from convert.versions import StageSource
 from core.bundles.manifest import OPSET, File
 
@@ -51,13 +51,16 @@ class ConvertedStage(NamedTuple):
 
 
 def convert_stage(
-    source: Path, label: str, given: StageSource, rule: DecisionRule, step: Callable[[str], None]
+    label: str, given: StageSource, contents: Mapping[str, Contents], rule: DecisionRule, step: Callable[[str], None]
 ) -> ConvertedStage:
-    """Convert and prove one stage. Calls `step` with each of STEPS as it begins. Raises Refused."""
+    """Convert and prove one stage. Calls `step` with each of STEPS as it begins. Raises Refused.
+
+    contents: of models and scalers, by file name.
+    """
     files, features = given.files, given.features
     step("reading")
     # The scaler comes first, because a scaler that does not fit is found without TensorFlow.
-    scaler = None if files.scaler is None else Scaler(source / files.scaler)
+    scaler = None if files.scaler is None else Scaler(_scaler(contents[files.scaler]))
     if scaler is not None:
         scaler.check_features(features)
         scaler.steps(len(features))
@@ -65,7 +68,7 @@ def convert_stage(
     if scaler is not None:
         limits = scaler.limits(len(features), limits)
     try:
-        model = KerasModel(keras_files.inspect(source / files.model), files.output, files.sequence_length)
+        model = KerasModel(_model(contents[files.model]), files.output, files.sequence_length)
         step("converting")
         graph = network.build(model.model, model.window)
     except Refused as error:
@@ -98,15 +101,14 @@ def convert_stage(
         "network": network_file,
         "scaler": scaler_file,
         "sources": {
-            role: File(name, given.hashes.get(role) or _sha256((source / name).read_bytes()))
-            for role, name in files.by_role.items()
+            role: File(name, given.hashes.get(role) or contents[name].sha256) for role, name in files.by_role.items()
         },
         "parity": figures,
         "limits": limits,
     }
     report = Report(
         parameters=model.parameters,
-        model_bytes=(source / files.model).stat().st_size,
+        model_bytes=contents[files.model].size,
         graph_bytes=len(network_bytes),
         nodes=dict(Counter(node.op_type for node in graph.graph.node)),
         max_difference=figures["max_difference"],
@@ -116,6 +118,18 @@ def convert_stage(
         notes=[] if scaler is None else scaler.notes,
     )
     return ConvertedStage(fields, graphs, _tools() | dict([model.tool]), report)
+
+
+def _model(found: Contents) -> KerasFile:
+    if not isinstance(found.contents, KerasFile):
+        raise Refused("it is named as a scaler too; a file is a model or a scaler")
+    return found.contents
+
+
+def _scaler(found: Contents) -> ScalerFile:
+    if not isinstance(found.contents, ScalerFile):
+        raise Refused("it is named as a model too; a file is a model or a scaler")
+    return found.contents
 
 
 def _tools() -> dict[str, str]:

@@ -5,18 +5,20 @@ from __future__ import annotations
 import hashlib
 import re
 import tomllib
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Annotated, Any, NamedTuple, TypeVar
 
 import msgspec
 
 from convert.errors import Refused
+from convert.untrusted import limits
+from convert.untrusted.limits import in_mib
 from core.bundles.limits import LARGEST, Limits, of_training
 from core.bundles.manifest import (
     Direction,
     FileName,
     ManifestError,
-    Positive,
     VersionName,
     check_decision,
     check_features,
@@ -28,6 +30,9 @@ RANGES = "scaled_ranges"
 # Limits lie half a range beyond these values, and must fit float32 too.
 _MOST_SCALED = LARGEST / 4
 # A request distinguishes windows by version from windows by stage by the first two. The others are beside bundles.
+# Quoted or bare parts of a dotted key. It starts at the beginning of a part only, so that it takes linear time.
+_PART = r"""(?:(?<![A-Za-z0-9_-])[A-Za-z0-9_-]++|"[^"\n]*+"|'[^'\n]*+')[ \t]*+\.[ \t]*+"""
+_LONG_KEY = re.compile(f"(?:{_PART}){{{limits.KEY_PARTS}}}")
 _RESERVED = re.compile(r"stage1|stage2|.*\.json|.*\.new")
 
 T = TypeVar("T")
@@ -45,13 +50,18 @@ class StageFiles(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_field
     scaler: FileName | None = None
     metadata: FileName | None = None
     output: str | None = None
-    sequence_length: Positive | None = None
+    sequence_length: Annotated[int, msgspec.Meta(ge=1, le=limits.STEPS)] | None = None
 
     @property
     def by_role(self) -> dict[str, str]:
         """The file names by role; roles without a file are left out."""
         roles = {"model": self.model, "scaler": self.scaler, "features": self.features, "metadata": self.metadata}
         return {role: file for role, file in roles.items() if file is not None}
+
+    @property
+    def json_files(self) -> list[str]:
+        """The names of the files that are read as JSON."""
+        return [file for file in (self.features, self.metadata) if file is not None]
 
 
 class DirectionStageFiles(StageFiles, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -109,12 +119,16 @@ def read(source: Path) -> Versions:
     """Read `source`/versions.toml. Raises Refused, which names the place in the file."""
     path = source / FILE_NAME
     try:
-        document = tomllib.loads(path.read_text(encoding="utf-8"))
+        _check_size(path, limits.VERSIONS_FILE)
+        text = path.read_text(encoding="utf-8")
+        if _LONG_KEY.search(text):
+            raise Refused.at(FILE_NAME, f"a key has more than {limits.KEY_PARTS} parts")
+        document = tomllib.loads(text)
     except FileNotFoundError:
         raise Refused.at(str(path), "no such file; docs/convert.md describes its contents") from None
     except OSError as error:
         raise Refused.at(str(path), error.strerror or error) from None
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+    except (RecursionError, ValueError) as error:
         raise Refused.at(FILE_NAME, error) from None
     file = _convert(document, _File, FILE_NAME)
     versions = {name: _version(name, table) for name, table in file.versions.items()}
@@ -125,6 +139,23 @@ def read(source: Path) -> Versions:
         if file.order.count(name) > 1:
             raise Refused.at(f"{FILE_NAME}: order", f"{name!r} appears {file.order.count(name)} times; name it once")
     return Versions(file.order, versions)
+
+
+def check_sizes(source: Path, versions: Iterable[Version]) -> None:
+    """Raise Refused if the JSON files of all stages together are too large to be read. Missing files are left out."""
+    files = [file for version in versions for stage in version.stages.values() for file in stage.json_files]
+    size = sum((source / file).stat().st_size for file in files if (source / file).is_file())
+    if size > limits.JSON_FILES:
+        raise Refused.at(
+            FILE_NAME,
+            f"the feature lists and metadata of its stages have {in_mib(size)}, but at most "
+            f"{in_mib(limits.JSON_FILES)} are read; convert some with --version, or shorten the metadata",
+        )
+
+
+def _check_size(path: Path, most: int) -> None:
+    if path.stat().st_size > most:
+        raise Refused.at(path.name, f"larger than {in_mib(most)}; shorten it")
 
 
 def read_stages(source: Path, name: str, version: Version) -> dict[str, StageSource]:
@@ -145,6 +176,8 @@ def read_stages(source: Path, name: str, version: Version) -> dict[str, StageSou
 def _read_stage(source: Path, files: StageFiles) -> StageSource:
     listed, features_hash = _json(source, files.features, tuple[str, ...] | _FeaturesFile)
     features = listed.features if isinstance(listed, _FeaturesFile) else listed
+    if len(features) > limits.FEATURES:
+        raise Refused.at(files.features, f"{len(features):,} features; at most {limits.FEATURES:,} are converted")
     try:
         check_features(features, files.features)
     except ManifestError as error:
@@ -208,10 +241,11 @@ def _convert(value: object, kind: type[T], place: str) -> T:
 
 def _json(source: Path, file: str, kind: Any) -> tuple[Any, str]:  # noqa: ANN401 - a union, which is no type to mypy
     """The decoded contents of a file, and the SHA-256 of its bytes."""
+    _check_size(source / file, limits.JSON_FILE)
     data = (source / file).read_bytes()
     try:
         return msgspec.json.decode(data, type=kind), hashlib.sha256(data).hexdigest()
-    except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as error:
+    except (msgspec.MsgspecError, ValueError, RecursionError) as error:
         raise Refused.at(file, _placed(error)) from None
 
 

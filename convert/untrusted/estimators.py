@@ -1,4 +1,4 @@
-"""Stand-ins for scalers and their parts, which a pickle builds, and scikit-learn's scalers, rebuilt from these.
+"""Stand-ins for scalers and their parts, which a pickle builds, and the records that are made of these.
 
 A pickle can reach only the stand-ins of this file. They record their arguments. None calls NumPy, joblib or
 scikit-learn before the whole file is read, because these trust their input: for example, NumPy would use a few bytes
@@ -10,35 +10,36 @@ from __future__ import annotations
 import math
 import re
 from collections.abc import Callable
-from typing import Any, BinaryIO, Protocol
+from typing import Any, BinaryIO, Protocol, get_args
 
 import numpy as np
-import sklearn
 from numpy.typing import NDArray
-from sklearn import preprocessing
-from sklearn.pipeline import Pipeline
 
 from convert.errors import Refused
+from convert.untrusted import limits, records
+from convert.untrusted.limits import in_mib
+from convert.untrusted.records import ScalerName
 
-SCALERS = (
-    preprocessing.StandardScaler,
-    preprocessing.MinMaxScaler,
-    preprocessing.MaxAbsScaler,
-    preprocessing.RobustScaler,
-)
+SCALERS: tuple[ScalerName, ...] = get_args(ScalerName)
+PIPELINE = "Pipeline"
 
-# Bytes after decompression. A scaler of a thousand features has 50 kB; 2 MB of compressed zeros can be 2 GB.
-LARGEST = 64 << 20
-
-# Attributes that a fit sets, beside the parameters of the class. Others, such as those of users, are ignored.
-_FITTED = frozenset(
+# Attributes that a fit sets. Others, such as those of users, are ignored.
+FITTED = frozenset(
     (
         *("mean_", "var_", "scale_", "min_", "data_min_", "data_max_", "data_range_", "max_abs_", "center_"),
         *("n_samples_seen_", "n_features_in_", "feature_names_in_"),
     )
 )
+# The parameters of the classes.
+PARAMETERS = frozenset(
+    (
+        *("copy", "with_mean", "with_std", "with_centering", "with_scaling", "quantile_range", "unit_variance"),
+        *("feature_range", "clip"),
+    )
+)
 # Limits of nested Pipelines and of all scalers: far more than real files have, and quick to rebuild.
 _DEEPEST, _MOST = 10, 100
+_HIGHEST_RANK = 8  # the product of many dimensions is a number of any length
 _PLAIN = (bool, int, float, str, type(None))
 _LAST_CHARACTER = 0x10FFFF
 _DTYPE = re.compile(r"([biuf][1-9][0-9]?|[US][1-9][0-9]{0,5})|O[48]?")
@@ -111,27 +112,32 @@ class Array(StandIn):
         count, dtype = self._layout()
         return count * dtype.itemsize
 
-    def value(self) -> Any:  # noqa: ANN401
-        """A NumPy array in the machine's byte order, or the scalar."""
+    @property
+    def holds_objects(self) -> bool:
+        """Whether the elements are objects of the pickle, in a list."""
+        return self._layout()[1].hasobject
+
+    def objects(self) -> list[Any]:
+        """The elements of an array of objects."""
+        count, _ = self._layout()
+        if type(self.data) is not list or len(self.data) != count:
+            raise ValueError(f"an array of {count} objects with another number of objects")
+        return self.data
+
+    def numbers(self) -> NDArray[Any]:
+        """A NumPy array in the machine's byte order, of numbers or text."""
         count, dtype = self._layout()
-        array = self._objects(count) if dtype.hasobject else self._numbers(count, dtype)
-        return array.reshape(self.shape, order=self.order)[()]
+        return self._numbers(count, dtype).reshape(self.shape, order=self.order)
 
     def _layout(self) -> tuple[int, np.dtype[Any]]:
         shape = self.shape
         if type(shape) is not tuple or not all(type(n) is int and n >= 0 for n in shape):
             raise ValueError("an array without a shape")
+        if len(shape) > _HIGHEST_RANK:
+            raise ValueError(f"an array of {len(shape)} dimensions")
         if type(self.dtype) is not Dtype or self.order not in ("C", "F"):
             raise ValueError("an array without a type and an order")
         return math.prod(shape), self.dtype.value
-
-    def _objects(self, count: int) -> NDArray[Any]:
-        if type(self.data) is not list or len(self.data) != count:
-            raise ValueError(f"an array of {count} objects with another number of objects")
-        array = np.empty(count, dtype=object)
-        for i, element in enumerate(self.data):
-            array[i] = _plain(element)
-        return array
 
     def _numbers(self, count: int, dtype: np.dtype[Any]) -> NDArray[Any]:
         data = self.data.text.encode("latin1") if type(self.data) is Latin1 else self.data
@@ -169,77 +175,84 @@ class StoredArray(Array):
 class Estimator(StandIn):
     """Stands for a scaler or a Pipeline: its class, which the pickle never calls, and its attributes."""
 
-    def __init__(self, kind: type) -> None:
+    def __init__(self, kind: str) -> None:
         self.kind = kind
         self.attributes: dict[str, Any] = {}
 
     def build(self, state: Any, source: Source) -> None:  # noqa: ANN401, ARG002
         """Take the attributes."""
         if type(state) is not dict:
-            raise ValueError(f"a {self.kind.__name__} whose state is not a dict")
+            raise ValueError(f"a {self.kind} whose state is not a dict")
         self.attributes = state
 
 
-class Rebuilding:
-    """Rebuilds scikit-learn's estimators from stand-ins, within the limits for one file."""
+class Recording:
+    """Makes records of stand-ins, within the limits for one file."""
 
     def __init__(self) -> None:
-        self.versions: set[str] = set()  # of scikit-learn, if different from the installed one
-        self._bytes, self._estimators = LARGEST, _MOST
+        self.versions: set[str] = set()  # of scikit-learn
+        self._bytes, self._estimators = limits.SCALER_FILE, _MOST
 
-    def estimator(self, found: object, outer: tuple[object, ...] = ()) -> Any:  # noqa: ANN401
-        """Rebuild the scaler or Pipeline. Raises Refused, or ValueError for damaged values."""
+    def estimator(self, found: object, outer: tuple[object, ...] = ()) -> records.Scaler | records.Pipeline:
+        """Make the record of a scaler or Pipeline. Raises Refused, or ValueError for damaged values."""
         if not isinstance(found, Estimator):
             kind = "ndarray" if isinstance(found, Array) else type(found).__name__
-            names = ", ".join(scaler.__name__ for scaler in SCALERS)
-            raise Refused(f"holds a {kind}, not one of {names} or a Pipeline")
+            raise Refused(f"holds a {kind}, not one of {', '.join(SCALERS)} or a Pipeline")
         if any(found is one for one in outer):
             raise Refused("holds a Pipeline that contains itself")
         self._estimators -= 1
         if len(outer) >= _DEEPEST or self._estimators < 0:
             raise Refused(f"holds Pipelines nested more than {_DEEPEST} deep, or more than {_MOST} scalers")
         version = found.attributes.get("_sklearn_version", "pre-0.18")
-        if version != sklearn.__version__:
-            self.versions.add(str(_plain(version)))
-        return self._pipeline(found, outer) if found.kind is Pipeline else self._scaler(found)
+        self.versions.add(str(self._text(version)))
+        return self._pipeline(found, outer) if found.kind == PIPELINE else self._scaler(found)
 
-    def _pipeline(self, found: Estimator, outer: tuple[object, ...]) -> Pipeline:
+    def _pipeline(self, found: Estimator, outer: tuple[object, ...]) -> records.Pipeline:
         steps: Any = found.attributes.get("steps")
         if type(steps) not in (list, tuple) or not all(type(step) in (tuple, list) for step in steps):
             raise Refused("holds a Pipeline without steps")
-        rebuilt = []
+        recorded: list[Any] = []
         for name, step in steps:
             skipped = step is None or (type(step) is str and step == "passthrough")
-            rebuilt.append((_plain(name), step if skipped else self.estimator(step, (*outer, found))))
-        return Pipeline(rebuilt)
+            self._spend(8)
+            recorded.append((self._plain(name), step if skipped else self.estimator(step, (*outer, found))))
+        return records.Pipeline(recorded)
 
-    def _scaler(self, found: Estimator) -> Any:  # noqa: ANN401
-        """Create a scaler and set its attributes. Defaults of newer parameters are the behaviour of older releases."""
-        scaler = found.kind()
-        for name in _FITTED | vars(scaler).keys():
-            if name in found.attributes:
-                setattr(scaler, name, self._value(found.attributes[name]))
-        return scaler
+    def _scaler(self, found: Estimator) -> records.Scaler:
+        names = [name for name in found.attributes if name in FITTED | PARAMETERS]
+        kind: Any = found.kind
+        return records.Scaler(kind, {name: self._value(found.attributes[name]) for name in names})
 
-    def _value(self, found: object) -> Any:  # noqa: ANN401
-        if isinstance(found, Array):
+    def _value(self, found: object) -> records.Value:
+        if isinstance(found, Array) and found.holds_objects:
             self._spend(found.size)
-            return found.value()
+            return records.Objects(found.shape, [self._plain(each) for each in found.objects()])
         if type(found) is tuple or type(found) is list:
             self._spend(8 * len(found))
-            return type(found)(_plain(value) for value in found)
-        return _plain(found)
+            kind: Any = type(found).__name__
+            return records.Items(kind, [self._plain(value) for value in found])
+        return self._array(found) if isinstance(found, Array) else self._plain(found)
+
+    def _array(self, found: Array) -> records.Array:
+        self._spend(found.size)
+        array = found.numbers()
+        return records.Array(array.dtype.str, array.shape, array.tobytes())
+
+    def _plain(self, found: object) -> records.Plain | records.Array:
+        if isinstance(found, Array) and found.shape == () and not found.holds_objects:  # a scalar
+            return self._array(found)
+        return self._text(found)
+
+    def _text(self, found: object) -> records.Plain:
+        if type(found) not in _PLAIN:
+            raise ValueError(f"a {type(found).__name__} where a number or text should be")
+        # A file can name one text many times.
+        self._spend(4 * len(found) if type(found) is str else 0)
+        plain: records.Plain = found  # type: ignore[assignment] # checked by its type above
+        return plain
 
     def _spend(self, size: int) -> None:
         # A file can name one array many times, so all arrays together are limited.
         self._bytes -= size
         if self._bytes < 0:
-            raise Refused(f"holds arrays of more than {LARGEST >> 20} MiB")
-
-
-def _plain(found: object) -> Any:  # noqa: ANN401
-    if type(found) is Array and found.shape == () and type(found.data) in (bytes, Latin1):  # a scalar
-        return found.value()
-    if type(found) not in _PLAIN:
-        raise ValueError(f"a {type(found).__name__} where a number or text should be")
-    return found
+            raise Refused(f"holds arrays of more than {in_mib(limits.SCALER_FILE)}, far more than a scaler")

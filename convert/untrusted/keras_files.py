@@ -1,4 +1,4 @@
-"""Keras files: find the framework for a file, check its contents, and load it without running code from it."""
+"""Keras files: check their contents, and load what was checked, without running code from them."""
 
 from __future__ import annotations
 
@@ -6,60 +6,73 @@ import io
 import json
 import os
 import re
+import signal
+import threading
 import zipfile
 import zlib
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import Literal, NamedTuple, TypeAlias
+from typing import Any, Literal, TypeAlias
 
 import h5py
 
 from convert.errors import Refused
 from convert.graph import Keras
-from convert.untrusted import keras_config
+from convert.untrusted import archive, hdf5, keras_config, limits, sizes
+from convert.untrusted.records import Array, Buffer, KerasFile, Model, array
 
 Framework: TypeAlias = Literal["keras", "tf_keras"]
 
 _HDF5 = b"\x89HDF\r\n\x1a\n"
 _ZIP = b"PK\x03\x04"
-_WEIGHTS = "model.weights.h5"  # name in the zip archive
+_CONFIG, _VERSION, _GROUP = "model_config", "keras_version", "model_weights"  # names in the HDF5 file
 
 
-class KerasFile(NamedTuple):
-    """A checked file. keras_version: None in files of early releases.
+class _Kept:
+    """Keeps the values of datasets in memory."""
 
-    copy: the bytes of a file of the same kind that holds only the rebuilt configuration and the weights.
-    """
+    def __init__(self) -> None:
+        self.values: list[Buffer] = []
 
-    suffix: Literal[".h5", ".keras"]
-    keras_version: str | None
-    copy: bytes
-
-    @property
-    def framework(self) -> Framework:
-        """The framework for this file. Keras 3 refuses files of Keras 2, or computes other numbers from them."""
-        return "keras" if self.keras_version and int(self.keras_version.partition(".")[0]) >= 3 else "tf_keras"  # noqa: PLR2004
+    def put(self, size: int, pieces: Iterable[memoryview]) -> None:
+        """Keep the values of the next dataset."""
+        found = b"".join(pieces)
+        if len(found) != size:
+            raise ValueError(f"{len(found)} bytes of values instead of {size}")
+        self.values.append(found)
 
 
 def inspect(path: Path) -> KerasFile:
-    """Read and check a model's file, without TensorFlow. Raises Refused; the message does not name the file.
+    """Read and check a model's file in this process. Raises Refused; the message does not name the file."""
+    kept = _Kept()
+    return KerasFile(read(path, kept), kept.values)
 
-    Keras chooses the way of loading by the file's name. So the contents must agree with the name; otherwise one part
-    would be checked and another one loaded.
+
+def read(path: Path, sink: hdf5.Sink) -> Model:
+    """Read and check a model's file, without TensorFlow. The values go to `sink`.
+
+    Raises Refused; the message does not name the file. Keras chooses the way of loading by the file's name. So the
+    contents must agree with the name; otherwise one part would be checked and another one loaded.
     """
     try:
         with path.open("rb") as opened:
             start = opened.read(len(_HDF5))
+        size = path.stat().st_size
+        if size > limits.MODEL_FILE:
+            raise Refused(f"larger than {limits.in_mib(limits.MODEL_FILE)}, which no detector needs")
         if path.suffix == ".keras":
             if start == _HDF5:
                 raise Refused("it is an HDF5 file, but .keras stands for a zip archive; rename it to .h5")
-            return _read_zip(path)
+            return _read_zip(path, sink)
         if start.startswith(_ZIP):
             raise Refused("it is a zip archive, not an HDF5 file; rename it to .keras")
-        return _read_h5(path)
+        return _read_h5(path, size, sink)
     except (
         AttributeError,
         KeyError,
+        NotImplementedError,
         OSError,
         RuntimeError,
         TypeError,
@@ -73,17 +86,38 @@ def inspect(path: Path) -> KerasFile:
 def load(file: KerasFile) -> Keras:
     """Load the model without compiling it, so that a missing loss or optimizer has no effect. Raises Refused.
 
-    The copy is loaded, never the original file, of which Keras could read more than was checked.
+    Keras reads a file that is made here of the checked parts. It never reads the original, of which it could read more
+    than was checked.
     """
     framework = import_framework(file.framework)
     with TemporaryDirectory() as folder:
-        path = Path(folder, f"model{file.suffix}")
-        path.write_bytes(file.copy)
+        path = Path(folder, f"model{file.model.suffix}")
+        _write(file, path)
         try:
-            return framework.models.load_model(path, compile=False, safe_mode=True)
+            with _time_limit():
+                return framework.models.load_model(path, compile=False, safe_mode=True)
         except Exception as error:  # noqa: BLE001 - Keras raises any error of its layers
             first_line = str(error).strip().partition("\n")[0]
             raise Refused(f"{file.framework} cannot load it: {type(error).__name__}: {first_line}") from None
+
+
+@contextmanager
+def _time_limit() -> Iterator[None]:
+    """Raise TimeoutError if Keras does not end: it looks for ever for an input that a layer cannot have."""
+    if threading.current_thread() is not threading.main_thread():  # signals need the main thread
+        yield
+        return
+
+    def end(*_: object) -> None:
+        raise TimeoutError(f"it takes more than {limits.BUILD_SECONDS} s of CPU time to build")
+
+    before = signal.signal(signal.SIGPROF, end)
+    signal.setitimer(signal.ITIMER_PROF, limits.BUILD_SECONDS)
+    try:
+        yield
+    finally:
+        signal.setitimer(signal.ITIMER_PROF, 0)
+        signal.signal(signal.SIGPROF, before)
 
 
 def import_framework(name: Framework) -> Keras:
@@ -102,51 +136,73 @@ def import_framework(name: Framework) -> Keras:
     return tf_keras
 
 
-def _read_h5(path: Path) -> KerasFile:
-    copy = io.BytesIO()
+def _read_h5(path: Path, size: int, sink: hdf5.Sink) -> Model:
     with h5py.File(path, "r") as file:
-        if "model_config" not in file.attrs:
+        if _CONFIG not in file.attrs:
             raise Refused("holds weights only; save the whole model")
-        version = _version(file.attrs.get("keras_version"))
-        config = keras_config.rebuilt(json.loads(file.attrs["model_config"]))
-        _check_objects(file)
-        with h5py.File(copy, "w") as made:
-            made.attrs["model_config"] = json.dumps(config)
-            file.copy("model_weights", made)
-    return KerasFile(".h5", version, copy.getvalue())
+        for name in {_CONFIG, _VERSION} & file.attrs.keys():
+            hdf5.check_attribute(name, file, name, limits.CONFIG)
+        version = _version(file.attrs.get(_VERSION))
+        config = _rebuilt(file.attrs[_CONFIG])
+        if not isinstance(file.get(_GROUP, getlink=True), h5py.HardLink):
+            raise Refused(f"{_GROUP} is missing or a link, possibly to another file; save the model again")
+        reader = hdf5.Reader(size, sink)
+        reader.read(file[_GROUP], _GROUP)
+    return _model(".h5", version, config, reader)
 
 
-def _read_zip(path: Path) -> KerasFile:
-    with zipfile.ZipFile(path) as archive:
-        metadata, config = (json.loads(archive.read(name)) for name in ("metadata.json", "config.json"))
-        version = _version(metadata.get("keras_version"))
-        config = keras_config.rebuilt(config)
-        weights = archive.read(_WEIGHTS)
-    with h5py.File(io.BytesIO(weights), "r") as file:
-        _check_objects(file)
-    copy = io.BytesIO()
-    with zipfile.ZipFile(copy, "w") as made:
-        made.writestr("metadata.json", json.dumps({"keras_version": version}))
-        made.writestr("config.json", json.dumps(config))
-        made.writestr(_WEIGHTS, weights)
-    return KerasFile(".keras", version, copy.getvalue())
+def _read_zip(path: Path, sink: hdf5.Sink) -> Model:
+    members = archive.read(path)
+    version = _version(json.loads(members.metadata).get(_VERSION))
+    config = _rebuilt(members.config)
+    with h5py.File(io.BytesIO(members.weights), "r") as file:
+        reader = hdf5.Reader(len(members.weights), sink)
+        reader.read(file, "")
+    return _model(".keras", version, config, reader)
 
 
-def _check_objects(file: h5py.File) -> None:
-    """Refuse references to other files: HDF5 would read any file of this machine as weights."""
-    links: list[tuple[str, object]] = []
-    # The visit only collects: h5py crashes if an error leaves it.
-    file.visititems_links(lambda name, link: links.append((name, link)))
-    for name, link in links:
-        if not isinstance(link, h5py.HardLink):
-            raise Refused(f"{name} is a link, possibly to another file; save the model again")
-        found = file[name]
-        if isinstance(found, h5py.Dataset) and (found.external or found.is_virtual):
-            raise Refused(f"{name} has its values in another file; save the model again")
+def _rebuilt(text: str | bytes) -> dict[str, Any]:
+    if len(text) > limits.CONFIG:
+        raise Refused(f"its configuration is larger than {limits.in_mib(limits.CONFIG)}, far more than layers need")
+    return keras_config.rebuilt(json.loads(text))
+
+
+def _model(suffix: Literal[".h5", ".keras"], version: str | None, config: dict[str, Any], reader: hdf5.Reader) -> Model:
+    sizes.check(config, reader.elements)
+    return Model(suffix, version, json.dumps(config), reader.groups, reader.datasets)
+
+
+def _write(file: KerasFile, path: Path) -> None:
+    """Write the checked parts as Keras wrote the file."""
+    model = file.model
+    if model.suffix == ".h5":
+        with h5py.File(path, "w") as made:
+            made.attrs[_CONFIG] = model.config
+            _write_weights(file, made)
+        return
+    weights = path.with_name(archive.WEIGHTS)
+    with h5py.File(weights, "w") as made:
+        _write_weights(file, made)
+    with zipfile.ZipFile(path, "w") as packed:
+        packed.writestr(archive.METADATA, json.dumps({"keras_version": model.keras_version}))
+        packed.writestr(archive.CONFIG, model.config)
+        packed.write(weights, archive.WEIGHTS)
+
+
+def _write_weights(file: KerasFile, made: h5py.File) -> None:
+    for group in file.model.groups:
+        place = made.require_group(group.path or "/")
+        for name, value in group.attributes.items():
+            if value is None:
+                place.attrs[name] = h5py.Empty("f4")
+            else:
+                place.attrs[name] = value.value() if isinstance(value, Array) else value
+    for dataset, values in zip(file.model.datasets, file.values, strict=True):
+        made.create_dataset(dataset.path, data=array(dataset.dtype, dataset.shape, values))
 
 
 def _version(value: bytes | str | None) -> str | None:
     text = value.decode() if isinstance(value, bytes) else value
-    if text is not None and not re.match(r"\d+\.", text):
-        raise ValueError(f"its keras_version is {text!r}")
+    if text is not None and not re.match(r"\d{1,9}\.", text):
+        raise ValueError(f"its keras_version is {text[:80]!r}")
     return text

@@ -8,17 +8,13 @@ which is a stand-in. It calls, changes and hashes nothing else.
 from __future__ import annotations
 
 import pickletools
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sized
 from functools import partial
 from typing import Any, BinaryIO
 
-from sklearn.pipeline import Pipeline
-
 from convert.errors import Refused
-from convert.untrusted.estimators import SCALERS, Array, Dtype, Estimator, Latin1, Name, StandIn, StoredArray
-
-# A scaler takes a few hundred operations. A single byte can be an operation that creates an object of 64 bytes.
-_OPERATIONS_AT_MOST = 1_000_000
+from convert.untrusted import limits
+from convert.untrusted.estimators import PIPELINE, SCALERS, Array, Dtype, Estimator, Latin1, Name, StandIn, StoredArray
 
 _ARGUMENTS_AT_MOST = 4  # the number that _frombuffer takes; a long tuple could be passed many times
 
@@ -30,7 +26,7 @@ class Machine:
 
     def __init__(self, file: BinaryIO, operations: Iterator[int] | None = None) -> None:
         self.file = file
-        self._operations = iter(range(_OPERATIONS_AT_MOST)) if operations is None else operations
+        self._operations = iter(range(limits.OPERATIONS)) if operations is None else operations
         self._stack: list[Any] = []
         self._below: list[list[Any]] = []  # the stacks below each mark
         self._memo: dict[int, Any] = {}
@@ -39,7 +35,7 @@ class Machine:
         """Read the object. Raises Refused for a name that no scaler needs, and any error for a damaged file."""
         for opcode, argument, _ in pickletools.genops(self.file):
             if next(self._operations, None) is None:
-                raise Refused(f"takes more than {_OPERATIONS_AT_MOST} operations to read, far more than a scaler needs")
+                raise Refused(f"takes more than {limits.OPERATIONS:,} operations to read, far more than a scaler needs")
             if opcode.name == "STOP":
                 break
             if opcode.name not in _OPERATIONS:
@@ -53,6 +49,9 @@ class Machine:
 
     def push(self, value: object) -> None:
         """Push a constant that pickletools has decoded."""
+        # The time of a calculation with integers grows with their length, and only longer ones share a hash at will.
+        if type(value) is int and value.bit_length() > limits.INTEGER_BITS:
+            raise Refused(f"has an integer of more than {limits.INTEGER_BITS} bits, which no scaler has")
         self._stack.append(value)
 
     def mark(self, _: object) -> None:
@@ -100,6 +99,7 @@ class Machine:
             onto.extend(values)
         elif type(onto) is set:
             onto.update(_hashable(values))
+            _check_number(onto)
         else:
             raise ValueError(f"elements for a {type(onto).__name__}")
 
@@ -109,6 +109,7 @@ class Machine:
         if type(onto) is not dict:
             raise ValueError(f"items for a {type(onto).__name__}")
         onto.update(_items(pairs))
+        _check_number(onto)
 
     def find(self, module: object, name: object) -> None:
         """Push the stand-in of a name. Only names in the table are found."""
@@ -164,7 +165,16 @@ def _hashable(keys: list[Any]) -> list[Any]:
     for key in keys:
         if type(key) not in _HASHABLE:
             raise TypeError(f"a {type(key).__name__} as a key")
+        # Equal keys are compared to their end, as often as the pickle says.
+        if isinstance(key, str | bytes) and len(key) > limits.KEY_LENGTH:
+            raise Refused(f"has a key of {len(key):,} characters; at most {limits.KEY_LENGTH:,} are read")
+    _check_number(keys)
     return keys
+
+
+def _check_number(keys: Sized) -> None:
+    if len(keys) > limits.KEYS:
+        raise Refused(f"has a dict or set of more than {limits.KEYS:,} keys, which no scaler has")
 
 
 # By the names of pickletools, without extensions, persistent ids and buffers outside the file.
@@ -235,7 +245,7 @@ def _reconstructor(name: object, _base: object, _state: object) -> object:
 def _names() -> dict[tuple[str, str], Name]:
     """The table of names. Names that moved between releases are listed with all their modules."""
     table = {
-        ("sklearn.pipeline", "Pipeline"): Name(partial(Estimator, Pipeline)),
+        ("sklearn.pipeline", "Pipeline"): Name(partial(Estimator, PIPELINE)),
         ("joblib.numpy_pickle", "NumpyArrayWrapper"): Name(StoredArray),
         ("_codecs", "encode"): Name(Latin1),
         ("numpy", "dtype"): Name(Dtype),
@@ -243,7 +253,7 @@ def _names() -> dict[tuple[str, str], Name]:
     }
     for scaler in SCALERS:
         for module in ("sklearn.preprocessing", "sklearn.preprocessing.data", "sklearn.preprocessing._data"):
-            table[module, scaler.__name__] = Name(partial(Estimator, scaler))
+            table[module, scaler] = Name(partial(Estimator, scaler))
     for package in ("numpy.core", "numpy._core"):
         table[f"{package}.multiarray", "_reconstruct"] = Name(_reconstruct)
         table[f"{package}.multiarray", "scalar"] = Name(_scalar)

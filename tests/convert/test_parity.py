@@ -19,6 +19,7 @@ from convert.errors import Refused
 from convert.layers import network
 from convert.parity import DecisionRule, GraphSession
 from convert.scalers import Scaler
+from convert.untrusted import unpickle
 from tests.convert import helpers
 
 Floats32 = NDArray[np.float32]
@@ -91,7 +92,7 @@ def test_windows_are_of_every_kind() -> None:
 def test_training_scale_goes_through_the_scalers_graph(tmp_path: Path) -> None:
     rows = np.random.default_rng(0).normal(size=(100, 3)) * [0.01, 15.0, 1e-4] + [1.1, 50.0, 0.0]
     joblib.dump(StandardScaler().fit(rows), tmp_path / "scaler.pkl")
-    scaler = Scaler(tmp_path / "scaler.pkl")
+    scaler = Scaler(unpickle.read(tmp_path / "scaler.pkl"))
     session = GraphSession(scaler.build((5, 3)).SerializeToString())
     reference, graph = Fake(), Fake()
     check(reference, graph, scaler=(scaler, session))

@@ -18,6 +18,7 @@ from convert import parity
 from convert.errors import Refused
 from convert.parity import GraphSession
 from convert.scalers import Scaler
+from convert.untrusted import unpickle
 from core.bundles.limits import Limits, of_training
 
 FEATURES = ("close", "volume", "rsi_14", "macd")
@@ -48,7 +49,7 @@ SCALERS: dict[str, Any] = {
 def stored(estimator: object, folder: Path) -> Scaler:
     path = folder / "scaler.pkl"
     joblib.dump(estimator, path)
-    return Scaler(path)
+    return Scaler(unpickle.read(path))
 
 
 @pytest.mark.parametrize("name", SCALERS)

@@ -25,12 +25,13 @@ import numpy as np
 from sklearn.preprocessing import StandardScaler
 from convert.errors import Refused
 from convert.scalers import Scaler
+from convert.untrusted import unpickle
 
 watched = [joblib.numpy_pickle.NumpyArrayWrapper, StandardScaler, np._core.numeric._frombuffer]
 before = [dict(vars(one)) for one in watched] + [np._core.numeric._frombuffer.__defaults__]
 resource.setrlimit(resource.RLIMIT_AS, (8 << 30, resource.RLIM_INFINITY))
 try:
-    Scaler(Path(sys.argv[1])).steps(1)
+    Scaler(unpickle.read(Path(sys.argv[1]))).steps(1)
 except Refused as error:
     print("refused", error)
 assert before == [dict(vars(one)) for one in watched] + [np._core.numeric._frombuffer.__defaults__]
@@ -175,7 +176,7 @@ def test_file_that_decompresses_to_much_more_is_refused(pack: Callable[[bytes], 
     path = tmp_path / "scaler.pkl"
     path.write_bytes(pack(bytes(400 << 20)))
     said, peak = read(path)
-    assert said.startswith("refused scaler.pkl: holds more than 64 MiB")
+    assert said.startswith("refused scaler.pkl: holds more than 16 MiB")
     assert peak < 500
 
 

@@ -22,7 +22,7 @@ from sklearn.pipeline import Pipeline, make_pipeline
 from sklearn.preprocessing import FunctionTransformer, MaxAbsScaler, MinMaxScaler, RobustScaler, StandardScaler
 
 from convert.errors import Refused
-from convert.untrusted import unpickle
+from convert.untrusted import rebuilding, unpickle
 
 ROWS = np.random.default_rng(0).normal(size=(50, 3))
 
@@ -55,7 +55,7 @@ def touching(marker: Path) -> Runs:
 
 def refused(path: Path, asks_for: str, marker: Path) -> None:
     with pytest.raises(Refused, match=rf"^{path.name}: asks for {asks_for}, "):
-        unpickle.load(path)
+        rebuilding.rebuilt(unpickle.read(path))
     assert not marker.exists()
 
 
@@ -141,7 +141,7 @@ def test_other_paths_to_code_are_refused(opcodes: bytes, asks_for: str, tmp_path
     path = tmp_path / "scaler.pkl"
     path.write_bytes(opcodes)
     with pytest.raises(Refused, match=f"asks for {asks_for}"):
-        unpickle.load(path)
+        rebuilding.rebuilt(unpickle.read(path))
     assert not marker.exists()
 
 
@@ -166,7 +166,7 @@ def test_damaged_file_is_refused(content: bytes, tmp_path: Path) -> None:
     path = tmp_path / "scaler.pkl"
     path.write_bytes(content)
     with pytest.raises(Refused, match=r"^scaler.pkl: not a readable pickle or joblib file"):
-        unpickle.load(path)
+        rebuilding.rebuilt(unpickle.read(path))
 
 
 SCALERS = {
@@ -184,7 +184,7 @@ def test_scaler_is_read_from_a_pickle(name: str, protocol: int, tmp_path: Path) 
     scaler = SCALERS[name].fit(ROWS)
     path = tmp_path / "scaler.pkl"
     path.write_bytes(pickle.dumps(scaler, protocol=protocol))
-    loaded, notes = unpickle.load(path)
+    loaded, notes = rebuilding.rebuilt(unpickle.read(path))
     np.testing.assert_array_equal(loaded.transform(ROWS), scaler.transform(ROWS))
     assert notes == []
 
@@ -195,7 +195,7 @@ def test_scaler_is_read_from_a_joblib_file(compress: object, tmp_path: Path) -> 
     scaler.named_steps["a"].feature_names_in_ = np.array(["close", "high", "low"], dtype=object)
     path = tmp_path / "scaler.pkl"  # as users name them
     joblib.dump(scaler, path, compress=compress)
-    loaded, _ = unpickle.load(path)
+    loaded, _ = rebuilding.rebuilt(unpickle.read(path))
     np.testing.assert_array_equal(loaded.named_steps["a"].center_, scaler.named_steps["a"].center_)
     assert list(loaded.named_steps["a"].feature_names_in_) == ["close", "high", "low"]
 
@@ -204,7 +204,7 @@ def test_scaler_is_read_from_a_joblib_file(compress: object, tmp_path: Path) -> 
 def test_compressed_pickle_is_read(compress: Callable[[bytes], bytes], tmp_path: Path) -> None:
     path = tmp_path / "scaler.pkl.gz"
     path.write_bytes(compress(pickle.dumps(SCALERS["standard"].fit(ROWS))))
-    np.testing.assert_array_equal(unpickle.load(path)[0].mean_, ROWS.mean(axis=0))
+    np.testing.assert_array_equal(rebuilding.rebuilt(unpickle.read(path))[0].mean_, ROWS.mean(axis=0))
 
 
 @pytest.mark.parametrize(
@@ -219,14 +219,14 @@ def test_name_of_an_older_release_is_known(now: bytes, then: bytes, tmp_path: Pa
     assert now in content
     path = tmp_path / "scaler.pkl"
     path.write_bytes(content.replace(now, then))
-    np.testing.assert_array_equal(unpickle.load(path)[0].mean_, ROWS.mean(axis=0))
+    np.testing.assert_array_equal(rebuilding.rebuilt(unpickle.read(path))[0].mean_, ROWS.mean(axis=0))
 
 
 def test_older_release_is_a_note_without_a_warning(tmp_path: Path) -> None:
     content = pickle.dumps(SCALERS["standard"].fit(ROWS))
     path = tmp_path / "scaler.pkl"
     path.write_bytes(content.replace(sklearn.__version__.encode(), b"1.2.2"))
-    loaded, notes = unpickle.load(path)
+    loaded, notes = rebuilding.rebuilt(unpickle.read(path))
     assert notes == ["scaler.pkl was written by scikit-learn 1.2.2"]
     np.testing.assert_array_equal(loaded.mean_, ROWS.mean(axis=0))
 
@@ -253,7 +253,7 @@ def test_arrays_of_every_form_keep_their_values(joblibs: bool, protocol: int, tm
         joblib.dump(scaler, path, protocol=protocol)
     else:
         path.write_bytes(pickle.dumps(scaler, protocol=protocol))
-    loaded, _ = unpickle.load(path)
+    loaded, _ = rebuilding.rebuilt(unpickle.read(path))
     for name, value in form.items():
         found = getattr(loaded, name)
         assert type(found) is type(value), name
@@ -269,7 +269,7 @@ def test_texts_are_arrays_too(names: np.ndarray[Any, Any], tmp_path: Path) -> No
     for protocol in range(pickle.HIGHEST_PROTOCOL + 1):
         path = tmp_path / "scaler.pkl"
         path.write_bytes(pickle.dumps(scaler, protocol=protocol))
-        np.testing.assert_array_equal(unpickle.load(path)[0].feature_names_in_, names)
+        np.testing.assert_array_equal(rebuilding.rebuilt(unpickle.read(path))[0].feature_names_in_, names)
 
 
 def test_attributes_that_users_add_are_left_out(tmp_path: Path) -> None:
@@ -277,7 +277,7 @@ def test_attributes_that_users_add_are_left_out(tmp_path: Path) -> None:
     scaler.note_, scaler.transform = {1: [{"a"}, frozenset({"b"})]}, "text"
     path = tmp_path / "scaler.pkl"
     path.write_bytes(pickle.dumps(scaler))
-    loaded, _ = unpickle.load(path)
+    loaded, _ = rebuilding.rebuilt(unpickle.read(path))
     assert not hasattr(loaded, "note_")
     np.testing.assert_array_equal(loaded.transform(ROWS), (ROWS - scaler.mean_) / scaler.scale_)
 
@@ -294,4 +294,4 @@ def test_array_of_a_joblib_without_alignment_is_read(tmp_path: Path) -> None:
     joblib.dump(scaler, file)
     path = tmp_path / "scaler.pkl"
     path.write_bytes(file.getvalue())
-    np.testing.assert_array_equal(unpickle.load(path)[0].mean_, scaler.mean_)
+    np.testing.assert_array_equal(rebuilding.rebuilt(unpickle.read(path))[0].mean_, scaler.mean_)

@@ -1,0 +1,208 @@
+"""The sizes that a configuration makes a framework allocate, computed without the framework.
+
+Keras makes every weight from the configuration before it reads the file's values. So a file of a few kilobytes could
+ask for any amount of memory. The number of parameters follows from the widths of the layers: that of an input is given,
+and each layer has one that follows from its inputs. It must agree with the number of values in the file.
+"""
+
+from __future__ import annotations
+
+import math
+from collections import Counter
+from collections.abc import Iterator
+from typing import Any, NamedTuple, TypeAlias
+
+from convert.errors import Refused
+from convert.layers import table
+from convert.untrusted import limits
+
+Config: TypeAlias = dict[str, Any]
+
+_GATES = {"LSTM": 4, "GRU": 3}
+_SHAPES = ("batch_shape", "batch_input_shape", "build_input_shape", "input_shape", "shape")
+# Weights beyond those of the file that are tolerated: counted twice here, or not stored in the file.
+_FACTOR, _AT_LEAST = 2, 1_000_000
+# Keras writes layers in the order of their calls, so the sizes of a graph are known after two passes.
+_PASSES, _CALLS = 20, 20 * limits.LAYERS
+
+
+class Size(NamedTuple):
+    """The largest numbers of steps and of features that a tensor can have."""
+
+    steps: int = 1
+    width: int = 1
+
+
+def check(config: Config, elements: int) -> None:
+    """Check a rebuilt configuration against the number of values in the file. Raises Refused.
+
+    Raises AttributeError, TypeError or ValueError if the configuration does not have the form of a model's.
+    """
+    if (layers := _number(config)) > limits.LAYERS:
+        raise Refused(f"it has {layers:,} layers; at most {limits.LAYERS:,} are converted")
+    counted = _Counting()
+    counted.layer(config, Size())
+    if counted.parameters > _FACTOR * elements + _AT_LEAST:
+        raise Refused(
+            f"its layers have {counted.parameters:,} parameters, but the file has {elements:,} values; "
+            "save the model again"
+        )
+
+
+def _number(layer: Config) -> int:
+    """The number of layers, including inner ones."""
+    config = layer["config"]
+    inner = config if isinstance(config, list) else config.get("layers")
+    return 1 + sum(map(_number, inner)) if layer["class_name"] in table.MODELS and isinstance(inner, list) else 1
+
+
+class _Counting:
+    """Walks a model. parameters: those of all layers so far."""
+
+    def __init__(self) -> None:
+        self.parameters = 0
+        self._calls = 0
+
+    def layer(self, layer: Config, size: Size) -> Size:
+        """Count a layer that is called with tensors of a size. Returns the size of its result."""
+        self._calls += 1
+        if self._calls > _CALLS:
+            raise Refused("its layers are called too often; save the model again")
+        kind, config = layer["class_name"], layer["config"]
+        name = str(config.get("name") if isinstance(config, dict) else kind)[:80]
+        for shape in _shapes([layer.get("build_config"), config]):
+            size = _largest([size, _size(name, shape)])
+        if kind in table.MODELS:
+            return self._model(config, size)
+        if kind == "Bidirectional":
+            one, other = (self.layer(config.get(key) or config["layer"], size) for key in ("layer", "backward_layer"))
+            return Size(size.steps, one.width + other.width)
+        if kind in _GATES:
+            return self._recurrent(name, _GATES[kind], config, size)
+        if kind == "Dense":
+            units = _count(name, config.get("units"))
+            self.parameters += (size.width + 1) * units
+            return Size(size.steps, units)
+        if kind in {"BatchNormalization", "LayerNormalization"}:
+            axes = config.get("axis")
+            several = isinstance(axes, list) and len(axes) > 1
+            self.parameters += 4 * (size.steps * size.width if several else max(size))
+        return Size(1, size.steps * size.width) if kind == "Flatten" else size
+
+    def _recurrent(self, name: str, gates: int, config: Config, size: Size) -> Size:
+        units = _count(name, config.get("units"))
+        self.parameters += gates * units * (size.width + units + 2)
+        if config.get("unroll") and size.steps > limits.UNROLLED_STEPS:
+            raise Refused(f"layer {name!r} is unrolled over {size.steps:,} steps, more than {limits.UNROLLED_STEPS}")
+        return Size(size.steps, units)
+
+    def _model(self, config: Any, size: Size) -> Size:  # noqa: ANN401 - of a file, so of any type
+        layers = config if isinstance(config, list) else config["layers"]
+        if not any(layer.get("inbound_nodes") for layer in layers):
+            for layer in layers:
+                size = self.layer(layer, size)
+            return size
+        return self._graph(layers, size)
+
+    def _graph(self, layers: list[Config], size: Size) -> Size:
+        """Call the layers until no size grows. Each name has the largest size of all calls of its layer."""
+        calls = [(layer, [*_inputs(node)]) for layer in layers for node in layer.get("inbound_nodes") or [None]]
+        _check_order(calls)
+        sizes: dict[str, Size] = {_named(layer): Size() for layer in layers}
+        known, before = self.parameters, None
+        for _ in range(_PASSES):
+            if before == sizes:
+                return _largest([size, *sizes.values()])
+            before, self.parameters = dict(sizes), known
+            counted: dict[str, int] = {}
+            for layer, inputs in calls:
+                name = _named(layer)
+                given = [sizes[each] for each, _ in inputs] or [size]
+                merged = _concatenated(given) if layer["class_name"] == "Concatenate" else _largest(given)
+                start = self.parameters
+                sizes[name] = _largest([sizes[name], self.layer(layer, merged)])
+                # The weights of a layer that is called twice exist once.
+                counted[name] = max(counted.get(name, 0), self.parameters - start)
+                self.parameters = start
+            self.parameters = known + sum(counted.values())
+        raise Refused("its layers make their own inputs wider; save the model again")
+
+
+def _check_order(calls: list[tuple[Config, list[tuple[str, int]]]]) -> None:
+    """Raise Refused if the layers cannot be called one after the other. Keras would look for their inputs for ever."""
+    done: set[tuple[str, int]] = set()
+    made: Counter[str] = Counter()
+    waiting = calls
+    while waiting:
+        left = []
+        for layer, inputs in waiting:
+            if done.issuperset(inputs):
+                name = _named(layer)
+                # Most inner models count their own definition as the first call, others do not.
+                done |= {(name, made[name] + i) for i in ((0, 1) if layer["class_name"] in table.MODELS else (0,))}
+                made[name] += 1
+            else:
+                left.append((layer, inputs))
+        if len(left) == len(waiting):
+            raise Refused(f"layer {_named(left[0][0])[:80]!r} takes its input from a layer that needs it or is missing")
+        waiting = left
+
+
+def _named(layer: Config) -> str:
+    return str(layer.get("name") or layer["config"].get("name"))
+
+
+def _largest(sizes: list[Size]) -> Size:
+    return Size(max(each.steps for each in sizes), max(each.width for each in sizes))
+
+
+def _concatenated(sizes: list[Size]) -> Size:
+    """Along the last axis, or along another one, which this package cannot convert."""
+    return Size(max(each.steps for each in sizes), sum(each.width for each in sizes))
+
+
+def _inputs(node: Any) -> Iterator[tuple[str, int]]:  # noqa: ANN401 - of a file, so of any type
+    """The outputs that a call takes: the name of a layer and the number of its call."""
+    if isinstance(node, dict):
+        if "keras_history" in node:
+            name, index, *_ = node["keras_history"]
+            yield str(name), int(index)
+            return
+        for each in node.values():
+            yield from _inputs(each)
+    elif isinstance(node, list):
+        if len(node) > 1 and isinstance(node[0], str) and type(node[1]) is int:  # Keras 2
+            yield node[0], node[1]
+            return
+        for each in node:
+            yield from _inputs(each)
+
+
+def _shapes(parts: list[Any]) -> Iterator[list[Any]]:
+    """The shapes that the parts of a layer's configuration declare, without those of inner layers."""
+    for part in parts:
+        if isinstance(part, dict):
+            for key in _SHAPES:
+                found = part.get(key)
+                if isinstance(found, dict):  # a tuple of Keras 3
+                    found = found.get("items")
+                if isinstance(found, list):
+                    inner = [each for each in found if isinstance(each, list)]
+                    yield from inner or [found]
+
+
+def _size(name: str, shape: list[Any]) -> Size:
+    batch, *inner = [1 if n is None else _count(name, n) for n in shape] or [1]
+    steps, width = math.prod(inner[:-1]), inner[-1] if inner else 1
+    if batch > limits.BATCH or steps > limits.STEPS or steps * width > limits.WINDOW:
+        raise Refused(
+            f"layer {name!r} has the shape {shape}; a batch of more than {limits.BATCH:,}, more than "
+            f"{limits.STEPS:,} steps or more than {limits.WINDOW:,} values in a window are not converted"
+        )
+    return Size(steps, width)
+
+
+def _count(name: str, value: Any) -> int:  # noqa: ANN401 - of a file, so of any type
+    if type(value) not in (int, float, str) or not int(value) >= 0:
+        raise ValueError(f"layer {name!r} has the size {str(value)[:80]!r}")
+    return int(value)
