@@ -30,7 +30,7 @@ Role: TypeAlias = Literal["model", "scaler"]
 
 # The memory of the reading process beyond that of its libraries, and its CPU time: for any file, and for its size.
 MEMORY, MEMORY_FACTOR = 160 * limits.MIB, 4
-SECONDS, BYTES_A_SECOND = 0.5, 20 * limits.MIB
+SECONDS, BYTES_A_SECOND = 0.5, 64 * limits.MIB
 # Time on the clock passes also while a disk is waited for.
 WAITING, WAITING_FACTOR = 30.0, 10
 
@@ -168,6 +168,7 @@ class _Output:
 
     def __init__(self, file: IO[bytes]) -> None:
         self._file = file
+        self._complete = 0  # the length of the complete frames
 
     def put(self, size: int, pieces: Iterable[memoryview]) -> None:
         """Write the values of a dataset."""
@@ -175,12 +176,16 @@ class _Output:
         written = sum(self._file.write(piece) for piece in pieces)
         if written != size:
             raise ValueError(f"{written} bytes of values instead of {size}")
+        self._complete += _FRAME.size + size
 
     def record(self, record: _Read | _Failure) -> None:
         """Write the record of a file, which ends its frames."""
         data = msgspec.msgpack.encode(record)
+        self._file.seek(self._complete)  # over a frame that an error has cut short
+        self._file.truncate()
         self._file.write(_FRAME.pack(_RECORD, len(data)) + data)
         self._file.flush()
+        self._complete += _FRAME.size + len(data)
 
 
 def main() -> None:

@@ -42,6 +42,7 @@ class Reader:
         self.datasets: list[Dataset] = []
         self.elements = 0
         self._size, self._sink = size, sink
+        self._seen: set[int] = set()
         self._objects, self._attributes, self._bytes = 0, 0, 0
 
     def read(self, root: h5py.Group, place: str) -> None:
@@ -58,6 +59,10 @@ class Reader:
                 if not isinstance(group.get(name, getlink=True), h5py.HardLink):
                     raise Refused(f"{place} is a link, possibly to another file; save the model again")
                 found = group[name]
+                # Many names of one object would be many times its values, and a group inside itself has no end.
+                if (address := h5py.h5o.get_info(found.id).addr) in self._seen:
+                    raise Refused(f"{place[:80]} is another name of the same values; save the model again")
+                self._seen.add(address)
                 if isinstance(found, h5py.Dataset):
                     self._read_dataset(place, found)
                 elif not isinstance(found, h5py.Group):

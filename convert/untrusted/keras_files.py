@@ -26,6 +26,7 @@ from convert.untrusted.records import Array, Buffer, KerasFile, Model, array
 Framework: TypeAlias = Literal["keras", "tf_keras"]
 
 _HDF5 = b"\x89HDF\r\n\x1a\n"
+_NO_MEMORY = "memory allocation failed"  # HDF5's words
 _ZIP = b"PK\x03\x04"
 _CONFIG, _VERSION, _GROUP = "model_config", "keras_version", "model_weights"  # names in the HDF5 file
 
@@ -80,6 +81,8 @@ def read(path: Path, sink: hdf5.Sink) -> Model:
         zipfile.BadZipFile,
         zlib.error,
     ) as error:
+        if _NO_MEMORY in str(error):
+            raise MemoryError(str(error)) from None
         raise Refused(f"not a Keras model: {error}") from None
 
 

@@ -19,7 +19,7 @@ FEATURES = 1_000
 SCALER_FILE = 16 * MIB
 MODEL_FILE = 1024 * MIB
 # Keras writes about 1 kB for a layer.
-CONFIG = 4 * MIB
+CONFIG = 2 * MIB
 
 # A scaler takes a few hundred operations. A single byte can be an operation that creates an object of 64 bytes.
 OPERATIONS = 100_000
@@ -32,11 +32,11 @@ ZIP_MEMBERS, ZIP_DIRECTORY = 100, 64 << 10
 # What a file may unpack to: weights hardly shrink, because they are as good as random.
 UNPACKED_FACTOR, UNPACKED_AT_LEAST = 4, 16 * MIB
 
-# A layer has up to 15 groups and datasets, nested 8 deep.
-HDF5_OBJECTS, HDF5_DEPTH, HDF5_RANK = 10_000, 32, 8
+# A layer has up to 12 groups and datasets, nested 8 deep.
+HDF5_OBJECTS, HDF5_DEPTH, HDF5_RANK = 6_000, 32, 8
 HDF5_ATTRIBUTES, HDF5_ATTRIBUTE, HDF5_ELEMENTS = 20_000, MIB, 10_000
 
-LAYERS = 1_000
+LAYERS = 500
 # The server takes no longer windows. Unrolled steps cost some 10 ms each to build.
 STEPS, UNROLLED_STEPS, BATCH = MAX_CANDLES, 500, 10_000
 # CPU time of Keras. A model of ten layers takes two seconds.

@@ -38,15 +38,19 @@ def check(config: Config, elements: int) -> None:
 
     Raises AttributeError, TypeError or ValueError if the configuration does not have the form of a model's.
     """
+    if (count := parameters(config)) > _FACTOR * elements + _AT_LEAST:
+        raise Refused(
+            f"its layers have {count:,} parameters, but the file has {elements:,} values; save the model again"
+        )
+
+
+def parameters(config: Config) -> int:
+    """The number of parameters of a rebuilt configuration, or a larger one. Raises as `check` does."""
     if (layers := _number(config)) > limits.LAYERS:
         raise Refused(f"it has {layers:,} layers; at most {limits.LAYERS:,} are converted")
     counted = _Counting()
     counted.layer(config, Size())
-    if counted.parameters > _FACTOR * elements + _AT_LEAST:
-        raise Refused(
-            f"its layers have {counted.parameters:,} parameters, but the file has {elements:,} values; "
-            "save the model again"
-        )
+    return counted.parameters
 
 
 def _number(layer: Config) -> int:
@@ -84,27 +88,32 @@ class _Counting:
             self.parameters += (size.width + 1) * units
             return Size(size.steps, units)
         if kind in {"BatchNormalization", "LayerNormalization"}:
-            axes = config.get("axis")
-            several = isinstance(axes, list) and len(axes) > 1
-            self.parameters += 4 * (size.steps * size.width if several else max(size))
+            axis = config.get("axis", -1)
+            axes = axis if isinstance(axis, list) else [axis]
+            if len(axes) > 1:
+                self.parameters += 4 * size.steps * size.width
+            else:  # axis 1 is that of the steps, or that of the features if there are no steps
+                self.parameters += 4 * (size.width if axes in ([-1], [2]) else max(size))
         return Size(1, size.steps * size.width) if kind == "Flatten" else size
 
     def _recurrent(self, name: str, gates: int, config: Config, size: Size) -> Size:
         units = _count(name, config.get("units"))
-        self.parameters += gates * units * (size.width + units + 2)
+        biases = 2 if gates == _GATES["GRU"] and config.get("reset_after", True) else 1
+        self.parameters += gates * units * (size.width + units + biases)
         if config.get("unroll") and size.steps > limits.UNROLLED_STEPS:
             raise Refused(f"layer {name!r} is unrolled over {size.steps:,} steps, more than {limits.UNROLLED_STEPS}")
         return Size(size.steps, units)
 
     def _model(self, config: Any, size: Size) -> Size:  # noqa: ANN401 - of a file, so of any type
         layers = config if isinstance(config, list) else config["layers"]
-        if not any(layer.get("inbound_nodes") for layer in layers):
+        if isinstance(config, list) or not any(layer.get("inbound_nodes") for layer in layers):
             for layer in layers:
                 size = self.layer(layer, size)
             return size
-        return self._graph(layers, size)
+        outputs = [name for name, _ in _inputs(config.get("output_layers"))]
+        return self._graph(layers, outputs, size)
 
-    def _graph(self, layers: list[Config], size: Size) -> Size:
+    def _graph(self, layers: list[Config], outputs: list[str], size: Size) -> Size:
         """Call the layers until no size grows. Each name has the largest size of all calls of its layer."""
         calls = [(layer, [*_inputs(node)]) for layer in layers for node in layer.get("inbound_nodes") or [None]]
         _check_order(calls)
@@ -112,7 +121,7 @@ class _Counting:
         known, before = self.parameters, None
         for _ in range(_PASSES):
             if before == sizes:
-                return _largest([size, *sizes.values()])
+                return _largest([sizes[name] for name in outputs] or [size, *sizes.values()])
             before, self.parameters = dict(sizes), known
             counted: dict[str, int] = {}
             for layer, inputs in calls:
