@@ -9,11 +9,12 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from convert import versions
-from convert.errors import Refused
+from convert.errors import Refused, line
 from convert.untrusted import contained
 from convert.untrusted.contained import Contents, FileRefused, Role
 from convert.versions import StageSource
 
+_LONGEST = 2_000  # characters of a message, which can quote a file
 ABOUT = "Convert the detectors of a folder of Keras files to ONNX, prove them equal, and publish them as bundles."
 
 
@@ -23,7 +24,7 @@ def main(arguments: Sequence[str] | None = None, program: str = "python -m conve
     try:
         _convert(options.source, options.output, options.version)
     except Refused as error:
-        sys.stderr.write(f"error: {error}; nothing was published\n")
+        sys.stderr.write(f"error: {line(str(error), _LONGEST)}; nothing was published\n")
         return 1
     except OSError as error:
         place = f"{error.filename}: " if error.filename else ""

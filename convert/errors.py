@@ -3,6 +3,11 @@
 from __future__ import annotations
 
 
+def line(text: str, longest: int) -> str:
+    """A text for one line of a message. Characters that cannot be printed become question marks."""
+    return "".join(c if c.isprintable() else "?" for c in text[:longest])
+
+
 class Refused(Exception):
     """An input that cannot be converted or published. The message names the place and the value."""
 

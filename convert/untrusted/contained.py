@@ -22,7 +22,7 @@ from typing import IO, Literal, NamedTuple, TypeAlias
 
 import msgspec
 
-from convert.errors import Refused
+from convert.errors import Refused, line
 from convert.untrusted import limits
 from convert.untrusted.records import Buffer, KerasFile, Model, ScalerFile
 
@@ -205,13 +205,13 @@ def main() -> None:
             output.record(_Read(raw, digest, path.stat().st_size))
         except Refused as error:
             named = str(error) if role == "scaler" else f"{path.name}: {error}"
-            output.record(_Failure(unpickle.line(named, 500)))
+            output.record(_Failure(line(named, 500)))
             return
         except MemoryError:
             output.record(_Failure(path.name, memory=True))
             return
         except Exception as error:  # noqa: BLE001 - the files are untrusted, so every error is a refusal
-            output.record(_Failure(unpickle.line(f"{path.name}: {type(error).__name__}: {error}", 500)))
+            output.record(_Failure(line(f"{path.name}: {type(error).__name__}: {error}", 500)))
             return
 
 

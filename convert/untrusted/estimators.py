@@ -107,6 +107,11 @@ class Array(StandIn):
         self.order = "F" if fortran and type(self.data) is not list else "C"
 
     @property
+    def count(self) -> int:
+        """The number of elements."""
+        return self._layout()[0]
+
+    @property
     def size(self) -> int:
         """The size of the data in bytes."""
         count, dtype = self._layout()
@@ -225,15 +230,18 @@ class Recording:
 
     def _value(self, found: object) -> records.Value:
         if isinstance(found, Array) and found.holds_objects:
+            self._check_count(len(found.objects()))
             self._spend(found.size)
             return records.Objects(found.shape, [self._plain(each) for each in found.objects()])
         if type(found) is tuple or type(found) is list:
+            self._check_count(len(found))
             self._spend(8 * len(found))
             kind: Any = type(found).__name__
             return records.Items(kind, [self._plain(value) for value in found])
         return self._array(found) if isinstance(found, Array) else self._plain(found)
 
     def _array(self, found: Array) -> records.Array:
+        self._check_count(found.count)
         self._spend(found.size)
         array = found.numbers()
         return records.Array(array.dtype.str, array.shape, array.tobytes())
@@ -250,6 +258,10 @@ class Recording:
         self._spend(4 * len(found) if type(found) is str else 0)
         plain: records.Plain = found  # type: ignore[assignment] # checked by its type above
         return plain
+
+    def _check_count(self, count: int) -> None:
+        if count > limits.FEATURES:
+            raise Refused(f"has an array of {count:,} values, but a stage has at most {limits.FEATURES:,} features")
 
     def _spend(self, size: int) -> None:
         # A file can name one array many times, so all arrays together are limited.

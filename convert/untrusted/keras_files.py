@@ -31,7 +31,7 @@ _ZIP = b"PK\x03\x04"
 _CONFIG, _VERSION, _GROUP = "model_config", "keras_version", "model_weights"  # names in the HDF5 file
 
 
-class _Kept:
+class Kept:
     """Keeps the values of datasets in memory."""
 
     def __init__(self) -> None:
@@ -47,7 +47,7 @@ class _Kept:
 
 def inspect(path: Path) -> KerasFile:
     """Read and check a model's file in this process. Raises Refused; the message does not name the file."""
-    kept = _Kept()
+    kept = Kept()
     return KerasFile(read(path, kept), kept.values)
 
 
@@ -60,9 +60,7 @@ def read(path: Path, sink: hdf5.Sink) -> Model:
     try:
         with path.open("rb") as opened:
             start = opened.read(len(_HDF5))
-        size = path.stat().st_size
-        if size > limits.MODEL_FILE:
-            raise Refused(f"larger than {limits.in_mib(limits.MODEL_FILE)}, which no detector needs")
+        size = _size(path)
         if path.suffix == ".keras":
             if start == _HDF5:
                 raise Refused("it is an HDF5 file, but .keras stands for a zip archive; rename it to .h5")
@@ -84,6 +82,19 @@ def read(path: Path, sink: hdf5.Sink) -> Model:
         if _NO_MEMORY in str(error):
             raise MemoryError(str(error)) from None
         raise Refused(f"not a Keras model: {error}") from None
+
+
+def _size(path: Path) -> int:
+    """The size of a file in bytes. Raises Refused if it is too large, or larger than what the disk holds of it."""
+    found = path.stat()
+    if found.st_size > limits.MODEL_FILE:
+        raise Refused(f"larger than {limits.in_mib(limits.MODEL_FILE)}, which no detector needs")
+    held = 512 * found.st_blocks  # 0 on file systems that do not know it
+    if held and found.st_size > limits.unpacked(held):
+        raise Refused(
+            f"{limits.in_mib(found.st_size)} long, but only {limits.in_mib(held)} of it exist; save the model again"
+        )
+    return found.st_size
 
 
 def load(file: KerasFile) -> Keras:

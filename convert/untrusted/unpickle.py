@@ -10,12 +10,13 @@ import zlib
 from collections.abc import Callable
 from pathlib import Path
 
-from convert.errors import Refused
+from convert.errors import Refused, line
 from convert.untrusted import limits
 from convert.untrusted.estimators import Recording
 from convert.untrusted.pickles import Machine
 from convert.untrusted.records import ScalerFile
 
+_LINE = 300  # characters of a message
 _LARGEST = limits.SCALER_FILE
 # The highest level of xz needs 65 MiB, whatever the data; a file can ask for 4 GiB.
 _LZMA_MEMORY = 100 * limits.MIB
@@ -31,12 +32,12 @@ def read(path: Path) -> ScalerFile:
     try:
         scaler = recording.estimator(Machine(io.BytesIO(_unpacked(path))).read())
     except Refused as error:
-        raise Refused.at(path.name, line(str(error))) from None
+        raise Refused.at(path.name, line(str(error), _LINE)) from None
     except MemoryError:
         raise  # the process that reads the file has a limit of its own
     except Exception as error:  # noqa: BLE001 - a damaged file can raise any error
-        raise Refused.at(path.name, line(f"not a readable pickle or joblib file: {error!r}")) from None
-    return ScalerFile(path.name, scaler, sorted(map(line, recording.versions)))
+        raise Refused.at(path.name, line(f"not a readable pickle or joblib file: {error!r}", _LINE)) from None
+    return ScalerFile(path.name, scaler, sorted(line(version, _LINE) for version in recording.versions))
 
 
 def _unzlib(data: bytes) -> bytes:
@@ -85,8 +86,3 @@ def _unpacked(path: Path) -> bytes:
     if len(data) > _LARGEST:
         raise Refused(f"holds more than {limits.in_mib(_LARGEST)}, far more than a scaler; none of its code ran")
     return data
-
-
-def line(text: str, longest: int = 300) -> str:
-    """A text for one line of a message. Characters that cannot be printed become question marks."""
-    return "".join(c if c.isprintable() else "?" for c in text[:longest])

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+import re
 import subprocess
 import sys
 from hashlib import sha256
@@ -211,3 +213,50 @@ def test_a_constant_feature_has_narrow_limits_and_small_ranges_keep_their_digits
     assert found is not None
     limits.check(found, 2)
     assert (found.low, found.high) == ((-5e-7, -5e-7), (5e-7, 6e-7))
+
+
+@pytest.mark.parametrize(
+    ("name", "size"), [("f.json", 1 << 20), ("meta.json", 1 << 20), (versions.FILE_NAME, 64 << 10)]
+)
+def test_file_that_is_too_large_is_refused_by_its_name(name: str, size: int, folder: Path) -> None:
+    (folder / versions.FILE_NAME).write_text(FULL)
+    path = folder / name
+    path.write_text(path.read_text() + " " * (size - path.stat().st_size))
+    version = versions.read(folder).versions["v1"]
+    versions.read_stages(folder, "v1", version)
+    path.write_text(path.read_text() + " ")
+    with pytest.raises(Refused, match=f"{re.escape(name)}: larger than"):
+        versions.read_stages(folder, "v1", versions.read(folder).versions["v1"])
+
+
+def test_json_files_of_all_stages_together_have_a_limit(folder: Path) -> None:
+    path = folder / "meta.json"
+    path.write_text("{}" + " " * ((1 << 20) - 2))
+    version = read(folder, FULL).versions["v1"]
+    versions.check_sizes(folder, [version] * 7)
+    with pytest.raises(Refused, match=r"versions\.toml: .*9 MiB, but at most 8 MiB"):
+        versions.check_sizes(folder, [version] * 9)
+
+
+@pytest.mark.parametrize("part", ["a", '"a b"', "'a'", "a-1"])
+def test_key_of_many_parts_is_refused(part: str, folder: Path) -> None:
+    with pytest.raises(Refused, match=r"versions\.toml: a key has more than 32 parts"):
+        read(folder, ".".join([part] * 40) + " = 1\n" + FULL)
+    read(
+        folder,
+        FULL.replace(
+            'name = "One"', f'name = "One"\ndescription = "{"Version 1.2.3, e. g. of a.b.c. " * 40}{"." * 90}"'
+        ),
+    )
+
+
+@pytest.mark.parametrize("value", ["[" * 30_000, "9" * 5_000, "{a=" * 9_000])
+def test_value_that_toml_cannot_read_is_refused(value: str, folder: Path) -> None:
+    with pytest.raises(Refused, match=r"^versions\.toml: "):
+        read(folder, f"x = {value}\n")
+
+
+def test_number_of_features_has_a_limit(folder: Path) -> None:
+    (folder / "f.json").write_text(json.dumps([f"sma_{i}" for i in range(1, 1_002)]))
+    with pytest.raises(Refused, match=r"f\.json: 1,001 features"):
+        source(folder)

@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 from sklearn.preprocessing import StandardScaler
 
-from benchmarks import hostile_cases, hostile_files
+from benchmarks import hostile_files, hostile_models
 from benchmarks.hostile_cases import CASES, Case
 from convert.untrusted import contained, keras_files, rebuilding
 from convert.untrusted.contained import FileRefused
@@ -43,7 +43,7 @@ SHORT = (
 def test_hostile_file_is_refused_by_its_name_within_bounds(
     case: Case, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(hostile_cases, "GIB", 256 << 20)  # to be made quickly; still more than any limit
+    monkeypatch.setattr(hostile_models, "GIB", 256 << 20)  # to be made quickly; still more than any limit
     source, _ = hostile_files.prepared(tmp_path, case)
     found = hostile_files.convert(source)
     assert found["code"] == 1, found
