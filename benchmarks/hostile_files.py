@@ -1,12 +1,13 @@
 """Seconds and memory until `convert` refuses small files that unpack, or compute, without end.
 
 Each file takes the place of a real one in a copy of models/keras, behind other files that are read first. Seconds are
-those of the whole command. Memory is the peak of the command plus the peak of the process that reads the files.
+those of the whole command, also as CPU time, which other work on the machine changes less. Memory is the peak of the command plus the peak of the process that reads the files.
 """
 
 from __future__ import annotations
 
 import argparse
+import os
 import shutil
 import subprocess
 import sys
@@ -57,9 +58,9 @@ def children(pid: int) -> list[int]:
 
 
 def convert(source: Path) -> dict[str, Any]:
-    """Run the command. Returns its seconds, peak memory, exit code and last line."""
+    """Run the command. Returns its seconds, CPU time, peak memory, exit code and last line."""
     command = [sys.executable, "-m", "convert", "--source", str(source), "--output", str(source.parent / "output")]
-    began = time.perf_counter()
+    began, before = time.perf_counter(), os.times()
     process = subprocess.Popen(command, cwd=ROOT, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True)  # noqa: S603 - ours
     peaks: dict[int, int] = {}
     while process.poll() is None:
@@ -67,9 +68,11 @@ def convert(source: Path) -> dict[str, Any]:
             peaks[pid] = max(peaks.get(pid, 0), peak(pid))
         time.sleep(_PAUSE)
     seconds = time.perf_counter() - began
+    after = os.times()
     said = (process.communicate()[1] or "").splitlines()
     return {
         "seconds": seconds,
+        "cpu_seconds": sum(after[2:4]) - sum(before[2:4]),
         "mib": sum(peaks.values()) / 1024,
         "code": process.returncode,
         "said": said[-1] if said else "",
@@ -95,11 +98,15 @@ def main() -> None:
             "file": case.name,
             "kib": shortened(size / 1024),
             "seconds": shortened(median(run["seconds"] for run in runs)),
+            "cpu_seconds": shortened(median(run["cpu_seconds"] for run in runs)),
             "mib": shortened(max(run["mib"] for run in runs)),
             "refused": all(run["code"] == 1 for run in runs),
             "said": runs[0]["said"],
         }
-        print(f"{row['seconds']:6} s {row['mib']:6} MiB  {case.name}: {row['said'][:200]}", flush=True)
+        print(
+            f"{row['seconds']:6} s {row['cpu_seconds']:6} s CPU {row['mib']:6} MiB  {case.name}: {row['said'][:200]}",
+            flush=True,
+        )
         rows.append(row)
     missed = [r["file"] for r in rows if not r["refused"] or r["seconds"] > SECONDS or r["mib"] > MEBIBYTES]
     save({"machine": about, "cases": rows, "missed": missed}, given.output)

@@ -85,10 +85,10 @@ class Reader:
         self._bytes += size
         chunk = math.prod(found.chunks or ()) * kind.itemsize
         if max(self._bytes, chunk) > most:
+            what = f"declares {in_mib(size)} of {kind}, with the datasets before it {in_mib(self._bytes)}"
             raise Refused(
-                f"{place} declares {'x'.join(map(str, shape))} {kind}, and all values up to it with their chunks "
-                f"{in_mib(max(self._bytes, chunk))}; a file of {in_mib(self._size)} can have {in_mib(most)}. "
-                "Save the model again"
+                f"{place} {what if self._bytes > most else f'is stored in chunks of {in_mib(chunk)}'}, but a file of "
+                f"{in_mib(self._size)} may stand for at most {in_mib(most)}; save the model again"
             )
         self.datasets.append(Dataset(place, kind.str, shape))
         self.elements += math.prod(shape)
