@@ -17,7 +17,8 @@ from typing import NamedTuple
 import numpy as np
 
 from benchmarks import hostile_models
-from benchmarks.hostile_models import MIB, Make
+from benchmarks.hostile_configurations import CONFIGURATIONS
+from benchmarks.hostile_models import MIB, WEIGHTS, Make
 
 MODEL, SCALER = "reversal_detector_stage1.h5", "feature_scaler.pkl"
 FEATURES, METADATA = "selected_features.json", "stage1_metadata.json"
@@ -117,8 +118,7 @@ def _many_objects() -> bytes:
 
 def _packed_zeros(folder: Path, _real: Path) -> Path:
     path = folder / "case.pkl"
-    packing = zlib.compressobj(9)
-    path.write_bytes(b"".join(packing.compress(bytes(MIB)) for _ in range(hostile_models.GIB // MIB)) + packing.flush())
+    path.write_bytes(hostile_models.packed_zeros())
     return path
 
 
@@ -154,7 +154,7 @@ def _text(text: str) -> Make:
 _DETECTORS = "versions.toml"
 
 CASES = (
-    *(Case(name, MODEL, make, suffix) for name, make, suffix in hostile_models.MODELS),
+    *(Case(name, MODEL, make, suffix) for name, make, suffix in (*WEIGHTS, *CONFIGURATIONS)),
     Case("pickle: a set of integers with one hash", SCALER, _pickled(_set_of_one_hash)),
     Case("pickle: a shape whose product does not end", SCALER, _pickled(_long_product)),
     Case("pickle: a shape of 40,000 dimensions", SCALER, _pickled(_long_rank)),

@@ -1,7 +1,8 @@
 """Seconds and memory until `convert` refuses small files that unpack, or compute, without end.
 
 Each file takes the place of a real one in a copy of models/keras, behind other files that are read first. Seconds are
-those of the whole command, also as CPU time, which other work on the machine changes less. Memory is the peak of the command plus the peak of the process that reads the files.
+those of the whole command, also as CPU time, which other work on the machine changes less. Memory is the peak of the
+command plus the peak of the process that reads the files.
 """
 
 from __future__ import annotations

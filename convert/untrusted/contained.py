@@ -30,7 +30,7 @@ Role: TypeAlias = Literal["model", "scaler"]
 
 # The memory of the reading process beyond that of its libraries, and its CPU time: for any file, and for its size.
 MEMORY, MEMORY_FACTOR = 160 * limits.MIB, 4
-SECONDS, BYTES_A_SECOND = 0.5, 64 * limits.MIB
+SECONDS, BYTES_A_SECOND = 0.3, 64 * limits.MIB
 # Time on the clock passes also while a disk is waited for.
 WAITING, WAITING_FACTOR = 30.0, 10
 

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import bz2
-import gzip
 import io
 import lzma
 import zlib
 from collections.abc import Callable
 from pathlib import Path
+from typing import Protocol
 
 from convert.errors import Refused, line
 from convert.untrusted import limits
@@ -40,48 +40,36 @@ def read(path: Path) -> ScalerFile:
     return ScalerFile(path.name, scaler, sorted(line(version, _LINE) for version in recording.versions))
 
 
-def _unzlib(data: bytes) -> bytes:
-    unpacking = zlib.decompressobj()
-    plain = unpacking.decompress(data, _LARGEST + 1)
-    if not unpacking.eof and len(plain) <= _LARGEST:
-        raise ValueError("the file ends too early")
-    return plain
+class _Unpacking(Protocol):
+    """Unpacks one stream. Files of several streams, which joblib does not write, are read up to the first one's end."""
 
+    @property
+    def eof(self) -> bool:
+        """Whether the stream has ended."""
 
-def _ungzip(data: bytes) -> bytes:
-    with gzip.GzipFile(fileobj=io.BytesIO(data)) as file:
-        return file.read(_LARGEST + 1)
-
-
-def _unbz2(data: bytes) -> bytes:
-    with bz2.BZ2File(io.BytesIO(data)) as file:
-        return file.read(_LARGEST + 1)
-
-
-def _unlzma(data: bytes) -> bytes:
-    unpacking = lzma.LZMADecompressor(memlimit=_LZMA_MEMORY)
-    plain = unpacking.decompress(data, _LARGEST + 1)
-    if not unpacking.eof and len(plain) <= _LARGEST:
-        raise ValueError("the file ends too early")
-    return plain
+    def decompress(self, data: bytes, max_length: int, /) -> bytes:
+        """Unpack at most that many bytes."""
 
 
 # joblib's compressions, by the first bytes. Releases before 0.10, which wrote arrays to other files, are not supported.
-_COMPRESSIONS: tuple[tuple[bytes, Callable[[bytes], bytes]], ...] = (
-    (b"x", _unzlib),
-    (b"\x1f\x8b", _ungzip),
-    (b"BZ", _unbz2),
-    (b"\xfd7zXZ", _unlzma),
-    (b"\x5d\x00", _unlzma),
+_COMPRESSIONS: tuple[tuple[bytes, Callable[[], _Unpacking]], ...] = (
+    (b"x", zlib.decompressobj),
+    (b"\x1f\x8b", lambda: zlib.decompressobj(wbits=31)),  # gzip
+    (b"BZ", bz2.BZ2Decompressor),
+    (b"\xfd7zXZ", lambda: lzma.LZMADecompressor(memlimit=_LZMA_MEMORY)),
+    (b"\x5d\x00", lambda: lzma.LZMADecompressor(memlimit=_LZMA_MEMORY)),
 )
 
 
 def _unpacked(path: Path) -> bytes:
     with path.open("rb") as file:
         data = file.read(_LARGEST + 1)
-    for prefix, unpack in _COMPRESSIONS:
+    for prefix, start in _COMPRESSIONS:
         if len(data) <= _LARGEST and data.startswith(prefix):
-            data = unpack(data)
+            unpacking = start()
+            data = unpacking.decompress(data, _LARGEST + 1)
+            if not unpacking.eof and len(data) <= _LARGEST:
+                raise ValueError("the file ends too early")
             break
     if len(data) > _LARGEST:
         raise Refused(f"holds more than {limits.in_mib(_LARGEST)}, far more than a scaler; none of its code ran")

@@ -26,10 +26,11 @@ SHORT = (
     "zip: model.weights.h5 unpacks to 1 GiB",
     "HDF5: a chunk of 16 KiB unpacks to 1 GiB",
     "HDF5: 4,000 texts that are the same megabyte",
+    "configuration: 480 layers in reverse",
     "configuration: a build_config of 10^10 weights",
     "pickle: a shape whose product does not end",
     "pickle: equal keys of 4 MB, 30,000 times",
-    "pickle: 700,000 members of gzip",
+    "HDF5: 200,000 chunks of one byte",
     "TOML: a key of 30,000 parts",
     "JSON: 20,000,000 empty lists",
 )
