@@ -198,7 +198,7 @@ class Recording:
         self.versions: set[str] = set()  # of scikit-learn
         self._bytes, self._estimators = limits.SCALER_FILE, _MOST
 
-    def estimator(self, found: object, outer: tuple[object, ...] = ()) -> records.Scaler | records.Pipeline:
+    def estimator(self, found: object, outer: tuple[object, ...] = ()) -> records.ScalerRecord | records.PipelineRecord:
         """Make the record of a scaler or Pipeline. Raises Refused, or ValueError for damaged values."""
         if not isinstance(found, Estimator):
             kind = "ndarray" if isinstance(found, Array) else type(found).__name__
@@ -212,7 +212,7 @@ class Recording:
         self.versions.add(str(self._text(version)))
         return self._pipeline(found, outer) if found.kind == PIPELINE else self._scaler(found)
 
-    def _pipeline(self, found: Estimator, outer: tuple[object, ...]) -> records.Pipeline:
+    def _pipeline(self, found: Estimator, outer: tuple[object, ...]) -> records.PipelineRecord:
         steps: Any = found.attributes.get("steps")
         if type(steps) not in (list, tuple) or not all(type(step) in (tuple, list) for step in steps):
             raise Refused("holds a Pipeline without steps")
@@ -221,32 +221,32 @@ class Recording:
             skipped = step is None or (type(step) is str and step == "passthrough")
             self._spend(8)
             recorded.append((self._plain(name), step if skipped else self.estimator(step, (*outer, found))))
-        return records.Pipeline(recorded)
+        return records.PipelineRecord(recorded)
 
-    def _scaler(self, found: Estimator) -> records.Scaler:
+    def _scaler(self, found: Estimator) -> records.ScalerRecord:
         names = [name for name in found.attributes if name in FITTED | PARAMETERS]
         kind: Any = found.kind
-        return records.Scaler(kind, {name: self._value(found.attributes[name]) for name in names})
+        return records.ScalerRecord(kind, {name: self._value(found.attributes[name]) for name in names})
 
     def _value(self, found: object) -> records.Value:
         if isinstance(found, Array) and found.holds_objects:
             self._check_count(len(found.objects()))
             self._spend(found.size)
-            return records.Objects(found.shape, [self._plain(each) for each in found.objects()])
+            return records.ObjectsRecord(found.shape, [self._plain(each) for each in found.objects()])
         if type(found) is tuple or type(found) is list:
             self._check_count(len(found))
             self._spend(8 * len(found))
             kind: Any = type(found).__name__
-            return records.Items(kind, [self._plain(value) for value in found])
+            return records.ItemsRecord(kind, [self._plain(value) for value in found])
         return self._array(found) if isinstance(found, Array) else self._plain(found)
 
-    def _array(self, found: Array) -> records.Array:
+    def _array(self, found: Array) -> records.ArrayRecord:
         self._check_count(found.count)
         self._spend(found.size)
         array = found.numbers()
-        return records.Array(array.dtype.str, array.shape, array.tobytes())
+        return records.ArrayRecord(array.dtype.str, array.shape, array.tobytes())
 
-    def _plain(self, found: object) -> records.Plain | records.Array:
+    def _plain(self, found: object) -> records.Plain | records.ArrayRecord:
         if isinstance(found, Array) and found.shape == () and not found.holds_objects:  # a scalar
             return self._array(found)
         return self._text(found)

@@ -16,7 +16,7 @@ import numpy as np
 from convert.errors import Refused
 from convert.untrusted import limits
 from convert.untrusted.limits import in_mib
-from convert.untrusted.records import Array, Dataset, Group
+from convert.untrusted.records import ArrayRecord, Dataset, Group
 
 _PIECE = 4 * limits.MIB
 _NUMBERS = "biuf"
@@ -105,7 +105,7 @@ class Reader:
             raise Refused(f"it has more than {limits.HDF5_ATTRIBUTES:,} attributes; save the model again")
         return {name: self._attribute(f"{place}@{name}", group, name) for name in group.attrs}
 
-    def _attribute(self, place: str, group: h5py.Group, name: str) -> str | list[str] | Array | None:
+    def _attribute(self, place: str, group: h5py.Group, name: str) -> str | list[str] | ArrayRecord | None:
         check_attribute(place, group, name)
         value = group.attrs[name]
         if isinstance(value, h5py.Empty):
@@ -117,7 +117,7 @@ class Reader:
             return [_text(each) for each in found.ravel().tolist()]
         if found.dtype.kind not in f"{_NUMBERS}S":
             raise Refused(f"the attribute {place} has values of type {found.dtype}; save the model again")
-        return Array(found.dtype.str, found.shape, found.tobytes())
+        return ArrayRecord(found.dtype.str, found.shape, found.tobytes())
 
 
 def check_attribute(place: str, group: h5py.Group, name: str, most: int = limits.HDF5_ATTRIBUTE) -> None:

@@ -21,7 +21,7 @@ import h5py
 from convert.errors import Refused
 from convert.graph import Keras
 from convert.untrusted import archive, hdf5, keras_config, limits, sizes
-from convert.untrusted.records import Array, Buffer, KerasFile, Model, array
+from convert.untrusted.records import ArrayRecord, Buffer, KerasFile, Model, array
 
 Framework: TypeAlias = Literal["keras", "tf_keras"]
 
@@ -210,7 +210,7 @@ def _write_weights(file: KerasFile, made: h5py.File) -> None:
             if value is None:
                 place.attrs[name] = h5py.Empty("f4")
             else:
-                place.attrs[name] = value.value() if isinstance(value, Array) else value
+                place.attrs[name] = value.value() if isinstance(value, ArrayRecord) else value
     for dataset, values in zip(file.model.datasets, file.values, strict=True):
         made.create_dataset(dataset.path, data=array(dataset.dtype, dataset.shape, values))
 

@@ -22,8 +22,8 @@ def rebuilt(file: ScalerFile) -> tuple[Estimator, list[str]]:
     return _estimator(file.scaler), [f"{file.name} was written by scikit-learn {version}" for version in versions]
 
 
-def _estimator(found: records.Scaler | records.Pipeline) -> Estimator:
-    if isinstance(found, records.Pipeline):
+def _estimator(found: records.ScalerRecord | records.PipelineRecord) -> Estimator:
+    if isinstance(found, records.PipelineRecord):
         return Pipeline([(_plain(name), _step(step)) for name, step in found.steps])
     scaler = getattr(preprocessing, found.name)()
     # Defaults of parameters that the file does not have are the behaviour of older releases.
@@ -33,15 +33,15 @@ def _estimator(found: records.Scaler | records.Pipeline) -> Estimator:
     return scaler
 
 
-def _step(step: records.Scaler | records.Pipeline | str | None) -> Estimator:
+def _step(step: records.ScalerRecord | records.PipelineRecord | str | None) -> Estimator:
     return step if step is None or isinstance(step, str) else _estimator(step)
 
 
 def _value(found: records.Value) -> Any:  # noqa: ANN401 - any attribute of a scaler
-    if isinstance(found, records.Items):
+    if isinstance(found, records.ItemsRecord):
         items = [_plain(each) for each in found.items]
         return items if found.kind == "list" else tuple(items)
-    if isinstance(found, records.Objects):
+    if isinstance(found, records.ObjectsRecord):
         array = np.empty(len(found.items), dtype=object)
         for i, each in enumerate(found.items):
             array[i] = _plain(each)
@@ -49,5 +49,5 @@ def _value(found: records.Value) -> Any:  # noqa: ANN401 - any attribute of a sc
     return _plain(found)
 
 
-def _plain(found: records.Plain | records.Array) -> Any:  # noqa: ANN401
-    return found.value() if isinstance(found, records.Array) else found
+def _plain(found: records.Plain | records.ArrayRecord) -> Any:  # noqa: ANN401
+    return found.value() if isinstance(found, records.ArrayRecord) else found

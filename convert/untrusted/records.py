@@ -22,7 +22,7 @@ ScalerName: TypeAlias = Literal["StandardScaler", "MinMaxScaler", "MaxAbsScaler"
 _DTYPE = re.compile(r"[<>=|]?[biufSU][1-9][0-9]{0,5}")
 
 
-class Array(msgspec.Struct, frozen=True, tag="array"):
+class ArrayRecord(msgspec.Struct, frozen=True, tag="array"):
     """A NumPy array of numbers or text, or a scalar of shape (). data: in C order."""
 
     dtype: str
@@ -34,41 +34,41 @@ class Array(msgspec.Struct, frozen=True, tag="array"):
         return array(self.dtype, self.shape, self.data).copy()[()]
 
 
-class Objects(msgspec.Struct, frozen=True, tag="objects"):
+class ObjectsRecord(msgspec.Struct, frozen=True, tag="objects"):
     """A NumPy array of Python's objects."""
 
     shape: tuple[int, ...]
-    items: list[Plain | Array]
+    items: list[Plain | ArrayRecord]
 
 
-class Items(msgspec.Struct, frozen=True, tag="items"):
+class ItemsRecord(msgspec.Struct, frozen=True, tag="items"):
     """A list or a tuple."""
 
     kind: Literal["list", "tuple"]
-    items: list[Plain | Array]
+    items: list[Plain | ArrayRecord]
 
 
-Value: TypeAlias = Plain | Array | Objects | Items
+Value: TypeAlias = Plain | ArrayRecord | ObjectsRecord | ItemsRecord
 
 
-class Scaler(msgspec.Struct, frozen=True, tag="scaler"):
+class ScalerRecord(msgspec.Struct, frozen=True, tag="scaler"):
     """A scaler's class and the attributes that its class knows."""
 
     name: ScalerName
     attributes: dict[str, Value]
 
 
-class Pipeline(msgspec.Struct, frozen=True, tag="pipeline"):
+class PipelineRecord(msgspec.Struct, frozen=True, tag="pipeline"):
     """A Pipeline's steps. A step of None or "passthrough" does nothing."""
 
-    steps: list[tuple[Plain | Array, Scaler | Pipeline | Literal["passthrough"] | None]]
+    steps: list[tuple[Plain | ArrayRecord, ScalerRecord | PipelineRecord | Literal["passthrough"] | None]]
 
 
 class ScalerFile(msgspec.Struct, frozen=True):
     """The contents of a scaler's file. versions: the releases of scikit-learn that it names."""
 
     name: str
-    scaler: Scaler | Pipeline
+    scaler: ScalerRecord | PipelineRecord
     versions: list[str]
 
 
@@ -76,7 +76,7 @@ class Group(msgspec.Struct, frozen=True):
     """A group of an HDF5 file and its attributes; None stands for an empty one."""
 
     path: str
-    attributes: dict[str, str | list[str] | Array | None]
+    attributes: dict[str, str | list[str] | ArrayRecord | None]
 
 
 class Dataset(msgspec.Struct, frozen=True):

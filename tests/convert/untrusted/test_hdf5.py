@@ -12,7 +12,7 @@ import pytest
 
 from convert.errors import Refused
 from convert.untrusted import hdf5, keras_files, limits
-from convert.untrusted.records import Array
+from convert.untrusted.records import ArrayRecord
 from tests.market import ROOT
 
 DETECTOR = ROOT / "models" / "keras" / "direction_classifier_stage2.h5"
@@ -129,5 +129,5 @@ def test_attributes_keep_their_kind(tmp_path: Path) -> None:
     assert (found["text"], found["texts"], found["none"]) == ("a", ["b", "c"], None)
     for name in ("bytes", "number", "numbers", "nothing"):
         value = found[name]
-        assert isinstance(value, Array)
+        assert isinstance(value, ArrayRecord)
         np.testing.assert_array_equal(value.value(), given[name])
