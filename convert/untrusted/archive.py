@@ -20,7 +20,7 @@ _END_SIZE, _END_64_SIZE, _LONGEST_COMMENT = 22, 20, 0xFFFF
 _LOCAL_HEADER = 30
 
 
-class Members(NamedTuple):
+class ModelMembers(NamedTuple):
     """The contents of the members that make up a model."""
 
     metadata: bytes
@@ -28,13 +28,13 @@ class Members(NamedTuple):
     weights: bytes
 
 
-def read(path: Path) -> Members:
+def read(path: Path) -> ModelMembers:
     """Read the archive. Raises Refused for one beyond the limits, and zipfile's errors for a damaged one."""
     _check_directory(path)
     with zipfile.ZipFile(path) as archive:
         infos = archive.infolist()
         _check_places(infos, path.stat().st_size)
-        return Members(*(_member(archive, infos, name) for name in (METADATA, CONFIG, WEIGHTS)))
+        return ModelMembers(*(_member(archive, infos, name) for name in (METADATA, CONFIG, WEIGHTS)))
 
 
 def _check_directory(path: Path) -> None:

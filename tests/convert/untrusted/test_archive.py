@@ -26,7 +26,7 @@ def test_members_of_a_model_are_read(method: int, tmp_path: Path) -> None:
     path = packed(tmp_path / "m.keras", {"model.weights.h5": b"weights", "assets/notes.txt": b"x"}, method)
     with path.open("ab") as file:
         file.truncate()
-    assert archive.read(path) == archive.Members(METADATA.encode(), b"{}", b"weights")
+    assert archive.read(path) == archive.ModelMembers(METADATA.encode(), b"{}", b"weights")
 
 
 def test_archive_with_a_comment_is_read(tmp_path: Path) -> None:
