@@ -160,7 +160,7 @@ def main() -> None:
             os.waitpid(child, 0)
             continue
         began = time.monotonic()
-        failure = trial.run(read)
+        failure = trial.run(read, trial.LOADING)
         seconds = time.monotonic() - began
         memory = resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss / 1024
         sys.stdout.write(f"{kind:16} {seconds:4.1f} s {memory:4.0f} MiB  {failure and failure.reason}\n")

@@ -15,6 +15,7 @@ import sys
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
+from typing import NamedTuple
 
 import msgspec
 
@@ -24,11 +25,19 @@ from core.errors import ServiceError
 from core.inference.detector import Detector
 from core.inference.stage_runner import StageRunner
 
-# The CPU time that a trial may take after its imports. Committed bundles take 0.05 s. It is not elapsed time, so that a
-# busy machine refuses no bundle.
-CPU_SECONDS = 2.0
-# The elapsed time that a trial may take, because the call that loads a version has 10 s in all.
-ELAPSED_SECONDS = 7.0
+
+class Limits(NamedTuple):
+    """What a trial may take: CPU time after its imports, and elapsed time in all, both in seconds."""
+
+    cpu_seconds: float
+    elapsed_seconds: float
+
+
+# Committed bundles take 0.05 s of CPU time. The call that loads a version has 10 s in all.
+LOADING = Limits(cpu_seconds=2.0, elapsed_seconds=7.0)
+# At a start no call waits, and no operator could repeat it. Work on the other thread of a core doubles CPU time, and
+# elapsed time is only against a trial that is stopped.
+STARTING = Limits(cpu_seconds=4.0, elapsed_seconds=120.0)
 # The memory that a load may take beyond what the process has.
 MEMORY_BYTES = 512 << 20
 _MODULE = "core.inference.trial"
@@ -67,38 +76,36 @@ def limited(cpu_seconds: float) -> Iterator[None]:
         resource.setrlimit(resource.RLIMIT_DATA, before)
 
 
-def run(bundle: Bundle) -> TrialFailure | None:
+def run(bundle: Bundle, limits: Limits) -> TrialFailure | None:
     """Load the bundle in a child process; return why that failed, or None. Takes a quarter of a second or more."""
     sent = msgspec.msgpack.encode(_SentBundle(manifest.encode(bundle.manifest), bundle.graphs, bundle.digest))
     environ = os.environ | {"PYTHONPATH": os.pathsep.join(filter(None, sys.path))}
     # -P: the working directory is not searched for modules.
-    command = [sys.executable, "-P", "-m", _MODULE]
+    command = [sys.executable, "-P", "-m", _MODULE, str(limits.cpu_seconds)]
     try:
         with subprocess.Popen(  # noqa: S603 - the command is fixed
             command, env=environ, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL
         ) as child:
             try:
-                output, _ = child.communicate(sent, ELAPSED_SECONDS)
+                output, _ = child.communicate(sent, limits.elapsed_seconds)
             except subprocess.TimeoutExpired:
                 child.kill()
                 output, _ = child.communicate()
-                reason = f"loading it did not end within {ELAPSED_SECONDS:g} s; if the machine is busy, load it again"
+                reason = f"loading it did not end within {limits.elapsed_seconds:g} s: is the machine busy?"
                 return TrialFailure(_last_stage(output), reason, final=False)
     except OSError as error:
-        return TrialFailure(
-            "", f"no process could be started to try it: {error.strerror or error}; load it again", final=False
-        )
-    return _failure(child.returncode, output, f"bundle {bundle.manifest.version}: ")
+        return TrialFailure("", f"no process could be started to try it: {error.strerror or error}", final=False)
+    return _failure(child.returncode, output, f"bundle {bundle.manifest.version}: ", limits)
 
 
-def _failure(code: int, output: bytes, name: str) -> TrialFailure | None:
+def _failure(code: int, output: bytes, name: str, limits: Limits) -> TrialFailure | None:
     stage = _last_stage(output)
     if code == 0:
         return None
     if code == _REFUSED:
         return TrialFailure(stage, output.decode().splitlines()[-1].removeprefix(name))
     if code == -signal.SIGPROF:
-        return TrialFailure(stage, f"loading it and one prediction took more than {CPU_SECONDS:g} s of CPU time")
+        return TrialFailure(stage, f"loading it and one prediction took more than {limits.cpu_seconds:g} s of CPU time")
     if code == -signal.SIGKILL:
         return TrialFailure(stage, "loading it was ended by SIGKILL, probably because the memory was full", final=False)
     ended = signal.Signals(-code).name if code < 0 else f"exit code {code}"
@@ -117,7 +124,7 @@ def _data_bytes() -> int:
     return 0
 
 
-def main() -> int:
+def main(cpu_seconds: float) -> int:
     """Load the bundle on standard input. Writes each stage that it begins, and at the end the reason of a refusal."""
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
     with suppress(OSError):  # if the memory is full, the kernel should end this process before others
@@ -125,7 +132,7 @@ def main() -> int:
     sent = msgspec.msgpack.decode(sys.stdin.buffer.read(), type=_SentBundle)
     bundle = Bundle(manifest.decode(sent.manifest), sent.graphs, sent.digest)
     runners = []  # kept, so that the detector gets the same sessions
-    with limited(CPU_SECONDS):
+    with limited(cpu_seconds):
         try:
             for label, stage in bundle.manifest.stages.items():
                 print(label, flush=True)  # noqa: T201 - the parent reads it
@@ -140,7 +147,7 @@ def main() -> int:
 
 
 if __name__ == "__main__":
-    code = main()
+    code = main(float(sys.argv[1]))
     sys.stdout.flush()
-    # A normal exit would wait for nothing useful.
+    # A normal exit would take time to destroy the sessions.
     os._exit(code)

@@ -5,7 +5,7 @@ The processes of one server share the verdicts, by the bundle's digest, in a fol
 - `loading-DIGEST-PID`: a starting worker loads the bundle; the worker holds the file's lock. If the lock is free, the
   worker ended before it had loaded the bundle.
 - `loaded-DIGEST`: a load or a trial succeeded.
-- `refused-DIGEST`: a trial failed; the file has the failure, and when it was found.
+- `refused-DIGEST`: a trial failed; the file has the failure, when it was found, and whether later starts repeat it.
 - `trial-DIGEST`: a lock, so that one worker tries a bundle and the others wait for the verdict.
 """
 
@@ -32,14 +32,16 @@ log = logging.getLogger(__name__)
 
 # The CPU time that a load may take in a starting worker. A bundle that takes longer gets a trial, which decides.
 START_CPU_SECONDS = 1.0
-_ACTION = "convert the version again, or remove its folder"
+_CONVERT = "convert the version again, or remove its folder"
+_LOAD = "load it again"
 
 
 class _Refused(msgspec.Struct):
-    """at: of time.monotonic(), which all processes of a machine share."""
+    """at: of time.monotonic(), which all processes of a machine share. binding: whether it holds for later starts."""
 
     failure: TrialFailure
     at: float
+    binding: bool
 
 
 _decode = msgspec.json.Decoder(_Refused).decode
@@ -63,7 +65,7 @@ class Trials:
             return
         mark = self._mark(bundle) if starting and not self._was_interrupted(bundle) else None
         if mark is None:
-            self._require_trial(bundle)
+            self._require_trial(bundle, starting=starting)
             yield
             return
         path, lock = mark
@@ -103,46 +105,48 @@ class Trials:
                     os.close(descriptor)
         return False
 
-    def _require_trial(self, bundle: Bundle) -> None:
+    def _require_trial(self, bundle: Bundle, *, starting: bool) -> None:
         try:
             lock = os.open(self._folder / f"trial-{bundle.digest}", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
         except OSError:  # the folder is full or deleted; the trial does not depend on it
-            failure = self._try(bundle)
+            failure = self._try(bundle, starting=starting)
         else:
             began = time.monotonic()
             try:
                 fcntl.flock(lock, fcntl.LOCK_EX)
-                failure = self._verdict(bundle, began)
+                failure = self._verdict(bundle, began, starting=starting)
             finally:
                 os.close(lock)
         if failure is not None:
             where = f"{failure.stage}: " if failure.stage else ""
-            raise BundleRefused(f"bundle {bundle.manifest.version}: {where}{failure.reason}; {_ACTION}")
+            raise BundleRefused(f"bundle {bundle.manifest.version}: {where}{failure.reason}; {_action(failure)}")
 
-    def _verdict(self, bundle: Bundle, began: float) -> TrialFailure | None:
+    def _verdict(self, bundle: Bundle, began: float, *, starting: bool) -> TrialFailure | None:
         """The verdict of another worker, or of a trial now. The caller holds the lock of the bundle.
 
-        began: when the caller began to wait for the lock. A failure that is not final also holds for a
-        worker that waited: it loads the version for the same call, which would be late after a second trial.
+        began: when the caller began to wait for the lock. Any failure holds for a worker that waited: it loads
+        the version for the same call, which would be late after a second trial. A later `load` is always a new trial,
+        because a failure can have been the machine's; starts repeat only what a start has found to be final.
         """
         passed, refused = self._folder / f"loaded-{bundle.digest}", self._folder / f"refused-{bundle.digest}"
         if passed.exists():
             return None
         with suppress(OSError, msgspec.MsgspecError):
             known = _decode(refused.read_bytes())
-            if known.failure.final or known.at > began:
+            if (starting and known.binding) or known.at > began:
                 return known.failure
-        failure = self._try(bundle)
+        failure = self._try(bundle, starting=starting)
         with suppress(OSError):
             if failure is None:
                 passed.touch()
             else:
-                refused.write_bytes(msgspec.json.encode(_Refused(failure, time.monotonic())))
+                found = _Refused(failure, time.monotonic(), binding=starting and failure.final)
+                refused.write_bytes(msgspec.json.encode(found))
         return failure
 
     @staticmethod
-    def _try(bundle: Bundle) -> TrialFailure | None:
-        failure = trial.run(bundle)
+    def _try(bundle: Bundle, *, starting: bool) -> TrialFailure | None:
+        failure = trial.run(bundle, trial.STARTING if starting else trial.LOADING)
         if failure is not None:
             log.error(
                 LogEvent(
@@ -150,7 +154,11 @@ class Trials:
                     version=bundle.manifest.version,
                     stage=failure.stage or None,
                     reason=failure.reason,
-                    action=_ACTION,
+                    action=_action(failure),
                 )
             )
         return failure
+
+
+def _action(failure: TrialFailure) -> str:
+    return _CONVERT if failure.final else _LOAD

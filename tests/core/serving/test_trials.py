@@ -12,7 +12,7 @@ from core.bundles import bundle
 from core.bundles.bundle import Bundle
 from core.errors import BundleRefused
 from core.inference import trial
-from core.inference.trial import TrialFailure
+from core.inference.trial import Limits, TrialFailure
 from core.serving.trials import Trials
 from tests import bundles, hanging
 from tests.market import ROOT
@@ -45,7 +45,7 @@ def good(tmp_path: Path) -> Bundle:
 def tried(monkeypatch: pytest.MonkeyPatch) -> list[str]:
     """The versions of all trials, which succeed at once."""
     found: list[str] = []
-    monkeypatch.setattr(trial, "run", lambda bundle: found.append(bundle.manifest.version))
+    monkeypatch.setattr(trial, "run", lambda bundle, _: found.append(bundle.manifest.version))
     return found
 
 
@@ -91,10 +91,7 @@ def test_a_load_that_another_process_makes_now_is_no_reason_for_a_trial(
     assert tried == []
 
 
-def test_a_process_that_was_lost_during_a_load_leads_to_a_trial(
-    tmp_path: Path, shared: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(trial, "ELAPSED_SECONDS", 60.0)  # the machine may be busy
+def test_a_process_that_was_lost_during_a_load_leads_to_a_trial(tmp_path: Path, shared: Path) -> None:
     folder = hanging.write(tmp_path, "v9", "loop")
     command = [sys.executable, "-c", LOAD, str(shared), str(folder)]
     assert subprocess.run(command, cwd=ROOT, check=False).returncode == -signal.SIGPROF
@@ -117,7 +114,7 @@ def test_a_failure_that_is_not_final_is_tried_again(
     shared: Path, good: Bundle, monkeypatch: pytest.MonkeyPatch, tried: list[str]
 ) -> None:
     with monkeypatch.context() as context:
-        context.setattr(trial, "run", lambda _: TrialFailure("stage2", "busy", final=False))
+        context.setattr(trial, "run", lambda *_: TrialFailure("stage2", "busy", final=False))
         with pytest.raises(BundleRefused, match="stage2: busy"):
             load(shared, good, starting=False)
     load(shared, good, starting=False)
@@ -128,13 +125,42 @@ def test_a_failure_that_is_not_final_holds_for_a_process_that_waited_for_it(
     shared: Path, good: Bundle, monkeypatch: pytest.MonkeyPatch, tried: list[str]
 ) -> None:
     with monkeypatch.context() as context:
-        context.setattr(trial, "run", lambda _: TrialFailure("stage2", "busy", final=False))
+        context.setattr(trial, "run", lambda *_: TrialFailure("stage2", "busy", final=False))
         with pytest.raises(BundleRefused):
             load(shared, good, starting=False)
     monkeypatch.setattr(time, "monotonic", lambda: 0.0)  # it began to wait before that failure
     with pytest.raises(BundleRefused, match="stage2: busy"):
         load(shared, good, starting=False)
     assert tried == []
+
+
+def test_a_load_is_a_new_trial_after_any_failure_and_does_not_bind_a_start(
+    shared: Path, good: Bundle, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    tried: list[Limits] = []
+
+    def run(_: Bundle, limits: Limits) -> TrialFailure:
+        tried.append(limits)
+        return TrialFailure("stage1", "too much CPU time")
+
+    monkeypatch.setattr(trial, "run", run)
+    (shared / f"loading-{good.digest}-1").touch()
+    for starting in (False, False, True, True, False):
+        with pytest.raises(BundleRefused):
+            load(shared, good, starting=starting)
+    assert tried == [trial.LOADING, trial.LOADING, trial.STARTING, trial.LOADING]
+
+
+def test_a_bundle_that_a_start_may_load_takes_longer_than_a_load_may(
+    tmp_path: Path, shared: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    found = bundle.read(hanging.write(tmp_path, "v9", "loop"))
+    monkeypatch.setattr(trial, "LOADING", trial.Limits(0.1, 60.0))
+    monkeypatch.setattr(trial, "STARTING", trial.Limits(0.3, 60.0))
+    (shared / f"loading-{found.digest}-1").touch()
+    for starting, seconds in ((False, "0.1"), (True, "0.3")):
+        with pytest.raises(BundleRefused, match=rf" {seconds} s of CPU"):
+            load(shared, found, starting=starting)
 
 
 def test_without_the_folder_every_load_is_tried(tmp_path: Path, good: Bundle, tried: list[str]) -> None:
