@@ -26,7 +26,7 @@ from core.inference.detector import Detector
 from core.inference.stage_runner import StageRunner
 
 
-class Limits(NamedTuple):
+class TrialLimits(NamedTuple):
     """What a trial may take: CPU time after its imports, and elapsed time in all, both in seconds."""
 
     cpu_seconds: float
@@ -34,10 +34,10 @@ class Limits(NamedTuple):
 
 
 # Committed bundles take 0.05 s of CPU time. The call that loads a version has 10 s in all.
-LOADING = Limits(cpu_seconds=2.0, elapsed_seconds=7.0)
+LOADING = TrialLimits(cpu_seconds=2.0, elapsed_seconds=7.0)
 # At a start no call waits, and no operator could repeat it. Work on the other thread of a core doubles CPU time, and
 # elapsed time is only against a trial that is stopped.
-STARTING = Limits(cpu_seconds=4.0, elapsed_seconds=120.0)
+STARTING = TrialLimits(cpu_seconds=4.0, elapsed_seconds=120.0)
 # The memory that a load may take beyond what the process has.
 MEMORY_BYTES = 512 << 20
 _MODULE = "core.inference.trial"
@@ -76,7 +76,7 @@ def limited(cpu_seconds: float) -> Iterator[None]:
         resource.setrlimit(resource.RLIMIT_DATA, before)
 
 
-def run(bundle: Bundle, limits: Limits) -> TrialFailure | None:
+def run(bundle: Bundle, limits: TrialLimits) -> TrialFailure | None:
     """Load the bundle in a child process; return why that failed, or None. Takes a quarter of a second or more."""
     sent = msgspec.msgpack.encode(_SentBundle(manifest.encode(bundle.manifest), bundle.graphs, bundle.digest))
     environ = os.environ | {"PYTHONPATH": os.pathsep.join(filter(None, sys.path))}
@@ -98,7 +98,7 @@ def run(bundle: Bundle, limits: Limits) -> TrialFailure | None:
     return _failure(child.returncode, output, f"bundle {bundle.manifest.version}: ", limits)
 
 
-def _failure(code: int, output: bytes, name: str, limits: Limits) -> TrialFailure | None:
+def _failure(code: int, output: bytes, name: str, limits: TrialLimits) -> TrialFailure | None:
     stage = _last_stage(output)
     if code == 0:
         return None

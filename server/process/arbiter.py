@@ -162,5 +162,9 @@ class Arbiter(GunicornArbiter):  # type: ignore[misc]
         if code == self.WORKER_BOOT_ERROR and not self.app.connections.any_accepting():
             log.error(LogEvent("worker_start_failed", process=worker.pid, reason=reason, effect="the server stops"))
             raise HaltServer("no worker can start", self.WORKER_BOOT_ERROR)
-        effect = f"the workers that run go on; it is tried again in {self._backoff.failed():g} s"
-        log.error(LogEvent("worker_start_failed", process=worker.pid, reason=reason, effect=effect))
+        effect = f"another one is started in {self._backoff.failed():g} s"
+        if code == -signal.SIGPROF:  # see core/serving/trials.py
+            reason += ": loading a bundle took too much CPU time"
+            effect += " and tries that bundle in a process of its own"
+        workers = len(self.WORKERS)
+        log.error(LogEvent("worker_start_failed", process=worker.pid, reason=reason, workers=workers, effect=effect))

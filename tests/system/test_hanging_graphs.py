@@ -45,6 +45,7 @@ def test_a_start_skips_a_version_that_does_not_end(own_models: Path) -> None:
         error = error_of(server, "v0")
         assert error is not None
         assert error.startswith("bundle v0: stage2: ")
+        assert any("SIGPROF" in line for line in events(server.log, "worker_start_failed"))
         # One worker tries it for all.
         (line,) = events(server.log, "version_trial_failed")
         assert "version=v0 stage=stage2 " in line

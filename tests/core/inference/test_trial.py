@@ -34,7 +34,7 @@ def test_a_graph_that_does_not_fit_fails(tmp_path: Path, kind: str) -> None:
 @pytest.mark.long
 @pytest.mark.parametrize("kind", TIME)
 def test_a_graph_that_does_not_end_fails(tmp_path: Path, kind: str) -> None:
-    limits = trial.Limits(cpu_seconds=2.0, elapsed_seconds=60.0)  # the machine may be busy
+    limits = trial.TrialLimits(cpu_seconds=2.0, elapsed_seconds=60.0)  # the machine may be busy
     failure = trial.run(bundle.read(hanging.write(tmp_path, "v1", kind)), limits)
     assert failure is not None
     assert failure.stage == "stage1"
@@ -53,7 +53,7 @@ def test_a_refusal_of_the_load_is_told_without_the_version_twice(tmp_path: Path)
 
 
 def test_too_much_elapsed_time_is_not_final(tmp_path: Path) -> None:
-    limits = trial.Limits(cpu_seconds=2.0, elapsed_seconds=0.01)
+    limits = trial.TrialLimits(cpu_seconds=2.0, elapsed_seconds=0.01)
     failure = trial.run(bundle.read(bundles.write(tmp_path, "v1")), limits)
     assert failure is not None
     assert not failure.final

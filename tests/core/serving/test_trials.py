@@ -12,7 +12,7 @@ from core.bundles import bundle
 from core.bundles.bundle import Bundle
 from core.errors import BundleRefused
 from core.inference import trial
-from core.inference.trial import Limits, TrialFailure
+from core.inference.trial import TrialFailure, TrialLimits
 from core.serving.trials import Trials
 from tests import bundles, hanging
 from tests.market import ROOT
@@ -137,9 +137,9 @@ def test_a_failure_that_is_not_final_holds_for_a_process_that_waited_for_it(
 def test_a_load_is_a_new_trial_after_any_failure_and_does_not_bind_a_start(
     shared: Path, good: Bundle, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    tried: list[Limits] = []
+    tried: list[TrialLimits] = []
 
-    def run(_: Bundle, limits: Limits) -> TrialFailure:
+    def run(_: Bundle, limits: TrialLimits) -> TrialFailure:
         tried.append(limits)
         return TrialFailure("stage1", "too much CPU time")
 
@@ -155,8 +155,8 @@ def test_a_bundle_that_a_start_may_load_takes_longer_than_a_load_may(
     tmp_path: Path, shared: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     found = bundle.read(hanging.write(tmp_path, "v9", "loop"))
-    monkeypatch.setattr(trial, "LOADING", trial.Limits(0.1, 60.0))
-    monkeypatch.setattr(trial, "STARTING", trial.Limits(0.3, 60.0))
+    monkeypatch.setattr(trial, "LOADING", trial.TrialLimits(0.1, 60.0))
+    monkeypatch.setattr(trial, "STARTING", trial.TrialLimits(0.3, 60.0))
     (shared / f"loading-{found.digest}-1").touch()
     for starting, seconds in ((False, "0.1"), (True, "0.3")):
         with pytest.raises(BundleRefused, match=rf" {seconds} s of CPU"):
