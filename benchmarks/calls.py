@@ -127,7 +127,7 @@ async def service(folder: Path) -> AsyncIterator[int]:
     await keeper.setup()
     await web.UnixSite(keeper, path).start()
     app = await asyncio.to_thread(make_app, settings, Credentials(settings), path)
-    worker = HttpRunner(app, FastConnection)
+    worker = HttpRunner(app, FastConnection, keepalive_timeout=settings.keepalive_seconds)
     await worker.setup()
     await web.TCPSite(worker, "127.0.0.1", 0).start()
     yield worker.addresses[0][1]

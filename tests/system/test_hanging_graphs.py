@@ -66,6 +66,7 @@ def trials_of(worker: int) -> list[int]:
 @pytest.mark.parametrize("kind", ["loop", "expand"])
 def test_a_load_refuses_a_version_that_does_not_end_or_fit(own_models: Path, kind: str) -> None:
     with serving("--models", str(own_models), "--workers", "2") as server, ThreadPoolExecutor(1) as executor:
+        wait_until(lambda: len(events(server.log, "worker_ready")) == 2)  # a worker that starts would load v9 at once
         before = server.pids
         hanging.write(own_models, "v9", kind)
         load = executor.submit(post, f"{server.url}/reversal/models/v9/load")

@@ -68,5 +68,11 @@ class AccessLog(AbstractAccessLogger):
     def log(self, request: BaseRequest, response: web.StreamResponse, time: float) -> None:
         """Log a request. `time`: see `seconds` of AccessEntry."""
         caller, address = request.get(CALLER, ""), request.get(ADDRESS) or request.remote or ""
-        asked, answer = (request.method, request.rel_url.raw_path), (response.status, response.body_length)
+        asked, answer = (request.method, request.rel_url.raw_path), (response.status, _size(response))
         note(AccessEntry(*asked, *answer, time, caller, address, id_of(request)))
+
+
+def _size(response: web.StreamResponse) -> int:
+    """The bytes of an answer's body. aiohttp counts the head with it; a stream's length is known only so."""
+    known = response.content_length
+    return response.body_length if known is None else known
