@@ -24,8 +24,8 @@ _KNOWN = {
     "Received HTTPS traffic on an HTTP port": "this port speaks HTTP, not HTTPS",
 }
 _VERSIONS = (HttpVersion10, HttpVersion11)
-# aiohttp keeps the bytes behind a request with one of these upgrades, and drops those behind any other.
-_KEPT_UPGRADES = ("websocket", "tcp")
+# aiohttp keeps the bytes behind a request with this upgrade, and drops those behind any other.
+_KEPT_UPGRADE = "websocket"
 _CONTINUE = "100-continue"
 
 
@@ -76,7 +76,9 @@ def ends_connection(request: BaseRequest) -> bool:
     headers = request.headers
     if request.version == HttpVersion10 and hdrs.TRANSFER_ENCODING in headers:
         return True
-    return hdrs.UPGRADE in headers and headers[hdrs.UPGRADE].lower() not in _KEPT_UPGRADES
+    wanted = headers.get(hdrs.UPGRADE)
+    # Lower case is of ASCII only, as aiohttp compares it: the Kelvin sign has the lower case k.
+    return wanted is not None and not (wanted.isascii() and wanted.lower() == _KEPT_UPGRADE)
 
 
 def checked(

@@ -92,6 +92,8 @@ async def test_http_1_0_with_chunks_is_answered_and_ends_the_connection(connecti
 UPGRADES = {
     "h2c": {"Connection": "Upgrade, HTTP2-Settings", "Upgrade": "h2c", "HTTP2-Settings": "AAMAAABkAAQAoAAAAAIAAAAA"},
     "TLS": {"Connection": "Upgrade", "Upgrade": "TLS/1.2"},
+    "TCP": {"Connection": "Upgrade", "Upgrade": "tcp"},
+    "a letter that is no ASCII": {"Connection": "Upgrade", "Upgrade": "websoc\u212aet"},
     "several": {"Connection": "keep-alive, upgrade", "Upgrade": "websocket, h2c"},
 }
 BEHIND = {"a request": LIVEZ, "the preface of HTTP/2": VERSIONS["the preface of HTTP/2"], "bytes": b"\x00\xff" * 9}
