@@ -13,7 +13,8 @@ from aiohttp.http_parser import RawRequestMessage
 from aiohttp.web_protocol import RequestHandler
 from aiohttp.web_request import BaseRequest
 
-from server.http.app_keys import REFUSALS, SETTINGS
+from server.auth.client_address import ClientAddresses
+from server.http.app_keys import CLIENT_ADDRESSES, REFUSALS, SETTINGS
 from server.http.connections.connection import HttpConnection
 from server.http.connections.faults import checked
 from server.http.errors import Refusals
@@ -23,7 +24,14 @@ from server.http.request_log import access_log
 class _Server(web.Server):
     """The server `usual`, with connections that `make` makes."""
 
-    def __init__(self, usual: web.Server, make: Callable[[web.Server], HttpConnection], refusals: Refusals) -> None:
+    def __init__(
+        self,
+        usual: web.Server,
+        make: Callable[[web.Server], HttpConnection],
+        refusals: Refusals,
+        addresses: ClientAddresses | None,
+    ) -> None:
+        """`addresses`: of clients, for the access log; None if there is none."""
         super().__init__(
             checked(usual.request_handler, refusals),
             request_factory=self._begin,
@@ -31,6 +39,7 @@ class _Server(web.Server):
         )
         self._usual = usual
         self._make = make
+        self._addresses = addresses
 
     def __call__(self) -> RequestHandler:
         return self._make(self)
@@ -45,7 +54,10 @@ class _Server(web.Server):
     ) -> BaseRequest:
         if isinstance(protocol, HttpConnection):
             protocol.begin(payload)
-        return self._usual.request_factory(message, payload, protocol, writer, task)
+        request = self._usual.request_factory(message, payload, protocol, writer, task)
+        if self._addresses is not None:
+            access_log.begin(request, self._addresses)
+        return request
 
     @property
     def connections(self) -> list[RequestHandler]:
@@ -74,6 +86,7 @@ class HttpRunner(web.AppRunner):
         super().__init__(app, shutdown_timeout=shutdown_timeout, handler_cancellation=handler_cancellation)
         self._make = partial(kind.maker(app), **access_log.options(wanted=app[SETTINGS].access_log), **options)
         self._refusals = app[REFUSALS]
+        self._addresses = app[CLIENT_ADDRESSES] if app[SETTINGS].access_log else None
         self._ours: _Server | None = None
 
     @property
@@ -83,7 +96,7 @@ class HttpRunner(web.AppRunner):
         if usual is None:
             return None
         if self._ours is None:
-            self._ours = _Server(usual, self._make, self._refusals)
+            self._ours = _Server(usual, self._make, self._refusals, self._addresses)
         return self._ours
 
     @property

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+from time import perf_counter
 from typing import Any, NamedTuple
 
 from aiohttp import web
@@ -10,10 +11,13 @@ from aiohttp.abc import AbstractAccessLogger
 from aiohttp.web_request import BaseRequest
 
 from core.log_event import LogEvent
+from server.auth.client_address import FORWARDED_FOR, ClientAddresses
 from server.http.app_keys import ADDRESS, CALLER
 from server.http.request_log.request_ids import id_of
 
 log = logging.getLogger(__name__)
+
+_BEGAN = web.RequestKey("began", float)  # of time.perf_counter
 
 # A longer path is cut: it can have 8 KiB.
 _LONGEST_PATH = 200
@@ -57,6 +61,14 @@ def note(entry: AccessEntry) -> None:
     log.info(event, extra={"request_id": entry.request_id})
 
 
+def begin(request: BaseRequest, addresses: ClientAddresses) -> None:
+    """Note what the line about a request needs, even if the request is refused before its endpoint is known."""
+    request[_BEGAN] = perf_counter()
+    headers = request.headers  # of bytes that are not HTTP: an empty dict, which has no getall
+    forwarded = headers.getall(FORWARDED_FOR) if FORWARDED_FOR in headers else ()
+    request[ADDRESS] = addresses.of(request.remote, forwarded)
+
+
 class AccessLog(AbstractAccessLogger):
     """The access log of requests that take aiohttp's path."""
 
@@ -65,11 +77,11 @@ class AccessLog(AbstractAccessLogger):
         """Whether lines of this level are logged at all."""
         return log.isEnabledFor(logging.INFO)
 
-    def log(self, request: BaseRequest, response: web.StreamResponse, time: float) -> None:
-        """Log a request. `time`: see `seconds` of AccessEntry."""
-        caller, address = request.get(CALLER, ""), request.get(ADDRESS) or request.remote or ""
+    def log(self, request: BaseRequest, response: web.StreamResponse, time: float) -> None:  # noqa: ARG002 - aiohttp's
+        """Log a request for which `begin` was called. `time` is not used: uvloop's clock stands still within a turn."""
         asked, answer = (request.method, request.rel_url.raw_path), (response.status, _size(response))
-        note(AccessEntry(*asked, *answer, time, caller, address, id_of(request)))
+        seconds = perf_counter() - request[_BEGAN]
+        note(AccessEntry(*asked, *answer, seconds, request.get(CALLER, ""), request[ADDRESS], id_of(request)))
 
 
 def _size(response: web.StreamResponse) -> int:

@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 
 from core.log_event import LogEvent
+from server.auth.client_address import trusted_proxies
 from server.http.app_keys import REFUSALS
 from server.logs.request_id import of_record
 from server.settings import Settings
@@ -49,7 +50,7 @@ def lines() -> Iterator[Lines]:
 
 @pytest.fixture
 def settings(settings: Settings) -> Settings:
-    return dataclasses.replace(settings, access_log=True)
+    return dataclasses.replace(settings, access_log=True, trusted_proxies=trusted_proxies("127.0.0.1"))
 
 
 @pytest.mark.parametrize(
@@ -129,8 +130,35 @@ async def test_the_access_log_has_one_line_for_each_request(service: Service, li
     assert [fields["status"] for fields in found.values()] == [200, 200, 400, 404]
     assert len(found["d"]["path"]) == 201
     for fields in found.values():
-        assert (fields["address"], fields["bytes"] > 50, fields["milliseconds"] >= 0) == ("127.0.0.1", True, True)
+        assert (fields["address"], fields["bytes"] > 50, fields["milliseconds"] > 0) == ("127.0.0.1", True, True)
     assert found["b"]["caller"] == "anybody"  # plain-english: a value in the audit log
+
+
+@pytest.mark.parametrize(
+    "sent",
+    [
+        request(GOOD, X_Forwarded_For="192.0.2.9"),
+        request(b"", "/health", "GET {} HTTP/1.1", X_Forwarded_For="192.0.2.9"),
+        request(b"", "/nothing", "GET {} HTTP/1.1", X_Forwarded_For="192.0.2.9"),
+        request(b"", "/health", "GET {} HTTP/2.0", X_Forwarded_For="192.0.2.9"),
+        request(GOOD, Expect="much", X_Forwarded_For="192.0.2.9"),
+    ],
+    ids=["prediction", "health", "404", "505", "417"],
+)
+async def test_the_access_log_names_the_client_behind_a_proxy(service: Service, lines: Lines, sent: bytes) -> None:
+    async with service.connect() as connection:
+        await connection.ask(sent)
+        await until(lambda: bool(lines.of("request_answered")))
+    ((_, fields),) = lines.of("request_answered")
+    assert (fields["address"], fields["milliseconds"] > 0) == ("192.0.2.9", True)
+
+
+async def test_the_access_log_has_a_line_for_bytes_that_are_not_http(service: Service, lines: Lines) -> None:
+    async with service.connect() as connection:
+        await connection.send(b"\x16\x03\x01 not HTTP\r\n\r\n")
+        await until(lambda: bool(lines.of("request_answered")))
+    ((_, fields),) = lines.of("request_answered")
+    assert (fields["status"], fields["address"]) == (400, "127.0.0.1")
 
 
 async def test_ids_of_requests_that_run_together_are_not_mixed(service: Service) -> None:
