@@ -9,6 +9,7 @@ import logging
 from collections.abc import Iterable, Mapping, Sequence
 from enum import IntEnum
 from pathlib import Path
+from time import monotonic
 from typing import NamedTuple
 from urllib.parse import urlsplit
 
@@ -21,6 +22,8 @@ log = logging.getLogger(__name__)
 
 # A wrong token of an address with too many of them is answered after this pause.
 WAIT_SECONDS = 1.0
+# At most one line about addresses over the limit is logged in this many seconds.
+_LOG_SECONDS = 1.0
 # A token with fewer characters counts as short. Sixteen hexadecimal digits are 64 bits: at ten guesses a second, trying
 # them all takes longer than the age of the universe.
 SHORT = 16
@@ -163,6 +166,8 @@ class Access:
         self._failed = failed or FailedTokens()
         self._hosts = hosts
         self._origins = frozenset(origins)
+        self._limited = 0  # addresses over the limit that no line has named yet
+        self._limited_due = 0.0  # of time.monotonic: when the next such line may be written
 
     def find(self, headers: Mapping[str, str]) -> Token | None:
         """The token of a request; None if it has no valid one."""
@@ -228,14 +233,23 @@ class Access:
         if not wrong.refused:
             raise Unauthorized("the token is wrong; send the header Authorization: Bearer <token>")
         if wrong.number == LIMIT + 1:
-            effect = f"further wrong tokens are answered {WAIT_SECONDS:g} s later with 429"
-            log.warning(LogEvent("address_rate_limited", address=address, limit=LIMIT, effect=effect))
+            self._log_limited(address)
         await asyncio.sleep(WAIT_SECONDS)
         raise RateLimited(
             f"more than {LIMIT} wrong tokens from this address in {WINDOW_SECONDS:g} s; correct the token, or retry in"
             f" {wrong.retry_after} s",
             wrong.retry_after,
         )
+
+    def _log_limited(self, address: str) -> None:
+        """Log that an address is over the limit, or leave it for the next such line: attackers can have thousands."""
+        self._limited += 1
+        now = monotonic()
+        if now < self._limited_due:
+            return
+        effect = f"further wrong tokens are answered {WAIT_SECONDS:g} s later with 429"
+        log.warning(LogEvent("address_rate_limited", address=address, limit=LIMIT, count=self._limited, effect=effect))
+        self._limited, self._limited_due = 0, now + _LOG_SECONDS
 
 
 def _sent(headers: Mapping[str, str]) -> str:

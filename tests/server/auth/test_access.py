@@ -2,13 +2,14 @@ from __future__ import annotations
 
 import dataclasses
 import logging
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Iterable
 from pathlib import Path
 from typing import Any
 
 import pytest
 from aiohttp import web
 
+from core.log_event import LogEvent
 from server.api.endpoint import Endpoint
 from server.api.endpoints import ENDPOINTS
 from server.auth import access
@@ -77,6 +78,27 @@ async def test_a_request_without_a_valid_token_is_refused(doors: Access, headers
 async def test_a_valid_token_of_a_lower_level_is_forbidden(doors: Access) -> None:
     with pytest.raises(Forbidden, match=r"backend .*admin token"):
         await doors.check(bearer("one"), "", Level.ADMIN)
+
+
+async def test_many_addresses_over_the_limit_do_not_fill_the_log(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setattr(access, "WAIT_SECONDS", 0.0)
+    seconds = 100.0
+    monkeypatch.setattr(access, "monotonic", lambda: seconds)
+    doors = Access(tokens(["one"], Level.API), FailedTokens(lambda: 0.0))
+
+    async def guess(addresses: Iterable[int]) -> None:
+        for address in addresses:
+            for _ in range(LIMIT + 1):
+                with pytest.raises((Unauthorized, RateLimited)):
+                    await doors.check(bearer("guess"), f"192.0.2.{address}", Level.API)
+
+    await guess(range(50))
+    seconds = 101.0
+    await guess([50])
+    found = [record.msg.fields for record in caplog.records if isinstance(record.msg, LogEvent)]
+    assert [(each["address"], each["count"]) for each in found] == [("192.0.2.0", 1), ("192.0.2.50", 50)]
 
 
 async def test_only_wrong_tokens_are_counted_for_each_address_separately(
