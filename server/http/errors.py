@@ -89,6 +89,8 @@ _LOG_SECONDS = 1.0
 
 # Logged as the endpoint if there is no such endpoint: the requested path can be anything.
 NO_ENDPOINT = "none"
+# Logged as the method if the path has no such method: with each of HTTP's 35, a stranger could have as many lines.
+_OTHER_METHOD = "OTHER"
 
 
 def status_of(error: ServiceError) -> int:
@@ -208,17 +210,14 @@ def errors(refusals: Refusals) -> Middleware:
 
 
 def endpoint_of(request: web.Request) -> str:
-    """Method and path as in the table of endpoints, even if the method is a wrong one.
-
-    The method can be logged, because the parser accepts only the methods of HTTP.
-    """
+    """Method and path as in the table of endpoints; _OTHER_METHOD for a method that the path does not have."""
     found = request.match_info.route.resource
     if found is not None:
         return f"{request.method} {found.canonical}"
     for resource in request.app.router.resources():
         info = resource.get_info()
         if info.get("path") == request.path or ("pattern" in info and info["pattern"].fullmatch(request.path)):
-            return f"{request.method} {resource.canonical}"
+            return f"{_OTHER_METHOD} {resource.canonical}"
     return NO_ENDPOINT
 
 

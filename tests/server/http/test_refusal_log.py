@@ -89,9 +89,9 @@ async def test_each_refusal_leaves_a_line_and_a_count(
     assert response.status == 404
     assert lines(caplog) == [line("NOT_FOUND", None, 1, "none")]
     assert (await client.get("/reversal/predict")).status == 405
-    assert lines(caplog) == [line("METHOD_NOT_ALLOWED", None, 1, "GET /reversal/predict")]
+    assert lines(caplog) == [line("METHOD_NOT_ALLOWED", None, 1, "OTHER /reversal/predict")]
     assert (await client.request("PUT", "/reversal/models/s3cret/load")).status == 405
-    assert lines(caplog) == [line("METHOD_NOT_ALLOWED", None, 1, "PUT /reversal/models/{version}/load")]
+    assert lines(caplog) == [line("METHOD_NOT_ALLOWED", None, 1, "OTHER /reversal/models/{version}/load")]
     assert (await post("/reversal/experiments", {"s3cret": 1}))[0] == 422
     assert lines(caplog) == [line("VALIDATION_ERROR", "…", 1, "POST /reversal/experiments")]
     text = await (await client.get("/metrics")).text()
