@@ -17,8 +17,7 @@ _OF_CLIENTS = (HttpProcessingError, web.RequestPayloadError)
 class RedactingLogger(logging.LoggerAdapter[logging.Logger]):
     """Logs only the type of a client's error, and at level INFO, because the server is not at fault.
 
-    aiohttp quotes the line that it could not read. It can hold a token or, after a wrong length, a body. The client
-    gets the quote in its answer.
+    aiohttp quotes the line that it could not read. It can hold a token or, after a wrong length, a body.
     """
 
     def log(self, level: int, msg: object, *args: object, **kwargs: Any) -> None:  # noqa: ANN401 - as logging has it
