@@ -25,6 +25,18 @@ _HARD_SLOPE = {"tf_keras": 0.2, "keras": 1.0 / 6.0}
 # The framework of a function by its package. Keras 2 takes leaky_relu from TensorFlow.
 _FRAMEWORKS = {"tf_keras": "tf_keras", "tensorflow": "tf_keras", "keras": "keras"}
 
+
+def _gelu(graph: GraphBuilder, scope: str, x: str) -> str:
+    """0.5 x (1 + erf(x / sqrt 2))."""
+    error = graph.value("Erf", scope, graph.value("Div", scope, x, _number(graph, 2.0**0.5)))
+    half = graph.value("Mul", scope, x, _number(graph, 0.5))
+    return graph.value("Mul", scope, half, graph.value("Add", scope, error, _number(graph, 1.0)))
+
+
+def _number(graph: GraphBuilder, value: float) -> str:
+    return graph.constant(f"float_{value:g}", np.array(value, np.float32))
+
+
 _NODES: dict[str, Callable[[GraphBuilder, str, str], str]] = {
     "linear": lambda _g, _scope, x: x,
     "sigmoid": lambda g, scope, x: g.value("Sigmoid", scope, x),
@@ -38,6 +50,21 @@ _NODES: dict[str, Callable[[GraphBuilder, str, str], str]] = {
     "silu": lambda g, scope, x: g.value("Mul", scope, x, g.value("Sigmoid", scope, x)),
     "leaky_relu": lambda g, scope, x: g.value("LeakyRelu", scope, x, alpha=0.2),
 }
+_NODES |= {
+    "celu": _NODES["elu"],
+    "exponential": lambda g, scope, x: g.value("Exp", scope, x),
+    "hard_silu": lambda g, scope, x: g.value(
+        "Mul", scope, x, g.value("HardSigmoid", scope, x, alpha=_HARD_SLOPE["keras"], beta=0.5)
+    ),
+    "hard_tanh": lambda g, scope, x: g.value("Clip", scope, x, _number(g, -1.0), _number(g, 1.0)),
+    "gelu": _gelu,
+    "log_sigmoid": lambda g, scope, x: g.value("Neg", scope, g.value("Softplus", scope, g.value("Neg", scope, x))),
+    "log_softmax": lambda g, scope, x: g.value("LogSoftmax", scope, x, axis=-1),
+    "mish": lambda g, scope, x: g.value("Mul", scope, x, g.value("Tanh", scope, g.value("Softplus", scope, x))),
+    "relu6": lambda g, scope, x: g.value("Clip", scope, x, _number(g, 0.0), _number(g, 6.0)),
+    "tanh_shrink": lambda g, scope, x: g.value("Sub", scope, x, g.value("Tanh", scope, x)),
+}
+_NODES["hard_swish"] = _NODES["hard_silu"]
 _NODES["swish"] = _NODES["silu"]
 
 _FUSED = {

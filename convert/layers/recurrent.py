@@ -1,4 +1,4 @@
-"""LSTM, GRU and Bidirectional as ONNX's fused nodes.
+"""LSTM, GRU, SimpleRNN and Bidirectional as ONNX's fused nodes.
 
 The order of gates in Keras is i, f, c, o for LSTM and z, r, h for GRU; in ONNX it is i, o, f, c and z, r, h. Kernels in
 Keras are (inputs, gates * units), in ONNX (directions, gates * units, inputs). Both compute the recurrences of the ONNX
@@ -26,13 +26,18 @@ Floats32: TypeAlias = NDArray[np.float32]
 class _Kind(NamedTuple):
     gates: tuple[int, ...]  # Keras' gates in ONNX's order
     activations: int  # how often ONNX lists the layer's `activation`, after the activation of the gates
+    operator: str
 
 
-_KINDS = {"LSTM": _Kind((0, 3, 1, 2), 2), "GRU": _Kind((0, 1, 2), 1)}
+_KINDS = {
+    "LSTM": _Kind((0, 3, 1, 2), 2, "LSTM"),
+    "GRU": _Kind((0, 1, 2), 1, "GRU"),
+    "SimpleRNN": _Kind((0,), 1, "RNN"),
+}
 
 
 def recurrent(graph: GraphBuilder, scope: str, layer: Keras, x: Tensor) -> Tensor:
-    """Convert an LSTM or GRU."""
+    """Convert an LSTM, GRU or SimpleRNN."""
     _check(scope, layer)
     steps = _masked_steps(graph, scope, x)
     sequences, last = _run(graph, scope, [layer], x, steps)
@@ -56,7 +61,7 @@ def bidirectional(graph: GraphBuilder, scope: str, layer: Keras, x: Tensor) -> T
     for inner in (forward, backward):
         if type(inner).__name__ not in _KINDS:
             raise Refused.at(
-                scope, f"Bidirectional of {type(inner).__name__} cannot be converted, only of LSTM and GRU"
+                scope, f"Bidirectional of {type(inner).__name__} cannot be converted, only of LSTM, GRU and SimpleRNN"
             )
         _check(scope, inner)
     kinds = [(type(inner).__name__, inner.units, getattr(inner, "reset_after", None)) for inner in (forward, backward)]
@@ -121,7 +126,7 @@ def _run(
     if kind == "GRU":
         attributes["linear_before_reset"] = int(layers[0].reset_after)
     inputs = [graph.time_major(x).name, *weights, *lengths]
-    sequences, last = graph.node(kind, scope, inputs, outputs=2, **attributes)
+    sequences, last = graph.node(_KINDS[kind].operator, scope, inputs, outputs=2, **attributes)
     return sequences, last
 
 
@@ -141,6 +146,8 @@ def _weights(kind: str, cell: Keras) -> tuple[Floats32, Floats32, Floats32]:
 
 
 def _functions(scope: str, kind: str, layer: Keras) -> list[Fused]:
+    if kind == "SimpleRNN":  # it has no gates
+        return [activations.fused(scope, layer.activation)]
     gates, other = (activations.fused(scope, f) for f in (layer.recurrent_activation, layer.activation))
     return [gates, *[other] * _KINDS[kind].activations]
 
