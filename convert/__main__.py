@@ -8,11 +8,11 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from convert import versions
 from convert.errors import Refused, line
+from convert.sources import versions
+from convert.sources.versions import StageSource
 from convert.untrusted import contained
 from convert.untrusted.contained import Contents, FileRefused, Role
-from convert.versions import StageSource
 
 _LONGEST = 2_000  # characters of a message, which can quote a file
 ABOUT = "Convert the detectors of a folder of Keras files to ONNX, prove them equal, and publish them as bundles."

@@ -5,12 +5,13 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import NamedTuple
 
-from convert import stage, versions
+from convert import stage
 from convert.errors import Refused
-from convert.parity import DecisionRule
+from convert.proof.parity import DecisionRule
+from convert.sources import versions
+from convert.sources.versions import DirectionStageFiles, StageFiles, StageSource, Version
 from convert.stage import ConvertedStage, Report
 from convert.untrusted.contained import Contents
-from convert.versions import DirectionStageFiles, StageFiles, StageSource, Version
 from core.bundles.manifest import FORMAT_VERSION, DirectionStage, Manifest, ManifestError, Stage, decode, encode
 from core.inference.decision import decide
 

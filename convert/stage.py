@@ -12,15 +12,16 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from convert import parity, versions
 from convert.errors import Refused
-from convert.keras_model import KerasModel
 from convert.layers import network
-from convert.parity import DecisionRule, GraphSession
-from convert.scalers import Scaler
+from convert.networks.keras_model import KerasModel
+from convert.proof import parity
+from convert.proof.parity import DecisionRule, GraphSession
+from convert.scalers.scaler import Scaler
+from convert.sources import versions
+from convert.sources.versions import StageSource
 from convert.untrusted.contained import Contents
 from convert.untrusted.records import KerasFile, ScalerFile
-from convert.versions import StageSource
 from core.bundles.manifest import OPSET, File
 
 # The steps of each stage. Their number gives the length of the progress bar.

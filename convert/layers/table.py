@@ -13,17 +13,10 @@ import numpy as np
 
 from convert.errors import Refused
 from convert.graph import BOOL, FLOAT, GraphBuilder, Keras, Tensor
-from convert.layers import (
-    activation_layers,
-    convolution,
-    merging,
-    normalization,
-    pooling,
-    recurrent,
-    reshaping,
-)
+from convert.layers import recurrent
 from convert.layers.checks import unmasked
-from convert.layers.reshaping import reshaped
+from convert.layers.rows import activation_layers, convolution, merging, normalization, pooling, reshaping
+from convert.layers.rows.reshaping import reshaped
 
 OneInput: TypeAlias = Callable[[GraphBuilder, str, Keras, Tensor], Tensor]
 ManyInputs: TypeAlias = Callable[[GraphBuilder, str, Keras, Sequence[Tensor]], Tensor]

@@ -190,7 +190,8 @@ class _Output:
 
 def main() -> None:
     """Read the files that the arguments name, up to the first that is refused."""
-    from convert.untrusted import keras_files, unpickle  # noqa: PLC0415 - not needed by the process that waits
+    from convert.untrusted.models import keras_files  # noqa: PLC0415 - not needed by the process that waits
+    from convert.untrusted.scalers import unpickle  # noqa: PLC0415 - not needed by the process that waits
 
     output = _Output(sys.stdout.buffer)
     for task in sys.argv[1:]:

@@ -13,7 +13,7 @@ from typing import Any, TypeAlias
 import h5py
 
 from convert.graph import Keras
-from convert.untrusted.keras_files import Framework
+from convert.untrusted.models.keras_files import Framework
 from tests.convert import helpers
 
 Edit: TypeAlias = Callable[[dict[str, Any]], None]

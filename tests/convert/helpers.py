@@ -12,11 +12,11 @@ import onnx
 from numpy.typing import NDArray
 
 from convert.graph import Keras
-from convert.keras_model import KerasModel
 from convert.layers import network
-from convert.parity import GraphSession
-from convert.untrusted import keras_files
-from convert.untrusted.keras_files import Framework
+from convert.networks.keras_model import KerasModel
+from convert.proof.parity import GraphSession
+from convert.untrusted.models import keras_files
+from convert.untrusted.models.keras_files import Framework
 
 Floats32: TypeAlias = NDArray[np.float32]
 

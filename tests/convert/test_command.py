@@ -17,10 +17,10 @@ from onnx import numpy_helper
 from rich.progress import Progress, TaskID
 from sklearn.preprocessing import StandardScaler
 
-from convert import versions
 from convert.__main__ import main
 from convert.graph import Keras
 from convert.layers import network
+from convert.sources import versions
 from core.bundles import bundle as reading
 from tests.convert import helpers
 

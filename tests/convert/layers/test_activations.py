@@ -8,7 +8,7 @@ import pytest
 
 from convert.errors import Refused
 from convert.layers import activations
-from convert.untrusted.keras_files import Framework
+from convert.untrusted.models.keras_files import Framework
 from tests.convert import helpers
 
 IN_RECURRENT = [

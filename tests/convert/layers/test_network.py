@@ -13,10 +13,10 @@ import pytest
 
 from convert.errors import Refused
 from convert.graph import FLOAT, GraphBuilder, Keras
-from convert.keras_model import KerasModel
 from convert.layers import network
-from convert.untrusted import keras_files
-from convert.untrusted.keras_files import Framework
+from convert.networks.keras_model import KerasModel
+from convert.untrusted.models import keras_files
+from convert.untrusted.models.keras_files import Framework
 from tests.convert import helpers
 
 WINDOW = (helpers.STEPS, helpers.FEATURES)
@@ -201,7 +201,7 @@ def test_graph_is_the_same_bytes_in_another_process(tmp_path: Path) -> None:
     script = (
         "import sys, hashlib; from pathlib import Path; from convert.layers import network;"
         "from convert.untrusted import keras_files;"
-        "from convert.keras_model import KerasModel;"
+        "from convert.networks.keras_model import KerasModel;"
         "model = KerasModel(keras_files.inspect(Path(sys.argv[1])), 'direction', None);"
         "graph = network.build(model.model, model.window);"
         "print(hashlib.sha256(graph.SerializeToString(deterministic=True)).hexdigest())"

@@ -11,7 +11,7 @@ import pytest
 from convert.errors import Refused
 from convert.graph import Keras
 from convert.layers import network
-from convert.untrusted.keras_files import Framework
+from convert.untrusted.models.keras_files import Framework
 from tests.convert import helpers
 
 Build = Callable[[Keras], list[Keras]]

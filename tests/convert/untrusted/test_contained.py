@@ -14,9 +14,11 @@ from sklearn.preprocessing import StandardScaler
 
 from benchmarks import hostile_files, hostile_models
 from benchmarks.hostile_cases import CASES, Case
-from convert.untrusted import contained, keras_files, rebuilding
+from convert.untrusted import contained
 from convert.untrusted.contained import FileRefused
+from convert.untrusted.models import keras_files
 from convert.untrusted.records import KerasFile, ScalerFile
+from convert.untrusted.scalers import rebuilding
 from tests.market import ROOT
 
 DETECTORS = ROOT / "models" / "keras"

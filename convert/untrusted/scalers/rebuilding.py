@@ -10,8 +10,8 @@ from sklearn import preprocessing
 from sklearn.pipeline import Pipeline
 
 from convert.untrusted import records
-from convert.untrusted.estimators import FITTED
 from convert.untrusted.records import ScalerFile
+from convert.untrusted.scalers.estimators import FITTED
 
 Estimator: TypeAlias = Any  # of scikit-learn, which has no types
 

@@ -9,7 +9,7 @@ import numpy as np
 from convert.errors import Refused
 from convert.graph import FLOAT, GraphBuilder, Keras, Tensor
 from convert.layers.checks import channels_last, unmasked
-from convert.layers.convolution import over_steps, padding
+from convert.layers.rows.convolution import over_steps, padding
 
 
 def _pool(graph: GraphBuilder, scope: str, layer: Keras, x: Tensor) -> Tensor:

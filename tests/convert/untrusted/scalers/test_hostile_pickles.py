@@ -24,8 +24,8 @@ import joblib.numpy_pickle
 import numpy as np
 from sklearn.preprocessing import StandardScaler
 from convert.errors import Refused
-from convert.scalers import Scaler
-from convert.untrusted import unpickle
+from convert.scalers.scaler import Scaler
+from convert.untrusted.scalers import unpickle
 
 watched = [joblib.numpy_pickle.NumpyArrayWrapper, StandardScaler, np._core.numeric._frombuffer]
 before = [dict(vars(one)) for one in watched] + [np._core.numeric._frombuffer.__defaults__]

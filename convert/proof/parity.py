@@ -17,7 +17,7 @@ from numpy.lib.stride_tricks import sliding_window_view
 from numpy.typing import NDArray
 
 from convert.errors import Refused
-from convert.scalers import Scaler
+from convert.scalers.scaler import Scaler
 from core.features.candles import Candles
 from core.features.catalogue import matrix, required_candles
 from core.inference import session
@@ -40,7 +40,7 @@ Floats: TypeAlias = NDArray[np.float64]
 
 
 class Reference(Protocol):
-    """The model with the right outputs: convert.keras_model.KerasModel."""
+    """The model with the right outputs: convert.networks.keras_model.KerasModel."""
 
     tool: tuple[str, str]
     window: tuple[int, int]

@@ -11,8 +11,8 @@ from pathlib import Path
 
 import pytest
 
-from convert import versions
 from convert.errors import Refused
+from convert.sources import versions
 from core.bundles import limits
 
 FULL = """

@@ -12,9 +12,9 @@ from typing import Protocol
 
 from convert.errors import Refused, line
 from convert.untrusted import limits
-from convert.untrusted.estimators import Recording
-from convert.untrusted.pickles import Machine
 from convert.untrusted.records import ScalerFile
+from convert.untrusted.scalers.estimators import Recording
+from convert.untrusted.scalers.pickles import Machine
 
 _LINE = 300  # characters of a message
 _LARGEST = limits.SCALER_FILE

@@ -14,11 +14,11 @@ from numpy.typing import NDArray
 from sklearn.pipeline import Pipeline, make_pipeline
 from sklearn.preprocessing import MaxAbsScaler, MinMaxScaler, RobustScaler, StandardScaler
 
-from convert import parity
 from convert.errors import Refused
-from convert.parity import GraphSession
-from convert.scalers import Scaler
-from convert.untrusted import unpickle
+from convert.proof import parity
+from convert.proof.parity import GraphSession
+from convert.scalers.scaler import Scaler
+from convert.untrusted.scalers import unpickle
 from core.bundles.limits import Limits, of_training
 
 FEATURES = ("close", "volume", "rsi_14", "macd")

@@ -12,7 +12,8 @@ from numpy.typing import NDArray
 from convert.errors import Refused
 from convert.graph import Keras
 from convert.layers import network
-from convert.untrusted import keras_files, limits
+from convert.untrusted import limits
+from convert.untrusted.models import keras_files
 from convert.untrusted.records import KerasFile
 
 Floats32: TypeAlias = NDArray[np.float32]

@@ -10,8 +10,9 @@ import pytest
 
 from convert.errors import Refused
 from convert.graph import Keras
-from convert.untrusted import keras_files, limits, sizes
-from convert.untrusted.keras_files import Framework
+from convert.untrusted import limits
+from convert.untrusted.models import keras_files, sizes
+from convert.untrusted.models.keras_files import Framework
 from tests.convert import helpers
 
 both = pytest.mark.parametrize("framework", helpers.FRAMEWORKS)

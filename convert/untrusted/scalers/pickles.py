@@ -1,4 +1,4 @@
-"""A reader of pickles that can create only plain data and the stand-ins of convert/untrusted/estimators.py.
+"""A reader of pickles that can create only plain data and the stand-ins of convert/untrusted/scalers/estimators.py.
 
 A pickle is a program for a small stack machine. Python's own machine calls every name that the pickle gives, sets
 attributes on any object, and hashes to any depth. This machine finds only the names of the table at the end, each of
@@ -14,7 +14,17 @@ from typing import Any, BinaryIO
 
 from convert.errors import Refused
 from convert.untrusted import limits
-from convert.untrusted.estimators import PIPELINE, SCALERS, Array, Dtype, Estimator, Latin1, Name, StandIn, StoredArray
+from convert.untrusted.scalers.estimators import (
+    PIPELINE,
+    SCALERS,
+    Array,
+    Dtype,
+    Estimator,
+    Latin1,
+    Name,
+    StandIn,
+    StoredArray,
+)
 
 _ARGUMENTS_AT_MOST = 4  # the number that _frombuffer takes; a long tuple could be passed many times
 

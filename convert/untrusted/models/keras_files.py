@@ -20,7 +20,8 @@ import h5py
 
 from convert.errors import Refused
 from convert.graph import Keras
-from convert.untrusted import archive, hdf5, keras_config, limits, sizes
+from convert.untrusted import limits
+from convert.untrusted.models import archive, hdf5, keras_config, sizes
 from convert.untrusted.records import ArrayRecord, Buffer, KerasFile, Model, array
 
 Framework: TypeAlias = Literal["keras", "tf_keras"]

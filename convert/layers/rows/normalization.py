@@ -9,7 +9,7 @@ import numpy as np
 from convert.errors import Refused
 from convert.graph import GraphBuilder, Keras, Tensor
 from convert.layers.checks import unmasked
-from convert.layers.reshaping import reshaped
+from convert.layers.rows.reshaping import reshaped
 
 
 def _batch_normalization(graph: GraphBuilder, scope: str, layer: Keras, x: Tensor) -> Tensor:

@@ -11,7 +11,8 @@ import numpy as np
 import pytest
 
 from convert.errors import Refused
-from convert.untrusted import hdf5, keras_files, limits
+from convert.untrusted import limits
+from convert.untrusted.models import hdf5, keras_files
 from convert.untrusted.records import ArrayRecord
 from tests.market import ROOT
 

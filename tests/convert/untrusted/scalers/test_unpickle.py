@@ -22,7 +22,7 @@ from sklearn.pipeline import Pipeline, make_pipeline
 from sklearn.preprocessing import FunctionTransformer, MaxAbsScaler, MinMaxScaler, RobustScaler, StandardScaler
 
 from convert.errors import Refused
-from convert.untrusted import rebuilding, unpickle
+from convert.untrusted.scalers import rebuilding, unpickle
 
 ROWS = np.random.default_rng(0).normal(size=(50, 3))
 

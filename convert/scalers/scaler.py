@@ -16,8 +16,8 @@ from sklearn.preprocessing import MinMaxScaler
 
 from convert.errors import Refused
 from convert.graph import DOUBLE, FLOAT, GraphBuilder
-from convert.untrusted import rebuilding
 from convert.untrusted.records import ScalerFile
+from convert.untrusted.scalers import rebuilding
 from core.bundles.limits import Limits, clipped, of_deviations, of_range
 
 INPUT, OUTPUT = "raw", "scaled"

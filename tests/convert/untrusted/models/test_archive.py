@@ -9,7 +9,8 @@ from pathlib import Path
 import pytest
 
 from convert.errors import Refused
-from convert.untrusted import archive, limits
+from convert.untrusted import limits
+from convert.untrusted.models import archive
 
 METADATA = json.dumps({"keras_version": "3.5.0"})
 

@@ -10,8 +10,8 @@ from numpy.typing import NDArray
 
 from convert.errors import Refused
 from convert.graph import GraphBuilder, Keras, Tensor
-from convert.layers import activation_layers
 from convert.layers.checks import channels_last, unmasked
+from convert.layers.rows import activation_layers
 
 Floats32: TypeAlias = NDArray[np.float32]
 

@@ -14,12 +14,12 @@ from numpy.typing import NDArray
 from onnx import numpy_helper
 from sklearn.preprocessing import StandardScaler
 
-from convert import parity
 from convert.errors import Refused
 from convert.layers import network
-from convert.parity import DecisionRule, GraphSession
-from convert.scalers import Scaler
-from convert.untrusted import unpickle
+from convert.proof import parity
+from convert.proof.parity import DecisionRule, GraphSession
+from convert.scalers.scaler import Scaler
+from convert.untrusted.scalers import unpickle
 from tests.convert import helpers
 
 Floats32 = NDArray[np.float32]

@@ -13,9 +13,9 @@ import pytest
 
 from convert.errors import Refused
 from convert.graph import Keras
-from convert.keras_model import KerasModel
-from convert.untrusted import keras_config, keras_files
-from convert.untrusted.keras_files import Framework
+from convert.networks.keras_model import KerasModel
+from convert.untrusted.models import keras_config, keras_files
+from convert.untrusted.models.keras_files import Framework
 from tests.convert import helpers
 from tests.convert.edits import Edit, edited, of_class, saved_small, small
 

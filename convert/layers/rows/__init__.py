@@ -1,0 +1,1 @@
+"""The rows of the table: each module has the ONNX nodes of one kind of layer."""

@@ -1,0 +1,1 @@
+"""A loaded Keras model as one stage of a detector."""

@@ -1,0 +1,1 @@
+"""Proof that a graph computes what the framework computes."""

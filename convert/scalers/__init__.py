@@ -1,0 +1,1 @@
+"""Fitted scikit-learn scalers as ONNX graphs."""

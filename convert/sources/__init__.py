@@ -1,0 +1,1 @@
+"""What the user gives: versions.toml, feature lists and metadata, checked without TensorFlow."""

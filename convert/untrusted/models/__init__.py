@@ -1,0 +1,1 @@
+"""Read the files of Keras models, without running code from them."""

@@ -1,0 +1,1 @@
+"""Read pickled scalers, without running code from them."""
