@@ -8,15 +8,16 @@ from typing import NamedTuple
 from convert import stage
 from convert.errors import Refused
 from convert.proof.parity import DecisionRule
-from convert.sources import versions
+from convert.sources import training_data
 from convert.sources.versions import DirectionStageFiles, StageFiles, StageSource, Version
 from convert.stage import ConvertedStage, Report
 from convert.untrusted.contained import Contents
+from core.bundles.bundle import MANIFEST_BYTES
 from core.bundles.manifest import FORMAT_VERSION, DirectionStage, Manifest, ManifestError, Stage, decode, encode
 from core.inference.decision import decide
 
 # Entries of the metadata that the manifest has as separate fields.
-_ELSEWHERE = ("metrics", versions.RANGES)
+_ELSEWHERE = ("metrics", training_data.RANGES, training_data.BACKGROUND)
 
 
 class ConvertedBundle(NamedTuple):
@@ -68,13 +69,27 @@ def convert_version(
             label: {k: v for k, v in found.items() if k not in _ELSEWHERE} for label, found in metadata.items() if found
         },
         tools={tool: release for converted in stages.values() for tool, release in converted.tools.items()},
+        inputs=version.inputs,
+        label_rule=metadata["stage1"].get(training_data.LABEL),
     )
-    try:
-        decode(encode(manifest))  # the server decodes it in the same way
-    except ManifestError as error:
-        raise Refused.at(name, error) from None
+    _check(manifest)
     graphs = {file: data for converted in stages.values() for file, data in converted.graphs.items()}
     return ConvertedBundle(manifest, graphs, {label: converted.report for label, converted in stages.items()})
+
+
+def _check(manifest: Manifest) -> None:
+    """Raise Refused unless the server will read the manifest."""
+    encoded = encode(manifest)
+    if len(encoded) > MANIFEST_BYTES:
+        raise Refused.at(
+            manifest.version,
+            f"its manifest has {len(encoded):,} bytes, but the server reads at most {MANIFEST_BYTES:,}; shorten the"
+            f" metadata, or leave out {training_data.BACKGROUND}",
+        )
+    try:
+        decode(encoded)
+    except ManifestError as error:
+        raise Refused.at(manifest.version, error) from None
 
 
 def _within(place: str, step: Callable[[str], None]) -> Callable[[str], None]:

@@ -18,14 +18,17 @@ from convert.networks.keras_model import KerasModel
 from convert.proof import parity
 from convert.proof.parity import DecisionRule, GraphSession
 from convert.scalers.scaler import Scaler
-from convert.sources import versions
+from convert.sources import training_data
 from convert.sources.versions import StageSource
 from convert.untrusted.contained import Contents
 from convert.untrusted.records import KerasFile, ScalerFile
+from core.bundles.limits import of_training
 from core.bundles.manifest import OPSET, File
 
 # The steps of each stage. Their number gives the length of the progress bar.
 STEPS = ("reading", "converting", "proving", "timing")
+# For a stage without a scaler whose features cannot be computed from candles.
+_WITHOUT_CANDLES = "no scaler, and its features are not computed from candles: proven on standard normal windows only"
 
 
 class Report(NamedTuple):
@@ -52,7 +55,11 @@ class ConvertedStage(NamedTuple):
 
 
 def convert_stage(
-    label: str, given: StageSource, contents: Mapping[str, Contents], rule: DecisionRule, step: Callable[[str], None]
+    label: str,
+    given: StageSource,
+    contents: Mapping[str, Contents],
+    rule: DecisionRule,
+    step: Callable[[str], None],
 ) -> ConvertedStage:
     """Convert and prove one stage. Calls `step` with each of STEPS as it begins. Raises Refused.
 
@@ -65,7 +72,8 @@ def convert_stage(
     if scaler is not None:
         scaler.check_features(features)
         scaler.steps(len(features))
-    limits = versions.training_limits(given)
+    ranges = training_data.training_ranges(given)
+    limits = None if ranges is None else of_training(*zip(*ranges, strict=True))
     if scaler is not None:
         limits = scaler.limits(len(features), limits)
     try:
@@ -78,6 +86,7 @@ def convert_stage(
         raise Refused(
             f"{files.model} takes windows of {model.window[1]} features, but {files.features} names {len(features)}"
         )
+    background = training_data.background(given, model.window)
     network_bytes = graph.SerializeToString(deterministic=True)
     network_file = _file(f"{label}-network", network_bytes)
     graphs = {network_file.file: network_bytes}
@@ -106,6 +115,8 @@ def convert_stage(
         },
         "parity": figures,
         "limits": limits,
+        "training_ranges": ranges,
+        "background": background,
     }
     report = Report(
         parameters=model.parameters,
@@ -116,7 +127,7 @@ def convert_stage(
         framework=" ".join(model.tool),
         framework_seconds=model.seconds(),
         onnx_seconds=_seconds(session, model.window),
-        notes=[] if scaler is None else scaler.notes,
+        notes=scaler.notes if scaler is not None else [] if parity.can_compute(features) else [_WITHOUT_CANDLES],
     )
     return ConvertedStage(fields, graphs, _tools() | dict([model.tool]), report)
 

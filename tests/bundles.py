@@ -10,13 +10,25 @@ from typing import Any, Literal
 import numpy as np
 from onnx import TensorProto, helper, numpy_helper
 
-from core.bundles.manifest import FILE_NAME, FORMAT_VERSION, DirectionStage, File, Manifest, Stage, encode
+from core.bundles.manifest import (
+    FILE_NAME,
+    FORMAT_VERSION,
+    Classes,
+    DirectionStage,
+    File,
+    Inputs,
+    Manifest,
+    Stage,
+    encode,
+)
 from core.bundles.repository import INDEX_NAME
 
 # An empty loop with this many turns takes some seconds.
 SLOW_TURNS = 4_000_000
 
-Kind = Literal["mean", "unclipped", "root", "raises", "slow", "first_row", "two_inputs", "two_wide", "fixed_batch"]
+Kind = Literal[
+    "mean", "unclipped", "root", "raises", "slow", "first_row", "two_inputs", "two_wide", "fixed_batch", "classes"
+]
 
 
 def network(length: int, width: int, kind: Kind = "mean") -> bytes:
@@ -27,7 +39,10 @@ def network(length: int, width: int, kind: Kind = "mean") -> bytes:
     raises, slow: like mean, but if a mean of the batch is above 0.9, ONNX Runtime raises or runs for seconds.
     first_row: declares the right shape, but answers only for the first window of a batch.
     two_inputs, two_wide, fixed_batch: declare a wrong shape.
+    classes: see class_network.
     """
+    if kind == "classes":
+        return class_network(length, width)
     nodes = [
         helper.make_node("ReduceMean", ["window"], ["unclipped"], axes=[1, 2], keepdims=0),
         helper.make_node("Clip", ["unclipped", "zero", "one"], ["mean"]),
@@ -78,6 +93,28 @@ def network(length: int, width: int, kind: Kind = "mean") -> bytes:
     out_width = 2 if kind == "two_wide" else 1
     outputs = [helper.make_tensor_value_info("probability", TensorProto.FLOAT, [batch, out_width])]
     return model_bytes(nodes, inputs, outputs, constants)
+
+
+def class_network(length: int, width: int) -> bytes:
+    """Build a network with three outputs: the means of the window's first three features, the first one plus 1.
+
+    A window of zeros thus has the probabilities 1, 0 and 0.
+    """
+    nodes = [
+        helper.make_node("ReduceMean", ["window"], ["means"], axes=[1], keepdims=0),
+        helper.make_node("Slice", ["means", "start", "end", "axis"], ["three"]),
+        helper.make_node("Add", ["three", "base"], ["probabilities"]),
+    ]
+    constants = {"start": np.array([0]), "end": np.array([3]), "axis": np.array([1])}
+    inputs = [helper.make_tensor_value_info("window", TensorProto.FLOAT, ["batch", length, width])]
+    outputs = [helper.make_tensor_value_info("probabilities", TensorProto.FLOAT, ["batch", 3])]
+    return model_bytes(nodes, inputs, outputs, constants | {"base": np.array([1.0, 0.0, 0.0], np.float32)})
+
+
+def class_window(*probabilities: float, length: int = 4) -> list[list[float]]:
+    """A window for which the class network gives these three numbers."""
+    first, second, third = probabilities
+    return [[first - 1.0, second, third]] * length
 
 
 def _idle() -> Any:  # noqa: ANN401 - onnx has no types
@@ -132,8 +169,16 @@ def write(
     stage2_kind: Kind = "mean",
     name: str = "Test detector",
     metadata: dict[str, Any] | None = None,
+    classes: Classes | None = None,
+    inputs: Inputs = "candles",
+    label_rule: object = None,
 ) -> Path:
-    """Write a bundle and return its folder. `scale` is (centre, scale) of the scaler; None for no scaler."""
+    """Write a bundle and return its folder. `scale` is (centre, scale) of the scaler; None for no scaler.
+
+    With `classes`, the version has one stage with the class network.
+    """
+    if classes is not None:
+        stage2_features, kind = None, "classes"
     folder = root / version
     folder.mkdir(parents=True, exist_ok=True)
 
@@ -166,11 +211,13 @@ def write(
         description="",
         threshold=threshold,
         confidence_weights=weights,
-        stage1=Stage(**stage_fields("stage1", features, kind, scale, length)),
+        stage1=Stage(**stage_fields("stage1", features, kind, scale, length), classes=classes),
         stage2=stage2,
         metrics={},
         metadata=metadata or {},
         tools={},
+        inputs=inputs,
+        label_rule=label_rule,
     )
     (folder / FILE_NAME).write_bytes(encode(manifest))
     return folder

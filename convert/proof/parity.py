@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 from convert.errors import Refused
 from convert.scalers.scaler import Scaler
 from core.features.candles import Candles
-from core.features.catalogue import matrix, required_candles
+from core.features.catalogue import is_known, matrix, required_candles
 from core.inference import session
 
 TOLERANCE = 1e-5
@@ -157,6 +157,11 @@ def check_scaler(scaler: Scaler, session: GraphSession, window: tuple[int, int])
     }
 
 
+def can_compute(features: tuple[str, ...]) -> bool:
+    """Whether windows of these features can be drawn from candles, which a model without a scaler is proven with."""
+    return all(is_known(name) for name in features)
+
+
 def _windows(
     reference: Reference, scaler: tuple[Scaler, GraphSession] | None, features: tuple[str, ...]
 ) -> Iterator[_Windows]:
@@ -170,6 +175,9 @@ def _windows(
         raw = centre + scale * noise[1]
         by_scikit = scaler[0].transform(raw.reshape(-1, window[1])).reshape(raw.shape).astype(np.float32)
         yield _Windows("training scale", by_scikit, scaler[1].run(raw))
+    elif not can_compute(features):
+        more = noise[1].astype(np.float32)
+        yield _Windows("more of standard normal", more, more)
     else:  # the model was trained on raw values, so it gets features of candles
         for kind, level in PRICE_LEVELS.items():
             raw = _of_candles(level, rng, window[0], features).astype(np.float32)

@@ -12,23 +12,19 @@ from typing import Annotated, Any, NamedTuple, TypeVar
 import msgspec
 
 from convert.errors import Refused
+from convert.sources import vocabulary
 from convert.untrusted import limits
 from convert.untrusted.limits import in_mib
-from core.bundles.limits import LARGEST, Limits, of_training
 from core.bundles.manifest import (
     Direction,
     FileName,
+    Inputs,
     ManifestError,
     VersionName,
     check_decision,
-    check_features,
 )
 
 FILE_NAME = "versions.toml"
-# The key in a stage's metadata.
-RANGES = "scaled_ranges"
-# Limits lie half a range beyond these values, and must fit float32 too.
-_MOST_SCALED = LARGEST / 4
 # A request distinguishes windows by version from windows by stage by the first two. The others are beside bundles.
 # Quoted or bare parts of a dotted key. It starts at the beginning of a part only, so that it takes linear time.
 _PART = r"""(?:(?<![A-Za-z0-9_-])[A-Za-z0-9_-]++|"[^"\n]*+"|'[^'\n]*+')[ \t]*+\.[ \t]*+"""
@@ -71,7 +67,10 @@ class DirectionStageFiles(StageFiles, frozen=True, kw_only=True, forbid_unknown_
 
 
 class Version(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """One table `[versions."…"]`."""
+    """One table `[versions."…"]`.
+
+    inputs: "features" for a version that takes ready-made features only; their names are then free.
+    """
 
     name: str
     threshold: float
@@ -79,6 +78,7 @@ class Version(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=T
     stage2: DirectionStageFiles | None = None
     description: str = ""
     confidence_weights: tuple[float, float] = (0.5, 0.5)
+    inputs: Inputs = "candles"
 
     @property
     def stages(self) -> dict[str, StageFiles]:
@@ -167,49 +167,23 @@ def read_stages(source: Path, name: str, version: Version) -> dict[str, StageSou
             if not (source / file).is_file():
                 raise Refused.at(f"{place}.{role}", f"no file {file!r} in {source}")
         try:
-            found[label] = _read_stage(source, files)
+            found[label] = _read_stage(source, files, version.inputs)
         except Refused as error:
             raise Refused.at(place, error) from None
     return found
 
 
-def _read_stage(source: Path, files: StageFiles) -> StageSource:
+def _read_stage(source: Path, files: StageFiles, inputs: Inputs) -> StageSource:
     listed, features_hash = _json(source, files.features, tuple[str, ...] | _FeaturesFile)
     features = listed.features if isinstance(listed, _FeaturesFile) else listed
     if len(features) > limits.FEATURES:
         raise Refused.at(files.features, f"{len(features):,} features; at most {limits.FEATURES:,} are converted")
-    try:
-        check_features(features, files.features)
-    except ManifestError as error:
-        raise Refused(str(error)) from None
+    vocabulary.check(features, files.features, inputs)
     hashes = {"features": features_hash}
     metadata: dict[str, Any] = {}
     if files.metadata is not None:
         metadata, hashes["metadata"] = _json(source, files.metadata, dict[str, Any])
     return StageSource(files, features, metadata, hashes)
-
-
-def training_limits(stage: StageSource) -> Limits | None:
-    """The limits that follow from `scaled_ranges`, the smallest and largest scaled value of each feature in training.
-
-    None if the metadata have no ranges. Raises Refused, which names the feature.
-    """
-    if RANGES not in stage.metadata:
-        return None
-    place = f"{stage.files.metadata}: {RANGES}"
-    given = _convert(stage.metadata[RANGES], dict[str, Any], place)
-    ranges = []
-    for name in stage.features:
-        if name not in given:
-            raise Refused.at(place, f"no range for {name}, a feature of {stage.files.features}")
-        low, high = _convert(given[name], tuple[float, float], f"{place}.{name}")
-        if not -_MOST_SCALED <= low <= high <= _MOST_SCALED:
-            raise Refused.at(
-                f"{place}.{name}",
-                f"[{low:g}, {high:g}] is not a range of scaled values; expected [smallest, largest]",
-            )
-        ranges.append((low, high))
-    return of_training(*zip(*ranges, strict=True))
 
 
 def _version(name: str, table: dict[str, Any]) -> Version:

@@ -16,7 +16,7 @@ from core.files import regular_file
 # new manifest. If that happens more often than this in a row, the cause is a different one.
 _ATTEMPTS = 5
 # A hundred times the size of real detectors. Larger files are refused, because they could fill the memory.
-_MANIFEST_BYTES = 1 << 20
+MANIFEST_BYTES = 1 << 20
 _GRAPH_BYTES = 64 << 20
 
 _CONVERT = "convert the version again"
@@ -107,7 +107,7 @@ def _bytes(folder: Path, name: str) -> bytes:
         # Links within the models folder are allowed, because Kubernetes mounts volumes with them.
         if not path.resolve().is_relative_to(folder.parent.resolve()):
             raise _refused(folder, name, "a link that leads outside the models folder; copy the file into it")
-        return regular_file.read(path, _MANIFEST_BYTES if name == manifest.FILE_NAME else _GRAPH_BYTES)
+        return regular_file.read(path, MANIFEST_BYTES if name == manifest.FILE_NAME else _GRAPH_BYTES)
     except OSError as error:
         raise _refused(folder, name, error.strerror or str(error)) from None
 

@@ -33,8 +33,8 @@ _UNIT_MEAN, _UNIT = 1.5, 3.0
 _LEAST_WIDTH = 1e-6
 # Numbers up to here fit into a float32.
 LARGEST = 3e38
-_Number = Annotated[float, msgspec.Meta(ge=-LARGEST, le=LARGEST)]
-_Numbers = tuple[_Number, ...]
+Number = Annotated[float, msgspec.Meta(ge=-LARGEST, le=LARGEST)]
+Numbers = tuple[Number, ...]
 
 
 class Limits(msgspec.Struct, frozen=True, kw_only=True):
@@ -44,10 +44,10 @@ class Limits(msgspec.Struct, frozen=True, kw_only=True):
     source: whether the limits come from the range of the training values or from the scaler.
     """
 
-    low: _Numbers
-    high: _Numbers
-    mean_low: _Numbers | None = None
-    mean_high: _Numbers | None = None
+    low: Numbers
+    high: Numbers
+    mean_low: Numbers | None = None
+    mean_high: Numbers | None = None
     source: Literal["training", "scaler"]
 
 
@@ -131,11 +131,29 @@ def check(limits: Limits, width: int) -> None:
     if limits.mean_low is not None and limits.mean_high is not None:
         pairs.append(("mean_low", limits.mean_low, "mean_high", limits.mean_high))
     elif limits.mean_low is not limits.mean_high:
-        raise ValueError("mean_low and mean_high: one is null; give both or neither")
+        raise ValueError("limits.mean_low and mean_high: one is null; give both or neither")
     for low_name, low, high_name, high in pairs:
         for name, values in ((low_name, low), (high_name, high)):
             if len(values) != width:
-                raise ValueError(f"{name}: {len(values)} values, the stage has {width} features")
+                raise ValueError(f"limits.{name}: {len(values)} values, the stage has {width} features")
         for i, (least, most) in enumerate(zip(low, high, strict=True)):
             if not least < most:
-                raise ValueError(f"{low_name}[{i}]: {least} is not below {high_name}[{i}], {most}")
+                raise ValueError(f"limits.{low_name}[{i}]: {least} is not below {high_name}[{i}], {most}")
+
+
+def check_ranges(ranges: Sequence[tuple[float, float]], width: int) -> None:
+    """Raise ValueError unless there are `width` training ranges, none of them reversed."""
+    if len(ranges) != width:
+        raise ValueError(f"training_ranges: {len(ranges)} ranges, the stage has {width} features")
+    for i, (low, high) in enumerate(ranges):
+        if low > high:
+            raise ValueError(f"training_ranges[{i}]: {low} is above {high}")
+
+
+def check_background(window: Sequence[Sequence[float]], rows: int, width: int) -> None:
+    """Raise ValueError unless the window has `rows` steps of `width` features."""
+    if len(window) != rows:
+        raise ValueError(f"background: {len(window)} steps, the window has {rows}")
+    for i, step in enumerate(window):
+        if len(step) != width:
+            raise ValueError(f"background[{i}]: {len(step)} values, the stage has {width} features")

@@ -2,28 +2,37 @@
 
 A bundle is a folder that contains `manifest.json` and the graphs that the manifest names. The manifest has all that the
 server needs to know about a detector. The name of a graph file contains its hash, so a new manifest never refers to old
-bytes.
+bytes. docs/bundles.md lists the fields and the formats.
 """
 
 from __future__ import annotations
 
 import math
+from collections import Counter
 from typing import Annotated, Any, Literal, TypeAlias
 
 import msgspec
 import orjson
 
 from core.bundles import limits
-from core.bundles.limits import Limits
+from core.bundles.limits import Limits, Number, Numbers
 from core.features import catalogue
 from core.features.candles import MAX_CANDLES
 
 FILE_NAME = "manifest.json"
-FORMAT_VERSION = 1
+# convert writes this format. Bundles of all earlier formats are read too.
+FORMAT_VERSION = 2
+_EARLIER = (1,)
 # convert writes this operator set, so the parity gate has tested no other.
 OPSET = 17
 
+# The longest name of a feature, in characters. Names in the catalogue are far shorter; other names are the user's.
+FEATURE_NAME = 128
+
 Direction: TypeAlias = Literal["long", "short"]
+ClassName: TypeAlias = Literal["hold", "long", "short"]
+Classes: TypeAlias = tuple[ClassName, ClassName, ClassName]
+Inputs: TypeAlias = Literal["candles", "features"]
 Sha256: TypeAlias = Annotated[str, msgspec.Meta(pattern=r"\A[0-9a-f]{64}\Z")]
 # One path segment without a leading dot, so that no name leads out of the folder. Other characters are allowed.
 FileName: TypeAlias = Annotated[
@@ -47,12 +56,19 @@ class File(msgspec.Struct, frozen=True):
 class Stage(msgspec.Struct, frozen=True, kw_only=True):
     """One network with its own features and scaler.
 
-    network: float32 (batch, sequence_length, features) -> float32 (batch, 1), a probability.
+    network: float32 (batch, sequence_length, features) -> float32 (batch, 1), a probability; or (batch, 3), the
+    probabilities of `classes`.
     scaler: float64 -> float32, both of the network's input shape; null if the model was trained on raw values.
     limits: of the training values; null in bundles of versions before limits existed, and if they are unknown.
+    classes: the classes of a network that serves both stages, in the order of its outputs; null for a probability.
+    training_ranges: the smallest and the largest scaled value of each feature in training, in the order of the
+    features; null if they are unknown.
+    background: a window of scaled inputs, (sequence_length, features), that explanations compare with, such as the mean
+    window of the training part; null if there is none.
     """
 
     features: tuple[str, ...]
+    classes: Classes | None = None
     sequence_length: Positive
     parameters: Positive
     opset: int
@@ -61,6 +77,8 @@ class Stage(msgspec.Struct, frozen=True, kw_only=True):
     sources: dict[str, File]
     parity: dict[str, Any]
     limits: Limits | None = None
+    training_ranges: tuple[tuple[Number, Number], ...] | None = None
+    background: tuple[Numbers, ...] | None = None
 
     @property
     def num_features(self) -> int:
@@ -90,7 +108,11 @@ class DirectionStage(Stage, frozen=True, kw_only=True):
 
 
 class Manifest(msgspec.Struct, frozen=True, kw_only=True):
-    """All metadata of one detector version."""
+    """All metadata of one detector version.
+
+    inputs: what a request may hold: candles or features, or ready-made features only.
+    label_rule: the meaning of Stage 1's labels in training, as core.experiments.label_rule reads it; null if unknown.
+    """
 
     format_version: int
     version: VersionName
@@ -98,6 +120,8 @@ class Manifest(msgspec.Struct, frozen=True, kw_only=True):
     description: str
     threshold: float
     confidence_weights: tuple[float, float]
+    inputs: Inputs = "candles"
+    label_rule: Any = None
     stage1: Stage
     stage2: DirectionStage | None
     metrics: dict[str, Any]
@@ -105,36 +129,77 @@ class Manifest(msgspec.Struct, frozen=True, kw_only=True):
     tools: dict[str, str]
 
     @property
+    def classes(self) -> Classes | None:
+        """The classes of the network that serves both stages; None for a version with probabilities."""
+        return self.stage1.classes
+
+    @property
+    def positive(self) -> Direction | None:
+        """The direction that p2 = 1 means (core.inference.decision); None if the version names no direction.
+
+        For classes, p2 is the share of the direction that is named second.
+        """
+        if self.classes is not None:
+            return next(name for name in reversed(self.classes) if name != "hold")
+        return self.stage2.positive if self.stage2 else None
+
+    @property
     def stages(self) -> dict[str, Stage]:
         """The stages of this version by name, in the order in which they run."""
         return {"stage1": self.stage1} | ({"stage2": self.stage2} if self.stage2 else {})
 
     @property
-    def required_candles(self) -> int:
-        """The minimum number of candles; a request with fewer is refused."""
+    def required_candles(self) -> int | None:
+        """The minimum number of candles; a request with fewer is refused. None if the version takes no candles."""
+        if self.inputs == "features":
+            return None
         return max(catalogue.required_candles(s.features, s.sequence_length) for s in self.stages.values())
 
     @property
-    def recommended_candles(self) -> int:
-        """The recommended number of candles; an answer to a request with fewer carries a warning."""
+    def recommended_candles(self) -> int | None:
+        """The recommended number of candles; an answer to a request with fewer carries a warning. None as above."""
+        if self.inputs == "features":
+            return None
         return max(catalogue.recommended_candles(s.features, s.sequence_length) for s in self.stages.values())
 
     def check(self) -> None:
         """Check the rules that types cannot express. Raises ManifestError."""
         check_decision(self.threshold, self.confidence_weights)
         for label, stage in self.stages.items():
-            check_features(stage.features, f"{label}.features")
+            check_features(stage.features, f"{label}.features", self.inputs)
+            if stage.sequence_length > MAX_CANDLES:
+                raise ManifestError(f"{label}.sequence_length: {stage.sequence_length}, expected at most {MAX_CANDLES}")
             if stage.opset != OPSET:
                 raise ManifestError(f"{label}.opset: {stage.opset} is not supported, expected {OPSET}")
-            if stage.limits is not None:
-                try:
-                    limits.check(stage.limits, stage.num_features)
-                except ValueError as error:
-                    raise ManifestError(f"{label}.limits.{error}") from None
-        if self.required_candles > MAX_CANDLES:
+            try:
+                _check_values(stage)
+            except ValueError as error:
+                raise ManifestError(f"{label}.{error}") from None
+        self._check_classes()
+        if (self.required_candles or 0) > MAX_CANDLES:
             raise ManifestError(
                 f"the features and window need {self.required_candles} candles, but a request has at most {MAX_CANDLES}"
             )
+
+    def _check_classes(self) -> None:
+        if self.classes is not None and sorted(self.classes) != ["hold", "long", "short"]:
+            raise ManifestError(f"stage1.classes: {list(self.classes)} are not hold, long and short in any order")
+        if self.classes is not None and self.stage2 is not None:
+            raise ManifestError(
+                "stage2: must be null, because the network of stage1 has `classes` and names directions"
+            )
+        if self.stage2 is not None and self.stage2.classes is not None:
+            raise ManifestError("stage2.classes: must be null; only a stage1 without a stage2 can have classes")
+
+
+def _check_values(stage: Stage) -> None:
+    """Raise ValueError, with the field, unless all numbers about the inputs have the shape of the stage's window."""
+    if stage.limits is not None:
+        limits.check(stage.limits, stage.num_features)
+    if stage.training_ranges is not None:
+        limits.check_ranges(stage.training_ranges, stage.num_features)
+    if stage.background is not None:
+        limits.check_background(stage.background, stage.sequence_length, stage.num_features)
 
 
 def check_decision(threshold: float, weights: tuple[float, float]) -> None:
@@ -147,17 +212,28 @@ def check_decision(threshold: float, weights: tuple[float, float]) -> None:
         raise ManifestError(f"confidence_weights: {list(weights)} sum to {sum(weights)}, expected 1")
 
 
-def check_features(names: tuple[str, ...], place: str) -> None:
-    """Raise ManifestError for an empty list, an unknown name or a duplicate."""
+def check_features(names: tuple[str, ...], place: str, inputs: Inputs = "candles") -> None:
+    """Raise ManifestError for an empty list, a duplicate, or a name that cannot be used.
+
+    Features of candles must be in the catalogue. Those of a version that takes ready-made features only may have any
+    printable name.
+    """
     if not names:
         raise ManifestError(f"{place}: no feature is named")
     for name in names:
-        try:
-            catalogue.feature(name)
-        except catalogue.UnknownFeature as error:
-            raise ManifestError(f"{place}: {error}") from None
-        if names.count(name) > 1:
-            raise ManifestError(f"{place}: {name!r} is named {names.count(name)} times")
+        if inputs == "candles":
+            try:
+                catalogue.feature(name)
+            except catalogue.UnknownFeature as error:
+                raise ManifestError(f"{place}: {error}") from None
+        elif not 1 <= len(name) <= FEATURE_NAME or not name.isprintable():
+            raise ManifestError(
+                f"{place}: {name[:FEATURE_NAME]!r} is no name of a feature; expected 1 to {FEATURE_NAME} printable"
+                " characters"
+            )
+    for name, count in Counter(names).items():
+        if count > 1:
+            raise ManifestError(f"{place}: {name!r} is named {count} times")
 
 
 def encode(manifest: Manifest) -> bytes:
@@ -173,17 +249,35 @@ def decode(data: bytes) -> Manifest:
     """Decode and check a manifest. Raises ManifestError."""
     try:
         found = _format_decoder.decode(data).get("format_version")
-        if found != FORMAT_VERSION:
-            raise ManifestError(f"format_version: {found!r} is not supported, expected {FORMAT_VERSION}")
+        if found not in (*_EARLIER, FORMAT_VERSION):
+            raise ManifestError(_unknown_format(found))
         manifest = _decoder.decode(data)
     except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as error:
         raise ManifestError(_with_place_first(str(error))) from None
+    if manifest.format_version in _EARLIER:
+        manifest = msgspec.structs.replace(manifest, label_rule=_label_in(manifest.metadata))
     manifest.check()
     try:
         orjson.dumps(msgspec.to_builtins(manifest))
     except TypeError as error:  # msgspec accepts larger integers and deeper nesting than orjson
         raise ManifestError(f"has a value that the server cannot send as JSON: {error}") from None
     return manifest
+
+
+def _unknown_format(found: object) -> str:
+    """The error for a format that this release does not read."""
+    if isinstance(found, int) and found > FORMAT_VERSION:
+        return (
+            f"format_version: {found} is newer than this server reads (up to {FORMAT_VERSION}); upgrade the server, or"
+            " convert the version with the release that the server runs"
+        )
+    return f"format_version: {found!r} is not supported, expected {', '.join(map(str, _EARLIER))} or {FORMAT_VERSION}"
+
+
+def _label_in(metadata: dict[str, Any]) -> Any:  # noqa: ANN401 - JSON
+    """The label rule of a manifest of format 1, which has it in the metadata of Stage 1; None if it has none."""
+    stage = metadata.get("stage1")
+    return stage.get("label") if isinstance(stage, dict) else None
 
 
 def _with_place_first(message: str) -> str:

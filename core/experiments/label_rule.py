@@ -9,7 +9,6 @@ import msgspec
 import numpy as np
 from msgspec import Meta
 
-from core.bundles.manifest import Manifest
 from core.errors import InvalidInput, quoted
 from core.features.candles import Candles, Floats
 from core.features.indicators import Indicators
@@ -114,16 +113,10 @@ def completed(given: Mapping[str, float], default: LabelRule | None) -> LabelRul
     return msgspec.convert(values, LabelRule) if wanted == set(values) else None
 
 
-def label_of(manifest: Manifest) -> Any:  # noqa: ANN401 - JSON
-    """What the metadata of a version say about the labels of its Stage 1; None if they say nothing."""
-    stage = manifest.metadata.get("stage1")
-    return stage.get("label") if isinstance(stage, dict) else None
-
-
 def default_rule(labels: Mapping[str, Any], timeframe: str) -> LabelRule:
     """The rule that the versions of an experiment were trained with.
 
-    labels: the result of `label_of` by version. If none has any, DAILY is the rule for daily candles.
+    labels: the manifest's `label_rule` by version. If none has any, DAILY is the rule for daily candles.
     Raises InvalidInput, with what is known of each version, if there is no such rule for this timeframe.
     """
     rules = [_trained(label) for label in labels.values()]

@@ -104,6 +104,15 @@ def feature(name: str) -> Feature:
     return FAMILIES[match[1]](int(match[2]))
 
 
+def is_known(name: str) -> bool:
+    """Whether there is a feature of this name."""
+    try:
+        feature(name)
+    except UnknownFeature:
+        return False
+    return True
+
+
 def required_candles(names: Sequence[str], sequence_length: int) -> int:
     """Return the minimum number of candles with which every feature of the window is defined."""
     return sequence_length + max(feature(name).look_back for name in names) - 1

@@ -64,6 +64,17 @@ def after_stage2(p1: float, p2: float, positive: Direction, weights: tuple[float
     return Decision(direction, confidence, p1, probability, True, direction)
 
 
+def of_classes(hold: float, first: float, second: float) -> tuple[float, float]:
+    """Turn the probabilities of classes into p1 and p2, as two stages would have answered.
+
+    first, second: of the directions, in the order in which the version names them. p1 = 1 - P(hold). p2 is the share of
+    `second` in both directions, so it is exactly 0.5 for equal probabilities: the direction is then the one named
+    first, as in NumPy's argmax. If both are 0, p2 is 0.5 too.
+    """
+    both = first + second
+    return 1.0 - hold, second / both if both > 0.0 else _POSITIVE_ABOVE
+
+
 def decide(
     p1: float,
     p2: float | None,

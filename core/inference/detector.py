@@ -14,7 +14,7 @@ from core import yielding
 from core.bundles.bundle import Bundle
 from core.errors import BundleRefused, ModelUnavailable, OutOfRange, ServiceError
 from core.features.candles import Candles
-from core.inference.decision import Decision, after_stage1, after_stage2
+from core.inference.decision import Decision, after_stage1, after_stage2, decide, of_classes
 from core.inference.inputs import CandleWindows, InputRequirements, Windows, WindowSource
 from core.inference.stage_runner import Floats32, StageRunner
 from core.inference.warnings import Warned, few_candles, no_stage2, out_of_range
@@ -23,7 +23,8 @@ from core.inference.warnings import Warned, few_candles, no_stage2, out_of_range
 class Spent(NamedTuple):
     """The seconds that a run of predictions took. All predictions of the run share them.
 
-    features: computing the windows. stage1, stage2: the scaler and the network; stage2 is 0.0 if no gate opened.
+    features: computing the windows. stage1, stage2: the scaler and the network; stage2 is 0.0 if no gate opened, or if
+    one network serves both stages.
     """
 
     features: float
@@ -82,13 +83,14 @@ class Detector:
         self._refuses = refuse_out_of_range
         self.manifest = bundle.manifest
         self.digest = bundle.digest
-        self.required_candles = self.manifest.required_candles
-        self.recommended_candles = self.manifest.recommended_candles
+        # 0 for a version that takes ready-made features only.
+        self.required_candles = self.manifest.required_candles or 0
+        self.recommended_candles = self.manifest.recommended_candles or 0
         self._needs = InputRequirements(self.manifest)
         self._stage1 = StageRunner("stage1", self.manifest.stage1, bundle)
         stage2 = self.manifest.stage2
         self._stage2 = StageRunner("stage2", stage2, bundle) if stage2 else None
-        self._positive = stage2.positive if stage2 else None
+        self._positive = self.manifest.positive
         # With equal limits, Stage 2 finds nothing new in a window that Stage 1 has checked.
         self._same_limits = self._stage2 is not None and self._stage2.limits == self._stage1.limits
         self._warm_up()
@@ -125,10 +127,10 @@ class Detector:
         try:
             if rows:
                 inputs = _inputs(self._stage1, groups)
-                for one, p1 in zip(rows, self._probabilities(self._stage1, inputs, rows), strict=True):
-                    if one.outcome is _UNDECIDED:
-                        one.p1 = p1
-                        one.outcome = after_stage1(p1, self.manifest.threshold, self._positive) or _UNDECIDED
+                if self._stage1.answer:
+                    self._decide_by_classes(rows, inputs)
+                else:
+                    self._decide_gate(rows, inputs)
                 first_known = perf_counter()
                 passed = [one for one in rows if one.outcome is _UNDECIDED]
                 if passed:
@@ -156,6 +158,26 @@ class Detector:
             windows = source.gather([one.source for one in members], self._needs)
             groups.append(_Group(windows, members, source.scaled, source.by_stage))
         return groups
+
+    def _decide_gate(self, rows: Sequence[_Pending], inputs: Floats32) -> None:
+        """Set the outcome of the rows whose gate stays closed, by Stage 1. Raises ModelUnavailable if it fails."""
+        for one, p1 in zip(rows, self._probabilities(self._stage1, inputs, rows), strict=True):
+            if one.outcome is _UNDECIDED:
+                one.p1 = p1
+                one.outcome = after_stage1(p1, self.manifest.threshold, self._positive) or _UNDECIDED
+
+    def _decide_by_classes(self, rows: Sequence[_Pending], inputs: Floats32) -> None:
+        """Set the outcome of all rows, by one network for both stages. Raises ModelUnavailable if it fails."""
+        found = self._outputs(self._stage1, inputs, rows)
+        threshold, weights = self.manifest.threshold, self.manifest.confidence_weights
+        for one, good, answer in zip(rows, self._stage1.valid(found).tolist(), found.tolist(), strict=True):
+            if one.outcome is not _UNDECIDED:
+                continue
+            if good:
+                p1, p2 = of_classes(*answer)
+                one.outcome = decide(p1, p2, threshold=threshold, positive=self._positive, weights=weights)
+            else:
+                one.outcome = self._bad_answer(self._stage1, answer)
 
     def _decide_direction(
         self, passed: Sequence[_Pending], rows: Sequence[_Pending], groups: Sequence[_Group], inputs1: Floats32
@@ -188,24 +210,30 @@ class Detector:
         Rows out of range are marked, unless the input has been `checked` before. Raises ModelUnavailable if ONNX
         Runtime fails.
         """
-        odd = [] if checked else runner.odd(inputs)
-        if not odd:
-            found = runner.probabilities(inputs)
-        else:
-            for k in odd:
-                self._mark_odd(runner, inputs[k], rows[k])
-            good = np.array([one.outcome is _UNDECIDED for one in rows])
-            found = np.full(len(rows), np.nan, np.float32)
-            if good.any():
-                found[good] = runner.probabilities(inputs[good])
-        probabilities: list[float] = found.tolist()
+        probabilities: list[float] = self._outputs(runner, inputs, rows, checked=checked).tolist()
         for one, probability in zip(rows, probabilities, strict=True):
             if not 0.0 <= probability <= 1.0 and one.outcome is _UNDECIDED:  # true for NaN
-                one.outcome = ModelUnavailable(
-                    f"version {self.manifest.version}, {runner.label} answered {probability},"
-                    " expected a probability from 0 to 1"
-                )
+                one.outcome = self._bad_answer(runner, probability)
         return probabilities
+
+    def _outputs(
+        self, runner: StageRunner, inputs: Floats32, rows: Sequence[_Pending], *, checked: bool = False
+    ) -> Floats32:
+        """As `_probabilities`, but as the network gives them: (rows,), or (rows, 3) for classes. Unchecked."""
+        odd = [] if checked else runner.odd(inputs)
+        if not odd:
+            return runner.probabilities(inputs)
+        for k in odd:
+            self._mark_odd(runner, inputs[k], rows[k])
+        good = np.array([one.outcome is _UNDECIDED for one in rows])
+        found = np.full((len(rows), *runner.answer), np.nan, np.float32)
+        if good.any():
+            found[good] = runner.probabilities(inputs[good])
+        return found
+
+    def _bad_answer(self, runner: StageRunner, answer: object) -> ModelUnavailable:
+        place = f"version {self.manifest.version}, {runner.label}"
+        return ModelUnavailable(f"{place} answered {answer}, expected {runner.expected}")
 
     def _mark_odd(self, runner: StageRunner, window: Floats32, one: _Pending) -> None:
         """Mark a row as an error if its window has an overflow, or as out of range otherwise."""
@@ -253,6 +281,8 @@ class Detector:
         """
         if (trouble := self.trouble()) is not None:
             raise BundleRefused(f"bundle {self.manifest.version}: warm-up failed: {trouble}")
+        if self.manifest.inputs == "features":
+            return
         yielding.give_way()
         # The answer does not matter. This prediction computes the weights of the fast table.
         self.predict([CandleWindows(Candles(np.ones((5, self.recommended_candles))))])

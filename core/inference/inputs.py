@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import struct
 from collections.abc import Hashable, Sequence
 from itertools import chain
@@ -21,11 +22,15 @@ from core.inference.warnings import Warned
 
 Rows: TypeAlias = Sequence[Sequence[float]]
 
+_NO_COLUMNS = np.empty(0, np.intp)
 _CANDLE_FIELDS = frozenset({"open", "high", "low", "close", "volume"})
 
 
 class StageInput(NamedTuple):
-    """The window of a stage: `rows` bars of `features`, which are the `columns` of the table with so many rows."""
+    """The window of a stage: `rows` bars of `features`, which are the `columns` of the table with so many rows.
+
+    A version that takes no candles has no tables and no columns.
+    """
 
     rows: int
     features: tuple[str, ...]
@@ -37,18 +42,22 @@ class InputRequirements:
 
     def __init__(self, manifest: Manifest) -> None:
         self.version = manifest.version
-        self.required_candles = manifest.required_candles
+        # A version that takes ready-made features only needs more candles than there can be. `CandleWindows.check` then
+        # compares as it does for all others.
+        self.takes_candles = manifest.inputs == "candles"
+        self.required_candles: float = math.inf if manifest.required_candles is None else manifest.required_candles
         # Whether one window serves all stages.
         self.one_window = manifest.stage2 is None or manifest.stage1.takes_same_window(manifest.stage2)
         # Stages with the same window length share one table, so that common features are computed once.
         names: dict[int, list[str]] = {}
-        for stage in manifest.stages.values():
+        for stage in manifest.stages.values() if self.takes_candles else ():
             names.setdefault(stage.sequence_length, []).extend(stage.features)
         self.tables = {rows: Table(of_length, rows) for rows, of_length in names.items()}
         self.inputs: dict[str, StageInput] = {}  # by stage
         for label, stage in manifest.stages.items():
             rows, features = stage.sequence_length, stage.features
-            self.inputs[label] = StageInput(rows, features, self.tables[rows].columns(features))
+            columns = self.tables[rows].columns(features) if self.takes_candles else _NO_COLUMNS
+            self.inputs[label] = StageInput(rows, features, columns)
 
 
 class Windows(Protocol):
@@ -132,9 +141,15 @@ class CandleWindows:
         self._places = places
 
     def check(self, needs: InputRequirements) -> None:
-        """Raise InsufficientData if there are too few candles."""
+        """Raise InsufficientData if there are too few candles, InvalidInput if the version takes none."""
         if self.candles_given < needs.required_candles:
-            raise InsufficientData(needs.version, needs.required_candles, self.candles_given, self._places.series)
+            if not needs.takes_candles:
+                raise InvalidInput.at(
+                    self._places.series,
+                    f"version {needs.version} takes ready-made `features` only, not candles; send `features`, or use"
+                    " another version",
+                )
+            raise InsufficientData(needs.version, int(needs.required_candles), self.candles_given, self._places.series)
 
     def gather(self, sources: Sequence[CandleWindows], needs: InputRequirements) -> Windows:
         """Compute the features of all stages for several series of the same length at once."""

@@ -24,6 +24,9 @@ Floats32: TypeAlias = NDArray[np.float32]
 _TINY = np.float32(1e-25)
 # The byte of False in an array of booleans.
 _FALSE = b"\0"
+# The probabilities of classes sum to 1 within this. A softmax in float32 is within 1e-6, and a conversion may move each
+# of the three by 1e-5.
+_SUM_TOLERANCE = 1e-4
 # An error names at most this many features that are out of range.
 _NAMED = 3
 
@@ -37,12 +40,17 @@ class StageRunner:
         self.stage = stage
         self._name = f"version {bundle.manifest.version}, {label}"
         window = [stage.sequence_length, stage.num_features]
+        # A probability is a single column, which is taken out. Classes have a column each: hold comes first.
+        classes = stage.classes or ()
+        self._names = sorted(classes, key=lambda name: name != "hold")
+        self._columns: int | list[int] = [classes.index(name) for name in self._names] or 0
+        self.answer: tuple[int, ...] = (len(classes),) if classes else ()
         self._network = _BoundSession(
             self._name,
             f"bundle {bundle.manifest.version}: {stage.network.file}",
             bundle.graphs[stage.network.sha256],
             takes=("tensor(float)", window),
-            gives=("tensor(float)", [1]),
+            gives=("tensor(float)", list(self.answer or (1,))),
         )
         self._scaler = None
         if stage.scaler is not None:
@@ -109,9 +117,28 @@ class StageRunner:
         return self._scaler.run(raw)
 
     def probabilities(self, scaled: Floats32) -> Floats32:
-        """Run the network: (batch, window, features) to (batch,). Raises ModelUnavailable if ONNX Runtime fails."""
-        output: Floats32 = self._network.run(scaled + _TINY)[:, 0]
+        """Run the network: (batch, window, features) to (batch,), or to (batch, 3) for classes.
+
+        The columns are hold and the two directions in the order of the stage's classes, as decision.of_classes takes
+        them. Raises ModelUnavailable if ONNX Runtime fails.
+        """
+        output: Floats32 = self._network.run(scaled + _TINY)[:, self._columns]
         return output
+
+    def valid(self, found: Floats32) -> NDArray[np.bool_]:
+        """Return for each answer whether it is a probability, or probabilities of classes that sum to 1."""
+        within: NDArray[np.bool_] = (found >= 0.0) & (found <= 1.0)  # false for NaN
+        if not self.answer:
+            return within
+        summed: NDArray[np.bool_] = np.abs(found.sum(axis=1, dtype=np.float64) - 1.0) <= _SUM_TOLERANCE
+        return within.all(axis=1) & summed
+
+    @property
+    def expected(self) -> str:
+        """What valid answers are, for error messages."""
+        return (
+            f"probabilities of {', '.join(self._names)} with the sum 1" if self.answer else "a probability from 0 to 1"
+        )
 
     def check(self) -> None:
         """Run the graphs on zeros, for one window and for several. Raises ModelUnavailable if an output is wrong."""
@@ -125,8 +152,10 @@ class StageRunner:
                     " expected the same shape and finite values"
                 )
             found = self.probabilities(scaled)
-            if found.shape != (batch,) or not ((found >= 0.0) & (found <= 1.0)).all():
-                raise ModelUnavailable(f"{self.label} answered {found.tolist()}, expected {batch} numbers from 0 to 1")
+            if found.shape != (batch, *self.answer) or not self.valid(found).all():
+                raise ModelUnavailable(
+                    f"{self.label} answered {found.tolist()}, expected {batch} times {self.expected}"
+                )
 
 
 class _BoundSession:

@@ -123,12 +123,15 @@ def _described(manifest: Manifest) -> Json:
         "description": manifest.description,
         "threshold": manifest.threshold,
         "confidence_weights": manifest.confidence_weights,
-        "has_stage2": manifest.stage2 is not None,
+        "has_stage2": manifest.positive is not None,
+        "inputs": manifest.inputs,
+        "classes": manifest.classes,
         "num_features": manifest.stage1.num_features,
         "sequence_length": manifest.stage1.sequence_length,
         "required_candles": manifest.required_candles,
         "recommended_candles": manifest.recommended_candles,
         "stages": {label: _stage(stage) for label, stage in manifest.stages.items()},
+        "label_rule": manifest.label_rule,
         "metrics": manifest.metrics,
         "metadata": manifest.metadata,
     }
@@ -137,7 +140,7 @@ def _described(manifest: Manifest) -> Json:
 def _stage(stage: Stage) -> Json:
     graphs = {"network": stage.network} | ({"scaler": stage.scaler} if stage.scaler else {})
     return {
-        "positive": stage.positive if isinstance(stage, DirectionStage) else "reversal",
+        "positive": _positive(stage),
         "features": stage.features,
         "num_features": stage.num_features,
         "sequence_length": stage.sequence_length,
@@ -146,7 +149,15 @@ def _stage(stage: Stage) -> Json:
         "sources": _hashes(stage.sources),
         "parity": stage.parity,
         "limits": None if stage.limits is None else msgspec.to_builtins(stage.limits),
+        "training_ranges": stage.training_ranges,
     }
+
+
+def _positive(stage: Stage) -> str | None:
+    """The meaning of an output of 1.0; None for classes, each of which has an output."""
+    if isinstance(stage, DirectionStage):
+        return stage.positive
+    return "reversal" if stage.classes is None else None
 
 
 def _hashes(files: dict[str, File]) -> Json:

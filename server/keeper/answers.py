@@ -55,18 +55,32 @@ def notes(of: Sequence[Note]) -> list[Json]:
     return [{"at": iso(each.at), "text": each.text} for each in of]
 
 
-def different_required_candles(it: Experiment, required: Mapping[Variant, int]) -> Warned | None:
-    """A warning if the versions of an experiment require different numbers of candles."""
-    a, b = (required.get(variant) for variant in VARIANTS)
-    if a is None or b is None or a == b:
+def different_inputs(it: Experiment, required: Mapping[Variant, int | None]) -> Warned | None:
+    """A warning if one version of an experiment refuses requests that the other one answers.
+
+    required: the number of candles of each version that is known; None if it takes ready-made features only.
+    """
+    if len(required) < len(VARIANTS) or required["A"] == required["B"]:
         return None
-    most, strict = max(a, b), "A" if a > b else "B"
-    effect = "B cannot score" if (it.mode, strict) == ("shadow", "B") else f"{strict} alone refuses"
+    a, b = required["A"], required["B"]
+    if a is None or b is None:
+        alone: Variant = "A" if a is None else "B"
+        return Warned(
+            "DIFFERENT_INPUTS",
+            f"{it.version_of(alone)} ({alone}) takes ready-made features only, so {_effect(it, alone)} requests with"
+            " candles: send `features` that both versions take with every request",
+        )
+    most = max(a, b)
+    effect = _effect(it, "A" if a > b else "B")
     return Warned(
         "DIFFERENT_REQUIRED_CANDLES",
         f"{it.variant_a} (A) requires {a} candles and {it.variant_b} (B) requires {b}, so {effect} requests with fewer"
         f" than {most}: send at least {most} candles with every request",
     )
+
+
+def _effect(it: Experiment, strict: Variant) -> str:
+    return "B cannot score" if (it.mode, strict) == ("shadow", "B") else f"{strict} alone refuses"
 
 
 def report(it: Experiment, found: Json) -> Json:

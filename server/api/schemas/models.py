@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from core.bundles.manifest import ClassName, Inputs
 from server.api.schemas.json_schema import (
     ANYTHING,
     BOOLEAN,
@@ -13,6 +14,7 @@ from server.api.schemas.json_schema import (
     Schema,
     by_name,
     list_of,
+    one_of,
     or_null,
     record,
     ref,
@@ -21,7 +23,7 @@ from server.api.schemas.json_schema import (
 _FILES = by_name(record({"file": TEXT, "sha256": {"type": "string", "pattern": "^[0-9a-f]{64}$"}}))
 _STAGE = record(
     {
-        "positive": {"enum": ["reversal", "long", "short"]},
+        "positive": or_null({"enum": ["reversal", "long", "short"]}),
         "features": list_of(TEXT),
         "num_features": COUNT,
         "sequence_length": COUNT,
@@ -40,6 +42,7 @@ _STAGE = record(
                 }
             )
         ),
+        "training_ranges": or_null(list_of({**list_of(NUMBER), "minItems": 2, "maxItems": 2})),
     }
 )
 
@@ -55,9 +58,12 @@ ANSWERS: dict[str, Schema] = {
             "has_stage2": BOOLEAN,
             "num_features": COUNT,
             "sequence_length": COUNT,
-            "required_candles": COUNT,
-            "recommended_candles": COUNT,
+            "inputs": one_of(Inputs),
+            "classes": or_null({**list_of(one_of(ClassName)), "minItems": 3, "maxItems": 3}),
+            "required_candles": or_null(COUNT),
+            "recommended_candles": or_null(COUNT),
             "stages": record({"stage1": ref("Stage")}, {"stage2": ref("Stage")}),
+            "label_rule": {},
             "metrics": ANYTHING,
             "metadata": ANYTHING,
             "error": TEXT,

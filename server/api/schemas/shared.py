@@ -26,7 +26,7 @@ def by_variant(values: Schema) -> Schema:
 
 
 # The codes of warnings about experiments, in addition to those about candles.
-_OF_EXPERIMENTS = ("NO_PREDICTIONS", "OTHER_TIMEFRAME", "DIFFERENT_REQUIRED_CANDLES")
+_OF_EXPERIMENTS = ("NO_PREDICTIONS", "OTHER_TIMEFRAME", "DIFFERENT_REQUIRED_CANDLES", "DIFFERENT_INPUTS")
 
 ANSWERS: dict[str, Schema] = {
     "Failure": record({"success": {"const": False}, "data": NULL, **ERROR, "timestamp": INSTANT}, {"details": DETAILS}),

@@ -11,7 +11,7 @@ from aiohttp import web
 from core.bundles.repository import Repository
 from core.errors import BundleRefused, InvalidInput, UnknownVersion
 from core.experiments.experiment import ChosenRule, Experiment, now_micros
-from core.experiments.label_rule import LabelRule, completed, default_rule, label_of, no_default
+from core.experiments.label_rule import LabelRule, completed, default_rule, no_default
 from core.inference.warnings import Warned
 from core.log_event import LogEvent
 from core.reports.evaluation import evaluate
@@ -91,7 +91,7 @@ def _default(experiment: Experiment, timeframe: str, repository: Repository) -> 
             activated = experiment.digest_of(version)
             if activated is not None and activated != repository.digest(version):
                 raise no_default(f"the bundle of {version} is not the one of the experiment's activation")
-            labels[version] = label_of(repository.read_manifest(version))
+            labels[version] = repository.read_manifest(version).label_rule
     except (BundleRefused, UnknownVersion) as error:
         raise no_default(f"the metadata of its versions cannot be read: {error}") from None
     return default_rule(labels, timeframe)

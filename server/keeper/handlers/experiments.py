@@ -62,15 +62,18 @@ async def activate_experiment(request: web.Request) -> web.Response:
     experiment, stopped = await request.app[CHANGES].activate(name)
     data = {**answers.experiment(experiment), "stopped_experiment": stopped}
     required = await asyncio.to_thread(_required_candles, request.app[REPOSITORY], experiment)
-    if (warning := answers.different_required_candles(experiment, required)) is not None:
+    if (warning := answers.different_inputs(experiment, required)) is not None:
         data["warnings"] = [warning._asdict()]
     log.info(LogEvent("experiment_activated", experiment=name, since=data["activated_at"], stopped_experiment=stopped))
     return success(data, request.app[CLOCK].now())
 
 
-def _required_candles(repository: Repository, experiment: Experiment) -> dict[Variant, int]:
-    """The candles that each version requires. A version that is loaded, but no longer in the folder, is left out."""
-    found: dict[Variant, int] = {}
+def _required_candles(repository: Repository, experiment: Experiment) -> dict[Variant, int | None]:
+    """The candles that each version requires; None for one that takes ready-made features only.
+
+    A version that is loaded, but no longer in the folder, is left out.
+    """
+    found: dict[Variant, int | None] = {}
     for variant in VARIANTS:
         with suppress(BundleRefused, UnknownVersion):
             found[variant] = repository.read_manifest(experiment.version_of(variant)).required_candles

@@ -30,8 +30,8 @@ def test_a_manifest_survives_writing_and_reading(document: dict[str, Any]) -> No
 @pytest.mark.parametrize(
     ("change", "message"),
     [
-        (lambda d: d.update(format_version=2), "format_version: 2 .*expected 1"),
         (lambda d: d.pop("format_version"), "format_version: None"),
+        (lambda d: d.update(inputs="raw"), "^inputs: .*'raw'"),
         (lambda d: d.update(threshold=1.5), r"threshold: 1\.5 "),
         (lambda d: d.update(threshold="0.5"), "^threshold: .*`float`.*`str`"),
         (lambda d: d.update(confidence_weights=[0.5, 0.6]), r"confidence_weights: \[0\.5, 0\.6\] .*1\.1"),
@@ -43,6 +43,16 @@ def test_a_manifest_survives_writing_and_reading(document: dict[str, Any]) -> No
         (lambda d: d["stage1"].update(opset=99), r"^stage1\.opset: 99 .*\b17\b"),
         (lambda d: d["stage1"].update(sequence_length=0), r"^stage1\.sequence_length: "),
         (lambda d: d["stage1"].update(sequence_length=1999), r"\b2003 candles.*\b2000\b"),
+        (lambda d: d["stage1"].update(sequence_length=2001), r"^stage1\.sequence_length: 2001, .*\b2000\b"),
+        (lambda d: d["stage1"].update(training_ranges=[[0.0, 1.0]]), r"^stage1\.training_ranges: 1 .*\b2 features"),
+        (lambda d: d["stage2"].update(training_ranges=[[0, 1], [1, 0]]), r"^stage2\.training_ranges\[1\]: 1.* 0"),
+        (lambda d: d["stage1"].update(training_ranges=[[0, 1], [0]]), r"^stage1\.training_ranges\[1\]: "),
+        (lambda d: d["stage1"].update(training_ranges=[[0, 1], [0, 1e39]]), r"^stage1\.training_ranges"),
+        (lambda d: d["stage1"].update(background=[[0.0, 0.0]] * 3), r"^stage1\.background: 3 steps.* 4$"),
+        (lambda d: d["stage1"].update(background=[[0.0, 0.0]] * 3 + [[0.0]]), r"^stage1\.background\[3\]: 1 .* 2 f"),
+        (lambda d: d["stage1"].update(background=[[0.0, 1e39]] * 4), r"^stage1\.background"),
+        (lambda d: d["stage1"].update(classes=["hold", "long", "short"]), r"^stage2: .*`classes`"),
+        (lambda d: d["stage2"].update(classes=["hold", "long", "short"]), r"^stage2\.classes: "),
         (lambda d: d["stage1"]["network"].update(file="../x.onnx"), r"^stage1\.network\.file: "),
         (lambda d: d["stage1"]["network"].update(sha256="abc"), r"^stage1\.network\.sha256: "),
         (lambda d: d["metadata"].update(n=2**64), "JSON: Integer exceeds 64-bit range"),
@@ -82,3 +92,52 @@ def test_one_window_serves_both_stages_only_if_features_length_and_scaler_are_eq
     assert not takes_same("scaler", stage2_scale=(1.0, 1.0))
     assert not takes_same("one_scaler", stage2_scale=None)
     assert not takes_same("length", scale=None, stage2_scale=None, stage2_length=5)
+
+
+@pytest.mark.parametrize(
+    ("classes", "place"),
+    [
+        (["hold", "long"], "stage1.classes: "),
+        (["hold", "long", "long"], "stage1.classes: .*'long', 'long'"),
+        (["hold", "long", "up"], r"stage1\.classes\[2\]: .*'up'"),
+    ],
+)
+def test_classes_are_hold_long_and_short(document: dict[str, Any], classes: list[str], place: str) -> None:
+    document["stage2"] = None
+    document["stage1"]["classes"] = ["short", "hold", "long"]
+    found = manifest.decode(msgspec.json.encode(document))
+    assert (found.classes, found.positive) == (("short", "hold", "long"), "long")
+    document["stage1"]["classes"] = classes
+    with pytest.raises(ManifestError, match=place):
+        manifest.decode(msgspec.json.encode(document))
+
+
+def test_features_of_any_printable_name_are_allowed_if_the_version_takes_no_candles(document: dict[str, Any]) -> None:
+    document["inputs"] = "features"
+    for label in ("stage1", "stage2"):
+        document[label].update(features=["Close (USD)", "новости"], sequence_length=2000)
+    found = manifest.decode(msgspec.json.encode(document))
+    assert (found.required_candles, found.recommended_candles) == (None, None)
+
+
+@pytest.mark.parametrize(
+    ("names", "message"),
+    [
+        ([], "no feature"),
+        (["vwap", "vwap"], r"'vwap' .*\b2\b"),
+        (["vwap", ""], "''"),
+        (["vwap", "a\nb"], r"'a\\nb'"),
+        (["vwap", "a" * 129], r"\b128\b"),
+    ],
+)
+def test_names_that_no_version_can_have_are_refused(document: dict[str, Any], names: list[str], message: str) -> None:
+    document["inputs"] = "features"
+    document["stage1"]["features"] = names
+    with pytest.raises(ManifestError, match=rf"^stage1\.features: .*{message}"):
+        manifest.decode(msgspec.json.encode(document))
+
+
+def test_many_features_are_checked_in_linear_time(document: dict[str, Any]) -> None:
+    document["inputs"] = "features"
+    document["stage1"]["features"] = [f"f{i}" for i in range(100_000)]
+    assert manifest.decode(msgspec.json.encode(document)).stage1.num_features == 100_000  # quadratic: minutes

@@ -8,10 +8,9 @@ import msgspec
 import numpy as np
 import pytest
 
-from core.bundles.manifest import Manifest
 from core.bundles.repository import Repository
 from core.errors import InvalidInput
-from core.experiments.label_rule import DAILY, LabelRule, completed, default_rule, label_of
+from core.experiments.label_rule import DAILY, LabelRule, completed, default_rule
 from core.features.candles import Candles
 from core.features.labels import LONG, NONE, SHORT, UNKNOWN, profitable_reversals
 from tests import market
@@ -161,16 +160,9 @@ def test_one_version_against_itself_has_its_own_rule() -> None:
     assert default_rule({"v1": TRAINED}, "1h") == PIPS
 
 
-def test_the_label_of_a_version_is_that_of_its_first_stage() -> None:
+def test_the_label_rule_of_a_version_is_the_default() -> None:
     reference = Repository(ROOT / "models" / "onnx").read_manifest("v3.1")
-    rule = default_rule({"v3.1": label_of(reference)}, "1h")
+    rule = default_rule({"v3.1": reference.label_rule}, "1h")
     assert rule == LabelRule(horizon=10, min_profit_pips=6.18063, max_loss_pips=10.30105, min_ratio=1.5)
     with pytest.raises(InvalidInput, match="4h"):
-        default_rule({"v3.1": label_of(reference)}, "4h")
-
-    def with_metadata(metadata: dict[str, Any]) -> Manifest:
-        return msgspec.structs.replace(reference, metadata=metadata)
-
-    assert label_of(with_metadata({})) is None
-    assert label_of(with_metadata({"stage1": "odd"})) is None
-    assert label_of(with_metadata({"stage2": {"label": TRAINED}})) is None
+        default_rule({"v3.1": reference.label_rule}, "4h")

@@ -3,7 +3,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from core.inference.decision import decide, gate_opens
+from core.inference.decision import decide, gate_opens, of_classes
 
 
 def test_below_the_threshold_the_signal_is_hold_with_the_confidence_of_no_reversal() -> None:
@@ -69,3 +69,35 @@ def test_weights_come_from_the_manifest() -> None:
 def test_an_open_gate_without_the_output_of_stage_2_is_an_error() -> None:
     with pytest.raises(ValueError, match=r"^p2: "):
         decide(0.9, None, threshold=0.5, positive="long")
+
+
+@pytest.mark.parametrize(
+    ("hold", "first", "second", "p1", "p2"),
+    [
+        (0.25, 0.5, 0.25, 0.75, 1 / 3),
+        (0.25, 0.25, 0.5, 0.75, 2 / 3),
+        (0.0, 0.0, 1.0, 1.0, 1.0),
+        (0.0, 1.0, 0.0, 1.0, 0.0),
+        (0.5, 0.25, 0.25, 0.5, 0.5),
+        (1.0, 0.0, 0.0, 0.0, 0.5),
+        (1.0, 0.0, 5e-324, 0.0, 1.0),
+    ],
+)
+def test_classes_as_the_probabilities_of_two_stages(
+    hold: float, first: float, second: float, p1: float, p2: float
+) -> None:
+    assert of_classes(hold, first, second) == (p1, pytest.approx(p2, abs=1e-15))
+
+
+def test_equal_classes_give_the_direction_that_is_named_first() -> None:
+    p1, p2 = of_classes(0.2, 0.4, 0.4)
+    assert decide(p1, p2, threshold=0.5, positive="short").direction == "long"
+    assert decide(p1, p2, threshold=0.5, positive="long").direction == "short"
+
+
+def test_the_larger_class_is_the_direction_however_close_the_other_is() -> None:
+    for value in np.random.default_rng(3).random(200).astype(np.float32):
+        more = np.nextafter(value, np.float32(2.0))
+        for first, second, direction in ((value, more, "short"), (more, value, "long")):
+            p1, p2 = of_classes(0.0, float(first), float(second))
+            assert decide(p1, p2, threshold=0.5, positive="short").direction == direction
