@@ -41,6 +41,8 @@ STARTING = TrialLimits(cpu_seconds=4.0, elapsed_seconds=120.0)
 # The memory that a load may take beyond what the process has.
 MEMORY_BYTES = 512 << 20
 _MODULE = "core.inference.trial"
+# Lines with which the child says what it begins. The reason of a refusal can begin with one of these words too.
+_STAGES = ("stage1", "stage2")
 # The exit code of a refusal. Python ends with 1 if it cannot even import the module.
 _REFUSED = 10
 
@@ -113,7 +115,7 @@ def _failure(code: int, output: bytes, name: str, limits: TrialLimits) -> TrialF
 
 
 def _last_stage(output: bytes) -> str:
-    stages = [line for line in output.decode().splitlines() if line.startswith("stage")]
+    stages = [line for line in output.decode().splitlines() if line in _STAGES]
     return stages[-1] if stages else ""
 
 
