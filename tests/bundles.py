@@ -172,6 +172,7 @@ def write(
     classes: Classes | None = None,
     inputs: Inputs = "candles",
     label_rule: object = None,
+    format_version: int = FORMAT_VERSION,
 ) -> Path:
     """Write a bundle and return its folder. `scale` is (centre, scale) of the scaler; None for no scaler.
 
@@ -205,7 +206,7 @@ def write(
         fields = stage_fields("stage2", stage2_features, stage2_kind, stage2_scale, stage2_length or length)
         stage2 = DirectionStage(**fields, positive=positive)
     manifest = Manifest(
-        format_version=FORMAT_VERSION,
+        format_version=format_version,
         version=version,
         name=name,
         description="",

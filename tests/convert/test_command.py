@@ -308,6 +308,51 @@ def test_version_of_38_features_without_second_stage_and_scaler(
     assert manifest.required_candles == 7 + 200 - 1
 
 
+def test_version_that_takes_features_only_may_have_any_names(
+    source: Path, run: Callable[..., int], output: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    names = ["Close (USD)", "my secret", "sma_20"]
+    (source / "selected_features.json").write_text(json.dumps(names))
+    assert run("--version", "v3.0") == 1
+    refused = " ".join(capsys.readouterr().err.split())
+    assert all(text in refused for text in ("'Close (USD)'", "'my secret'", 'inputs = "features"'))
+    (source / "meta.json").write_text(
+        json.dumps(
+            {
+                "label": {"rule": "swing_points"},
+                "scaled_ranges": {name: [-2.0, 3.0] for name in names},
+                "background_window": [[0.0, 0.5, 1.0]] * 5,
+                "seed": 1,
+            }
+        )
+    )
+    text = (source / "versions.toml").read_text()
+    head, only = text.split('[versions."v3.0"]\n')
+    only = only.replace('scaler = "feature_scaler.pkl"', 'metadata = "meta.json"', 1)
+    (source / "versions.toml").write_text(f'{head}[versions."v3.0"]\ninputs = "features"\n{only}')
+    assert run("--version", "v3.0") == 0
+    assert "proven on standard normal windows only" in " ".join(capsys.readouterr().out.split())
+    manifest = reading.read(output / "v3.0").manifest
+    assert (manifest.format_version, manifest.inputs, manifest.required_candles) == (2, "features", None)
+    assert manifest.stage1.features == tuple(names)
+    assert manifest.label_rule == {"rule": "swing_points"}
+    assert manifest.stage1.training_ranges == ((-2.0, 3.0),) * 3
+    assert manifest.stage1.limits is not None
+    assert manifest.stage1.background == ((0.0, 0.5, 1.0),) * 5
+    assert manifest.metadata == {"stage1": {"label": {"rule": "swing_points"}, "seed": 1}}
+    assert manifest.stage2 is not None
+    assert manifest.stage2.background is None
+
+
+def test_manifest_that_the_server_would_not_read_is_refused(
+    source: Path, run: Callable[..., int], output: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (source / "profitable_stage1_metadata.json").write_text(json.dumps({"log": [0] * 150_000}))
+    assert run("--version", "v3.1") == 1
+    assert "error: v3.1: its manifest has " in capsys.readouterr().err
+    assert files(output) == {}
+
+
 @pytest.mark.parametrize("metadata", ['{"n": 18446744073709551616}', '{"n": ' + "[" * 300 + "]" * 300 + "}"])
 def test_metadata_that_the_server_cannot_send_are_refused(
     run: Callable[..., int], source: Path, output: Path, metadata: str, capsys: pytest.CaptureFixture[str]

@@ -54,6 +54,19 @@ def check(reference: Fake, graph: Fake, rule: DecisionRule = RULE, scaler: objec
     return parity.check_network(reference, graph, scaler, FEATURES, rule)  # type: ignore[arg-type]
 
 
+def test_features_that_are_not_computed_from_candles_get_normal_windows_instead() -> None:
+    reference = Fake()
+    names = ("close", "rsi_14", "my secret")
+    figures = parity.check_network(reference, Fake(), None, names, RULE)  # type: ignore[arg-type]
+    normal, more, extremes = reference.asked
+    assert normal.shape == more.shape == (1000, 5, 3)
+    assert not np.array_equal(normal, more)
+    assert more.std() == pytest.approx(1.0, abs=0.05)
+    assert figures["windows"] == 2000 + len(extremes)
+    assert not parity.can_compute(names)
+    assert parity.can_compute(FEATURES)
+
+
 def test_windows_are_of_every_kind() -> None:
     reference, graph = Fake(mask_values=(-1.0,)), Fake()
     figures = check(reference, graph)

@@ -13,7 +13,6 @@ import pytest
 
 from convert.errors import Refused
 from convert.sources import versions
-from core.bundles import limits
 
 FULL = """
 order = ["v1"]
@@ -135,7 +134,7 @@ def test_mistake_is_refused_at_its_place(folder: Path, old: str, new: str, messa
 @pytest.mark.parametrize(
     ("content", "message"),
     [
-        ('["close", "smma_20"]', "f.json: unknown feature 'smma_20'"),
+        ('["close", "smma_20"]', "f.json: .*'smma_20'"),
         ('["close", "macd", "close"]', "f.json: 'close' is named 2 times"),
         ("[]", "f.json: no feature is named"),
         ('{"feature": ["close"]}', "f.json: Object missing required field `features`"),
@@ -179,40 +178,24 @@ def test_mistake_is_found_without_tensorflow(folder: Path) -> None:
     assert not (folder / "out").exists()
 
 
-RANGES = {"close": [-1.0, 3.0], "sma_20": [-2.0, 2.0], "rsi_14": [0.0, 1.0]}
+def test_a_version_takes_candles_unless_it_says_so(folder: Path) -> None:
+    assert read(folder, FULL).versions["v1"].inputs == "candles"
+    only = FULL.replace('name = "One"', 'name = "One"\ninputs = "features"')
+    assert read(folder, only).versions["v1"].inputs == "features"
+    with pytest.raises(Refused, match=r"""versions\.toml: versions\."v1": inputs: .*'raw'"""):
+        read(folder, only.replace('"features"\n', '"raw"\n'))
 
 
-def test_ranges_in_training_become_limits_half_a_width_further_out(folder: Path) -> None:
-    stage = source(folder)._replace(features=("sma_20", "close"))
-    found = versions.training_limits(stage._replace(metadata={"scaled_ranges": RANGES}))
-    assert found is not None
-    assert (found.low, found.high, found.source) == ((-4.0, -3.0), (4.0, 5.0), "training")
-    assert versions.training_limits(stage._replace(metadata={"metrics": {}})) is None
-
-
-@pytest.mark.parametrize(
-    ("ranges", "place"),
-    [
-        ({"close": [0.0, 1.0]}, "meta.json: scaled_ranges: .*sma_20.*f.json"),
-        (RANGES | {"close": [1.0, 0.5]}, r"scaled_ranges.close: \[1, 0.5\] "),
-        (RANGES | {"close": [-1e308, 1e308]}, r"scaled_ranges.close: \[-1e\+308, 1e\+308\] "),
-        (RANGES | {"close": [1.0]}, "scaled_ranges.close: Expected `array` of length 2, got 1"),
-        (RANGES | {"close": "0 to 1"}, "scaled_ranges.close: Expected `array`, got `str`"),
-        ([0.0, 1.0], "scaled_ranges: Expected `object`, got `array`"),
-    ],
-)
-def test_invalid_ranges_are_refused_by_feature(folder: Path, ranges: object, place: str) -> None:
-    stage = source(folder)
-    with pytest.raises(Refused, match=place):
-        versions.training_limits(stage._replace(metadata={"scaled_ranges": ranges}))
-
-
-def test_a_constant_feature_has_narrow_limits_and_small_ranges_keep_their_digits(folder: Path) -> None:
-    ranges = {"close": [0.0, 0.0], "sma_20": [0.0, 1e-7]}
-    found = versions.training_limits(source(folder)._replace(metadata={"scaled_ranges": ranges}))
-    assert found is not None
-    limits.check(found, 2)
-    assert (found.low, found.high) == ((-5e-7, -5e-7), (5e-7, 6e-7))
+@pytest.mark.parametrize("inputs", ["candles", "features"])
+def test_names_that_the_server_does_not_know_need_a_version_that_takes_features_only(folder: Path, inputs: str) -> None:
+    (folder / "f.json").write_text('["Close", "sma_20", "my secret"]')
+    text = FULL.replace('name = "One"', f'name = "One"\ninputs = "{inputs}"')
+    if inputs == "features":
+        version = read(folder, text).versions["v1"]
+        assert versions.read_stages(folder, "v1", version)["stage1"].features == ("Close", "sma_20", "my secret")
+        return
+    with pytest.raises(Refused, match=r"stage1: f\.json: .*'Close' \(nearest: close\), 'my secret' from candles"):
+        read(folder, text)
 
 
 @pytest.mark.parametrize(

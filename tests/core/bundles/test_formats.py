@@ -13,7 +13,7 @@ from core.bundles.bundle import Bundle
 from core.bundles.manifest import ManifestError
 from core.inference import trial
 from core.inference.detector import Detector, Prediction
-from core.inference.inputs import CandleWindows, GivenWindows
+from core.inference.inputs import CandleWindows, GivenWindows, WindowSource
 from tests import market
 
 FORMATS = Path(__file__).parent / "formats"
@@ -45,7 +45,7 @@ def test_every_format_has_a_fixture() -> None:
 
 @pytest.mark.parametrize("name", NAMES)
 def test_a_bundle_of_each_format_gives_the_answers_of_its_release(name: str) -> None:
-    sources = [
+    sources: list[WindowSource] = [
         GivenWindows([[0.5, -0.5]] * 4, scaled=True),
         GivenWindows([[1.11, 1.09]] * 4, scaled=False),
         CandleWindows(market.candles(3000, 20)),

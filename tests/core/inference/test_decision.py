@@ -86,7 +86,7 @@ def test_an_open_gate_without_the_output_of_stage_2_is_an_error() -> None:
 def test_classes_as_the_probabilities_of_two_stages(
     hold: float, first: float, second: float, p1: float, p2: float
 ) -> None:
-    assert of_classes(hold, first, second) == (p1, pytest.approx(p2, abs=1e-15))
+    assert of_classes(hold, first, second) == pytest.approx((p1, p2), abs=1e-15)
 
 
 def test_equal_classes_give_the_direction_that_is_named_first() -> None:

@@ -110,16 +110,16 @@ def without_rule(**changes: object) -> dict[str, object]:
 
 
 def trained(models: Path, **labels: object) -> None:
-    """Give versions the metadata of training."""
+    """Give versions the label rules of training."""
     for version, label in labels.items():
-        bundles.write(models, version, metadata={"stage1": {"label": label}} if label else {})
+        bundles.write(models, version, label_rule=label)
 
 
 FRESH = "/reversal/experiments/fresh/evaluate"
 
 
 async def fresh(call: Call, models: Path, **labels: object) -> None:
-    """Create the draft `fresh`, whose versions have the metadata of training."""
+    """Create the draft `fresh`, whose versions have the label rules of training."""
     trained(models, **labels)
     assert (await call("POST", "/reversal/experiments", {**EXPERIMENT, "experiment_id": "fresh"})).status == 201
 
@@ -137,6 +137,13 @@ async def test_the_default_is_the_rule_that_both_versions_were_trained_with(
     answer = await call("POST", FRESH, without_rule(data=candles(CLOSES * 3)))
     assert answer.data["label_rule"] == rule
     assert (await shown(call, "fresh"))["label_rule"] == rule
+
+
+async def test_a_bundle_of_format_1_has_its_rule_in_the_metadata(call: Call, write: Write, models: Path) -> None:
+    await fresh(call, models, v2=LABEL)
+    bundles.write(models, "v1", metadata={"stage1": {"label": LABEL}}, format_version=1)
+    await write(exposure("p2", 2, experiment_id="fresh"))
+    assert (await call("POST", FRESH, without_rule(data=candles(CLOSES * 3)))).data["label_rule"] == RULE
 
 
 @pytest.mark.parametrize(

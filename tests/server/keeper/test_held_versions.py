@@ -139,6 +139,31 @@ async def test_versions_with_different_required_candles_are_a_warning(
         assert all(number in warning["message"] for number in ("8", "23"))
 
 
+@pytest.mark.parametrize(
+    ("mode", "alone", "words"),
+    [
+        ("split", "v1", ("v1 (A)", "A alone refuses")),
+        ("split", "v2", ("v2 (B)", "B alone refuses")),
+        ("shadow", "v2", ("v2 (B)", "B cannot score")),
+    ],
+)
+async def test_a_version_that_takes_features_only_against_one_that_takes_candles_is_a_warning(
+    call: Call, models: Path, mode: str, alone: str, words: tuple[str, ...]
+) -> None:
+    await asyncio.to_thread(bundles.write, models, alone, inputs="features")
+    await call("POST", URL, {**EXPERIMENT, "mode": mode, "traffic_split": None if mode == "shadow" else 0.7})
+    (warning,) = (await call("POST", f"{URL}/exp/activate")).data["warnings"]
+    assert warning["code"] == "DIFFERENT_INPUTS"
+    assert all(word in warning["message"] for word in words)
+
+
+async def test_two_versions_that_take_features_only_are_no_warning(call: Call, models: Path) -> None:
+    for version in ("v1", "v2"):
+        await asyncio.to_thread(bundles.write, models, version, inputs="features")
+    await call("POST", URL, EXPERIMENT)
+    assert "warnings" not in (await call("POST", f"{URL}/exp/activate")).data
+
+
 async def test_versions_with_the_same_required_candles_are_no_warning(call: Call, running: str) -> None:
     assert "warnings" not in (await call("POST", f"{URL}/{running}/activate")).data
 
