@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Awaitable, Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
+from aiohttp import web
 
 from core.serving.circuit_breaker import FAILURES
 from server.settings import Settings
@@ -14,7 +16,6 @@ from tests.application import Build
 from tests.bundles import class_window
 from tests.server.client import Client, Post
 from tests.server.questions import asks, candle, candles, window
-from tests.server.worker.handlers.test_health import MakeClient
 
 NAMES = ("Close (USD)", "moving avg 5")
 LABEL = {"rule": "swing_points", "neighbours": 20}
@@ -145,7 +146,7 @@ async def test_it_can_be_active_and_is_no_fallback_for_candles(post: Post, clien
 
 
 async def test_a_server_with_nothing_else_starts_with_it(
-    settings: Settings, build: Build, aiohttp_client: MakeClient
+    settings: Settings, build: Build, aiohttp_client: Callable[[web.Application], Awaitable[Client]]
 ) -> None:
     for version in ("v1", "v2", "v3"):
         bundles.write(settings.models, version, features=NAMES, stage2_features=None, inputs="features")
