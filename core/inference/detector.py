@@ -6,7 +6,7 @@ import math
 from collections.abc import Hashable, Sequence
 from dataclasses import dataclass
 from time import perf_counter
-from typing import NamedTuple, TypeAlias
+from typing import Any, NamedTuple, TypeAlias
 
 import numpy as np
 
@@ -14,7 +14,7 @@ from core import yielding
 from core.bundles.bundle import Bundle
 from core.errors import BundleRefused, ModelUnavailable, OutOfRange, ServiceError
 from core.features.candles import Candles
-from core.inference.decision import Decision, after_stage1, after_stage2, decide, of_classes
+from core.inference.decision import Decision, after_stage1, after_stage2, of_classes
 from core.inference.inputs import CandleWindows, InputRequirements, Windows, WindowSource
 from core.inference.stage_runner import Floats32, StageRunner
 from core.inference.warnings import Warned, few_candles, no_stage2, out_of_range
@@ -54,11 +54,13 @@ _UNDECIDED = ModelUnavailable("no stage has decided")
 class _Pending:
     """A source on its way through the stages.
 
-    p1: Stage 1's probability. outside: for each stage with inputs out of range, the features that are furthest outside.
+    p1: Stage 1's probability. p2: that of the direction, if Stage 1 has classes. outside: for each stage with inputs
+    out of range, the features that are furthest outside.
     """
 
     source: WindowSource
     p1: float = math.nan
+    p2: float = math.nan
     outcome: Decision | ServiceError = _UNDECIDED
     outside: tuple[str, ...] = ()
 
@@ -91,6 +93,7 @@ class Detector:
         stage2 = self.manifest.stage2
         self._stage2 = StageRunner("stage2", stage2, bundle) if stage2 else None
         self._positive = self.manifest.positive
+        self._has_classes = self.manifest.classes is not None
         # With equal limits, Stage 2 finds nothing new in a window that Stage 1 has checked.
         self._same_limits = self._stage2 is not None and self._stage2.limits == self._stage1.limits
         self._warm_up()
@@ -127,10 +130,10 @@ class Detector:
         try:
             if rows:
                 inputs = _inputs(self._stage1, groups)
-                if self._stage1.answer:
-                    self._decide_by_classes(rows, inputs)
-                else:
-                    self._decide_gate(rows, inputs)
+                for one, answer in zip(rows, self._answers(self._stage1, inputs, rows), strict=True):
+                    if one.outcome is _UNDECIDED:
+                        one.p1, one.p2 = of_classes(*answer) if self._has_classes else (answer, math.nan)
+                        one.outcome = after_stage1(one.p1, self.manifest.threshold, self._positive) or _UNDECIDED
                 first_known = perf_counter()
                 passed = [one for one in rows if one.outcome is _UNDECIDED]
                 if passed:
@@ -140,7 +143,8 @@ class Detector:
                 if one.outcome is _UNDECIDED:
                     one.outcome = error
         ended = perf_counter()
-        return Spent(gathered - began, first_known - gathered, ended - first_known if passed else 0.0)
+        second = ended - first_known if passed and self._stage2 is not None else 0.0
+        return Spent(gathered - began, first_known - gathered, second)
 
     def _gather(self, pending: Sequence[_Pending]) -> list[_Group]:
         """Return the windows of all sources that pass their check; set the error of the others."""
@@ -159,34 +163,18 @@ class Detector:
             groups.append(_Group(windows, members, source.scaled, source.by_stage))
         return groups
 
-    def _decide_gate(self, rows: Sequence[_Pending], inputs: Floats32) -> None:
-        """Set the outcome of the rows whose gate stays closed, by Stage 1. Raises ModelUnavailable if it fails."""
-        for one, p1 in zip(rows, self._probabilities(self._stage1, inputs, rows), strict=True):
-            if one.outcome is _UNDECIDED:
-                one.p1 = p1
-                one.outcome = after_stage1(p1, self.manifest.threshold, self._positive) or _UNDECIDED
-
-    def _decide_by_classes(self, rows: Sequence[_Pending], inputs: Floats32) -> None:
-        """Set the outcome of all rows, by one network for both stages. Raises ModelUnavailable if it fails."""
-        found = self._outputs(self._stage1, inputs, rows)
-        threshold, weights = self.manifest.threshold, self.manifest.confidence_weights
-        for one, good, answer in zip(rows, self._stage1.valid(found).tolist(), found.tolist(), strict=True):
-            if one.outcome is not _UNDECIDED:
-                continue
-            if good:
-                p1, p2 = of_classes(*answer)
-                one.outcome = decide(p1, p2, threshold=threshold, positive=self._positive, weights=weights)
-            else:
-                one.outcome = self._bad_answer(self._stage1, answer)
-
     def _decide_direction(
         self, passed: Sequence[_Pending], rows: Sequence[_Pending], groups: Sequence[_Group], inputs1: Floats32
     ) -> None:
         """Set the outcome of the rows with an open gate, by Stage 2. Raises ModelUnavailable if the stage fails.
 
-        `inputs1` is Stage 1's input for all `rows`.
+        `inputs1` is Stage 1's input for all `rows`. With classes, Stage 1 has given the direction too.
         """
-        if self._stage2 is None or self._positive is None:
+        if self._positive is None:
+            return
+        if self._stage2 is None:
+            for one in passed:
+                one.outcome = after_stage2(one.p1, one.p2, self._positive, self.manifest.confidence_weights)
             return
         # Whether Stage 2 takes the same input as Stage 1.
         shared = self._needs.one_window and not any(group.by_stage for group in groups)
@@ -197,43 +185,37 @@ class Detector:
         else:
             inputs = inputs1[[one.outcome is _UNDECIDED for one in rows]]
         checked = shared and self._same_limits
-        found = self._probabilities(self._stage2, inputs, passed, checked=checked)
+        found = self._answers(self._stage2, inputs, passed, checked=checked)
         for one, p2 in zip(passed, found, strict=True):
             if one.outcome is _UNDECIDED:
                 one.outcome = after_stage2(one.p1, p2, self._positive, self.manifest.confidence_weights)
 
-    def _probabilities(
+    def _answers(
         self, runner: StageRunner, inputs: Floats32, rows: Sequence[_Pending], *, checked: bool = False
-    ) -> list[float]:
-        """Return the stage's probability for each row. If a row gets an error instead, its number is meaningless.
+    ) -> list[Any]:
+        """Return the stage's answer for each row: its probability, or those of its classes.
 
-        Rows out of range are marked, unless the input has been `checked` before. Raises ModelUnavailable if ONNX
-        Runtime fails.
+        If a row gets an error instead, its answer is meaningless. Rows out of range are marked, unless the input has
+        been `checked` before. Raises ModelUnavailable if ONNX Runtime fails.
         """
-        probabilities: list[float] = self._outputs(runner, inputs, rows, checked=checked).tolist()
-        for one, probability in zip(rows, probabilities, strict=True):
-            if not 0.0 <= probability <= 1.0 and one.outcome is _UNDECIDED:  # true for NaN
-                one.outcome = self._bad_answer(runner, probability)
-        return probabilities
-
-    def _outputs(
-        self, runner: StageRunner, inputs: Floats32, rows: Sequence[_Pending], *, checked: bool = False
-    ) -> Floats32:
-        """As `_probabilities`, but as the network gives them: (rows,), or (rows, 3) for classes. Unchecked."""
         odd = [] if checked else runner.odd(inputs)
         if not odd:
-            return runner.probabilities(inputs)
-        for k in odd:
-            self._mark_odd(runner, inputs[k], rows[k])
-        good = np.array([one.outcome is _UNDECIDED for one in rows])
-        found = np.full((len(rows), *runner.answer), np.nan, np.float32)
-        if good.any():
-            found[good] = runner.probabilities(inputs[good])
-        return found
-
-    def _bad_answer(self, runner: StageRunner, answer: object) -> ModelUnavailable:
-        place = f"version {self.manifest.version}, {runner.label}"
-        return ModelUnavailable(f"{place} answered {answer}, expected {runner.expected}")
+            found = runner.probabilities(inputs)
+        else:
+            for k in odd:
+                self._mark_odd(runner, inputs[k], rows[k])
+            good = np.array([one.outcome is _UNDECIDED for one in rows])
+            found = np.full((len(rows), *runner.answer), np.nan, np.float32)
+            if good.any():
+                found[good] = runner.probabilities(inputs[good])
+        answers: list[Any] = found.tolist()
+        # The comparison is false for NaN. For a few numbers it takes less time than `valid`.
+        valid = runner.valid(found).tolist() if runner.answer else [0.0 <= each <= 1.0 for each in answers]
+        for one, answer, is_valid in zip(rows, answers, valid, strict=True):
+            if not is_valid and one.outcome is _UNDECIDED:
+                place = f"version {self.manifest.version}, {runner.label}"
+                one.outcome = ModelUnavailable(f"{place} answered {answer}, expected {runner.expected}")
+        return answers
 
     def _mark_odd(self, runner: StageRunner, window: Floats32, one: _Pending) -> None:
         """Mark a row as an error if its window has an overflow, or as out of range otherwise."""

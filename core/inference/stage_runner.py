@@ -154,7 +154,7 @@ class StageRunner:
             found = self.probabilities(scaled)
             if found.shape != (batch, *self.answer) or not self.valid(found).all():
                 raise ModelUnavailable(
-                    f"{self.label} answered {found.tolist()} for {batch} windows, expected {self.expected} for each"
+                    f"{self.label} answered {found.tolist()}, expected {self.expected} for each of {batch} windows"
                 )
 
 
