@@ -12,7 +12,7 @@ from aiohttp import web
 
 from core.experiments.assignment import assign, pseudonym
 from core.experiments.experiment import Guardrails
-from core.experiments.records import Exposure, Failure, Refusal
+from core.experiments.records import Exposure, Failure, Refusal, ShadowScore
 from core.features.candle_keys import candle_key_of_time
 from core.serving.circuit_breaker import FAILURES
 from server.settings import Settings
@@ -372,6 +372,15 @@ class TestRefusals:
         assert status == 422
         assert [type(record) for record in await worker.records()] == [Refusal]
 
+    async def test_candles_for_a_variant_that_takes_features_only(self, worker: Worker, models: Path) -> None:
+        await asyncio.to_thread(bundles.write, models, "v4", inputs="features")
+        await worker.serve(experiment(variant_b="v4"))
+        status, answer = await worker.post("/reversal/predict", candles(user_id=B_USER))
+        assert (status, answer["code"], answer["details"][0]["path"]) == (422, "VALIDATION_ERROR", "data")
+        (record,) = await worker.records()
+        assert record == Refusal(record.at, "v30_vs_v31", "B")
+        assert (await worker.predict(asks(0.9, user_id=B_USER)))["model_version"] == "v4"
+
     async def test_items_of_a_batch(self, worker: Worker) -> None:
         await worker.serve(experiment())
         items = [asks(0.9, user_id=B_USER), asks(0.9, user_id=A_USER), asks(0.9, user_id=B_USER), candles(user_id=7.5)]
@@ -384,6 +393,17 @@ class TestRefusals:
         await worker.serve(experiment(), without=("v1",), active="v3")
         assert (await worker.post("/reversal/predict", asks(0.9, user_id=B_USER)))[0] == 422
         assert [type(record) for record in await worker.records()] == [Refusal]
+
+    async def test_in_shadow_mode_a_b_that_takes_features_only_cannot_score_candles(
+        self, worker: Worker, models: Path
+    ) -> None:
+        await asyncio.to_thread(bundles.write, models, "v4", inputs="features")
+        await worker.serve(experiment(mode="shadow", variant_b="v4"))
+        await worker.predict(candles())
+        await worker.predict(asks(0.9))
+        await worker.shadow.close()
+        scores = [record.b_signal for record in await worker.records() if isinstance(record, ShadowScore)]
+        assert scores == [None, "short"]
 
     @pytest.mark.parametrize(("a", "refused"), [("v2", 1), ("v1", 0)])
     async def test_in_shadow_mode_only_those_of_a_count(self, worker: Worker, a: str, refused: int) -> None:
