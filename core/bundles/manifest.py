@@ -48,6 +48,7 @@ class Stage(msgspec.Struct, frozen=True, kw_only=True):
     """One network with its own features and scaler.
 
     network: float32 (batch, sequence_length, features) -> float32 (batch, 1), a probability.
+    classes: of a network that serves both stages, in the order of its output, which is then float32 (batch, 3).
     scaler: float64 -> float32, both of the network's input shape; null if the model was trained on raw values.
     limits: of the training values; null in bundles of versions before limits existed, and if they are unknown.
     """
@@ -61,6 +62,7 @@ class Stage(msgspec.Struct, frozen=True, kw_only=True):
     sources: dict[str, File]
     parity: dict[str, Any]
     limits: Limits | None = None
+    classes: tuple[str, ...] | None = None
 
     @property
     def num_features(self) -> int:
