@@ -7,7 +7,7 @@ from typing import NamedTuple
 
 from convert import stage
 from convert.errors import Refused
-from convert.proof.parity import DecisionRule
+from convert.proof.parity import ClassesRule, DecisionRule, Rule
 from convert.sources import versions
 from convert.sources.versions import DirectionStageFiles, StageFiles, StageSource, Version
 from convert.stage import ConvertedStage, Report
@@ -53,7 +53,7 @@ def convert_version(
     metadata = {label: given.metadata for label, given in sources.items()}
     stage2 = None
     if version.stage2 is not None:
-        stage2 = DirectionStage(**stages["stage2"].fields, positive=version.stage2.positive)
+        stage2 = DirectionStage(**stages["stage2"].fields, positive=version.stage2.wanted)
     manifest = Manifest(
         format_version=FORMAT_VERSION,
         version=name,
@@ -81,14 +81,18 @@ def _within(place: str, step: Callable[[str], None]) -> Callable[[str], None]:
     return lambda text: step(f"{place}: {text}")
 
 
-def _rule(version: Version, files: StageFiles) -> DecisionRule:
+def _rule(version: Version, files: StageFiles) -> Rule:
     """The part of the product's decision that one stage makes: the gate for Stage 1, the direction for Stage 2.
 
-    If both parts agree on every window, the signals of all pairs of windows agree.
+    If both parts agree on every window, the signals of all pairs of windows agree. A network for hold, long and short
+    makes both.
     """
+    if files.classes is not None and len(files.classes) > 2:  # noqa: PLR2004
+        return ClassesRule(files.classes, version.threshold)
     if isinstance(files, DirectionStageFiles):
+        positive = files.wanted
         return DecisionRule(
-            lambda p2: decide(1.0, p2, threshold=version.threshold, positive=files.positive).signal, border=0.5
+            lambda p2: decide(1.0, p2, threshold=version.threshold, positive=positive).signal, border=0.5
         )
     return DecisionRule(
         lambda p1: (

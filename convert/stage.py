@@ -14,9 +14,10 @@ import numpy as np
 
 from convert.errors import Refused
 from convert.layers import network
+from convert.networks import heads, windows
 from convert.networks.keras_model import KerasModel
 from convert.proof import parity
-from convert.proof.parity import DecisionRule, GraphSession
+from convert.proof.parity import GraphSession, Rule
 from convert.scalers.scaler import Scaler
 from convert.sources import versions
 from convert.sources.versions import StageSource
@@ -52,7 +53,7 @@ class ConvertedStage(NamedTuple):
 
 
 def convert_stage(
-    label: str, given: StageSource, contents: Mapping[str, Contents], rule: DecisionRule, step: Callable[[str], None]
+    label: str, given: StageSource, contents: Mapping[str, Contents], rule: Rule, step: Callable[[str], None]
 ) -> ConvertedStage:
     """Convert and prove one stage. Calls `step` with each of STEPS as it begins. Raises Refused.
 
@@ -69,15 +70,17 @@ def convert_stage(
     if scaler is not None:
         limits = scaler.limits(len(features), limits)
     try:
-        model = KerasModel(_model(contents[files.model]), files.output, files.sequence_length)
+        model = KerasModel(
+            _model(contents[files.model]),
+            files.output,
+            files.sequence_length,
+            windows.Stated(files.features, len(features), files.layout),
+            heads.Stated(files.wanted, files.classes),
+        )
         step("converting")
-        graph = network.build(model.model, model.window)
+        graph = network.build(model.model, model.window, model.arrangement.emit, model.head.emit)
     except Refused as error:
         raise Refused.at(files.model, error) from None
-    if model.window[1] != len(features):
-        raise Refused(
-            f"{files.model} takes windows of {model.window[1]} features, but {files.features} names {len(features)}"
-        )
     network_bytes = graph.SerializeToString(deterministic=True)
     network_file = _file(f"{label}-network", network_bytes)
     graphs = {network_file.file: network_bytes}
@@ -106,6 +109,7 @@ def convert_stage(
         },
         "parity": figures,
         "limits": limits,
+        "classes": model.head.classes,
     }
     report = Report(
         parameters=model.parameters,
@@ -116,7 +120,7 @@ def convert_stage(
         framework=" ".join(model.tool),
         framework_seconds=model.seconds(),
         onnx_seconds=_seconds(session, model.window),
-        notes=[] if scaler is None else scaler.notes,
+        notes=[*([] if scaler is None else scaler.notes), *model.notes],
     )
     return ConvertedStage(fields, graphs, _tools() | dict([model.tool]), report)
 

@@ -21,6 +21,7 @@ from convert.scalers.scaler import Scaler
 from core.features.candles import Candles
 from core.features.catalogue import matrix, required_candles
 from core.inference import session
+from core.inference.decision import gate_opens
 
 TOLERANCE = 1e-5
 SCALER_TOLERANCE = 1e-6
@@ -47,15 +48,58 @@ class Reference(Protocol):
     mask_values: tuple[float, ...]
 
     def predict(self, windows: Floats32) -> Floats32:
-        """Outputs (batch, 1) for windows (batch, steps, features)."""
+        """Outputs (batch, n) for windows (batch, steps, features)."""
+        ...
+
+
+class Rule(Protocol):
+    """The product's decision on one stage's answers."""
+
+    def decision(self, answer: Floats32) -> str:
+        """The decision on one answer (n,)."""
+        ...
+
+    def distances(self, answers: Floats32) -> Floats:
+        """How far each of the answers (batch, n) is from one with another decision, at least, in its largest value."""
         ...
 
 
 class DecisionRule(NamedTuple):
-    """The product's decision on one stage's output, and the output at which the decision changes."""
+    """The decision on one probability, and the probability at which the decision changes."""
 
     decide: Callable[[float], str]
     border: float
+
+    def decision(self, answer: Floats32) -> str:
+        """The decision on one answer (1,)."""
+        return self.decide(float(answer[0]))
+
+    def distances(self, answers: Floats32) -> Floats:
+        """The distance of each of the answers (batch, 1) from the border."""
+        return np.abs(answers[:, 0] - np.float64(self.border))
+
+
+class ClassesRule(NamedTuple):
+    """The decision on the probabilities of hold, long and short. classes: their order. threshold: of a reversal."""
+
+    classes: tuple[str, ...]
+    threshold: float
+
+    def decision(self, answer: Floats32) -> str:
+        """The signal for one answer (3,): hold if 1 - P(hold) is below the threshold, else the likelier direction."""
+        hold, long, short = (float(answer[self.classes.index(name)]) for name in ("hold", "long", "short"))
+        if not gate_opens(1.0 - hold, self.threshold):
+            return "hold"
+        return "short" if short > long else "long"
+
+    def distances(self, answers: Floats32) -> Floats:
+        """The smaller of the distances from the threshold and, above it, from equal directions."""
+        hold, long, short = (
+            answers[:, self.classes.index(name)].astype(np.float64) for name in ("hold", "long", "short")
+        )
+        from_gate = 1.0 - hold - self.threshold
+        # Two values move towards each other, each by half of what is between them.
+        return np.where(from_gate < 0.0, -from_gate, np.minimum(from_gate, np.abs(long - short) / 2.0))
 
 
 class GraphSession:
@@ -83,14 +127,14 @@ def check_network(
     network: GraphSession,
     scaler: tuple[Scaler, GraphSession] | None,
     features: tuple[str, ...],
-    rule: DecisionRule,
+    rule: Rule,
 ) -> dict[str, Any]:
     """Compare value, shape, dtype and decision on each window. Returns the figures. Raises Refused for a difference.
 
-    Decisions must agree if the framework's output is more than TOLERANCE away from the rule's border.
+    Decisions must agree if the framework's output is more than TOLERANCE away from one with another decision.
     """
     count, decisions, largest = 0, 0, 0.0
-    lowest, highest = 1.0, 0.0
+    lowest, highest = np.array(np.inf), np.array(-np.inf)  # of each value of the answers
     for windows in _windows(reference, scaler, features):
         expected, found = reference.predict(windows.expected_input), network.run(windows.found_input)
         for what, of_reference, of_graph in (
@@ -100,29 +144,30 @@ def check_network(
             if of_reference != of_graph:
                 raise Refused.at(windows.kind, f"expected the {what} {of_reference}, got {of_graph}")
         with np.errstate(invalid="ignore"):  # inf - inf is NaN, and NaN is refused below
-            difference = np.abs(found.astype(np.float64) - expected)[:, 0]
-        for i in np.flatnonzero(~(difference <= TOLERANCE) | (expected < 0.0)[:, 0] | (expected > 1.0)[:, 0])[:1]:
-            _refuse_value(windows, int(i), reference.tool, float(expected[i, 0]), float(found[i, 0]))
-        for i in np.flatnonzero(np.abs(expected[:, 0] - rule.border) > TOLERANCE):
-            wanted, got = rule.decide(float(expected[i, 0])), rule.decide(float(found[i, 0]))
+            difference = np.abs(found.astype(np.float64) - expected)
+        for i, n in np.argwhere(~(difference <= TOLERANCE) | (expected < 0.0) | (expected > 1.0))[:1]:
+            _refuse_value(windows, int(i), reference.tool, float(expected[i, n]), float(found[i, n]))
+        for i in np.flatnonzero(rule.distances(expected) > TOLERANCE):
+            wanted, got = rule.decision(expected[i]), rule.decision(found[i])
             decisions += 1
             if wanted != got:
                 raise Refused.at(_name(windows, int(i)), f"expected the decision {wanted}, got {got}")
         count += len(expected)
         largest = max(largest, float(difference.max()))
-        lowest, highest = min(lowest, float(expected.min())), max(highest, float(expected.max()))
-    if highest - lowest < MIN_SPREAD:
+        lowest, highest = np.minimum(lowest, expected.min(axis=0)), np.maximum(highest, expected.max(axis=0))
+    if (highest - lowest).max() < MIN_SPREAD:
+        at = int((highest - lowest).argmax())
         raise Refused(
-            f"the outputs of the model lie between {lowest:.9g} and {highest:.9g} for all windows, so agreement proves"
-            " nothing; train the model further"
+            f"the outputs of the model lie between {lowest[at]:.9g} and {highest[at]:.9g} for all windows, so agreement"
+            " proves nothing; train the model further"
         )
     return {
         "windows": count,
         "max_difference": largest,
         "tolerance": TOLERANCE,
         "decisions": decisions,
-        "lowest_answer": lowest,
-        "highest_answer": highest,
+        "lowest_answer": float(lowest.min()),
+        "highest_answer": float(highest.max()),
     }
 
 
@@ -213,6 +258,11 @@ def _name(windows: _Windows, i: int) -> str:
 
 def _refuse_value(windows: _Windows, i: int, tool: tuple[str, str], expected: float, found: float) -> None:
     name = _name(windows, i)
+    if np.isnan(expected):
+        raise Refused.at(
+            name,
+            f"{' '.join(tool)} itself gives NaN: a layer overflows or divides by 0; no window may have such an answer",
+        )
     if not 0.0 <= expected <= 1.0:
         raise Refused.at(name, f"{' '.join(tool)} itself gives {expected:.9g}, which is not a probability from 0 to 1")
     raise Refused.at(

@@ -7,7 +7,7 @@ import re
 import tomllib
 from collections.abc import Iterable
 from pathlib import Path
-from typing import Annotated, Any, NamedTuple, TypeVar
+from typing import Annotated, Any, Literal, NamedTuple, TypeAlias, TypeVar, cast
 
 import msgspec
 
@@ -29,13 +29,20 @@ FILE_NAME = "versions.toml"
 RANGES = "scaled_ranges"
 # Limits lie half a range beyond these values, and must fit float32 too.
 _MOST_SCALED = LARGEST / 4
+_POSITIVE = 'stage2.positive: expected "long" or "short", the meaning of an output of 1.0'
 # A request distinguishes windows by version from windows by stage by the first two. The others are beside bundles.
 # Quoted or bare parts of a dotted key. It starts at the beginning of a part only, so that it takes linear time.
 _PART = r"""(?:(?<![A-Za-z0-9_-])[A-Za-z0-9_-]++|"[^"\n]*+"|'[^'\n]*+')[ \t]*+\.[ \t]*+"""
 _LONG_KEY = re.compile(f"(?:{_PART}){{{limits.KEY_PARTS}}}")
 _RESERVED = re.compile(r"stage1|stage2|.*\.json|.*\.new")
 
+REVERSAL = "reversal"
+# The classes of a softmax that a stage can have, in any order.
+_OF_STAGE1 = (("hold", REVERSAL), ("hold", "long", "short"))
+_OF_STAGE2 = (("long", "short"),)
+
 T = TypeVar("T")
+Layout: TypeAlias = Literal["steps_first", "features_first"]
 
 
 class StageFiles(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -43,6 +50,7 @@ class StageFiles(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_field
 
     output: the name of the model's output that is the probability; needed only if there are several.
     sequence_length: needed only if the model does not fix it.
+    layout: the order of the axes of the model's input. classes: those of the outputs of a softmax, in their order.
     """
 
     model: FileName
@@ -51,6 +59,13 @@ class StageFiles(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_field
     metadata: FileName | None = None
     output: str | None = None
     sequence_length: Annotated[int, msgspec.Meta(ge=1, le=limits.STEPS)] | None = None
+    layout: Layout = "steps_first"
+    classes: tuple[str, ...] | None = None
+
+    @property
+    def wanted(self) -> str:
+        """The class whose probability the stage gives."""
+        return REVERSAL
 
     @property
     def by_role(self) -> dict[str, str]:
@@ -65,9 +80,14 @@ class StageFiles(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_field
 
 
 class DirectionStageFiles(StageFiles, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """The files of Stage 2. positive: the meaning of an output of 1.0."""
+    """The files of Stage 2. positive: the meaning of an output of 1.0; not needed if there are `classes`."""
 
-    positive: Direction
+    positive: Direction | None = None
+
+    @property
+    def wanted(self) -> Direction:
+        """The direction whose probability the stage gives. With `classes` that of column 1, unless the file says."""
+        return self.positive or cast("Direction", (self.classes or ("", "short"))[1])
 
 
 class Version(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -225,11 +245,28 @@ def _version(name: str, table: dict[str, Any]) -> Version:
     if not table.keys() & {"name", "threshold", "stage1"} and all(isinstance(part, dict) for part in table.values()):
         raise Refused.at(place, f'a name with a dot in it must be quoted: [versions."{name}.{next(iter(table), "")}"]')
     version = _convert(table, Version, place)
+    _check_classes(version, place)
     try:
         check_decision(version.threshold, version.confidence_weights)
     except ManifestError as error:
         raise Refused.at(place, error) from None
     return version
+
+
+def _check_classes(version: Version, place: str) -> None:
+    """Raise Refused for classes that the stage cannot have, and for a Stage 2 without a meaning."""
+    for label, stage in version.stages.items():
+        known = _OF_STAGE2 if label == "stage2" else _OF_STAGE1
+        if stage.classes is not None and tuple(sorted(stage.classes)) not in known:
+            lists = " or ".join(str([*each]).replace("'", '"') for each in known)
+            raise Refused.at(f"{place}.{label}.classes", f"expected {lists}, in the order of the model's outputs")
+    stage2 = version.stage2
+    if stage2 is not None and stage2.positive is None and stage2.classes is None:
+        raise Refused.at(place, _POSITIVE)
+    if stage2 is not None and len(version.stage1.classes or ()) == len(_OF_STAGE1[1]):
+        raise Refused.at(
+            f"{place}.stage1.classes", "a network for hold, long and short serves both stages; remove stage2"
+        )
 
 
 def _convert(value: object, kind: type[T], place: str) -> T:
@@ -252,7 +289,7 @@ def _json(source: Path, file: str, kind: Any) -> tuple[Any, str]:  # noqa: ANN40
 def _placed(error: Exception) -> str:
     """msgspec's message with the place first: `stage1.model: Expected …`."""
     if "positive" in str(error) and "unknown field" not in str(error):
-        return 'stage2.positive: expected "long" or "short", the meaning of an output of 1.0'
+        return _POSITIVE
     # Only file names have a pattern.
     text = re.sub(r"^Expected `str` matching regex '.*'", "expected the name of a file in the same folder", str(error))
     match = re.fullmatch(r"(.*) - at `\$\.?(.*)`", text, re.DOTALL)
