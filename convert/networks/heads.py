@@ -27,7 +27,8 @@ _ONE_UNIT = 'Dense(1, activation="sigmoid")'
 class Stated(NamedTuple):
     """What versions.toml says of a head.
 
-    wanted: the class whose probability the stage gives, a direction for Stage 2. classes: of the outputs of a softmax, in the file's order.
+    wanted: the class whose probability the stage gives, a direction for Stage 2. classes: of the outputs of a softmax,
+    in the file's order.
     """
 
     wanted: str
@@ -103,12 +104,13 @@ def _check_ending(ending: Ending, units: int) -> None:
         return
     head = _ONE_UNIT if units == 1 else f'Dense({units}, activation="softmax")'
     activation = "sigmoid" if units == 1 else "softmax"
-    what = f"a {ending.what} activation" if ending.is_activation else ending.what
-    if ending.what == "elu":
-        what = "an elu activation"
+    if not ending.is_activation:
+        raise Refused(f"ends in {ending.what}, which gives no probability; end it in {head}, and train it so")
+    article = "an" if ending.what[0] in "aeEiou" else "a"
     raise Refused(
-        f"ends in {what}: a price regression? A stage needs a probability, so train it with the head {head}."
-        f' If it was trained with from_logits=True, add Activation("{activation}") behind it and save it again'
+        f"ends in {article} {ending.what} activation: a price regression? A stage needs a probability, so train it with"
+        f' the head {head}. If it was trained with from_logits=True, add Activation("{activation}") behind it and save'
+        " it again"
     )
 
 
@@ -126,7 +128,8 @@ def _counted(ending: Ending, units: int, stated: Stated) -> Head:
         raise Refused(f"ends in a softmax of one unit, which is always 1; train it with the head {_ONE_UNIT}")
     if stated.classes is not None and (units == 1 or len(stated.classes) != units):
         way = "remove `classes`" if units == 1 else "name each of them"
-        raise Refused(f"answers {units} values, but `classes` names {', '.join(stated.classes)}; {way}")
+        values = "one value" if units == 1 else f"{units} values"
+        raise Refused(f"answers {values}, but `classes` names {', '.join(stated.classes)}; {way}")
     if units == 1:
         return Head((), 1)
     if ending.kind != "distribution":

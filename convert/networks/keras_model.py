@@ -51,6 +51,8 @@ class KerasModel:
             if head is None
             else heads.choose(self.model, result, self.window[0], head)
         )
+        # A Masking layer in front of a model that takes the features first hides features, one behind a Permute steps.
+        self.mask_axes: tuple[int, ...] = (1, 2) if self.arrangement.turned else (1,)
         self.mask_values = tuple(
             sorted({float(x.mask_value) for x in _all_layers(self.model) if hasattr(x, "mask_value")})
         )

@@ -30,8 +30,8 @@ class Ending:
 
     @property
     def is_activation(self) -> bool:
-        """Whether `what` is an activation function and not the class of a layer."""
-        return self.what[:1].islower()
+        """Whether `what` is an activation, and not another kind of layer."""
+        return self.what[:1].islower() or self.what in _ACTIVATION_LAYERS
 
 
 class _Call(NamedTuple):
@@ -45,6 +45,7 @@ _Inputs: TypeAlias = Callable[[int], Ending]
 
 _BOUNDED = {"sigmoid", "hard_sigmoid", "sparse_sigmoid"}
 _DISTRIBUTIONS = {"softmax", "sparsemax"}
+_ACTIVATION_LAYERS = {"ELU", "LeakyReLU", "PReLU", "ReLU", "ThresholdedReLU"}
 _FRAMEWORKS = {"tf_keras", "tensorflow", "keras"}
 # Layers and operations that move values, or take a mean or an extreme of them. Names are compared without "_" and case.
 _MOVING = re.compile(

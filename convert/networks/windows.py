@@ -51,7 +51,8 @@ class Arrangement(NamedTuple):
         if not self.turned and self.shape == (self.steps, self.features):
             return None
         order = ", features first" if self.turned else ""
-        return f"its input {_listed(self.shape)} is read as {self.steps} steps of {self.features} features{order}"
+        steps, features = _counted(self.steps, "step"), _counted(self.features, "feature")
+        return f"its input {_listed(self.shape)} is read as {steps} of {features}{order}"
 
     def of_array(self, windows: Floats32) -> Floats32:
         """The model's input for windows (batch, steps, features)."""
@@ -153,6 +154,10 @@ def _steps(shape: tuple[int, ...], sequence_length: int | None, stated: Stated) 
 def _wrong_number(shape: Shape, found: int, stated: Stated) -> Refused:
     of = "" if len(shape) == _PLAIN_RANK else f", its input is {_listed(shape)}"
     return Refused(f"takes windows of {found} features, but {stated.file} names {stated.features}{of}")
+
+
+def _counted(number: int, what: str) -> str:
+    return f"{number} {what}" if number == 1 else f"{number} {what}s"
 
 
 def _listed(shape: Shape) -> str:

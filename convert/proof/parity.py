@@ -10,6 +10,7 @@ then rounding noise.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from itertools import product
 from typing import Any, NamedTuple, Protocol, TypeAlias
 
 import numpy as np
@@ -46,6 +47,7 @@ class Reference(Protocol):
     tool: tuple[str, str]
     window: tuple[int, int]
     mask_values: tuple[float, ...]
+    mask_axes: tuple[int, ...]  # of a window: 1 if steps are masked, 2 if features are
 
     def predict(self, windows: Floats32) -> Floats32:
         """Outputs (batch, n) for windows (batch, steps, features)."""
@@ -219,10 +221,11 @@ def _windows(
         for kind, level in PRICE_LEVELS.items():
             raw = _of_candles(level, rng, window[0], features).astype(np.float32)
             yield _Windows(kind, raw, raw)
-    for value in reference.mask_values:
+    for value, axis in product(reference.mask_values, reference.mask_axes):
         # Half of the steps are masked on average, so that holes, both ends and whole short windows occur.
-        masked = np.where(rng.random((MASKED_WINDOWS, window[0], 1)) < 0.5, np.float32(value), normal[:MASKED_WINDOWS])  # noqa: PLR2004
-        yield _Windows(f"steps masked by {value:g}", masked, masked)
+        drawn = (MASKED_WINDOWS, window[0], 1) if axis == 1 else (MASKED_WINDOWS, 1, window[1])
+        masked = np.where(rng.random(drawn) < 0.5, np.float32(value), normal[:MASKED_WINDOWS])  # noqa: PLR2004
+        yield _Windows(f"{'steps' if axis == 1 else 'features'} masked by {value:g}", masked, masked)
     extremes, names = _extremes(window, features)
     yield _Windows("extremes", extremes, extremes, names)
 
