@@ -102,8 +102,8 @@ def choose(model: Keras, output: Keras, steps: int, stated: Stated) -> Head:
 def _check_ending(ending: Ending, units: int) -> None:
     if ending.kind != "unbounded":
         return
-    head = _ONE_UNIT if units == 1 else f'Dense({units}, activation="softmax")'
-    activation = "sigmoid" if units == 1 else "softmax"
+    activation = "softmax" if units in (_TWO, _THREE) else "sigmoid"
+    head = f'Dense({units}, activation="softmax")' if activation == "softmax" else _ONE_UNIT
     if not ending.is_activation:
         raise Refused(f"ends in {ending.what}, which gives no probability; end it in {head}, and train it so")
     article = "an" if ending.what[0] in "aeEiou" else "a"
