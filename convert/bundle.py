@@ -8,7 +8,7 @@ from typing import NamedTuple
 from convert import stage
 from convert.errors import Refused
 from convert.proof.parity import ClassesRule, DecisionRule, Rule
-from convert.sources import versions
+from convert.sources import classes, versions
 from convert.sources.versions import DirectionStageFiles, StageFiles, StageSource, Version
 from convert.stage import ConvertedStage, Report
 from convert.untrusted.contained import Contents
@@ -87,7 +87,7 @@ def _rule(version: Version, files: StageFiles) -> Rule:
     If both parts agree on every window, the signals of all pairs of windows agree. A network for hold, long and short
     makes both.
     """
-    if files.classes is not None and len(files.classes) > 2:  # noqa: PLR2004
+    if files.classes is not None and classes.serves_both(files.classes):
         return ClassesRule(files.classes, version.threshold)
     if isinstance(files, DirectionStageFiles):
         positive = files.wanted

@@ -74,8 +74,8 @@ def convert_stage(
             _model(contents[files.model]),
             files.output,
             files.sequence_length,
-            windows.Stated(files.features, len(features), files.layout),
-            heads.Stated(files.wanted, files.classes),
+            windows.StatedWindow(files.features, len(features), files.layout),
+            heads.StatedHead(files.wanted, files.classes),
         )
         step("converting")
         graph = network.build(model.model, model.window, model.arrangement.emit, model.head.emit)

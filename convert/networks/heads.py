@@ -24,7 +24,7 @@ _SIGNALS = ("hold", "long", "short")
 _ONE_UNIT = 'Dense(1, activation="sigmoid")'
 
 
-class Stated(NamedTuple):
+class StatedHead(NamedTuple):
     """What versions.toml says of a head.
 
     wanted: the class whose probability the stage gives, a direction for Stage 2. classes: of the outputs of a softmax,
@@ -81,7 +81,7 @@ def of_any(output: Keras, steps: int) -> Head:
     return Head(shape, prod(shape))
 
 
-def choose(model: Keras, output: Keras, steps: int, stated: Stated) -> Head:
+def choose(model: Keras, output: Keras, steps: int, stated: StatedHead) -> Head:
     """Find the head of a model's output. Raises Refused, with the layer, if it gives no probability."""
     ending, shape = last_activation.of_output(model, output), _shape(output, steps)
     units = shape[-1] if shape else 1
@@ -122,7 +122,7 @@ def _check_steps(shape: tuple[int, ...]) -> None:
         )
 
 
-def _counted(ending: Ending, units: int, stated: Stated) -> Head:
+def _counted(ending: Ending, units: int, stated: StatedHead) -> Head:
     """The head by the number of its values."""
     if units == 1 and ending.kind == "distribution":
         raise Refused(f"ends in a softmax of one unit, which is always 1; train it with the head {_ONE_UNIT}")

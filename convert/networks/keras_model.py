@@ -29,8 +29,8 @@ class KerasModel:
         file: KerasFile,
         output: str | None,
         sequence_length: int | None,
-        window: windows.Stated | None = None,
-        head: heads.Stated | None = None,
+        window: windows.StatedWindow | None = None,
+        head: heads.StatedHead | None = None,
     ) -> None:
         """Load the file and choose an output by name. Raises Refused; the message does not name the file.
 

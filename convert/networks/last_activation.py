@@ -34,7 +34,7 @@ class Ending:
         return self.what[:1].islower() or self.what in _ACTIVATION_LAYERS
 
 
-class _Call(NamedTuple):
+class _Producer(NamedTuple):
     layer: Keras
     inputs: list[Keras]
     result: int  # the number of the output
@@ -67,10 +67,10 @@ _MODULE_OF_LAMBDA = re.compile(r".*\.")
 
 def of_output(model: Keras, output: Keras) -> Ending:
     """The ending of one of the model's outputs. Raises Refused if the model was not built."""
-    return _Walk(model, lambda _: Ending("unbounded", "Input", str(output.name))).at(output)
+    return _WayBack(model, lambda _: Ending("unbounded", "Input", str(output.name))).at(output)
 
 
-class _Walk:
+class _WayBack:
     """Walks back through one model. Each tensor is judged once, because many paths can lead to it."""
 
     def __init__(self, model: Keras, inputs: _Inputs) -> None:
@@ -96,7 +96,7 @@ class _Walk:
         return self._known[id(tensor)]
 
 
-def _calls(model: Keras) -> dict[int, _Call]:
+def _calls(model: Keras) -> dict[int, _Producer]:
     """The call that made each tensor, by the tensor's id."""
     found = {}
     for nodes in model._nodes_by_depth.values():  # noqa: SLF001 - the graph has no public form
@@ -109,16 +109,16 @@ def _calls(model: Keras) -> dict[int, _Call]:
                 layer, inputs, options = node.layer, node.keras_inputs, node.call_kwargs
             axis = options.get("axis", getattr(layer, "axis", -1))
             for index, output in enumerate(_flat(node.outputs)):
-                found[id(output)] = _Call(layer, list(inputs), index, axis)
+                found[id(output)] = _Producer(layer, list(inputs), index, axis)
     return found
 
 
-def _of_call(call: _Call, output: Keras, given: _Inputs) -> Ending:
+def _of_call(call: _Producer, output: Keras, given: _Inputs) -> Ending:
     """The ending of a call's output. given: the ending of an input, by its number."""
     layer = call.layer
     kind, name = type(layer).__name__, str(layer.name)
     if hasattr(layer, "layers") and hasattr(layer, "inputs"):
-        return _Walk(layer, given).output(call.result)
+        return _WayBack(layer, given).output(call.result)
     operation = _MODULE_OF_LAMBDA.sub("", str(getattr(layer, "symbol", None) or kind))
     plain = operation.replace("_", "").lower()
     if _MOVING.fullmatch(plain):
@@ -133,13 +133,13 @@ def _of_call(call: _Call, output: Keras, given: _Inputs) -> Ending:
     return _of_layer(layer, kind, name, given, call)
 
 
-def _of_layer(layer: Keras, kind: str, name: str, given: _Inputs, call: _Call) -> Ending:  # noqa: PLR0911 - one a kind
+def _of_layer(layer: Keras, kind: str, name: str, given: _Inputs, call: _Producer) -> Ending:  # noqa: PLR0911 - one a kind
     if type(layer).__module__.partition(".")[0] not in _FRAMEWORKS:
         return Ending("unknown", kind, name)
     if kind == "TimeDistributed":
         inner = layer.layer
         if hasattr(inner, "layers") and hasattr(inner, "inputs"):
-            return _Walk(inner, given).output(0)
+            return _WayBack(inner, given).output(0)
         return _of_layer(inner, type(inner).__name__, name, given, call)
     if kind == "Bidirectional":
         endings = [_recurrent(x, name, call) for x in (layer.forward_layer, layer.backward_layer)]
@@ -188,7 +188,7 @@ def _is_operation(layer: Keras) -> bool:
     return hasattr(layer, "symbol") or ".ops." in type(layer).__module__
 
 
-def _of_operation(call: _Call, operation: str, name: str) -> Ending:
+def _of_operation(call: _Producer, operation: str, name: str) -> Ending:
     """An operation: of Keras 3, such as HardSigmoid, or a function of TensorFlow, such as nn.softmax."""
     function = re.sub(r"(?<=[a-z])(?=[A-Z])", "_", operation).lower()
     if function == "softmax":
@@ -198,7 +198,7 @@ def _of_operation(call: _Call, operation: str, name: str) -> Ending:
     return ending if is_activation else replace(ending, what=operation[:1].upper() + operation[1:])
 
 
-def _recurrent(layer: Keras, name: str, call: _Call) -> Ending:
+def _recurrent(layer: Keras, name: str, call: _Producer) -> Ending:
     """A recurrent layer. Its output is a product, or a weighted mean, of what its activations give."""
     kind = type(layer).__name__
     if kind not in _RECURRENT or (kind == "LSTM" and call.result >= _LSTM_STATE):

@@ -26,7 +26,7 @@ _PLAIN_RANK = 2  # steps and features
 _SUBSEQUENCES_RANK = 3
 
 
-class Stated(NamedTuple):
+class StatedWindow(NamedTuple):
     """What the source files say of a window. file: the feature list, for messages. features: how many it names."""
 
     file: str
@@ -80,7 +80,7 @@ class Arrangement(NamedTuple):
         return (self.features, self.steps) if self.turned else (self.steps, self.features)
 
 
-def find(shape: Shape, sequence_length: int | None, stated: Stated | None = None) -> Arrangement:
+def find(shape: Shape, sequence_length: int | None, stated: StatedWindow | None = None) -> Arrangement:
     """Find the arrangement for an input of this shape, without the batch. Raises Refused.
 
     Without `stated`, the input must be (steps, features).
@@ -88,7 +88,7 @@ def find(shape: Shape, sequence_length: int | None, stated: Stated | None = None
     if stated is None:
         if len(shape) != _PLAIN_RANK or shape[1] is None:
             raise Refused(f"the model's input has the shape {_listed(shape)}, expected (steps, features)")
-        stated = Stated("the model", shape[1])
+        stated = StatedWindow("the model", shape[1])
     known = _closed(shape, sequence_length, stated)
     steps = _steps(known, sequence_length, stated)
     if sequence_length not in (None, steps):
@@ -103,7 +103,7 @@ def find(shape: Shape, sequence_length: int | None, stated: Stated | None = None
     return Arrangement(steps, stated.features, turned, known)
 
 
-def _closed(shape: Shape, sequence_length: int | None, stated: Stated) -> tuple[int, ...]:
+def _closed(shape: Shape, sequence_length: int | None, stated: StatedWindow) -> tuple[int, ...]:
     """The shape with the number of steps where the model leaves an axis open."""
     fixed = tuple(n for n in shape if n is not None)
     if len(fixed) == len(shape):
@@ -119,7 +119,7 @@ def _closed(shape: Shape, sequence_length: int | None, stated: Stated) -> tuple[
     return tuple(sequence_length if n is None else n for n in shape)
 
 
-def _steps(shape: tuple[int, ...], sequence_length: int | None, stated: Stated) -> int:
+def _steps(shape: tuple[int, ...], sequence_length: int | None, stated: StatedWindow) -> int:
     """The number of steps in an input of this shape."""
     first, features = stated.layout == "features_first", stated.features
     axes = [n for n in shape if n != 1]
@@ -151,7 +151,7 @@ def _steps(shape: tuple[int, ...], sequence_length: int | None, stated: Stated) 
     return steps
 
 
-def _wrong_number(shape: Shape, found: int, stated: Stated) -> Refused:
+def _wrong_number(shape: Shape, found: int, stated: StatedWindow) -> Refused:
     of = "" if len(shape) == _PLAIN_RANK else f", its input is {_listed(shape)}"
     return Refused(f"takes windows of {found} features, but {stated.file} names {stated.features}{of}")
 

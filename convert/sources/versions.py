@@ -12,6 +12,7 @@ from typing import Annotated, Any, Literal, NamedTuple, TypeAlias, TypeVar, cast
 import msgspec
 
 from convert.errors import Refused
+from convert.sources import classes
 from convert.untrusted import limits
 from convert.untrusted.limits import in_mib
 from core.bundles.limits import LARGEST, Limits, of_training
@@ -35,11 +36,6 @@ _POSITIVE = 'stage2.positive: expected "long" or "short", the meaning of an outp
 _PART = r"""(?:(?<![A-Za-z0-9_-])[A-Za-z0-9_-]++|"[^"\n]*+"|'[^'\n]*+')[ \t]*+\.[ \t]*+"""
 _LONG_KEY = re.compile(f"(?:{_PART}){{{limits.KEY_PARTS}}}")
 _RESERVED = re.compile(r"stage1|stage2|.*\.json|.*\.new")
-
-REVERSAL = "reversal"
-# The classes of a softmax that a stage can have, in any order.
-_OF_STAGE1 = (("hold", REVERSAL), ("hold", "long", "short"))
-_OF_STAGE2 = (("long", "short"),)
 
 T = TypeVar("T")
 Layout: TypeAlias = Literal["steps_first", "features_first"]
@@ -65,7 +61,7 @@ class StageFiles(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_field
     @property
     def wanted(self) -> str:
         """The class whose probability the stage gives."""
-        return REVERSAL
+        return classes.REVERSAL
 
     @property
     def by_role(self) -> dict[str, str]:
@@ -254,19 +250,11 @@ def _version(name: str, table: dict[str, Any]) -> Version:
 
 
 def _check_classes(version: Version, place: str) -> None:
-    """Raise Refused for classes that the stage cannot have, and for a Stage 2 without a meaning."""
     for label, stage in version.stages.items():
-        known = _OF_STAGE2 if label == "stage2" else _OF_STAGE1
-        if stage.classes is not None and tuple(sorted(stage.classes)) not in known:
-            lists = " or ".join(str([*each]).replace("'", '"') for each in known)
-            raise Refused.at(f"{place}.{label}.classes", f"expected {lists}, in the order of the model's outputs")
-    stage2 = version.stage2
-    if stage2 is not None and stage2.positive is None and stage2.classes is None:
+        if stage.classes is not None:
+            classes.check(stage.classes, f"{place}.{label}.classes", label, alone=version.stage2 is None)
+    if version.stage2 is not None and version.stage2.positive is None and version.stage2.classes is None:
         raise Refused.at(place, _POSITIVE)
-    if stage2 is not None and len(version.stage1.classes or ()) == len(_OF_STAGE1[1]):
-        raise Refused.at(
-            f"{place}.stage1.classes", "a network for hold, long and short serves both stages; remove stage2"
-        )
 
 
 def _convert(value: object, kind: type[T], place: str) -> T:

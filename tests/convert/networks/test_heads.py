@@ -19,12 +19,10 @@ from convert.proof.parity import GraphSession
 from convert.untrusted.models import keras_files
 from convert.untrusted.models.keras_files import Framework
 from tests.convert import helpers
+from tests.convert.stages import REVERSAL, WINDOW, assert_same, assert_same_in_memory, run, write
 
 # Makes an output from `keras`, `keras.layers` and the window.
 Make = Callable[[Keras, Keras, Keras], Keras]
-
-REVERSAL = heads.Stated("reversal")
-WINDOW = windows.Stated("features.json", helpers.FEATURES)
 
 both = pytest.mark.parametrize("framework", helpers.FRAMEWORKS)
 
@@ -35,7 +33,7 @@ def made(framework: Framework, make: Make) -> Keras:
     return helpers.randomised(keras.Model(window, make(keras, keras.layers, window)))
 
 
-def chosen(framework: Framework, make: Make, stated: heads.Stated = REVERSAL) -> heads.Head:
+def chosen(framework: Framework, make: Make, stated: heads.StatedHead = REVERSAL) -> heads.Head:
     """The head of a model in memory."""
     model = made(framework, make)
     return heads.choose(model, model.outputs[0], helpers.STEPS, stated)
@@ -96,44 +94,6 @@ def test_a_probability_is_answered_by_the_framework_the_graph_and_the_function(f
         model = made(framework, make)
         expected = np.asarray(model(helpers.windows(16), training=False)).reshape(16, 1)
         assert_same_in_memory(name, model, expected, REVERSAL)
-
-
-def assert_same_in_memory(
-    name: str, model: Keras, expected: helpers.Floats32, head: heads.Stated, window: windows.Stated = WINDOW
-) -> heads.Head:
-    """Check the three ways to a stage's answers on a model without a file. Returns the head."""
-    arranged = windows.find(tuple(model.inputs[0].shape)[1:], None, window)
-    found = heads.choose(model, model.outputs[0], arranged.steps, head)
-    given = helpers.windows(len(expected), arranged.steps, arranged.features)
-    graph = network.build(model, (arranged.steps, arranged.features), arranged.emit, found.emit)
-    (dimensions,) = ([d.dim_param or d.dim_value for d in x.type.tensor_type.shape.dim] for x in graph.graph.input)
-    assert dimensions == ["batch", arranged.steps, arranged.features]
-    raw = model(arranged.of_array(given), training=False)
-    same(
-        name,
-        expected,
-        found.of_array(np.asarray(raw)),
-        np.asarray(found.of_symbol(model(arranged.of_symbol(given), training=False))),
-        helpers.graph_answers(graph, given),
-    )
-    return found
-
-
-def assert_same(stage: KerasModel, expected: helpers.Floats32) -> None:
-    """The same for a model that was read from a file."""
-    import tensorflow as tf  # noqa: PLC0415 - takes seconds
-
-    given = helpers.windows(len(expected), *stage.window)
-    graph = network.build(stage.model, stage.window, stage.arrangement.emit, stage.head.emit)
-    by_function = np.asarray(tf.function(stage.answer)(tf.constant(given)))
-    same("file", expected, stage.predict(given), by_function, helpers.graph_answers(graph, given))
-
-
-def same(name: str, expected: helpers.Floats32, *answers: helpers.Floats32) -> None:
-    assert np.ptp(expected[:, 0]) > 1e-3, name
-    for found in answers:
-        assert (str(found.dtype), found.shape) == ("float32", expected.shape), name
-        np.testing.assert_allclose(found, expected, atol=helpers.TOLERANCE, rtol=0.0, err_msg=name)
 
 
 @both
@@ -265,10 +225,10 @@ def test_a_softmax_of_two_is_reduced_to_one_column(framework: Framework, tmp_pat
     answers = np.asarray(model(helpers.windows(16), training=False))
     for stated, column in (
         (REVERSAL, 1),
-        (heads.Stated("reversal", ("hold", "reversal")), 1),
-        (heads.Stated("reversal", ("reversal", "hold")), 0),
-        (heads.Stated("short"), 1),
-        (heads.Stated("short", ("short", "long")), 0),
+        (heads.StatedHead("reversal", ("hold", "reversal")), 1),
+        (heads.StatedHead("reversal", ("reversal", "hold")), 0),
+        (heads.StatedHead("short"), 1),
+        (heads.StatedHead("short", ("short", "long")), 0),
     ):
         expected = answers[:, column : column + 1]
         head = assert_same_in_memory(str(stated), model, expected, stated)
@@ -287,11 +247,11 @@ def test_a_softmax_of_three_answers_in_the_order_of_the_file(framework: Framewor
     model = made(framework, lambda _, k, x: k.Reshape((1, 3))(softmax(k, x, 3)))
     expected = np.asarray(model(helpers.windows(16), training=False))[:, 0]
     file = keras_files.inspect(helpers.save(model, tmp_path / "model.h5"))
-    stage = KerasModel(file, None, None, WINDOW, heads.Stated("reversal", classes))
+    stage = KerasModel(file, None, None, WINDOW, heads.StatedHead("reversal", classes))
     assert_same(stage, expected)
     assert (stage.head.width, stage.head.classes) == (3, classes)
     with pytest.raises(Refused, match="stage1"):
-        KerasModel(file, None, None, WINDOW, heads.Stated("short"))
+        KerasModel(file, None, None, WINDOW, heads.StatedHead("short"))
 
 
 @pytest.mark.parametrize(
@@ -305,7 +265,7 @@ def test_a_softmax_of_three_answers_in_the_order_of_the_file(framework: Framewor
 def test_classes_that_do_not_fit_are_refused(units: int, classes: tuple[str, ...], message: str) -> None:
     make = sigmoid if units == 1 else softmax
     with pytest.raises(Refused, match=message):
-        chosen("keras", lambda _, k, x: make(k, x, units), heads.Stated("reversal", classes))
+        chosen("keras", lambda _, k, x: make(k, x, units), heads.StatedHead("reversal", classes))
 
 
 @both
@@ -368,23 +328,6 @@ def test_a_diamond_of_many_layers_is_judged_once() -> None:
         return y
 
     assert chosen("keras", make).width == 1
-
-
-def write(source: Path, name: str, model: Keras, more: str, features: str = '["close", "rsi_14", "macd"]') -> None:
-    """Add a version whose Stage 1 is this model, without a scaler."""
-    helpers.save(model, source / f"{name}.h5")
-    (source / f"{name}.json").write_text(features)
-    with (source / "versions.toml").open("a") as file:
-        file.write(
-            f'\n[versions.{name}]\nname = "{name}"\nthreshold = 0.3\n'
-            f'[versions.{name}.stage1]\nmodel = "{name}.h5"\nfeatures = "{name}.json"\n{more}\n'
-        )
-
-
-def run(source: Path, output: Path, name: str) -> int:
-    from convert.__main__ import main  # noqa: PLC0415
-
-    return main(["--source", str(source), "--output", str(output), "--version", name])
 
 
 def test_a_linear_head_whose_answers_are_all_within_0_to_1_is_not_published(

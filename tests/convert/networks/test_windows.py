@@ -17,15 +17,15 @@ from convert.sources.versions import Layout
 from convert.untrusted.models import keras_files
 from convert.untrusted.models.keras_files import Framework
 from tests.convert import helpers
-from tests.convert.networks.test_heads import REVERSAL, assert_same, assert_same_in_memory, run, write
+from tests.convert.stages import REVERSAL, assert_same, assert_same_in_memory, run, write
 
 FIRST: Layout = "features_first"
 
 both = pytest.mark.parametrize("framework", helpers.FRAMEWORKS)
 
 
-def stated(features: int, layout: Layout = "steps_first") -> windows.Stated:
-    return windows.Stated("list.json", features, layout)
+def stated(features: int, layout: Layout = "steps_first") -> windows.StatedWindow:
+    return windows.StatedWindow("list.json", features, layout)
 
 
 @pytest.mark.parametrize(
