@@ -7,7 +7,7 @@ from typing import NamedTuple
 
 from convert import stage
 from convert.errors import Refused
-from convert.proof.parity import ClassesRule, DecisionRule, Rule
+from convert.proof.rules import ClassesRule, DecisionRule, Rule
 from convert.sources import classes, versions
 from convert.sources.versions import DirectionStageFiles, StageFiles, StageSource, Version
 from convert.stage import ConvertedStage, Report

@@ -17,7 +17,8 @@ from convert.layers import network
 from convert.networks import heads, windows
 from convert.networks.keras_model import KerasModel
 from convert.proof import parity
-from convert.proof.parity import GraphSession, Rule
+from convert.proof.parity import GraphSession
+from convert.proof.rules import Rule
 from convert.scalers.scaler import Scaler
 from convert.sources import versions
 from convert.sources.versions import StageSource

@@ -9,7 +9,7 @@ then rounding noise.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from itertools import product
 from typing import Any, NamedTuple, Protocol, TypeAlias
 
@@ -18,14 +18,15 @@ from numpy.lib.stride_tricks import sliding_window_view
 from numpy.typing import NDArray
 
 from convert.errors import Refused
+from convert.proof.rules import Rule
 from convert.scalers.scaler import Scaler
 from core.features.candles import Candles
 from core.features.catalogue import matrix, required_candles
 from core.inference import session
-from core.inference.decision import gate_opens
 
 TOLERANCE = 1e-5
 SCALER_TOLERANCE = 1e-6
+SUM_TOLERANCE = 1e-4  # of the probabilities of classes; a softmax in float32 is within 1e-6
 RANDOM_WINDOWS = 1_000  # of each of the two random kinds
 MASKED_WINDOWS = 200  # for each value that the model masks
 SCALER_WINDOWS = 50  # at each level
@@ -52,56 +53,6 @@ class Reference(Protocol):
     def predict(self, windows: Floats32) -> Floats32:
         """Outputs (batch, n) for windows (batch, steps, features)."""
         ...
-
-
-class Rule(Protocol):
-    """The product's decision on one stage's answers."""
-
-    def decision(self, answer: Floats32) -> str:
-        """The decision on one answer (n,)."""
-        ...
-
-    def distances(self, answers: Floats32) -> Floats:
-        """How far each of the answers (batch, n) is from one with another decision, at least, in its largest value."""
-        ...
-
-
-class DecisionRule(NamedTuple):
-    """The decision on one probability, and the probability at which the decision changes."""
-
-    decide: Callable[[float], str]
-    border: float
-
-    def decision(self, answer: Floats32) -> str:
-        """The decision on one answer (1,)."""
-        return self.decide(float(answer[0]))
-
-    def distances(self, answers: Floats32) -> Floats:
-        """The distance of each of the answers (batch, 1) from the border."""
-        return np.abs(answers[:, 0] - np.float64(self.border))
-
-
-class ClassesRule(NamedTuple):
-    """The decision on the probabilities of hold, long and short. classes: their order. threshold: of a reversal."""
-
-    classes: tuple[str, ...]
-    threshold: float
-
-    def decision(self, answer: Floats32) -> str:
-        """The signal for one answer (3,): hold if 1 - P(hold) is below the threshold, else the likelier direction."""
-        hold, long, short = (float(answer[self.classes.index(name)]) for name in ("hold", "long", "short"))
-        if not gate_opens(1.0 - hold, self.threshold):
-            return "hold"
-        return "short" if short > long else "long"
-
-    def distances(self, answers: Floats32) -> Floats:
-        """The smaller of the distances from the threshold and, above it, from equal directions."""
-        hold, long, short = (
-            answers[:, self.classes.index(name)].astype(np.float64) for name in ("hold", "long", "short")
-        )
-        from_gate = 1.0 - hold - self.threshold
-        # Two values move towards each other, each by half of what is between them.
-        return np.where(from_gate < 0.0, -from_gate, np.minimum(from_gate, np.abs(long - short) / 2.0))
 
 
 class GraphSession:
@@ -149,6 +100,10 @@ def check_network(
             difference = np.abs(found.astype(np.float64) - expected)
         for i, n in np.argwhere(~(difference <= TOLERANCE) | (expected < 0.0) | (expected > 1.0))[:1]:
             _refuse_value(windows, int(i), reference.tool, float(expected[i, n]), float(found[i, n]))
+        if expected.shape[1] > 1:
+            for i in np.flatnonzero(np.abs(expected.sum(axis=1, dtype=np.float64) - 1.0) > SUM_TOLERANCE)[:1]:
+                answer = f"{' '.join(reference.tool)} itself gives {expected[i].tolist()}, which do not sum to 1"
+                raise Refused.at(_name(windows, int(i)), answer)
         for i in np.flatnonzero(rule.distances(expected) > TOLERANCE):
             wanted, got = rule.decision(expected[i]), rule.decision(found[i])
             decisions += 1

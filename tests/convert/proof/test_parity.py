@@ -17,7 +17,8 @@ from sklearn.preprocessing import StandardScaler
 from convert.errors import Refused
 from convert.layers import network
 from convert.proof import parity
-from convert.proof.parity import ClassesRule, DecisionRule, GraphSession, Rule
+from convert.proof.parity import GraphSession
+from convert.proof.rules import ClassesRule, DecisionRule, Rule
 from convert.scalers.scaler import Scaler
 from convert.untrusted.scalers import unpickle
 from tests.convert import helpers
@@ -217,6 +218,12 @@ def test_each_value_of_three_classes_is_compared() -> None:
 
     with pytest.raises(Refused, match=r"^standard normal, window 0: expected 0\.[0-9]+ .*: difference 2e-05"):
         check(Fake(of_classes), Fake(wrong), rule)
+
+    def too_much(windows: Floats32) -> Floats32:
+        return of_classes(windows) * np.float32(0.999)
+
+    with pytest.raises(Refused, match=r"^standard normal, window 0: .* do not sum to 1"):
+        check(Fake(too_much), Fake(too_much), rule)
 
     def constant(windows: Floats32) -> Floats32:
         return np.full((len(windows), 3), 1 / 3, np.float32)
