@@ -7,8 +7,8 @@ from typing import NamedTuple
 
 from convert import stage
 from convert.errors import Refused
-from convert.proof.parity import DecisionRule
-from convert.sources import training_data
+from convert.proof.rules import ClassesRule, DecisionRule, Rule
+from convert.sources import classes, training_data
 from convert.sources.versions import DirectionStageFiles, StageFiles, StageSource, Version
 from convert.stage import ConvertedStage, Report
 from convert.untrusted.contained import Contents
@@ -54,7 +54,7 @@ def convert_version(
     metadata = {label: given.metadata for label, given in sources.items()}
     stage2 = None
     if version.stage2 is not None:
-        stage2 = DirectionStage(**stages["stage2"].fields, positive=version.stage2.positive)
+        stage2 = DirectionStage(**stages["stage2"].fields, positive=version.stage2.wanted)
     manifest = Manifest(
         format_version=FORMAT_VERSION,
         version=name,
@@ -96,14 +96,18 @@ def _within(place: str, step: Callable[[str], None]) -> Callable[[str], None]:
     return lambda text: step(f"{place}: {text}")
 
 
-def _rule(version: Version, files: StageFiles) -> DecisionRule:
+def _rule(version: Version, files: StageFiles) -> Rule:
     """The part of the product's decision that one stage makes: the gate for Stage 1, the direction for Stage 2.
 
-    If both parts agree on every window, the signals of all pairs of windows agree.
+    If both parts agree on every window, the signals of all pairs of windows agree. A network for hold, long and short
+    makes both.
     """
+    if files.classes is not None and classes.serves_both(files.classes):
+        return ClassesRule(files.classes, version.threshold)
     if isinstance(files, DirectionStageFiles):
+        positive = files.wanted
         return DecisionRule(
-            lambda p2: decide(1.0, p2, threshold=version.threshold, positive=files.positive).signal, border=0.5
+            lambda p2: decide(1.0, p2, threshold=version.threshold, positive=positive).signal, border=0.5
         )
     return DecisionRule(
         lambda p1: (

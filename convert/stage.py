@@ -14,9 +14,11 @@ import numpy as np
 
 from convert.errors import Refused
 from convert.layers import network
+from convert.networks import heads, windows
 from convert.networks.keras_model import KerasModel
 from convert.proof import parity
-from convert.proof.parity import DecisionRule, GraphSession
+from convert.proof.parity import GraphSession
+from convert.proof.rules import Rule
 from convert.scalers.scaler import Scaler
 from convert.sources import training_data
 from convert.sources.versions import StageSource
@@ -55,11 +57,7 @@ class ConvertedStage(NamedTuple):
 
 
 def convert_stage(
-    label: str,
-    given: StageSource,
-    contents: Mapping[str, Contents],
-    rule: DecisionRule,
-    step: Callable[[str], None],
+    label: str, given: StageSource, contents: Mapping[str, Contents], rule: Rule, step: Callable[[str], None]
 ) -> ConvertedStage:
     """Convert and prove one stage. Calls `step` with each of STEPS as it begins. Raises Refused.
 
@@ -77,15 +75,17 @@ def convert_stage(
     if scaler is not None:
         limits = scaler.limits(len(features), limits)
     try:
-        model = KerasModel(_model(contents[files.model]), files.output, files.sequence_length)
+        model = KerasModel(
+            _model(contents[files.model]),
+            files.output,
+            files.sequence_length,
+            windows.StatedWindow(files.features, len(features), files.layout),
+            heads.StatedHead(files.wanted, files.classes),
+        )
         step("converting")
-        graph = network.build(model.model, model.window)
+        graph = network.build(model.model, model.window, model.arrangement.emit, model.head.emit)
     except Refused as error:
         raise Refused.at(files.model, error) from None
-    if model.window[1] != len(features):
-        raise Refused(
-            f"{files.model} takes windows of {model.window[1]} features, but {files.features} names {len(features)}"
-        )
     background = training_data.background(given, model.window)
     network_bytes = graph.SerializeToString(deterministic=True)
     network_file = _file(f"{label}-network", network_bytes)
@@ -117,6 +117,7 @@ def convert_stage(
         "limits": limits,
         "training_ranges": ranges,
         "background": background,
+        "classes": model.head.classes,
     }
     report = Report(
         parameters=model.parameters,
@@ -127,9 +128,15 @@ def convert_stage(
         framework=" ".join(model.tool),
         framework_seconds=model.seconds(),
         onnx_seconds=_seconds(session, model.window),
-        notes=scaler.notes if scaler is not None else [] if parity.can_compute(features) else [_WITHOUT_CANDLES],
+        notes=[*_notes_of_inputs(scaler, features), *model.notes],
     )
     return ConvertedStage(fields, graphs, _tools() | dict([model.tool]), report)
+
+
+def _notes_of_inputs(scaler: Scaler | None, features: tuple[str, ...]) -> list[str]:
+    if scaler is not None:
+        return scaler.notes
+    return [] if parity.can_compute(features) else [_WITHOUT_CANDLES]
 
 
 def _model(found: Contents) -> KerasFile:

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
-from typing import NamedTuple
+from collections.abc import Callable, Iterator, Sequence
+from typing import NamedTuple, TypeAlias
 
 import onnx
 
@@ -12,6 +12,8 @@ from convert.graph import FLOAT, GraphBuilder, Keras, Tensor
 from convert.layers import table
 
 INPUT, OUTPUT = "window", "probability"
+# Adds nodes around a model.
+Around: TypeAlias = Callable[[GraphBuilder, Tensor], Tensor]
 
 
 class _Call(NamedTuple):
@@ -23,18 +25,24 @@ class _Call(NamedTuple):
     masked: bool
 
 
-def build(model: Keras, window: tuple[int, int]) -> onnx.ModelProto:
-    """Build the graph of a model with one input and one output of width 1.
+def build(
+    model: Keras, window: tuple[int, int], before: Around | None = None, after: Around | None = None
+) -> onnx.ModelProto:
+    """Build the graph of a model with one input and one output.
 
-    The input is float32 (batch, steps, features), with `window` = (steps, features). The output is float32 (batch, 1).
-    The graph computes inference: dropout and noise have no effect, and a stateful layer starts without a state. Raises
+    The input is float32 (batch, steps, features), with `window` = (steps, features). `before` turns it into the model's
+    input, and `after` the model's output into float32 (batch, n). Without `after` the output must be (batch, 1). The
+    graph computes inference: dropout and noise have no effect, and a stateful layer starts without a state. Raises
     Refused for a layer, or an option of a layer, that cannot be converted.
     """
     graph = GraphBuilder()
-    (result,) = _emit(graph, "", model, [Tensor(INPUT, window)])
-    if result.shape != (1,):
+    given = Tensor(INPUT, window)
+    (result,) = _emit(graph, "", model, [before(graph, given) if before else given])
+    if after is not None:
+        result = after(graph, result)
+    elif result.shape != (1,):
         raise Refused(f"the output has the shape (batch, {_listed(result.shape)}), but a probability has (batch, 1)")
-    return graph.finish((INPUT, FLOAT, window), (OUTPUT, FLOAT, (1,)), result.name)
+    return graph.finish((INPUT, FLOAT, window), (OUTPUT, FLOAT, result.shape), result.name)
 
 
 def functional(model: Keras) -> Keras:

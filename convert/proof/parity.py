@@ -9,7 +9,8 @@ then rounding noise.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
+from itertools import product
 from typing import Any, NamedTuple, Protocol, TypeAlias
 
 import numpy as np
@@ -17,6 +18,7 @@ from numpy.lib.stride_tricks import sliding_window_view
 from numpy.typing import NDArray
 
 from convert.errors import Refused
+from convert.proof.rules import Rule
 from convert.scalers.scaler import Scaler
 from core.features.candles import Candles
 from core.features.catalogue import is_known, matrix, required_candles
@@ -24,6 +26,7 @@ from core.inference import session
 
 TOLERANCE = 1e-5
 SCALER_TOLERANCE = 1e-6
+SUM_TOLERANCE = 1e-4  # of the probabilities of classes; a softmax in float32 is within 1e-6
 RANDOM_WINDOWS = 1_000  # of each of the two random kinds
 MASKED_WINDOWS = 200  # for each value that the model masks
 SCALER_WINDOWS = 50  # at each level
@@ -45,17 +48,11 @@ class Reference(Protocol):
     tool: tuple[str, str]
     window: tuple[int, int]
     mask_values: tuple[float, ...]
+    mask_axes: tuple[int, ...]  # of a window: 1 if steps are masked, 2 if features are
 
     def predict(self, windows: Floats32) -> Floats32:
-        """Outputs (batch, 1) for windows (batch, steps, features)."""
+        """Outputs (batch, n) for windows (batch, steps, features)."""
         ...
-
-
-class DecisionRule(NamedTuple):
-    """The product's decision on one stage's output, and the output at which the decision changes."""
-
-    decide: Callable[[float], str]
-    border: float
 
 
 class GraphSession:
@@ -83,14 +80,14 @@ def check_network(
     network: GraphSession,
     scaler: tuple[Scaler, GraphSession] | None,
     features: tuple[str, ...],
-    rule: DecisionRule,
+    rule: Rule,
 ) -> dict[str, Any]:
     """Compare value, shape, dtype and decision on each window. Returns the figures. Raises Refused for a difference.
 
-    Decisions must agree if the framework's output is more than TOLERANCE away from the rule's border.
+    Decisions must agree if the framework's output is more than TOLERANCE away from one with another decision.
     """
     count, decisions, largest = 0, 0, 0.0
-    lowest, highest = 1.0, 0.0
+    lowest, highest = np.array(np.inf), np.array(-np.inf)  # of each value of the answers
     for windows in _windows(reference, scaler, features):
         expected, found = reference.predict(windows.expected_input), network.run(windows.found_input)
         for what, of_reference, of_graph in (
@@ -100,29 +97,34 @@ def check_network(
             if of_reference != of_graph:
                 raise Refused.at(windows.kind, f"expected the {what} {of_reference}, got {of_graph}")
         with np.errstate(invalid="ignore"):  # inf - inf is NaN, and NaN is refused below
-            difference = np.abs(found.astype(np.float64) - expected)[:, 0]
-        for i in np.flatnonzero(~(difference <= TOLERANCE) | (expected < 0.0)[:, 0] | (expected > 1.0)[:, 0])[:1]:
-            _refuse_value(windows, int(i), reference.tool, float(expected[i, 0]), float(found[i, 0]))
-        for i in np.flatnonzero(np.abs(expected[:, 0] - rule.border) > TOLERANCE):
-            wanted, got = rule.decide(float(expected[i, 0])), rule.decide(float(found[i, 0]))
+            difference = np.abs(found.astype(np.float64) - expected)
+        for i, n in np.argwhere(~(difference <= TOLERANCE) | (expected < 0.0) | (expected > 1.0))[:1]:
+            _refuse_value(windows, int(i), reference.tool, float(expected[i, n]), float(found[i, n]))
+        if expected.shape[1] > 1:
+            for i in np.flatnonzero(np.abs(expected.sum(axis=1, dtype=np.float64) - 1.0) > SUM_TOLERANCE)[:1]:
+                answer = f"{' '.join(reference.tool)} itself gives {expected[i].tolist()}, which do not sum to 1"
+                raise Refused.at(_name(windows, int(i)), answer)
+        for i in np.flatnonzero(rule.distances(expected) > TOLERANCE):
+            wanted, got = rule.decision(expected[i]), rule.decision(found[i])
             decisions += 1
             if wanted != got:
                 raise Refused.at(_name(windows, int(i)), f"expected the decision {wanted}, got {got}")
         count += len(expected)
         largest = max(largest, float(difference.max()))
-        lowest, highest = min(lowest, float(expected.min())), max(highest, float(expected.max()))
-    if highest - lowest < MIN_SPREAD:
+        lowest, highest = np.minimum(lowest, expected.min(axis=0)), np.maximum(highest, expected.max(axis=0))
+    if (highest - lowest).max() < MIN_SPREAD:
+        at = int((highest - lowest).argmax())
         raise Refused(
-            f"the outputs of the model lie between {lowest:.9g} and {highest:.9g} for all windows, so agreement proves"
-            " nothing; train the model further"
+            f"the outputs of the model lie between {lowest[at]:.9g} and {highest[at]:.9g} for all windows, so agreement"
+            " proves nothing; train the model further"
         )
     return {
         "windows": count,
         "max_difference": largest,
         "tolerance": TOLERANCE,
         "decisions": decisions,
-        "lowest_answer": lowest,
-        "highest_answer": highest,
+        "lowest_answer": float(lowest.min()),
+        "highest_answer": float(highest.max()),
     }
 
 
@@ -182,10 +184,11 @@ def _windows(
         for kind, level in PRICE_LEVELS.items():
             raw = _of_candles(level, rng, window[0], features).astype(np.float32)
             yield _Windows(kind, raw, raw)
-    for value in reference.mask_values:
+    for value, axis in product(reference.mask_values, reference.mask_axes):
         # Half of the steps are masked on average, so that holes, both ends and whole short windows occur.
-        masked = np.where(rng.random((MASKED_WINDOWS, window[0], 1)) < 0.5, np.float32(value), normal[:MASKED_WINDOWS])  # noqa: PLR2004
-        yield _Windows(f"steps masked by {value:g}", masked, masked)
+        drawn = (MASKED_WINDOWS, window[0], 1) if axis == 1 else (MASKED_WINDOWS, 1, window[1])
+        masked = np.where(rng.random(drawn) < 0.5, np.float32(value), normal[:MASKED_WINDOWS])  # noqa: PLR2004
+        yield _Windows(f"{'steps' if axis == 1 else 'features'} masked by {value:g}", masked, masked)
     extremes, names = _extremes(window, features)
     yield _Windows("extremes", extremes, extremes, names)
 
@@ -221,6 +224,11 @@ def _name(windows: _Windows, i: int) -> str:
 
 def _refuse_value(windows: _Windows, i: int, tool: tuple[str, str], expected: float, found: float) -> None:
     name = _name(windows, i)
+    if np.isnan(expected):
+        raise Refused.at(
+            name,
+            f"{' '.join(tool)} itself gives NaN: a layer overflows or divides by 0; no window may have such an answer",
+        )
     if not 0.0 <= expected <= 1.0:
         raise Refused.at(name, f"{' '.join(tool)} itself gives {expected:.9g}, which is not a probability from 0 to 1")
     raise Refused.at(

@@ -7,12 +7,12 @@ import re
 import tomllib
 from collections.abc import Iterable
 from pathlib import Path
-from typing import Annotated, Any, NamedTuple, TypeVar
+from typing import Annotated, Any, Literal, NamedTuple, TypeAlias, TypeVar, cast
 
 import msgspec
 
 from convert.errors import Refused
-from convert.sources import vocabulary
+from convert.sources import classes, vocabulary
 from convert.untrusted import limits
 from convert.untrusted.limits import in_mib
 from core.bundles.manifest import (
@@ -25,6 +25,7 @@ from core.bundles.manifest import (
 )
 
 FILE_NAME = "versions.toml"
+_POSITIVE = 'stage2.positive: expected "long" or "short", the meaning of an output of 1.0'
 # A request distinguishes windows by version from windows by stage by the first two. The others are beside bundles.
 # Quoted or bare parts of a dotted key. It starts at the beginning of a part only, so that it takes linear time.
 _PART = r"""(?:(?<![A-Za-z0-9_-])[A-Za-z0-9_-]++|"[^"\n]*+"|'[^'\n]*+')[ \t]*+\.[ \t]*+"""
@@ -32,6 +33,7 @@ _LONG_KEY = re.compile(f"(?:{_PART}){{{limits.KEY_PARTS}}}")
 _RESERVED = re.compile(r"stage1|stage2|.*\.json|.*\.new")
 
 T = TypeVar("T")
+Layout: TypeAlias = Literal["steps_first", "features_first"]
 
 
 class StageFiles(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -39,6 +41,7 @@ class StageFiles(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_field
 
     output: the name of the model's output that is the probability; needed only if there are several.
     sequence_length: needed only if the model does not fix it.
+    layout: the order of the axes of the model's input. classes: those of the outputs of a softmax, in their order.
     """
 
     model: FileName
@@ -47,6 +50,13 @@ class StageFiles(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_field
     metadata: FileName | None = None
     output: str | None = None
     sequence_length: Annotated[int, msgspec.Meta(ge=1, le=limits.STEPS)] | None = None
+    layout: Layout = "steps_first"
+    classes: tuple[str, ...] | None = None
+
+    @property
+    def wanted(self) -> str:
+        """The class whose probability the stage gives."""
+        return classes.REVERSAL
 
     @property
     def by_role(self) -> dict[str, str]:
@@ -61,9 +71,14 @@ class StageFiles(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_field
 
 
 class DirectionStageFiles(StageFiles, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """The files of Stage 2. positive: the meaning of an output of 1.0."""
+    """The files of Stage 2. positive: the meaning of an output of 1.0; not needed if there are `classes`."""
 
-    positive: Direction
+    positive: Direction | None = None
+
+    @property
+    def wanted(self) -> Direction:
+        """The direction whose probability the stage gives. With `classes` that of column 1, unless the file says."""
+        return self.positive or cast("Direction", (self.classes or ("", "short"))[1])
 
 
 class Version(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -199,11 +214,20 @@ def _version(name: str, table: dict[str, Any]) -> Version:
     if not table.keys() & {"name", "threshold", "stage1"} and all(isinstance(part, dict) for part in table.values()):
         raise Refused.at(place, f'a name with a dot in it must be quoted: [versions."{name}.{next(iter(table), "")}"]')
     version = _convert(table, Version, place)
+    _check_classes(version, place)
     try:
         check_decision(version.threshold, version.confidence_weights)
     except ManifestError as error:
         raise Refused.at(place, error) from None
     return version
+
+
+def _check_classes(version: Version, place: str) -> None:
+    for label, stage in version.stages.items():
+        if stage.classes is not None:
+            classes.check(stage.classes, f"{place}.{label}.classes", label, alone=version.stage2 is None)
+    if version.stage2 is not None and version.stage2.positive is None and version.stage2.classes is None:
+        raise Refused.at(place, _POSITIVE)
 
 
 def _convert(value: object, kind: type[T], place: str) -> T:
@@ -226,7 +250,7 @@ def _json(source: Path, file: str, kind: Any) -> tuple[Any, str]:  # noqa: ANN40
 def _placed(error: Exception) -> str:
     """msgspec's message with the place first: `stage1.model: Expected …`."""
     if "positive" in str(error) and "unknown field" not in str(error):
-        return 'stage2.positive: expected "long" or "short", the meaning of an output of 1.0'
+        return _POSITIVE
     # Only file names have a pattern.
     text = re.sub(r"^Expected `str` matching regex '.*'", "expected the name of a file in the same folder", str(error))
     match = re.fullmatch(r"(.*) - at `\$\.?(.*)`", text, re.DOTALL)

@@ -139,8 +139,8 @@ def sabotaged(monkeypatch: pytest.MonkeyPatch, wrong: Callable[[Keras], bool]) -
     """Change one weight of the networks of some models."""
     build = network.build
 
-    def changed(model: Keras, window: tuple[int, int]) -> onnx.ModelProto:
-        graph = build(model, window)
+    def changed(model: Keras, window: tuple[int, int], *around: network.Around) -> onnx.ModelProto:
+        graph = build(model, window, *around)
         if wrong(model):
             constant = next(c for c in graph.graph.initializer if c.name.endswith("/R"))
             values = numpy_helper.to_array(constant).copy()
@@ -209,7 +209,7 @@ def test_progress_is_a_bar_on_a_terminal(run: Callable[..., int], monkeypatch: p
             lambda s: edit(
                 s / "versions.toml", "direction_classifier_stage2.h5", "profitable_reversal_detector_stage1.h5"
             ),
-            "profitable_reversal_detector_stage1.h5 takes windows of 4 features, but selected_features.json names 3",
+            "profitable_reversal_detector_stage1.h5: takes windows of 4 features, but selected_features.json names 3",
         ),
         (
             lambda s: edit(s / "versions.toml", 'metadata = "p', 'sequence_length = 20\nmetadata = "p'),

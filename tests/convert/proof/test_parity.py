@@ -17,7 +17,8 @@ from sklearn.preprocessing import StandardScaler
 from convert.errors import Refused
 from convert.layers import network
 from convert.proof import parity
-from convert.proof.parity import DecisionRule, GraphSession
+from convert.proof.parity import GraphSession
+from convert.proof.rules import ClassesRule, DecisionRule, Rule
 from convert.scalers.scaler import Scaler
 from convert.untrusted.scalers import unpickle
 from tests.convert import helpers
@@ -39,6 +40,7 @@ class Fake:
 
     tool = ("tf_keras", "2.21.0")
     window = (5, 3)
+    mask_axes: tuple[int, ...] = (1,)
 
     def __init__(self, answer: Answer = plausible, mask_values: tuple[float, ...] = ()) -> None:
         self.answer, self.mask_values, self.asked = answer, mask_values, []  # type: ignore[var-annotated]
@@ -50,7 +52,7 @@ class Fake:
     run = predict
 
 
-def check(reference: Fake, graph: Fake, rule: DecisionRule = RULE, scaler: object = None) -> dict[str, Any]:
+def check(reference: Fake, graph: Fake, rule: Rule = RULE, scaler: object = None) -> dict[str, Any]:
     return parity.check_network(reference, graph, scaler, FEATURES, rule)  # type: ignore[arg-type]
 
 
@@ -100,6 +102,16 @@ def test_windows_are_of_every_kind() -> None:
     assert {(int(np.flatnonzero(w[0])[0]), float(w[0].sum())) for w in single} == {
         (i, v) for i in range(3) for v in (10.0, -10.0, 1e6, -1e6)
     }
+
+
+def test_features_are_masked_where_the_model_takes_them_first() -> None:
+    reference = Fake(mask_values=(-1.0,))
+    reference.mask_axes = (1, 2)
+    assert check(reference, Fake())["windows"] == 2217 + parity.MASKED_WINDOWS
+    by_step, by_feature = (windows == -1.0 for windows in reference.asked[3:5])
+    assert 0.4 < by_step.all(axis=2).mean() < 0.6
+    assert 0.4 < by_feature.all(axis=1).mean() < 0.6
+    assert not by_feature.all(axis=2).any(axis=1).all()
 
 
 def test_training_scale_goes_through_the_scalers_graph(tmp_path: Path) -> None:
@@ -178,6 +190,79 @@ def test_decision_is_compared_unless_the_framework_is_at_the_border() -> None:
     elsewhere = DecisionRule(rule.decide, border=0.301)
     with pytest.raises(Refused, match=r"^standard normal, window 7: expected the decision hold, got reversal"):
         check(Fake(at((0, 7), near[0])), Fake(at((0, 7), near[1])), elsewhere)
+
+
+SIGNALS = ("short", "hold", "long")
+
+
+def of_classes(windows: Floats32) -> Floats32:
+    """Some distribution over SIGNALS."""
+    hold = 1.0 - plausible(windows)[:, 0].astype(np.float64)
+    long = (1.0 - hold) * plausible(-2.0 * windows[:, 1:])[:, 0]
+    return np.stack([1.0 - hold - long, hold, long], axis=1).astype(np.float32)
+
+
+@pytest.mark.parametrize(
+    ("answer", "decision", "distance"),
+    [
+        ((0.1, 0.8, 0.1), "hold", 0.1),
+        ((0.3, 0.5, 0.2), "short", 0.05),
+        ((0.2, 0.5, 0.3), "long", 0.05),
+        ((0.05, 0.69, 0.26), "long", 0.01),
+        ((0.25, 0.5, 0.25), "long", 0.0),
+    ],
+)
+def test_the_decision_on_three_classes(answer: tuple[float, ...], decision: str, distance: float) -> None:
+    rule = ClassesRule(SIGNALS, 0.3)
+    assert rule.decision(np.array(answer, np.float32)) == decision
+    assert rule.distances(np.array([answer], np.float32)) == pytest.approx([distance], abs=1e-6)
+
+
+def test_each_value_of_three_classes_is_compared() -> None:
+    rule = ClassesRule(SIGNALS, 0.3)
+    figures = check(Fake(of_classes), Fake(of_classes), rule)
+    assert figures["windows"] == 2017
+    assert 1900 < figures["decisions"] <= 2017
+
+    def wrong(windows: Floats32) -> Floats32:
+        found = of_classes(windows)
+        found[:, 2] += np.float32(2e-5)
+        return found
+
+    with pytest.raises(Refused, match=r"^standard normal, window 0: expected 0\.[0-9]+ .*: difference 2e-05"):
+        check(Fake(of_classes), Fake(wrong), rule)
+
+    def too_much(windows: Floats32) -> Floats32:
+        return of_classes(windows) * np.float32(0.999)
+
+    with pytest.raises(Refused, match=r"^standard normal, window 0: .* do not sum to 1"):
+        check(Fake(too_much), Fake(too_much), rule)
+
+    def constant(windows: Floats32) -> Floats32:
+        return np.full((len(windows), 3), 1 / 3, np.float32)
+
+    with pytest.raises(Refused, match=r"between 0\.333333343 and 0\.333333343"):
+        check(Fake(constant), Fake(constant), rule)
+
+
+def test_a_direction_of_three_classes_is_compared_unless_it_is_at_the_border() -> None:
+    """With the gate open, two values that differ within the tolerance can exchange their order."""
+
+    def near(windows: Floats32, apart: float) -> Floats32:
+        found = of_classes(windows)
+        found[0] = [0.3 + apart, 0.4, 0.3 - apart]
+        return found
+
+    rule = ClassesRule(SIGNALS, 0.3)
+    figures = check(Fake(lambda w: near(w, 4e-6)), Fake(lambda w: near(w, -4e-6)), rule)
+    assert figures["max_difference"] < 1e-5
+
+    class Far(ClassesRule):
+        def distances(self, answers: Floats32) -> NDArray[np.float64]:
+            return np.ones(len(answers))
+
+    with pytest.raises(Refused, match=r"^standard normal, window 0: expected the decision short, got long"):
+        check(Fake(lambda w: near(w, 4e-6)), Fake(lambda w: near(w, -4e-6)), Far(*rule))
 
 
 def test_a_model_with_a_constant_output_is_refused() -> None:

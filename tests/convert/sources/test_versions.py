@@ -79,6 +79,31 @@ def test_features_can_be_a_bare_list(folder: Path) -> None:
     assert source(folder).features == ("macd", "close")
 
 
+@pytest.mark.parametrize(
+    ("lines", "wanted"),
+    [
+        ('positive = "short"', "short"),
+        ('positive = "long"', "long"),
+        ('classes = ["long", "short"]', "short"),
+        ('classes = ["short", "long"]', "long"),
+        ('classes = ["short", "long"]\npositive = "short"', "short"),
+    ],
+)
+def test_the_direction_that_stage_2_gives(folder: Path, lines: str, wanted: str) -> None:
+    version = read(folder, FULL.replace('positive = "short"', lines)).versions["v1"]
+    assert (version.stages["stage1"].wanted, version.stages["stage2"].wanted) == ("reversal", wanted)
+
+
+def test_classes_and_layout_of_a_stage(folder: Path) -> None:
+    whole = FULL[: FULL.index("[versions.v1.stage2]")]
+    assert read(folder, whole).versions["v1"].stage1.layout == "steps_first"
+    more = 'classes = ["short", "hold", "long"]\nlayout = "features_first"\n'
+    stage = read(folder, whole + more).versions["v1"].stage1
+    assert (stage.classes, stage.layout) == (("short", "hold", "long"), "features_first")
+    two = whole + 'classes = ["reversal", "hold"]\n'
+    assert read(folder, two).versions["v1"].stage1.classes == ("reversal", "hold")
+
+
 def test_version_without_second_stage(folder: Path) -> None:
     found = read(folder, FULL[: FULL.index("[versions.v1.stage2]")])
     assert found.versions["v1"].stage2 is None
@@ -100,6 +125,17 @@ def test_version_without_second_stage(folder: Path) -> None:
         ('metadata = "meta.json"', 'positive = "short"', r"stage1: Object contains unknown field `positive`"),
         ('metadata = "meta.json"', 'metdata = "meta.json"', r"stage1: Object contains unknown field `metdata`"),
         ('metadata = "meta.json"', "sequence_length = 0", "stage1.sequence_length: Expected `int` >= 1"),
+        ('metadata = "meta.json"', 'layout = "batch_first"', r"stage1.layout: Invalid enum value 'batch_first'"),
+        ('metadata = "meta.json"', 'classes = ["long", "short"]', r'v1".stage1.classes: .*"hold", "reversal"'),
+        ('metadata = "meta.json"', 'classes = ["hold", "hold"]', r'v1".stage1.classes: .*"hold", "reversal"'),
+        ('metadata = "meta.json"', "classes = []", r'v1".stage1.classes: .*"hold", "reversal"'),
+        ('metadata = "meta.json"', 'classes = ["short", "hold", "long"]', r'v1".stage1.classes: .*remove stage2'),
+        ('positive = "short"', 'classes = ["hold", "reversal"]', r'v1".stage2.classes: expected \["long", "short"\]'),
+        (
+            'positive = "short"',
+            'classes = ["short", "hold", "long"]',
+            r'v1".stage2.classes: expected \["long", "short"\]',
+        ),
         ('model = "m.h5"', 'model = "../m.h5"', r'versions."v1": stage1.model'),
         (
             'model = "m.h5"',
