@@ -89,7 +89,6 @@ def _one(values: int | tuple[int, ...]) -> tuple[int, ...]:
 
 ROWS = {
     "Conv1D": _convolution,
-    "Convolution1D": _convolution,
     "DepthwiseConv1D": _depthwise,
     "SeparableConv1D": _separable,
 }

@@ -200,7 +200,7 @@ def test_graph_is_the_same_bytes_in_another_process(tmp_path: Path) -> None:
     path = helpers.save(two_headed("keras"), tmp_path / "model.h5")
     script = (
         "import sys, hashlib; from pathlib import Path; from convert.layers import network;"
-        "from convert.untrusted import keras_files;"
+        "from convert.untrusted.models import keras_files;"
         "from convert.networks.keras_model import KerasModel;"
         "model = KerasModel(keras_files.inspect(Path(sys.argv[1])), 'direction', None);"
         "graph = network.build(model.model, model.window);"

@@ -116,10 +116,10 @@ REFUSED: dict[str, tuple[Build, str]] = {
         "odd: Bidirectional of .* forward",
     ),
     "bidirectional of another layer": (
-        lambda k: [k.Bidirectional(k.SimpleRNN(4), name="odd")],
-        "odd: Bidirectional of SimpleRNN",
+        lambda k: [k.Bidirectional(k.RNN(k.LSTMCell(4)), name="odd")],
+        "odd: Bidirectional of RNN",
     ),
-    "another recurrent layer": (lambda k: [k.SimpleRNN(4, name="odd")], "odd: a layer of class SimpleRNN of"),
+    "another recurrent layer": (lambda k: [k.RNN(k.GRUCell(4), name="odd")], "odd: a layer of class RNN of"),
 }
 
 

@@ -64,15 +64,25 @@ def test_row(case: str, framework: Framework, suffix: str, tmp_path: Path) -> No
     helpers.assert_same(helpers.saved(model, tmp_path, suffix).model, helpers.windows())
 
 
+MERGING: dict[str, Callable[[Keras], Keras]] = {
+    "add": lambda k: k.Add(),
+    "average": lambda k: k.Average(),
+    "maximum": lambda k: k.Maximum(),
+    "minimum": lambda k: k.Minimum(),
+    "multiply": lambda k: k.Multiply(),
+    "subtract": lambda k: k.Subtract(),
+}
+
+
 @pytest.mark.parametrize(("framework", "suffix"), FILES)
-@pytest.mark.parametrize("kind", ["Add", "Average", "Maximum", "Minimum", "Multiply", "Subtract"])
-def test_merging_of_equal_and_of_broadcast_shapes(kind: str, framework: Framework, suffix: str, tmp_path: Path) -> None:
+@pytest.mark.parametrize("case", MERGING)
+def test_merging_of_equal_and_of_broadcast_shapes(case: str, framework: Framework, suffix: str, tmp_path: Path) -> None:
     keras = helpers.framework(framework)
     k = keras.layers
     window = keras.Input((helpers.STEPS, helpers.FEATURES))
     first, second = k.LSTM(4, return_sequences=True)(window), k.Dense(4)(window)
-    x = getattr(k, kind)()([first, second])
-    x = getattr(k, kind)()([x, k.Dense(1, activation="tanh")(window)])
+    x = MERGING[case](k)([first, second])
+    x = MERGING[case](k)([x, k.Dense(1, activation="tanh")(window)])
     x = k.Flatten()(k.Concatenate(axis=1)([x, second]))
     model = helpers.randomised(keras.Model(window, k.Dense(1, activation="sigmoid")(x)))
     kernel, bias = model.layers[-1].get_weights()
