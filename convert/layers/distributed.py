@@ -34,6 +34,8 @@ def at_every_step(graph: GraphBuilder, scope: str, layer: Keras, x: Tensor, emit
     kind = type(layer.layer).__name__
     if x.mask is not None and kind not in _WITHOUT_MASKS:
         raise Refused.at(scope, f"TimeDistributed of {kind} for masked steps cannot be converted")
+    if getattr(layer.layer, "stateful", False):
+        raise Refused.at(scope, f"TimeDistributed of {kind} with stateful=True cannot be converted")
     steps, *inner = x.shape
     each = reshaped(graph, f"{scope}/steps", graph.batch_major(x).name, tuple(inner))
     y = graph.batch_major(emit(Tensor(each, tuple(inner))))

@@ -138,8 +138,7 @@ STEP_BY_STEP: dict[str, Callable[[Keras], list[Keras]]] = {
 @pytest.mark.parametrize("framework", helpers.FRAMEWORKS)
 def test_recurrent_layer_step_by_step(framework: Framework, case: str, *, masked: bool) -> None:
     """ONNX's recurrent nodes do not have these functions."""
-    first = (lambda k: [k.Masking()]) if masked else (lambda _: [])
-    model = helpers.sequential(framework, lambda k: [*first(k), *STEP_BY_STEP[case](k)])
+    model = helpers.sequential(framework, lambda k: [*([k.Masking()] if masked else []), *STEP_BY_STEP[case](k)])
     graph = helpers.assert_same(model, helpers.masked_windows() if masked else helpers.windows())
     assert not {"Loop", "Scan"} & set(helpers.operators(graph))
 

@@ -142,14 +142,28 @@ IN_FILES = (
     "elu",
     "relu with threshold",
     "softmax over both axes",
+    "thresholded relu",
+    "rms normalization",
+    "layer normalization by the variance",
 )
 
 
 @pytest.mark.parametrize(("framework", "suffix"), FILES)
 def test_rows_from_a_file(framework: Framework, suffix: str, tmp_path: Path) -> None:
-    builds = [CASES[case] for case in IN_FILES]
-    model = helpers.branched(framework, [*builds, *ONLY_OF[framework].values()])
+    cases = CASES | ONLY_OF[framework]
+    model = helpers.branched(framework, [cases[case] for case in IN_FILES if case in cases])
     helpers.assert_same(helpers.saved(model, tmp_path, suffix).model, helpers.windows())
+
+
+@pytest.mark.parametrize("framework", helpers.FRAMEWORKS)
+def test_state_between_the_calls_at_each_step_is_refused(framework: Framework) -> None:
+    keras = helpers.framework(framework)
+    k = keras.layers
+    window = keras.Input(batch_shape=(4, helpers.STEPS, helpers.FEATURES))
+    parts = k.Reshape((2, 3, 3))(window)
+    x = k.TimeDistributed(k.SimpleRNN(2, stateful=True), name="odd")(parts)
+    with pytest.raises(Refused, match="odd: TimeDistributed of SimpleRNN with stateful=True"):
+        network.build(keras.Model(window, k.Dense(1)(k.Flatten()(x))), (helpers.STEPS, helpers.FEATURES))
 
 
 @pytest.mark.parametrize("framework", helpers.FRAMEWORKS)
