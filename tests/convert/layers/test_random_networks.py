@@ -14,17 +14,10 @@ from tests.convert.layers import random_networks
 from tests.convert.layers.random_networks import Network
 
 TOLERANCE = 1e-5
-# The same networks in every run. Keras takes a while to build one.
-few, many = (
-    settings(
-        max_examples=count,
-        derandomize=True,
-        deadline=None,
-        database=None,
-        suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large, HealthCheck.large_base_example],
-    )
-    for count in (150, 1_000)
-)
+# tf_keras takes twice as long to build a network.
+FEW: dict[Framework, int] = {"tf_keras": 100, "keras": 200}
+MANY: dict[Framework, int] = {"tf_keras": 700, "keras": 1_300}
+
 both = pytest.mark.parametrize("framework", helpers.FRAMEWORKS)
 quiet = pytest.mark.filterwarnings("ignore:Layer '.*' .* was passed an input with a mask:UserWarning")
 
@@ -39,22 +32,35 @@ def assert_parity(drawn: Network) -> None:
     np.testing.assert_allclose(found, expected, rtol=0.0, atol=TOLERANCE * max(1.0, float(np.abs(expected).max())))
 
 
+def compare(framework: Framework, count: int) -> None:
+    """Compare networks, the same ones in every run."""
+
+    @settings(
+        max_examples=count,
+        derandomize=True,
+        deadline=None,
+        database=None,
+        suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large, HealthCheck.large_base_example],
+    )
+    @given(data=st.data())
+    def each(data: st.DataObject) -> None:
+        assert_parity(data.draw(random_networks.networks(framework)))
+
+    each()
+
+
 @both
 @quiet
-@few
-@given(data=st.data())
-def test_random_networks(framework: Framework, data: st.DataObject) -> None:
-    assert_parity(data.draw(random_networks.networks(framework)))
+def test_random_networks(framework: Framework) -> None:
+    compare(framework, FEW[framework])
 
 
+@both
+@quiet
 @pytest.mark.long
 @pytest.mark.timeout(3_600)
-@both
-@quiet
-@many
-@given(data=st.data())
-def test_many_random_networks(framework: Framework, data: st.DataObject) -> None:
-    assert_parity(data.draw(random_networks.networks(framework)))
+def test_many_random_networks(framework: Framework) -> None:
+    compare(framework, MANY[framework])
 
 
 def test_every_kind_of_layer_is_drawn() -> None:
