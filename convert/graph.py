@@ -118,7 +118,11 @@ class GraphBuilder:
         model = helper.make_model(
             graph, producer_name=_PRODUCER, ir_version=_IR_VERSION, opset_imports=[helper.make_opsetid("", OPSET)]
         )
-        onnx.checker.check_model(model, full_check=True)
+        try:
+            onnx.checker.check_model(model, full_check=True)
+        except (onnx.checker.ValidationError, onnx.shape_inference.InferenceError) as error:
+            # Keras builds layers after others whose result is narrower than they say, and fails when it calls them.
+            raise Refused(f"the shapes of its layers do not fit together: {error}") from None
         return model
 
     def _needed(self, result: str) -> list[onnx.NodeProto]:

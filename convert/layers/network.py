@@ -10,6 +10,7 @@ import onnx
 from convert.errors import Refused
 from convert.graph import FLOAT, GraphBuilder, Keras, Tensor
 from convert.layers import table
+from convert.layers.distributed import at_every_step
 
 INPUT, OUTPUT = "window", "probability"
 # Adds nodes around a model.
@@ -66,16 +67,32 @@ def _emit(graph: GraphBuilder, scope: str, model: Keras, inputs: Sequence[Tensor
         given = [tensors[i] for i in call.inputs]
         if call.masked and given[0].mask is None:
             raise Refused.at(name, f"{type(call.layer).__name__} is called with a mask that no layer produces")
-        if type(call.layer).__name__ in table.MODELS:
-            results = _emit(graph, f"{name}/", call.layer, given)
-        else:
-            results = [table.emit(graph, name, call.layer, given)]
+        results = _emit_layer(graph, name, call.layer, given)
         if len(results) != len(call.outputs):
             raise Refused.at(
                 name, f"{type(call.layer).__name__} returns {len(call.outputs)} tensors, but only one can be converted"
             )
         tensors.update(zip(call.outputs, results, strict=True))
     return [tensors[id(x)] for x in model.outputs]
+
+
+def _emit_layer(graph: GraphBuilder, name: str, layer: Keras, given: Sequence[Tensor]) -> list[Tensor]:
+    """Add one call of a layer or of an inner model."""
+    kind = type(layer).__name__
+    if kind in table.MODELS:
+        return _emit(graph, f"{name}/", layer, given)
+    if kind == "TimeDistributed":
+        return [at_every_step(graph, name, layer, given[0], lambda x: _only(graph, f"{name}/", layer.layer, x))]
+    return [table.emit(graph, name, layer, given)]
+
+
+def _only(graph: GraphBuilder, scope: str, layer: Keras, x: Tensor) -> Tensor:
+    """Add a layer or a model inside another layer. Raises Refused if it has several outputs."""
+    name = f"{scope}{layer.name}"
+    results = _emit_layer(graph, name, layer, [x])
+    if len(results) != 1:
+        raise Refused.at(name, f"{type(layer).__name__} returns {len(results)} tensors, but only one can be converted")
+    return results[0]
 
 
 def _calls(model: Keras) -> Iterator[_Call]:

@@ -1,4 +1,4 @@
-"""LSTM, GRU, SimpleRNN and Bidirectional as ONNX's fused nodes.
+"""LSTM, GRU, SimpleRNN and Bidirectional as ONNX's fused nodes, or step by step where such a node lacks a function.
 
 The order of gates in Keras is i, f, c, o for LSTM and z, r, h for GRU; in ONNX it is i, o, f, c and z, r, h. Kernels in
 Keras are (inputs, gates * units), in ONNX (directions, gates * units, inputs). Both compute the recurrences of the ONNX
@@ -16,8 +16,7 @@ from numpy.typing import NDArray
 
 from convert.errors import Refused
 from convert.graph import GraphBuilder, Keras, Tensor
-from convert.layers import activations
-from convert.layers.activations import Fused
+from convert.layers import activations, unrolled
 from convert.layers.masking import MaskedSteps
 
 Floats32: TypeAlias = NDArray[np.float32]
@@ -103,17 +102,22 @@ def _final(layer: Keras, y: Tensor, x: Tensor, steps: MaskedSteps | None) -> Ten
 def _run(
     graph: GraphBuilder, scope: str, layers: Sequence[Keras], x: Tensor, steps: MaskedSteps | None
 ) -> tuple[str, str]:
-    """Add the fused node of `layers`, one layer for each direction.
+    """Add the fused node of `layers`, one layer for each direction; or the nodes of every step, if none has a function.
 
     Returns the names of all outputs, (steps, directions, batch, units), and of the last, (directions, batch, units).
     """
     kind = type(layers[0]).__name__
+    found = [activations.fused(function) for layer in layers for function in _functions(kind, layer)]
+    functions = [function for function in found if function is not None]
+    if len(functions) < len(found):
+        if steps is None:
+            return unrolled.run(graph, scope, layers, x, None)
+        return unrolled.run(graph, scope, layers, steps.packed(x), steps.count)
     directions = [_weights(kind, layer.cell) for layer in layers]
     weights = [graph.constant(f"{scope}/{name}", np.stack(w)) for name, *w in zip("WRB", *directions, strict=True)]
     lengths = []
     if steps is not None:
         x, lengths = steps.packed(x), [steps.count]
-    functions = [function for layer in layers for function in _functions(scope, kind, layer)]
     attributes: dict[str, Any] = {
         "hidden_size": layers[0].units,
         "direction": "bidirectional" if len(layers) > 1 else "reverse" if layers[0].go_backwards else "forward",
@@ -145,11 +149,9 @@ def _weights(kind: str, cell: Keras) -> tuple[Floats32, Floats32, Floats32]:
     return reordered(cell.kernel.numpy()).T, reordered(cell.recurrent_kernel.numpy()).T, biases.reshape(-1)
 
 
-def _functions(scope: str, kind: str, layer: Keras) -> list[Fused]:
-    if kind == "SimpleRNN":  # it has no gates
-        return [activations.fused(scope, layer.activation)]
-    gates, other = (activations.fused(scope, f) for f in (layer.recurrent_activation, layer.activation))
-    return [gates, *[other] * _KINDS[kind].activations]
+def _functions(kind: str, layer: Keras) -> list[Keras]:
+    gates = [] if kind == "SimpleRNN" else [layer.recurrent_activation]
+    return [*gates, *[layer.activation] * _KINDS[kind].activations]
 
 
 def _merged(graph: GraphBuilder, scope: str, mode: str, y: Tensor) -> Tensor:

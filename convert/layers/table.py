@@ -14,9 +14,7 @@ import numpy as np
 from convert.errors import Refused
 from convert.graph import BOOL, FLOAT, GraphBuilder, Keras, Tensor
 from convert.layers import recurrent
-from convert.layers.checks import unmasked
 from convert.layers.rows import activation_layers, convolution, merging, normalization, pooling, reshaping
-from convert.layers.rows.reshaping import reshaped
 
 OneInput: TypeAlias = Callable[[GraphBuilder, str, Keras, Tensor], Tensor]
 ManyInputs: TypeAlias = Callable[[GraphBuilder, str, Keras, Sequence[Tensor]], Tensor]
@@ -92,18 +90,6 @@ def _masking(graph: GraphBuilder, scope: str, layer: Keras, x: Tensor) -> Tensor
     return replace(x, name=y, mask=mask)
 
 
-def _time_distributed(graph: GraphBuilder, scope: str, layer: Keras, x: Tensor) -> Tensor:
-    """Run the inner layer on every step: all steps of all windows become one batch."""
-    unmasked(scope, layer, x)
-    inner = layer.layer
-    if type(inner).__name__ not in _LAYERS:
-        raise Refused.at(scope, f"TimeDistributed of {type(inner).__name__} cannot be converted")
-    steps = reshaped(graph, f"{scope}/steps", graph.batch_major(x).name, x.shape[1:])
-    y = graph.batch_major(emit(graph, f"{scope}/{inner.name}", inner, [Tensor(steps, x.shape[1:])]))
-    shape = (x.shape[0], *y.shape)
-    return Tensor(reshaped(graph, scope, y.name, shape), shape)
-
-
 _LAYERS: dict[str, OneInput] = {
     "ActivityRegularization": _inert,
     "AlphaDropout": _inert,
@@ -113,11 +99,11 @@ _LAYERS: dict[str, OneInput] = {
     "GRU": recurrent.recurrent,
     "GaussianDropout": _inert,
     "GaussianNoise": _inert,
+    "Identity": _inert,
     "LSTM": recurrent.recurrent,
     "Masking": _masking,
     "SimpleRNN": recurrent.recurrent,
     "SpatialDropout1D": _inert,
-    "TimeDistributed": _time_distributed,
     **activation_layers.ROWS,
     **convolution.ROWS,
     **normalization.ROWS,
@@ -129,6 +115,6 @@ _MERGING: dict[str, ManyInputs] = {**merging.ROWS}
 _MASK_OPERATIONS = frozenset(
     {"Any", "Concatenate", "ExpandDims", "LogicalOr", "NotEqual", "OnesLike", "Squeeze", "ZerosLike"}
 )
-# convert.layers.network converts inner models and inputs.
+# convert.layers.network converts inner models, inputs, and what TimeDistributed runs at every step.
 MODELS = frozenset({"Functional", "Model", "Sequential"})
-KNOWN = MODELS | {"InputLayer"} | _LAYERS.keys() | _MERGING.keys()
+KNOWN = MODELS | {"InputLayer", "TimeDistributed"} | _LAYERS.keys() | _MERGING.keys()

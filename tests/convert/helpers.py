@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import warnings
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import TypeAlias
 
@@ -51,6 +51,23 @@ def sequential(name: Framework, build: Callable[[Keras], list[Keras]], *, flat: 
     randomised(model)
     kernel, bias = model.layers[-1].get_weights()
     model.layers[-1].set_weights([0.2 * kernel, bias])  # otherwise many features saturate the sigmoid
+    return model
+
+
+def branched(name: Framework, builds: Iterable[Callable[[Keras], list[Keras]]]) -> Keras:
+    """A functional model with one branch for each list of layers, so that one file can hold many layers."""
+    keras = framework(name)
+    layers = keras.layers
+    window = keras.Input((STEPS, FEATURES))
+    ends = []
+    for build in builds:
+        x = window
+        for layer in build(layers):
+            x = layer(x)
+        ends.append(layers.Dense(2, activation="tanh")(layers.Flatten()(x)))
+    model = randomised(keras.Model(window, layers.Dense(1, activation="sigmoid")(layers.Concatenate()(ends))))
+    kernel, bias = model.layers[-1].get_weights()
+    model.layers[-1].set_weights([0.2 * kernel, bias])
     return model
 
 

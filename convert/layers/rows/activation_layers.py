@@ -9,6 +9,7 @@ import numpy as np
 from convert.errors import Refused
 from convert.graph import FLOAT, GraphBuilder, Keras, Tensor
 from convert.layers import activations
+from convert.layers.checks import feature_axes
 
 
 def activated(graph: GraphBuilder, scope: str, activation: Keras, x: Tensor) -> Tensor:
@@ -18,7 +19,7 @@ def activated(graph: GraphBuilder, scope: str, activation: Keras, x: Tensor) -> 
         if kind not in ROWS:
             raise Refused.at(scope, f"a layer of class {kind} as an activation cannot be converted")
         return ROWS[kind](graph, f"{scope}/{activation.name}", activation, x)
-    return replace(x, name=activations.apply(graph, scope, x.name, activation))
+    return activations.apply(graph, scope, x, activation)
 
 
 def _activation(graph: GraphBuilder, scope: str, layer: Keras, x: Tensor) -> Tensor:
@@ -26,28 +27,30 @@ def _activation(graph: GraphBuilder, scope: str, layer: Keras, x: Tensor) -> Ten
 
 
 def _relu(graph: GraphBuilder, scope: str, layer: Keras, x: Tensor) -> Tensor:
-    if float(layer.threshold or 0.0) != 0.0:
-        raise Refused.at(scope, f"ReLU with threshold={layer.threshold} cannot be converted")
+    slope, threshold = (float(value or 0.0) for value in (layer.negative_slope, layer.threshold))
     ceiling = None if layer.max_value is None else float(layer.max_value)
-    return replace(x, name=activations.clipped_relu(graph, scope, x.name, float(layer.negative_slope or 0.0), ceiling))
+    return replace(x, name=activations.Relu(slope, ceiling, threshold).apply(graph, scope, x.name))
 
 
 def _leaky_relu(graph: GraphBuilder, scope: str, layer: Keras, x: Tensor) -> Tensor:
     # The attribute is called alpha in Keras 2.
     slope = layer.negative_slope if hasattr(layer, "negative_slope") else layer.alpha
-    return replace(x, name=activations.clipped_relu(graph, scope, x.name, float(slope), None))
+    return replace(x, name=activations.Relu(float(slope)).apply(graph, scope, x.name))
 
 
 def _softmax(graph: GraphBuilder, scope: str, layer: Keras, x: Tensor) -> Tensor:
     if x.mask is not None:
         raise Refused.at(scope, "Softmax of masked steps cannot be converted")
-    rank = len(x.shape)
-    if not isinstance(layer.axis, int) or layer.axis == 0 or not -rank <= layer.axis <= rank:
-        raise Refused.at(scope, f"Softmax over axis {layer.axis} cannot be converted")
-    if layer.axis in (-1, rank):
+    axes = feature_axes(scope, layer, x)
+    if axes == [len(x.shape)]:
         return replace(x, name=graph.value("Softmax", scope, x.name, axis=-1))
     x = graph.batch_major(x)
-    return replace(x, name=graph.value("Softmax", scope, x.name, axis=layer.axis))
+    if len(axes) == 1:
+        return replace(x, name=graph.value("Softmax", scope, x.name, axis=axes[0]))
+    highest = graph.value("ReduceMax", scope, x.name, axes=axes, keepdims=1)
+    powers = graph.value("Exp", scope, graph.value("Sub", scope, x.name, highest))
+    total = graph.value("ReduceSum", scope, powers, graph.constant(f"{scope}/axes", np.array(axes)), keepdims=1)
+    return replace(x, name=graph.value("Div", scope, powers, total))
 
 
 def _elu(graph: GraphBuilder, scope: str, layer: Keras, x: Tensor) -> Tensor:

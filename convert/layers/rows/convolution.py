@@ -83,13 +83,33 @@ def _convolved(
     return activation_layers.activated(graph, scope, layer.activation, y)
 
 
+def _transposed(graph: GraphBuilder, scope: str, layer: Keras, x: Tensor) -> Tensor:
+    """The gradient of a convolution, so kernels in Keras are (width, outputs, inputs), in ONNX the reverse."""
+    channels_last(scope, layer)
+    (stride,), (dilation,) = _one(layer.strides), _one(layer.dilation_rate)
+    if layer.padding not in {"same", "valid"} or layer.output_padding not in (None, (None,)) or dilation != 1:
+        options = f"padding={layer.padding!r}, output_padding={layer.output_padding} and dilation_rate={dilation}"
+        raise Refused.at(scope, f"Conv1DTranspose with {options} cannot be converted")
+    kernel = layer.kernel.numpy().transpose(2, 1, 0)
+    width = kernel.shape[2]
+    beyond = width - stride  # the steps that a convolution of the same stride would have taken as padding
+    pads = (beyond // 2, beyond - beyond // 2) if layer.padding == "same" and beyond > 0 else (0, 0)
+    attributes: dict[str, Any] = {"strides": [stride], "pads": list(pads), "output_padding": [max(-beyond, 0)]}
+    inputs = [graph.constant(f"{scope}/kernel", kernel)]
+    if layer.use_bias:
+        inputs.append(graph.constant(f"{scope}/bias", layer.bias.numpy()))
+    steps = (x.shape[0] - 1) * stride + max(width, stride) - sum(pads)
+    name = over_steps(graph, scope, x, lambda value: graph.value("ConvTranspose", scope, value, *inputs, **attributes))
+    return activation_layers.activated(graph, scope, layer.activation, Tensor(name, (steps, layer.filters)))
+
+
 def _one(values: int | tuple[int, ...]) -> tuple[int, ...]:
     return (values,) if isinstance(values, int) else tuple(values)[-1:]
 
 
 ROWS = {
     "Conv1D": _convolution,
-    "Convolution1D": _convolution,
+    "Conv1DTranspose": _transposed,
     "DepthwiseConv1D": _depthwise,
     "SeparableConv1D": _separable,
 }

@@ -8,7 +8,7 @@ import numpy as np
 
 from convert.errors import Refused
 from convert.graph import GraphBuilder, Keras, Tensor
-from convert.layers.checks import unmasked
+from convert.layers.checks import feature_axes, of_keras_2
 
 # The operator between two inputs of each layer.
 _OPERATORS = {
@@ -21,59 +21,106 @@ _OPERATORS = {
 }
 
 
+_WINDOW_RANK = 2  # steps and features, without the batch
+
+
 def _concatenate(graph: GraphBuilder, scope: str, layer: Keras, inputs: Sequence[Tensor]) -> Tensor:
-    rank = len(inputs[0].shape)
+    (axis,) = feature_axes(scope, layer, inputs[0])
     aligned = [graph.batch_major(x) for x in inputs]
-    if layer.axis not in (-1, rank):
-        axis = layer.axis if layer.axis > 0 else rank + 1 + layer.axis
-        if not 0 < axis < rank:
-            raise Refused.at(scope, f"Concatenate along axis {layer.axis} cannot be converted")
-        unmasked(scope, layer, *inputs)
-        shape = list(aligned[0].shape)
-        shape[axis - 1] = sum(x.shape[axis - 1] for x in aligned)
-        return Tensor(graph.value("Concat", scope, *(x.name for x in aligned), axis=axis), tuple(shape))
-    width = sum(x.shape[-1] for x in aligned)
-    name = graph.value("Concat", scope, *(x.name for x in aligned), axis=-1)
-    mask = _merged_mask(graph, scope, layer, [x.mask for x in inputs])
-    return Tensor(name, (*aligned[0].shape[:-1], width), mask=mask)
+    shape = list(aligned[0].shape)
+    shape[axis - 1] = sum(x.shape[axis - 1] for x in aligned)
+    along = -1 if axis == len(shape) else axis
+    name = graph.value("Concat", scope, *(x.name for x in aligned), axis=along)
+    return Tensor(name, tuple(shape), mask=_mask_of_concatenated(graph, scope, layer, inputs, along))
+
+
+def _mask_of_concatenated(
+    graph: GraphBuilder, scope: str, layer: Keras, inputs: Sequence[Tensor], axis: int
+) -> str | None:
+    """Beside each other, a step counts in Keras 2 if it counts in every input, in Keras 3 if in any."""
+    known = next((x.mask for x in inputs if x.mask is not None), None)
+    if known is None:
+        return None
+    if any(len(x.shape) != _WINDOW_RANK for x in inputs):
+        raise Refused.at(scope, f"Concatenate of masked steps of shape {inputs[0].shape} cannot be converted")
+    if axis == -1:
+        given = list(dict.fromkeys(x.mask for x in inputs if x.mask is not None))
+        if not of_keras_2(layer) and any(x.mask is None for x in inputs):
+            return _every_step(graph, scope, known)
+        return _joined(graph, scope, "And" if of_keras_2(layer) else "Or", given)
+    masks = []
+    for x in inputs:
+        if x.mask is None:
+            first = graph.value("Gather", scope, known, graph.constant("integers_0", np.array([0])), axis=1)
+            counted = graph.constant(f"{scope}/counted_{x.shape[0]}", np.ones((1, x.shape[0]), np.bool_))
+            masks.append(graph.value("Or", scope, first, counted))
+        else:
+            masks.append(x.mask)
+    return graph.value("Concat", scope, *masks, axis=1)
 
 
 def _elementwise(graph: GraphBuilder, scope: str, layer: Keras, inputs: Sequence[Tensor]) -> Tensor:
+    """Merge values of the same place. Keras gives inputs with fewer axes new ones after the batch."""
     kind = type(layer).__name__
-    if len({len(x.shape) for x in inputs}) > 1:
-        shapes = [x.shape for x in inputs]
-        raise Refused.at(scope, f"{kind} of shapes {shapes} cannot be converted, only of equally many axes")
-    if kind == "Multiply":  # Keras 3 replaces masked steps by 1
-        unmasked(scope, layer, *inputs)
-    first, *others = [graph.batch_major(x) for x in inputs]
-    name = first.name
-    for x in others:
-        name = graph.value(_OPERATORS[kind], scope, name, x.name)
+    rank = max(len(x.shape) for x in inputs)
+    if any(x.mask is not None and len(x.shape) != _WINDOW_RANK for x in inputs) or (
+        rank != _WINDOW_RANK and any(x.mask is not None for x in inputs)
+    ):
+        raise Refused.at(scope, f"{kind} of masked steps with tensors of more axes cannot be converted")
+    aligned = [_of_rank(graph, scope, graph.batch_major(x), rank) for x in inputs]
+    masked = kind == "Multiply" and not of_keras_2(layer)
+    names = [_one_unless_counted(graph, scope, x) if masked else x.name for x in aligned]
+    name = names[0]
+    for other in names[1:]:
+        name = graph.value(_OPERATORS[kind], scope, name, other)
     if kind == "Average":
         name = graph.value("Div", scope, name, graph.constant(f"{scope}/count", np.array(len(inputs), np.float32)))
     mask = _merged_mask(graph, scope, layer, [x.mask for x in inputs])
-    shape = tuple(int(n) for n in np.broadcast_shapes(*(x.shape for x in inputs)))
-    if mask is not None and any(x.shape != shape for x in inputs):
-        raise Refused.at(scope, f"{kind} of masked steps of different shapes cannot be converted")
+    shape = tuple(int(n) for n in np.broadcast_shapes(*(x.shape for x in aligned)))
+    if mask is not None and any(x.mask is not None and x.shape[0] != shape[0] for x in inputs):
+        raise Refused.at(scope, f"{kind} of masked steps with more steps cannot be converted")
+    if masked and mask is not None:
+        shown = graph.value("Unsqueeze", scope, mask, graph.constant("integers_2", np.array([2])))
+        name = graph.value("Where", scope, shown, name, graph.constant("zero", np.array(0.0, np.float32)))
     return Tensor(name, shape, mask=mask)
 
 
-def _merged_mask(graph: GraphBuilder, scope: str, layer: Keras, masks: Sequence[str | None]) -> str | None:
-    """The mask of a merging layer. A step counts in Keras 2 if it counts in every masked input, in Keras 3 if in any.
+def _of_rank(graph: GraphBuilder, scope: str, x: Tensor, rank: int) -> Tensor:
+    missing = rank - len(x.shape)
+    if not missing:
+        return x
+    axes = graph.constant(f"{scope}/axes_{missing}", np.arange(1, missing + 1))
+    return Tensor(graph.value("Unsqueeze", scope, x.name, axes), (*[1] * missing, *x.shape))
 
-    In Keras 3, an input without a mask makes every step count: Add then has no mask, and Concatenate a full one.
+
+def _one_unless_counted(graph: GraphBuilder, scope: str, x: Tensor) -> str:
+    """A factor of Keras 3: masked steps are 1."""
+    if x.mask is None:
+        return x.name
+    shown = graph.value("Unsqueeze", scope, x.mask, graph.constant("integers_2", np.array([2])))
+    return graph.value("Where", scope, shown, x.name, graph.constant("float_1", np.array(1.0, np.float32)))
+
+
+def _merged_mask(graph: GraphBuilder, scope: str, layer: Keras, masks: Sequence[str | None]) -> str | None:
+    """A step counts in Keras 2 if it counts in every masked input, in Keras 3 if in any.
+
+    In Keras 3, an input without a mask makes every step count, so there is no mask.
     """
     found = list(dict.fromkeys(mask for mask in masks if mask is not None))
-    keras_2 = type(layer).__module__.startswith("tf_keras")
-    if not found:
+    if not found or (None in masks and not of_keras_2(layer)):
         return None
-    if not keras_2 and None in masks:
-        full = graph.value("Or", scope, found[0], graph.value("Not", scope, found[0]))
-        return full if type(layer).__name__ == "Concatenate" else None
-    name = found[0]
-    for mask in found[1:]:
-        name = graph.value("And" if keras_2 else "Or", scope, name, mask)
+    return _joined(graph, scope, "And" if of_keras_2(layer) else "Or", found)
+
+
+def _joined(graph: GraphBuilder, scope: str, op: str, masks: Sequence[str]) -> str:
+    name = masks[0]
+    for mask in masks[1:]:
+        name = graph.value(op, scope, name, mask)
     return name
+
+
+def _every_step(graph: GraphBuilder, scope: str, mask: str) -> str:
+    return graph.value("Or", scope, mask, graph.value("Not", scope, mask))
 
 
 ROWS = {"Concatenate": _concatenate, **dict.fromkeys(_OPERATORS, _elementwise)}

@@ -8,7 +8,7 @@ import numpy as np
 
 from convert.errors import Refused
 from convert.graph import GraphBuilder, Keras, Tensor
-from convert.layers.checks import unmasked
+from convert.layers.checks import feature_axes, of_keras_2
 from convert.layers.rows.reshaping import reshaped
 
 
@@ -30,11 +30,17 @@ def _batch_normalization(graph: GraphBuilder, scope: str, layer: Keras, x: Tenso
 
 
 def _layer_normalization(graph: GraphBuilder, scope: str, layer: Keras, x: Tensor) -> Tensor:
-    axes = list(layer.axis) if isinstance(layer.axis, list | tuple) else [layer.axis]
-    if axes not in ([-1], [len(x.shape)]):
-        raise Refused.at(scope, f"LayerNormalization over axis {axes} cannot be converted, only over the last axis")
-    if getattr(layer, "rms_scaling", False):
-        raise Refused.at(scope, "LayerNormalization with rms_scaling=True cannot be converted")
+    """(x - mean) / sqrt(variance + epsilon) * gamma + beta; with rms_scaling, x / sqrt(variance + epsilon) * gamma."""
+    axes = feature_axes(scope, layer, x)
+    scaled = getattr(layer, "rms_scaling", False)
+    if axes != [len(x.shape)] or scaled:
+        x = graph.batch_major(x)
+        mean = graph.value("ReduceMean", scope, x.name, axes=axes, keepdims=1)
+        centred = graph.value("Sub", scope, x.name, mean)
+        root = _root_mean_square(graph, scope, centred, axes, layer.epsilon)
+        y = graph.value("Div", scope, x.name if scaled else centred, root)
+        weights = [layer.gamma if layer.scale or scaled else None, layer.beta if layer.center and not scaled else None]
+        return replace(x, name=_Weights(graph, scope, axes, x).scaled(y, *weights))
     width = x.shape[-1]
     gamma = layer.gamma.numpy() if layer.scale else np.ones(width, np.float32)
     beta = layer.beta.numpy() if layer.center else np.zeros(width, np.float32)
@@ -51,14 +57,14 @@ def _layer_normalization(graph: GraphBuilder, scope: str, layer: Keras, x: Tenso
 
 
 def _normalization(graph: GraphBuilder, scope: str, layer: Keras, x: Tensor) -> Tensor:
-    """(x - mean) / max(sqrt(variance), 1e-7), with the mean and variance of the training rows."""
-    if layer.invert:
-        raise Refused.at(scope, "Normalization with invert=True cannot be converted")
+    """(x - mean) / max(sqrt(variance), 1e-7), with the mean and variance of the training rows; inverted with invert."""
     x = graph.batch_major(x)
     mean, variance = (np.asarray(value, np.float32) for value in (layer.mean, layer.variance))
-    deviation = np.maximum(np.sqrt(variance), np.float32(1e-7))
-    y = graph.value("Sub", scope, x.name, graph.constant(f"{scope}/mean", mean))
-    return replace(x, name=graph.value("Div", scope, y, graph.constant(f"{scope}/deviation", deviation)))
+    centre = graph.constant(f"{scope}/mean", mean)
+    deviation = graph.constant(f"{scope}/deviation", np.maximum(np.sqrt(variance), np.float32(1e-7)))
+    if layer.invert:
+        return replace(x, name=graph.value("Add", scope, graph.value("Mul", scope, x.name, deviation), centre))
+    return replace(x, name=graph.value("Div", scope, graph.value("Sub", scope, x.name, centre), deviation))
 
 
 def _rescaling(graph: GraphBuilder, scope: str, layer: Keras, x: Tensor) -> Tensor:
@@ -69,48 +75,70 @@ def _rescaling(graph: GraphBuilder, scope: str, layer: Keras, x: Tensor) -> Tens
 
 
 def _unit_normalization(graph: GraphBuilder, scope: str, layer: Keras, x: Tensor) -> Tensor:
-    """x / sqrt(max(sum of squares, 1e-12))."""
-    axes = list(layer.axis) if isinstance(layer.axis, list | tuple) else [layer.axis]
+    """x / length. Keras 2 divides by at least 1e-6, Keras 3 by at least 1e-12."""
+    axes = feature_axes(scope, layer, x)
     x = graph.batch_major(x)
     squares = graph.value("Mul", scope, x.name, x.name)
     total = graph.value("ReduceSum", scope, squares, graph.constant(f"{scope}/axes", np.array(axes)), keepdims=1)
-    floor = graph.constant(f"{scope}/floor", np.array(1e-12, np.float32))
-    length = graph.value("Sqrt", scope, graph.value("Max", scope, total, floor))
+    if of_keras_2(layer):
+        least = graph.constant(f"{scope}/least", np.array(1e-12, np.float32))
+        length = graph.value("Sqrt", scope, graph.value("Max", scope, total, least))
+    else:
+        least = graph.constant(f"{scope}/least", np.array(1e-12, np.float32))
+        length = graph.value("Max", scope, graph.value("Sqrt", scope, total), least)
     return replace(x, name=graph.value("Div", scope, x.name, length))
 
 
 def _rms_normalization(graph: GraphBuilder, scope: str, layer: Keras, x: Tensor) -> Tensor:
-    """x / sqrt(mean of squares + epsilon) * scale."""
-    axes = list(layer.axis) if isinstance(layer.axis, list | tuple) else [layer.axis]
-    if axes not in ([-1], [len(x.shape)]):
-        raise Refused.at(scope, f"RMSNormalization over axis {axes} cannot be converted, only over the last axis")
-    y = _over_root_mean_square(graph, scope, x.name, [-1], layer.epsilon)
-    return replace(x, name=graph.value("Mul", scope, y, graph.constant(f"{scope}/scale", layer.scale.numpy())))
+    """x / sqrt(mean of squares + epsilon) * scale. Keras aligns the scale with the last axes, whatever the axis is."""
+    axes = feature_axes(scope, layer, x)
+    scale = layer.scale.numpy()
+    x = graph.batch_major(x)
+    if axes[-1] - axes[0] != len(axes) - 1 or axes[-1] != len(x.shape):
+        kind = f"RMSNormalization over axis {layer.axis}"
+        raise Refused.at(scope, f"{kind} cannot be converted: Keras aligns its scale with the last axes")
+    y = graph.value("Div", scope, x.name, _root_mean_square(graph, scope, x.name, axes, layer.epsilon))
+    return replace(x, name=graph.value("Mul", scope, y, graph.constant(f"{scope}/scale", scale)))
 
 
 def _group_normalization(graph: GraphBuilder, scope: str, layer: Keras, x: Tensor) -> Tensor:
-    """Normalise each group of features over its features and all steps."""
-    if layer.axis not in (-1, len(x.shape)):
-        raise Refused.at(scope, f"GroupNormalization over axis {layer.axis} cannot be converted, only over the last")
-    unmasked(scope, layer, x)
+    """Normalise each group of features over its features and all other axes."""
+    (axis,) = feature_axes(scope, layer, x)
+    if x.mask is not None and of_keras_2(layer):
+        raise Refused.at(scope, "GroupNormalization of masked steps cannot be converted")
     x = graph.batch_major(x)
-    width = x.shape[-1]
+    before, width, after = x.shape[: axis - 1], x.shape[axis - 1], x.shape[axis:]
     groups = width if layer.groups == -1 else layer.groups
-    y = reshaped(graph, f"{scope}/groups", x.name, (*x.shape[:-1], groups, width // groups))
-    axes = [*range(1, len(x.shape)), len(x.shape) + 1]
-    y = graph.value("Sub", scope, y, graph.value("ReduceMean", scope, y, axes=axes, keepdims=1))
-    y = reshaped(graph, scope, _over_root_mean_square(graph, scope, y, axes, layer.epsilon), x.shape)
-    if layer.scale:
-        y = graph.value("Mul", scope, y, graph.constant(f"{scope}/gamma", layer.gamma.numpy()))
-    if layer.center:
-        y = graph.value("Add", scope, y, graph.constant(f"{scope}/beta", layer.beta.numpy()))
-    return replace(x, name=y)
+    y = reshaped(graph, f"{scope}/groups", x.name, (*before, groups, width // groups, *after))
+    axes = [i for i in range(1, len(x.shape) + 2) if i != axis]
+    centred = graph.value("Sub", scope, y, graph.value("ReduceMean", scope, y, axes=axes, keepdims=1))
+    y = graph.value("Div", scope, centred, _root_mean_square(graph, scope, centred, axes, layer.epsilon))
+    y = reshaped(graph, scope, y, x.shape)
+    weights = [layer.gamma if layer.scale else None, layer.beta if layer.center else None]
+    return replace(x, name=_Weights(graph, scope, [axis], x).scaled(y, *weights))
 
 
-def _over_root_mean_square(graph: GraphBuilder, scope: str, x: str, axes: list[int], epsilon: float) -> str:
+def _root_mean_square(graph: GraphBuilder, scope: str, x: str, axes: list[int], epsilon: float) -> str:
+    """sqrt(mean of squares + epsilon)."""
     mean = graph.value("ReduceMean", scope, graph.value("Mul", scope, x, x), axes=axes, keepdims=1)
     mean = graph.value("Add", scope, mean, graph.constant(f"{scope}/epsilon", np.array(epsilon, np.float32)))
-    return graph.value("Div", scope, x, graph.value("Sqrt", scope, mean))
+    return graph.value("Sqrt", scope, mean)
+
+
+class _Weights:
+    """Weights that belong to some axes of `x`."""
+
+    def __init__(self, graph: GraphBuilder, scope: str, axes: list[int], x: Tensor) -> None:
+        self._graph, self._scope = graph, scope
+        self._shape = [n if i in axes else 1 for i, n in enumerate(x.shape, start=1)]
+
+    def scaled(self, y: str, gamma: Keras, beta: Keras) -> str:
+        """y * gamma + beta. Either can be None."""
+        for op, name, weight in (("Mul", "gamma", gamma), ("Add", "beta", beta)):
+            if weight is not None:
+                values = weight.numpy().reshape(self._shape)
+                y = self._graph.value(op, self._scope, y, self._graph.constant(f"{self._scope}/{name}", values))
+        return y
 
 
 ROWS = {

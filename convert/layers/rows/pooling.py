@@ -36,13 +36,11 @@ def _global(graph: GraphBuilder, scope: str, layer: Keras, x: Tensor) -> Tensor:
         return Tensor(graph.value("ReduceMax", scope, name, axes=[1], keepdims=keep), shape)
     if x.mask is None:
         return Tensor(graph.value("ReduceMean", scope, name, axes=[1], keepdims=keep), shape)
-    if keep:
-        raise Refused.at(scope, "GlobalAveragePooling1D of masked steps with keepdims=True cannot be converted")
     counts = graph.value("Cast", scope, x.mask, to=FLOAT)
     counts = graph.value("Unsqueeze", scope, counts, graph.constant("integers_2", np.array([2])))
     axis = graph.constant("integers_1", np.array([1]))
     total, number = (
-        graph.value("ReduceSum", scope, values, axis, keepdims=0)
+        graph.value("ReduceSum", scope, values, axis, keepdims=keep)
         for values in (graph.value("Mul", scope, name, counts), counts)
     )
     return Tensor(graph.value("Div", scope, total, number), shape)

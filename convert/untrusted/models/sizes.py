@@ -10,27 +10,32 @@ from __future__ import annotations
 import math
 from collections import Counter
 from collections.abc import Iterator
-from typing import Any, NamedTuple, TypeAlias
+from typing import Any, TypeAlias
 
 from convert.errors import Refused
 from convert.layers import table
 from convert.untrusted import limits
+from convert.untrusted.models.layer_sizes import (
+    RULES,
+    WINDOW_RANK,
+    Size,
+    checked,
+    concatenated,
+    count,
+    largest,
+    of_shape,
+)
 
 Config: TypeAlias = dict[str, Any]
 
-_GATES = {"LSTM": 4, "GRU": 3}
+_GATES = {"LSTM": 4, "GRU": 3, "SimpleRNN": 1}
+# The shapes of windows. The others are those of any layer's input.
+_OF_WINDOWS = ("batch_shape", "batch_input_shape", "shape")
 _SHAPES = ("batch_shape", "batch_input_shape", "build_input_shape", "input_shape", "shape")
 # Weights beyond those of the file that are tolerated: counted twice here, or not stored in the file.
 _FACTOR, _AT_LEAST = 2, 1_000_000
 # Keras writes layers in the order of their calls, so the sizes of a graph are known after two passes.
 _PASSES, _CALLS = 20, 20 * limits.LAYERS
-
-
-class Size(NamedTuple):
-    """The largest numbers of steps and of features that a tensor can have."""
-
-    steps: int = 1
-    width: int = 1
 
 
 def check(config: Config, elements: int) -> None:
@@ -49,7 +54,7 @@ def parameters(config: Config) -> int:
     if (layers := _number(config)) > limits.LAYERS:
         raise Refused(f"it has {layers:,} layers; at most {limits.LAYERS:,} are converted")
     counted = _Counting()
-    counted.layer(config, Size())
+    counted.layer(config, Size(rank=1))
     return counted.parameters
 
 
@@ -74,35 +79,50 @@ class _Counting:
             raise Refused("its layers are called too often; save the model again")
         kind, config = layer["class_name"], layer["config"]
         name = str(config.get("name") if isinstance(config, dict) else kind)[:80]
-        for shape in _shapes([layer.get("build_config"), config]):
-            size = _largest([size, _size(name, shape)])
+        for key, shape in _shapes([layer.get("build_config"), config]):
+            size = largest([size, _size(name, shape, window=key in _OF_WINDOWS)])
         if kind in table.MODELS:
             return self._model(config, size)
+        return checked(name, self._called(name, kind, config, size))
+
+    def _called(self, name: str, kind: str, config: Config, size: Size) -> Size:
         if kind == "Bidirectional":
             one, other = (self.layer(config.get(key) or config["layer"], size) for key in ("layer", "backward_layer"))
-            return Size(size.steps, one.width + other.width)
+            return largest([one, other])._replace(width=one.width + other.width)
+        if kind == "TimeDistributed":
+            return self._at_every_step(config["layer"], size)
         if kind in _GATES:
             return self._recurrent(name, _GATES[kind], config, size)
         if kind == "Dense":
-            units = _count(name, config.get("units"))
+            units = count(name, config.get("units"))
             self.parameters += (size.width + 1) * units
-            return Size(size.steps, units)
-        if kind in {"BatchNormalization", "LayerNormalization"}:
-            axis = config.get("axis", -1)
-            axes = axis if isinstance(axis, list) else [axis]
-            if len(axes) > 1:
-                self.parameters += 4 * size.steps * size.width
-            else:  # axis 1 is that of the steps, or that of the features if there are no steps
-                self.parameters += 4 * (size.width if axes in ([-1], [2]) else max(size))
-        return Size(1, size.steps * size.width) if kind == "Flatten" else size
+            return size._replace(width=units)
+        if kind in RULES:
+            found = RULES[kind](name, config, size)
+            self.parameters += found.parameters
+            return found.size
+        return size
+
+    def _at_every_step(self, layer: Config, size: Size) -> Size:
+        """The inner layer sees a tensor without the first axis, of which there are up to `outer` or `steps`."""
+        if size.rank <= WINDOW_RANK:
+            inner = self.layer(layer, Size(1, size.width, 1))
+            if inner.rank == 1:
+                return Size(size.steps, inner.width)
+            return inner._replace(rank=inner.rank + 1, outer=size.steps * inner.outer)
+        outer = 1 if size.rank == WINDOW_RANK + 1 else size.outer
+        inner = self.layer(layer, Size(size.steps, size.width, size.rank - 1, outer))
+        if inner.rank == 1:
+            return Size(size.outer, inner.width)
+        return inner._replace(rank=inner.rank + 1, outer=size.outer * inner.outer)
 
     def _recurrent(self, name: str, gates: int, config: Config, size: Size) -> Size:
-        units = _count(name, config.get("units"))
+        units = count(name, config.get("units"))
         biases = 2 if gates == _GATES["GRU"] and config.get("reset_after", True) else 1
         self.parameters += gates * units * (size.width + units + biases)
         if config.get("unroll") and size.steps > limits.UNROLLED_STEPS:
             raise Refused(f"layer {name!r} is unrolled over {size.steps:,} steps, more than {limits.UNROLLED_STEPS}")
-        return Size(size.steps, units)
+        return Size(size.steps, units) if config.get("return_sequences") else Size(1, units, 1)
 
     def _model(self, config: Any, size: Size) -> Size:  # noqa: ANN401 - of a file, so of any type
         layers = config if isinstance(config, list) else config["layers"]
@@ -117,19 +137,20 @@ class _Counting:
         """Call the layers until no size grows. Each name has the largest size of all calls of its layer."""
         calls = [(layer, [*_inputs(node)]) for layer in layers for node in layer.get("inbound_nodes") or [None]]
         _check_order(calls)
-        sizes: dict[str, Size] = {_named(layer): Size() for layer in layers}
+        sizes: dict[str, Size] = {_named(layer): Size(rank=1) for layer in layers}
         known, before = self.parameters, None
         for _ in range(_PASSES):
             if before == sizes:
-                return _largest([sizes[name] for name in outputs] or [size, *sizes.values()])
+                return largest([sizes[name] for name in outputs] or [size, *sizes.values()])
             before, self.parameters = dict(sizes), known
             counted: dict[str, int] = {}
             for layer, inputs in calls:
                 name = _named(layer)
                 given = [sizes[each] for each, _ in inputs] or [size]
-                merged = _concatenated(given) if layer["class_name"] == "Concatenate" else _largest(given)
+                joined = layer["class_name"] == "Concatenate"
+                merged = concatenated(layer["config"], given) if joined else largest(given)
                 start = self.parameters
-                sizes[name] = _largest([sizes[name], self.layer(layer, merged)])
+                sizes[name] = largest([sizes[name], self.layer(layer, merged)])
                 # The weights of a layer that is called twice exist once.
                 counted[name] = max(counted.get(name, 0), self.parameters - start)
                 self.parameters = start
@@ -161,15 +182,6 @@ def _named(layer: Config) -> str:
     return str(layer.get("name") or layer["config"].get("name"))
 
 
-def _largest(sizes: list[Size]) -> Size:
-    return Size(max(each.steps for each in sizes), max(each.width for each in sizes))
-
-
-def _concatenated(sizes: list[Size]) -> Size:
-    """Along the last axis, or along another one, which this package cannot convert."""
-    return Size(max(each.steps for each in sizes), sum(each.width for each in sizes))
-
-
 def _inputs(node: Any) -> Iterator[tuple[str, int]]:  # noqa: ANN401 - of a file, so of any type
     """The outputs that a call takes: the name of a layer and the number of its call."""
     if isinstance(node, dict):
@@ -187,8 +199,8 @@ def _inputs(node: Any) -> Iterator[tuple[str, int]]:  # noqa: ANN401 - of a file
             yield from _inputs(each)
 
 
-def _shapes(parts: list[Any]) -> Iterator[list[Any]]:
-    """The shapes that the parts of a layer's configuration declare, without those of inner layers."""
+def _shapes(parts: list[Any]) -> Iterator[tuple[str, list[Any]]]:
+    """The shapes that the parts of a layer's configuration declare, with their keys, without those of inner layers."""
     for part in parts:
         if isinstance(part, dict):
             for key in _SHAPES:
@@ -197,21 +209,15 @@ def _shapes(parts: list[Any]) -> Iterator[list[Any]]:
                     found = found.get("items")
                 if isinstance(found, list):
                     inner = [each for each in found if isinstance(each, list)]
-                    yield from inner or [found]
+                    yield from ((key, each) for each in inner or [found])
 
 
-def _size(name: str, shape: list[Any]) -> Size:
-    batch, *inner = [1 if n is None else _count(name, n) for n in shape] or [1]
-    steps, width = math.prod(inner[:-1]), inner[-1] if inner else 1
-    if batch > limits.BATCH or steps > limits.STEPS or steps * width > limits.WINDOW:
+def _size(name: str, shape: list[Any], *, window: bool) -> Size:
+    batch, *inner = [1 if n is None else count(name, n) for n in shape] or [1]
+    steps, values = math.prod(inner[:-1]), math.prod(inner)
+    if batch > limits.BATCH or (window and (steps > limits.STEPS or values > limits.WINDOW)):
         raise Refused(
             f"layer {name!r} has the shape {shape}; a batch of more than {limits.BATCH:,}, more than "
             f"{limits.STEPS:,} steps or more than {limits.WINDOW:,} values in a window are not converted"
         )
-    return Size(steps, width)
-
-
-def _count(name: str, value: Any) -> int:  # noqa: ANN401 - of a file, so of any type
-    if type(value) not in (int, float, str) or not int(value) >= 0:
-        raise ValueError(f"layer {name!r} has the size {str(value)[:80]!r}")
-    return int(value)
+    return of_shape(name, inner)

@@ -43,15 +43,58 @@ CASES: dict[str, Build] = {
         k.Bidirectional(k.LSTM(4, return_sequences=True), merge_mode="sum"),
         k.Bidirectional(k.LSTM(3), merge_mode="mul"),
     ],
+    "simple rnn": lambda k: [k.SimpleRNN(4, return_sequences=True), k.SimpleRNN(3, go_backwards=True)],
+    "layers that pass the mask on": lambda k: [
+        k.Activation("tanh"),
+        k.ELU(),
+        k.PReLU(),
+        k.ReLU(threshold=0.1),
+        k.Identity(),
+        k.LayerNormalization(axis=1),
+        k.UnitNormalization(),
+        k.TimeDistributed(k.Dense(4)),
+        k.LSTM(3),
+    ],
+    "layers that pass the mask on or not": lambda k: [
+        k.Rescaling(0.5),
+        k.Normalization(mean=0.1, variance=2.0, axis=None),
+        k.LSTM(3),
+    ],
+    "layers without masks": lambda k: [k.ZeroPadding1D(1), k.Conv1D(3, 2), k.MaxPooling1D(2), k.LSTM(3)],
     "masked again": lambda k: [k.LSTM(4, return_sequences=True), k.Masking(mask_value=0.0), k.LSTM(3)],
 }
 
 
 @both
 @pytest.mark.parametrize("case", CASES)
+@pytest.mark.filterwarnings("ignore:Layer '.*' .* was passed an input with a mask:UserWarning")
 def test_masked_steps(case: str, framework: Framework) -> None:
     model = helpers.sequential(framework, lambda k: [k.Masking(), *CASES[case](k)])
     helpers.assert_same(model, helpers.masked_windows())
+
+
+@both
+@pytest.mark.parametrize("keepdims", [False, True])
+def test_average_of_the_steps_that_count(*, keepdims: bool, framework: Framework) -> None:
+    model = helpers.sequential(
+        framework,
+        lambda k: [k.Masking(), k.LSTM(3, return_sequences=True), k.GlobalAveragePooling1D(keepdims=keepdims)],
+        flat=True,
+    )
+    given = helpers.masked_windows()
+    helpers.assert_same(model, given[np.any(given != 0.0, axis=(1, 2))])  # Keras divides by zero if no step counts
+
+
+@both
+def test_softmax_and_models_at_masked_steps_are_refused(framework: Framework) -> None:
+    inner = helpers.framework(framework).Sequential([helpers.framework(framework).layers.Dense(3)])
+    for kind, build in (("Softmax", lambda k: k.Softmax()), ("Sequential", lambda _: inner)):
+        model = helpers.sequential(
+            framework,
+            lambda k, build=build: [k.Masking(), k.TimeDistributed(build(k), name="odd"), k.LSTM(3)],  # type: ignore[misc]
+        )
+        with pytest.raises(Refused, match=f"^odd: TimeDistributed of {kind} for masked steps"):
+            network.build(model, (helpers.STEPS, helpers.FEATURES))
 
 
 @both
@@ -91,7 +134,7 @@ def test_every_step_of_masked_sequences(framework: Framework) -> None:
 
 
 @both
-@pytest.mark.parametrize("merging", ["Add", "Concatenate"])
+@pytest.mark.parametrize("merging", ["Add", "Average", "Multiply", "Concatenate"])
 @pytest.mark.parametrize("inputs", ["the same mask", "two masks", "one mask"])
 def test_merged_masks(merging: str, inputs: str, framework: Framework, tmp_path: Path) -> None:
     keras = helpers.framework(framework)
@@ -106,6 +149,34 @@ def test_merged_masks(merging: str, inputs: str, framework: Framework, tmp_path:
     loaded = helpers.saved(model, tmp_path, ".keras" if framework == "keras" else ".h5")
     given = np.concatenate([helpers.masked_windows(0.0), helpers.masked_windows(-1.0)])
     helpers.assert_same(loaded.model, given)
+
+
+@both
+@pytest.mark.parametrize("inputs", ["two masks", "one mask", "one mask, later"])
+def test_mask_of_steps_after_others(inputs: str, framework: Framework) -> None:
+    keras = helpers.framework(framework)
+    layers = keras.layers
+    window = keras.Input((helpers.STEPS, 1))
+    first = layers.Masking(mask_value=0.0)(window)
+    second = layers.Masking(mask_value=-1.0)(window) if inputs == "two masks" else window
+    both_parts = [second, first] if inputs == "one mask, later" else [first, second]
+    x = layers.LSTM(3)(layers.GRU(4, return_sequences=True)(layers.Concatenate(axis=1)(both_parts)))
+    model = helpers.randomised(keras.Model(window, layers.Dense(1, activation="sigmoid")(x)))
+    given = np.concatenate([helpers.masked_windows(0.0), helpers.masked_windows(-1.0)])[:, :, :1]
+    helpers.assert_same(model, given)
+
+
+@both
+@pytest.mark.parametrize("merging", ["Add", "Multiply"])
+def test_masked_steps_and_a_vector(merging: str, framework: Framework) -> None:
+    """The vector is the same for every step, and has no mask."""
+    keras = helpers.framework(framework)
+    layers = keras.layers
+    window = keras.Input((helpers.STEPS, helpers.FEATURES))
+    vector = layers.Dense(helpers.FEATURES)(layers.Flatten()(window))
+    x = layers.LSTM(3)(getattr(layers, merging)()([layers.Masking()(window), vector]))
+    model = helpers.randomised(keras.Model(window, layers.Dense(1, activation="sigmoid")(x)))
+    helpers.assert_same(model, helpers.masked_windows())
 
 
 @both

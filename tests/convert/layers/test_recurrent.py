@@ -79,12 +79,13 @@ def test_hard_sigmoid_is_that_of_the_framework(framework: Framework, tmp_path: P
     assert alphas[0] == np.float32({"tf_keras": 0.2, "keras": 1 / 6}[framework])
 
 
-def test_stateful_model_starts_without_a_state(framework: Framework, tmp_path: Path) -> None:
+@pytest.mark.parametrize("kind", ["LSTM", "SimpleRNN"])
+def test_stateful_model_starts_without_a_state(kind: str, framework: Framework, tmp_path: Path) -> None:
     keras = helpers.framework(framework)
     layers = keras.layers
     shape = {"batch_input_shape" if framework == "tf_keras" else "batch_shape": (4, helpers.STEPS, helpers.FEATURES)}
     model = keras.Sequential(
-        [layers.InputLayer(**shape), layers.LSTM(4, stateful=True), layers.Dense(1, activation="sigmoid")]
+        [layers.InputLayer(**shape), getattr(layers, kind)(4, stateful=True), layers.Dense(1, activation="sigmoid")]
     )
     helpers.randomised(model)
     loaded = helpers.saved(model, tmp_path, ".keras" if framework == "keras" else ".h5")
@@ -116,10 +117,10 @@ REFUSED: dict[str, tuple[Build, str]] = {
         "odd: Bidirectional of .* forward",
     ),
     "bidirectional of another layer": (
-        lambda k: [k.Bidirectional(k.SimpleRNN(4), name="odd")],
-        "odd: Bidirectional of SimpleRNN",
+        lambda k: [k.Bidirectional(k.RNN(k.LSTMCell(4)), name="odd")],
+        "odd: Bidirectional of RNN",
     ),
-    "another recurrent layer": (lambda k: [k.SimpleRNN(4, name="odd")], "odd: a layer of class SimpleRNN of"),
+    "another recurrent layer": (lambda k: [k.RNN(k.GRUCell(4), name="odd")], "odd: a layer of class RNN of"),
 }
 
 

@@ -98,21 +98,12 @@ def test_layers_between_recurrent_ones_need_no_further_transpose(framework: Fram
 
 
 REFUSED: dict[str, tuple[Build, str]] = {
-    "relu with threshold": (lambda k: [k.ReLU(threshold=0.5, name="odd")], "odd: ReLU with threshold=0.5"),
     "softmax of masked steps": (
         lambda k: [k.Masking(), k.Dense(helpers.STEPS), k.Softmax(name="odd"), k.LSTM(3)],
         "odd: Softmax of masked steps",
     ),
-    "layer normalization over steps": (
-        lambda k: [k.LayerNormalization(axis=1, name="odd")],
-        r"odd: LayerNormalization over axis \[1\]",
-    ),
     "flatten of channels": (lambda k: [k.Flatten(data_format="channels_first", name="odd")], "odd: Flatten with data"),
     "another precision": (lambda k: [k.Dense(3, dtype="float64", name="odd")], "odd: Dense computes in float64"),
-    "activation inside lstm": (
-        lambda k: [k.LSTM(3, activation="selu", name="odd")],
-        "odd: activation 'selu' cannot run inside",
-    ),
 }
 
 

@@ -78,13 +78,13 @@ def functional(*layers: dict[str, Any]) -> dict[str, Any]:
 @pytest.mark.parametrize(
     "config",
     [
-        functional(given(None, 20, 12), dense("a", 10**9, "input")),
+        functional(given(None, 20, 12), dense("a", 90_000, "input")),
         functional(given(None, 20, 12), dense("a", 40_000, "input"), dense("b", 40_000, "a")),
         # In the reverse of the order in which they are called.
         functional(dense("b", 40_000, "a"), dense("a", 40_000, "input"), given(None, 20, 12)),
         functional(given(None, 2_000, 50), dense("f", 1, "input", kind="Flatten"), dense("a", 100, "f")),
-        functional(given(None, 20, 12), dense("a", "1000000000", "input")),
-        functional(given(None, 20, 12), dense("a", 1e9, "input")),
+        functional(given(None, 20, 12), dense("a", "90000", "input")),
+        functional(given(None, 20, 12), dense("a", 9e4, "input")),
         functional(given(None, 20, 12), dense("r", 2_000, "input", kind="LSTM")),
     ],
 )
@@ -115,3 +115,117 @@ def test_unrolled_layer_of_many_steps_is_refused() -> None:
     sizes.check(functional(given(None, limits.UNROLLED_STEPS, 3), layer), 100)
     with pytest.raises(Refused, match="unrolled"):
         sizes.check(functional(given(None, limits.UNROLLED_STEPS + 1, 3), layer), 100)
+
+
+def layer(kind: str, **config: object) -> dict[str, Any]:
+    return {
+        "class_name": kind,
+        "name": "odd",
+        "config": {"name": "odd", **config},
+        "inbound_nodes": [[["input", 0, 0, {}]]],
+    }
+
+
+TUPLE = {"class_name": "__tuple__", "items": [10**9, 0]}
+
+
+@pytest.mark.parametrize(
+    "config",
+    [
+        layer("Conv1D", filters=10**9, kernel_size=[1]),
+        layer("Conv1D", filters=8, kernel_size=[10**9], padding="same"),
+        layer("Conv1D", filters=8, kernel_size=[2], dilation_rate=[10**9], padding="causal"),
+        layer("Conv1DTranspose", filters=2, kernel_size=[2], strides=[10**9]),
+        layer("Conv1DTranspose", filters=2, kernel_size=10**9),
+        layer("DepthwiseConv1D", kernel_size=[1], depth_multiplier=10**9),
+        layer("SeparableConv1D", filters=1, kernel_size=[1], depth_multiplier=10**9),
+        layer("MaxPooling1D", pool_size=[10**9], padding="same"),
+        layer("RepeatVector", n=10**9),
+        layer("ZeroPadding1D", padding=[0, 10**9]),
+        layer("ZeroPadding1D", padding=TUPLE),
+        layer("ZeroPadding1D", padding=10**9),
+        layer("UpSampling1D", size=10**9),
+        layer("Reshape", target_shape=[10**5, 10**5]),
+        layer("Reshape", target_shape=[10**9, -1]),
+        layer("Dense", units=10**9),
+        layer("Dense", units="1000000000"),
+        layer("Dense", units=1e9),
+        layer("SimpleRNN", units=10**6, return_sequences=True),
+        layer("Rescaling", scale=[1.0] * 1_000, offset=0.0),
+        layer("Normalization", mean=[[1.0] * 1_000], variance=1.0),
+        layer("TimeDistributed", layer=layer("Dense", units=10**9)),
+        layer("TimeDistributed", layer=layer("RepeatVector", n=10**9)),
+    ],
+    ids=lambda config: f"{config['class_name']}-{[*config['config'].items()][1]}"[:50],
+)
+def test_layer_that_makes_a_large_result_is_refused(config: dict[str, Any]) -> None:
+    """Whatever the file holds: weights are not all that is allocated."""
+    with pytest.raises(Refused, match="layer 'odd' "):
+        sizes.check(functional(given(None, 20, 12), config), 10**12)
+
+
+@pytest.mark.parametrize(
+    "config",
+    [
+        layer("Conv1D", filters=50_000, kernel_size=[20]),
+        layer("Conv1DTranspose", filters=5_000, kernel_size=[200], padding="same"),
+        layer("SeparableConv1D", filters=10_000, kernel_size=[1], depth_multiplier=100),
+        layer("SimpleRNN", units=5_000),
+    ],
+    ids=lambda config: config["class_name"],
+)
+def test_layer_with_more_weights_than_the_file_is_refused(config: dict[str, Any]) -> None:
+    with pytest.raises(Refused, match=r"[0-9,]{9,} parameters, but the file has 33,729 values"):
+        sizes.check(functional(given(None, 20, 12), config), 33_729)
+
+
+@pytest.mark.parametrize("axis", [1, [1, 2], None])
+def test_normalization_over_other_axes_has_a_weight_for_each_place(axis: object) -> None:
+    long = functional(given(None, 2_000, 50), layer("LayerNormalization", axis=axis))
+    assert sizes.parameters(long) >= 2 * (2_000 if axis in (1, None) else 100_000)
+
+
+@pytest.mark.parametrize(
+    "config",
+    [
+        layer("Conv1D", filters=8, kernel_size=[3], strides=[0]),
+        layer("UpSampling1D", size=-2),
+        layer("MaxPooling1D", pool_size=float("inf")),
+        layer("Reshape", target_shape=[-3, 4]),
+        layer("RepeatVector", n=None),
+    ],
+    ids=lambda config: config["class_name"],
+)
+def test_sizes_that_are_no_sizes_are_refused(config: dict[str, Any]) -> None:
+    with pytest.raises(ValueError, match="layer 'odd' has the size"):
+        sizes.check(functional(given(None, 20, 12), config), 10**9)
+
+
+def convolutional(framework: Framework) -> Keras:
+    """The kinds of layers that make a window shorter, longer, or a stack of parts."""
+    keras = helpers.framework(framework)
+    k = keras.layers
+    window = keras.Input((120, 5))
+    x = k.MaxPooling1D(2)(k.Conv1D(64, 5, activation="relu")(window))
+    x = k.AveragePooling1D(3, strides=2, padding="same")(k.Conv1D(32, 3, strides=2, padding="same", groups=4)(x))
+    x = k.Conv1D(16, 2, dilation_rate=2, padding="causal")(x)
+    x = k.SeparableConv1D(12, 3, depth_multiplier=2)(k.DepthwiseConv1D(3, depth_multiplier=2, padding="same")(x))
+    flat = k.Dense(50)(k.Flatten()(k.PReLU(shared_axes=[1])(k.Cropping1D(1)(k.UpSampling1D(2)(k.ZeroPadding1D(1)(x))))))
+    # The windows of CNN-LSTMs: parts, each of which is convolved and flattened.
+    parts = k.TimeDistributed(k.MaxPooling1D(2))(k.TimeDistributed(k.Conv1D(64, 3))(k.Reshape((4, 30, 5))(window)))
+    parts = k.SimpleRNN(70)(k.TimeDistributed(k.Flatten())(parts))
+    turned = k.Conv1DTranspose(6, 4, strides=2, padding="same")(k.Permute((2, 1))(k.Dense(7)(window)))
+    pooled = k.Concatenate()([k.GlobalMaxPooling1D()(x), k.GlobalAveragePooling1D()(turned)])
+    decoded = k.LSTM(9)(k.RepeatVector(4)(pooled))
+    joined = k.GlobalMaxPooling1D()(k.Concatenate(axis=1)([k.Dense(3)(x), k.Dense(3)(window)]))
+    return keras.Model(window, k.Dense(1)(k.Concatenate()([flat, parts, decoded, joined])))
+
+
+@both
+@pytest.mark.parametrize("suffix", [".h5", ".keras"])
+def test_weights_of_convolutional_models_are_counted_exactly(framework: Framework, suffix: str, tmp_path: Path) -> None:
+    model = convolutional(framework)
+    file = keras_files.inspect(helpers.save(model, tmp_path / f"model{suffix}"))
+    counted = sizes.parameters(json.loads(file.model.config))
+    # DepthwiseConv1D and SeparableConv1D, with biases; nothing is counted twice.
+    assert model.count_params() <= counted <= 1.01 * model.count_params()
