@@ -12,16 +12,15 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from convert import inspection
 from convert.errors import Refused
 from convert.layers import network
 from convert.networks.keras_model import KerasModel
 from convert.proof import parity
 from convert.proof.parity import DecisionRule, GraphSession
-from convert.scalers.scaler import Scaler
 from convert.sources import versions
 from convert.sources.versions import StageSource
 from convert.untrusted.contained import Contents
-from convert.untrusted.records import KerasFile, ScalerFile
 from core.bundles.manifest import OPSET, File
 
 # The steps of each stage. Their number gives the length of the progress bar.
@@ -60,16 +59,13 @@ def convert_stage(
     """
     files, features = given.files, given.features
     step("reading")
-    # The scaler comes first, because a scaler that does not fit is found without TensorFlow.
-    scaler = None if files.scaler is None else Scaler(_scaler(contents[files.scaler]))
-    if scaler is not None:
-        scaler.check_features(features)
-        scaler.steps(len(features))
+    scaler = inspection.scaler_of(given, contents)
     limits = versions.training_limits(given)
     if scaler is not None:
         limits = scaler.limits(len(features), limits)
+    file = inspection.model_of(given, contents)
     try:
-        model = KerasModel(_model(contents[files.model]), files.output, files.sequence_length)
+        model = KerasModel(file, files.output, files.sequence_length)
         step("converting")
         graph = network.build(model.model, model.window)
     except Refused as error:
@@ -119,18 +115,6 @@ def convert_stage(
         notes=[] if scaler is None else scaler.notes,
     )
     return ConvertedStage(fields, graphs, _tools() | dict([model.tool]), report)
-
-
-def _model(found: Contents) -> KerasFile:
-    if not isinstance(found.contents, KerasFile):
-        raise Refused("it is named as a scaler too; a file is a model or a scaler")
-    return found.contents
-
-
-def _scaler(found: Contents) -> ScalerFile:
-    if not isinstance(found.contents, ScalerFile):
-        raise Refused("it is named as a model too; a file is a model or a scaler")
-    return found.contents
 
 
 def _tools() -> dict[str, str]:

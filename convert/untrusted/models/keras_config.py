@@ -52,6 +52,11 @@ def rebuilt(config: Config) -> Config:
     return model
 
 
+def way(config: Config) -> str:  # noqa: ARG001 - there is only one so far
+    """The way in which a rebuilt configuration is converted: `layers` is the table of layers."""
+    return "layers"
+
+
 def _check_layers(config: Config) -> None:
     """Raise Refused if any layer, at any depth, cannot be converted. It names all of them."""
     unknown: list[tuple[str, str]] = []
@@ -112,6 +117,11 @@ def _alone(layer: Config) -> Config:
     if not isinstance(inner, dict):
         return layer
     return {**layer, "config": {key: x for key, x in inner.items() if key not in {"layers", *_WRAPPED}}}
+
+
+def is_known(layer: Config) -> bool:
+    """Whether the class of a layer, as it stands in the file, can be converted."""
+    return _unknown(layer) is None
 
 
 def _unknown(layer: Config) -> str | None:
