@@ -166,7 +166,10 @@ def _check_width(shapes: list[Shape], stage: StageSource) -> None:
 
 
 def _check_head(outputs: list[Output], files: StageFiles) -> None:
-    """Check the chosen output, where its activation is stated by the layer itself."""
+    """Check that one output is chosen, and its activation where the layer itself states it."""
+    names = [each.name for each in outputs]
+    if files.output is None and len(names) > 1:
+        raise Refused(f"the model has {len(names)} outputs; name one with `output`: {', '.join(names[:20])[:400]}")
     named = [each for each in outputs if files.output in (None, each.name)]
     if len(named) == 1:
         verdicts.check_head(named[0])

@@ -125,6 +125,22 @@ def regression(folder: Path) -> str:
     return "ends in a linear activation: a price regression?"
 
 
+def outputs(folder: Path) -> str:
+    layers: list[dict[str, Any]] = [
+        {"class_name": "InputLayer", "config": {"name": "in", "batch_input_shape": [None, 20, 12]}}
+    ]
+    for name in ("first", "second"):
+        head = {"class_name": "Dense", "name": name, "config": {"name": name, "units": 1, "activation": "sigmoid"}}
+        layers.append({**head, "inbound_nodes": [[["in", 0, 0, {}]]]})
+    ends = {"input_layers": [["in", 0, 0]], "output_layers": [["first", 0, 0], ["second", 0, 0]]}
+
+    def two_heads(config: dict[str, Any]) -> None:
+        config.update(class_name="Functional", config={"name": "model", "layers": layers, **ends})
+
+    edited(folder / "two.h5", two_heads)
+    return "two.h5: the model has 2 outputs; name one with `output`: first, second"
+
+
 def nan(folder: Path) -> str:
     with h5py.File(folder / "two.h5", "r+") as file:
         file["model_weights/dense_1/dense_1/bias:0"][...] = np.nan
@@ -157,7 +173,7 @@ def both(folder: Path) -> str:
 
 @pytest.mark.parametrize(
     "change",
-    [width, scaler_width, length, open_length, regression, nan, candles, missing, saved_model, both],
+    [width, scaler_width, length, open_length, regression, outputs, nan, candles, missing, saved_model, both],
 )
 def test_problem_is_found(change: Callable[[Path], str], folder: Path) -> None:
     words = change(folder)
