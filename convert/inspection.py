@@ -93,7 +93,7 @@ def scaler_of(stage: StageSource, contents: Mapping[str, Contents]) -> Scaler | 
     from convert.scalers.scaler import Scaler  # noqa: PLC0415 - imports scikit-learn, which takes a second
 
     scaler = Scaler(file)
-    scaler.check_features(stage.features)
+    scaler.check_features(stage.features, stage.column_names)
     scaler.steps(len(stage.features))
     return scaler
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import pickle
 import shutil
 import subprocess
 import sys
@@ -13,6 +14,7 @@ from typing import Any
 import h5py
 import numpy as np
 import pytest
+from sklearn.preprocessing import StandardScaler
 
 from convert import inspection
 from convert.errors import ManyRefused, Problems, Refused
@@ -95,6 +97,22 @@ def test_problems_of_all_versions_are_found_together(folder: Path) -> None:
     assert any(each.startswith("a stage1: one.h5: 2 layers cannot be converted: ") for each in found)
     assert any(each.startswith("a stage1: scaler.pkl: ") and each.endswith("(also a stage2)") for each in found)
     assert any("other.json: unknown feature 'Close'" in each for each in found)
+
+
+def test_scaler_has_the_columns_of_a_mapping(folder: Path) -> None:
+    names = json.loads((folder / "features.json").read_text())["features"]
+    columns = [f"My {name}" for name in names]
+    scaler = StandardScaler().fit(np.random.default_rng(0).normal(size=(9, len(names))))
+    scaler.feature_names_in_ = np.array(columns, dtype=object)
+    (folder / "scaler.pkl").write_bytes(pickle.dumps(scaler))
+    assert all("scaler.pkl: fitted on the features ['My " in each for each in problems(folder))
+    (folder / "features.json").write_text(json.dumps({"features": dict(zip(names, columns, strict=True))}))
+    found = inspect(folder).stages["a"]["stage1"]
+    assert (found.features, found.column_names) == (tuple(names), tuple(columns))
+    (folder / "features.json").write_text(json.dumps(dict(zip(names, reversed(columns), strict=True))))
+    assert all("scaler.pkl: fitted on the features ['My " in each for each in problems(folder))
+    edited(folder / "two.h5", unknown_layers)  # then only the record of the scaler is looked at
+    assert any("fitted on the columns My " in each for each in problems(folder))
 
 
 def width(folder: Path) -> str:
