@@ -17,7 +17,8 @@ from convert.bundle import ConvertedBundle
 from convert.stage import STEPS, Report
 
 _WIDTH = 80
-_FIGURES = ("\nparameters", "KiB\nKeras → ONNX", "\nnodes", "max\ndifference", "model.\npredict", "ONNX\nRuntime")
+_LARGE = 10 << 20  # bytes from which sizes are in MiB
+_FIGURES = ("\nparameters", "size\nKeras → ONNX", "\nnodes", "max\ndifference", "model.\npredict", "ONNX\nRuntime")
 
 
 @contextmanager
@@ -72,9 +73,22 @@ def _note(console: Console, text: str, indent: int) -> None:
 def _cells(report: Report) -> tuple[str, ...]:
     return (
         f"{report.parameters:,}",
-        f"{report.model_bytes / 1024:,.0f} → {report.graph_bytes / 1024:,.0f}",
+        _sizes(report.model_bytes, report.graph_bytes),
         str(sum(report.nodes.values())),
         f"{report.max_difference:.1e}",
-        f"{report.framework_seconds * 1e3:,.1f} ms",
-        f"{report.onnx_seconds * 1e6:,.0f} µs",
+        _time(report.framework_seconds),
+        _time(report.onnx_seconds),
     )
+
+
+def _sizes(model: int, graph: int) -> str:
+    """Both sizes in one unit that keeps them short."""
+    unit, name = (1 << 20, "MiB") if model >= _LARGE else (1 << 10, "KiB")
+    return f"{model / unit:,.0f} → {graph / unit:,.0f} {name}"
+
+
+def _time(seconds: float) -> str:
+    """A time of three or four digits."""
+    if seconds < 1e-3:  # noqa: PLR2004 - a millisecond
+        return f"{seconds * 1e6:,.0f} µs"
+    return f"{seconds * 1e3:,.1f} ms" if seconds < 1.0 else f"{seconds:,.2f} s"

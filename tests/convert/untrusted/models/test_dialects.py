@@ -101,8 +101,7 @@ def test_places_without_backslashes_stay() -> None:
     assert places.normalised(groups, datasets) == (groups, datasets)
 
 
-@pytest.mark.parametrize("suffix", [".h5", ".keras"])
-@pytest.mark.parametrize("framework", helpers.FRAMEWORKS)
+@pytest.mark.parametrize(("framework", "suffix"), [("tf_keras", ".keras"), ("keras", ".keras"), ("tf_keras", ".h5")])
 def test_weights_of_the_optimizer_have_no_effect(framework: Framework, suffix: str, tmp_path: Path) -> None:
     model = small(framework)
     model.compile(optimizer="adam", loss="binary_crossentropy")
@@ -142,8 +141,7 @@ def old_keras(path: Path, version: str | None, *, as_list: bool, model: Keras) -
     return path
 
 
-@pytest.mark.parametrize("as_list", [True, False])
-@pytest.mark.parametrize("version", ["2.0.8", "2.3.1", None])
+@pytest.mark.parametrize(("version", "as_list"), [("2.0.8", True), ("2.3.1", False), (None, True)])
 def test_hdf5_of_keras_before_tensorflow_2(version: str | None, *, as_list: bool, tmp_path: Path) -> None:
     hard = {"recurrent_activation": "hard_sigmoid"}
     model = helpers.sequential(
