@@ -8,13 +8,12 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from convert.errors import Refused, line
+from convert import inspection
+from convert.errors import ManyRefused, Refused, line
 from convert.sources import versions
-from convert.sources.versions import StageSource
-from convert.untrusted import contained
-from convert.untrusted.contained import Contents, FileRefused, Role
 
-_LONGEST = 2_000  # characters of a message, which can quote a file
+# Characters of a message, which can quote a file, and messages of one call.
+_LONGEST, _MOST = 2_000, 100
 ABOUT = "Convert the detectors of a folder of Keras files to ONNX, prove them equal, and publish them as bundles."
 
 
@@ -22,7 +21,13 @@ def main(arguments: Sequence[str] | None = None, program: str = "python -m conve
     """Run the command. Returns the exit code: 0, 1 after a refusal, 2 for wrong arguments, 130 after Ctrl-C."""
     options = _parser(program).parse_args(arguments)
     try:
+        if options.explain:
+            return _explain(options.explain)
         _convert(options.source, options.output, options.version)
+    except ManyRefused as error:
+        sys.stderr.write("".join(f"error: {line(each, _LONGEST)}\n" for each in error.messages[:_MOST]))
+        sys.stderr.write(f"{len(error.messages)} problems; nothing was published\n")
+        return 1
     except Refused as error:
         sys.stderr.write(f"error: {line(str(error), _LONGEST)}; nothing was published\n")
         return 1
@@ -36,17 +41,23 @@ def main(arguments: Sequence[str] | None = None, program: str = "python -m conve
     return 0
 
 
+def _explain(files: Sequence[Path]) -> int:
+    from convert import explaining  # noqa: PLC0415 - rich takes part of a second
+
+    return explaining.explain(files)
+
+
 def _convert(source: Path, output: Path, only: str | None) -> None:
     found = versions.read(source)
     if only is not None and only not in found.versions:
         raise Refused.at("VERSION", f"{versions.FILE_NAME} has no version {only!r}, only {', '.join(found.versions)}")
     chosen = {name: version for name, version in found.versions.items() if only in (None, name)}
     versions.check_sizes(source, chosen.values())
-    stages = {name: versions.read_stages(source, name, version) for name, version in chosen.items()}
     _check_writable(output)
-    contents = _read_files(source, stages)
 
-    # These import scikit-learn, ONNX Runtime and later TensorFlow, which takes seconds. Typing errors are found before.
+    stages, contents = inspection.inspect(source, chosen)
+
+    # These import ONNX Runtime and later TensorFlow, which takes seconds.
     from convert import bundle, console, publish  # noqa: PLC0415
 
     with console.progress(sum(len(version.stages) for version in chosen.values())) as step:
@@ -55,22 +66,6 @@ def _convert(source: Path, output: Path, only: str | None) -> None:
         ]
     order = publish.publish(bundles, output, found.order)
     console.show(bundles, output, order)
-
-
-def _read_files(source: Path, stages: dict[str, dict[str, StageSource]]) -> dict[str, Contents]:
-    """Read the models and scalers of all stages, each once. Returns the contents by file name."""
-    places: dict[str, tuple[Role, str]] = {}
-    for name, labelled in stages.items():
-        for label, stage in labelled.items():
-            if stage.files.scaler is not None:
-                places.setdefault(stage.files.scaler, ("scaler", f"{name} {label}"))
-            places.setdefault(stage.files.model, ("model", f"{name} {label}"))
-    try:
-        found = contained.read([(role, source / file) for file, (role, _) in places.items()])
-    except FileRefused as error:
-        _, place = list(places.values())[error.index]
-        raise Refused.at(place, error) from None
-    return dict(zip(places, found, strict=True))
 
 
 def _check_writable(output: Path) -> None:
@@ -89,6 +84,14 @@ def _parser(program: str) -> argparse.ArgumentParser:
     )
     parser.add_argument("--output", type=Path, default=Path("models/onnx"), help="folder for the bundles (%(default)s)")
     parser.add_argument("--version", help="convert only this version (default: all)")
+    parser.add_argument(
+        "--explain",
+        type=Path,
+        nargs="+",
+        metavar="FILE",
+        help="convert nothing, but say what each file is and whether it will convert: a model, a scaler, a feature"
+        " list, or a versions.toml",
+    )
     return parser
 
 

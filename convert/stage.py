@@ -12,6 +12,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from convert import inspection
 from convert.errors import Refused
 from convert.layers import network
 from convert.networks import heads, windows
@@ -23,7 +24,6 @@ from convert.scalers.scaler import Scaler
 from convert.sources import training_data
 from convert.sources.versions import StageSource
 from convert.untrusted.contained import Contents
-from convert.untrusted.records import KerasFile, ScalerFile
 from core.bundles.limits import of_training
 from core.bundles.manifest import OPSET, File
 
@@ -65,18 +65,15 @@ def convert_stage(
     """
     files, features = given.files, given.features
     step("reading")
-    # The scaler comes first, because a scaler that does not fit is found without TensorFlow.
-    scaler = None if files.scaler is None else Scaler(_scaler(contents[files.scaler]))
-    if scaler is not None:
-        scaler.check_features(features)
-        scaler.steps(len(features))
+    scaler = inspection.scaler_of(given, contents)
     ranges = training_data.training_ranges(given)
     limits = None if ranges is None else of_training(*zip(*ranges, strict=True))
     if scaler is not None:
         limits = scaler.limits(len(features), limits)
+    file = inspection.model_of(given, contents)
     try:
         model = KerasModel(
-            _model(contents[files.model]),
+            file,
             files.output,
             files.sequence_length,
             windows.StatedWindow(files.features, len(features), files.layout),
@@ -137,18 +134,6 @@ def _notes_of_inputs(scaler: Scaler | None, features: tuple[str, ...]) -> list[s
     if scaler is not None:
         return scaler.notes
     return [] if parity.can_compute(features) else [_WITHOUT_CANDLES]
-
-
-def _model(found: Contents) -> KerasFile:
-    if not isinstance(found.contents, KerasFile):
-        raise Refused("it is named as a scaler too; a file is a model or a scaler")
-    return found.contents
-
-
-def _scaler(found: Contents) -> ScalerFile:
-    if not isinstance(found.contents, ScalerFile):
-        raise Refused("it is named as a model too; a file is a model or a scaler")
-    return found.contents
 
 
 def _tools() -> dict[str, str]:

@@ -41,16 +41,20 @@ class Scaler:
         self._place = file.name
         self._parts = list(_parts(estimator))
 
-    def check_features(self, features: tuple[str, ...]) -> None:
-        """Raise Refused if the scaler was fitted on another number of features, or on features with other names."""
+    def check_features(self, features: tuple[str, ...], column_names: tuple[str, ...] | None = None) -> None:
+        """Raise Refused if the scaler was fitted on another number of features, or on features with other names.
+
+        column_names: the user's names of the features, if the feature list maps them.
+        """
+        columns = features if column_names is None else column_names
         for part in self._parts:
             with self._refusing_damage():
-                fitted = int(getattr(part, "n_features_in_", len(features)))
-                names = [str(name) for name in getattr(part, "feature_names_in_", features)]
-            if fitted != len(features):
-                raise Refused.at(self._place, f"fitted on {fitted} features, the stage has {len(features)}")
-            if names != list(features):
-                raise Refused.at(self._place, f"fitted on the features {names}, the stage has {list(features)}")
+                fitted = int(getattr(part, "n_features_in_", len(columns)))
+                names = [str(name) for name in getattr(part, "feature_names_in_", columns)]
+            if fitted != len(columns):
+                raise Refused.at(self._place, f"fitted on {fitted} features, the stage has {len(columns)}")
+            if names != list(columns):
+                raise Refused.at(self._place, f"fitted on the features {names}, the stage has {list(columns)}")
 
     def steps(self, features: int) -> list[Step]:
         """The operations of scikit-learn on a row, in its order. Raises Refused for constants that no fit produces."""

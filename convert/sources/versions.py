@@ -11,10 +11,11 @@ from typing import Annotated, Any, Literal, NamedTuple, TypeAlias, TypeVar, cast
 
 import msgspec
 
-from convert.errors import Refused
-from convert.sources import classes, vocabulary
+from convert.errors import Problems, Refused
+from convert.sources import classes, documents, feature_lists, vocabulary
 from convert.untrusted import limits
 from convert.untrusted.limits import in_mib
+from convert.untrusted.models import formats
 from core.bundles.manifest import (
     Direction,
     FileName,
@@ -117,25 +118,23 @@ class StageSource(NamedTuple):
     """The files of a stage, and the contents of its JSON files, which are read once.
 
     features: in the order of the model's input. metadata: {} if the stage has none. hashes: the SHA-256 of the files
-    that were read, by role.
+    that were read, by role. column_names: the user's names of the features, as in the scaler; the same as `features` if
+    the list maps none.
     """
 
     files: StageFiles
     features: tuple[str, ...]
     metadata: dict[str, Any]
     hashes: dict[str, str]
-
-
-class _FeaturesFile(msgspec.Struct):
-    features: tuple[str, ...]
+    column_names: tuple[str, ...] = ()
 
 
 def read(source: Path) -> Versions:
-    """Read `source`/versions.toml. Raises Refused, which names the place in the file."""
+    """Read `source`/versions.toml. Raises Refused, which names the place in the file, for all versions."""
     path = source / FILE_NAME
     try:
-        _check_size(path, limits.VERSIONS_FILE)
-        text = path.read_text(encoding="utf-8")
+        documents.check_size(path, limits.VERSIONS_FILE)
+        text = documents.text(path.read_bytes()).replace("\r\n", "\n")
         if _LONG_KEY.search(text):
             raise Refused.at(FILE_NAME, f"a key has more than {limits.KEY_PARTS} parts")
         document = tomllib.loads(text)
@@ -143,10 +142,17 @@ def read(source: Path) -> Versions:
         raise Refused.at(str(path), "no such file; docs/convert.md describes its contents") from None
     except OSError as error:
         raise Refused.at(str(path), error.strerror or error) from None
-    except (RecursionError, ValueError) as error:
-        raise Refused.at(FILE_NAME, error) from None
+    except RecursionError:
+        raise Refused.at(FILE_NAME, "tables or arrays nested too deeply") from None
+    except ValueError as error:
+        said = "an integer with more than 4,300 digits" if "set_int_max_str_digits" in str(error) else error
+        raise Refused.at(FILE_NAME, said) from None
     file = _convert(document, _File, FILE_NAME)
-    versions = {name: _version(name, table) for name, table in file.versions.items()}
+    problems, versions = Problems(), {}
+    for name, table in file.versions.items():
+        with problems.at(""):
+            versions[name] = _version(name, table)
+    problems.raise_any()
     for name in file.order:
         if name not in versions:
             known = ", ".join(versions)
@@ -168,37 +174,49 @@ def check_sizes(source: Path, versions: Iterable[Version]) -> None:
         )
 
 
-def _check_size(path: Path, most: int) -> None:
-    if path.stat().st_size > most:
-        raise Refused.at(path.name, f"larger than {in_mib(most)}; shorten it")
-
-
 def read_stages(source: Path, name: str, version: Version) -> dict[str, StageSource]:
-    """Read the JSON files of each stage. Raises Refused for a missing file, and for wrong contents."""
-    found = {}
+    """Read the JSON files of each stage. Raises Refused for all missing files and all wrong contents."""
+    found, problems = {}, Problems()
     for label, files in version.stages.items():
         place = f'{FILE_NAME}: versions."{name}".{label}'
-        for role, file in files.by_role.items():
-            if not (source / file).is_file():
-                raise Refused.at(f"{place}.{role}", f"no file {file!r} in {source}")
-        try:
-            found[label] = _read_stage(source, files, version.inputs)
-        except Refused as error:
-            raise Refused.at(place, error) from None
+        missing = [role for role, file in files.by_role.items() if not (source / file).is_file()]
+        for role in missing:
+            with problems.at(f"{place}.{role}"):
+                raise Refused(_missing(source, files.by_role[role]))
+        with problems.at(place):
+            if not {"features", "metadata"}.intersection(missing):
+                found[label] = _read_stage(source, files, version.inputs)
+    problems.raise_any()
     return found
 
 
+def _missing(source: Path, file: str) -> str:
+    if (source / file).is_dir():
+        return f"{file!r} is {formats.of_folder(source / file)}"
+    return f"no file {file!r} in {source}"
+
+
 def _read_stage(source: Path, files: StageFiles, inputs: Inputs) -> StageSource:
-    listed, features_hash = _json(source, files.features, tuple[str, ...] | _FeaturesFile)
-    features = listed.features if isinstance(listed, _FeaturesFile) else listed
-    if len(features) > limits.FEATURES:
-        raise Refused.at(files.features, f"{len(features):,} features; at most {limits.FEATURES:,} are converted")
-    vocabulary.check(features, files.features, inputs)
-    hashes = {"features": features_hash}
+    data = _bytes(source, files.features)
+    listed = feature_lists.read(data, files.features)
+    vocabulary.check(listed, files.features, inputs)
+    hashes = {"features": hashlib.sha256(data).hexdigest()}
     metadata: dict[str, Any] = {}
     if files.metadata is not None:
-        metadata, hashes["metadata"] = _json(source, files.metadata, dict[str, Any])
-    return StageSource(files, features, metadata, hashes)
+        data = _bytes(source, files.metadata)
+        hashes["metadata"] = hashlib.sha256(data).hexdigest()
+        try:
+            found = documents.decoded(data)
+            documents.check_sendable(found)
+        except Refused as error:
+            raise Refused.at(files.metadata, error) from None
+        metadata = _convert(found, dict[str, Any], files.metadata)
+    return StageSource(files, listed.features, metadata, hashes, listed.column_names)
+
+
+def _bytes(source: Path, file: str) -> bytes:
+    documents.check_size(source / file, limits.JSON_FILE)
+    return (source / file).read_bytes()
 
 
 def _version(name: str, table: dict[str, Any]) -> Version:
@@ -235,16 +253,6 @@ def _convert(value: object, kind: type[T], place: str) -> T:
         return msgspec.convert(value, kind)
     except msgspec.ValidationError as error:
         raise Refused.at(place, _placed(error)) from None
-
-
-def _json(source: Path, file: str, kind: Any) -> tuple[Any, str]:  # noqa: ANN401 - a union, which is no type to mypy
-    """The decoded contents of a file, and the SHA-256 of its bytes."""
-    _check_size(source / file, limits.JSON_FILE)
-    data = (source / file).read_bytes()
-    try:
-        return msgspec.json.decode(data, type=kind), hashlib.sha256(data).hexdigest()
-    except (msgspec.MsgspecError, ValueError, RecursionError) as error:
-        raise Refused.at(file, _placed(error)) from None
 
 
 def _placed(error: Exception) -> str:

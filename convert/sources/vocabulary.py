@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from convert.errors import Refused
-from convert.sources.feature_names import mapping, nearest
+from convert.sources import feature_lists
+from convert.sources.feature_lists import FeatureList
+from convert.sources.feature_names import nearest
 from core.bundles.manifest import Inputs, ManifestError, check_features
 from core.features import catalogue
 
@@ -11,29 +13,30 @@ from core.features import catalogue
 _NAMED = 8
 
 
-def check(names: tuple[str, ...], file: str, inputs: Inputs) -> None:
+def check(listed: FeatureList, file: str, inputs: Inputs) -> None:
     """Raise Refused for names that the version cannot have: all those that are unknown at once, each with the nearest.
 
-    A version with the inputs `features` may have any names.
+    The message offers a mapping to ours. A version with the inputs `features` may have any names.
     """
+    names = listed.features
     unknown = [] if inputs == "features" else [name for name in dict.fromkeys(names) if not catalogue.is_known(name)]
     if unknown:
-        raise Refused.at(file, _refusal(unknown))
+        columns = [column if name in unknown else name for name, column in zip(*listed, strict=True)]
+        raise Refused.at(file, _refusal(unknown, feature_lists.offer(columns)))
     try:
         check_features(names, file, inputs)
     except ManifestError as error:
         raise Refused(str(error)) from None
 
 
-def _refusal(unknown: list[str]) -> str:
+def _refusal(unknown: list[str], offered: str | None) -> str:
     shown = ", ".join(_with_nearest(name) for name in unknown[:_NAMED])
     more = f" and {len(unknown) - _NAMED} more" if len(unknown) > _NAMED else ""
-    ours, example = next(iter(mapping(unknown).items()), ("close", unknown[0]))
+    mapping = offered or f'{{"features": {{"close": "{unknown[0]:.40}", ...}}}}'
     return (
-        f"the server cannot compute {shown}{more} from candles (docs/indicators.md has all names). If it is one of"
-        f' these features under another name, map it: {{"features": {{"{ours}": "{example:.40}", ...}}}}. If'
-        ' not, set inputs = "features" for the version in versions.toml; it then takes ready-made features only, no'
-        " candles"
+        f"the server cannot compute {shown}{more} from candles (docs/indicators.md has all names). If these have the"
+        f' formulas of ours, map them: {mapping}. If not, set inputs = "features" for the version in versions.toml;'
+        " it then takes ready-made features only, no candles"
     )
 
 

@@ -24,9 +24,10 @@ import msgspec
 
 from convert.errors import Refused, line
 from convert.untrusted import limits
-from convert.untrusted.records import Buffer, KerasFile, Model, ScalerFile
+from convert.untrusted.records import Buffer, Description, KerasFile, Model, ScalerFile
 
-Role: TypeAlias = Literal["model", "scaler"]
+# A file of the role `any` is described, whatever it is.
+Role: TypeAlias = Literal["model", "scaler", "any"]
 
 # The memory of the reading process beyond that of its libraries, and its CPU time: for any file, and for its size.
 MEMORY, MEMORY_FACTOR = 160 * limits.MIB, 4
@@ -41,6 +42,7 @@ sys.path[:] = json.loads(sys.argv.pop(1))
 from convert.untrusted import contained
 contained.main()
 """
+_MESSAGE = 1_000  # characters: a message can name a dozen layers
 _FRAME = struct.Struct("<cQ")
 _VALUES, _RECORD = b"V", b"R"
 
@@ -61,13 +63,39 @@ class _Read(msgspec.Struct, frozen=True, tag="read"):
 class Contents(NamedTuple):
     """The contents of a file, and its size in bytes and SHA-256."""
 
-    contents: KerasFile | ScalerFile
+    contents: KerasFile | ScalerFile | Description
     sha256: str
     size: int
 
 
+class FileRefused(Exception):
+    """A file is refused. index: of the file."""
+
+    def __init__(self, index: int, message: str) -> None:
+        super().__init__(message)
+        self.index = index
+
+
 def read(files: Sequence[tuple[Role, Path]]) -> list[Contents]:
     """Read and check files. Raises FileRefused for the first that is refused."""
+    found = []
+    for each in read_all(files):
+        if isinstance(each, FileRefused):
+            raise each
+        found.append(each)
+    return found
+
+
+def read_all(files: Sequence[tuple[Role, Path]]) -> list[Contents | FileRefused]:
+    """Read and check files. The result has the refusal of a file in its place."""
+    found: list[Contents | FileRefused] = []
+    while len(found) < len(files):  # a process that a limit has ended leaves files for the next one
+        found += _read(files[len(found) :], len(found))
+    return found
+
+
+def _read(files: Sequence[tuple[Role, Path]], first: int) -> list[Contents | FileRefused]:
+    """Results up to the file that has ended the process. first: the number of the first file."""
     # Paths cannot hold a NUL, and no file can be named like an option, because its path is absolute.
     tasks = [f"{role}:{path.absolute()}" for role, path in files]
     command = [sys.executable, "-P", "-c", _START, json.dumps(sys.path), *tasks]
@@ -82,20 +110,14 @@ def read(files: Sequence[tuple[Role, Path]]) -> list[Contents]:
         finally:
             process.kill()
             process.wait()
-        return list(_results(files, output, code))
+        return list(_results(files, output, code, first))
 
 
-class FileRefused(Exception):
-    """A file is refused. index: of the file."""
-
-    def __init__(self, index: int, message: str) -> None:
-        super().__init__(message)
-        self.index = index
-
-
-def _results(files: Sequence[tuple[Role, Path]], output: IO[bytes], code: int) -> Iterator[Contents]:
+def _results(
+    files: Sequence[tuple[Role, Path]], output: IO[bytes], code: int, first: int
+) -> Iterator[Contents | FileRefused]:
     frames = _frames(output)
-    for i, (role, path) in enumerate(files):
+    for i, (role, path) in enumerate(files, first):
         values: list[Buffer] = []
         record: Buffer | None = None
         for kind, frame in frames:
@@ -104,17 +126,24 @@ def _results(files: Sequence[tuple[Role, Path]], output: IO[bytes], code: int) -
                 break
             values.append(frame)
         if record is None:
-            raise FileRefused(i, f"{path.name}: {_cause(code, path.stat().st_size)}")
+            yield FileRefused(i, f"{path.name}: {_cause(code, path.stat().st_size)}")
+            return
         found = msgspec.msgpack.decode(record, type=_Read | _Failure)
         if isinstance(found, _Failure):
             limit = f": {_memory_limit(path.stat().st_size)}" if found.memory else ""
-            raise FileRefused(i, found.message + limit)
-        contents: KerasFile | ScalerFile
-        if role == "scaler":
-            contents = msgspec.msgpack.decode(found.contents, type=ScalerFile)
-        else:
-            contents = KerasFile(msgspec.msgpack.decode(found.contents, type=Model), values)
-        yield Contents(contents, found.sha256, found.size)
+            yield FileRefused(i, found.message + limit)
+            if found.memory:
+                return
+            continue
+        yield Contents(_decoded(role, found.contents, values), found.sha256, found.size)
+
+
+def _decoded(role: Role, contents: msgspec.Raw, values: list[Buffer]) -> KerasFile | ScalerFile | Description:
+    if role == "scaler":
+        return msgspec.msgpack.decode(contents, type=ScalerFile)
+    if role == "any":
+        return msgspec.msgpack.decode(contents, type=Description)
+    return KerasFile(msgspec.msgpack.decode(contents, type=Model), values)
 
 
 def _frames(output: IO[bytes]) -> Iterator[tuple[bytes, Buffer]]:
@@ -189,31 +218,40 @@ class _Output:
 
 
 def main() -> None:
-    """Read the files that the arguments name, up to the first that is refused."""
-    from convert.untrusted.models import keras_files  # noqa: PLC0415 - not needed by the process that waits
-    from convert.untrusted.scalers import unpickle  # noqa: PLC0415 - not needed by the process that waits
-
+    """Read the files that the arguments name. After a file that does not fit into the memory, the process ends."""
     output = _Output(sys.stdout.buffer)
     for task in sys.argv[1:]:
         role, _, name = task.partition(":")
         path = Path(name)
         try:
             _limit(path.stat().st_size)
-            contents: object = unpickle.read(path) if role == "scaler" else keras_files.read(path, output)
-            raw = msgspec.Raw(msgspec.msgpack.encode(contents))
+            raw = msgspec.Raw(msgspec.msgpack.encode(_contents(role, path, output)))
             with path.open("rb") as file:
                 digest = hashlib.file_digest(file, "sha256").hexdigest()
             output.record(_Read(raw, digest, path.stat().st_size))
         except Refused as error:
             named = str(error) if role == "scaler" else f"{path.name}: {error}"
-            output.record(_Failure(line(named, 500)))
-            return
+            output.record(_Failure(line(named, _MESSAGE)))
         except MemoryError:
             output.record(_Failure(path.name, memory=True))
             return
         except Exception as error:  # noqa: BLE001 - the files are untrusted, so every error is a refusal
-            output.record(_Failure(line(f"{path.name}: {type(error).__name__}: {error}", 500)))
-            return
+            output.record(_Failure(line(f"{path.name}: {type(error).__name__}: {error}", _MESSAGE)))
+
+
+def _contents(role: str, path: Path, output: _Output) -> object:
+    # These are not needed by the process that waits.
+    if role == "scaler":
+        from convert.untrusted.scalers import unpickle  # noqa: PLC0415
+
+        return unpickle.read(path)
+    if role == "any":
+        from convert.untrusted.describing import describe  # noqa: PLC0415
+
+        return describe(path)
+    from convert.untrusted.models import keras_files  # noqa: PLC0415
+
+    return keras_files.read(path, output)
 
 
 def _limit(size: int) -> None:

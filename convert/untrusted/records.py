@@ -97,6 +97,36 @@ class Model(msgspec.Struct, frozen=True):
     datasets: list[Dataset]
 
 
+class LayerLine(msgspec.Struct, frozen=True):
+    """One layer in a description. depth: in inner models and wrappers. known: whether its class can be converted."""
+
+    name: str
+    kind: str
+    details: str
+    depth: int
+    known: bool
+
+
+class Description(msgspec.Struct, frozen=True):
+    """What a file of any kind is, in short texts. refusals: why it will not convert; none if it will.
+
+    inputs: shapes with None for open axes, and the batch first. outputs: names, and activations where they are stated.
+    columns: the names of a scaler's columns; empty if it has none. fitted: their number. way: of the conversion.
+    """
+
+    kind: Literal["model", "scaler"]
+    format: str
+    written_by: str = ""
+    layers: list[LayerLine] = []
+    inputs: list[list[int | None]] = []
+    outputs: list[tuple[str, str]] = []
+    columns: list[str] = []
+    fitted: int | None = None
+    weights: int | None = None
+    way: str = ""
+    refusals: list[str] = []
+
+
 class KerasFile(NamedTuple):
     """A checked Keras file. values: those of each dataset, in C order."""
 

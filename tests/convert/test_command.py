@@ -99,13 +99,12 @@ def test_published_bundle_holds_what_the_server_needs(
     assert older.stage1.takes_same_window(older.stage2)
     assert not manifest.stage1.takes_same_window(manifest.stage2)
 
-    shown = " ".join(capsys.readouterr().out.split())
-    for stage in (manifest.stage1, manifest.stage2):
-        assert f"│ {stage.parameters} │" in shown
-    assert "model.predict" in shown
-    assert (
-        "v3.1 stage1: compared with tf_keras 2.21.0; nodes: 1 Gemm, 2 LSTM, 1 Sigmoid, 2 Squeeze, 1 Transpose" in shown
-    )
+    lines = capsys.readouterr().out.splitlines()
+    for label, stage in (("stage1", manifest.stage1), ("stage2", manifest.stage2)):
+        assert any(line.split()[:3] == ["v3.1", label, f"{stage.parameters:,}"] for line in lines)
+    at = lines.index("v3.1 stage1: compared with tf_keras 2.21.0")
+    assert lines[at + 1] == "  nodes: 1 Gemm, 2 LSTM, 1 Sigmoid, 2 Squeeze, 1 Transpose"
+    shown = " ".join(lines)
     assert "curl -X POST http://127.0.0.1:8000/reversal/models/v3.1/load" in shown
 
 
@@ -221,7 +220,7 @@ def test_progress_is_a_bar_on_a_terminal(run: Callable[..., int], monkeypatch: p
         ),
         (
             lambda s: (s / "direction_classifier_stage2.h5").write_bytes(b"junk"),
-            "v3.1 stage2: direction_classifier_stage2.h5: not a Keras model",
+            "v3.1 stage2: direction_classifier_stage2.h5: neither an HDF5 file nor a zip archive",
         ),
         (
             lambda s: (s / "profitable_selected_features.json").write_text('["sma_20", "macd", "atr_14", "sma_2000"]'),
@@ -229,7 +228,7 @@ def test_progress_is_a_bar_on_a_terminal(run: Callable[..., int], monkeypatch: p
         ),
     ],
 )
-def test_refusal_is_one_line_that_names_the_place(
+def test_each_refusal_is_one_line_that_names_the_place(
     *,
     change: Callable[[Path], object],
     message: str | None,
@@ -241,10 +240,9 @@ def test_refusal_is_one_line_that_names_the_place(
     change(source)
     assert run() == 1
     lines = capsys.readouterr().err.splitlines()
-    assert lines[-1].startswith("error: ")
     assert lines[-1].endswith("; nothing was published")
-    assert sum(line.startswith("error") for line in lines) == 1
-    assert (message or "v3.1: the features and window need 2004 candles") in lines[-1]
+    assert all(line.startswith("error: ") for line in (lines if len(lines) == 1 else lines[:-1]))
+    assert any((message or "v3.1: the features and window need 2004 candles") in line for line in lines)
     assert not output.exists()
 
 
@@ -353,15 +351,29 @@ def test_manifest_that_the_server_would_not_read_is_refused(
     assert files(output) == {}
 
 
-@pytest.mark.parametrize("metadata", ['{"n": 18446744073709551616}', '{"n": ' + "[" * 300 + "]" * 300 + "}"])
+@pytest.mark.parametrize(
+    ("metadata", "words"),
+    [
+        ('{"n": 18446744073709551616}', "n: an integer of more than 64 bits"),
+        ('{"n": ' + "[" * 300 + "]" * 300 + "}", "nested too deeply for an answer of the server"),
+    ],
+)
 def test_metadata_that_the_server_cannot_send_are_refused(
-    run: Callable[..., int], source: Path, output: Path, metadata: str, capsys: pytest.CaptureFixture[str]
+    *,
+    run: Callable[..., int],
+    source: Path,
+    output: Path,
+    metadata: str,
+    words: str,
+    capsys: pytest.CaptureFixture[str],
 ) -> None:
     assert run("--version", "v3.1") == 0
     before = files(output)
     (source / "profitable_stage1_metadata.json").write_text(metadata)
     assert run("--version", "v3.1") == 1
-    assert "error: v3.1: has a value that the server cannot send as JSON: " in capsys.readouterr().err
+    (said,) = [each for each in capsys.readouterr().err.splitlines() if each.startswith("error: ")]
+    assert "profitable_stage1_metadata.json: n" in said
+    assert words in said
     assert files(output) == before
 
 

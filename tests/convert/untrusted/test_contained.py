@@ -87,6 +87,24 @@ def test_first_file_that_is_refused_is_named(tmp_path: Path) -> None:
     assert refused.value.index == 1
 
 
+def test_file_that_ends_the_process_hides_no_other(tmp_path: Path) -> None:
+    case = next(case for case in CASES if case.name == "HDF5: 4,000 texts that are the same megabyte")
+    model = DETECTORS / "direction_classifier_stage2.h5"
+    hostile = case.make(tmp_path, DETECTORS / case.replaces)
+    (tmp_path / "junk.pkl").write_bytes(b"junk")
+    tasks: list[tuple[contained.Role, Path]] = [("model", model), ("model", hostile), ("scaler", tmp_path / "junk.pkl")]
+    tasks.append(("model", model))
+    first, ended, refused, last = contained.read_all(tasks)
+    assert isinstance(ended, FileRefused)
+    assert isinstance(refused, FileRefused)
+    assert (ended.index, refused.index) == (1, 2)
+    assert isinstance(first, contained.Contents)
+    assert isinstance(last, contained.Contents)
+    assert isinstance(first.contents, KerasFile)
+    assert isinstance(last.contents, KerasFile)
+    assert [bytes(each) for each in first.contents.values] == [bytes(each) for each in last.contents.values]
+
+
 def test_message_of_a_hostile_file_is_one_printable_line(tmp_path: Path) -> None:
     path = tmp_path / "scaler.pkl"
     path.write_bytes(b"\x80\x04cos\x1b[2J\nsystem\n.")

@@ -12,7 +12,7 @@ import pytest
 
 from convert.errors import Refused
 from convert.untrusted import limits
-from convert.untrusted.models import hdf5, keras_files
+from convert.untrusted.models import hdf5, keras_files, verdicts
 from convert.untrusted.records import ArrayRecord
 from tests.market import ROOT
 
@@ -66,6 +66,8 @@ def test_weights_that_are_stored_in_another_way_are_the_same(options: dict[str, 
         {"data": None, "shape": (3,), "dtype": h5py.ref_dtype},
         {"data": None, "shape": (1,) * (limits.HDF5_RANK + 1)},
         {"data": h5py.Empty("f4")},
+        {"data": np.ones((16, 1), bool)},
+        {"data": np.ones((16, 1), "i1"), "dtype": h5py.enum_dtype({"a": 1}, "i1")},
     ],
 )
 def test_dataset_that_no_weights_need_is_refused(options: dict[str, Any], tmp_path: Path) -> None:
@@ -116,6 +118,50 @@ def test_group_or_attribute_that_no_weights_need_is_refused(
 ) -> None:
     with pytest.raises(Refused, match="model_weights"):
         keras_files.inspect(copy(tmp_path, change))
+
+
+def attributes(count: int) -> Callable[[h5py.File], None]:
+    def change(file: h5py.File) -> None:
+        for i in range(count):
+            file["model_weights"].attrs[f"a{i}"] = 1
+
+    return change
+
+
+def test_number_of_attributes_has_a_limit_far_above_what_keras_writes(tmp_path: Path) -> None:
+    honest = sum(len(group.attributes) for group in keras_files.inspect(DETECTOR).model.groups)
+    assert honest < limits.HDF5_ATTRIBUTES / 100
+    path = copy(tmp_path, attributes(limits.HDF5_ATTRIBUTES - honest))
+    keras_files.inspect(path)
+    with h5py.File(path, "r+") as file:
+        file["model_weights"].attrs["one more"] = 1
+    with pytest.raises(Refused, match=r"more than 5,000 attributes"):
+        keras_files.inspect(path)
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        lambda file: file["model_weights"].create_group("n" * (limits.HDF5_NAME + 1)),
+        lambda file: file["model_weights"].create_dataset("n" * (limits.HDF5_NAME + 1), data=[1.0]),
+        lambda file: file["model_weights"].attrs.create("n" * (limits.HDF5_NAME + 1), 1),
+        lambda file: file.create_dataset(f"model_weights/{'n' * 900}/{'m' * 900}", data="text"),
+        lambda file: file.require_group(f"model_weights/{'n' * 900}").attrs.create(
+            "a" * 900, file.ref, dtype=h5py.ref_dtype
+        ),
+    ],
+)
+def test_long_name_is_refused_in_a_short_message(change: Callable[[h5py.File], None], tmp_path: Path) -> None:
+    with pytest.raises(Refused) as refused:
+        keras_files.inspect(copy(tmp_path, change))
+    assert len(str(refused.value)) < 400
+
+
+def test_values_that_were_never_written_can_be_not_a_number(tmp_path: Path) -> None:
+    path = copy(tmp_path, replaced(data=None, shape=(16, 1), dtype="f4", chunks=(4, 1), fillvalue=np.nan))
+    with pytest.raises(Refused, match=r"NaN or infinite.*: dense_1/dense_1/kernel:0; "):
+        verdicts.check_weights(keras_files.inspect(path))
+    verdicts.check_weights(keras_files.inspect(DETECTOR))
 
 
 def test_attributes_keep_their_kind(tmp_path: Path) -> None:

@@ -1,0 +1,189 @@
+"""Look at the files of all versions before the first is converted, without TensorFlow, and report all problems at once.
+
+A conversion takes ten seconds and more a stage, so a mistake in the last version would otherwise be told late.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, NamedTuple, TypeAlias
+
+from convert.errors import Problems, Refused
+from convert.sources import training_data, versions
+from convert.sources.versions import StageFiles, StageSource, Version
+from convert.untrusted import contained
+from convert.untrusted.contained import Contents, FileRefused, Role
+from convert.untrusted.models import architecture, verdicts
+from convert.untrusted.models.architecture import Output, Shape
+from convert.untrusted.records import KerasFile, ScalerFile
+from convert.untrusted.scalers.columns import columns
+from core.features import catalogue
+from core.features.candles import MAX_CANDLES
+from core.features.catalogue import UnknownFeature
+
+if TYPE_CHECKING:
+    from convert.networks.windows import Arrangement
+    from convert.scalers.scaler import Scaler
+
+Check: TypeAlias = Callable[[StageSource, Mapping[str, Contents]], None]
+
+
+class Inspected(NamedTuple):
+    """What was read. stages: by version and stage. contents: of models and scalers, by file name."""
+
+    stages: dict[str, dict[str, StageSource]]
+    contents: dict[str, Contents]
+
+
+def inspect(source: Path, chosen: Mapping[str, Version]) -> Inspected:
+    """Read and check the files of these versions. Raises ManyRefused, or Refused for a single problem."""
+    problems = Problems()
+    stages: dict[str, dict[str, StageSource]] = {}
+    for name, version in chosen.items():
+        with problems.at(""):
+            stages[name] = versions.read_stages(source, name, version)
+    contents, refused = _read_files(source, chosen)
+    for place, message in refused:
+        with problems.at(place):
+            raise Refused(message)
+    # A file that was refused can be hostile. Then scikit-learn and onnx, which take 200 MiB and a second, stay out.
+    checks: list[Check] = [_check_columns] if refused else [_check_scaler, _check_model]
+    checks.append(_check_ranges)
+    for name, labelled in stages.items():
+        for label, stage in labelled.items():
+            for check in checks:
+                with problems.at(f"{name} {label}"):
+                    check(stage, contents)
+        with problems.at(name):
+            if not refused and chosen[name].inputs == "candles":
+                _check_candles(labelled, contents)
+    problems.raise_any()
+    return Inspected(stages, contents)
+
+
+def _read_files(source: Path, chosen: Mapping[str, Version]) -> tuple[dict[str, Contents], list[tuple[str, str]]]:
+    """Read the models and scalers that exist, each once. Returns the contents by file name, and places and refusals."""
+    places: dict[str, list[str]] = {}
+    roles: dict[str, Role] = {}
+    for name, version in chosen.items():
+        for label, files in version.stages.items():
+            given: list[tuple[Role, str | None]] = [("scaler", files.scaler), ("model", files.model)]
+            for role, file in given:
+                if file is not None and (source / file).is_file():
+                    roles.setdefault(file, role)
+                    places.setdefault(file, []).append(f"{name} {label}")
+    found, refused = {}, []
+    results = contained.read_all([(role, source / file) for file, role in roles.items()])
+    for file, result in zip(roles, results, strict=True):
+        if isinstance(result, FileRefused):
+            refused += [(place, str(result)) for place in places[file]]
+        else:
+            found[file] = result
+    return found, refused
+
+
+def scaler_of(stage: StageSource, contents: Mapping[str, Contents]) -> Scaler | None:
+    """The scaler of a stage, which fits its features. Raises Refused."""
+    if stage.files.scaler is None:
+        return None
+    file = contents[stage.files.scaler].contents
+    if not isinstance(file, ScalerFile):
+        raise Refused.at(stage.files.scaler, "it is named as a model too; a file is a model or a scaler")
+    from convert.scalers.scaler import Scaler  # noqa: PLC0415 - imports scikit-learn, which takes a second
+
+    scaler = Scaler(file)
+    scaler.check_features(stage.features, stage.column_names)
+    scaler.steps(len(stage.features))
+    return scaler
+
+
+def model_of(stage: StageSource, contents: Mapping[str, Contents]) -> KerasFile:
+    """The model of a stage. Raises Refused."""
+    file = contents[stage.files.model].contents
+    if not isinstance(file, KerasFile):
+        raise Refused.at(stage.files.model, "it is named as a scaler too; a file is a model or a scaler")
+    return file
+
+
+def _check_scaler(stage: StageSource, contents: Mapping[str, Contents]) -> None:
+    if stage.files.scaler in contents:
+        scaler_of(stage, contents)
+
+
+def _check_columns(stage: StageSource, contents: Mapping[str, Contents]) -> None:
+    """The part of `_check_scaler` that needs only the record of the scaler."""
+    found = contents.get(stage.files.scaler or "")
+    if found is not None and isinstance(found.contents, ScalerFile):
+        _, count, names = columns(found.contents)
+        if count not in (None, len(stage.features)):
+            raise Refused.at(found.contents.name, f"fitted on {count} features, the stage has {len(stage.features)}")
+        if names and names != stage.column_names:
+            raise Refused.at(
+                found.contents.name,
+                f"fitted on the columns {', '.join(names[:20])[:400]}, but {stage.files.features} has other names",
+            )
+
+
+def _check_ranges(stage: StageSource, _contents: Mapping[str, Contents]) -> None:
+    training_data.training_ranges(stage)
+
+
+def _check_model(stage: StageSource, contents: Mapping[str, Contents]) -> None:
+    if stage.files.model not in contents:
+        return
+    file, problems = model_of(stage, contents), Problems()
+    config = json.loads(file.model.config)
+    shapes, outputs = architecture.inputs(config), architecture.outputs(config)
+    with problems.at(stage.files.model):
+        _check_window(shapes, stage)
+    with problems.at(stage.files.model):
+        _check_head(outputs, stage.files)
+    with problems.at(stage.files.model):
+        verdicts.check_weights(file)
+    problems.raise_any()
+
+
+def _check_window(shapes: list[Shape], stage: StageSource) -> None:
+    if len(shapes) > 1:
+        shown = ", ".join(map(str, shapes[:4]))
+        raise Refused(f"the model has {len(shapes)} inputs, of the shapes {shown}; a stage has one window")
+    for shape in shapes:
+        _arrangement(shape, stage)
+
+
+def _arrangement(shape: Shape, stage: StageSource) -> Arrangement:
+    from convert.networks import windows  # noqa: PLC0415 - imports onnx, which takes long
+
+    files = stage.files
+    stated = windows.StatedWindow(files.features, len(stage.features), files.layout)
+    return windows.find(shape[1:], files.sequence_length, stated)
+
+
+def _check_head(outputs: list[Output], files: StageFiles) -> None:
+    """Check that one output is chosen, and its activation where the layer itself states it."""
+    names = [each.name for each in outputs]
+    if files.output is None and len(names) > 1:
+        raise Refused(f"the model has {len(names)} outputs; name one with `output`: {', '.join(names[:20])[:400]}")
+    named = [each for each in outputs if files.output in (None, each.name)]
+    if len(named) == 1:
+        verdicts.check_head(named[0])
+
+
+def _check_candles(stages: Mapping[str, StageSource], contents: Mapping[str, Contents]) -> None:
+    """Raise Refused if a request cannot have enough candles for the windows, where the file states their length."""
+    most = 0
+    for stage in stages.values():
+        found = contents.get(stage.files.model)
+        if found is None or not isinstance(found.contents, KerasFile):
+            continue
+        shapes = architecture.inputs(json.loads(found.contents.model.config))
+        try:
+            steps = [_arrangement(shape, stage).steps for shape in shapes]
+            needed = [catalogue.required_candles(stage.features, length) for length in steps]
+        except (Refused, UnknownFeature):  # reported for the stage, or a version that takes no candles
+            continue
+        most = max(most, *needed)
+    if most > MAX_CANDLES:
+        raise Refused(f"the features and window need {most} candles, but a request has at most {MAX_CANDLES}")

@@ -1,0 +1,152 @@
+"""`--explain`: each kind of file, its exit code and width, and that TensorFlow is not needed."""
+
+from __future__ import annotations
+
+import json
+import pickle
+import shutil
+import subprocess
+import sys
+import tomllib
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from sklearn.preprocessing import StandardScaler
+
+from convert.__main__ import main
+from tests.convert.edits import edited, of_class
+from tests.market import ROOT
+
+DETECTORS = ROOT / "models" / "keras"
+MODEL, SCALER, FEATURES = "reversal_detector_stage1.h5", "feature_scaler.pkl", "selected_features.json"
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    for name in (MODEL, SCALER, FEATURES):
+        shutil.copy(DETECTORS / name, tmp_path / name)
+    return tmp_path
+
+
+def explained(capsys: pytest.CaptureFixture[str], *paths: Path) -> tuple[int, str]:
+    code = main(["--explain", *map(str, paths)])
+    shown = capsys.readouterr()
+    assert not shown.err
+    too_long = [each for each in shown.out.splitlines() if len(each) > 80 and not each.startswith('{"features"')]
+    assert not too_long
+    return code, shown.out
+
+
+def words(text: str) -> str:
+    return " ".join(text.split())
+
+
+def test_model_is_described_with_a_block_for_versions_toml(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    code, shown = explained(capsys, folder / MODEL, folder / SCALER, folder / FEATURES)
+    assert code == 0
+    text = words(shown)
+    for part in (
+        "a Keras model: HDF5, written by Keras 2.",
+        "input: 20 steps, 12 features",
+        "33,729 weights in ",
+        "LSTM units=64, activation=tanh, return_sequences",
+        "Dense units=1, activation=sigmoid",
+        ": sigmoid will convert, by the table of layers",
+        "a scaler: StandardScaler, written by scikit-learn",
+        "fitted on 12 columns",
+        "a feature list of 12 features: close, high, low",
+    ):
+        assert part in text
+    block = tomllib.loads(shown[shown.index("order = ") :])
+    stage = block["versions"]["v1"]["stage1"]
+    assert stage == {"model": MODEL, "features": FEATURES, "scaler": SCALER}
+
+
+def test_all_reasons_against_a_model_are_given(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    def edit(config: dict[str, Any]) -> None:
+        of_class(config, "Dropout").update(class_name="Lambda")
+        of_class(config, "Dense").update(class_name="MyLayer")
+        config["config"]["layers"][-1]["config"]["activation"] = "linear"
+
+    edited(folder / MODEL, edit)
+    (folder / FEATURES).write_text('["close"]')
+    code, shown = explained(capsys, folder / MODEL, folder / FEATURES)
+    assert code == 1
+    text = words(shown)
+    for part in ("2 layers cannot be converted", "a price regression?", f"takes 12 columns, but {FEATURES} names 1"):
+        assert part in text
+    assert "! " in shown
+    assert "versions.toml" not in text
+
+
+def test_scaler_with_names_gets_a_mapping(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    scaler = StandardScaler().fit(np.random.default_rng(0).normal(size=(9, 3)))
+    scaler.feature_names_in_ = np.array(["Close", "moving_avg_5", "secret"], dtype=object)
+    (folder / SCALER).write_bytes(pickle.dumps(scaler))
+    code, shown = explained(capsys, folder / SCALER)
+    assert code == 0
+    (offered,) = [each for each in shown.splitlines() if each.startswith('{"features"')]
+    assert json.loads(offered.partition("}}")[0] + "}}") == {"features": {"close": "Close", "sma_5": "moving_avg_5"}}
+
+
+def test_other_files_are_named(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (folder / "saved").mkdir()
+    (folder / "saved" / "saved_model.pb").touch()
+    (folder / "m.onnx").write_bytes(b"\x08\x08onnx")
+    (folder / "arch.json").write_text('{"class_name": "Sequential", "config": []}')
+    (folder / "names.json").write_text('["Close", "SMA 20"]')
+    (folder / "evil.pkl").write_bytes(b"cos\nsystem\n.")
+    expected = {
+        "saved": "SavedModel",
+        "m.onnx": "ONNX model",
+        "arch.json": "model_from_json",
+        "names.json": '"sma_20": "SMA 20"',
+        "evil.pkl": "neither a Keras model, a scaler, nor a feature list",
+        "missing.h5": "no such file",
+    }
+    code, shown = explained(capsys, *(folder / name for name in expected))
+    assert code == 1
+    text = words(shown)
+    for part in expected.values():
+        assert part in text, part
+
+
+def test_metadata_and_versions_are_described(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (folder / "meta.json").write_text('{"metrics": {"auc": 0.5}, "seed": 1}')
+    (folder / "versions.toml").write_text(
+        f'order = ["v1"]\n[versions.v1]\nname = "One"\nthreshold = 0.5\n[versions.v1.stage1]\n'
+        f'model = "{MODEL}"\nfeatures = "{FEATURES}"\nscaler = "{SCALER}"\n'
+    )
+    code, shown = explained(capsys, folder / "meta.json", folder / "versions.toml")
+    assert code == 0
+    assert "keys metrics, seed" in words(shown)
+    assert "v1 (One): threshold 0.5, stage1" in words(shown)
+    (folder / SCALER).unlink()
+    assert explained(capsys, folder / "versions.toml")[0] == 1
+
+
+def test_file_is_explained_in_a_pipe_without_tensorflow(folder: Path) -> None:
+    script = (
+        "import sys; from convert.__main__ import main; code = main(sys.argv[1:]);"
+        "heavy = {'tensorflow', 'keras', 'tf_keras', 'onnxruntime', 'sklearn', 'h5py'} & sys.modules.keys();"
+        "sys.exit(f'imported {heavy}' if heavy else code)"
+    )
+    command = [sys.executable, "-c", script, "--explain", str(folder / MODEL), str(folder / SCALER)]
+    found = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert found.returncode == 0, found.stderr
+    assert "will convert" in found.stdout
+
+
+def test_hostile_texts_are_printable_and_bounded(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    def edit(config: dict[str, Any]) -> None:
+        for layer in config["config"]["layers"]:
+            layer["config"]["name"] = "\x1b[2J" + "n" * 5_000
+            layer["config"]["activation"] = "a" * 5_000
+
+    edited(folder / MODEL, edit)
+    code, shown = explained(capsys, folder / MODEL)
+    assert code == 1
+    assert "\x1b" not in shown
+    assert len(shown) < 10_000
