@@ -64,7 +64,7 @@ def convert_stage(
     scaler = None if files.scaler is None else Scaler(_scaler(contents[files.scaler]))
     if scaler is not None:
         scaler.check_features(features)
-        scaler.steps(len(features))
+        scaler.part(len(features))
     limits = versions.training_limits(given)
     if scaler is not None:
         limits = scaler.limits(len(features), limits)
