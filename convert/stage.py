@@ -65,9 +65,12 @@ def convert_stage(
     if scaler is not None:
         scaler.check_features(features)
         scaler.part(len(features))
-    limits = versions.training_limits(given)
+    limits, scaled_features = versions.training_limits(given), None
     if scaler is not None:
         limits = scaler.limits(len(features), limits)
+        order = scaler.order(len(features))
+        if order != list(range(len(features))):
+            scaled_features = tuple(features[place] for place in order)
     try:
         model = KerasModel(_model(contents[files.model]), files.output, files.sequence_length)
         step("converting")
@@ -91,7 +94,7 @@ def convert_stage(
         graphs[scaler_file.file] = scaler_bytes
         scaling = (scaler, GraphSession(scaler_bytes))
         figures = parity.check_scaler(*scaling, model.window)
-    figures |= parity.check_network(model, session, scaling, features, rule)
+    figures |= parity.check_network(model, session, scaling, scaled_features or features, rule)
 
     step("timing")
     fields: dict[str, Any] = {
@@ -106,6 +109,7 @@ def convert_stage(
         },
         "parity": figures,
         "limits": limits,
+        "scaled_features": scaled_features,
     }
     report = Report(
         parameters=model.parameters,

@@ -107,11 +107,11 @@ class Columns(Part):
             if not (isinstance(fitted, str) and fitted == "drop") and list(columns)
         ]
         self.parts = [(part(fitted, len(columns)), columns) for fitted, columns in kept]
-        outputs = sum(len(columns) for _, columns in self.parts)
-        if outputs != width:
+        outputs = [column for _, columns in self.parts for column in columns]
+        if sorted(outputs) != list(range(width)):
             raise Refused(
-                f"ColumnTransformer makes {outputs} columns of {width}; fit it on just the columns that it keeps, and "
-                "name only these in the feature list"
+                f"ColumnTransformer makes {len(outputs)} columns of {len(set(outputs))} of its {width}; fit it on just "
+                "the columns that it keeps, each once, and name only these in the feature list"
             )
         self._converted = by_skl2onnx.converts(estimator, width)
         inner = _ways([each for each, _ in self.parts])

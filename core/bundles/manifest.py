@@ -50,6 +50,7 @@ class Stage(msgspec.Struct, frozen=True, kw_only=True):
     network: float32 (batch, sequence_length, features) -> float32 (batch, 1), a probability.
     scaler: float64 -> float32, both of the network's input shape; null if the model was trained on raw values.
     limits: of the training values; null in bundles of versions before limits existed, and if they are unknown.
+    scaled_features: the features in the order of the scaled values and of the limits, if the scaler changes the order.
     """
 
     features: tuple[str, ...]
@@ -61,6 +62,7 @@ class Stage(msgspec.Struct, frozen=True, kw_only=True):
     sources: dict[str, File]
     parity: dict[str, Any]
     limits: Limits | None = None
+    scaled_features: tuple[str, ...] | None = None
 
     @property
     def num_features(self) -> int:
@@ -126,6 +128,8 @@ class Manifest(msgspec.Struct, frozen=True, kw_only=True):
             check_features(stage.features, f"{label}.features")
             if stage.opset != OPSET:
                 raise ManifestError(f"{label}.opset: {stage.opset} is not supported, expected {OPSET}")
+            if stage.scaled_features is not None and sorted(stage.scaled_features) != sorted(stage.features):
+                raise ManifestError(f"{label}.scaled_features: not the features in another order")
             if stage.limits is not None:
                 try:
                     limits.check(stage.limits, stage.num_features)

@@ -89,7 +89,7 @@ class StageRunner:
         for what, distances, side, ends in measured:
             relative = (distances / width).tolist()
             for name, far, distance, end in zip(
-                self.stage.features, relative, distances.tolist(), ends.tolist(), strict=True
+                self.stage.scaled_features or self.stage.features, relative, distances.tolist(), ends.tolist(), strict=True
             ):
                 if far > found.get(name, (0.0, ""))[0]:
                     found[name] = far, f"{what}{name} is {distance:.3g} {side} its limit {end:.3g}"
