@@ -51,7 +51,12 @@ class Power(Part):
         powers = nodes.add("Div", nodes.expm1(nodes.add("Mul", exponents, logs)), exponents)
         log_above, log_below = np.abs(upper) < _EPS, np.abs(lower) <= _EPS
         if log_above.any() or log_below.any():
-            of_log = nodes.add("Where", above, nodes.flags("log_above", log_above), nodes.flags("log_below", log_below))
+            # ONNX Runtime has no Where for flags.
+            of_log = nodes.add(
+                "Or",
+                nodes.add("And", above, nodes.flags("log_above", log_above)),
+                nodes.add("And", nodes.add("Not", above), nodes.flags("log_below", log_below)),
+            )
             powers = nodes.add("Where", of_log, logs, powers)
         return nodes.add("Where", above, powers, nodes.add("Neg", powers))
 

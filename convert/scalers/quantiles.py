@@ -21,8 +21,6 @@ from core.bundles.limits import LARGEST, Limits, clipped, of_deviations, of_rang
 
 # The smallest probability whose normal quantile scikit-learn gives; those beyond are clipped.
 _LEAST = float(BOUNDS_THRESHOLD - np.spacing(1))
-# Quantiles may decrease by rounding, in files of old releases.
-_ROUNDING = 1e-9
 
 # Algorithm AS 241, PPND16: M. J. Wichura, The percentage points of the normal distribution, Applied Statistics 37
 # (1988). The coefficients of the numerators and denominators, from the constant to the seventh power: for the centre,
@@ -65,11 +63,12 @@ class Quantiles(Part):
                 f"quantiles_ of shape {quantiles.shape} for references_ of shape {references.shape} are not the result "
                 f"of a fit on {width} features"
             )
-        self._quantiles: Floats = np.maximum.accumulate(quantiles.astype(np.float64))
+        self._quantiles: Floats = quantiles.astype(np.float64)
         self._references: Floats = references.astype(np.float64)
-        rounding = _ROUNDING * np.abs(quantiles).max()
-        if not np.isfinite(self._quantiles).all() or (self._quantiles - quantiles > rounding).any():
-            raise Refused("quantiles_ that are not finite or decrease are not the result of a fit")
+        # Releases before 0.24 could write quantiles that decrease by rounding. What scikit-learn interpolates from
+        # these depends on the values before.
+        if not np.isfinite(self._quantiles).all() or (np.diff(self._quantiles, axis=0) < 0.0).any():
+            raise Refused("quantiles_ that are not finite or decrease cannot be converted; fit it with scikit-learn 1")
         if not np.isfinite(self._references).all() or (np.diff(self._references) < 0.0).any():
             raise Refused("references_ that are not finite or decrease are not the result of a fit")
         if estimator.output_distribution not in ("uniform", "normal"):

@@ -68,9 +68,7 @@ class Scaler:
     def transform(self, rows: Floats) -> Floats:
         """The result of scikit-learn's transform, float64 (rows, features)."""
         rows = rows.copy()  # scalers with copy=False work in place
-        with warnings.catch_warnings(), self._placing():
-            # The scaler may have been fitted on a DataFrame; check_features has compared the names of the columns.
-            warnings.filterwarnings("ignore", message="X does not have valid feature names")
+        with self._placing(), _arrays():
             for estimator in self._estimators:
                 rows = estimator.transform(rows)
         return rows
@@ -107,7 +105,7 @@ class Scaler:
         found = self.part(raw.shape[-1])
         if found.ways <= {"table"}:
             return raw
-        with self._placing(), np.errstate(all="ignore"):
+        with self._placing(), _arrays(), np.errstate(all="ignore"):
             valid = found.valid(raw.reshape(-1, raw.shape[-1])).reshape(raw.shape)
         return np.where(valid, raw, self.centre_and_scale(raw.shape[-1])[0])
 
@@ -140,6 +138,14 @@ class Scaler:
             x = found.write(graph, scopes, INPUT)
         x = graph.value("Cast", "output", x, to=FLOAT)
         return graph.finish((INPUT, DOUBLE, window), (OUTPUT, FLOAT, window), x)
+
+
+@contextmanager
+def _arrays() -> Iterator[None]:
+    """Let scalers that were fitted on a DataFrame take arrays; check_features has compared the names of the columns."""
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", message="X does not have valid feature names")
+        yield
 
 
 def _flat(estimator: Estimator) -> Iterator[Estimator]:
