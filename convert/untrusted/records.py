@@ -89,7 +89,7 @@ class ColumnsRecord(msgspec.Struct, frozen=True, tag="columns"):
     """
 
     parts: list[tuple[Plain | ArrayRecord, EstimatorRecord | Passing, ItemsRecord | SliceRecord]]
-    width: Value
+    width: int
     names: Value
 
 

@@ -11,7 +11,7 @@ from sklearn.compose import ColumnTransformer
 from sklearn.pipeline import Pipeline
 
 from convert.errors import Refused, line
-from convert.untrusted import limits, records
+from convert.untrusted import records
 from convert.untrusted.records import ScalerFile
 from convert.untrusted.scalers.recording import FITTED
 
@@ -49,14 +49,12 @@ def _part(part: records.EstimatorRecord | records.Passing) -> Estimator:
 
 def _columns(found: records.ColumnsRecord) -> Estimator:
     """A ColumnTransformer that is fitted on arrays, with the columns of each part as numbers."""
-    width, names = _plain(found.width), _value(found.names)
-    if not isinstance(width, int | np.integer) or not 0 < width <= limits.FEATURES:
-        raise Refused("holds a ColumnTransformer that does not say how many columns it was fitted on")
+    width, names = found.width, _value(found.names)
     listed = None if names is None else [str(name) for name in np.ravel(names)]
-    parts = [(str(_plain(n)), _part(part), _chosen(chosen, int(width), listed)) for n, part, chosen in found.parts]
+    parts = [(str(_plain(n)), _part(part), _chosen(chosen, width, listed)) for n, part, chosen in found.parts]
     # scikit-learn fits it itself, with nothing for a part to learn; then the fitted parts take their places.
     places = [(f"{i}", "drop" if part == "drop" else "passthrough", cols) for i, (_, part, cols) in enumerate(parts)]
-    estimator = ColumnTransformer(places or [("0", "drop", [0])], remainder="drop").fit(np.zeros((1, int(width))))
+    estimator = ColumnTransformer(places or [("0", "drop", [0])], remainder="drop").fit(np.zeros((1, width)))
     estimator.transformers_ = [
         (place, part if isinstance(part, str) and part == "drop" else _transformer(part, fitted), columns)
         for (_, part, columns), (place, fitted, _) in zip(parts, estimator.transformers_, strict=False)

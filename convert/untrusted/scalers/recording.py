@@ -39,6 +39,9 @@ PARAMETERS = frozenset(
 _DEEPEST, _MOST = 10, 100
 _PLAIN = (bool, int, float, str, type(None))
 _PASSING: tuple[records.Passing, ...] = ("passthrough", "drop")
+_NUMBER = 8  # the bytes that a number takes in a scaler, whatever it takes in the file
+# Arrays with another last axis than the features.
+_LONG = frozenset({"references_"})
 _SHOWN = 5  # of the contents of a dict or list
 
 
@@ -94,15 +97,20 @@ class Recording:
             chosen = records.ItemsRecord("list", []) if columns is None else self._chosen(columns)
             recorded.append((self._plain(name), self._part(part, (*outer, found)), chosen))
         # 0.22 and 0.23 have the number under another name.
-        width = found.attributes.get("n_features_in_", found.attributes.get("_n_features"))
+        width: Any = found.attributes.get("n_features_in_", found.attributes.get("_n_features"))
+        if isinstance(width, Array) and width.shape == ():
+            width = None if width.holds_objects else width.numbers().item()
+        if type(width) is not int or not 0 < width <= limits.FEATURES:
+            raise Refused("holds a ColumnTransformer that does not say how many columns it was fitted on")
         names = found.attributes.get("feature_names_in_")
-        return records.ColumnsRecord(recorded, self._value(width, outer), self._value(names, outer))
+        return records.ColumnsRecord(recorded, width, self._value(names, outer))
 
     def _chosen(self, columns: object) -> records.ItemsRecord | records.SliceRecord:
         if isinstance(columns, Slice):
             return records.SliceRecord([self._text(end) for end in columns.ends])
         listed: Any = columns.columns if isinstance(columns, ColumnList) else columns
         if isinstance(listed, Array):
+            self._check_count(listed.count)
             listed = listed.objects() if listed.holds_objects else listed.numbers().ravel().tolist()
         if type(listed) not in (list, tuple):
             raise Refused(
@@ -130,7 +138,14 @@ class Recording:
         names = [name for name in found.attributes if name in FITTED | PARAMETERS]
         kind: Any = found.kind
         inner = (*outer, found)
-        return records.ScalerRecord(kind, {name: self._value(found.attributes[name], inner) for name in names})
+        return records.ScalerRecord(
+            kind, {name: self._attribute(name, found.attributes[name], inner) for name in names}
+        )
+
+    def _attribute(self, name: str, found: object, outer: tuple[object, ...]) -> records.Value:
+        if name in _LONG and isinstance(found, Array) and not found.holds_objects:
+            return self._array(found, columns=False)
+        return self._value(found, outer)
 
     def _value(self, found: object, outer: tuple[object, ...]) -> records.Value:
         if isinstance(found, Estimator):  # of a PowerTransformer
@@ -149,8 +164,12 @@ class Recording:
             return records.ItemsRecord(kind, [self._plain(value) for value in found])
         return self._array(found) if isinstance(found, Array) else self._plain(found)
 
-    def _array(self, found: Array) -> records.ArrayRecord:
-        self._spend(found.size)
+    def _array(self, found: Array, *, columns: bool = True) -> records.ArrayRecord:
+        if columns and found.shape != ():
+            self._check_count(found.shape[-1])
+        if max((*found.shape, 0)) > limits.QUANTILES:
+            raise Refused(f"has an array of shape {found.shape}; at most {limits.QUANTILES:,} quantiles are read")
+        self._spend(max(found.size, _NUMBER * found.count))
         array = found.numbers()
         return records.ArrayRecord(array.dtype.str, array.shape, array.tobytes())
 
@@ -169,7 +188,7 @@ class Recording:
 
     def _check_count(self, count: int) -> None:
         if count > limits.FEATURES:
-            raise Refused(f"has a list of {count:,} values, but a stage has at most {limits.FEATURES:,} features")
+            raise Refused(f"has an array of {count:,} values, but a stage has at most {limits.FEATURES:,} features")
 
     def _spend(self, size: int) -> None:
         # A file can name one array many times, so all arrays together are limited.

@@ -139,7 +139,7 @@ def test_another_object_is_refused_with_a_way_out(value: object, message: str, t
         (slice(0, 4, 0), "a slice"),
         (slice("close", "vwap"), "'vwap'"),
         (3, "not a list"),
-        ([0] * 2_000, "a list of 2,000 values"),
+        ([0] * 2_000, "an array of 2,000 values"),
         ({"a"}, "not a list"),
         ([[0]], "list where a number"),
     ],
@@ -189,8 +189,18 @@ def test_arrays_are_limited_by_their_bytes(tmp_path: Path) -> None:
     estimator = fitted("quantiles")
     estimator.quantiles_ = np.zeros((1_000, 1_000))
     assert read(pickle.dumps(estimator), tmp_path).quantiles_.shape == (1_000, 1_000)
-    estimator.quantiles_ = np.zeros((1_000, limits.SCALER_FILE // 8_000 + 1), ">f4").astype("f8")
-    assert "more than 16 MiB" in refusal(pickle.dumps(estimator), tmp_path)
+    for kind in ("f8", "i1"):  # each number takes as much in the scaler
+        estimator.quantiles_ = np.zeros((limits.SCALER_FILE // 8_000, 1_000), kind)
+        assert "more than 16 MiB" in refusal(pickle.dumps(estimator), tmp_path)
+
+
+def test_arrays_have_no_more_columns_than_a_stage_has_features(tmp_path: Path) -> None:
+    assert "an array of 1,001 values" in refusal(pickle.dumps(scaler_with(mean_=np.zeros(1_001))), tmp_path)
+    estimator = fitted("quantiles")
+    estimator.references_ = np.linspace(0.0, 1.0, 100_000)
+    assert len(read(pickle.dumps(estimator), tmp_path).references_) == 100_000
+    estimator.references_ = np.linspace(0.0, 1.0, 100_001)
+    assert "at most 100,000 quantiles" in refusal(pickle.dumps(estimator), tmp_path)
 
 
 def scaler_with(**attributes: object) -> StandardScaler:
