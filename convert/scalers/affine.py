@@ -7,7 +7,6 @@ from statistics import NormalDist
 from typing import NamedTuple
 
 import numpy as np
-from typing_extensions import override
 
 from convert.errors import Refused
 from convert.graph import GraphBuilder
@@ -35,20 +34,20 @@ class Affine(Part):
             for value in values:
                 _check(op, value, width)
 
-    @override
     def write(self, graph: GraphBuilder, scopes: Iterator[str], x: str) -> str:
+        """See Part."""
         for op, values in self.steps:
             scope = next(scopes)
             x = graph.value(op, scope, x, *(graph.constant(f"{scope}/{op}/{j}", v) for j, v in enumerate(values)))
         return x
 
-    @override
     def origin(self, spread: Spread) -> Spread:
+        """See Part."""
         factor, term = composed(self.steps, self.width)
         return Spread((spread.centre - term) / factor, np.abs(spread.scale / factor))
 
-    @override
     def limits(self, training: Limits | None) -> Limits | None:
+        """See Part."""
         name, scaler = type(self._estimator).__name__, self._estimator
         found = _LIMITS[name](scaler, self.width) if training is None else training
         # MaxAbsScaler does not record which of its features had only one value.
@@ -57,8 +56,8 @@ class Affine(Part):
             found = clipped(found, low, high, (scaler.data_range_ == 0.0).tolist())
         return found
 
-    @override
     def transform(self, rows: Floats) -> Floats:
+        """See Part."""
         found: Floats = self._estimator.transform(rows)
         return found
 

@@ -5,12 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 import numpy as np
-from typing_extensions import override
 
 from convert.errors import Refused
 from convert.graph import GraphBuilder
 from convert.scalers.part import Estimator, Floats, Part
-from core.bundles.limits import Limits
 
 # The operator that gives the norm of a row, of its absolute values for l1 and max.
 _NORMS = {"l1": "ReduceSum", "l2": "ReduceSumSquare", "max": "ReduceMax"}
@@ -27,8 +25,8 @@ class Rows(Part):
         if estimator.norm not in _NORMS:
             raise Refused(f"the norm {estimator.norm!r} of a Normalizer; known: {', '.join(_NORMS)}")
 
-    @override
     def write(self, graph: GraphBuilder, scopes: Iterator[str], x: str) -> str:
+        """See Part."""
         scope, norm = next(scopes), self._estimator.norm
         size = graph.value("Abs", scope, x)
         if norm == "l1":  # the axes of this one are an input
@@ -41,11 +39,7 @@ class Rows(Part):
         empty = graph.value("Equal", scope, norms, zero)
         return graph.value("Div", scope, x, graph.value("Where", scope, empty, one, norms))
 
-    @override
-    def limits(self, training: Limits | None) -> Limits | None:
-        return training
-
-    @override
     def transform(self, rows: Floats) -> Floats:
+        """See Part."""
         found: Floats = self._estimator.transform(rows)
         return found

@@ -8,13 +8,11 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 import numpy as np
-from typing_extensions import override
 
 from convert.errors import Refused
 from convert.graph import GraphBuilder
 from convert.scalers import by_skl2onnx
 from convert.scalers.part import Estimator, Floats, Part, Spread
-from core.bundles.limits import Limits
 
 
 class Imputer(Part):
@@ -38,8 +36,8 @@ class Imputer(Part):
             raise Refused(f"SimpleImputer replaces {missing!r}; known: numbers and NaN")
         self._missing = float(missing)
 
-    @override
     def write(self, graph: GraphBuilder, scopes: Iterator[str], x: str) -> str:
+        """See Part."""
         if np.isnan(self._missing):
             return x
         scope = next(scopes)
@@ -47,12 +45,12 @@ class Imputer(Part):
         return graph.value("Where", scope, missing, graph.constant(f"{scope}/statistics", self._statistics), x)
 
     @property
-    @override
     def changes(self) -> bool:
+        """See Part."""
         return False
 
-    @override
     def transform(self, rows: Floats) -> Floats:
+        """See Part."""
         found: Floats = self._estimator.transform(rows)
         return found
 
@@ -66,20 +64,16 @@ class Converted(Part):
         super().__init__(width)
         self._estimator = estimator
 
-    @override
     def write(self, graph: GraphBuilder, scopes: Iterator[str], x: str) -> str:
+        """See Part."""
         return by_skl2onnx.write(self._estimator, self.width, graph, next(scopes), x)
 
-    @override
     def origin(self, spread: Spread) -> Spread:
+        """See Part."""
         threshold = getattr(self._estimator, "threshold", None)
         return spread if threshold is None else Spread(np.full(self.width, float(threshold)), np.ones(self.width))
 
-    @override
-    def limits(self, training: Limits | None) -> Limits | None:
-        return training
-
-    @override
     def transform(self, rows: Floats) -> Floats:
+        """See Part."""
         found: Floats = self._estimator.transform(rows)
         return found

@@ -6,12 +6,10 @@ from collections.abc import Iterator
 
 import numpy as np
 from numpy.typing import NDArray
-from typing_extensions import override
 
 from convert.errors import Refused
 from convert.graph import GraphBuilder
 from convert.scalers.part import Estimator, Floats, Part, Spread
-from core.bundles.limits import Limits
 
 _EPS = float(np.finfo(np.float64).eps)
 # scipy.special.boxcox takes the logarithm below this.
@@ -38,8 +36,8 @@ class Power(Part):
             raise Refused(f"the method {estimator.method!r} of a PowerTransformer; known: yeo-johnson, box-cox")
         self._positive = estimator.method == "box-cox"
 
-    @override
     def write(self, graph: GraphBuilder, scopes: Iterator[str], x: str) -> str:
+        """See Part."""
         nodes = _Nodes(graph, next(scopes))
         return self._box_cox(nodes, x) if self._positive else self._yeo_johnson(nodes, x)
 
@@ -70,8 +68,8 @@ class Power(Part):
         positive = nodes.add("Greater", x, nodes.number("zero", 0.0))
         return nodes.add("Where", positive, powers, nodes.number("nan", np.nan))
 
-    @override
     def origin(self, spread: Spread) -> Spread:
+        """See Part."""
         ends = [self._inverse(spread.centre + side * spread.scale) for side in (-1.0, 0.0, 1.0)]
         scale = 0.5 * np.abs(ends[2] - ends[0])
         centre = np.where(np.isfinite(ends[1]), ends[1], float(self._positive))
@@ -86,16 +84,12 @@ class Power(Part):
             below = 1.0 - _power_inverse(-values, 2.0 - self._lambdas)
             return np.where(values >= 0.0, _power_inverse(values, self._lambdas) - 1.0, below)
 
-    @override
-    def limits(self, training: Limits | None) -> Limits | None:
-        return training
-
-    @override
     def valid(self, rows: Floats) -> NDArray[np.bool_]:
+        """See Part."""
         return rows > 0.0 if self._positive else super().valid(rows)
 
-    @override
     def transform(self, rows: Floats) -> Floats:
+        """See Part."""
         standardize, self._estimator.standardize = self._estimator.standardize, False
         try:
             found: Floats = self._estimator.transform(rows)

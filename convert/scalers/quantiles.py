@@ -12,7 +12,6 @@ import msgspec
 import numpy as np
 from numpy.typing import NDArray
 from sklearn.preprocessing._data import BOUNDS_THRESHOLD
-from typing_extensions import override
 
 from convert.errors import Refused
 from convert.graph import GraphBuilder
@@ -75,8 +74,8 @@ class Quantiles(Part):
             raise Refused(f"the output_distribution {estimator.output_distribution!r}; known: uniform, normal")
         self._normal = estimator.output_distribution == "normal"
 
-    @override
     def write(self, graph: GraphBuilder, scopes: Iterator[str], x: str) -> str:
+        """See Part."""
         scope = next(scopes)
 
         def add(op: str, *inputs: str) -> str:
@@ -126,8 +125,8 @@ class Quantiles(Part):
             step //= 2
         return place
 
-    @override
-    def origin(self, spread: Spread) -> Spread:
+    def origin(self, spread: Spread) -> Spread:  # noqa: ARG002
+        """Where the fitted values lie, which says more than the spread behind."""
         low, centre, high = (
             np.array([np.interp(share, self._references, column) for column in self._quantiles.T])
             for share in (0.16, 0.5, 0.84)
@@ -136,8 +135,8 @@ class Quantiles(Part):
         scale = np.where(high > low, 0.5 * (high - low), width)
         return Spread(centre, np.where(scale > 0.0, scale, np.maximum(np.abs(centre), 1.0)))
 
-    @override
     def limits(self, training: Limits | None) -> Limits | None:
+        """See Part."""
         constant = (self._quantiles[0] == self._quantiles[-1]).tolist()
         if not self._normal:
             found = of_range(self.width, 0.0, 1.0) if training is None else training
@@ -150,8 +149,8 @@ class Quantiles(Part):
         high = tuple(LARGEST if fixed else mean for fixed, mean in zip(constant, found.mean_high or (), strict=True))
         return msgspec.structs.replace(found, mean_low=low, mean_high=high)
 
-    @override
     def transform(self, rows: Floats) -> Floats:
+        """See Part."""
         found: Floats = self._estimator.transform(rows)
         return found
 

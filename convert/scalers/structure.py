@@ -10,7 +10,6 @@ import numpy as np
 from numpy.typing import NDArray
 from sklearn.compose import ColumnTransformer
 from sklearn.pipeline import Pipeline
-from typing_extensions import override
 
 from convert.errors import Refused
 from convert.graph import GraphBuilder
@@ -58,30 +57,30 @@ class Chain(Part):
         for each in self.parts:
             yield from each.leaves() if isinstance(each, Chain) else (each,)
 
-    @override
     def write(self, graph: GraphBuilder, scopes: Iterator[str], x: str) -> str:
+        """See Part."""
         return reduce(lambda value, each: each.write(graph, scopes, value), self.parts, x)
 
-    @override
     def origin(self, spread: Spread) -> Spread:
+        """See Part."""
         return reduce(lambda value, each: each.origin(value), reversed(self.parts), spread)
 
-    @override
     def limits(self, training: Limits | None) -> Limits | None:
+        """See Part."""
         changing = [each for each in self.parts if each.changes]
         return changing[-1].limits(training) if changing else training
 
-    @override
     def order(self) -> list[int]:
+        """See Part."""
         return reduce(lambda found, each: [found[i] for i in each.order()], self.parts, list(range(self.width)))
 
     @property
-    @override
     def changes(self) -> bool:
+        """See Part."""
         return any(each.changes for each in self.parts)
 
-    @override
     def valid(self, rows: Floats) -> NDArray[np.bool_]:
+        """See Part."""
         found, order = np.ones(rows.shape, np.bool_), np.arange(self.width)
         for each in self.parts:
             valid = each.valid(rows)
@@ -90,8 +89,8 @@ class Chain(Part):
             rows, order = each.transform(np.where(valid, rows, 1.0)), order[each.order()]
         return found
 
-    @override
     def transform(self, rows: Floats) -> Floats:
+        """See Part."""
         return reduce(lambda value, each: each.transform(value), self.parts, rows)
 
 
@@ -117,8 +116,8 @@ class Columns(Part):
         inner = _ways([each for each, _ in self.parts])
         self.ways = frozenset({"skl2onnx"}) if self._converted else inner | {"own graph"}
 
-    @override
     def write(self, graph: GraphBuilder, scopes: Iterator[str], x: str) -> str:
+        """See Part."""
         if self._converted:
             return by_skl2onnx.write(self._estimator, self.width, graph, next(scopes), x)
         scope = next(scopes)
@@ -128,8 +127,8 @@ class Columns(Part):
             results.append(each.write(graph, scopes, graph.value("Gather", scope, x, chosen, axis=-1)))
         return graph.value("Concat", scope, *results, axis=-1)
 
-    @override
     def origin(self, spread: Spread) -> Spread:
+        """See Part."""
         centre, scale, start = np.zeros(self.width), np.ones(self.width), 0
         for each, columns in self.parts:
             end = start + len(columns)
@@ -137,8 +136,8 @@ class Columns(Part):
             start = end
         return Spread(centre, scale)
 
-    @override
     def limits(self, training: Limits | None) -> Limits | None:
+        """See Part."""
         found, start = [], 0
         for each, columns in self.parts:
             end = start + len(columns)
@@ -147,24 +146,24 @@ class Columns(Part):
             start = end
         return _joined(found)
 
-    @override
     def order(self) -> list[int]:
+        """See Part."""
         return [columns[i] for each, columns in self.parts for i in each.order()]
 
     @property
-    @override
     def changes(self) -> bool:
+        """See Part."""
         return True
 
-    @override
     def valid(self, rows: Floats) -> NDArray[np.bool_]:
+        """See Part."""
         found = np.ones(rows.shape, np.bool_)
         for each, columns in self.parts:
             found[:, columns] &= each.valid(rows[:, columns])
         return found
 
-    @override
     def transform(self, rows: Floats) -> Floats:
+        """See Part."""
         return np.concatenate([each.transform(rows[:, columns]) for each, columns in self.parts], axis=1)
 
 
