@@ -85,8 +85,10 @@ class Power(Part):
             return np.where(values >= 0.0, _power_inverse(values, self._lambdas) - 1.0, below)
 
     def valid(self, rows: Floats) -> NDArray[np.bool_]:
-        """See Part."""
-        return rows > 0.0 if self._positive else super().valid(rows)
+        """See Part. A power that is infinite is refused by the standardisation of scikit-learn."""
+        known = rows > 0.0 if self._positive else super().valid(rows)
+        found: NDArray[np.bool_] = known & np.isfinite(self.transform(np.where(known, rows, 1.0)))
+        return found
 
     def transform(self, rows: Floats) -> Floats:
         """See Part."""

@@ -42,7 +42,7 @@ class Scaler:
 
         column_names: the user's names of the features, if the feature list maps them.
         """
-        columns = features if column_names is None else column_names
+        columns = column_names or features
         with self._placing():
             for estimator in self._estimators:
                 fitted = int(getattr(estimator, "n_features_in_", len(columns)))
@@ -68,7 +68,7 @@ class Scaler:
     def transform(self, rows: Floats) -> Floats:
         """The result of scikit-learn's transform, float64 (rows, features)."""
         rows = rows.copy()  # scalers with copy=False work in place
-        with self._placing(), _arrays():
+        with self._placing(), _arrays(), np.errstate(over="ignore"):
             for estimator in self._estimators:
                 rows = estimator.transform(rows)
         return rows

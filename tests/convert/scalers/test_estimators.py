@@ -242,6 +242,22 @@ def test_box_cox_of_a_value_that_is_not_positive_is_never_a_number(tmp_path: Pat
     np.testing.assert_array_equal(scaler.taken(positive()), positive())
 
 
+def test_a_power_that_no_number_holds_is_not_drawn(tmp_path: Path) -> None:
+    """Of prices that hardly change, the exponent can be 100, and a volume to the power of 100 is infinite."""
+    estimator = clone(ALL["yeo-johnson"]).fit(rows())
+    estimator.lambdas_[0], estimator.lambdas_[3] = 100.0, -100.0
+    scaler = stored(estimator, tmp_path)
+    given = np.full((STEPS, len(FEATURES)), 1e9)
+    with pytest.raises(Refused, match="infinity"):
+        scaler.transform(given)
+    taken = scaler.taken(given)
+    assert (taken[:, 0] < 2.0).all()
+    assert (taken[:, 1:] == 1e9).all()
+    session = GraphSession(scaler.build((STEPS, len(FEATURES))).SerializeToString())
+    parity.check_scaler(scaler, session, (STEPS, len(FEATURES)))
+    assert np.isinf(session.run(given[None])[0, :, 0]).all()
+
+
 def test_normalizer_leaves_a_row_of_zeros(tmp_path: Path) -> None:
     model = stored(fitted("l1"), tmp_path).build((STEPS, len(FEATURES)))
     assert (answers(model, np.zeros((STEPS, len(FEATURES)))) == 0.0).all()
