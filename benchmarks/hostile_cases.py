@@ -96,6 +96,40 @@ def _long_array() -> bytes:
     return _scaler(_array(_plain((2_000_000,)), "f8", _bytes(data)))
 
 
+def _transformer(module: str, name: str, attributes: bytes) -> bytes:
+    return _name(f"sklearn.{module}", name) + b")\x81}(" + attributes + b"ub"
+
+
+def _long_quantiles() -> bytes:
+    """16,000,000 numbers of a byte: 128 MB once they are numbers of eight."""
+    data = bytes(16_000_000)
+    attributes = _plain("quantiles_") + _array(_plain((16_000, 1_000)), "i1", _bytes(data))
+    return _transformer("preprocessing._data", "QuantileTransformer", attributes)
+
+
+def _long_references() -> bytes:
+    attributes = _plain("references_") + _array(_plain((2_000_000,)), "f8", _bytes(bytes(16_000_000)))
+    return _transformer("preprocessing._data", "QuantileTransformer", attributes)
+
+
+def _column_transformers() -> bytes:
+    """ColumnTransformers, each twice in the next one: 2^40 parts."""
+    found = _scaler(_plain([0.0]))
+    for _ in range(40):
+        twice = b"](" + b"".join(b"(" + _plain(n) + b"h\x09" + _plain([0]) + b"t" for n in "ab") + b"e"
+        part = _plain("transformers_") + twice + _plain("n_features_in_") + _plain(1)
+        found += b"q\x090" + _transformer("compose._column_transformer", "ColumnTransformer", part)
+    return found
+
+
+def _slice_of_columns() -> bytes:
+    """A slice of 2^62 columns."""
+    columns = _name("builtins", "slice") + b"(" + _plain(0) + _integer((1 << 62) - 1) + _plain(None) + b"tR"
+    parts = b"](" + _plain("a") + _scaler(_plain([0.0])) + columns + b"\x87e"
+    attributes = _plain("transformers_") + parts + _plain("n_features_in_") + _plain(1 << 40)
+    return _transformer("compose._column_transformer", "ColumnTransformer", attributes)
+
+
 def _one_text_in_a_list() -> bytes:
     """A scalar of a megabyte of text, 900 times in a list: 900 MB of strings."""
     text = _array(_plain(()), "U250000", _bytes("x".encode("utf-32-le") * 250_000))
@@ -159,6 +193,10 @@ CASES = (
     Case("pickle: a shape whose product does not end", SCALER, _pickled(_long_product)),
     Case("pickle: a shape of 40,000 dimensions", SCALER, _pickled(_long_rank)),
     Case("pickle: an array of 2,000,000 values", SCALER, _pickled(_long_array)),
+    Case("pickle: 16,000,000 quantiles of a byte", SCALER, _pickled(_long_quantiles)),
+    Case("pickle: 2,000,000 references", SCALER, _pickled(_long_references)),
+    Case("pickle: ColumnTransformers that double 40 times", SCALER, _pickled(_column_transformers)),
+    Case("pickle: a slice of 2^62 columns", SCALER, _pickled(_slice_of_columns)),
     Case("pickle: 1 MB of text, 900 times", SCALER, _pickled(_one_text_in_a_list)),
     Case("pickle: equal keys of 4 MB, 30,000 times", SCALER, _pickled(_equal_keys)),
     Case("pickle: a dict of 400,000 keys", SCALER, _pickled(_many_keys)),

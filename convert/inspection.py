@@ -95,7 +95,7 @@ def scaler_of(stage: StageSource, contents: Mapping[str, Contents]) -> Scaler | 
 
     scaler = Scaler(file)
     scaler.check_features(stage.features, stage.column_names)
-    scaler.steps(len(stage.features))
+    scaler.part(len(stage.features))
     return scaler
 
 

@@ -67,9 +67,12 @@ def convert_stage(
     step("reading")
     scaler = inspection.scaler_of(given, contents)
     ranges = training_data.training_ranges(given)
-    limits = None if ranges is None else of_training(*zip(*ranges, strict=True))
+    limits, scaled_features = None if ranges is None else of_training(*zip(*ranges, strict=True)), None
     if scaler is not None:
         limits = scaler.limits(len(features), limits)
+        order = scaler.order(len(features))
+        if order != list(range(len(features))):
+            scaled_features = tuple(features[place] for place in order)
     file = inspection.model_of(given, contents)
     try:
         model = KerasModel(
@@ -97,7 +100,7 @@ def convert_stage(
         graphs[scaler_file.file] = scaler_bytes
         scaling = (scaler, GraphSession(scaler_bytes))
         figures = parity.check_scaler(*scaling, model.window)
-    figures |= parity.check_network(model, session, scaling, features, rule)
+    figures |= parity.check_network(model, session, scaling, scaled_features or features, rule)
 
     step("timing")
     fields: dict[str, Any] = {
@@ -115,6 +118,7 @@ def convert_stage(
         "training_ranges": ranges,
         "background": background,
         "classes": model.head.classes,
+        "scaled_features": scaled_features,
     }
     report = Report(
         parameters=model.parameters,

@@ -139,11 +139,14 @@ def check_scaler(scaler: Scaler, session: GraphSession, window: tuple[int, int])
     levels = {"training scale": centre + scale * noise}
     levels |= {kind: level * (1.0 + 0.01 * noise) for kind, level in LEVELS.items()}
     largest = 0.0
-    for kind, raw in levels.items():
+    for kind, drawn in levels.items():
+        raw = scaler.taken(drawn)
         expected, found = scaler.transform(raw.reshape(-1, window[1])).reshape(raw.shape), session.run(raw)
         if found.dtype != np.float32 or found.shape != raw.shape:
             raise Refused.at(f"scaler, {kind}", f"expected float32 {raw.shape}, got {found.dtype} {found.shape}")
-        difference = np.abs(found - expected) / np.maximum(1.0, np.abs(expected))
+        with np.errstate(invalid="ignore", over="ignore"):  # powers of far values can be beyond float32, as 1e9^5 is
+            difference = np.abs(found - expected) / np.maximum(1.0, np.abs(expected))
+            difference[np.isinf(found) & (found == expected.astype(np.float32))] = 0.0
         for place in np.argwhere(~(difference <= SCALER_TOLERANCE))[:1]:
             at = tuple(int(i) for i in place)
             raise Refused.at(
@@ -174,9 +177,9 @@ def _windows(
     yield _Windows("standard normal", normal, normal)
     if scaler is not None:
         centre, scale = scaler[0].centre_and_scale(window[1])
-        raw = centre + scale * noise[1]
-        by_scikit = scaler[0].transform(raw.reshape(-1, window[1])).reshape(raw.shape).astype(np.float32)
-        yield _Windows("training scale", by_scikit, scaler[1].run(raw))
+        raw_values = scaler[0].taken(centre + scale * noise[1])
+        by_scikit = scaler[0].transform(raw_values.reshape(-1, window[1])).reshape(raw_values.shape).astype(np.float32)
+        yield _Windows("training scale", by_scikit, scaler[1].run(raw_values))
     elif not can_compute(features):
         more = noise[1].astype(np.float32)
         yield _Windows("more of standard normal", more, more)

@@ -1,187 +1,160 @@
-"""Fitted scikit-learn scalers as ONNX graphs, which compute in float64 with the same steps as scikit-learn."""
+"""Fitted scikit-learn scalers as ONNX graphs, which compute in float64 as scikit-learn does."""
 
 from __future__ import annotations
 
+import itertools
 import warnings
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
-from statistics import NormalDist
-from typing import Any, NamedTuple, TypeAlias
 
+import msgspec
 import numpy as np
 import onnx
-from numpy.typing import NDArray
+from sklearn.base import BaseEstimator
+from sklearn.compose import ColumnTransformer
 from sklearn.pipeline import Pipeline
-from sklearn.preprocessing import MinMaxScaler
 
 from convert.errors import Refused
 from convert.graph import DOUBLE, FLOAT, GraphBuilder
+from convert.scalers.affine import Affine, composed
+from convert.scalers.names import check_names
+from convert.scalers.part import Estimator, Floats, Spread
+from convert.scalers.structure import ENDS, Chain, part
 from convert.untrusted.records import ScalerFile
 from convert.untrusted.scalers import rebuilding
-from core.bundles.limits import Limits, clipped, of_deviations, of_range
+from core.bundles.limits import Limits
 
 INPUT, OUTPUT = "raw", "scaled"
-
-Floats: TypeAlias = NDArray[np.float64]
-Estimator: TypeAlias = Any  # of scikit-learn, which has no types
-
-
-class Step(NamedTuple):
-    """One operation on all features. values: its constants, each (features,); those of Clip are ()."""
-
-    op: str
-    values: tuple[Floats, ...]
+_WAYS = {"own graph": "a graph of our own", "skl2onnx": "skl2onnx"}
 
 
 class Scaler:
-    """A fitted scaler, or a Pipeline of them. Errors name its file."""
+    """A fitted scaler, a Pipeline or a ColumnTransformer. Errors name its file."""
 
     def __init__(self, file: ScalerFile) -> None:
         estimator, self.notes = rebuilding.rebuilt(file)
         self._place = file.name
-        self._parts = list(_parts(estimator))
+        self._estimators = list(_flat(estimator))
+        self._parts: dict[int, Chain] = {}
 
     def check_features(self, features: tuple[str, ...], column_names: tuple[str, ...] | None = None) -> None:
         """Raise Refused if the scaler was fitted on another number of features, or on features with other names.
 
         column_names: the user's names of the features, if the feature list maps them.
         """
-        columns = features if column_names is None else column_names
-        for part in self._parts:
-            with self._refusing_damage():
-                fitted = int(getattr(part, "n_features_in_", len(columns)))
-                names = [str(name) for name in getattr(part, "feature_names_in_", columns)]
-            if fitted != len(columns):
-                raise Refused.at(self._place, f"fitted on {fitted} features, the stage has {len(columns)}")
-            if names != list(columns):
-                raise Refused.at(self._place, f"fitted on the features {names}, the stage has {list(columns)}")
+        columns = column_names or features
+        with self._placing():
+            for estimator in self._estimators:
+                fitted = int(getattr(estimator, "n_features_in_", len(columns)))
+                names = [str(name) for name in getattr(estimator, "feature_names_in_", columns)]
+                if not fitted == len(names) == len(columns):
+                    raise Refused(f"fitted on {fitted} features, the stage has {len(columns)}")
+                check_names(names, columns)
+                if isinstance(estimator, ColumnTransformer):
+                    break  # behind it, the columns have another order and other names
 
-    def steps(self, features: int) -> list[Step]:
-        """The operations of scikit-learn on a row, in its order. Raises Refused for constants that no fit produces."""
-        with self._refusing_damage():
-            steps = [step for part in self._parts for step in _STEPS[type(part).__name__](part)]
-        for op, values in steps:
-            for value in values:
-                fits = value.shape in ((), (features,)) and np.isfinite(value).all() and (op != "Div" or value.all())
-                if not fits:
-                    message = f"{op} {value.tolist()} is not the result of a fit on {features} features"
-                    raise Refused.at(self._place, message)
-        return steps
+    def part(self, features: int) -> Chain:
+        """What the scaler does to a row. Raises Refused for what is not converted, and constants that no fit gives."""
+        if features not in self._parts:
+            with self._placing():
+                found = Chain([part(estimator, features) for estimator in self._estimators], features)
+            self._parts[features] = found
+            # The table is the usual way, so only the others are worth a note.
+            ways = sorted(_WAYS[way] for way in found.ways & _WAYS.keys())
+            if ways:
+                self.notes.append(f"{self._place} was converted by {' and '.join(ways)}")
+        return self._parts[features]
 
     def transform(self, rows: Floats) -> Floats:
         """The result of scikit-learn's transform, float64 (rows, features)."""
         rows = rows.copy()  # scalers with copy=False work in place
-        with warnings.catch_warnings(), self._refusing_damage():
-            # The scaler may have been fitted on a DataFrame; check_features has compared the names of the columns.
-            warnings.filterwarnings("ignore", message="X does not have valid feature names")
-            for part in self._parts:
-                rows = part.transform(rows)
+        with self._placing(), _arrays(), np.errstate(over="ignore"):
+            for estimator in self._estimators:
+                rows = estimator.transform(rows)
         return rows
 
     @contextmanager
-    def _refusing_damage(self) -> Iterator[None]:
-        """Turn errors of damaged attributes into Refused: numbers and texts in the file need not come from a fit."""
+    def _placing(self) -> Iterator[None]:
+        """Name the file in errors, also of damaged attributes: numbers and texts in it need not come from a fit."""
         try:
             yield
-        except (ArithmeticError, AttributeError, LookupError, TypeError, ValueError) as error:
+        except Refused as error:
+            raise Refused.at(self._place, error) from None
+        except AttributeError as error:
+            if isinstance(error.obj, BaseEstimator):
+                missing = f"the {type(error.obj).__name__} has no {error.name}; save it after its fit"
+                raise Refused.at(self._place, f"not fitted, or damaged: {missing}") from None
+            raise Refused.at(self._place, f"not fitted, or damaged: {' '.join(str(error).split())}") from None
+        except (ArithmeticError, LookupError, TypeError, ValueError) as error:
             raise Refused.at(self._place, f"not fitted, or damaged: {' '.join(str(error).split())}") from None
 
     def centre_and_scale(self, features: int) -> tuple[Floats, Floats]:
-        """The raw values that are scaled to 0, and the raw differences that are scaled to 1: each (features,)."""
-        factor, term = np.ones(features), np.zeros(features)
-        for op, values in self.steps(features):
-            if op in {"Sub", "Add"}:
-                term = term + (values[0] if op == "Add" else -values[0])
-            elif op in {"Mul", "Div"}:
-                by = values[0] if op == "Mul" else 1.0 / values[0]
-                factor, term = factor * by, term * by
-        return -term / factor, np.abs(1.0 / factor)
+        """Raw values in the middle of the fitted ones, and raw differences that are usual there: each (features,).
+
+        Of a scaler of the table, the values that are scaled to 0 and the differences that are scaled to 1.
+        """
+        found = self.part(features)
+        affine = [each for each in found.leaves() if isinstance(each, Affine)]
+        if found.ways <= {"table"}:
+            factor, term = composed([step for each in affine for step in each.steps], features)
+            return -term / factor, np.abs(1.0 / factor)
+        return found.origin(Spread(np.zeros(features), np.ones(features)))
+
+    def taken(self, raw: Floats) -> Floats:
+        """Raw values (…, features), with the centre in place of values that scikit-learn refuses (docs/scalers.md)."""
+        found = self.part(raw.shape[-1])
+        if found.ways <= {"table"}:
+            return raw
+        with self._placing(), _arrays(), np.errstate(all="ignore"):
+            valid = found.valid(raw.reshape(-1, raw.shape[-1])).reshape(raw.shape)
+        return np.where(valid, raw, self.centre_and_scale(raw.shape[-1])[0])
+
+    def order(self, features: int) -> list[int]:
+        """The place among the raw features of each scaled one: a ColumnTransformer can change the order."""
+        return self.part(features).order()
 
     def limits(self, features: int, training: Limits | None) -> Limits | None:
-        """Limits of the scaled values: those of training if known, else those that follow from the last scaler."""
-        if not self._parts:
-            return training
-        last = self._parts[-1]
-        with self._refusing_damage():
-            found = _LIMITS[type(last).__name__](last, features) if training is None else training
-            # MaxAbsScaler does not record which of its features had only one value.
-            if found is not None and isinstance(last, MinMaxScaler) and last.clip:
-                low, high = map(float, last.feature_range)
-                found = clipped(found, low, high, (last.data_range_ == 0.0).tolist())
-        return found
+        """Limits of the scaled values: those of training if known, else those that follow from the last scaler.
+
+        training: in the order of the features. The result is in the order of the scaled values.
+        """
+        found = self.part(features)
+        if training is not None:
+            order = found.order()
+            ends = {name: getattr(training, name) for name in ENDS}
+            moved = {n: None if values is None else tuple(values[i] for i in order) for n, values in ends.items()}
+            training = msgspec.structs.replace(training, **moved)
+        with self._placing():
+            return found.limits(training)
 
     def build(self, window: tuple[int, int]) -> onnx.ModelProto:
         """The graph from float64 (batch, steps, features) to float32 of the same shape.
 
         The cast comes last, because large volumes would lose digits before scaling.
         """
-        graph = GraphBuilder()
-        x = INPUT
-        for i, (op, values) in enumerate(self.steps(window[1])):
-            constants = [graph.constant(f"{i}/{op}/{j}", value) for j, value in enumerate(values)]
-            x = graph.value(op, str(i), x, *constants)
+        graph, scopes = GraphBuilder(), map(str, itertools.count())
+        found = self.part(window[1])
+        with self._placing():
+            x = found.write(graph, scopes, INPUT)
         x = graph.value("Cast", "output", x, to=FLOAT)
         return graph.finish((INPUT, DOUBLE, window), (OUTPUT, FLOAT, window), x)
 
 
-def _parts(estimator: Estimator) -> Iterator[Estimator]:
+@contextmanager
+def _arrays() -> Iterator[None]:
+    """Let scalers that were fitted on a DataFrame take arrays; check_features has compared the names of the columns."""
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", message="X does not have valid feature names")
+        yield
+
+
+def _flat(estimator: Estimator) -> Iterator[Estimator]:
     """The scalers in the order in which they run."""
     if type(estimator) is not Pipeline:
         yield estimator
         return
     for _, step in estimator.steps:
+        if step == "drop":
+            raise Refused("a Pipeline with a step that drops everything")
         if step is not None and step != "passthrough":
-            yield from _parts(step)
-
-
-def _step(op: str, *values: Estimator) -> Iterator[Step]:
-    """One step, or none if the scaler was configured without it."""
-    if all(value is not None for value in values):
-        yield Step(op, tuple(np.asarray(value, dtype=np.float64) for value in values))
-
-
-def _standard(s: Estimator) -> list[Step]:
-    return [*_step("Sub", s.mean_ if s.with_mean else None), *_step("Div", s.scale_ if s.with_std else None)]
-
-
-def _robust(s: Estimator) -> list[Step]:
-    return [*_step("Sub", s.center_ if s.with_centering else None), *_step("Div", s.scale_ if s.with_scaling else None)]
-
-
-def _min_max(s: Estimator) -> list[Step]:
-    return [*_step("Mul", s.scale_), *_step("Add", s.min_), *(_step("Clip", *s.feature_range) if s.clip else ())]
-
-
-def _max_abs(s: Estimator) -> list[Step]:
-    return [*_step("Div", s.scale_), *(_step("Clip", -1.0, 1.0) if s.clip else ())]
-
-
-_STEPS: dict[str, Callable[[Estimator], list[Step]]] = {
-    "StandardScaler": _standard,
-    "MinMaxScaler": _min_max,
-    "MaxAbsScaler": _max_abs,
-    "RobustScaler": _robust,
-}
-
-
-def _standard_limits(s: Estimator, features: int) -> Limits | None:
-    if not s.with_std:  # without it, the spread of the values is unknown
-        return None
-    centres = np.zeros(features) if s.with_mean or s.mean_ is None else s.mean_ / s.scale_
-    return of_deviations(centres.tolist())
-
-
-def _robust_limits(s: Estimator, features: int) -> Limits | None:
-    if not s.with_centering or not s.with_scaling:
-        return None
-    low, high = (NormalDist().inv_cdf(percent / 100.0) for percent in s.quantile_range)
-    # The scaler divides by the distance of two quantiles; unit_variance rescales it to a standard deviation.
-    return of_deviations((0.0,) * features, 1.0 if s.unit_variance else 1.0 / (high - low))
-
-
-_LIMITS: dict[str, Callable[[Estimator, int], Limits | None]] = {
-    "StandardScaler": _standard_limits,
-    "MinMaxScaler": lambda s, features: of_range(features, *map(float, s.feature_range)),
-    "MaxAbsScaler": lambda _, features: of_range(features, -1.0, 1.0),
-    "RobustScaler": _robust_limits,
-}
+            yield from _flat(step)

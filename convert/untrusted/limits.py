@@ -25,6 +25,8 @@ CONFIG = 2 * MIB
 OPERATIONS = 100_000
 KEYS, KEY_LENGTH = 10_000, 1_000
 INTEGER_BITS = 63
+# scikit-learn fits 1,000 quantiles, and no more than the rows that it draws: 10,000, and 100,000 in old releases.
+QUANTILES = 100_000
 
 # Keras writes 3 members, and a directory of 250 bytes.
 ZIP_MEMBERS, ZIP_DIRECTORY = 100, 64 << 10

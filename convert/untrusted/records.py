@@ -17,7 +17,19 @@ from numpy.typing import NDArray
 Plain: TypeAlias = bool | int | float | str | None
 Buffer: TypeAlias = bytes | memoryview
 
-ScalerName: TypeAlias = Literal["StandardScaler", "MinMaxScaler", "MaxAbsScaler", "RobustScaler"]
+ScalerName: TypeAlias = Literal[
+    "StandardScaler",
+    "MinMaxScaler",
+    "MaxAbsScaler",
+    "RobustScaler",
+    "QuantileTransformer",
+    "PowerTransformer",
+    "Normalizer",
+    "Binarizer",
+    "SimpleImputer",
+]
+# What stands for an estimator that passes its columns on, or drops them.
+Passing: TypeAlias = Literal["passthrough", "drop"]
 # Numbers and text; no objects, no records.
 _DTYPE = re.compile(r"[<>=|]?[biufSU][1-9][0-9]{0,5}")
 
@@ -48,7 +60,10 @@ class ItemsRecord(msgspec.Struct, frozen=True, tag="items"):
     items: list[Plain | ArrayRecord]
 
 
-Value: TypeAlias = Plain | ArrayRecord | ObjectsRecord | ItemsRecord
+class SliceRecord(msgspec.Struct, frozen=True, tag="slice"):
+    """A slice of columns. ends: start, stop and step."""
+
+    ends: list[Plain]
 
 
 class ScalerRecord(msgspec.Struct, frozen=True, tag="scaler"):
@@ -58,17 +73,34 @@ class ScalerRecord(msgspec.Struct, frozen=True, tag="scaler"):
     attributes: dict[str, Value]
 
 
-class PipelineRecord(msgspec.Struct, frozen=True, tag="pipeline"):
-    """A Pipeline's steps. A step of None or "passthrough" does nothing."""
+Value: TypeAlias = Plain | ArrayRecord | ObjectsRecord | ItemsRecord | ScalerRecord
 
-    steps: list[tuple[Plain | ArrayRecord, ScalerRecord | PipelineRecord | Literal["passthrough"] | None]]
+
+class PipelineRecord(msgspec.Struct, frozen=True, tag="pipeline"):
+    """A Pipeline's steps."""
+
+    steps: list[tuple[Plain | ArrayRecord, EstimatorRecord | Passing]]
+
+
+class ColumnsRecord(msgspec.Struct, frozen=True, tag="columns"):
+    """A fitted ColumnTransformer: the name, estimator and columns of each part, in the order of its outputs.
+
+    width, names: of the columns that it was fitted on.
+    """
+
+    parts: list[tuple[Plain | ArrayRecord, EstimatorRecord | Passing, ItemsRecord | SliceRecord]]
+    width: int
+    names: Value
+
+
+EstimatorRecord: TypeAlias = ScalerRecord | PipelineRecord | ColumnsRecord
 
 
 class ScalerFile(msgspec.Struct, frozen=True):
     """The contents of a scaler's file. versions: the releases of scikit-learn that it names."""
 
     name: str
-    scaler: ScalerRecord | PipelineRecord
+    scaler: EstimatorRecord
     versions: list[str]
 
 

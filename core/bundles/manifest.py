@@ -65,6 +65,7 @@ class Stage(msgspec.Struct, frozen=True, kw_only=True):
     features; null if they are unknown.
     background: a window of scaled inputs, (sequence_length, features), that explanations compare with, such as the mean
     window of the training part; null if there is none.
+    scaled_features: the features in the order of the scaled values and of the limits, if the scaler changes the order.
     """
 
     features: tuple[str, ...]
@@ -79,6 +80,7 @@ class Stage(msgspec.Struct, frozen=True, kw_only=True):
     limits: Limits | None = None
     training_ranges: tuple[tuple[Number, Number], ...] | None = None
     background: tuple[Numbers, ...] | None = None
+    scaled_features: tuple[str, ...] | None = None
 
     @property
     def num_features(self) -> int:
@@ -171,6 +173,8 @@ class Manifest(msgspec.Struct, frozen=True, kw_only=True):
                 raise ManifestError(f"{label}.sequence_length: {stage.sequence_length}, expected at most {MAX_CANDLES}")
             if stage.opset != OPSET:
                 raise ManifestError(f"{label}.opset: {stage.opset} is not supported, expected {OPSET}")
+            if stage.scaled_features is not None and sorted(stage.scaled_features) != sorted(stage.features):
+                raise ManifestError(f"{label}.scaled_features: not the features in another order")
             try:
                 _check_values(stage)
             except ValueError as error:

@@ -84,7 +84,9 @@ class StageRunner:
 
     def describe_out_of_range(self, window: Floats32) -> str:
         """Name the features of a finite window that are furthest outside their limits, with their distances."""
-        rows, width = len(window), self._high[0] - self._low[0]
+        rows = len(window)
+        with np.errstate(over="ignore"):  # of a feature without limits
+            width = self._high[0] - self._low[0]
         sums = window.sum(axis=0)
         measured = (
             ("", self._low[0] - window.min(axis=0), "below", self._low[0]),
@@ -95,9 +97,14 @@ class StageRunner:
         # For each feature its largest distance, in widths of its range, and the text about it.
         found: dict[str, tuple[float, str]] = {}
         for what, distances, side, ends in measured:
-            relative = (distances / width).tolist()
+            with np.errstate(invalid="ignore"):
+                relative = (distances / width).tolist()
             for name, far, distance, end in zip(
-                self.stage.features, relative, distances.tolist(), ends.tolist(), strict=True
+                self.stage.scaled_features or self.stage.features,
+                relative,
+                distances.tolist(),
+                ends.tolist(),
+                strict=True,
             ):
                 if far > found.get(name, (0.0, ""))[0]:
                     found[name] = far, f"{what}{name} is {distance:.3g} {side} its limit {end:.3g}"
@@ -212,7 +219,8 @@ def _mean_ends(of: Limits | None, stage: Stage) -> tuple[Floats32, Floats32]:
     if of is None or of.mean_low is None or of.mean_high is None:
         return np.full(stage.num_features, -np.inf, np.float32), np.full(stage.num_features, np.inf, np.float32)
     rows = stage.sequence_length
-    return (rows * np.array(of.mean_low)).astype(np.float32), (rows * np.array(of.mean_high)).astype(np.float32)
+    with np.errstate(over="ignore"):  # of a feature without limits, the sums are beyond float32
+        return (rows * np.array(of.mean_low)).astype(np.float32), (rows * np.array(of.mean_high)).astype(np.float32)
 
 
 def _first_line(error: Exception) -> str:

@@ -1,34 +1,42 @@
 """A reader of pickles that can create only plain data and the stand-ins of convert/untrusted/scalers/estimators.py.
 
 A pickle is a program for a small stack machine. Python's own machine calls every name that the pickle gives, sets
-attributes on any object, and hashes to any depth. This machine finds only the names of the table at the end, each of
-which is a stand-in. It calls, changes and hashes nothing else.
+attributes on any object, and hashes to any depth. This machine finds only the names of the table in
+convert/untrusted/scalers/names.py, each of which is a stand-in. It calls, changes and hashes nothing else.
 """
 
 from __future__ import annotations
 
 import pickletools
 from collections.abc import Callable, Iterator, Sized
-from functools import partial
 from typing import Any, BinaryIO
 
 from convert.errors import Refused
 from convert.untrusted import limits
-from convert.untrusted.scalers.estimators import (
-    PIPELINE,
-    SCALERS,
-    Array,
-    Dtype,
-    Estimator,
-    Latin1,
-    Name,
-    StandIn,
-    StoredArray,
-)
+from convert.untrusted.scalers.estimators import FUNCTION, Damaged, Estimator, Name, StandIn
+from convert.untrusted.scalers.names import NAMES, refusal
 
 _ARGUMENTS_AT_MOST = 4  # the number that _frombuffer takes; a long tuple could be passed many times
 
 _HASHABLE = (str, int, float, bool, bytes, type(None))  # hashing a deep tuple would exhaust the stack
+
+_LONG_INTEGER = f"has an integer of more than {limits.INTEGER_BITS} bits, which no scaler has"
+
+
+def _operations(file: BinaryIO) -> Iterator[tuple[str, Any]]:
+    """The operations of a pickle with their arguments. Raises Damaged for bytes that are none."""
+    operations = pickletools.genops(file)
+    while True:
+        try:
+            opcode, argument, _ = next(operations)
+        except StopIteration:
+            return
+        except ValueError as error:
+            # Python refuses to read integers of thousands of digits, and its text is for programmers.
+            if "int_max_str_digits" in str(error):
+                raise Refused(_LONG_INTEGER) from None
+            raise Damaged(str(error)) from None
+        yield opcode.name, argument
 
 
 class Machine:
@@ -40,18 +48,19 @@ class Machine:
         self._stack: list[Any] = []
         self._below: list[list[Any]] = []  # the stacks below each mark
         self._memo: dict[int, Any] = {}
+        self._functions = False  # whether a FunctionTransformer was found
 
     def read(self) -> object:
         """Read the object. Raises Refused for a name that no scaler needs, and any error for a damaged file."""
-        for opcode, argument, _ in pickletools.genops(self.file):
+        for opcode, argument in _operations(self.file):
             if next(self._operations, None) is None:
                 raise Refused(f"takes more than {limits.OPERATIONS:,} operations to read, far more than a scaler needs")
-            if opcode.name == "STOP":
+            if opcode == "STOP":
                 break
-            if opcode.name not in _OPERATIONS:
-                raise ValueError(f"the operation {opcode.name}")
-            _OPERATIONS[opcode.name](self, argument)
-        return self._stack.pop()
+            if opcode not in _OPERATIONS:
+                raise Damaged(f"the operation {opcode}")
+            _OPERATIONS[opcode](self, argument)
+        return self.last(1)[0]
 
     def nested(self) -> object:
         """Read the object of the pickle that starts at the present position."""
@@ -61,7 +70,8 @@ class Machine:
         """Push a constant that pickletools has decoded."""
         # The time of a calculation with integers grows with their length, and only longer ones share a hash at will.
         if type(value) is int and value.bit_length() > limits.INTEGER_BITS:
-            raise Refused(f"has an integer of more than {limits.INTEGER_BITS} bits, which no scaler has")
+            raise Refused(_LONG_INTEGER)
+        self._functions |= type(value) is Estimator and value.kind == FUNCTION
         self._stack.append(value)
 
     def mark(self, _: object) -> None:
@@ -71,6 +81,8 @@ class Machine:
 
     def group(self) -> list[Any]:
         """Take the values since the last mark off the stack."""
+        if not self._below:
+            raise Damaged("a group of values without a start")
         found, self._stack = self._stack, self._below.pop()
         return found
 
@@ -88,19 +100,21 @@ class Machine:
     @property
     def top(self) -> object:
         """The last value."""
+        if not self._stack:
+            raise Damaged("an operation with too few values")
         return self._stack[-1]
 
     def last(self, count: int) -> list[Any]:
         """Take the last values off the stack."""
         if len(self._stack) < count:
-            raise ValueError("an operation with too few values")
+            raise Damaged("an operation with too few values")
         found = self._stack[-count:]
         del self._stack[-count:]
         return found
 
     def store(self, index: int | None) -> None:
         """Keep the last value in the memo."""
-        self._memo[len(self._memo) if index is None else index] = self._stack[-1]
+        self._memo[len(self._memo) if index is None else index] = self.top
 
     def extend(self, values: list[Any]) -> None:
         """Add values to the list or set that is the last value."""
@@ -111,36 +125,40 @@ class Machine:
             onto.update(_hashable(values))
             _check_number(onto)
         else:
-            raise ValueError(f"elements for a {type(onto).__name__}")
+            raise Damaged(f"elements for a {type(onto).__name__}")
 
     def update(self, pairs: list[Any]) -> None:
         """Add alternating keys and values to the dict that is the last value."""
         onto = self.top
         if type(onto) is not dict:
-            raise ValueError(f"items for a {type(onto).__name__}")
+            raise Damaged(f"items for a {type(onto).__name__}")
         onto.update(_items(pairs))
         _check_number(onto)
 
     def find(self, module: object, name: object) -> None:
         """Push the stand-in of a name. Only names in the table are found."""
         if type(module) is not str or type(name) is not str:
-            raise ValueError("a name that is not text")
-        if (module, name) not in _NAMES:
-            raise Refused(
-                f"asks for {module}.{name}, which no scaler that can be converted needs; none of its code ran"
-            )
-        self.push(_NAMES[module, name])
+            raise Damaged("a name that is not text")
+        if (module, name) not in NAMES:
+            raise Refused(refusal(module, name, in_function=self._functions))
+        self.push(NAMES[module, name])
 
     def call(self, name: object, arguments: Any) -> None:  # noqa: ANN401 - a pickle can hold any value
         """Create the stand-in for a call of a name."""
         if type(name) is not Name or name.make is None:
-            raise ValueError("a call of a value that cannot be called")
+            raise Damaged("a call of a value that cannot be called")
         if type(arguments) is not tuple or len(arguments) > _ARGUMENTS_AT_MOST:
-            raise ValueError("a call with unsuitable arguments")
-        self.push(name.make(*arguments))
+            raise Damaged("a call with unsuitable arguments")
+        try:
+            made = name.make(*arguments)
+        except TypeError:
+            raise Damaged("a call with unsuitable arguments") from None
+        self.push(made)
 
     def instance(self, arguments: list[Any]) -> None:
         """Create a stand-in as the oldest protocol does."""
+        if not arguments:
+            raise Damaged("an object without a class")
         self.call(arguments[0], tuple(arguments[1:]))
 
     def instance_of(self, pair: str) -> None:
@@ -152,29 +170,33 @@ class Machine:
     def call_with_keywords(self, name: object, arguments: object, keywords: object) -> None:
         """Create a stand-in. No part of a scaler takes keywords, so there may be none."""
         if keywords != {}:
-            raise ValueError("a call with keywords")
+            raise Damaged("a call with keywords")
         self.call(name, arguments)
 
     def build(self, state: object) -> None:
         """Give a stand-in its state. Other objects, such as classes and functions, are never changed."""
         onto = self.top
         if not isinstance(onto, StandIn):
-            raise TypeError(f"state for a {type(onto).__name__}")
+            raise Damaged(f"state for a {type(onto).__name__}")
         onto.build(state, self)
 
     def get(self, index: int) -> None:
         """Push a value from the memo."""
+        if index not in self._memo:
+            raise Damaged("an operation with a value that was never kept")
         self.push(self._memo[index])
 
 
 def _items(pairs: list[Any]) -> dict[Any, Any]:
+    if len(pairs) % 2:
+        raise Damaged("a key without a value")
     return dict(zip(_hashable(pairs[::2]), pairs[1::2], strict=True))
 
 
 def _hashable(keys: list[Any]) -> list[Any]:
     for key in keys:
         if type(key) not in _HASHABLE:
-            raise TypeError(f"a {type(key).__name__} as a key")
+            raise Damaged(f"a {type(key).__name__} as a key")
         # Equal keys are compared to their end, as often as the pickle says.
         if isinstance(key, str | bytes) and len(key) > limits.KEY_LENGTH:
             raise Refused(f"has a key of {len(key):,} characters; at most {limits.KEY_LENGTH:,} are read")
@@ -230,49 +252,3 @@ _OPERATIONS: dict[str, Callable[[Machine, Any], None]] = {
     "INST": lambda m, pair: m.instance_of(pair),
     "BUILD": lambda m, _: m.build(*m.last(1)),
 }
-
-
-def _reconstruct(*_: object) -> Array:
-    """Create an empty array, as NumPy does; its state follows."""
-    return Array()
-
-
-def _scalar(dtype: object, data: object) -> Array:
-    return Array((), dtype, "C", data)
-
-
-def _from_buffer(data: object, dtype: object, shape: object, order: object) -> Array:
-    return Array(shape, dtype, order, data)
-
-
-def _reconstructor(name: object, _base: object, _state: object) -> object:
-    """Create an object, as protocols 0 and 1 do after they have found its class."""
-    if type(name) is not Name or name.make is None:
-        raise ValueError("an object without a class")
-    return name.make()
-
-
-def _names() -> dict[tuple[str, str], Name]:
-    """The table of names. Names that moved between releases are listed with all their modules."""
-    table = {
-        ("sklearn.pipeline", "Pipeline"): Name(partial(Estimator, PIPELINE)),
-        ("joblib.numpy_pickle", "NumpyArrayWrapper"): Name(StoredArray),
-        ("_codecs", "encode"): Name(Latin1),
-        ("numpy", "dtype"): Name(Dtype),
-        ("numpy", "ndarray"): Name(),
-    }
-    for scaler in SCALERS:
-        for module in ("sklearn.preprocessing", "sklearn.preprocessing.data", "sklearn.preprocessing._data"):
-            table[module, scaler] = Name(partial(Estimator, scaler))
-    for package in ("numpy.core", "numpy._core"):
-        table[f"{package}.multiarray", "_reconstruct"] = Name(_reconstruct)
-        table[f"{package}.multiarray", "scalar"] = Name(_scalar)
-        table[f"{package}.numeric", "_frombuffer"] = Name(_from_buffer)
-    for module in ("copyreg", "copy_reg"):
-        table[module, "_reconstructor"] = Name(_reconstructor)
-    for module in ("builtins", "__builtin__"):
-        table[module, "object"] = Name()
-    return table
-
-
-_NAMES = _names()

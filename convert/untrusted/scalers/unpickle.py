@@ -13,8 +13,9 @@ from typing import Protocol
 from convert.errors import Refused, line
 from convert.untrusted import limits
 from convert.untrusted.records import ScalerFile
-from convert.untrusted.scalers.estimators import Recording
+from convert.untrusted.scalers.estimators import Damaged
 from convert.untrusted.scalers.pickles import Machine
+from convert.untrusted.scalers.recording import Recording
 
 _LINE = 300  # characters of a message
 _LARGEST = limits.SCALER_FILE
@@ -35,8 +36,10 @@ def read(path: Path) -> ScalerFile:
         raise Refused.at(path.name, line(str(error), _LINE)) from None
     except MemoryError:
         raise  # the process that reads the file has a limit of its own
-    except Exception as error:  # noqa: BLE001 - a damaged file can raise any error
-        raise Refused.at(path.name, line(f"not a readable pickle or joblib file: {error!r}", _LINE)) from None
+    except Damaged as error:
+        raise Refused.at(path.name, line(f"not a readable pickle or joblib file: {error}", _LINE)) from None
+    except Exception:  # noqa: BLE001 - a damaged file can raise any error, in words for programmers
+        raise Refused.at(path.name, "not a readable pickle or joblib file: it is damaged") from None
     return ScalerFile(path.name, scaler, sorted(line(version, _LINE) for version in recording.versions))
 
 
@@ -67,10 +70,13 @@ def _unpacked(path: Path) -> bytes:
     for prefix, start in _COMPRESSIONS:
         if len(data) <= _LARGEST and data.startswith(prefix):
             unpacking = start()
-            data = unpacking.decompress(data, _LARGEST + 1)
+            try:
+                data = unpacking.decompress(data, _LARGEST + 1)
+            except (OSError, EOFError, zlib.error, lzma.LZMAError):
+                raise Damaged("its compressed data are damaged") from None
             if not unpacking.eof and len(data) <= _LARGEST:
-                raise ValueError("the file ends too early")
+                raise Damaged("the file ends too early")
             break
     if len(data) > _LARGEST:
-        raise Refused(f"holds more than {limits.in_mib(_LARGEST)}, far more than a scaler; none of its code ran")
+        raise Refused(f"holds more than {limits.in_mib(_LARGEST)}, far more than a scaler")
     return data

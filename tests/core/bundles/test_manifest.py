@@ -40,6 +40,8 @@ def test_a_manifest_survives_writing_and_reading(document: dict[str, Any]) -> No
         (lambda d: d["stage1"].update(features=[]), r"^stage1\.features: no feature"),
         (lambda d: d["stage1"].update(features=["close", "vwap_5"]), r"^stage1\.features: .*'vwap_5'"),
         (lambda d: d["stage2"].update(features=["close", "close"]), r"^stage2\.features: 'close' .*\b2\b"),
+        (lambda d: d["stage1"].update(scaled_features=["close"]), r"^stage1\.scaled_features: "),
+        (lambda d: d["stage1"].update(scaled_features=["close", "close"]), r"^stage1\.scaled_features: "),
         (lambda d: d["stage1"].update(opset=99), r"^stage1\.opset: 99 .*\b17\b"),
         (lambda d: d["stage1"].update(sequence_length=0), r"^stage1\.sequence_length: "),
         (lambda d: d["stage1"].update(sequence_length=1999), r"\b2003 candles.*\b2000\b"),

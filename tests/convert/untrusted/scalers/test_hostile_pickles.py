@@ -31,7 +31,7 @@ watched = [joblib.numpy_pickle.NumpyArrayWrapper, StandardScaler, np._core.numer
 before = [dict(vars(one)) for one in watched] + [np._core.numeric._frombuffer.__defaults__]
 resource.setrlimit(resource.RLIMIT_AS, (8 << 30, resource.RLIM_INFINITY))
 try:
-    Scaler(unpickle.read(Path(sys.argv[1]))).steps(1)
+    Scaler(unpickle.read(Path(sys.argv[1]))).part(1)
 except Refused as error:
     print("refused", error)
 assert before == [dict(vars(one)) for one in watched] + [np._core.numeric._frombuffer.__defaults__]

@@ -17,9 +17,20 @@ import joblib
 import numpy as np
 import pytest
 import sklearn
+from sklearn.compose import TransformedTargetRegressor
 from sklearn.decomposition import PCA
+from sklearn.ensemble import RandomForestClassifier
+from sklearn.linear_model import Ridge
+from sklearn.model_selection import GridSearchCV
 from sklearn.pipeline import Pipeline, make_pipeline
-from sklearn.preprocessing import FunctionTransformer, MaxAbsScaler, MinMaxScaler, RobustScaler, StandardScaler
+from sklearn.preprocessing import (
+    FunctionTransformer,
+    MaxAbsScaler,
+    MinMaxScaler,
+    PolynomialFeatures,
+    RobustScaler,
+    StandardScaler,
+)
 
 from convert.errors import Refused
 from convert.untrusted.scalers import rebuilding, unpickle
@@ -149,7 +160,11 @@ def test_other_paths_to_code_are_refused(opcodes: bytes, asks_for: str, tmp_path
     ("estimator", "asks_for"),
     [
         (PCA(2), "sklearn.decomposition._pca.PCA"),
-        (FunctionTransformer(np.log1p), "sklearn.preprocessing._function_transformer.FunctionTransformer"),
+        (FunctionTransformer(np.log1p), "numpy.log1p"),
+        (GridSearchCV(Ridge(), {"alpha": [1.0]}), "sklearn.model_selection._search.GridSearchCV"),
+        (TransformedTargetRegressor(Ridge()), "sklearn.compose._target.TransformedTargetRegressor"),
+        (RandomForestClassifier(), "sklearn.ensemble._forest.RandomForestClassifier"),
+        (PolynomialFeatures(), "sklearn.preprocessing._polynomial.PolynomialFeatures"),
         (make_pipeline(StandardScaler(), PCA(2)), "sklearn.decomposition._pca.PCA"),
     ],
 )
