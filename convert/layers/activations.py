@@ -94,6 +94,11 @@ def apply(graph: GraphBuilder, scope: str, x: str, function: Keras) -> str:
     return _NODES[name](graph, scope, x)
 
 
+def named(graph: GraphBuilder, scope: str, x: str, name: str) -> str:
+    """Add the nodes of a function that is the same in both frameworks."""
+    return _NODES[name](graph, scope, x)
+
+
 def fused(scope: str, function: Keras) -> Fused:
     """The function as an activation of a recurrent node. Raises Refused for one that such nodes do not have."""
     name, framework = _identity(function)

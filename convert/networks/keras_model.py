@@ -13,7 +13,7 @@ from convert.errors import Refused
 from convert.graph import Keras
 from convert.layers import network
 from convert.untrusted import limits
-from convert.untrusted.models import keras_files
+from convert.untrusted.models import allocations, keras_files
 from convert.untrusted.records import KerasFile
 
 Floats32: TypeAlias = NDArray[np.float32]
@@ -35,6 +35,7 @@ class KerasModel:
         self.window = (_steps(steps, sequence_length), features)
         if self.window[0] * self.window[1] > limits.WINDOW:
             raise Refused(f"the window of {self.window} has more than {limits.WINDOW:,} values")
+        allocations.check_values(self.model, self.window[0])
         self.mask_values = tuple(
             sorted({float(x.mask_value) for x in _all_layers(self.model) if hasattr(x, "mask_value")})
         )

@@ -43,6 +43,8 @@ STEPS, UNROLLED_STEPS, BATCH = MAX_CANDLES, 500, 10_000
 BUILD_SECONDS = 300
 # Values of a window: 2,000 steps of 50 features. The proof draws 2,000 windows at once.
 WINDOW = 100_000
+# Values of one layer's output for a window. Keras computes 256 windows at once, of 4 bytes a value: 2 GB.
+VALUES = 2_000_000
 
 
 def unpacked(size: int) -> int:

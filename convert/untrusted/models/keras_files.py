@@ -12,6 +12,7 @@ import zipfile
 import zlib
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
+from math import prod
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any, Literal, TypeAlias
@@ -21,7 +22,7 @@ import h5py
 from convert.errors import Refused
 from convert.graph import Keras
 from convert.untrusted import limits
-from convert.untrusted.models import archive, hdf5, keras_config, sizes
+from convert.untrusted.models import allocations, archive, hdf5, keras_config, sizes
 from convert.untrusted.records import ArrayRecord, Buffer, KerasFile, Model, array
 
 Framework: TypeAlias = Literal["keras", "tf_keras"]
@@ -109,7 +110,8 @@ def load(file: KerasFile) -> Keras:
         path = Path(folder, f"model{file.model.suffix}")
         _write(file, path)
         try:
-            with _time_limit():
+            most = sizes.most(sum(prod(dataset.shape) for dataset in file.model.datasets))
+            with _time_limit(), allocations.limited_weights(framework, most):
                 return framework.models.load_model(path, compile=False, safe_mode=True)
         except Exception as error:  # noqa: BLE001 - Keras raises any error of its layers
             first_line = str(error).strip().partition("\n")[0]

@@ -20,6 +20,9 @@ Config: TypeAlias = dict[str, Any]
 
 _GATES = {"LSTM": 4, "GRU": 3}
 _SHAPES = ("batch_shape", "batch_input_shape", "build_input_shape", "input_shape", "shape")
+# From these shapes of Keras 2, MultiHeadAttention makes its weights.
+_SHAPES += ("query_shape", "value_shape", "key_shape")
+_JOINING = frozenset({"Concatenate", "Stack", "concat", "stack"})
 # Weights beyond those of the file that are tolerated: counted twice here, or not stored in the file.
 _FACTOR, _AT_LEAST = 2, 1_000_000
 # Keras writes layers in the order of their calls, so the sizes of a graph are known after two passes.
@@ -38,10 +41,15 @@ def check(config: Config, elements: int) -> None:
 
     Raises AttributeError, TypeError or ValueError if the configuration does not have the form of a model's.
     """
-    if (count := parameters(config)) > _FACTOR * elements + _AT_LEAST:
+    if (count := parameters(config)) > most(elements):
         raise Refused(
             f"its layers have {count:,} parameters, but the file has {elements:,} values; save the model again"
         )
+
+
+def most(elements: int) -> int:
+    """The largest number of parameters for a file of so many values."""
+    return _FACTOR * elements + _AT_LEAST
 
 
 def parameters(config: Config) -> int:
@@ -81,6 +89,14 @@ class _Counting:
         if kind == "Bidirectional":
             one, other = (self.layer(config.get(key) or config["layer"], size) for key in ("layer", "backward_layer"))
             return Size(size.steps, one.width + other.width)
+        if kind == "MultiHeadAttention":
+            return self._attention(name, config, size)
+        if kind == "Embedding":
+            width = _count(name, config.get("output_dim"))
+            self.parameters += _count(name, config.get("input_dim")) * width
+            return Size(size.steps, width)
+        if kind in table.OPERATORS:
+            return _of_operator(name, config, layer, size)
         if kind in _GATES:
             return self._recurrent(name, _GATES[kind], config, size)
         if kind == "Dense":
@@ -103,6 +119,15 @@ class _Counting:
         if config.get("unroll") and size.steps > limits.UNROLLED_STEPS:
             raise Refused(f"layer {name!r} is unrolled over {size.steps:,} steps, more than {limits.UNROLLED_STEPS}")
         return Size(size.steps, units)
+
+    def _attention(self, name: str, config: Config, size: Size) -> Size:
+        """The kernels and biases of the query, the key, the value and the output."""
+        heads, width = _count(name, config.get("num_heads")), _count(name, config.get("key_dim"))
+        value_width = _count(name, config.get("value_dim") or width)
+        shape = config.get("output_shape") or size.width
+        output = math.prod(_count(name, n) for n in (shape if isinstance(shape, list) else [shape]))
+        self.parameters += heads * (2 * width + value_width) * (size.width + 1) + (heads * value_width + 1) * output
+        return Size(size.steps, output)
 
     def _model(self, config: Any, size: Size) -> Size:  # noqa: ANN401 - of a file, so of any type
         layers = config if isinstance(config, list) else config["layers"]
@@ -127,7 +152,7 @@ class _Counting:
             for layer, inputs in calls:
                 name = _named(layer)
                 given = [sizes[each] for each, _ in inputs] or [size]
-                merged = _concatenated(given) if layer["class_name"] == "Concatenate" else _largest(given)
+                merged = _concatenated(given) if _operator(layer) in _JOINING else _largest(given)
                 start = self.parameters
                 sizes[name] = _largest([sizes[name], self.layer(layer, merged)])
                 # The weights of a layer that is called twice exist once.
@@ -157,6 +182,22 @@ def _check_order(calls: list[tuple[Config, list[tuple[str, int]]]]) -> None:
         waiting = left
 
 
+def _operator(layer: Config) -> str:
+    """The class of a layer or an operator, or the function of TensorFlow that it wraps."""
+    return str(layer["config"].get("function") or layer["class_name"])
+
+
+def _of_operator(name: str, config: Config, layer: Config, size: Size) -> Size:
+    """The size after an operator. It has no weights, and most keep the size or make it smaller."""
+    kind = _operator(layer)
+    if kind in {"Transpose", "Swapaxes", "transpose", "compat.v1.transpose", "Matmul", "linalg.matmul"}:
+        return Size(max(size), max(size))
+    if kind == "Reshape":
+        last = config.get("newshape") or [1]
+        return Size(size.steps, max(size.width, *(abs(_count(name, abs(n or 1))) for n in last[-1:])))
+    return size
+
+
 def _named(layer: Config) -> str:
     return str(layer.get("name") or layer["config"].get("name"))
 
@@ -171,7 +212,10 @@ def _concatenated(sizes: list[Size]) -> Size:
 
 
 def _inputs(node: Any) -> Iterator[tuple[str, int]]:  # noqa: ANN401 - of a file, so of any type
-    """The outputs that a call takes: the name of a layer and the number of its call."""
+    """The outputs that a call takes: the name of a layer and the number of its call.
+
+    In Keras 2, other arguments of the call follow, which can be tensors too.
+    """
     if isinstance(node, dict):
         if "keras_history" in node:
             name, index, *_ = node["keras_history"]
@@ -181,7 +225,9 @@ def _inputs(node: Any) -> Iterator[tuple[str, int]]:  # noqa: ANN401 - of a file
             yield from _inputs(each)
     elif isinstance(node, list):
         if len(node) > 1 and isinstance(node[0], str) and type(node[1]) is int:  # Keras 2
-            yield node[0], node[1]
+            if node[0] != "_CONSTANT_VALUE":
+                yield node[0], node[1]
+            yield from _inputs([each for each in node[2:] if isinstance(each, dict)])
             return
         for each in node:
             yield from _inputs(each)
@@ -191,13 +237,14 @@ def _shapes(parts: list[Any]) -> Iterator[list[Any]]:
     """The shapes that the parts of a layer's configuration declare, without those of inner layers."""
     for part in parts:
         if isinstance(part, dict):
-            for key in _SHAPES:
-                found = part.get(key)
-                if isinstance(found, dict):  # a tuple of Keras 3
-                    found = found.get("items")
-                if isinstance(found, list):
-                    inner = [each for each in found if isinstance(each, list)]
-                    yield from inner or [found]
+            of_arguments = part.get("shapes_dict")
+            for found in [part.get(key) for key in _SHAPES] + (
+                [*of_arguments.values()] if isinstance(of_arguments, dict) else []
+            ):
+                shape = found.get("items") if isinstance(found, dict) else found  # a tuple of Keras 3
+                if isinstance(shape, list):
+                    inner = [each for each in shape if isinstance(each, list)]
+                    yield from inner or [shape]
 
 
 def _size(name: str, shape: list[Any]) -> Size:
