@@ -121,7 +121,7 @@ class _Run(NamedTuple):
     cell: str | None
 
 
-def _run(  # noqa: PLR0913 - a fused node's inputs
+def _run(  # noqa: PLR0913, PLR0917 - a fused node's inputs
     graph: GraphBuilder,
     scope: str,
     layers: Sequence[Keras],
@@ -172,7 +172,7 @@ def _starts(graph: GraphBuilder, scope: str, layers: Sequence[Keras], initial: S
     return starts
 
 
-def _states(  # noqa: PLR0913 - the inputs and the results of a fused node
+def _states(  # noqa: PLR0913, PLR0917 - the inputs and the results of a fused node
     graph: GraphBuilder,
     scope: str,
     layers: Sequence[Keras],

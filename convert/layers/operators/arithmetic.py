@@ -35,7 +35,7 @@ def binary(op: str) -> Emit:
         given = [v if isinstance(v, Tensor) else np.asarray(v) for v in (x, y)]
         tensors = [v for v in given if isinstance(v, Tensor)]
         if not tensors:
-            return _folded(scope, op, *given)
+            return _folded(scope, op, *(np.asarray(v) for v in (x, y)))
         rank = len(tensors[0].shape)
         if len({len(t.shape) for t in tensors}) > 1:
             shapes = [t.shape for t in tensors]
@@ -135,12 +135,11 @@ def elu(graph: GraphBuilder, scope: str, x: Argument, alpha: float = 1.0) -> Val
 
 def clip(graph: GraphBuilder, scope: str, x: Argument, low: Argument, high: Argument) -> Value:
     """Limit each value."""
-    limits = [np.asarray(n) for n in (low, high) if not isinstance(n, Tensor)]
-    if len(limits) < 2 or any(n.size != 1 for n in limits):
+    if any(isinstance(n, Tensor) or np.size(n) != 1 for n in (low, high)):
         raise Refused.at(scope, "clipping to tensors cannot be converted, only to numbers")
     names = [
-        graph.constant(f"{scope}/{name}", _float32(scope, n).reshape(()))
-        for name, n in zip(("low", "high"), limits, strict=True)
+        graph.constant(f"{scope}/{name}", _float32(scope, np.asarray(n)).reshape(()))
+        for name, n in (("low", low), ("high", high))
     ]
     return _mapped(x, graph.value("Clip", scope, tensor(scope, x).name, *names))
 
@@ -149,8 +148,9 @@ def over_axis(op: str) -> Emit:
     """A softmax over one axis."""
 
     def emit(graph: GraphBuilder, scope: str, x: Argument, axis: Argument = -1) -> Value:
-        x = graph.batch_major(tensor(scope, x))
-        return replace(x, name=graph.value(op, scope, x.name, axis=axis_of(scope, x, -1 if axis is None else axis)))
+        given = graph.batch_major(tensor(scope, x))
+        place = axis_of(scope, given, -1 if axis is None else axis)
+        return Tensor(graph.value(op, scope, given.name, axis=place), given.shape)
 
     return emit
 
@@ -181,7 +181,7 @@ def variance(*, root: bool) -> Emit:
         mean = reduction("ReduceMean")(graph, scope, x, axis, keepdims=True)
         shifted = graph.value("Sub", scope, x.name, mean.name)
         squares = replace(x, name=graph.value("Mul", scope, shifted, shifted))
-        result: Tensor = reduction("ReduceMean")(graph, scope, squares, axis, keepdims=keepdims)
+        result = tensor(scope, reduction("ReduceMean")(graph, scope, squares, axis, keepdims=keepdims))
         return replace(result, name=graph.value("Sqrt", scope, result.name)) if root else result
 
     return emit

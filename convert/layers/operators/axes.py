@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
 from math import prod
 from typing import Any
 
@@ -159,7 +160,7 @@ def split_at(graph: GraphBuilder, scope: str, x: Argument, places: Argument, axi
         return split(graph, scope, x, places, axis)
     length = _tensor(scope, x).shape[axis_of(scope, x, axis) - 1]
     ends = [0, *(int(n) for n in np.ravel(places)), length]
-    return split(graph, scope, x, [b - a for a, b in zip(ends, ends[1:], strict=False)], axis)
+    return split(graph, scope, x, [b - a for a, b in pairwise(ends)], axis)
 
 
 def unstack(graph: GraphBuilder, scope: str, x: Argument, num: Argument = None, axis: Argument = 0) -> list[Value]:
@@ -229,7 +230,7 @@ def _part(graph: GraphBuilder, scope: str, x: Tensor, keys: list[Any]) -> Tensor
         x = Tensor(name, (*x.shape[: i - 1], *x.shape[i:]))
     places = [i for i, k in enumerate(k for k in keys if not isinstance(k, int)) if k is None]
     for place in places:
-        x = expand_dims(graph, scope, x, place)  # type: ignore[assignment] - a tensor gives a tensor
+        x = _tensor(scope, expand_dims(graph, scope, x, place))
     return Tensor(x.name, x.shape)
 
 
@@ -256,7 +257,7 @@ def _sliced(graph: GraphBuilder, scope: str, x: Tensor, parts: dict[int, slice])
     return Tensor(graph.value("Slice", scope, x.name, starts, stops, axes, steps), tuple(shape))
 
 
-def _slice(key: Argument) -> Any:
+def _slice(key: Argument) -> Argument:
     """One key. Keras 2 writes a slice as a dict."""
     if isinstance(key, dict):
         key = slice(key.get("start"), key.get("stop"), key.get("step"))

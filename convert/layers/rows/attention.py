@@ -107,7 +107,7 @@ def _masks(graph: GraphBuilder, scope: str, masks: Sequence[tuple[str | None, in
     ]
 
 
-def _softmax(  # noqa: PLR0913 - the parts of a masked softmax
+def _softmax(  # noqa: PLR0913, PLR0917 - the parts of a masked softmax
     graph: GraphBuilder, scope: str, layer: Keras, scores: str, masks: list[str], given: Argument
 ) -> str:
     """The weights of the values. Scores of steps that do not count are replaced as each framework does."""
@@ -170,8 +170,8 @@ def _dense_attention(graph: GraphBuilder, scope: str, layer: Keras, given: Given
     if found.get("use_causal_mask") or getattr(layer, "causal", False):
         order = np.tri(query.shape[0], key.shape[0], dtype=bool)[None]
         masks.append(graph.constant(f"{scope}/order", order))
-    for i, counts in enumerate(masks):
-        masks[0] = counts if i == 0 else graph.value("And", scope, masks[0], counts)
+    if len(masks) > 1:
+        masks = [graph.value("And", scope, *masks)]
     if masks:
         lower = graph.value("Add", scope, scores, graph.constant(f"{scope}/excluded", np.array(_EXCLUDED, np.float32)))
         scores = graph.value("Where", scope, masks[0], scores, lower)

@@ -18,7 +18,7 @@ def _embedding(_graph: GraphBuilder, scope: str, layer: Keras, given: Given) -> 
     if layer.mask_zero:
         raise Refused.at(scope, "Embedding with mask_zero=True cannot be converted")
     weights = np.asarray(layer.embeddings)
-    if not (0 <= positions.min() and positions.max() < len(weights)):
+    if positions.min() < 0 or positions.max() >= len(weights):
         raise Refused.at(scope, f"Embedding of {len(weights)} rows is asked for row {positions.max()}")
     return [weights[positions]]
 

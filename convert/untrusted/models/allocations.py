@@ -46,7 +46,8 @@ def limited_weights(framework: Keras, most: int) -> Iterator[None]:
 
 def check_values(model: Keras, steps: int) -> None:
     """Raise Refused for a layer with too many values in one window. `steps` stands for an open length."""
-    for layer in getattr(model, "layers", ()):
+    # An operation of Keras 3 is not among the layers.
+    for layer in [*(getattr(model, "operations", None) or getattr(model, "layers", None) or ())]:
         check_values(layer, steps)
         for node in getattr(layer, "_inbound_nodes", ()):
             shapes = [_sizes(tensor, steps) for tensor in _listed(getattr(node, "outputs", ()))]

@@ -102,25 +102,31 @@ def _argument(place: str, key: str, value: Any) -> Any:  # noqa: ANN401 - of a f
         if _is_reference(value):
             return [value[0], int(value[1]), int(value[2])]
         return [_argument(place, "", each) for each in value]
-    if not isinstance(value, dict):
-        return _number(place, value)
-    if "class_name" not in value:  # a slice of Keras 2
-        return {name: _argument(place, "", value[name]) for name in ("start", "stop", "step")}
-    kind = value["class_name"]
-    if kind == "__keras_tensor__":
-        shape, history = value["config"]["shape"], value["config"]["keras_history"]
-        tensor = {"shape": _numbers(place, shape), "dtype": "float32"}
-        return {"class_name": kind, "config": tensor | {"keras_history": [str(history[0]), *map(int, history[1:])]}}
-    if kind == "__slice__":
-        ends = {name: _number(place, value["config"][name]) for name in ("start", "stop", "step")}
-        return {"class_name": kind, "config": ends}
-    if kind == "__ellipsis__":
-        return {"class_name": kind, "config": {}}
-    if kind == "__tuple__":
-        return {"class_name": kind, "items": [_argument(place, "", each) for each in value["items"]]}
+    return _object(place, value) if isinstance(value, dict) else _number(place, value)
+
+
+def _object(place: str, value: Config) -> Config:
+    """Rebuild a tensor, a part of an index, or a constant."""
+    kind = value.get("class_name")
+    ends = ("start", "stop", "step")
+    if kind is None:  # a slice of Keras 2
+        return {name: _number(place, value[name]) for name in ends}
     if kind in CONSTANTS:
         return constant(place, value)
-    raise Refused.at(place, f"{str(kind)[:80]} cannot be converted")
+    if kind == "__tuple__":
+        return {"class_name": kind, "items": [_argument(place, "", each) for each in value["items"]]}
+    inner = value["config"]
+    if kind == "__keras_tensor__":
+        layer, *numbers = inner["keras_history"]
+        history = [str(layer), *map(int, numbers)]
+        found = {"shape": _numbers(place, inner["shape"]), "dtype": "float32", "keras_history": history}
+    elif kind == "__slice__":
+        found = {name: _number(place, inner[name]) for name in ends}
+    elif kind == "__ellipsis__":
+        found = {}
+    else:
+        raise Refused.at(place, f"{str(kind)[:80]} cannot be converted")
+    return {"class_name": kind, "config": found}
 
 
 def _numbers(place: str, value: Any, depth: int = 0) -> Any:  # noqa: ANN401 - of a file, so of any type

@@ -20,8 +20,8 @@ Config: TypeAlias = dict[str, Any]
 
 _GATES = {"LSTM": 4, "GRU": 3}
 _SHAPES = ("batch_shape", "batch_input_shape", "build_input_shape", "input_shape", "shape")
-# From these shapes of Keras 2, MultiHeadAttention makes its weights.
-_SHAPES += ("query_shape", "value_shape", "key_shape")
+# From these shapes, MultiHeadAttention of Keras 2 makes its weights.
+_ATTENTION_SHAPES = ("query_shape", "value_shape", "key_shape")
 _JOINING = frozenset({"Concatenate", "Stack", "concat", "stack"})
 # Weights beyond those of the file that are tolerated: counted twice here, or not stored in the file.
 _FACTOR, _AT_LEAST = 2, 1_000_000
@@ -89,14 +89,6 @@ class _Counting:
         if kind == "Bidirectional":
             one, other = (self.layer(config.get(key) or config["layer"], size) for key in ("layer", "backward_layer"))
             return Size(size.steps, one.width + other.width)
-        if kind == "MultiHeadAttention":
-            return self._attention(name, config, size)
-        if kind == "Embedding":
-            width = _count(name, config.get("output_dim"))
-            self.parameters += _count(name, config.get("input_dim")) * width
-            return Size(size.steps, width)
-        if kind in table.OPERATORS:
-            return _of_operator(name, config, layer, size)
         if kind in _GATES:
             return self._recurrent(name, _GATES[kind], config, size)
         if kind == "Dense":
@@ -110,6 +102,21 @@ class _Counting:
                 self.parameters += 4 * size.steps * size.width
             else:  # axis 1 is that of the steps, or that of the features if there are no steps
                 self.parameters += 4 * (size.width if axes in ([-1], [2]) else max(size))
+        return self._of_call(name, layer, size)
+
+    def _of_call(self, name: str, layer: Config, size: Size) -> Size:
+        """Count attention, embeddings and operators, whose weights and sizes follow from their calls."""
+        kind, config = layer["class_name"], layer["config"]
+        if kind == "MultiHeadAttention":
+            return self._attention(name, config, size)
+        if kind == "AdditiveAttention":
+            self.parameters += size.width
+        if kind == "Embedding":
+            width = _count(name, config.get("output_dim"))
+            self.parameters += _count(name, config.get("input_dim")) * width
+            return Size(size.steps, width)
+        if kind in table.OPERATORS:
+            return _of_operator(name, layer, size)
         return Size(1, size.steps * size.width) if kind == "Flatten" else size
 
     def _recurrent(self, name: str, gates: int, config: Config, size: Size) -> Size:
@@ -187,13 +194,13 @@ def _operator(layer: Config) -> str:
     return str(layer["config"].get("function") or layer["class_name"])
 
 
-def _of_operator(name: str, config: Config, layer: Config, size: Size) -> Size:
+def _of_operator(name: str, layer: Config, size: Size) -> Size:
     """The size after an operator. It has no weights, and most keep the size or make it smaller."""
     kind = _operator(layer)
     if kind in {"Transpose", "Swapaxes", "transpose", "compat.v1.transpose", "Matmul", "linalg.matmul"}:
         return Size(max(size), max(size))
     if kind == "Reshape":
-        last = config.get("newshape") or [1]
+        last = layer["config"].get("newshape") or [1]
         return Size(size.steps, max(size.width, *(abs(_count(name, abs(n or 1))) for n in last[-1:])))
     return size
 
@@ -238,7 +245,7 @@ def _shapes(parts: list[Any]) -> Iterator[list[Any]]:
     for part in parts:
         if isinstance(part, dict):
             of_arguments = part.get("shapes_dict")
-            for found in [part.get(key) for key in _SHAPES] + (
+            for found in [part.get(key) for key in _SHAPES + _ATTENTION_SHAPES] + (
                 [*of_arguments.values()] if isinstance(of_arguments, dict) else []
             ):
                 shape = found.get("items") if isinstance(found, dict) else found  # a tuple of Keras 3

@@ -256,3 +256,28 @@ def test_every_operator_is_a_name_of_its_framework() -> None:
     modules.append(keras.src.activations.activations)
     for name in names.KERAS:
         assert any(issubclass(getattr(module, name, int), keras.Operation) for module in modules), name
+
+
+REFUSED: dict[str, tuple[Build, str]] = {
+    "over the batch": (lambda _k, f, x: [function_of(f, "mean")(x, axis=0)], "along axis 0"),
+    "over all axes": (lambda _k, f, x: [function_of(f, "sum")(x)], "over all axes"),
+    "reshape across windows": (lambda _k, f, x: [f.reshape(x, (-1, 9))], r"a reshape of \(batch, 6, 3\)"),
+    "transpose of the batch": (lambda _k, f, x: [f.transpose(x, (1, 0, 2))], "a transpose to the order"),
+    "part of the batch": (lambda _k, _f, x: [x[0, :]], "the part"),
+    "unequal axes": (lambda _k, _f, x: [x + x[:, 0]], "only on equally many axes"),
+}
+
+
+def function_of(functions: Any, name: str) -> Any:  # noqa: ANN401 - a module
+    return getattr(functions, name, None) or getattr(functions, f"reduce_{name}")
+
+
+@pytest.mark.parametrize("framework", helpers.FRAMEWORKS)
+@pytest.mark.parametrize("case", REFUSED)
+def test_operator_that_mixes_windows_is_refused(case: str, framework: Framework) -> None:
+    build, message = REFUSED[case]
+    keras = helpers.framework(framework)
+    window = keras.Input((helpers.STEPS, helpers.FEATURES))
+    model = keras.Model(window, build(keras, functions(framework), window))
+    with pytest.raises(Refused, match=message):
+        network.build(model, (helpers.STEPS, helpers.FEATURES))
