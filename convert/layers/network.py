@@ -16,6 +16,8 @@ from convert.layers.calls import Given, Value, flat
 
 INPUT, OUTPUT = "window", "probability"
 
+_MASKS = ("mask", "query_mask", "value_mask", "key_mask")
+
 
 class _Call(NamedTuple):
     """One call of a layer or an operator.
@@ -131,7 +133,8 @@ def _keras_2_call(node: Keras) -> _Call:
 
 def _keras_3_call(node: Keras) -> _Call:
     kwargs = dict(node.arguments.kwargs)
-    masks = _ids(kwargs.pop("mask", None))
+    # Masks are derived from the layers, for both frameworks. Some releases pass one for each tensor.
+    masks = [i for name in _MASKS for i in _ids(kwargs.pop(name, None))]
     return _Call(node.operation, node.arguments.args, kwargs, _ids(node.outputs), explicit_mask=bool(masks))
 
 

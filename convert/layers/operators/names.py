@@ -18,7 +18,11 @@ _MODULES = frozenset(
     {f"keras.src.ops.{module}" for module in ("core", "math", "nn", "numpy")} | {"keras.src.activations.activations"}
 )
 WRAPPERS = frozenset({"SlicingOpLambda", "TFOpLambda"})
-_WRAPPER_MODULE = "layers.core.tf_op_layer"
+WRAPPER_MODULE = "tf_keras.src.layers.core.tf_op_layer"
+# Releases of Keras 2 have different names for the module.
+_WRAPPER_MODULES = frozenset(
+    {None, "keras.layers"} | {f"{root}.layers.core.tf_op_layer" for root in ("keras", "keras.src", "tf_keras.src")}
+)
 
 
 class Operator(NamedTuple):
@@ -218,7 +222,7 @@ def is_operation(kind: str, module: str | None) -> bool:
 
 def is_wrapper(kind: str, module: str | None) -> bool:
     """Whether this is one of the layers in which Keras 2 puts a function of TensorFlow."""
-    return kind in WRAPPERS and (module is None or module.endswith(_WRAPPER_MODULE) or module == "keras.layers")
+    return kind in WRAPPERS and module in _WRAPPER_MODULES
 
 
 def check_function(place: str, name: object) -> None:

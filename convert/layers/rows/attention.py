@@ -17,8 +17,7 @@ from convert.layers.calls import Argument, Given, Value
 from convert.layers.rows.reshaping import reshaped
 
 _CALL = ("inputs", "mask", "training", "return_attention_scores", "use_causal_mask")
-_MULTI_HEAD_CALL = ("query", "value", "key", "query_mask", "value_mask", "key_mask", "attention_mask")
-_MULTI_HEAD_CALL_2 = ("query", "value", "key", "attention_mask")  # of Keras 2
+_MULTI_HEAD_CALL = ("query", "value", "key", "attention_mask")
 _OPTIONS = ("return_attention_scores", "training", "use_causal_mask")
 # What replaces the score of a step that does not count.
 _EXCLUDED, _EXCLUDED_FUSED = -1e9, -0.7 * float(np.finfo(np.float32).max)
@@ -27,13 +26,8 @@ _RANK = 2  # steps and features, without the batch
 
 def _multi_head(graph: GraphBuilder, scope: str, layer: Keras, given: Given) -> list[Value]:
     """Convert MultiHeadAttention. Shapes: query (batch, T, features), value and key (batch, S, features)."""
-    keras_2 = type(layer).__module__.startswith("tf_keras")
-    first = _MULTI_HEAD_CALL_2 if keras_2 else _MULTI_HEAD_CALL
-    found = given.bound(scope, "MultiHeadAttention", (*first, *_OPTIONS))
+    found = given.bound(scope, "MultiHeadAttention", (*_MULTI_HEAD_CALL, *_OPTIONS))
     _check_options(scope, layer, found)
-    for name in {"query_mask", "value_mask", "key_mask"} & found.keys():
-        if found[name] is not None:
-            raise Refused.at(scope, f"MultiHeadAttention is called with {name}, which cannot be converted")
     query, value, key = (
         _steps(graph, scope, layer, x)
         for x in (found["query"], found["value"], found["value"] if found.get("key") is None else found["key"])
@@ -53,7 +47,7 @@ def _multi_head(graph: GraphBuilder, scope: str, layer: Keras, given: Given) -> 
     )
     turned = graph.value("Transpose", scope, k, perm=[0, 2, 3, 1])
     scores = graph.value("MatMul", scope, graph.value("Transpose", scope, q, perm=[0, 2, 1, 3]), turned)
-    masks = _masks(graph, scope, [(query.mask, 2), (value.mask, 1), (key.mask if "key" in found else None, 1)])
+    masks = _masks(graph, scope, [(query.mask, 2), (value.mask, 1), (key.mask, 1)])
     if order := _order(layer, query.shape[0], value.shape[0], causal=bool(found.get("use_causal_mask"))):
         masks.append(graph.constant(f"{scope}/order", order[0]))
     weights = _softmax(graph, scope, layer, scores, masks, found.get("attention_mask"))

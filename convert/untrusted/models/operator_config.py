@@ -45,6 +45,8 @@ def rebuilt(place: str, layer: Config) -> Config:
                 raise Refused.at(place, f"{kind} with {key} cannot be converted")
         calls = [_keras_3_call(place, operator, node) for node in layer["inbound_nodes"]]
     rest = {key: str(layer[key]) for key in ("module", "registered_name") if layer.get(key) is not None}
+    if kind in names.WRAPPERS and "module" in rest:
+        rest["module"] = names.WRAPPER_MODULE
     return {"class_name": kind, "config": found, "name": name, **rest, "inbound_nodes": calls}
 
 

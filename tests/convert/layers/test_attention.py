@@ -17,12 +17,7 @@ from tests.convert import helpers
 
 Build = Callable[[Any, Keras, Keras], Keras]
 
-FILES: list[tuple[Framework, str]] = [
-    ("tf_keras", ".h5"),
-    ("tf_keras", ".keras"),
-    ("keras", ".h5"),
-    ("keras", ".keras"),
-]
+FILES: list[tuple[Framework, str]] = [("tf_keras", ".h5"), ("keras", ".h5"), ("keras", ".keras")]
 LARGE = 1e-5  # values of up to 20
 SEEN = np.tri(helpers.STEPS, helpers.STEPS, 1)
 
@@ -52,10 +47,9 @@ def model_of(framework: Framework, builds: list[Build], *, masked: bool) -> Kera
     keras, k = helpers.framework(framework), helpers.framework(framework).layers
     window = keras.Input((helpers.STEPS, helpers.FEATURES))
     start = k.Masking()(window) if masked else window
-    outputs = []
-    for build in builds:  # each of them gets tensors of its own, because MultiHeadAttention takes masks off
-        x, y = k.Dense(4)(start), k.Dense(4)(window)
-        outputs.append(build(k, x, k.GRU(4, return_sequences=True)(y)))
+    other = k.GRU(4, return_sequences=True)(window)
+    # Each of them gets masked steps of its own, because MultiHeadAttention takes masks off.
+    outputs = [build(k, k.Dense(4)(start), other) for build in builds]
     return helpers.randomised(keras.Model(window, outputs))
 
 
@@ -108,6 +102,7 @@ def test_attention_mask_of_keras_3(tmp_path: Path) -> None:
         k.MultiHeadAttention(2, 3)(x, x, attention_mask=SEEN),
         k.MultiHeadAttention(2, 3, dropout=0.1)(x, x, attention_mask=SEEN[None].astype(bool)),
         k.MultiHeadAttention(2, 3)(masked, masked, attention_mask=SEEN, use_causal_mask=True),
+        k.MultiHeadAttention(2, 3, sliding_window=2)(x, x),
     ]
     model = helpers.reread(helpers.randomised(keras.Model(window, outputs)), tmp_path, ".keras")
     helpers.assert_each_output(model, helpers.masked_windows(), LARGE)

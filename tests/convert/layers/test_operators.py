@@ -13,8 +13,10 @@ from convert.errors import Refused
 from convert.graph import Keras
 from convert.layers import network
 from convert.layers.operators import names
+from convert.untrusted.models import keras_files
 from convert.untrusted.models.keras_files import Framework
 from tests.convert import helpers
+from tests.convert.edits import edited
 
 # A test gets the framework, its functions (keras.ops or tensorflow), and the window.
 Build = Callable[[Any, Any, Keras], list[Keras]]
@@ -213,7 +215,9 @@ def test_operators_on_the_outputs_of_a_recurrent_layer(framework: Framework, suf
     x = k.LSTM(4, return_sequences=True)(window)
     y = k.GRU(4, return_sequences=True)(x)
     last = y[:, -1]
-    model = helpers.randomised(keras.Model(window, [last, x + y, y * 2.0, y[:, 2, 1:], k.LSTM(3)(x * y), y[:, 1:]]))
+    model = helpers.randomised(
+        keras.Model(window, [last, x + y, y * 2.0, y[:, 2, 1:], k.SimpleRNN(3)(x * y), y[:, 1:]])
+    )
     helpers.assert_each_output(helpers.reread(model, tmp_path, suffix), helpers.windows())
 
 
@@ -222,9 +226,25 @@ def test_a_mask_ends_at_an_operator(framework: Framework, suffix: str, tmp_path:
     keras, k = helpers.framework(framework), helpers.framework(framework).layers
     window = keras.Input((helpers.STEPS, helpers.FEATURES))
     x = k.Masking()(window)
-    model = keras.Model(window, [k.LSTM(3)(x * 1.5), k.LSTM(3)(x), k.GRU(3)(x[:, 1:])])
+    model = keras.Model(window, [k.SimpleRNN(3)(x * 1.5), k.SimpleRNN(3)(x), k.SimpleRNN(3)(x[:, 1:])])
     loaded = helpers.reread(helpers.randomised(model), tmp_path, suffix)
     helpers.assert_each_output(loaded, helpers.masked_windows())
+
+
+def test_module_of_older_releases_of_keras_2(tmp_path: Path) -> None:
+    keras = helpers.framework("tf_keras")
+    window = keras.Input((helpers.STEPS, helpers.FEATURES))
+    y = keras.layers.LSTM(3, return_sequences=True)(window * 0.5)[:, -1]
+    model = helpers.randomised(keras.Model(window, keras.layers.Dense(1, activation="sigmoid")(y)))
+    path = helpers.save(model, tmp_path / "model.keras")
+
+    def edit(config: dict[str, Any]) -> None:
+        for layer in config["config"]["layers"]:
+            if layer["class_name"] in names.WRAPPERS:
+                layer["module"] = "keras.src.layers.core.tf_op_layer"
+
+    loaded = keras_files.load(keras_files.inspect(edited(path, edit)))
+    helpers.assert_same(loaded, helpers.windows())
 
 
 @pytest.mark.parametrize(("framework", "suffix"), FILES)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -14,13 +13,7 @@ from convert.layers import network
 from convert.untrusted.models.keras_files import Framework
 from tests.convert import helpers
 
-FILES: list[tuple[Framework, str]] = [
-    ("tf_keras", ".h5"),
-    ("tf_keras", ".keras"),
-    ("keras", ".h5"),
-    ("keras", ".keras"),
-]
-Build = Callable[[Any, Keras], list[Keras]]
+FILES: list[tuple[Framework, str]] = [("tf_keras", ".h5"), ("keras", ".h5"), ("keras", ".keras")]
 
 
 def states_of(k: Any, x: Keras) -> list[Keras]:  # noqa: ANN401 - a module
