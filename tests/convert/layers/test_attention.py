@@ -53,16 +53,15 @@ def model_of(framework: Framework, builds: list[Build], *, masked: bool) -> Kera
     return helpers.randomised(keras.Model(window, outputs))
 
 
-@pytest.mark.parametrize(("framework", "suffix"), FILES)
-@pytest.mark.parametrize("masked", [False, True], ids=["all steps", "masked"])
+@pytest.mark.parametrize(
+    ("framework", "suffix", "masked"),
+    [(*file, masked) for file in FILES for masked in (False, True) if not (masked and file == ("keras", ".h5"))],
+)
 def test_attention(*, masked: bool, framework: Framework, suffix: str, tmp_path: Path) -> None:
-    # Keras 3 reads from HDF5 neither a functional model with masks nor Attention, whose score_mode it takes for a loss.
-    if framework == "keras" and suffix == ".h5":
-        builds = [] if masked else MULTI_HEAD + DENSE[3:]
-    else:
-        builds = MULTI_HEAD + DENSE + CONCAT
-    if not builds:
-        pytest.skip("Keras 3 cannot read such a file")
+    builds = MULTI_HEAD + DENSE + CONCAT
+    if (framework, suffix) == ("keras", ".h5"):
+        # From HDF5, Keras 3 reads neither masks nor Attention, whose score_mode it takes for a loss.
+        builds = MULTI_HEAD[:3] + DENSE[3:]
     model = helpers.reread(model_of(framework, builds, masked=masked), tmp_path, suffix)
     given = helpers.masked_windows() if masked else helpers.windows()
     graph = helpers.assert_each_output(model, given, LARGE)
