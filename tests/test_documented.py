@@ -11,6 +11,7 @@ import pytest
 from prometheus_client import CollectorRegistry
 
 from convert.layers import table
+from convert.layers.operators import names
 from core.features import catalogue
 from core.features.timeframes import Timeframe
 from server.api.schemas import experiments, reports
@@ -61,6 +62,12 @@ def test_a_layer_is_documented_and_compared_with_keras(name: str) -> None:
     assert f"`{name}`" in text_of("convert.md")
     cases = "".join(path.read_text() for path in (ROOT / "tests" / "convert" / "layers").glob("test_*.py"))
     assert f".{name}(" in cases
+
+
+@pytest.mark.parametrize("operators", [names.KERAS, names.TENSORFLOW], ids=["keras", "tensorflow"])
+def test_an_operator_is_documented(operators: dict[str, names.Operator]) -> None:
+    text = text_of("convert-operators.md")
+    assert [name for name in operators if f"`{name}`" not in text] == []
 
 
 def test_a_field_of_the_report_is_documented() -> None:

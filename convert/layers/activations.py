@@ -148,6 +148,11 @@ def apply(graph: GraphBuilder, scope: str, x: Tensor, function: Keras) -> Tensor
     return replace(x, name=_NODES[name](graph, scope, x.name))
 
 
+def named(graph: GraphBuilder, scope: str, x: str, name: str) -> str:
+    """Add the nodes of a function that is the same in both frameworks."""
+    return _NODES[name](graph, scope, x)
+
+
 def fused(function: Keras) -> Fused | None:
     """The function as an activation of ONNX's recurrent nodes, or None if such nodes do not have it."""
     if hasattr(function, "get_config"):  # a layer

@@ -62,6 +62,11 @@ class MaskedSteps:
         shown = self._value("Gather", self._mask, self._integers(step), axis=1)
         return replace(y, name=self._zero_unless(shown, y.name))
 
+    def kept_unless_any(self, state: str, initial: str) -> str:
+        """Return `state`, (batch, features), for windows in which any step counts, else the initial state."""
+        none = self._value("Equal", self._total, self._graph.constant("number_0", np.array(0)))
+        return self._value("Where", none, initial, state)
+
     def _gathered(self, values: str, index: str) -> str:
         """values[window, index[window, step]], from (batch, steps, features) and (batch, steps)."""
         places = self._value("Unsqueeze", index, self._integers(2))

@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 from convert.errors import Refused
 from convert.graph import GraphBuilder, Keras, Tensor
 from convert.layers import activations, unrolled
+from convert.layers.calls import Given, Value
 from convert.layers.masking import MaskedSteps
 
 Floats32: TypeAlias = NDArray[np.float32]
@@ -35,15 +36,17 @@ _KINDS = {
 }
 
 
-def recurrent(graph: GraphBuilder, scope: str, layer: Keras, x: Tensor) -> Tensor:
-    """Convert an LSTM, GRU or SimpleRNN."""
+def _recurrent(graph: GraphBuilder, scope: str, layer: Keras, given: Given) -> list[Value]:
+    """Convert an LSTM, GRU or SimpleRNN. Returns its output and, with return_state, its last states."""
     _check(scope, layer)
-    steps = _masked_steps(graph, scope, x)
-    sequences, last = _run(graph, scope, [layer], x, steps)
+    x, *initial = given.tensors(scope, layer)
+    steps = _masked_steps(graph, scope, layer, x, given)
+    run = _run(graph, scope, [layer], x, steps, initial)
+    states = _states(graph, scope, [layer], run, steps, initial)
     if not layer.return_sequences:
-        y = Tensor(graph.value("Squeeze", scope, last, graph.constant("integers_0", np.array([0]))), (layer.units,))
-        return _final(layer, y, x, steps)
-    name = graph.value("Squeeze", scope, sequences, graph.constant("integers_1", np.array([1])))
+        y = Tensor(graph.value("Squeeze", scope, run.last, _integers(graph, 0)), (layer.units,))
+        return [_final(layer, y, x, steps), *states]
+    name = graph.value("Squeeze", scope, run.sequences, _integers(graph, 1))
     y = Tensor(name, (x.shape[0], layer.units), time_major=True, mask=x.mask)
     if steps is not None:
         y = steps.spread(y, backwards=layer.go_backwards, zero=layer.zero_output_for_mask)
@@ -51,10 +54,10 @@ def recurrent(graph: GraphBuilder, scope: str, layer: Keras, x: Tensor) -> Tenso
         # Keras returns the outputs in running order, but does not reverse the mask.
         order = graph.constant(f"{scope}/backwards", np.arange(x.shape[0])[::-1])
         y = replace(y, name=graph.value("Gather", scope, y.name, order, axis=0 if y.time_major else 1))
-    return y
+    return [y, *states]
 
 
-def bidirectional(graph: GraphBuilder, scope: str, layer: Keras, x: Tensor) -> Tensor:
+def _bidirectional(graph: GraphBuilder, scope: str, layer: Keras, given: Given) -> list[Value]:
     """Convert both directions to one node, with the merge modes concat, sum, mul and ave."""
     forward, backward = layer.forward_layer, layer.backward_layer
     for inner in (forward, backward):
@@ -70,26 +73,32 @@ def bidirectional(graph: GraphBuilder, scope: str, layer: Keras, x: Tensor) -> T
             f"Bidirectional of {kinds[0]} and {kinds[1]} cannot be converted;"
             " both layers must be the same, the forward one first",
         )
-    steps = _masked_steps(graph, scope, x)
-    sequences, last = _run(graph, scope, [forward, backward], x, steps)
+    x, *initial = given.tensors(scope, layer)
+    steps = _masked_steps(graph, scope, layer, x, given)
+    run = _run(graph, scope, [forward, backward], x, steps, initial)
+    states = _states(graph, scope, [forward, backward], run, steps, initial)
     if not forward.return_sequences:
-        y = _merged(graph, scope, layer.merge_mode, Tensor(last, (forward.units,)))
-        return _final(forward, y, x, steps)
-    y = Tensor(sequences, (x.shape[0], forward.units), time_major=True, mask=x.mask)
+        y = _final(forward, Tensor(run.last, (forward.units,)), x, steps)
+        return [_merged(graph, scope, layer.merge_mode, y), *states]
+    y = Tensor(run.sequences, (x.shape[0], forward.units), time_major=True, mask=x.mask)
     y = _merged(graph, scope, layer.merge_mode, y)
     # Keras sets zero_output_for_mask here, so that a masked step is the same for both directions.
-    return y if steps is None else steps.spread(y, backwards=False, zero=True)
+    return [y if steps is None else steps.spread(y, backwards=False, zero=True), *states]
 
 
 def _check(scope: str, layer: Keras) -> None:
-    if layer.return_state:
-        raise Refused.at(scope, "return_state=True cannot be converted, a layer's output alone can")
     if getattr(layer, "time_major", False):
         raise Refused.at(scope, "time_major=True cannot be converted")
 
 
-def _masked_steps(graph: GraphBuilder, scope: str, x: Tensor) -> MaskedSteps | None:
-    return None if x.mask is None else MaskedSteps(graph, scope, x.mask, x.shape[0])
+def _masked_steps(graph: GraphBuilder, scope: str, layer: Keras, x: Tensor, given: Given) -> MaskedSteps | None:
+    # Keras 3 passes no mask to a layer that is called with initial states, so it runs over all steps.
+    ignored = not type(layer).__module__.startswith("tf_keras") and len(given.values) > 1 and not given.explicit_mask
+    return None if x.mask is None or ignored else MaskedSteps(graph, scope, x.mask, x.shape[0])
+
+
+def _integers(graph: GraphBuilder, value: int) -> str:
+    return graph.constant(f"integers_{value}", np.array([value]))
 
 
 def _final(layer: Keras, y: Tensor, x: Tensor, steps: MaskedSteps | None) -> Tensor:
@@ -99,20 +108,39 @@ def _final(layer: Keras, y: Tensor, x: Tensor, steps: MaskedSteps | None) -> Ten
     return steps.zero_unless_counted(y, 0 if layer.go_backwards else x.shape[0] - 1)
 
 
-def _run(
-    graph: GraphBuilder, scope: str, layers: Sequence[Keras], x: Tensor, steps: MaskedSteps | None
-) -> tuple[str, str]:
+class _Run(NamedTuple):
+    """The results of a fused node.
+
+    sequences: all outputs, (steps, directions, batch, units). last: the last outputs, (directions, batch, units).
+    cell: the last cell state of an LSTM, of the same shape, if it is wanted.
+    """
+
+    sequences: str
+    last: str
+    cell: str | None
+
+
+def _run(  # noqa: PLR0913, PLR0917 - a fused node's inputs
+    graph: GraphBuilder,
+    scope: str,
+    layers: Sequence[Keras],
+    x: Tensor,
+    steps: MaskedSteps | None,
+    initial: Sequence[Tensor],
+) -> _Run:
     """Add the fused node of `layers`, one layer for each direction; or the nodes of every step, if none has a function.
 
-    Returns the names of all outputs, (steps, directions, batch, units), and of the last, (directions, batch, units).
+    A fused node has not all activations.
     """
     kind = type(layers[0]).__name__
     found = [activations.fused(function) for layer in layers for function in _functions(kind, layer)]
     functions = [function for function in found if function is not None]
     if len(functions) < len(found):
+        if initial or layers[0].return_state:
+            raise Refused.at(scope, "states that are given or returned cannot be converted for this activation")
         if steps is None:
-            return unrolled.run(graph, scope, layers, x, None)
-        return unrolled.run(graph, scope, layers, steps.packed(x), steps.count)
+            return _Run(*unrolled.run(graph, scope, layers, x, None), None)
+        return _Run(*unrolled.run(graph, scope, layers, steps.packed(x), steps.count), None)
     directions = [_weights(kind, layer.cell) for layer in layers]
     weights = [graph.constant(f"{scope}/{name}", np.stack(w)) for name, *w in zip("WRB", *directions, strict=True)]
     lengths = []
@@ -130,8 +158,53 @@ def _run(
     if kind == "GRU":
         attributes["linear_before_reset"] = int(layers[0].reset_after)
     inputs = [graph.time_major(x).name, *weights, *lengths]
-    sequences, last = graph.node(_KINDS[kind].operator, scope, inputs, outputs=2, **attributes)
-    return sequences, last
+    if initial:
+        inputs += ([] if lengths else [""]) + _starts(graph, scope, layers, initial)
+    outputs = 3 if kind == "LSTM" and layers[0].return_state else 2
+    sequences, last, *cell = graph.node(_KINDS[kind].operator, scope, inputs, outputs=outputs, **attributes)
+    return _Run(sequences, last, cell[0] if cell else None)
+
+
+def _starts(graph: GraphBuilder, scope: str, layers: Sequence[Keras], initial: Sequence[Tensor]) -> list[str]:
+    """The initial states of all directions, (directions, batch, units): of the output and, in an LSTM, of the cell.
+
+    Keras lists all states of the forward direction first.
+    """
+    count = 2 if type(layers[0]).__name__ == "LSTM" else 1
+    if len(initial) != count * len(layers) or any(x.shape != (layers[0].units,) for x in initial):
+        shapes = [x.shape for x in initial]
+        raise Refused.at(scope, f"initial states of the shapes {shapes} cannot be converted")
+    starts = []
+    for i in range(count):
+        parts = [graph.value("Unsqueeze", scope, x.name, _integers(graph, 0)) for x in initial[i::count]]
+        starts.append(parts[0] if len(parts) == 1 else graph.value("Concat", scope, *parts, axis=0))
+    return starts
+
+
+def _states(  # noqa: PLR0913, PLR0917 - the inputs and the results of a fused node
+    graph: GraphBuilder,
+    scope: str,
+    layers: Sequence[Keras],
+    run: _Run,
+    steps: MaskedSteps | None,
+    initial: Sequence[Tensor],
+) -> list[Value]:
+    """The last states in Keras' order, if the layer returns them: of the forward direction, then of the backward one.
+
+    A window without a step that counts keeps its initial state.
+    """
+    if not layers[0].return_state:
+        return []
+    kinds = [run.last] if run.cell is None else [run.last, run.cell]
+    states = []
+    for direction in range(len(layers)):
+        for i, values in enumerate(kinds):
+            index = graph.constant(f"number_{direction}", np.array(direction))
+            name = graph.value("Gather", scope, values, index, axis=0)
+            if steps is not None and initial:
+                name = steps.kept_unless_any(name, initial[direction * len(kinds) + i].name)
+            states.append(Tensor(name, (layers[0].units,)))
+    return [*states]
 
 
 def _weights(kind: str, cell: Keras) -> tuple[Floats32, Floats32, Floats32]:
@@ -168,3 +241,6 @@ def _merged(graph: GraphBuilder, scope: str, mode: str, y: Tensor) -> Tensor:
         op = {"ave": "ReduceMean", "mul": "ReduceProd"}[mode]
         return replace(y, name=graph.value(op, scope, y.name, axes=[axis], keepdims=0))
     raise Refused.at(scope, f"Bidirectional with merge_mode={mode!r} cannot be converted")
+
+
+ROWS = {"Bidirectional": _bidirectional, "GRU": _recurrent, "LSTM": _recurrent, "SimpleRNN": _recurrent}

@@ -1,6 +1,7 @@
 """The table of layers: one function for each Keras layer, of either framework, that adds its ONNX nodes.
 
-Its arguments are the graph, the scope that names the nodes, the layer, and the input, or inputs of a merging layer.
+Its arguments are the graph, the scope that names the nodes, the layer, and the input, the inputs of a merging layer, or
+all that a call is given.
 """
 
 from __future__ import annotations
@@ -14,28 +15,43 @@ import numpy as np
 from convert.errors import Refused
 from convert.graph import BOOL, FLOAT, GraphBuilder, Keras, Tensor
 from convert.layers import recurrent
-from convert.layers.rows import activation_layers, convolution, merging, normalization, pooling, reshaping
+from convert.layers.calls import Given, Value
+from convert.layers.operators import names
+from convert.layers.rows import (
+    activation_layers,
+    attention,
+    convolution,
+    embedding,
+    merging,
+    normalization,
+    pooling,
+    reshaping,
+)
 
 OneInput: TypeAlias = Callable[[GraphBuilder, str, Keras, Tensor], Tensor]
 ManyInputs: TypeAlias = Callable[[GraphBuilder, str, Keras, Sequence[Tensor]], Tensor]
+AnyCall: TypeAlias = Callable[[GraphBuilder, str, Keras, Given], list[Value]]
 
 _WINDOW_RANK = 2  # steps and features, without the batch
 
 
-def emit(graph: GraphBuilder, scope: str, layer: Keras, inputs: Sequence[Tensor]) -> Tensor:
-    """Add one call of a layer. Raises Refused for a layer that is not in the table."""
-    kind = type(layer).__name__
-    check_known(scope, kind, type(layer).__module__)
+def emit(graph: GraphBuilder, scope: str, layer: Keras, given: Given) -> list[Value]:
+    """Add one call of a layer or an operator. Raises Refused for one that is not in the table."""
+    kind, module = type(layer).__name__, type(layer).__module__
+    check_known(scope, kind, module)
+    if is_operator(kind, module):
+        return names.emit(graph, scope, layer, given)
     if layer.compute_dtype != "float32":
         raise Refused.at(scope, f"{kind} computes in {layer.compute_dtype}, but only float32 can be converted")
+    if kind in _CALLS:
+        return _CALLS[kind](graph, scope, layer, given)
+    inputs = given.tensors(scope, layer)
     if kind in _MERGING:
-        return _MERGING[kind](graph, scope, layer, inputs)
+        return [_MERGING[kind](graph, scope, layer, inputs)]
     if len(inputs) != 1:
-        raise Refused.at(
-            scope, f"{kind} is called with {len(inputs)} tensors (an initial state?), but only one can be converted"
-        )
+        raise Refused.at(scope, f"{kind} is called with {len(inputs)} tensors, but only one can be converted")
     result = _LAYERS[kind](graph, scope, layer, inputs[0])
-    return result if layer.supports_masking else replace(result, mask=None)
+    return [result if layer.supports_masking else replace(result, mask=None)]
 
 
 def check_known(place: str, kind: str, module: str | None) -> None:
@@ -52,6 +68,8 @@ def is_known(kind: str, module: str | None) -> bool:
 
     Older files have no module; the framework then uses its own class of that name.
     """
+    if is_operator(kind, module):
+        return True
     own = module is None or (module.partition(".")[0] in {"keras", "tf_keras"} and ".ops." not in module)
     return own and kind in KNOWN
 
@@ -59,6 +77,16 @@ def is_known(kind: str, module: str | None) -> bool:
 def is_mask_operation(kind: str, module: str | None) -> bool:
     """Whether this is one of the operations that Keras 3 adds to a model to pass masks between its layers."""
     return module is not None and module.startswith("keras.src.ops.") and kind in _MASK_OPERATIONS
+
+
+def is_operator(kind: str, module: str | None) -> bool:
+    """Whether this is an operator that is converted, or the layer in which Keras 2 puts one."""
+    return names.is_operation(kind, module) or names.is_wrapper(kind, module)
+
+
+def takes_masks_off(layer: Keras) -> bool:
+    """Whether a call of this layer removes the masks of its inputs, as Keras 3's MultiHeadAttention does."""
+    return type(layer).__name__ == "MultiHeadAttention" and not type(layer).__module__.startswith("tf_keras")
 
 
 def _dense(graph: GraphBuilder, scope: str, layer: Keras, x: Tensor) -> Tensor:
@@ -98,16 +126,12 @@ def _masking(graph: GraphBuilder, scope: str, layer: Keras, x: Tensor) -> Tensor
 _LAYERS: dict[str, OneInput] = {
     "ActivityRegularization": _inert,
     "AlphaDropout": _inert,
-    "Bidirectional": recurrent.bidirectional,
     "Dense": _dense,
     "Dropout": _inert,
-    "GRU": recurrent.recurrent,
     "GaussianDropout": _inert,
     "GaussianNoise": _inert,
     "Identity": _inert,
-    "LSTM": recurrent.recurrent,
     "Masking": _masking,
-    "SimpleRNN": recurrent.recurrent,
     "SpatialDropout1D": _inert,
     **activation_layers.ROWS,
     **convolution.ROWS,
@@ -116,10 +140,13 @@ _LAYERS: dict[str, OneInput] = {
     **reshaping.ROWS,
 }
 _MERGING: dict[str, ManyInputs] = {**merging.ROWS}
+_CALLS: dict[str, AnyCall] = {**attention.ROWS, **embedding.ROWS, **recurrent.ROWS}
 # These operations are skipped. Masks are derived from the layers, for both frameworks.
 _MASK_OPERATIONS = frozenset(
     {"Any", "Concatenate", "ExpandDims", "LogicalOr", "NotEqual", "OnesLike", "Squeeze", "ZerosLike"}
 )
 # convert.layers.network converts inner models, inputs, and what TimeDistributed runs at every step.
 MODELS = frozenset({"Functional", "Model", "Sequential"})
-KNOWN = MODELS | {"InputLayer", "TimeDistributed"} | _LAYERS.keys() | _MERGING.keys()
+# The classes of operators. An operation of Keras 3 can share its name with a layer.
+OPERATORS = names.KERAS.keys() | names.WRAPPERS
+KNOWN = MODELS | {"InputLayer", "TimeDistributed"} | _LAYERS.keys() | _MERGING.keys() | _CALLS.keys()

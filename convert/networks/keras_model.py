@@ -13,7 +13,7 @@ from convert.errors import Refused
 from convert.graph import Keras
 from convert.layers import network
 from convert.networks import heads, windows
-from convert.untrusted.models import keras_files
+from convert.untrusted.models import allocations, keras_files
 from convert.untrusted.records import KerasFile
 
 Floats32: TypeAlias = NDArray[np.float32]
@@ -45,6 +45,7 @@ class KerasModel:
         self._batch, shape = self._input_shape()
         self.arrangement = windows.find(shape, sequence_length, window)
         self.window = (self.arrangement.steps, self.arrangement.features)
+        allocations.check_values(self.model, self.window[0])
         result = self.model.outputs[0]
         self.head = (
             heads.of_any(result, self.window[0])

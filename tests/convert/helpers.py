@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Callable, Iterable
+from math import prod
 from pathlib import Path
 from typing import TypeAlias
 
@@ -11,11 +12,11 @@ import numpy as np
 import onnx
 from numpy.typing import NDArray
 
-from convert.graph import Keras
+from convert.graph import FLOAT, GraphBuilder, Keras, Tensor
 from convert.layers import network
 from convert.networks.keras_model import KerasModel
 from convert.proof.parity import GraphSession
-from convert.untrusted.models import keras_files
+from convert.untrusted.models import allocations, keras_files
 from convert.untrusted.models.keras_files import Framework
 
 Floats32: TypeAlias = NDArray[np.float32]
@@ -124,3 +125,32 @@ def assert_same(model: Keras, given: Floats32, tolerance: float = TOLERANCE) -> 
 
 def operators(graph: onnx.ModelProto) -> list[str]:
     return [node.op_type for node in graph.graph.node]
+
+
+def reread(model: Keras, folder: Path, suffix: str) -> Keras:
+    """A model of any outputs, written and read again as a conversion reads it."""
+    file = keras_files.inspect(save(model, folder / f"model{suffix}"))
+    loaded = keras_files.load(file)
+    allocations.check_values(loaded, STEPS)
+    return loaded
+
+
+def assert_each_output(model: Keras, given: Floats32, tolerance: float = TOLERANCE) -> onnx.ModelProto:
+    """Check the values of each output of a model of any outputs, in one graph. Returns the graph."""
+    graph = GraphBuilder()
+    window = (given.shape[1], given.shape[2])
+    results = network._emit(graph, "", model, [Tensor("window", window)])  # noqa: SLF001 - it has many outputs
+    flat = [graph.value("Flatten", "end", graph.batch_major(x).name) for x in results]
+    width = sum(prod(x.shape) for x in results)
+    built = graph.finish(
+        ("window", FLOAT, window), ("values", FLOAT, (width,)), graph.value("Concat", "end", *flat, axis=1)
+    )
+    outputs = model(given, training=False)
+    expected = [np.asarray(x) for x in (outputs if isinstance(outputs, list | tuple) else [outputs])]
+    found = np.split(graph_answers(built, given), np.cumsum([prod(x.shape) for x in results])[:-1], axis=1)
+    for wanted, got, result in zip(expected, found, results, strict=True):
+        assert wanted.shape[1:] == result.shape, result.name
+        assert np.ptp(wanted) > 200 * tolerance, f"with a constant output, agreement would prove nothing: {result.name}"
+        flat_wanted = wanted.reshape(len(given), -1)
+        np.testing.assert_allclose(got, flat_wanted, atol=tolerance, rtol=tolerance, err_msg=result.name)
+    return built

@@ -6,12 +6,14 @@ that it names, or run the code that it holds. So no part is passed on unchecked.
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Iterator
 from typing import Any, TypeAlias
 
 from convert.errors import Refused
 from convert.layers import activations, table
+from convert.untrusted.models import operator_config
 
 Config: TypeAlias = dict[str, Any]
 
@@ -130,7 +132,11 @@ def _unknown(layer: Config) -> str | None:
     kind = str(kind)
     own = module is None or _OWN_MODULE.fullmatch(module)
     ours = registered in {None, kind}
-    if ours and (table.is_mask_operation(kind, module) or (own and table.is_known(kind, module))):
+    if ours and (
+        table.is_mask_operation(kind, module)
+        or table.is_operator(kind, module)
+        or (own and table.is_known(kind, module))
+    ):
         return None
     shown = kind if ours or not own else str(registered)
     return shown[:_NAME] if own else f"{shown[:_NAME]} of {str(module)[:_NAME]}"
@@ -151,6 +157,8 @@ def _layer(layer: Config) -> Config:
     place = f"layer {_name(layer)!r}"
     if (unknown := _unknown(layer)) is not None:
         raise Refused.at(place, f"a layer of class {unknown} cannot be converted")
+    if table.is_operator(kind, _text(layer.get("module"))) and not _is_mask(layer):
+        return operator_config.rebuilt(place, layer)
     if kind == "Sequential" and isinstance(inner, list):  # the form of early releases
         found: object = [_layer(x) for x in inner]
     elif isinstance(inner, dict):
@@ -159,7 +167,14 @@ def _layer(layer: Config) -> Config:
         found = {key: _value(place, kind, key, x) for key, x in given.items() if not _OF_TRAINING.fullmatch(key)}
     else:
         raise TypeError(f"the configuration of {place} is a {type(inner).__name__}")
-    return {"class_name": kind, "config": found, **{key: _data(place, layer[key]) for key in _KEPT if key in layer}}
+    constants = kind == "MultiHeadAttention"  # of attention_mask
+    kept = {key: _data(place, layer[key], constants=constants) for key in _KEPT if key in layer}
+    return {"class_name": kind, "config": found, **kept}
+
+
+def _is_mask(layer: Config) -> bool:
+    """Whether an operation of Keras 3 works on masks, which are bool: then it is skipped by the conversion."""
+    return '"dtype": "bool"' in json.dumps(layer.get("inbound_nodes"))
 
 
 def _value(place: str, kind: str, key: str, value: Any) -> object:  # noqa: ANN401 - of a file, so of any type
@@ -198,20 +213,22 @@ def _dtype(place: str, kind: str, value: object) -> str | None:
     return None if name is None else "float32"
 
 
-def _data(place: str, value: Any) -> Any:  # noqa: ANN401 - of a file, so of any type
+def _data(place: str, value: Any, *, constants: bool = False) -> Any:  # noqa: ANN401 - of a file, so of any type
     """Return plain data. Raises Refused for values with a class or a special meaning."""
     if isinstance(value, list):
-        return [_data(place, x) for x in value]
+        return [_data(place, x, constants=constants) for x in value]
     if not isinstance(value, dict):
         return value
     if "class_name" in value:
         kind = str(value["class_name"])
+        if constants and kind in operator_config.CONSTANTS:
+            return operator_config.constant(place, value)
         if kind not in _VALUES:
             of = f" of {value['module']}" if value.get("module") else ""
             raise Refused.at(place, f"{kind}{of} cannot be converted")
-        return {"class_name": kind, **{key: _data(place, value[key]) for key in _VALUES[kind]}}
+        return {"class_name": kind, **{key: _data(place, value[key], constants=constants) for key in _VALUES[kind]}}
     _check_keys(place, value)
-    return {key: _data(place, x) for key, x in value.items()}
+    return {key: _data(place, x, constants=constants) for key, x in value.items()}
 
 
 def _check_keys(place: str, config: Config) -> None:

@@ -13,6 +13,7 @@ import zipfile
 import zlib
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
+from math import prod
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any, Literal, TypeAlias
@@ -22,7 +23,7 @@ import h5py
 from convert.errors import Refused
 from convert.graph import Keras
 from convert.untrusted import limits
-from convert.untrusted.models import archive, formats, hdf5, keras_config, places, sizes
+from convert.untrusted.models import allocations, archive, formats, hdf5, keras_config, places, sizes
 from convert.untrusted.records import ArrayRecord, Buffer, KerasFile, Model, array
 
 Framework: TypeAlias = Literal["keras", "tf_keras"]
@@ -108,7 +109,8 @@ def load(file: KerasFile) -> Keras:
         path = Path(folder, f"model{file.model.suffix}")
         try:
             _write(file, path)
-            with _time_limit(), warnings.catch_warnings():
+            most = sizes.most(sum(prod(dataset.shape) for dataset in file.model.datasets))
+            with _time_limit(), allocations.limited_weights(framework, most), warnings.catch_warnings():
                 # Keras 3 leaves random weights where it finds none in the file, and only warns.
                 for words in _WEIGHTS_LEFT_OUT:
                     warnings.filterwarnings("error", message=f"(?s).*{words}")

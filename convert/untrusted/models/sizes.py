@@ -32,6 +32,9 @@ _GATES = {"LSTM": 4, "GRU": 3, "SimpleRNN": 1}
 # The shapes of windows. The others are those of any layer's input.
 _OF_WINDOWS = ("batch_shape", "batch_input_shape", "shape")
 _SHAPES = ("batch_shape", "batch_input_shape", "build_input_shape", "input_shape", "shape")
+# From these shapes, MultiHeadAttention of Keras 2 makes its weights.
+_ATTENTION_SHAPES = ("query_shape", "value_shape", "key_shape")
+_JOINING = frozenset({"Concatenate", "Stack", "concat", "stack"})
 # Weights beyond those of the file that are tolerated: counted twice here, or not stored in the file.
 _FACTOR, _AT_LEAST = 2, 1_000_000
 # Keras writes layers in the order of their calls, so the sizes of a graph are known after two passes.
@@ -43,10 +46,15 @@ def check(config: Config, elements: int) -> None:
 
     Raises AttributeError, TypeError or ValueError if the configuration does not have the form of a model's.
     """
-    if (count := parameters(config)) > _FACTOR * elements + _AT_LEAST:
+    if (count := parameters(config)) > most(elements):
         raise Refused(
             f"its layers have {count:,} parameters, but the file has {elements:,} values; save the model again"
         )
+
+
+def most(elements: int) -> int:
+    """The largest number of parameters for a file of so many values."""
+    return _FACTOR * elements + _AT_LEAST
 
 
 def parameters(config: Config) -> int:
@@ -83,9 +91,10 @@ class _Counting:
             size = largest([size, _size(name, shape, window=key in _OF_WINDOWS)])
         if kind in table.MODELS:
             return self._model(config, size)
-        return checked(name, self._called(name, kind, config, size))
+        return checked(name, self._called(name, layer, size))
 
-    def _called(self, name: str, kind: str, config: Config, size: Size) -> Size:
+    def _called(self, name: str, layer: Config, size: Size) -> Size:
+        kind, config = layer["class_name"], layer["config"]
         if kind == "Bidirectional":
             one, other = (self.layer(config.get(key) or config["layer"], size) for key in ("layer", "backward_layer"))
             return largest([one, other])._replace(width=one.width + other.width)
@@ -101,7 +110,7 @@ class _Counting:
             found = RULES[kind](name, config, size)
             self.parameters += found.parameters
             return found.size
-        return size
+        return self._of_call(name, layer, size)
 
     def _at_every_step(self, layer: Config, size: Size) -> Size:
         """The inner layer sees a tensor without the first axis, of which there are up to `outer` or `steps`."""
@@ -116,6 +125,21 @@ class _Counting:
             return Size(size.outer, inner.width)
         return inner._replace(rank=inner.rank + 1, outer=size.outer * inner.outer)
 
+    def _of_call(self, name: str, layer: Config, size: Size) -> Size:
+        """Count attention, embeddings and operators, whose weights and sizes follow from their calls."""
+        kind, config = layer["class_name"], layer["config"]
+        if kind == "MultiHeadAttention":
+            return self._attention(name, config, size)
+        if kind == "AdditiveAttention":
+            self.parameters += size.width
+        if kind == "Embedding":
+            width = count(name, config.get("output_dim"))
+            self.parameters += count(name, config.get("input_dim")) * width
+            return Size(size.steps, width)
+        if kind in table.OPERATORS:
+            return _of_operator(name, layer, size)
+        return size
+
     def _recurrent(self, name: str, gates: int, config: Config, size: Size) -> Size:
         units = count(name, config.get("units"))
         biases = 2 if gates == _GATES["GRU"] and config.get("reset_after", True) else 1
@@ -123,6 +147,15 @@ class _Counting:
         if config.get("unroll") and size.steps > limits.UNROLLED_STEPS:
             raise Refused(f"layer {name!r} is unrolled over {size.steps:,} steps, more than {limits.UNROLLED_STEPS}")
         return Size(size.steps, units) if config.get("return_sequences") else Size(1, units, 1)
+
+    def _attention(self, name: str, config: Config, size: Size) -> Size:
+        """The kernels and biases of the query, the key, the value and the output."""
+        heads, width = count(name, config.get("num_heads")), count(name, config.get("key_dim"))
+        value_width = count(name, config.get("value_dim") or width)
+        shape = config.get("output_shape") or size.width
+        output = math.prod(count(name, n) for n in (shape if isinstance(shape, list) else [shape]))
+        self.parameters += heads * (2 * width + value_width) * (size.width + 1) + (heads * value_width + 1) * output
+        return Size(size.steps, output)
 
     def _model(self, config: Any, size: Size) -> Size:  # noqa: ANN401 - of a file, so of any type
         layers = config if isinstance(config, list) else config["layers"]
@@ -148,7 +181,10 @@ class _Counting:
                 name = _named(layer)
                 given = [sizes[each] for each, _ in inputs] or [size]
                 joined = layer["class_name"] == "Concatenate"
-                merged = concatenated(layer["config"], given) if joined else largest(given)
+                if not joined and _operator(layer) in _JOINING:
+                    merged = _joined(given)
+                else:
+                    merged = concatenated(layer["config"], given) if joined else largest(given)
                 start = self.parameters
                 sizes[name] = largest([sizes[name], self.layer(layer, merged)])
                 # The weights of a layer that is called twice exist once.
@@ -178,12 +214,37 @@ def _check_order(calls: list[tuple[Config, list[tuple[str, int]]]]) -> None:
         waiting = left
 
 
+def _joined(sizes: list[Size]) -> Size:
+    """Of an operator that joins along any axis: the last one, so that the width is at least as large."""
+    found = largest(sizes)
+    return found._replace(width=sum(each.width for each in sizes))
+
+
+def _operator(layer: Config) -> str:
+    """The class of a layer or an operator, or the function of TensorFlow that it wraps."""
+    return str(layer["config"].get("function") or layer["class_name"])
+
+
+def _of_operator(name: str, layer: Config, size: Size) -> Size:
+    """The size after an operator. It has no weights, and most keep the size or make it smaller."""
+    kind = _operator(layer)
+    if kind in {"Transpose", "Swapaxes", "transpose", "compat.v1.transpose", "Matmul", "linalg.matmul"}:
+        return Size(max(size), max(size))
+    if kind == "Reshape":
+        last = layer["config"].get("newshape") or [1]
+        return Size(size.steps, max(size.width, *(abs(count(name, abs(n or 1))) for n in last[-1:])))
+    return size
+
+
 def _named(layer: Config) -> str:
     return str(layer.get("name") or layer["config"].get("name"))
 
 
 def _inputs(node: Any) -> Iterator[tuple[str, int]]:  # noqa: ANN401 - of a file, so of any type
-    """The outputs that a call takes: the name of a layer and the number of its call."""
+    """The outputs that a call takes: the name of a layer and the number of its call.
+
+    In Keras 2, other arguments of the call follow, which can be tensors too.
+    """
     if isinstance(node, dict):
         if "keras_history" in node:
             name, index, *_ = node["keras_history"]
@@ -193,7 +254,9 @@ def _inputs(node: Any) -> Iterator[tuple[str, int]]:  # noqa: ANN401 - of a file
             yield from _inputs(each)
     elif isinstance(node, list):
         if len(node) > 1 and isinstance(node[0], str) and type(node[1]) is int:  # Keras 2
-            yield node[0], node[1]
+            if node[0] != "_CONSTANT_VALUE":
+                yield node[0], node[1]
+            yield from _inputs([each for each in node[2:] if isinstance(each, dict)])
             return
         for each in node:
             yield from _inputs(each)
@@ -203,13 +266,19 @@ def _shapes(parts: list[Any]) -> Iterator[tuple[str, list[Any]]]:
     """The shapes that the parts of a layer's configuration declare, with their keys, without those of inner layers."""
     for part in parts:
         if isinstance(part, dict):
-            for key in _SHAPES:
-                found = part.get(key)
-                if isinstance(found, dict):  # a tuple of Keras 3
-                    found = found.get("items")
-                if isinstance(found, list):
-                    inner = [each for each in found if isinstance(each, list)]
-                    yield from ((key, each) for each in inner or [found])
+            for key in _SHAPES + _ATTENTION_SHAPES:
+                yield from ((key, shape) for shape in _lists(part.get(key)))
+            of_arguments = part.get("shapes_dict")
+            for found in of_arguments.values() if isinstance(of_arguments, dict) else ():
+                yield from (("shapes_dict", shape) for shape in _lists(found))
+
+
+def _lists(found: Any) -> list[list[Any]]:  # noqa: ANN401 - of a file, so of any type
+    """The shapes in a value: one, or several."""
+    shape = found.get("items") if isinstance(found, dict) else found  # a tuple of Keras 3
+    if not isinstance(shape, list):
+        return []
+    return [each for each in shape if isinstance(each, list)] or [shape]
 
 
 def _size(name: str, shape: list[Any], *, window: bool) -> Size:

@@ -93,6 +93,51 @@ def test_more_parameters_than_the_file_has_are_refused(config: dict[str, Any]) -
         sizes.check(config, 33_729)
 
 
+def with_config(layer: dict[str, Any], **config: object) -> dict[str, Any]:
+    return {**layer, "config": {**layer["config"], **config}}
+
+
+HEADS: dict[str, Any] = {"num_heads": 10**6, "key_dim": 64}
+SMALL: dict[str, Any] = {"num_heads": 2, "key_dim": 4}
+
+
+@pytest.mark.parametrize(
+    "layer",
+    [
+        with_config(dense("a", 0, "input", kind="MultiHeadAttention"), **HEADS),
+        with_config(dense("a", 0, "input", kind="MultiHeadAttention"), **SMALL, value_dim=10**7),
+        with_config(dense("a", 0, "input", kind="MultiHeadAttention"), **SMALL, output_shape=[10**4, 10**4]),
+        with_config(dense("a", 0, "input", kind="Embedding"), input_dim=10**9, output_dim=1),
+        with_config(dense("a", 0, "input", kind="Embedding"), input_dim=10**5, output_dim=10**5),
+    ],
+)
+def test_attention_and_embedding_beyond_the_file_are_refused(layer: dict[str, Any]) -> None:
+    with pytest.raises(Refused, match=r"[0-9,]{9,} parameters, but the file has 33,729 values"):
+        sizes.check(functional(given(None, 20, 12), layer), 33_729)
+
+
+@pytest.mark.parametrize("key", ["query_shape", "key_shape", "value_shape"])
+def test_shapes_from_which_attention_makes_weights_are_limited(key: str) -> None:
+    layer = dense("a", 0, "input", kind="MultiHeadAttention")
+    sizes.check(functional(given(None, 20, 12), with_config(layer, **SMALL, **{key: [None, 20, 12]})), 1_000)
+    with pytest.raises(Refused, match="layer 'a' has the shape"):
+        sizes.check(functional(given(None, 20, 12), with_config(layer, **SMALL, **{key: [None, 20, 10**9]})), 1_000)
+    layer["build_config"] = {"shapes_dict": {key: [None, 20, 10**9]}}
+    with pytest.raises(Refused, match="layer 'a' has the shape"):
+        sizes.check(functional(given(None, 20, 12), with_config(layer, **SMALL)), 1_000)
+
+
+@both
+def test_number_of_parameters_of_attention_is_that_of_keras(framework: Framework, tmp_path: Path) -> None:
+    keras = helpers.framework(framework)
+    k = keras.layers
+    window = keras.Input((helpers.STEPS, helpers.FEATURES))
+    x = k.MultiHeadAttention(2, 4, value_dim=5, output_shape=7)(window, window)
+    x = k.AdditiveAttention()([x * 2.0, k.MultiHeadAttention(3, 5)(x, x)])
+    model = keras.Model(window, k.Dense(1)(k.Concatenate()([x, k.LSTM(3, return_sequences=True)(x[:, ::-1])])))
+    assert sizes.parameters(config_of(model, tmp_path)) == model.count_params()
+
+
 @pytest.mark.parametrize(
     "config",
     [
