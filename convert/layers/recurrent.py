@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 from convert.errors import Refused
 from convert.graph import GraphBuilder, Keras, Tensor
 from convert.layers import activations, unrolled
+from convert.layers.checks import of_keras_2
 from convert.layers.masking import MaskedSteps
 
 Floats32: TypeAlias = NDArray[np.float32]
@@ -39,6 +40,7 @@ def recurrent(graph: GraphBuilder, scope: str, layer: Keras, x: Tensor) -> Tenso
     """Convert an LSTM, GRU or SimpleRNN."""
     _check(scope, layer)
     steps = _masked_steps(graph, scope, x)
+    _check_unrolled(scope, layer, steps, zero=layer.zero_output_for_mask)
     sequences, last = _run(graph, scope, [layer], x, steps)
     if not layer.return_sequences:
         y = Tensor(graph.value("Squeeze", scope, last, graph.constant("integers_0", np.array([0]))), (layer.units,))
@@ -71,6 +73,7 @@ def bidirectional(graph: GraphBuilder, scope: str, layer: Keras, x: Tensor) -> T
             " both layers must be the same, the forward one first",
         )
     steps = _masked_steps(graph, scope, x)
+    _check_unrolled(scope, backward, steps, zero=forward.return_sequences)
     sequences, last = _run(graph, scope, [forward, backward], x, steps)
     if not forward.return_sequences:
         y = _merged(graph, scope, layer.merge_mode, Tensor(last, (forward.units,)))
@@ -86,6 +89,12 @@ def _check(scope: str, layer: Keras) -> None:
         raise Refused.at(scope, "return_state=True cannot be converted, a layer's output alone can")
     if getattr(layer, "time_major", False):
         raise Refused.at(scope, "time_major=True cannot be converted")
+
+
+def _check_unrolled(scope: str, layer: Keras, steps: MaskedSteps | None, *, zero: bool) -> None:
+    """Keras 2 reverses the steps of an unrolled backward layer, but not the mask with which it then makes them zero."""
+    if steps is not None and zero and layer.unroll and layer.go_backwards and of_keras_2(layer):
+        raise Refused.at(scope, "unroll=True of a backward layer with masked steps as zero cannot be converted")
 
 
 def _masked_steps(graph: GraphBuilder, scope: str, x: Tensor) -> MaskedSteps | None:

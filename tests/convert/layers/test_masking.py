@@ -97,6 +97,16 @@ def test_softmax_and_models_at_masked_steps_are_refused(framework: Framework) ->
             network.build(model, (helpers.STEPS, helpers.FEATURES))
 
 
+def test_mask_that_keras_2_does_not_reverse_is_refused() -> None:
+    """An unrolled backward layer of Keras 2 makes the wrong steps zero."""
+    model = helpers.sequential(
+        "tf_keras",
+        lambda k: [k.Masking(), k.Bidirectional(k.LSTM(3, unroll=True, return_sequences=True), name="odd"), k.LSTM(2)],
+    )
+    with pytest.raises(Refused, match=r"^odd: unroll=True of a backward layer"):
+        network.build(model, (helpers.STEPS, helpers.FEATURES))
+
+
 @both
 def test_mask_value(framework: Framework, tmp_path: Path) -> None:
     model = helpers.saved(helpers.sequential(framework, lambda k: [k.Masking(mask_value=-1.5), k.LSTM(3)]), tmp_path)
