@@ -144,7 +144,7 @@ def test_every_step_of_masked_sequences(framework: Framework) -> None:
 
 
 @both
-@pytest.mark.parametrize("merging", ["Add", "Average", "Multiply", "Concatenate"])
+@pytest.mark.parametrize("merging", ["Add", "Average", "Maximum", "Minimum", "Multiply", "Concatenate"])
 @pytest.mark.parametrize("inputs", ["the same mask", "two masks", "one mask"])
 def test_merged_masks(merging: str, inputs: str, framework: Framework, tmp_path: Path) -> None:
     keras = helpers.framework(framework)
@@ -177,7 +177,7 @@ def test_mask_of_steps_after_others(inputs: str, framework: Framework) -> None:
 
 
 @both
-@pytest.mark.parametrize("merging", ["Add", "Multiply"])
+@pytest.mark.parametrize("merging", ["Add", "Maximum", "Minimum", "Multiply"])
 def test_masked_steps_and_a_vector(merging: str, framework: Framework) -> None:
     """The vector is the same for every step, and has no mask."""
     keras = helpers.framework(framework)
