@@ -18,6 +18,7 @@ from convert.errors import Refused
 from convert.graph import GraphBuilder, Keras, Tensor
 from convert.layers import activations, unrolled
 from convert.layers.calls import Given, Value
+from convert.layers.checks import of_keras_2
 from convert.layers.masking import MaskedSteps
 
 Floats32: TypeAlias = NDArray[np.float32]
@@ -41,6 +42,7 @@ def _recurrent(graph: GraphBuilder, scope: str, layer: Keras, given: Given) -> l
     _check(scope, layer)
     x, *initial = given.tensors(scope, layer)
     steps = _masked_steps(graph, scope, layer, x, given)
+    _check_unrolled(scope, layer, steps, zero=layer.zero_output_for_mask)
     run = _run(graph, scope, [layer], x, steps, initial)
     states = _states(graph, scope, [layer], run, steps, initial)
     if not layer.return_sequences:
@@ -75,6 +77,7 @@ def _bidirectional(graph: GraphBuilder, scope: str, layer: Keras, given: Given) 
         )
     x, *initial = given.tensors(scope, layer)
     steps = _masked_steps(graph, scope, layer, x, given)
+    _check_unrolled(scope, backward, steps, zero=forward.return_sequences)
     run = _run(graph, scope, [forward, backward], x, steps, initial)
     states = _states(graph, scope, [forward, backward], run, steps, initial)
     if not forward.return_sequences:
@@ -89,6 +92,12 @@ def _bidirectional(graph: GraphBuilder, scope: str, layer: Keras, given: Given) 
 def _check(scope: str, layer: Keras) -> None:
     if getattr(layer, "time_major", False):
         raise Refused.at(scope, "time_major=True cannot be converted")
+
+
+def _check_unrolled(scope: str, layer: Keras, steps: MaskedSteps | None, *, zero: bool) -> None:
+    """Keras 2 reverses the steps of an unrolled backward layer, but not the mask with which it then makes them zero."""
+    if steps is not None and zero and layer.unroll and layer.go_backwards and of_keras_2(layer):
+        raise Refused.at(scope, "unroll=True of a backward layer with masked steps as zero cannot be converted")
 
 
 def _masked_steps(graph: GraphBuilder, scope: str, layer: Keras, x: Tensor, given: Given) -> MaskedSteps | None:

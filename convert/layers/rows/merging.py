@@ -70,6 +70,8 @@ def _elementwise(graph: GraphBuilder, scope: str, layer: Keras, inputs: Sequence
     aligned = [_of_rank(graph, scope, graph.batch_major(x), rank) for x in inputs]
     masked = kind == "Multiply" and not of_keras_2(layer)
     names = [_one_unless_counted(graph, scope, x) if masked else x.name for x in aligned]
+    if kind in {"Maximum", "Minimum"} and not of_keras_2(layer):
+        names = _replaced_unless_counted(graph, scope, _OPERATORS[kind], aligned)
     name = names[0]
     for other in names[1:]:
         name = graph.value(_OPERATORS[kind], scope, name, other)
@@ -99,6 +101,21 @@ def _one_unless_counted(graph: GraphBuilder, scope: str, x: Tensor) -> str:
         return x.name
     shown = graph.value("Unsqueeze", scope, x.mask, graph.constant("integers_2", np.array([2])))
     return graph.value("Where", scope, shown, x.name, graph.constant("float_1", np.array(1.0, np.float32)))
+
+
+def _replaced_unless_counted(graph: GraphBuilder, scope: str, op: str, inputs: Sequence[Tensor]) -> list[str]:
+    """Maximum and Minimum of Keras 3: a masked step of one input is that of the others. Returns the merged value."""
+    name, mask = inputs[0].name, inputs[0].mask
+    two = graph.constant("integers_2", np.array([2]))
+    for x in inputs[1:]:
+        other = x.name
+        if x.mask is not None:
+            other = graph.value("Where", scope, graph.value("Unsqueeze", scope, x.mask, two), other, name)
+        if mask is not None:
+            name = graph.value("Where", scope, graph.value("Unsqueeze", scope, mask, two), name, other)
+        mask = None if mask is None or x.mask is None else graph.value("Or", scope, mask, x.mask)
+        name = graph.value(op, scope, name, other)
+    return [name]
 
 
 def _merged_mask(graph: GraphBuilder, scope: str, layer: Keras, masks: Sequence[str | None]) -> str | None:

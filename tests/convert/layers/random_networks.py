@@ -155,7 +155,9 @@ def _grouped(o: Options) -> Keras:
 
 def _bidirectional(o: Options) -> Keras:
     kind, mode = o.one_of("LSTM", "GRU", "SimpleRNN"), o.one_of("concat", "sum", "ave", "mul")
-    return o.k.Bidirectional(o.recurrent(kind), merge_mode=mode)
+    layer = o.recurrent(kind)
+    layer.unroll = layer.unroll and not o.masked  # refused in Keras 2
+    return o.k.Bidirectional(layer, merge_mode=mode)
 
 
 KINDS: dict[str, Kind] = {

@@ -97,6 +97,16 @@ def test_softmax_and_models_at_masked_steps_are_refused(framework: Framework) ->
             network.build(model, (helpers.STEPS, helpers.FEATURES))
 
 
+def test_mask_that_keras_2_does_not_reverse_is_refused() -> None:
+    """An unrolled backward layer of Keras 2 makes the wrong steps zero."""
+    model = helpers.sequential(
+        "tf_keras",
+        lambda k: [k.Masking(), k.Bidirectional(k.LSTM(3, unroll=True, return_sequences=True), name="odd"), k.LSTM(2)],
+    )
+    with pytest.raises(Refused, match=r"^odd: unroll=True of a backward layer"):
+        network.build(model, (helpers.STEPS, helpers.FEATURES))
+
+
 @both
 def test_mask_value(framework: Framework, tmp_path: Path) -> None:
     model = helpers.saved(helpers.sequential(framework, lambda k: [k.Masking(mask_value=-1.5), k.LSTM(3)]), tmp_path)
@@ -134,7 +144,7 @@ def test_every_step_of_masked_sequences(framework: Framework) -> None:
 
 
 @both
-@pytest.mark.parametrize("merging", ["Add", "Average", "Multiply", "Concatenate"])
+@pytest.mark.parametrize("merging", ["Add", "Average", "Maximum", "Minimum", "Multiply", "Concatenate"])
 @pytest.mark.parametrize("inputs", ["the same mask", "two masks", "one mask"])
 def test_merged_masks(merging: str, inputs: str, framework: Framework, tmp_path: Path) -> None:
     keras = helpers.framework(framework)
@@ -167,7 +177,7 @@ def test_mask_of_steps_after_others(inputs: str, framework: Framework) -> None:
 
 
 @both
-@pytest.mark.parametrize("merging", ["Add", "Multiply"])
+@pytest.mark.parametrize("merging", ["Add", "Maximum", "Minimum", "Multiply"])
 def test_masked_steps_and_a_vector(merging: str, framework: Framework) -> None:
     """The vector is the same for every step, and has no mask."""
     keras = helpers.framework(framework)

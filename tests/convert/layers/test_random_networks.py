@@ -19,7 +19,12 @@ FEW: dict[Framework, int] = {"tf_keras": 100, "keras": 200}
 MANY: dict[Framework, int] = {"tf_keras": 700, "keras": 1_300}
 
 both = pytest.mark.parametrize("framework", helpers.FRAMEWORKS)
-quiet = pytest.mark.filterwarnings("ignore:Layer '.*' .* was passed an input with a mask:UserWarning")
+quiet = pytest.mark.filterwarnings(
+    "ignore:Layer '.*' .* was passed an input with a mask:UserWarning",
+    "ignore:You are using a softmax over axis:UserWarning",
+    # Keras draws the seeds of its layers. All weights are replaced, and dropouts have no effect.
+    "ignore:Do not use the `random` module inside strategies",
+)
 
 
 def assert_parity(drawn: Network) -> None:
