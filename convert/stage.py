@@ -15,7 +15,7 @@ import numpy as np
 from convert.errors import Refused
 from convert.layers import network
 from convert.networks.keras_model import KerasModel
-from convert.proof import parity
+from convert.proof import parity, rounding
 from convert.proof.parity import DecisionRule, GraphSession
 from convert.scalers.scaler import Scaler
 from convert.sources import training_data
@@ -127,7 +127,10 @@ def convert_stage(
         framework=" ".join(model.tool),
         framework_seconds=model.seconds(),
         onnx_seconds=_seconds(session, model.window),
-        notes=scaler.notes if scaler is not None else [] if parity.can_compute(features) else [_WITHOUT_CANDLES],
+        notes=[
+            *rounding.notes(figures, " ".join(model.tool)),
+            *(scaler.notes if scaler is not None else [] if parity.can_compute(features) else [_WITHOUT_CANDLES]),
+        ],
     )
     return ConvertedStage(fields, graphs, _tools() | dict([model.tool]), report)
 

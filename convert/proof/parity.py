@@ -17,12 +17,12 @@ from numpy.lib.stride_tricks import sliding_window_view
 from numpy.typing import NDArray
 
 from convert.errors import Refused
+from convert.proof.rounding import TOLERANCE, Exact, Limits, Rounding
 from convert.scalers.scaler import Scaler
 from core.features.candles import Candles
 from core.features.catalogue import is_known, matrix, required_candles
 from core.inference import session
 
-TOLERANCE = 1e-5
 SCALER_TOLERANCE = 1e-6
 RANDOM_WINDOWS = 1_000  # of each of the two random kinds
 MASKED_WINDOWS = 200  # for each value that the model masks
@@ -48,6 +48,10 @@ class Reference(Protocol):
 
     def predict(self, windows: Floats32) -> Floats32:
         """Outputs (batch, 1) for windows (batch, steps, features)."""
+        ...
+
+    def in_float64(self) -> Exact:
+        """The same network in float64. Raises Refused if there is none."""
         ...
 
 
@@ -87,8 +91,10 @@ def check_network(
 ) -> dict[str, Any]:
     """Compare value, shape, dtype and decision on each window. Returns the figures. Raises Refused for a difference.
 
-    Decisions must agree if the framework's output is more than TOLERANCE away from the rule's border.
+    The limit at a window is TOLERANCE, or wider where rounding explains it (convert.proof.rounding). Decisions must
+    agree if the framework's output is further than that limit from the rule's border.
     """
+    rounding = Rounding(reference.predict, reference.in_float64, reference.mask_values)
     count, decisions, largest = 0, 0, 0.0
     lowest, highest = 1.0, 0.0
     for windows in _windows(reference, scaler, features):
@@ -101,9 +107,10 @@ def check_network(
                 raise Refused.at(windows.kind, f"expected the {what} {of_reference}, got {of_graph}")
         with np.errstate(invalid="ignore"):  # inf - inf is NaN, and NaN is refused below
             difference = np.abs(found.astype(np.float64) - expected)[:, 0]
-        for i in np.flatnonzero(~(difference <= TOLERANCE) | (expected < 0.0)[:, 0] | (expected > 1.0)[:, 0])[:1]:
-            _refuse_value(windows, int(i), reference.tool, float(expected[i, 0]), float(found[i, 0]))
-        for i in np.flatnonzero(np.abs(expected[:, 0] - rule.border) > TOLERANCE):
+        limits = rounding.limits(windows.expected_input, expected, difference)
+        for i in np.flatnonzero(~(difference <= limits.values) | (expected < 0.0)[:, 0] | (expected > 1.0)[:, 0])[:1]:
+            _refuse_value(windows, int(i), reference.tool, float(expected[i, 0]), float(found[i, 0]), limits=limits)
+        for i in np.flatnonzero(np.abs(expected[:, 0] - rule.border) > limits.values):
             wanted, got = rule.decide(float(expected[i, 0])), rule.decide(float(found[i, 0]))
             decisions += 1
             if wanted != got:
@@ -123,6 +130,7 @@ def check_network(
         "decisions": decisions,
         "lowest_answer": lowest,
         "highest_answer": highest,
+        **rounding.figures(),
     }
 
 
@@ -219,12 +227,14 @@ def _name(windows: _Windows, i: int) -> str:
     return f"{windows.kind}, window {i}" + (f" ({windows.names[i]})" if windows.names else "")
 
 
-def _refuse_value(windows: _Windows, i: int, tool: tuple[str, str], expected: float, found: float) -> None:
+def _refuse_value(  # noqa: PLR0913 - what the message says
+    windows: _Windows, i: int, tool: tuple[str, str], expected: float, found: float, *, limits: Limits
+) -> None:
     name = _name(windows, i)
     if not 0.0 <= expected <= 1.0:
         raise Refused.at(name, f"{' '.join(tool)} itself gives {expected:.9g}, which is not a probability from 0 to 1")
     raise Refused.at(
         name,
         f"expected {expected:.9g} ({' '.join(tool)}), got {found:.9g}: "
-        f"difference {abs(found - expected):.2g}, at most {TOLERANCE:g} is allowed",
+        f"difference {abs(found - expected):.2g}, at most {limits.values[i]:.2g} is allowed{limits.about(i)}",
     )
