@@ -17,7 +17,7 @@ from numpy.lib.stride_tricks import sliding_window_view
 from numpy.typing import NDArray
 
 from convert.errors import Refused
-from convert.proof.rounding import TOLERANCE, Exact, Limits, Rounding
+from convert.proof.rounding import TOLERANCE, Exact, Allowed, Rounding
 from convert.scalers.scaler import Scaler
 from core.features.candles import Candles
 from core.features.catalogue import is_known, matrix, required_candles
@@ -228,7 +228,7 @@ def _name(windows: _Windows, i: int) -> str:
 
 
 def _refuse_value(  # noqa: PLR0913 - what the message says
-    windows: _Windows, i: int, tool: tuple[str, str], expected: float, found: float, *, limits: Limits
+    windows: _Windows, i: int, tool: tuple[str, str], expected: float, found: float, *, limits: Allowed
 ) -> None:
     name = _name(windows, i)
     if not 0.0 <= expected <= 1.0:

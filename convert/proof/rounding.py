@@ -37,7 +37,7 @@ Predict: TypeAlias = Callable[[Floats32], Floats32]
 Exact: TypeAlias = Callable[[Floats32], Floats]
 
 
-class Limits(NamedTuple):
+class Allowed(NamedTuple):
     """The largest difference that is allowed at each window, and what widened it.
 
     distances: of the framework from float64, NaN where they were not needed. reason: why no limit could be wider.
@@ -73,12 +73,12 @@ class Rounding:
         self._calm: list[tuple[Floats32, Floats32]] = []
         self._largest, self._widest, self._windows = 0.0, TOLERANCE, 0
 
-    def limits(self, windows: Floats32, expected: Floats32, difference: Floats) -> Limits:
+    def limits(self, windows: Floats32, expected: Floats32, difference: Floats) -> Allowed:
         """The limits of windows (batch, steps, features), from the framework's outputs (batch, columns).
 
         difference: of the graph from the framework, (batch,), of the column with the largest.
         """
-        found = Limits(np.full(len(windows), TOLERANCE), np.full(len(windows), np.nan), None)
+        found = Allowed(np.full(len(windows), TOLERANCE), np.full(len(windows), np.nan), None)
         calm = np.flatnonzero(difference <= TOLERANCE)[:_CALM]
         self._calm.append((windows[calm], expected[calm]))
         beyond = np.flatnonzero((difference > TOLERANCE) & np.isfinite(difference))
@@ -90,7 +90,7 @@ class Rounding:
         except Refused as error:
             self._reason = str(error)
         if self._reason is not None:
-            return Limits(np.full(len(windows), TOLERANCE), found.distances, self._reason)
+            return Allowed(np.full(len(windows), TOLERANCE), found.distances, self._reason)
         self._windows += len(beyond)
         self._largest = max(self._largest, float(np.nanmax(found.distances[beyond], initial=0.0)))
         self._widest = max(self._widest, float(found.values.max()))
@@ -110,7 +110,7 @@ class Rounding:
         }
 
     def _widen(
-        self, found: Limits, beyond: NDArray[np.intp], windows: Floats32, expected: Floats32, difference: Floats
+        self, found: Allowed, beyond: NDArray[np.intp], windows: Floats32, expected: Floats32, difference: Floats
     ) -> None:
         """Widen the limits of the windows `beyond` as far as the framework's distances allow."""
         if self._exact is None:

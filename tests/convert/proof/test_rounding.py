@@ -50,7 +50,7 @@ class Numbers:
         self.asked += len(windows)
         return 0.5 + self.distance(windows)[:, None]
 
-    def limits(self, difference: list[float], masks: tuple[float, ...] = ()) -> tuple[Rounding, rounding.Limits]:
+    def limits(self, difference: list[float], masks: tuple[float, ...] = ()) -> tuple[Rounding, rounding.Allowed]:
         """The limits of as many windows; each is filled with its number, from 1."""
         found = Rounding(self.predict, self.in_float64, masks)
         windows = np.ones((len(difference), 2, 3), np.float32) * np.arange(1, len(difference) + 1)[:, None, None]
