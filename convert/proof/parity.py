@@ -17,7 +17,7 @@ from numpy.lib.stride_tricks import sliding_window_view
 from numpy.typing import NDArray
 
 from convert.errors import Refused
-from convert.proof.rounding import TOLERANCE, Exact, Allowed, Rounding
+from convert.proof.rounding import TOLERANCE, Allowed, Exact, Rounding
 from convert.scalers.scaler import Scaler
 from core.features.candles import Candles
 from core.features.catalogue import is_known, matrix, required_candles
