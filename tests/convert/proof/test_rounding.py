@@ -125,7 +125,7 @@ def test_a_graph_that_agrees_nowhere_is_not_explained_by_rounding() -> None:
 class Shifted(Numbers):
     """A graph that is 5e-5 above the framework at the first window, where rounding explains it."""
 
-    tool, window, mask_values = ("tf_keras", "2.21.0"), (2, 4), ()
+    tool, window, mask_values, mask_axes = ("tf_keras", "2.21.0"), (2, 4), (), (1,)
 
     def __init__(self) -> None:
         self.first = 0.0
@@ -174,6 +174,7 @@ class Remembered:
 
     def __init__(self, model: KerasModel) -> None:
         self.tool, self.window, self.mask_values, self.model = model.tool, model.window, model.mask_values, model.model
+        self.mask_axes = (1,)
         self._predict, self._answers = model.predict, dict[bytes, Floats32]()
         self.in_float64 = functools.cache(model.in_float64)
 
