@@ -20,7 +20,6 @@ import onnx
 
 from benchmarks import converter_corpus, converter_files
 from benchmarks.converter_corpus import Network
-from benchmarks.figures import shortened
 from benchmarks.machine import BUILD, ROOT, machine, save
 from convert import bundle
 from convert.bundle import ConvertedBundle
@@ -32,7 +31,7 @@ from convert.untrusted import contained
 from core.bundles.manifest import OPSET
 
 PAGE = ROOT / "docs" / "converter-coverage.md"
-_CALLS, _RUNS = 15, 200
+_CALLS, _RUNS = 7, 200
 LOOPS = {"Loop", "Scan"}
 COLUMNS = (
     "| network | file | way | difference | nodes | Loops | µs | call ms | predict ms"
@@ -184,7 +183,7 @@ def summary(rows: Sequence[dict[str, Any]]) -> list[tuple[str, str]]:
 
 def _times(ratios: Any) -> str:  # noqa: ANN401 - an iterable of numbers
     found = sorted(ratios)
-    return f"{median(found):.3g} times as long (median of {len(found)})" if found else "none measured"
+    return f"{_short(median(found))} times as long (median of {len(found)})" if found else "none measured"
 
 
 def page(rows: Sequence[dict[str, Any]], about: dict[str, Any]) -> str:
@@ -204,7 +203,7 @@ def page(rows: Sequence[dict[str, Any]], about: dict[str, Any]) -> str:
 
 def _cells(row: dict[str, Any]) -> list[str]:
     keys = ("us", "call_ms", "predict_ms", "tf2onnx_us")
-    us, call, predict, theirs = (f"{shortened(row[key]):,}" if key in row else "" for key in keys)
+    us, call, predict, theirs = (_short(row[key]) if key in row else "" for key in keys)
     others = [str(row.get(key, "")) for key in ("tf2onnx_nodes", "tf2onnx_loops")]
     counts = [str(row[key]) for key in ("nodes", "loops")]
     return [
@@ -219,6 +218,11 @@ def _cells(row: dict[str, Any]) -> list[str]:
         *others,
         theirs,
     ]
+
+
+def _short(value: float) -> str:
+    """Three significant digits."""
+    return f"{float(f'{value:.3g}'):,.10g}"
 
 
 def main() -> None:
