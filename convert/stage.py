@@ -17,7 +17,7 @@ from convert.errors import Refused
 from convert.layers import network
 from convert.networks import heads, windows
 from convert.networks.keras_model import KerasModel
-from convert.proof import parity
+from convert.proof import parity, rounding
 from convert.proof.parity import GraphSession
 from convert.proof.rules import Rule
 from convert.scalers.scaler import Scaler
@@ -129,7 +129,11 @@ def convert_stage(
         framework=" ".join(model.tool),
         framework_seconds=model.seconds(),
         onnx_seconds=_seconds(session, model.window),
-        notes=[*_notes_of_inputs(scaler, features), *model.notes],
+        notes=[
+            *rounding.notes(figures, " ".join(model.tool)),
+            *_notes_of_inputs(scaler, features),
+            *model.notes,
+        ],
     )
     return ConvertedStage(fields, graphs, _tools() | dict([model.tool]), report)
 

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import copy
 import time
+from collections.abc import Callable
 from statistics import median
 from typing import TypeAlias
 
@@ -12,7 +14,7 @@ from numpy.typing import NDArray
 from convert.errors import Refused
 from convert.graph import Keras
 from convert.layers import network
-from convert.networks import heads, windows
+from convert.networks import float64, heads, windows
 from convert.untrusted.models import allocations, keras_files
 from convert.untrusted.records import KerasFile
 
@@ -83,6 +85,12 @@ class KerasModel:
             self._reset()
             answers.append(np.asarray(self.model.predict_on_batch(batch)))
         return np.concatenate(answers)[: len(windows)]
+
+    def in_float64(self) -> Callable[[Floats32], NDArray[np.float64]]:
+        """`predict` of the same network in float64. Raises Refused if the framework cannot build it."""
+        exact = copy.copy(self)
+        exact.model = float64.rebuilt(self.model)
+        return lambda windows: exact.predict(windows).astype(np.float64)  # which they are, for mypy
 
     def seconds(self, runs: int = 7) -> float:
         """Median time of `model.predict` for one window, or for one batch if the model fixes the batch size."""

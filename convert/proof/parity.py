@@ -18,13 +18,13 @@ from numpy.lib.stride_tricks import sliding_window_view
 from numpy.typing import NDArray
 
 from convert.errors import Refused
+from convert.proof.rounding import TOLERANCE, Allowed, Exact, Rounding
 from convert.proof.rules import Rule
 from convert.scalers.scaler import Scaler
 from core.features.candles import Candles
 from core.features.catalogue import is_known, matrix, required_candles
 from core.inference import session
 
-TOLERANCE = 1e-5
 SCALER_TOLERANCE = 1e-6
 SUM_TOLERANCE = 1e-4  # of the probabilities of classes; a softmax in float32 is within 1e-6
 RANDOM_WINDOWS = 1_000  # of each of the two random kinds
@@ -52,6 +52,10 @@ class Reference(Protocol):
 
     def predict(self, windows: Floats32) -> Floats32:
         """Outputs (batch, n) for windows (batch, steps, features)."""
+        ...
+
+    def in_float64(self) -> Exact:
+        """The same network in float64. Raises Refused if there is none."""
         ...
 
 
@@ -84,8 +88,10 @@ def check_network(
 ) -> dict[str, Any]:
     """Compare value, shape, dtype and decision on each window. Returns the figures. Raises Refused for a difference.
 
-    Decisions must agree if the framework's output is more than TOLERANCE away from one with another decision.
+    The limit at a window is TOLERANCE, or wider where rounding explains it (convert.proof.rounding). Decisions must
+    agree if the framework's output is further than that limit from one with another decision.
     """
+    rounding = Rounding(reference.predict, reference.in_float64, reference.mask_values)
     count, decisions, largest = 0, 0, 0.0
     lowest, highest = np.array(np.inf), np.array(-np.inf)  # of each value of the answers
     for windows in _windows(reference, scaler, features):
@@ -98,13 +104,15 @@ def check_network(
                 raise Refused.at(windows.kind, f"expected the {what} {of_reference}, got {of_graph}")
         with np.errstate(invalid="ignore"):  # inf - inf is NaN, and NaN is refused below
             difference = np.abs(found.astype(np.float64) - expected)
-        for i, n in np.argwhere(~(difference <= TOLERANCE) | (expected < 0.0) | (expected > 1.0))[:1]:
-            _refuse_value(windows, int(i), reference.tool, float(expected[i, n]), float(found[i, n]))
+        limits = rounding.limits(windows.expected_input, expected, difference.max(axis=1))
+        wrong = ~(difference <= limits.values[:, None]) | (expected < 0.0) | (expected > 1.0)
+        for i, n in np.argwhere(wrong)[:1]:
+            _refuse_value(windows, int(i), reference.tool, float(expected[i, n]), float(found[i, n]), limits=limits)
         if expected.shape[1] > 1:
             for i in np.flatnonzero(np.abs(expected.sum(axis=1, dtype=np.float64) - 1.0) > SUM_TOLERANCE)[:1]:
                 answer = f"{' '.join(reference.tool)} itself gives {expected[i].tolist()}, which do not sum to 1"
                 raise Refused.at(_name(windows, int(i)), answer)
-        for i in np.flatnonzero(rule.distances(expected) > TOLERANCE):
+        for i in np.flatnonzero(rule.distances(expected) > limits.values):
             wanted, got = rule.decision(expected[i]), rule.decision(found[i])
             decisions += 1
             if wanted != got:
@@ -125,6 +133,7 @@ def check_network(
         "decisions": decisions,
         "lowest_answer": float(lowest.min()),
         "highest_answer": float(highest.max()),
+        **rounding.figures(),
     }
 
 
@@ -225,7 +234,9 @@ def _name(windows: _Windows, i: int) -> str:
     return f"{windows.kind}, window {i}" + (f" ({windows.names[i]})" if windows.names else "")
 
 
-def _refuse_value(windows: _Windows, i: int, tool: tuple[str, str], expected: float, found: float) -> None:
+def _refuse_value(  # noqa: PLR0913 - what the message says
+    windows: _Windows, i: int, tool: tuple[str, str], expected: float, found: float, *, limits: Allowed
+) -> None:
     name = _name(windows, i)
     if np.isnan(expected):
         raise Refused.at(
@@ -237,5 +248,5 @@ def _refuse_value(windows: _Windows, i: int, tool: tuple[str, str], expected: fl
     raise Refused.at(
         name,
         f"expected {expected:.9g} ({' '.join(tool)}), got {found:.9g}: "
-        f"difference {abs(found - expected):.2g}, at most {TOLERANCE:g} is allowed",
+        f"difference {abs(found - expected):.2g}, at most {limits.values[i]:.2g} is allowed{limits.about(i)}",
     )

@@ -51,6 +51,9 @@ class Fake:
 
     run = predict
 
+    def in_float64(self) -> Answer:
+        raise Refused("there is none")
+
 
 def check(reference: Fake, graph: Fake, rule: Rule = RULE, scaler: object = None) -> dict[str, Any]:
     return parity.check_network(reference, graph, scaler, FEATURES, rule)  # type: ignore[arg-type]
