@@ -39,16 +39,21 @@ def emit(graph: GraphBuilder, scope: str, layer: Keras, inputs: Sequence[Tensor]
 
 
 def check_known(place: str, kind: str, module: str | None) -> None:
-    """Raise Refused unless a layer of this class and module is in the table.
+    """Raise Refused unless a layer of this class and module is in the table."""
+    if not is_mask_operation(kind, module) and not is_known(kind, module):
+        of = f" of {module}" if module else ""
+        raise Refused.at(
+            place, f"a layer of class {kind}{of} cannot be converted; docs/convert.md lists those that can"
+        )
+
+
+def is_known(kind: str, module: str | None) -> bool:
+    """Whether a layer of this class and module is in the table.
 
     Older files have no module; the framework then uses its own class of that name.
     """
-    if is_mask_operation(kind, module):
-        return
     own = module is None or (module.partition(".")[0] in {"keras", "tf_keras"} and ".ops." not in module)
-    if not own or kind not in KNOWN:
-        of = f" of {module}" if module else ""
-        raise Refused.at(place, f"a layer of class {kind}{of} cannot be converted; known: {', '.join(sorted(KNOWN))}")
+    return own and kind in KNOWN
 
 
 def is_mask_operation(kind: str, module: str | None) -> bool:

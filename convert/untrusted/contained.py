@@ -41,6 +41,7 @@ sys.path[:] = json.loads(sys.argv.pop(1))
 from convert.untrusted import contained
 contained.main()
 """
+_MESSAGE = 1_000  # characters: a message can name a dozen layers
 _FRAME = struct.Struct("<cQ")
 _VALUES, _RECORD = b"V", b"R"
 
@@ -206,13 +207,13 @@ def main() -> None:
             output.record(_Read(raw, digest, path.stat().st_size))
         except Refused as error:
             named = str(error) if role == "scaler" else f"{path.name}: {error}"
-            output.record(_Failure(line(named, 500)))
+            output.record(_Failure(line(named, _MESSAGE)))
             return
         except MemoryError:
             output.record(_Failure(path.name, memory=True))
             return
         except Exception as error:  # noqa: BLE001 - the files are untrusted, so every error is a refusal
-            output.record(_Failure(line(f"{path.name}: {type(error).__name__}: {error}", 500)))
+            output.record(_Failure(line(f"{path.name}: {type(error).__name__}: {error}", _MESSAGE)))
             return
 
 

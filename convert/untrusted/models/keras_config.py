@@ -7,6 +7,7 @@ that it names, or run the code that it holds. So no part is passed on unchecked.
 from __future__ import annotations
 
 import re
+from collections.abc import Iterator
 from typing import Any, TypeAlias
 
 from convert.errors import Refused
@@ -16,6 +17,12 @@ Config: TypeAlias = dict[str, Any]
 
 # The modules with Keras' layers and models. Its other modules, such as keras.utils, hold tools.
 _OWN_MODULE = re.compile(r"(tf_)?keras(\.src)?(\.(layers|models|engine)(\.\w+)*)?")
+# Layers that a message names, other problems that it states, and characters of each name.
+_MOST_NAMED, _MOST_STATED, _NAME, _SHOWN = 12, 4, 60, 200
+_CODE = "Lambda"
+# What to do about layers that are refused, in the order of the message.
+_WAY_OUT_OF_CODE = "a Lambda is Python code, which is never run: replace it by Keras' own layers"
+_WAY_OUT = "use layers that docs/convert.md lists"
 # Only training needs these. Keras uses its defaults.
 _OF_TRAINING = re.compile(r".*(initializer|regularizer|constraint)")
 # The keys of inner layers in wrappers such as Bidirectional.
@@ -31,25 +38,107 @@ _VALUES = {"__keras_tensor__": ("config",), "__tuple__": ("items",), "TensorShap
 
 
 def rebuilt(config: Config) -> Config:
-    """Rebuild a model's configuration without the parts for training. Raises Refused for anything unknown.
+    """Rebuild a model's configuration without the parts for training.
 
-    Raises AttributeError, TypeError or ValueError if the configuration does not have the form of a model's.
+    Raises Refused for anything unknown; it names all layers that cannot be converted. Raises AttributeError, TypeError
+    or ValueError if the configuration does not have the form of a model's.
     """
+    _check_layers(config)
     model = _layer(config)
     if model["class_name"] not in table.MODELS:
         raise ValueError(f"it holds a single {model['class_name']} instead of a model")
     return model
 
 
+def _check_layers(config: Config) -> None:
+    """Raise Refused if any layer, at any depth, cannot be converted. It names all of them."""
+    unknown: list[tuple[str, str]] = []
+    others: list[str] = []
+    for layer in _all_layers(config):
+        if (kind := _unknown(layer)) is not None:
+            unknown.append((_name(layer), kind))
+            continue
+        try:
+            _layer(_alone(layer))
+        except Refused as error:
+            others.append(str(error))
+    if not unknown and not others:
+        return
+    said = others[:_MOST_STATED]
+    if len(others) > _MOST_STATED:
+        said.append(f"{len(others) - _MOST_STATED} more of this kind")
+    raise Refused("; ".join([*_refusals(unknown), *said]))
+
+
+def _refusals(unknown: list[tuple[str, str]]) -> Iterator[str]:
+    """What is said about layers of unknown classes, given as names and classes: one sentence and the way out."""
+    if not unknown:
+        return
+    if len(unknown) == 1:
+        ((name, kind),) = unknown
+        yield f"layer {name!r}: a layer of class {kind} cannot be converted"
+    else:
+        named = ", ".join(f"{name!r} of class {kind}" for name, kind in unknown[:_MOST_NAMED])
+        more = f", and {len(unknown) - _MOST_NAMED} more" if len(unknown) > _MOST_NAMED else ""
+        yield f"{len(unknown)} layers cannot be converted: {named}{more}"
+    kinds = {kind for _, kind in unknown}
+    if _CODE in kinds:
+        yield _WAY_OUT_OF_CODE
+    if kinds - {_CODE}:
+        yield _WAY_OUT
+
+
+def _all_layers(layer: object) -> Iterator[Config]:
+    """A layer and the layers inside it, also inside layers that are not known."""
+    if not isinstance(layer, dict):
+        return
+    yield layer
+    inner = layer.get("config")
+    within = inner
+    if isinstance(inner, dict):
+        listed = inner.get("layers")
+        within = [*(listed if isinstance(listed, list) else []), *(inner.get(key) for key in _WRAPPED)]
+    for each in within if isinstance(within, list) else []:
+        yield from _all_layers(each)
+
+
+def _alone(layer: Config) -> Config:
+    """A layer without the layers inside it."""
+    inner = layer.get("config")
+    if isinstance(inner, list):
+        return {**layer, "config": []}
+    if not isinstance(inner, dict):
+        return layer
+    return {**layer, "config": {key: x for key, x in inner.items() if key not in {"layers", *_WRAPPED}}}
+
+
+def _unknown(layer: Config) -> str | None:
+    """The class of a layer that cannot be converted, for a message. None if the table has the layer."""
+    kind, module, registered = (_text(layer.get(key)) for key in ("class_name", "module", "registered_name"))
+    kind = str(kind)
+    own = module is None or _OWN_MODULE.fullmatch(module)
+    ours = registered in {None, kind}
+    if ours and (table.is_mask_operation(kind, module) or (own and table.is_known(kind, module))):
+        return None
+    shown = kind if ours or not own else str(registered)
+    return shown[:_NAME] if own else f"{shown[:_NAME]} of {str(module)[:_NAME]}"
+
+
+def _text(value: object) -> str | None:
+    return None if value is None else str(value)
+
+
+def _name(layer: Config) -> str:
+    inner = layer.get("config")
+    name = layer.get("name") or (inner.get("name") if isinstance(inner, dict) else None) or layer.get("class_name")
+    return str(name)[:_NAME]
+
+
 def _layer(layer: Config) -> Config:
-    kind, module, inner = str(layer.get("class_name")), layer.get("module"), layer.get("config")
-    name = layer.get("name") or (inner.get("name") if isinstance(inner, dict) else None) or kind
-    place = f"layer {name!r}"
-    table.check_known(place, kind, module)
-    if not (module is None or _OWN_MODULE.fullmatch(module) or table.is_mask_operation(kind, module)):
-        raise Refused.at(place, f"a layer of class {kind} of {module} cannot be converted")
-    if (registered := layer.get("registered_name")) not in {None, kind}:
-        raise Refused.at(place, f"a layer of class {registered} cannot be converted")
+    kind, inner = str(layer.get("class_name")), layer.get("config")
+    place = f"layer {_name(layer)!r}"
+    if (unknown := _unknown(layer)) is not None:
+        raise Refused.at(place, f"a layer of class {unknown} cannot be converted")
     if kind == "Sequential" and isinstance(inner, list):  # the form of early releases
         found: object = [_layer(x) for x in inner]
     elif isinstance(inner, dict):
@@ -83,7 +172,7 @@ def _activation(place: str, role: str, value: Any) -> object:  # noqa: ANN401 - 
         if module not in _FUNCTION_MODULES or registered not in (None, "function", function):
             function = value
     if not (isinstance(function, str) and activations.is_known(function)):
-        raise Refused.at(place, f"{role} {function!r} cannot be converted")
+        raise Refused.at(place, f"{role} {repr(function)[:_SHOWN]} cannot be converted")
     return function
 
 

@@ -243,3 +243,67 @@ def test_module_that_a_file_names_is_never_imported(
 def test_configuration_of_a_single_layer_is_refused() -> None:
     with pytest.raises(ValueError, match="a single Dense"):
         keras_config.rebuilt({"class_name": "Dense", "config": {"units": 1}})
+
+
+def sequence_of(*layers: tuple[str, str, dict[str, Any]]) -> dict[str, Any]:
+    """A Sequential of layers, given as classes, names and other entries of their configurations."""
+    listed = [{"class_name": kind, "config": {"name": name, **more}} for kind, name, more in layers]
+    return {"class_name": "Sequential", "config": {"name": "model", "layers": listed}}
+
+
+def refusal(config: dict[str, Any]) -> str:
+    with pytest.raises(Refused) as refused:
+        keras_config.rebuilt(config)
+    return str(refused.value)
+
+
+def test_all_layers_that_cannot_be_converted_are_named_at_any_depth() -> None:
+    inner = sequence_of(("Dense", "fine", {"units": 2}), ("MyAttention", "inside", {}))
+    wrapped = {"layer": {"class_name": "MyCell", "config": {"name": "cell"}}}
+    unknown_wrapper = {
+        "layer": {"class_name": "Other", "config": {"name": "deep", "layers": inner["config"]["layers"]}}
+    }
+    config = sequence_of(
+        ("Lambda", "code", {}),
+        ("Bidirectional", "both", wrapped),
+        ("Sequential", "model_2", {"layers": inner["config"]["layers"]}),
+        ("Wrapper", "around", unknown_wrapper),
+        ("LSTM", "half", {"units": 2, "dtype": "float16"}),
+    )
+    said = refusal(config)
+    assert said.startswith(
+        "6 layers cannot be converted: 'code' of class Lambda, 'cell' of class MyCell, 'inside' of class MyAttention, "
+        "'around' of class Wrapper, 'deep' of class Other, 'inside' of class MyAttention; "
+    )
+    assert "Python code" in said
+    assert "docs/convert.md" in said
+    assert said.endswith("layer 'half': LSTM computes in float16, but only float32 can be converted")
+
+
+def test_way_out_is_that_of_the_classes() -> None:
+    code, custom = refusal(sequence_of(("Lambda", "code", {}))), refusal(sequence_of(("Mine", "own", {})))
+    assert ("Python code" in code, "docs/convert.md" in code) == (True, False)
+    assert ("Python code" in custom, "docs/convert.md" in custom) == (False, True)
+
+
+def test_refused_class_is_never_listed_as_known() -> None:
+    config = sequence_of(("Add", "sum", {}))
+    config["config"]["layers"][0]["module"] = "keras.src.ops.numpy"
+    assert refusal(config).count("Add") == 1
+
+
+def test_message_about_many_layers_is_bounded() -> None:
+    many: list[tuple[str, str, dict[str, Any]]] = [("K" * 500, "n" * 500 + str(i), {}) for i in range(300)]
+    said = refusal(sequence_of(*many, *[("LSTM", f"h{i}", {"units": 1, "dtype": "float64"}) for i in range(50)]))
+    assert "300 layers cannot be converted" in said
+    assert "and 288 more" in said
+    assert "46 more" in said
+    assert len(said) < 3_000
+
+
+@pytest.mark.parametrize("key", ["module", "registered_name", "class_name", "name"])
+@pytest.mark.parametrize("value", [["a"], {"a": 1}, 3, True])
+def test_layer_whose_names_are_no_texts_is_refused(key: str, value: object) -> None:
+    config = sequence_of(("Dense", "dense", {"units": 1}), ("Lambda", "odd", {}))
+    config["config"]["layers"][0][key] = value
+    assert "layer" in refusal(config)
