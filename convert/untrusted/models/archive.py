@@ -11,6 +11,7 @@ from typing import NamedTuple
 from convert.errors import Refused
 from convert.untrusted import limits
 from convert.untrusted.limits import in_mib
+from convert.untrusted.models import formats
 
 METADATA, CONFIG, WEIGHTS = "metadata.json", "config.json", "model.weights.h5"
 _ENCRYPTED = 1  # bit of the flags
@@ -33,6 +34,9 @@ def read(path: Path) -> ModelMembers:
     _check_directory(path)
     with zipfile.ZipFile(path) as archive:
         infos = archive.infolist()
+        names = {info.filename for info in infos}
+        if not {CONFIG, WEIGHTS} <= names and (other := formats.of_archive(path.name, sorted(names))):
+            raise Refused(other)
         _check_places(infos, path.stat().st_size)
         return ModelMembers(*(_member(archive, infos, name) for name in (METADATA, CONFIG, WEIGHTS)))
 
@@ -74,7 +78,7 @@ def _check_places(infos: list[zipfile.ZipInfo], size: int) -> None:
 def _member(archive: zipfile.ZipFile, infos: list[zipfile.ZipInfo], name: str) -> bytes:
     found = [info for info in infos if info.filename == name]
     if not found:
-        raise KeyError(f"there is no item named {name!r} in the archive")
+        raise Refused(f"its zip archive has no {name}, so it is no .keras file; save the model again")
     if len(found) > 1:
         raise Refused(f"{name} is in it {len(found)} times; save the model again")
     (info,) = found

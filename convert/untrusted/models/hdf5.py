@@ -20,7 +20,9 @@ from convert.untrusted.records import ArrayRecord, Dataset, Group
 
 _PIECE = 4 * limits.MIB
 _NUMBERS = "biuf"
+_WEIGHTS = "iuf"  # of a dataset: weights are no truth values
 _LARGEST_NUMBER = 8
+_PLACE = 120  # characters of a place in a message
 # deflate, shuffle, fletcher32, lzf. HDF5 would look for a library that knows another one.
 _FILTERS = {1, 2, 3, 32000}
 
@@ -56,30 +58,35 @@ class Reader:
                 raise Refused(f"it has more than {limits.HDF5_OBJECTS:,} groups and datasets; save the model again")
             for name in group:
                 place = f"{path}/{name}" if path else name
+                shown = place[:_PLACE]
+                if len(name) > limits.HDF5_NAME:
+                    raise Refused(f"{shown}… has a name of {len(name):,} characters; save the model again")
                 if not isinstance(group.get(name, getlink=True), h5py.HardLink):
-                    raise Refused(f"{place} is a link, possibly to another file; save the model again")
+                    raise Refused(f"{shown} is a link, possibly to another file; save the model again")
                 found = group[name]
                 # Many names of one object would be many times its values, and a group inside itself has no end.
                 if (address := h5py.h5o.get_info(found.id).addr) in self._seen:
-                    raise Refused(f"{place[:80]} is another name of the same values; save the model again")
+                    raise Refused(f"{shown} is another name of the same values; save the model again")
                 self._seen.add(address)
                 if isinstance(found, h5py.Dataset):
                     self._read_dataset(place, found)
                 elif not isinstance(found, h5py.Group):
-                    raise Refused(f"{place} is neither a group nor a dataset; save the model again")
+                    raise Refused(f"{shown} is neither a group nor a dataset; save the model again")
                 elif place.count("/") >= limits.HDF5_DEPTH:
-                    raise Refused(f"{place[:80]} lies more than {limits.HDF5_DEPTH} groups deep; save the model again")
+                    raise Refused(f"{shown} lies more than {limits.HDF5_DEPTH} groups deep; save the model again")
                 else:
                     waiting.append((place, found))
 
     def _read_dataset(self, place: str, found: h5py.Dataset) -> None:
         kind, shape, filters = found.dtype, found.shape, _filters(found)
+        shown = place[:_PLACE]
         if found.external or found.is_virtual:
-            raise Refused(f"{place} has its values in another file; save the model again")
-        if shape is None or kind.kind not in _NUMBERS or kind.itemsize > _LARGEST_NUMBER:
-            raise Refused(f"{place} has values of type {str(kind)[:80]}, not numbers; save the model again")
+            raise Refused(f"{shown} has its values in another file; save the model again")
+        plain = kind.kind in _WEIGHTS and kind.itemsize <= _LARGEST_NUMBER and h5py.check_enum_dtype(kind) is None
+        if shape is None or not plain:
+            raise Refused(f"{shown} has values of type {str(kind)[:80]}, not numbers; save the model again")
         if not filters <= _FILTERS or len(shape) > limits.HDF5_RANK:
-            raise Refused(f"{place} has filters {sorted(filters)} and rank {len(shape)}; save the model again")
+            raise Refused(f"{shown} has filters {sorted(filters)} and rank {len(shape)}; save the model again")
         most = limits.unpacked(self._size)
         size = math.prod(shape) * kind.itemsize
         self._bytes += size
@@ -87,7 +94,7 @@ class Reader:
         if max(self._bytes, chunk) > most:
             what = f"declares {in_mib(size)} of {kind}, with the datasets before it {in_mib(self._bytes)}"
             raise Refused(
-                f"{place} {what if self._bytes > most else f'is stored in chunks of {in_mib(chunk)}'}, but a file of "
+                f"{shown} {what if self._bytes > most else f'is stored in chunks of {in_mib(chunk)}'}, but a file of "
                 f"{in_mib(self._size)} may stand for at most {in_mib(most)}; save the model again"
             )
         self.datasets.append(Dataset(place, kind.str, shape))
@@ -97,12 +104,15 @@ class Reader:
         except (MemoryError, OSError) as error:
             if not filters:
                 raise
-            raise Refused(f"{place} cannot be unpacked within the memory that its size allows: {error}") from None
+            raise Refused(f"{shown} cannot be unpacked within the memory that its size allows: {error}") from None
 
     def _read_attributes(self, place: str, group: h5py.Group) -> dict[str, Any]:
         self._attributes += len(group.attrs)
         if self._attributes > limits.HDF5_ATTRIBUTES:
             raise Refused(f"it has more than {limits.HDF5_ATTRIBUTES:,} attributes; save the model again")
+        for name in group.attrs:
+            if len(name) > limits.HDF5_NAME:
+                raise Refused(f"{place[:_PLACE]} has an attribute whose name has {len(name):,} characters")
         return {name: self._attribute(f"{place}@{name}", group, name) for name in group.attrs}
 
     def _attribute(self, place: str, group: h5py.Group, name: str) -> str | list[str] | ArrayRecord | None:
@@ -116,7 +126,7 @@ class Reader:
         if found.dtype.kind == "O":
             return [_text(each) for each in found.ravel().tolist()]
         if found.dtype.kind not in f"{_NUMBERS}S":
-            raise Refused(f"the attribute {place} has values of type {found.dtype}; save the model again")
+            raise Refused(f"the attribute {place[:_PLACE]} has values of type {found.dtype}; save the model again")
         return ArrayRecord(found.dtype.str, found.shape, found.tobytes())
 
 
@@ -125,12 +135,12 @@ def check_attribute(place: str, group: h5py.Group, name: str, most: int = limits
     attribute = group.attrs.get_id(name)
     count, kind = math.prod(attribute.shape or ()), attribute.dtype
     if kind.kind not in f"{_NUMBERS}SO" or (kind.kind == "O" and h5py.check_string_dtype(kind) is None):
-        raise Refused(f"the attribute {place} has values of type {str(kind)[:80]}; save the model again")
+        raise Refused(f"the attribute {place[:_PLACE]} has values of type {str(kind)[:80]}; save the model again")
     # The length of texts is not declared here, and all can be the same bytes: the reading process has a limit for them.
     if count > limits.HDF5_ELEMENTS or count * kind.itemsize > most:
         raise Refused(
-            f"the attribute {place} declares {count:,} values and {in_mib(count * kind.itemsize)}, but at most "
-            f"{limits.HDF5_ELEMENTS:,} and {in_mib(most)} are read; save the model again"
+            f"the attribute {place[:_PLACE]} declares {count:,} values and {in_mib(count * kind.itemsize)}, but at "
+            f"most {limits.HDF5_ELEMENTS:,} and {in_mib(most)} are read; save the model again"
         )
 
 

@@ -25,6 +25,8 @@ _WAY_OUT_OF_CODE = "a Lambda is Python code, which is never run: replace it by K
 _WAY_OUT = "use layers that docs/convert.md lists"
 # Only training needs these. Keras uses its defaults.
 _OF_TRAINING = re.compile(r".*(initializer|regularizer|constraint)")
+# What a missing key means: releases before Keras 2.1.3 did not write it, and the default changed later.
+_OLD_DEFAULTS: dict[str, Config] = {"GRU": {"reset_after": False}}
 # The keys of inner layers in wrappers such as Bidirectional.
 _WRAPPED = ("layer", "backward_layer")
 _ACTIVATIONS = ("activation", "recurrent_activation")
@@ -143,7 +145,8 @@ def _layer(layer: Config) -> Config:
         found: object = [_layer(x) for x in inner]
     elif isinstance(inner, dict):
         _check_keys(place, inner)
-        found = {key: _value(place, kind, key, x) for key, x in inner.items() if not _OF_TRAINING.fullmatch(key)}
+        given = _OLD_DEFAULTS.get(kind, {}) | inner
+        found = {key: _value(place, kind, key, x) for key, x in given.items() if not _OF_TRAINING.fullmatch(key)}
     else:
         raise TypeError(f"the configuration of {place} is a {type(inner).__name__}")
     return {"class_name": kind, "config": found, **{key: _data(place, layer[key]) for key in _KEPT if key in layer}}

@@ -8,6 +8,7 @@ import os
 import re
 import signal
 import threading
+import warnings
 import zipfile
 import zlib
 from collections.abc import Iterable, Iterator
@@ -21,14 +22,14 @@ import h5py
 from convert.errors import Refused
 from convert.graph import Keras
 from convert.untrusted import limits
-from convert.untrusted.models import archive, hdf5, keras_config, sizes
+from convert.untrusted.models import archive, formats, hdf5, keras_config, places, sizes
 from convert.untrusted.records import ArrayRecord, Buffer, KerasFile, Model, array
 
 Framework: TypeAlias = Literal["keras", "tf_keras"]
 
-_HDF5 = b"\x89HDF\r\n\x1a\n"
 _NO_MEMORY = "memory allocation failed"  # HDF5's words
-_ZIP = b"PK\x03\x04"
+_WEIGHTS_LEFT_OUT = ("Skipping nested container", "Skipping object", "could not be loaded")
+_OLDEST = 2  # Keras 1 had other layers
 _CONFIG, _VERSION, _GROUP = "model_config", "keras_version", "model_weights"  # names in the HDF5 file
 
 
@@ -55,31 +56,29 @@ def inspect(path: Path) -> KerasFile:
 def read(path: Path, sink: hdf5.Sink) -> Model:
     """Read and check a model's file, without TensorFlow. The values go to `sink`.
 
-    Raises Refused; the message does not name the file. Keras chooses the way of loading by the file's name. So the
-    contents must agree with the name; otherwise one part would be checked and another one loaded.
+    Raises Refused; the message does not name the file. The first bytes decide how the file is read, not its name: until
+    Keras 2.11, HDF5 files could be named .keras too. The framework loads a copy of what was read here, so it cannot
+    read the file in another way.
     """
-    try:
+    with reading():
         with path.open("rb") as opened:
-            start = opened.read(len(_HDF5))
+            start = opened.read(formats.START)
         size = _size(path)
-        if path.suffix == ".keras":
-            if start == _HDF5:
-                raise Refused("it is an HDF5 file, but .keras stands for a zip archive; rename it to .h5")
+        if start.startswith(formats.ZIP):
             return _read_zip(path, sink)
-        if start.startswith(_ZIP):
-            raise Refused("it is a zip archive, not an HDF5 file; rename it to .keras")
-        return _read_h5(path, size, sink)
-    except (
-        AttributeError,
-        KeyError,
-        NotImplementedError,
-        OSError,
-        RuntimeError,
-        TypeError,
-        ValueError,
-        zipfile.BadZipFile,
-        zlib.error,
-    ) as error:
+        if start.startswith(formats.HDF5):
+            return _read_h5(path, size, sink)
+        raise Refused(formats.of_file(path.name, start) or "neither an HDF5 file nor a zip archive, so no Keras model")
+
+
+@contextmanager
+def reading() -> Iterator[None]:
+    """Turn the errors of libraries into Refused: of a damaged file, and of a configuration of another form."""
+    try:
+        yield
+    except (AttributeError, KeyError, TypeError):
+        raise Refused("not a Keras model: its configuration does not have the form that Keras writes") from None
+    except (NotImplementedError, OSError, RuntimeError, ValueError, zipfile.BadZipFile, zlib.error) as error:
         if _NO_MEMORY in str(error):
             raise MemoryError(str(error)) from None
         raise Refused(f"not a Keras model: {error}") from None
@@ -107,9 +106,12 @@ def load(file: KerasFile) -> Keras:
     framework = import_framework(file.framework)
     with TemporaryDirectory() as folder:
         path = Path(folder, f"model{file.model.suffix}")
-        _write(file, path)
         try:
-            with _time_limit():
+            _write(file, path)
+            with _time_limit(), warnings.catch_warnings():
+                # Keras 3 leaves random weights where it finds none in the file, and only warns.
+                for words in _WEIGHTS_LEFT_OUT:
+                    warnings.filterwarnings("error", message=f"(?s).*{words}")
                 return framework.models.load_model(path, compile=False, safe_mode=True)
         except Exception as error:  # noqa: BLE001 - Keras raises any error of its layers
             first_line = str(error).strip().partition("\n")[0]
@@ -152,13 +154,9 @@ def import_framework(name: Framework) -> Keras:
 
 
 def _read_h5(path: Path, size: int, sink: hdf5.Sink) -> Model:
+    version, text = h5_texts(path)
+    config = _rebuilt(text)
     with h5py.File(path, "r") as file:
-        if _CONFIG not in file.attrs:
-            raise Refused("holds weights only; save the whole model")
-        for name in {_CONFIG, _VERSION} & file.attrs.keys():
-            hdf5.check_attribute(name, file, name, limits.CONFIG)
-        version = _version(file.attrs.get(_VERSION))
-        config = _rebuilt(file.attrs[_CONFIG])
         if not isinstance(file.get(_GROUP, getlink=True), h5py.HardLink):
             raise Refused(f"{_GROUP} is missing or a link, possibly to another file; save the model again")
         reader = hdf5.Reader(size, sink)
@@ -168,18 +166,61 @@ def _read_h5(path: Path, size: int, sink: hdf5.Sink) -> Model:
 
 def _read_zip(path: Path, sink: hdf5.Sink) -> Model:
     members = archive.read(path)
-    version = _version(json.loads(members.metadata).get(_VERSION))
-    config = _rebuilt(members.config)
+    version, config = zip_version(members), _rebuilt(members.config)
     with h5py.File(io.BytesIO(members.weights), "r") as file:
         reader = hdf5.Reader(len(members.weights), sink)
         reader.read(file, "")
+    reader.groups, reader.datasets = places.normalised(reader.groups, reader.datasets)
     return _model(".keras", version, config, reader)
 
 
-def _rebuilt(text: str | bytes) -> dict[str, Any]:
+def h5_texts(path: Path) -> tuple[str | None, str | bytes]:
+    """The version of Keras that an HDF5 file states, and its configuration."""
+    with h5py.File(path, "r") as file:
+        if _CONFIG not in file.attrs:
+            raise Refused(formats.of_hdf5(file.attrs.keys(), file.keys(), path.name))
+        for name in {_CONFIG, _VERSION} & file.attrs.keys():
+            hdf5.check_attribute(name, file, name, limits.CONFIG)
+        return _version(file.attrs.get(_VERSION)), file.attrs[_CONFIG]
+
+
+def zip_version(members: archive.ModelMembers) -> str | None:
+    """The version of Keras that a .keras file states."""
+    found = _json(archive.METADATA, members.metadata)
+    if not isinstance(found, dict):
+        raise Refused(f"not a Keras model: {archive.METADATA} is {_kind(found)}, not an object")
+    return _version(found.get(_VERSION))
+
+
+def parsed(text: object) -> dict[str, Any]:
+    """The configuration as it stands in the file. Raises Refused unless it is a JSON object."""
+    if not isinstance(text, str | bytes):
+        raise Refused(f"not a Keras model: its {_CONFIG} is no text")
     if len(text) > limits.CONFIG:
         raise Refused(f"its configuration is larger than {limits.in_mib(limits.CONFIG)}, far more than layers need")
-    return keras_config.rebuilt(json.loads(text))
+    found = _json("its configuration", text)
+    if not isinstance(found, dict):
+        raise Refused(f"not a Keras model: its configuration is {_kind(found)}, not an object")
+    return found
+
+
+def _rebuilt(text: object) -> dict[str, Any]:
+    return keras_config.rebuilt(parsed(text))
+
+
+def _json(what: str, text: str | bytes) -> object:
+    if not text.strip():
+        raise Refused(f"not a Keras model: {what} is empty")
+    try:
+        return json.loads(text)
+    except (RecursionError, ValueError) as error:
+        raise Refused(f"not a Keras model: {what} is not JSON: {error}") from None
+
+
+def _kind(value: object) -> str:
+    """The kind of a JSON value, for a message."""
+    kinds = {list: "a list", dict: "an object", str: "a text", bool: "true or false", type(None): "null"}
+    return kinds.get(type(value), "a number")
 
 
 def _model(suffix: Literal[".h5", ".keras"], version: str | None, config: dict[str, Any], reader: hdf5.Reader) -> Model:
@@ -216,8 +257,17 @@ def _write_weights(file: KerasFile, made: h5py.File) -> None:
         made.create_dataset(dataset.path, data=array(dataset.dtype, dataset.shape, values))
 
 
-def _version(value: bytes | str | None) -> str | None:
-    text = value.decode() if isinstance(value, bytes) else value
-    if text is not None and not re.match(r"\d{1,9}\.", text):
-        raise ValueError(f"its keras_version is {text[:80]!r}")
+def _version(value: object) -> str | None:
+    text = value.decode(errors="replace") if isinstance(value, bytes) else value
+    if text is None:
+        return None
+    if not isinstance(text, str):
+        raise Refused(f"not a Keras model: its keras_version is {_kind(text)}, not a text such as 3.5.0")
+    if not re.match(r"\d{1,9}\.", text):
+        raise Refused(f"not a Keras model: its keras_version is {text[:80]!r}")
+    if int(text.partition(".")[0]) < _OLDEST:
+        raise Refused(
+            f"written by Keras {text[:20]}, whose layers Keras 2 computes in another way; "
+            "load it with Keras 2.2 and save it again"
+        )
     return text

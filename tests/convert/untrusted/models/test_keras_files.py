@@ -90,7 +90,7 @@ def test_file_of_weights_only_is_refused(tmp_path: Path) -> None:
 def test_file_without_a_model_is_refused(content: bytes, suffix: str, tmp_path: Path) -> None:
     path = tmp_path / f"model{suffix}"
     path.write_bytes(content)
-    with pytest.raises(Refused, match=r"not a Keras model|rename it to"):
+    with pytest.raises(Refused, match=r"no[t]? a? ?Keras model|empty file"):
         keras_files.inspect(path)
 
 
@@ -100,6 +100,7 @@ def test_malformed_configuration_is_refused(config: object, tmp_path: Path) -> N
     with zipfile.ZipFile(path, "w") as archive:
         archive.writestr("metadata.json", '{"keras_version": "3.15.1"}')
         archive.writestr("config.json", json.dumps(config))
+        archive.writestr("model.weights.h5", b"")
     with pytest.raises(Refused, match=r"not a Keras model|a layer of class None"):
         keras_files.inspect(path)
 
@@ -135,22 +136,6 @@ def test_length_that_contradicts_the_model_is_refused(tmp_path: Path) -> None:
     assert KerasModel(file, None, helpers.STEPS).window[0] == helpers.STEPS
     with pytest.raises(Refused, match="sequence_length is 20, but the model's window is 6 steps long"):
         KerasModel(file, None, 20)
-
-
-@pytest.mark.parametrize("framework", helpers.FRAMEWORKS)
-@pytest.mark.parametrize(
-    ("suffix", "message"), [(".h5", "HDF5 file.*rename it to .h5"), (".keras", "zip archive.*rename it to .keras")]
-)
-def test_wrong_suffix_is_refused(framework: Framework, suffix: str, message: str, tmp_path: Path) -> None:
-    path = saved_small(framework, tmp_path / f"model{suffix}")
-    other = path.rename(path.with_suffix({".h5": ".keras", ".keras": ".h5"}[suffix]))
-    with pytest.raises(Refused, match=message):
-        keras_files.inspect(other)
-
-
-def test_hdf5_with_any_other_suffix_is_read(tmp_path: Path) -> None:
-    path = saved_small("tf_keras", tmp_path / "model.h5").rename(tmp_path / "model.hdf5")
-    assert KerasModel(keras_files.inspect(path), None, None).window == (helpers.STEPS, helpers.FEATURES)
 
 
 def as_external(file: h5py.File, name: str, secret: Path) -> None:
@@ -223,9 +208,8 @@ def test_polyglot_runs_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) 
     both = saved_small("tf_keras", tmp_path / "model.h5").read_bytes() + archive.read_bytes()
     (tmp_path / "model.keras").write_bytes(both)
     (tmp_path / "model.h5").write_bytes(both)
-    with pytest.raises(Refused, match=r"rename it to \.h5"):
-        keras_files.load(keras_files.inspect(tmp_path / "model.keras"))
-    keras_files.load(keras_files.inspect(tmp_path / "model.h5"))
+    for name in ("model.keras", "model.h5"):
+        assert [layer.name for layer in keras_files.load(keras_files.inspect(tmp_path / name)).layers].count("odd") == 0
     assert not marker.exists()
     helpers.framework("tf_keras").models.load_model(tmp_path / "model.keras", compile=False)
     assert marker.exists(), "the framework itself does not run the code any more, so this test proves nothing"
