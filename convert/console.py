@@ -45,7 +45,7 @@ def show(bundles: Sequence[ConvertedBundle], output: Path, order: Sequence[str])
     for bundle in bundles:
         for stage, report in bundle.reports.items():
             nodes = ", ".join(f"{count} {operator}" for operator, count in sorted(report.nodes.items()))
-            notes = "".join(f"; {note}" for note in report.notes)
+            notes = "".join(f"; {note}" for note in [_way(report), *report.notes])
             line = f"{bundle.manifest.version} {stage}: compared with {report.framework}; nodes: {nodes}{notes}"
             console.print(line, highlight=False, markup=False)
     console.print("\nTimes are medians for one window; in Keras for one batch if the model fixes the batch size.")
@@ -56,6 +56,18 @@ def show(bundles: Sequence[ConvertedBundle], output: Path, order: Sequence[str])
         url = f"http://127.0.0.1:8000/reversal/models/{bundle.manifest.version}"
         for action in ("load", "switch"):
             console.print(f"curl -X POST {url}/{action}", highlight=False, soft_wrap=True)
+
+
+def _way(report: Report) -> str:
+    """The way to the graph, the reason, and what its loops cost."""
+    if report.way == "layers":
+        return "built by the table of layers"
+    said = f"built by tf2onnx, because {report.reason}"
+    if not report.loops:
+        return said
+    number = "1 Loop, which runs" if report.loops == 1 else f"{report.loops} Loops, which run"
+    graph, model = report.onnx_seconds * 1e3, report.framework_seconds * 1e3
+    return f"{said}; {number} step by step: {graph:.3g} ms a window, {model:.3g} ms in Keras"
 
 
 def _cells(report: Report) -> tuple[str, ...]:

@@ -24,6 +24,8 @@ import msgspec
 
 from convert.errors import Refused, line
 from convert.untrusted import limits
+from convert.untrusted.models import permitted
+from convert.untrusted.models.permitted import Permitted
 from convert.untrusted.records import Buffer, KerasFile, Model, ScalerFile
 
 Role: TypeAlias = Literal["model", "scaler"]
@@ -67,11 +69,11 @@ class Contents(NamedTuple):
     size: int
 
 
-def read(files: Sequence[tuple[Role, Path]]) -> list[Contents]:
-    """Read and check files. Raises FileRefused for the first that is refused."""
+def read(files: Sequence[tuple[Role, Path]], rules: Permitted = permitted.DEFAULT) -> list[Contents]:
+    """Read and check files. rules: what models may contain. Raises FileRefused for the first that is refused."""
     # Paths cannot hold a NUL, and no file can be named like an option, because its path is absolute.
     tasks = [f"{role}:{path.absolute()}" for role, path in files]
-    command = [sys.executable, "-P", "-c", _START, json.dumps(sys.path), *tasks]
+    command = [sys.executable, "-P", "-c", _START, json.dumps(sys.path), msgspec.json.encode(rules).decode(), *tasks]
     # Threads of BLAS take memory, and no library may be loaded because a file names its filter.
     environ = os.environ | {"OPENBLAS_NUM_THREADS": "1", "HDF5_PLUGIN_PRELOAD": "::"}
     with TemporaryFile() as output:
@@ -195,12 +197,13 @@ def main() -> None:
     from convert.untrusted.scalers import unpickle  # noqa: PLC0415 - not needed by the process that waits
 
     output = _Output(sys.stdout.buffer)
-    for task in sys.argv[1:]:
+    rules = msgspec.json.decode(sys.argv[1], type=Permitted)
+    for task in sys.argv[2:]:
         role, _, name = task.partition(":")
         path = Path(name)
         try:
             _limit(path.stat().st_size)
-            contents: object = unpickle.read(path) if role == "scaler" else keras_files.read(path, output)
+            contents: object = unpickle.read(path) if role == "scaler" else keras_files.read(path, output, rules)
             raw = msgspec.Raw(msgspec.msgpack.encode(contents))
             with path.open("rb") as file:
                 digest = hashlib.file_digest(file, "sha256").hexdigest()
