@@ -9,7 +9,6 @@ import numpy as np
 import pytest
 
 from convert.errors import Refused
-from convert.graph import Keras
 from convert.networks import custom_objects, ways
 from convert.networks.keras_model import KerasModel
 from convert.options import Options
@@ -18,24 +17,9 @@ from convert.untrusted.models.keras_files import Framework
 from convert.untrusted.models.permitted import Permitted
 from tests.convert import helpers
 from tests.convert.edits import edited, of_class, saved_small
+from tests.convert.networks.with_own_layers import MODULE, with_own_layers
 
-MODULE = "tests.convert.networks.own_layers"
 WINDOW = (helpers.STEPS, helpers.FEATURES)
-
-
-def with_own_layers() -> Keras:
-    helpers.framework("keras")
-    from tests.convert.networks import own_layers  # noqa: PLC0415 - after the framework's settings
-
-    return helpers.sequential(
-        "keras",
-        lambda k: [
-            own_layers.Weighted(),
-            k.TimeDistributed(own_layers.Doubled()),
-            k.Dense(4, activation=own_layers.wave),
-            k.GRU(3),
-        ],
-    )
 
 
 @pytest.mark.parametrize("suffix", [".keras", ".h5"])

@@ -78,7 +78,8 @@ def assert_same(built: BuiltNetwork, model: KerasModel) -> None:
     assert np.ptp(expected) > 1e-3
     for count in (1, 8, 64):
         found = helpers.graph_answers(built.graph, given[:count])
-        assert (found.dtype, found.shape) == (np.float32, (count, 1))
+        assert found.dtype == np.float32
+        assert found.shape == (count, 1)
         np.testing.assert_allclose(found, expected[:count], atol=helpers.TOLERANCE, rtol=0.0)
 
 

@@ -16,7 +16,7 @@ from core.bundles import bundle as reading
 from core.inference import trial
 from core.inference.stage_runner import StageRunner
 from tests.convert import helpers
-from tests.convert.networks.test_custom_objects import MODULE, with_own_layers
+from tests.convert.networks.with_own_layers import MODULE, with_own_layers
 
 VERSIONS = """\
 order = ["v1"]
