@@ -25,7 +25,7 @@ _BATCH = 256
 class KerasModel:
     """The reference with which a network graph is compared."""
 
-    def __init__(
+    def __init__(  # noqa: PLR0913, PLR0917 - the parts of one stage
         self,
         file: KerasFile,
         output: str | None,
