@@ -5,6 +5,10 @@ SOURCE = models/keras
 OUTPUT = models/onnx
 VERSION =
 EXPLAIN =
+# 1 refuses what the table of layers does not have.
+NO_FALLBACK =
+# A module with your own layers.
+CUSTOM_OBJECTS =
 FOLDER =
 MINUTES = 30
 # Selects tests of `make test-long`, in the syntax of pytest -k.
@@ -47,8 +51,9 @@ format: $(FULL)/.installed ## format the code, and fix what ruff can fix
 train: $(FULL)/.installed ## train the reference detectors into models/keras
 	$(FULL)/bin/python -m training
 
-convert: $(FULL)/.installed ## Keras to ONNX: [SOURCE=models/keras] [OUTPUT=models/onnx] [VERSION=v3.1], or [EXPLAIN="files"]
+convert: $(FULL)/.installed ## Keras to ONNX: [SOURCE=models/keras] [OUTPUT=models/onnx] [VERSION=v3.1] [NO_FALLBACK=1] [CUSTOM_OBJECTS=my.module], or [EXPLAIN="files"]
 	@$(FULL)/bin/python -m convert --source "$(SOURCE)" --output "$(OUTPUT)" $(if $(VERSION),--version "$(VERSION)") \
+		$(if $(NO_FALLBACK),--no-fallback) $(if $(CUSTOM_OBJECTS),--custom-objects "$(CUSTOM_OBJECTS)") \
 		$(if $(EXPLAIN),--explain $(EXPLAIN))
 
 import: $(SERVE)/.installed ## import the old service's experiments, with the server stopped: FOLDER=...

@@ -10,6 +10,9 @@ from pathlib import Path
 
 from convert import inspection
 from convert.errors import ManyRefused, Refused, line
+from convert.networks import custom_objects
+from convert.networks.custom_objects import CustomObjects
+from convert.options import Options
 from convert.sources import versions
 
 # Characters of a message, which can quote a file, and messages of one call.
@@ -23,7 +26,7 @@ def main(arguments: Sequence[str] | None = None, program: str = "python -m conve
     try:
         if options.explain:
             return _explain(options.explain)
-        _convert(options.source, options.output, options.version)
+        _convert(options)
     except ManyRefused as error:
         sys.stderr.write("".join(f"error: {line(each, _LONGEST)}\n" for each in error.messages[:_MOST]))
         sys.stderr.write(f"{len(error.messages)} problems; nothing was published\n")
@@ -47,25 +50,35 @@ def _explain(files: Sequence[Path]) -> int:
     return explaining.explain(files)
 
 
-def _convert(source: Path, output: Path, only: str | None) -> None:
+def _convert(arguments: argparse.Namespace) -> None:
+    source, output, only = arguments.source, arguments.output, arguments.version
     found = versions.read(source)
     if only is not None and only not in found.versions:
         raise Refused.at("VERSION", f"{versions.FILE_NAME} has no version {only!r}, only {', '.join(found.versions)}")
     chosen = {name: version for name, version in found.versions.items() if only in (None, name)}
     versions.check_sizes(source, chosen.values())
     _check_writable(output)
+    options = _options(arguments)
 
-    stages, contents = inspection.inspect(source, chosen)
+    rules = options.custom.permitted(fallback=options.fallback)
+    stages, contents = inspection.inspect(source, chosen, rules)
 
     # These import ONNX Runtime and later TensorFlow, which takes seconds.
     from convert import bundle, console, publish  # noqa: PLC0415
 
     with console.progress(sum(len(version.stages) for version in chosen.values())) as step:
         bundles = [
-            bundle.convert_version(name, version, stages[name], contents, step) for name, version in chosen.items()
+            bundle.convert_version(name, version, stages[name], contents, step, options)
+            for name, version in chosen.items()
         ]
     order = publish.publish(bundles, output, found.order)
     console.show(bundles, output, order)
+
+
+def _options(arguments: argparse.Namespace) -> Options:
+    """The options for every stage. A module of the user is imported here, before any file is read."""
+    custom = CustomObjects() if arguments.custom_objects is None else custom_objects.load(arguments.custom_objects)
+    return Options(fallback=not arguments.no_fallback, custom=custom)
 
 
 def _check_writable(output: Path) -> None:
@@ -91,6 +104,12 @@ def _parser(program: str) -> argparse.ArgumentParser:
         metavar="FILE",
         help="convert nothing, but say what each file is and whether it will convert: a model, a scaler, a feature"
         " list, or a versions.toml",
+    )
+    parser.add_argument(
+        "--no-fallback", action="store_true", help="refuse what the table of layers does not have, instead of tf2onnx"
+    )
+    parser.add_argument(
+        "--custom-objects", metavar="MODULE", help="import this module, and allow its layers and functions in the files"
     )
     return parser
 

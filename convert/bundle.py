@@ -7,6 +7,7 @@ from typing import NamedTuple
 
 from convert import stage
 from convert.errors import Refused
+from convert.options import Options
 from convert.proof.rules import ClassesRule, DecisionRule, Rule
 from convert.sources import classes, training_data
 from convert.sources.versions import DirectionStageFiles, StageFiles, StageSource, Version
@@ -28,24 +29,25 @@ class ConvertedBundle(NamedTuple):
     reports: dict[str, Report]
 
 
-def convert_version(
+def convert_version(  # noqa: PLR0913, PLR0917 - the parts of one job
     name: str,
     version: Version,
     sources: dict[str, StageSource],
     contents: Mapping[str, Contents],
     step: Callable[[str], None],
+    options: Options | None = None,
 ) -> ConvertedBundle:
     """Convert and prove all stages of a version. Raises Refused, with the version and the stage.
 
     sources: the stages' files, from versions.read_stages. contents: of models and scalers, by file name.
-    step: called with a description of each next step.
+    step: called with a description of each next step. options: those of the command that every stage needs.
     """
     stages: dict[str, ConvertedStage] = {}
     for label, given in sources.items():
         place = f"{name} {label}"
         try:
             stages[label] = stage.convert_stage(
-                label, given, contents, _rule(version, given.files), _within(place, step)
+                label, given, contents, _rule(version, given.files), _within(place, step), options or Options()
             )
         except Refused as error:
             raise Refused.at(place, error) from None

@@ -52,7 +52,7 @@ def show(bundles: Sequence[ConvertedBundle], output: Path, order: Sequence[str])
         for stage, report in bundle.reports.items():
             nodes = ", ".join(f"{count} {operator}" for operator, count in sorted(report.nodes.items()))
             _note(console, f"{bundle.manifest.version} {stage}: compared with {report.framework}", 0)
-            for note in (f"nodes: {nodes}", *report.notes):
+            for note in (_way(report), f"nodes: {nodes}", *report.notes):
                 _note(console, note, 2)
     console.print("Times are medians for one window; in Keras for one batch if it is fixed.", highlight=False)
     first = f"A server that starts with {output} activates the first version that loads of {', '.join(order)}."
@@ -68,6 +68,18 @@ def _note(console: Console, text: str, indent: int) -> None:
     """Print a line, and what does not fit into it two columns further in."""
     for each in wrap(text, console.width, initial_indent=" " * indent, subsequent_indent=" " * (indent + 2)):
         console.print(each, highlight=False, markup=False, soft_wrap=True)
+
+
+def _way(report: Report) -> str:
+    """The way to the graph, the reason, and what its loops cost."""
+    if report.way == "layers":
+        return "built by the table of layers"
+    said = f"built by tf2onnx, because {report.reason}"
+    if not report.loops:
+        return said
+    number = "1 Loop, which runs" if report.loops == 1 else f"{report.loops} Loops, which run"
+    graph, model = report.onnx_seconds * 1e3, report.framework_seconds * 1e3
+    return f"{said}; {number} step by step: {graph:.3g} ms a window, {model:.3g} ms in Keras"
 
 
 def _cells(report: Report) -> tuple[str, ...]:

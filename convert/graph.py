@@ -14,8 +14,8 @@ from onnx import TensorProto, helper, numpy_helper
 from convert.errors import Refused
 from core.bundles.manifest import OPSET
 
-_IR_VERSION = 8  # the version that was released with this opset
-_PRODUCER = "reversal.convert"
+IR_VERSION = 8  # the version that was released with this opset
+PRODUCER = "reversal.convert"
 
 # A layer, model or function of tf_keras or keras, which have no types.
 Keras: TypeAlias = Any
@@ -116,7 +116,7 @@ class GraphBuilder:
             [constant for name, constant in self._constants.items() if name in used],
         )
         model = helper.make_model(
-            graph, producer_name=_PRODUCER, ir_version=_IR_VERSION, opset_imports=[helper.make_opsetid("", OPSET)]
+            graph, producer_name=PRODUCER, ir_version=IR_VERSION, opset_imports=[helper.make_opsetid("", OPSET)]
         )
         try:
             onnx.checker.check_model(model, full_check=True)

@@ -15,8 +15,9 @@ from convert.sources import training_data, versions
 from convert.sources.versions import StageFiles, StageSource, Version
 from convert.untrusted import contained
 from convert.untrusted.contained import Contents, FileRefused, Role
-from convert.untrusted.models import architecture, verdicts
+from convert.untrusted.models import architecture, permitted, verdicts
 from convert.untrusted.models.architecture import Output, Shape
+from convert.untrusted.models.permitted import Permitted
 from convert.untrusted.records import KerasFile, ScalerFile
 from convert.untrusted.scalers.columns import columns
 from core.features import catalogue
@@ -37,14 +38,17 @@ class Inspected(NamedTuple):
     contents: dict[str, Contents]
 
 
-def inspect(source: Path, chosen: Mapping[str, Version]) -> Inspected:
-    """Read and check the files of these versions. Raises ManyRefused, or Refused for a single problem."""
+def inspect(source: Path, chosen: Mapping[str, Version], rules: Permitted = permitted.DEFAULT) -> Inspected:
+    """Read and check the files of these versions. rules: what models may contain.
+
+    Raises ManyRefused, or Refused for a single problem.
+    """
     problems = Problems()
     stages: dict[str, dict[str, StageSource]] = {}
     for name, version in chosen.items():
         with problems.at(""):
             stages[name] = versions.read_stages(source, name, version)
-    contents, refused = _read_files(source, chosen)
+    contents, refused = _read_files(source, chosen, rules)
     for place, message in refused:
         with problems.at(place):
             raise Refused(message)
@@ -63,7 +67,9 @@ def inspect(source: Path, chosen: Mapping[str, Version]) -> Inspected:
     return Inspected(stages, contents)
 
 
-def _read_files(source: Path, chosen: Mapping[str, Version]) -> tuple[dict[str, Contents], list[tuple[str, str]]]:
+def _read_files(
+    source: Path, chosen: Mapping[str, Version], rules: Permitted
+) -> tuple[dict[str, Contents], list[tuple[str, str]]]:
     """Read the models and scalers that exist, each once. Returns the contents by file name, and places and refusals."""
     places: dict[str, list[str]] = {}
     roles: dict[str, Role] = {}
@@ -75,7 +81,7 @@ def _read_files(source: Path, chosen: Mapping[str, Version]) -> tuple[dict[str, 
                     roles.setdefault(file, role)
                     places.setdefault(file, []).append(f"{name} {label}")
     found, refused = {}, []
-    results = contained.read_all([(role, source / file) for file, role in roles.items()])
+    results = contained.read_all([(role, source / file) for file, role in roles.items()], rules)
     for file, result in zip(roles, results, strict=True):
         if isinstance(result, FileRefused):
             refused += [(place, str(result)) for place in places[file]]

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 import time
-from collections import Counter
 from collections.abc import Callable, Mapping
 from importlib import metadata as distributions
 from statistics import median
@@ -14,9 +13,10 @@ import numpy as np
 
 from convert import inspection
 from convert.errors import Refused
-from convert.layers import network
-from convert.networks import heads, windows
+from convert.networks import cleaning, heads, ways, windows
 from convert.networks.keras_model import KerasModel
+from convert.networks.ways import Way
+from convert.options import Options
 from convert.proof import parity, rounding
 from convert.proof.parity import GraphSession
 from convert.proof.rules import Rule
@@ -34,7 +34,10 @@ _WITHOUT_CANDLES = "no scaler, and its features are not computed from candles: p
 
 
 class Report(NamedTuple):
-    """The figures of one converted stage that the command prints. Times are medians for one window, in seconds."""
+    """The figures of one converted stage that the command prints. Times are medians for one window, in seconds.
+
+    way: the table of layers, or tf2onnx for the reason given. loops: in the graph, which run step by step.
+    """
 
     parameters: int
     model_bytes: int
@@ -45,6 +48,9 @@ class Report(NamedTuple):
     framework_seconds: float
     onnx_seconds: float
     notes: list[str]
+    way: Way = "layers"
+    loops: int = 0
+    reason: str = ""
 
 
 class ConvertedStage(NamedTuple):
@@ -56,12 +62,17 @@ class ConvertedStage(NamedTuple):
     report: Report
 
 
-def convert_stage(
-    label: str, given: StageSource, contents: Mapping[str, Contents], rule: Rule, step: Callable[[str], None]
+def convert_stage(  # noqa: PLR0913, PLR0917 - the parts of one job
+    label: str,
+    given: StageSource,
+    contents: Mapping[str, Contents],
+    rule: Rule,
+    step: Callable[[str], None],
+    options: Options,
 ) -> ConvertedStage:
     """Convert and prove one stage. Calls `step` with each of STEPS as it begins. Raises Refused.
 
-    contents: of models and scalers, by file name.
+    contents: of models and scalers, by file name. options: those of the command that every stage needs.
     """
     files, features = given.files, given.features
     step("reading")
@@ -81,13 +92,14 @@ def convert_stage(
             files.sequence_length,
             windows.StatedWindow(files.features, len(features), files.layout),
             heads.StatedHead(files.wanted, files.classes),
+            options.custom,
         )
         step("converting")
-        graph = network.build(model.model, model.window, model.arrangement.emit, model.head.emit)
+        built = ways.build(model, allow_fallback=options.fallback)
     except Refused as error:
         raise Refused.at(files.model, error) from None
     background = training_data.background(given, model.window)
-    network_bytes = graph.SerializeToString(deterministic=True)
+    network_bytes = built.graph.SerializeToString(deterministic=True)
     network_file = _file(f"{label}-network", network_bytes)
     graphs = {network_file.file: network_bytes}
 
@@ -124,7 +136,7 @@ def convert_stage(
         parameters=model.parameters,
         model_bytes=contents[files.model].size,
         graph_bytes=len(network_bytes),
-        nodes=dict(Counter(node.op_type for node in graph.graph.node)),
+        nodes=dict(cleaning.operators(built.graph.graph)),
         max_difference=figures["max_difference"],
         framework=" ".join(model.tool),
         framework_seconds=model.seconds(),
@@ -133,9 +145,14 @@ def convert_stage(
             *rounding.notes(figures, " ".join(model.tool)),
             *_notes_of_inputs(scaler, features),
             *model.notes,
+            *options.notes(file),
         ],
+        way=built.way,
+        loops=built.loops,
+        reason=built.reason,
     )
-    return ConvertedStage(fields, graphs, _tools() | dict([model.tool]), report)
+    tools = _tools(built.way) | dict([model.tool]) | options.tools(file)
+    return ConvertedStage(fields, graphs, tools, report)
 
 
 def _notes_of_inputs(scaler: Scaler | None, features: tuple[str, ...]) -> list[str]:
@@ -144,10 +161,10 @@ def _notes_of_inputs(scaler: Scaler | None, features: tuple[str, ...]) -> list[s
     return [] if parity.can_compute(features) else [_WITHOUT_CANDLES]
 
 
-def _tools() -> dict[str, str]:
+def _tools(way: Way) -> dict[str, str]:
     import tensorflow as tf  # noqa: PLC0415 - takes seconds; the model's framework has imported it with its environment
 
-    packages = ("onnx", "onnxruntime", "scikit-learn")
+    packages = ["onnx", "onnxruntime", "scikit-learn", *(["tf2onnx"] if way == "tf2onnx" else [])]
     # Its package is `tensorflow` or `tensorflow-cpu`, so the version is read from the module.
     return {"tensorflow": str(tf.__version__)} | {package: distributions.version(package) for package in packages}
 

@@ -15,6 +15,7 @@ from convert.errors import Refused
 from convert.graph import Keras
 from convert.layers import network
 from convert.networks import float64, heads, windows
+from convert.networks.custom_objects import CustomObjects
 from convert.untrusted.models import allocations, keras_files
 from convert.untrusted.records import KerasFile
 
@@ -26,22 +27,23 @@ _BATCH = 256
 class KerasModel:
     """The reference with which a network graph is compared."""
 
-    def __init__(
+    def __init__(  # noqa: PLR0913, PLR0917 - the parts of one stage
         self,
         file: KerasFile,
         output: str | None,
         sequence_length: int | None,
         window: windows.StatedWindow | None = None,
         head: heads.StatedHead | None = None,
+        custom: CustomObjects = CustomObjects(),  # noqa: B008 - immutable
     ) -> None:
         """Load the file and choose an output by name. Raises Refused; the message does not name the file.
 
         window: what is known of the window; without it the input must be (steps, features). head: which probability
-        the output must give; without it the output can be anything.
+        the output must give; without it the output can be anything. custom: the user's own classes and functions.
         """
         self.framework = keras_files.import_framework(file.framework)
         self.tool: tuple[str, str] = (file.framework, str(self.framework.__version__))
-        self.model = self._chosen(keras_files.load(file), output)
+        self.model = self._chosen(keras_files.load(file, custom.named(file.model.custom, self.framework)), output)
         _check_weights(self.model)
         self.parameters = int(self.model.count_params())
         self._batch, shape = self._input_shape()

@@ -24,6 +24,8 @@ import msgspec
 
 from convert.errors import Refused, line
 from convert.untrusted import limits
+from convert.untrusted.models import permitted
+from convert.untrusted.models.permitted import Permitted
 from convert.untrusted.records import Buffer, Description, KerasFile, Model, ScalerFile
 
 # A file of the role `any` is described, whatever it is.
@@ -76,29 +78,29 @@ class FileRefused(Exception):
         self.index = index
 
 
-def read(files: Sequence[tuple[Role, Path]]) -> list[Contents]:
-    """Read and check files. Raises FileRefused for the first that is refused."""
+def read(files: Sequence[tuple[Role, Path]], rules: Permitted = permitted.DEFAULT) -> list[Contents]:
+    """Read and check files. rules: what models may contain. Raises FileRefused for the first that is refused."""
     found = []
-    for each in read_all(files):
+    for each in read_all(files, rules):
         if isinstance(each, FileRefused):
             raise each
         found.append(each)
     return found
 
 
-def read_all(files: Sequence[tuple[Role, Path]]) -> list[Contents | FileRefused]:
+def read_all(files: Sequence[tuple[Role, Path]], rules: Permitted = permitted.DEFAULT) -> list[Contents | FileRefused]:
     """Read and check files. The result has the refusal of a file in its place."""
     found: list[Contents | FileRefused] = []
     while len(found) < len(files):  # a process that a limit has ended leaves files for the next one
-        found += _read(files[len(found) :], len(found))
+        found += _read(files[len(found) :], len(found), rules)
     return found
 
 
-def _read(files: Sequence[tuple[Role, Path]], first: int) -> list[Contents | FileRefused]:
+def _read(files: Sequence[tuple[Role, Path]], first: int, rules: Permitted) -> list[Contents | FileRefused]:
     """Results up to the file that has ended the process. first: the number of the first file."""
     # Paths cannot hold a NUL, and no file can be named like an option, because its path is absolute.
     tasks = [f"{role}:{path.absolute()}" for role, path in files]
-    command = [sys.executable, "-P", "-c", _START, json.dumps(sys.path), *tasks]
+    command = [sys.executable, "-P", "-c", _START, json.dumps(sys.path), msgspec.json.encode(rules).decode(), *tasks]
     # Threads of BLAS take memory, and no library may be loaded because a file names its filter.
     environ = os.environ | {"OPENBLAS_NUM_THREADS": "1", "HDF5_PLUGIN_PRELOAD": "::"}
     with TemporaryFile() as output:
@@ -220,12 +222,13 @@ class _Output:
 def main() -> None:
     """Read the files that the arguments name. After a file that does not fit into the memory, the process ends."""
     output = _Output(sys.stdout.buffer)
-    for task in sys.argv[1:]:
+    rules = msgspec.json.decode(sys.argv[1], type=Permitted)
+    for task in sys.argv[2:]:
         role, _, name = task.partition(":")
         path = Path(name)
         try:
             _limit(path.stat().st_size)
-            raw = msgspec.Raw(msgspec.msgpack.encode(_contents(role, path, output)))
+            raw = msgspec.Raw(msgspec.msgpack.encode(_contents(role, path, output, rules)))
             with path.open("rb") as file:
                 digest = hashlib.file_digest(file, "sha256").hexdigest()
             output.record(_Read(raw, digest, path.stat().st_size))
@@ -239,7 +242,7 @@ def main() -> None:
             output.record(_Failure(line(f"{path.name}: {type(error).__name__}: {error}", _MESSAGE)))
 
 
-def _contents(role: str, path: Path, output: _Output) -> object:
+def _contents(role: str, path: Path, output: _Output, rules: Permitted) -> object:
     # These are not needed by the process that waits.
     if role == "scaler":
         from convert.untrusted.scalers import unpickle  # noqa: PLC0415
@@ -251,7 +254,7 @@ def _contents(role: str, path: Path, output: _Output) -> object:
         return describe(path)
     from convert.untrusted.models import keras_files  # noqa: PLC0415
 
-    return keras_files.read(path, output)
+    return keras_files.read(path, output, rules)
 
 
 def _limit(size: int) -> None:

@@ -120,13 +120,17 @@ class Dataset(msgspec.Struct, frozen=True):
 
 
 class Model(msgspec.Struct, frozen=True):
-    """The checked contents of a Keras file. keras_version: None in files of early releases. config: JSON."""
+    """The checked contents of a Keras file. keras_version: None in files of early releases. config: JSON.
+
+    custom: the names in it of the user's own classes and functions.
+    """
 
     suffix: Literal[".h5", ".keras"]
     keras_version: str | None
     config: str
     groups: list[Group]
     datasets: list[Dataset]
+    custom: list[str] = []
 
 
 class LayerLine(msgspec.Struct, frozen=True):

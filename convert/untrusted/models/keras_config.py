@@ -1,4 +1,4 @@
-"""Rebuild a Keras file's configuration from the parts that inference needs and the table of layers knows.
+"""Rebuild a Keras file's configuration from the parts that inference needs and that are permitted.
 
 Both frameworks turn every part of a configuration that has a class into an object, at any depth: they import the module
 that it names, or run the code that it holds. So no part is passed on unchecked.
@@ -13,7 +13,7 @@ from typing import Any, TypeAlias
 
 from convert.errors import Refused
 from convert.layers import activations, table
-from convert.untrusted.models import operator_config
+from convert.untrusted.models import operator_config, permitted
 
 Config: TypeAlias = dict[str, Any]
 
@@ -23,20 +23,27 @@ _OWN_MODULE = re.compile(r"(tf_)?keras(\.src)?(\.(layers|models|engine)(\.\w+)*)
 _MOST_NAMED, _MOST_STATED, _NAME, _SHOWN = 12, 4, 60, 200
 _CODE = "Lambda"
 # What to do about layers that are refused, in the order of the message.
-_WAY_OUT_OF_CODE = "a Lambda is Python code, which is never run: replace it by Keras' own layers"
-_WAY_OUT = "use layers that docs/convert.md lists"
+_WAY_OUT_OF_CODE = (
+    "a Lambda is Python code, which is never run: replace it by Keras' own layers, or by a class in a module of yours"
+    " that --custom-objects names"
+)
+_WAY_OUT_OF_TABLE = "convert without --no-fallback"
+_WAY_OUT = "use layers that docs/convert.md lists, or name the module of your own layers with --custom-objects"
 # Only training needs these. Keras uses its defaults.
 _OF_TRAINING = re.compile(r".*(initializer|regularizer|constraint)")
 # What a missing key means: releases before Keras 2.1.3 did not write it, and the default changed later.
 _OLD_DEFAULTS: dict[str, Config] = {"GRU": {"reset_after": False}}
-# The keys of inner layers in wrappers such as Bidirectional.
-_WRAPPED = ("layer", "backward_layer")
+# The keys of inner layers in wrappers such as Bidirectional, and of the cells of RNN and StackedRNNCells.
+_WRAPPED = ("layer", "backward_layer", "cell")
+_WRAPPED_LISTS = ("cells",)
+_INNER = {"layers", *_WRAPPED, *_WRAPPED_LISTS}
 _ACTIVATIONS = ("activation", "recurrent_activation")
+_FUNCTION = {"module": "builtins", "class_name": "function", "registered_name": "function"}
 _FUNCTION_MODULES = (None, "builtins", "keras.activations", "tf_keras.activations")
 # Other keys of a serialised layer that are passed on. A registered name is not: Keras would look it up first.
 _KEPT = ("name", "module", "inbound_nodes", "build_config", "shared_object_id")
-# Layers that must compute in float32. An input can have another dtype, because the first layer casts it.
-_COMPUTING = table.KNOWN - table.MODELS - {"InputLayer"}
+# These need not be float32: models do not compute, and the first layer casts an input.
+_NOT_COMPUTING = table.MODELS | {"InputLayer"}
 # Values that JSON cannot express. Each is rebuilt from these keys only: with a module, Keras would import a class.
 _VALUES = {"__keras_tensor__": ("config",), "__tuple__": ("items",), "TensorShape": ("items",)}
 
@@ -54,9 +61,9 @@ def rebuilt(config: Config) -> Config:
     return model
 
 
-def way(config: Config) -> str:  # noqa: ARG001 - there is only one so far
+def way(config: Config) -> str:
     """The way in which a rebuilt configuration is converted: `layers` is the table of layers."""
-    return "layers"
+    return "layers" if all(_in_table(layer) for layer in _all_layers(config)) else "tf2onnx"
 
 
 def _check_layers(config: Config) -> None:
@@ -93,7 +100,9 @@ def _refusals(unknown: list[tuple[str, str]]) -> Iterator[str]:
     kinds = {kind for _, kind in unknown}
     if _CODE in kinds:
         yield _WAY_OUT_OF_CODE
-    if kinds - {_CODE}:
+    if kinds & permitted.FALLBACK:
+        yield _WAY_OUT_OF_TABLE
+    if kinds - permitted.FALLBACK - {_CODE}:
         yield _WAY_OUT
 
 
@@ -106,7 +115,9 @@ def _all_layers(layer: object) -> Iterator[Config]:
     within = inner
     if isinstance(inner, dict):
         listed = inner.get("layers")
-        within = [*(listed if isinstance(listed, list) else []), *(inner.get(key) for key in _WRAPPED)]
+        cells = [x for key in _WRAPPED_LISTS if isinstance(inner.get(key), list) for x in inner[key]]
+        single = [inner.get(key) for key in _WRAPPED]
+        within = [*(listed if isinstance(listed, list) else []), *single, *cells]
     for each in within if isinstance(within, list) else []:
         yield from _all_layers(each)
 
@@ -118,12 +129,22 @@ def _alone(layer: Config) -> Config:
         return {**layer, "config": []}
     if not isinstance(inner, dict):
         return layer
-    return {**layer, "config": {key: x for key, x in inner.items() if key not in {"layers", *_WRAPPED}}}
+    return {**layer, "config": {key: x for key, x in inner.items() if key not in _INNER}}
 
 
 def is_known(layer: Config) -> bool:
     """Whether the class of a layer, as it stands in the file, can be converted."""
     return _unknown(layer) is None
+
+
+def _in_table(layer: Config) -> bool:
+    kind, module, registered = (_text(layer.get(key)) for key in ("class_name", "module", "registered_name"))
+    own = module is None or _OWN_MODULE.fullmatch(module)
+    return registered in {None, kind} and bool(
+        table.is_mask_operation(str(kind), module)
+        or table.is_operator(str(kind), module)
+        or (own and table.is_known(str(kind), module))
+    )
 
 
 def _unknown(layer: Config) -> str | None:
@@ -132,14 +153,19 @@ def _unknown(layer: Config) -> str | None:
     kind = str(kind)
     own = module is None or _OWN_MODULE.fullmatch(module)
     ours = registered in {None, kind}
-    if ours and (
-        table.is_mask_operation(kind, module)
-        or table.is_operator(kind, module)
-        or (own and table.is_known(kind, module))
-    ):
+    if _in_table(layer) or _custom(layer) is not None:
+        return None
+    if ours and own and permitted.rules().fallback and kind in permitted.FALLBACK:
         return None
     shown = kind if ours or not own else str(registered)
     return shown[:_NAME] if own else f"{shown[:_NAME]} of {str(module)[:_NAME]}"
+
+
+def _custom(layer: Config) -> str | None:
+    """The name of the user's class that a layer has, or None."""
+    kind, module, registered = (_text(layer.get(key)) for key in ("class_name", "module", "registered_name"))
+    own = module is not None and _OWN_MODULE.fullmatch(module) is not None
+    return permitted.rules().custom_class(str(kind), registered, own=own)
 
 
 def _text(value: object) -> str | None:
@@ -157,6 +183,8 @@ def _layer(layer: Config) -> Config:
     place = f"layer {_name(layer)!r}"
     if (unknown := _unknown(layer)) is not None:
         raise Refused.at(place, f"a layer of class {unknown} cannot be converted")
+    if (custom := _custom(layer)) is not None:
+        return _of_user(place, custom, layer)
     if table.is_operator(kind, _text(layer.get("module"))) and not _is_mask(layer):
         return operator_config.rebuilt(place, layer)
     if kind == "Sequential" and isinstance(inner, list):  # the form of early releases
@@ -177,15 +205,38 @@ def _is_mask(layer: Config) -> bool:
     return '"dtype": "bool"' in json.dumps(layer.get("inbound_nodes"))
 
 
+def _of_user(place: str, name: str, layer: Config) -> Config:
+    """Rebuild a layer of the user's own class. Both frameworks find the class by its name only, not by a module."""
+    inner = layer.get("config")
+    if not isinstance(inner, dict):
+        raise TypeError(f"the configuration of {place} is a {type(inner).__name__}")
+    _check_keys(place, inner)
+    found = {key: _of_user_value(place, name, key, x) for key, x in inner.items() if not _OF_TRAINING.fullmatch(key)}
+    kept = {key: _data(place, layer[key]) for key in _KEPT if key in layer and key != "module"}
+    module = {"module": None, "registered_name": name} if "module" in layer else {}
+    return {"class_name": permitted.note(name), "config": found, **kept, **module}
+
+
+def _of_user_value(place: str, name: str, key: str, value: Any) -> object:  # noqa: ANN401 - of a file, so of any type
+    """Rebuild one entry of such a layer's configuration, which can hold layers under any key."""
+    if isinstance(value, dict) and isinstance(value.get("config"), dict) and value.get("class_name") not in _VALUES:
+        return _dtype(place, name, value) if key == "dtype" else _layer(value)
+    if isinstance(value, list):
+        return [_of_user_value(place, name, "", x) for x in value]
+    return _value(place, name, key, value)
+
+
 def _value(place: str, kind: str, key: str, value: Any) -> object:  # noqa: ANN401 - of a file, so of any type
     """Rebuild one entry of a layer's configuration."""
     if key == "layers" and kind in table.MODELS:
         return [_layer(x) for x in value]
     if key in _WRAPPED and value is not None:
         return _layer(value)
+    if key in _WRAPPED_LISTS and isinstance(value, list):
+        return [_layer(x) for x in value]
     if key in _ACTIVATIONS and value is not None:
         return _activation(place, key, value)
-    if key == "dtype" and (isinstance(value, dict) or kind in _COMPUTING):
+    if key == "dtype" and (isinstance(value, dict) or kind not in _NOT_COMPUTING):
         return _dtype(place, kind, value)
     return _data(place, value)
 
@@ -194,11 +245,17 @@ def _activation(place: str, role: str, value: Any) -> object:  # noqa: ANN401 - 
     """Rebuild an activation: the name of a Keras function, or a layer."""
     function = value
     if isinstance(value, dict):
-        if value.get("class_name") in table.KNOWN:
+        if value.get("class_name") in permitted.BUILT_IN or _custom(value) is not None:
             return _layer(value)
         function, module, registered = (value.get(key) for key in ("config", "module", "registered_name"))
         if module not in _FUNCTION_MODULES or registered not in (None, "function", function):
             function = value
+    names = [value.get("registered_name"), value.get("config")] if isinstance(value, dict) else [value]
+    custom = permitted.rules().custom_function(*(name for name in names if isinstance(name, str)))
+    if custom is not None:
+        permitted.note(custom)
+        # A name alone is looked up by old files only.
+        return {**_FUNCTION, "config": custom} if isinstance(value, dict) else custom
     if not (isinstance(function, str) and activations.is_known(function)):
         raise Refused.at(place, f"{role} {repr(function)[:_SHOWN]} cannot be converted")
     return function

@@ -11,19 +11,32 @@ import threading
 import warnings
 import zipfile
 import zlib
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from math import prod
 from pathlib import Path
 from tempfile import TemporaryDirectory
+from types import MappingProxyType
 from typing import Any, Literal, TypeAlias
 
 import h5py
+import msgspec
 
 from convert.errors import Refused
 from convert.graph import Keras
 from convert.untrusted import limits
-from convert.untrusted.models import allocations, archive, formats, hdf5, keras_config, places, sizes
+from convert.untrusted.models import (
+    allocations,
+    archive,
+    formats,
+    hdf5,
+    keras_config,
+    memory,
+    permitted,
+    places,
+    sizes,
+)
+from convert.untrusted.models.permitted import Permitted
 from convert.untrusted.records import ArrayRecord, Buffer, KerasFile, Model, array
 
 Framework: TypeAlias = Literal["keras", "tf_keras"]
@@ -48,27 +61,27 @@ class Kept:
         self.values.append(found)
 
 
-def inspect(path: Path) -> KerasFile:
+def inspect(path: Path, rules: Permitted = permitted.DEFAULT) -> KerasFile:
     """Read and check a model's file in this process. Raises Refused; the message does not name the file."""
     kept = Kept()
-    return KerasFile(read(path, kept), kept.values)
+    return KerasFile(read(path, kept, rules), kept.values)
 
 
-def read(path: Path, sink: hdf5.Sink) -> Model:
-    """Read and check a model's file, without TensorFlow. The values go to `sink`.
+def read(path: Path, sink: hdf5.Sink, rules: Permitted = permitted.DEFAULT) -> Model:
+    """Read and check a model's file, without TensorFlow. The values go to `sink`. rules: what it may contain.
 
     Raises Refused; the message does not name the file. The first bytes decide how the file is read, not its name: until
     Keras 2.11, HDF5 files could be named .keras too. The framework loads a copy of what was read here, so it cannot
     read the file in another way.
     """
-    with reading():
+    with reading(), permitted.within(rules) as used:
         with path.open("rb") as opened:
             start = opened.read(formats.START)
         size = _size(path)
         if start.startswith(formats.ZIP):
-            return _read_zip(path, sink)
+            return msgspec.structs.replace(_read_zip(path, sink), custom=sorted(used))
         if start.startswith(formats.HDF5):
-            return _read_h5(path, size, sink)
+            return msgspec.structs.replace(_read_h5(path, size, sink), custom=sorted(used))
         raise Refused(formats.of_file(path.name, start) or "neither an HDF5 file nor a zip archive, so no Keras model")
 
 
@@ -98,8 +111,10 @@ def _size(path: Path) -> int:
     return found.st_size
 
 
-def load(file: KerasFile) -> Keras:
+def load(file: KerasFile, custom: Mapping[str, Any] = MappingProxyType({})) -> Keras:
     """Load the model without compiling it, so that a missing loss or optimizer has no effect. Raises Refused.
+
+    custom: the user's own classes and functions that the file names.
 
     Keras reads a file that is made here of the checked parts. It never reads the original, of which it could read more
     than was checked.
@@ -110,14 +125,19 @@ def load(file: KerasFile) -> Keras:
         try:
             _write(file, path)
             most = sizes.most(sum(prod(dataset.shape) for dataset in file.model.datasets))
-            with _time_limit(), allocations.limited_weights(framework, most), warnings.catch_warnings():
+            bounds = (_time_limit(), memory.limited(file), allocations.limited_weights(framework, most))
+            with bounds[0], bounds[1], bounds[2], warnings.catch_warnings():
                 # Keras 3 leaves random weights where it finds none in the file, and only warns.
                 for words in _WEIGHTS_LEFT_OUT:
                     warnings.filterwarnings("error", message=f"(?s).*{words}")
-                return framework.models.load_model(path, compile=False, safe_mode=True)
+                model = framework.models.load_model(path, custom_objects=dict(custom), compile=False, safe_mode=True)
+        except Refused:
+            raise
         except Exception as error:  # noqa: BLE001 - Keras raises any error of its layers
             first_line = str(error).strip().partition("\n")[0]
             raise Refused(f"{file.framework} cannot load it: {type(error).__name__}: {first_line}") from None
+    memory.check_tensors(model)
+    return model
 
 
 @contextmanager

@@ -92,7 +92,7 @@ HALF = {"module": "keras", "class_name": "DTypePolicy", "config": {"name": "mixe
     [
         (set_class("TFOpLambda"), "layer 'dropout.*': the function tf.None cannot be converted"),
         (set_class("TFSMLayer"), "layer 'dropout.*': a layer of class TFSMLayer"),
-        (set_class("Conv2D"), "layer 'dropout.*': a layer of class Conv2D"),
+        (set_class("StringLookup"), "layer 'dropout.*': a layer of class StringLookup"),
         (set_class("Attention>MyLayer"), "layer 'dropout.*': a layer of class Attention>MyLayer"),
         (set_class("Dense", "my_package.layers"), "layer 'dropout.*': a layer of class Dense of my_package.layers"),
         (set_class("Add", "keras.src.ops.numpy"), "layer 'dropout.*': Add with trainable cannot be converted"),

@@ -1,0 +1,76 @@
+"""Bound the memory that a model takes while its framework builds it.
+
+The parameters of the table's layers are counted from the configuration (sizes.py). Those of other layers are not, so
+the kernel bounds the process instead: an allocation beyond the limit fails, and the framework reports that.
+"""
+
+from __future__ import annotations
+
+import math
+import os
+import resource
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+
+from convert.errors import Refused
+from convert.graph import Keras
+from convert.layers import table
+from convert.untrusted import limits
+from convert.untrusted.records import KerasFile
+
+# TensorFlow's threads and graphs take up to 300 MiB for small models; weights exist twice while they are loaded.
+MEMORY, MEMORY_FACTOR = 1024 * limits.MIB, 8
+# Values of one tensor for one window: 2,000 steps of 1,000 units. Keras predicts 256 windows at once.
+TENSOR = 2_000_000
+
+
+@contextmanager
+def limited(file: KerasFile) -> Iterator[None]:
+    """Within this block, this process can take no more memory than the file's values allow. Raises Refused."""
+    size = sum(len(value) for value in file.values)
+    before = resource.getrlimit(resource.RLIMIT_DATA)
+    _, hard = before
+    more = MEMORY + MEMORY_FACTOR * size
+    most = _data_bytes() + more
+    resource.setrlimit(resource.RLIMIT_DATA, (most if hard == resource.RLIM_INFINITY else min(most, hard), hard))
+    try:
+        yield
+    except Exception as error:
+        if isinstance(error, MemoryError) or type(error).__name__ == "ResourceExhaustedError" or "OOM" in str(error):
+            raise Refused(
+                f"its layers take more than {limits.in_mib(more)} to build, but the file has values of"
+                f" {limits.in_mib(size)}; save the model again"
+            ) from None
+        raise
+    finally:
+        resource.setrlimit(resource.RLIMIT_DATA, before)
+
+
+def check_tensors(model: Keras) -> None:
+    """Raise Refused if a layer gives far more values for a window than the layers of detectors do."""
+    inner = getattr(model, "_functional", None) or model
+    for nodes in getattr(inner, "_nodes_by_depth", {}).values():
+        for node in nodes:
+            layer = getattr(node, "operation", None) or node.layer
+            for shape in _shapes(node):
+                count = math.prod(limits.STEPS if n is None else int(n) for n in shape[1:])
+                if count > TENSOR:
+                    raise Refused.at(
+                        f"layer {layer.name!r}",
+                        f"gives {count:,} values for a window; at most {TENSOR:,} are converted",
+                    )
+            if type(layer).__name__ in table.MODELS:
+                check_tensors(layer)
+
+
+def _shapes(node: Keras) -> list[tuple[int | None, ...]]:
+    outputs = node.outputs if isinstance(node.outputs, list | tuple) else [node.outputs]
+    return [tuple(x.shape) for x in outputs if hasattr(x, "shape")]
+
+
+def _data_bytes() -> int:
+    """The size of what RLIMIT_DATA counts, or 0 if the system does not tell."""
+    with suppress(OSError, ValueError, IndexError):
+        return int(Path("/proc/self/statm").read_text().split()[5]) * os.sysconf("SC_PAGE_SIZE")
+    return 0
