@@ -11,6 +11,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple, TypeAlias
 
 from convert.errors import Problems, Refused
+from convert.networks import windows
+from convert.networks.windows import Arrangement
 from convert.sources import training_data, versions
 from convert.sources.versions import StageFiles, StageSource, Version
 from convert.untrusted import contained
@@ -25,7 +27,6 @@ from core.features.candles import MAX_CANDLES
 from core.features.catalogue import UnknownFeature
 
 if TYPE_CHECKING:
-    from convert.networks.windows import Arrangement
     from convert.scalers.scaler import Scaler
 
 Check: TypeAlias = Callable[[StageSource, Mapping[str, Contents]], None]
@@ -52,16 +53,15 @@ def inspect(source: Path, chosen: Mapping[str, Version], rules: Permitted = perm
     for place, message in refused:
         with problems.at(place):
             raise Refused(message)
-    # A file that was refused can be hostile. Then scikit-learn and onnx, which take 200 MiB and a second, stay out.
-    checks: list[Check] = [_check_columns] if refused else [_check_scaler, _check_model]
-    checks.append(_check_ranges)
+    # A file that was refused can be hostile. Then scikit-learn, which takes 150 MiB and a second, stays out.
+    checks: list[Check] = [_check_columns if refused else _check_scaler, _check_ranges, _check_model]
     for name, labelled in stages.items():
         for label, stage in labelled.items():
             for check in checks:
                 with problems.at(f"{name} {label}"):
                     check(stage, contents)
         with problems.at(name):
-            if not refused and chosen[name].inputs == "candles":
+            if chosen[name].inputs == "candles":
                 _check_candles(labelled, contents)
     problems.raise_any()
     return Inspected(stages, contents)
@@ -160,8 +160,6 @@ def _check_window(shapes: list[Shape], stage: StageSource) -> None:
 
 
 def _arrangement(shape: Shape, stage: StageSource) -> Arrangement:
-    from convert.networks import windows  # noqa: PLC0415 - imports onnx, which takes long
-
     files = stage.files
     stated = windows.StatedWindow(files.features, len(stage.features), files.layout)
     return windows.find(shape[1:], files.sequence_length, stated)

@@ -76,7 +76,7 @@ def is_known(kind: str, module: str | None) -> bool:
 
 def is_mask_operation(kind: str, module: str | None) -> bool:
     """Whether this is one of the operations that Keras 3 adds to a model to pass masks between its layers."""
-    return module is not None and module.startswith("keras.src.ops.") and kind in _MASK_OPERATIONS
+    return module is not None and module.startswith("keras.src.ops.") and kind in MASK_OPERATIONS
 
 
 def is_operator(kind: str, module: str | None) -> bool:
@@ -142,7 +142,7 @@ _LAYERS: dict[str, OneInput] = {
 _MERGING: dict[str, ManyInputs] = {**merging.ROWS}
 _CALLS: dict[str, AnyCall] = {**attention.ROWS, **embedding.ROWS, **recurrent.ROWS}
 # These operations are skipped. Masks are derived from the layers, for both frameworks.
-_MASK_OPERATIONS = frozenset(
+MASK_OPERATIONS = frozenset(
     {"Any", "Concatenate", "ExpandDims", "LogicalOr", "NotEqual", "OnesLike", "Squeeze", "ZerosLike"}
 )
 # convert.layers.network converts inner models, inputs, and what TimeDistributed runs at every step.

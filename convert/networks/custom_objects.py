@@ -16,7 +16,6 @@ from typing import Any, NamedTuple
 from convert.errors import Refused
 from convert.graph import Keras
 from convert.layers import activations
-from convert.untrusted.models import keras_files
 from convert.untrusted.models.permitted import BUILT_IN, Permitted
 
 OPTION = "--custom-objects"
@@ -54,6 +53,8 @@ class CustomObjects(NamedTuple):
 
 def load(module: str) -> CustomObjects:
     """Import the module, also from the current folder. Raises Refused, with its name, if that fails."""
+    from convert.untrusted.models import keras_files  # noqa: PLC0415 - imports h5py, which other calls do not need
+
     keras_files.import_framework("keras")  # with its settings, before the module imports it without
     folder = str(Path.cwd())
     if folder not in sys.path:

@@ -103,7 +103,8 @@ def test_published_bundle_holds_what_the_server_needs(
     for label, stage in (("stage1", manifest.stage1), ("stage2", manifest.stage2)):
         assert any(line.split()[:3] == ["v3.1", label, f"{stage.parameters:,}"] for line in lines)
     at = lines.index("v3.1 stage1: compared with tf_keras 2.21.0")
-    assert lines[at + 1] == "  nodes: 1 Gemm, 2 LSTM, 1 Sigmoid, 2 Squeeze, 1 Transpose"
+    assert lines[at + 1] == "  built by the table of layers"
+    assert lines[at + 2] == "  nodes: 1 Gemm, 2 LSTM, 1 Sigmoid, 2 Squeeze, 1 Transpose"
     shown = " ".join(lines)
     assert "curl -X POST http://127.0.0.1:8000/reversal/models/v3.1/load" in shown
 
@@ -169,7 +170,8 @@ def test_one_graph_that_differs_prevents_all_publishing(
     assert message.startswith("error: v3.0 stage2: ")
     assert ", window " in message
     assert " (tf_keras 2.21.0), got " in message
-    assert message.endswith("at most 1e-05 is allowed; nothing was published")
+    assert "at most 1e-05 is allowed; the framework itself is " in message
+    assert message.endswith("; nothing was published")
     assert files(output) == before
 
 
@@ -253,7 +255,7 @@ def test_scaler_fitted_on_other_names_is_refused(
     scaler.feature_names_in_ = np.array(["sma_20", "close", "rsi_14"], dtype=object)
     (source / "feature_scaler.pkl").write_bytes(pickle.dumps(scaler))
     assert run("--version", "v3.0") == 1
-    assert "v3.0 stage1: feature_scaler.pkl: fitted on the features ['sma_20', 'close'" in capsys.readouterr().err
+    assert "v3.0 stage1: feature_scaler.pkl: fitted on the column 'sma_20' at place 1" in capsys.readouterr().err
 
 
 def test_unknown_version_is_refused(run: Callable[..., int], capsys: pytest.CaptureFixture[str]) -> None:

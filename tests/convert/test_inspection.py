@@ -96,7 +96,7 @@ def test_problems_of_all_versions_are_found_together(folder: Path) -> None:
     assert len(found) == 3
     assert any(each.startswith("a stage1: one.h5: 2 layers cannot be converted: ") for each in found)
     assert any(each.startswith("a stage1: scaler.pkl: ") and each.endswith("(also a stage2)") for each in found)
-    assert any("other.json: unknown feature 'Close'" in each for each in found)
+    assert any("other.json: the server cannot compute 'Close'" in each for each in found)
 
 
 def test_scaler_has_the_columns_of_a_mapping(folder: Path) -> None:
@@ -105,19 +105,19 @@ def test_scaler_has_the_columns_of_a_mapping(folder: Path) -> None:
     scaler = StandardScaler().fit(np.random.default_rng(0).normal(size=(9, len(names))))
     scaler.feature_names_in_ = np.array(columns, dtype=object)
     (folder / "scaler.pkl").write_bytes(pickle.dumps(scaler))
-    assert all("scaler.pkl: fitted on the features ['My " in each for each in problems(folder))
+    assert all("scaler.pkl: fitted on the column 'My " in each for each in problems(folder))
     (folder / "features.json").write_text(json.dumps({"features": dict(zip(names, columns, strict=True))}))
     found = inspect(folder).stages["a"]["stage1"]
     assert (found.features, found.column_names) == (tuple(names), tuple(columns))
     (folder / "features.json").write_text(json.dumps(dict(zip(names, reversed(columns), strict=True))))
-    assert all("scaler.pkl: fitted on the features ['My " in each for each in problems(folder))
+    assert all("scaler.pkl: fitted on the column 'My " in each for each in problems(folder))
     edited(folder / "two.h5", unknown_layers)  # then only the record of the scaler is looked at
     assert any("fitted on the columns My " in each for each in problems(folder))
 
 
 def width(folder: Path) -> str:
     (folder / "other.json").write_text('["close", "macd"]')
-    return "b stage1: two.h5 takes windows of 12 features, but other.json names 2"
+    return "b stage1: two.h5: takes windows of 12 features, but other.json names 2"
 
 
 def scaler_width(folder: Path) -> str:
@@ -212,7 +212,7 @@ def test_command_shows_all_problems_and_never_imports_tensorflow(folder: Path) -
     lines = found.stderr.splitlines()
     assert len(lines) == 3
     assert lines[0].startswith("error: a stage1: one.h5: ")
-    assert lines[1].startswith("error: b stage1: two.h5 takes ")
+    assert lines[1].startswith("error: b stage1: two.h5: takes ")
     assert lines[2] == "2 problems; nothing was published"
     assert not (folder / "out").exists()
 

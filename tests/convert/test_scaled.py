@@ -18,10 +18,10 @@ from convert.__main__ import main
 from core.bundles import bundle as reading
 from core.features.catalogue import matrix
 from core.inference.stage_runner import StageRunner
-from tests.convert.conftest import FEATURES, STEPS
 from tests.market import candles
 
-NAMES = FEATURES["profitable_selected_features.json"]  # sma_20, macd, atr_14, stoch_k
+# Those of v3.1's first stage in the fixture `source`.
+NAMES, STEPS = ["sma_20", "macd", "atr_14", "stoch_k"], 5
 # Stage 1's scaler changes the order of the columns, and one for Stage 2 that nothing converts but a graph of our own.
 SCALER = ColumnTransformer(
     [("a", QuantileTransformer(n_quantiles=100), ["stoch_k", "atr_14"]), ("b", PowerTransformer(), ["sma_20"])],

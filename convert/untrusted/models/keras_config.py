@@ -42,8 +42,8 @@ _FUNCTION = {"module": "builtins", "class_name": "function", "registered_name": 
 _FUNCTION_MODULES = (None, "builtins", "keras.activations", "tf_keras.activations")
 # Other keys of a serialised layer that are passed on. A registered name is not: Keras would look it up first.
 _KEPT = ("name", "module", "inbound_nodes", "build_config", "shared_object_id")
-# These need not be float32: models do not compute, and the first layer casts an input.
-_NOT_COMPUTING = table.MODELS | {"InputLayer"}
+# These need not be float32: models do not compute, the first layer casts an input, and masks are bool.
+_NOT_COMPUTING = table.MODELS | {"InputLayer"} | (table.MASK_OPERATIONS - table.KNOWN)
 # Values that JSON cannot express. Each is rebuilt from these keys only: with a module, Keras would import a class.
 _VALUES = {"__keras_tensor__": ("config",), "__tuple__": ("items",), "TensorShape": ("items",)}
 

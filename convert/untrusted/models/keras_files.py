@@ -136,7 +136,6 @@ def load(file: KerasFile, custom: Mapping[str, Any] = MappingProxyType({})) -> K
         except Exception as error:  # noqa: BLE001 - Keras raises any error of its layers
             first_line = str(error).strip().partition("\n")[0]
             raise Refused(f"{file.framework} cannot load it: {type(error).__name__}: {first_line}") from None
-    memory.check_tensors(model)
     return model
 
 

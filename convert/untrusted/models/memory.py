@@ -6,7 +6,6 @@ the kernel bounds the process instead: an allocation beyond the limit fails, and
 
 from __future__ import annotations
 
-import math
 import os
 import resource
 from collections.abc import Iterator
@@ -14,15 +13,11 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from convert.errors import Refused
-from convert.graph import Keras
-from convert.layers import table
 from convert.untrusted import limits
 from convert.untrusted.records import KerasFile
 
 # TensorFlow's threads and graphs take up to 300 MiB for small models; weights exist twice while they are loaded.
 MEMORY, MEMORY_FACTOR = 1024 * limits.MIB, 8
-# Values of one tensor for one window: 2,000 steps of 1,000 units. Keras predicts 256 windows at once.
-TENSOR = 2_000_000
 
 
 @contextmanager
@@ -45,28 +40,6 @@ def limited(file: KerasFile) -> Iterator[None]:
         raise
     finally:
         resource.setrlimit(resource.RLIMIT_DATA, before)
-
-
-def check_tensors(model: Keras) -> None:
-    """Raise Refused if a layer gives far more values for a window than the layers of detectors do."""
-    inner = getattr(model, "_functional", None) or model
-    for nodes in getattr(inner, "_nodes_by_depth", {}).values():
-        for node in nodes:
-            layer = getattr(node, "operation", None) or node.layer
-            for shape in _shapes(node):
-                count = math.prod(limits.STEPS if n is None else int(n) for n in shape[1:])
-                if count > TENSOR:
-                    raise Refused.at(
-                        f"layer {layer.name!r}",
-                        f"gives {count:,} values for a window; at most {TENSOR:,} are converted",
-                    )
-            if type(layer).__name__ in table.MODELS:
-                check_tensors(layer)
-
-
-def _shapes(node: Keras) -> list[tuple[int | None, ...]]:
-    outputs = node.outputs if isinstance(node.outputs, list | tuple) else [node.outputs]
-    return [tuple(x.shape) for x in outputs if hasattr(x, "shape")]
 
 
 def _data_bytes() -> int:

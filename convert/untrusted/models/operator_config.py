@@ -34,7 +34,7 @@ def rebuilt(place: str, layer: Config) -> Config:
         names.check_function(place, inner.get("function"))
         operator = names.TENSORFLOW[inner["function"]]
         found |= {"function": inner["function"], "dtype": "float32", "trainable": True}
-        calls = [_keras_2_call(place, operator, node) for node in layer["inbound_nodes"]]
+        calls = [_keras_2_call(place, operator, node) for node in layer.get("inbound_nodes") or []]
     else:
         operator = names.KERAS[kind]
         attributes = operator.names(operator.attributes)
@@ -43,7 +43,7 @@ def rebuilt(place: str, layer: Config) -> Config:
                 found[key] = _argument(place, key, value)
             elif key != "name" and value not in (None, False):
                 raise Refused.at(place, f"{kind} with {key} cannot be converted")
-        calls = [_keras_3_call(place, operator, node) for node in layer["inbound_nodes"]]
+        calls = [_keras_3_call(place, operator, node) for node in layer.get("inbound_nodes") or []]
     rest = {key: str(layer[key]) for key in ("module", "registered_name") if layer.get(key) is not None}
     if kind in names.WRAPPERS and "module" in rest:
         rest["module"] = names.WRAPPER_MODULE

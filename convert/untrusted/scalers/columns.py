@@ -13,7 +13,7 @@ from convert.untrusted.records import ArrayRecord, ObjectsRecord, ScalerFile
 _CONSTANTS = ("scale_", "mean_", "center_", "min_")
 
 
-class Columns(NamedTuple):
+class FittedColumns(NamedTuple):
     """What the scalers of a file were fitted on. kinds: their classes. fitted: how many columns; None if unknown."""
 
     kinds: tuple[str, ...]
@@ -21,7 +21,7 @@ class Columns(NamedTuple):
     names: tuple[str, ...]
 
 
-def columns(file: ScalerFile) -> Columns:
+def columns(file: ScalerFile) -> FittedColumns:
     """The columns of the first scaler that states them."""
     kinds: list[str] = []
     count, names = None, tuple[str, ...]()
@@ -32,7 +32,7 @@ def columns(file: ScalerFile) -> Columns:
         found = attributes.get("feature_names_in_")
         if isinstance(found, ObjectsRecord) and not names:
             names = tuple(map(str, found.items))
-    return Columns(tuple(kinds), count, names)
+    return FittedColumns(tuple(kinds), count, names)
 
 
 def _estimators(found: object) -> Iterator[object]:

@@ -111,6 +111,7 @@ class Kind:
 
     make: Callable[[Options], Keras]
     takes: Callable[[Options], bool] = _on_steps
+    call: Callable[[Keras, Keras], Keras] = lambda layer, x: layer(x)
     frameworks: tuple[Framework, ...] = helpers.FRAMEWORKS
 
 
@@ -160,8 +161,18 @@ def _bidirectional(o: Options) -> Keras:
     return o.k.Bidirectional(layer, merge_mode=mode)
 
 
+def _with_itself(layer: Keras, x: Keras) -> Keras:
+    return layer([x, x])
+
+
 KINDS: dict[str, Kind] = {
     "Activation": Kind(lambda o: o.k.Activation(o.activation()), _on_any),
+    "AdditiveAttention": Kind(lambda o: o.k.AdditiveAttention(use_scale=o.flag()), _unmasked_steps, _with_itself),
+    "Attention": Kind(
+        lambda o: o.k.Attention(use_scale=o.flag(), score_mode=o.one_of("dot", "concat")),
+        _unmasked_steps,
+        _with_itself,
+    ),
     "AveragePooling1D": Kind(lambda o: o.k.AveragePooling1D(**_pool(o))),
     "BatchNormalization": Kind(lambda o: o.k.BatchNormalization(o.axis(), scale=o.flag(), center=o.flag()), _on_any),
     "Bidirectional": Kind(_bidirectional),
@@ -174,6 +185,7 @@ KINDS: dict[str, Kind] = {
     "Cropping1D": Kind(lambda o: o.k.Cropping1D((o.number(0, o.steps - 1), 0))),
     "Dense": Kind(lambda o: o.k.Dense(o.number(1, 5), activation=o.activation(), use_bias=o.flag()), _on_any),
     "DepthwiseConv1D": Kind(lambda o: o.k.DepthwiseConv1D(**_by_channel(o))),
+    "Dot": Kind(lambda o: o.k.Dot(axes=o.number(1, 2)), _unmasked_steps, _with_itself),
     "Dropout": Kind(lambda o: o.k.Dropout(0.5), _on_any),
     "ELU": Kind(lambda o: o.k.ELU(o.number(1, 9) / 5), _on_any),
     "Flatten": Kind(lambda o: o.k.Flatten(), _on_any),
@@ -190,9 +202,14 @@ KINDS: dict[str, Kind] = {
     ),
     "LeakyReLU": Kind(lambda o: o.k.LeakyReLU(o.number(1, 9) / 10), _on_any),
     "MaxPooling1D": Kind(lambda o: o.k.MaxPooling1D(**_pool(o))),
+    "MultiHeadAttention": Kind(
+        lambda o: o.k.MultiHeadAttention(o.number(1, 2), o.number(1, 3), o.number(1, 3), use_bias=o.flag()),
+        _unmasked_steps,
+        lambda layer, x: layer(x, x),
+    ),
     "PReLU": Kind(lambda o: o.k.PReLU(shared_axes=o.one_of(None, [1]))),
     "Permute": Kind(lambda o: o.k.Permute((2, 1))),
-    "RMSNormalization": Kind(lambda o: o.k.RMSNormalization(epsilon=1e-2), _on_any, ("keras",)),
+    "RMSNormalization": Kind(lambda o: o.k.RMSNormalization(epsilon=1e-2), _on_any, frameworks=("keras",)),
     "ReLU": Kind(lambda o: o.k.ReLU(max_value=o.one_of(None, 0.5, 6.0), negative_slope=o.one_of(0.0, 0.2)), _on_any),
     "RepeatVector": Kind(lambda o: o.k.RepeatVector(o.number(1, 4)), _on_vectors),
     "Rescaling": Kind(lambda o: o.k.Rescaling(o.number(1, 9) / 5, offset=0.1), _on_any),
@@ -246,9 +263,10 @@ def _layer(draw: st.DrawFn, framework: Framework, x: Keras, names: list[str]) ->
     """Call one layer of any kind that takes a tensor like `x`."""
     options = Options(draw, framework, tuple(x.shape[1:]), masked=_is_masked(x))
     fitting = [kind for kind in KINDS.values() if framework in kind.frameworks and kind.takes(options)]
-    layer = draw(st.sampled_from(fitting)).make(options)
+    kind = draw(st.sampled_from(fitting))
+    layer = kind.make(options)
     names.append(f"{type(layer).__name__}({_plain(layer.get_config())}) of {options.shape}")
-    return layer(x)
+    return kind.call(layer, x)
 
 
 def _merged(draw: st.DrawFn, framework: Framework, branches: list[Keras], names: list[str]) -> Keras:

@@ -72,8 +72,8 @@ def test_every_kind_of_layer_is_drawn() -> None:
     """A new row of the table is one entry of the generator, or has its reason here."""
     with_jumps_or_states = {"Masking", "ThresholdedReLU"}
     like_dropout = {"ActivityRegularization", "AlphaDropout", "GaussianDropout", "GaussianNoise", "SpatialDropout1D"}
-    with_training_data = {"Normalization"}
+    with_data = {"Normalization", "Embedding"}  # statistics of the training data, constant positions
     merging = {"Concatenate", *random_networks.ELEMENTWISE}
     drawn = {name.partition(" ")[0] for name in random_networks.KINDS}
-    left_out = with_jumps_or_states | like_dropout | with_training_data | merging | table.MODELS | {"InputLayer"}
+    left_out = with_jumps_or_states | like_dropout | with_data | merging | table.MODELS | {"InputLayer"}
     assert drawn | left_out == table.KNOWN

@@ -130,18 +130,3 @@ def test_refused_option_is_named_with_its_layer(case: str, framework: Framework)
     model = helpers.sequential(framework, build)
     with pytest.raises(Refused, match=message):
         network.build(model, (helpers.STEPS, helpers.FEATURES))
-
-
-def test_returned_and_initial_states_are_refused(framework: Framework) -> None:
-    keras = helpers.framework(framework)
-    layers = keras.layers
-    window = keras.Input((helpers.STEPS, helpers.FEATURES))
-    y, h, c = layers.LSTM(3, return_state=True, name="giving")(window)
-    giving = keras.Model(window, layers.Dense(1)(layers.Concatenate()([y, h])))
-    with pytest.raises(Refused, match="giving: return_state=True"):
-        network.build(giving, (helpers.STEPS, helpers.FEATURES))
-    taken = layers.LSTM(3, name="taking")(window, initial_state=[layers.Dense(3)(layers.Flatten()(window))] * 2)
-    taking = keras.Model(window, layers.Dense(1)(taken))
-    with pytest.raises(Refused, match="taking: LSTM is called with 3 tensors"):
-        network.build(taking, (helpers.STEPS, helpers.FEATURES))
-    assert c is not None
