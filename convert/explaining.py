@@ -52,8 +52,10 @@ def explain(paths: Sequence[Path]) -> int:
             _explain(each, by_path)
         except ManyRefused as error:
             each.refusals += error.messages
-        except (Refused, OSError) as error:
+        except Refused as error:
             each.refusals.append(str(error))
+        except OSError as error:
+            each.refusals.append(error.strerror or str(error))
     _compare(found)
     for each in found:
         _verdict(each)
@@ -146,8 +148,7 @@ def _offer(each: Explained, names: Sequence[str]) -> None:
 
 
 def _json(each: Explained) -> None:
-    documents.check_size(each.path, limits.JSON_FILE)
-    data = each.path.read_bytes()
+    data = documents.contents(each.path, limits.JSON_FILE)
     value = documents.decoded(data)
     if isinstance(value, dict) and isinstance(value.get("class_name"), str):
         raise Refused(formats.sentence("architecture", each.path.name))

@@ -24,6 +24,7 @@ from convert.scalers.scaler import Scaler
 from convert.sources import training_data
 from convert.sources.versions import StageSource
 from convert.untrusted.contained import Contents
+from convert.untrusted.models import memory
 from core.bundles.limits import of_training
 from core.bundles.manifest import OPSET, File
 
@@ -95,7 +96,8 @@ def convert_stage(  # noqa: PLR0913, PLR0917 - the parts of one job
             options.custom,
         )
         step("converting")
-        built = ways.build(model, allow_fallback=options.fallback)
+        with memory.limited_proof():
+            built = ways.build(model, allow_fallback=options.fallback)
     except Refused as error:
         raise Refused.at(files.model, error) from None
     background = training_data.background(given, model.window)
@@ -112,7 +114,8 @@ def convert_stage(  # noqa: PLR0913, PLR0917 - the parts of one job
         graphs[scaler_file.file] = scaler_bytes
         scaling = (scaler, GraphSession(scaler_bytes))
         figures = parity.check_scaler(*scaling, model.window)
-    figures |= parity.check_network(model, session, scaling, scaled_features or features, rule)
+    with memory.limited_proof():
+        figures |= parity.check_network(model, session, scaling, scaled_features or features, rule)
 
     step("timing")
     fields: dict[str, Any] = {

@@ -14,6 +14,7 @@ import msgspec
 
 from convert.errors import Refused
 from convert.untrusted.limits import in_mib
+from core.files import regular_file
 
 _SHOWN = 60  # characters of a key in a message
 _UTF_16 = (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)
@@ -32,6 +33,15 @@ def check_size(path: Path, most: int) -> None:
     """Raise Refused if the file is larger than `most` bytes."""
     if path.stat().st_size > most:
         raise Refused.at(path.name, f"larger than {in_mib(most)}; shorten it")
+
+
+def contents(path: Path, most: int) -> bytes:
+    """The bytes of a file of at most `most` bytes. Raises Refused for a larger one, and OSError for a pipe or device.
+
+    A pipe would be waited for for ever, and a device such as /dev/zero has no end.
+    """
+    check_size(path, most)
+    return regular_file.read(path, most)
 
 
 def text(data: bytes) -> str:

@@ -133,8 +133,7 @@ def read(source: Path) -> Versions:
     """Read `source`/versions.toml. Raises Refused, which names the place in the file, for all versions."""
     path = source / FILE_NAME
     try:
-        documents.check_size(path, limits.VERSIONS_FILE)
-        text = documents.text(path.read_bytes()).replace("\r\n", "\n")
+        text = documents.text(documents.contents(path, limits.VERSIONS_FILE)).replace("\r\n", "\n")
         if _LONG_KEY.search(text):
             raise Refused.at(FILE_NAME, f"a key has more than {limits.KEY_PARTS} parts")
         document = tomllib.loads(text)
@@ -215,8 +214,7 @@ def _read_stage(source: Path, files: StageFiles, inputs: Inputs) -> StageSource:
 
 
 def _bytes(source: Path, file: str) -> bytes:
-    documents.check_size(source / file, limits.JSON_FILE)
-    return (source / file).read_bytes()
+    return documents.contents(source / file, limits.JSON_FILE)
 
 
 def _version(name: str, table: dict[str, Any]) -> Version:

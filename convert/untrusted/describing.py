@@ -55,6 +55,7 @@ def _model(path: Path, start: bytes) -> Description:
     refusals: list[str] = []
     is_zip = start.startswith(formats.ZIP)
     with keras_files.reading():
+        keras_files.check_size(path)  # first: a file is hashed as well, once it is described
         if is_zip:
             members = archive.read(path)
             version, config = keras_files.zip_version(members), keras_files.parsed(members.config)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import pickle
 import shutil
 import subprocess
@@ -150,3 +151,22 @@ def test_hostile_texts_are_printable_and_bounded(folder: Path, capsys: pytest.Ca
     assert code == 1
     assert "\x1b" not in shown
     assert len(shown) < 10_000
+
+
+@pytest.mark.parametrize("name", ["pipe.json", "device.json", "versions.toml"])
+def test_file_without_an_end_is_not_read(name: str, tmp_path: Path) -> None:
+    if name == "device.json":
+        (tmp_path / name).symlink_to("/dev/zero")
+    else:
+        os.mkfifo(tmp_path / name)
+    command = [sys.executable, "-m", "convert", "--explain", str(tmp_path / name)]
+    found = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=60, check=False)
+    assert (found.returncode, found.stderr) == (1, "")
+    assert "not a regular file" in words(found.stdout)
+
+
+def test_huge_file_with_holes_is_refused_before_it_is_hashed(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    os.truncate(folder / MODEL, 1 << 40)
+    code, shown = explained(capsys, folder / MODEL)
+    assert code == 1
+    assert "larger than 1,024 MiB" in words(shown)

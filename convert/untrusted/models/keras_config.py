@@ -201,8 +201,13 @@ def _layer(layer: Config) -> Config:
 
 
 def _is_mask(layer: Config) -> bool:
-    """Whether an operation of Keras 3 works on masks, which are bool: then it is skipped by the conversion."""
-    return '"dtype": "bool"' in json.dumps(layer.get("inbound_nodes"))
+    """Whether an operation of Keras 3 works on masks, which are bool: then it is skipped by the conversion.
+
+    A file can write bool anywhere, so only operations that Keras adds for masks are asked. Never a layer that names a
+    function of TensorFlow.
+    """
+    adds = table.is_mask_operation(str(layer.get("class_name")), _text(layer.get("module")))
+    return adds and '"dtype": "bool"' in json.dumps(layer.get("inbound_nodes"))
 
 
 def _of_user(place: str, name: str, layer: Config) -> Config:

@@ -77,7 +77,7 @@ def read(path: Path, sink: hdf5.Sink, rules: Permitted = permitted.DEFAULT) -> M
     with reading(), permitted.within(rules) as used:
         with path.open("rb") as opened:
             start = opened.read(formats.START)
-        size = _size(path)
+        size = check_size(path)
         if start.startswith(formats.ZIP):
             return msgspec.structs.replace(_read_zip(path, sink), custom=sorted(used))
         if start.startswith(formats.HDF5):
@@ -98,8 +98,8 @@ def reading() -> Iterator[None]:
         raise Refused(f"not a Keras model: {error}") from None
 
 
-def _size(path: Path) -> int:
-    """The size of a file in bytes. Raises Refused if it is too large, or larger than what the disk holds of it."""
+def check_size(path: Path) -> int:
+    """The size of a model's file. Raises Refused if it is too large, or larger than what the disk holds of it."""
     found = path.stat()
     if found.st_size > limits.MODEL_FILE:
         raise Refused(f"larger than {limits.in_mib(limits.MODEL_FILE)}, which no detector needs")

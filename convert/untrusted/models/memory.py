@@ -20,6 +20,33 @@ from convert.untrusted.records import KerasFile
 MEMORY, MEMORY_FACTOR = 1024 * limits.MIB, 8
 
 
+# The proof computes 256 windows at once: 2 GB for a layer's values, and as much for those of the layer before.
+PROOF = 6 * 1024 * limits.MIB
+
+
+@contextmanager
+def limited_proof() -> Iterator[None]:
+    """Within this block, this process can take no more memory than a proof needs. Raises Refused.
+
+    The sizes of a network's values can follow from a window's values, which no check beforehand can bound.
+    """
+    before = resource.getrlimit(resource.RLIMIT_DATA)
+    most, hard = _data_bytes() + PROOF, before[1]
+    resource.setrlimit(resource.RLIMIT_DATA, (most if hard == resource.RLIM_INFINITY else min(most, hard), hard))
+    try:
+        yield
+    except Exception as error:
+        if _is_of_memory(error):
+            raise Refused(f"it takes more than {limits.in_mib(PROOF)} to compute its answers to windows") from None
+        raise
+    finally:
+        resource.setrlimit(resource.RLIMIT_DATA, before)
+
+
+def _is_of_memory(error: Exception) -> bool:
+    return isinstance(error, MemoryError) or type(error).__name__ == "ResourceExhaustedError" or "OOM" in str(error)
+
+
 @contextmanager
 def limited(file: KerasFile) -> Iterator[None]:
     """Within this block, this process can take no more memory than the file's values allow. Raises Refused."""
@@ -32,7 +59,7 @@ def limited(file: KerasFile) -> Iterator[None]:
     try:
         yield
     except Exception as error:
-        if isinstance(error, MemoryError) or type(error).__name__ == "ResourceExhaustedError" or "OOM" in str(error):
+        if _is_of_memory(error):
             raise Refused(
                 f"its layers take more than {limits.in_mib(more)} to build, but the file has values of"
                 f" {limits.in_mib(size)}; save the model again"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import resource
 from collections.abc import Callable
 from typing import Any
 
@@ -11,7 +12,7 @@ import pytest
 from convert.errors import Refused
 from convert.graph import Keras
 from convert.untrusted import limits
-from convert.untrusted.models import allocations
+from convert.untrusted.models import allocations, memory
 from convert.untrusted.models.keras_files import Framework
 from tests.convert import helpers
 
@@ -51,3 +52,11 @@ def test_weights_are_counted_as_they_are_made(framework: Framework) -> None:
         with pytest.raises(allocations.TooLarge, match="layer 'odd' makes it 101 weights, more than the 100"):
             layer.build((None, 1))
     keras.layers.Dense(100).build((None, 100))
+
+
+def test_a_proof_that_takes_far_more_memory_than_windows_do_is_refused() -> None:
+    """A tensor's size can follow from a window's values, as that of tf.range(n) does."""
+    before = resource.getrlimit(resource.RLIMIT_DATA)
+    with pytest.raises(Refused, match="more than 6,144 MiB to compute its answers"), memory.limited_proof():
+        np.ones(1 << 30, np.float64)
+    assert resource.getrlimit(resource.RLIMIT_DATA) == before

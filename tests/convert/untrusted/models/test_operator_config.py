@@ -59,6 +59,18 @@ ACCEPTED = [
 REFUSED = {
     "a function that runs code": (keras_2("py_function", [*WINDOW, {}]), "the function tf.py_function"),
     "a function that reads files": (keras_2("io.read_file", [*WINDOW, {}]), "the function tf.io.read_file"),
+    "a function that writes files, with a word of masks": (
+        keras_2("io.write_file", ["_CONSTANT_VALUE", -1, "file", {"contents": "x", "name": {"dtype": "bool"}}]),
+        "the function tf.io.write_file",
+    ),
+    "a function in a slice, with a word of masks": (
+        keras_2("io.read_file", [*WINDOW, {"name": {"dtype": "bool"}}], kind="SlicingOpLambda"),
+        "the function tf.io.read_file",
+    ),
+    "an operation with a word of masks": (
+        keras_3("Tile", [[1.0], {"dtype": "bool"}], repeats=[10**9]),
+        "an operator on constants alone",
+    ),
     "a function of another module": (keras_2("keras.utils.get_file", [*WINDOW, {}]), "the function tf.keras.utils"),
     "a function that is a list": (keras_2(["math.add"], [*WINDOW, {}]), "the function tf."),  # type: ignore[arg-type]
     "a range of constants": (
