@@ -140,9 +140,12 @@ def _scaler(each: Explained, found: Description) -> None:
 
 
 def _offer(each: Explained, names: Sequence[str]) -> None:
-    if (offered := feature_lists.offer(names)) is not None:
+    if (offered := feature_lists.offered(names)) is not None:
         each.say("the nearest of our features, as a feature list; compare the formulas in docs/indicators.md:")
-        each.raw(offered)
+        listed, lacking = offered
+        each.raw(listed)
+        if lacking:
+            each.say(lacking)
     else:
         each.say("no name is near to one of our features (docs/indicators.md)")
 

@@ -152,9 +152,7 @@ def _check_model(stage: StageSource, contents: Mapping[str, Contents]) -> None:
 
 
 def _check_window(shapes: list[Shape], stage: StageSource) -> None:
-    if len(shapes) > 1:
-        shown = ", ".join(map(str, shapes[:4]))
-        raise Refused(f"the model has {len(shapes)} inputs, of the shapes {shown}; a stage has one window")
+    verdicts.check_inputs(shapes)
     for shape in shapes:
         _arrangement(shape, stage)
 

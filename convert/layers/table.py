@@ -45,9 +45,9 @@ def emit(graph: GraphBuilder, scope: str, layer: Keras, given: Given) -> list[Va
         raise Refused.at(scope, f"{kind} computes in {layer.compute_dtype}, but only float32 can be converted")
     if kind in _CALLS:
         return _CALLS[kind](graph, scope, layer, given)
-    inputs = given.tensors(scope, layer)
     if kind in _MERGING:
-        return [_MERGING[kind](graph, scope, layer, inputs)]
+        return [_MERGING[kind](graph, scope, layer, merging.inputs_of(graph, scope, layer, given))]
+    inputs = given.tensors(scope, layer)
     if len(inputs) != 1:
         raise Refused.at(scope, f"{kind} is called with {len(inputs)} tensors, but only one can be converted")
     result = _LAYERS[kind](graph, scope, layer, inputs[0])

@@ -17,6 +17,7 @@ from convert.untrusted import limits
 
 _KEY = "features"
 _MOST, _NAME = 40, 60  # entries of an offered mapping, and characters of a name in a message
+_LEFT = 8  # names without a near one
 _FORMS = '["close", "sma_20"], or {"features": […]}, or our names with yours: {"features": {"sma_5": "moving_avg_5"}}'
 
 
@@ -66,12 +67,19 @@ def _text(value: object, place: str) -> str:
 
 
 def offer(names: Sequence[str]) -> str | None:
-    """A mapping that a user can paste, for names of which ours are near. None if none is."""
+    """A mapping that a user can paste, for names of which ours are near, and what it lacks. None if none is near."""
+    parts = offered(names)
+    return None if parts is None else ", and ".join(part for part in parts if part)
+
+
+def offered(names: Sequence[str]) -> tuple[str, str] | None:
+    """The mapping of `offer`, and a sentence about what it lacks, which can be empty."""
     found = mapping(names)
     if not found:
         return None
     shown = dict(list(found.items())[:_MOST])
-    more = f" (the first {_MOST} of {len(found)})" if len(found) > _MOST else ""
     left = [name for name in names if name not in found.values()]
-    without = f", and none is near {', '.join(repr(name[:_NAME]) for name in left[:8])}" if left else ""
-    return json.dumps({_KEY: shown}, ensure_ascii=False) + more + without
+    more = f" and {len(left) - _LEFT} more" if len(left) > _LEFT else ""
+    lacks = [f"these are the first {_MOST} of {len(found)}"] if len(found) > _MOST else []
+    lacks += [f"none is near {', '.join(repr(name[:_NAME]) for name in left[:_LEFT])}{more}"] if left else []
+    return json.dumps({_KEY: shown}, ensure_ascii=False), ", and ".join(lacks)

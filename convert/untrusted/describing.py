@@ -72,6 +72,8 @@ def _model(path: Path, start: bytes) -> Description:
         weights = sum(len(each) // 4 for each in file.values)
         with _collecting(refusals):
             verdicts.check_weights(file)
+    with _collecting(refusals):
+        verdicts.check_inputs(inputs)
     for output in outputs[:1] if len(outputs) == 1 else []:
         with _collecting(refusals):
             verdicts.check_head(output)

@@ -17,6 +17,7 @@ import pytest
 from sklearn.preprocessing import StandardScaler
 
 from convert.__main__ import main
+from tests.convert import helpers
 from tests.convert.edits import edited, of_class
 from tests.market import ROOT
 
@@ -90,6 +91,45 @@ def test_scaler_with_names_gets_a_mapping(folder: Path, capsys: pytest.CaptureFi
     assert code == 0
     (offered,) = [each for each in shown.splitlines() if each.startswith('{"features"')]
     assert json.loads(offered.partition("}}")[0] + "}}") == {"features": {"close": "Close", "sma_5": "moving_avg_5"}}
+
+
+def test_mapping_is_a_line_of_its_own(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    names = ["Close", *(f"Odd{'x' * i}" for i in range(10))]
+    scaler = StandardScaler().fit(np.arange(22.0).reshape(2, 11))
+    scaler.feature_names_in_ = np.array(names, dtype=object)
+    (tmp_path / SCALER).write_bytes(pickle.dumps(scaler))
+    code, shown = explained(capsys, tmp_path / SCALER)
+    assert code == 0
+    (pasted,) = [each for each in shown.splitlines() if each.startswith("{")]
+    assert json.loads(pasted) == {"features": {"close": "Close"}}
+    assert "none is near 'Odd', " in words(shown)
+    assert "'Oddxxxxxxx' and 2 more" in words(shown)
+
+
+@pytest.mark.parametrize(("kind", "options"), [("LeakyReLU", {"alpha": 0.3}), ("ReLU", {}), ("ELU", {"alpha": 1.0})])
+def test_head_that_is_an_activation_layer_is_refused(
+    kind: str, options: dict[str, float], folder: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def edit(config: dict[str, Any]) -> None:
+        last = {"class_name": kind, "config": {"name": "last", "trainable": True, "dtype": "float32", **options}}
+        config["config"]["layers"].append(last)
+
+    edited(folder / MODEL, edit)
+    code, shown = explained(capsys, folder / MODEL)
+    assert code == 1
+    assert f"last: ends in a{'n' if kind == 'ELU' else ''} {kind} activation: a price regression?" in words(shown)
+
+
+def test_model_with_several_inputs_is_refused(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    keras = helpers.framework("keras")
+    windows = [keras.Input((20, 3)), keras.Input((20, 5))]
+    y = keras.layers.Dense(1, activation="sigmoid")(keras.layers.Concatenate()(windows)[:, -1])
+    keras.Model(windows, y).save(tmp_path / "two.keras")
+    code, shown = explained(capsys, tmp_path / "two.keras")
+    assert code == 1
+    text = words(shown)
+    assert "will not convert: the model has 2 inputs, of the shapes (None, 20, 3), (None, 20, 5); a stage" in text
+    assert "order = " not in text
 
 
 def test_other_files_are_named(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:

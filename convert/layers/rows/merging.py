@@ -8,6 +8,7 @@ import numpy as np
 
 from convert.errors import Refused
 from convert.graph import GraphBuilder, Keras, Tensor
+from convert.layers.calls import Constant, Given, flat
 from convert.layers.checks import feature_axes, of_keras_2
 
 # The operator between two inputs of each layer.
@@ -22,6 +23,31 @@ _OPERATORS = {
 
 
 _WINDOW_RANK = 2  # steps and features, without the batch
+# The layers that can merge a constant, such as the encoding of the positions, with the window.
+WITH_CONSTANTS = frozenset(_OPERATORS)
+
+
+def inputs_of(graph: GraphBuilder, scope: str, layer: Keras, given: Given) -> list[Tensor]:
+    """The inputs of a merging layer. A constant that is the same for each window is one of them."""
+    args = [*flat(given.args)]
+    rank = max((len(x.shape) for x in args if isinstance(x, Tensor)), default=0)
+    if type(layer).__name__ in WITH_CONSTANTS:
+        args = [
+            _constant(graph, f"{scope}/constant_{i}", x, rank) if isinstance(x, np.ndarray) else x
+            for i, x in enumerate(args)
+        ]
+    return given._replace(args=tuple(args)).tensors(scope, layer)
+
+
+def _constant(graph: GraphBuilder, name: str, values: Constant, rank: int) -> Tensor:
+    """A constant with the axes of the others, whose first one is the batch. Keras adds none to it."""
+    if values.ndim != rank + 1 or values.shape[0] != 1 or values.dtype.kind not in "iuf":
+        raise Refused.at(
+            name.rpartition("/")[0],
+            f"a constant of the shape {values.shape} cannot be merged, only one of {rank + 1} axes, of which the first"
+            " is 1",
+        )
+    return Tensor(graph.constant(name, values.astype(np.float32)), values.shape[1:])
 
 
 def _concatenate(graph: GraphBuilder, scope: str, layer: Keras, inputs: Sequence[Tensor]) -> Tensor:

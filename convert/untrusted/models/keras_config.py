@@ -13,6 +13,7 @@ from typing import Any, TypeAlias
 
 from convert.errors import Refused
 from convert.layers import activations, table
+from convert.layers.rows import merging
 from convert.untrusted.models import operator_config, permitted
 
 Config: TypeAlias = dict[str, Any]
@@ -33,6 +34,8 @@ _WAY_OUT = "use layers that docs/convert.md lists, or name the module of your ow
 _OF_TRAINING = re.compile(r".*(initializer|regularizer|constraint)")
 # What a missing key means: releases before Keras 2.1.3 did not write it, and the default changed later.
 _OLD_DEFAULTS: dict[str, Config] = {"GRU": {"reset_after": False}}
+# Values that are the default, and that Keras 3 takes for functions of its own when it reads HDF5.
+_LEFT_OUT = {("Attention", "score_mode", "dot")}
 # The keys of inner layers in wrappers such as Bidirectional, and of the cells of RNN and StackedRNNCells.
 _WRAPPED = ("layer", "backward_layer", "cell")
 _WRAPPED_LISTS = ("cells",)
@@ -42,6 +45,8 @@ _FUNCTION = {"module": "builtins", "class_name": "function", "registered_name": 
 _FUNCTION_MODULES = (None, "builtins", "keras.activations", "tf_keras.activations")
 # Other keys of a serialised layer that are passed on. A registered name is not: Keras would look it up first.
 _KEPT = ("name", "module", "inbound_nodes", "build_config", "shared_object_id")
+# Layers that can be called with constants: an attention_mask, or positions that are added to the window.
+_WITH_CONSTANTS = merging.WITH_CONSTANTS | {"MultiHeadAttention"}
 # These need not be float32: models do not compute, the first layer casts an input, and masks are bool.
 _NOT_COMPUTING = table.MODELS | {"InputLayer"} | (table.MASK_OPERATIONS - table.KNOWN)
 # Values that JSON cannot express. Each is rebuilt from these keys only: with a module, Keras would import a class.
@@ -192,12 +197,17 @@ def _layer(layer: Config) -> Config:
     elif isinstance(inner, dict):
         _check_keys(place, inner)
         given = _OLD_DEFAULTS.get(kind, {}) | inner
-        found = {key: _value(place, kind, key, x) for key, x in given.items() if not _OF_TRAINING.fullmatch(key)}
+        found = {key: _value(place, kind, key, x) for key, x in given.items() if not _is_left_out(kind, key, x)}
     else:
         raise TypeError(f"the configuration of {place} is a {type(inner).__name__}")
-    constants = kind == "MultiHeadAttention"  # of attention_mask
+    constants = kind in _WITH_CONSTANTS
     kept = {key: _data(place, layer[key], constants=constants) for key in _KEPT if key in layer}
     return {"class_name": kind, "config": found, **kept}
+
+
+def _is_left_out(kind: str, key: str, value: object) -> bool:
+    of_training = _OF_TRAINING.fullmatch(key) is not None
+    return of_training or (isinstance(value, str) and (kind, key, value) in _LEFT_OUT)
 
 
 def _is_mask(layer: Config) -> bool:

@@ -171,3 +171,44 @@ def test_refused_option_is_named_with_its_layer(case: str, framework: Framework)
     build, message = REFUSED[case]
     with pytest.raises(Refused, match=message):
         network.build(model_of(framework, [build], masked=False), (helpers.STEPS, helpers.FEATURES))
+
+
+def test_attention_between_encoder_and_decoder_in_hdf5_of_keras_3(tmp_path: Path) -> None:
+    """Keras 3 reads the text `dot` of an Attention in HDF5 as its function of that name, and fails."""
+    keras = helpers.framework("keras")
+    k = keras.layers
+    window = keras.Input((helpers.STEPS, helpers.FEATURES))
+    _, h, c = k.LSTM(4, return_state=True)(window)
+    decoded = k.LSTM(4, return_sequences=True)(k.RepeatVector(2)(h), initial_state=[h, c])
+    found = k.Attention()([decoded, k.Dense(4)(window)])
+    model = helpers.randomised(keras.Model(window, k.Dense(1, activation="sigmoid")(k.Flatten()(found))))
+    helpers.assert_same(helpers.saved(model, tmp_path, ".h5").model, helpers.windows())
+
+
+@pytest.mark.parametrize("kind", ["Add", "Average", "Maximum", "Minimum", "Multiply", "Subtract"])
+def test_constant_positions_merged_by_a_layer_of_keras_3(kind: str, tmp_path: Path) -> None:
+    """Keras 2 writes such a constant as one that it cannot read."""
+    keras = helpers.framework("keras")
+    k = keras.layers
+    window = keras.Input((helpers.STEPS, helpers.FEATURES))
+    x = k.Dense(4)(window)
+    places = np.sin(np.arange(helpers.STEPS * 4).reshape(1, helpers.STEPS, 4)).astype(np.float32)
+    merge = getattr(k, kind)
+    masked = k.Masking()(window)
+    outputs = [
+        merge()([x, keras.ops.convert_to_tensor(places)]),
+        merge()([x, keras.ops.convert_to_tensor(places[:, :1])]),
+        k.LSTM(3)(merge()([masked, keras.ops.convert_to_tensor(places[:, :, :1])])),
+    ]
+    model = helpers.reread(helpers.randomised(keras.Model(window, outputs)), tmp_path, ".keras")
+    helpers.assert_each_output(model, helpers.masked_windows(), LARGE)
+
+
+def test_constant_of_another_rank_is_refused_by_its_shape(tmp_path: Path) -> None:
+    keras = helpers.framework("keras")
+    window = keras.Input((helpers.STEPS, helpers.FEATURES))
+    steps = keras.ops.convert_to_tensor(np.ones((1, helpers.FEATURES), np.float32))
+    y = keras.layers.Add(name="places")([keras.layers.Dense(helpers.FEATURES)(window), steps])
+    model = helpers.reread(keras.Model(window, y), tmp_path, ".keras")
+    with pytest.raises(Refused, match=r"places: a constant of the shape \(1, 3\) cannot be merged, only one of 3 axes"):
+        network.build(model, (helpers.STEPS, helpers.FEATURES))

@@ -52,7 +52,7 @@ def test_list_without_a_mapping_has_the_same_names_twice() -> None:
         ("{}", "no list of features"),
         ('{"features": {}}', "no feature is named"),
         ("3", "no list of features"),
-        ('{"features": "close"}', "cannot compute 'features' "),
+        ('{"features": "close"}', "cannot compute 'features' from candles"),
         ('["close", "close"]', "'close' is named 2 times"),
         (json.dumps(["a"] * 1_001), "1,001 features"),
         (json.dumps({f"a{i}": f"b{i}" for i in range(1_001)}), "1,001 features"),
@@ -73,7 +73,7 @@ def test_users_names_get_a_mapping_to_paste() -> None:
 
 
 def test_unknown_name_of_a_mapping_is_refused() -> None:
-    assert "cannot compute 'smma_5'" in refusal('{"smma_5": "moving_avg_5", "close": "Close"}')
+    assert "cannot compute 'smma_5' from candles" in refusal('{"smma_5": "moving_avg_5", "close": "Close"}')
     assert '"sma_5": "moving_avg_5"' in refusal('{"smma_5": "moving_avg_5", "close": "Close"}')
 
 
