@@ -66,7 +66,7 @@ def load(module: str) -> CustomObjects:
     classes: dict[str, Any] = {}
     functions: dict[str, Any] = {}
     for name, value in [*vars(imported).items(), *_registered()]:
-        if not str(getattr(value, "__module__", "")).startswith(module):
+        if not f"{getattr(value, '__module__', '')}.".startswith(f"{module}."):
             continue  # such as a class of Keras that it imports
         if inspect.isclass(value) and hasattr(value, "from_config") and name not in BUILT_IN:
             classes[name] = value

@@ -124,6 +124,8 @@ def _steps(shape: tuple[int, ...], sequence_length: int | None, stated: StatedWi
     first, features = stated.layout == "features_first", stated.features
     axes = [n for n in shape if n != 1]
     if features == 1:
+        if len(axes) > 1 and 1 not in (shape[0], shape[-1]):  # then one of them is that of several features
+            raise _wrong_number(shape, axes[0] if first else axes[-1], stated)
         axes = [1, *axes] if first else [*axes, 1]
     if len(axes) <= 1:  # one axis has all values
         if prod(shape) % features:

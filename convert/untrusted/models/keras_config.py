@@ -14,22 +14,14 @@ from typing import Any, TypeAlias
 from convert.errors import Refused
 from convert.layers import activations, table
 from convert.layers.rows import merging
-from convert.untrusted.models import operator_config, permitted
+from convert.untrusted.models import operator_config, permitted, ways_out
 
 Config: TypeAlias = dict[str, Any]
 
 # The modules with Keras' layers and models. Its other modules, such as keras.utils, hold tools.
 _OWN_MODULE = re.compile(r"(tf_)?keras(\.src)?(\.(layers|models|engine)(\.\w+)*)?")
-# Layers that a message names, other problems that it states, and characters of each name.
-_MOST_NAMED, _MOST_STATED, _NAME, _SHOWN = 12, 4, 60, 200
-_CODE = "Lambda"
-# What to do about layers that are refused, in the order of the message.
-_WAY_OUT_OF_CODE = (
-    "a Lambda is Python code, which is never run: replace it by Keras' own layers, or by a class in a module of yours"
-    " that --custom-objects names"
-)
-_WAY_OUT_OF_TABLE = "convert without --no-fallback"
-_WAY_OUT = "use layers that docs/convert.md lists, or name the module of your own layers with --custom-objects"
+# Other problems that a message states, and characters of a name and of a value in it.
+_MOST_STATED, _NAME, _SHOWN = 4, 60, 200
 # Only training needs these. Keras uses its defaults.
 _OF_TRAINING = re.compile(r".*(initializer|regularizer|constraint)")
 # What a missing key means: releases before Keras 2.1.3 did not write it, and the default changed later.
@@ -88,27 +80,7 @@ def _check_layers(config: Config) -> None:
     said = others[:_MOST_STATED]
     if len(others) > _MOST_STATED:
         said.append(f"{len(others) - _MOST_STATED} more of this kind")
-    raise Refused("; ".join([*_refusals(unknown), *said]))
-
-
-def _refusals(unknown: list[tuple[str, str]]) -> Iterator[str]:
-    """What is said about layers of unknown classes, given as names and classes: one sentence and the way out."""
-    if not unknown:
-        return
-    if len(unknown) == 1:
-        ((name, kind),) = unknown
-        yield f"layer {name!r}: a layer of class {kind} cannot be converted"
-    else:
-        named = ", ".join(f"{name!r} of class {kind}" for name, kind in unknown[:_MOST_NAMED])
-        more = f", and {len(unknown) - _MOST_NAMED} more" if len(unknown) > _MOST_NAMED else ""
-        yield f"{len(unknown)} layers cannot be converted: {named}{more}"
-    kinds = {kind for _, kind in unknown}
-    if _CODE in kinds:
-        yield _WAY_OUT_OF_CODE
-    if kinds & permitted.FALLBACK:
-        yield _WAY_OUT_OF_TABLE
-    if kinds - permitted.FALLBACK - {_CODE}:
-        yield _WAY_OUT
+    raise Refused("; ".join([*ways_out.refusals(unknown), *said]))
 
 
 def _all_layers(layer: object) -> Iterator[Config]:
