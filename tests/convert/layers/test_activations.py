@@ -133,6 +133,7 @@ STEP_BY_STEP: dict[str, Callable[[Keras], list[Keras]]] = {
 }
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("masked", [False, True])
 @pytest.mark.parametrize("case", STEP_BY_STEP)
 @pytest.mark.parametrize("framework", helpers.FRAMEWORKS)

@@ -143,6 +143,7 @@ def test_every_step_of_masked_sequences(framework: Framework) -> None:
             np.testing.assert_allclose(helpers.graph_answers(graph, given), expected, atol=helpers.TOLERANCE, rtol=0)
 
 
+@pytest.mark.long
 @both
 @pytest.mark.parametrize("merging", ["Add", "Average", "Maximum", "Minimum", "Multiply", "Concatenate"])
 @pytest.mark.parametrize("inputs", ["the same mask", "two masks", "one mask"])

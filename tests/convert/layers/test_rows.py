@@ -186,6 +186,7 @@ MERGING: dict[str, Callable[[Keras], Keras]] = {
 }
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("framework", helpers.FRAMEWORKS)
 @pytest.mark.parametrize("case", MERGING)
 def test_merging_of_equal_and_of_broadcast_shapes(case: str, framework: Framework, tmp_path: Path) -> None:

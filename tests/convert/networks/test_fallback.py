@@ -83,6 +83,7 @@ def assert_same(built: BuiltNetwork, model: KerasModel) -> None:
         np.testing.assert_allclose(found, expected[:count], atol=helpers.TOLERANCE, rtol=0.0)
 
 
+@pytest.mark.long
 @both
 @pytest.mark.parametrize("case", CASES)
 def test_network_beyond_the_table_agrees_and_is_clean(case: str, framework: Framework, tmp_path: Path) -> None:

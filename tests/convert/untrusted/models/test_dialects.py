@@ -101,6 +101,7 @@ def test_places_without_backslashes_stay() -> None:
     assert places.normalised(groups, datasets) == (groups, datasets)
 
 
+@pytest.mark.long
 @pytest.mark.parametrize(("framework", "suffix"), [("tf_keras", ".keras"), ("keras", ".keras"), ("tf_keras", ".h5")])
 def test_weights_of_the_optimizer_have_no_effect(framework: Framework, suffix: str, tmp_path: Path) -> None:
     model = small(framework)

@@ -169,6 +169,7 @@ LOAD = (
 )
 
 
+@pytest.mark.long
 @both
 def test_a_layer_cannot_fill_the_memory(framework: Framework, tmp_path: Path) -> None:
     image = helpers.sequential(
