@@ -20,7 +20,7 @@ from sklearn.preprocessing import StandardScaler
 from convert.__main__ import main
 from convert.graph import Keras
 from convert.layers import network
-from convert.sources import versions
+from convert.sources import documents, versions
 from core.bundles import bundle as reading
 from tests.convert import helpers
 
@@ -113,14 +113,14 @@ def test_one_version_is_converted_and_each_of_its_json_files_is_read_once(
     run: Callable[..., int], source: Path, output: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     read: list[str] = []
-    read_bytes = Path.read_bytes
+    contents = documents.contents
 
-    def noted(path: Path) -> bytes:
+    def noted(path: Path, most: int) -> bytes:
         read.append(path.name)
-        return read_bytes(path)
+        return contents(path, most)
 
     with monkeypatch.context() as patched:
-        patched.setattr(Path, "read_bytes", noted)
+        patched.setattr(documents, "contents", noted)
         assert run("--version", "v3.0") == 0
     v30 = versions.read(source).versions["v3.0"]
     named = [file for stage in v30.stages.values() for file in stage.by_role.values() if file.endswith(".json")]

@@ -12,7 +12,7 @@ from convert.networks.keras_model import KerasModel
 from convert.proof import parity
 
 NETWORKS = list(networks())
-EVERY = 9  # a sample in each run; `make test-long` converts all
+EVERY = 27  # a sample in each run; `make test-long` converts all
 
 
 def test_the_corpus_has_what_it_must_show() -> None:

@@ -74,6 +74,7 @@ def test_in_layers(framework: Framework, name: str) -> None:
     helpers.assert_same(helpers.sequential(framework, build), wide * helpers.windows())
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("suffix", [".h5", ".keras"])
 @pytest.mark.parametrize("framework", helpers.FRAMEWORKS)
 def test_all_from_a_file(framework: Framework, suffix: str, tmp_path: Path) -> None:

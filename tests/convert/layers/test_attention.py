@@ -53,6 +53,7 @@ def model_of(framework: Framework, builds: list[Build], *, masked: bool) -> Kera
     return helpers.randomised(keras.Model(window, outputs))
 
 
+@pytest.mark.long
 @pytest.mark.parametrize(
     ("framework", "suffix", "masked"),
     [(*file, masked) for file in FILES for masked in (False, True) if not (masked and file == ("keras", ".h5"))],

@@ -148,6 +148,7 @@ IN_FILES = (
 )
 
 
+@pytest.mark.long
 @pytest.mark.parametrize(("framework", "suffix"), FILES)
 def test_rows_from_a_file(framework: Framework, suffix: str, tmp_path: Path) -> None:
     cases = CASES | ONLY_OF[framework]

@@ -34,6 +34,7 @@ def states_of(k: Any, x: Keras) -> list[Keras]:  # noqa: ANN401 - a module
     return [y, h, c, sequences, *others, state, backwards, *both, again, simple, last]
 
 
+@pytest.mark.long
 @pytest.mark.parametrize(("masked", "framework", "suffix"), CASES)
 def test_states(*, masked: bool, framework: Framework, suffix: str, tmp_path: Path) -> None:
     keras, k = helpers.framework(framework), helpers.framework(framework).layers

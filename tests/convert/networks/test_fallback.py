@@ -115,6 +115,7 @@ def names_used(graph: onnx.GraphProto) -> set[str]:
     return found.union(*(names_used(x.g) for node in graph.node for x in node.attribute if x.HasField("g")))
 
 
+@pytest.mark.long
 def test_another_process_gives_the_same_bytes(tmp_path: Path) -> None:
     build, _ = CASES["lstm of images, both ways"]
     model = loaded("keras", build, tmp_path, ".keras")

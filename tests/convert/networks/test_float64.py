@@ -66,6 +66,7 @@ def answers(model: Keras, given: helpers.Floats32) -> tuple[helpers.Floats32, Fl
     return narrow, wide
 
 
+@pytest.mark.long
 @both
 @pytest.mark.parametrize("case", NETWORKS)
 def test_the_network_in_float64_gives_the_same_answers(case: str, framework: Framework, tmp_path: Path) -> None:

@@ -29,6 +29,7 @@ def assert_loads(path: Path, model: Keras) -> None:
     helpers.assert_same(loaded.model, given)
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("suffix", [".h5", ".keras"])
 @pytest.mark.parametrize("framework", helpers.FRAMEWORKS)
 def test_contents_decide_and_not_the_name(framework: Framework, suffix: str, tmp_path: Path) -> None:
@@ -66,6 +67,7 @@ def as_in_2_12_on_windows(old: h5py.File, new: h5py.File) -> None:
         new.move(name, name.replace("layers", "_layer_checkpoint_dependencies"))
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("framework", helpers.FRAMEWORKS)
 @pytest.mark.parametrize("write", [as_on_windows, as_in_2_12, as_in_2_12_on_windows])
 def test_weights_of_other_places_are_found(
@@ -153,6 +155,7 @@ def test_hdf5_of_keras_before_tensorflow_2(version: str | None, *, as_list: bool
     assert_loads(old_keras(path, version, as_list=as_list, model=model), model)
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("suffix", [".h5", ".keras"])
 def test_keras_3_of_other_releases(suffix: str, tmp_path: Path) -> None:
     """3.0 wrote dtypes as texts and shapes as lists; later releases add keys that are null."""
