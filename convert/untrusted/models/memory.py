@@ -17,7 +17,7 @@ from convert.untrusted import limits
 from convert.untrusted.records import KerasFile
 
 # TensorFlow's threads and graphs take up to 300 MiB for small models; weights exist twice while they are loaded.
-MEMORY, MEMORY_FACTOR = 1024 * limits.MIB, 8
+MEMORY, MEMORY_FACTOR = 4 * 1024 * limits.MIB, 8
 
 
 # The proof computes 256 windows at once: 2 GB for a layer's values, and as much for those of the layer before.

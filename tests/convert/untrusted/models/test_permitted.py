@@ -156,7 +156,7 @@ FILLING: dict[str, Edit] = {
     "UpSampling2D": lambda config: of_class(config, "UpSampling2D")["config"].update(size=[10_000, 10_000]),
 }
 # Weights are counted as they are made, values of windows when the model is built, and the kernel bounds the rest.
-SAID = ("weights", "values for a window", "1,024 MiB")
+SAID = ("weights", "values for a window", "4,096 MiB")
 LOAD = (
     "import resource, sys; from pathlib import Path; from convert.errors import Refused;"
     "from convert.untrusted.models import allocations, keras_files\n"
