@@ -120,6 +120,6 @@ def test_the_command_prints_its_version(commands: Path, tmp_path: Path) -> None:
 def test_convert_without_the_extra_names_what_to_install(commands: Path, tmp_path: Path) -> None:
     ended = reversal(commands, tmp_path, "convert")
     assert (ended.returncode, ended.stdout) == (2, "")
-    assert ended.stderr.startswith("reversal convert: not installed: h5py, keras, onnx, rich, sklearn, tf_keras, ")
+    assert ended.stderr.startswith("reversal convert: not installed: h5py, keras, onnx, rich, skl2onnx, sklearn, tf_keras, ")
     assert "`pip install 'reversal[convert]'`" in ended.stderr
     assert len(ended.stderr.splitlines()) == 1
