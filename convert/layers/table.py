@@ -147,6 +147,4 @@ MASK_OPERATIONS = frozenset(
 )
 # convert.layers.network converts inner models, inputs, and what TimeDistributed runs at every step.
 MODELS = frozenset({"Functional", "Model", "Sequential"})
-# The classes of operators. An operation of Keras 3 can share its name with a layer.
-OPERATORS = names.KERAS.keys() | names.WRAPPERS
 KNOWN = MODELS | {"InputLayer", "TimeDistributed"} | _LAYERS.keys() | _MERGING.keys() | _CALLS.keys()

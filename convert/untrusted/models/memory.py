@@ -16,9 +16,9 @@ from convert.errors import Refused
 from convert.untrusted import limits
 from convert.untrusted.records import KerasFile
 
-# TensorFlow's threads and graphs take up to 300 MiB for small models; weights exist twice while they are loaded.
+# TensorFlow's threads and graphs take some hundred MiB, and weights exist twice while they are loaded. The rest is
+# room: an allocation that fails in a thread of TensorFlow's could end the process before an error is told.
 MEMORY, MEMORY_FACTOR = 4 * 1024 * limits.MIB, 8
-
 
 # The proof computes 256 windows at once: 2 GB for a layer's values, and as much for those of the layer before.
 PROOF = 6 * 1024 * limits.MIB
