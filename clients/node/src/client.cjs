@@ -1,0 +1,131 @@
+"use strict";
+
+const { candlesOf } = require("./candles.cjs");
+const { badInput, shown } = require("./errors.cjs");
+const { pairOf, timeframeOf } = require("./names.cjs");
+const { Transport } = require("./transport.cjs");
+
+const TIMEOUT_MS = 5_000;
+
+/** A client of one server. Connections are kept open and shared, so make one client and keep it. */
+class ReversalClient {
+  #transport;
+
+  /**
+   * @param {{url?: string, token?: string, timeoutMs?: number, fetch?: typeof fetch}} [options]
+   *   timeoutMs: how long a call may take, its second try included.
+   */
+  constructor({ url = "http://localhost:8000", token, timeoutMs = TIMEOUT_MS, fetch = globalThis.fetch } = {}) {
+    this.#transport = new Transport({ url, token, timeoutMs, fetch });
+    this.models = this.#models();
+    this.experiments = this.#experiments();
+    this.outcomes = {
+      report: async (outcomes, options) => this.#post("/reversal/outcomes", { outcomes }, options),
+    };
+  }
+
+  /** One prediction. `rows` are candles in any form that candlesOf takes; `data` are candles as the server takes them. */
+  async predict(request, options) {
+    return this.#post("/reversal/predict", requestOf(request), options, true);
+  }
+
+  /** The call of the old service, which some servers have only. */
+  async predictLegacy(request, options) {
+    return this.#post("/predict", { ...requestOf(request), add_indicators: true }, options, true);
+  }
+
+  /** Up to 1,024 predictions; an item that fails has its error in its place. */
+  async predictBatch(items, options) {
+    if (!Array.isArray(items)) {
+      throw badInput("items", `must be an array, not ${shown(items)}`);
+    }
+    const body = { items: items.map((request) => requestOf(request)) };
+    return (await this.#post("/reversal/predict/batch", body, options, true)).results;
+  }
+
+  /** One input, several versions. */
+  async compare(request, options) {
+    return this.#post("/reversal/compare", requestOf(request), options, true);
+  }
+
+  /** Does not throw if the server is unhealthy: its answer says so. */
+  health(options) {
+    return this.#get("/health", options);
+  }
+
+  /** As health, for readiness. */
+  ready(options) {
+    return this.#get("/readyz", options);
+  }
+
+  #models() {
+    const of = (version, action = "") => `/reversal/models/${segment("version", version)}${action}`;
+    return {
+      list: (options) => this.#get("/reversal/models", options),
+      show: async (version, options) => this.#get(of(version), options),
+      load: async (version, options) => this.#post(of(version, "/load"), undefined, options),
+      unload: async (version, options) => this.#post(of(version, "/unload"), undefined, options),
+      switch: async (version, options) => this.#post(of(version, "/switch"), undefined, options),
+    };
+  }
+
+  #experiments() {
+    const all = "/reversal/experiments";
+    const of = (id, action = "") => `${all}/${segment("id", id)}${action}`;
+    return {
+      list: async (options) => (await this.#get(all, options)).experiments,
+      create: (experiment, options) => this.#post(all, experiment, options),
+      plan: (plan, options) => this.#post(`${all}/plan`, plan, options),
+      show: async (id, options) => this.#get(of(id), options),
+      activate: async (id, options) => this.#post(of(id, "/activate"), undefined, options),
+      stop: async (id, options) => this.#post(of(id, "/stop"), undefined, options),
+      addNote: async (id, note, options) => this.#post(of(id, "/notes"), note, options),
+      metrics: async (id, options) => this.#get(of(id, "/metrics"), options),
+      evaluate: async (id, request, options) => this.#post(of(id, "/evaluate"), requestOf(request), options),
+      report: async (id, { format = "json", ...options } = {}) =>
+        this.#get(of(id, `/report?format=${segment("format", format)}`), { ...options, text: format !== "json" }),
+      export: async (id, { format = "jsonl", ...options } = {}) =>
+        this.#get(of(id, `/export?format=${segment("format", format)}`), { ...options, text: true }),
+    };
+  }
+
+  #get(path, options) {
+    return this.#transport.send("GET", path, options);
+  }
+
+  #post(path, body, options, announce = false) {
+    return this.#transport.send("POST", path, { ...options, body, announce });
+  }
+}
+
+/** @param {ConstructorParameters<typeof ReversalClient>[0]} [options] */
+function createClient(options) {
+  return new ReversalClient(options);
+}
+
+/** A request with the server's names: of the pair, the timeframe, and the candles in `rows`. */
+function requestOf({ rows, ...request } = {}) {
+  const body = { ...request };
+  if (body.pair !== undefined) {
+    body.pair = pairOf(body.pair);
+  }
+  if (body.timeframe !== undefined && body.timeframe !== null) {
+    body.timeframe = timeframeOf(body.timeframe);
+  }
+  if (rows !== undefined) {
+    if (body.data !== undefined) {
+      throw badInput("rows", "is there beside data; give one of them");
+    }
+    body.data = candlesOf(rows, { timeframe: body.timeframe ?? "1h", timestamps: body.timestamps }).candles;
+  }
+  return body;
+}
+
+function segment(name, value) {
+  if (typeof value !== "string" || value === "" || value === "." || value === "..") {
+    throw badInput(name, `must be a text that is not empty, not ${shown(value)}`);
+  }
+  return encodeURIComponent(value);
+}
+
+module.exports = { ReversalClient, createClient };

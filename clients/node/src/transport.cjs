@@ -1,0 +1,238 @@
+"use strict";
+
+const { randomUUID } = require("node:crypto");
+
+const { CircuitBreaker } = require("./breaker.cjs");
+const { CODES, ReversalError, badInput, shown } = require("./errors.cjs");
+
+const LONGEST_TIMEOUT_MS = 60_000; // what X-Request-Timeout-Ms may say
+// The pause before the second try if there was no connection. A restarting server needs about that long to listen.
+const PAUSE_MS = 200;
+
+// Codes of Node and of its fetch. With these, no byte of the request has left.
+const NOT_SENT = new Set([
+  "ECONNREFUSED", "ENOTFOUND", "EAI_AGAIN", "EHOSTUNREACH", "ENETUNREACH", "ENOENT", "EACCES", "UND_ERR_CONNECT_TIMEOUT",
+]);
+
+/** Requests over HTTP: envelope, deadline, one retry where it is safe, and the circuit breaker. */
+class Transport {
+  /** @param {{url: string, token?: string, timeoutMs: number, fetch: typeof fetch}} options */
+  constructor({ url, token, timeoutMs, fetch }) {
+    this.base = baseOf(url);
+    this.timeoutMs = timeoutOf(timeoutMs);
+    this.fetch = fetch;
+    this.headers = token ? { Authorization: `Bearer ${token}` } : {};
+    this.breaker = new CircuitBreaker();
+  }
+
+  /**
+   * The answer's `data`; the whole answer of an endpoint without an envelope; text, if `text` is set.
+   * Throws ReversalError. `announce`: whether the server is told how long the client waits.
+   */
+  async send(method, path, { body, signal, timeoutMs, requestId = randomUUID(), announce = false, text = false } = {}) {
+    const deadline = performance.now() + timeoutOf(timeoutMs ?? this.timeoutMs);
+    const encoded = body === undefined ? undefined : encodedOf(body);
+    for (let second = false; ; second = true) {
+      try {
+        return await this.#once(method, path, { encoded, signal, deadline, requestId, announce, text });
+      } catch (error) {
+        const pause = second ? null : pauseBefore(error, method);
+        if (pause === null || performance.now() + pause >= deadline) {
+          throw error;
+        }
+        await sleep(pause, signal, requestId);
+      }
+    }
+  }
+
+  async #once(method, path, { encoded, signal, deadline, requestId, announce, text }) {
+    const closed = this.breaker.enter();
+    if (closed > 0) {
+      throw new ReversalError(
+        `${this.base}: several requests in a row failed, so none is sent for ${Math.ceil(closed)} ms`,
+        { code: CODES.CIRCUIT_OPEN, requestId, retryAfterMs: Math.ceil(closed) },
+      );
+    }
+    try {
+      const found = await this.#exchange(method, path, { encoded, signal, deadline, requestId, announce, text });
+      this.breaker.leave(true);
+      return found;
+    } catch (error) {
+      if (error.code === CODES.ABORTED) {
+        this.breaker.forget();
+      } else {
+        this.breaker.leave(error.status > 0 && error.code !== CODES.BAD_ANSWER);
+      }
+      throw error;
+    }
+  }
+
+  async #exchange(method, path, { encoded, signal, deadline, requestId, announce, text }) {
+    const left = Math.max(1, Math.round(deadline - performance.now()));
+    const stop = new AbortController();
+    const timer = setTimeout(() => stop.abort(CODES.TIMEOUT), left);
+    const abort = () => stop.abort(CODES.ABORTED);
+    signal?.addEventListener("abort", abort, { once: true });
+    if (signal?.aborted) {
+      abort();
+    }
+    const headers = { ...this.headers, "X-Request-Id": requestId };
+    if (encoded !== undefined) {
+      headers["Content-Type"] = "application/json";
+    }
+    if (announce) {
+      headers["X-Request-Timeout-Ms"] = String(Math.min(left, LONGEST_TIMEOUT_MS));
+    }
+    let response;
+    try {
+      response = await this.fetch(`${this.base}${path}`, { method, headers, body: encoded, signal: stop.signal });
+      const content = await response.text();
+      return answerOf(response, content, { text, requestId, base: this.base });
+    } catch (error) {
+      throw error instanceof ReversalError ? error : this.#failure(error, stop.signal, response, requestId, left);
+    } finally {
+      clearTimeout(timer);
+      signal?.removeEventListener("abort", abort);
+    }
+  }
+
+  #failure(error, stopped, response, requestId, left) {
+    const status = response?.status ?? 0;
+    if (stopped.aborted && stopped.reason === CODES.ABORTED) {
+      return new ReversalError("the caller aborted the request", { code: CODES.ABORTED, requestId, cause: error });
+    }
+    if (stopped.aborted) {
+      return new ReversalError(`${this.base} did not answer within ${left} ms`, { code: CODES.TIMEOUT, requestId, cause: error });
+    }
+    const reason = error.cause?.code ?? error.code ?? error.name;
+    if (response === undefined && NOT_SENT.has(reason)) {
+      return new ReversalError(`${this.base} cannot be reached (${reason})`, { code: CODES.NO_CONNECTION, requestId, cause: error });
+    }
+    return new ReversalError(
+      `the connection to ${this.base} ended before the answer (${reason}); the request may have been counted`,
+      { code: CODES.CONNECTION_LOST, status: 0, requestId, cause: error, details: status ? [{ status }] : [] },
+    );
+  }
+}
+
+/** The base of all URLs, without a slash at its end. */
+function baseOf(url) {
+  let parsed;
+  try {
+    parsed = new URL(url);
+  } catch {
+    parsed = null;
+  }
+  if (!parsed || !["http:", "https:"].includes(parsed.protocol)) {
+    throw badInput("url", `must be an address such as http://localhost:8000, not ${shown(url)}`);
+  }
+  return `${parsed.origin}${parsed.pathname.replace(/\/+$/, "")}`;
+}
+
+function timeoutOf(timeoutMs) {
+  if (!(Number.isFinite(timeoutMs) && timeoutMs >= 1)) {
+    throw badInput("timeoutMs", `must be a number of milliseconds from 1, not ${shown(timeoutMs)}`);
+  }
+  return timeoutMs;
+}
+
+/** JSON. A number that JSON does not have is named with its place; JSON.stringify would send null. */
+function encodedOf(body) {
+  const places = [];
+  const text = JSON.stringify(body, function (key, value) {
+    if (typeof value === "bigint") {
+      return Number.isSafeInteger(Number(value)) ? Number(value) : String(value);
+    }
+    if (typeof value === "number" && !Number.isFinite(value)) {
+      places.push([this, key]);
+    }
+    return value;
+  });
+  if (places.length > 0) {
+    const path = placeOf(body, ...places[0]);
+    throw badInput(path, `is ${places[0][0][places[0][1]]}, which JSON cannot hold`);
+  }
+  return text;
+}
+
+/** The path of a value, such as data[3].high. */
+function placeOf(root, holder, key, at = "") {
+  if (root === holder) {
+    return Array.isArray(holder) ? `${at}[${key}]` : `${at}${at ? "." : ""}${key}`;
+  }
+  for (const [name, value] of Object.entries(root ?? {})) {
+    if (value !== null && typeof value === "object") {
+      const found = placeOf(value, holder, key, Array.isArray(root) ? `${at}[${name}]` : `${at}${at ? "." : ""}${name}`);
+      if (found) {
+        return found;
+      }
+    }
+  }
+  return "";
+}
+
+function answerOf(response, content, { text, requestId, base }) {
+  const { status } = response;
+  const id = response.headers.get("x-request-id") ?? requestId;
+  if (text && response.ok) {
+    return content;
+  }
+  let answer;
+  try {
+    answer = JSON.parse(content);
+  } catch {
+    answer = undefined;
+  }
+  if (response.ok && answer !== null && typeof answer === "object") {
+    return "success" in answer && "data" in answer ? answer.data : answer;
+  }
+  if (answer?.success === false && typeof answer.error === "string") {
+    const details = answer.details ?? [];
+    throw new ReversalError(answer.error, {
+      code: answer.code ?? (status === 404 ? "NOT_FOUND" : CODES.BAD_ANSWER),
+      status, details, path: details[0]?.path ?? null, requestId: id, retryAfterMs: retryAfterOf(response),
+    });
+  }
+  if (answer?.status === "unhealthy" || (answer?.status && status === 503)) { // health and readyz have no envelope
+    return answer;
+  }
+  // Another server, or a server that does not have this endpoint.
+  const code = status === 404 ? "NOT_FOUND" : CODES.BAD_ANSWER;
+  const start = shown(content.trim().slice(0, 40));
+  throw new ReversalError(`${base} answered ${status} without the JSON of this service: ${start}`, { code, status, requestId: id });
+}
+
+function retryAfterOf(response) {
+  const seconds = Number(response.headers.get("retry-after") ?? Number.NaN);
+  return Number.isFinite(seconds) ? seconds * 1_000 : null;
+}
+
+/** Milliseconds until the second try; null if a second one could count twice, or would fail as the first did. */
+function pauseBefore(error, method) {
+  const jitter = 0.5 + Math.random();
+  if (error.code === CODES.NO_CONNECTION || (error.code === CODES.CONNECTION_LOST && method === "GET")) {
+    return PAUSE_MS * jitter;
+  }
+  // A refused request was not counted. The pauses differ, so that refused clients do not come back together.
+  return error.code === "OVERLOADED" ? (error.retryAfterMs ?? PAUSE_MS) + PAUSE_MS * Math.random() : null;
+}
+
+function sleep(milliseconds, signal, requestId) {
+  return new Promise((resolve, reject) => {
+    const done = () => {
+      signal?.removeEventListener("abort", stopped);
+      resolve();
+    };
+    const timer = setTimeout(done, milliseconds);
+    const stopped = () => {
+      clearTimeout(timer);
+      reject(new ReversalError("the caller aborted the request", { code: CODES.ABORTED, requestId }));
+    };
+    signal?.addEventListener("abort", stopped, { once: true });
+    if (signal?.aborted) {
+      stopped();
+    }
+  });
+}
+
+module.exports = { Transport };

@@ -1,0 +1,804 @@
+/**
+ * The server's types, made from its /openapi.json by `npm run types`. Do not edit.
+ */
+
+export interface components {
+    schemas: {
+        /**
+         * PredictRequest
+         * @description Body of /reversal/predict and /predict, and one item of a batch.
+         */
+        PredictRequest: {
+            /** @description Two currencies of three capital letters. */
+            pair: string;
+            /** @description Default: 1h. */
+            timeframe?: ("15min" | "1M" | "1d" | "1h" | "1min" | "1w" | "30min" | "4h" | "5min") | null;
+            /** @description Candles, oldest first unless they have timestamps. The signal is for the last one. Required unless there are features. */
+            data?: components["schemas"]["Candle"][] | null;
+            /** @description Whether a candle's timestamp is the opening or the closing time of its period. Default: open. */
+            timestamps?: ("close" | "open") | null;
+            /** @description False: the features are raw indicator values, and the scaler runs. Default: true. */
+            features_scaled?: boolean;
+            /** @description Only with features: when the last candle of the window opened, in the forms of a timestamp. Experiments compare only predictions whose candle's time is known. */
+            candle_time?: string | number | null;
+            user_id?: string | number | null;
+            userId?: string | number | null;
+            /** @description Instead of candles: a window [sequence_length][num_features], its rows oldest first; or a window for each stage, which a version needs if its stages differ. */
+            features?: number[][] | components["schemas"]["StageFeatures"] | null;
+            /** @description Default: the user's variant if an experiment is active, else the active version. */
+            version?: string | null;
+        };
+        /**
+         * Candle
+         * @description One bar: low <= open, close <= high.
+         */
+        Candle: {
+            open: number;
+            high: number;
+            low: number;
+            close: number;
+            /** @description Default: 0. */
+            volume?: number;
+            /** @description ISO 8601 (read as UTC if it names no zone), or a number: seconds since 1970, or milliseconds if it is at least 100,000,000,000. Either all candles have one or none has. They may be unsorted, but no instant may occur twice. */
+            timestamp?: string | number | null;
+        };
+        /**
+         * StageFeatures
+         * @description A window for each stage, each (sequence_length, num_features) of its stage.
+         */
+        StageFeatures: {
+            stage1: number[][];
+            stage2?: number[][] | null;
+        };
+        /**
+         * BatchRequest
+         * @description Body of /reversal/predict/batch.
+         */
+        BatchRequest: {
+            items: components["schemas"]["PredictRequest"][];
+        };
+        /**
+         * CompareRequest
+         * @description Body of /reversal/compare.
+         */
+        CompareRequest: {
+            /** @description Two currencies of three capital letters. */
+            pair: string;
+            /** @description Default: 1h. */
+            timeframe?: ("15min" | "1M" | "1d" | "1h" | "1min" | "1w" | "30min" | "4h" | "5min") | null;
+            /** @description Candles, oldest first unless they have timestamps. The signal is for the last one. Required unless there are features. */
+            data?: components["schemas"]["Candle"][] | null;
+            /** @description Whether a candle's timestamp is the opening or the closing time of its period. Default: open. */
+            timestamps?: ("close" | "open") | null;
+            /** @description False: the features are raw indicator values, and the scaler runs. Default: true. */
+            features_scaled?: boolean;
+            /** @description Only with features: when the last candle of the window opened, in the forms of a timestamp. Experiments compare only predictions whose candle's time is known. */
+            candle_time?: string | number | null;
+            user_id?: string | number | null;
+            userId?: string | number | null;
+            /** @description Instead of candles: a window [sequence_length][num_features], its rows oldest first; or a window for each stage, which a version needs if its stages differ. */
+            features?: number[][] | components["schemas"]["StageFeatures"] | {
+                [key: string]: number[][] | components["schemas"]["StageFeatures"];
+            } | null;
+            /** @description Default: all loaded versions. */
+            versions?: string[] | null;
+        };
+        /**
+         * CreateExperiment
+         * @description Body of POST /reversal/experiments. Null stands for the default where it is allowed.
+         */
+        CreateExperiment: {
+            experiment_id: string;
+            name: string;
+            description?: string | null;
+            owner?: string | null;
+            variant_a: string;
+            variant_b: string;
+            traffic_split?: number | null;
+            mode?: ("crossover" | "shadow" | "split") | null;
+            metric?: ("mean_pnl" | "win_rate") | null;
+            minimum_effect?: number | null;
+            guardrails?: components["schemas"]["GuardrailLimits"] | null;
+            stop_at?: string | number | null;
+        };
+        /**
+         * GuardrailLimits
+         * @description The guardrails of a request. Unknown fields are refused, because a misspelt limit would protect nothing.
+         */
+        GuardrailLimits: {
+            max_error_rate?: number | null;
+            max_fallback_rate?: number | null;
+            max_p99_ms?: number | null;
+            min_hold_rate?: number | null;
+            max_hold_rate?: number | null;
+            min_win_rate?: number | null;
+            min_mean_pnl?: number | null;
+        };
+        /**
+         * PlanExperiment
+         * @description Body of POST /reversal/experiments/plan. Null stands for the default where it is allowed.
+         */
+        PlanExperiment: {
+            /** @enum {unknown} */
+            mode: "crossover" | "shadow" | "split";
+            metric?: ("mean_pnl" | "win_rate") | null;
+            baseline: number;
+            effect: number;
+            sd_pips?: number | null;
+            timeframe?: ("15min" | "1M" | "1d" | "1h" | "1min" | "1w" | "30min" | "4h" | "5min") | null;
+            pairs?: number | null;
+            predictions_per_day: number;
+            trade_share?: number | null;
+            hold_rate?: number | null;
+            users?: number | null;
+            traffic_split?: number | null;
+            user_sd?: number | null;
+            disagreement?: number | null;
+            correlation?: number | null;
+            overlap?: number | null;
+            days?: number | null;
+        };
+        /**
+         * Evaluate
+         * @description Body of POST /reversal/experiments/{id}/evaluate: candles with timestamps, and the rule's parameters.
+         */
+        Evaluate: {
+            /** @description Two currencies of three capital letters. */
+            pair: string;
+            timeframe?: ("15min" | "1M" | "1d" | "1h" | "1min" | "1w" | "30min" | "4h" | "5min") | null;
+            timestamps?: ("close" | "open") | null;
+            data: components["schemas"]["Candle"][];
+            horizon?: number | null;
+            min_profit_pips?: number | null;
+            max_loss_pips?: number | null;
+            min_profit_atr?: number | null;
+            max_loss_atr?: number | null;
+            min_ratio?: number | null;
+            replace?: boolean | null;
+        };
+        /**
+         * AddNote
+         * @description Body of POST /reversal/experiments/{id}/notes.
+         */
+        AddNote: {
+            text: string;
+        };
+        /**
+         * ReportOutcomes
+         * @description Body of POST /reversal/outcomes.
+         */
+        ReportOutcomes: {
+            outcomes: components["schemas"]["ReportedOutcome"][];
+        };
+        /**
+         * ReportedOutcome
+         * @description The outcome of a prediction. `closed_at` has the forms of a candle's timestamp.
+         */
+        ReportedOutcome: {
+            prediction_id: string;
+            /** @enum {unknown} */
+            outcome: "loss" | "neutral" | "win";
+            pnl_pips?: number | null;
+            closed_at?: string | number | null;
+        };
+        Failure: {
+            /** @constant */
+            success: false;
+            data: null;
+            error: string;
+            /** @enum {unknown} */
+            code: "CONFLICT" | "DEADLINE_EXCEEDED" | "EXPECTATION_FAILED" | "FORBIDDEN" | "HTTP_VERSION_NOT_SUPPORTED" | "INSUFFICIENT_DATA" | "INTERNAL" | "MALFORMED_JSON" | "MALFORMED_REQUEST" | "METHOD_NOT_ALLOWED" | "MODEL_UNAVAILABLE" | "NOT_FOUND" | "OUT_OF_RANGE" | "OVERLOADED" | "PAYLOAD_TOO_LARGE" | "RATE_LIMITED" | "STORE_UNAVAILABLE" | "UNAUTHORIZED" | "UNKNOWN_EXPERIMENT" | "UNKNOWN_VERSION" | "UNSUPPORTED_MEDIA_TYPE" | "VALIDATION_ERROR";
+            /** Format: date-time */
+            timestamp: string;
+            details?: components["schemas"]["Detail"][];
+        };
+        Detail: {
+            path: string;
+            message: string;
+        };
+        Warning: {
+            /** @enum {unknown} */
+            code: "FEW_CANDLES" | "NO_STAGE2" | "NO_TIMESTAMPS" | "MIXED_TIME_ZONES" | "SPACING" | "OPEN_CANDLE" | "FUTURE_CANDLE" | "OUT_OF_RANGE" | "NO_PREDICTIONS" | "OTHER_TIMEFRAME" | "DIFFERENT_REQUIRED_CANDLES";
+            message: string;
+        };
+        /** @enum {unknown} */
+        Signal: "hold" | "long" | "short";
+        SignalCounts: {
+            hold: number;
+            long: number;
+            short: number;
+        };
+        /** @enum {unknown} */
+        Timeframe: "1min" | "5min" | "15min" | "30min" | "1h" | "4h" | "1d" | "1w" | "1M";
+        Assignment: {
+            experiment_id: string;
+            /** @enum {unknown} */
+            variant: "A" | "B";
+        };
+        Prediction: {
+            pair: string;
+            timeframe: components["schemas"]["Timeframe"];
+            signal: components["schemas"]["Signal"];
+            confidence: number;
+            stage1_prob: number;
+            stage2_prob: number | null;
+            model_version: string;
+            factors: {
+                reversal_detected: boolean;
+                /** @enum {unknown} */
+                direction: "long" | "short" | null;
+                technical: number;
+                pattern: number | null;
+            };
+            /** Format: date-time */
+            timestamp: string;
+            /** Format: date-time */
+            candle_time?: string;
+            valid_until?: string | null;
+            warnings?: components["schemas"]["Warning"][];
+            served_by?: string;
+            fallback_reason?: string;
+            experiment?: components["schemas"]["Assignment"];
+            prediction_id?: string;
+        };
+        LegacyPrediction: {
+            prediction: components["schemas"]["Signal"];
+            signal: components["schemas"]["Signal"];
+            confidence: number;
+            factors: {
+                technical: number;
+                sentiment: number;
+                pattern: number;
+            };
+            model_version: string;
+            /** Format: date-time */
+            timestamp: string;
+            /** Format: date-time */
+            candle_time?: string;
+            valid_until?: string | null;
+            warnings?: components["schemas"]["Warning"][];
+            served_by?: string;
+            fallback_reason?: string;
+            experiment?: components["schemas"]["Assignment"];
+            prediction_id?: string;
+        };
+        BatchResults: {
+            results: ({
+                /** @constant */
+                success: true;
+                data: components["schemas"]["Prediction"];
+                error: null;
+            } | {
+                /** @constant */
+                success: false;
+                data: null;
+                error: string;
+                /** @enum {unknown} */
+                code: "CONFLICT" | "DEADLINE_EXCEEDED" | "EXPECTATION_FAILED" | "FORBIDDEN" | "HTTP_VERSION_NOT_SUPPORTED" | "INSUFFICIENT_DATA" | "INTERNAL" | "MALFORMED_JSON" | "MALFORMED_REQUEST" | "METHOD_NOT_ALLOWED" | "MODEL_UNAVAILABLE" | "NOT_FOUND" | "OUT_OF_RANGE" | "OVERLOADED" | "PAYLOAD_TOO_LARGE" | "RATE_LIMITED" | "STORE_UNAVAILABLE" | "UNAUTHORIZED" | "UNKNOWN_EXPERIMENT" | "UNKNOWN_VERSION" | "UNSUPPORTED_MEDIA_TYPE" | "VALIDATION_ERROR";
+                details?: components["schemas"]["Detail"][];
+            })[];
+        };
+        Comparison: {
+            pair: string;
+            timeframe: components["schemas"]["Timeframe"];
+            predictions: {
+                [key: string]: components["schemas"]["Prediction"] | {
+                    error: string;
+                    /** @enum {unknown} */
+                    code: "CONFLICT" | "DEADLINE_EXCEEDED" | "EXPECTATION_FAILED" | "FORBIDDEN" | "HTTP_VERSION_NOT_SUPPORTED" | "INSUFFICIENT_DATA" | "INTERNAL" | "MALFORMED_JSON" | "MALFORMED_REQUEST" | "METHOD_NOT_ALLOWED" | "MODEL_UNAVAILABLE" | "NOT_FOUND" | "OUT_OF_RANGE" | "OVERLOADED" | "PAYLOAD_TOO_LARGE" | "RATE_LIMITED" | "STORE_UNAVAILABLE" | "UNAUTHORIZED" | "UNKNOWN_EXPERIMENT" | "UNKNOWN_VERSION" | "UNSUPPORTED_MEDIA_TYPE" | "VALIDATION_ERROR";
+                };
+            };
+            consensus: components["schemas"]["Signal"] | null;
+            disagreement: boolean;
+            /** Format: date-time */
+            timestamp: string;
+        };
+        Stage: {
+            /** @enum {unknown} */
+            positive: "reversal" | "long" | "short";
+            features: string[];
+            num_features: number;
+            sequence_length: number;
+            parameters: number;
+            files: {
+                [key: string]: {
+                    file: string;
+                    sha256: string;
+                };
+            };
+            sources: {
+                [key: string]: {
+                    file: string;
+                    sha256: string;
+                };
+            };
+            parity: {
+                [key: string]: unknown;
+            };
+            limits: {
+                low: number[];
+                high: number[];
+                mean_low: number[] | null;
+                mean_high: number[] | null;
+                /** @enum {unknown} */
+                source: "training" | "scaler";
+            } | null;
+        };
+        Model: {
+            version: string;
+            loaded: boolean;
+            name?: string;
+            description?: string;
+            threshold?: number;
+            confidence_weights?: number[];
+            has_stage2?: boolean;
+            num_features?: number;
+            sequence_length?: number;
+            required_candles?: number;
+            recommended_candles?: number;
+            stages?: {
+                stage1: components["schemas"]["Stage"];
+                stage2?: components["schemas"]["Stage"];
+            };
+            metrics?: {
+                [key: string]: unknown;
+            };
+            metadata?: {
+                [key: string]: unknown;
+            };
+            error?: string;
+        };
+        Models: {
+            active_version: string | null;
+            versions: {
+                [key: string]: components["schemas"]["Model"];
+            };
+        };
+        Loaded: {
+            version: string;
+            loaded: boolean;
+        };
+        Switched: {
+            active_version: string;
+            previous_version: string | null;
+        };
+        Health: {
+            /** @enum {unknown} */
+            status: "healthy" | "unhealthy";
+            model_loaded: boolean;
+            model_version: string | null;
+            /** Format: date-time */
+            timestamp: string;
+            environment: string;
+            version: string;
+        };
+        Probe: {
+            /** @enum {unknown} */
+            status: "alive" | "ready" | "unavailable";
+            reason?: string;
+        };
+        /** @enum {unknown} */
+        Mode: "split" | "crossover" | "shadow";
+        /** @enum {unknown} */
+        Metric: "win_rate" | "mean_pnl";
+        /** @enum {unknown} */
+        Status: "draft" | "active" | "stopped";
+        LabelRule: {
+            horizon: number;
+            min_ratio: number;
+            min_profit_pips?: number;
+            max_loss_pips?: number;
+            min_profit_atr?: number;
+            max_loss_atr?: number;
+        };
+        ChosenRule: {
+            rule: components["schemas"]["LabelRule"];
+            timeframe: string;
+            /** Format: date-time */
+            chosen_at: string;
+            chosen_by: string | null;
+        };
+        Experiment: {
+            experiment_id: string;
+            name: string;
+            description: string;
+            owner: string;
+            mode: components["schemas"]["Mode"];
+            variant_a: string;
+            variant_b: string;
+            traffic_split: number;
+            metric: components["schemas"]["Metric"];
+            minimum_effect: number;
+            guardrails: components["schemas"]["GuardrailLimits"];
+            stop_at: string | null;
+            status: components["schemas"]["Status"];
+            active: boolean;
+            /** Format: date-time */
+            created_at: string;
+            activated_at: string | null;
+            stopped_at: string | null;
+            stop_reason: string | null;
+            digests: {
+                A?: string;
+                B?: string;
+            } | null;
+            label_rule: components["schemas"]["LabelRule"] | null;
+            label_rules: components["schemas"]["ChosenRule"][];
+        };
+        ActivatedExperiment: {
+            experiment_id: string;
+            name: string;
+            description: string;
+            owner: string;
+            mode: components["schemas"]["Mode"];
+            variant_a: string;
+            variant_b: string;
+            traffic_split: number;
+            metric: components["schemas"]["Metric"];
+            minimum_effect: number;
+            guardrails: components["schemas"]["GuardrailLimits"];
+            stop_at: string | null;
+            status: components["schemas"]["Status"];
+            active: boolean;
+            /** Format: date-time */
+            created_at: string;
+            activated_at: string | null;
+            stopped_at: string | null;
+            stop_reason: string | null;
+            digests: {
+                A?: string;
+                B?: string;
+            } | null;
+            label_rule: components["schemas"]["LabelRule"] | null;
+            label_rules: components["schemas"]["ChosenRule"][];
+            stopped_experiment: string | null;
+            warnings?: components["schemas"]["Warning"][];
+        };
+        Note: {
+            /** Format: date-time */
+            at: string;
+            text: string;
+        };
+        AddedNote: {
+            experiment_id: string;
+            /** Format: date-time */
+            at: string;
+            text: string;
+        };
+        ExperimentWithNotes: {
+            experiment_id: string;
+            name: string;
+            description: string;
+            owner: string;
+            mode: components["schemas"]["Mode"];
+            variant_a: string;
+            variant_b: string;
+            traffic_split: number;
+            metric: components["schemas"]["Metric"];
+            minimum_effect: number;
+            guardrails: components["schemas"]["GuardrailLimits"];
+            stop_at: string | null;
+            status: components["schemas"]["Status"];
+            active: boolean;
+            /** Format: date-time */
+            created_at: string;
+            activated_at: string | null;
+            stopped_at: string | null;
+            stop_reason: string | null;
+            digests: {
+                A?: string;
+                B?: string;
+            } | null;
+            label_rule: components["schemas"]["LabelRule"] | null;
+            label_rules: components["schemas"]["ChosenRule"][];
+            notes: components["schemas"]["Note"][];
+        };
+        Experiments: {
+            experiments: components["schemas"]["Experiment"][];
+        };
+        ExperimentMetrics: {
+            experiment_id: string;
+            name: string;
+            active: boolean;
+            mode: components["schemas"]["Mode"];
+            status: components["schemas"]["Status"];
+            variants: {
+                A: {
+                    model_version: string;
+                    traffic_split: number;
+                    metrics: {
+                        count: number;
+                        signals: components["schemas"]["SignalCounts"];
+                        avg_confidence: number | null;
+                        imported: number;
+                        users: number;
+                        fallbacks: number;
+                        failures: number;
+                        refused: number;
+                        unrecorded: number;
+                        late: number;
+                    };
+                };
+                B: {
+                    model_version: string;
+                    traffic_split: number;
+                    metrics: {
+                        count: number;
+                        signals: components["schemas"]["SignalCounts"];
+                        avg_confidence: number | null;
+                        imported: number;
+                        users: number;
+                        fallbacks: number;
+                        failures: number;
+                        refused: number;
+                        unrecorded: number;
+                        late: number;
+                    };
+                };
+            };
+            beside: components["schemas"]["Beside"];
+        };
+        Beside: {
+            without_user: number;
+            named_version: number;
+        };
+        Evaluation: {
+            candles: number;
+            labelled: number;
+            changed: number;
+            unchanged: number;
+            too_close: number;
+            dropped: number;
+            label_rule: components["schemas"]["LabelRule"];
+            warnings?: components["schemas"]["Warning"][];
+        };
+        OutcomeResults: {
+            recorded: number;
+            results: ({
+                prediction_id: string;
+                /** @enum {unknown} */
+                status: "recorded" | "late" | "completed" | "duplicate" | "contradicts" | "not_a_trade" | "unknown";
+            } | {
+                prediction_id: string | null;
+                /** @constant */
+                status: "invalid";
+                error: string;
+                details?: components["schemas"]["Detail"][];
+            })[];
+        };
+        Plan: {
+            mode: components["schemas"]["Mode"];
+            metric: components["schemas"]["Metric"];
+            baseline: number;
+            effect: number;
+            reachable: {
+                chance: number;
+                candles: number | null;
+                days: number | null;
+            }[];
+            after_days: {
+                days: number;
+                candles: number;
+                chance: number;
+            } | null;
+            minimum: {
+                candles: number | null;
+                days: number | null;
+                candles_of_each_variant: number;
+                users_of_each_variant: number | null;
+            };
+            users: {
+                A: number;
+                B: number;
+            } | null;
+            advice: {
+                /** @enum {unknown} */
+                code: "FEW_USERS" | "USERS_DIFFER" | "TOO_SMALL" | "MINIMUM_EFFECT";
+                message: string;
+            }[];
+            assumptions: string[];
+        };
+        Estimate: {
+            estimate: number | null;
+            interval: number[] | null;
+            candles: number;
+            valid: boolean;
+        };
+        SourcedEstimate: {
+            estimate: number | null;
+            interval: number[] | null;
+            candles: number;
+            valid: boolean;
+            source: ("reported" | "labels") | null;
+        };
+        Difference: {
+            estimate: number | null;
+            interval: number[] | null;
+            candles: number;
+            valid: boolean;
+            p_value: number | null;
+        };
+        SourcedDifference: {
+            estimate: number | null;
+            interval: number[] | null;
+            candles: number;
+            valid: boolean;
+            p_value: number | null;
+            source: ("reported" | "labels") | null;
+        };
+        ReportedVariant: {
+            model_version: string;
+            predictions: number;
+            unique_users: number;
+            unique_candles: number;
+            signals: components["schemas"]["SignalCounts"];
+            hold_rate: components["schemas"]["Estimate"];
+            confidence: {
+                estimate: number | null;
+                interval: number[] | null;
+                candles: number;
+                valid: boolean;
+                sd: number | null;
+            };
+            outcomes_joined: number;
+            labelled_candles: number;
+            win_rate: components["schemas"]["SourcedEstimate"];
+            precision: components["schemas"]["Estimate"];
+            recall: components["schemas"]["Estimate"];
+            mean_pnl: components["schemas"]["SourcedEstimate"];
+            pnl_per_candle: components["schemas"]["SourcedEstimate"];
+            /** @description Not used for the verdict. */
+            sharpe: components["schemas"]["Estimate"];
+            fallbacks: number;
+            failures: number;
+            refused: number;
+            unrecorded: number;
+            late: number;
+            warnings: {
+                [key: string]: {
+                    predictions: number;
+                    share: number | null;
+                };
+            };
+            imported: {
+                count: number;
+                signals: {
+                    [key: string]: number;
+                };
+                avg_confidence: number | null;
+            } | null;
+        };
+        SampleRatio: {
+            users: {
+                A: number;
+                B: number;
+            };
+            expected: {
+                A: number;
+                B: number;
+            };
+            users_in_both: number;
+            /** @description Not used for the verdict. */
+            chi_square: number | null;
+            /** @description Not used for the verdict. */
+            chi_square_p: number | null;
+            sequential_p: number;
+            level: number;
+            mismatch: boolean;
+        };
+        Reporting: {
+            A: components["schemas"]["Estimate"];
+            B: components["schemas"]["Estimate"];
+            p_value: number;
+            level: number;
+            valid: boolean;
+            differs: boolean;
+        };
+        Pairs: {
+            candles: number;
+            table: {
+                hold: components["schemas"]["SignalCounts"];
+                long: components["schemas"]["SignalCounts"];
+                short: components["schemas"]["SignalCounts"];
+            };
+            agreement: components["schemas"]["Estimate"];
+            confidence_difference: components["schemas"]["Difference"];
+            /** @description Not used for the verdict. */
+            mcnemar: {
+                candles: number;
+                a_only_right: number;
+                b_only_right: number;
+                exact_p: number;
+                sequential_p: number;
+            };
+            /** @description Only with include=disagreements. */
+            disagreements?: {
+                pair: string;
+                timeframe: string;
+                candle: string;
+                candle_time: string | null;
+                a_signal: components["schemas"]["Signal"];
+                b_signal: components["schemas"]["Signal"];
+            }[];
+        };
+        Breakdown: {
+            /** @constant */
+            exploratory: true;
+            metric: components["schemas"]["Metric"];
+            total: number;
+            places: {
+                pair: string;
+                timeframe: string;
+                candles: number;
+                A: components["schemas"]["Estimate"];
+                B: components["schemas"]["Estimate"];
+                difference: components["schemas"]["Difference"];
+            }[];
+        };
+        History: {
+            /** Format: date-time */
+            at: string;
+            estimate: number | null;
+            interval: number[] | null;
+            candles: number;
+            valid: boolean;
+            word: string;
+        }[];
+        Report: {
+            experiment_id: string;
+            name: string;
+            description: string;
+            owner: string;
+            mode: components["schemas"]["Mode"];
+            variant_a: string;
+            variant_b: string;
+            traffic_split: number;
+            metric: components["schemas"]["Metric"];
+            minimum_effect: number;
+            guardrails: components["schemas"]["GuardrailLimits"];
+            stop_at: string | null;
+            status: components["schemas"]["Status"];
+            active: boolean;
+            /** Format: date-time */
+            created_at: string;
+            activated_at: string | null;
+            stopped_at: string | null;
+            stop_reason: string | null;
+            digests: {
+                A?: string;
+                B?: string;
+            } | null;
+            label_rule: components["schemas"]["LabelRule"] | null;
+            label_rules: components["schemas"]["ChosenRule"][];
+            variants: {
+                A: components["schemas"]["ReportedVariant"];
+                B: components["schemas"]["ReportedVariant"];
+            };
+            beside: components["schemas"]["Beside"];
+            breakdown: components["schemas"]["Breakdown"];
+            history: components["schemas"]["History"];
+            sample_ratio: components["schemas"]["SampleRatio"] | null;
+            reporting: components["schemas"]["Reporting"] | null;
+            pairs: components["schemas"]["Pairs"] | null;
+            differences: {
+                win_rate: components["schemas"]["SourcedDifference"];
+                mean_pnl: components["schemas"]["SourcedDifference"];
+                pnl_per_candle: components["schemas"]["SourcedDifference"];
+                hold_rate: components["schemas"]["Difference"];
+                confidence: components["schemas"]["Difference"];
+            };
+            verdict: {
+                word: string;
+                sentence: string;
+                more_candles: number | null;
+                days_left: number | null;
+            };
+            notes: components["schemas"]["Note"][];
+        };
+    };
+    responses: never;
+    parameters: never;
+    requestBodies: never;
+    headers: never;
+    pathItems: never;
+}
