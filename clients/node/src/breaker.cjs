@@ -27,7 +27,7 @@ class CircuitBreaker {
     }
     const left = this.#closedAgainAt - this.clock();
     if (left > 0 || this.#trying) {
-      return Math.max(left, 1);
+      return Math.max(left, 50); // the trial is under way
     }
     this.#trying = true;
     return 0;
