@@ -1,1 +1,27 @@
-"""The command line. It may import every other package; no other package imports it."""
+"""Reversal signals in this process, and the command line.
+
+    import reversal
+    detector = reversal.load("v3.1")
+    detector.predict(frame)
+
+Nothing is imported before it is used, so that the command line starts at once. No other package imports this one.
+"""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from reversal.assigning import assign
+    from reversal.offline import Answer, OfflineDetector, load
+
+__all__ = ["Answer", "OfflineDetector", "assign", "load"]
+
+_ROOMS = {"assign": "assigning", "load": "offline", "Answer": "offline", "OfflineDetector": "offline"}
+
+
+def __getattr__(name: str) -> object:
+    if name not in _ROOMS:
+        raise AttributeError(f"module 'reversal' has no attribute {name!r}")
+    return getattr(import_module(f"reversal.{_ROOMS[name]}"), name)

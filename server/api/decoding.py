@@ -188,7 +188,7 @@ def series(rows: list[Candle], timeframe: str, stamp: Stamp | None, now: float |
     count = len(rows)
     packed = struct.pack(f"{_FIELDS * count}d", *chain.from_iterable(columns))
     values = np.frombuffer(packed).reshape(_FIELDS, count)
-    _check_bars(values)
+    check_bars(values)
     times = times_of(timestamps, timeframe, stamp)
     if times is None:
         return Series(Candles(values), None, None, (NO_TIMESTAMPS,))
@@ -198,7 +198,7 @@ def series(rows: list[Candle], timeframe: str, stamp: Stamp | None, now: float |
     return Series(Candles(values), times.order, times.opens, warnings)
 
 
-def _check_bars(values: Floats) -> None:
+def check_bars(values: Floats) -> None:
     """Raise InvalidInput unless low <= open, close <= high in each candle of (5, n). msgspec has checked the signs."""
     opened, high, low, close, _ = values
     wrong = (np.minimum(opened, close) < low) | (np.maximum(opened, close) > high)

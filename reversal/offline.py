@@ -1,0 +1,155 @@
+"""Detectors in this process, without a server: for research, notebooks and tests. The answers are the service's."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any, NamedTuple, TypeAlias
+
+import numpy as np
+from numpy.typing import NDArray
+
+from core.bundles.manifest import Direction, Manifest
+from core.bundles.repository import Repository
+from core.errors import ServiceError
+from core.features.candles import Candles
+from core.features.timeframes import iso
+from core.inference.decision import Signal
+from core.inference.detector import Detector, Prediction
+from core.inference.inputs import CandleWindows
+from core.inference.warnings import Warned
+from reversal.frames import History, Table, history
+from server.api.schemas.predictions import DEFAULT_TIMEFRAME, Stamp
+from server.settings import INSTALLED
+
+# Candles of so many answers are computed at once. More need more memory, and are not faster.
+_AT_ONCE = 512
+
+Floats: TypeAlias = NDArray[np.float64]
+
+
+class Answer(NamedTuple):
+    """What the service answers for the last candle. candle_time: when it opened; None without timestamps."""
+
+    signal: Signal
+    confidence: float
+    stage1_prob: float
+    stage2_prob: float | None
+    direction: Direction | None
+    model_version: str
+    candle_time: str | None
+    warnings: tuple[Warned, ...]
+
+
+class OfflineDetector:
+    """A loaded version. Safe to use from several threads."""
+
+    def __init__(self, detector: Detector) -> None:
+        self._detector = detector
+
+    @property
+    def manifest(self) -> Manifest:
+        """The version's metadata: features, threshold, metrics."""
+        return self._detector.manifest
+
+    @property
+    def required_candles(self) -> int:
+        """The smallest number of candles for an answer."""
+        return self._detector.required_candles
+
+    @property
+    def recommended_candles(self) -> int:
+        """The number of candles from which on more of them change nothing."""
+        return self._detector.recommended_candles
+
+    def predict(self, candles: Table, timeframe: str = DEFAULT_TIMEFRAME, timestamps: Stamp | None = None) -> Answer:
+        """The answer of the service for these candles. Raises core.errors.ServiceError, as the service refuses.
+
+        candles: a frame of pandas or polars, an array, a list of records or a mapping of columns. timestamps: whether
+        a time is that of the opening (default) or of the closing.
+        """
+        found = history(candles, timeframe, timestamps)
+        source = CandleWindows(found.candles, found.opens[-1] if found.opens else None, found.warnings)
+        (result,) = self._detector.predict([source])
+        if isinstance(result, ServiceError):
+            raise result
+        return _answer(result)
+
+    def signals(self, candles: Table, timeframe: str = DEFAULT_TIMEFRAME, timestamps: Stamp | None = None) -> Table:
+        """One row for each candle: what the service answers if it gets the last `recommended_candles` up to that one.
+
+        The first `required_candles - 1` rows have no signal; the next ones have fewer candles than recommended.
+
+        Columns: `signal` (None without an answer), `confidence`, `stage1_prob`, `stage2_prob` (NaN without one), and
+        `out_of_range`. Returns a frame of pandas or polars with the rows of such a frame, else a dict of arrays. Rows
+        are in the order of the table.
+        """
+        found = history(candles, timeframe, timestamps)
+        columns = self._columns(found)
+        if found.order is not None:
+            back = np.argsort(np.array(found.order))
+            columns = {name: column[back] for name, column in columns.items()}
+        return _like(candles, columns)
+
+    def _columns(self, found: History) -> dict[str, NDArray[Any]]:
+        count = len(found)
+        signals = np.full(count, None, dtype=object)
+        confidence, p1, p2 = (np.full(count, np.nan) for _ in range(3))
+        outside = np.zeros(count, np.bool_)
+        for rows, sources in self._batches(found):
+            for row, result in zip(rows, self._detector.predict(sources), strict=True):
+                if isinstance(result, ServiceError):
+                    continue
+                decision = result.decision
+                signals[row], confidence[row], p1[row] = decision.signal, decision.confidence, decision.stage1_prob
+                p2[row] = np.nan if decision.stage2_prob is None else decision.stage2_prob
+                outside[row] = any(warning.code == "OUT_OF_RANGE" for warning in result.warnings)
+        return {
+            "signal": signals,
+            "confidence": confidence,
+            "stage1_prob": p1,
+            "stage2_prob": p2,
+            "out_of_range": outside,
+        }
+
+    def _batches(self, found: History) -> Iterator[tuple[range, list[CandleWindows]]]:
+        values, most = found.candles.values, self.recommended_candles
+        for start in range(self.required_candles - 1, len(found), _AT_ONCE):
+            rows = range(start, min(start + _AT_ONCE, len(found)))
+            yield rows, [CandleWindows(Candles(values[:, max(0, row + 1 - most) : row + 1])) for row in rows]
+
+
+def load(version: str, models: str | Path | None = None) -> OfflineDetector:
+    """Load a version from a folder of bundles.
+
+    models: default as for the server: `models/onnx` in the working directory, else the reference detectors that come
+    with the package. Raises core.errors.UnknownVersion or BundleRefused.
+    """
+    here = Path("models/onnx")
+    root = Path(models) if models is not None else here if here.is_dir() else INSTALLED
+    return OfflineDetector(Detector(Repository(root).read(version)))
+
+
+def _answer(found: Prediction) -> Answer:
+    decision = found.decision
+    return Answer(
+        decision.signal,
+        decision.confidence,
+        decision.stage1_prob,
+        decision.stage2_prob,
+        decision.direction,
+        found.version,
+        None if found.opens is None else iso(found.opens),
+        found.warnings,
+    )
+
+
+def _like(table: Table, columns: dict[str, NDArray[Any]]) -> Table:
+    """A frame of the table's kind, or the columns."""
+    kind = type(table)
+    package = kind.__module__.partition(".")[0]
+    if package == "pandas":
+        return kind(columns, index=table.index)
+    if package == "polars":
+        return kind({name: column.tolist() for name, column in columns.items()})
+    return columns
