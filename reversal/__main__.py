@@ -1,17 +1,18 @@
-"""`reversal serve`, `convert`, `train` and `import`: each passes its arguments to the package that does the work.
+"""The command `reversal`.
 
-Nothing else is imported before the command is known, because the server first sets variables that its libraries read.
+`serve`, `convert`, `train` and `import` pass their arguments to the package that does the work. Nothing else is
+imported before such a command is known, because the server first sets variables that its libraries read. All other
+commands are in reversal/commands.
 """
 
 from __future__ import annotations
 
+import os
 import sys
 from collections.abc import Callable, Sequence
 from importlib.util import find_spec
 from pathlib import Path
 from typing import NamedTuple
-
-from core.version import VERSION
 
 
 def _serve(arguments: Sequence[str], program: str) -> int:
@@ -61,22 +62,26 @@ COMMANDS = {
 }
 
 
+# The other commands: the place of each, and its line in the help.
+CLICK = {
+    "predict": ("reversal.commands.candles:predict", "answer from a file of candles, without a server"),
+    "models": ("reversal.commands.versions:list_models", "list the versions in a folder of bundles"),
+    "compare": ("reversal.commands.candles:compare", "answers of several versions for one file of candles"),
+    "experiments": ("reversal.commands.experiments:experiments", "list, plan, report, assign"),
+    "bench": ("reversal.commands.versions:bench", "how long a prediction takes on this machine"),
+    "doctor": ("reversal.commands.doctor:doctor", "check settings, bundles, store, port and clock"),
+}
+
+
 def main(arguments: Sequence[str], program: str = "reversal") -> int:
     """Run one command. Returns the exit code: 2 for a bad call, or if an extra is not installed.
 
     `serve` ends the process itself. Wrong flags of a command raise SystemExit.
     """
     first, *others = arguments or [""]
-    if first in {"-h", "--help"}:
-        sys.stdout.write(usage(program))
-        return 0
-    if first == "--version":
-        sys.stdout.write(f"reversal {VERSION}\n")
-        return 0
     command = COMMANDS.get(first)
-    if command is None:
-        sys.stderr.write(usage(program) + (f"{program}: unknown command {first!r}\n" if first else ""))
-        return 2
+    if command is None or "_REVERSAL_COMPLETE" in os.environ:
+        return _click(arguments, program)
     if missing := [module for module in command.needs if find_spec(module) is None]:
         sys.stderr.write(
             f"{program} {first}: not installed: {', '.join(missing)}. Install them with"
@@ -86,13 +91,15 @@ def main(arguments: Sequence[str], program: str = "reversal") -> int:
     return command.run(others, f"{program} {first}")
 
 
-def usage(program: str) -> str:
-    """The text of --help."""
-    lines = [f"  {name:9} {command.help}\n" for name, command in COMMANDS.items()]
-    return (
-        f"usage: {program} COMMAND [arguments], {program} --version\n\n{''.join(lines)}\n"
-        f"{program} COMMAND --help shows the arguments of a command.\n"
-    )
+def _click(arguments: Sequence[str], program: str) -> int:
+    """Run a command that is not passed on, or show the help of all."""
+    from reversal.commands.group import group  # noqa: PLC0415 - `serve` starts without it
+
+    passed_on = {name: ("", command.help) for name, command in COMMANDS.items()}
+    try:
+        group(passed_on | CLICK).main(list(arguments), program, complete_var="_REVERSAL_COMPLETE")
+    except SystemExit as ended:  # how click ends, also after success
+        return int(ended.code or 0)
 
 
 def console() -> int:

@@ -112,19 +112,19 @@ def _of_array(table: NDArray[Any]) -> dict[str, Column]:
 
 def _of_rows(rows: list[Any]) -> dict[str, Column]:
     if not rows:
-        return {name: () for name in FIELDS}
+        return dict.fromkeys(FIELDS, ())
     if isinstance(rows[0], Mapping):
         names = dict.fromkeys(name for row in rows for name in row)
         return known({name: [row.get(name) for row in rows] for name in names})
     if isinstance(rows[0], Sequence) and not isinstance(rows[0], str) and len(rows[0]) >= _WITHOUT_TIME:
         width = min(len(rows[0]), _WITH_TIME)
-        names = ("timestamp", *FIELDS)[-width:]
-        return {name: [row[i] for row in rows] for i, name in enumerate(names)}
+        fields = ("timestamp", *FIELDS)[-width:]
+        return {name: [row[i] for row in rows] for i, name in enumerate(fields)}
     raise InvalidInput.at("row 0", "must be a record with open, high, low and close, or a list [time, open, high, …]")
 
 
 def known(columns: Mapping[str, Column]) -> dict[str, Column]:
-    """The columns that make candles, by the names of their fields. Names differ in case, blanks and underscores only."""
+    """The columns that make candles, by the names of their fields. Case, blanks and underscores do not matter."""
     plain = {re.sub(r"[^a-z0-9]", "", str(name).lower()): name for name in columns}
     return {
         field: columns[plain[next(name for name in names if name in plain)]]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any, NamedTuple, TypeAlias
 
@@ -75,23 +75,29 @@ class OfflineDetector:
             raise result
         return _answer(result)
 
-    def signals(self, candles: Table, timeframe: str = DEFAULT_TIMEFRAME, timestamps: Stamp | None = None) -> Table:
+    def signals(
+        self,
+        candles: Table,
+        timeframe: str = DEFAULT_TIMEFRAME,
+        timestamps: Stamp | None = None,
+        progress: Callable[[int, int], object] | None = None,
+    ) -> Table:
         """One row for each candle: what the service answers if it gets the last `recommended_candles` up to that one.
 
         The first `required_candles - 1` rows have no signal; the next ones have fewer candles than recommended.
 
         Columns: `signal` (None without an answer), `confidence`, `stage1_prob`, `stage2_prob` (NaN without one), and
         `out_of_range`. Returns a frame of pandas or polars with the rows of such a frame, else a dict of arrays. Rows
-        are in the order of the table.
+        are in the order of the table. progress: called with the rows that are done, and their number.
         """
         found = history(candles, timeframe, timestamps)
-        columns = self._columns(found)
+        columns = self._columns(found, progress)
         if found.order is not None:
             back = np.argsort(np.array(found.order))
             columns = {name: column[back] for name, column in columns.items()}
         return _like(candles, columns)
 
-    def _columns(self, found: History) -> dict[str, NDArray[Any]]:
+    def _columns(self, found: History, progress: Callable[[int, int], object] | None) -> dict[str, NDArray[Any]]:
         count = len(found)
         signals = np.full(count, None, dtype=object)
         confidence, p1, p2 = (np.full(count, np.nan) for _ in range(3))
@@ -104,6 +110,8 @@ class OfflineDetector:
                 signals[row], confidence[row], p1[row] = decision.signal, decision.confidence, decision.stage1_prob
                 p2[row] = np.nan if decision.stage2_prob is None else decision.stage2_prob
                 outside[row] = any(warning.code == "OUT_OF_RANGE" for warning in result.warnings)
+            if progress is not None:
+                progress(rows.stop, count)
         return {
             "signal": signals,
             "confidence": confidence,
@@ -125,9 +133,13 @@ def load(version: str, models: str | Path | None = None) -> OfflineDetector:
     models: default as for the server: `models/onnx` in the working directory, else the reference detectors that come
     with the package. Raises core.errors.UnknownVersion or BundleRefused.
     """
+    return OfflineDetector(Detector(Repository(models_folder(models)).read(version)))
+
+
+def models_folder(given: str | Path | None) -> Path:
+    """The folder of bundles: the given one, else `models/onnx` here, else the one that comes with the package."""
     here = Path("models/onnx")
-    root = Path(models) if models is not None else here if here.is_dir() else INSTALLED
-    return OfflineDetector(Detector(Repository(root).read(version)))
+    return Path(given) if given is not None else here if here.is_dir() else INSTALLED
 
 
 def _answer(found: Prediction) -> Answer:

@@ -29,7 +29,7 @@ def check_url(url: str) -> None:
     if not separator or not _SCHEME.fullmatch(scheme):
         raise ValueError(f"not a URL; {_EXPECTED}")
     if scheme == _SQLITE:
-        _path(url)
+        sqlite_path(url)
     elif scheme in _POSTGRES:
         from core.store.drivers import postgres_url  # noqa: PLC0415 - most installations never need the driver
 
@@ -51,7 +51,7 @@ def open_store(url: str) -> Store:
     if url.startswith(_SQLITE):
         from core.store.drivers.sqlite import SqliteDatabase  # noqa: PLC0415 - a server needs one of the two drivers
 
-        return open_relational(SqliteDatabase(_path(url)))
+        return open_relational(SqliteDatabase(sqlite_path(url)))
     from core.store.drivers.postgres import PostgresDatabase  # noqa: PLC0415 - likewise
 
     return open_relational(PostgresDatabase(url))
@@ -64,7 +64,7 @@ def identity(url: str) -> str:
     """
     check_url(url)
     if url.startswith(_SQLITE):
-        return f"{_SQLITE}://{os.path.realpath(_path(url))}"
+        return f"{_SQLITE}://{os.path.realpath(sqlite_path(url))}"
     from core.store.drivers import postgres_url  # noqa: PLC0415 - likewise
 
     return f"postgresql://{postgres_url.identity(url)}"
@@ -82,7 +82,7 @@ def reserve(url: str) -> ExitStack:
     check_url(url)
     held = ExitStack()
     if url.startswith(_SQLITE):
-        path = Path(os.path.realpath(_path(url)))
+        path = Path(os.path.realpath(sqlite_path(url)))
         if is_mounted_alone(path):
             raise StateFileMounted(
                 f"state file {path} is mounted by itself, so the files that SQLite writes beside it would be lost with"
@@ -98,7 +98,7 @@ def reserve(url: str) -> ExitStack:
     return held
 
 
-def _path(url: str) -> Path:
+def sqlite_path(url: str) -> Path:
     """The file of an SQLite URL, as an absolute path, so that a later change of the working folder does not matter."""
     path = url.removeprefix(f"{_SQLITE}:///")
     # With :memory: every connection would have its own database. Options after ? are not supported.
