@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import subprocess
 import sys
 
@@ -24,21 +25,22 @@ def test_the_version(capsys: pytest.CaptureFixture[str]) -> None:
 
 def test_help_names_every_command(capsys: pytest.CaptureFixture[str]) -> None:
     assert command.main(["--help"]) == 0
-    lines = capsys.readouterr().out.splitlines()
-    assert lines[0] == "usage: reversal COMMAND [arguments], reversal --version"
-    assert [line.split()[0] for line in lines if line.startswith("  ")] == ["serve", "convert", "train", "import"]
+    out = capsys.readouterr().out
+    assert out.startswith("Usage: reversal [OPTIONS] COMMAND [ARGS]...")
+    names = [*command.COMMANDS, *command.CLICK]
+    assert re.findall(r"^  ([a-z]+)  ", out.partition("Commands:")[2], re.MULTILINE) == names
 
 
 @pytest.mark.parametrize(
-    ("arguments", "named"), [([], []), (["sreve"], ["reversal: unknown command 'sreve'"])], ids=["none", "unknown"]
+    ("arguments", "named"), [([], []), (["sreve"], ["Error: No such command 'sreve'."])], ids=["none", "unknown"]
 )
 def test_usage_is_shown_without_a_known_command(
     arguments: list[str], named: list[str], capsys: pytest.CaptureFixture[str]
 ) -> None:
     assert command.main(arguments) == 2
     shown = capsys.readouterr().err
-    assert shown.startswith("usage: reversal COMMAND")
-    assert [line for line in shown.splitlines() if "unknown" in line] == named
+    assert shown.startswith("Usage: reversal [OPTIONS] COMMAND")
+    assert [line for line in shown.splitlines() if "No such" in line] == named
 
 
 @pytest.mark.parametrize("name", ["convert", "train"])

@@ -1,0 +1,126 @@
+"""The commands that are defined here, each as it is typed."""
+
+from __future__ import annotations
+
+import json
+import re
+import socket
+from pathlib import Path
+
+import click
+import pytest
+
+from reversal.__main__ import CLICK, COMMANDS, main
+from reversal.commands.group import group
+from tests.market import ONNX, ROOT
+
+PREDICT = str(ROOT / "docs" / "examples" / "predict.json")
+TWENTY = str(ROOT / "docs" / "examples" / "twenty.json")
+
+
+@pytest.fixture(autouse=True)
+def environment(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setenv("REVERSAL_MODELS", str(ONNX))
+    monkeypatch.chdir(tmp_path)
+
+
+def run(capfd: pytest.CaptureFixture[str], *arguments: str) -> tuple[int, str, str]:
+    code = main(arguments)
+    shown = capfd.readouterr()
+    return code, shown.out, shown.err
+
+
+def test_predict_shows_the_signal_and_its_numbers(capfd: pytest.CaptureFixture[str]) -> None:
+    code, out, _ = run(capfd, "predict", PREDICT)
+    assert code == 0
+    assert out.split()[:3] == ["short", "confidence", "0.7827"]
+    code, out, _ = run(capfd, "predict", PREDICT, "--json", "--version", "v3.0")
+    found = json.loads(out)
+    assert (found["signal"], found["model_version"], found["candle_time"]) == ("short", "v3.0", "2017-12-29T21:00:00Z")
+
+
+def test_predict_reads_standard_input(capfd: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:
+    with Path(PREDICT).open("rb") as file:
+        monkeypatch.setattr("sys.stdin", type("In", (), {"buffer": file})())
+        assert run(capfd, "predict", "-", "--json")[0] == 0
+
+
+def test_predict_all_gives_a_line_for_each_candle(capfd: pytest.CaptureFixture[str]) -> None:
+    _, out, _ = run(capfd, "predict", PREDICT, "--all")
+    lines = out.splitlines()
+    assert (len(lines), lines[0].split(",")[:3]) == (121, ["row", "signal", "confidence"])
+    assert lines[1] == "0,,,,,False"
+    assert lines[-1].startswith("119,short,0.782690018415451,")
+    _, out, _ = run(capfd, "predict", PREDICT, "--all", "--json")
+    assert [json.loads(out)[i]["signal"] for i in (0, 119)] == [None, "short"]
+
+
+def test_a_refusal_is_one_line_and_exit_code_1(capfd: pytest.CaptureFixture[str]) -> None:
+    for arguments, said in (
+        (("predict", TWENTY), "69 candles"),
+        (("predict", PREDICT, "--version", "v9"), "v9"),
+        (("predict", "missing.csv"), "missing.csv"),
+        (("experiments", "list", "--url", "http://127.0.0.1:9"), "127.0.0.1:9"),
+    ):
+        code, out, err = run(capfd, *arguments)
+        assert (code, out, len(err.splitlines())) == (1, "", 1), arguments
+        assert said in err
+
+
+def test_wrong_arguments_are_exit_code_2(capfd: pytest.CaptureFixture[str]) -> None:
+    for arguments in (("predict",), ("predict", PREDICT, "--timeframe", "2h"), ("nope",), ("models", "--models", "no")):
+        assert run(capfd, *arguments)[0] == 2
+
+
+def test_compare_shows_every_version(capfd: pytest.CaptureFixture[str]) -> None:
+    _, out, _ = run(capfd, "compare", PREDICT, "--json")
+    found = json.loads(out)
+    assert (sorted(found["predictions"]), found["consensus"]) == (["v3.0", "v3.1"], "short")
+    _, out, _ = run(capfd, "compare", TWENTY, "--version", "v3.0")
+    assert "46 candles" in out
+
+
+def test_models_lists_the_folder_and_fails_for_a_broken_bundle(
+    capfd: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    code, out, _ = run(capfd, "models", "--json")
+    assert code == 0
+    assert [each["version"] for each in json.loads(out)["versions"]] == ["v3.1", "v3.0"]
+    (tmp_path / "models" / "v1").mkdir(parents=True)
+    (tmp_path / "models" / "v1" / "manifest.json").write_text("{}")
+    code, out, _ = run(capfd, "models", "--models", str(tmp_path / "models"))
+    assert code == 1
+    assert "manifest.json" in out
+
+
+def test_bench_measures_each_version(capfd: pytest.CaptureFixture[str]) -> None:
+    _, out, _ = run(capfd, "bench", "--seconds", "0.1", "--json")
+    assert [each["version"] for each in json.loads(out) if each["median_us"] > 0] == ["v3.1", "v3.0"]
+
+
+def test_assign_is_the_contracts(capfd: pytest.CaptureFixture[str]) -> None:
+    assert run(capfd, "experiments", "assign", "user123", "v30_vs_v31")[1] == "A\n"
+    assert run(capfd, "experiments", "assign", "alice", "v30_vs_v31")[1] == "B\n"
+
+
+def test_doctor_says_what_is_missing(capfd: pytest.CaptureFixture[str]) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = str(taken.getsockname()[1])
+        code, out, _ = run(capfd, "doctor", "--json", "--port", port)
+    found = {each["about"]: each["state"] for each in json.loads(out)}
+    assert (code, found["port"], found["bundles"], found["store"]) == (1, "fail", "ok", "ok")
+    code, out, _ = run(capfd, "doctor", "--port", "0")
+    assert (code, {line.split()[0] for line in out.splitlines()}) == (0, {"ok"})
+    assert run(capfd, "doctor", "--port", "http")[0] == 1
+
+
+def test_every_help_has_an_example_and_every_option_a_meaning() -> None:
+    root = group({name: ("", command.help) for name, command in COMMANDS.items()} | CLICK)
+    for name in CLICK:
+        found = root.get_command(click.Context(root), name)
+        assert found is not None
+        for each in found.commands.values() if isinstance(found, click.Group) else [found]:
+            assert re.match(rf"Example: reversal ({name}|experiments)", each.epilog or ""), each.name
+            assert each.help
+            shown = each.get_help(click.Context(each))
+            assert "--json" in shown

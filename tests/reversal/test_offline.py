@@ -1,0 +1,98 @@
+"""Detectors in this process answer what the service answers, to the bit."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pytest
+
+import reversal
+from core.errors import InsufficientData, UnknownVersion
+from reversal.offline import OfflineDetector
+from tests.market import ONNX, ROOT
+
+EXAMPLE = json.loads((ROOT / "docs" / "examples" / "predict.json").read_bytes())
+
+
+@pytest.fixture(scope="module")
+def detector() -> OfflineDetector:
+    return reversal.load("v3.1", ONNX)
+
+
+@pytest.fixture(scope="module")
+def market() -> pd.DataFrame:
+    return pd.read_csv(ROOT / "training" / "data" / "eurusd_1h_2017.csv").tail(400).reset_index(drop=True)
+
+
+def test_it_answers_as_the_service(detector: OfflineDetector) -> None:
+    answer = detector.predict(EXAMPLE["data"])
+    assert (answer.signal, answer.direction, answer.model_version) == ("short", "short", "v3.1")
+    assert (answer.stage1_prob, answer.stage2_prob) == (0.5677404999732971, 0.997639536857605)
+    assert (answer.confidence, answer.candle_time, answer.warnings) == (0.782690018415451, "2017-12-29T21:00:00Z", ())
+    assert (detector.required_candles, detector.recommended_candles) == (69, 115)
+    assert detector.manifest.threshold == 0.5
+
+
+def test_it_refuses_as_the_service(detector: OfflineDetector) -> None:
+    with pytest.raises(InsufficientData, match="69"):
+        detector.predict(EXAMPLE["data"][:20])
+    with pytest.raises(UnknownVersion, match=r"v9"):
+        reversal.load("v9", ONNX)
+
+
+def test_signals_are_those_of_single_predictions(detector: OfflineDetector, market: pd.DataFrame) -> None:
+    calls: list[tuple[int, int]] = []
+    found = detector.signals(market, progress=lambda done, total: calls.append((done, total)))
+    assert found.index.equals(market.index)
+    assert calls[-1] == (len(market), len(market))
+    assert found.signal[:68].isna().all()
+    assert not found.signal[68:].isna().any()
+    for row in range(68, len(market)):
+        single = detector.predict(market[max(0, row - 114) : row + 1])
+        expected = [single.signal, single.confidence, single.stage1_prob, single.stage2_prob]
+        shown = [None if value != value else value for value in found.loc[row, list(found)[:4]]]  # noqa: PLR0124 - NaN
+        assert shown == expected, row
+        assert found.out_of_range[row] == ("OUT_OF_RANGE" in {each.code for each in single.warnings})
+
+
+def test_signals_keep_the_order_and_the_kind_of_the_table(detector: OfflineDetector, market: pd.DataFrame) -> None:
+    oldest_first = detector.signals(market)
+    newest_first = detector.signals(market[::-1])
+    pd.testing.assert_frame_equal(newest_first[::-1], oldest_first)
+    arrays: dict[str, Any] = detector.signals(market.to_dict("records"))
+    assert arrays["stage1_prob"].tobytes() == oldest_first.stage1_prob.to_numpy().tobytes()
+    assert arrays["signal"].tolist()[-1] == oldest_first.signal.iloc[-1]
+
+
+def test_few_rows_have_no_signal(detector: OfflineDetector, market: pd.DataFrame) -> None:
+    found = detector.signals(market[:10])
+    assert len(found) == 10
+    assert found.signal.isna().all()
+    assert np.isnan(found.confidence).all()
+
+
+@pytest.mark.parametrize(
+    ("user", "experiment", "split", "variant"),
+    [
+        ("user123", "v30_vs_v31", 0.4122, "A"),
+        ("user123", "v30_vs_v31", 0.4121, "B"),
+        ("bob", "exp-2", 0.6013, "A"),
+        ("bob", "exp-2", 0.6012, "B"),
+        (42, "v30_vs_v31", 0.3574, "A"),
+        (42, "v30_vs_v31", 0.3573, "B"),
+    ],
+)
+def test_assign_is_the_contracts(user: str | int, experiment: str, split: float, variant: str) -> None:
+    assert reversal.assign(user, experiment, split) == variant
+
+
+def test_importing_it_imports_no_onnx_runtime() -> None:
+    code = "import sys, reversal; assert 'onnxruntime' not in sys.modules and 'numpy' not in sys.modules; reversal.load"
+    subprocess.run([sys.executable, "-c", code], cwd=ROOT, check=True)
+    with pytest.raises(AttributeError):
+        _ = reversal.nothing
