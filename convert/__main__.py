@@ -91,7 +91,9 @@ def _check_writable(output: Path) -> None:
 
 
 def _parser(program: str) -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(prog=program, description=ABOUT)
+    parser = argparse.ArgumentParser(
+        prog=program, description=ABOUT, epilog=f"Example: {program} --source models/keras --version v3.1"
+    )
     parser.add_argument(
         "--source", type=Path, default=Path("models/keras"), help="folder of versions.toml (%(default)s)"
     )

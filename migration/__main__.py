@@ -29,8 +29,12 @@ def main(arguments: Sequence[str], program: str = "python -m migration") -> int:
     because the folder or the store cannot be used, 2 for a bad call.
     """
     if not arguments or arguments[0].startswith("-"):
-        sys.stderr.write(f"usage: {program} FOLDER [the server's flags]\n")
-        return 2
+        asked = list(arguments[:1]) in (["-h"], ["--help"])
+        (sys.stdout if asked else sys.stderr).write(
+            f"usage: {program} FOLDER [the server's flags]\n"
+            + (f"\nExample: {program} old/experiments\n" if asked else "")
+        )
+        return 0 if asked else 2
     folder = Path(arguments[0])
     try:
         settings = read(arguments[1:], os.environ, f"{program} FOLDER")

@@ -248,7 +248,12 @@ def read(arguments: Sequence[str], environ: Mapping[str, str], program: str = "p
     `program`: the name of the command in the usage message.
     Raises SettingsError.
     """
-    parser = argparse.ArgumentParser(prog=program, description="Candles in, signal out, over HTTP.", allow_abbrev=False)
+    parser = argparse.ArgumentParser(
+        prog=program,
+        description="Candles in, signal out, over HTTP.",
+        epilog=f"Example: {program} --port 8000 --models models/onnx",
+        allow_abbrev=False,
+    )
     for each in SETTINGS:
         help_text = f"{each.meaning} ({each.variable}; default {each.default})"
         parser.add_argument(each.flag, dest=each.name, metavar="VALUE", help=help_text)

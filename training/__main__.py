@@ -19,7 +19,9 @@ ABOUT = "Train the reference detectors and write them where convert looks for th
 
 def main(arguments: Sequence[str] | None = None, program: str = "python -m training") -> int:
     """Train on one history. A bad history ends with one line that says what is wrong. Returns the exit code."""
-    parser = argparse.ArgumentParser(prog=program, description=ABOUT)
+    parser = argparse.ArgumentParser(
+        prog=program, description=ABOUT, epilog=f"Example: {program} --output models/keras"
+    )
     parser.add_argument("--data", type=Path, default=HISTORY, help="CSV of bars (default: EUR/USD hours of 2017)")
     parser.add_argument("--output", type=Path, default=Path("models/keras"), help="folder (default: %(default)s)")
     options = parser.parse_args(arguments)

@@ -2,80 +2,21 @@
 
 from __future__ import annotations
 
-import os
-import subprocess
 import tarfile
-import tempfile
 import zipfile
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
-from typing import NamedTuple
 
 import pytest
-from uv import find_uv_bin
 
 from core.version import VERSION
 from tests.market import ROOT
-from tests.processes import Server, free_port, get, post, wait_until_alive
+from tests.processes import get, post
+from tests.reversal.installed import Built, reversal, serving
 
 pytestmark = pytest.mark.serial  # installs an environment and starts servers
 
 INSTALLED = ("convert", "core", "migration", "models/onnx", "reversal", "server", "training")
-# With these variables, the installed command could use the source tree or its environment.
-REMOVED = {"PYTHONPATH", "VIRTUAL_ENV"}
-ENVIRON = {name: value for name, value in os.environ.items() if name not in REMOVED}
 EXAMPLE = ROOT / "docs" / "examples" / "predict.json"
-
-
-class Built(NamedTuple):
-    wheel: Path
-    sdist: Path
-
-
-@pytest.fixture(scope="module")
-def built(tmp_path_factory: pytest.TempPathFactory) -> Built:
-    """Both files. uv builds the wheel from the sdist, which shows that the sdist is complete."""
-    folder = tmp_path_factory.mktemp("dist")
-    uv("build", "--quiet", "--out-dir", str(folder), str(ROOT))
-    return Built(folder / f"reversal-{VERSION}-py3-none-any.whl", folder / f"reversal-{VERSION}.tar.gz")
-
-
-@pytest.fixture(scope="module")
-def commands(built: Built, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The folder of commands of a fresh environment with the wheel and the locked dependencies."""
-    environment = tmp_path_factory.mktemp("installed") / "venv"
-    uv("venv", "--quiet", str(environment))
-    install = ["pip", "install", "--quiet", "--python", str(environment), "--no-deps"]
-    uv(*install, "--require-hashes", "-r", str(ROOT / "requirements" / "serve.txt"))
-    uv(*install, str(built.wheel))
-    uv("pip", "check", "--quiet", "--python", str(environment))
-    return environment / "bin"
-
-
-def uv(*arguments: str) -> None:
-    ended = subprocess.run([find_uv_bin(), *arguments], env=ENVIRON, capture_output=True, text=True, check=False)
-    assert ended.returncode == 0, ended.stderr
-
-
-def reversal(commands: Path, folder: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
-    call = [str(commands / "reversal"), *arguments]
-    return subprocess.run(call, cwd=folder, env=ENVIRON, capture_output=True, text=True, check=False)
-
-
-@contextmanager
-def serving(commands: Path, folder: Path) -> Iterator[Server]:
-    port = free_port()
-    with tempfile.TemporaryFile() as log:
-        call = [str(commands / "reversal"), "serve", "--port", str(port), "--workers", "1", "--grace-seconds", "0"]
-        process = subprocess.Popen(call, cwd=folder, env=ENVIRON, stdout=log, stderr=log)
-        server = Server(f"http://127.0.0.1:{port}", process, log)
-        try:
-            wait_until_alive(server)
-            yield server
-        finally:
-            if process.poll() is None:
-                server.kill()
 
 
 def files_of_the_tree() -> set[str]:

@@ -1,0 +1,31 @@
+"""The built and the installed wheel, once for all tests of this folder."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from core.version import VERSION
+from tests.market import ROOT
+from tests.reversal.installed import Built, uv
+
+
+@pytest.fixture(scope="session")
+def built(tmp_path_factory: pytest.TempPathFactory) -> Built:
+    """Both files. uv builds the wheel from the sdist, which shows that the sdist is complete."""
+    folder = tmp_path_factory.mktemp("dist")
+    uv("build", "--quiet", "--out-dir", str(folder), str(ROOT))
+    return Built(folder / f"reversal-{VERSION}-py3-none-any.whl", folder / f"reversal-{VERSION}.tar.gz")
+
+
+@pytest.fixture(scope="session")
+def commands(built: Built, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The folder of commands of a fresh environment with the wheel and the locked dependencies."""
+    environment = tmp_path_factory.mktemp("installed") / "venv"
+    uv("venv", "--quiet", str(environment))
+    install = ["pip", "install", "--quiet", "--python", str(environment), "--no-deps"]
+    uv(*install, "--require-hashes", "-r", str(ROOT / "requirements" / "serve.txt"))
+    uv(*install, str(built.wheel))
+    uv("pip", "check", "--quiet", "--python", str(environment))
+    return environment / "bin"
