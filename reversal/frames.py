@@ -40,7 +40,7 @@ _EPOCH, _MILLISECOND = datetime(1970, 1, 1, tzinfo=UTC), timedelta(milliseconds=
 _TABLE_RANK = 2
 
 
-class History(NamedTuple):
+class CandleHistory(NamedTuple):
     """Candles, checked and oldest first.
 
     opens: when each begins, in milliseconds since 1970; None if they have no timestamps. order: the row of each in the
@@ -56,7 +56,7 @@ class History(NamedTuple):
         return len(self.candles)
 
 
-def history(table: Table, timeframe: str, stamp: Stamp | None = None) -> History:
+def history(table: Table, timeframe: str, stamp: Stamp | None = None) -> CandleHistory:
     """Read and check a table, with the rules of the service. Raises InvalidInput, which names the row and the column.
 
     stamp: whether a time is that of the opening (default) or of the closing.
@@ -77,10 +77,10 @@ def history(table: Table, timeframe: str, stamp: Stamp | None = None) -> History
     stamps = columns.get("timestamp")
     times = None if stamps is None else times_of(tuple(map(_stamp, stamps)), timeframe, stamp)
     if times is None:
-        return History(Candles(values), None, None, (NO_TIMESTAMPS,))
+        return CandleHistory(Candles(values), None, None, (NO_TIMESTAMPS,))
     if times.order is not None:
         values = np.ascontiguousarray(values[:, times.order])
-    return History(Candles(values), times.opens, times.order, times.warnings)
+    return CandleHistory(Candles(values), times.opens, times.order, times.warnings)
 
 
 def _columns(table: Table) -> dict[str, Column]:

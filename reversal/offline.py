@@ -18,7 +18,7 @@ from core.inference.decision import Signal
 from core.inference.detector import Detector, Prediction
 from core.inference.inputs import CandleWindows
 from core.inference.warnings import Warned
-from reversal.frames import History, Table, history
+from reversal.frames import CandleHistory, Table, history
 from server.api.schemas.predictions import DEFAULT_TIMEFRAME, Stamp
 from server.settings import INSTALLED
 
@@ -97,7 +97,7 @@ class OfflineDetector:
             columns = {name: column[back] for name, column in columns.items()}
         return _like(candles, columns)
 
-    def _columns(self, found: History, progress: Callable[[int, int], object] | None) -> dict[str, NDArray[Any]]:
+    def _columns(self, found: CandleHistory, progress: Callable[[int, int], object] | None) -> dict[str, NDArray[Any]]:
         count = len(found)
         signals = np.full(count, None, dtype=object)
         confidence, p1, p2 = (np.full(count, np.nan) for _ in range(3))
@@ -120,7 +120,7 @@ class OfflineDetector:
             "out_of_range": outside,
         }
 
-    def _batches(self, found: History) -> Iterator[tuple[range, list[CandleWindows]]]:
+    def _batches(self, found: CandleHistory) -> Iterator[tuple[range, list[CandleWindows]]]:
         values, most = found.candles.values, self.recommended_candles
         for start in range(self.required_candles - 1, len(found), _AT_ONCE):
             rows = range(start, min(start + _AT_ONCE, len(found)))

@@ -202,15 +202,16 @@ def test_the_command_line_lists_the_packages_that_a_command_needs(command: str, 
 DATA = {"tzdata": "zoneinfo"}
 
 
-def test_the_dependencies_are_those_that_the_server_uses() -> None:
+def test_the_dependencies_are_those_that_the_server_and_the_command_line_use() -> None:
     declared = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["dependencies"]
     direct = {normal(re.split(r"[^\w.-]", requirement)[0]) for requirement in declared}
     distributions = packages_distributions()
     used, standard = set(), set()
-    for place, name in [*imports("server"), *imports("core")]:
+    own = {"server", "core", "reversal", "convert", "training", "migration"}
+    for place, name in [*imports("server"), *imports("core"), *imports("reversal")]:
         if name in sys.stdlib_module_names:
             standard.add(name)
-        elif name not in {"server", "core"}:
+        elif name not in own:
             (distribution,) = {normal(found) for found in distributions.get(name, [name])}
             assert distribution in direct, f"{place}: {distribution} is missing in dependencies of pyproject.toml"
             used.add(distribution)

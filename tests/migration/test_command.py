@@ -186,7 +186,7 @@ def test_a_store_that_cannot_be_opened_is_an_error(
     assert "nothing is imported" in capsys.readouterr().err
 
 
-@pytest.mark.parametrize("arguments", [[], ["--help"], ["FOLDER", "--models", "/nowhere"]])
+@pytest.mark.parametrize("arguments", [[], ["--folder"], ["FOLDER", "--models", "/nowhere"]])
 def test_a_bad_call_prints_a_message_and_ends_with_2(arguments: list[str], capsys: pytest.CaptureFixture[str]) -> None:
     assert main(arguments) == 2
     assert capsys.readouterr().err

@@ -11,7 +11,7 @@ import pandas as pd
 import pytest
 
 from core.errors import InvalidInput
-from reversal.frames import FIELDS, History, history
+from reversal.frames import FIELDS, CandleHistory, history
 
 OPENS = [datetime(2024, 1, 2, hour, tzinfo=UTC) for hour in range(4)]
 ROWS = [
@@ -78,7 +78,7 @@ def test_without_times_it_warns() -> None:
 
 
 def test_volume_is_0_without_one() -> None:
-    found: History = history([{name: row[name] for name in FIELDS if name != "volume"} for row in ROWS], "1h")
+    found: CandleHistory = history([{name: row[name] for name in FIELDS if name != "volume"} for row in ROWS], "1h")
     assert found.candles.volume.tolist() == [0.0] * 4
 
 
