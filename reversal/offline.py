@@ -88,8 +88,11 @@ class OfflineDetector:
 
         Columns: `signal` (None without an answer), `confidence`, `stage1_prob`, `stage2_prob` (NaN without one), and
         `out_of_range`. Returns a frame of pandas or polars with the rows of such a frame, else a dict of arrays. Rows
-        are in the order of the table. progress: called with the rows that are done, and their number.
+        are in the order of the table. progress: called with the rows that are done, and their number. Raises
+        core.errors.InvalidInput for a version that takes ready-made features only.
         """
+        if self.manifest.inputs == "features":
+            self.predict(candles, timeframe, timestamps)  # is refused as the service refuses it
         found = history(candles, timeframe, timestamps)
         columns = self._columns(found, progress)
         if found.order is not None:

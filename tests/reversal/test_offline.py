@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -12,8 +13,9 @@ import pandas as pd
 import pytest
 
 import reversal
-from core.errors import InsufficientData, UnknownVersion
+from core.errors import InsufficientData, InvalidInput, UnknownVersion
 from reversal.offline import OfflineDetector
+from tests import bundles
 from tests.market import ONNX, ROOT
 
 EXAMPLE = json.loads((ROOT / "docs" / "examples" / "predict.json").read_bytes())
@@ -96,3 +98,11 @@ def test_importing_it_imports_no_onnx_runtime() -> None:
     subprocess.run([sys.executable, "-c", code], cwd=ROOT, check=True)
     with pytest.raises(AttributeError):
         _ = reversal.nothing
+
+
+def test_a_version_that_takes_features_only_refuses_candles_by_name(tmp_path: Path, market: pd.DataFrame) -> None:
+    bundles.write(tmp_path, "v5", features=("my secret",), stage2_features=None, inputs="features")
+    found = reversal.load("v5", tmp_path)
+    for call in (found.predict, found.signals):
+        with pytest.raises(InvalidInput, match="v5"):
+            call(market)
