@@ -198,7 +198,7 @@ export interface components {
         };
         Warning: {
             /** @enum {unknown} */
-            code: "FEW_CANDLES" | "NO_STAGE2" | "NO_TIMESTAMPS" | "MIXED_TIME_ZONES" | "SPACING" | "OPEN_CANDLE" | "FUTURE_CANDLE" | "OUT_OF_RANGE" | "NO_PREDICTIONS" | "OTHER_TIMEFRAME" | "DIFFERENT_REQUIRED_CANDLES";
+            code: "FEW_CANDLES" | "NO_STAGE2" | "NO_TIMESTAMPS" | "MIXED_TIME_ZONES" | "SPACING" | "OPEN_CANDLE" | "FUTURE_CANDLE" | "OUT_OF_RANGE" | "NO_PREDICTIONS" | "OTHER_TIMEFRAME" | "DIFFERENT_REQUIRED_CANDLES" | "DIFFERENT_INPUTS";
             message: string;
         };
         /** @enum {unknown} */
@@ -294,8 +294,7 @@ export interface components {
             timestamp: string;
         };
         Stage: {
-            /** @enum {unknown} */
-            positive: "reversal" | "long" | "short";
+            positive: ("reversal" | "long" | "short") | null;
             features: string[];
             num_features: number;
             sequence_length: number;
@@ -323,6 +322,7 @@ export interface components {
                 /** @enum {unknown} */
                 source: "training" | "scaler";
             } | null;
+            training_ranges: number[][] | null;
         };
         Model: {
             version: string;
@@ -334,12 +334,16 @@ export interface components {
             has_stage2?: boolean;
             num_features?: number;
             sequence_length?: number;
-            required_candles?: number;
-            recommended_candles?: number;
+            /** @enum {unknown} */
+            inputs?: "candles" | "features";
+            classes?: ("hold" | "long" | "short")[] | null;
+            required_candles?: number | null;
+            recommended_candles?: number | null;
             stages?: {
                 stage1: components["schemas"]["Stage"];
                 stage2?: components["schemas"]["Stage"];
             };
+            label_rule?: unknown;
             metrics?: {
                 [key: string]: unknown;
             };
