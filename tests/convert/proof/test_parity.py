@@ -276,21 +276,21 @@ def test_a_model_with_a_constant_output_is_refused() -> None:
         check(Fake(saturated), Fake(saturated))
 
 
-@pytest.mark.parametrize("name", ["lstm/W", "lstm/R", "lstm/B", "gru/B", "middle/kernel", "middle/bias"])
-def test_one_changed_weight_is_found(name: str, tmp_path: Path) -> None:
+def test_one_changed_weight_is_found(tmp_path: Path) -> None:
     model = helpers.sequential(
         "tf_keras",
         lambda k: [k.LSTM(4, return_sequences=True, name="lstm"), k.GRU(3, name="gru"), k.Dense(3, name="middle")],
     )
     loaded = helpers.saved(model, tmp_path)
-    graph = network.build(loaded.model, loaded.window)
-    right = GraphSession(graph.SerializeToString())
-    figures = parity.check_network(loaded, right, None, FEATURES, RULE)
+    right = network.build(loaded.model, loaded.window).SerializeToString()
+    figures = parity.check_network(loaded, GraphSession(right), None, FEATURES, RULE)
     assert 0.0 < figures["max_difference"] < 1e-6
-    (constant,) = [constant for constant in graph.graph.initializer if constant.name == name]
-    values = numpy_helper.to_array(constant).copy()
-    values.flat[1] += 0.01
-    constant.CopyFrom(numpy_helper.from_array(values, name))
-    onnx.checker.check_model(graph)
-    with pytest.raises(Refused, match=r"expected .* got .*: difference .*, at most 1e-05 is allowed"):
-        parity.check_network(loaded, GraphSession(graph.SerializeToString()), None, FEATURES, RULE)
+    for name in ("lstm/W", "lstm/R", "lstm/B", "gru/B", "middle/kernel", "middle/bias"):
+        graph = onnx.load_from_string(right)
+        (constant,) = [constant for constant in graph.graph.initializer if constant.name == name]
+        values = numpy_helper.to_array(constant).copy()
+        values.flat[1] += 0.01
+        constant.CopyFrom(numpy_helper.from_array(values, name))
+        onnx.checker.check_model(graph)
+        with pytest.raises(Refused, match=r"expected .* got .*: difference .*, at most 1e-05 is allowed"):
+            parity.check_network(loaded, GraphSession(graph.SerializeToString()), None, FEATURES, RULE)

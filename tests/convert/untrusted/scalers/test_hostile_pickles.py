@@ -15,10 +15,11 @@ from pathlib import Path
 
 import pytest
 
-# Prints the result for the file, and checks that the watched objects have not changed. After a crash, the exit status
-# is not 0. The limit on memory is far above the need of reading a scaler, and far below the demands of the files.
+# Reads each file in a fork of its own, because importing the libraries takes longer than reading. A fork prints the
+# result for its file, and checks that the watched objects have not changed. After a crash, the exit status is not 0.
+# The limit on memory is far above the need of reading a scaler, and far below the demands of the files.
 READ = """
-import resource, sys
+import os, resource, sys, traceback
 from pathlib import Path
 import joblib.numpy_pickle
 import numpy as np
@@ -29,15 +30,31 @@ from convert.untrusted.scalers import unpickle
 
 watched = [joblib.numpy_pickle.NumpyArrayWrapper, StandardScaler, np._core.numeric._frombuffer]
 before = [dict(vars(one)) for one in watched] + [np._core.numeric._frombuffer.__defaults__]
-resource.setrlimit(resource.RLIMIT_AS, (8 << 30, resource.RLIM_INFINITY))
-try:
-    Scaler(unpickle.read(Path(sys.argv[1]))).part(1)
-except Refused as error:
-    print("refused", error)
-assert before == [dict(vars(one)) for one in watched] + [np._core.numeric._frombuffer.__defaults__]
-# Not getrusage's maximum, because a process inherits it from its parent.
-peak = next(line for line in Path("/proc/self/status").read_text().splitlines() if line.startswith("VmHWM"))
-print("peak", int(peak.split()[1]) // 1024)
+
+def read(path):
+    resource.setrlimit(resource.RLIMIT_AS, (8 << 30, resource.RLIM_INFINITY))
+    try:
+        Scaler(unpickle.read(path)).part(1)
+    except Refused as error:
+        print("refused", error)
+    else:
+        print("accepted", path.name)
+    assert before == [dict(vars(one)) for one in watched] + [np._core.numeric._frombuffer.__defaults__]
+    # Not getrusage's maximum, because a process inherits it from its parent.
+    peak = next(line for line in Path("/proc/self/status").read_text().splitlines() if line.startswith("VmHWM"))
+    print("peak", int(peak.split()[1]) // 1024, flush=True)
+
+
+for path in map(Path, sys.argv[1:]):
+    child = os.fork()
+    if not child:
+        try:
+            read(path)
+        except BaseException:
+            traceback.print_exc()
+            os._exit(1)
+        os._exit(0)
+    print("status", os.waitpid(child, 0)[1], flush=True)
 """
 
 PROTO = b"\x80\x04"
@@ -148,21 +165,29 @@ HOSTILE = {
 }
 
 
-def read(path: Path) -> tuple[str, int]:
-    """Read the file in a process of its own. Returns the line that it prints, and its peak memory in MiB."""
-    done = subprocess.run([sys.executable, "-c", READ, path], capture_output=True, text=True, check=False, timeout=120)
-    assert done.returncode == 0, (done.returncode, done.stderr[-1000:])
-    assert "\nTraceback" not in done.stderr
-    *said, peak = done.stdout.splitlines()
-    assert len(said) == 1, said
-    return said[0], int(peak.split()[1])
+def read(paths: list[Path]) -> list[tuple[str, int]]:
+    """Read each file in a process of its own. Returns the line that it prints, and its peak memory in MiB."""
+    command = [sys.executable, "-c", READ, *map(str, paths)]
+    done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=120)
+    assert (done.returncode, "\nTraceback" in done.stderr) == (0, False), done.stderr[-1000:]
+    lines = done.stdout.splitlines()
+    assert len(lines) == 3 * len(paths), lines
+    assert set(lines[2::3]) == {"status 0"}, lines
+    return [(said, int(peak.split()[1])) for said, peak in zip(lines[::3], lines[1::3], strict=True)]
+
+
+@pytest.fixture(scope="module")
+def results(tmp_path_factory: pytest.TempPathFactory) -> dict[str, tuple[str, int]]:
+    paths = []
+    for i, hostile in enumerate(HOSTILE.values()):
+        paths.append(tmp_path_factory.mktemp(str(i)) / "scaler.pkl")
+        paths[-1].write_bytes(PROTO + hostile + b".")
+    return dict(zip(HOSTILE, read(paths), strict=True))
 
 
 @pytest.mark.parametrize("case", HOSTILE)
-def test_hostile_pickle_is_refused_in_one_line(case: str, tmp_path: Path) -> None:
-    path = tmp_path / "scaler.pkl"
-    path.write_bytes(PROTO + HOSTILE[case] + b".")
-    said, peak = read(path)
+def test_hostile_pickle_is_refused_in_one_line(case: str, results: dict[str, tuple[str, int]]) -> None:
+    said, peak = results[case]
     assert said.startswith("refused scaler.pkl: ")
     assert peak < 1000
 
@@ -175,7 +200,7 @@ def test_hostile_pickle_is_refused_in_one_line(case: str, tmp_path: Path) -> Non
 def test_file_that_decompresses_to_much_more_is_refused(pack: Callable[[bytes], bytes], tmp_path: Path) -> None:
     path = tmp_path / "scaler.pkl"
     path.write_bytes(pack(bytes(400 << 20)))
-    said, peak = read(path)
+    ((said, peak),) = read([path])
     assert said.startswith("refused scaler.pkl: holds more than 16 MiB")
     assert peak < 500
 
@@ -183,5 +208,4 @@ def test_file_that_decompresses_to_much_more_is_refused(pack: Callable[[bytes], 
 def test_the_scaler_inside_the_hostile_pickles_is_accepted(tmp_path: Path) -> None:
     path = tmp_path / "scaler.pkl"
     path.write_bytes(PROTO + scaler() + b".")
-    done = subprocess.run([sys.executable, "-c", READ, path], capture_output=True, text=True, check=False, timeout=120)
-    assert (done.returncode, done.stdout.startswith("peak")) == (0, True), done.stderr
+    assert read([path])[0][0] == "accepted scaler.pkl"
