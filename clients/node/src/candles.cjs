@@ -2,10 +2,12 @@
 
 const { badInput, shown } = require("./errors.cjs");
 const { MINUTES, timeframeOf } = require("./names.cjs");
-const { PRICES, fieldsOf, rowsOf } = require("./tables.cjs");
+const { PRICES, TIMES, fieldsOf, rowsOf } = require("./tables.cjs");
 const { isZone, millisecondsOf, written } = require("./times.cjs");
 
 const MINUTE = 60_000;
+const STILL_OPEN = "still open";
+const NOT_COMPLETE = "not complete";
 
 /**
  * Candles as the server takes them, oldest first, from what databases and providers give: rows of pg, klines of ccxt and
@@ -34,7 +36,10 @@ function candlesOf(given, options = {}) {
   const rows = rowsOf(given);
   const read = rows.map(({ place, row }) => ({ place, fields: fieldsOf(row, place, price) }));
   if (read.length > 0 && read.every(({ fields }) => fields.time === undefined || fields.time === null)) {
-    throw badInput(read[0].place, "has no timestamp, and neither has any other row; without them the order is a guess");
+    const { place, row } = rows[0];
+    const found = row !== null && typeof row === "object" && !Array.isArray(row) ? `; found ${Object.keys(row).join(", ")}` : "";
+    throw badInput(place, "has no timestamp, and neither has any other row; without them the order is a guess. A time is"
+      + ` read from one of ${TIMES.join(", ")}${found}`);
   }
   const dropped = [];
   const candles = [];
@@ -57,6 +62,14 @@ function candlesOf(given, options = {}) {
   return { candles: closed.map(({ at, place: _, ...candle }) => ({ timestamp: written(at), ...candle })), dropped };
 }
 
+/** A sentence about rows that were left out though their period has ended; null if there are none. */
+function leftOut(dropped) {
+  // An open candle at the end is usual.
+  const broken = dropped.filter(({ reason }) => !reason.startsWith(STILL_OPEN) && !reason.startsWith(NOT_COMPLETE));
+  return broken.length === 0
+    ? null : `${broken.length} rows were left out, the first: ${broken[0].place}: ${broken[0].reason}`;
+}
+
 /** The candle with its time in milliseconds, or why the row cannot be used. */
 function checked(fields, zone) {
   const at = millisecondsOf(fields.time, zone);
@@ -64,7 +77,7 @@ function checked(fields, zone) {
     return `its time ${shown(fields.time)} cannot be read; expected ISO 8601 or a number since 1970`;
   }
   if (fields.complete === false) {
-    return "not complete, its provider says";
+    return `${NOT_COMPLETE}, its provider says`;
   }
   const candle = { at };
   for (const name of PRICES) {
@@ -125,7 +138,7 @@ function closedOnly(candles, dropped, { timeframe, timestamps, now }) {
     if (!(end > now)) {
       return true;
     }
-    dropped.push({ place: candle.place, reason: `still open: its period ends at ${written(end)}` });
+    dropped.push({ place: candle.place, reason: `${STILL_OPEN}: its period ends at ${written(end)}` });
     return false;
   });
 }
@@ -145,4 +158,4 @@ function usualDistance(candles) {
   return distances.length === 0 ? 0 : distances[Math.floor(distances.length / 2)];
 }
 
-module.exports = { candlesOf };
+module.exports = { candlesOf, leftOut };

@@ -1,11 +1,12 @@
 "use strict";
 
-const { candlesOf } = require("./candles.cjs");
-const { badInput, shown } = require("./errors.cjs");
+const { candlesOf, leftOut } = require("./candles.cjs");
+const { badInput, checkNames, shown } = require("./errors.cjs");
 const { pairOf, timeframeOf } = require("./names.cjs");
 const { Transport } = require("./transport.cjs");
 
 const TIMEOUT_MS = 5_000;
+const OPTIONS = ["url", "token", "timeoutMs", "fetch"];
 
 /** A client of one server. Connections are kept open and shared, so make one client and keep it. */
 class ReversalClient {
@@ -13,9 +14,13 @@ class ReversalClient {
 
   /**
    * @param {{url?: string, token?: string, timeoutMs?: number, fetch?: typeof fetch}} [options]
+   *   url: without it, the environment's ML_API_URL and ML_API_TOKEN count. A token is never sent to another address.
    *   timeoutMs: how long a call may take, its second try included.
    */
-  constructor({ url = "http://localhost:8000", token, timeoutMs = TIMEOUT_MS, fetch = globalThis.fetch } = {}) {
+  constructor(options = {}) {
+    checkNames("options", options, OPTIONS);
+    const environment = options.url === undefined ? ofEnvironment() : {};
+    const { url = environment.url, token = environment.token, timeoutMs = TIMEOUT_MS, fetch = globalThis.fetch } = options;
     this.#transport = new Transport({ url, token, timeoutMs, fetch });
     this.models = this.#models();
     this.experiments = this.#experiments();
@@ -24,9 +29,14 @@ class ReversalClient {
     };
   }
 
-  /** One prediction. `rows` are candles in any form that candlesOf takes; `data` are candles as the server takes them. */
+  /**
+   * One prediction. `rows` are candles in any form that candlesOf takes, read with `timezone` and `price` as there; rows
+   * that it leaves out are a warning of the answer. `data` are candles as the server takes them.
+   */
   async predict(request, options) {
-    return this.#post("/reversal/predict", requestOf(request), options, true);
+    const dropped = [];
+    const answer = await this.#post("/reversal/predict", requestOf(request, dropped), options, true);
+    return withWarning(answer, leftOut(dropped));
   }
 
   /** The call of the old service, which some servers have only. */
@@ -103,21 +113,44 @@ function createClient(options) {
   return new ReversalClient(options);
 }
 
-/** A request with the server's names: of the pair, the timeframe, and the candles in `rows`. */
-function requestOf({ rows, ...request } = {}) {
-  const body = { ...request };
+/** Address and token of the environment. */
+function ofEnvironment() {
+  return { url: process.env.ML_API_URL || "http://localhost:8000", token: process.env.ML_API_TOKEN || undefined };
+}
+
+/** The answer with a warning of this client beside the server's own; `message` null adds none. */
+function withWarning(answer, message) {
+  return message === null
+    ? answer : { ...answer, warnings: [...(answer.warnings ?? []), { code: "ROWS_LEFT_OUT", message }] };
+}
+
+/**
+ * A request with the server's names: of the pair, the timeframe, and the candles in `rows`. Rows that are left out are
+ * added to `dropped`.
+ */
+function requestOf(request = {}, dropped = []) {
+  const { rows, timezone, price, ...body } = request;
   if (body.pair !== undefined) {
     body.pair = pairOf(body.pair);
   }
   if (body.timeframe !== undefined && body.timeframe !== null) {
     body.timeframe = timeframeOf(body.timeframe);
   }
-  if (rows !== undefined) {
-    if (body.data !== undefined) {
-      throw badInput("rows", "is there beside data; give one of them");
+  if (rows === undefined) {
+    if ("rows" in request && body.data === undefined && body.features === undefined) {
+      throw badInput("rows", "is undefined; give candles");
     }
-    body.data = candlesOf(rows, { timeframe: body.timeframe ?? "1h", timestamps: body.timestamps }).candles;
+    if (timezone !== undefined || price !== undefined) {
+      throw badInput(timezone !== undefined ? "timezone" : "price", "is for rows, and there are none");
+    }
+    return body;
   }
+  if (body.data !== undefined) {
+    throw badInput("rows", "is there beside data; give one of them");
+  }
+  const read = candlesOf(rows, { timeframe: body.timeframe ?? "1h", timestamps: body.timestamps, timezone, price });
+  dropped.push(...read.dropped);
+  body.data = read.candles;
   return body;
 }
 
@@ -128,4 +161,4 @@ function segment(name, value) {
   return encodeURIComponent(value);
 }
 
-module.exports = { ReversalClient, createClient };
+module.exports = { ReversalClient, createClient, ofEnvironment, withWarning };

@@ -1,11 +1,16 @@
 "use strict";
 
-const { candlesOf } = require("./candles.cjs");
-const { ReversalClient } = require("./client.cjs");
-const { CODES, ReversalError } = require("./errors.cjs");
+const { candlesOf, leftOut } = require("./candles.cjs");
+const { ReversalClient, ofEnvironment, withWarning } = require("./client.cjs");
+const { CODES, ReversalError, checkNames } = require("./errors.cjs");
 const { pairOf, timeframeOf } = require("./names.cjs");
 
 const OFF = new Set(["false", "0", "no", "off"]);
+
+const OPTIONS = [
+  "userId", "user_id", "version", "useReversalAPI", "client", "logger", "timeoutMs", "signal", "timezone", "timestamps",
+  "price",
+];
 
 const clients = new Map();
 // The last reason that was logged, by what it is about. The same reason is not logged again.
@@ -20,22 +25,24 @@ const logged = new Map();
  * @param {string} pair
  * @param {string} timeframe
  * @param {unknown} marketData in any form that candlesOf takes
- * @param {{userId?: string | number, version?: string, useReversalAPI?: boolean, client?: ReversalClient,
+ * @param {{userId?: string | number, user_id?: string | number, version?: string, useReversalAPI?: boolean, client?: ReversalClient,
  *   logger?: {warn: Function, info?: Function}, timeoutMs?: number, signal?: AbortSignal, timezone?: string,
  *   timestamps?: "open" | "close", price?: "mid" | "bid" | "ask"}} [options]
  *   useReversalAPI: false asks the old call only.
  */
 async function getMLPrediction(pair, timeframe, marketData, options = {}) {
-  const { userId, version, useReversalAPI = true, logger = console, timeoutMs, signal } = options;
+  const { userId = options.user_id, version, useReversalAPI = true, logger = console, timeoutMs, signal } = options;
   const about = `${pair} ${timeframe}`;
   if (OFF.has(String(process.env.ML_API_ENABLED ?? "true").trim().toLowerCase())) {
     return none(logger, about, "ML_API_ENABLED switches it off");
   }
   try {
-    const client = options.client ?? clientOf(process.env.ML_API_URL || "http://localhost:8000");
+    checkNames("options", options, OPTIONS);
+    const client = options.client ?? clientOf(ofEnvironment());
     const frame = timeframeOf(timeframe);
     const { candles, dropped } = candlesOf(marketData, { ...pick(options), timeframe: frame });
-    noteDropped(logger, about, dropped);
+    const broken = leftOut(dropped);
+    noteDropped(logger, about, broken);
     const request = { pair: pairOf(pair), timeframe: frame, data: candles };
     if (options.timestamps !== undefined) {
       request.timestamps = options.timestamps;
@@ -48,7 +55,7 @@ async function getMLPrediction(pair, timeframe, marketData, options = {}) {
     }
     const answer = await ask(client, request, useReversalAPI, { timeoutMs, signal });
     logged.delete(about);
-    return answer;
+    return withWarning(answer, broken);
   } catch (error) {
     if (!(error instanceof ReversalError)) {
       throw error;
@@ -106,23 +113,17 @@ function none(logger, about, reason, error) {
   return null;
 }
 
-function noteDropped(logger, about, dropped) {
-  // An open candle at the end is usual.
-  const broken = dropped.filter(({ reason }) => !reason.startsWith("still open") && !reason.startsWith("not complete"));
+function noteDropped(logger, about, text) {
   const key = `rows of ${about}`;
-  if (broken.length === 0) {
+  if (text === null) {
     logged.delete(key);
-    return;
-  }
-  const text = `${broken.length} rows were left out, the first: ${broken[0].place}: ${broken[0].reason}`;
-  if (logged.get(key) !== text) {
+  } else if (logged.get(key) !== text) {
     logged.set(key, text);
     logger.warn(`reversal: ${about}: ${text}`);
   }
 }
 
-function clientOf(url) {
-  const token = process.env.ML_API_TOKEN;
+function clientOf({ url, token }) {
   const key = `${url} ${token ?? ""}`;
   if (!clients.has(key)) {
     clients.set(key, new ReversalClient({ url, token }));

@@ -58,6 +58,17 @@ function badInput(path, message) {
   return new ReversalError(`${path}: ${message}`, { code: CODES.BAD_INPUT, path });
 }
 
+/** Throws if `given` has a name that is not one of `names`: an option that is ignored is a mistake without a word. */
+function checkNames(where, given, names) {
+  if (given === null || typeof given !== "object" || Array.isArray(given)) {
+    throw badInput(where, `must be an object, not ${shown(given)}`);
+  }
+  const unknown = Object.keys(given).find((name) => !names.includes(name));
+  if (unknown !== undefined) {
+    throw badInput(`${where}.${unknown}`, `there is no such option; there are ${names.join(", ")}`);
+  }
+}
+
 /** A value for a message: short, and never an error itself. */
 function shown(value) {
   let text;
@@ -70,4 +81,4 @@ function shown(value) {
   return text.length > 60 ? `${text.slice(0, 57)}...` : text;
 }
 
-module.exports = { CODES, ReversalError, badInput, shown };
+module.exports = { CODES, ReversalError, badInput, checkNames, shown };

@@ -11,6 +11,7 @@ const NAMES = {
   close: ["close", "c", "closeprice"],
   volume: ["volume", "v", "tickvolume", "tickvol", "vol", "realvolume"],
 };
+const TIMES = NAMES.time;
 const PRICES = ["open", "high", "low", "close"];
 
 function plainName(key) {
@@ -114,4 +115,4 @@ function fieldsOf(row, place, price) {
   return found;
 }
 
-module.exports = { PRICES, fieldsOf, rowsOf };
+module.exports = { PRICES, TIMES, fieldsOf, rowsOf };

@@ -12,6 +12,7 @@ const PAUSE_MS = 200;
 // Codes of Node and of its fetch. With these, no byte of the request has left.
 const NOT_SENT = new Set([
   "ECONNREFUSED", "ENOTFOUND", "EAI_AGAIN", "EHOSTUNREACH", "ENETUNREACH", "ENOENT", "EACCES", "UND_ERR_CONNECT_TIMEOUT",
+  "bad port", // fetch has a list of ports that it never asks, such as 6000 and 10080
 ]);
 
 /** Requests over HTTP: envelope, deadline, one retry where it is safe, and the circuit breaker. */
@@ -104,7 +105,7 @@ class Transport {
     if (stopped.aborted) {
       return new ReversalError(`${this.base} did not answer within ${left} ms`, { code: CODES.TIMEOUT, requestId, cause: error });
     }
-    const reason = error.cause?.code ?? error.code ?? error.name;
+    const reason = error.cause?.code ?? error.code ?? error.cause?.message ?? error.name;
     if (response === undefined && NOT_SENT.has(reason)) {
       return new ReversalError(`${this.base} cannot be reached (${reason})`, { code: CODES.NO_CONNECTION, requestId, cause: error });
     }

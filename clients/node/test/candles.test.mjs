@@ -63,6 +63,14 @@ test("repeated rows are left out, and a row with other values for the same time 
   assert.deepEqual(dropped.map(({ reason }) => reason), ["repeats rows[0]", "has the time of rows[0], with other values"]);
 });
 
+test("a table whose column of times has an unknown name: the error says which names are read and which are there", () => {
+  const { timestamp: bucket, ...prices } = HOUR;
+  assert.throws(() => candlesOf([{ bucket, ...prices }]), (error) => {
+    const [known, found] = error.message.split("; found ");
+    return error.path === "rows[0]" && known.includes("timestamp, time, datetime") && found.includes("bucket, open");
+  });
+});
+
 test("without timestamps, or without a candle, it throws", () => {
   refused(() => candlesOf([{ open: 1, high: 1, low: 1, close: 1 }]), "rows[0]");
   refused(() => candlesOf([]), "rows");

@@ -55,6 +55,39 @@ test("what cannot be sent is refused before it is sent, with its place", async (
   await rejected(client.models.show(".."), { code: "BAD_INPUT", path: "version" });
   assert.throws(() => createClient({ url: "localhost:8000" }), { code: "BAD_INPUT", path: "url" });
   assert.throws(() => createClient({ timeoutMs: 0 }), { code: "BAD_INPUT", path: "timeoutMs" });
+  assert.throws(() => createClient({ baseURL: server.url }), { code: "BAD_INPUT", path: "options.baseURL" });
+  assert.throws(() => createClient(server.url), { code: "BAD_INPUT", path: "options" });
+  const none = { pair: "EURUSD", timeframe: "1h", rows: undefined };
+  await rejected(client.predict(none), { code: "BAD_INPUT", path: "rows" });
+  await rejected(client.predict({ ...EXAMPLE, timezone: "UTC" }), { code: "BAD_INPUT", path: "timezone" });
+});
+
+test("without an address, those of the environment count; its token goes to no other address", async () => {
+  const guarded = await Server.start(["--api-token-file", tokenFile()]);
+  process.env.ML_API_URL = guarded.url;
+  process.env.ML_API_TOKEN = TOKEN;
+  try {
+    assert.equal((await createClient().models.list()).active_version, "v3.1");
+    await rejected(createClient({ url: guarded.url }).models.list(), { code: "UNAUTHORIZED" });
+    await rejected(createClient({ token: "another-token-of-the-test-of-32-letters" }).models.list(), { code: "UNAUTHORIZED" });
+  } finally {
+    delete process.env.ML_API_URL;
+    delete process.env.ML_API_TOKEN;
+    await guarded.close();
+  }
+});
+
+test("rows that cannot be used are a warning of the answer; an option of the drop-in that does not exist is an error", async () => {
+  const rows = EXAMPLE.data.map((row, i) => (i === 7 ? { ...row, high: "-" } : row));
+  const codes = async (answer) => ((await answer).warnings ?? []).map(({ code }) => code);
+  assert.deepEqual(await codes(client.predict({ pair: "EURUSD", rows })), ["ROWS_LEFT_OUT"]);
+  assert.deepEqual(await codes(client.predict({ pair: "EURUSD", rows: EXAMPLE.data })), []);
+  const said = [];
+  const logger = { warn: (message) => said.push(message) };
+  const ask = (options) => getMLPrediction("EURUSD", "H1", rows, { client, logger, ...options });
+  assert.deepEqual(await codes(ask({ user_id: 7 })), ["ROWS_LEFT_OUT"]);
+  assert.equal(await ask({ userID: 7 }), null);
+  assert.match(said.at(-1), /BAD_INPUT: options\.userID: /);
 });
 
 test("batch, compare, models and health", async () => {

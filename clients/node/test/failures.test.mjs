@@ -36,6 +36,11 @@ test("nothing listens: an error that can be retried, after a second try", async 
   assert.ok(logger.lines[0].includes("NO_CONNECTION"));
 });
 
+test("a port that fetch never asks: nothing was sent, and the sentence says why", async () => {
+  const client = createClient({ url: "http://127.0.0.1:6000" });
+  await assert.rejects(predict(client), { code: "NO_CONNECTION", message: /bad port/ });
+});
+
 test("a server that starts between the two tries answers", async () => {
   const port = await freePort();
   const client = createClient({ url: `http://127.0.0.1:${port}` });

@@ -5,7 +5,7 @@ type Schemas = components["schemas"];
 export type Signal = Schemas["Signal"];
 export type Timeframe = Schemas["Timeframe"];
 export type Candle = Schemas["Candle"];
-export type Prediction = Schemas["Prediction"];
+export type Prediction = Omit<Schemas["Prediction"], "warnings"> & { warnings?: Warning[] };
 export type LegacyPrediction = Schemas["LegacyPrediction"];
 export type BatchResult = Schemas["BatchResults"]["results"][number];
 export type Comparison = Schemas["Comparison"];
@@ -14,7 +14,8 @@ export type Models = Schemas["Models"];
 export type Experiment = Schemas["Experiment"];
 export type Outcome = Schemas["ReportedOutcome"];
 export type OutcomeResults = Schemas["OutcomeResults"];
-export type Warning = Schemas["Warning"];
+/** A warning of the server; ROWS_LEFT_OUT is the client's own: rows that could not be used. */
+export type Warning = Schemas["Warning"] | { code: "ROWS_LEFT_OUT"; message: string };
 
 /** What is the same in every call. */
 export interface CallOptions {
@@ -29,11 +30,15 @@ export interface CallOptions {
 export type WithRows<Request extends { data?: unknown }> = Omit<Request, "pair" | "timeframe" | "data"> & {
   pair: string;
   timeframe?: string | number | null;
-} & ({ data?: Request["data"]; rows?: undefined } | { rows: unknown; data?: undefined });
+} & (
+  | { data?: Request["data"]; rows?: undefined; timezone?: undefined; price?: undefined }
+  | ({ rows: unknown; data?: undefined } & Pick<CandleOptions, "timezone" | "price">)
+);
 
 export interface ClientOptions {
-  /** Default: http://localhost:8000. A slash at its end does no harm. */
+  /** Default: ML_API_URL of the environment, else http://localhost:8000. A slash at its end does no harm. */
   url?: string;
+  /** Default: ML_API_TOKEN of the environment, if `url` is not given. */
   token?: string;
   /** Default: 5000. */
   timeoutMs?: number;
@@ -126,6 +131,8 @@ export interface MLPrediction {
 
 export interface MLPredictionOptions extends Omit<CandleOptions, "timeframe" | "now"> {
   userId?: string | number | null;
+  /** The same as userId. */
+  user_id?: string | number | null;
   version?: string | null;
   /** false asks the call of the old service only; default true. */
   useReversalAPI?: boolean;
