@@ -224,9 +224,8 @@ def endpoint_of(request: web.Request) -> str:
 def _known(request: web.Request, error: web.HTTPException) -> ServiceError | None:
     """The error of this module for a refusal by aiohttp, or None."""
     if isinstance(error, web.HTTPNotFound):
-        advice = (
-            "remove the slash at its end" if request.path.endswith("/") else "GET /openapi.json lists all endpoints"
-        )
+        slash = request.path.endswith("/") and request.path != "/"
+        advice = "remove the slash at its end" if slash else "GET /openapi.json lists all endpoints"
         return NotFound(f"there is no endpoint {_shown(request.path)}; {advice}")
     if isinstance(error, web.HTTPMethodNotAllowed):
         allowed = ", ".join(sorted(error.allowed_methods))

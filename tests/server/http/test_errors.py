@@ -74,6 +74,11 @@ async def test_an_unknown_path_is_a_404(client: Client) -> None:
     assert "/nothing" in answer["error"]
 
 
+@pytest.mark.parametrize(("path", "advice"), [("/nothing/", "remove the slash"), ("/", "GET /openapi.json")])
+async def test_the_advice_of_a_404_can_be_followed(client: Client, path: str, advice: str) -> None:
+    assert advice in (await (await client.get(path)).json())["error"]
+
+
 async def test_a_wrong_method_is_a_405_that_names_the_allowed_one(client: Client) -> None:
     response = await client.get("/reversal/predict")
     answer = await response.json()
