@@ -1,5 +1,6 @@
 // What the code on the pages takes from its reader: rows of a database, users, trades. Loaded before each block.
 import { readFileSync } from "node:fs";
+import { Server } from "node:net";
 
 import { createClient } from "@reversal/client";
 
@@ -25,3 +26,15 @@ Object.assign(globalThis, {
 });
 
 export const db = { query: async () => ({ rows }) };
+
+// An application that listens is asked once, and ends.
+const listen = Server.prototype.listen;
+Server.prototype.listen = function (...where) {
+  this.once("listening", async () => {
+    const answer = await fetch(`http://localhost:${this.address().port}/signal`);
+    console.log(JSON.stringify([answer.status, await answer.json()]));
+    this.close();
+    this.closeAllConnections();
+  });
+  return listen.apply(this, where);
+};

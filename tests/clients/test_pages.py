@@ -25,7 +25,7 @@ SHORT = 0.782690018415451  # the confidence that docs/predict.md shows for the s
 
 # What is printed after a block, and what that must be.
 AFTER: dict[tuple[str, int], tuple[str, Any]] = {
-    (BACKEND, 0): ("", [200, {"signal": "short", "confidence": SHORT}]),  # asked by the test's express
+    (BACKEND, 0): ("", [200, {"signal": "short", "confidence": SHORT}]),  # asked once
     (BACKEND, 1): ("[prediction.prediction, prediction.confidence]", ["short", SHORT]),
     (BACKEND, 2): (
         "[(await predict(rows)).confidence, await predict(rows.slice(0, 20), 7), codes]",
@@ -54,15 +54,12 @@ def test_every_block_of_a_page_for_node_is_run() -> None:
 
 @pytest.fixture
 def app(tmp_path: Path) -> Path:
-    """A folder of a backend: the client, what the pages take from their reader, express and axios."""
+    """A folder of a backend: the client, express and axios, and what the pages take from their reader."""
     modules = tmp_path / "node_modules"
     (modules / "@reversal").mkdir(parents=True)
     (modules / "@reversal" / "client").symlink_to(CLIENT)
-    packages = json.dumps((HERE / "node_packages.mjs").as_uri())
     for name in ("express", "axios"):
-        (modules / name).mkdir()
-        (modules / name / "package.json").write_text('{"type": "module", "exports": "./index.js"}')
-        (modules / name / "index.js").write_text(f"export {{ {name} as default }} from {packages};\n")
+        (modules / name).symlink_to(CLIENT / "node_modules" / name)
     (tmp_path / "db.mjs").write_text((HERE / "node_names.mjs").read_text())
     return tmp_path
 
