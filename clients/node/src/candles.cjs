@@ -8,6 +8,8 @@ const { isZone, millisecondsOf, written } = require("./times.cjs");
 const MINUTE = 60_000;
 const STILL_OPEN = "still open";
 const NOT_COMPLETE = "not complete";
+const DAY = 1440; // minutes
+const DAYS_OF_MONTH = 31;
 
 /**
  * Candles as the server takes them, oldest first, from what databases and providers give: rows of pg, klines of ccxt and
@@ -21,7 +23,8 @@ const NOT_COMPLETE = "not complete";
  *   now?: number | Date}} [options]
  *   timeframe: decides when the last candle ends; without it, the usual distance of the candles does.
  *   timestamps: whether a time is that of the opening or of the closing.
- *   timezone: of times that name no zone; an IANA name, UTC if it is not given.
+ *   timezone: of times that name no zone, and of MetaTrader's numbers, which are its broker's clock; an IANA name, UTC if
+ *     it is not given.
  *   price: which prices of OANDA.
  *   now: the present; the clock of this machine if it is not given.
  */
@@ -32,6 +35,9 @@ function candlesOf(given, options = {}) {
   }
   if (!isZone(timezone)) {
     throw badInput("timezone", `must be the name of a time zone, such as UTC or America/New_York, not ${shown(timezone)}`);
+  }
+  if (!Number.isFinite(Number(now))) {
+    throw badInput("now", `must be a Date or milliseconds since 1970, not ${shown(now)}`);
   }
   const rows = rowsOf(given);
   const read = rows.map(({ place, row }) => ({ place, fields: fieldsOf(row, place, price) }));
@@ -59,7 +65,7 @@ function candlesOf(given, options = {}) {
     const why = first ? `; of ${rows.length}, ${dropped.length} were left out, the first: ${first.place}: ${first.reason}` : "";
     throw badInput("rows", `no candle is left${why}`);
   }
-  return { candles: closed.map(({ at, place: _, ...candle }) => ({ timestamp: written(at), ...candle })), dropped };
+  return { candles: closed.map(({ at, place: _, complete: __, ...candle }) => ({ timestamp: written(at), ...candle })), dropped };
 }
 
 /** A sentence about rows that were left out though their period has ended; null if there are none. */
@@ -72,14 +78,14 @@ function leftOut(dropped) {
 
 /** The candle with its time in milliseconds, or why the row cannot be used. */
 function checked(fields, zone) {
-  const at = millisecondsOf(fields.time, zone);
+  const at = millisecondsOf(fields.time, zone, fields.ofClock);
   if (Number.isNaN(at)) {
     return `its time ${shown(fields.time)} cannot be read; expected ISO 8601 or a number since 1970`;
   }
   if (fields.complete === false) {
     return `${NOT_COMPLETE}, its provider says`;
   }
-  const candle = { at };
+  const candle = { at, complete: fields.complete };
   for (const name of PRICES) {
     candle[name] = numberOf(fields[name]);
     if (!(candle[name] > 0) || candle[name] === Infinity) {
@@ -108,8 +114,8 @@ function numberOf(value) {
     return Number(value);
   }
   // Decimal.js, pg-decimal and others convert themselves to text.
-  return value !== null && typeof value === "object" && !Array.isArray(value) && !(value instanceof Date)
-    ? Number(String(value)) : Number.NaN;
+  return typeof value?.toString === "function" && typeof value === "object" && !Array.isArray(value)
+    ? Number(value.toString()) : Number.NaN;
 }
 
 function withoutRepeats(candles, dropped) {
@@ -129,27 +135,37 @@ function withoutRepeats(candles, dropped) {
   return single;
 }
 
-/** The candles whose period has ended. */
+/** The candles whose period has ended: by the word of the provider, else by the clock. */
 function closedOnly(candles, dropped, { timeframe, timestamps, now }) {
   const name = timeframe === undefined ? undefined : timeframeOf(timeframe);
   const minutes = name === undefined ? usualDistance(candles) / MINUTE : MINUTES[name];
   return candles.filter((candle) => {
     const end = timestamps === "close" ? candle.at : endOf(candle.at, minutes);
-    if (!(end > now)) {
+    if (candle.complete || !(end > now)) {
       return true;
     }
-    dropped.push({ place: candle.place, reason: `${STILL_OPEN}: its period ends at ${written(end)}` });
+    const start = timestamps === "close" ? end - (minutes ?? DAYS_OF_MONTH * DAY) * MINUTE : candle.at;
+    dropped.push({
+      place: candle.place,
+      reason: start > now
+        ? `in the future: its period begins at ${written(start)}; is the option timezone missing, or this machine's clock wrong?`
+        : `${STILL_OPEN}: its period ends at ${written(end)}`,
+    });
     return false;
   });
 }
 
+/**
+ * When the period ends that begins at `at`. A month begins at midnight of some zone or at 17:00 of New York, so up to 14
+ * hours before or 12 after the month of UTC: it ends as far from the next one.
+ */
 function endOf(at, minutes) {
   if (minutes !== null) {
     return at + minutes * MINUTE;
   }
-  const end = new Date(at);
-  end.setUTCMonth(end.getUTCMonth() + 1);
-  return end.getTime();
+  const month = new Date(at + 15 * 60 * MINUTE);
+  const [first, next] = [0, 1].map((i) => Date.UTC(month.getUTCFullYear(), month.getUTCMonth() + i));
+  return at - first + next;
 }
 
 /** The median distance of neighbours, in milliseconds; 0 for a single candle. */

@@ -1,5 +1,6 @@
 import assert from "node:assert/strict";
 import test from "node:test";
+import { runInNewContext } from "node:vm";
 
 import { ReversalError, candlesOf, pairOf, timeframeOf } from "@reversal/client";
 
@@ -12,9 +13,11 @@ function refused(call, path) {
   assert.throws(call, (error) => error instanceof ReversalError && error.code === "BAD_INPUT" && error.path === path);
 }
 
-for (const [name, { make, options }] of Object.entries(FORMATS)) {
+for (const [name, { make, options, dropped = [], withoutVolume }] of Object.entries(FORMATS)) {
   test(`${name} gives the candles as they are`, () => {
-    assert.deepEqual(candlesOf(make(EXAMPLE.data), { timeframe: "1h", ...options }), { candles: EXAMPLE.data, dropped: [] });
+    const found = candlesOf(make(EXAMPLE.data), { timeframe: "1h", ...options });
+    assert.deepEqual(found.candles, EXAMPLE.data.map(({ volume, ...rest }) => (withoutVolume ? rest : { ...rest, volume })));
+    assert.deepEqual(found.dropped.map(({ place }) => place), dropped);
   });
 }
 
@@ -30,6 +33,18 @@ test("the open candle is left out, by the clock or by its provider", () => {
   const incomplete = { time: next.timestamp, complete: false, mid: { o: 1, h: 1, l: 1, c: 1 }, volume: 1 };
   const complete = { ...incomplete, time: HOUR.timestamp, complete: true };
   assert.deepEqual(candlesOf({ candles: [complete, incomplete] }).dropped.map((x) => x.place), ["rows.candles[1]"]);
+  // The provider knows better than a clock that is slow.
+  assert.equal(candlesOf([complete], { timeframe: "1h", now: new Date("2024-01-02T00:59:59Z") }).candles.length, 1);
+});
+
+test("a candle that has not begun is said as such: a zone is missing, or the clock is wrong", () => {
+  const next = { ...HOUR, timestamp: "2024-01-02T01:00:00Z" };
+  const reasons = (options) => candlesOf([HOUR, next], { timeframe: "1h", ...options }).dropped.map(({ reason }) => reason.split(":")[0]);
+  assert.deepEqual(reasons({ now: new Date("2024-01-02T00:59:59Z").getTime() + 1_000 }), ["still open"]);
+  assert.throws(() => reasons({ now: new Date("2024-01-01T23:59:59Z") }), /in the future/);
+  assert.deepEqual(reasons({ now: new Date("2024-01-02T00:30:00Z"), timestamps: "close" }), ["still open"]);
+  const later = candlesOf([HOUR, { ...HOUR, timestamp: "2024-01-02T02:00:00Z" }], { timeframe: "1h", now: Date.parse(next.timestamp) });
+  assert.ok(later.dropped[0].reason.startsWith("in the future"));
 });
 
 test("a candle of a month ends with the month", () => {
@@ -37,6 +52,15 @@ test("a candle of a month ends with the month", () => {
   const at = (now) => candlesOf([{ ...HOUR, timestamp: "2024-01-01T00:00:00Z" }, month], { timeframe: "1M", now: new Date(now) });
   assert.equal(at("2024-02-29T23:59:59Z").candles.length, 1);
   assert.equal(at("2024-03-01T00:00:00Z").candles.length, 2);
+});
+
+test("a month that begins at 17:00 of New York, or at midnight of a broker, ends where the next begins", () => {
+  const first = { ...HOUR, timestamp: "2023-06-01T00:00:00Z" };
+  const last = (timestamp, now) => candlesOf([first, { ...HOUR, timestamp }], { timeframe: "1M", now: new Date(now) });
+  assert.equal(last("2024-01-31T22:00:00Z", "2024-02-29T22:00:00Z").candles.length, 2);
+  assert.equal(last("2024-01-31T22:00:00Z", "2024-02-29T21:59:59Z").candles.length, 1);
+  assert.equal(last("2024-02-29T22:00:00Z", "2024-03-31T21:59:59Z").candles.length, 1);
+  assert.equal(last("2024-03-01T05:00:00Z", "2024-04-01T05:00:00Z").candles.length, 2);
 });
 
 for (const [what, change] of [
@@ -49,6 +73,9 @@ for (const [what, change] of [
   ["a time that is none", { timestamp: "yesterday" }],
   ["the 30th of February", { timestamp: "2024-02-30T00:00:00Z" }],
   ["no time", { timestamp: null }],
+  ["a time beyond all dates", { timestamp: 1e300 }],
+  ["a row's number as its time", { timestamp: 17 }],
+  ["a price that has no text", { open: Object.create(null) }],
 ]) {
   test(`a row with ${what} is left out and named`, () => {
     const { candles, dropped } = candlesOf([HOUR, { ...HOUR, timestamp: "2024-01-02T01:00:00Z", ...change }]);
@@ -79,7 +106,11 @@ test("without timestamps, or without a candle, it throws", () => {
   refused(() => candlesOf({ time: [1, 2], open: [1] }), "rows");
   refused(() => candlesOf("2024"), "rows");
   refused(() => candlesOf({ candles: [{ time: HOUR.timestamp, bid: { o: 1, h: 1, l: 1, c: 1 } }] }), "rows.candles[0].mid");
+  refused(() => candlesOf({ candles: [{ time: HOUR.timestamp, mid: null, bid: { o: 1, h: 1, l: 1, c: 1 } }] }), "rows.candles[0].mid");
   refused(() => candlesOf([HOUR], { timezone: "Frankfurt" }), "timezone");
+  refused(() => candlesOf([HOUR], { now: Number.NaN }), "now");
+  refused(() => candlesOf({ "('Close', 'EURUSD=X')": { 1: 1 }, "('Close', 'GBPUSD=X')": { 1: 1 } }), 'rows.*["1"]');
+  assert.throws(() => candlesOf({ chart: { result: null, error: { description: "No data found" } } }), /No data found/);
 });
 
 for (const [written, zone, utc] of [
@@ -91,8 +122,11 @@ for (const [written, zone, utc] of [
   ["20240701", "UTC", undefined],
   ["1719835200", "America/New_York", "2024-07-01T12:00:00Z"],
   [1719835200123456789n, "UTC", "2024-07-01T12:00:00.123Z"],
+  ["2024-07-01 14:00:00+02", "America/New_York", "2024-07-01T12:00:00Z"], // PostgreSQL's own text
+  ["2024-07-01-05", "UTC", undefined],
+  [runInNewContext("new Date(1719835200000)"), "America/New_York", "2024-07-01T12:00:00Z"],
 ]) {
-  test(`the time ${written} of ${zone}`, () => {
+  test(`the time ${typeof written === "object" ? "of another realm" : written} of ${zone}`, () => {
     const call = () => candlesOf([{ ...HOUR, timestamp: written }], { timezone: zone }).candles[0].timestamp;
     utc === undefined ? refused(call, "rows") : assert.equal(call(), utc);
   });
