@@ -20,37 +20,38 @@ class CircuitBreaker {
     this.clock = clock;
   }
 
-  /** Milliseconds until a request may be sent; 0 if it may be sent now. A request that may be sent is under way. */
+  /** `wait`: milliseconds until a request may be sent, 0 if it may be sent now. Then it ends with `leave` or `forget`. */
   enter() {
     if (this.#failures < FAILURES) {
-      return 0;
+      return { wait: 0, trial: false };
     }
     const left = this.#closedAgainAt - this.clock();
     if (left > 0 || this.#trying) {
-      return Math.max(left, 50); // the trial is under way
+      return { wait: Math.max(left, 50), trial: false }; // 50: the trial is under way
     }
     this.#trying = true;
-    return 0;
+    return { wait: 0, trial: true };
   }
 
   /** The result of a request: whether the server could be reached and answered as this service does. */
-  leave(reached) {
-    this.#trying = false;
+  leave({ trial }, reached) {
+    this.forget({ trial });
     if (reached) {
       this.#failures = 0;
       this.#pause = 0;
       return;
     }
     this.#failures += 1;
-    if (this.#failures >= FAILURES) {
+    // Requests that were under way when the circuit opened fail with it: one failure of the server, one pause.
+    if (trial || this.#failures === FAILURES) {
       this.#pause = Math.min(Math.max(2 * this.#pause, FIRST_PAUSE_MS), LONGEST_PAUSE_MS);
       this.#closedAgainAt = this.clock() + this.#pause * (0.75 + 0.5 * Math.random());
     }
   }
 
   /** The caller gave up: this says nothing about the server. */
-  forget() {
-    this.#trying = false;
+  forget({ trial }) {
+    this.#trying &&= !trial;
   }
 }
 

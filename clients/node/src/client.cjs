@@ -1,7 +1,7 @@
 "use strict";
 
 const { candlesOf, leftOut } = require("./candles.cjs");
-const { badInput, checkNames, shown } = require("./errors.cjs");
+const { ReversalError, badInput, checkNames, shown } = require("./errors.cjs");
 const { pairOf, timeframeOf } = require("./names.cjs");
 const { Transport } = require("./transport.cjs");
 
@@ -49,7 +49,7 @@ class ReversalClient {
     if (!Array.isArray(items)) {
       throw badInput("items", `must be an array, not ${shown(items)}`);
     }
-    const body = { items: items.map((request) => requestOf(request)) };
+    const body = { items: items.map((request, i) => within(`items[${i}]`, () => requestOf(request))) };
     return (await this.#post("/reversal/predict/batch", body, options, true)).results;
   }
 
@@ -60,12 +60,12 @@ class ReversalClient {
 
   /** Does not throw if the server is unhealthy: its answer says so. */
   health(options) {
-    return this.#get("/health", options);
+    return this.#get("/health", { ...options, bare: true });
   }
 
   /** As health, for readiness. */
   ready(options) {
-    return this.#get("/readyz", options);
+    return this.#get("/readyz", { ...options, bare: true });
   }
 
   #models() {
@@ -129,6 +129,9 @@ function withWarning(answer, message) {
  * added to `dropped`.
  */
 function requestOf(request = {}, dropped = []) {
+  if (request === null || typeof request !== "object") {
+    throw badInput("request", `must be an object with a pair and candles, not ${shown(request)}`);
+  }
   const { rows, timezone, price, ...body } = request;
   if (body.pair !== undefined) {
     body.pair = pairOf(body.pair);
@@ -152,6 +155,17 @@ function requestOf(request = {}, dropped = []) {
   dropped.push(...read.dropped);
   body.data = read.candles;
   return body;
+}
+
+/** What `read` gives; the place of its error is one in `place`. */
+function within(place, read) {
+  try {
+    return read();
+  } catch (error) {
+    throw error instanceof ReversalError
+      ? new ReversalError(`${place}.${error.message}`, { code: error.code, path: `${place}.${error.path}`, cause: error })
+      : error;
+  }
 }
 
 function segment(name, value) {

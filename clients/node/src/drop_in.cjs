@@ -2,10 +2,11 @@
 
 const { candlesOf, leftOut } = require("./candles.cjs");
 const { ReversalClient, ofEnvironment, withWarning } = require("./client.cjs");
-const { CODES, ReversalError, checkNames } = require("./errors.cjs");
+const { CODES, ReversalError, checkNames, shown } = require("./errors.cjs");
 const { pairOf, timeframeOf } = require("./names.cjs");
 
 const OFF = new Set(["false", "0", "no", "off"]);
+const SIGNALS = ["hold", "long", "short"];
 
 const OPTIONS = [
   "userId", "user_id", "version", "useReversalAPI", "client", "logger", "timeoutMs", "signal", "timezone", "timestamps",
@@ -32,7 +33,7 @@ const logged = new Map();
  */
 async function getMLPrediction(pair, timeframe, marketData, options = {}) {
   const { userId = options.user_id, version, useReversalAPI = true, logger = console, timeoutMs, signal } = options;
-  const about = `${pair} ${timeframe}`;
+  const about = `${pair} ${timeframe}`.replace(/[^\x20-\x7e]/g, "?").slice(0, 40); // one line of a log
   if (OFF.has(String(process.env.ML_API_ENABLED ?? "true").trim().toLowerCase())) {
     return none(logger, about, "ML_API_ENABLED switches it off");
   }
@@ -80,9 +81,15 @@ async function ask(client, request, useReversalAPI, options) {
 
 /** The fields that the backend reads, from an answer of either call. */
 function resultOf(answer) {
+  const prediction = answer?.signal ?? answer?.prediction;
+  if (!SIGNALS.includes(prediction)) {
+    throw new ReversalError(
+      `the answer has the signal ${shown(prediction)}, not ${SIGNALS.join(", ")}`, { code: CODES.BAD_ANSWER, status: 200 },
+    );
+  }
   const factors = answer.factors ?? {};
   const found = {
-    prediction: answer.signal ?? answer.prediction,
+    prediction,
     confidence: answer.confidence,
     factors: {
       technical: answer.stage1_prob ?? factors.technical ?? 0.5,

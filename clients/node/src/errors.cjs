@@ -43,7 +43,7 @@ class ReversalError extends Error {
     this.details = details;
     this.requestId = requestId;
     this.retryAfterMs = retryAfterMs;
-    this.retryable = RETRYABLE.has(code) || (code === CODES.BAD_ANSWER && status >= 500);
+    this.retryable = RETRYABLE.has(code) || (code === CODES.BAD_ANSWER && (status >= 500 || status === 429));
   }
 
   /** For logs: an Error has no enumerable message. */

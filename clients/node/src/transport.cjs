@@ -6,14 +6,18 @@ const { CircuitBreaker } = require("./breaker.cjs");
 const { CODES, ReversalError, badInput, shown } = require("./errors.cjs");
 
 const LONGEST_TIMEOUT_MS = 60_000; // what X-Request-Timeout-Ms may say
+const LONGEST_TIMER_MS = 2 ** 31 - 1; // a longer one ends at once
 // The pause before the second try if there was no connection. A restarting server needs about that long to listen.
 const PAUSE_MS = 200;
 
-// Codes of Node and of its fetch. With these, no byte of the request has left.
+// Codes of Node and of its fetch. With these, and whatever fails in these calls of the system, no byte of the request has
+// left.
 const NOT_SENT = new Set([
   "ECONNREFUSED", "ENOTFOUND", "EAI_AGAIN", "EHOSTUNREACH", "ENETUNREACH", "ENOENT", "EACCES", "UND_ERR_CONNECT_TIMEOUT",
   "bad port", // fetch has a list of ports that it never asks, such as 6000 and 10080
 ]);
+const BEFORE_SENDING = new Set(["connect", "getaddrinfo"]);
+const OF_TLS = /CERT|WRONG_VERSION|^UNABLE_TO_/;
 
 /** Requests over HTTP: envelope, deadline, one retry where it is safe, and the circuit breaker. */
 class Transport {
@@ -22,20 +26,25 @@ class Transport {
     this.base = baseOf(url);
     this.timeoutMs = timeoutOf(timeoutMs);
     this.fetch = fetch;
-    this.headers = token ? { Authorization: `Bearer ${token}` } : {};
+    const bearer = headerOf("token", token ?? "");
+    this.headers = bearer ? { Authorization: `Bearer ${bearer}` } : {};
     this.breaker = new CircuitBreaker();
   }
 
   /**
-   * The answer's `data`; the whole answer of an endpoint without an envelope; text, if `text` is set.
+   * The answer's `data`; the whole answer, if the endpoint is `bare` (without an envelope); text, if `text` is set.
    * Throws ReversalError. `announce`: whether the server is told how long the client waits.
    */
-  async send(method, path, { body, signal, timeoutMs, requestId = randomUUID(), announce = false, text = false } = {}) {
+  async send(method, path, { body, signal, timeoutMs, requestId: id, announce = false, text = false, bare = false } = {}) {
     const deadline = performance.now() + timeoutOf(timeoutMs ?? this.timeoutMs);
+    const requestId = headerOf("requestId", id ?? "") || randomUUID();
+    if (signal && typeof signal.addEventListener !== "function") {
+      throw badInput("signal", `must be an AbortSignal, not ${shown(signal)}`);
+    }
     const encoded = body === undefined ? undefined : encodedOf(body);
     for (let second = false; ; second = true) {
       try {
-        return await this.#once(method, path, { encoded, signal, deadline, requestId, announce, text });
+        return await this.#once(method, path, { encoded, signal, deadline, requestId, announce, text, bare });
       } catch (error) {
         const pause = second ? null : pauseBefore(error, method);
         if (pause === null || performance.now() + pause >= deadline) {
@@ -46,29 +55,30 @@ class Transport {
     }
   }
 
-  async #once(method, path, { encoded, signal, deadline, requestId, announce, text }) {
-    const closed = this.breaker.enter();
-    if (closed > 0) {
+  async #once(method, path, request) {
+    const entered = this.breaker.enter();
+    if (entered.wait > 0) {
+      const wait = Math.ceil(entered.wait);
       throw new ReversalError(
-        `${this.base}: several requests in a row failed, so none is sent for ${Math.ceil(closed)} ms`,
-        { code: CODES.CIRCUIT_OPEN, requestId, retryAfterMs: Math.ceil(closed) },
+        `${this.base}: several requests in a row failed, so none is sent for ${wait} ms`,
+        { code: CODES.CIRCUIT_OPEN, requestId: request.requestId, retryAfterMs: wait },
       );
     }
     try {
-      const found = await this.#exchange(method, path, { encoded, signal, deadline, requestId, announce, text });
-      this.breaker.leave(true);
+      const found = await this.#exchange(method, path, request);
+      this.breaker.leave(entered, true);
       return found;
     } catch (error) {
       if (error.code === CODES.ABORTED) {
-        this.breaker.forget();
+        this.breaker.forget(entered);
       } else {
-        this.breaker.leave(error.status > 0 && error.code !== CODES.BAD_ANSWER);
+        this.breaker.leave(entered, error.status > 0 && error.code !== CODES.BAD_ANSWER);
       }
       throw error;
     }
   }
 
-  async #exchange(method, path, { encoded, signal, deadline, requestId, announce, text }) {
+  async #exchange(method, path, { encoded, signal, deadline, requestId, announce, text, bare }) {
     const left = Math.max(1, Math.round(deadline - performance.now()));
     const stop = new AbortController();
     const timer = setTimeout(() => stop.abort(CODES.TIMEOUT), left);
@@ -86,9 +96,11 @@ class Transport {
     }
     let response;
     try {
-      response = await this.fetch(`${this.base}${path}`, { method, headers, body: encoded, signal: stop.signal });
+      // A redirect is not followed: a POST would become a GET, and the token would go to another address.
+      const options = { method, headers, body: encoded, signal: stop.signal, redirect: "manual" };
+      response = await this.fetch(`${this.base}${path}`, options);
       const content = await response.text();
-      return answerOf(response, content, { text, requestId, base: this.base });
+      return answerOf(response, content, { text, bare, requestId, base: this.base });
     } catch (error) {
       throw error instanceof ReversalError ? error : this.#failure(error, stop.signal, response, requestId, left);
     } finally {
@@ -98,20 +110,20 @@ class Transport {
   }
 
   #failure(error, stopped, response, requestId, left) {
-    const status = response?.status ?? 0;
     if (stopped.aborted && stopped.reason === CODES.ABORTED) {
       return new ReversalError("the caller aborted the request", { code: CODES.ABORTED, requestId, cause: error });
     }
     if (stopped.aborted) {
       return new ReversalError(`${this.base} did not answer within ${left} ms`, { code: CODES.TIMEOUT, requestId, cause: error });
     }
-    const reason = error.cause?.code ?? error.code ?? error.cause?.message ?? error.name;
-    if (response === undefined && NOT_SENT.has(reason)) {
+    const cause = error.cause?.errors?.[0] ?? error.cause ?? error; // one of several, if a name has several addresses
+    const reason = cause.code ?? cause.message;
+    if (response === undefined && (NOT_SENT.has(reason) || BEFORE_SENDING.has(cause.syscall) || OF_TLS.test(reason))) {
       return new ReversalError(`${this.base} cannot be reached (${reason})`, { code: CODES.NO_CONNECTION, requestId, cause: error });
     }
     return new ReversalError(
       `the connection to ${this.base} ended before the answer (${reason}); the request may have been counted`,
-      { code: CODES.CONNECTION_LOST, status: 0, requestId, cause: error, details: status ? [{ status }] : [] },
+      { code: CODES.CONNECTION_LOST, requestId, cause: error },
     );
   }
 }
@@ -125,16 +137,29 @@ function baseOf(url) {
     parsed = null;
   }
   if (!parsed || !["http:", "https:"].includes(parsed.protocol)) {
-    throw badInput("url", `must be an address such as http://localhost:8000, not ${shown(url)}`);
+    const without = shown(url).replace(/\/\/.*@/, "//...@"); // a password is not for logs
+    throw badInput("url", `must be an address such as http://localhost:8000, not ${without}`);
+  }
+  if (parsed.username || parsed.password || parsed.search || parsed.hash) {
+    throw badInput("url", "must have no user name, no password and nothing from ? or # on; a token has its own option");
   }
   return `${parsed.origin}${parsed.pathname.replace(/\/+$/, "")}`;
 }
 
 function timeoutOf(timeoutMs) {
-  if (!(Number.isFinite(timeoutMs) && timeoutMs >= 1)) {
-    throw badInput("timeoutMs", `must be a number of milliseconds from 1, not ${shown(timeoutMs)}`);
+  if (!(typeof timeoutMs === "number" && timeoutMs >= 1 && timeoutMs <= LONGEST_TIMER_MS)) {
+    throw badInput("timeoutMs", `must be a number of milliseconds from 1 to ${LONGEST_TIMER_MS}, not ${shown(timeoutMs)}`);
   }
   return timeoutMs;
+}
+
+/** A header's value without the blanks around it, such as the end of a file's line. The value is not shown: see token. */
+function headerOf(name, value) {
+  const text = String(value).trim();
+  if (!/^[\x20-\x7e\x80-\xff]*$/.test(text)) {
+    throw badInput(name, "has a character that a header cannot hold, such as the end of a line");
+  }
+  return text;
 }
 
 /** JSON. A number that JSON does not have is named with its place; JSON.stringify would send null. */
@@ -172,7 +197,7 @@ function placeOf(root, holder, key, at = "") {
   return "";
 }
 
-function answerOf(response, content, { text, requestId, base }) {
+function answerOf(response, content, { text, bare, requestId, base }) {
   const { status } = response;
   const id = response.headers.get("x-request-id") ?? requestId;
   if (text && response.ok) {
@@ -184,28 +209,34 @@ function answerOf(response, content, { text, requestId, base }) {
   } catch {
     answer = undefined;
   }
-  if (response.ok && answer !== null && typeof answer === "object") {
-    return "success" in answer && "data" in answer ? answer.data : answer;
+  if (response.ok && answer?.success === true && answer.data !== undefined) {
+    return answer.data;
   }
+  if (bare && typeof answer?.status === "string") { // health and readyz, whatever their status
+    return answer;
+  }
+  // The old service refuses with 200, too, and has no codes.
   if (answer?.success === false && typeof answer.error === "string") {
     const details = answer.details ?? [];
     throw new ReversalError(answer.error, {
-      code: answer.code ?? (status === 404 ? "NOT_FOUND" : CODES.BAD_ANSWER),
+      code: answer.code ?? (status === 404 ? "NOT_FOUND" : "INTERNAL"),
       status, details, path: details[0]?.path ?? null, requestId: id, retryAfterMs: retryAfterOf(response),
     });
   }
-  if (answer?.status === "unhealthy" || (answer?.status && status === 503)) { // health and readyz have no envelope
-    return answer;
-  }
   // Another server, or a server that does not have this endpoint.
   const code = status === 404 ? "NOT_FOUND" : CODES.BAD_ANSWER;
-  const start = shown(content.trim().slice(0, 40));
-  throw new ReversalError(`${base} answered ${status} without the JSON of this service: ${start}`, { code, status, requestId: id });
+  const target = response.headers.get("location");
+  const said = target ? `it redirects to ${shown(target)}` : shown(content.trim().slice(0, 40));
+  throw new ReversalError(
+    `${base} answered ${status} without the JSON of this service: ${said}`,
+    { code, status, requestId: id, retryAfterMs: retryAfterOf(response) },
+  );
 }
 
 function retryAfterOf(response) {
-  const seconds = Number(response.headers.get("retry-after") ?? Number.NaN);
-  return Number.isFinite(seconds) ? seconds * 1_000 : null;
+  const value = response.headers.get("retry-after") ?? "";
+  const milliseconds = /^\d+$/.test(value) ? Number(value) * 1_000 : Date.parse(value) - Date.now();
+  return Number.isFinite(milliseconds) ? Math.max(0, milliseconds) : null;
 }
 
 /** Milliseconds until the second try; null if a second one could count twice, or would fail as the first did. */

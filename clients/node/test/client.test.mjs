@@ -51,6 +51,15 @@ test("what cannot be sent is refused before it is sent, with its place", async (
   data[3] = { ...data[3], high: Number.NaN };
   await rejected(client.predict({ ...EXAMPLE, data }), { code: "BAD_INPUT", status: 0, path: "data[3].high" });
   await rejected(client.predict({ pair: "EUR", data: [] }), { code: "BAD_INPUT", path: "pair" });
+  await rejected(client.predict(null), { code: "BAD_INPUT", path: "request" });
+  await rejected(client.predictBatch([EXAMPLE, { ...EXAMPLE, pair: "EUR" }]), { code: "BAD_INPUT", path: "items[1].pair" });
+  await rejected(client.predict(EXAMPLE, { requestId: "用" }), { code: "BAD_INPUT", path: "requestId" });
+  await rejected(client.predict(EXAMPLE, { signal: {} }), { code: "BAD_INPUT", path: "signal" });
+  await rejected(client.predict(EXAMPLE, { timeoutMs: 2 ** 31 }), { code: "BAD_INPUT", path: "timeoutMs" });
+  assert.throws(() => createClient({ token: "secret\nsecret" }), (error) => error.path === "token" && !error.message.includes("secret"));
+  for (const url of ["http://me:secret@localhost", "ftp://me:secret@localhost", "http://localhost?x=1"]) {
+    assert.throws(() => createClient({ url }), (error) => error.path === "url" && !error.message.includes("secret"));
+  }
   await rejected(client.models.show(""), { code: "BAD_INPUT", path: "version" });
   await rejected(client.models.show(".."), { code: "BAD_INPUT", path: "version" });
   assert.throws(() => createClient({ url: "localhost:8000" }), { code: "BAD_INPUT", path: "url" });
@@ -127,7 +136,7 @@ test("a token is sent, and a wrong one is an error with its code", async () => {
   const guarded = await Server.start(["--api-token-file", tokenFile()]);
   try {
     await rejected(createClient({ url: guarded.url }).models.list(), { status: 401, code: "UNAUTHORIZED", retryable: false });
-    assert.equal((await createClient({ url: guarded.url, token: TOKEN }).models.list()).active_version, "v3.1");
+    assert.equal((await createClient({ url: guarded.url, token: `${TOKEN}\n` }).models.list()).active_version, "v3.1");
   } finally {
     await guarded.close();
   }

@@ -109,6 +109,14 @@ test("an overloaded server is asked once more, after its Retry-After", async () 
   server.close();
 });
 
+test("a Retry-After can be a date", async () => {
+  const later = new Date(Date.now() + 60_000).toUTCString();
+  const server = await fake((_, response) => json(response, 503, failure("OVERLOADED", "busy"), { "Retry-After": later }));
+  await assert.rejects(predict(createClient({ url: server.url })), (error) => error.retryAfterMs > 55_000 && error.retryAfterMs <= 60_000);
+  assert.equal(server.seen.length, 1);
+  server.close();
+});
+
 test("a Retry-After beyond the timeout is not waited for", async () => {
   const server = await fake((_, response) => json(response, 503, failure("OVERLOADED", "busy"), { "Retry-After": "60" }));
   const client = createClient({ url: server.url, timeoutMs: 500 });
@@ -152,6 +160,54 @@ test("a server with the old call only: a 404 leads there, and nothing else does"
   refusing.close();
 });
 
+test("a refusal of the old service, which has status 200 and no code, is null with its sentence", async () => {
+  const old = await fake((request, response) => {
+    const refusal = { success: false, data: null, error: "Prediction failed: no scaler", timestamp: "2026-01-01T00:00:00" };
+    request.url === "/predict" ? json(response, 200, refusal) : json(response, 404, { detail: "Not Found" });
+  });
+  const logger = quiet();
+  assert.equal(await getMLPrediction("AUDUSD", "1h", EXAMPLE.data, { client: createClient({ url: old.url }), logger }), null);
+  assert.ok(logger.lines[0].includes("Prediction failed: no scaler"));
+  old.close();
+});
+
+test("JSON of another service is no prediction", async () => {
+  for (const [pair, status, body] of [
+    ["NZD/USD", 200, { hello: 1 }], ["AUD/NZD", 200, []], ["USD/CAD", 200, { success: true, data: { signal: "buy" } }],
+    ["USD/CHF", 503, { status: 503, error: "Service Unavailable" }], ["USD/JPY", 503, { status: "unhealthy" }],
+  ]) {
+    const other = await fake((_, response) => json(response, status, body));
+    const logger = quiet();
+    assert.equal(await getMLPrediction(pair, "1h", EXAMPLE.data, { client: createClient({ url: other.url }), logger }), null);
+    assert.ok(logger.lines[0].includes("BAD_ANSWER"), pair);
+    other.close();
+  }
+  const unwell = await fake((_, response) => json(response, 503, { status: "unhealthy", model_loaded: false }));
+  assert.equal((await createClient({ url: unwell.url }).health()).model_loaded, false);
+  unwell.close();
+});
+
+test("a redirect is not followed, because a POST would become a GET; the error names its target", async () => {
+  const moved = await fake((_, response) => {
+    response.writeHead(301, { Location: "https://elsewhere.example/" });
+    response.end();
+  });
+  const client = createClient({ url: moved.url, token: "secret" });
+  await assert.rejects(predict(client), (error) => {
+    assert.deepEqual([error.code, error.status], ["BAD_ANSWER", 301]);
+    return error.message.includes("https://elsewhere.example/");
+  });
+  assert.equal(moved.seen.length, 1);
+  moved.close();
+});
+
+test("https at a port without it: nothing was sent, so nothing was counted", async () => {
+  const plain = await fake((_, response) => json(response, 200, LEGACY));
+  const client = createClient({ url: plain.url.replace("http:", "https:") });
+  await assert.rejects(predict(client), { code: "NO_CONNECTION" });
+  plain.close();
+});
+
 test("an answer of another server is an error that says so", async () => {
   const proxy = await fake((_, response) => {
     response.writeHead(502, { "Content-Type": "text/html" });
@@ -185,6 +241,12 @@ test("after five failures in a row nothing is sent for a while, then one request
   assert.equal(found.signal, "hold");
   assert.equal(server.seen.length, 6);
   server.close();
+});
+
+test("many requests that fail at once are one failure of the server: the circuit opens for a second, not for thirty", async () => {
+  const client = createClient({ url: `http://127.0.0.1:${await freePort()}` });
+  await Promise.allSettled(Array.from({ length: 50 }, () => predict(client)));
+  await assert.rejects(predict(client), (error) => error.code === "CIRCUIT_OPEN" && error.retryAfterMs <= 1_250);
 });
 
 test("refusals of a well server do not open the circuit", async () => {
