@@ -6,5 +6,6 @@ const { CODES, ReversalError } = require("./errors.cjs");
 const { getMLPrediction } = require("./drop_in.cjs");
 const { pairOf, timeframeOf } = require("./names.cjs");
 
-// Node reads these names from the text of this line for `import`, so each is written out.
+// One file for `import` and `require`, so that both have one circuit breaker and one error class. Node reads the names for
+// `import` from the text of this line, so each is written out.
 module.exports = { CODES, ReversalClient, ReversalError, candlesOf, createClient, getMLPrediction, pairOf, timeframeOf };

@@ -36,7 +36,7 @@ export type WithRows<Request extends { data?: unknown }> = Omit<Request, "pair" 
 );
 
 export interface ClientOptions {
-  /** Default: ML_API_URL of the environment, else http://localhost:8000. A slash at its end does no harm. */
+  /** Default: ML_API_URL of the environment, else http://localhost:8000. It may have a path; a slash at its end does no harm. */
   url?: string;
   /** Default: ML_API_TOKEN of the environment, if `url` is not given. */
   token?: string;
@@ -87,7 +87,7 @@ export interface CandleOptions {
   timeframe?: string | number;
   /** Whether a time is that of the opening (default) or of the closing. */
   timestamps?: "open" | "close";
-  /** Of times that name no zone: an IANA name, default UTC. */
+  /** Of times that name no zone, and of MetaTrader's numbers, which are its broker's clock: an IANA name, default UTC. */
   timezone?: string;
   /** Which prices of OANDA; default mid. */
   price?: "mid" | "bid" | "ask";
