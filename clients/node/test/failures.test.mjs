@@ -70,9 +70,13 @@ test("a socket that never answers: the timeout, which the server was told", asyn
 });
 
 test("the caller's signal ends a request, and also the pause before the second try", async () => {
-  const server = await fake((_, response) => json(response, 503, failure("OVERLOADED", "busy"), { "Retry-After": "2" }));
+  const caller = new AbortController();
+  const server = await fake((_, response) => {
+    json(response, 503, failure("OVERLOADED", "busy"), { "Retry-After": "2" });
+    setTimeout(() => caller.abort(), 50);
+  });
   const client = createClient({ url: server.url });
-  await assert.rejects(predict(client, { signal: AbortSignal.timeout(50) }), { code: "ABORTED", retryable: false });
+  await assert.rejects(predict(client, { signal: caller.signal }), { code: "ABORTED", retryable: false });
   await assert.rejects(predict(client, { signal: AbortSignal.abort() }), { code: "ABORTED" });
   assert.equal(server.seen.length, 1);
   server.close();

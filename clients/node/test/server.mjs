@@ -91,6 +91,8 @@ export async function fake(answer) {
       answer(request, response, body);
     });
   }).listen(0, "127.0.0.1");
+  // After a test that fails the process ends nevertheless.
+  server.on("connection", (socket) => socket.unref()).unref();
   await once(server, "listening");
   return {
     url: `http://127.0.0.1:${server.address().port}`,
