@@ -59,6 +59,12 @@ def test_the_package_works_outside_the_tree(tmp_path: Path) -> None:
     assert node("both.mjs", cwd=app).split() == ["1h", "8"]
 
 
+def test_it_loads_no_module_of_node() -> None:
+    """Bundlers make a `require` of one fail in a bundle for `import`."""
+    sources = (CLIENT / "src").glob("*.cjs")
+    assert {name for each in sources for name in re.findall(r"require\(\"(?!\./)(.*?)\"\)", each.read_text())} == set()
+
+
 def test_every_name_of_the_entry_is_exported_and_typed() -> None:
     exported = set(json.loads(node("-p", "JSON.stringify(Object.keys(require('./src/index.cjs')))")))
     module = set(

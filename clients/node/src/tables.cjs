@@ -114,7 +114,7 @@ function ofSplit({ columns, index, data }) {
  */
 function fieldsOf(given, place, price) {
   const own = typeof given?.toJSON === "function" ? given.toJSON() : given; // models of Sequelize and Mongoose
-  const row = typeof own?.e === "string" ? own.k ?? own : own; // an event of Binance: {e: "kline", k: {...}}
+  const row = own?.k?.o === undefined ? own : own.k; // an event of Binance: {e: "kline", k: {o: ...}}
   if (Array.isArray(row)) {
     const [time, open, high, low, close, volume] = row; // ccxt, Binance
     return { time, open, high, low, close, volume };

@@ -1,7 +1,5 @@
 "use strict";
 
-const { randomUUID } = require("node:crypto");
-
 const { CircuitBreaker } = require("./breaker.cjs");
 const { CODES, ReversalError, badInput, shown } = require("./errors.cjs");
 
@@ -37,7 +35,7 @@ class Transport {
    */
   async send(method, path, { body, signal, timeoutMs, requestId: id, announce = false, text = false, bare = false } = {}) {
     const deadline = performance.now() + timeoutOf(timeoutMs ?? this.timeoutMs);
-    const requestId = headerOf("requestId", id ?? "") || randomUUID();
+    const requestId = headerOf("requestId", id ?? "") || newId();
     if (signal && typeof signal.addEventListener !== "function") {
       throw badInput("signal", `must be an AbortSignal, not ${shown(signal)}`);
     }
@@ -116,8 +114,8 @@ class Transport {
     if (stopped.aborted) {
       return new ReversalError(`${this.base} did not answer within ${left} ms`, { code: CODES.TIMEOUT, requestId, cause: error });
     }
-    const cause = error.cause?.errors?.[0] ?? error.cause ?? error; // one of several, if a name has several addresses
-    const reason = cause.code ?? cause.message;
+    const cause = error?.cause?.errors?.[0] ?? error?.cause ?? error ?? {}; // of one address, if a name has several
+    const reason = cause.code ?? cause.message ?? String(cause);
     if (response === undefined && (NOT_SENT.has(reason) || BEFORE_SENDING.has(cause.syscall) || OF_TLS.test(reason))) {
       return new ReversalError(`${this.base} cannot be reached (${reason})`, { code: CODES.NO_CONNECTION, requestId, cause: error });
     }
@@ -151,6 +149,11 @@ function timeoutOf(timeoutMs) {
     throw badInput("timeoutMs", `must be a number of milliseconds from 1 to ${LONGEST_TIMER_MS}, not ${shown(timeoutMs)}`);
   }
   return timeoutMs;
+}
+
+/** A random UUID. No module of Node is loaded for it: a bundle for `import` cannot `require` one. */
+function newId() {
+  return "xxxxxxxx-xxxx-4xxx-8xxx-xxxxxxxxxxxx".replace(/x/g, () => Math.floor(16 * Math.random()).toString(16));
 }
 
 /** A header's value without the blanks around it, such as the end of a file's line. The value is not shown: see token. */
