@@ -10,8 +10,8 @@ Nothing is imported before it is used, so that the command line starts at once. 
 from __future__ import annotations
 
 from importlib import import_module
-from typing import TYPE_CHECKING
 
+TYPE_CHECKING = False  # type checkers know the name; importing typing takes longer than the rest of --help
 if TYPE_CHECKING:
     from reversal.assigning import assign
     from reversal.offline import Answer, OfflineDetector, load
@@ -25,3 +25,7 @@ def __getattr__(name: str) -> object:
     if name not in _ROOMS:
         raise AttributeError(f"module 'reversal' has no attribute {name!r}")
     return getattr(import_module(f"reversal.{_ROOMS[name]}"), name)
+
+
+def __dir__() -> list[str]:
+    return sorted(__all__)

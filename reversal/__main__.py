@@ -11,7 +11,6 @@ import os
 import sys
 from collections.abc import Callable, Sequence
 from importlib.util import find_spec
-from pathlib import Path
 from typing import NamedTuple
 
 
@@ -54,11 +53,11 @@ COMMANDS = {
     "serve": Command(_serve, "answer requests over HTTP"),
     "convert": Command(
         _convert,
-        "convert Keras detectors to ONNX bundles, and prove them equal",
+        "convert Keras detectors to bundles, and prove them equal",
         ("h5py", "keras", "onnx", "rich", "skl2onnx", "sklearn", "tf_keras", "tensorflow", "tf2onnx"),
     ),
     "train": Command(_train, "train the reference detectors", ("rich", "sklearn", "tf_keras", "tensorflow")),
-    "import": Command(_import, "import the experiments of the old service, while the server is stopped"),
+    "import": Command(_import, "import the old service's experiments; the server is stopped"),
 }
 
 
@@ -73,15 +72,58 @@ CLICK = {
 }
 
 
+INTERRUPTED = 130  # 128 and the number of SIGINT, as shells count
+OUTPUT_CLOSED = 141  # likewise of SIGPIPE
+
+_HELP = """\
+Usage: {program} [OPTIONS] COMMAND [ARGS]...
+
+  Reversal signals: serve detectors, try them on files, compare them in
+  experiments.
+
+Options:
+  --version   Show the version and exit.
+  -h, --help  Show this message and exit.
+
+Commands:
+{commands}
+
+  Example: {program} predict candles.csv --version v3.1
+
+  Exit codes: 0 done; 1 refused or failed, the reason is on standard error;
+  2 wrong arguments; 3 (import) some files were left; 130 interrupted;
+  141 the reader of the output has closed it.
+
+  Completion of commands and options:
+    bash   eval "$(_REVERSAL_COMPLETE=bash_source reversal)"
+    zsh    eval "$(_REVERSAL_COMPLETE=zsh_source reversal)"
+    fish   _REVERSAL_COMPLETE=fish_source reversal | source
+"""
+
+
+def help_text(program: str) -> str:
+    """The help of `reversal` itself. It is written here, because importing click takes half of the time of --help."""
+    lines = {name: command.help for name, command in COMMANDS.items()} | {
+        name: line for name, (_, line) in CLICK.items()
+    }
+    return _HELP.format(program=program, commands="\n".join(f"  {name:11}  {line}" for name, line in lines.items()))
+
+
 def main(arguments: Sequence[str], program: str = "reversal") -> int:
     """Run one command. Returns the exit code: 2 for a bad call, or if an extra is not installed.
 
-    `serve` ends the process itself. Wrong flags of a command raise SystemExit.
+    `serve` ends the process itself. Wrong flags of a command that is passed on raise SystemExit.
     """
     first, *others = arguments or [""]
+    completing = "_REVERSAL_COMPLETE" in os.environ
+    if first in {"-h", "--help"} and not completing:
+        sys.stdout.write(help_text(program))
+        return 0
     command = COMMANDS.get(first)
-    if command is None or "_REVERSAL_COMPLETE" in os.environ:
-        return _click(arguments, program)
+    if command is None or completing:
+        from reversal.commands.group import run  # noqa: PLC0415 - `serve` starts without it
+
+        return run({name: ("", command.help) for name, command in COMMANDS.items()} | CLICK, arguments, program)
     if missing := [module for module in command.needs if find_spec(module) is None]:
         sys.stderr.write(
             f"{program} {first}: not installed: {', '.join(missing)}. Install them with"
@@ -91,22 +133,21 @@ def main(arguments: Sequence[str], program: str = "reversal") -> int:
     return command.run(others, f"{program} {first}")
 
 
-def _click(arguments: Sequence[str], program: str) -> int:
-    """Run a command that is not passed on, or show the help of all."""
-    from reversal.commands.group import group  # noqa: PLC0415 - `serve` starts without it
-
-    passed_on = {name: ("", command.help) for name, command in COMMANDS.items()}
-    try:
-        group(passed_on | CLICK).main(list(arguments), program, complete_var="_REVERSAL_COMPLETE")
-    except SystemExit as ended:  # how click ends, also after success
-        return int(ended.code or 0)
-
-
 def console() -> int:
     """Run the command that was typed. Returns the exit code."""
     # For `python -m reversal`, Python sets the file's path as the program's name.
-    program = "python -m reversal" if Path(sys.argv[0]).name == "__main__.py" else "reversal"
-    return main(sys.argv[1:], program)
+    program = "python -m reversal" if os.path.basename(sys.argv[0]) == "__main__.py" else "reversal"  # noqa: PTH119
+    try:
+        code = main(sys.argv[1:], program)
+        if sys.stdout is not None:  # it is None if the caller has closed it
+            sys.stdout.flush()
+    except KeyboardInterrupt:
+        return INTERRUPTED
+    except BrokenPipeError:
+        # Python flushes it once more at its end, which would fail again.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return OUTPUT_CLOSED
+    return code
 
 
 if __name__ == "__main__":

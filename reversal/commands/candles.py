@@ -5,6 +5,7 @@ from __future__ import annotations
 import sys
 from pathlib import Path
 from typing import Any, NamedTuple
+from zoneinfo import ZoneInfo
 
 import click
 
@@ -12,13 +13,14 @@ from core.bundles.repository import Repository
 from core.errors import InvalidInput, ServiceError, UnknownVersion
 from core.features.timeframes import PERIODS
 from reversal import candle_files
+from reversal.candle_times import DayOrder
 from reversal.commands import output
-from reversal.commands.output import as_json, models, print_json, print_table, refusals
+from reversal.commands.output import as_json, models, print_json, print_table, versions_of
 from reversal.frames import Table
 from reversal.offline import Answer, OfflineDetector, load, models_folder
 from server.api.schemas.predictions import DEFAULT_TIMEFRAME, Stamp
 
-_LARGEST_FILE = 1 << 30
+_LARGEST_FILE = 1 << 28  # bytes; a minute a line, it holds ten years
 
 file_argument = click.argument("file", type=click.Path(dir_okay=False, allow_dash=True))
 timeframe_option = click.option(
@@ -27,38 +29,66 @@ timeframe_option = click.option(
 timestamps_option = click.option(
     "--timestamps",
     type=click.Choice(["open", "close"]),
-    default="open",
-    show_default=True,
-    help="What a candle's time is: that of its opening or of its closing.",
+    help="What a candle's time is: that of its opening (default) or of its closing.",
 )
+
+
+def _zone(_: click.Context, __: click.Parameter, given: str | None) -> str | None:
+    try:
+        return given if given is None else ZoneInfo(given).key
+    except (KeyError, ValueError, OSError):  # as settings are read
+        raise click.BadParameter(f"{given!r} is no IANA time zone, such as Europe/Athens") from None
+
+
 timezone_option = click.option(
-    "--timezone", default="UTC", show_default=True, help="Zone of times that name none, such as Europe/Athens."
+    "--timezone", callback=_zone, help="Zone of times that name none, such as Europe/Athens.  [default: UTC]"
 )
+dates_option = click.option(
+    "--dates", type=click.Choice(["dmy", "mdy"]), help="Order of day and month in dates such as 01/02/2017."
+)
+
+
+def _complete(ctx: click.Context, _: click.Parameter, incomplete: str) -> list[str]:
+    listing = Repository(models_folder(ctx.params.get("models"))).listing()
+    return [version for version in listing.versions if version.startswith(incomplete)]
 
 
 class _Given(NamedTuple):
     candles: Table
     timeframe: str
+    timestamps: Any
+
+
+class _Form(NamedTuple):
+    """What the options say about a file."""
+
+    timeframe: str | None
+    timestamps: Stamp | None
+    timezone: str | None
+    dates: DayOrder | None
 
 
 @click.command(epilog="Example: reversal predict candles.csv --version v3.1")
 @file_argument
-@click.option("--version", help="Version that answers. Default: the first of the folder's order.")
+@click.option(
+    "--version", shell_complete=_complete, help="Version that answers. Default: the first of the folder's order."
+)
 @click.option("--all", "every", is_flag=True, help="A line for each candle, as CSV, instead of the last one's answer.")
 @timeframe_option
 @timestamps_option
 @timezone_option
+@dates_option
 @models
 @as_json
-@refusals
 def predict(  # noqa: PLR0913 - the options of a command
     *,
     file: str,
     version: str | None,
     every: bool,
     timeframe: str | None,
-    timestamps: Stamp,
-    timezone: str,
+    timestamps: Stamp | None,
+    timezone: str | None,
+    dates: DayOrder | None,
     models: str | None,
     as_json: bool,
 ) -> None:
@@ -67,12 +97,12 @@ def predict(  # noqa: PLR0913 - the options of a command
     FILE is CSV as MetaTrader, Dukascopy, HistData, TradingView, Yahoo, Binance and others write it, or JSON; `-` reads
     standard input.
     """
-    given = _read(file, timeframe, timezone)
-    detector = load(version or _first(models), models)
+    given = _read(file, _Form(timeframe, timestamps, timezone, dates))
+    detector = load(version or versions_of(models)[0], models)
     if every:
-        _print_all(detector, given, timestamps, as_json=as_json)
+        _print_all(detector, given, as_json=as_json)
         return
-    answer = detector.predict(given.candles, given.timeframe, timestamps)
+    answer = detector.predict(given.candles, given.timeframe, given.timestamps)
     if as_json:
         print_json(_plain(answer))
         return
@@ -81,29 +111,32 @@ def predict(  # noqa: PLR0913 - the options of a command
 
 @click.command(epilog="Example: reversal compare candles.csv --version v3.0 --version v3.1")
 @file_argument
-@click.option("--version", "versions", multiple=True, help="A version; several times. Default: all of the folder.")
+@click.option(
+    "--version", "versions", multiple=True, shell_complete=_complete, help="A version; several times. Default: all."
+)
 @timeframe_option
 @timestamps_option
 @timezone_option
+@dates_option
 @models
 @as_json
-@refusals
 def compare(  # noqa: PLR0913 - the options of a command
     *,
     file: str,
     versions: tuple[str, ...],
     timeframe: str | None,
-    timestamps: Stamp,
-    timezone: str,
+    timestamps: Stamp | None,
+    timezone: str | None,
+    dates: DayOrder | None,
     models: str | None,
     as_json: bool,
 ) -> None:
     """Answers of several versions for the last candle of FILE."""
-    given = _read(file, timeframe, timezone)
+    given = _read(file, _Form(timeframe, timestamps, timezone, dates))
     found: dict[str, Answer | ServiceError] = {}
-    for version in versions or Repository(models_folder(models)).listing().versions:
+    for version in versions or versions_of(models):
         try:
-            found[version] = load(version, models).predict(given.candles, given.timeframe, timestamps)
+            found[version] = load(version, models).predict(given.candles, given.timeframe, given.timestamps)
         except UnknownVersion:
             raise
         except ServiceError as error:
@@ -115,34 +148,34 @@ def compare(  # noqa: PLR0913 - the options of a command
             v: {"error": str(a), "code": a.code} if isinstance(a, ServiceError) else _plain(a) for v, a in found.items()
         }
         print_json({"predictions": shown, "consensus": consensus})
-        return
-    print_table(
-        ("version", "signal", "confidence", "stage 1", "stage 2", "error"),
-        [
-            (version, "-", None, None, None, str(answer))
-            if isinstance(answer, ServiceError)
-            else (version, answer.signal, answer.confidence, answer.stage1_prob, answer.stage2_prob, "")
-            for version, answer in found.items()
-        ],
-    )
-    click.echo(f"all say {consensus}" if consensus else "they do not agree")
+    else:
+        print_table(
+            ("version", "signal", "confidence", "stage 1", "stage 2", "error"),
+            [
+                (version, "-", None, None, None, str(answer))
+                if isinstance(answer, ServiceError)
+                else (version, answer.signal, answer.confidence, answer.stage1_prob, answer.stage2_prob, "")
+                for version, answer in found.items()
+            ],
+        )
+        click.echo(f"all say {consensus}" if consensus else "no common signal")
+    if all(isinstance(answer, ServiceError) for answer in found.values()):
+        raise SystemExit(1)
 
 
-def _read(file: str, timeframe: str | None, timezone: str) -> _Given:
-    data = sys.stdin.buffer.read(_LARGEST_FILE) if file == "-" else Path(file).read_bytes()
-    try:
-        text = data.decode("utf-16" if data[:2] in (b"\xff\xfe", b"\xfe\xff") else "utf-8")
-    except UnicodeDecodeError:
-        raise InvalidInput(f"{file}: not text in UTF-8 or UTF-16") from None
-    found = candle_files.read(text, timezone)
-    return _Given(found.candles, timeframe or found.timeframe or DEFAULT_TIMEFRAME)
-
-
-def _first(models: str | None) -> str:
-    versions = Repository(models_folder(models)).listing().versions
-    if not versions:
-        raise InvalidInput(f"no version in {models_folder(models)}; name another folder with --models")
-    return versions[0]
+def _read(file: str, form: _Form) -> _Given:
+    if file != "-":
+        with Path(file).open("rb") as opened:
+            data = opened.read(_LARGEST_FILE + 1)
+    elif sys.stdin is None:
+        raise InvalidInput("standard input is closed")
+    else:
+        data = sys.stdin.buffer.read(_LARGEST_FILE + 1)
+    if len(data) > _LARGEST_FILE:
+        raise InvalidInput(f"{file}: larger than {_LARGEST_FILE >> 20} MiB; cut it into parts")
+    found = candle_files.read(candle_files.decoded(data), form.timezone, form.dates)
+    timeframe = form.timeframe or found.timeframe or DEFAULT_TIMEFRAME
+    return _Given(found.candles, timeframe, form.timestamps or found.timestamps)
 
 
 def _plain(answer: Answer) -> dict[str, Any]:
@@ -160,13 +193,17 @@ def _print_answer(answer: Answer) -> None:
         click.secho(f"{warning.code}: {warning.message}", fg="yellow", err=True)
 
 
-def _print_all(detector: OfflineDetector, given: _Given, timestamps: Stamp, *, as_json: bool) -> None:
-    with click.progressbar(length=100, label="signals", file=sys.stderr) as bar:
+def _on_terminal() -> bool:
+    return sys.stderr is not None and sys.stderr.isatty()
+
+
+def _print_all(detector: OfflineDetector, given: _Given, *, as_json: bool) -> None:
+    with click.progressbar(length=100, label="signals", file=sys.stderr, hidden=not _on_terminal()) as bar:
 
         def progress(done: int, total: int) -> None:
             bar.update(100 * done // total - bar.pos)
 
-        columns = detector.signals(given.candles, given.timeframe, timestamps, progress)
+        columns = detector.signals(given.candles, given.timeframe, given.timestamps, progress)
     names = list(columns)
     rows = zip(*(columns[name].tolist() for name in names), strict=True)
     if as_json:

@@ -16,6 +16,7 @@ from core.bundles.repository import Repository
 from core.errors import BundleRefused, StoreUnavailable
 from core.inference.detector import Detector
 from core.store.interface import StateFileMounted, StoreInUse
+from reversal.commands.group import OfSettings
 from reversal.commands.output import as_json, print_json
 from server.auth.credentials import Credentials, CredentialsUnusable
 from server.process import listening
@@ -36,6 +37,7 @@ class Finding(NamedTuple):
 
 
 @click.command(
+    cls=OfSettings,
     epilog="Example: reversal doctor --json",
     context_settings={"ignore_unknown_options": True, "allow_extra_args": True},
 )

@@ -27,7 +27,10 @@ def _of_server(command: Callable[..., None]) -> Callable[..., None]:
     return _url(_token(command))
 
 
-@click.group(context_settings={"help_option_names": ["-h", "--help"]})
+@click.group(
+    context_settings={"help_option_names": ["-h", "--help"]},
+    epilog="Example: reversal experiments assign user123 v30_vs_v31",
+)
 def experiments() -> None:
     """Experiments of a running server, and the variant of a user."""
 
@@ -45,7 +48,9 @@ def list_experiments(*, url: str, token: str | None, as_json: bool) -> None:
     print_table([name.replace("_", " ") for name in names], [[each.get(name) for name in names] for each in found])
 
 
-@experiments.command(epilog="Example: reversal experiments report v30_vs_v31")
+@experiments.command(
+    short_help="The verdict of an experiment.", epilog="Example: reversal experiments report v30_vs_v31"
+)
 @click.argument("experiment_id")
 @_of_server
 @as_json
@@ -63,13 +68,27 @@ def report(*, experiment_id: str, url: str, token: str | None, as_json: bool) ->
 )
 @click.option("--baseline", type=float, required=True, help="Win rate of A, 0 to 1; with --metric mean_pnl pips.")
 @click.option("--effect", type=float, required=True, help="Difference that must be found.")
-@click.option("--predictions-per-day", type=float, required=True)
-@click.option("--users", type=int)
-@click.option("--mode", type=click.Choice(["split", "crossover", "shadow"]), default="split", show_default=True)
-@click.option("--metric", type=click.Choice(["win_rate", "mean_pnl"]), default="win_rate", show_default=True)
+@click.option("--predictions-per-day", type=float, required=True, help="Answers of the service a day.")
+@click.option("--users", type=int, help="Users a day; in split mode they are what is divided.")
+@click.option(
+    "--mode",
+    type=click.Choice(["split", "crossover", "shadow"]),
+    default="split",
+    show_default=True,
+    help="How users are divided.",
+)
+@click.option(
+    "--metric",
+    type=click.Choice(["win_rate", "mean_pnl"]),
+    default="win_rate",
+    show_default=True,
+    help="What is compared.",
+)
 @click.option("--sd-pips", type=float, help="Standard deviation of a trade; needed for mean_pnl.")
-@click.option("--timeframe", type=click.Choice(list(PERIODS)), default="1h", show_default=True)
-@click.option("--pairs", type=int)
+@click.option(
+    "--timeframe", type=click.Choice(list(PERIODS)), default="1h", show_default=True, help="Period of a candle."
+)
+@click.option("--pairs", type=int, help="Currency pairs that are asked for.")
 @click.option("--days", type=float, help="Also show the chance to find the effect within so many days.")
 @_of_server
 @as_json

@@ -2,51 +2,54 @@
 
 from __future__ import annotations
 
-import sys
-from collections.abc import Callable, Sequence
-from functools import wraps
-from typing import Any, ParamSpec, TypeVar
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
 
 import click
 import orjson
 
-from core.errors import BundleRefused, ServiceError
-
-P = ParamSpec("P")
-R = TypeVar("R")
+from core.bundles.repository import Repository
+from core.errors import InvalidInput
+from reversal.offline import models_folder
 
 SIGNAL_COLOURS = {"long": "green", "short": "red", "hold": None}
 
 as_json = click.option("--json", "as_json", is_flag=True, help="Print JSON, for programs.")
+
+
+def _folder(_: click.Context, __: click.Parameter, given: str | None) -> str | None:
+    if given is None or given == "auto":  # as REVERSAL_MODELS has it
+        return None
+    if not Path(given).is_dir():
+        raise click.BadParameter(f"there is no folder {given!r}")
+    return given
+
+
 models = click.option(
     "--models",
-    type=click.Path(exists=True, file_okay=False),
+    callback=_folder,
+    is_eager=True,  # versions are completed from it
     envvar="REVERSAL_MODELS",
+    metavar="FOLDER",
+    type=click.Path(file_okay=False),
     help="Folder of bundles. Default: models/onnx here, else those that come with reversal.",
 )
 
 
-def refusals(command: Callable[P, R]) -> Callable[P, R]:
-    """Turn the errors of the service into one line and exit code 1."""
-
-    @wraps(command)
-    def wrapped(*args: P.args, **kwargs: P.kwargs) -> R:
-        try:
-            return command(*args, **kwargs)
-        except (ServiceError, BundleRefused) as error:
-            raise click.ClickException(str(error)) from None
-        except OSError as error:
-            place = f"{error.filename}: " if error.filename else ""
-            raise click.ClickException(f"{place}{error.strerror or error}") from None
-
-    return wrapped
+def versions_of(models: str | None) -> tuple[str, ...]:
+    """The versions of a folder, in its order. Raises InvalidInput if there are none."""
+    folder = models_folder(models)
+    listing = Repository(folder).listing()
+    if not listing.versions:
+        raise InvalidInput(f"no version in {folder}; name another folder with --models")
+    return listing.versions
 
 
 def print_json(value: object) -> None:
     """Print a value as JSON, with a line break."""
     data = orjson.dumps(value, option=orjson.OPT_INDENT_2 | orjson.OPT_SERIALIZE_NUMPY | orjson.OPT_APPEND_NEWLINE)
-    sys.stdout.buffer.write(data)
-    sys.stdout.buffer.flush()
+    click.echo(data, nl=False)
 
 
 def print_table(headings: Sequence[str], rows: Sequence[Sequence[Any]]) -> None:

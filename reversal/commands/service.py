@@ -5,6 +5,7 @@ from __future__ import annotations
 import urllib.error
 import urllib.parse
 import urllib.request
+from http.client import HTTPException
 from typing import Any
 
 import click
@@ -18,13 +19,18 @@ class Service:
 
     def __init__(self, url: str, token: str | None) -> None:
         self._url = url.rstrip("/")
-        self._headers = {"Authorization": f"Bearer {token}"} if token else {}
-        if urllib.parse.urlsplit(url).scheme not in ("http", "https"):
+        self._headers = {"Authorization": f"Bearer {token.strip()}"} if token else {}
+        try:
+            parts = urllib.parse.urlsplit(url)
+            usable = parts.scheme in ("http", "https") and bool(parts.hostname) and parts.port != 0  # port may raise
+        except ValueError:
+            usable = False
+        if not usable:
             raise click.BadParameter(f"{url!r} is not an address such as http://localhost:8000", param_hint="--url")
 
     def get(self, path: str, *names: str) -> Any:  # noqa: ANN401 - the data of any answer
         """The data of an answer. Each `{}` of the path is replaced by a name."""
-        return orjson.loads(self._send(path, names))["data"]
+        return self._data(self._send(path, names))
 
     def text(self, path: str, *names: str) -> str:
         """An answer that is a page."""
@@ -32,7 +38,13 @@ class Service:
 
     def post(self, path: str, body: object) -> Any:  # noqa: ANN401 - the data of any answer
         """The data of an answer to a body."""
-        return orjson.loads(self._send(path, (), orjson.dumps(body)))["data"]
+        return self._data(self._send(path, (), orjson.dumps(body)))
+
+    def _data(self, content: bytes) -> Any:  # noqa: ANN401 - likewise
+        try:
+            return orjson.loads(content)["data"]
+        except (ValueError, KeyError, TypeError):
+            raise click.ClickException(f"{self._url} answered without the JSON of this service") from None
 
     def _send(self, path: str, names: tuple[str, ...], body: bytes | None = None) -> bytes:
         url = self._url + path.format(*(urllib.parse.quote(name, safe="") for name in names))
@@ -44,7 +56,7 @@ class Service:
                 return content
         except urllib.error.HTTPError as error:
             raise click.ClickException(_sentence(error)) from None
-        except (urllib.error.URLError, TimeoutError) as error:
+        except (OSError, HTTPException, ValueError) as error:  # ValueError: a token that cannot be sent
             reason = getattr(error, "reason", error)
             raise click.ClickException(f"{self._url} cannot be reached: {reason}") from None
 

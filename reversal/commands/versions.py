@@ -13,7 +13,7 @@ from core.errors import BundleRefused
 from core.features.candles import Candles
 from core.inference.detector import Detector
 from core.inference.inputs import CandleWindows
-from reversal.commands.output import as_json, models, print_json, print_table, refusals
+from reversal.commands.output import as_json, models, print_json, print_table, versions_of
 from reversal.offline import models_folder
 
 _BATCH = 64
@@ -22,10 +22,10 @@ _BATCH = 64
 @click.command("models", epilog="Example: reversal models --json")
 @models
 @as_json
-@refusals
 def list_models(*, models: str | None, as_json: bool) -> None:
     """The versions in a folder of bundles, in the order in which a server tries them."""
     repository = Repository(models_folder(models))
+    versions_of(models)  # is refused if there is none
     listing = repository.listing()
     found: list[dict[str, object]] = []
     for version in listing.versions:
@@ -61,13 +61,18 @@ def list_models(*, models: str | None, as_json: bool) -> None:
 @click.option("--seconds", type=click.FloatRange(0.1, 60), default=1.0, show_default=True, help="Time for each figure.")
 @models
 @as_json
-@refusals
 def bench(*, seconds: float, models: str | None, as_json: bool) -> None:
     """How long each version takes for a prediction on this machine, without HTTP: median and 99th percentile in µs."""
     repository = Repository(models_folder(models))
     found = []
-    for version in repository.listing().versions:
-        detector = Detector(repository.read(version))
+    broken = False
+    for version in versions_of(models):
+        try:
+            detector = Detector(repository.read(version))
+        except BundleRefused as error:
+            click.secho(str(error), fg="red", err=True)
+            broken = True
+            continue
         if detector.manifest.inputs == "features":  # there are no candles to measure it with
             continue
         one = _timed(detector, 1, seconds)
@@ -83,11 +88,13 @@ def bench(*, seconds: float, models: str | None, as_json: bool) -> None:
         )
     if as_json:
         print_json(found)
-        return
-    print_table(
-        ("version", "candles", "median µs", "p99 µs", f"in batches of {_BATCH}, µs each"),
-        [[round(x) if isinstance(x, float) else x for x in each.values()] for each in found],
-    )
+    else:
+        print_table(
+            ("version", "candles", "median µs", "p99 µs", f"in batches of {_BATCH}, µs each"),
+            [[round(x) if isinstance(x, float) else x for x in each.values()] for each in found],
+        )
+    if broken:
+        raise SystemExit(1)
 
 
 def _timed(detector: Detector, batch: int, seconds: float) -> list[float]:

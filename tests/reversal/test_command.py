@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import os
 import re
+import shlex
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 
@@ -85,3 +88,60 @@ def test_a_bad_call_of_a_command_ends_with_2(arguments: list[str], usage: str, e
     assert (ended.returncode, ended.stdout) == (2, "")
     assert ended.stderr.startswith(usage)
     assert ended.stderr.endswith(end)
+
+
+def test_help_imports_no_click() -> None:
+    code = "import sys; from reversal.__main__ import main; main(['--help']); assert 'click' not in sys.modules"
+    subprocess.run([sys.executable, "-c", code], cwd=ROOT, check=True, capture_output=True)
+
+
+def test_a_reader_that_leaves_is_141_without_a_word() -> None:
+    for arguments in (["--help"], ["models"], ["models", "--json"], ["predict", "docs/examples/predict.json", "--all"]):
+        reader, writer = os.pipe()
+        os.close(reader)
+        call = [sys.executable, "-m", "reversal", *arguments]
+        ended = subprocess.run(call, cwd=ROOT, stdout=writer, stderr=subprocess.PIPE, check=False)
+        os.close(writer)
+        assert (ended.returncode, ended.stderr) == (141, b""), arguments
+
+
+def test_closed_streams_are_no_failure() -> None:
+    call = f"{shlex.quote(sys.executable)} -m reversal"
+    for line, code in ((f"{call} models >&-", 0), (f"{call} models --json >&-", 0), (f"{call} predict - <&-", 1)):
+        ended = subprocess.run(["/bin/sh", "-c", line], cwd=ROOT, capture_output=True, text=True, check=False)
+        assert (ended.returncode, len(ended.stderr.splitlines())) == (code, code), line
+
+
+@pytest.mark.parametrize("name", ["models", "import"])
+def test_an_interrupt_is_130(
+    name: str, capfd: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    def interrupted(*_: object) -> int:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("core.bundles.repository.Repository.listing", interrupted)
+    monkeypatch.setitem(command.COMMANDS, "import", command.COMMANDS["import"]._replace(run=interrupted))
+    monkeypatch.setattr(sys, "argv", ["reversal", name, str(tmp_path)] if name == "import" else ["reversal", name])
+    assert command.console() == 130
+    assert "Traceback" not in capfd.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("words", "found"),
+    [
+        ("reversal ", [*command.COMMANDS, *command.CLICK]),
+        ("reversal s", ["serve"]),
+        ("reversal serve --po", ["--port"]),
+        ("reversal doctor --j", ["--json", "--journals", "--journals-mib"]),
+        ("reversal predict --version v3.", ["v3.1", "v3.0"]),
+    ],
+)
+def test_completion_knows_commands_flags_and_versions(
+    words: str, found: list[str], capfd: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("_REVERSAL_COMPLETE", "bash_complete")
+    monkeypatch.setenv("COMP_WORDS", words)
+    monkeypatch.setenv("COMP_CWORD", str(words.count(" ")))
+    monkeypatch.setenv("REVERSAL_MODELS", str(ROOT / "models" / "onnx"))
+    assert command.main([]) == 0
+    assert sorted(capfd.readouterr().out.split()) == sorted(f"plain,{each}" for each in found)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+import shutil
 import socket
 from pathlib import Path
 
@@ -67,6 +68,56 @@ def test_a_refusal_is_one_line_and_exit_code_1(capfd: pytest.CaptureFixture[str]
         assert said in err
 
 
+def test_errors_are_json_too(capfd: pytest.CaptureFixture[str]) -> None:
+    for arguments, code, named in (
+        (("predict", TWENTY, "--json"), 1, "INSUFFICIENT_DATA"),
+        (("predict", PREDICT, "--version", "v9", "--json"), 1, "UNKNOWN_VERSION"),
+        (("compare", "missing.csv", "--json"), 1, None),
+        (("experiments", "list", "--url", "http://127.0.0.1:9", "--json"), 1, None),
+        (("predict", "--json"), 2, None),
+        (("models", "--models", "no", "--json"), 2, None),
+    ):
+        ended, out, err = run(capfd, *arguments)
+        found = json.loads(out)
+        assert (ended, found["code"]) == (code, named), arguments
+        assert found["error"] in err
+
+
+def test_a_folder_without_versions_is_refused(capfd: pytest.CaptureFixture[str], tmp_path: Path) -> None:
+    for arguments in (("models",), ("bench",), ("predict", PREDICT), ("compare", PREDICT)):
+        code, _, err = run(capfd, *arguments, "--models", str(tmp_path))
+        assert (code, str(tmp_path) in err) == (1, True), arguments
+
+
+def test_auto_is_the_default_folder(capfd: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("REVERSAL_MODELS", "auto")
+    assert run(capfd, "models")[0] == 0
+
+
+def test_bench_measures_beside_a_broken_bundle(capfd: pytest.CaptureFixture[str], tmp_path: Path) -> None:
+    shutil.copytree(ONNX, tmp_path / "models")
+    (tmp_path / "models" / "v3.1" / "manifest.json").write_text("{")
+    code, out, err = run(capfd, "bench", "--seconds", "0.1", "--json", "--models", str(tmp_path / "models"))
+    assert (code, [each["version"] for each in json.loads(out)]) == (1, ["v3.0"])
+    assert "v3.1" in err
+
+
+@pytest.mark.parametrize("variable", ["NO_COLOR", "TERM"])
+def test_colours_can_be_turned_off(
+    variable: str, capfd: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("click._compat.isatty", lambda _: True)
+    monkeypatch.setenv("TERM", "xterm")
+    assert "\x1b[" in run(capfd, "predict", PREDICT)[1]
+    monkeypatch.setenv(variable, "dumb")
+    assert "\x1b[" not in run(capfd, "predict", PREDICT)[1]
+
+
+@pytest.mark.parametrize("url", ["ftp://x", "http://", "http://[::1", "http://x:99999"])
+def test_an_address_that_is_none_is_exit_code_2(url: str, capfd: pytest.CaptureFixture[str]) -> None:
+    assert run(capfd, "experiments", "list", "--url", url)[0] == 2
+
+
 def test_wrong_arguments_are_exit_code_2(capfd: pytest.CaptureFixture[str]) -> None:
     for arguments in (("predict",), ("predict", PREDICT, "--timeframe", "2h"), ("nope",), ("models", "--models", "no")):
         assert run(capfd, *arguments)[0] == 2
@@ -76,8 +127,8 @@ def test_compare_shows_every_version(capfd: pytest.CaptureFixture[str]) -> None:
     _, out, _ = run(capfd, "compare", PREDICT, "--json")
     found = json.loads(out)
     assert (sorted(found["predictions"]), found["consensus"]) == (["v3.0", "v3.1"], "short")
-    _, out, _ = run(capfd, "compare", TWENTY, "--version", "v3.0")
-    assert "46 candles" in out
+    code, out, _ = run(capfd, "compare", TWENTY, "--version", "v3.0")
+    assert (code, "46 candles" in out) == (1, True)
 
 
 def test_models_lists_the_folder_and_fails_for_a_broken_bundle(
@@ -124,3 +175,5 @@ def test_every_help_has_an_example_and_every_option_a_meaning() -> None:
             assert each.help
             shown = each.get_help(click.Context(each))
             assert "--json" in shown
+            options = [option for option in each.params if isinstance(option, click.Option)]
+            assert [option.name for option in options if not option.help] == []
