@@ -3,157 +3,205 @@
 from __future__ import annotations
 
 import csv
+import gzip
 import json
 import re
+import zlib
 from collections.abc import Callable, Sequence
-from datetime import UTC, datetime
+from io import BytesIO
 from typing import Any, NamedTuple
-from zoneinfo import ZoneInfo
 
 from core.errors import InvalidInput
 from core.features.timeframes import PERIODS
-from reversal.frames import FIELDS, Table, known
+from reversal.candle_times import DayOrder, is_time, reader_of_times
+from reversal.frames import FIELDS, PRICES, Table, check_names, columns_of, field_of, known
 
-_DELIMITERS = ",;\t"
+_PRICES = {"open", "high", "low"}  # of a header; the close has several names
+_DELIMITERS = ",;\t|"
 _SAMPLE = 10  # lines by which a file's form is known
-_NAMES = re.compile(r"open|high|low|close", re.IGNORECASE)
-_CLOCK = re.compile(r"\d{1,2}:\d{2}(:\d{2}(\.\d+)?)?")
-_NUMBER = re.compile(r"-?\d{9,19}(\.\d+)?")
-_BEFORE_MICROSECONDS, _BEFORE_NANOSECONDS = 1e14, 1e17
-_COMMA = re.compile(r"-?\d+,\d+")
-_PARTS = re.compile(r"\W+")
-
-# The forms of a date that cannot mean another day. A date such as 01/02/2017 can.
-_FORMS: tuple[tuple[re.Pattern[str], str], ...] = (
-    (re.compile(r"\d{4}\.\d{2}\.\d{2} \d{2}:\d{2}"), "%Y.%m.%d %H:%M"),
-    (re.compile(r"\d{4}\.\d{2}\.\d{2} \d{2}:\d{2}:\d{2}"), "%Y.%m.%d %H:%M:%S"),
-    (re.compile(r"\d{4}\.\d{2}\.\d{2}"), "%Y.%m.%d"),
-    (re.compile(r"\d{4}/\d{2}/\d{2} \d{2}:\d{2}(:\d{2})?"), ""),
-    (re.compile(r"\d{8} \d{6}"), "%Y%m%d %H%M%S"),  # HistData
-    (re.compile(r"\d{8} \d{4}"), "%Y%m%d %H%M"),
-    (re.compile(r"\d{2}\.\d{2}\.\d{4} \d{2}:\d{2}:\d{2}\.\d{3}"), "%d.%m.%Y %H:%M:%S.%f"),  # Dukascopy
-    (re.compile(r"\d{2}\.\d{2}\.\d{4} \d{2}:\d{2}:\d{2}\.\d{3} GMT[+-]\d{4}"), "%d.%m.%Y %H:%M:%S.%f GMT%z"),
-    (re.compile(r"\d{2}\.\d{2}\.\d{4} \d{2}:\d{2}(:\d{2})?"), ""),
-)
+_LARGEST = 1 << 30  # bytes, unpacked
+_CLOCK = re.compile(r"\d{1,2}:\d{2}(:\d{2}(\.\d+)?)?|\d{4}|\d{6}")
+_DATE_COLUMNS = ("date", "dtyyyymmdd", "datum")
+_CLOCK_COLUMNS = ("time", "timestamp")
+_ZONE = re.compile(r"\((.+)\)|\b(gmt|utc)\b", re.IGNORECASE)
+_UTC = ("gmt", "utc")
+_GROUPS = re.compile(r"-?\d{1,3}(,\d{3})+(\.\d+)?")  # of thousands
+_MULTIPLES = {"K": 1e3, "M": 1e6, "B": 1e9}
+_LISTS = ("data", "candles", "values")  # of predict, OANDA, Twelve Data
 
 
 class CandleFile(NamedTuple):
-    """A file's candles; pair and timeframe only if the file names them."""
+    """A file's candles; pair, timeframe and the meaning of its times only if the file names them."""
 
     candles: Table
     pair: str | None = None
     timeframe: str | None = None
+    timestamps: Any = None
 
 
-def read(text: str, timezone: str = "UTC") -> CandleFile:
-    """Read a file's text. Raises InvalidInput, which names the line.
+def decoded(data: bytes) -> str:
+    """The text of a file, also of a gzip file. Raises InvalidInput."""
+    if data[:2] == b"\x1f\x8b":
+        try:
+            data = gzip.GzipFile(fileobj=BytesIO(data)).read(_LARGEST + 1)
+        except (OSError, EOFError, zlib.error) as error:
+            raise InvalidInput(f"a gzip file that cannot be unpacked: {error}") from None
+        if len(data) > _LARGEST:
+            raise InvalidInput(f"larger than {_LARGEST >> 20} MiB unpacked; cut it into parts")
+    if data[:4] == b"PK\x03\x04":
+        raise InvalidInput("a zip archive; unpack it, and name the file in it")
+    wide = data[:2] in (b"\xff\xfe", b"\xfe\xff")
+    try:
+        text = data.decode("utf-16" if wide else "utf-16-le" if data[1:2] == b"\0" else "utf-8-sig")
+    except UnicodeDecodeError:
+        raise InvalidInput("not text in UTF-8 or UTF-16; in a spreadsheet, save it as CSV UTF-8") from None
+    return text.rstrip("\x1a\0")  # MS-DOS ended files with 1a
 
-    timezone: of times that name no zone; an IANA name.
+
+def read(text: str, timezone: str | None = None, dates: DayOrder | None = None) -> CandleFile:
+    """Read a file's text. Raises InvalidInput, which names the row; the first candle is row 0.
+
+    timezone: of times that name no zone; an IANA name, default UTC. dates: the order of day and month in dates such as
+    01/02/2017, which are refused without it.
     """
     text = text.lstrip("\ufeff")
     if text.lstrip()[:1] in {"{", "["}:
-        return _of_json(text)
+        return _of_json(text, timezone, dates)
     lines = [line for line in text.splitlines() if line.strip() and not line.startswith("#")]
     if not lines:
         raise InvalidInput("the file is empty")
-    delimiter = max(_DELIMITERS, key=lambda each: min(line.count(each) for line in lines[:_SAMPLE]))
-    rows = list(csv.reader(lines, delimiter=delimiter))
-    header = [cell.strip() for cell in rows[0]] if _NAMES.search(lines[0]) else None
-    body = rows[1:] if header else rows
-    columns = _columns(header, body) if header else _unnamed(body)
-    read_time = _reader_of_times(timezone)
-    found: dict[str, list[Any]] = {}
-    for name, cells in known(columns).items():
-        if name == "timestamp":
-            found[name] = [read_time(cell.strip(), i) for i, cell in enumerate(cells)]
-        else:
-            found[name] = [_decimal(cell, delimiter) for cell in cells]
+    try:
+        columns, delimiter = _of_csv(lines)
+    except csv.Error as error:
+        raise InvalidInput(f"not CSV: {error}") from None
+    columns, zone = _with_time(columns, timezone)
+    found: dict[str, Any] = dict(known(columns))
+    if "timestamp" in found:
+        read_time = reader_of_times(zone, dates)
+        found["timestamp"] = [read_time(cell.strip(), i) for i, cell in enumerate(found["timestamp"])]
+    number = _reader_of_numbers([cell for name in PRICES for cell in found.get(name, ())], delimiter)
+    for name in FIELDS:
+        if name in found:
+            found[name] = [number(cell.strip()) for cell in found[name]]
+    if "volume" in found:
+        found["volume"] = [_volume(cell) for cell in found["volume"]]
     return CandleFile(found)
 
 
-def _of_json(text: str) -> CandleFile:
+def _of_json(text: str, timezone: str | None, dates: DayOrder | None) -> CandleFile:
     try:
         found = json.loads(text)
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         raise InvalidInput(f"not JSON: {error}") from None
-    if isinstance(found, dict) and isinstance(found.get("data"), list):
-        timeframe = found.get("timeframe")
-        return CandleFile(found["data"], found.get("pair"), timeframe if timeframe in PERIODS else None)
-    return CandleFile(found)
+    table, said = found, {}
+    if isinstance(found, dict) and (name := next((n for n in _LISTS if isinstance(found.get(n), list | dict)), None)):
+        table, said = found[name], found
+    if isinstance(table, list):  # OANDA has the prices of a candle in an object of their own
+        table = [
+            row | row["mid"] if isinstance(row, dict) and isinstance(row.get("mid"), dict) else row for row in table
+        ]
+    timeframe = said.get("timeframe")
+    if timeframe is not None and (not isinstance(timeframe, str) or timeframe not in PERIODS):
+        raise InvalidInput.at("timeframe", f"must be one of {', '.join(PERIODS)}, not {timeframe!r:.40}")
+    if timezone is not None:
+        table = columns_of(table)
+        read_time = reader_of_times(timezone, dates)
+        if "timestamp" in table:
+            times = enumerate(table["timestamp"])
+            table["timestamp"] = [read_time(each, i) if isinstance(each, str) else each for i, each in times]
+    return CandleFile(table, said.get("pair"), timeframe, said.get("timestamps"))
 
 
-def _columns(header: list[str], rows: list[list[str]]) -> dict[str, list[str]]:
-    """The cells of each named column; date and time of a candle in two columns become one."""
-    for number, row in enumerate(rows):
-        if len(row) != len(header):
-            raise InvalidInput.at(f"row {number}", f"has {len(row)} cells, the header has {len(header)}")
-    columns = {name.strip("<> "): [row[i] for row in rows] for i, name in enumerate(header)}
-    by_name = {name.lower(): name for name in columns}
-    if "date" in by_name and "time" in by_name and rows:
-        dates, times = columns.pop(by_name["date"]), columns.pop(by_name["time"])
-        columns["timestamp"] = [f"{date.strip()} {time.strip()}" for date, time in zip(dates, times, strict=True)]
-    if "gmt time" in by_name:
-        columns["timestamp"] = columns.pop(by_name["gmt time"])
-    return columns
-
-
-def _unnamed(rows: list[list[str]]) -> dict[str, list[str]]:
-    """Files without a header: time, open, high, low, close and volume, in this order, with the date apart or not."""
-    names = ["timestamp", *FIELDS]
-    width = min(len(row) for row in rows)
-    if len(rows[0]) > len(names) and _CLOCK.fullmatch(rows[0][1].strip()):
-        rows = [[f"{row[0]} {row[1]}", *row[2:]] for row in rows]
-        width -= 1
-    if width < len(names) - 1:
+def _of_csv(lines: list[str]) -> tuple[dict[str, list[str]], str]:
+    """The cells of each column, and what separates them. Lines above a header are left out."""
+    for start, line in enumerate(lines[:_SAMPLE]):
+        for delimiter in _DELIMITERS:
+            header = [cell.strip(' <>"') for cell in next(csv.reader([line], delimiter=delimiter))]
+            if {*map(field_of, header)} >= _PRICES:
+                check_names(header)
+                rows = list(csv.reader(lines[start + 1 :], delimiter=delimiter))
+                if rows and rows[0][0] == "Ticker":  # yfinance: three lines of headers
+                    rows = rows[2:]
+                return _columns(header, rows), delimiter
+    delimiter = max(_DELIMITERS, key=lambda each: min(line.count(each) for line in lines[:_SAMPLE]))
+    rows = list(csv.reader(lines, delimiter=delimiter))
+    if len(rows[0]) > len(FIELDS) + 1 and _CLOCK.fullmatch(rows[0][1].strip()):
+        rows = [[" ".join(row[:2]), *row[2:]] for row in rows]
+    if len(rows[0]) < len(FIELDS) or not is_time(rows[0][0].strip()):
         raise InvalidInput.at(
             "row 0",
-            f"has {width} cells; a file without a header has time, open, high, low, close, volume in this order",
+            f"no line names the columns open, high, low and close, and without such a line {lines[0]!r:.60} must be "
+            "time, open, high, low, close, volume in this order",
         )
-    return {name: [row[i] for row in rows] for i, name in enumerate(names[:width])}
+    return _columns(("timestamp", *FIELDS)[: len(rows[0])] + ("",) * (len(rows[0]) - len(FIELDS) - 1), rows), delimiter
 
 
-def _decimal(cell: str, delimiter: str) -> str:
-    """A number's text, with a point."""
-    cell = cell.strip()
-    return cell.replace(",", ".") if delimiter != "," and _COMMA.fullmatch(cell) else cell
-
-
-def _reader_of_times(timezone: str) -> Callable[[str, int], str | float]:
-    zone = ZoneInfo(timezone)
-
-    def read_time(text: str, row: int) -> str | float:
-        if _NUMBER.fullmatch(text):
-            return _milliseconds(float(text))
-        found = _parsed(text)
-        if found is None:
-            raise InvalidInput.at(
-                f"row {row}, timestamp", f"{text!r:.40} can mean several days, or none; write it as 2017-12-29 21:00"
+def _columns(header: Sequence[str], rows: list[list[str]]) -> dict[str, list[str]]:
+    for number, row in enumerate(rows):
+        if len(row) < len(header) or any(cell.strip() for cell in row[len(header) :]):
+            shown = " ".join(row)
+            message = (
+                f"has {len(row)} cells instead of {len(header)}: {shown!r:.60}; remove the line if it is no candle"
             )
-        return found.replace(tzinfo=found.tzinfo or zone).astimezone(UTC).isoformat()
-
-    return read_time
-
-
-def _milliseconds(number: float) -> float:
-    """Seconds and milliseconds are as the service takes them; Binance also writes microseconds."""
-    if number < _BEFORE_MICROSECONDS:
-        return number
-    return number / 1e3 if number < _BEFORE_NANOSECONDS else number / 1e6
+            raise InvalidInput.at(f"row {number}", message)
+    return {name: [row[i] for row in rows] for i, name in enumerate(header)}
 
 
-def _parsed(text: str) -> datetime | None:
-    text = text.removesuffix(" UTC") + ("+00:00" if text.endswith(" UTC") else "")
-    for pattern, form in _FORMS:
-        if pattern.fullmatch(text):
-            return datetime.strptime(text, form) if form else _by_parts(text)  # noqa: DTZ007 - the caller knows the zone
+def _with_time(columns: dict[str, list[str]], timezone: str | None) -> tuple[dict[str, list[str]], str]:
+    """The columns with the whole time in `timestamp`, if there is one; and its zone."""
+    by_name = {name.lower(): name for name in columns}
+    date = next((by_name[name] for name in _DATE_COLUMNS if name in by_name), None)
+    clock = next((by_name[name] for name in _CLOCK_COLUMNS if name in by_name), None)
+    if date and clock and columns[clock] and _CLOCK.fullmatch(columns[clock][0].strip()):
+        dates, times = columns.pop(date), columns.pop(clock)
+        return columns | {"timestamp": [f"{a.strip()} {b.strip()}" for a, b in zip(dates, times, strict=True)]}, (
+            timezone or "UTC"
+        )
+    named = {_ZONE.sub("", name).strip(): name for name in columns if _ZONE.search(name)}
+    for plain, name in named.items():
+        if field_of(plain) == "timestamp":
+            (zone,) = [each for each in _ZONE.findall(name)[0] if each]
+            if zone.lower() not in _UTC and timezone is None:
+                raise InvalidInput(f"the column {name!r} names a zone; give it with --timezone, such as Europe/Athens")
+            in_utc = zone.lower() in _UTC
+            return columns | {"timestamp": columns[name]}, "UTC" if in_utc or timezone is None else timezone
+    first = next(iter(columns))
+    if "timestamp" not in known(columns) and columns[first] and is_time(columns[first][0].strip()):
+        columns = columns | {"timestamp": columns[first]}
+    return columns, timezone or "UTC"
+
+
+def _reader_of_numbers(prices: list[str], delimiter: str) -> Callable[[str], str]:
+    """A function that writes a number with a decimal point and without separators of thousands.
+
+    One file has one form of numbers, which its prices tell. Raises InvalidInput if they do not.
+    """
+    with_comma = [cell for cell in prices if "," in cell]
+    both = next((cell for cell in with_comma if "." in cell), None)
+    decimal_comma = False
+    if both is not None:
+        decimal_comma = both.rindex(",") > both.rindex(".")
+    elif with_comma and not any("." in cell for cell in prices):
+        if delimiter == "," and all(_GROUPS.fullmatch(cell.strip()) for cell in with_comma):
+            raise InvalidInput(f"{with_comma[0]} can mean two numbers; write it with a decimal point")
+        decimal_comma = True
+
+    def plain(cell: str) -> str:
+        pointed = cell.translate(_SWAPPED) if decimal_comma else cell
+        return pointed.replace(",", "") if _GROUPS.fullmatch(pointed.rstrip("KMB")) else pointed
+
+    return plain
+
+
+_SWAPPED = str.maketrans(",.", ".,")
+
+
+def _volume(cell: str) -> str | float:
+    """A volume such as 12.5K. Without one it is 0, as for the service."""
+    if cell in {"", "-"}:
+        return 0.0
+    multiple = _MULTIPLES.get(cell[-1])
     try:
-        return datetime.fromisoformat(text)
+        return cell if multiple is None else float(cell[:-1]) * multiple
     except ValueError:
-        return None
-
-
-def _by_parts(text: str) -> datetime:
-    parts: Sequence[int] = [int(part) for part in _PARTS.split(text)]
-    year_first = parts[0] > 31  # noqa: PLR2004 - no day is
-    day = parts[:3] if year_first else parts[2::-1]
-    return datetime(*day, *parts[3:])  # type: ignore[arg-type]  # noqa: DTZ001
+        return cell

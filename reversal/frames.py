@@ -6,15 +6,17 @@ None of these packages is needed or imported: a table is known by what it can do
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping, Sequence
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import UTC, date, datetime, timedelta
-from typing import Any, NamedTuple, TypeAlias
+from typing import Any, NamedTuple, TypeAlias, get_args
 
 import numpy as np
 from numpy.typing import NDArray
 
 from core.errors import InvalidInput
 from core.features.candles import Candles, Floats
+from core.features.timeframes import PERIODS
 from core.inference.warnings import NO_TIMESTAMPS, Warned
 from server.api.decoding import check_bars
 from server.api.schemas.predictions import LEAST_PRICE, MOST_PRICE, MOST_VOLUME, Stamp
@@ -32,7 +34,7 @@ _NAMES = {
     "open": ("open", "o"),
     "high": ("high", "h"),
     "low": ("low", "l"),
-    "close": ("close", "c"),
+    "close": ("close", "c", "price"),  # price: Investing.com
     "volume": ("volume", "v", "tickvolume", "tickvol", "vol", "realvolume"),
 }
 _WITH_TIME, _WITHOUT_TIME = 6, 5
@@ -61,13 +63,17 @@ def history(table: Table, timeframe: str, stamp: Stamp | None = None) -> CandleH
 
     stamp: whether a time is that of the opening (default) or of the closing.
     """
-    columns = _columns(table)
+    if timeframe not in PERIODS:
+        raise InvalidInput.at("timeframe", f"must be one of {', '.join(PERIODS)}, not {timeframe!r:.40}")
+    if stamp not in {None, *get_args(Stamp)}:
+        raise InvalidInput.at("timestamps", f"must be one of {', '.join(get_args(Stamp))}, not {stamp!r:.40}")
+    columns = columns_of(table)
     missing = [name for name in PRICES if name not in columns]
     if missing:
         raise InvalidInput(f"the table has no column {', '.join(missing)}")
-    count = len(columns["open"])
-    volume = columns.get("volume")
-    values = np.array([_numbers(name, columns[name]) for name in PRICES] + [_volume(volume, count)])
+    values = np.array([_numbers(name, columns[name]) for name in FIELDS if name in columns])
+    if "volume" not in columns:
+        values = np.vstack([values, np.zeros(values.shape[1])])
     for name, row, most in zip(FIELDS, values, (MOST_PRICE,) * 4 + (MOST_VOLUME,), strict=True):
         least = 0.0 if name == "volume" else LEAST_PRICE
         wrong = np.flatnonzero(~((row >= least) & (row <= most)))
@@ -75,7 +81,7 @@ def history(table: Table, timeframe: str, stamp: Stamp | None = None) -> CandleH
             raise InvalidInput.at(f"row {wrong[0]}, {name}", f"must be from {least:g} to {most:g}, not {row[wrong[0]]}")
     check_bars(values)
     stamps = columns.get("timestamp")
-    times = None if stamps is None else times_of(tuple(map(_stamp, stamps)), timeframe, stamp)
+    times = None if stamps is None else times_of(tuple(map(_stamp, stamps, range(len(stamps)))), timeframe, stamp)
     if times is None:
         return CandleHistory(Candles(values), None, None, (NO_TIMESTAMPS,))
     if times.order is not None:
@@ -83,19 +89,55 @@ def history(table: Table, timeframe: str, stamp: Stamp | None = None) -> CandleH
     return CandleHistory(Candles(values), times.opens, times.order, times.warnings)
 
 
+def columns_of(table: Table) -> dict[str, Column]:
+    """The columns of a table by the names of their fields; others are left out. All have one length.
+
+    Raises InvalidInput for what is no table of candles.
+    """
+    columns = _columns(table)
+    lengths = {}
+    for name, column in columns.items():
+        if not isinstance(column, Sequence | np.ndarray) or isinstance(column, str | bytes) or np.ndim(column) == 0:
+            raise InvalidInput.at(name, f"must be a list of values, not {type(column).__name__}")
+        lengths[name] = len(column)
+    if len(set(lengths.values())) > 1:
+        shown = ", ".join(f"{name} has {length}" for name, length in lengths.items())
+        raise InvalidInput(f"the columns differ in length: {shown}")
+    return columns
+
+
 def _columns(table: Table) -> dict[str, Column]:
-    """The columns of a table by their names here; those that are not known are left out."""
+    if hasattr(table, "collect_schema") and hasattr(table, "collect") and not hasattr(table, "to_numpy"):
+        raise InvalidInput("a lazy frame; call .collect() first")
     if hasattr(table, "columns") and hasattr(table, "__getitem__"):  # pandas, polars
-        found = {str(name): table[name].to_numpy() for name in table.columns}
+        names = [_one_name(name) for name in table.columns]
+        check_names(names)
+        positions = enumerate(names)
+        found = {
+            name: (table.iloc[:, i] if hasattr(table, "iloc") else table[name]).to_numpy()
+            for i, name in positions
+            if field_of(name)
+        }
         index = getattr(table, "index", None)
-        if index is not None and hasattr(index, "asi8"):  # a DatetimeIndex
-            found.setdefault("timestamp", index.to_numpy())
+        if index is not None:
+            if hasattr(index, "to_timestamp"):  # periods
+                index = index.to_timestamp()
+            if getattr(index.dtype, "kind", "") == "M" or field_of(str(index.name)) == "timestamp":
+                found = {"timestamp": index.to_numpy()} | found
         return known(found)
     if isinstance(table, np.ndarray):
         return _of_array(table)
     if isinstance(table, Mapping):
         return known(table)
+    if isinstance(table, str | bytes) or not isinstance(table, Iterable):
+        raise InvalidInput(f"not a table of candles: {type(table).__name__} {table!r:.40}")
     return _of_rows(list(table))
+
+
+def _one_name(name: object) -> str:
+    """The name of a column; of several levels, as yfinance has them, the one that names a field."""
+    parts = name if isinstance(name, tuple) else (name,)
+    return str(next((part for part in parts if field_of(str(part))), parts[0]))
 
 
 def _of_array(table: NDArray[Any]) -> dict[str, Column]:
@@ -113,19 +155,32 @@ def _of_array(table: NDArray[Any]) -> dict[str, Column]:
 def _of_rows(rows: list[Any]) -> dict[str, Column]:
     if not rows:
         return dict.fromkeys(FIELDS, ())
+    rows = [row._asdict() if hasattr(row, "_asdict") else row for row in rows]  # of itertuples
     if isinstance(rows[0], Mapping):
+        _check_rows(rows, Mapping, 0)
         names = dict.fromkeys(name for row in rows for name in row)
         return known({name: [row.get(name) for row in rows] for name in names})
-    if isinstance(rows[0], Sequence) and not isinstance(rows[0], str) and len(rows[0]) >= _WITHOUT_TIME:
+    if isinstance(rows[0], Sequence) and not isinstance(rows[0], str | bytes) and len(rows[0]) >= _WITHOUT_TIME:
         width = min(len(rows[0]), _WITH_TIME)
+        _check_rows(rows, Sequence, width)
         fields = ("timestamp", *FIELDS)[-width:]
         return {name: [row[i] for row in rows] for i, name in enumerate(fields)}
     raise InvalidInput.at("row 0", "must be a record with open, high, low and close, or a list [time, open, high, …]")
 
 
+def _check_rows(rows: list[Any], kind: type[Sequence[Any] | Mapping[Any, Any]], least: int) -> None:
+    for i, row in enumerate(rows):
+        if not isinstance(row, kind) or len(row) < least:
+            raise InvalidInput.at(f"row {i}", f"must be as row 0, not {row!r:.60}")
+
+
 def known(columns: Mapping[str, Column]) -> dict[str, Column]:
-    """The columns that make candles, by the names of their fields. Case, blanks and underscores do not matter."""
-    plain = {re.sub(r"[^a-z0-9]", "", str(name).lower()): name for name in columns}
+    """The columns that make candles, by the names of their fields. Case, blanks and underscores do not matter.
+
+    Raises InvalidInput for two columns of one name.
+    """
+    check_names(columns)
+    plain = {_plain(name): name for name in columns}
     return {
         field: columns[plain[next(name for name in names if name in plain)]]
         for field, names in _NAMES.items()
@@ -133,9 +188,30 @@ def known(columns: Mapping[str, Column]) -> dict[str, Column]:
     }
 
 
+def check_names(names: Iterable[object]) -> None:
+    """Raise InvalidInput if two columns have the same name, and it is that of a field of candles."""
+    counted = Counter(_plain(name) for name in names)
+    for name, count in counted.items():
+        if count > 1 and field_of(name):
+            raise InvalidInput(f"{count} columns are named {name}; keep the one of these candles")
+
+
+def _plain(name: object) -> str:
+    return re.sub(r"[^a-z0-9]", "", str(name).lower())
+
+
+def field_of(name: str) -> str | None:
+    """The field of candles that a column with this name has."""
+    plain = _plain(name)
+    return next((field for field, names in _NAMES.items() if plain in names), None)
+
+
 def _numbers(name: str, column: Column) -> Floats:
+    """A column as (n,) numbers; a masked value becomes NaN, which is refused with its row."""
     try:
-        return np.asarray(column, dtype=np.float64)
+        numbers = np.ma.filled(np.ma.asarray(column, dtype=np.float64), np.nan)
+        if numbers.ndim == 1:
+            return numbers
     except (TypeError, ValueError):
         pass
     for i, value in enumerate(column):
@@ -146,12 +222,8 @@ def _numbers(name: str, column: Column) -> Floats:
     raise InvalidInput.at(name, "is not a column of numbers")
 
 
-def _volume(column: Column | None, count: int) -> Floats:
-    return np.zeros(count) if column is None else _numbers("volume", column)
-
-
-def _stamp(value: object) -> str | float | None:
-    """A time as the service takes it: ISO 8601, or a number since 1970."""
+def _stamp(value: object, row: int) -> str | float | None:
+    """A time as the service takes it: ISO 8601, or a number since 1970. Raises InvalidInput."""
     if isinstance(value, np.datetime64):
         return None if np.isnat(value) else float(value.astype("datetime64[us]").astype(np.int64)) / 1e3
     if isinstance(value, datetime):  # also one of pandas; NaT is not equal to itself
@@ -160,5 +232,7 @@ def _stamp(value: object) -> str | float | None:
     if isinstance(value, date):
         return value.isoformat()
     if isinstance(value, np.generic):
-        return value.item()  # type: ignore[no-any-return]
-    return value  # type: ignore[return-value]
+        value = value.item()
+    if value is None or isinstance(value, str | int | float):
+        return value
+    raise InvalidInput.at(f"row {row}, timestamp", f"must be a time, not {value!r:.60}")

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from core.bundles.manifest import Direction, Manifest
 from core.bundles.repository import Repository
-from core.errors import ServiceError
+from core.errors import InvalidInput, ServiceError
 from core.features.candles import Candles
 from core.features.timeframes import iso
 from core.inference.decision import Signal
@@ -46,6 +46,9 @@ class OfflineDetector:
 
     def __init__(self, detector: Detector) -> None:
         self._detector = detector
+
+    def __repr__(self) -> str:
+        return f"<detector {self.manifest.version}: {self.manifest.name}>"
 
     @property
     def manifest(self) -> Manifest:
@@ -134,9 +137,13 @@ def load(version: str, models: str | Path | None = None) -> OfflineDetector:
     """Load a version from a folder of bundles.
 
     models: default as for the server: `models/onnx` in the working directory, else the reference detectors that come
-    with the package. Raises core.errors.UnknownVersion or BundleRefused.
+    with the package. Raises core.errors.UnknownVersion, BundleRefused, or InvalidInput if there is no such
+    folder.
     """
-    return OfflineDetector(Detector(Repository(models_folder(models)).read(version)))
+    folder = models_folder(models)
+    if not folder.is_dir():
+        raise InvalidInput(f"there is no folder {str(folder)!r}")
+    return OfflineDetector(Detector(Repository(folder).read(str(version))))
 
 
 def models_folder(given: str | Path | None) -> Path:
@@ -162,9 +169,13 @@ def _answer(found: Prediction) -> Answer:
 def _like(table: Table, columns: dict[str, NDArray[Any]]) -> Table:
     """A frame of the table's kind, or the columns."""
     kind = type(table)
-    package = kind.__module__.partition(".")[0]
-    if package == "pandas":
+    packages = {each.__module__.partition(".")[0] for each in kind.__mro__}  # also of a subclass
+    if "pandas" in packages:
         return kind(columns, index=table.index)
-    if package == "polars":
-        return kind({name: column.tolist() for name, column in columns.items()})
+    if "polars" in packages:
+        types = {"signal": str, "out_of_range": bool}  # also without a row
+        return kind(
+            {name: column.tolist() for name, column in columns.items()},
+            schema={name: types.get(name, float) for name in columns},
+        )
     return columns

@@ -45,6 +45,14 @@ TABLES: dict[str, Callable[[], Any]] = {
     "pandas, time as index": lambda: FRAME.set_index("timestamp"),
     "pandas, naive index": lambda: FRAME.set_index(FRAME.timestamp.dt.tz_localize(None)).drop(columns="timestamp"),
     "pandas, another zone": lambda: FRAME.assign(timestamp=FRAME.timestamp.dt.tz_convert("America/New_York")),
+    "pandas, named index of texts": lambda: pd.DataFrame(ROWS).set_index("timestamp"),
+    "pandas, periods": lambda: FRAME.set_index(pd.PeriodIndex(FRAME.timestamp.dt.tz_localize(None), freq="h")).drop(
+        columns="timestamp"
+    ),
+    "pandas, two levels of names": lambda: FRAME.set_index("timestamp").set_axis(
+        pd.MultiIndex.from_product([map(str.capitalize, FIELDS), ["EURUSD=X"]]), axis=1
+    ),
+    "rows of itertuples": lambda: list(pd.DataFrame(ROWS).itertuples()),
     "polars": lambda: Polars(columns()),
     "lists, as ccxt": lambda: [
         [at, *(row[name] for name in FIELDS)] for at, row in zip(MILLISECONDS, ROWS, strict=True)
@@ -101,6 +109,48 @@ def test_a_fault_is_named_by_its_place(row: int, change: dict[str, Any], path: s
     with pytest.raises(InvalidInput) as caught:
         history(rows, "1h")
     assert str(caught.value).startswith(f"{path}: ")
+
+
+COLUMN = [1.0, 1.0]
+PLAIN = {"open": COLUMN, "high": COLUMN, "low": COLUMN, "close": COLUMN}
+MASKED = np.ma.masked_array(np.ones((3, 5)), mask=np.arange(15).reshape(3, 5) == 8)
+
+
+@pytest.mark.parametrize(
+    ("table", "named"),
+    [
+        (None, "NoneType"),
+        (3, "int"),
+        ("candles.csv", "candles.csv"),
+        (b"candles", "bytes"),
+        ([ROWS[0], [1.0]], "row 1"),
+        ([[1.0] * 6, [1.0, 2.0]], "row 1"),
+        (PLAIN | {"open": 1.0}, "open"),
+        (PLAIN | {"open": "12"}, "open"),
+        (PLAIN | {"open": iter(COLUMN)}, "open"),
+        (PLAIN | {"open": [[1.0], [1.0]]}, "open"),
+        (PLAIN | {"volume": [1.0]}, "volume has 1"),
+        (PLAIN | {"timestamp": ["2017-01-01"]}, "timestamp has 1"),
+        (PLAIN | {"timestamp": [[1], [2]]}, "row 0, timestamp"),
+        (PLAIN | {"Close": COLUMN}, "close"),
+        (
+            pd.DataFrame(np.ones((2, 5)), columns=[*PLAIN, "close"]),
+            "close",
+        ),
+        (MASKED, "row 1, close"),
+    ],
+    ids=str,
+)
+def test_a_table_with_a_fault_is_refused_by_name(table: object, named: str) -> None:
+    with pytest.raises(InvalidInput, match=named):
+        history(table, "1h")
+
+
+def test_timeframe_and_stamp_are_checked() -> None:
+    with pytest.raises(InvalidInput, match="timeframe"):
+        history(ROWS, "2h")
+    with pytest.raises(InvalidInput, match="timestamps"):
+        history(ROWS, "1h", "middle")  # type: ignore[arg-type]
 
 
 @pytest.mark.parametrize("table", [[{"open": 1.0}], [1, 2], np.ones((3, 4)), np.ones(3), {"price": [1.0]}], ids=str)

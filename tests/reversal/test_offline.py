@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -91,6 +92,43 @@ def test_few_rows_have_no_signal(detector: OfflineDetector, market: pd.DataFrame
 )
 def test_assign_is_the_contracts(user: str | int, experiment: str, split: float, variant: str) -> None:
     assert reversal.assign(user, experiment, split) == variant
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [("", "x"), ("u", ""), ("u", "../x"), (True, "x"), (1.5, "x"), (None, "x"), ("a" * 257, "x"), ("\ud800", "x")]
+    + [("u", "x", split) for split in (2, -0.1, float("nan"), "0.5")],
+    ids=str,
+)
+def test_assign_refuses_what_the_service_refuses(arguments: Any) -> None:  # noqa: ANN401
+    with pytest.raises(InvalidInput):
+        reversal.assign(*arguments)
+
+
+def test_a_wrong_folder_is_named(tmp_path: Path) -> None:
+    with pytest.raises(InvalidInput, match="nowhere"):
+        reversal.load("v3.1", tmp_path / "nowhere")
+    with pytest.raises(UnknownVersion):
+        reversal.load(3.1, ONNX)  # type: ignore[arg-type]
+
+
+def test_signals_of_a_subclass_of_a_frame_are_one(detector: OfflineDetector, market: pd.DataFrame) -> None:
+    class Prices(pd.DataFrame):
+        pass
+
+    assert isinstance(detector.signals(Prices(market[:10])), Prices)
+
+
+def test_threads_share_a_detector(detector: OfflineDetector, market: pd.DataFrame) -> None:
+    expected = detector.signals(market)
+    with ThreadPoolExecutor(4) as pool:
+        for found in pool.map(detector.signals, [market] * 8):
+            pd.testing.assert_frame_equal(found, expected)
+
+
+def test_its_names_are_shown() -> None:
+    assert dir(reversal) == ["Answer", "OfflineDetector", "assign", "load"]
+    assert repr(reversal.load("v3.1", ONNX)).startswith("<detector v3.1")
 
 
 def test_importing_it_imports_no_onnx_runtime() -> None:
