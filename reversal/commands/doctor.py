@@ -49,7 +49,7 @@ def doctor(*, settings: tuple[str, ...], as_json: bool) -> None:
     The store is opened as a server opens it, which brings its tables up to date. Nothing else is changed.
 
     Takes the flags of `reversal serve` as SETTINGS, and its environment variables. Exit code 1 if a server would not
-    start, or would not answer.
+    start, would not answer, or would not find its experiments.
     """
     found = list(_findings(settings))
     if as_json:
@@ -102,7 +102,7 @@ def _bundles(settings: Settings) -> Iterator[Finding]:
         try:
             Detector(repository.read(version))
         except BundleRefused as error:
-            yield Finding("warn", f"bundle {version}", str(error))
+            yield Finding("warn", "bundles", str(error))
         else:
             loaded.append(version)
     if loaded:
@@ -114,8 +114,15 @@ def _bundles(settings: Settings) -> Iterator[Finding]:
 def _store(settings: Settings) -> Finding:
     from core.store import opening  # noqa: PLC0415 - drivers are imported for the URL's kind
 
-    if settings.state_url.startswith("sqlite") and not (path := opening.sqlite_path(settings.state_url)).exists():
-        return _writable("store", path.parent)._replace(text=f"{path} does not exist yet; a server creates it")
+    if settings.state_url.startswith("sqlite"):
+        from core.store.drivers.sqlite import unreadable  # noqa: PLC0415 - likewise
+
+        path = opening.sqlite_path(settings.state_url)
+        if not path.exists():
+            return _writable("store", path.parent)._replace(text=f"{path} does not exist yet; a server creates it")
+        if reason := unreadable(path):  # opening it would rename it
+            text = f"{path}: {reason}; a server would rename it and begin without experiments; restore it from a backup"
+            return Finding("fail", "store", text)
     try:
         store = opening.open_store(settings.state_url)
         try:
@@ -144,6 +151,8 @@ def _writable(about: str, folder: Path) -> Finding:
 def _port(settings: Settings) -> Finding:
     listening.require_tokens(settings, Credentials(settings))
     if settings.unix_socket is not None:
+        if not settings.unix_socket.parent.is_dir():
+            return Finding("fail", "port", f"{settings.unix_socket.parent} is no folder; create it for the socket")
         return _writable("port", settings.unix_socket.parent)
     with socket.socket() as probe:
         probe.settimeout(1.0)

@@ -88,6 +88,9 @@ def test_few_rows_have_no_signal(detector: OfflineDetector, market: pd.DataFrame
         ("bob", "exp-2", 0.6012, "B"),
         (42, "v30_vs_v31", 0.3574, "A"),
         (42, "v30_vs_v31", 0.3573, "B"),
+        (np.int64(42), "v30_vs_v31", 0.3574, "A"),
+        ("用户7", "v30_vs_v31", 0.5544, "A"),
+        ("用户7", "v30_vs_v31", 0.5543, "B"),
     ],
 )
 def test_assign_is_the_contracts(user: str | int, experiment: str, split: float, variant: str) -> None:

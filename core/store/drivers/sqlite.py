@@ -194,9 +194,7 @@ class SqliteDatabase(Database):
     def _probe(self) -> None:
         connection = self.connect()
         try:
-            # Only the beginning of each table, because reading all of it would take minutes.
-            for (table,) in connection.rows("SELECT name FROM sqlite_master WHERE type = 'table'"):
-                connection.rows(f"SELECT * FROM {table} LIMIT 1")  # noqa: S608 - the database's own table names
+            _read_beginnings(connection)
         finally:
             connection.close()
 
@@ -218,6 +216,28 @@ class SqliteDatabase(Database):
                 effect="the server uses a new, empty state file",
             )
         )
+
+
+def unreadable(path: Path) -> str | None:
+    """Why a server would rename this file and begin with an empty one; None if it would not. Changes nothing."""
+    if path.is_file() and not _may_be_database(path):
+        return "file is not a database"
+    try:
+        uri = f"{path.absolute().as_uri()}?mode=ro"
+        connection = SqliteConnection(sqlite3.connect(uri, uri=True, timeout=PATIENCE_SECONDS))
+        try:
+            _read_beginnings(connection)
+        finally:
+            connection.close()
+    except sqlite3.DatabaseError as error:
+        return str(error) if _code(error) in _UNREADABLE else None
+    return None
+
+
+def _read_beginnings(connection: SqliteConnection) -> None:
+    """Read only the beginning of each table, because reading all of it would take minutes."""
+    for (table,) in connection.rows("SELECT name FROM sqlite_master WHERE type = 'table'"):
+        connection.rows(f"SELECT * FROM {table} LIMIT 1")  # noqa: S608 - the database's own table names
 
 
 def _use_wal(connection: sqlite3.Connection) -> None:

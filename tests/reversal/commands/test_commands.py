@@ -6,6 +6,8 @@ import json
 import re
 import shutil
 import socket
+import sqlite3
+from datetime import UTC, datetime
 from pathlib import Path
 
 import click
@@ -163,6 +165,49 @@ def test_doctor_says_what_is_missing(capfd: pytest.CaptureFixture[str]) -> None:
     code, out, _ = run(capfd, "doctor", "--port", "0")
     assert (code, {line.split()[0] for line in out.splitlines()}) == (0, {"ok"})
     assert run(capfd, "doctor", "--port", "http")[0] == 1
+
+
+def doctor(capfd: pytest.CaptureFixture[str], *arguments: str) -> dict[str, str]:
+    _, out, _ = run(capfd, "doctor", "--json", "--port", "0", *arguments)
+    return {each["about"]: each["state"] for each in json.loads(out)}
+
+
+def test_doctor_leaves_a_broken_store_as_it_is(capfd: pytest.CaptureFixture[str], tmp_path: Path) -> None:
+    broken = tmp_path / "state.db"
+    broken.write_text("not a database, but all that is left")
+    assert doctor(capfd, "--state-url", f"sqlite:///{broken}")["store"] == "fail"
+    assert broken.read_text() == "not a database, but all that is left"
+    sqlite3.connect(tmp_path / "torn.db").execute("CREATE TABLE a (b)").connection.close()
+    torn = (tmp_path / "torn.db").read_bytes()[:4096] + b"x" * 4096
+    broken.write_bytes(torn)
+    assert doctor(capfd, "--state-url", f"sqlite:///{broken}")["store"] == "fail"
+    assert broken.read_bytes() == torn
+
+
+def test_doctor_finds_each_broken_thing(
+    capfd: pytest.CaptureFixture[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    bundles = tmp_path / "models"
+    shutil.copytree(ONNX, bundles)
+    (bundles / "v3.1" / "manifest.json").write_text("{")
+    assert doctor(capfd, "--models", str(bundles))["bundles"] == "ok"
+    assert run(capfd, "doctor", "--port", "0", "--models", str(bundles))[1].splitlines()[1].split()[:2] == [
+        "warn",
+        "bundles",
+    ]
+    shutil.rmtree(bundles / "v3.0")
+    assert doctor(capfd, "--models", str(bundles))["bundles"] == "fail"
+    assert doctor(capfd, "--host", f"unix:{tmp_path}/no/x.sock")["port"] == "fail"
+    assert doctor(capfd, "--host", "192.0.2.1")["port"] == "fail"
+    state = tmp_path / "locked.db"
+    with sqlite3.connect(state, isolation_level=None) as lock:
+        lock.execute("CREATE TABLE a (b)")
+        lock.execute("BEGIN EXCLUSIVE")
+        monkeypatch.setattr("core.store.drivers.sqlite.PATIENCE_SECONDS", 0.1)
+        assert doctor(capfd, "--state-url", f"sqlite:///{state}")["store"] == "fail"
+    lock.close()
+    monkeypatch.setattr("reversal.commands.doctor._BUILT", datetime.max.replace(tzinfo=UTC))
+    assert doctor(capfd)["clock"] == "fail"
 
 
 def test_every_help_has_an_example_and_every_option_a_meaning() -> None:
