@@ -40,6 +40,7 @@ _NAMES = {
 _WITH_TIME, _WITHOUT_TIME = 6, 5
 _EPOCH, _MILLISECOND = datetime(1970, 1, 1, tzinfo=UTC), timedelta(milliseconds=1)
 _TABLE_RANK = 2
+_LEAST_MILLISECONDS = 1e11
 
 
 class CandleHistory(NamedTuple):
@@ -225,10 +226,10 @@ def _numbers(name: str, column: Column) -> Floats:
 def _stamp(value: object, row: int) -> str | float | None:
     """A time as the service takes it: ISO 8601, or a number since 1970. Raises InvalidInput."""
     if isinstance(value, np.datetime64):
-        return None if np.isnat(value) else float(value.astype("datetime64[us]").astype(np.int64)) / 1e3
+        return None if np.isnat(value) else _instant(value.astype("datetime64[us]").astype(np.int64) / 1e3)
     if isinstance(value, datetime):  # also one of pandas; NaT is not equal to itself
         zoned = value if value.tzinfo else value.replace(tzinfo=UTC)
-        return None if value != value else (zoned - _EPOCH) / _MILLISECOND  # noqa: PLR0124
+        return None if value != value else _instant((zoned - _EPOCH) / _MILLISECOND)  # noqa: PLR0124
     if isinstance(value, date):
         return value.isoformat()
     if isinstance(value, np.generic):
@@ -236,3 +237,10 @@ def _stamp(value: object, row: int) -> str | float | None:
     if value is None or isinstance(value, str | int | float):
         return value
     raise InvalidInput.at(f"row {row}, timestamp", f"must be a time, not {value!r:.60}")
+
+
+def _instant(milliseconds: float) -> str | float:
+    """Before 1973 as text, because the service takes so small a number for seconds."""
+    if milliseconds >= _LEAST_MILLISECONDS:
+        return float(milliseconds)
+    return (_EPOCH + timedelta(milliseconds=float(milliseconds))).isoformat()

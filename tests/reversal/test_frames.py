@@ -76,6 +76,13 @@ def test_every_table_gives_the_same_candles(make: Callable[[], Any]) -> None:
     assert found.warnings == ()
 
 
+@pytest.mark.parametrize("kind", ["datetime64[ns]", "object"])
+def test_times_before_1973_are_no_seconds(kind: str) -> None:
+    opens = pd.date_range("1971-01-04", periods=4, freq="400D")
+    found = history(FRAME.assign(timestamp=opens.astype(kind)), "1d")
+    assert found.opens == tuple(each.timestamp() * 1e3 for each in opens)
+
+
 def test_times_can_be_those_of_the_closing() -> None:
     assert history(ROWS, "1h", "close").opens == tuple(at - 3_600_000 for at in MILLISECONDS)
 
