@@ -117,7 +117,7 @@ def main(arguments: Sequence[str], program: str = "reversal") -> int:
     first, *others = arguments or [""]
     completing = "_REVERSAL_COMPLETE" in os.environ
     if first in {"-h", "--help"} and not completing:
-        sys.stdout.write(help_text(program))
+        print(help_text(program), end="")  # noqa: T201 - also if standard output is closed, which makes it None
         return 0
     command = COMMANDS.get(first)
     if command is None or completing:
@@ -143,10 +143,13 @@ def console() -> int:
             sys.stdout.flush()
     except KeyboardInterrupt:
         return INTERRUPTED
-    except BrokenPipeError:
+    except OSError as error:
         # Python flushes it once more at its end, which would fail again.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        return OUTPUT_CLOSED
+        if isinstance(error, BrokenPipeError):
+            return OUTPUT_CLOSED
+        sys.stderr.write(f"Error: {error.strerror or error}\n")
+        return 1
     return code
 
 

@@ -210,7 +210,9 @@ def field_of(name: str) -> str | None:
 def _numbers(name: str, column: Column) -> Floats:
     """A column as (n,) numbers; a masked value becomes NaN, which is refused with its row."""
     try:
-        numbers = np.ma.filled(np.ma.asarray(column, dtype=np.float64), np.nan)
+        numbers: Floats = np.asarray(column, dtype=np.float64)
+        if isinstance(column, np.ma.MaskedArray):
+            numbers = np.where(np.ma.getmaskarray(column), np.nan, numbers)
         if numbers.ndim == 1:
             return numbers
     except (TypeError, ValueError):

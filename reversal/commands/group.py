@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import sys
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from importlib import import_module
 from typing import Any
 
@@ -106,10 +107,11 @@ def run(places: Mapping[str, tuple[str, str]], arguments: Sequence[str], program
     try:
         code = group(places).main(list(arguments), program, complete_var="_REVERSAL_COMPLETE", standalone_mode=False)
     except click.ClickException as error:
+        error.show()
         if "--json" in arguments:
             found = {"error": error.format_message(), "code": getattr(error, "code", None)}
-            click.echo(orjson.dumps(found, option=orjson.OPT_INDENT_2))
-        error.show()
+            with suppress(OSError):  # it may be the output that failed
+                click.echo(orjson.dumps(found, option=orjson.OPT_INDENT_2))
         return error.exit_code
     except click.Abort:
         return INTERRUPTED

@@ -105,9 +105,16 @@ def test_a_reader_that_leaves_is_141_without_a_word() -> None:
         assert (ended.returncode, ended.stderr) == (141, b""), arguments
 
 
-def test_closed_streams_are_no_failure() -> None:
+def test_closed_and_full_streams_end_without_a_traceback() -> None:
     call = f"{shlex.quote(sys.executable)} -m reversal"
-    for line, code in ((f"{call} models >&-", 0), (f"{call} models --json >&-", 0), (f"{call} predict - <&-", 1)):
+    for line, code in (
+        (f"{call} --help >&-", 0),
+        (f"{call} models >&-", 0),
+        (f"{call} models --json >&-", 0),
+        (f"{call} predict - <&-", 1),
+        (f"{call} --help >/dev/full", 1),
+        (f"{call} models --json >/dev/full", 1),
+    ):
         ended = subprocess.run(["/bin/sh", "-c", line], cwd=ROOT, capture_output=True, text=True, check=False)
         assert (ended.returncode, len(ended.stderr.splitlines())) == (code, code), line
 
