@@ -6,7 +6,7 @@ import re
 from collections.abc import Sequence
 from itertools import chain
 from math import prod
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, TypeVar
 
 import msgspec
 import orjson
@@ -15,16 +15,16 @@ from msgspec import UNSET
 from core.errors import InvalidInput, quoted
 from server.api.schemas.open_inference import MODEL, UNSUPPORTED_OF_OUTPUT, InferBody, InferInput, InferParameters
 from server.http.bodies import sizes
-from server.http.bodies.body import check_text
+from server.http.bodies.body import BINARY, JSON, check_text
 from server.http.bodies.json_decoding import decode
 from server.http.errors import PayloadTooLarge
+from server.http.headers import JSON_LENGTH
 from server.open_inference.answers import InferenceAnswer
 from server.open_inference.inference import Inference, WantedOutput
 from server.open_inference.tensors import CANDLE_FIELDS, GivenTensor, InputTensor, check_bytes, declared, element
 
-# The bytes of the JSON object in a body, with the binary data behind it (Triton's binary tensor data extension).
-HEADER = "Inference-Header-Content-Length"
-BINARY = "application/octet-stream"
+# The header of Triton's binary tensor data extension.
+HEADER = JSON_LENGTH
 
 # The tensor that is sent without JSON, and the parameter that tells where a binary tensor is.
 _RAW = "candles"
@@ -32,6 +32,8 @@ _CANDLE_BYTES = 8 * len(CANDLE_FIELDS)
 _SIZE = "binary_data_size"
 _MOST_DIGITS = 9
 _BRACKETS = re.compile(rb"[\[ \t\n\r]*")
+
+B = TypeVar("B", bound=msgspec.Struct)
 
 _body_decoder = msgspec.json.Decoder(InferBody)
 _decoders: dict[tuple[bool, int], msgspec.json.Decoder[Any]] = {
@@ -170,5 +172,12 @@ def encoded(answer: InferenceAnswer) -> EncodedAnswer:
         outputs.append(told)
     text = orjson.dumps(head)
     if not binary:
-        return EncodedAnswer(text, "application/json", None)
+        return EncodedAnswer(text, JSON, None)
     return EncodedAnswer(b"".join([text, *binary]), BINARY, str(len(text)))
+
+
+def optional(decoder: msgspec.json.Decoder[B], body: bytes) -> B:
+    """The value of a body that may also be empty. Raises MalformedJson or InvalidInput."""
+    text = body if body.strip() else b"{}"
+    check_text(text)
+    return decode(decoder, text)

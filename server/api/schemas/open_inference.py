@@ -167,6 +167,7 @@ ANSWERS: dict[str, Schema] = {
     "InferenceIndex": list_of(
         record({"name": _NAME, "version": TEXT, "state": {"enum": ["READY", "UNAVAILABLE"]}, "reason": TEXT})
     ),
+    "LoadedVersions": record({"versions": list_of(TEXT), "loaded": BOOLEAN}),
     "InferenceAnswer": record(
         {
             "model_name": _NAME,

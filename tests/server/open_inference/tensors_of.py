@@ -56,7 +56,8 @@ def binary(request: dict[str, Any], only: tuple[str, ...] | None = None) -> tupl
     found, behind = json.loads(json.dumps(request)), b""
     for each in found["inputs"]:
         if only is None or each["name"] in only:
-            raw = np.array(each.pop("data")).astype(CODES[each["datatype"]]).tobytes()
+            with np.errstate(over="ignore"):
+                raw = np.array(each.pop("data")).astype(CODES[each["datatype"]]).tobytes()
             each["parameters"] = {"binary_data_size": len(raw)}
             behind += raw
     text = json.dumps(found).encode()
