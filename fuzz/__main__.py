@@ -10,9 +10,12 @@ import argparse
 import json
 import re
 import shutil
+import struct
 import subprocess
 import sys
+from itertools import chain
 from pathlib import Path
+from typing import Any
 
 ROOT = Path(__file__).parents[1]
 BUILD = ROOT / "build" / "fuzz"
@@ -36,8 +39,12 @@ def seeds(target: str) -> list[bytes]:
         ]
     if target == "items":
         return [json.dumps({"items": [short, {"a": ']}\\"', "b": [1, [2]]}, 1, "x"]}).encode()]
-    if target == "features":
-        return [b"".join(float(1 + i % 7).hex().encode()[:8].ljust(8, b"\x3f") for i in range(5 * 60))]
+    if target in ("tensors", "features"):
+        return (
+            _tensors(body, matrix)
+            if target == "tensors"
+            else [b"".join(float(1 + i % 7).hex().encode()[:8].ljust(8, b"\x3f") for i in range(5 * 60))]
+        )
     if target == "manifests":
         return [file.read_bytes() for file in (ROOT / "models" / "onnx").glob("*/manifest.json")]
     return [
@@ -46,6 +53,38 @@ def seeds(target: str) -> list[bytes]:
         ),
         *(file.read_bytes()[-_LONGEST:] for file in list((ROOT / "models" / "onnx").glob("*/*scaler*.onnx"))[:2]),
     ]
+
+
+def _tensors(body: dict[str, Any], matrix: list[list[float]]) -> list[bytes]:
+    """Requests of the Open Inference Protocol in JSON, with binary data, and as one binary tensor."""
+    series = [[row[name] for name in ("open", "high", "low", "close", "volume")] for row in body["data"]]
+    wanted = {"parameters": {"pair": "EUR/USD", "user_id": "u"}, "id": "1", "outputs": [{"name": "signal"}]}
+
+    def of(**inputs: tuple[str, Any]) -> dict[str, Any]:
+        tensors = [
+            {"name": name, "datatype": kind, "shape": [1, *_shape(values)], "data": [values]}
+            for name, (kind, values) in inputs.items()
+        ]
+        return wanted | {"inputs": tensors}
+
+    bars = of(candles=("FP64", series[:46]), timestamps=("INT64", [i * 3_600_000 for i in range(46)]))
+    windows = of(features_stage1=("FP32", matrix), features_stage2=("FP32", matrix))
+    packed = [struct.pack(f"<{5 * 46}d", *chain.from_iterable(series[:46])), struct.pack("<46q", *range(46))]
+    heads = [
+        {key: value for key, value in tensor.items() if key != "data"} | {"parameters": {"binary_data_size": len(raw)}}
+        for tensor, raw in zip(bars["inputs"], packed, strict=True)
+    ]
+    binary = json.dumps(wanted | {"inputs": heads, "parameters": {"binary_data_output": True}}).encode()
+    return [
+        *(b"\0\0" + json.dumps(each).encode() for each in (bars, windows)),
+        b"\1\0" + packed[0],
+        b"\2\0" + binary + b"".join(packed),
+        b"\2\0" + json.dumps(wanted | {"inputs": heads[:1]}).encode() + packed[0],
+    ]
+
+
+def _shape(values: Any) -> list[int]:  # noqa: ANN401 - lists within each other
+    return [len(values), *_shape(values[0])] if isinstance(values, list) else []
 
 
 def fuzz(target: str, runs: int) -> None:
@@ -67,7 +106,7 @@ def main() -> None:
     """Fuzz all targets, and print the number of runs of each."""
     options_of = argparse.ArgumentParser(description=__doc__)
     options_of.add_argument("--runs", type=int, default=1_200_000, help="of all targets together")
-    names = ["validation", "comparison", "items", "features", "manifests", "graphs"]
+    names = ["validation", "comparison", "items", "tensors", "features", "manifests", "graphs"]
     options_of.add_argument("--target", action="append", choices=names, help="one of these; may be repeated")
     options_of.add_argument("--in-process", metavar="TARGET", help=argparse.SUPPRESS)
     options = options_of.parse_args()

@@ -19,6 +19,7 @@ _LEAST_MS = 1000
 def before_load_schema(_context: schemathesis.HookContext, raw_schema: dict[str, Any]) -> None:
     """Add valid candles, which no schema describes. Without them hardly any request would reach a prediction."""
     good = json.loads((EXAMPLES / "predict.json").read_bytes())
+    tensors = json.loads((EXAMPLES / "infer.json").read_bytes())
     experiment = {"experiment_id": "odd", "name": "odd", "variant_a": "v3.0", "variant_b": "v3.1", "traffic_split": 0.5}
     for path, body in {
         "/predict": good,
@@ -28,6 +29,8 @@ def before_load_schema(_context: schemathesis.HookContext, raw_schema: dict[str,
         "/reversal/compare": good,
         "/reversal/compare_raw": good,
         "/reversal/experiments": experiment,
+        "/v2/models/{model}/infer": tensors,
+        "/v2/models/{model}/versions/{version}/infer": tensors,
         "/reversal/experiments/{id}/evaluate": json.loads((EXAMPLES / "evaluate.json").read_bytes()),
     }.items():
         raw_schema["paths"][path]["post"]["requestBody"]["content"]["application/json"]["example"] = body
@@ -39,3 +42,7 @@ def before_call(_context: schemathesis.HookContext, case: Any, _kwargs: dict[str
     given = str(case.headers.get(HEADER, "")) if case.headers else ""
     if given.isdecimal() and 0 < int(given) < _LEAST_MS:
         case.headers[HEADER] = str(_LEAST_MS)
+    parameters: Any = case.body.get("parameters") if isinstance(case.body, dict) else None
+    timeout = parameters.get("timeout") if isinstance(parameters, dict) else None
+    if isinstance(timeout, int) and 0 < timeout < _LEAST_MS * 1000:  # microseconds
+        parameters["timeout"] = _LEAST_MS * 1000

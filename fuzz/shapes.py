@@ -13,6 +13,7 @@ from typing import NamedTuple, TypeAlias
 import numpy as np
 
 from server.api.endpoints import ENDPOINTS
+from server.api.schemas.open_inference import MODEL
 
 Make: TypeAlias = Callable[[random.Random, int], bytes]
 
@@ -111,10 +112,19 @@ _COMPARE = [
     b"{" + _HEAD + b',"features":{"v3.0":%b}}',
     b"{" + _HEAD + b',"features":{"v3.0":{"stage1":%b},"v3.1":[[1]]}}',
 ]
+_INPUT = b'"name":"features","datatype":"FP32","shape":'
+_INFER = [
+    b'{"inputs":%b}',
+    b'{"inputs":[{' + _INPUT + b'[1,20,12],"data":%b}]}',
+    b'{"inputs":[{' + _INPUT + b"%b}]}",
+    b'{"outputs":%b,"inputs":[]}',
+    b'{"parameters":%b,"inputs":[]}',
+    b'{"id":%b,"inputs":[]}',
+]
 _ANYWHERE = [b"%b", b'{"x":%b}', b"[%b]"]
 # By path: the places in a body into which a value is put. Endpoints without a body are left out.
 PLACES: dict[str, list[bytes]] = {
-    each.path.format_map(defaultdict(lambda: "none", id="v30_vs_v31")): []
+    each.path.format_map(defaultdict(lambda: "none", id="v30_vs_v31", model=MODEL, version="v3.0")): []
     for each in ENDPOINTS
     if each.request is not None
 } | {
@@ -138,6 +148,8 @@ PLACES: dict[str, list[bytes]] = {
         b"{" + _HEAD + b',"replace":%b}',
     ],
     "/reversal/outcomes": [b'{"outcomes":%b}', b'{"outcomes":[%b]}', b'{"x":%b,"outcomes":[]}'],
+    f"/v2/models/{MODEL}/infer": _INFER,
+    f"/v2/models/{MODEL}/versions/v3.0/infer": _INFER,
     "/reversal/models/v9/load": [],
     "/reversal/experiments/none/activate": [],
 }

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+import math
 from collections.abc import Callable
 from functools import cache
 from pathlib import Path
@@ -14,11 +16,15 @@ from core.features.candles import Candles
 from core.features.catalogue import matrix, required_candles
 from core.features.table import Table
 from core.inference.detector import Detector, Prediction
+from core.serving.routing import Answered
 from server.api import decoding
 from server.api.schemas.predictions import MAX_BATCH
 from server.http.bodies import json_items, sizes
 from server.http.bodies.body import check_text
-from server.http.errors import status_of
+from server.http.errors import PROTOCOL, status_of
+from server.open_inference import rest
+from server.open_inference.answers import answer
+from server.open_inference.questions import Questions
 
 ROOT = Path(__file__).parents[1]
 ONNX = ROOT / "models" / "onnx"
@@ -76,6 +82,47 @@ def comparison(data: bytes) -> None:
             raise
 
 
+def tensors(data: bytes) -> None:
+    """A body of the Open Inference Protocol is answered, or refused with an error of the client.
+
+    The first two bytes choose the header with the length of the JSON object: none, 0, the right one, or any.
+    """
+    kind, body = data[:2], data[2:]
+    forms = (None, "0", str(_length_of_json(body)), str(kind[-1] if kind else 0))
+    header = forms[kind[0] % len(forms)] if kind else None
+    try:
+        asked = rest.inference(body, header, None)
+        several = Questions(asked, 0.0, math.inf)
+        questions = [several.question(item) for item in range(several.count)]
+    except ServiceError as error:
+        if PROTOCOL.status(error.code, in_body=bool(error.details)) >= _SERVER_ERROR:
+            raise
+        return
+    outcomes = _detector().predict([question.source for question in questions])
+    results = [Answered(each) if isinstance(each, Prediction) else each for each in outcomes]
+    try:
+        found = answer(asked, questions, results)
+    except ServiceError as error:
+        if PROTOCOL.status(error.code, in_body=bool(error.details)) >= _SERVER_ERROR:
+            raise
+        return
+    written = rest.encoded(found)
+    if written.header is None:
+        json.loads(written.body)
+    for question in questions:
+        question.source.candle_key()
+
+
+def _length_of_json(body: bytes) -> int:
+    """Where the first JSON value of a body ends; its whole length if it has none."""
+    try:
+        text = body.decode("latin-1")
+        _, end = json.JSONDecoder().raw_decode(text)
+    except (ValueError, RecursionError):
+        return len(body)
+    return end
+
+
 def features(data: bytes) -> None:
     """The fast table of features agrees with the plain computation on every finite series."""
     values = np.frombuffer(data[: len(data) // 40 * 40], np.float64).reshape(5, -1)
@@ -122,6 +169,7 @@ TARGETS: dict[str, Callable[[bytes], None]] = {
     "validation": validation,
     "comparison": comparison,
     "items": items,
+    "tensors": tensors,
     "features": features,
     "manifests": manifests,
     "graphs": graphs,

@@ -111,8 +111,9 @@ SERVER: dict[str, set[str]] = {
     "settings": {"settings_parsing", "cpus", "auth"},
     "http": {"settings", "auth", "logs"},
     "api": {"http", "settings", "auth", "protocol"},
-    "worker": {"api", "http", "settings", "auth", "protocol", "logs"},
-    "keeper": {"api", "http", "settings", "auth", "protocol", "logs", "threads"},
+    "open_inference": {"api", "http"},
+    "worker": {"open_inference", "api", "http", "settings", "auth", "protocol", "logs"},
+    "keeper": {"open_inference", "api", "http", "settings", "auth", "protocol", "logs", "threads"},
     "process": {
         "worker",
         "keeper",

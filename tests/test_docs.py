@@ -76,6 +76,7 @@ PAGES = [
     (["docs/managing-models.md"], 5),
     (["docs/monitoring.md"], 1),
     (["docs/planning.md"], 1),
+    (["docs/open-inference.md"], 2),
     (["docs/experiments.md", "docs/outcomes.md"], 7),
 ]
 

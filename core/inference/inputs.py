@@ -20,7 +20,7 @@ from core.features.table import Table
 from core.inference.places import CANDLE_PLACES, WINDOW_PLACES, CandlePlaces, WindowPlaces
 from core.inference.warnings import Warned
 
-Rows: TypeAlias = Sequence[Sequence[float]]
+Rows: TypeAlias = Sequence[Sequence[float]] | Floats
 
 _NO_COLUMNS = np.empty(0, np.intp)
 _CANDLE_FIELDS = frozenset({"open", "high", "low", "close", "volume"})
@@ -217,12 +217,10 @@ class GivenWindows:
         self.scaled = scaled
         self.opens = opens
         self._places = places
-        # The windows by stage; a window for all stages has the key None. They are packed right after
-        # decoding, because packing them later takes twice as long.
-        self.windows: dict[str | None, _Packed]
+        # By stage; the key None is for all stages. Packing them later than right after decoding takes twice as long.
         if isinstance(windows, dict):
             self.by_stage = True
-            self.windows = {stage: _Packed(rows) for stage, rows in windows.items()}
+            self.windows: dict[str | None, _Packed] = {stage: _Packed(rows) for stage, rows in windows.items()}
         else:
             self.by_stage = False
             self.windows = {None: _Packed(windows)}
@@ -284,7 +282,10 @@ class _Packed:
 
     def __init__(self, rows: Rows) -> None:
         self.lengths = [len(row) for row in rows]
-        self.data = struct.pack(f"{sum(self.lengths)}d", *chain.from_iterable(rows))
+        if isinstance(rows, np.ndarray):
+            self.data = rows.tobytes()
+        else:
+            self.data = struct.pack(f"{sum(self.lengths)}d", *chain.from_iterable(rows))
 
 
 class _Sent(NamedTuple):

@@ -81,13 +81,13 @@ def legacy_answered(question: Question, answer: Answered, now: Moment) -> Json:
 def _add_circumstances(data: Json, answer: Prediction, timeframe: str) -> None:
     """Add the time of the last candle and the warnings, if there are any."""
     if answer.opens is not None:
-        data["candle_time"], data["valid_until"] = _validity(answer.opens, timeframe)
+        data["candle_time"], data["valid_until"] = validity(answer.opens, timeframe)
     if answer.warnings:
         data["warnings"] = [warning._asdict() for warning in answer.warnings]
 
 
 @lru_cache(maxsize=1024)  # all requests within a period are about the same candle
-def _validity(opens: float, timeframe: str) -> tuple[str | None, str | None]:
+def validity(opens: float, timeframe: str) -> tuple[str | None, str | None]:
     """When the candle opens, and when the period after its own ends; the latter is null after the year 9999."""
     try:
         until = iso(shifted(opens, timeframe, 2))

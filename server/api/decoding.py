@@ -7,7 +7,7 @@ import struct
 import time
 from collections.abc import Iterable, Sequence
 from itertools import chain
-from typing import NamedTuple
+from typing import NamedTuple, Protocol
 
 import msgspec
 import numpy as np
@@ -61,7 +61,7 @@ def prediction(
             request = _predict_decoder.decode(body)
         except UNDECODABLE as error:
             refuse(error, _predict_decoder, body)
-    user = None if request.user_id is None and request.userId is None else _user(request)
+    user = None if request.user_id is None and request.userId is None else user_of(request)
     timeframe = timeframe_of(request.timeframe)
     if request.features is not None:
         source: WindowSource = _given_windows(request.features, request, FEATURES)
@@ -98,7 +98,7 @@ def comparison(body: bytes) -> Comparison:
     request = decode(_compare_decoder, body)
     if request.features is None and request.data is None:
         raise _without_data(body)
-    _user(request)
+    user_of(request)
     return Comparison(request.pair, timeframe_of(request.timeframe), request)
 
 
@@ -215,15 +215,26 @@ def check_bars(values: Floats) -> None:
     raise InvalidInput.at(f"data[{i}].low", f"must be at most {lowest} {shown[lowest]}, not {shown['low']}")
 
 
-def _user(request: Request) -> str | None:
-    """The user of a request. Raises InvalidInput if `user_id` and `userId` name different users."""
+class WithUser(Protocol):
+    """A request that can name a user in either field."""
+
+    user_id: str | int | None
+    userId: str | int | None  # noqa: N815 - as in requests
+
+
+def user_of(request: WithUser, within: str = "") -> str | None:
+    """The user of a request. Raises InvalidInput if `user_id` and `userId` name different users.
+
+    within: the path of the object that has these fields, with a point at its end; empty for the body.
+    """
     named = (("user_id", request.user_id), ("userId", request.userId))
     given = {str(user): name for name, user in named if user not in (None, "")}
     if len(given) > 1:
         message = f"must be the same as user_id {quoted(str(request.user_id))}, or be left out"
-        raise InvalidInput.at("userId", message)
+        raise InvalidInput.at(f"{within}userId", message)
     for user, name in given.items():
         if len(user) > MAX_USER_ID:  # only a number: the decoder has checked the length of a string
-            raise InvalidInput.at(name, f"must have at most {MAX_USER_ID} digits, has {len(user.lstrip('-')):,}")
+            message = f"must have at most {MAX_USER_ID} digits, has {len(user.lstrip('-')):,}"
+            raise InvalidInput.at(f"{within}{name}", message)
         return user
     return None

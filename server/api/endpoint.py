@@ -16,6 +16,7 @@ from aiohttp.typedefs import Handler
 from server.api.schemas.json_schema import Schema
 from server.auth.access import Level
 from server.http.bodies import sizes
+from server.http.errors import ENVELOPE, FailureForm
 
 Method: TypeAlias = Literal["GET", "POST"]
 Process: TypeAlias = Literal["worker", "keeper"]
@@ -45,6 +46,9 @@ class Endpoint:
     level: Level = Level.API
     # The type of its body; null if it takes none.
     request: type[msgspec.Struct] | None = None
+    # Whether a body must be sent, and further content types of bodies, which no schema describes.
+    requires_body: bool = True
+    other_bodies: tuple[str, ...] = ()
     # The most bytes of a body, both as it was sent and decompressed.
     largest_body: int = sizes.SMALL
     # The schema of each query parameter.
@@ -61,8 +65,10 @@ class Endpoint:
     pages: tuple[str, ...] = ()
     # The codes of its failures, in addition to `implied_codes` and those of its level.
     codes: tuple[str, ...] = ()
-    # The codes of its failures that name a place in the body. They are 422 here, whatever their usual status.
+    # The codes of its failures that name a place in the body. In an envelope they are 422, whatever their usual status.
     codes_in_body: tuple[str, ...] = ()
+    # The form of its failures.
+    failures: FailureForm = ENVELOPE
     # Whether /metrics counts its failures as failed predictions.
     is_prediction: bool = False
 

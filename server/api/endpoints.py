@@ -6,22 +6,39 @@ follow from a row. CONTRIBUTING.md explains how to add one.
 
 from __future__ import annotations
 
-from server.api.endpoint import BadEndpoint, Endpoint
+from typing import Any
+
+from server.api.endpoint import BadEndpoint, Endpoint, Method
 from server.api.schemas import WITH_ANSWERS
 from server.api.schemas.experiments import EXPORT_FORMATS, AddNote, CreateExperiment, Evaluate, ReportOutcomes
-from server.api.schemas.json_schema import one_of_names
+from server.api.schemas.json_schema import TEXT, one_of_names
+from server.api.schemas.open_inference import InferBody, RepositoryChange, RepositoryIndex
 from server.api.schemas.planning import PlanExperiment
 from server.api.schemas.predictions import BatchRequest, CompareRequest, PredictRequest
 from server.api.schemas.reports import DISAGREEMENTS, REPORT_FORMATS
 from server.auth.access import Level
 from server.http.bodies import sizes
-from server.http.errors import STATUS
+from server.http.bodies.body import BINARY
+from server.http.errors import ENVELOPE, PROTOCOL, STATUS, EndpointFacts
 
 OPEN, ADMIN = Level.OPEN, Level.ADMIN
 _PREDICTING = ("OVERLOADED", "MODEL_UNAVAILABLE")
 _OF_CANDLES = ("INSUFFICIENT_DATA", "UNKNOWN_VERSION", "OUT_OF_RANGE")
 _OF_VERSION = ("UNKNOWN_VERSION", "MODEL_UNAVAILABLE", "CONFLICT")
 _OF_EXPERIMENT = ("UNKNOWN_EXPERIMENT", "MODEL_UNAVAILABLE", "CONFLICT")
+
+
+def _of_model(method: Method, end: str, summary: str, operation_id: str, **fields: Any) -> tuple[Endpoint, Endpoint]:  # noqa: ANN401 - of Endpoint
+    """Two rows of the Open Inference Protocol: one for the version that is chosen, and one for a version by name."""
+    common: dict[str, Any] = {"answered_by": "worker", "bare": True, "failures": PROTOCOL} | fields
+    told = f"Open Inference Protocol: {summary}"
+    return (
+        Endpoint(method, f"/v2/models/{{model}}{end}", f"{told}, of the version that answers by default",
+            operation_id=operation_id, **common),
+        Endpoint(method, f"/v2/models/{{model}}/versions/{{version}}{end}", f"{told}, of a version",
+            operation_id=f"{operation_id}OfVersion", **common),
+    )  # fmt: skip
+
 
 # A row has few lines, so that the table fits on a screen.
 # fmt: off
@@ -123,6 +140,41 @@ ENDPOINTS: tuple[Endpoint, ...] = (
     Endpoint("POST", "/reversal/outcomes", "Report outcomes of predictions. A bad item has its error in its own result",
         operation_id="reportOutcomes", answered_by="keeper", handler="outcomes.report_outcomes",
         request=ReportOutcomes, largest_body=sizes.OUTCOMES, answer="OutcomeResults"),
+    Endpoint("GET", "/v2", "Open Inference Protocol: the server and its extensions",
+        operation_id="inferenceServer", answered_by="worker", handler="inference_models.show_server",
+        answer="InferenceServer", bare=True, failures=PROTOCOL),
+    Endpoint("GET", "/v2/health/live", "Open Inference Protocol: whether the process is alive",
+        operation_id="inferenceLive", answered_by="worker", handler="inference_models.live", level=OPEN,
+        answer="InferenceLive", bare=True, failures=PROTOCOL),
+    Endpoint("GET", "/v2/health/ready", "Open Inference Protocol: whether it is ready for requests",
+        operation_id="inferenceReady", answered_by="worker", handler="inference_models.ready", level=OPEN,
+        answer="InferenceReady", bare=True, unwell=True, failures=PROTOCOL),
+    Endpoint("GET", "/v2/models/stats", "Open Inference Protocol: statistics of all versions",
+        operation_id="inferenceStatistics", answered_by="worker", handler="inference_models.show_statistics",
+        answer="InferenceStatistics", bare=True, failures=PROTOCOL),
+    *_of_model("GET", "", "metadata", "inferenceModel", answer="InferenceModel",
+        handler="inference_models.show_model", codes=("NOT_FOUND", "UNKNOWN_VERSION", "MODEL_UNAVAILABLE")),
+    *_of_model("GET", "/ready", "whether it can answer", "inferenceModelReady", answer="InferenceModelReady",
+        handler="inference_models.model_ready", unwell=True, codes=("NOT_FOUND", "UNKNOWN_VERSION")),
+    *_of_model("GET", "/config", "Triton's model configuration", "inferenceModelConfiguration",
+        answer="InferenceModelConfiguration", handler="inference_models.show_configuration",
+        codes=("NOT_FOUND", "UNKNOWN_VERSION", "MODEL_UNAVAILABLE")),
+    *_of_model("GET", "/stats", "statistics", "inferenceModelStatistics", answer="InferenceStatistics",
+        handler="inference_models.show_statistics", codes=("NOT_FOUND", "UNKNOWN_VERSION")),
+    *_of_model("POST", "/infer", "predict from tensors", "infer", answer="InferenceAnswer",
+        handler="inference.infer", request=InferBody, other_bodies=(BINARY,), pages=(BINARY,),
+        largest_body=sizes.TENSORS, codes=(*_PREDICTING, "NOT_FOUND"), codes_in_body=_OF_CANDLES, is_prediction=True),
+    Endpoint("POST", "/v2/repository/index", "Open Inference Protocol: all versions in the models folder",
+        operation_id="inferenceIndex", answered_by="worker", handler="inference_models.show_index",
+        request=RepositoryIndex, requires_body=False, answer="InferenceIndex", bare=True, failures=PROTOCOL),
+    Endpoint("POST", "/v2/repository/models/{model}/load", "Open Inference Protocol: load a version, or all of them",
+        operation_id="inferenceLoad", answered_by="keeper", handler="versions.load_versions", level=ADMIN,
+        request=RepositoryChange, requires_body=False, query={"version": TEXT}, answer="LoadedVersions",
+        codes=("NOT_FOUND", *_OF_VERSION), failures=PROTOCOL),
+    Endpoint("POST", "/v2/repository/models/{model}/unload", "Open Inference Protocol: unload a version",
+        operation_id="inferenceUnload", answered_by="keeper", handler="versions.unload_version", level=ADMIN,
+        request=RepositoryChange, requires_body=False, query={"version": TEXT}, answer="LoadedVersions",
+        codes=("NOT_FOUND", *_OF_VERSION), failures=PROTOCOL),
 )
 # fmt: on
 
@@ -148,6 +200,7 @@ def largest_bodies() -> dict[str, int]:
     return {each.path: each.largest_body for each in ENDPOINTS if each.method == "POST"}
 
 
-def predictions() -> frozenset[str]:
-    """Method and path of the endpoints whose refusals count as failed predictions."""
-    return frozenset(str(each) for each in ENDPOINTS if each.is_prediction)
+def facts() -> EndpointFacts:
+    """The endpoints whose refusals count as failed predictions, and the forms of failures."""
+    counted = frozenset(str(each) for each in ENDPOINTS if each.is_prediction)
+    return EndpointFacts(counted, {str(each): each.failures for each in ENDPOINTS if each.failures is not ENVELOPE})

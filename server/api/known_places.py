@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import re
-from typing import Any
+from typing import Any, get_args
 
 from server.api.endpoints import ENDPOINTS
-from server.api.schemas import experiments
+from server.api.schemas import experiments, open_inference
 from server.api.schemas.predictions import Candle, StageFeatures
 from server.http.deadline import HEADER
+from server.http.headers import JSON_LENGTH
 
 # The items of lists are decoded later than the body that has them.
 _BODIES: tuple[Any, ...] = (
@@ -16,11 +17,20 @@ _BODIES: tuple[Any, ...] = (
     experiments.ReportedOutcome,
 )
 _QUERY = (name for each in ENDPOINTS for name in each.query)
+_TENSORS = get_args(open_inference.InputName)
 # A path may also have names that a client made up: versions and unknown fields.
-_FIELDS = frozenset((*(name for body in _BODIES for name in body.__struct_fields__), *_QUERY, HEADER))
+_FIELDS = frozenset(
+    (*(name for body in _BODIES for name in body.__struct_fields__), *_QUERY, *_TENSORS, HEADER, JSON_LENGTH)
+)
 _WITHIN: dict[str, frozenset[str]] = {
+    **{name: frozenset(open_inference.InferInput.__struct_fields__) for name in _TENSORS},
     "data": frozenset(Candle.__struct_fields__),
-    "features": frozenset(StageFeatures.__struct_fields__),
+    "features": frozenset((*StageFeatures.__struct_fields__, "shape", "datatype", "parameters")),
+    "inputs": frozenset(open_inference.InferInput.__struct_fields__),
+    "outputs": frozenset(open_inference.InferOutput.__struct_fields__),
+    "parameters": frozenset(
+        (*open_inference.InferParameters.__struct_fields__, *open_inference.RepositoryParameters.__struct_fields__)
+    ),
     "guardrails": frozenset(experiments.GuardrailLimits.__struct_fields__),
 }
 # An index has up to five digits; matrices have a second one.

@@ -4,16 +4,18 @@ from __future__ import annotations
 
 import logging
 import re
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Mapping
+from types import MappingProxyType
 from typing import NamedTuple
 
+import orjson
 from aiohttp import web
 from aiohttp.typedefs import Handler, Middleware
 
 from core.errors import Overloaded, ServiceError, quoted
 from core.log_event import LogEvent
 from server.auth.access import RateLimited
-from server.http.clock import Clock
+from server.http.clock import Clock, Moment
 from server.http.connections.strangers import Strangers
 from server.http.envelope import failure
 from server.http.headers import raw_refusal
@@ -39,7 +41,7 @@ class UnsupportedMediaType(ServiceError):
 
 
 class NotFound(ServiceError):
-    """There is no such endpoint."""
+    """There is no such endpoint, or no such model."""
 
     code = "NOT_FOUND"
 
@@ -81,6 +83,7 @@ STATUS = {
     "HTTP_VERSION_NOT_SUPPORTED": 505,
 }
 UNPROCESSABLE = 422
+_BAD_REQUEST = 400
 _UNAUTHORIZED = 401
 # The log line of these statuses has the error's text: the service fails, or a caller lacks permission.
 _LOGGED_WITH_REASON = frozenset({403, 503})
@@ -98,7 +101,38 @@ def status_of(error: ServiceError) -> int:
 
     A 404 would make the backend fall back to the legacy call, which hides the mistake.
     """
-    return UNPROCESSABLE if error.details else STATUS[error.code]
+    return ENVELOPE.status(error.code, in_body=bool(error.details))
+
+
+class FailureForm:
+    """How the failures of an endpoint are answered: in the envelope, which most endpoints have."""
+
+    schema = "Failure"  # in ANSWERS of server/api/schemas
+
+    def status(self, code: str, *, in_body: bool) -> int:
+        """The status of a code. in_body: whether the error names a place in the body."""
+        return UNPROCESSABLE if in_body else STATUS[code]
+
+    def body(self, error: ServiceError, now: Moment) -> bytes:
+        """The body of the answer to an error."""
+        return failure(error, now)
+
+
+class ProtocolFailure(FailureForm):
+    """As the Open Inference Protocol answers failures: `error` is a sentence. Values that are not good are 400."""
+
+    schema = "InferenceFailure"
+
+    def status(self, code: str, *, in_body: bool) -> int:  # noqa: ARG002 - no client of the protocol has a fallback
+        """The status of a code."""
+        return _BAD_REQUEST if STATUS[code] == UNPROCESSABLE else STATUS[code]
+
+    def body(self, error: ServiceError, now: Moment) -> bytes:  # noqa: ARG002 - the protocol has no time
+        """The body of the answer to an error. The code is ours, beside what the protocol asks for."""
+        return orjson.dumps({"error": error.message, "code": error.code})
+
+
+ENVELOPE, PROTOCOL = FailureForm(), ProtocolFailure()
 
 
 class ErrorAnswer(NamedTuple):
@@ -117,6 +151,16 @@ class ErrorAnswer(NamedTuple):
         return {} if self.retry_after is None else {"Retry-After": str(self.retry_after)}
 
 
+class EndpointFacts(NamedTuple):
+    """Facts about endpoints that decide what happens at a failure, by method and path.
+
+    counted: those whose failures are counted. forms: of those that have another form than ENVELOPE.
+    """
+
+    counted: Collection[str] = ()
+    forms: Mapping[str, FailureForm] = MappingProxyType({})
+
+
 class Refusals:
     """Answers, logs and counts failures."""
 
@@ -124,18 +168,18 @@ class Refusals:
         self,
         clock: Clock,
         known_part: Callable[[str], str],
-        counted: Collection[str] = (),
+        facts: EndpointFacts = EndpointFacts(),  # noqa: B008 - immutable
         count: Callable[[str], None] = lambda _: None,
         count_stranger: Callable[[str], None] = lambda _: None,
     ) -> None:
-        """known_part: see RefusalLog. count: called with the code of each refusal at an endpoint in `counted`.
+        """known_part: see RefusalLog. count: called with the code of each refusal at an endpoint that is counted.
 
         count_stranger: see Strangers.
         """
         self.log = RefusalLog(known_part)
         self.strangers = Strangers(count_stranger)
         self.count = count
-        self._counted = counted
+        self._counted, self._forms = facts
         self._clock = clock
         self._throttle = Throttle(_LOG_SECONDS)
 
@@ -157,12 +201,13 @@ class Refusals:
             self.refused(known, endpoint)
         elif endpoint in self._counted:
             self.count(known.code)
-        return self.unlogged(known)
+        return self.unlogged(known, self._forms.get(endpoint, ENVELOPE))
 
-    def unlogged(self, error: ServiceError) -> ErrorAnswer:
+    def unlogged(self, error: ServiceError, form: FailureForm = ENVELOPE) -> ErrorAnswer:
         """The answer to an error that is logged and counted elsewhere."""
         retry_after = error.retry_after if isinstance(error, Overloaded | RateLimited) else None
-        return ErrorAnswer(error.code, status_of(error), failure(error, self._clock.now()), retry_after)
+        status = form.status(error.code, in_body=bool(error.details))
+        return ErrorAnswer(error.code, status, form.body(error, self._clock.now()), retry_after)
 
     def whole(self, refused: ErrorAnswer, request_id: str, **own: str) -> bytes:
         """An answer with its head, written without aiohttp. `own`: further headers."""

@@ -15,9 +15,11 @@ from server.logs.request_id import TRACE_HEADER
 
 # Answers are data: a browser must not guess their type, frame them or store them.
 SECURITY = {"X-Content-Type-Options": "nosniff", "X-Frame-Options": "DENY", "Cache-Control": "no-store"}
+# The bytes of the JSON object in a body with binary tensors behind it (server.open_inference.rest).
+JSON_LENGTH = "Inference-Header-Content-Length"
 _PREFLIGHT_SECONDS = "600"
 # Headers that pages may send.
-_SENT = (hdrs.AUTHORIZATION, hdrs.CONTENT_TYPE, TIMEOUT, REQUEST_ID, TRACE_HEADER)
+_SENT = (hdrs.AUTHORIZATION, hdrs.CONTENT_TYPE, TIMEOUT, REQUEST_ID, TRACE_HEADER, JSON_LENGTH)
 
 _RAW_SECURITY = "".join(f"{name}: {value}\r\n" for name, value in SECURITY.items()).encode()
 # A whole answer, written without aiohttp. Its values: the body's length, the date, the request's id, the
@@ -60,7 +62,7 @@ def preparing(origins: Sequence[str]) -> Callable[[web.Request, web.StreamRespon
         origin = request.headers.get(hdrs.ORIGIN)
         if origin is not None and origin in origins:
             response.headers[hdrs.ACCESS_CONTROL_ALLOW_ORIGIN] = origin
-            response.headers[hdrs.ACCESS_CONTROL_EXPOSE_HEADERS] = REQUEST_ID
+            response.headers[hdrs.ACCESS_CONTROL_EXPOSE_HEADERS] = f"{REQUEST_ID}, {JSON_LENGTH}"
             response.headers.add(hdrs.VARY, hdrs.ORIGIN)
 
     return prepare

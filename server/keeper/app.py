@@ -20,6 +20,7 @@ from core.log_event import LogEvent
 from core.reports.recorded import read
 from core.reports.result_guardrails import has_limits, results_crossed
 from core.statistics.guardrails import crossed
+from server.api import endpoints
 from server.api.known_places import known_part
 from server.http.app_keys import CLOCK, REFUSALS, SETTINGS
 from server.http.bodies.body import CONNECTIONS
@@ -65,7 +66,7 @@ def make_keeper_app(settings: Settings) -> web.Application:
     Raises FolderInUse if another keeper uses the folder of journals, or AuditUnusable.
     """
     clock = Clock(settings.timezone)
-    refusals = Refusals(clock, known_part)
+    refusals = Refusals(clock, known_part, endpoints.facts())
     app = web.Application(middlewares=[with_request_id, errors(refusals)], handler_args=CONNECTIONS)
     app[SETTINGS], app[CLOCK], app[REFUSALS] = settings, clock, refusals
     app[AUDIT] = Audit(settings.audit)

@@ -76,7 +76,7 @@ def make_app(settings: Settings, credentials: Credentials, keeper: Path, *, loca
     """
     draining, clock = Draining(), Clock(settings.timezone)
     metrics = Metrics(multiprocess="PROMETHEUS_MULTIPROC_DIR" in os.environ)
-    refusals = Refusals(clock, known_part, endpoints.predictions(), metrics.count_error, metrics.count_stranger)
+    refusals = Refusals(clock, known_part, endpoints.facts(), metrics.count_error, metrics.count_stranger)
     origins = settings.cors_origins
     # A port that other machines reach is open to them under any name, so checking the Host would protect nothing.
     on_unix = settings.unix_socket is not None

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import os
 from collections import Counter as Counts
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Generic, TypeVar
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, disable_created_metrics, generate_latest
 from prometheus_client.exposition import CONTENT_TYPE_PLAIN_0_0_4
+from prometheus_client.metrics_core import Metric
 from prometheus_client.multiprocess import MultiProcessCollector
 
 from core.experiments.experiment import VARIANTS
@@ -22,6 +24,7 @@ from core.version import VERSION
 from server.http.connections.strangers import KINDS
 from server.logs.metrics import LinesDropped
 from server.protocol import metric_files
+from server.worker.open_inference.statistics import InferenceMetrics
 from server.worker.timings import TimingMetrics
 
 CONTENT_TYPE = CONTENT_TYPE_PLAIN_0_0_4
@@ -67,6 +70,7 @@ class Metrics:
             counter("prediction_warnings", "Predictions answered with a warning of this code.", "code")
         )
         self.timings = TimingMetrics(registry)
+        self.inference = InferenceMetrics(registry)
         self.abandoned = counter("predictions_abandoned", "Requests dropped because the client disconnected.")
         self.strangers = _Children(
             counter("connections_without_request", "Connections that brought no request, by kind.", "kind")
@@ -124,14 +128,26 @@ class Metrics:
         self._unrecorded_before = journal.unrecorded
         self.log_lines_dropped.refresh()
         self.timings.flush()
+        self.inference.flush()
         metric_files.keep()
 
     def exposition(self) -> bytes:
         """All metrics as Prometheus text. With several workers this reads their files: call it in a thread."""
+        with self._of_all_workers() as registry:
+            return generate_latest(registry)
+
+    def families(self) -> list[Metric]:
+        """All metrics as objects; as for `exposition`, call it in a thread."""
+        with self._of_all_workers() as registry:
+            return [*registry.collect()]
+
+    @contextmanager
+    def _of_all_workers(self) -> Iterator[CollectorRegistry]:
         if not self._multiprocess:
-            return generate_latest(self.registry)
+            yield self.registry
+            return
         folder = Path(os.environ["PROMETHEUS_MULTIPROC_DIR"])
         registry = CollectorRegistry()
         with metric_files.looking(folder):
             MultiProcessCollector(registry, str(folder))  # type: ignore[no-untyped-call]
-            return generate_latest(registry)
+            yield registry

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 
-_NAMES = {"{version}": "v1"}
+_NAMES = {"{version}": "v1", "{model}": "reversal"}
 
 
 def filled(path: str) -> str:

@@ -171,6 +171,99 @@ export interface components {
             outcomes: components["schemas"]["ReportedOutcome"][];
         };
         /**
+         * InferBody
+         * @description Body of /v2/models/{model}/infer, or the part of it before binary data.
+         */
+        InferBody: {
+            inputs: components["schemas"]["InferInput"][];
+            /** @description Default: all outputs. */
+            outputs?: components["schemas"]["InferOutput"][] | null;
+            id?: string | null;
+            parameters?: components["schemas"]["InferParameters"];
+        };
+        /**
+         * InferInput
+         * @description One input tensor: /v2/models/reversal lists their names, datatypes and shapes.
+         */
+        InferInput: {
+            name: string;
+            shape: number[];
+            datatype: string;
+            parameters?: components["schemas"]["InputParameters"];
+            /** @description The elements in row-major order, flat or nested as the shape says. */
+            data?: unknown[];
+        };
+        /**
+         * InputParameters
+         * @description Parameters of an input tensor.
+         */
+        InputParameters: {
+            /** @description The bytes of this tensor behind the JSON object, in place of `data`. */
+            binary_data_size?: number;
+        };
+        /**
+         * InferOutput
+         * @description One requested output.
+         */
+        InferOutput: {
+            name: string;
+            parameters?: components["schemas"]["OutputParameters"];
+        };
+        /**
+         * OutputParameters
+         * @description Parameters of a requested output.
+         */
+        OutputParameters: {
+            /** @description Overrides `binary_data_output` for this output. */
+            binary_data?: boolean | null;
+            classification?: unknown;
+            shared_memory_region?: unknown;
+        };
+        /**
+         * InferParameters
+         * @description Parameters of a request for inference.
+         */
+        InferParameters: {
+            /** @description Two currencies of three capital letters. Default: XXX/XXX. */
+            pair?: string;
+            /** @description Default: 1h. */
+            timeframe?: ("15min" | "1M" | "1d" | "1h" | "1min" | "1w" | "30min" | "4h" | "5min") | null;
+            /** @description Whether the tensor `timestamps` has the opening or the closing times of candles. Default: open. */
+            timestamps?: ("close" | "open") | null;
+            /** @description Only with features: when the last candle of the window opened, as in /reversal/predict. */
+            candle_time?: string | number | null;
+            user_id?: string | number | null;
+            userId?: string | number | null;
+            /** @description Microseconds that the client waits. Work that has not begun by then is not done. 0: the server's default. */
+            timeout?: number;
+            /** @description Whether all outputs are answered as binary data. Default: false. */
+            binary_data_output?: boolean;
+        };
+        /**
+         * RepositoryIndex
+         * @description Body of /v2/repository/index, which may also be empty.
+         */
+        RepositoryIndex: {
+            /** @description Whether to list only versions that can answer. Default: false. */
+            ready?: boolean;
+        };
+        /**
+         * RepositoryChange
+         * @description Body of /v2/repository/models/{model}/load and unload, which may also be empty.
+         */
+        RepositoryChange: {
+            parameters?: components["schemas"]["RepositoryParameters"];
+        };
+        /**
+         * RepositoryParameters
+         * @description Parameters of loading and unloading.
+         */
+        RepositoryParameters: {
+            /** @description The version to load or to unload. */
+            version?: string | null;
+            config?: unknown;
+        };
+        /**
          * ReportedOutcome
          * @description The outcome of a prediction. `closed_at` has the forms of a candle's timestamp.
          */
@@ -798,6 +891,117 @@ export interface components {
                 days_left: number | null;
             };
             notes: components["schemas"]["Note"][];
+        };
+        InferenceFailure: {
+            error: string;
+            /** @enum {unknown} */
+            code: "CONFLICT" | "DEADLINE_EXCEEDED" | "EXPECTATION_FAILED" | "FORBIDDEN" | "HTTP_VERSION_NOT_SUPPORTED" | "INSUFFICIENT_DATA" | "INTERNAL" | "MALFORMED_JSON" | "MALFORMED_REQUEST" | "METHOD_NOT_ALLOWED" | "MODEL_UNAVAILABLE" | "NOT_FOUND" | "OUT_OF_RANGE" | "OVERLOADED" | "PAYLOAD_TOO_LARGE" | "RATE_LIMITED" | "STORE_UNAVAILABLE" | "UNAUTHORIZED" | "UNKNOWN_EXPERIMENT" | "UNKNOWN_VERSION" | "UNSUPPORTED_MEDIA_TYPE" | "VALIDATION_ERROR";
+        };
+        InferenceServer: {
+            name: string;
+            version: string;
+            extensions: string[];
+        };
+        InferenceLive: {
+            live: boolean;
+        };
+        InferenceReady: {
+            ready: boolean;
+        };
+        InferenceModelReady: {
+            /** @constant */
+            name: "reversal";
+            ready: boolean;
+        };
+        TensorMetadata: {
+            name: string;
+            /** @enum {unknown} */
+            datatype: "FP32" | "FP64" | "INT64" | "BYTES";
+            shape: number[];
+        };
+        InferenceModel: {
+            /** @constant */
+            name: "reversal";
+            versions: string[];
+            platform: string;
+            inputs: components["schemas"]["TensorMetadata"][];
+            outputs: components["schemas"]["TensorMetadata"][];
+        };
+        InferenceModelConfiguration: {
+            [key: string]: unknown;
+        };
+        InferenceStatistics: {
+            model_stats: {
+                /** @constant */
+                name: "reversal";
+                version: string;
+                last_inference: number;
+                inference_count: number;
+                execution_count: number;
+                inference_stats: {
+                    success: {
+                        count: number;
+                        ns: number;
+                    };
+                    fail: {
+                        count: number;
+                        ns: number;
+                    };
+                    queue: {
+                        count: number;
+                        ns: number;
+                    };
+                    compute_input: {
+                        count: number;
+                        ns: number;
+                    };
+                    compute_infer: {
+                        count: number;
+                        ns: number;
+                    };
+                    compute_output: {
+                        count: number;
+                        ns: number;
+                    };
+                    cache_hit: {
+                        count: number;
+                        ns: number;
+                    };
+                };
+                batch_stats: string[];
+            }[];
+        };
+        InferenceIndex: {
+            /** @constant */
+            name: "reversal";
+            version: string;
+            /** @enum {unknown} */
+            state: "READY" | "UNAVAILABLE";
+            reason: string;
+        }[];
+        LoadedVersions: {
+            versions: string[];
+            loaded: boolean;
+        };
+        InferenceAnswer: {
+            /** @constant */
+            model_name: "reversal";
+            model_version: string;
+            outputs: {
+                /** @enum {unknown} */
+                name: "stage1_prob" | "stage2_prob" | "signal" | "confidence";
+                /** @enum {unknown} */
+                datatype: "FP32" | "FP64" | "INT64" | "BYTES";
+                shape: number[];
+                data?: ((number | string) | null)[];
+                parameters?: {
+                    [key: string]: string | number | boolean;
+                };
+            }[];
+            id?: string;
+            parameters?: {
+                [key: string]: string | number | boolean;
+            };
         };
     };
     responses: never;

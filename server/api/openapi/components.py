@@ -10,6 +10,7 @@ from server.api import endpoints
 from server.api.schemas import WITH_ANSWERS
 from server.api.schemas.experiments import ReportedOutcome
 from server.api.schemas.json_schema import Schema, ref
+from server.api.schemas.open_inference import DATA
 from server.api.schemas.predictions import StageFeatures
 
 # The types of parts of bodies that are decoded later than the body.
@@ -37,6 +38,7 @@ def _say_what_is_raw(found: dict[str, Schema]) -> None:
     """Describe the parts that are decoded later. To the first decoder they are any JSON."""
     found["BatchRequest"]["properties"]["items"]["items"] = ref("PredictRequest")
     found["ReportOutcomes"]["properties"]["outcomes"]["items"] = ref("ReportedOutcome")
+    found["InferInput"]["properties"]["data"] = DATA
     matrix, by_version, null = found["CompareRequest"]["properties"]["features"]["anyOf"]
     by_version["additionalProperties"] = {"anyOf": [matrix, ref("StageFeatures")]}
     found["CompareRequest"]["properties"]["features"]["anyOf"] = [matrix, ref("StageFeatures"), by_version, null]

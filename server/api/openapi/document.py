@@ -16,10 +16,10 @@ from server.api import endpoints
 from server.api.endpoint import Endpoint
 from server.api.openapi.components import schemas
 from server.api.schemas.json_schema import TEXT, Schema, ref
+from server.api.schemas.open_inference import MODEL
 from server.api.schemas.shared import envelope
 from server.auth.access import Level
 from server.http.deadline import HEADER, MOST_MS
-from server.http.errors import STATUS, UNPROCESSABLE
 
 _ABOUT = (
     "Predict hold, long or short from candles. Unknown fields of a body are ignored, except when an experiment is"
@@ -27,7 +27,7 @@ _ABOUT = (
     " stable and meant for programs."
 )
 _IN_PATH = re.compile(r"{(\w+)}")
-_EXAMPLES = {"version": "v3.1", "id": "v30_vs_v31"}
+_EXAMPLES = {"version": "v3.1", "id": "v30_vs_v31", "model": MODEL}
 _TIMEOUT: Schema = {"name": HEADER, "in": "header", "schema": {"type": "integer", "minimum": 1, "maximum": MOST_MS}}
 _WAITS = "The milliseconds that the client waits. Work that has not begun by then is not done."
 _BODY_WAITS = "The milliseconds in which the body must arrive."
@@ -59,8 +59,9 @@ def _operation(it: Endpoint, *, tokens: bool) -> dict[str, Any]:
         found["parameters"] = parameters
     if it.request is not None:
         most = f"At most {it.largest_body:,} bytes, both as it is sent and decompressed."
-        content = {"application/json": {"schema": ref(it.request.__name__)}}
-        found["requestBody"] = {"description": most, "required": True, "content": content}
+        content: dict[str, Schema] = {"application/json": {"schema": ref(it.request.__name__)}}
+        content |= {media: {} for media in it.other_bodies}
+        found["requestBody"] = {"description": most, "required": it.requires_body, "content": content}
     found["responses"] = {str(it.status): _success(it)} | _failures(it, tokens=tokens)
     if tokens and it.level is not Level.OPEN:
         found["security"] = [{"token": []}]
@@ -88,9 +89,10 @@ def _success(it: Endpoint) -> dict[str, Any]:
 def _failures(it: Endpoint, *, tokens: bool) -> dict[str, Any]:
     by_status: defaultdict[int, list[str]] = defaultdict(list)
     for code in (*it.implied_codes, *it.codes, *_codes_of_level(it, tokens=tokens)):
-        by_status[STATUS[code]].append(code)
-    by_status[UNPROCESSABLE] += it.codes_in_body
-    found = {str(status): _failure(codes) for status, codes in sorted(by_status.items()) if codes}
+        by_status[it.failures.status(code, in_body=False)].append(code)
+    for code in it.codes_in_body:
+        by_status[it.failures.status(code, in_body=True)].append(code)
+    found = {str(status): _failure(it, codes) for status, codes in sorted(by_status.items())}
     if it.unwell:
         found["503"] = _success(it) | {"description": "It is not."}
     return found
@@ -106,11 +108,11 @@ def _codes_of_level(it: Endpoint, *, tokens: bool) -> Iterator[str]:
         yield from ("UNAUTHORIZED", "RATE_LIMITED")
 
 
-def _failure(codes: list[str]) -> dict[str, Any]:
+def _failure(it: Endpoint, codes: list[str]) -> dict[str, Any]:
     described = {
         "description": " ".join(f"{code}: {_MEANINGS[code]}" for code in codes),
         "x-codes": codes,
-        "content": {"application/json": {"schema": ref("Failure")}},
+        "content": {"application/json": {"schema": ref(it.failures.schema)}},
     }
     return described | ({"headers": _RETRY_AFTER} if _WITH_RETRY_AFTER & {*codes} else {})
 

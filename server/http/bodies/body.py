@@ -26,6 +26,7 @@ from server.http.fairness import let_others_run
 # body, even one that no handler reads, and all of it at once: 33 kB become 32 MiB while all other tasks wait.
 CONNECTIONS: Mapping[str, Any] = {"auto_decompress": False}
 
+JSON, BINARY = "application/json", "application/octet-stream"
 _NOT_COMPRESSED = ("", "identity")
 _WHOLE = "its body had arrived"
 # 2,000 candles with every digit that a number can have are 400 kB. The memory of larger bodies is counted: bodies of
@@ -64,6 +65,15 @@ async def read_bytes(request: web.Request, until: float | None = None, places: E
     if _has_come(request, packing):
         return _taken(request)
     return bytes(await _received(request, packing, until, places, None))
+
+
+async def read_tensors(request: web.Request, until: float, places: ExitStack) -> bytes | bytearray:
+    """A body that is JSON, binary data, or both; as `read_bytes`, but a large one without a copy."""
+    _check_type(request, JSON, BINARY)
+    packing = _packing(request)
+    if _has_come(request, packing):
+        return _taken(request)
+    return await _received(request, packing, until, places, None)
 
 
 async def read_large(request: web.Request, until: float, places: ExitStack) -> bytearray:
@@ -194,12 +204,12 @@ def _check_size(request: web.Request, size: int) -> None:
         raise PayloadTooLarge(f"the body is larger than the {most:,} bytes that {request.path} takes; send less")
 
 
-def _check_type(request: web.Request) -> None:
+def _check_type(request: web.Request, *types: str) -> None:
+    """Raise UnsupportedMediaType unless the body is of one of these types, or of JSON if there are none."""
     given = request.headers.get("Content-Type")
-    if given and given != "application/json" and request.content_type != "application/json":
-        raise UnsupportedMediaType(
-            f"content type {quoted(given)} is not supported; send Content-Type: application/json"
-        )
+    if given and given != JSON and request.content_type not in (types or (JSON,)):
+        advice = " or ".join(types or (JSON,))
+        raise UnsupportedMediaType(f"content type {quoted(given)} is not supported; send Content-Type: {advice}")
 
 
 def _packing(request: web.Request) -> str | None:

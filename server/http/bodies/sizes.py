@@ -15,6 +15,8 @@ COMPARISON = 4 * _MIB
 # The limit of the contract. 1,024 items of 120 candles are 25 MB. 1,024 items of 2,000 candles would be 400 MB; the
 # client has to send them in parts.
 BATCH = 32 * _MIB
+# A batch of tensors: 1,024 series of 800 candles of 40 bytes.
+TENSORS = BATCH
 # An outcome has up to 190 bytes: 10,000 are 1.9 MB, and 2.6 MB with blanks.
 OUTCOMES = 4 * _MIB
 # For calls without a body, and for creating an experiment: a description of 2,000 characters and a name of 200, with

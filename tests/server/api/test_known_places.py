@@ -26,6 +26,13 @@ from server.api.known_places import known_part
         ("X-Request-Timeout-Ms", "X-Request-Timeout-Ms"),
         ("user_id\nERROR forged", "user_id…"),
         ("", ""),
+        ("candles[0][17][1]", "candles[0][17][1]"),
+        ("candles.data[0][17][1]", "candles.data[0][17][1]"),
+        ("features.shape", "features.shape"),
+        ("inputs[0].shape[2]", "inputs[0].shape[2]"),
+        ("parameters.pair", "parameters.pair"),
+        ("parameters.s3cret", "parameters…"),
+        ("Inference-Header-Content-Length", "Inference-Header-Content-Length"),
     ],
 )
 def test_names_that_a_client_made_up_are_left_out(place: str, shown: str) -> None:

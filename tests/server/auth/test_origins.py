@@ -41,7 +41,7 @@ async def guarded(
 
 async def ask(client: Client, method: str, path: str, **headers: str) -> tuple[int, str | None]:
     """The status, and the text of a refusal."""
-    path = path.replace("{version}", "v2").replace("{id}", "none")
+    path = path.replace("{version}", "v2").replace("{id}", "none").replace("{model}", "reversal")
     async with client.request(method, path, headers=headers) as response:
         answer = await response.json() if response.status == 403 else {}
         assert answer.get("code", "FORBIDDEN") == "FORBIDDEN"

@@ -1,0 +1,183 @@
+"""Bodies of REST: JSON, JSON with binary tensors behind it, and one binary tensor without any JSON."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from itertools import chain
+from math import prod
+from typing import Any, NamedTuple, TypeVar
+
+import msgspec
+import orjson
+from msgspec import UNSET
+
+from core.errors import InvalidInput, quoted
+from server.api.schemas.open_inference import MODEL, UNSUPPORTED_OF_OUTPUT, InferBody, InferInput, InferParameters
+from server.http.bodies import sizes
+from server.http.bodies.body import BINARY, JSON, check_text
+from server.http.bodies.json_decoding import decode
+from server.http.errors import PayloadTooLarge
+from server.http.headers import JSON_LENGTH
+from server.open_inference.answers import InferenceAnswer
+from server.open_inference.inference import Inference, WantedOutput
+from server.open_inference.tensors import CANDLE_FIELDS, GivenTensor, InputTensor, check_bytes, declared, element
+
+# The header of Triton's binary tensor data extension.
+HEADER = JSON_LENGTH
+
+# The tensor that is sent without JSON, and the parameter that tells where a binary tensor is.
+_RAW = "candles"
+_CANDLE_BYTES = 8 * len(CANDLE_FIELDS)
+_SIZE = "binary_data_size"
+_MOST_DIGITS = 9
+_BRACKETS = re.compile(rb"[\[ \t\n\r]*")
+
+B = TypeVar("B", bound=msgspec.Struct)
+
+_body_decoder = msgspec.json.Decoder(InferBody)
+_decoders: dict[tuple[bool, int], msgspec.json.Decoder[Any]] = {
+    (False, 1): msgspec.json.Decoder(list[float]),
+    (False, 2): msgspec.json.Decoder(list[list[float]]),
+    (False, 3): msgspec.json.Decoder(list[list[list[float]]]),
+    (True, 1): msgspec.json.Decoder(list[int]),
+    (True, 2): msgspec.json.Decoder(list[list[int]]),
+}
+
+
+def inference(body: bytes | bytearray, header: str | None, version: str | None) -> Inference:
+    """The request in a body. Raises MalformedJson, InvalidInput or PayloadTooLarge.
+
+    header: the value of HEADER, if it was sent; `0` for a body that is one tensor of candles. version: of the path.
+    """
+    whole = memoryview(body)
+    length = None if header is None else _length(header, len(whole))
+    if length == 0:
+        return _raw(whole, version)
+    text = bytes(whole[:length])
+    if len(text) > sizes.SINGLE:
+        raise PayloadTooLarge(f"the JSON object is larger than {sizes.SINGLE:,} bytes; send the tensors as binary data")
+    check_text(text)
+    found = decode(_body_decoder, text)
+    given, rest = [], whole[len(text) :]
+    for i, tensor in enumerate(found.inputs):
+        place = f"inputs[{i}]"
+        kind = declared(tensor.name, tensor.datatype, tensor.shape, place)
+        if tensor.parameters.binary_data_size is UNSET:
+            data: Any = _listed(tensor, kind)
+        else:
+            size = _size(tensor, kind, len(rest), is_told=length is not None)
+            data, rest = rest[:size], rest[size:]
+        given.append(GivenTensor(tensor.name, tensor.datatype, tensor.shape, data))
+    if rest:
+        message = (
+            f"the body has {len(rest):,} bytes behind the binary data of its inputs; {_SIZE} of each must tell all"
+        )
+        raise InvalidInput.at("", message)
+    return Inference.of(version, found.id, found.parameters, given, _outputs(found))
+
+
+def _length(header: str, size: int) -> int:
+    if not (header.isascii() and header.isdecimal() and len(header) <= _MOST_DIGITS):
+        raise InvalidInput.at(HEADER, f"must be the bytes of the JSON object, not {quoted(header)}")
+    if int(header) > size:
+        raise InvalidInput.at(HEADER, f"is {int(header):,}, but the body has {size:,} bytes")
+    return int(header)
+
+
+def _raw(whole: memoryview, version: str | None) -> Inference:
+    """The request in a body without JSON: candles, and all outputs as binary data."""
+    count, more = divmod(len(whole), _CANDLE_BYTES)
+    if more:
+        message = f"must have {_CANDLE_BYTES} bytes for each candle (five FP64), but the body has {len(whole):,} bytes"
+        raise InvalidInput.at(_RAW, message)
+    given = GivenTensor(_RAW, "FP64", (1, count, len(CANDLE_FIELDS)), whole)
+    return Inference.of(version, None, InferParameters(binary_data_output=True), [given])
+
+
+def _size(tensor: InferInput, kind: InputTensor, left: int, *, is_told: bool) -> int:
+    """The bytes of a binary tensor."""
+    size, place = tensor.parameters.binary_data_size, f"{kind.name}.parameters.{_SIZE}"
+    if tensor.data is not UNSET:
+        raise InvalidInput.at(f"{kind.name}.data", f"cannot be sent together with {_SIZE}; send one of them")
+    if not is_told:
+        raise InvalidInput.at(place, f"needs the header {HEADER}, with the bytes of the JSON object")
+    if not isinstance(size, int) or not 0 <= size <= left:
+        raise InvalidInput.at(place, f"must be from 0 to {left:,}, the bytes that the body has left")
+    check_bytes(kind, tensor.shape, size)
+    return size
+
+
+def _listed(tensor: InferInput, kind: InputTensor) -> Sequence[float]:
+    """The elements of `data` in row-major order, which may be nested as the shape says, or flat."""
+    place, raw = f"{kind.name}.data", tensor.data
+    if not isinstance(raw, msgspec.Raw):
+        raise InvalidInput.at(place, f"missing; send the elements, or {_SIZE} and binary data")
+    rank = len(tensor.shape)
+    brackets = _BRACKETS.match(memoryview(raw))
+    depth = 0 if brackets is None else brackets[0].count(b"[")
+    is_flat = depth <= 1
+    decoder = _decoders[kind.datatype == "INT64", 1 if is_flat else rank]
+    found = decode(decoder, raw, place)
+    return found if is_flat else _flat(found, tensor.shape, place)
+
+
+def _flat(nested: Sequence[Any], shape: Sequence[int], place: str) -> list[float]:
+    """The elements of arrays within each other. Raises InvalidInput if an array has not the length of its dimension."""
+    rows: list[Any] = [nested]
+    for axis, size in enumerate(shape):
+        if any(len(row) != size for row in rows):
+            wrong = next(i for i, row in enumerate(rows) if len(row) != size)
+            where = [wrong // prod(shape[k:axis]) % shape[k - 1] for k in range(1, axis + 1)]
+            raise InvalidInput.at(element(place, where), f"must have {size:,} elements, has {len(rows[wrong]):,}")
+        rows = [*chain.from_iterable(rows)]
+    return rows
+
+
+def _outputs(body: InferBody) -> list[WantedOutput]:
+    found = []
+    for output in body.outputs or ():
+        for name in UNSUPPORTED_OF_OUTPUT:
+            if getattr(output.parameters, name) is not UNSET:
+                raise InvalidInput.at("outputs", f"the parameter {name} is not supported; leave it out")
+        binary = output.parameters.binary_data
+        found.append(WantedOutput(output.name, body.parameters.binary_data_output if binary is None else binary))
+    return found
+
+
+class EncodedAnswer(NamedTuple):
+    """The body of an answer, its content type, and the value of HEADER; null if the body has no binary data."""
+
+    body: bytes
+    content_type: str
+    header: str | None
+
+
+def encoded(answer: InferenceAnswer) -> EncodedAnswer:
+    """An answer as a body. NaN is null in JSON."""
+    head: dict[str, Any] = {"model_name": MODEL, "model_version": answer.version}
+    if answer.id is not None:
+        head["id"] = answer.id
+    if answer.parameters:
+        head["parameters"] = answer.parameters
+    binary: list[bytes] = []
+    outputs = head["outputs"] = []
+    for tensor in answer.outputs:
+        told: dict[str, Any] = {"name": tensor.name, "datatype": tensor.datatype, "shape": tensor.shape}
+        if tensor.binary:
+            binary.append(tensor.raw())
+            told["parameters"] = {_SIZE: len(binary[-1])}
+        else:
+            told["data"] = tensor.values
+        outputs.append(told)
+    text = orjson.dumps(head)
+    if not binary:
+        return EncodedAnswer(text, JSON, None)
+    return EncodedAnswer(b"".join([text, *binary]), BINARY, str(len(text)))
+
+
+def optional(decoder: msgspec.json.Decoder[B], body: bytes) -> B:
+    """The value of a body that may also be empty. Raises MalformedJson or InvalidInput."""
+    text = body if body.strip() else b"{}"
+    check_text(text)
+    return decode(decoder, text)

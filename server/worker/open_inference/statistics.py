@@ -1,0 +1,136 @@
+"""The statistics of the Open Inference Protocol: what was asked through it, by version, in this process.
+
+They are kept as plain numbers and become metrics once a second, as the timings of single predictions do. The metrics of
+all workers together are the statistics that a client reads.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterable, Sequence
+from time import time
+from typing import Any, Literal, NamedTuple, TypeAlias, get_args
+
+from prometheus_client import CollectorRegistry, Counter, Gauge
+from prometheus_client.metrics_core import Metric
+
+from core.inference.detector import Spent
+
+# The durations of a version. success and fail: of whole requests. compute_input: decoding and features. compute_infer:
+# scalers and networks. compute_output: encoding.
+Phase: TypeAlias = Literal["success", "fail", "queue", "compute_input", "compute_infer", "compute_output"]
+PHASES: tuple[Phase, ...] = get_args(Phase)
+
+_NANOSECONDS = 1e9
+_MILLISECONDS = 1e3
+_PREFIX = "reversal_v2_"
+
+
+class InferenceTimes(NamedTuple):
+    """The seconds of one request.
+
+    since, parsed, known, done: when it arrived, was decoded, had its results and was encoded, of time.perf_counter.
+    runs: what each run of predictions spent.
+    """
+
+    since: float
+    parsed: float
+    known: float
+    done: float
+    runs: Sequence[Spent]
+
+
+class InferenceMetrics:
+    """Counts requests of the protocol. Call `flush` before the metrics are read."""
+
+    def __init__(self, registry: CollectorRegistry) -> None:
+        def counter(name: str, text: str, *labels: str) -> Counter:
+            return Counter(f"{_PREFIX}{name}", text, labels, registry=registry)
+
+        self._requests = counter("requests", "Requests of the Open Inference Protocol.", "version", "result")
+        self._inferences = counter("inferences", "Items answered by the Open Inference Protocol.", "version")
+        self._executions = counter("executions", "Runs that answered such items; a run may answer several.", "version")
+        self._seconds = counter("seconds", "Seconds of such requests, by phase.", "version", "phase")
+        self._last = Gauge(
+            f"{_PREFIX}last_inference_seconds",
+            "When such an item was last answered, in seconds since 1970.",
+            ["version"],
+            registry=registry,
+            multiprocess_mode="max",
+        )
+        self._kept: defaultdict[tuple[str, str], float] = defaultdict(float)
+        self._spent: Spent | None = None  # of the last run, which the next request may have shared
+
+    def succeeded(self, version: str, items: int, times: InferenceTimes) -> None:
+        """Note an answered request."""
+        features = sum(spent.features for spent in times.runs)
+        networks = sum(spent.stage1 + spent.stage2 for spent in times.runs)
+        runs = [spent for spent in times.runs if spent is not self._spent]
+        self._spent = times.runs[-1]
+        kept = self._kept
+        kept[version, "requests"] += 1
+        kept[version, "inferences"] += items
+        kept[version, "executions"] += len(runs)
+        kept[version, "success"] += times.done - times.since
+        kept[version, "queue"] += max(0.0, times.known - times.parsed - features - networks)
+        kept[version, "compute_input"] += times.parsed - times.since + features
+        kept[version, "compute_infer"] += networks
+        kept[version, "compute_output"] += times.done - times.known
+        kept[version, "last"] = time()
+
+    def failed(self, version: str, seconds: float) -> None:
+        """Note a request that was not answered. version: that was asked, which must be a known one."""
+        self._kept[version, "failures"] += 1
+        self._kept[version, "fail"] += seconds
+
+    def flush(self) -> None:
+        """Add what is kept to the metrics."""
+        kept, self._kept = self._kept, defaultdict(float)
+        for (version, what), value in kept.items():
+            match what:
+                case "requests":
+                    self._requests.labels(version, "success").inc(value)
+                case "failures":
+                    self._requests.labels(version, "fail").inc(value)
+                case "inferences":
+                    self._inferences.labels(version).inc(value)
+                case "executions":
+                    self._executions.labels(version).inc(value)
+                case "last":
+                    self._last.labels(version).set(value)
+                case _:
+                    self._seconds.labels(version, what).inc(value)
+
+
+def statistics(families: Iterable[Metric], model: str, versions: Sequence[str]) -> dict[str, Any]:
+    """What the protocol tells about these versions, from the metrics of all workers."""
+    found: defaultdict[tuple[str, str], float] = defaultdict(float)
+    for family in families:
+        for sample in family.samples:
+            if sample.name.startswith(_PREFIX):
+                name = sample.name.removeprefix(_PREFIX)
+                labels = sample.labels
+                key = labels.get("phase", name)
+                if "result" in labels:
+                    key = f"{labels['result']}_count"
+                found[labels["version"], key] = sample.value
+    return {"model_stats": [_of_version(model, version, found) for version in versions]}
+
+
+def _of_version(model: str, version: str, found: dict[tuple[str, str], float]) -> dict[str, Any]:
+    succeeded, failed = int(found[version, "success_count"]), int(found[version, "fail_count"])
+    counts = dict.fromkeys(PHASES, succeeded) | {"fail": failed}
+    durations = {phase: _duration(count, found[version, phase]) for phase, count in counts.items()}
+    return {
+        "name": model,
+        "version": version,
+        "last_inference": int(found[version, "last_inference_seconds"] * _MILLISECONDS),
+        "inference_count": int(found[version, "inferences_total"]),
+        "execution_count": int(found[version, "executions_total"]),
+        "inference_stats": durations | {"cache_hit": _duration(0, 0.0)},
+        "batch_stats": [],
+    }
+
+
+def _duration(count: int, seconds: float) -> dict[str, int]:
+    return {"count": count, "ns": int(seconds * _NANOSECONDS)}

@@ -1,0 +1,229 @@
+"""Bodies of REST: each form is the same request, and each fault is named."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import numpy as np
+import pytest
+
+from core.errors import ServiceError
+from server.http.bodies import sizes
+from server.open_inference.answers import InferenceAnswer, OutputTensor
+from server.open_inference.inference import Inference
+from server.open_inference.rest import encoded, inference
+from tests.server.open_inference.tensors_of import (
+    HEADER,
+    bars,
+    binary,
+    body,
+    outputs,
+    tensor,
+    times,
+    windows,
+)
+
+REQUEST = body(candles=bars(0.4, 0.9), timestamps=times(2), parameters={"pair": "EUR/USD"}, more={"id": "7"})
+
+
+def sent(request: Any, header: str | None = None) -> Inference:  # noqa: ANN401
+    return inference(request if isinstance(request, bytes) else json.dumps(request).encode(), header, "v1")
+
+
+def refused(request: Any, header: str | None = None) -> tuple[str, str]:  # noqa: ANN401
+    """The code of the refusal of a body, and its place."""
+    with pytest.raises(ServiceError) as error:
+        sent(request, header)
+    details = error.value.details
+    return error.value.code, details[0].path if details else ""
+
+
+def changed(path: str, value: Any) -> dict[str, Any]:  # noqa: ANN401
+    """REQUEST with another value at a place; without it if the value is `...`."""
+    found: dict[str, Any] = json.loads(json.dumps(REQUEST))
+    *steps, last = [int(step) if step.isdecimal() else step for step in path.split(".")]
+    at: Any = found
+    for step in steps:
+        at = at[step]
+    if value is ...:
+        del at[last]
+    else:
+        at[last] = value
+    return found
+
+
+@pytest.mark.parametrize("form", ["nested", "flat", "binary", "mixed"])
+def test_every_form_is_the_same_request(form: str) -> None:
+    request, header = json.dumps(REQUEST).encode(), None
+    if form == "flat":
+        flat = [each | {"data": np.array(each["data"]).ravel().tolist()} for each in REQUEST["inputs"]]
+        request = json.dumps(REQUEST | {"inputs": flat}, indent=1).encode()
+    elif form != "nested":
+        request, headers = binary(REQUEST, None if form == "binary" else ("candles",))
+        header = headers[HEADER]
+    found = sent(request, header)
+    assert (found.version, found.id, found.parameters.pair) == ("v1", "7", "EUR/USD")
+    assert np.array_equal(found.inputs["candles"], bars(0.4, 0.9))
+    assert np.array_equal(found.inputs["timestamps"], times(2))
+    assert [output.name for output in found.outputs] == ["stage1_prob", "stage2_prob", "signal", "confidence"]
+    assert not any(output.binary for output in found.outputs)
+
+
+def test_the_raw_form_is_one_series_of_candles_and_asks_for_binary_outputs() -> None:
+    found = sent(bars(0.4).tobytes(), "0")
+    assert np.array_equal(found.inputs["candles"], bars(0.4))
+    assert (found.id, found.parameters.pair) == (None, "XXX/XXX")
+    assert all(output.binary for output in found.outputs)
+
+
+def test_the_outputs_and_their_form_are_as_requested() -> None:
+    wanted = [{"name": "signal"}, {"name": "confidence", "parameters": {"binary_data": False}}]
+    found = sent(REQUEST | {"outputs": wanted, "parameters": {"binary_data_output": True}})
+    assert found.outputs == (("signal", True), ("confidence", False))
+    assert len(sent(REQUEST | {"outputs": []}).outputs) == len(sent(REQUEST | {"outputs": None}).outputs) == 4
+
+
+@pytest.mark.parametrize(
+    ("path", "value", "place"),
+    [
+        ("inputs", ..., "inputs"),
+        ("inputs", None, "inputs"),
+        ("inputs", {}, "inputs"),
+        ("inputs", [1], "inputs[0]"),
+        ("inputs", [tensor("candles", bars(0.4))] * 2, "inputs[1].name"),
+        ("inputs", [tensor("candles", bars(0.4))] * 17, "inputs"),
+        ("inputs.0.name", "prices", "inputs[0].name"),
+        ("inputs.0.name", ..., "inputs[0].name"),
+        ("inputs.0.name", None, "inputs[0].name"),
+        ("inputs.0.datatype", "FP32", "candles.datatype"),
+        ("inputs.0.datatype", 64, "inputs[0].datatype"),
+        ("inputs.0.shape", [2, 20], "candles.shape"),
+        ("inputs.0.shape", [2, 20, -5], "candles.shape"),
+        ("inputs.0.shape", [2, 20, "5"], "inputs[0].shape[2]"),
+        ("inputs.0.shape", [2, 20, 5.0], "inputs[0].shape[2]"),
+        ("inputs.0.shape", "[2, 20, 5]", "inputs[0].shape"),
+        ("inputs.0.shape", [1] * 9, "inputs[0].shape"),
+        ("inputs.0.shape", [4, 10, 5], "candles.data"),
+        ("inputs.0.shape", [2, 19, 5], "candles.data[0]"),
+        ("inputs.0.data", ..., "candles.data"),
+        ("inputs.0.data", None, "candles.data"),
+        ("inputs.0.data", "AAAA", "candles.data"),
+        ("inputs.0.data", [], "candles"),
+        ("inputs.0.data", [[]], "candles.data"),
+        ("inputs.0.data", [[[[1.0]]]], "candles.data[0][0][0]"),
+        ("inputs.0.data.1.3", [1.0] * 4, "candles.data[1][3]"),
+        ("inputs.0.data.1.3.2", None, "candles.data[1][3][2]"),
+        ("inputs.0.data.1.3.2", "1.1", "candles.data[1][3][2]"),
+        ("inputs.0.data.1.3.2", True, "candles.data[1][3][2]"),
+        ("inputs.0.data", [1.0] * 199, "candles"),
+        ("inputs.0.data", [[1.0] * 100] * 2, "candles.data[0][0]"),
+        ("inputs.1.data.0.3", 1.5, "timestamps.data[0][3]"),
+        ("inputs.1.data.0.3", "2025-01-01", "timestamps.data[0][3]"),
+        ("inputs.1.data.0.3", 2**63, "timestamps[0][3]"),
+        ("inputs.0.parameters", {"binary_data_size": 8}, "candles.data"),
+        ("inputs.0.parameters", {"binary_data_size": "8"}, "inputs[0].parameters.binary_data_size"),
+        ("inputs.0.parameters", [], "inputs[0].parameters"),
+        ("outputs", [{"name": "signals"}], "outputs[0].name"),
+        ("outputs", [{"name": "signal"}] * 2, "outputs[1].name"),
+        ("outputs", [{}], "outputs[0].name"),
+        ("outputs", [{"name": "signal", "parameters": {"classification": 2}}], "outputs"),
+        ("outputs", [{"name": "signal", "parameters": {"shared_memory_region": "x"}}], "outputs"),
+        ("outputs", [{"name": "signal", "parameters": {"binary_data": 1}}], "outputs[0].parameters.binary_data"),
+        ("id", 7, "id"),
+        ("parameters", [], "parameters"),
+        ("parameters.pair", "EURUSD", "parameters.pair"),
+        ("parameters.pair", None, "parameters.pair"),
+        ("parameters.timeframe", "2h", "parameters.timeframe"),
+        ("parameters.timeout", -1, "parameters.timeout"),
+        ("parameters.timeout", 1.5, "parameters.timeout"),
+        ("parameters.timestamps", "last", "parameters.timestamps"),
+        ("parameters.user_id", True, "parameters.user_id"),
+        ("parameters.binary_data_output", "true", "parameters.binary_data_output"),
+    ],
+)
+def test_a_fault_in_json_is_named(path: str, value: Any, place: str) -> None:  # noqa: ANN401
+    assert refused(changed(path, value)) == ("VALIDATION_ERROR", place)
+
+
+@pytest.mark.parametrize(
+    "text", [b"", b"{", b"[]]", b'{"inputs":[NaN]}', b'{"inputs":[{"data":[Infinity]}]}', b"\xff", b"[" * 5_000]
+)
+def test_what_is_not_json_is_malformed(text: bytes) -> None:
+    assert refused(text) == ("MALFORMED_JSON", "")
+    assert refused(text + bytes(40), str(len(text)) if text else None)[0] == "MALFORMED_JSON"
+
+
+def test_unknown_fields_and_parameters_are_ignored() -> None:
+    extra = {"priority": 1, "sequence_id": 3, "mine": "x"}
+    found = sent(REQUEST | {"model_name": "x", "parameters": REQUEST["parameters"] | extra})
+    assert found.parameters.pair == "EUR/USD"
+
+
+class TestBinary:
+    BODY, HEADERS = binary(REQUEST)
+    LENGTH = int(HEADERS[HEADER])
+
+    @pytest.mark.parametrize("header", ["", "-1", "1.5", "x", "٣", "1" * 10, "+5", " 5"])
+    def test_a_header_that_is_no_length_is_refused(self, header: str) -> None:
+        assert refused(self.BODY, header) == ("VALIDATION_ERROR", HEADER)
+
+    def test_a_header_beyond_the_body_is_refused(self) -> None:
+        assert refused(self.BODY, str(len(self.BODY) + 1)) == ("VALIDATION_ERROR", HEADER)
+
+    def test_without_the_header_the_binary_data_are_not_json(self) -> None:
+        assert refused(self.BODY)[0] == "MALFORMED_JSON"
+        assert refused(self.BODY[: self.LENGTH]) == ("VALIDATION_ERROR", "candles.parameters.binary_data_size")
+
+    @pytest.mark.parametrize("cut", [1, 8, 320, 1_000])
+    def test_a_body_that_is_cut_is_refused(self, cut: int) -> None:
+        name = "timestamps" if cut <= 320 else "candles"
+        place = f"{name}.parameters.binary_data_size"
+        assert refused(self.BODY[:-cut], str(self.LENGTH)) == ("VALIDATION_ERROR", place)
+
+    def test_bytes_behind_the_last_tensor_are_refused(self) -> None:
+        assert refused(self.BODY + b"x", str(self.LENGTH)) == ("VALIDATION_ERROR", "")
+
+    @pytest.mark.parametrize("size", [-1, 0, 1, 1_599, 1_601, 2**62, 2**70])
+    def test_a_size_that_does_not_fit_is_refused(self, size: int) -> None:
+        head = json.loads(self.BODY[: self.LENGTH])
+        head["inputs"][0]["parameters"]["binary_data_size"] = size
+        text = json.dumps(head).encode()
+        code, place = refused(text + self.BODY[self.LENGTH :], str(len(text)))
+        assert (code, place.split(".")[0]) == ("VALIDATION_ERROR", "candles")
+
+    @pytest.mark.parametrize("size", [1, 39, 41, 4_799])
+    def test_a_raw_body_that_is_no_whole_candles_is_refused(self, size: int) -> None:
+        assert refused(bytes(size), "0") == ("VALIDATION_ERROR", "candles")
+
+    def test_a_raw_body_of_too_many_candles_is_refused(self) -> None:
+        assert refused(bytes(40 * 2_001), "0") == ("VALIDATION_ERROR", "candles.shape")
+
+    def test_a_large_json_object_is_refused_before_it_is_decoded(self) -> None:
+        text = b'{"id":"' + b"x" * sizes.SINGLE + b'"}'
+        assert refused(text)[0] == refused(text, str(len(text)))[0] == "PAYLOAD_TOO_LARGE"
+
+
+def test_an_answer_has_null_for_nan_in_json_and_nan_in_binary_data() -> None:
+    def of(*, binary: bool) -> InferenceAnswer:
+        tensors = [
+            OutputTensor("stage2_prob", "FP64", [0.1, np.nan], binary),
+            OutputTensor("signal", "BYTES", ["long", "hold"], binary),
+        ]
+        return InferenceAnswer("v1", "é", {"warnings": "[]"}, tensors)
+
+    plain, packed = encoded(of(binary=False)), encoded(of(binary=True))
+    assert (plain.content_type, plain.header) == ("application/json", None)
+    assert json.loads(plain.body)["outputs"][0]["data"] == [0.1, None]
+    assert packed.content_type == "application/octet-stream"
+    for each in (plain, packed):
+        head, values = outputs(each.body, each.header)
+        assert (head["id"], head["model_version"], head["parameters"]) == ("é", "v1", {"warnings": "[]"})
+        assert values["signal"] == ["long", "hold"]
+        assert np.array_equal(values["stage2_prob"], [0.1, np.nan], equal_nan=True)
+
+
+def test_windows_are_read_in_their_own_datatype() -> None:
+    found = sent(body(features_stage1=windows(0.1), features_stage2=windows(0.7)))
+    assert found.inputs["features_stage1"].dtype == np.float32
+    assert sent(body(raw_features=windows(0.1))).inputs["raw_features"].dtype == np.float64
