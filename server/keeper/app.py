@@ -53,7 +53,7 @@ GUARDRAIL_SECONDS = 2.0
 RESULTS_SECONDS = 30.0
 RESULTS_REST = 10
 # Labels arrive when a client sends them, an hour or more after their candle. Reading costs as much as for a guardrail.
-RECALL_SECONDS = 30.0
+RECALL_SECONDS = 10.0
 STOP_AT_SECONDS = 1.0
 # How often the store is tested, so that an operator learns of its failure before the next management call does.
 TEST_SECONDS = 2.0
