@@ -19,6 +19,7 @@ from benchmarks.dashboard_queries import WAITING, Prometheus
 from benchmarks.monitoring import DASHBOARD, Query, metric_names, panels, queries, rules
 from tests.market import ROOT
 from tests.prometheus import MISSING
+from tests.waiting import wait_until
 
 pytestmark = pytest.mark.serial
 
@@ -96,6 +97,7 @@ def loaded(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Loaded]:
         found = shutil.which("prometheus")
         if found is None:
             dashboard_queries.traffic(running.port, 1.0)
+            wait_until(lambda: "reversal_stage1_recall{" in text())  # the keeper reads labels every 10 s
             yield Loaded(text(), None, start)
             return
         with dashboard_queries.prometheus(found, running.port, tmp_path_factory.mktemp("prometheus")) as asked:
