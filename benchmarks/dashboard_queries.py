@@ -83,10 +83,10 @@ class Prometheus:
         self._url = f"http://127.0.0.1:{port}"
 
     def is_ready(self) -> bool:
-        """Whether it answers queries."""
+        """Whether it has scraped its target once. It finds the target some seconds after its start."""
         try:
             with urllib.request.urlopen(f"{self._url}/-/ready", timeout=30):  # noqa: S310 - on this machine
-                return True
+                return bool(self.query("up == 1"))
         except urllib.error.HTTPError as error:
             error.close()
         except OSError:
