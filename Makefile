@@ -20,7 +20,7 @@ RELEASE := .venv-release
 CODE := core server convert training migration reversal benchmarks fuzz tests tools
 
 .DEFAULT_GOAL := help
-.PHONY: help run test test-fast test-long lint format train convert import bench bench-peers bench-check soak fuzz test-next-aiohttp audit sbom lock clean
+.PHONY: help run test test-fast test-long lint format train convert import bench bench-bare bench-peers bench-check soak fuzz test-next-aiohttp audit sbom lock clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "make %-17s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -66,6 +66,10 @@ bench: $(FULL)/.installed $(SERVE)/.installed ## measure everything except the p
 		$(FULL)/bin/python -m benchmarks.$$each --server $(SERVE)/bin/python || [ $$each = check ] || exit 1; done
 	for each in connection_balancing propagation journal; do $(FULL)/bin/python -m benchmarks.$$each || exit 1; done
 	$(FULL)/bin/python -m benchmarks.report
+
+bench-bare: $(FULL)/.installed ## run each benchmark without a server briefly, to see that it still works: ten seconds
+	$(FULL)/bin/python -m pytest benchmarks/bare -q --benchmark-quiet \
+		--benchmark-min-rounds=1 --benchmark-max-time=0.01 --benchmark-warmup=off
 
 bench-peers: $(FULL)/.installed $(SERVE)/.installed ## measure other servers beside ours, in turns: 20 minutes
 	$(FULL)/bin/python -m benchmarks.peers --server $(SERVE)/bin/python

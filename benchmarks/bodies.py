@@ -67,7 +67,7 @@ def requests(kind: str) -> list[dict[str, Any]]:
         part = history().part(slice(start, start + number))
         window = stages.scaled(part.candles).round(_DIGITS)
         if stages.opens(window):
-            given = {"features": _exactly(window)} if kind == "features" else {"data": _bars(part)}
+            given = {"features": _exactly(window)} if kind == "features" else {"data": bars(part)}
             found.append({"pair": "EUR/USD", "timeframe": "1h"} | given)
             if len(found) == DIFFERENT:
                 return found
@@ -84,7 +84,8 @@ def _exactly(window: NDArray[np.float32]) -> list[list[float]]:
     return [[round(value, _DIGITS) for value in row] for row in window.tolist()]
 
 
-def _bars(part: data.History) -> list[dict[str, Any]]:
+def bars(part: data.History) -> list[dict[str, Any]]:
+    """Return candles as Node writes them."""
     names = ("open", "high", "low", "close", "volume")
     return [
         {"timestamp": f"{stamp}Z"} | dict(zip(names, map(_as_node, row), strict=True))

@@ -111,11 +111,11 @@ def crowded(bench: Bench) -> Ratios:
 
 
 def loaded(bench: Bench) -> Ratios:
-    """Measure single predictions during back-to-back version loads: p99 with loads ÷ without."""
+    """Measure single predictions during back-to-back version loads: p99 with loads ÷ without. And the longest load."""
     servers.manage(bench.one.port, "/reversal/models/v3.0/switch")  # the active one cannot be unloaded
     alone = bench.ask(bench.one, "features", 1)
-    meanwhile, _ = while_loading(bench.one.port, 0.0, lambda: bench.ask(bench.one, "features", 1))
-    return {"loading": p99(meanwhile) / p99(alone)}
+    meanwhile, took = while_loading(bench.one.port, 0.0, lambda: bench.ask(bench.one, "features", 1))
+    return {"loading": p99(meanwhile) / p99(alone), "load": max(took) / 1e3}
 
 
 def start(bench: Bench) -> Ratios:
@@ -135,7 +135,16 @@ def promise(bench: Bench) -> Ratios:
     return {"promise": 1e3 * p99(result)}
 
 
-GROUPS = (lone, busy, cores, crowded, loaded, start, promise)
+def memory(bench: Bench) -> Ratios:
+    """Measure resident memory after the load of the other groups: of a server in MB, and of a worker ÷ the imports."""
+    code = "import numpy, onnxruntime, aiohttp; print(open('/proc/self/status').read().split('VmRSS:')[1].split()[0])"
+    done = subprocess.run([bench.python, "-c", code], check=True, capture_output=True)  # noqa: S603 - the command is fixed
+    # The worker is the process that was started last.
+    ratio = bench.one.rss_mib[-1] * 1024 / int(done.stdout)
+    return {"memory_server": sum(bench.all.rss_mib) * 2**20 / 1e6, "memory_worker": ratio}
+
+
+GROUPS = (lone, busy, cores, crowded, loaded, start, promise, memory)
 
 
 def p50(result: Result) -> float:

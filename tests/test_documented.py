@@ -137,3 +137,10 @@ def test_each_failure_names_a_test() -> None:
             file = tests / ("" if "/" in module else "system") / f"{module}.py"
         text = file.read_text()
         assert all(fragment in text for fragment in re.findall(r"\w+", fragments)), name
+
+
+def test_a_figure_of_the_comparison_is_one_of_the_measured_ones() -> None:
+    (speed,) = re.findall(r"^## Speed\n(.*?)^## ", text_of("compared.md"), re.MULTILINE | re.DOTALL)
+    figures = re.findall(r"\d+\.\d+", speed)
+    assert len(figures) >= 5
+    assert [each for each in figures if f"| {each} |" not in text_of("benchmarks-peers.md")] == []

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import logging
 import threading
+import time
 from collections.abc import Mapping, Sequence
+from contextlib import nullcontext
 from types import MappingProxyType
 from typing import NamedTuple
 
@@ -57,6 +59,8 @@ class Registry:
         self._errors: dict[str, str] = {}
         # The value in State.loads at the last attempt to load, of every version for which there was one.
         self._generations: dict[str, int] = {}
+        # The seconds that the last load of each version took, with its trial. Replaced as a whole: others read it.
+        self.load_seconds: dict[str, float] = {}
         self.snapshot = Snapshot(None, MappingProxyType({}), ())
 
     def prepare(self, state: State, order: Sequence[str], action: Action | None = None) -> Prepared:
@@ -176,14 +180,14 @@ class Registry:
         return versions
 
     def _load(self, version: str, loaded: Detector | None) -> Detector:
+        began = time.monotonic()
         try:
             bundle = self._repository.read(version)
             if loaded is not None and loaded.digest == bundle.digest:
                 return loaded
-            if self._trials is None:
-                return Detector(bundle, refuse_out_of_range=self._refuse_out_of_range)
-            with self._trials.loading(bundle, starting=not self._serves):
-                return Detector(bundle, refuse_out_of_range=self._refuse_out_of_range)
+            trial = nullcontext() if self._trials is None else self._trials.loading(bundle, starting=not self._serves)
+            with trial:
+                made = Detector(bundle, refuse_out_of_range=self._refuse_out_of_range)
         except UnknownVersion:
             if loaded is None:
                 raise
@@ -194,6 +198,8 @@ class Registry:
                 self._errors[version] = str(refused)
                 self.snapshot = self.snapshot._replace(known=tuple(dict.fromkeys((*self.snapshot.known, version))))
             raise refused from error
+        self.load_seconds = self.load_seconds | {version: time.monotonic() - began}
+        return made
 
     @staticmethod
     def _refused(version: str, error: Exception) -> BundleRefused:

@@ -95,6 +95,12 @@ def recall(side: Side, table: CandleTable) -> Sample:
     return mean(_right(side, table.label), side.predictions * reversal)
 
 
+def detection(side: Side, table: CandleTable) -> Sample:
+    """The share of labelled reversals that were signalled in any direction: what Stage 1 alone decides."""
+    reversal = (table.label == LONG) | (table.label == SHORT)
+    return mean(_trades(side), side.predictions * reversal)
+
+
 OUTCOME_METRICS = {"win_rate": win_rate, "mean_pnl": mean_pnl}
 
 

@@ -34,6 +34,7 @@ from server.keeper.changes import Changes
 from server.keeper.members import Member, Members
 from server.keeper.metrics import KeeperMetrics
 from server.keeper.remembered_state import RememberedState
+from server.keeper.reports.recall import refresh_recall
 from server.keeper.reports.reporter import Reporter
 from server.keeper.routes import add_routes
 from server.keeper.store_access import StoreAccess
@@ -52,6 +53,8 @@ GUARDRAIL_SECONDS = 2.0
 # they rest so many times as long.
 RESULTS_SECONDS = 30.0
 RESULTS_REST = 10
+# Labels arrive when a client sends them, an hour or more after their candle. Reading costs as much as for a guardrail.
+RECALL_SECONDS = 10.0
 STOP_AT_SECONDS = 1.0
 # How often the store is tested, so that an operator learns of its failure before the next management call does.
 TEST_SECONDS = 2.0
@@ -92,6 +95,7 @@ async def _keeper(app: web.Application) -> AsyncIterator[None]:
         ("hold", partial(_stop_if_replaced, changes, app[MEMBERS]), 0.0),
         ("guard", partial(_stop_at_guardrail, store, changes), GUARDRAIL_SECONDS),
         ("guard results", partial(_stop_at_results, store, changes), RESULTS_SECONDS),
+        ("recall", partial(_refresh_recall, store, app[REPOSITORY], metrics), RECALL_SECONDS),
         ("look", lambda: reporter.look(changes.state.experiment), LOOK_SECONDS),
         ("stop_at", partial(_stop_when_due, store, changes, app[MEMBERS]), STOP_AT_SECONDS),
         ("test writing", store.try_writing, TEST_SECONDS),
@@ -144,6 +148,12 @@ async def _stop_at_results(store: StoreAccess, changes: Changes) -> None:
     begun = time.monotonic()
     _, recorded = await store.read(lambda store: read(store, experiment.experiment_id))
     await _stop_if_crossed(experiment, changes, await asyncio.to_thread(results_crossed, experiment, recorded))
+    await asyncio.sleep(RESULTS_REST * (time.monotonic() - begun))
+
+
+async def _refresh_recall(store: StoreAccess, repository: Repository, metrics: KeeperMetrics) -> None:
+    begun = time.monotonic()
+    await refresh_recall(store, repository, metrics)
     await asyncio.sleep(RESULTS_REST * (time.monotonic() - begun))
 
 

@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
+import math
+from collections.abc import Mapping
+
 from prometheus_client import CollectorRegistry, Gauge
 
+from core.reports.recall import Recall
 from server.logs.metrics import LinesDropped
 from server.protocol import metric_files
+from server.protocol.memory_metric import Memory
 
 
 class KeeperMetrics:
@@ -31,6 +36,17 @@ class KeeperMetrics:
             registry=registry,
             multiprocess_mode="livemax",
         )
+        labels = ("experiment", "version")
+        self._recall, self._recall_upper, self._recall_reversals = (
+            Gauge(f"reversal_stage1_recall{name}", text, labels, registry=registry, multiprocess_mode="livemax")
+            for name, text in (
+                ("", "Share of the labelled reversals that Stage 1 noticed, in the latest labelled experiment."),
+                ("_upper", "Upper end of that share's interval; NaN until there are enough candle times."),
+                ("_reversals", "Candles that are labelled as reversals, from which the share is computed."),
+            )
+        )
+        self._recalls: set[tuple[str, str]] = set()
+        self._memory = Memory(registry, "keeper")
         self._log_lines_dropped = LinesDropped(registry)
 
     def refresh(self, *, degraded: bool, bytes_waiting: int, workers: int) -> None:
@@ -38,5 +54,22 @@ class KeeperMetrics:
         self._degraded.set(degraded)
         self._bytes.set(bytes_waiting)
         self._workers.set(workers)
+        self._memory.refresh()
         self._log_lines_dropped.refresh()
         metric_files.keep()
+
+    def set_recall(self, experiment: str, recalls: Mapping[str, Recall]) -> None:
+        """Set Stage 1's recall by version. What was set before and is not known any more becomes NaN.
+
+        Such a series cannot be removed: prometheus_client keeps it in its file.
+        """
+        for gone in self._recalls - {(experiment, version) for version in recalls}:
+            self._set_recall(gone, Recall(math.nan, 0, None))
+        for version, recall in recalls.items():
+            self._set_recall((experiment, version), recall)
+        self._recalls |= {(experiment, version) for version in recalls}
+
+    def _set_recall(self, labels: tuple[str, str], recall: Recall) -> None:
+        self._recall.labels(*labels).set(recall.share)
+        self._recall_upper.labels(*labels).set(math.nan if recall.upper is None else recall.upper)
+        self._recall_reversals.labels(*labels).set(recall.reversals)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from collections import Counter as Counts
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Generic, TypeVar
@@ -22,10 +22,12 @@ from core.serving.circuit_breaker import CircuitBreaker
 from core.serving.snapshot import Snapshot
 from core.version import VERSION
 from server.http.connections.strangers import KINDS
+from server.http.errors import STATUS
 from server.logs.metrics import LinesDropped
 from server.protocol import metric_files
+from server.protocol.memory_metric import Memory
 from server.worker.open_inference.statistics import InferenceMetrics
-from server.worker.timings import TimingMetrics
+from server.worker.timings import ConfidenceMetrics, TimingMetrics
 
 CONTENT_TYPE = CONTENT_TYPE_PLAIN_0_0_4
 SIGNALS = ("hold", "long", "short")
@@ -69,8 +71,17 @@ class Metrics:
         self.warnings = _Children(
             counter("prediction_warnings", "Predictions answered with a warning of this code.", "code")
         )
-        self.timings = TimingMetrics(registry)
+        self.timings, self.confidences = TimingMetrics(registry), ConfidenceMetrics(registry)
         self.inference = InferenceMetrics(registry)
+        # Counted without a lock, and copied by `refresh`.
+        self.runs = 0
+        self._runs = counter("model_runs", "Groups of predictions that were computed together.")
+        self._runs_before = 0
+        self.in_progress = gauge("requests_in_progress", "Single predictions in progress.", "livesum")
+        self._memory = Memory(registry, "worker")
+        self._loads = _Children(
+            gauge("version_load_seconds", "Seconds of the last load, in the slowest worker.", "livemax", "version")
+        )
         self.abandoned = counter("predictions_abandoned", "Requests dropped because the client disconnected.")
         self.strangers = _Children(
             counter("connections_without_request", "Connections that brought no request, by kind.", "kind")
@@ -98,6 +109,8 @@ class Metrics:
             self.strangers[(kind,)].inc(0)
         for code in CODES:
             self.warnings[(code,)].inc(0)
+        for error in STATUS:  # Prometheus misses the first event of a series that begins with it
+            self.errors[(error,)].inc(0)
 
     def count_error(self, code: str) -> None:
         """Count a request or item that was refused or failed."""
@@ -112,10 +125,16 @@ class Metrics:
         for code, count in Counts(warning.code for each in predictions for warning in each.warnings).items():
             self.warnings[(code,)].inc(count)
 
-    def refresh(self, snapshot: Snapshot, journal: Journal, breaker: CircuitBreaker) -> None:
-        """Copy the counts that other objects keep. Must be called about once a second, in each worker."""
+    def refresh(
+        self, snapshot: Snapshot, journal: Journal, breaker: CircuitBreaker, loads: Mapping[str, float] | None = None
+    ) -> None:
+        """Copy the counts that other objects keep. Must be called about once a second, in each worker.
+
+        loads: the seconds that the last load of each version took.
+        """
         for version in snapshot.detectors:
             _ = self._active[(version,)]
+            self.confidences.ready(version)
             for signal in SIGNALS:
                 self.predictions[version, signal].inc(0)
         for (version,), child in self._active.items():
@@ -126,10 +145,20 @@ class Metrics:
         self._degraded.set(journal.degraded)
         self._unrecorded.inc(journal.unrecorded - self._unrecorded_before)
         self._unrecorded_before = journal.unrecorded
+        self._runs.inc(self.runs - self._runs_before)
+        self._runs_before = self.runs
+        for version, seconds in (loads or {}).items():
+            self._loads[(version,)].set(seconds)
+        self._memory.refresh()
         self.log_lines_dropped.refresh()
-        self.timings.flush()
-        self.inference.flush()
+        self.flush()
         metric_files.keep()
+
+    def flush(self) -> None:
+        """Observe what is kept for the histograms. Must be called before the metrics are read."""
+        self.timings.flush()
+        self.confidences.flush()
+        self.inference.flush()
 
     def exposition(self) -> bytes:
         """All metrics as Prometheus text. With several workers this reads their files: call it in a thread."""

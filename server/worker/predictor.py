@@ -57,13 +57,16 @@ class Predictor:
             self._record(snapshot, snapshot.experiment, routes, questions, results)
         answered: dict[tuple[str, Signal], int] = {}
         warned: list[Prediction] = []
+        add_confidence = self._metrics.confidences.add
         for result in results:
             if isinstance(result, Answered):
                 prediction = result.prediction
                 key = (prediction.version, prediction.decision.signal)
                 answered[key] = answered.get(key, 0) + 1
+                add_confidence(prediction.version, prediction.decision.confidence)
                 if prediction.warnings:
                     warned.append(prediction)
+        self._metrics.runs += 1
         for key, count in answered.items():
             self._metrics.predictions[key].inc(count)
         if warned:

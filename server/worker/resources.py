@@ -79,7 +79,9 @@ async def _refresh(app: web.Application) -> None:
             await asyncio.sleep(0)
         app[PREDICTOR].beside.flush()
         app[REFUSALS].flush()
-        app[METRICS].refresh(app[REGISTRY].snapshot, journal, app[CIRCUIT_BREAKER])
+        registry, metrics = app[REGISTRY], app[METRICS]
+        metrics.in_progress.set(app[ADMISSION].inside)
+        metrics.refresh(registry.snapshot, journal, app[CIRCUIT_BREAKER], registry.load_seconds)
         for admission in (app[ADMISSION], app[BATCH_ADMISSION]):
             admission.measure(REFRESH_SECONDS)
         await asyncio.sleep(REFRESH_SECONDS)

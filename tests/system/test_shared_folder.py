@@ -124,8 +124,8 @@ def test_ended_workers_leave_their_counts_and_no_files(models: Path) -> None:
             server.process.send_signal(signal.SIGHUP)
             wait_until(lambda before=before: len(server.workers) == 2 and not set(before) & set(server.workers))  # type: ignore[misc]
             wait_until(lambda: metric(server, "reversal_prediction_seconds_count") == 20)
-        # Two files of counters and two of gauges for each worker, two for ended workers, and two for the keeper.
-        wait_until(lambda: len(list(folder.glob("*.db"))) == 2 * 4 + 2 + 2)
+        # Two files of counters and two of gauges for each worker, two for ended workers, and three for the keeper.
+        wait_until(lambda: len(list(folder.glob("*.db"))) == 2 * 4 + 2 + 3)
         assert metric(server, "reversal_prediction_seconds_count") == 20
 
 

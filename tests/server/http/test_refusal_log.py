@@ -97,7 +97,7 @@ async def test_each_refusal_leaves_a_line_and_a_count(
     text = await (await client.get("/metrics")).text()
     assert 'reversal_prediction_errors_total{code="VALIDATION_ERROR"} 6.0' in text
     assert 'reversal_prediction_errors_total{code="MALFORMED_JSON"} 1.0' in text
-    assert "NOT_FOUND" not in text
+    assert 'reversal_prediction_errors_total{code="NOT_FOUND"} 0.0' in text
 
 
 async def test_a_version_that_fails_in_a_comparison_leaves_a_line_and_a_count(

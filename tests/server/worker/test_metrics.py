@@ -12,6 +12,7 @@ from prometheus_client.parser import text_string_to_metric_families
 
 from core.inference.warnings import CODES
 from core.version import VERSION
+from server.http.errors import STATUS
 from server.http.log_throttle import Throttle
 from server.settings import Settings
 from server.worker import app
@@ -34,7 +35,7 @@ async def worker(
 
 def series(metrics: Metrics) -> dict[str, float]:
     """Every sample with its labels."""
-    metrics.timings.flush()
+    metrics.flush()
     families = text_string_to_metric_families(metrics.exposition().decode())
     return {
         sample.name + "".join(f" {value}" for _, value in sorted(sample.labels.items())): sample.value
@@ -79,6 +80,57 @@ async def test_each_warning_of_each_answer_is_counted_by_its_code(worker: Worker
         "NO_STAGE2": 2,
         "OUT_OF_RANGE": 1,
     }
+
+
+async def test_confidences_are_observed_by_the_version_that_answered(worker: Worker) -> None:
+    refresh(worker)
+    found = series(worker.metrics)
+    assert (found["reversal_confidence_count v1"], found["reversal_confidence_count v3"]) == (0, 0)
+    sure = [(await worker.predict(body))["confidence"] for body in (asks(0.1), asks(0.82, 0.32))]
+    items = [asks(0.45, version="v3")] * 130 + [candles(2)]  # more than are kept, and one that is refused
+    status, answer = await worker.post("/reversal/predict/batch", {"items": items})
+    assert status == 200
+    unsure = answer["data"]["results"][0]["data"]["confidence"]
+    found = series(worker.metrics)
+    assert found["reversal_confidence_count v1"] == 2
+    assert found["reversal_confidence_sum v1"] == pytest.approx(sum(sure))
+    assert found["reversal_confidence_sum v3"] == pytest.approx(130 * unsure)
+    below = {bound: found[f"reversal_confidence_bucket {bound} v3"] for bound in ("0.5", "0.6", "0.7", "+Inf")}
+    assert below == {"0.5": 0, "0.6": 130 * (unsure <= 0.6), "0.7": 130, "+Inf": 130}
+
+
+def refresh(worker: Worker, loads: dict[str, float] | None = None) -> None:
+    worker.metrics.refresh(worker.registry.snapshot, worker.journal, worker.breaker, loads)
+
+
+async def test_each_group_of_predictions_is_a_run_of_the_models(worker: Worker) -> None:
+    await worker.predict(asks(0.1))
+    assert (await worker.post("/reversal/predict/batch", {"items": [asks(0.1)] * 2}))[0] == 200
+    refresh(worker)
+    refresh(worker)
+    found = series(worker.metrics)
+    assert (found["reversal_model_runs_total"], found["reversal_predictions_total hold v1"]) == (2, 3)
+
+
+async def test_memory_and_load_times_are_those_of_the_process(worker: Worker) -> None:
+    loaded = worker.registry.load_seconds
+    assert set(loaded) == {"v1", "v2", "v3"}
+    assert 0 < min(loaded.values()) < max(loaded.values()) < 60
+    refresh(worker, {"v1": 0.25})
+    found = series(worker.metrics)
+    assert found["reversal_version_load_seconds v1"] == 0.25
+    assert found["reversal_memory_bytes worker"] == pytest.approx(resident(), rel=0.2)
+
+
+def resident() -> int:
+    """The resident memory of this process as another file of the kernel has it."""
+    text = Path("/proc/self/status").read_text()
+    return int(text.split("VmRSS:")[1].split()[0]) * 1024
+
+
+async def test_every_code_has_a_series_before_its_first_error(worker: Worker) -> None:
+    found = series(worker.metrics)
+    assert {found[f"reversal_prediction_errors_total {code}"] for code in STATUS} == {0}
 
 
 async def test_exposures_are_counted_by_variant(worker: Worker) -> None:

@@ -6,7 +6,7 @@ from time import perf_counter
 import pytest
 from prometheus_client import CollectorRegistry, Histogram
 
-from server.worker.timings import BUCKETS, TimingMetrics, Timings
+from server.worker.timings import BUCKETS, CONFIDENCE_BUCKETS, ConfidenceMetrics, TimingMetrics, Timings
 from tests.server.client import Client
 from tests.server.questions import asks
 
@@ -45,6 +45,19 @@ def test_many_observations_at_once_equal_single_ones(count: int) -> None:
     metrics.flush()
     for name in ("reversal_prediction_seconds", "reversal_phase_seconds"):
         assert samples(batched, name) == pytest.approx(samples(single, name))
+
+
+@pytest.mark.parametrize("count", [1, 127, 128, 300])
+def test_many_confidences_at_once_equal_single_ones(count: int) -> None:
+    batched, single = CollectorRegistry(), CollectorRegistry()
+    metrics = ConfidenceMetrics(batched)
+    one = Histogram("reversal_confidence", "One.", ["version"], buckets=CONFIDENCE_BUCKETS, registry=single)
+    for i in range(count):
+        version, confidence = f"v{i % 3}", (0.5, 0.55, 0.6, 0.75, 0.9, 1.0)[i % 6]
+        metrics.add(version, confidence)
+        one.labels(version).observe(confidence)
+    metrics.flush()
+    assert samples(batched, "reversal_confidence") == pytest.approx(samples(single, "reversal_confidence"))
 
 
 def test_a_flush_of_nothing_adds_nothing() -> None:
