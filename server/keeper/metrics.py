@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from prometheus_client import CollectorRegistry, Gauge
+from prometheus_client import CollectorRegistry, Counter, Gauge
 
 from server.logs.metrics import LinesDropped
 from server.protocol import metric_files
@@ -32,6 +32,17 @@ class KeeperMetrics:
             multiprocess_mode="livemax",
         )
         self._log_lines_dropped = LinesDropped(registry)
+        self._traces = [
+            Counter(f"reversal_traces_{what}", f"Recorded requests whose trace was {what}.", registry=registry)
+            for what in ("exported", "dropped")
+        ]
+        self._traces_before = (0, 0)
+
+    def traced(self, exported: int, dropped: int) -> None:
+        """Copy the numbers of recorded requests whose traces were exported and dropped so far."""
+        for counter, now, before in zip(self._traces, (exported, dropped), self._traces_before, strict=True):
+            counter.inc(now - before)
+        self._traces_before = exported, dropped
 
     def refresh(self, *, degraded: bool, bytes_waiting: int, workers: int) -> None:
         """Set all gauges, and copy the counts that other objects keep."""
