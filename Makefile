@@ -109,6 +109,8 @@ lock: $(FULL)/.installed ## resolve the ranges of pyproject.toml again into requ
 	$(FULL)/bin/uv pip compile pyproject.toml --upgrade --universal --generate-hashes --no-header --quiet \
 		-o requirements/serve.txt
 	$(FULL)/bin/uv pip compile pyproject.toml --upgrade --universal --generate-hashes --no-header --quiet \
+		--extra otel -c requirements/serve.txt -o requirements/otel.txt
+	$(FULL)/bin/uv pip compile pyproject.toml --upgrade --universal --generate-hashes --no-header --quiet \
 		--extra dev -c requirements/serve.txt -o requirements/dev.txt
 	$(FULL)/bin/uv pip compile pyproject.toml --upgrade --universal --generate-hashes --no-header --quiet \
 		--extra release -c requirements/serve.txt -o requirements/release.txt

@@ -74,6 +74,10 @@ def main(arguments: Sequence[str], program: str) -> int:
     for name in unknown_variables(os.environ):
         log.warning(LogEvent("setting_unknown", name=name, effect="the variable is ignored"))
     try:
+        if settings.tracing:
+            from server.tracing import extra  # noqa: PLC0415 - only then
+
+            extra.require(os.environ)
         credentials = Credentials(settings)
         listening.require_tokens(settings, credentials)
         sockets = listening.open_sockets(settings)

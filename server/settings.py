@@ -26,6 +26,7 @@ from server.settings_parsing import (
     OPTIONAL_FILE,
     ORIGINS,
     PREFIX,
+    SHARE,
     SWITCH,
     TIME_ZONE,
     Kind,
@@ -195,6 +196,10 @@ class Settings:
     )
     log_format: Literal["text", "json"] = setting(
         "text", Kind(_log_format, "text or json"), "the format of log lines; json: one object a line, for programs"
+    )
+    tracing: bool = setting("0", SWITCH, "1: record requests, and send their traces by OTLP; needs the extra otel")
+    tracing_ratio: float = setting(
+        "0.01", SHARE, "the share of requests without a traceparent header that are recorded, while tracing is on"
     )
     access_log: bool = setting("0", SWITCH, "1: one log line for each answered request")
 

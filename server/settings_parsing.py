@@ -124,6 +124,13 @@ def integer(least: int, most: int) -> Kind[int]:
     return Kind(parse, f"an integer from {least} to {most}")
 
 
+def _share(given: str) -> float:
+    share = float(_filled(given))
+    if not 0.0 <= share <= 1.0:  # also refuses NaN
+        raise ValueError
+    return share
+
+
 def words(expected: str, example: str) -> Kind[str]:
     """Any text, also an empty one."""
     return Kind(_encodable, expected, example)
@@ -188,6 +195,7 @@ def _origins(given: str) -> tuple[str, ...]:
 
 FOLDER = Kind(_folder, "a folder that exists", "models/onnx")
 OPTIONAL_FILE = Kind(_optional_file, "a file that can be read", "/path/to/file")
+SHARE = Kind(_share, "a number from 0 to 1")
 SWITCH = Kind(lambda given: {"0": False, "1": True}[given], "0 or 1")
 ORIGINS = Kind(
     _origins, "origins (scheme and host, no path) separated by blanks", "https://desk.example https://www.example"

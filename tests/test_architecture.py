@@ -75,7 +75,12 @@ def test_core_imports_neither_aiohttp_nor_other_packages() -> None:
 def test_a_serving_process_loads_no_training_no_conversion_and_no_pickle() -> None:
     loaded = modules_after(SERVE_ONE)
     assert {"aiohttp", "onnxruntime", "core", "server"} <= loaded
-    assert not loaded & {*HEAVY, "convert", "training"}
+    assert not loaded & {*HEAVY, "convert", "training", *EXTRAS}
+
+
+def test_a_worker_that_traces_loads_no_exporter() -> None:
+    code = "import server.worker.app, server.worker.tracing.connection, server.worker.tracing.sending"
+    assert not modules_after(code) & {*EXTRAS}
 
 
 @pytest.mark.parametrize(
@@ -112,8 +117,9 @@ SERVER: dict[str, set[str]] = {
     "http": {"settings", "auth", "logs"},
     "api": {"http", "settings", "auth", "protocol"},
     "open_inference": {"api", "http"},
-    "worker": {"open_inference", "api", "http", "settings", "auth", "protocol", "logs"},
-    "keeper": {"open_inference", "api", "http", "settings", "auth", "protocol", "logs", "threads"},
+    "tracing": {"http", "logs", "settings_parsing"},
+    "worker": {"open_inference", "api", "http", "settings", "auth", "protocol", "logs", "tracing"},
+    "keeper": {"open_inference", "api", "http", "settings", "auth", "protocol", "logs", "threads", "tracing"},
     "process": {
         "worker",
         "keeper",
@@ -126,7 +132,7 @@ SERVER: dict[str, set[str]] = {
         "cpus",
         "threads",
     },
-    "__main__": {"process", "keeper", "settings_parsing", "settings", "auth", "protocol", "logs"},
+    "__main__": {"process", "keeper", "settings_parsing", "settings", "auth", "protocol", "logs", "tracing"},
 }
 
 
@@ -199,8 +205,10 @@ def test_the_command_line_lists_the_packages_that_a_command_needs(command: str, 
 
 
 # Dependencies that are not imported, each with the module that reads its data. `zoneinfo` reads tzdata if the machine
-# has no time zones of its own.
-DATA = {"tzdata": "zoneinfo"}
+# has no time zones of its own. `importlib` finds the files of /docs.
+DATA = {"tzdata": "zoneinfo", "flask-swagger-ui": "importlib"}
+# Packages that only an extra installs, each with the only module that may import it.
+EXTRAS = {"opentelemetry": "server/keeper/tracing/otlp.py"}
 
 
 def test_the_dependencies_are_those_that_the_server_and_the_command_line_use() -> None:
@@ -212,6 +220,8 @@ def test_the_dependencies_are_those_that_the_server_and_the_command_line_use() -
     for place, name in [*imports("server"), *imports("core"), *imports("reversal")]:
         if name in sys.stdlib_module_names:
             standard.add(name)
+        elif name in EXTRAS:
+            assert EXTRAS[name] in place
         elif name not in own:
             (distribution,) = {normal(found) for found in distributions.get(name, [name])}
             assert distribution in direct, f"{place}: {distribution} is missing in dependencies of pyproject.toml"

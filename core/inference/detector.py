@@ -33,13 +33,17 @@ class Spent(NamedTuple):
 
 
 class Prediction(NamedTuple):
-    """A version's answer to one request. opens: the opening time of the last candle, as in WindowSource."""
+    """A version's answer to one request.
+
+    opens: the opening time of the last candle, as in WindowSource. began: when the run began, of time.perf_counter.
+    """
 
     version: str
     decision: Decision
     warnings: tuple[Warned, ...]
     spent: Spent
     opens: float | None = None
+    began: float = 0.0
 
 
 # Each request of a batch has its own result, so that one bad item does not affect the others.
@@ -103,12 +107,13 @@ class Detector:
 
         A ServiceError is returned as the result of its source, not raised.
         """
+        began = perf_counter()
         pending = [_Pending(source) for source in sources]
         # NumPy's warnings are turned off, because overflows are detected before an input reaches a network.
         with np.errstate(all="ignore"):
-            spent = self._decide(pending)
+            spent = self._decide(pending, began)
         return [
-            one.outcome if isinstance(one.outcome, ServiceError) else self._prediction(one, one.outcome, spent)
+            one.outcome if isinstance(one.outcome, ServiceError) else self._prediction(one, one.outcome, spent, began)
             for one in pending
         ]
 
@@ -120,9 +125,8 @@ class Detector:
             return False
         return True
 
-    def _decide(self, pending: Sequence[_Pending]) -> Spent:
-        """Set the outcome of each source."""
-        began = perf_counter()
+    def _decide(self, pending: Sequence[_Pending], began: float) -> Spent:
+        """Set the outcome of each source. `began`: when the run began."""
         groups = self._gather(pending)
         rows = [one for group in groups for one in group.members]  # the rows of Stage 1's input
         passed: list[_Pending] = []  # the rows with an open gate
@@ -235,7 +239,7 @@ class Detector:
         else:
             one.outside += (finding,)
 
-    def _prediction(self, one: _Pending, decision: Decision, spent: Spent) -> Prediction:
+    def _prediction(self, one: _Pending, decision: Decision, spent: Spent, began: float) -> Prediction:
         version, source = self.manifest.version, one.source
         warnings = source.warnings
         if one.outside:
@@ -245,7 +249,7 @@ class Detector:
             warnings += (few_candles(given, self.recommended_candles),)
         if decision.reversal_detected and self._positive is None:
             warnings += (no_stage2(version),)
-        return Prediction(version, decision, warnings, spent, source.opens)
+        return Prediction(version, decision, warnings, spent, source.opens, began)
 
     def trouble(self) -> str | None:
         """Run every graph on zeros, for one window and for several. Returns the error of the first failure, or None."""

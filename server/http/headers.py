@@ -13,7 +13,7 @@ from server.http.request_log.request_ids import id_of
 from server.logs.request_id import HEADER as REQUEST_ID
 from server.logs.request_id import TRACE_HEADER
 
-# Answers are data: a browser must not guess their type, frame them or store them.
+# Answers are data: a browser must not guess their type, frame them or store them. Only files of /docs are stored.
 SECURITY = {"X-Content-Type-Options": "nosniff", "X-Frame-Options": "DENY", "Cache-Control": "no-store"}
 # The bytes of the JSON object in a body with binary tensors behind it (server.open_inference.rest).
 JSON_LENGTH = "Inference-Header-Content-Length"
@@ -56,7 +56,8 @@ def preparing(origins: Sequence[str]) -> Callable[[web.Request, web.StreamRespon
     """The signal handler that adds the headers before an answer's head is written."""
 
     async def prepare(request: web.Request, response: web.StreamResponse) -> None:
-        response.headers.update(SECURITY)
+        for name, value in SECURITY.items():
+            response.headers.setdefault(name, value)
         response.headers.pop(hdrs.SERVER, None)  # aiohttp's and Python's versions, which help only an attacker
         response.headers[REQUEST_ID] = id_of(request)
         origin = request.headers.get(hdrs.ORIGIN)

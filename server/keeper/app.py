@@ -28,7 +28,7 @@ from server.http.clock import Clock
 from server.http.errors import Refusals, errors
 from server.http.request_log.request_ids import with_request_id
 from server.keeper import answers
-from server.keeper.app_keys import AUDIT, CHANGES, MEMBERS, REPORTER, REPOSITORY, STORE
+from server.keeper.app_keys import AUDIT, CHANGES, COLLECTOR, MEMBERS, REPORTER, REPOSITORY, STORE
 from server.keeper.audit import Audit
 from server.keeper.changes import Changes
 from server.keeper.members import Member, Members
@@ -38,8 +38,11 @@ from server.keeper.reports.recall import refresh_recall
 from server.keeper.reports.reporter import Reporter
 from server.keeper.routes import add_routes
 from server.keeper.store_access import StoreAccess
-from server.protocol.messages import MEMBERS_PATH
+from server.keeper.tracing.collecting import Collector
+from server.protocol.messages import MEMBERS_PATH, TRACES_PATH
 from server.settings import Settings
+from server.tracing.requests import tracing
+from server.tracing.tracer import Tracer
 
 log = logging.getLogger(__name__)
 
@@ -79,6 +82,12 @@ def make_keeper_app(settings: Settings) -> web.Application:
     app[REPORTER] = Reporter(store)
     remembered = RememberedState(settings.journal_folder)
     app[CHANGES] = Changes(store, members, repository, remembered, user_key=settings.user_key)
+    if settings.tracing:
+        collector = app[COLLECTOR] = Collector(settings.environment, settings.tracing_ratio)
+        # The worker has decided: a request without a parent that is recorded is not recorded here either.
+        app.middlewares.insert(0, tracing(Tracer(0.0, collector.keep)))
+        app.cleanup_ctx.append(collector.exporting)
+        app.add_routes([web.post(TRACES_PATH, collector.receive)])
     app.cleanup_ctx.append(_keeper)
     app.add_routes([web.get(MEMBERS_PATH, _member)])
     add_routes(app)
@@ -101,7 +110,7 @@ async def _keeper(app: web.Application) -> AsyncIterator[None]:
         ("test writing", store.try_writing, TEST_SECONDS),
         ("check access", store.check_access, TEST_SECONDS),
         ("leave hung", store.leave_hung, TEST_SECONDS),
-        ("metrics", partial(_refresh_metrics, metrics, store, app[MEMBERS], refusals), METRICS_SECONDS),
+        ("metrics", partial(_refresh_metrics, metrics, app), METRICS_SECONDS),
     )
     tasks = [asyncio.create_task(_repeat(*step)) for step in steps]
     yield
@@ -223,9 +232,12 @@ async def _stop_when_due(store: StoreAccess, changes: Changes, members: Members)
     log.info(LogEvent("experiment_stopped", experiment=name, since=since, reason=stopped.stop_reason))
 
 
-async def _refresh_metrics(metrics: KeeperMetrics, store: StoreAccess, members: Members, refusals: Refusals) -> None:
-    refusals.flush()
-    metrics.refresh(degraded=store.degraded is not None, bytes_waiting=store.bytes_waiting, workers=len(members))
+async def _refresh_metrics(metrics: KeeperMetrics, app: web.Application) -> None:
+    app[REFUSALS].flush()
+    store = app[STORE]
+    metrics.refresh(degraded=store.degraded is not None, bytes_waiting=store.bytes_waiting, workers=len(app[MEMBERS]))
+    if COLLECTOR in app:
+        metrics.traced(app[COLLECTOR].exported, app[COLLECTOR].dropped)
 
 
 async def _member(request: web.Request) -> web.StreamResponse:

@@ -10,10 +10,12 @@ from server.keeper.changes import Changes
 from server.keeper.members import Members
 from server.keeper.reports.reporter import Reporter
 from server.keeper.store_access import StoreAccess
+from server.keeper.tracing.collecting import Collector
 
 STORE = web.AppKey("store", StoreAccess)
 REPORTER = web.AppKey("reporter", Reporter)
 CHANGES = web.AppKey("changes", Changes)
 MEMBERS = web.AppKey("members", Members)
 REPOSITORY = web.AppKey("repository", Repository)
+COLLECTOR = web.AppKey("collector", Collector)
 AUDIT = web.AppKey("audit", Audit)

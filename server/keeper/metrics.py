@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping
 
-from prometheus_client import CollectorRegistry, Gauge
+from prometheus_client import CollectorRegistry, Counter, Gauge
 
 from core.reports.recall import Recall
 from server.logs.metrics import LinesDropped
@@ -48,6 +48,17 @@ class KeeperMetrics:
         self._recalls: set[tuple[str, str]] = set()
         self._memory = Memory(registry, "keeper")
         self._log_lines_dropped = LinesDropped(registry)
+        self._traces = [
+            Counter(f"reversal_traces_{what}", f"Recorded requests whose trace was {what}.", registry=registry)
+            for what in ("exported", "dropped")
+        ]
+        self._traces_before = (0, 0)
+
+    def traced(self, exported: int, dropped: int) -> None:
+        """Copy the numbers of recorded requests whose traces were exported and dropped so far."""
+        for counter, now, before in zip(self._traces, (exported, dropped), self._traces_before, strict=True):
+            counter.inc(now - before)
+        self._traces_before = exported, dropped
 
     def refresh(self, *, degraded: bool, bytes_waiting: int, workers: int) -> None:
         """Set all gauges, and copy the counts that other objects keep."""

@@ -9,13 +9,13 @@ from collections.abc import Mapping
 from typing import Any
 
 from core.log_event import LogEvent
-from server.logs.request_id import of_record
+from server.logs.request_id import TracedId, of_record
 
 Json = dict[str, Any]
 
 
 class TextFormatter(logging.Formatter):
-    """Lines of the form `time level logger: event key=value`, the request's id last."""
+    """Lines of the form `time level logger: event key=value`, the ids of the request and of its trace last."""
 
     converter = staticmethod(time.gmtime)
 
@@ -26,6 +26,8 @@ class TextFormatter(logging.Formatter):
         """The line, without the traceback that may follow it."""
         line = super().formatMessage(record)
         request_id = of_record(record)
+        if isinstance(request_id, TracedId):
+            return f"{line} request_id={request_id} trace_id={request_id.trace_id}"
         return f"{line} request_id={request_id}" if request_id else line
 
     def plain(self, text: str) -> str:
@@ -34,7 +36,7 @@ class TextFormatter(logging.Formatter):
 
 
 class JsonFormatter(logging.Formatter):
-    """One object a line: time, level, logger, event and fields (or message), and if any, request_id and exception.
+    """One object a line: time, level, logger, event and fields (or message), and if any, ids and exception.
 
     Fields are apart from the rest, so that none can take the place of another.
     """
@@ -49,6 +51,8 @@ class JsonFormatter(logging.Formatter):
             entry["message"] = record.getMessage()
         if request_id := of_record(record):
             entry["request_id"] = request_id
+        if isinstance(request_id, TracedId):
+            entry["trace_id"], entry["span_id"] = request_id.trace_id, request_id.span_id
         if record.exc_info and record.exc_info[0] is not None:
             entry["exception"] = self.formatException(record.exc_info)
         elif record.exc_text:

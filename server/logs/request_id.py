@@ -9,6 +9,7 @@ import re
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from contextvars import ContextVar
+from typing import NamedTuple
 
 HEADER = "X-Request-Id"
 TRACE_HEADER = "traceparent"
@@ -18,7 +19,25 @@ CURRENT: ContextVar[str] = ContextVar("request_id", default="")
 # An id is echoed and logged, so it holds nothing that ends a line, a header or a field.
 _USABLE = re.compile(r"[A-Za-z0-9._~:/+@-]{1,128}")
 # W3C Trace Context, section 3.2.2. Later versions than 00 may have more fields.
-_TRACE = re.compile(r"(?!ff)([0-9a-f]{2})-(?!0{32})([0-9a-f]{32})-(?!0{16})[0-9a-f]{16}-[0-9a-f]{2}(-.*)?")
+_TRACE = re.compile(r"(?!ff)([0-9a-f]{2})-(?!0{32})([0-9a-f]{32})-(?!0{16})([0-9a-f]{16})-([0-9a-f]{2})(-.*)?")
+_SAMPLED = 1  # the bit of the flags
+
+
+class TraceParent(NamedTuple):
+    """A valid `traceparent`: the trace, the caller's span in it, and whether the caller records it."""
+
+    trace_id: str
+    span_id: str
+    sampled: bool
+
+
+class TracedId(str):
+    """The id of a request that belongs to a trace. Log lines about the request have both ids."""
+
+    __slots__ = ("span_id", "trace_id")
+
+    trace_id: str
+    span_id: str
 
 
 class _New:
@@ -48,9 +67,17 @@ def request_id(headers: Mapping[str, str]) -> str:
     if given is not None and _USABLE.fullmatch(given):
         return given
     trace = headers.get(TRACE_HEADER)
-    if trace is not None and (found := _TRACE.fullmatch(trace)) and (found[1] != "00" or found[3] is None):
-        return found[2]
+    if trace is not None and (parent := parent_of(trace)) is not None:
+        return parent.trace_id
     return new()
+
+
+def parent_of(trace: str) -> TraceParent | None:
+    """What a `traceparent` says; None if it is invalid."""
+    found = _TRACE.fullmatch(trace)
+    if found is None or (found[1] == "00" and found[5] is not None):
+        return None
+    return TraceParent(found[2], found[3], bool(int(found[4], 16) & _SAMPLED))
 
 
 @contextmanager

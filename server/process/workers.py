@@ -108,7 +108,7 @@ class _Application(BaseApplication):  # type: ignore[misc]
         self._credentials = credentials
         self._keeper = keeper
         self._sockets = sockets
-        self._kind = kind_of_connection(fast_path=settings.fast_path)
+        self._kind = kind_of_connection(fast_path=settings.fast_path, tracing=settings.tracing)
         self.connections = Connections()
         self._ended: set[int] = set()  # ended workers whose metrics are not merged yet
         super().__init__()

@@ -11,6 +11,10 @@ from core.serving.state import Action, Replaced, State
 
 # The path at which a worker joins. It is not reachable from outside: the keeper listens only on a Unix socket.
 MEMBERS_PATH = "/members"
+# The path to which a worker sends the requests that it has traced, and the header with the number of those that it had
+# to drop.
+TRACES_PATH = "/traces"
+DROPPED_HEADER = "X-Traces-Dropped"
 # Headers of a forwarded request: the name of its caller, the caller's address, and `yes` if the caller may use ADMIN
 # endpoints. A client cannot set them, because a worker forwards no header of a client except the type of its body.
 CALLER_HEADER = "X-Caller"

@@ -40,6 +40,8 @@ from server.http.errors import Refusals, errors
 from server.http.headers import preflight, preparing
 from server.http.request_log.request_ids import with_request_id
 from server.settings import Settings
+from server.tracing.requests import TRACER, tracing
+from server.tracing.tracer import Tracer
 from server.worker import resources
 from server.worker.app_keys import (
     BATCHER,
@@ -112,5 +114,12 @@ def make_app(settings: Settings, credentials: Credentials, keeper: Path, *, loca
         app[CERTIFICATE] = credentials.certificate
         app.cleanup_ctx.append(resources.certificate)
     app.cleanup_ctx.extend((resources.records, resources.keeper))
+    if settings.tracing:
+        from server.worker.tracing.sending import TraceBuffer  # noqa: PLC0415 - only then
+
+        buffer, scheme = TraceBuffer(keeper), "http" if credentials.certificate is None else "https"
+        tracer = app[TRACER] = Tracer(settings.tracing_ratio, buffer.keep, scheme)
+        app.middlewares.insert(0, tracing(tracer))
+        app.cleanup_ctx.append(buffer.sending)
     add_routes(app)
     return app

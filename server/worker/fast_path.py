@@ -33,7 +33,7 @@ from server.http.deadline import deadline
 from server.http.headers import RAW_ANSWER, raw_refusal
 from server.http.request_log import access_log
 from server.logs.request_id import HEADER as REQUEST_ID
-from server.logs.request_id import during, request_id
+from server.logs.request_id import during
 from server.worker.fast_services import Services
 from server.worker.handlers.predict import SHAPES
 from server.worker.timings import Timings
@@ -57,13 +57,20 @@ def missing() -> list[str]:
     return absent + [f"RequestHandler without {name}" for name in sorted(own) if hasattr(RequestHandler, name)]
 
 
-def kind_of_connection(*, fast_path: bool) -> type[HttpConnection]:
-    """The class of connections: with the fast path if it is wanted and the installed aiohttp supports it."""
+def kind_of_connection(*, fast_path: bool, tracing: bool = False) -> type[HttpConnection]:
+    """The class of connections: with the fast path if it is wanted and the installed aiohttp supports it.
+
+    tracing: whether requests are traced. Only the fast path needs a class for that, the other one has middleware.
+    """
     if not fast_path:
         return PlainConnection
     if absent := missing():
         log.warning(LogEvent("fast_path_disabled", missing=absent, effect="predictions take longer"))
         return PlainConnection
+    if tracing:
+        from server.worker.tracing.connection import TracedConnection  # noqa: PLC0415 - it extends FastConnection
+
+        return TracedConnection
     return FastConnection
 
 
@@ -141,7 +148,7 @@ class FastConnection(HttpConnection):
             return False
         self._on_path = True
         self._path = message.path
-        self._request_id = request_id(headers)
+        self._request_id = to.identify(headers)
         if to.access_log:
             address = to.addresses.of(self._peer(), headers.getall(FORWARDED_FOR, ()))
             self._begun = perf_counter(), to.access.caller(headers), address

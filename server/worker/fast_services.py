@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Mapping
 from typing import NamedTuple
 
 from aiohttp import web
@@ -14,13 +15,18 @@ from server.http.admission import Admission
 from server.http.app_keys import ACCESS, ADMISSION, CLIENT_ADDRESSES, CLOCK, REFUSALS, SETTINGS
 from server.http.clock import Clock
 from server.http.errors import Refusals
+from server.logs.request_id import request_id
+from server.tracing.requests import TRACER
 from server.worker.app_keys import BATCHER, DRAINING, METRICS
 from server.worker.draining import Draining
 from server.worker.metrics import Metrics
 
 
 class Services(NamedTuple):
-    """Objects of the application. timeout_ms: for a request that gives none. access_log: whether there is one."""
+    """Objects of the application. timeout_ms: for a request that gives none. access_log: whether there is one.
+
+    identify: returns the id of a request with these headers.
+    """
 
     access: Access
     admission: Admission
@@ -29,6 +35,7 @@ class Services(NamedTuple):
     draining: Draining
     metrics: Metrics
     refusals: Refusals
+    identify: Callable[[Mapping[str, str]], str]
     addresses: ClientAddresses
     timeout_ms: int
     access_log: bool
@@ -44,6 +51,7 @@ class Services(NamedTuple):
             draining=app[DRAINING],
             metrics=app[METRICS],
             refusals=app[REFUSALS],
+            identify=app[TRACER].identify if TRACER in app else request_id,
             addresses=app[CLIENT_ADDRESSES],
             timeout_ms=app[SETTINGS].request_timeout_ms,
             access_log=app[SETTINGS].access_log,

@@ -14,9 +14,9 @@ from core.errors import ServiceError
 from core.version import VERSION
 from server.api import endpoints
 from server.api.endpoint import Endpoint
+from server.api.openapi import examples
 from server.api.openapi.components import schemas
 from server.api.schemas.json_schema import TEXT, Schema, ref
-from server.api.schemas.open_inference import MODEL
 from server.api.schemas.shared import envelope
 from server.auth.access import Level
 from server.http.deadline import HEADER, MOST_MS
@@ -27,7 +27,6 @@ _ABOUT = (
     " stable and meant for programs."
 )
 _IN_PATH = re.compile(r"{(\w+)}")
-_EXAMPLES = {"version": "v3.1", "id": "v30_vs_v31", "model": MODEL}
 _TIMEOUT: Schema = {"name": HEADER, "in": "header", "schema": {"type": "integer", "minimum": 1, "maximum": MOST_MS}}
 _WAITS = "The milliseconds that the client waits. Work that has not begun by then is not done."
 _BODY_WAITS = "The milliseconds in which the body must arrive."
@@ -46,7 +45,7 @@ def document(*, tokens: bool) -> bytes:
     paths: defaultdict[str, dict[str, Any]] = defaultdict(dict)
     for endpoint in endpoints.ENDPOINTS:
         paths[endpoint.path][endpoint.method.lower()] = _operation(endpoint, tokens=tokens)
-    components: dict[str, Any] = {"schemas": schemas()}
+    components: dict[str, Any] = {"schemas": schemas(), "examples": examples.components()}
     if tokens:
         components["securitySchemes"] = {"token": {"type": "http", "scheme": "bearer"}}
     info = {"title": "Reversal", "version": VERSION, "description": _ABOUT}
@@ -59,7 +58,8 @@ def _operation(it: Endpoint, *, tokens: bool) -> dict[str, Any]:
         found["parameters"] = parameters
     if it.request is not None:
         most = f"At most {it.largest_body:,} bytes, both as it is sent and decompressed."
-        content: dict[str, Schema] = {"application/json": {"schema": ref(it.request.__name__)}}
+        kind = it.request.__name__
+        content: dict[str, Schema] = {"application/json": {"schema": ref(kind)} | examples.of_body(kind)}
         content |= {media: {} for media in it.other_bodies}
         found["requestBody"] = {"description": most, "required": it.requires_body, "content": content}
     found["responses"] = {str(it.status): _success(it)} | _failures(it, tokens=tokens)
@@ -70,8 +70,8 @@ def _operation(it: Endpoint, *, tokens: bool) -> dict[str, Any]:
 
 def _parameters(it: Endpoint) -> Iterator[Schema]:
     for name in _IN_PATH.findall(it.path):
-        example = {"example": _EXAMPLES[name]} if name in _EXAMPLES else {}
-        yield {"name": name, "in": "path", "required": True, "schema": TEXT, **example}
+        example = examples.of_parameter(it.operation_id, name)
+        yield {"name": name, "in": "path", "required": True, "schema": TEXT} | example
     for name, schema in it.query.items():
         yield {"name": name, "in": "query", "schema": schema}
     if "DEADLINE_EXCEEDED" in it.implied_codes:

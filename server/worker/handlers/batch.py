@@ -25,6 +25,7 @@ from server.http.envelope import Json, refusal, success
 from server.http.errors import endpoint_of
 from server.http.fairness import let_others_run
 from server.http.request_log.request_ids import id_of
+from server.tracing.requests import TRACE
 from server.worker.app_keys import METRICS, PREDICTOR, REGISTRY
 
 # A slice ends after this many items or, if they are large, this many bytes. It takes a third or half of a millisecond.
@@ -52,16 +53,26 @@ async def _predict_batch(request: web.Request) -> web.Response:
     admission.check()
     until = deadline(request.headers, app[SETTINGS].request_timeout_ms)
     with ExitStack() as places:
+        trace = request.get(TRACE)
         body = await read_large(request, until, places)
+        read = perf_counter()
         places.enter_context(admission.held())  # not earlier: a slow sender must not occupy a place
         items = await json_items.items(body, _ITEMS)
+        parsed = perf_counter()
         snapshot = app[REGISTRY].snapshot
         now = app[CLOCK].now()
         results: list[orjson.Fragment] = []
         for some in _slices(items):
             results += await _answer_slice(request, snapshot, some, now, until)
             await let_others_run()
+        known = perf_counter()
         response = success({"results": results}, now)
+        if trace is not None:
+            trace.add("read", trace.began, read)
+            trace.add("parse", read, parsed)
+            trace.add("answer", parsed, known)
+            trace.add("encode", known, perf_counter())
+            trace.attributes["reversal.items"] = len(items)
         await let_others_run()  # before aiohttp copies and writes the response
     return response
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from contextlib import ExitStack
+from time import perf_counter
 
 from aiohttp import web
 
@@ -16,7 +17,9 @@ from server.http.app_keys import ADMISSION, CLOCK, REFUSALS
 from server.http.bodies.body import read_json
 from server.http.envelope import success
 from server.http.errors import endpoint_of
+from server.tracing.requests import TRACE
 from server.worker.app_keys import METRICS, REGISTRY
+from server.worker.tracing.phases import add_run
 
 
 async def compare(request: web.Request) -> web.Response:
@@ -24,13 +27,17 @@ async def compare(request: web.Request) -> web.Response:
     app = request.app
     app[ADMISSION].check()
     with ExitStack() as places:
+        trace = request.get(TRACE)
         body = await read_json(request, places=places)
+        read = perf_counter()
         places.enter_context(app[ADMISSION].held())
         wanted = decoding.comparison(body)
         snapshot = app[REGISTRY].snapshot
         versions = _versions(snapshot, wanted.request)
         sources = decoding.compared_windows(wanted, versions)
+        parsed = perf_counter()
         results = {version: _result(snapshot, version, source) for version, source in sources.items()}
+        known = perf_counter()
     _refuse_if_all_failed(results)
     for result in results.values():
         if isinstance(result, ServiceError):
@@ -53,7 +60,15 @@ async def compare(request: web.Request) -> web.Response:
         "disagreement": len(distinct - {None}) > 1,
         "timestamp": now.utc,
     }
-    return success(data, now)
+    response = success(data, now)
+    if trace is not None:
+        trace.add("read", trace.began, read)
+        trace.add("parse", read, parsed)
+        for version, result in results.items():
+            if isinstance(result, Prediction):
+                add_run(trace, result, {"reversal.version": version})
+        trace.add("encode", known, perf_counter())
+    return response
 
 
 def _versions(snapshot: Snapshot, wanted: CompareRequest) -> list[str]:

@@ -8,6 +8,7 @@ from aiohttp import hdrs, web
 
 from server.http.app_keys import ACCESS, ADDRESS, CALLER
 from server.http.bodies.body import read_bytes
+from server.tracing.requests import calling
 from server.worker.app_keys import KEEPER_CLIENT
 from server.worker.upstream.keeper_client import Caller
 
@@ -19,4 +20,5 @@ async def forward(request: web.Request) -> web.StreamResponse:
         if request.method == hdrs.METH_POST:
             body = await read_bytes(request, places=places)
         caller = Caller(request[CALLER], request[ADDRESS], manages=app[ACCESS].manages(request.headers))
-        return await app[KEEPER_CLIENT].forward(request, body, caller)
+        with calling(request, "keeper") as traced:
+            return await app[KEEPER_CLIENT].forward(request, body, caller, traced)

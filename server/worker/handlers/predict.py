@@ -15,8 +15,10 @@ from server.http.app_keys import ADMISSION, CLOCK, SETTINGS
 from server.http.bodies.body import read_json
 from server.http.deadline import deadline
 from server.http.request_log.request_ids import id_of
+from server.tracing.requests import TRACE
 from server.worker.app_keys import BATCHER, METRICS
 from server.worker.timings import Timings
+from server.worker.tracing.phases import add_prediction
 
 # Shapes of answers: by their name in the table of endpoints, and by the path of each endpoint that `predict` answers.
 _SHAPES: dict[str | None, answers.Shape] = {"Prediction": answers.answered, "LegacyPrediction": answers.legacy_answered}
@@ -42,6 +44,10 @@ async def predict(request: web.Request) -> web.Response:
                 raise result
             body = answers.encoded(SHAPES[request.path], question, result, app[CLOCK].now())
             timing = app[METRICS].timings.add(Timings.of(came, parsed, known, result.prediction.spent))
+            if (trace := request.get(TRACE)) is not None:
+                trace.add("read", trace.began, came)
+                add_prediction(trace, came, parsed, result.prediction)
+                trace.add("encode", known, perf_counter())
     except asyncio.CancelledError:
         app[METRICS].abandoned.inc()
         raise

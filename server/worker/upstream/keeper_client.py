@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Mapping
 from pathlib import Path
 from typing import NamedTuple
 
@@ -47,9 +48,14 @@ class KeeperClient:
         if self._session is not None:
             await self._session.close()
 
-    async def forward(self, request: web.Request, body: bytes, caller: Caller) -> web.StreamResponse:
-        """Let the keeper answer a caller's request, and pass on the answer as it arrives. Raises StoreUnavailable."""
-        headers = {CALLER_HEADER: caller.name, ADDRESS_HEADER: caller.address, REQUEST_ID: id_of(request)}
+    async def forward(
+        self, request: web.Request, body: bytes, caller: Caller, traced: Mapping[str, str]
+    ) -> web.StreamResponse:
+        """Let the keeper answer a caller's request, and pass on the answer as it arrives. Raises StoreUnavailable.
+
+        `traced`: the headers of the call's trace.
+        """
+        headers = {CALLER_HEADER: caller.name, ADDRESS_HEADER: caller.address, REQUEST_ID: id_of(request), **traced}
         if caller.manages:
             headers[MANAGES_HEADER] = "yes"
         if "Content-Type" in request.headers:

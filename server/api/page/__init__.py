@@ -1,0 +1,1 @@
+"""The page at /docs: Swagger UI, from the package flask-swagger-ui, on the description of this server."""
