@@ -24,6 +24,7 @@ from server.http.log_throttle import Throttle
 from server.worker.beside import BesideCounter
 from server.worker.metrics import Metrics
 from server.worker.shadow import Shadow
+from server.worker.timings import TOGETHER
 
 log = logging.getLogger(__name__)
 
@@ -57,15 +58,17 @@ class Predictor:
             self._record(snapshot, snapshot.experiment, routes, questions, results)
         answered: dict[tuple[str, Signal], int] = {}
         warned: list[Prediction] = []
-        add_confidence = self._metrics.confidences.add
+        confidences = self._metrics.confidences.kept
         for result in results:
             if isinstance(result, Answered):
                 prediction = result.prediction
                 key = (prediction.version, prediction.decision.signal)
                 answered[key] = answered.get(key, 0) + 1
-                add_confidence(prediction.version, prediction.decision.confidence)
+                confidences.append((prediction.version, prediction.decision.confidence))
                 if prediction.warnings:
                     warned.append(prediction)
+        if len(confidences) >= TOGETHER:
+            self._metrics.confidences.flush()
         self._metrics.runs += 1
         for key, count in answered.items():
             self._metrics.predictions[key].inc(count)
