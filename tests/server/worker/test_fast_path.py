@@ -13,7 +13,6 @@ from server.http.admission import Admission
 from server.http.app_keys import ACCESS, ADMISSION
 from server.http.connections import connection as connections
 from tests import bundles
-from tests.server.client import KEEP_ALIVE_SECONDS
 from tests.server.questions import asks, candles
 from tests.server.worker.connections import (
     BODY,
@@ -160,11 +159,14 @@ async def test_one_connection_carries_many_requests(service: Service, connection
 
 
 @pytest.mark.serial
-async def test_a_connection_in_use_is_kept_and_an_idle_one_is_closed(connection: Connection) -> None:
-    end = asyncio.get_running_loop().time() + 3 * KEEP_ALIVE_SECONDS
+@pytest.mark.parametrize("keep_alive_seconds", [0.5])
+async def test_a_connection_in_use_is_kept_and_an_idle_one_is_closed(
+    connection: Connection, keep_alive_seconds: float
+) -> None:
+    end = asyncio.get_running_loop().time() + 3 * keep_alive_seconds
     while asyncio.get_running_loop().time() < end:
         assert (await connection.ask(request(BODY))).status == 200
-        await asyncio.sleep(KEEP_ALIVE_SECONDS / 5)
+        await asyncio.sleep(keep_alive_seconds / 5)
     assert await asyncio.wait_for(connection.reader.read(), 10) == b""
 
 

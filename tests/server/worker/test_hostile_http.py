@@ -203,6 +203,7 @@ async def test_nothing_is_parsed_behind_a_slow_request(
     assert sum(parsed) < 2 << 20
 
 
+@pytest.mark.parametrize("keep_alive_seconds", [0.5])
 async def test_blank_lines_do_not_keep_an_idle_connection_open(
     connection: Connection, keep_alive_seconds: float
 ) -> None:

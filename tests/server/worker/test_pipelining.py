@@ -26,11 +26,6 @@ LIVEZ = b"GET /livez HTTP/1.1\r\nHost: x\r\n\r\n"
 
 
 @pytest.fixture
-def keep_alive_seconds() -> float:
-    return LONG_SECONDS
-
-
-@pytest.fixture
 def settings(settings: Settings, monkeypatch: pytest.MonkeyPatch) -> Settings:
     """Settings without a time limit that requests in pieces could exceed on a busy machine."""
     monkeypatch.setattr(connections, "HEAD_SECONDS", LONG_SECONDS)
