@@ -110,18 +110,21 @@ def test_a_call_without_a_message_is_an_error(answer: Answer) -> None:
 
 
 def test_settings_and_pings_are_confirmed() -> None:
-    with listening(echoed, before=framed(PING, 0, 0, b"12345678")) as (port, seen):
-        with closing(GrpcConnection(port)) as connection:
-            connection.ask(message(b"one"))
+    ping = framed(PING, 0, 0, b"12345678")
+    with listening(echoed, before=ping) as (port, seen), closing(GrpcConnection(port)) as connection:
+        connection.ask(message(b"one"))
     assert Frame(SETTINGS, 1, 0, b"") in seen
     assert Frame(PING, 1, 0, b"12345678") in seen
 
 
 def test_the_end_of_the_connection_is_an_error() -> None:
     goaway = framed(GOAWAY, 0, 0, bytes(8) + b"too many pings")
-    with listening(lambda *_: goaway) as (port, _), closing(GrpcConnection(port)) as connection:
-        with pytest.raises(LoadError, match="too many pings"):
-            connection.ask(message(b"one"))
+    with (
+        listening(lambda *_: goaway) as (port, _),
+        closing(GrpcConnection(port)) as connection,
+        pytest.raises(LoadError, match="too many pings"),
+    ):
+        connection.ask(message(b"one"))
 
 
 def test_it_is_a_connection_of_a_load() -> None:
