@@ -17,6 +17,7 @@ ONLY =
 SERVE := .venv-serve
 FULL := .venv
 RELEASE := .venv-release
+FOREIGN := .venv-foreign
 CODE := core server convert training migration reversal benchmarks fuzz tests tools
 
 .DEFAULT_GOAL := help
@@ -28,7 +29,7 @@ help: ## list the targets
 run: $(SERVE)/.installed ## start the server on 127.0.0.1:8000 (serving dependencies only)
 	@exec $(SERVE)/bin/python -m server
 
-test: lint $(FULL)/.node ## lint, types and all tests: most on all cores, then those that measure time one by one
+test: lint $(FULL)/.node $(FOREIGN)/.installed ## lint, types and all tests: most on all cores, then those that measure time one by one
 	$(FULL)/bin/python -m tests
 
 test-fast: $(FULL)/.installed $(FULL)/.node ## two minutes, for the inner loop: no conversion or training (TensorFlow), no server processes, no timing
@@ -64,7 +65,7 @@ bench: $(FULL)/.installed $(SERVE)/.installed ## measure everything except the p
 	$(FULL)/bin/python -m pytest benchmarks/bare -q --benchmark-json=build/bare.json
 	for each in whole curve growth background_load start memory experiments check; do \
 		$(FULL)/bin/python -m benchmarks.$$each --server $(SERVE)/bin/python || [ $$each = check ] || exit 1; done
-	for each in connection_balancing propagation journal; do $(FULL)/bin/python -m benchmarks.$$each || exit 1; done
+	for each in connection_balancing propagation journal protocols; do $(FULL)/bin/python -m benchmarks.$$each || exit 1; done
 	$(FULL)/bin/python -m benchmarks.report
 
 bench-bare: $(FULL)/.installed ## run each benchmark without a server briefly, to see that it still works: ten seconds
@@ -114,19 +115,22 @@ lock: $(FULL)/.installed ## resolve the ranges of pyproject.toml again into requ
 		--extra dev -c requirements/serve.txt -o requirements/dev.txt
 	$(FULL)/bin/uv pip compile pyproject.toml --upgrade --universal --generate-hashes --no-header --quiet \
 		--extra release -c requirements/serve.txt -o requirements/release.txt
+	$(FULL)/bin/uv pip compile --group pyproject.toml:foreign --upgrade --universal --generate-hashes --no-header --quiet \
+		-o requirements/foreign.txt
 	for each in benchmarks/peers/servers/*.py; do \
 		$(FULL)/bin/uv pip compile $$each --upgrade --universal --generate-hashes --no-header --quiet \
 			-o benchmarks/peers/requirements/$$(basename $$each .py).txt || exit 1; done
 
 clean: ## remove environments and caches
-	rm -rf $(SERVE) $(FULL) $(RELEASE) build .mypy_cache .pytest_cache .ruff_cache
+	rm -rf $(SERVE) $(FULL) $(RELEASE) $(FOREIGN) build .mypy_cache .pytest_cache .ruff_cache
 	find $(CODE) -name __pycache__ -type d -prune -exec rm -rf {} +
 
 $(SERVE)/.installed: requirements/serve.txt
 $(FULL)/.installed: requirements/dev.txt
 $(RELEASE)/.installed: requirements/release.txt
+$(FOREIGN)/.installed: requirements/foreign.txt
 # The locks are complete, so pip need not resolve. With tensorflow-cpu it must not (see override-dependencies).
-$(SERVE)/.installed $(FULL)/.installed $(RELEASE)/.installed:
+$(SERVE)/.installed $(FULL)/.installed $(RELEASE)/.installed $(FOREIGN)/.installed:
 	@$(PYTHON) -c 'import sys; sys.exit(None if sys.version_info >= (3, 11) else "Python 3.11 or newer is needed, this is " + sys.version.split()[0] + ": make PYTHON=python3.11 ...")'
 	@echo "installing $< into $(@D) ..."
 	@$(PYTHON) -m venv --clear $(@D)

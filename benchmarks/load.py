@@ -13,9 +13,10 @@ import select
 import socket
 import time
 from collections import deque
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from typing import TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
@@ -120,9 +121,12 @@ class Connection:
         self.socket.close()
 
 
+Connect: TypeAlias = Callable[[int], Connection]
+
+
 @contextmanager
-def _connected(port: int, count: int) -> Iterator[tuple[dict[int, Connection], select.epoll]]:
-    connections = [Connection(port) for _ in range(count)]
+def _connected(port: int, count: int, connect: Connect) -> Iterator[tuple[dict[int, Connection], select.epoll]]:
+    connections = [connect(port) for _ in range(count)]
     poll = select.epoll()
     for connection in connections:
         poll.register(connection.socket.fileno(), select.EPOLLIN)
@@ -137,15 +141,23 @@ def _connected(port: int, count: int) -> Iterator[tuple[dict[int, Connection], s
             connection.close()
 
 
-def closed(port: int, messages: Sequence[bytes], connections: int, seconds: float, warm_up: float = 0.3) -> Result:
+def closed(  # noqa: PLR0913 - the parameters of a load
+    port: int,
+    messages: Sequence[bytes],
+    connections: int,
+    seconds: float,
+    warm_up: float = 0.3,
+    *,
+    connect: Connect = Connection,
+) -> Result:
     """Send messages in turns in a closed loop. Raises LoadError if an answer is missing.
 
-    Requests that are sent during the warm-up are not counted.
+    Requests that are sent during the warm-up are not counted. connect: opens a connection to a port.
     """
     clock = time.perf_counter
     times: list[float] = []
     errors = sent = 0
-    with _connected(port, connections) as (by_descriptor, poll):
+    with _connected(port, connections, connect) as (by_descriptor, poll):
         begin = clock() + warm_up
         end = begin + seconds
         for connection in by_descriptor.values():
@@ -189,7 +201,7 @@ def opened(  # noqa: PLR0913 - the parameters of a load
     errors = due = 0
     late = 0.0
     total = int(rate * seconds)
-    with _connected(port, connections) as (by_descriptor, poll):
+    with _connected(port, connections, Connection) as (by_descriptor, poll):
         free = deque(by_descriptor.values())
         queue = [poll.fileno()]
         begin = clock() + 0.01

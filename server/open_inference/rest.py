@@ -5,15 +5,22 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 from itertools import chain
-from math import prod
+from math import isnan, prod
 from typing import Any, NamedTuple, TypeVar
 
 import msgspec
 import orjson
-from msgspec import UNSET
+from msgspec import UNSET, UnsetType
 
 from core.errors import InvalidInput, quoted
-from server.api.schemas.open_inference import MODEL, UNSUPPORTED_OF_OUTPUT, InferBody, InferInput, InferParameters
+from server.api.schemas.open_inference import (
+    MODEL,
+    UNSUPPORTED_OF_OUTPUT,
+    InferBody,
+    InferInput,
+    InferParameters,
+    OutputParameters,
+)
 from server.http.bodies import sizes
 from server.http.bodies.body import BINARY, JSON, check_text
 from server.http.bodies.json_decoding import decode
@@ -40,8 +47,9 @@ _decoders: dict[tuple[bool, int], msgspec.json.Decoder[Any]] = {
     (False, 1): msgspec.json.Decoder(list[float]),
     (False, 2): msgspec.json.Decoder(list[list[float]]),
     (False, 3): msgspec.json.Decoder(list[list[list[float]]]),
-    (True, 1): msgspec.json.Decoder(list[int]),
-    (True, 2): msgspec.json.Decoder(list[list[int]]),
+    # With float, because some clients write 1.0 for 1.
+    (True, 1): msgspec.json.Decoder(list[int | float]),
+    (True, 2): msgspec.json.Decoder(list[list[int | float]]),
 }
 
 
@@ -63,10 +71,11 @@ def inference(body: bytes | bytearray, header: str | None, version: str | None) 
     for i, tensor in enumerate(found.inputs):
         place = f"inputs[{i}]"
         kind = declared(tensor.name, tensor.datatype, tensor.shape, place)
-        if tensor.parameters.binary_data_size is UNSET:
+        told = UNSET if tensor.parameters is None else tensor.parameters.binary_data_size
+        if isinstance(told, UnsetType):
             data: Any = _listed(tensor, kind)
         else:
-            size = _size(tensor, kind, len(rest), is_told=length is not None)
+            size = _size(tensor, kind, told, len(rest), is_told=length is not None)
             data, rest = rest[:size], rest[size:]
         given.append(GivenTensor(tensor.name, tensor.datatype, tensor.shape, data))
     if rest:
@@ -74,7 +83,8 @@ def inference(body: bytes | bytearray, header: str | None, version: str | None) 
             f"the body has {len(rest):,} bytes behind the binary data of its inputs; {_SIZE} of each must tell all"
         )
         raise InvalidInput.at("", message)
-    return Inference.of(version, found.id, found.parameters, given, _outputs(found))
+    parameters = found.parameters or InferParameters()
+    return Inference.of(version, found.id, parameters, given, _outputs(found, parameters))
 
 
 def _length(header: str, size: int) -> int:
@@ -95,14 +105,14 @@ def _raw(whole: memoryview, version: str | None) -> Inference:
     return Inference.of(version, None, InferParameters(binary_data_output=True), [given])
 
 
-def _size(tensor: InferInput, kind: InputTensor, left: int, *, is_told: bool) -> int:
-    """The bytes of a binary tensor."""
-    size, place = tensor.parameters.binary_data_size, f"{kind.name}.parameters.{_SIZE}"
+def _size(tensor: InferInput, kind: InputTensor, size: int, left: int, *, is_told: bool) -> int:
+    """The bytes of a binary tensor, `size` as it was sent."""
+    place = f"{kind.name}.parameters.{_SIZE}"
     if tensor.data is not UNSET:
         raise InvalidInput.at(f"{kind.name}.data", f"cannot be sent together with {_SIZE}; send one of them")
     if not is_told:
         raise InvalidInput.at(place, f"needs the header {HEADER}, with the bytes of the JSON object")
-    if not isinstance(size, int) or not 0 <= size <= left:
+    if not 0 <= size <= left:
         raise InvalidInput.at(place, f"must be from 0 to {left:,}, the bytes that the body has left")
     check_bytes(kind, tensor.shape, size)
     return size
@@ -134,14 +144,15 @@ def _flat(nested: Sequence[Any], shape: Sequence[int], place: str) -> list[float
     return rows
 
 
-def _outputs(body: InferBody) -> list[WantedOutput]:
+def _outputs(body: InferBody, parameters: InferParameters) -> list[WantedOutput]:
     found = []
     for output in body.outputs or ():
+        own = output.parameters or OutputParameters()
         for name in UNSUPPORTED_OF_OUTPUT:
-            if getattr(output.parameters, name) is not UNSET:
+            if getattr(own, name) is not UNSET:
                 raise InvalidInput.at("outputs", f"the parameter {name} is not supported; leave it out")
-        binary = output.parameters.binary_data
-        found.append(WantedOutput(output.name, body.parameters.binary_data_output if binary is None else binary))
+        binary = parameters.binary_data_output if own.binary_data is None else own.binary_data
+        found.append(WantedOutput(output.name, binary))
     return found
 
 
@@ -154,7 +165,7 @@ class EncodedAnswer(NamedTuple):
 
 
 def encoded(answer: InferenceAnswer) -> EncodedAnswer:
-    """An answer as a body. NaN is null in JSON."""
+    """An answer as a body. JSON has no NaN, so it is the text that protobuf writes for it in JSON."""
     head: dict[str, Any] = {"model_name": MODEL, "model_version": answer.version}
     if answer.id is not None:
         head["id"] = answer.id
@@ -168,12 +179,16 @@ def encoded(answer: InferenceAnswer) -> EncodedAnswer:
             binary.append(tensor.raw())
             told["parameters"] = {_SIZE: len(binary[-1])}
         else:
-            told["data"] = tensor.values
+            told["data"] = tensor.values if tensor.datatype == "BYTES" else [_numeric(each) for each in tensor.values]
         outputs.append(told)
     text = orjson.dumps(head)
     if not binary:
         return EncodedAnswer(text, JSON, None)
     return EncodedAnswer(b"".join([text, *binary]), BINARY, str(len(text)))
+
+
+def _numeric(value: float) -> float | str:
+    return "NaN" if isnan(value) else value
 
 
 def optional(decoder: msgspec.json.Decoder[B], body: bytes) -> B:

@@ -146,6 +146,8 @@ def element(name: str, where: Sequence[int]) -> str:
 
 def _packed(kind: InputTensor, shape: Shape, data: Sequence[float]) -> Elements:
     """The elements of a flat sequence. By struct, which takes half the time of np.array."""
+    if kind.datatype == "INT64":
+        data = [int(each) if isinstance(each, float) and each.is_integer() else each for each in data]
     try:
         values = np.frombuffer(struct.pack(f"<{len(data)}{_CODES[kind.datatype]}", *data), f"<{_NUMPY[kind.datatype]}")
     except struct.error:

@@ -179,7 +179,7 @@ export interface components {
             /** @description Default: all outputs. */
             outputs?: components["schemas"]["InferOutput"][] | null;
             id?: string | null;
-            parameters?: components["schemas"]["InferParameters"];
+            parameters?: components["schemas"]["InferParameters"] | null;
         };
         /**
          * InferInput
@@ -189,7 +189,7 @@ export interface components {
             name: string;
             shape: number[];
             datatype: string;
-            parameters?: components["schemas"]["InputParameters"];
+            parameters?: components["schemas"]["InputParameters"] | null;
             /** @description The elements in row-major order, flat or nested as the shape says. */
             data?: unknown[];
         };
@@ -207,7 +207,7 @@ export interface components {
          */
         InferOutput: {
             name: string;
-            parameters?: components["schemas"]["OutputParameters"];
+            parameters?: components["schemas"]["OutputParameters"] | null;
         };
         /**
          * OutputParameters
@@ -252,7 +252,7 @@ export interface components {
          * @description Body of /v2/repository/models/{model}/load and unload, which may also be empty.
          */
         RepositoryChange: {
-            parameters?: components["schemas"]["RepositoryParameters"];
+            parameters?: components["schemas"]["RepositoryParameters"] | null;
         };
         /**
          * RepositoryParameters
@@ -993,7 +993,7 @@ export interface components {
                 /** @enum {unknown} */
                 datatype: "FP32" | "FP64" | "INT64" | "BYTES";
                 shape: number[];
-                data?: ((number | string) | null)[];
+                data?: (number | string)[];
                 parameters?: {
                     [key: string]: string | number | boolean;
                 };

@@ -1,6 +1,7 @@
 """The Open Inference Protocol, version 2: the types of request bodies, and the schemas of answers.
 
-Unknown fields and parameters are ignored. The elements of a tensor are decoded later than the body that has them.
+Unknown fields and parameters are ignored. `parameters` may be null, which a client that is generated from the
+protocol's own description sends for none. The elements of a tensor are decoded later than the body that has them.
 """
 
 from __future__ import annotations
@@ -11,7 +12,7 @@ import msgspec
 from msgspec import UNSET, Meta, UnsetType
 
 from core.features.timeframes import Timeframe
-from server.api.schemas.json_schema import BOOLEAN, COUNT, TEXT, Schema, list_of, one_of, or_null, record, ref
+from server.api.schemas.json_schema import BOOLEAN, COUNT, TEXT, Schema, list_of, one_of, record, ref
 from server.api.schemas.predictions import MAX_BATCH, IsoText, Pair, Stamp, UserId
 from server.api.schemas.shared import ERROR
 
@@ -70,7 +71,7 @@ class InferInput(msgspec.Struct, kw_only=True):
     name: str
     shape: Annotated[list[int], Meta(max_length=_MOST_DIMENSIONS)]
     datatype: str
-    parameters: InputParameters = msgspec.field(default_factory=InputParameters)
+    parameters: InputParameters | None = None
     data: msgspec.Raw | UnsetType = UNSET
 
 
@@ -86,7 +87,7 @@ class InferOutput(msgspec.Struct, kw_only=True):
     """One requested output."""
 
     name: str
-    parameters: OutputParameters = msgspec.field(default_factory=OutputParameters)
+    parameters: OutputParameters | None = None
 
 
 class InferBody(msgspec.Struct, kw_only=True):
@@ -98,7 +99,7 @@ class InferBody(msgspec.Struct, kw_only=True):
         Meta(description="Default: all outputs."),
     ] = None
     id: str | None = None
-    parameters: InferParameters = msgspec.field(default_factory=InferParameters)
+    parameters: InferParameters | None = None
 
 
 class RepositoryIndex(msgspec.Struct):
@@ -119,13 +120,13 @@ class RepositoryParameters(msgspec.Struct):
 class RepositoryChange(msgspec.Struct):
     """Body of /v2/repository/models/{model}/load and unload, which may also be empty."""
 
-    parameters: RepositoryParameters = msgspec.field(default_factory=RepositoryParameters)
+    parameters: RepositoryParameters | None = None
 
 
 _NAME: Schema = {"const": MODEL}
 _SHAPE = list_of({"type": "integer"})
-# The elements of a tensor; null where a value does not exist.
-ELEMENTS = list_of(or_null({"type": ["number", "string"]}))
+# The elements of a tensor; "NaN" where a number does not exist.
+ELEMENTS = list_of({"type": ["number", "string"]})
 _SCALARS: Schema = {"type": "object", "additionalProperties": {"type": ["string", "number", "boolean"]}}
 _DURATION = record({"count": COUNT, "ns": COUNT})
 _DURATIONS = ("success", "fail", "queue", "compute_input", "compute_infer", "compute_output", "cache_hit")

@@ -9,7 +9,7 @@ from aiohttp import web
 from msgspec import UNSET
 
 from core.errors import Conflict, InvalidInput
-from server.api.schemas.open_inference import MODEL, RepositoryChange
+from server.api.schemas.open_inference import MODEL, RepositoryChange, RepositoryParameters
 from server.http.app_keys import CLOCK
 from server.http.bodies.body import read_bytes
 from server.http.envelope import success
@@ -63,7 +63,7 @@ async def unload_version(request: web.Request) -> web.Response:
 async def _version(request: web.Request) -> str | None:
     """The version that a request names, in its body or its query; None if it names none."""
     check_model(request.match_info["model"])
-    parameters = rest.optional(_decoder, await read_bytes(request)).parameters
+    parameters = rest.optional(_decoder, await read_bytes(request)).parameters or RepositoryParameters()
     if parameters.config is not UNSET:
         message = "is not supported, because a version's manifest is its configuration; leave it out"
         raise InvalidInput.at("parameters.config", message)

@@ -65,12 +65,12 @@ def binary(request: dict[str, Any], only: tuple[str, ...] | None = None) -> tupl
 
 
 def outputs(answer: bytes, header: str | None) -> tuple[dict[str, Any], dict[str, list[Any]]]:
-    """The JSON of an answer, and the elements of each output, whichever form it has. NaN stands for null."""
+    """The JSON of an answer, and the elements of each output, whichever form it has."""
     length = len(answer) if header is None else int(header)
     head, rest, found = json.loads(answer[:length]), answer[length:], {}
     for each in head["outputs"]:
         if "data" in each:
-            found[each["name"]] = [np.nan if value is None else value for value in each["data"]]
+            found[each["name"]] = [np.nan if value == "NaN" else value for value in each["data"]]
             continue
         size = each["parameters"]["binary_data_size"]
         raw, rest = rest[:size], rest[size:]

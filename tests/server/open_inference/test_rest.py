@@ -118,7 +118,7 @@ def test_the_outputs_and_their_form_are_as_requested() -> None:
         ("inputs.0.data.1.3.2", True, "candles.data[1][3][2]"),
         ("inputs.0.data", [1.0] * 199, "candles"),
         ("inputs.0.data", [[1.0] * 100] * 2, "candles.data[0][0]"),
-        ("inputs.1.data.0.3", 1.5, "timestamps.data[0][3]"),
+        ("inputs.1.data.0.3", 1.5, "timestamps[0][3]"),
         ("inputs.1.data.0.3", "2025-01-01", "timestamps.data[0][3]"),
         ("inputs.1.data.0.3", 2**63, "timestamps[0][3]"),
         ("inputs.0.parameters", {"binary_data_size": 8}, "candles.data"),
@@ -204,7 +204,33 @@ class TestBinary:
         assert refused(text)[0] == refused(text, str(len(text)))[0] == "PAYLOAD_TOO_LARGE"
 
 
-def test_an_answer_has_null_for_nan_in_json_and_nan_in_binary_data() -> None:
+@pytest.mark.parametrize("path", ["parameters", "inputs.0.parameters", "outputs.0.parameters"])
+def test_parameters_may_be_null(path: str) -> None:
+    request = json.loads(json.dumps(REQUEST | {"outputs": [{"name": "signal"}]}))
+    *steps, last = [int(step) if step.isdecimal() else step for step in path.split(".")]
+    at: Any = request
+    for step in steps:
+        at = at[step]
+    at[last] = None
+    found = sent(request)
+    assert found.parameters.pair == ("XXX/XXX" if path == "parameters" else "EUR/USD")
+    assert found.outputs == (("signal", False),)
+    assert np.array_equal(found.inputs["candles"], bars(0.4, 0.9))
+
+
+@pytest.mark.parametrize("nested", [True, False])
+def test_an_integer_may_be_written_with_a_fraction_of_zero(*, nested: bool) -> None:
+    written = times(2).astype(np.float64)
+    request = changed("inputs.1.data", written.tolist() if nested else written.ravel().tolist())
+    assert ".0" in json.dumps(request["inputs"][1]["data"])
+    assert np.array_equal(sent(request).inputs["timestamps"], times(2))
+    for wrong in (0.5, 1e300):
+        written[1, 3] = wrong
+        request = changed("inputs.1.data", written.tolist() if nested else written.ravel().tolist())
+        assert refused(request) == ("VALIDATION_ERROR", "timestamps[1][3]")
+
+
+def test_nan_is_a_text_in_json_and_nan_in_binary_data() -> None:
     def of(*, binary: bool) -> InferenceAnswer:
         tensors = [
             OutputTensor("stage2_prob", "FP64", [0.1, np.nan], binary),
@@ -214,7 +240,7 @@ def test_an_answer_has_null_for_nan_in_json_and_nan_in_binary_data() -> None:
 
     plain, packed = encoded(of(binary=False)), encoded(of(binary=True))
     assert (plain.content_type, plain.header) == ("application/json", None)
-    assert json.loads(plain.body)["outputs"][0]["data"] == [0.1, None]
+    assert json.loads(plain.body)["outputs"][0]["data"] == [0.1, "NaN"]
     assert packed.content_type == "application/octet-stream"
     for each in (plain, packed):
         head, values = outputs(each.body, each.header)

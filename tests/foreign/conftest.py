@@ -1,0 +1,51 @@
+from __future__ import annotations
+
+import shutil
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+import trustme
+
+from tests import bundles
+from tests.foreign import running
+from tests.market import ONNX
+from tests.processes import free_port, serving, starting
+from tests.server.auth.certificates import write
+from tests.waiting import wait_until
+
+TOKEN = "a-token-of-the-tests-0001"  # noqa: S105 - of a server that only these tests reach
+
+
+@pytest.fixture(scope="session")
+def given(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
+    """The file for the tests of the clients. The servers that it names run until the last test has ended."""
+    assert running.PYTHON.exists(), "the clients are not installed: call `make .venv-foreign/.installed`"
+    folder = tmp_path_factory.mktemp("foreign")
+    authority = trustme.CA()
+    authority.cert_pem.write_to_path(folder / "authority.pem")
+    certificate, key = write(folder, authority, "localhost", "127.0.0.1")
+    models = folder / "models"
+    shutil.copytree(ONNX, models)
+    bundles.write(models, running.SPARE)
+    bundles.write_order(models, "v3.1", "v3.0", running.SPARE)
+    secrets = ["--tls-certificate", str(certificate), "--tls-key", str(key)]
+    secured_port = free_port()
+    with (
+        serving("--models", str(models)) as plain,
+        starting("--models", str(ONNX), *secrets, port=secured_port, REVERSAL_API_TOKEN=TOKEN) as secured,
+    ):
+        asked = running.asked(plain.url)
+        user = running.start_experiment(plain.url)
+        wait_until(lambda: "worker_ready" in secured.log)
+        yield running.write(
+            folder,
+            asked=asked,
+            user=user,
+            plain={"http": plain.url.removeprefix("http://")},
+            secured={
+                "http": f"localhost:{secured_port}",
+                "authority": str(folder / "authority.pem"),
+                "token": TOKEN,
+            },
+        )
