@@ -65,7 +65,8 @@ bench: $(FULL)/.installed $(SERVE)/.installed ## measure everything except the p
 	$(FULL)/bin/python -m pytest benchmarks/bare -q --benchmark-json=build/bare.json
 	for each in whole curve growth background_load start memory experiments check; do \
 		$(FULL)/bin/python -m benchmarks.$$each --server $(SERVE)/bin/python || [ $$each = check ] || exit 1; done
-	for each in connection_balancing propagation journal protocols; do $(FULL)/bin/python -m benchmarks.$$each || exit 1; done
+	for each in connection_balancing propagation journal "protocols --without-grpc"; do \
+		$(FULL)/bin/python -m benchmarks.$$each || exit 1; done
 	$(FULL)/bin/python -m benchmarks.report
 
 bench-bare: $(FULL)/.installed ## run each benchmark without a server briefly, to see that it still works: ten seconds
