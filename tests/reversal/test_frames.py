@@ -134,7 +134,7 @@ MASKED = np.ma.masked_array(np.ones((3, 5)), mask=np.arange(15).reshape(3, 5) ==
         ([[1.0] * 6, [1.0, 2.0]], "row 1"),
         (PLAIN | {"open": 1.0}, "open"),
         (PLAIN | {"open": "12"}, "open"),
-        (PLAIN | {"open": iter(COLUMN)}, "open"),
+        pytest.param(PLAIN | {"open": iter(COLUMN)}, "open", id="an iterator as a column"),
         (PLAIN | {"open": [[1.0], [1.0]]}, "open"),
         (PLAIN | {"volume": [1.0]}, "volume has 1"),
         (PLAIN | {"timestamp": ["2017-01-01"]}, "timestamp has 1"),
