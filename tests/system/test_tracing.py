@@ -156,8 +156,11 @@ def test_the_parent_decides_and_log_lines_have_its_trace(collector: TraceCollect
     assert traces["first"] == by_request["first"].trace_id
     spans = {line["request_id"]: line["span_id"] for line in lines}
     assert (spans["loud"], spans["first"]) == (by_request["loud"].span_id, by_request["first"].span_id)
-    unsampled = [line["event"] for line in lines if line["request_id"] == trace(4)]
-    assert unsampled == ["request_refused", "request_answered"]
+    # In any order: the keeper writes one line, the worker the other.
+    assert {line["event"] for line in lines if line["request_id"] == trace(4)} == {
+        "request_refused",
+        "request_answered",
+    }
 
 
 def test_without_a_collector_requests_are_answered_and_lost_traces_are_counted(
