@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any, NamedTuple
 from zoneinfo import ZoneInfo
@@ -68,36 +69,37 @@ class _Form(NamedTuple):
     dates: DayOrder | None
 
 
+def form_options(command: Callable[..., None]) -> Callable[..., None]:
+    """The options that `_Form` has."""
+    for option in (dates_option, timezone_option, timestamps_option, timeframe_option):
+        command = option(command)
+    return command
+
+
 @click.command(epilog="Example: reversal predict candles.csv --version v3.1")
 @file_argument
 @click.option(
     "--version", shell_complete=_complete, help="Version that answers. Default: the first of the folder's order."
 )
 @click.option("--all", "every", is_flag=True, help="A line for each candle, as CSV, instead of the last one's answer.")
-@timeframe_option
-@timestamps_option
-@timezone_option
-@dates_option
+@form_options
 @models
 @as_json
-def predict(  # noqa: PLR0913 - the options of a command
+def predict(
     *,
     file: str,
     version: str | None,
     every: bool,
-    timeframe: str | None,
-    timestamps: Stamp | None,
-    timezone: str | None,
-    dates: DayOrder | None,
     models: str | None,
     as_json: bool,
+    **form: Any,  # noqa: ANN401 - the fields of _Form
 ) -> None:
     """Answer hold, long or short for the last candle of FILE, without a server.
 
     FILE is CSV as MetaTrader, Dukascopy, HistData, TradingView, Yahoo, Binance and others write it, or JSON; `-` reads
     standard input.
     """
-    given = _read(file, _Form(timeframe, timestamps, timezone, dates))
+    given = _read(file, _Form(**form))
     detector = load(version or versions_of(models)[0], models)
     if every:
         _print_all(detector, given, as_json=as_json)
@@ -114,25 +116,19 @@ def predict(  # noqa: PLR0913 - the options of a command
 @click.option(
     "--version", "versions", multiple=True, shell_complete=_complete, help="A version; several times. Default: all."
 )
-@timeframe_option
-@timestamps_option
-@timezone_option
-@dates_option
+@form_options
 @models
 @as_json
-def compare(  # noqa: PLR0913 - the options of a command
+def compare(
     *,
     file: str,
     versions: tuple[str, ...],
-    timeframe: str | None,
-    timestamps: Stamp | None,
-    timezone: str | None,
-    dates: DayOrder | None,
     models: str | None,
     as_json: bool,
+    **form: Any,  # noqa: ANN401 - the fields of _Form
 ) -> None:
     """Answers of several versions for the last candle of FILE."""
-    given = _read(file, _Form(timeframe, timestamps, timezone, dates))
+    given = _read(file, _Form(**form))
     found: dict[str, Answer | ServiceError] = {}
     for version in versions or versions_of(models):
         try:
