@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import io
 import json
-from collections.abc import Awaitable, Callable, Iterator
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from typing import Any
 
 import pytest
@@ -12,6 +12,7 @@ from blockbuster import BlockBuster, blockbuster_ctx
 from server.settings import Settings
 from tests.application import Build
 from tests.server.client import KEEP_ALIVE_SECONDS, Client, Post, assert_envelope
+from tests.server.worker_fixture import Worker, running
 
 
 @pytest.fixture(autouse=True)
@@ -27,6 +28,16 @@ def blocking_is_an_error() -> Iterator[BlockBuster]:
 def keep_alive_seconds() -> float:
     """How long a connection may be idle, for the tests that serve on a real port."""
     return KEEP_ALIVE_SECONDS
+
+
+@pytest.fixture
+async def worker(
+    settings: Settings, aiohttp_client: Callable[[web.Application], Awaitable[Client]]
+) -> AsyncIterator[Worker]:
+    """A running worker that serves all versions of `models`."""
+    async with running(settings, aiohttp_client) as made:
+        await made.serve()
+        yield made
 
 
 @pytest.fixture

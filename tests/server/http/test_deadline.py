@@ -3,19 +3,16 @@ from __future__ import annotations
 import asyncio
 import io
 import time
-from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from collections.abc import AsyncIterator, Sequence
 from typing import Any
 
 import pytest
-from aiohttp import web
 
 from core.errors import InvalidInput
 from core.serving.routing import Question, Result
 from server.http.deadline import HEADER, MOST_MS, deadline
-from server.settings import Settings
-from tests.server.client import Client
 from tests.server.questions import asks
-from tests.server.worker_fixture import Worker, running
+from tests.server.worker_fixture import Worker
 
 pytestmark = pytest.mark.serial  # limits of 10 to 150 ms
 
@@ -30,15 +27,6 @@ def test_an_invalid_header_is_refused_by_name(text: str) -> None:
     with pytest.raises(InvalidInput) as raised:
         deadline({HEADER: text}, 250)
     assert raised.value.details[0].path == HEADER
-
-
-@pytest.fixture
-async def worker(
-    settings: Settings, aiohttp_client: Callable[[web.Application], Awaitable[Client]]
-) -> AsyncIterator[Worker]:
-    async with running(settings, aiohttp_client) as made:
-        await made.serve()
-        yield made
 
 
 def slow(worker: Worker, seconds: float) -> None:

@@ -6,32 +6,20 @@ import asyncio
 import gzip
 import json
 import zlib
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator
 from typing import Any
 
 import pytest
-from aiohttp import web
 
 from server.api.endpoints import ENDPOINTS, largest_bodies
 from server.http.bodies import body, sizes
 from server.http.fairness import let_others_run
-from server.settings import Settings
-from tests.server.client import Client
 from tests.server.paths import filled
 from tests.server.questions import asks
-from tests.server.worker_fixture import Worker, running
+from tests.server.worker_fixture import Worker
 
 POSTS = largest_bodies()
 PREDICT = "/reversal/predict"
-
-
-@pytest.fixture
-async def worker(
-    settings: Settings, aiohttp_client: Callable[[web.Application], Awaitable[Client]]
-) -> AsyncIterator[Worker]:
-    async with running(settings, aiohttp_client) as made:
-        await made.serve()
-        yield made
 
 
 async def sent(worker: Worker, path: str, data: Any, **headers: str) -> tuple[int, dict[str, Any]]:  # noqa: ANN401

@@ -4,29 +4,18 @@ from __future__ import annotations
 
 import io
 import json
-from collections.abc import AsyncIterator, Awaitable, Callable
 from typing import Any
 
 import pytest
-from aiohttp import web
 
 from core.version import VERSION
 from server.settings import Settings
 from tests import bundles
 from tests.server.client import Client
 from tests.server.open_inference.tensors_of import bars, body
-from tests.server.worker_fixture import Worker, running
+from tests.server.worker_fixture import Worker
 
 MODEL = "/v2/models/reversal"
-
-
-@pytest.fixture
-async def worker(
-    settings: Settings, aiohttp_client: Callable[[web.Application], Awaitable[Client]]
-) -> AsyncIterator[Worker]:
-    async with running(settings, aiohttp_client) as made:
-        await made.serve()
-        yield made
 
 
 async def read(client: Client, path: str) -> tuple[int, Any]:

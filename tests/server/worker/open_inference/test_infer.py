@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import io
 import json
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import Awaitable, Callable
 from dataclasses import replace
 from datetime import datetime
 from typing import Any, NamedTuple
@@ -20,7 +20,7 @@ from tests.application import Build
 from tests.server.client import Client
 from tests.server.open_inference.tensors_of import FIRST, HEADER, HOUR, bars, binary, body, outputs, times, windows
 from tests.server.questions import asks, candle
-from tests.server.worker_fixture import Worker, experiment, running
+from tests.server.worker_fixture import Worker, experiment
 
 INFER = "/v2/models/reversal/infer"
 USER = {"user_id": "alice"}  # variant B
@@ -49,15 +49,6 @@ async def asked(client: Client, request: dict[str, Any], form: str = "nested", p
         return await sent(client, json.dumps(request).encode(), {}, path)
     data, headers = binary(request, None if form == "binary" else (request["inputs"][-1]["name"],))
     return await sent(client, data, headers, path)
-
-
-@pytest.fixture
-async def worker(
-    settings: Settings, aiohttp_client: Callable[[web.Application], Awaitable[Client]]
-) -> AsyncIterator[Worker]:
-    async with running(settings, aiohttp_client) as made:
-        await made.serve()
-        yield made
 
 
 @pytest.fixture
