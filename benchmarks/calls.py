@@ -115,7 +115,7 @@ async def service(folder: Path) -> AsyncIterator[int]:
     from server.keeper.app import make_keeper_app  # noqa: PLC0415
     from server.settings import read  # noqa: PLC0415
     from server.worker.app import make_app  # noqa: PLC0415
-    from server.worker.fast_path import FastConnection  # noqa: PLC0415
+    from server.worker.fast_path.connection import FastConnection  # noqa: PLC0415
 
     state = ["--state-url", f"sqlite:///{folder}/state.db", "--journals", str(folder / "journals")]
     settings = read(

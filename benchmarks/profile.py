@@ -41,7 +41,7 @@ PARTS = {
     "prometheus_client/": "encoding, timing, counting",
     "core/": "choosing, batching, deciding, recording",
     "server/worker/predictor.py": "choosing, batching, deciding, recording",
-    "server/worker/fast_path.py": "HTTP and sockets",
+    "server/worker/fast_path/": "HTTP and sockets",
     "server/http/connections/": "HTTP and sockets",
     "aiohttp/": "HTTP and sockets",
 }

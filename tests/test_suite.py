@@ -18,7 +18,7 @@ SLEEPS = {
     "tests/server/http/test_deadline.py": (1, "a body that arrives slowly"),
     "tests/server/keeper/test_changes.py": (1, "a disk that takes longer than a worker is allowed to"),
     "tests/server/process/test_process.py": (1, "the CPU time of an idle second"),
-    "tests/server/worker/test_fast_path.py": (4, "idle connections, and heads that arrive slowly"),
+    "tests/server/worker/fast_path/test_connection.py": (4, "idle connections, and heads that arrive slowly"),
     "tests/server/worker/test_pipelining.py": (1, "pieces of requests that arrive at random moments"),
     "tests/system/load.py": (1, "the pace of clients"),
     "tests/system/test_changes.py": (2, "changes at random moments"),

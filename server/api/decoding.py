@@ -200,11 +200,11 @@ def series(rows: list[Candle], timeframe: str, stamp: Stamp | None, now: float |
 
 def check_bars(values: Floats) -> None:
     """Raise InvalidInput unless low <= open, close <= high in each candle of (5, n). msgspec has checked the signs."""
-    opened, high, low, close, _ = values
-    wrong = (np.minimum(opened, close) < low) | (np.maximum(opened, close) > high)
-    if not wrong.any():
+    both, high, low = values[0:4:3], values[1], values[2]  # open and close
+    wrong = (both < low) | (both > high)
+    if not np.count_nonzero(wrong):  # takes a third of the time of `any`
         return
-    i = int(np.argmax(wrong))
+    i = int(np.argmax(wrong.any(axis=0)))
     bar = dict(zip(("open", "high", "low", "close"), values[:4, i].tolist(), strict=True))
     shown = {name: np.format_float_positional(value, trim="-") for name, value in bar.items()}
     highest = max(("close", "open", "low"), key=bar.__getitem__)

@@ -37,19 +37,24 @@ Server-Timing: %b\r
     + b"""\r
 %b"""
 )
-_RAW_REFUSAL = b"""\
+_PHRASES = {status.value: status.phrase.encode() for status in HTTPStatus}
+_RAW = b"""\
 HTTP/1.1 %d %b\r
-Content-Type: application/json\r
 Content-Length: %d\r
 Date: %b\r
 %b\r
 %b"""
 
 
+def raw(status: int, own: Mapping[str, str], date: str, body: bytes) -> bytes:
+    """A whole answer, written without aiohttp. own: headers that only this answer has, and its Content-Type."""
+    headers = _RAW_SECURITY + "".join([f"{name}: {value}\r\n" for name, value in own.items()]).encode()
+    return _RAW % (status, _PHRASES[status], len(body), date.encode(), headers, body)
+
+
 def raw_refusal(status: int, own: Mapping[str, str], date: str, body: bytes) -> bytes:
-    """A whole answer with a status other than 200, written without aiohttp. own: headers that only this answer has."""
-    headers = _RAW_SECURITY + "".join(f"{name}: {value}\r\n" for name, value in own.items()).encode()
-    return _RAW_REFUSAL % (status, HTTPStatus(status).phrase.encode(), len(body), date.encode(), headers, body)
+    """An answer with a status other than 200, as of `raw`. Its body is JSON."""
+    return raw(status, {"Content-Type": "application/json", **own}, date, body)
 
 
 def preparing(origins: Sequence[str]) -> Callable[[web.Request, web.StreamResponse], Awaitable[None]]:

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import math
 import struct
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
+from itertools import chain
 from typing import Any, NamedTuple, TypeAlias
 
 import orjson
@@ -54,11 +55,11 @@ class InferenceAnswer(NamedTuple):
 
 
 # Probabilities and the confidence are FP64, so that they are those of /reversal/predict to the last bit.
-_OUTPUTS: dict[str, tuple[Datatype, Callable[[Answered], Any]]] = {
-    "stage1_prob": ("FP64", lambda one: one.prediction.decision.stage1_prob),
-    "stage2_prob": ("FP64", lambda one: _or_nan(one.prediction.decision.stage2_prob)),
-    "signal": ("BYTES", lambda one: one.prediction.decision.signal),
-    "confidence": ("FP64", lambda one: one.prediction.decision.confidence),
+_DATATYPES: dict[str, Datatype] = {
+    "stage1_prob": "FP64",
+    "stage2_prob": "FP64",
+    "signal": "BYTES",
+    "confidence": "FP64",
 }
 
 
@@ -69,16 +70,16 @@ def answer(asked: Inference, questions: Sequence[Question], results: Sequence[Re
         if isinstance(result, ServiceError):
             raise result
         found.append(result)
-    outputs = []
-    for name, binary in asked.outputs:
-        datatype, value = _OUTPUTS[name]
-        outputs.append(OutputTensor(name, datatype, [value(one) for one in found], binary))
+    decisions = [one.prediction.decision for one in found]
+    outputs = [
+        OutputTensor(name, _DATATYPES[name], [getattr(each, name) for each in decisions], binary)
+        for name, binary in asked.outputs
+    ]
+    for tensor in outputs:
+        if None in tensor.values:
+            tensor.values[:] = [math.nan if value is None else value for value in tensor.values]
     version = found[0].prediction.version
     return InferenceAnswer(version, asked.id, _parameters(questions, found), outputs)
-
-
-def _or_nan(value: float | None) -> float:
-    return math.nan if value is None else value
 
 
 def _parameters(questions: Sequence[Question], found: Sequence[Answered]) -> dict[str, Scalar]:
@@ -87,21 +88,38 @@ def _parameters(questions: Sequence[Question], found: Sequence[Answered]) -> dic
     A parameter can only be a scalar. For a batch of several items it is therefore a JSON array as text, with one
     element for each item. Warnings are always a JSON array: each with the items that have it.
     """
-    parameters: dict[str, Scalar] = {}
-    columns = {
-        name: [value(question, one) for question, one in zip(questions, found, strict=True)]
-        for name, value in _OF_ITEM.items()
-    }
-    for name, values in columns.items():
-        if len(values) == 1 and values[0] is not None:
-            parameters[name] = values[0]
-        elif len(values) > 1 and any(value is not None for value in values):
-            parameters[name] = orjson.dumps(values).decode()
-    versions = [one.prediction.version for one in found]
-    if len(set(versions)) > 1:
-        parameters["model_versions"] = orjson.dumps(versions).decode()
+    of_items = [_of_item(question, one) for question, one in zip(questions, found, strict=True)]
+    if len(found) == 1:
+        parameters = of_items[0]
+    else:
+        parameters = {
+            name: orjson.dumps([each.get(name) for each in of_items]).decode()
+            for name in dict.fromkeys(chain.from_iterable(of_items))
+        }
+        versions = [one.prediction.version for one in found]
+        if len(set(versions)) > 1:
+            parameters["model_versions"] = orjson.dumps(versions).decode()
     if any(one.prediction.warnings for one in found):
         parameters["warnings"] = orjson.dumps(_warnings(found)).decode()
+    return parameters
+
+
+def _of_item(question: Question, one: Answered) -> dict[str, Scalar]:
+    """As the fields of /reversal/predict; those of an experiment without their object."""
+    parameters: dict[str, Scalar] = {}
+    opens = one.prediction.opens
+    if opens is not None:
+        candle_time, valid_until = validity(opens, question.timeframe)
+        if candle_time is not None:
+            parameters["candle_time"] = candle_time
+        if valid_until is not None:
+            parameters["valid_until"] = valid_until
+    if one.fallback_reason is not None:
+        parameters["fallback_reason"] = one.fallback_reason
+    if (exposure := one.exposure) is not None:
+        parameters["experiment_id"] = exposure.experiment_id
+        parameters["variant"] = exposure.variant
+        parameters["prediction_id"] = exposure.prediction_id
     return parameters
 
 
@@ -111,24 +129,3 @@ def _warnings(found: Sequence[Answered]) -> list[dict[str, Any]]:
         for warning in one.prediction.warnings:
             items.setdefault((warning.code, warning.message), []).append(i)
     return [{"code": code, "message": message, "items": which} for (code, message), which in items.items()]
-
-
-def _candle_time(question: Question, one: Answered) -> str | None:
-    opens = one.prediction.opens
-    return None if opens is None else validity(opens, question.timeframe)[0]
-
-
-def _valid_until(question: Question, one: Answered) -> str | None:
-    opens = one.prediction.opens
-    return None if opens is None else validity(opens, question.timeframe)[1]
-
-
-# Parameters of each item: as the fields of /reversal/predict, those of an experiment without their object.
-_OF_ITEM: dict[str, Callable[[Question, Answered], str | None]] = {
-    "candle_time": _candle_time,
-    "valid_until": _valid_until,
-    "fallback_reason": lambda _, one: one.fallback_reason,
-    "experiment_id": lambda _, one: None if one.exposure is None else one.exposure.experiment_id,
-    "variant": lambda _, one: None if one.exposure is None else one.exposure.variant,
-    "prediction_id": lambda _, one: None if one.exposure is None else one.exposure.prediction_id,
-}

@@ -25,6 +25,9 @@ class WantedOutput(NamedTuple):
     binary: bool = False
 
 
+_ALL = {binary: tuple(WantedOutput(name, binary) for name in OUTPUTS) for binary in (False, True)}
+
+
 class Inference(NamedTuple):
     """A request. version: of the path; None if it names none. id: None if the request has none.
 
@@ -57,7 +60,7 @@ class Inference(NamedTuple):
 
 def _wanted(outputs: Sequence[WantedOutput], parameters: InferParameters) -> tuple[WantedOutput, ...]:
     if not outputs:
-        return tuple(WantedOutput(name, parameters.binary_data_output) for name in OUTPUTS)
+        return _ALL[parameters.binary_data_output]
     seen: set[str] = set()
     for i, output in enumerate(outputs):
         if output.name not in OUTPUTS:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 import time
 from collections.abc import Sequence
+from operator import ge, le
 from typing import NamedTuple
 
 import numpy as np
@@ -21,8 +22,8 @@ from server.api.timestamps import instant, times_of
 from server.open_inference.inference import Inference
 from server.open_inference.tensors import CANDLE_FIELDS, check_finite, element
 
-_VOLUME = CANDLE_FIELDS.index("volume")
 _BOUNDS = dict.fromkeys(CANDLE_FIELDS, (LEAST_PRICE, MOST_PRICE)) | {"volume": (0.0, MOST_VOLUME)}
+_LEAST, _MOST = zip(*_BOUNDS.values(), strict=True)
 # A place that the checks of candles name, in the terms of /reversal/predict.
 _OF_CANDLE = re.compile(r"data\[(?P<index>\d+)\]\.(?P<field>\w+)")
 
@@ -88,7 +89,8 @@ class Questions:
         self._asked = asked
         self._common = since, until, request_id
         self._timeframe = timeframe_of(parameters.timeframe)
-        self._user = user_of(parameters, "parameters.")
+        named = parameters.user_id is not None or parameters.userId is not None
+        self._user = user_of(parameters, "parameters.") if named else None
         self._windows: _WindowKind | None = None
         self._opens: float | None = None
         if "candles" in asked.inputs:
@@ -146,7 +148,6 @@ class Questions:
         inputs, timeframe = self._asked.inputs, self._timeframe
         # A copy with each field in one piece, as the indicators read it. It does not keep the whole body in memory.
         values: Floats = np.array(inputs["candles"][item].T, np.float64, order="C")
-        check_finite("candles", item, inputs["candles"][item])
         _check_bounds(values, item)
         stamps = inputs.get("timestamps")
         try:
@@ -177,15 +178,14 @@ class Questions:
 
 
 def _check_bounds(values: Floats, item: int) -> None:
-    """Raise InvalidInput for a price or volume out of the contract's bounds, in (5, candles) of one item."""
-    prices, volumes = values[:_VOLUME], values[_VOLUME]
-    if not values.shape[1] or (
-        prices.min() >= LEAST_PRICE
-        and prices.max() <= MOST_PRICE
-        and volumes.min() >= 0
-        and volumes.max() <= MOST_VOLUME
-    ):
+    """Raise InvalidInput for a value that is not finite or out of the contract's bounds, in (5, candles) of an item."""
+    if not values.shape[1]:
         return
+    # One NaN makes the least and the greatest value of its field NaN, which is not within any bounds.
+    least, most = np.minimum.reduce(values, axis=1).tolist(), np.maximum.reduce(values, axis=1).tolist()
+    if all(map(ge, least, _LEAST)) and all(map(le, most, _MOST)):
+        return
+    check_finite("candles", item, values.T)
     for column, field in enumerate(CANDLE_FIELDS):
         least, most = _BOUNDS[field]
         wrong = (values[column] < least) | (values[column] > most)

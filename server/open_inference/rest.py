@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
+from functools import lru_cache
 from itertools import chain
 from math import isnan, prod
 from typing import Any, NamedTuple, TypeVar
@@ -16,6 +17,7 @@ from core.errors import InvalidInput, quoted
 from server.api.schemas.open_inference import (
     MODEL,
     UNSUPPORTED_OF_OUTPUT,
+    Datatype,
     InferBody,
     InferInput,
     InferParameters,
@@ -28,7 +30,15 @@ from server.http.errors import PayloadTooLarge
 from server.http.headers import JSON_LENGTH
 from server.open_inference.answers import InferenceAnswer
 from server.open_inference.inference import Inference, WantedOutput
-from server.open_inference.tensors import CANDLE_FIELDS, GivenTensor, InputTensor, check_bytes, declared, element
+from server.open_inference.tensors import (
+    CANDLE_FIELDS,
+    DeclaredTensor,
+    GivenTensor,
+    InputTensor,
+    check_bytes,
+    declared,
+    element,
+)
 
 # The header of Triton's binary tensor data extension.
 HEADER = JSON_LENGTH
@@ -70,12 +80,12 @@ def inference(body: bytes | bytearray, header: str | None, version: str | None) 
     given, rest = [], whole[len(text) :]
     for i, tensor in enumerate(found.inputs):
         place = f"inputs[{i}]"
-        kind = declared(tensor.name, tensor.datatype, tensor.shape, place)
+        declaration = declared(tensor.name, tensor.datatype, tensor.shape, place)
         told = UNSET if tensor.parameters is None else tensor.parameters.binary_data_size
         if isinstance(told, UnsetType):
-            data: Any = _listed(tensor, kind)
+            data: Any = _listed(tensor, declaration.kind)
         else:
-            size = _size(tensor, kind, told, len(rest), is_told=length is not None)
+            size = _size(tensor, declaration, told, len(rest), is_told=length is not None)
             data, rest = rest[:size], rest[size:]
         given.append(GivenTensor(tensor.name, tensor.datatype, tensor.shape, data))
     if rest:
@@ -105,16 +115,20 @@ def _raw(whole: memoryview, version: str | None) -> Inference:
     return Inference.of(version, None, InferParameters(binary_data_output=True), [given])
 
 
-def _size(tensor: InferInput, kind: InputTensor, size: int, left: int, *, is_told: bool) -> int:
+def _size(tensor: InferInput, declaration: DeclaredTensor, size: int, left: int, *, is_told: bool) -> int:
     """The bytes of a binary tensor, `size` as it was sent."""
-    place = f"{kind.name}.parameters.{_SIZE}"
+    name = declaration.kind.name
     if tensor.data is not UNSET:
-        raise InvalidInput.at(f"{kind.name}.data", f"cannot be sent together with {_SIZE}; send one of them")
+        raise InvalidInput.at(f"{name}.data", f"cannot be sent together with {_SIZE}; send one of them")
     if not is_told:
-        raise InvalidInput.at(place, f"needs the header {HEADER}, with the bytes of the JSON object")
+        raise InvalidInput.at(
+            f"{name}.parameters.{_SIZE}", f"needs the header {HEADER}, with the bytes of the JSON object"
+        )
     if not 0 <= size <= left:
-        raise InvalidInput.at(place, f"must be from 0 to {left:,}, the bytes that the body has left")
-    check_bytes(kind, tensor.shape, size)
+        raise InvalidInput.at(
+            f"{name}.parameters.{_SIZE}", f"must be from 0 to {left:,}, the bytes that the body has left"
+        )
+    check_bytes(declaration, tensor.shape, size)
     return size
 
 
@@ -172,19 +186,27 @@ def encoded(answer: InferenceAnswer) -> EncodedAnswer:
     if answer.parameters:
         head["parameters"] = answer.parameters
     binary: list[bytes] = []
-    outputs = head["outputs"] = []
+    outputs: list[Any] = []
+    head["outputs"] = outputs
     for tensor in answer.outputs:
-        told: dict[str, Any] = {"name": tensor.name, "datatype": tensor.datatype, "shape": tensor.shape}
         if tensor.binary:
-            binary.append(tensor.raw())
-            told["parameters"] = {_SIZE: len(binary[-1])}
+            data = tensor.raw()
+            binary.append(data)
+            outputs.append(_binary_output(tensor.name, tensor.datatype, len(tensor.values), len(data)))
         else:
-            told["data"] = tensor.values if tensor.datatype == "BYTES" else [_numeric(each) for each in tensor.values]
-        outputs.append(told)
+            values = tensor.values if tensor.datatype == "BYTES" else [_numeric(each) for each in tensor.values]
+            told = {"name": tensor.name, "datatype": tensor.datatype, "shape": tensor.shape, "data": values}
+            outputs.append(told)
     text = orjson.dumps(head)
     if not binary:
         return EncodedAnswer(text, JSON, None)
     return EncodedAnswer(b"".join([text, *binary]), BINARY, str(len(text)))
+
+
+@lru_cache(maxsize=64)  # nearly all answers have the same outputs of the same sizes
+def _binary_output(name: str, datatype: Datatype, count: int, size: int) -> orjson.Fragment:
+    told = {"name": name, "datatype": datatype, "shape": [count], "parameters": {_SIZE: size}}
+    return orjson.Fragment(orjson.dumps(told))
 
 
 def _numeric(value: float) -> float | str:

@@ -34,7 +34,7 @@ from server.settings import Settings
 from server.threads import Threads, ThreadsExhausted
 from server.worker.app import make_app
 from server.worker.app_keys import DRAINING
-from server.worker.fast_path import kind_of_connection
+from server.worker.fast_path.kinds import kind_of_connection
 
 # How long a stopping worker waits for in-flight requests. A request takes milliseconds, unless its client stalls.
 SHUTDOWN_SECONDS = 10.0

@@ -75,6 +75,11 @@ def new_span_id() -> str:
     return f"{random.getrandbits(_SPAN_BITS) or 1:016x}"
 
 
+def recorded(request_id: str) -> Trace | None:
+    """The place in its trace of the request with this id; None if it is not recorded."""
+    return request_id.trace if isinstance(request_id, TraceableId) and request_id.trace.sampled else None
+
+
 class Tracer:
     """Names requests, decides which are recorded, and gives finished ones to `keep`."""
 

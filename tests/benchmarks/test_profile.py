@@ -13,7 +13,7 @@ from benchmarks.profile import part, shares
         ("series (server/api/decoding.py:131)", "numbers to arrays"),
         ("Table.__call__ (core/features/table.py:51)", "features"),
         ("Detector._probabilities (core/inference/detector.py:159)", "choosing"),
-        ("_Parser.feed_data (server/worker/fast_path.py:75)", "HTTP"),
+        ("_Parser.feed_data (server/worker/fast_path/connection.py:75)", "HTTP"),
         ("GunicornWebWorker.run (aiohttp/worker.py:73)", "HTTP"),
         ("<lambda> (<string>:1)", "the rest"),
     ],

@@ -100,6 +100,25 @@ def test_a_request_and_its_phases_are_spans(collector: TraceCollector, fast: str
         assert (refused.attributes["http.response.status_code"], refused.status) == (422, 0)
 
 
+@pytest.mark.parametrize("fast", ["1", "0"], ids=["fast path", "plain"])
+def test_predictions_by_the_open_inference_protocol_have_the_same_phases(collector: TraceCollector, fast: str) -> None:
+    rows = [[row[name] for name in ("open", "high", "low", "close", "volume")] for row in json.loads(BODY)["data"]]
+    path, read = "/v2/models/reversal/versions/v3.1/infer", ["read"] if fast == "0" else []
+    with serving("--models", str(ONNX), **tracing(collector, REVERSAL_FAST_PATH=fast)) as server:
+        for number, items in ((1, 1), (2, 3)):
+            tensor = {"name": "candles", "datatype": "FP64", "shape": [items, len(rows), 5], "data": [rows] * items}
+            assert ask(server, path, json.dumps({"inputs": [tensor]}).encode(), trace(number)) == 200
+        own, *phases = collector.of(trace(1), 1 + len(read + PHASES))
+        assert own.name == f"POST {own.attributes['http.route']}" == "POST /v2/models/{model}/versions/{version}/infer"
+        assert (own.attributes["url.path"], own.attributes["reversal.version"]) == (path, "v3.1")
+        assert [each.name for each in phases] == read + PHASES
+        assert_nested(own, phases)
+        own, *phases = collector.of(trace(2), 1 + len([*read, "parse", "answer", "encode"]))
+        assert [each.name for each in phases] == [*read, "parse", "answer", "encode"]
+        assert own.attributes["reversal.items"] == 3
+        assert_nested(own, phases)
+
+
 def test_batches_and_comparisons_have_phases_of_their_own(collector: TraceCollector) -> None:
     batch = json.dumps({"items": [json.loads(BODY)] * 3}).encode()
     with serving("--models", str(ONNX), **tracing(collector)) as server:

@@ -27,6 +27,7 @@ from server.http.fairness import let_others_run
 from server.http.request_log.request_ids import id_of
 from server.tracing.requests import TRACE
 from server.worker.app_keys import METRICS, PREDICTOR, REGISTRY
+from server.worker.tracing.phases import add_batch
 
 # A slice ends after this many items or, if they are large, this many bytes. It takes a third or half of a millisecond.
 # Larger slices would cost less per item, but a single prediction waits until the current slice ends.
@@ -69,10 +70,7 @@ async def _predict_batch(request: web.Request) -> web.Response:
         response = success({"results": results}, now)
         if trace is not None:
             trace.add("read", trace.began, read)
-            trace.add("parse", read, parsed)
-            trace.add("answer", parsed, known)
-            trace.add("encode", known, perf_counter())
-            trace.attributes["reversal.items"] = len(items)
+            add_batch(trace, read, parsed, known, len(items))
         await let_others_run()  # before aiohttp copies and writes the response
     return response
 

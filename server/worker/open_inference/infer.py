@@ -22,12 +22,14 @@ from server.http.fairness import let_others_run
 from server.open_inference.answers import InferenceAnswer, answer
 from server.open_inference.inference import Inference
 from server.open_inference.questions import Questions
+from server.tracing.tracer import Trace, recorded
 from server.worker.app_keys import BATCHER, METRICS, PREDICTOR, REGISTRY
 from server.worker.handlers.batch import SLICE_ITEMS
 from server.worker.metrics import Metrics
 from server.worker.open_inference.statistics import InferenceTimes
 from server.worker.predictor import Predictor
 from server.worker.timings import Timings
+from server.worker.tracing.phases import add_batch, add_prediction
 
 T = TypeVar("T")
 
@@ -41,6 +43,26 @@ class Inferred(NamedTuple, Generic[T]):
 
     written: T
     timing: str
+
+
+class Asked(NamedTuple):
+    """A request that has been decoded.
+
+    came, until: when it arrived, and its deadline, of time.perf_counter. trace: None if it is not recorded.
+    """
+
+    inference: Inference
+    questions: Questions
+    came: float
+    until: float
+    trace: Trace | None
+
+    @classmethod
+    def of(cls, inference: Inference, came: float, until: float, request_id: str) -> Asked:
+        """Prepare the questions of a request. Raises InvalidInput if its inputs or parameters do not fit each other."""
+        if timeout := inference.parameters.timeout:
+            until = min(until, came + min(timeout / _MICROSECONDS, MOST_MS / 1e3))
+        return cls(inference, Questions(inference, came, until, request_id), came, until, recorded(request_id))
 
 
 class InferenceService(NamedTuple):
@@ -80,43 +102,49 @@ class InferenceService(NamedTuple):
         try:
             with ExitStack() as places:
                 places.enter_context(self.admission.held())
-                asked = read()
-                if asked.parameters.timeout:
-                    until = min(until, came + min(asked.parameters.timeout / _MICROSECONDS, MOST_MS / 1e3))
-                questions = Questions(asked, came, until, request_id)
-                if questions.count == 1:
-                    return await self._infer_one(asked, questions, write, came)
+                asked = Asked.of(read(), came, until, request_id)
+                if asked.trace is not None:
+                    asked.trace.add("read", asked.trace.began, came)
+                if asked.questions.count == 1:
+                    question = asked.questions.question(0)
+                    parsed = perf_counter()
+                    return self.written(asked, question, await self.batcher.ask(question), parsed, write)
                 places.close()
                 places.enter_context(self.batch_admission.held())
-                return await self._infer_several(asked, questions, write, came, until)
+                return await self.infer_several(asked, write)
         except ServiceError:
-            self._count_failure(version, perf_counter() - came)
+            self.count_failure(version, perf_counter() - came)
             raise
         except asyncio.CancelledError:
             self.metrics.abandoned.inc()
             raise
 
-    async def _infer_one(
-        self, asked: Inference, questions: Questions, write: Callable[[InferenceAnswer], T], came: float
+    def written(
+        self, asked: Asked, question: Question, result: Result, parsed: float, write: Callable[[InferenceAnswer], T]
     ) -> Inferred[T]:
-        question = questions.question(0)
-        parsed = perf_counter()
-        result = await self.batcher.ask(question)
+        """The answer to a request of one item. Raises the ServiceError that is its result.
+
+        parsed: when the question was known, of time.perf_counter.
+        """
         known = perf_counter()
         if isinstance(result, ServiceError):
             raise result
-        written = write(answer(asked, [question], [result]))
-        spent = result.prediction.spent
-        timing = self.metrics.timings.add(Timings.of(came, parsed, known, spent))
-        times = InferenceTimes(came, parsed, known, perf_counter(), [spent])
-        self.metrics.inference.succeeded(result.prediction.version, 1, times)
+        prediction = result.prediction
+        written = write(answer(asked.inference, [question], [result]))
+        timing = self.metrics.timings.add(Timings.of(asked.came, parsed, known, prediction.spent))
+        times = InferenceTimes(asked.came, parsed, known, perf_counter(), [prediction.spent])
+        self.metrics.inference.succeeded(prediction.version, 1, times)
+        if asked.trace is not None:
+            add_prediction(asked.trace, asked.came, parsed, prediction)
+            asked.trace.add("encode", known, times.done)
         return Inferred(written, timing)
 
-    async def _infer_several(
-        self, asked: Inference, several: Questions, write: Callable[[InferenceAnswer], T], came: float, until: float
-    ) -> Inferred[T]:
-        """All items see the same versions. All are checked before any is answered."""
-        questions = await self._checked(several, until)
+    async def infer_several(self, asked: Asked, write: Callable[[InferenceAnswer], T]) -> Inferred[T]:
+        """Answer a request of several items. Raises the ServiceError of the first bad one.
+
+        All items see the same versions. All are checked before any is answered.
+        """
+        questions = await self._checked(asked.questions, asked.until)
         snapshot = self.registry.snapshot
         parsed = perf_counter()
         results: list[Result] = []
@@ -126,8 +154,10 @@ class InferenceService(NamedTuple):
                 break  # `answer` raises it
             await let_others_run()
         known = perf_counter()
-        written = write(answer(asked, questions, results))
-        times = InferenceTimes(came, parsed, known, perf_counter(), _runs(results))
+        written = write(answer(asked.inference, questions, results))
+        times = InferenceTimes(asked.came, parsed, known, perf_counter(), _runs(results))
+        if asked.trace is not None:
+            add_batch(asked.trace, times.since, parsed, known, len(results))
         first = results[0]
         if isinstance(first, Answered):
             self.metrics.inference.succeeded(first.prediction.version, len(results), times)
@@ -147,7 +177,7 @@ class InferenceService(NamedTuple):
                 since = perf_counter()
         return questions
 
-    def _count_failure(self, version: str | None, seconds: float) -> None:
+    def count_failure(self, version: str | None, seconds: float) -> None:
         """Count a failure for its version, unless no such version exists: each label is kept forever."""
         snapshot = self.registry.snapshot
         asked = snapshot.active if version is None else version

@@ -40,6 +40,17 @@ class InferenceTimes(NamedTuple):
     runs: Sequence[Spent]
 
 
+class _Kept:
+    """What was noted of a version since the last flush. It has the seconds of each of PHASES."""
+
+    __slots__ = ("executions", "failures", "inferences", "last", "requests", *PHASES)
+
+    def __init__(self) -> None:
+        self.requests = self.failures = self.inferences = self.executions = 0
+        self.success = self.fail = self.queue = self.compute_input = self.compute_infer = self.compute_output = 0.0
+        self.last = 0.0  # when the last item was answered, in seconds since 1970
+
+
 class InferenceMetrics:
     """Counts requests of the protocol. Call `flush` before the metrics are read."""
 
@@ -58,48 +69,48 @@ class InferenceMetrics:
             registry=registry,
             multiprocess_mode="max",
         )
-        self._kept: defaultdict[tuple[str, str], float] = defaultdict(float)
+        self._kept: defaultdict[str, _Kept] = defaultdict(_Kept)
         self._spent: Spent | None = None  # of the last run, which the next request may have shared
 
     def succeeded(self, version: str, items: int, times: InferenceTimes) -> None:
         """Note an answered request."""
-        features = sum(spent.features for spent in times.runs)
-        networks = sum(spent.stage1 + spent.stage2 for spent in times.runs)
-        runs = [spent for spent in times.runs if spent is not self._spent]
-        self._spent = times.runs[-1]
-        kept = self._kept
-        kept[version, "requests"] += 1
-        kept[version, "inferences"] += items
-        kept[version, "executions"] += len(runs)
-        kept[version, "success"] += times.done - times.since
-        kept[version, "queue"] += max(0.0, times.known - times.parsed - features - networks)
-        kept[version, "compute_input"] += times.parsed - times.since + features
-        kept[version, "compute_infer"] += networks
-        kept[version, "compute_output"] += times.done - times.known
-        kept[version, "last"] = time()
+        since, parsed, known, done, runs = times
+        kept = self._kept[version]
+        kept.requests += 1
+        kept.inferences += items
+        features = networks = 0.0
+        for spent in runs:
+            features += spent.features
+            networks += spent.stage1 + spent.stage2
+            kept.executions += spent is not self._spent
+        self._spent = runs[-1]
+        kept.success += done - since
+        kept.queue += max(0.0, known - parsed - features - networks)
+        kept.compute_input += parsed - since + features
+        kept.compute_infer += networks
+        kept.compute_output += done - known
+        kept.last = time()
 
     def failed(self, version: str, seconds: float) -> None:
         """Note a request that was not answered. version: that was asked, which must be a known one."""
-        self._kept[version, "failures"] += 1
-        self._kept[version, "fail"] += seconds
+        kept = self._kept[version]
+        kept.failures += 1
+        kept.fail += seconds
 
     def flush(self) -> None:
         """Add what is kept to the metrics."""
-        kept, self._kept = self._kept, defaultdict(float)
-        for (version, what), value in kept.items():
-            match what:
-                case "requests":
-                    self._requests.labels(version, "success").inc(value)
-                case "failures":
-                    self._requests.labels(version, "fail").inc(value)
-                case "inferences":
-                    self._inferences.labels(version).inc(value)
-                case "executions":
-                    self._executions.labels(version).inc(value)
-                case "last":
-                    self._last.labels(version).set(value)
-                case _:
-                    self._seconds.labels(version, what).inc(value)
+        kept_by_version, self._kept = self._kept, defaultdict(_Kept)
+        for version, kept in kept_by_version.items():
+            for counter, result in ((kept.requests, "success"), (kept.failures, "fail")):
+                if counter:
+                    self._requests.labels(version, result).inc(counter)
+            if kept.requests:
+                self._inferences.labels(version).inc(kept.inferences)
+                self._executions.labels(version).inc(kept.executions)
+                self._last.labels(version).set(kept.last)
+            for phase in PHASES:
+                if seconds := getattr(kept, phase):
+                    self._seconds.labels(version, phase).inc(seconds)
 
 
 def statistics(families: Iterable[Metric], model: str, versions: Sequence[str]) -> dict[str, Any]:

@@ -15,9 +15,9 @@ from core.serving.routing import Answered, Result
 from server.http.connections.connection import HttpConnection
 from server.tracing.records import Attributes
 from server.tracing.requests import TRACER
-from server.tracing.tracer import TraceableId, Tracer
-from server.worker.fast_path import FastConnection
-from server.worker.fast_services import Services
+from server.tracing.tracer import Tracer, recorded
+from server.worker.fast_path.connection import FastConnection
+from server.worker.fast_path.services import Services
 from server.worker.tracing.phases import add_prediction
 
 
@@ -60,12 +60,12 @@ class TracedConnection(FastConnection):
         self._record(status, "", encoded)
 
     def _record(self, status: int | None, error: str, encoded: float = 0.0) -> None:
-        own = self._request_id
-        if not isinstance(own, TraceableId) or not own.trace.sampled:
+        trace, result = recorded(self._request_id), self._result_known
+        if trace is None:
             return
-        trace, result = own.trace, self._result_known
-        if result is not None:
+        if result is not None and self._exchange is None:  # an exchange adds its phases itself
             add_prediction(trace, self._question.since, self._parsed, result.prediction)
             trace.add("encode", self._known_at, encoded)
-        named: Attributes = {"http.request.method": "POST", "http.route": self._path, "url.path": self._path}
-        self._tracer.finish(trace, f"POST {self._path}", status, named, error)
+        route = self._endpoint
+        named: Attributes = {"http.request.method": "POST", "http.route": route, "url.path": self._path}
+        self._tracer.finish(trace, f"POST {route}", status, named, error)

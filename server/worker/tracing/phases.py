@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from time import perf_counter
+
 from core.inference.detector import Prediction
 from server.tracing.records import Attributes
 from server.tracing.tracer import Trace
@@ -14,6 +16,14 @@ def add_prediction(trace: Trace, since: float, parsed: float, prediction: Predic
     add_run(trace, prediction)
     trace.attributes["reversal.version"] = prediction.version
     trace.attributes["reversal.signal"] = prediction.decision.signal
+
+
+def add_batch(trace: Trace, since: float, parsed: float, known: float, items: int) -> None:
+    """Add the phases of a batch that is encoded by now: when it had arrived, was decoded, and had its results."""
+    trace.add("parse", since, parsed)
+    trace.add("answer", parsed, known)
+    trace.add("encode", known, perf_counter())
+    trace.attributes["reversal.items"] = items
 
 
 def add_run(trace: Trace, prediction: Prediction, attributes: Attributes | None = None) -> None:

@@ -9,7 +9,7 @@ from aiohttp import web
 
 from server.http.connections.runner import HttpRunner
 from server.settings import Settings
-from server.worker.fast_path import kind_of_connection
+from server.worker.fast_path.kinds import kind_of_connection
 from tests.server.client import Client
 from tests.server.worker.connections import Connection, Service
 from tests.server.worker_fixture import running

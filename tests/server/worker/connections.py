@@ -12,7 +12,7 @@ import pytest
 
 from core.serving.routing import Question, Result
 from server.http.connections.runner import HttpRunner
-from server.worker.fast_path import FastConnection
+from server.worker.fast_path.connection import FastConnection
 from tests.server.questions import asks
 from tests.server.worker_fixture import Worker
 from tests.sockets import is_read
@@ -62,12 +62,16 @@ class Connection:
             if len(pieces) > 1:
                 await until(lambda: is_read(self.writer.get_extra_info("socket")))
 
-    async def receive(self) -> Answer:
+    async def receive_bytes(self) -> tuple[int, dict[str, str], bytes]:
+        """The status, the headers and the body of the next answer."""
         head = (await asyncio.wait_for(self.reader.readuntil(b"\r\n\r\n"), 5)).decode()
         status, *lines = head.strip().split("\r\n")
         headers = dict(line.split(": ", 1) for line in lines)
-        body = await self.reader.readexactly(int(headers["Content-Length"]))
-        return Answer(int(status.split()[1]), headers, json.loads(body))
+        return int(status.split()[1]), headers, await self.reader.readexactly(int(headers["Content-Length"]))
+
+    async def receive(self) -> Answer:
+        status, headers, body = await self.receive_bytes()
+        return Answer(status, headers, json.loads(body))
 
     async def ask(self, *pieces: bytes) -> Answer:
         await self.send(*pieces)

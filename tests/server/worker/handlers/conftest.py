@@ -12,7 +12,7 @@ from aiohttp.test_utils import TestServer
 from server.http.connections.connection import HttpConnection
 from server.http.connections.plain import PlainConnection
 from server.http.connections.runner import HttpRunner
-from server.worker.fast_path import FastConnection
+from server.worker.fast_path.connection import FastConnection
 from tests.server.client import KEEP_ALIVE_SECONDS, Client
 
 

@@ -11,14 +11,15 @@ from aiohttp import web
 from aiohttp.web_protocol import RequestHandler
 
 from server.http.connections.plain import PlainConnection
-from server.worker import fast_path
-from server.worker.fast_path import PRIVATE, FastConnection, kind_of_connection, missing
+from server.worker.fast_path import kinds
+from server.worker.fast_path.connection import PRIVATE, FastConnection
+from server.worker.fast_path.kinds import kind_of_connection, missing
 from tests.market import ROOT
 
 # The modules whose classes derive from aiohttp's, and the private attributes of aiohttp that each is allowed to use.
 _CONNECTIONS = ("connection", "parser", "plain", "runner")
 MODULES: dict[str, set[str]] = {f"server/http/connections/{name}.py": set() for name in _CONNECTIONS}
-MODULES["server/worker/fast_path.py"] = set(PRIVATE)
+MODULES["server/worker/fast_path/connection.py"] = set(PRIVATE)
 PRIVATE_NAME = re.compile("_[a-z]")
 
 
@@ -78,14 +79,14 @@ def test_few_private_attributes_are_needed_and_the_installed_aiohttp_has_them() 
     ("name", "value", "absent"),
     [
         ("PRIVATE", {"_gone": "for a test"}, "RequestHandler._gone"),
-        ("_PARSER", ("feed_data", "gone"), "HttpRequestParser.gone"),
+        ("PARSER", ("feed_data", "gone"), "HttpRequestParser.gone"),
     ],
 )
 def test_without_an_attribute_the_fast_path_is_off_and_one_warning_is_logged(
     monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture, name: str, value: object, absent: str
 ) -> None:
     caplog.set_level(logging.INFO)
-    monkeypatch.setattr(fast_path, name, value)
+    monkeypatch.setattr(kinds, name, value)
     assert kind_of_connection(fast_path=True) is PlainConnection
     (record,) = caplog.records
     assert record.levelname == "WARNING"

@@ -8,76 +8,60 @@ module that uses private attributes of aiohttp: PRIVATE.
 from __future__ import annotations
 
 import asyncio
-import logging
 from collections.abc import Callable
 from functools import partial
 from time import perf_counter
 from typing import Any
 
 from aiohttp import HttpVersion11, StreamReader, web
-from aiohttp.http_parser import HttpRequestParser, RawRequestMessage
-from aiohttp.web_protocol import RequestHandler
+from aiohttp.http_parser import RawRequestMessage
 
 from core.errors import Overloaded, ServiceError
-from core.log_event import LogEvent
 from core.serving.routing import Question, Result
 from server.api import answers, decoding
 from server.auth.access import Level
 from server.auth.client_address import FORWARDED_FOR
+from server.http.admission import Admission
+from server.http.bodies.body import JSON
 from server.http.bodies.malformed import no_text
 from server.http.connections.connection import HttpConnection
 from server.http.connections.parser import SharedParser
-from server.http.connections.plain import PlainConnection
 from server.http.deadline import HEADER as TIMEOUT
 from server.http.deadline import deadline
 from server.http.headers import RAW_ANSWER, raw_refusal
 from server.http.request_log import access_log
 from server.logs.request_id import HEADER as REQUEST_ID
 from server.logs.request_id import during
-from server.worker.fast_services import Services
+from server.worker.fast_path.inference import CONTENT_TYPES, Exchange, Written, target_of
+from server.worker.fast_path.services import Services
 from server.worker.handlers.predict import SHAPES
 from server.worker.timings import Timings
-
-log = logging.getLogger(__name__)
 
 # Private attributes of aiohttp's RequestHandler that are used here, and why.
 PRIVATE = {"_parser": "only the parser's results show a request before aiohttp creates a task for it"}
 # Methods of that parser that are used here. aiohttp does not document them.
-_PARSER = ("feed_data", "message_consumed")
+PARSER = ("feed_data", "message_consumed")
 
+_JSON_ONLY = (JSON,)
 # If the pause after a refusal would not be longer than this, there is none.
 _SHORTEST_PAUSE_SECONDS = 0.002
-
-
-def missing() -> list[str]:
-    """Attributes that the fast path needs, and that the installed aiohttp lacks or uses for something else."""
-    absent = [f"RequestHandler.{name}" for name in PRIVATE if not hasattr(RequestHandler, name)]
-    absent += [f"HttpRequestParser.{name}" for name in _PARSER if not hasattr(HttpRequestParser, name)]
-    own = {name for kind in (HttpConnection, PlainConnection, FastConnection) for name in kind.__slots__}
-    return absent + [f"RequestHandler without {name}" for name in sorted(own) if hasattr(RequestHandler, name)]
-
-
-def kind_of_connection(*, fast_path: bool, tracing: bool = False) -> type[HttpConnection]:
-    """The class of connections: with the fast path if it is wanted and the installed aiohttp supports it.
-
-    tracing: whether requests are traced. Only the fast path needs a class for that, the other one has middleware.
-    """
-    if not fast_path:
-        return PlainConnection
-    if absent := missing():
-        log.warning(LogEvent("fast_path_disabled", missing=absent, effect="predictions take longer"))
-        return PlainConnection
-    if tracing:
-        from server.worker.tracing.connection import TracedConnection  # noqa: PLC0415 - it extends FastConnection
-
-        return TracedConnection
-    return FastConnection
 
 
 class FastConnection(HttpConnection):
     """A connection with the fast path, for one request at a time. The batcher gives the result to the connection."""
 
-    __slots__ = ("_begun", "_held", "_on_path", "_parsed", "_path", "_pause", "_question", "_request_id", "_services")
+    __slots__ = (
+        "_begun",
+        "_exchange",
+        "_held",
+        "_on_path",
+        "_parsed",
+        "_path",
+        "_pause",
+        "_question",
+        "_request_id",
+        "_services",
+    )
 
     def __init__(self, services: Services, *args: Any, **options: Any) -> None:  # noqa: ANN401 - passed on
         super().__init__(services.refusals, *args, **options)
@@ -85,6 +69,7 @@ class FastConnection(HttpConnection):
         self._services = services
         self._on_path = False  # whether a request is on the fast path
         self._path: str
+        self._exchange: Exchange | None = None  # if that request is one of the Open Inference Protocol
         self._request_id: str
         self._begun: tuple[float, str, str]  # for the access log: the time of the head, the caller and its address
         self._question: Question
@@ -128,16 +113,17 @@ class FastConnection(HttpConnection):
         The connection must be idle, and the request complete.
         """
         to = self._services
-        headers = message.headers
+        headers, path = message.headers, message.path
+        target = None if path in SHAPES else target_of(path)
         if (
-            message.path not in SHAPES
+            (target is None and path not in SHAPES)
             or self.received != self.answered + 1
             or not body.is_eof()
             or message.method != "POST"
             or message.version != HttpVersion11
             or message.should_close
             or message.upgrade
-            or headers.get("Content-Type", "application/json") != "application/json"
+            or headers.get("Content-Type", JSON) not in (_JSON_ONLY if target is None else CONTENT_TYPES)
             or "Content-Encoding" in headers
             or "Expect" in headers
             or "Origin" in headers
@@ -147,12 +133,13 @@ class FastConnection(HttpConnection):
         ):
             return False
         self._on_path = True
-        self._path = message.path
+        self._path = path
         self._request_id = to.identify(headers)
+        self._exchange = None if target is None else Exchange(to.inference, target, self._request_id)
         if to.access_log:
             address = to.addresses.of(self._peer(), headers.getall(FORWARDED_FOR, ()))
             self._begun = perf_counter(), to.access.caller(headers), address
-        # A body that arrives with its head is part of one read of 256 KiB, which is less than any of SHAPES allows.
+        # A body that arrives with its head is part of one read of 256 KiB, which is less than any of the paths allows.
         text = body.read_nowait()
         try:
             to.admission.enter()
@@ -163,8 +150,14 @@ class FastConnection(HttpConnection):
         try:
             came = perf_counter()
             until = deadline(headers, to.timeout_ms) if TIMEOUT in headers else came + to.timeout_ms / 1e3
-            text.decode()  # the JSON decoder checks the UTF-8 of only the strings that it keeps
-            self._question = decoding.prediction(text, came, until, request_id=self._request_id)
+            if (exchange := self._exchange) is None:
+                text.decode()  # the JSON decoder checks the UTF-8 of only the strings that it keeps
+                self._question = decoding.prediction(text, came, until, request_id=self._request_id)
+            elif exchange.read(text, headers, came, until) == 1:
+                self._question = exchange.question()
+            else:
+                exchange.ask_several(partial(self._answer_inference, exchange, exchange.several))
+                return True
             self._parsed = perf_counter()
             to.batcher.ask_for(self._question, self)
         except UnicodeDecodeError as error:
@@ -179,7 +172,9 @@ class FastConnection(HttpConnection):
             self._pause.cancel()
         if self._on_path:
             self._on_path = False
-            self._services.admission.leave()
+            if self._exchange is not None:
+                self._exchange.abandon()
+            self._place.leave()
             self._services.metrics.abandoned.inc()
         super().connection_lost(exc)
 
@@ -191,6 +186,9 @@ class FastConnection(HttpConnection):
         """Answer the request."""
         if isinstance(result, ServiceError):
             self.set_exception(result)
+            return
+        if (exchange := self._exchange) is not None:
+            self._answer_inference(exchange, partial(exchange.written, self._question, result, self._parsed))
             return
         to, question, known = self._services, self._question, perf_counter()
         try:
@@ -204,16 +202,37 @@ class FastConnection(HttpConnection):
             head = now.http.encode(), self._request_id.encode(), timing.encode()
             self._write(RAW_ANSWER % (len(body), *head, body), 200, len(body))
 
+    def _answer_inference(self, exchange: Exchange, answer: Callable[[str], Written]) -> None:
+        """Answer a request by the protocol. `answer`: encodes it; its argument is the date."""
+        try:
+            text, size = answer(self._services.clock.now().http)
+        except Exception as error:  # noqa: BLE001 - it is answered
+            self.set_exception(error)
+        else:
+            exchange.admission.leave()
+            self._write(text, 200, size)
+
     def set_exception(self, error: Exception) -> None:
         """Answer that the request failed."""
-        self._services.admission.leave()
+        self._place.leave()
+        if self._exchange is not None:
+            self._exchange.failed(error)
         self._refuse(error)
 
+    @property
+    def _endpoint(self) -> str:
+        """The path as in the table of endpoints."""
+        return self._path if self._exchange is None else self._exchange.endpoint
+
+    @property
+    def _place(self) -> Admission:
+        """Where the request on the fast path has its place."""
+        return self._services.admission if self._exchange is None else self._exchange.admission
+
     def _refuse(self, error: Exception) -> None:
-        endpoint = f"POST {self._path}"
         to = self._services
         with during(self._request_id):
-            refused = to.refusals.answer(error, endpoint, endpoint)
+            refused = to.refusals.answer(error, f"POST {self._path}", f"POST {self._endpoint}")
         headers = {REQUEST_ID: self._request_id} | refused.headers
         text = raw_refusal(refused.status, headers, to.clock.now().http, refused.body)
         self._write(text, refused.status, len(refused.body))
