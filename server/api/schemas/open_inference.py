@@ -129,7 +129,10 @@ _SHAPE = list_of({"type": "integer"})
 ELEMENTS = list_of({"type": ["number", "string"]})
 _SCALARS: Schema = {"type": "object", "additionalProperties": {"type": ["string", "number", "boolean"]}}
 _DURATION = record({"count": COUNT, "ns": COUNT})
-_DURATIONS = ("success", "fail", "queue", "compute_input", "compute_infer", "compute_output", "cache_hit")
+_DURATIONS = (
+    *("success", "fail", "queue", "compute_input", "compute_infer", "compute_output"),
+    *("cache_hit", "cache_miss"),  # always 0; clients such as perf_analyzer stop if one of them is missing
+)
 
 ANSWERS: dict[str, Schema] = {
     "InferenceFailure": record(ERROR),
