@@ -26,7 +26,7 @@ from server.api.schemas.open_inference import (
 from server.http.bodies import sizes
 from server.http.bodies.body import BINARY, JSON, check_text
 from server.http.bodies.json_decoding import decode
-from server.http.errors import PayloadTooLarge
+from server.http.errors import MalformedJson, PayloadTooLarge
 from server.http.headers import JSON_LENGTH
 from server.open_inference.answers import InferenceAnswer
 from server.open_inference.inference import Inference, WantedOutput
@@ -75,8 +75,11 @@ def inference(body: bytes | bytearray, header: str | None, version: str | None) 
     text = bytes(whole[:length])
     if len(text) > sizes.SINGLE:
         raise PayloadTooLarge(f"the JSON object is larger than {sizes.SINGLE:,} bytes; send the tensors as binary data")
-    check_text(text)
-    found = decode(_body_decoder, text)
+    try:
+        check_text(text)
+        found = decode(_body_decoder, text)
+    except MalformedJson as error:
+        raise _no_object(error, text, length) from None
     given, rest = [], whole[len(text) :]
     for i, tensor in enumerate(found.inputs):
         place = f"inputs[{i}]"
@@ -103,6 +106,15 @@ def _length(header: str, size: int) -> int:
     if int(header) > size:
         raise InvalidInput.at(HEADER, f"is {int(header):,}, but the body has {size:,} bytes")
     return int(header)
+
+
+def _no_object(error: MalformedJson, text: bytes, length: int | None) -> MalformedJson:
+    """The error for the part of a body that should be its JSON object. length: that HEADER tells; None without it."""
+    if length is not None:
+        return MalformedJson(f"the {length:,} bytes that {HEADER} tells are not a JSON object: {error}")
+    if _SIZE.encode() in text:
+        return MalformedJson(f"the header {HEADER} is missing; send it with the bytes of the JSON object, without data")
+    return error
 
 
 def _raw(whole: memoryview, version: str | None) -> Inference:

@@ -10,6 +10,7 @@ import pytest
 
 from core.errors import ServiceError
 from server.http.bodies import sizes
+from server.http.errors import MalformedJson
 from server.open_inference.answers import InferenceAnswer, OutputTensor
 from server.open_inference.inference import Inference
 from server.open_inference.rest import encoded, inference
@@ -172,8 +173,16 @@ class TestBinary:
         assert refused(self.BODY, str(len(self.BODY) + 1)) == ("VALIDATION_ERROR", HEADER)
 
     def test_without_the_header_the_binary_data_are_not_json(self) -> None:
-        assert refused(self.BODY)[0] == "MALFORMED_JSON"
+        for data in (self.BODY[self.LENGTH :], bytes(8), b"2"):
+            with pytest.raises(MalformedJson, match=f"the header {HEADER} is missing"):
+                sent(self.BODY[: self.LENGTH] + data)
         assert refused(self.BODY[: self.LENGTH]) == ("VALIDATION_ERROR", "candles.parameters.binary_data_size")
+
+    @pytest.mark.parametrize("wrong", [-1, 1])
+    def test_a_header_that_is_not_the_length_of_the_json_object_is_named(self, wrong: int) -> None:
+        length = self.LENGTH + wrong
+        with pytest.raises(MalformedJson, match=f"the {length} bytes that {HEADER} tells are not a JSON object: "):
+            sent(self.BODY, str(length))
 
     @pytest.mark.parametrize("cut", [1, 8, 320, 1_000])
     def test_a_body_that_is_cut_is_refused(self, cut: int) -> None:
