@@ -154,7 +154,13 @@ def _listed(tensor: InferInput, kind: InputTensor) -> Sequence[float]:
     depth = 0 if brackets is None else brackets[0].count(b"[")
     is_flat = depth <= 1
     decoder = _decoders[kind.datatype == "INT64", 1 if is_flat else rank]
-    found = decode(decoder, raw, place)
+    try:
+        found = decode(decoder, raw, place)
+    except InvalidInput:
+        if depth in (0, 1, rank):
+            raise
+        message = f"begins with {depth} brackets; send a flat array, or one with {rank} levels as the shape has"
+        raise InvalidInput.at(place, message) from None
     return found if is_flat else _flat(found, tensor.shape, place)
 
 

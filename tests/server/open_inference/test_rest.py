@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from core.errors import ServiceError
+from core.errors import InvalidInput, ServiceError
 from server.http.bodies import sizes
 from server.http.errors import MalformedJson
 from server.open_inference.answers import InferenceAnswer, OutputTensor
@@ -112,13 +112,14 @@ def test_the_outputs_and_their_form_are_as_requested() -> None:
         ("inputs.0.data", "AAAA", "candles.data"),
         ("inputs.0.data", [], "candles"),
         ("inputs.0.data", [[]], "candles.data"),
-        ("inputs.0.data", [[[[1.0]]]], "candles.data[0][0][0]"),
+        ("inputs.0.data", [[[[1.0]]]], "candles.data"),
         ("inputs.0.data.1.3", [1.0] * 4, "candles.data[1][3]"),
         ("inputs.0.data.1.3.2", None, "candles.data[1][3][2]"),
         ("inputs.0.data.1.3.2", "1.1", "candles.data[1][3][2]"),
         ("inputs.0.data.1.3.2", True, "candles.data[1][3][2]"),
         ("inputs.0.data", [1.0] * 199, "candles"),
-        ("inputs.0.data", [[1.0] * 100] * 2, "candles.data[0][0]"),
+        ("inputs.0.data", [[1.0] * 100] * 2, "candles.data"),
+        ("inputs.0.data", [[[1.0] * 5, 1.0]], "candles.data[0][1]"),
         ("inputs.1.data.0.3", 1.5, "timestamps[0][3]"),
         ("inputs.1.data.0.3", "2025-01-01", "timestamps.data[0][3]"),
         ("inputs.1.data.0.3", 2**63, "timestamps[0][3]"),
@@ -145,6 +146,12 @@ def test_the_outputs_and_their_form_are_as_requested() -> None:
 )
 def test_a_fault_in_json_is_named(path: str, value: Any, place: str) -> None:  # noqa: ANN401
     assert refused(changed(path, value)) == ("VALIDATION_ERROR", place)
+
+
+@pytest.mark.parametrize(("data", "brackets"), [([[1.0] * 5] * 20, 2), ([[[[1.0]]]], 4)])
+def test_data_of_other_levels_than_the_shape_are_told_what_to_be(data: Any, brackets: int) -> None:  # noqa: ANN401
+    with pytest.raises(InvalidInput, match=f"begins with {brackets} brackets; send a flat array, or one with 3 levels"):
+        sent(changed("inputs.0.data", data))
 
 
 @pytest.mark.parametrize(
