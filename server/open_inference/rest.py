@@ -23,7 +23,7 @@ from server.api.schemas.open_inference import (
     InferParameters,
     OutputParameters,
 )
-from server.http.bodies import sizes
+from server.http.bodies import seen, sizes
 from server.http.bodies.body import BINARY, JSON, check_text
 from server.http.bodies.json_decoding import decode
 from server.http.errors import MalformedJson, PayloadTooLarge
@@ -32,6 +32,7 @@ from server.open_inference.answers import InferenceAnswer
 from server.open_inference.inference import Inference, WantedOutput
 from server.open_inference.tensors import (
     CANDLE_FIELDS,
+    INPUTS,
     DeclaredTensor,
     GivenTensor,
     InputTensor,
@@ -48,6 +49,8 @@ _RAW = "candles"
 _CANDLE_BYTES = 8 * len(CANDLE_FIELDS)
 _SIZE = "binary_data_size"
 _MOST_DIGITS = 9
+# A place in an input, but not its name.
+_IN_INPUT = re.compile(r"inputs\[(?P<index>\d+)\]\.(?!name\Z)")
 _BRACKETS = re.compile(rb"[\[ \t\n\r]*")
 
 B = TypeVar("B", bound=msgspec.Struct)
@@ -80,6 +83,8 @@ def inference(body: bytes | bytearray, header: str | None, version: str | None) 
         found = decode(_body_decoder, text)
     except MalformedJson as error:
         raise _no_object(error, text, length) from None
+    except InvalidInput as error:
+        raise _of_tensor(error, text) from None
     given, rest = [], whole[len(text) :]
     for i, tensor in enumerate(found.inputs):
         place = f"inputs[{i}]"
@@ -115,6 +120,18 @@ def _no_object(error: MalformedJson, text: bytes, length: int | None) -> Malform
     if _SIZE.encode() in text:
         return MalformedJson(f"the header {HEADER} is missing; send it with the bytes of the JSON object, without data")
     return error
+
+
+def _of_tensor(error: InvalidInput, text: bytes) -> InvalidInput:
+    """The error with the name of its tensor in place of `inputs[0]`, as all later checks have it."""
+    detail = error.details[0]
+    found = _IN_INPUT.match(detail.path)
+    if found is None:
+        return error
+    name = seen.text_of(seen.value_at(text, ("inputs", int(found["index"]), "name")))
+    if name not in INPUTS:
+        return error
+    return InvalidInput.at(f"{name}.{detail.path[found.end() :]}", detail.message)
 
 
 def _raw(whole: memoryview, version: str | None) -> Inference:
