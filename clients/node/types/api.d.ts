@@ -967,6 +967,10 @@ export interface components {
                         count: number;
                         ns: number;
                     };
+                    cache_miss: {
+                        count: number;
+                        ns: number;
+                    };
                 };
                 batch_stats: string[];
             }[];
