@@ -16,11 +16,12 @@ from msgspec import UNSET, UnsetType
 from core.errors import InvalidInput, quoted
 from server.api.schemas.open_inference import (
     MODEL,
-    UNSUPPORTED_OF_OUTPUT,
+    UNSUPPORTED,
     Datatype,
     InferBody,
     InferInput,
     InferParameters,
+    InputParameters,
     OutputParameters,
 )
 from server.http.bodies import seen, sizes
@@ -165,6 +166,8 @@ def _listed(tensor: InferInput, kind: InputTensor) -> Sequence[float]:
     """The elements of `data` in row-major order, which may be nested as the shape says, or flat."""
     place, raw = f"{kind.name}.data", tensor.data
     if not isinstance(raw, msgspec.Raw):
+        if tensor.parameters is not None:
+            _check_supported(tensor.parameters, kind.name)
         raise InvalidInput.at(place, f"missing; send the elements, or {_SIZE} and binary data")
     rank = len(tensor.shape)
     brackets = _BRACKETS.match(memoryview(raw))
@@ -195,14 +198,18 @@ def _flat(nested: Sequence[Any], shape: Sequence[int], place: str) -> list[float
 
 def _outputs(body: InferBody, parameters: InferParameters) -> list[WantedOutput]:
     found = []
-    for output in body.outputs or ():
+    for i, output in enumerate(body.outputs or ()):
         own = output.parameters or OutputParameters()
-        for name in UNSUPPORTED_OF_OUTPUT:
-            if getattr(own, name) is not UNSET:
-                raise InvalidInput.at("outputs", f"the parameter {name} is not supported; leave it out")
+        _check_supported(own, f"outputs[{i}]")
         binary = parameters.binary_data_output if own.binary_data is None else own.binary_data
         found.append(WantedOutput(output.name, binary))
     return found
+
+
+def _check_supported(parameters: InputParameters | OutputParameters, place: str) -> None:
+    for name in UNSUPPORTED:
+        if getattr(parameters, name, UNSET) is not UNSET:
+            raise InvalidInput.at(f"{place}.parameters.{name}", "is not supported; leave it out")
 
 
 class EncodedAnswer(NamedTuple):

@@ -200,6 +200,8 @@ export interface components {
         InputParameters: {
             /** @description The bytes of this tensor behind the JSON object, in place of `data`. */
             binary_data_size?: number;
+            /** @description Not supported; a request with it is refused. */
+            shared_memory_region?: unknown;
         };
         /**
          * InferOutput
@@ -216,7 +218,9 @@ export interface components {
         OutputParameters: {
             /** @description Overrides `binary_data_output` for this output. */
             binary_data?: boolean | null;
+            /** @description Not supported; a request with it is refused. */
             classification?: unknown;
+            /** @description Not supported; a request with it is refused. */
             shared_memory_region?: unknown;
         };
         /**

@@ -27,6 +27,10 @@ from tests.server.open_inference.tensors_of import (
 
 REQUEST = body(candles=bars(0.4, 0.9), timestamps=times(2), parameters={"pair": "EUR/USD"}, more={"id": "7"})
 
+SIGNAL = {"name": "signal"}
+SHARED = {"shared_memory_region": "x", "shared_memory_byte_size": 8}
+TENSOR = {"name": "candles", "datatype": "FP64", "shape": [1, 1, 5]}
+
 
 def sent(request: Any, header: str | None = None) -> Inference:  # noqa: ANN401
     return inference(request if isinstance(request, bytes) else json.dumps(request).encode(), header, "v1")
@@ -133,8 +137,9 @@ def test_the_outputs_and_their_form_are_as_requested() -> None:
         ("outputs", [{"name": "signals"}], "outputs[0].name"),
         ("outputs", [{"name": "signal"}] * 2, "outputs[1].name"),
         ("outputs", [{}], "outputs[0].name"),
-        ("outputs", [{"name": "signal", "parameters": {"classification": 2}}], "outputs"),
-        ("outputs", [{"name": "signal", "parameters": {"shared_memory_region": "x"}}], "outputs"),
+        ("outputs", [SIGNAL | {"parameters": {"classification": 2}}], "outputs[0].parameters.classification"),
+        ("outputs", [SIGNAL | {"parameters": SHARED}], "outputs[0].parameters.shared_memory_region"),
+        ("inputs.0", TENSOR | {"parameters": SHARED}, "candles.parameters.shared_memory_region"),
         ("outputs", [{"name": "signal", "parameters": {"binary_data": 1}}], "outputs[0].parameters.binary_data"),
         ("id", 7, "id"),
         ("parameters", [], "parameters"),
