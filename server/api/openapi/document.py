@@ -20,12 +20,26 @@ from server.api.schemas.json_schema import TEXT, Schema, ref
 from server.api.schemas.shared import envelope
 from server.auth.access import Level
 from server.http.deadline import HEADER, MOST_MS
+from server.http.errors import PROTOCOL
 
 _ABOUT = (
     "Predict hold, long or short from candles. Unknown fields of a body are ignored, except when an experiment is"
     " created. Numbers as strings are refused. Every failure has `error`, a sentence for the log, and `code`, which is"
     " stable and meant for programs."
 )
+# The parts of the API, in the order in which a page shows them, with the modules of their handlers.
+_PARTS = (
+    ("Predictions", "Candles in, signal out.", ("predict", "batch", "compare")),
+    ("Versions", "Which detectors there are, and which of them answers.", ("models", "versions")),
+    (
+        "Experiments",
+        "Two versions compared on real users, and the outcomes of their predictions.",
+        ("experiments", "planning", "evaluation", "notes", "report", "export", "outcomes"),
+    ),
+    ("Open Inference Protocol", "The same detectors for clients of KServe and Triton.", ()),
+    ("Server", "Health, metrics, and this description.", ()),  # all others
+)
+_PART_OF = {module: name for name, _, modules in _PARTS for module in modules}
 _IN_PATH = re.compile(r"{(\w+)}")
 _TIMEOUT: Schema = {"name": HEADER, "in": "header", "schema": {"type": "integer", "minimum": 1, "maximum": MOST_MS}}
 _WAITS = "The milliseconds that the client waits. Work that has not begun by then is not done."
@@ -48,12 +62,16 @@ def document(*, tokens: bool) -> bytes:
     components: dict[str, Any] = {"schemas": schemas(), "examples": examples.components()}
     if tokens:
         components["securitySchemes"] = {"token": {"type": "http", "scheme": "bearer"}}
+    tags = [{"name": name, "description": text} for name, text, _ in _PARTS]
     info = {"title": "Reversal", "version": VERSION, "description": _ABOUT}
-    return orjson.dumps({"openapi": "3.1.0", "info": info, "paths": paths, "components": components})
+    return orjson.dumps({"openapi": "3.1.0", "info": info, "tags": tags, "paths": paths, "components": components})
 
 
 def _operation(it: Endpoint, *, tokens: bool) -> dict[str, Any]:
-    found: dict[str, Any] = {"operationId": it.operation_id, "summary": it.summary}
+    part = (
+        "Open Inference Protocol" if it.failures is PROTOCOL else _PART_OF.get(it.handler.partition(".")[0], "Server")
+    )
+    found: dict[str, Any] = {"operationId": it.operation_id, "summary": it.summary, "tags": [part]}
     if parameters := list(_parameters(it)):
         found["parameters"] = parameters
     if it.request is not None:

@@ -28,6 +28,18 @@ def test_every_endpoint_is_described_and_nothing_else(client: Client) -> None:
     assert len(served) == len(routes) == len(ENDPOINTS)
 
 
+def test_each_belongs_to_a_part_of_the_api_that_is_described() -> None:
+    parts: dict[str, set[str]] = {each["name"]: set() for each in json.loads(document(tokens=False))["tags"]}
+    for (_, path), told in operations(tokens=False).items():
+        (part,) = told["tags"]
+        parts[part].add(path)
+    assert all(parts.values())
+    assert parts["Predictions"] >= {"/predict", "/reversal/predict", "/reversal/compare_raw"}
+    assert parts["Server"] == {"/health", "/livez", "/readyz", "/metrics", "/openapi.json", "/docs", "/docs/{file}"}
+    assert all(path.startswith("/v2") for path in parts["Open Inference Protocol"])
+    assert all(path.startswith("/reversal/") for path in parts["Experiments"] | parts["Versions"])
+
+
 def test_no_two_have_one_name() -> None:
     names = [told["operationId"] for told in operations(tokens=False).values()]
     assert len(set(names)) == len(names)
