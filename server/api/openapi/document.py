@@ -19,8 +19,10 @@ from server.api.openapi.components import schemas
 from server.api.schemas.json_schema import TEXT, Schema, ref
 from server.api.schemas.shared import envelope
 from server.auth.access import Level
+from server.http.bodies.body import BINARY
 from server.http.deadline import HEADER, MOST_MS
 from server.http.errors import PROTOCOL
+from server.http.headers import JSON_LENGTH
 
 _ABOUT = (
     "Predict hold, long or short from candles. Unknown fields of a body are ignored, except when an experiment is"
@@ -44,6 +46,12 @@ _IN_PATH = re.compile(r"{(\w+)}")
 _TIMEOUT: Schema = {"name": HEADER, "in": "header", "schema": {"type": "integer", "minimum": 1, "maximum": MOST_MS}}
 _WAITS = "The milliseconds that the client waits. Work that has not begun by then is not done."
 _BODY_WAITS = "The milliseconds in which the body must arrive."
+_LENGTH: Schema = {"type": "integer", "minimum": 0}
+_LENGTH_SENT = (
+    "Only with binary data: the bytes of the JSON object, which the binary data of the inputs follow. 0: the whole body"
+    " is one series of candles, five FP64 each."
+)
+_LENGTH_ANSWERED = "Only with binary data: the bytes of the JSON object, which the binary data of the outputs follow."
 _RETRY_AFTER: Schema = {
     "Retry-After": {
         "description": "With OVERLOADED and RATE_LIMITED: retry after these seconds.",
@@ -92,6 +100,8 @@ def _parameters(it: Endpoint) -> Iterator[Schema]:
         yield {"name": name, "in": "path", "required": True, "schema": TEXT} | example
     for name, schema in it.query.items():
         yield {"name": name, "in": "query", "schema": schema}
+    if BINARY in it.other_bodies:
+        yield {"name": JSON_LENGTH, "in": "header", "description": _LENGTH_SENT, "schema": _LENGTH}
     if "DEADLINE_EXCEEDED" in it.implied_codes:
         yield _TIMEOUT | {"description": _BODY_WAITS if it.answered_by == "keeper" else _WAITS}
 
@@ -101,7 +111,10 @@ def _success(it: Endpoint) -> dict[str, Any]:
     if it.answer is not None:
         schema = ref(it.answer) if it.bare else envelope(ref(it.answer))
         content = {media: {"schema": schema} for media in it.media} | {page: {} for page in it.pages}
-    return {"description": it.summary, "content": content}
+    found: dict[str, Any] = {"description": it.summary, "content": content}
+    if BINARY in it.pages:
+        found["headers"] = {JSON_LENGTH: {"description": _LENGTH_ANSWERED, "schema": _LENGTH}}
+    return found
 
 
 def _failures(it: Endpoint, *, tokens: bool) -> dict[str, Any]:

@@ -40,6 +40,17 @@ def test_each_belongs_to_a_part_of_the_api_that_is_described() -> None:
     assert all(path.startswith("/reversal/") for path in parts["Experiments"] | parts["Versions"])
 
 
+def test_the_header_of_binary_data_is_told_where_bodies_have_them() -> None:
+    for place, told in operations(tokens=False).items():
+        is_binary = "application/octet-stream" in told.get("requestBody", {}).get("content", ())
+        names = [each["name"] for each in told.get("parameters", ())]
+        assert ("Inference-Header-Content-Length" in names) is is_binary, place
+        assert (
+            "Inference-Header-Content-Length" in next(iter(told["responses"].values())).get("headers", ())
+        ) is is_binary, place
+        assert is_binary is place[1].endswith("/infer")
+
+
 def test_no_two_have_one_name() -> None:
     names = [told["operationId"] for told in operations(tokens=False).values()]
     assert len(set(names)) == len(names)
