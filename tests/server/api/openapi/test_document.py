@@ -9,6 +9,7 @@ import pytest
 
 from server.api.endpoints import ENDPOINTS
 from server.api.openapi.document import document
+from server.api.openapi.meanings import MEANINGS
 from server.auth.access import Level
 from server.http.errors import STATUS
 from tests import described
@@ -96,6 +97,22 @@ def test_patterns_mean_what_they_do_in_the_decoder(text: str) -> None:
     pair = described.description()["components"]["schemas"]["PredictRequest"]["properties"]["pair"]
     assert jsonschema_rs.is_valid(pair, "EUR/USD")
     assert not jsonschema_rs.is_valid(pair, text)
+
+
+def test_every_field_of_a_request_is_explained() -> None:
+    schemas = described.description()["components"]["schemas"]
+    requests = {each.request.__name__ for each in ENDPOINTS if each.request is not None}
+    checked: set[str] = set()
+    while requests - checked:
+        name = min(requests - checked)
+        checked.add(name)
+        text = json.dumps(schemas[name])
+        requests |= {*re.findall(r'"#/components/schemas/(\w+)"', text)}
+        for field, schema in schemas[name].get("properties", {}).items():
+            assert len(schema.get("description", "")) > 5, f"{name}.{field} needs a description"
+    assert checked >= MEANINGS.keys()
+    for name, meanings in MEANINGS.items():
+        assert meanings.keys() <= schemas[name]["properties"].keys()
 
 
 def test_what_may_be_left_out_of_a_request_has_no_default_that_generators_take_for_a_promise() -> None:
