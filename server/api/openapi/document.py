@@ -21,7 +21,7 @@ from server.api.schemas.shared import envelope
 from server.auth.access import Level
 from server.http.bodies.body import BINARY
 from server.http.deadline import HEADER, MOST_MS
-from server.http.errors import PROTOCOL
+from server.http.errors import ENVELOPE, PROTOCOL, FailureForm
 from server.http.headers import JSON_LENGTH
 
 _ABOUT = (
@@ -67,7 +67,7 @@ def document(*, tokens: bool) -> bytes:
     paths: defaultdict[str, dict[str, Any]] = defaultdict(dict)
     for endpoint in endpoints.ENDPOINTS:
         paths[endpoint.path][endpoint.method.lower()] = _operation(endpoint, tokens=tokens)
-    components: dict[str, Any] = {"schemas": schemas(), "examples": examples.components()}
+    components: dict[str, Any] = {"schemas": schemas(), "examples": examples.components() | _failure_examples()}
     if tokens:
         components["securitySchemes"] = {"token": {"type": "http", "scheme": "bearer"}}
     tags = [{"name": name, "description": text} for name, text, _ in _PARTS]
@@ -143,9 +143,24 @@ def _failure(it: Endpoint, codes: list[str]) -> dict[str, Any]:
     described = {
         "description": " ".join(f"{code}: {_MEANINGS[code]}" for code in codes),
         "x-codes": codes,
-        "content": {"application/json": {"schema": ref(it.failures.schema)}},
+        "content": {"application/json": {"schema": ref(it.failures.schema), "examples": _examples(it.failures, codes)}},
     }
     return described | ({"headers": _RETRY_AFTER} if _WITH_RETRY_AFTER & {*codes} else {})
+
+
+def _examples(form: FailureForm, codes: list[str]) -> dict[str, Any]:
+    """References to `_failure_examples`. Without them a page shows the first code of all for every status."""
+    return {code: {"$ref": f"#/components/examples/{form.schema}-{code}"} for code in codes}
+
+
+def _failure_examples() -> dict[str, Any]:
+    found: dict[str, Any] = {}
+    for code, meaning in _MEANINGS.items():
+        bare = {"error": meaning, "code": code}
+        whole = {"success": False, "data": None, **bare, "timestamp": "2026-01-01T00:00:00+00:00"}
+        for form, value in ((ENVELOPE, whole), (PROTOCOL, bare)):
+            found[f"{form.schema}-{code}"] = {"summary": code, "value": value}
+    return found
 
 
 def _meanings(kind: type[ServiceError]) -> Iterator[tuple[str, str]]:

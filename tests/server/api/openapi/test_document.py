@@ -115,6 +115,20 @@ def test_every_field_of_a_request_is_explained() -> None:
         assert meanings.keys() <= schemas[name]["properties"].keys()
 
 
+def test_the_examples_of_failures_are_as_described() -> None:
+    found = described.description()
+    for told in operations(tokens=True).values():
+        for answer in told["responses"].values():
+            content = answer["content"].get("application/json", {})
+            examples = content.get("examples", {})
+            assert [*examples] == answer.get("x-codes", [])
+            schema = {**content.get("schema", {}), "components": found["components"]}
+            for code, example in examples.items():
+                value = found["components"]["examples"][example["$ref"].rpartition("/")[2]]["value"]
+                jsonschema_rs.validate(schema, value)
+                assert value["code"] == code
+
+
 def test_what_may_be_left_out_of_a_request_has_no_default_that_generators_take_for_a_promise() -> None:
     schemas = described.description()["components"]["schemas"]
     for name in ("PredictRequest", "CompareRequest", "Candle", "Evaluate"):
