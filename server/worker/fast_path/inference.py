@@ -69,7 +69,11 @@ class Exchange:
         return self._target.endpoint
 
     def read(self, body: bytes, headers: Mapping[str, str], came: float, until: float) -> int:
-        """Decode a body, and return how many items it has. Raises MalformedJson, InvalidInput or PayloadTooLarge."""
+        """Decode a body, and return how many items it has.
+
+        Raises UnknownVersion, MalformedJson, InvalidInput or PayloadTooLarge.
+        """
+        self._service.check_version(self._target.version)
         inference = rest.inference(body, headers.get(rest.HEADER), self._target.version)
         self._asked = Asked.of(inference, came, until, self._request_id)
         return self._asked.questions.count
