@@ -126,6 +126,8 @@ def _no_object(error: MalformedJson, text: bytes, length: int | None) -> Malform
 def _of_tensor(error: InvalidInput, text: bytes) -> InvalidInput:
     """The error with the name of its tensor in place of `inputs[0]`, as all later checks have it."""
     detail = error.details[0]
+    if not detail.path and text.count(b",") > sizes.VALUES:
+        return InvalidInput.at("", f"{detail.message}, or send the tensors as binary data")
     found = _IN_INPUT.match(detail.path)
     if found is None:
         return error

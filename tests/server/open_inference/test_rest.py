@@ -224,6 +224,13 @@ class TestBinary:
     def test_a_raw_body_of_too_many_candles_is_refused(self) -> None:
         assert refused(bytes(40 * 2_001), "0") == ("VALIDATION_ERROR", "candles.shape")
 
+    def test_more_values_than_json_may_have_are_told_the_binary_form(self) -> None:
+        request = body(candles=np.ones((100, 120, 5)))
+        with pytest.raises(InvalidInput, match="send less, or send the tensors as binary data"):
+            sent(request)
+        data, headers = binary(request)
+        assert sent(data, headers[HEADER]).inputs["candles"].shape == (100, 120, 5)
+
     def test_a_large_json_object_is_refused_before_it_is_decoded(self) -> None:
         text = b'{"id":"' + b"x" * sizes.SINGLE + b'"}'
         assert refused(text)[0] == refused(text, str(len(text)))[0] == "PAYLOAD_TOO_LARGE"
