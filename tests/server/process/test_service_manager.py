@@ -139,7 +139,7 @@ async def test_a_watchdog_of_another_process_or_without_an_interval_gets_no_sign
 
 @pytest.mark.parametrize("address", ["", "notify", "/absent/notify", "@" + 200 * "a", "/a\0b", "vsock:2:1"])
 async def test_without_a_socket_nothing_happens(address: str) -> None:
-    environ = {"NOTIFY_SOCKET": address, "WATCHDOG_USEC": "1000", "LISTEN_FDS": "x", "HOME": "/"}
+    environ = {"NOTIFY_SOCKET": address, "WATCHDOG_USEC": "1000", "GUNICORN_FD": "x", "HOME": "/"}
     service = ServiceManager(environ)
     assert environ == {"HOME": "/"}
     service.reloading()
