@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import shlex
-import shutil
 import subprocess
 import sys
 import sysconfig
@@ -12,10 +11,11 @@ import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
+from typing import IO
 
 from tests import needs
 from tests.market import ROOT
-from tests.processes import alive, children
+from tests.processes import children
 from tests.waiting import wait_until
 
 UNITS = ROOT / "deploy" / "systemd"
@@ -118,12 +118,10 @@ def booted() -> Iterator[Machine]:
         needs.missing("systemd is not installed: install Debian's package systemd")
     group = _new_group()
     with tempfile.TemporaryDirectory(prefix="reversal-systemd-") as folder, tempfile.TemporaryFile() as console:
-        into = f'echo $$ > "$1/cgroup.procs"; shift; exec unshare "$@"'
+        into = 'echo $$ > "$1/cgroup.procs"; shift; exec unshare "$@"'
         boot = ("--propagation", "private", "--fork", "--kill-child", "sh", "-e", "-c", _BOOT, "sh", folder)
-        process = subprocess.Popen(
-            ["sh", "-e", "-c", into, "sh", str(group), *_NAMESPACES, *boot],
-            stdin=subprocess.DEVNULL, stdout=console, stderr=console,
-        )  # fmt: skip
+        command = ("sh", "-e", "-c", into, "sh", str(group), *_NAMESPACES, *boot)
+        process = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=console, stderr=console)
         try:
             yield _machine(process, console)
         finally:
@@ -167,22 +165,22 @@ def _new_group() -> Path:
     return group
 
 
-def _machine(process: subprocess.Popen[bytes], console: object) -> Machine:
-    def is_up() -> bool:
-        return process.poll() is not None or (
-            bool(children(process.pid))
-            and Path(f"/proc/{children(process.pid)[0]}/comm").read_text() == "systemd\n"
-            and Path(f"/proc/{children(process.pid)[0]}/root/run/systemd/private").exists()
-        )
+def _machine(process: subprocess.Popen[bytes], console: IO[bytes]) -> Machine:
+    """The machine, once systemd answers. Skips the test if it ends before that."""
 
-    with suppress(AssertionError):
-        wait_until(is_up)
-    if process.poll() is None and is_up():
-        machine = Machine(children(process.pid)[0])
-        wait_until(lambda: machine.systemctl("is-system-running", check=False) in {"running", "degraded"})
-        return machine
-    console.seek(0)  # type: ignore[attr-defined]
-    needs.missing(f"systemd cannot be started here: {console.read().decode()[-500:]}")  # type: ignore[attr-defined]
+    def is_up() -> bool:
+        if process.poll() is not None:
+            console.seek(0)
+            needs.missing(f"systemd cannot be started here: {console.read().decode()[-500:]}")
+        with suppress(OSError, IndexError):
+            own = Path(f"/proc/{children(process.pid)[0]}")
+            return (own / "comm").read_text() == "systemd\n" and (own / "root/run/systemd/private").exists()
+        return False
+
+    wait_until(is_up)
+    machine = Machine(children(process.pid)[0])
+    wait_until(lambda: machine.systemctl("is-system-running", check=False) in {"running", "degraded"})
+    return machine
 
 
 def _removed(group: Path) -> bool:
