@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import shlex
 import subprocess
 import sys
@@ -59,6 +60,7 @@ echo {_PYTHON}/lib > etc/ld.so.conf.d/reversal-test.conf
 pivot_root . mnt
 cd /
 umount -l mnt
+mount --make-rshared /  # systemd makes credentials in a namespace of its own, from which they must get here
 ldconfig
 exec env -i container=reversal-test PATH=/usr/sbin:/usr/bin:/sbin:/bin \
     {_SYSTEMD} --system --unit=reversal-test.target --log-target=console --show-status=0
@@ -130,8 +132,8 @@ def booted() -> Iterator[Machine]:
             wait_until(lambda: _removed(group))
 
 
-def install(machine: Machine, *drop_ins: str) -> None:
-    """Install the server and its units, as docs/systemd.md says: /opt/reversal, the user, and the unit files."""
+def install(machine: Machine) -> None:
+    """Run the first commands of docs/systemd.md. In place of those with pip, /opt/reversal uses this checkout."""
     site = f"/opt/reversal/lib/python{sysconfig.get_python_version()}/site-packages"
     machine.write(f"{site}/reversal.pth", f"{_SOURCE}\n{_PACKAGES}\n")
     machine.write("/opt/reversal/pyvenv.cfg", f"home = {_PYTHON}/bin\n")
@@ -142,13 +144,9 @@ def install(machine: Machine, *drop_ins: str) -> None:
         "#!/opt/reversal/bin/python3 -B\nfrom reversal.__main__ import console\nconsole()\n",
         0o755,
     )
-    for unit in ("reversal.service", "reversal.socket"):
-        machine.write(f"/etc/systemd/system/{unit}", (UNITS / unit).read_text())
-    for name in drop_ins:
-        machine.write(f"/etc/systemd/system/reversal.service.d/{name}", (UNITS / name).read_text())
-    machine.write("/etc/sysusers.d/reversal.conf", (UNITS / "reversal.sysusers").read_text())
-    machine.run("systemd-sysusers")
-    machine.systemctl("daemon-reload")
+    blocks = re.findall(r"^```sh\n(.*?)^```", (ROOT / "docs" / "systemd.md").read_text(), re.MULTILINE | re.DOTALL)
+    commands = [line for line in blocks[0].splitlines() if "/opt/reversal-" not in line]
+    machine.run("sh", "-e", "-c", "\n".join([f"cd {_SOURCE}", *commands]))
 
 
 def _new_group() -> Path:
