@@ -302,8 +302,10 @@ def test_a_start_that_fails_is_tried_five_times(service: Service) -> None:
 def test_a_grace_period_that_is_longer_than_the_time_to_stop_is_not_cut_off(service: Service) -> None:
     service.configure("TimeoutStopSec=1", REVERSAL_GRACE_SECONDS="3")
     service.start()
-    service.machine.systemctl("stop", SERVICE)
-    assert service.state == "inactive/dead/success"
+    service.machine.systemctl("stop", "--no-block", SERVICE)
+    wait_until(lambda: service.ask("GET /readyz")[0] == 503)
+    assert service.ask("POST /reversal/predict", asks(0.9))[0] == 200  # the workers have not been told to stop
+    wait_until(lambda: service.state == "inactive/dead/success")
 
 
 def test_a_connection_starts_it_and_a_restart_refuses_none(service: Service) -> None:

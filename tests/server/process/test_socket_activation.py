@@ -99,12 +99,14 @@ def refusal(descriptors: Sequence[int], models: Path, tmp_path: Path, **of_passi
     return done.stderr.splitlines()[-1]
 
 
-def asked(listening: socket.socket, call: str, **headers: str) -> tuple[int, Any]:
-    """The answer to a call on a Unix socket or a port."""
+def asked(listening: socket.socket, call: str, own: str = "", **headers: str) -> tuple[int, Any]:
+    """The answer to a call on a Unix socket or a port. `own`: the path of the client's end."""
     method, path = call.split()
     with closing(http.client.HTTPConnection("localhost", timeout=30)) as connection:
         connection.sock = socket.socket(listening.family)
         connection.sock.settimeout(30)
+        if own:
+            connection.sock.bind(own)
         connection.sock.connect(listening.getsockname())
         connection.request(method, path, headers=headers)
         answer = connection.getresponse()
@@ -163,15 +165,16 @@ def waits(port: socket.socket) -> bool:
 
 
 def test_the_address_of_a_client_depends_on_its_connection(
-    models: Path, ports: list[socket.socket], unix: socket.socket, tmp_path: Path
+    models: Path, ports: list[socket.socket], unix: socket.socket, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    monkeypatch.chdir(tmp_path)
     environ = {"REVERSAL_ADMIN_TOKEN": TOKEN, "REVERSAL_TRUSTED_PROXIES": "unix"}
     headers = {"Authorization": f"Bearer {TOKEN}", "X-Forwarded-For": "203.0.113.7"}
     with activated([ports[0], unix], models, state=tmp_path, **environ):
-        for listening in (ports[0], unix):
-            assert asked(listening, "POST /reversal/models/v1/switch", **headers)[0] == 200
+        for listening, own in ((ports[0], ""), (unix, ""), (unix, "10.0.0.1")):  # a path, relative to the folder
+            assert asked(listening, "POST /reversal/models/v1/switch", own, **headers)[0] == 200
     lines = [json.loads(line) for line in (tmp_path / "audit.jsonl").read_text().splitlines()]
-    assert [line["address"] for line in lines] == ["127.0.0.1", "203.0.113.7"]
+    assert [line["address"] for line in lines] == ["127.0.0.1", "203.0.113.7", "203.0.113.7"]
 
 
 def test_a_socket_without_a_file_is_named_as_systemd_names_it(
