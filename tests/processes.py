@@ -116,7 +116,7 @@ def serving(
     *arguments: str, state: Path | None = None, port: int | None = None, within: Sequence[str] = (), **environ: str
 ) -> Iterator[Server]:
     """Start a server and wait until it answers. `state`: a folder that is kept after the server has ended."""
-    with starting(*arguments, state=state, port=port, within=within, **environ) as server:
+    with starting(*arguments, state=state, port=port, within=within, pass_fds=(), **environ) as server:
         wait_until_alive(server)
         yield server
 

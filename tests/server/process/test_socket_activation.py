@@ -74,7 +74,7 @@ def activated(
     descriptors = [each.fileno() for each in sockets]
     command = (*within, *passing(descriptors, names=":".join("ab"[: len(sockets)])))
     arguments = ("--models", str(models))
-    with starting(*arguments, within=command, state=state, pass_fds=descriptors, **environ) as server:
+    with starting(*arguments, within=command, state=state, port=None, pass_fds=descriptors, **environ) as server:
         server.url = url(sockets[0])
 
         def answers() -> bool:
