@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import re
 import shlex
 import subprocess
 import sys
@@ -144,8 +143,15 @@ def install(machine: Machine) -> None:
         "#!/opt/reversal/bin/python3 -B\nfrom reversal.__main__ import console\nconsole()\n",
         0o755,
     )
-    blocks = re.findall(r"^```sh\n(.*?)^```", (ROOT / "docs" / "systemd.md").read_text(), re.MULTILINE | re.DOTALL)
-    commands = [line for line in blocks[0].splitlines() if "/opt/reversal-" not in line]
+    run_documented(machine, "Install")
+
+
+def run_documented(machine: Machine, section: str) -> None:
+    """Run the first commands of a section of docs/systemd.md, except those with pip."""
+    text = (ROOT / "docs" / "systemd.md").read_text().partition(f"\n## {section}\n")[2]
+    lines = text.partition("```sh\n")[2].partition("```")[0].splitlines()
+    commands = [line for line in lines if "/opt/reversal-" not in line]
+    assert commands, section
     machine.run("sh", "-e", "-c", "\n".join([f"cd {_SOURCE}", *commands]))
 
 

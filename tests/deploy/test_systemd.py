@@ -27,7 +27,7 @@ from tests.processes import alive, children, free_port
 from tests.server.auth.certificates import write
 from tests.server.questions import asks
 from tests.system.load import Load
-from tests.systemd import UNITS, Machine, booted, install
+from tests.systemd import UNITS, Machine, booted, install, run_documented
 from tests.waiting import wait_until
 
 pytestmark = pytest.mark.serial
@@ -330,8 +330,10 @@ def test_several_sockets_of_both_kinds(service: Service) -> None:
     service.override(
         SOCKET, "Socket", "ListenStream=", f"ListenStream=127.0.0.1:{service.port}", "ListenStream=/run/reversal.sock"
     )
-    service.machine.systemctl("restart", SOCKET)
-    service.start()
+    service.machine.systemctl("stop", SOCKET)
+    run_documented(service.machine, "Socket activation")
+    wait_until(lambda: service.state == "active/running/success")
+    assert "sockets_inherited count=2" in service.machine.log()
     path = service.machine.path("/run/reversal.sock")
     assert oct(path.stat().st_mode & 0o777) == "0o660"
     assert path.stat().st_gid == service.machine.path("/var/lib/reversal").stat().st_gid
@@ -341,7 +343,7 @@ def test_several_sockets_of_both_kinds(service: Service) -> None:
         connection.sock.connect(str(path))
         connection.request("GET", "/reversal/models")
         assert connection.getresponse().status == 200
-    service.machine.systemctl("stop", SOCKET, SERVICE)
+    service.machine.systemctl("disable", "--now", SOCKET, SERVICE)
     assert not path.exists()
 
 
@@ -359,25 +361,26 @@ def test_tokens_and_certificates_of_root_reach_the_server(service: Service, tmp_
     certificate, key = write(tmp_path, authority, "127.0.0.1")
     service.machine.write("/etc/reversal/tls-certificate.pem", certificate.read_text(), 0o600)
     service.machine.write("/etc/reversal/tls-key.pem", key.read_text(), 0o600)
-    service.machine.write("/etc/reversal/api-tokens", f"backend:{TOKEN}\n", 0o600)
-    service.machine.write("/etc/reversal/admin-tokens", f"ops:{TOKEN[::-1]}\n", 0o600)
     service.add("tls.conf")
-    service.add("tokens.conf")
-    service.start()
+    needs.program("openssl", "openssl")
+    run_documented(service.machine, "Tokens and TLS")
+    files = [service.machine.path(f"/etc/reversal/{level}-tokens") for level in ("api", "admin")]
+    assert [oct(file.stat().st_mode & 0o777) for file in files] == ["0o600", "0o600"]
+    api, admin = ({"Authorization": f"Bearer {file.read_text().strip().partition(':')[2]}"} for file in files)
     tls = ssl.create_default_context()
     authority.configure_trust(tls)
     assert service.ask("GET /reversal/models", tls=tls)[0] == 401
-    assert service.ask("GET /reversal/models", tls=tls, Authorization=f"Bearer {TOKEN}")[0] == 200
+    assert service.ask("GET /reversal/models", tls=tls, **api)[0] == 200
     switch = "POST /reversal/models/v1/switch"
-    assert service.ask(switch, tls=tls, Authorization=f"Bearer {TOKEN}")[0] == 403
-    assert service.ask(switch, tls=tls, Authorization=f"Bearer {TOKEN[::-1]}")[0] == 200
+    assert service.ask(switch, tls=tls, **api)[0] == 403
+    assert service.ask(switch, tls=tls, **admin)[0] == 200
     with suppress(ConnectionError, http.client.HTTPException):
         assert service.ask("GET /livez")[0] == 400
     # A new token needs a restart, because systemd has copied the file.
-    service.machine.write("/etc/reversal/api-tokens", f"backend:{TOKEN}-2\n", 0o600)
+    service.machine.write("/etc/reversal/api-tokens", f"backend:{TOKEN}\n", 0o600)
     service.machine.systemctl("restart", SERVICE)
-    assert service.ask("GET /reversal/models", tls=tls, Authorization=f"Bearer {TOKEN}")[0] == 401
-    assert service.ask("GET /reversal/models", tls=tls, Authorization=f"Bearer {TOKEN}-2")[0] == 200
+    assert service.ask("GET /reversal/models", tls=tls, **api)[0] == 401
+    assert service.ask("GET /reversal/models", tls=tls, Authorization=f"Bearer {TOKEN}")[0] == 200
 
 
 def test_without_a_network_it_serves_the_sockets_of_systemd(service: Service) -> None:
