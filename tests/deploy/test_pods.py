@@ -66,7 +66,7 @@ def status(url: str, token: str, body: bytes | None = None) -> tuple[int, dict[s
 
 
 def test_a_deleted_pod_answers_everything_in_its_grace_period(models: Path, tmp_path: Path) -> None:
-    pod = stateful_set(rendered("overlays/single"))["spec"]["template"]["spec"]
+    pod = stateful_set(rendered("overlays/replicated"))["spec"]["template"]["spec"]
     (container,) = pod["containers"]
     port = free_port()
     given = of_the_pod(container, tmp_path, port, models) | {"REVERSAL_API_TOKEN_FILE": "", "REVERSAL_LOG_FORMAT": ""}
