@@ -54,8 +54,13 @@ def problem(found: Object, version: str = NEWEST) -> str | None:
     if vendored.exists():
         error = next(validator(vendored).iter_errors(found), None)
         return None if error is None else f"{list(error.instance_path)}: {error.message}"
+    return _problem_of_kubernetes(msgspec.json.encode(found), version)
+
+
+@cache  # the package reads a megabyte of schemas for each object
+def _problem_of_kubernetes(found: bytes, version: str) -> str | None:
     try:
-        kubernetes_validate.validate(found, version, strict=True)
+        kubernetes_validate.validate(msgspec.json.decode(found), version, strict=True)
     except kubernetes_validate.ValidationError as error:
         return str(error)
     return None
