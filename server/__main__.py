@@ -31,6 +31,7 @@ gc.disable()
 from core.log_event import LogEvent  # noqa: E402
 from core.version import VERSION  # noqa: E402
 from server.auth.credentials import Credentials, CredentialsUnusable  # noqa: E402
+from server.grpc import extra as grpc_extra  # noqa: E402
 from server.logs import output  # noqa: E402
 from server.process import first_signals, listening, shared_folder, unix_socket  # noqa: E402 - after gc.disable
 from server.process.backoff import Backoff  # noqa: E402
@@ -78,9 +79,12 @@ def main(arguments: Sequence[str], program: str) -> int:
             from server.tracing import extra  # noqa: PLC0415 - only then
 
             extra.require(os.environ)
+        if settings.grpc_port is not None:
+            grpc_extra.require(os.environ)
         credentials = Credentials(settings)
         listening.require_tokens(settings, credentials)
         sockets = listening.open_sockets(settings)
+        reserved = [] if settings.grpc_port is None else listening.reserve(settings.host, settings.grpc_port)
     except (SettingsError, CredentialsUnusable) as error:
         sys.stderr.write(f"{error}\n")
         return 2
@@ -98,15 +102,19 @@ def main(arguments: Sequence[str], program: str) -> int:
         return 1
     os.environ["PROMETHEUS_MULTIPROC_DIR"] = str(folder)  # read when prometheus_client is imported
     try:
-        return _serve(settings, credentials, folder, sockets, files)
+        return _serve(settings, credentials, folder, (sockets, reserved), files)
     finally:
         _remove(folder, files)
 
 
 def _serve(
-    settings: Settings, credentials: Credentials, folder: Path, sockets: list[socket.socket], files: list[SocketFile]
+    settings: Settings,
+    credentials: Credentials,
+    folder: Path,
+    opened: tuple[list[socket.socket], list[socket.socket]],
+    files: list[SocketFile],
 ) -> int:
-    """Fork the workers' manager, then run the keeper in this process.
+    """Fork the workers' manager, then run the keeper in this process. opened: the sockets for HTTP, and for gRPC.
 
     Modules that both need are imported before the fork. The keeper's modules are imported after it, while the manager
     forks the workers.
@@ -116,6 +124,7 @@ def _serve(
         from server.protocol import metric_files  # noqa: PLC0415 - after what main sets
     metric_files.use()
     service = ServiceManager()
+    sockets, reserved = opened
     path = folder / "keeper.sock"
     keeper_socket = socket.socket(socket.AF_UNIX)
     try:
@@ -136,7 +145,8 @@ def _serve(
         # Not SIGINT: Ctrl-C in a terminal reaches every process, and the keeper handles it.
         signal.pthread_sigmask(signal.SIG_UNBLOCK, (signal.SIGTERM, signal.SIGHUP))
         manager_pid = os.getpid()
-        code = workers.run(settings, credentials, path, [each.detach() for each in sockets], parent)
+        addresses = [listening.name_of(each) for each in reserved]
+        code = workers.run(settings, credentials, path, [each.detach() for each in sockets], addresses, parent)
         if os.getpid() == manager_pid and os.getppid() != parent:  # the keeper was killed
             _remove(folder, files)
         output.end()
@@ -144,6 +154,9 @@ def _serve(
         os._exit(code)
     for each in sockets:
         listening.log_opened(each)
+        each.close()
+    for each in reserved:
+        listening.log_reserved(each)
         each.close()
     from server.process import keeper_process  # noqa: PLC0415 - after the fork
 

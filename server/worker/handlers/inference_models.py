@@ -8,15 +8,14 @@ import msgspec
 import orjson
 from aiohttp import web
 
-from core.errors import UnknownVersion
 from core.inference.detector import Detector
-from core.serving.snapshot import Snapshot
 from server.api.schemas.open_inference import MODEL, RepositoryIndex
 from server.http.bodies.body import read_bytes
 from server.http.envelope import bare
 from server.open_inference import models, rest
 from server.open_inference.inference import check_model
-from server.worker.app_keys import CIRCUIT_BREAKER, DRAINING, METRICS, REGISTRY
+from server.worker.app_keys import METRICS, REGISTRY
+from server.worker.open_inference.readiness import Readiness
 from server.worker.open_inference.statistics import statistics
 
 _UNAVAILABLE = 503
@@ -36,17 +35,14 @@ async def live(request: web.Request) -> web.Response:  # noqa: ARG001 - any answ
 
 async def ready(request: web.Request) -> web.Response:
     """GET /v2/health/ready: as /readyz."""
-    is_ready = not request.app[DRAINING].announced and _can_answer(request, None)
+    is_ready = Readiness.of(request.app).of_server()
     return bare({"ready": is_ready}, 200 if is_ready else _UNAVAILABLE)
 
 
 async def model_ready(request: web.Request) -> web.Response:
     """GET /v2/models/{model}/ready, and the same for a version by name."""
     check_model(request.match_info["model"])
-    version = request.match_info.get("version")
-    if version is not None:
-        _check_known(request.app[REGISTRY].snapshot, version)
-    is_ready = _can_answer(request, version)
+    is_ready = Readiness.of(request.app).of_version(request.match_info.get("version"))
     return bare({"name": MODEL, "ready": is_ready}, 200 if is_ready else _UNAVAILABLE)
 
 
@@ -67,7 +63,7 @@ async def show_statistics(request: web.Request) -> web.Response:
     snapshot, metrics = request.app[REGISTRY].snapshot, request.app[METRICS]
     version = request.match_info.get("version")
     if version is not None:
-        _check_known(snapshot, version)
+        Readiness.of(request.app).check_known(version)
     metrics.inference.flush()
     families = await asyncio.to_thread(metrics.families)
     return bare(statistics(families, MODEL, [*snapshot.detectors] if version is None else [version]))
@@ -85,17 +81,3 @@ def _detector(request: web.Request) -> Detector:
     """The version that the path names, or the active one. Raises NotFound, UnknownVersion or ModelUnavailable."""
     check_model(request.match_info["model"])
     return request.app[REGISTRY].snapshot.choose(request.match_info.get("version"), "version")
-
-
-def _check_known(snapshot: Snapshot, version: str) -> None:
-    if version not in snapshot.known:
-        raise UnknownVersion(version, snapshot.known)
-
-
-def _can_answer(request: web.Request, version: str | None) -> bool:
-    """Whether a version can answer; without a version, whether there is an active one and any can answer."""
-    snapshot, breaker = request.app[REGISTRY].snapshot, request.app[CIRCUIT_BREAKER]
-    if version is not None:
-        detector = snapshot.detectors.get(version)
-        return detector is not None and breaker.reason(detector) is None
-    return snapshot.active is not None and not all(breaker.reason(each) for each in snapshot.detectors.values())
