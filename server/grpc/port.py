@@ -18,10 +18,10 @@ from grpc_reflection.v1alpha import reflection
 from server.auth.access import Level
 from server.auth.tls import Certificate
 from server.grpc.calls import SERVICE, Calls, Method
-from server.grpc.health import HEALTH, Health
-from server.grpc.inference import InferenceCalls
-from server.grpc.models import ModelCalls
-from server.grpc.repository import RepositoryCalls
+from server.grpc.handlers.health import HEALTH, Health
+from server.grpc.handlers.inference import InferenceCalls
+from server.grpc.handlers.models import ModelCalls
+from server.grpc.handlers.repository import RepositoryCalls
 from server.http.app_keys import CERTIFICATE, SETTINGS
 from server.http.bodies import sizes
 from server.settings import Settings

@@ -6,7 +6,7 @@ from functools import partial
 
 from server.grpc import messages
 from server.grpc.calls import Answer, Call
-from server.grpc.gathering import GatheringBatcher
+from server.grpc.handlers.gathering import GatheringBatcher
 from server.open_inference.inference import check_model
 from server.worker.app import MAX_BATCHED
 from server.worker.open_inference.infer import InferenceService
