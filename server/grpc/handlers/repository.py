@@ -19,6 +19,8 @@ from server.worker.upstream.keeper_client import KeeperClient
 Change: TypeAlias = pb.RepositoryModelLoadRequest | pb.RepositoryModelUnloadRequest
 
 _OK = 200
+# The metadata that name a version, for clients that cannot send the parameter, as `?version=` over REST.
+_VERSION = "version"
 
 
 class KeeperRefusal(ServiceError):
@@ -60,6 +62,8 @@ class RepositoryCalls:
         if trace is not None:
             headers |= trace.parent(new_span_id())
         path = f"/v2/repository/models/{quote(model, safe='')}/{action}"
+        if version := call.headers.get(_VERSION):
+            path += f"?version={quote(version, safe='')}"
         status, answer = await self._keeper.call(path, body, call.caller, headers)
         if status != _OK:
             told = orjson.loads(answer)

@@ -45,6 +45,10 @@ class Caller:
         """A method that takes bytes, and returns bytes."""
         return self.channel.unary_unary(f"/{SERVICE}/{name}")
 
+    def streaming(self, name: str) -> Any:  # noqa: ANN401 - gRPC's
+        """The same method for a client that sends its message later."""
+        return self.channel.stream_unary(f"/{SERVICE}/{name}")
+
     async def called(self, name: str, request: Message | bytes, **options: Any) -> Called:  # noqa: ANN401
         """How a call ends. `options`: of gRPC."""
         sent = request if isinstance(request, bytes) else request.SerializeToString()

@@ -98,7 +98,7 @@ class TestDeadlines:
     async def test_a_message_that_does_not_arrive_ends_at_the_deadline_of_the_server(self, worker: Worker) -> None:
         put(worker.app, SETTINGS, replace(worker.app[SETTINGS], request_timeout_ms=50))
         async with served(worker.app) as caller:
-            call = caller.channel.stream_unary(f"/{SERVICE}/ModelInfer")(metadata=())
+            call = caller.streaming("ModelInfer")()
             assert await call.code() is grpc.StatusCode.DEADLINE_EXCEEDED
             assert await call.details() == "deadline exceeded before its message had arrived"
             assert dict(await call.trailing_metadata())["reversal-error-code"] == "DEADLINE_EXCEEDED"
@@ -107,7 +107,7 @@ class TestDeadlines:
     async def test_a_message_that_does_not_arrive_ends_at_the_deadline_of_the_client(
         self, worker: Worker, caller: Caller
     ) -> None:
-        call = caller.channel.stream_unary(f"/{SERVICE}/ModelInfer")(timeout=0.05)
+        call = caller.streaming("ModelInfer")(timeout=0.05)
         assert await call.code() is grpc.StatusCode.DEADLINE_EXCEEDED
         await until(lambda: bool(counted(worker, "ModelInfer")))
         assert counted(worker, "ModelInfer") == {"DEADLINE_EXCEEDED": 1}
@@ -152,7 +152,7 @@ class TestClientsThatLeave:
         assert (await worker.numbers())["reversal_predictions_abandoned_total"] == 1
 
     async def test_a_call_without_a_message_is_refused(self, caller: Caller) -> None:
-        call = caller.channel.stream_unary(f"/{SERVICE}/ModelInfer")()
+        call = caller.streaming("ModelInfer")()
         await call.done_writing()
         assert await call.code() is grpc.StatusCode.INVALID_ARGUMENT
         assert await call.details() == "the call has no message"

@@ -27,8 +27,13 @@ from tests.server.worker_fixture import Worker
 SERVING, NOT_SERVING = HealthCheckResponse.SERVING, HealthCheckResponse.NOT_SERVING
 
 
+def stub(kind: Any, caller: Caller) -> Any:  # noqa: ANN401
+    """A generated client. Its types are those of the library's other kind of channel."""
+    return kind(caller.channel)
+
+
 async def checked(caller: Caller, name: str = "") -> int:
-    answer = await HealthStub(caller.channel).Check(HealthCheckRequest(service=name), timeout=20)
+    answer = await stub(HealthStub, caller).Check(HealthCheckRequest(service=name), timeout=20)
     return int(answer.status)
 
 
@@ -49,7 +54,7 @@ async def test_an_unknown_service_is_not_found(caller: Caller) -> None:
 
 
 async def test_a_client_that_watches_learns_of_changes(worker: Worker, caller: Caller) -> None:
-    watching = HealthStub(caller.channel).Watch(HealthCheckRequest(service=SERVICE), timeout=20)
+    watching = stub(HealthStub, caller).Watch(HealthCheckRequest(service=SERVICE), timeout=20)
     assert (await watching.read()).status == SERVING
     worker.app[DRAINING].announced = True
     assert (await watching.read()).status == NOT_SERVING
@@ -61,7 +66,7 @@ async def test_a_port_that_stops_tells_the_clients_that_watch_and_ends(worker: W
     port = GrpcPort(worker.app, [f"127.0.0.1:{number}"])
     await port.start()
     caller = Caller(number)
-    watching = HealthStub(caller.channel).Watch(HealthCheckRequest(), timeout=20)
+    watching = stub(HealthStub, caller).Watch(HealthCheckRequest(), timeout=20)
     assert (await watching.read()).status == SERVING
     hurry = asyncio.Event()
     stopping = asyncio.create_task(port.stop(30, hurry))
@@ -72,7 +77,7 @@ async def test_a_port_that_stops_tells_the_clients_that_watch_and_ends(worker: W
 
 
 async def reflected(caller: Caller, **asked: Any) -> Any:  # noqa: ANN401
-    call = ServerReflectionStub(caller.channel).ServerReflectionInfo(timeout=20)
+    call = stub(ServerReflectionStub, caller).ServerReflectionInfo(timeout=20)
     await call.write(ServerReflectionRequest(**asked))
     await call.done_writing()
     return await call.read()

@@ -254,7 +254,7 @@ class TestRefusals:
         ],
     )
     async def test_a_model_or_version_that_cannot_answer(
-        self, worker: Worker, caller: Caller, of: dict[str, str], code: str, status: grpc.StatusCode
+        self, worker: Worker, caller: Caller, of: dict[str, Any], code: str, status: grpc.StatusCode
     ) -> None:
         await worker.serve(without=("v3",))
         for prices in ([0.4], [0.4, 0.5]):
@@ -271,6 +271,12 @@ class TestRefusals:
     async def test_a_message_of_more_than_32_mib_is_refused(self, caller: Caller) -> None:
         found = await caller.called("ModelInfer", bytes((32 << 20) + 1))
         assert found.code is grpc.StatusCode.RESOURCE_EXHAUSTED
+
+    async def test_a_compressed_message_may_not_grow_beyond_that(self, caller: Caller) -> None:
+        found = await caller.called("ModelInfer", bytes(200 << 20), compression=grpc.Compression.Gzip)
+        assert found.code is grpc.StatusCode.RESOURCE_EXHAUSTED
+        good = message(body(candles=bars(0.4)), raw=True)
+        assert (await caller.called("ModelInfer", good, compression=grpc.Compression.Gzip)).answer
 
     async def test_contents_of_more_than_2_mib_are_refused(self, caller: Caller) -> None:
         large = body(candles=np.full((30, 2_000, 5), 0.4))

@@ -142,6 +142,11 @@ class TestRepository:
         assert (answer.model_name, answer.isLoaded) == ("reversal", True)
         assert (await rest(client, "/reversal/models"))["data"]["versions"]["v3"]["loaded"]
 
+    async def test_metadata_may_name_the_version(self, client: Client, caller: Caller) -> None:
+        request = pb.RepositoryModelUnloadRequest(model_name="reversal")
+        await caller.ok("RepositoryModelUnload", request, metadata={"version": "v3"})
+        assert not (await rest(client, "/reversal/models"))["data"]["versions"]["v3"]["loaded"]
+
     @pytest.mark.parametrize(
         ("model", "parameter", "status", "code"),
         [
