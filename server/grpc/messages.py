@@ -25,8 +25,8 @@ from server.open_inference.tensors import GivenTensor, declared
 M = TypeVar("M", bound=Message)
 
 _BINARY = "binary_data_output"
-# Parameters of tensors with which a server would look for the elements elsewhere, or put them there.
-_UNSUPPORTED_OF_INPUT = ("shared_memory_region", "binary_data_size")
+# With it, a server would look for the elements elsewhere. KServe's client sends `binary_data_size`, which says nothing.
+_UNSUPPORTED_OF_INPUT = ("shared_memory_region",)
 # The field of the contents by datatype.
 _FIELDS = {"FP32": "fp32_contents", "FP64": "fp64_contents", "INT64": "int64_contents"}
 _MOST_TENSORS = 16

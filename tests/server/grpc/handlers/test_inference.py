@@ -225,7 +225,6 @@ class TestRefusals:
             (lambda r: [r.outputs.add(name="signal") for _ in range(17)], "outputs: must have at most 16"),
             (lambda r: put(r.outputs.add(name="signal").parameters["classification"], 1), "outputs: the parameter"),
             (lambda r: put(r.inputs[0].parameters["shared_memory_region"], "x"), "inputs[0]: the parameter shared"),
-            (lambda r: put(r.inputs[0].parameters["binary_data_size"], 800), "inputs[0]: the parameter binary"),
         ],
     )
     async def test_a_fault_of_the_message_is_named(
