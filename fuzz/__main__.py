@@ -39,14 +39,10 @@ def seeds(target: str) -> list[bytes]:
         ]
     if target == "items":
         return [json.dumps({"items": [short, {"a": ']}\\"', "b": [1, [2]]}, 1, "x"]}).encode()]
-    if target in ("tensors", "features"):
-        return (
-            _tensors(body, matrix)
-            if target == "tensors"
-            else [b"".join(float(1 + i % 7).hex().encode()[:8].ljust(8, b"\x3f") for i in range(5 * 60))]
-        )
-    if target == "messages":
-        return _messages(body, matrix)
+    if target in ("tensors", "messages"):
+        return (_tensors if target == "tensors" else _messages)(body, matrix)
+    if target == "features":
+        return [b"".join(float(1 + i % 7).hex().encode()[:8].ljust(8, b"\x3f") for i in range(5 * 60))]
     if target == "manifests":
         return [file.read_bytes() for file in (ROOT / "models" / "onnx").glob("*/manifest.json")]
     return [

@@ -83,14 +83,15 @@ def main(arguments: Sequence[str], program: str) -> int:
             grpc_extra.require(os.environ)
         credentials = Credentials(settings)
         listening.require_tokens(settings, credentials)
+        reserved = listening.reserve(settings)
         sockets = listening.open_sockets(settings)
-        reserved = [] if settings.grpc_port is None else listening.reserve(settings.host, settings.grpc_port)
     except (SettingsError, CredentialsUnusable) as error:
         sys.stderr.write(f"{error}\n")
         return 2
     except (OSError, UnicodeError) as error:  # UnicodeError: the host name cannot be looked up
         reason = getattr(error, "strerror", None) or error
-        sys.stderr.write(f"cannot listen on {settings.address}: {reason}\n")
+        also = "" if settings.grpc_port is None else f" and {settings.grpc_port}"
+        sys.stderr.write(f"cannot listen on {settings.address}{also}: {reason}\n")
         return 1
     files = listening.files(sockets)
     first_signals.block()  # so that a stop leaves no folder and no processes behind

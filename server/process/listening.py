@@ -50,13 +50,20 @@ def open_sockets(settings: Settings) -> list[socket.socket]:
     return listen(settings.host, settings.port)
 
 
-def reserve(host: str, port: int) -> list[socket.socket]:
-    """As `listen`, but the sockets do not listen: they keep the port for gRPC, of which each worker opens its own.
+def reserve(settings: Settings) -> list[socket.socket]:
+    """Sockets that keep the port of gRPC; none if there is no such port. Each worker opens its own on the same port.
 
     gRPC's sockets share the port with all others of this user that allow it. That another server has the port is found
-    out by sockets that do not.
+    out by sockets that do not. Raises SettingsError, OSError or UnicodeError.
     """
-    alone = listen(host, port, partial(_bound, backlog=None))
+    if settings.grpc_port is None:
+        return []
+    if settings.unix_socket is not None:
+        raise SettingsError(
+            "REVERSAL_GRPC_PORT: gRPC needs a port, and the server listens on a Unix socket; set REVERSAL_HOST to an"
+            " address, or leave REVERSAL_GRPC_PORT unset"
+        )
+    alone = listen(settings.host, settings.grpc_port, partial(_bound, backlog=None))
     reserved: list[socket.socket] = []
     for each in alone:
         address = each.getsockname()

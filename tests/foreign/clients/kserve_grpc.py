@@ -58,7 +58,7 @@ def refused(plain: Address, asked: InferRequest, **options: Any) -> tuple[grpc.S
     """The status and the text of a refusal."""
     with pytest.raises(grpc.RpcError) as error:
         called(plain, lambda client: client.infer(asked), **options)
-    return error.value.code(), error.value.details()
+    return error.value.code(), error.value.details() or ""
 
 
 def test_health(plain: Address) -> None:

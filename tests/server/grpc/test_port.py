@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import os
 from pathlib import Path
+from typing import Any
 
 import grpc
 import pytest
@@ -31,7 +32,8 @@ async def is_live(port: int, authority: trustme.CA) -> bool:
     """Whether a new connection that trusts only this authority is answered."""
     credentials = grpc.ssl_channel_credentials(authority.cert_pem.bytes())
     async with grpc.aio.secure_channel(f"localhost:{port}", credentials) as channel:
-        code = await channel.unary_unary(f"/{SERVICE}/ServerLive")(b"", timeout=10).code()
+        method: Any = channel.unary_unary(f"/{SERVICE}/ServerLive")
+        code = await method(b"", timeout=10).code()
     assert code in {grpc.StatusCode.OK, grpc.StatusCode.UNAVAILABLE}
     return code is grpc.StatusCode.OK
 
