@@ -43,6 +43,11 @@ def seeds(target: str) -> list[bytes]:
         return (_tensors if target == "tensors" else _messages)(body, matrix)
     if target == "features":
         return [b"".join(float(1 + i % 7).hex().encode()[:8].ljust(8, b"\x3f") for i in range(5 * 60))]
+    return _files(target)
+
+
+def _files(target: str) -> list[bytes]:
+    """Of the committed bundles: whole manifests, or ends of graphs."""
     if target == "manifests":
         return [file.read_bytes() for file in (ROOT / "models" / "onnx").glob("*/manifest.json")]
     return [

@@ -26,7 +26,6 @@ from server.http.app_keys import CERTIFICATE, SETTINGS
 from server.http.bodies import sizes
 from server.settings import Settings
 from server.worker.app_keys import KEEPER_CLIENT
-from server.worker.open_inference.infer import InferenceService
 from server.worker.open_inference.readiness import Readiness
 
 # Calls in progress on one connection. Further ones wait in the client.
@@ -82,7 +81,7 @@ def methods(app: web.Application) -> dict[str, Method]:
     """The methods by name. ModelStreamInfer is not one of them, because no detector answers a request in parts."""
     models, repository = ModelCalls(app), RepositoryCalls(app[KEEPER_CLIENT])
     return {
-        "ModelInfer": Method(InferenceCalls(InferenceService.of(app)).infer),
+        "ModelInfer": Method(InferenceCalls(app).infer),
         "ServerLive": Method(models.live, Level.OPEN),
         "ServerReady": Method(models.ready, Level.OPEN),
         "ModelReady": Method(models.model_ready),

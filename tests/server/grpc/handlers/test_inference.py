@@ -16,7 +16,7 @@ import pytest
 from aiohttp import web
 
 from server.grpc import open_inference_pb2 as pb
-from server.http.app_keys import ADMISSION, BATCH_ADMISSION
+from server.http.app_keys import ADMISSION, BATCH_ADMISSION, BODY_MEMORY
 from server.settings import Settings
 from tests import market
 from tests.application import Build
@@ -276,6 +276,17 @@ class TestRefusals:
         assert found.code is grpc.StatusCode.RESOURCE_EXHAUSTED
         good = message(body(candles=bars(0.4)), raw=True)
         assert (await caller.called("ModelInfer", good, compression=grpc.Compression.Gzip)).answer
+
+    async def test_large_messages_take_memory_of_bodies(self, worker: Worker, caller: Caller) -> None:
+        memory = worker.app[BODY_MEMORY]
+        large = body(candles=bars(*[0.4] * 100, count=300))
+        memory.used = memory._most  # noqa: SLF001
+        found = await asked(caller, large)
+        assert (found.code, found.metadata["reversal-error-code"]) == (grpc.StatusCode.UNAVAILABLE, "OVERLOADED")
+        assert (await asked(caller, body(candles=bars(0.4)))).answer
+        memory.used = 0
+        assert (await asked(caller, large)).answer
+        assert (memory.used, memory.arriving) == (0, set())
 
     async def test_contents_of_more_than_2_mib_are_refused(self, caller: Caller) -> None:
         large = body(candles=np.full((30, 2_000, 5), 0.4))
