@@ -33,7 +33,13 @@ from core.version import VERSION  # noqa: E402
 from server.auth.credentials import Credentials, CredentialsUnusable  # noqa: E402
 from server.grpc import extra as grpc_extra  # noqa: E402
 from server.logs import output  # noqa: E402
-from server.process import first_signals, listening, shared_folder, unix_socket  # noqa: E402 - after gc.disable
+from server.process import (  # noqa: E402 - after gc.disable
+    first_signals,
+    listening,
+    shared_folder,
+    socket_activation,
+    unix_socket,
+)
 from server.process.backoff import Backoff  # noqa: E402
 from server.process.service_manager import ServiceManager  # noqa: E402
 from server.process.unix_socket import SocketFile  # noqa: E402
@@ -79,12 +85,11 @@ def main(arguments: Sequence[str], program: str) -> int:
             from server.tracing import extra  # noqa: PLC0415 - only then
 
             extra.require(os.environ)
-        if settings.grpc_port is not None:
-            grpc_extra.require(os.environ)
         credentials = Credentials(settings)
-        listening.require_tokens(settings, credentials)
-        reserved = listening.reserve(settings)
-        sockets = listening.open_sockets(settings)
+        inherited = socket_activation.inherited(os.environ)
+        listening.require_tokens(settings, credentials, inherited)
+        reserved = _reserved(settings, credentials)
+        sockets = inherited or listening.open_sockets(settings)
     except (SettingsError, CredentialsUnusable) as error:
         sys.stderr.write(f"{error}\n")
         return 2
@@ -93,7 +98,10 @@ def main(arguments: Sequence[str], program: str) -> int:
         also = "" if settings.grpc_port is None else f" and {settings.grpc_port}"
         sys.stderr.write(f"cannot listen on {settings.address}{also}: {reason}\n")
         return 1
-    files = listening.files(sockets)
+    if inherited:
+        effect = "REVERSAL_HOST and REVERSAL_PORT are not used"
+        log.info(LogEvent("sockets_inherited", count=len(inherited), effect=effect))
+    files = [] if inherited else listening.files(sockets)
     first_signals.block()  # so that a stop leaves no folder and no processes behind
     try:
         folder = shared_folder.make()
@@ -103,17 +111,28 @@ def main(arguments: Sequence[str], program: str) -> int:
         return 1
     os.environ["PROMETHEUS_MULTIPROC_DIR"] = str(folder)  # read when prometheus_client is imported
     try:
-        return _serve(settings, credentials, folder, (sockets, reserved), files)
+        return _serve(settings, credentials, folder, (sockets, reserved), files, inherited=bool(inherited))
     finally:
         _remove(folder, files)
 
 
-def _serve(
+def _reserved(settings: Settings, credentials: Credentials) -> list[socket.socket]:
+    """The sockets that keep the port of gRPC, if there is to be one. Raises SettingsError, OSError or UnicodeError."""
+    if settings.grpc_port is None:
+        return []
+    grpc_extra.require(os.environ)
+    listening.require_tokens(settings, credentials)  # the port is on REVERSAL_HOST, also if the others are inherited
+    return listening.reserve(settings, settings.grpc_port)
+
+
+def _serve(  # noqa: PLR0913 - the last by name
     settings: Settings,
     credentials: Credentials,
     folder: Path,
     opened: tuple[list[socket.socket], list[socket.socket]],
     files: list[SocketFile],
+    *,
+    inherited: bool,
 ) -> int:
     """Fork the workers' manager, then run the keeper in this process. opened: the sockets for HTTP, and for gRPC.
 
@@ -146,8 +165,11 @@ def _serve(
         # Not SIGINT: Ctrl-C in a terminal reaches every process, and the keeper handles it.
         signal.pthread_sigmask(signal.SIG_UNBLOCK, (signal.SIGTERM, signal.SIGHUP))
         manager_pid = os.getpid()
+        descriptors = [each.detach() for each in sockets]
         addresses = [listening.name_of(each) for each in reserved]
-        code = workers.run(settings, credentials, path, [each.detach() for each in sockets], addresses, parent)
+        code = workers.run(
+            settings, credentials, path, descriptors, inherited=inherited, grpc_addresses=addresses, parent=parent
+        )
         if os.getpid() == manager_pid and os.getppid() != parent:  # the keeper was killed
             _remove(folder, files)
         output.end()

@@ -70,7 +70,7 @@ class Call(NamedTuple):
         raise InvalidInput.at("", "the call has no message")
 
 
-class Answer(NamedTuple):
+class CallAnswer(NamedTuple):
     """The message of an answer. timing: the value of its server-timing; empty if it has none."""
 
     message: bytes
@@ -80,7 +80,7 @@ class Answer(NamedTuple):
 class Method(NamedTuple):
     """What answers the calls of a method, and the level that it requires."""
 
-    answer: Callable[[Call], Awaitable[Answer]]
+    answer: Callable[[Call], Awaitable[CallAnswer]]
     level: Level = Level.API
 
 

@@ -9,7 +9,7 @@ from typing import Any, TypeVar
 from google.protobuf.message import DecodeError, Message
 
 from core.errors import InvalidInput
-from server.api.schemas.open_inference import MODEL, UNSUPPORTED_OF_OUTPUT
+from server.api.schemas.open_inference import MODEL, UNSUPPORTED
 from server.grpc.open_inference_pb2 import (
     InferParameter,
     InferTensorContents,
@@ -20,13 +20,11 @@ from server.grpc.open_inference_pb2 import (
 from server.grpc.wire import check_size
 from server.open_inference.answers import InferenceAnswer
 from server.open_inference.inference import Inference, WantedOutput, parameters_of
-from server.open_inference.tensors import GivenTensor, declared
+from server.open_inference.tensors import INPUTS, GivenTensor, declared
 
 M = TypeVar("M", bound=Message)
 
 _BINARY = "binary_data_output"
-# With it, a server would look for the elements elsewhere. KServe's client sends `binary_data_size`, which says nothing.
-_UNSUPPORTED_OF_INPUT = ("shared_memory_region",)
 # The field of the contents by datatype.
 _FIELDS = {"FP32": "fp32_contents", "FP64": "fp64_contents", "INT64": "int64_contents"}
 _MOST_TENSORS = 16
@@ -69,8 +67,8 @@ def inference(request: ModelInferRequest) -> Inference:
     outputs = []
     if request.outputs:
         _check_few("outputs", len(request.outputs))
-        for output in request.outputs:
-            _refuse(output.parameters, UNSUPPORTED_OF_OUTPUT, "outputs")
+        for i, output in enumerate(request.outputs):
+            _check_supported(output.parameters, f"outputs[{i}]")
             outputs.append(WantedOutput(output.name))
     return Inference.of(request.model_version or None, request.id or None, parameters, _given(request), outputs)
 
@@ -84,7 +82,7 @@ def _given(request: ModelInferRequest) -> list[GivenTensor]:
     given = []
     for i, tensor in enumerate(inputs):
         if tensor.parameters:
-            _refuse(tensor.parameters, _UNSUPPORTED_OF_INPUT, f"inputs[{i}]")
+            _check_supported(tensor.parameters, tensor.name if tensor.name in INPUTS else f"inputs[{i}]")
         name, datatype, shape = tensor.name, tensor.datatype, tuple(tensor.shape)
         if raw:
             if tensor.HasField("contents"):
@@ -110,10 +108,11 @@ def _check_few(name: str, count: int) -> None:
         raise InvalidInput.at(name, f"must have at most {_MOST_TENSORS} elements, has {count:,}")
 
 
-def _refuse(parameters: Mapping[str, InferParameter], names: Sequence[str], place: str) -> None:
-    for name in names:
+def _check_supported(parameters: Mapping[str, InferParameter], place: str) -> None:
+    """Raise InvalidInput for a parameter that is not ignored. KServe's client sends `binary_data_size`, which is."""
+    for name in UNSUPPORTED:
         if name in parameters:
-            raise InvalidInput.at(place, f"the parameter {name} is not supported; leave it out")
+            raise InvalidInput.at(f"{place}.parameters.{name}", "is not supported; leave it out")
 
 
 def encoded(answer: InferenceAnswer, *, raw: bool) -> bytes:

@@ -104,12 +104,14 @@ class WebWorker(GunicornWebWorker):
 
 
 class _Application(BaseApplication):  # type: ignore[misc]
-    def __init__(
+    def __init__(  # noqa: PLR0913 - the last two by name
         self,
         settings: Settings,
         credentials: Credentials,
         keeper: Path,
         sockets: Sequence[int],
+        *,
+        inherited: bool,
         grpc_addresses: Sequence[str],
     ) -> None:
         self._grpc_addresses = grpc_addresses
@@ -118,7 +120,7 @@ class _Application(BaseApplication):  # type: ignore[misc]
         self._keeper = keeper
         self._sockets = sockets
         self._kind = kind_of_connection(fast_path=settings.fast_path, tracing=settings.tracing)
-        self.connections = Connections()
+        self.connections = Connections(inherited=inherited)
         self._ended: set[int] = set()  # ended workers whose metrics are not merged yet
         super().__init__()
 
@@ -263,16 +265,19 @@ def _end_with(parent: int) -> None:
         os._exit(1)
 
 
-def run(  # noqa: PLR0913, PLR0917 - what the manager inherits
+def run(  # noqa: PLR0913 - the last three by name
     settings: Settings,
     credentials: Credentials,
     keeper: Path,
     sockets: Sequence[int],
+    *,
+    inherited: bool,
     grpc_addresses: Sequence[str],
     parent: int,
 ) -> int:
     """Run the workers as children of this process until it is asked to stop, or its parent ends.
 
+    `inherited`: whether a service manager opened the sockets.
     Returns the exit code. It returns in each child too, with the child's exit code.
     """
     _end_with(parent)
@@ -281,7 +286,10 @@ def run(  # noqa: PLR0913, PLR0917 - what the manager inherits
     try:
         if grpc_addresses:
             import_module("server.grpc.port")  # once, for all workers
-        _Application(settings, credentials, keeper, sockets, grpc_addresses).run()
+        served = _Application(
+            settings, credentials, keeper, sockets, inherited=inherited, grpc_addresses=grpc_addresses
+        )
+        served.run()
     except SystemExit as ended:  # gunicorn ends each of its processes with it
         return ended.code if isinstance(ended.code, int) else int(ended.code is not None)
     return 0

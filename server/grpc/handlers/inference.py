@@ -9,7 +9,7 @@ from functools import partial
 from aiohttp import web
 
 from server.grpc import messages
-from server.grpc.calls import Answer, Call
+from server.grpc.calls import Call, CallAnswer
 from server.grpc.handlers.gathering import GatheringBatcher
 from server.http.app_keys import BODY_MEMORY
 from server.http.bodies.body import LARGE
@@ -27,7 +27,7 @@ class InferenceCalls:
         self._together = GatheringBatcher(service.batcher, MAX_BATCHED)
         self._service = service._replace(batcher=self._together)
 
-    async def infer(self, call: Call) -> Answer:
+    async def infer(self, call: Call) -> CallAnswer:
         """ModelInfer: as POST /v2/models/{model}/infer."""
         self._together.begin()
         try:
@@ -35,7 +35,7 @@ class InferenceCalls:
         finally:
             self._together.end()
 
-    async def _infer(self, call: Call) -> Answer:
+    async def _infer(self, call: Call) -> CallAnswer:
         service = self._service
         service.check()
         message = await call.message()
@@ -44,6 +44,7 @@ class InferenceCalls:
                 self._take_memory(len(message), places)
             request = messages.request_of(message)
             check_model(request.model_name)
+            service.check_version(request.model_version or None)
             written, timing = await service.infer(
                 partial(messages.inference, request),
                 lambda answer: messages.encoded(answer, raw=messages.is_raw(request)),
@@ -51,7 +52,7 @@ class InferenceCalls:
                 request_id=call.request_id,
                 version=request.model_version or None,
             )
-        return Answer(written, timing)
+        return CallAnswer(written, timing)
 
     def _take_memory(self, size: int, places: ExitStack) -> None:
         """Count a large message with the bodies of HTTP. Raises Overloaded if there is no room."""

@@ -9,7 +9,7 @@ import orjson
 
 from core.errors import InvalidInput, ServiceError
 from server.grpc import open_inference_pb2 as pb
-from server.grpc.calls import Answer, Call
+from server.grpc.calls import Call, CallAnswer
 from server.grpc.messages import parsed, scalars
 from server.grpc.statuses import STATUS
 from server.logs.request_id import HEADER
@@ -39,15 +39,15 @@ class RepositoryCalls:
     def __init__(self, keeper: KeeperClient) -> None:
         self._keeper = keeper
 
-    async def load(self, call: Call) -> Answer:
+    async def load(self, call: Call) -> CallAnswer:
         """RepositoryModelLoad: as POST /v2/repository/models/{model}/load."""
         model = await self._change(call, parsed(pb.RepositoryModelLoadRequest, await call.message()), "load")
-        return Answer(pb.RepositoryModelLoadResponse(model_name=model, isLoaded=True).SerializeToString())
+        return CallAnswer(pb.RepositoryModelLoadResponse(model_name=model, isLoaded=True).SerializeToString())
 
-    async def unload(self, call: Call) -> Answer:
+    async def unload(self, call: Call) -> CallAnswer:
         """RepositoryModelUnload: as POST /v2/repository/models/{model}/unload."""
         model = await self._change(call, parsed(pb.RepositoryModelUnloadRequest, await call.message()), "unload")
-        return Answer(pb.RepositoryModelUnloadResponse(model_name=model, isUnloaded=True).SerializeToString())
+        return CallAnswer(pb.RepositoryModelUnloadResponse(model_name=model, isUnloaded=True).SerializeToString())
 
     async def _change(self, call: Call, request: Change, action: str) -> str:
         """Let the keeper do it; returns the name of the model. The deadline does not end a change in progress."""

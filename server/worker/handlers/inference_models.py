@@ -15,6 +15,7 @@ from server.http.envelope import bare
 from server.open_inference import models, rest
 from server.open_inference.inference import check_model
 from server.worker.app_keys import METRICS, REGISTRY
+from server.worker.open_inference.infer import InferenceService
 from server.worker.open_inference.readiness import Readiness
 from server.worker.open_inference.statistics import statistics
 
@@ -42,7 +43,9 @@ async def ready(request: web.Request) -> web.Response:
 async def model_ready(request: web.Request) -> web.Response:
     """GET /v2/models/{model}/ready, and the same for a version by name."""
     check_model(request.match_info["model"])
-    is_ready = Readiness.of(request.app).of_version(request.match_info.get("version"))
+    version = request.match_info.get("version")
+    InferenceService.of(request.app).check_version(version)
+    is_ready = Readiness.of(request.app).of_version(version)
     return bare({"name": MODEL, "ready": is_ready}, 200 if is_ready else _UNAVAILABLE)
 
 
@@ -62,8 +65,7 @@ async def show_statistics(request: web.Request) -> web.Response:
     check_model(request.match_info.get("model", MODEL))
     snapshot, metrics = request.app[REGISTRY].snapshot, request.app[METRICS]
     version = request.match_info.get("version")
-    if version is not None:
-        Readiness.of(request.app).check_known(version)
+    InferenceService.of(request.app).check_version(version)
     metrics.inference.flush()
     families = await asyncio.to_thread(metrics.families)
     return bare(statistics(families, MODEL, [*snapshot.detectors] if version is None else [version]))

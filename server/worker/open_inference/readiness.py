@@ -6,7 +6,6 @@ from typing import NamedTuple
 
 from aiohttp import web
 
-from core.errors import UnknownVersion
 from core.serving.circuit_breaker import CircuitBreaker
 from core.serving.registry import Registry
 from server.worker.app_keys import CIRCUIT_BREAKER, DRAINING, REGISTRY
@@ -30,18 +29,11 @@ class Readiness(NamedTuple):
         return not self.draining.announced and self._any()
 
     def of_version(self, version: str | None) -> bool:
-        """Whether a version can answer; without a name, whether any can. Raises UnknownVersion."""
+        """Whether a version can answer; without a name, whether any can."""
         if version is None:
             return self._any()
-        self.check_known(version)
         detector = self.registry.snapshot.detectors.get(version)
         return detector is not None and self.breaker.reason(detector) is None
-
-    def check_known(self, version: str) -> None:
-        """Raise UnknownVersion for a version that does not exist."""
-        known = self.registry.snapshot.known
-        if version not in known:
-            raise UnknownVersion(version, known)
 
     def _any(self) -> bool:
         """Whether there is an active version, and any version can answer."""

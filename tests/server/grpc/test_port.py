@@ -89,7 +89,7 @@ class TestShutdown:
         begun = asyncio.create_task(caller.called("ModelInfer", INFER))
         await until(lambda: bool(held.kept))
         stopping = asyncio.create_task(port.stop(20, asyncio.Event()))
-        await asyncio.sleep(0.3)  # until the client knows that its connection closes
+        await until(lambda: caller.channel.get_state() is not grpc.ChannelConnectivity.READY)
         late = await caller.called("ServerLive", b"", timeout=5)
         assert late.code is grpc.StatusCode.UNAVAILABLE
         assert not stopping.done()

@@ -223,8 +223,14 @@ class TestRefusals:
             (lambda r: r.inputs.extend([r.inputs[0]] * 16), "inputs: must have at most 16 elements, has 17"),
             (lambda r: r.outputs.add(name="class"), 'outputs[0].name: there is no output "class"'),
             (lambda r: [r.outputs.add(name="signal") for _ in range(17)], "outputs: must have at most 16"),
-            (lambda r: put(r.outputs.add(name="signal").parameters["classification"], 1), "outputs: the parameter"),
-            (lambda r: put(r.inputs[0].parameters["shared_memory_region"], "x"), "inputs[0]: the parameter shared"),
+            (
+                lambda r: put(r.outputs.add(name="signal").parameters["classification"], 1),
+                "outputs[0].parameters.classification: is not",
+            ),
+            (
+                lambda r: put(r.inputs[0].parameters["shared_memory_region"], "x"),
+                "candles.parameters.shared_memory_region: is not",
+            ),
         ],
     )
     async def test_a_fault_of_the_message_is_named(
