@@ -65,7 +65,7 @@ bench: $(FULL)/.installed $(SERVE)/.installed ## measure everything except the p
 	$(FULL)/bin/python -m pytest benchmarks/bare -q --benchmark-json=build/bare.json
 	for each in whole curve growth background_load start memory experiments check; do \
 		$(FULL)/bin/python -m benchmarks.$$each --server $(SERVE)/bin/python || [ $$each = check ] || exit 1; done
-	for each in connection_balancing propagation journal "protocols --without-grpc"; do \
+	for each in connection_balancing propagation journal protocols; do \
 		$(FULL)/bin/python -m benchmarks.$$each || exit 1; done
 	$(FULL)/bin/python -m benchmarks.report
 
@@ -112,6 +112,8 @@ lock: $(FULL)/.installed ## resolve the ranges of pyproject.toml again into requ
 		-o requirements/serve.txt
 	$(FULL)/bin/uv pip compile pyproject.toml --upgrade --universal --generate-hashes --no-header --quiet \
 		--extra otel -c requirements/serve.txt -o requirements/otel.txt
+	$(FULL)/bin/uv pip compile pyproject.toml --upgrade --universal --generate-hashes --no-header --quiet \
+		--extra grpc -c requirements/serve.txt -o requirements/grpc.txt
 	$(FULL)/bin/uv pip compile pyproject.toml --upgrade --universal --generate-hashes --no-header --quiet \
 		--extra dev -c requirements/serve.txt -o requirements/dev.txt
 	$(FULL)/bin/uv pip compile pyproject.toml --upgrade --universal --generate-hashes --no-header --quiet \

@@ -89,6 +89,7 @@ class Metrics:
         self.fallbacks = _Children(
             counter("fallbacks", "Predictions by `served_by` as the fallback for `version`.", "version", "served_by")
         )
+        self.grpc_calls = _Children(counter("grpc_calls", "Calls over gRPC, by method and status.", "method", "code"))
         self.exposures = _Children(counter("exposures", "Predictions answered in an experiment.", "variant"))
         self.shadow_scored = counter("shadow_scored", "Candles that variant B scored in shadow mode.")
         self.shadow_dropped = counter("shadow_dropped", "Candles that variant B had no time to score.")
