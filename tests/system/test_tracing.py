@@ -49,7 +49,7 @@ def ask(server: Server, path: str, body: bytes | None, trace_id: str = "", flags
     host, port = server.url.removeprefix("http://").split(":")
     with socket.create_connection((host, int(port)), timeout=30) as connection:
         lines = f"{method} {path} HTTP/1.1\r\nHost: {host}\r\nContent-Length: {len(sent)}\r\n{head}\r\n"
-        connection.sendall(lines.encode() + sent)
+        connection.sendall(lines.encode(errors="surrogateescape") + sent)
         answer = HTTPResponse(connection)
         answer.begin()
         answer.read()
@@ -134,6 +134,18 @@ def test_batches_and_comparisons_have_phases_of_their_own(collector: TraceCollec
         versions = [each.attributes.get("reversal.version") for each in phases]
         assert versions[2:5] + versions[5:8] == ["v3.1"] * 3 + ["v3.0"] * 3
         assert_nested(own, phases)
+
+
+def test_a_state_that_is_no_text_costs_no_answer_and_no_line(collector: TraceCollector, models: Path) -> None:
+    bad = {"tracestate": "a=\udcff"}
+    with serving("--models", str(models), **tracing(collector)) as server:
+        assert ask(server, "/reversal/predict", json.dumps(ONE_WINDOW).encode(), trace(1), **bad) == 200
+        assert ask(server, "/reversal/models/v2/switch", b"", trace(2), **bad) == 200
+        assert collector.of(trace(1))[0].state == ""
+        assert [each.state for each in collector.of(trace(2), 3)] == [""] * 3
+        text = server.log
+    assert "Traceback" not in text
+    assert "opentelemetry" not in text
 
 
 def test_a_management_call_is_followed_into_the_keeper(collector: TraceCollector, models: Path) -> None:
