@@ -208,7 +208,7 @@ def test_the_command_line_lists_the_packages_that_a_command_needs(command: str, 
 # has no time zones of its own. `importlib` finds the files of /docs.
 DATA = {"tzdata": "zoneinfo", "flask-swagger-ui": "importlib"}
 # Packages that only an extra installs, each with the only module that may import it.
-EXTRAS = {"opentelemetry": "server/keeper/tracing/otlp.py"}
+EXTRAS = dict.fromkeys(("opentelemetry", "requests"), "server/keeper/tracing/otlp.py")
 
 
 def test_the_dependencies_are_those_that_the_server_and_the_command_line_use() -> None:
