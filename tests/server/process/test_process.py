@@ -23,6 +23,7 @@ from tests.market import ROOT
 from tests.processes import cpu_seconds, free_port, get, post, serving
 from tests.server.auth.certificates import write
 from tests.sockets import is_gone, is_read
+from tests.system.checks import metric
 from tests.waiting import wait_until
 
 # More than the documented 100 MB, because the figure depends on the allocator and the libraries.
@@ -301,10 +302,12 @@ def test_a_corrupted_default_is_named_and_the_next_version_serves_until_it_is_re
         shown = get(f"{server.url}/reversal/models")[1]["data"]["versions"]["v2"]
         assert shown["error"].startswith(f"bundle v2: {file.name}: SHA-256")
         assert f'version_skipped version=v2 error="bundle v2: {file.name}: SHA-256' in server.log
+        wait_until(lambda: metric(server, 'reversal_version_not_loaded{version="v2"}') >= 1)
         file.write_bytes(whole)
         for change in ("load", "switch"):
             assert post(f"{server.url}/reversal/models/v2/{change}")[0] == 200
         assert get(f"{server.url}/health")[1]["model_version"] == "v2"
+        wait_until(lambda: metric(server, 'reversal_version_not_loaded{version="v2"}') == 0)
 
 
 def test_a_misspelt_variable_is_logged() -> None:
