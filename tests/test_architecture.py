@@ -212,6 +212,7 @@ DATA = {"tzdata": "zoneinfo", "flask-swagger-ui": "importlib"}
 # Packages that only an extra installs, each with the only module or room that may import it.
 EXTRAS = {
     "opentelemetry": "server/keeper/tracing/otlp.py",
+    "requests": "server/keeper/tracing/otlp.py",
     "grpc": "server/grpc/",
     "grpc_health": "server/grpc/",
     "grpc_reflection": "server/grpc/",

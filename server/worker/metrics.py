@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from collections import Counter as Counts
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Generic, TypeVar
@@ -100,6 +100,9 @@ class Metrics:
         self.log_lines_dropped = LinesDropped(registry)
         self._degraded = gauge("journal_degraded", "1 if a worker's journal cannot be written, else 0.", "livemax")
         self._active = _Children(gauge("active_version", "Workers whose active version this is.", "livesum", "version"))
+        self._not_loaded = _Children(
+            gauge("version_not_loaded", "Workers in which the version could not be loaded.", "livesum", "version")
+        )
         self._failing = _Children(
             gauge("version_failing", "Workers whose circuit breaker is open for the version.", "livesum", "version")
         )
@@ -127,12 +130,21 @@ class Metrics:
             self.warnings[(code,)].inc(count)
 
     def refresh(
-        self, snapshot: Snapshot, journal: Journal, breaker: CircuitBreaker, loads: Mapping[str, float] | None = None
+        self,
+        snapshot: Snapshot,
+        journal: Journal,
+        breaker: CircuitBreaker,
+        loads: Mapping[str, float] | None = None,
+        failed: Collection[str] = (),
     ) -> None:
         """Copy the counts that other objects keep. Must be called about once a second, in each worker.
 
-        loads: the seconds that the last load of each version took.
+        loads: the seconds that the last load of each version took. failed: versions that could not be loaded.
         """
+        for version in {*snapshot.detectors, *failed}:
+            _ = self._not_loaded[(version,)]
+        for (version,), child in self._not_loaded.items():
+            child.set(version in failed)
         for version in snapshot.detectors:
             _ = self._active[(version,)]
             self.confidences.ready(version)
