@@ -19,6 +19,7 @@ RUN mkdir -p /build/debian /image/var/lib/dpkg/status.d \
     && cd /image \
     && find usr/share/doc ! -name copyright ! -type d -delete \
     && rm -rf usr/share/man usr/share/info usr/share/locale usr/share/lintian usr/lib/*/gconv usr/share/gcc usr/share/gdb \
+           var/lock \
     && rm -f usr/lib/python3.11/lib-dynload/_curses* usr/lib/python3.11/lib-dynload/readline.* \
            usr/lib/python3.11/lib-dynload/_dbm.* usr/lib/python3.11/lib-dynload/nis.* \
     && ln -s python3.11 usr/bin/python3 \
@@ -67,15 +68,10 @@ COPY LICENSE /reversal/usr/share/doc/reversal/copyright
 RUN python3.11 -m compileall -q -s /reversal --invalidation-mode unchecked-hash .
 
 FROM scratch
-ARG BASE
-ARG VERSION=unknown
-ARG REVISION=unknown
+# `make image` adds version, revision and base: as arguments here, buildah would take those of an earlier build.
 LABEL org.opencontainers.image.title="reversal" \
       org.opencontainers.image.description="Signal server: candles in; hold, long or short out" \
-      org.opencontainers.image.licenses="MIT" \
-      org.opencontainers.image.version="${VERSION}" \
-      org.opencontainers.image.revision="${REVISION}" \
-      org.opencontainers.image.base.name="${BASE}"
+      org.opencontainers.image.licenses="MIT"
 COPY --from=build /image /
 COPY --from=build /reversal /
 # The folder of the state is the working directory, but no place for code.

@@ -11,6 +11,7 @@ import os
 import socket
 import sys
 from collections.abc import Mapping
+from contextlib import closing
 
 # What a server on any address is asked at.
 _LOCAL = {"0.0.0.0": "127.0.0.1", "::": "::1", "": "127.0.0.1"}  # noqa: S104 - not listened on
@@ -48,9 +49,10 @@ def _connection(environ: Mapping[str, str]) -> http.client.HTTPConnection:
 def problem(environ: Mapping[str, str]) -> str | None:
     """Why the server whose variables these are is not ready; None if it is."""
     try:
-        connection = _connection(environ)
-        connection.request("GET", "/readyz")
-        status = connection.getresponse().status
+        with closing(_connection(environ)) as connection:
+            connection.request("GET", "/readyz")
+            with connection.getresponse() as response:
+                status = response.status
     except (OSError, http.client.HTTPException, ValueError) as error:
         return f"no answer: {error}"
     return None if status == http.HTTPStatus.OK else f"/readyz answers {status}"

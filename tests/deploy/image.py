@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import resource
+import shlex
 import shutil
 import subprocess
 import sys
@@ -22,8 +23,8 @@ from tests.processes import free_port, get
 from tests.waiting import wait_until
 
 PORT = 8000
-_BASE = "localhost/base:latest"
-_IMAGE = "localhost/reversal:test"
+BASE = "localhost/base:latest"
+IMAGE = "localhost/reversal:test"
 # As in the image debian:bookworm-slim, which cannot be pulled where there is only Debian's archive.
 _SLIM = ("doc", "info", "locale", "man", "lintian")
 _SOURCES = (
@@ -50,29 +51,28 @@ class Image:
         _run("mmdebstrap", "--quiet", "--variant=apt", *options, "bookworm", str(base), *_SOURCES)
         container = self._buildah("from", "scratch")
         self._buildah("add", "--quiet", container, str(base), "/")
-        self._buildah("commit", "--quiet", container, _BASE)
+        self._buildah("commit", "--quiet", container, BASE)
         self._buildah("rm", container)
         base.unlink()
         began = time.monotonic()
-        arguments = [f"--build-arg={each}" for each in (f"BASE={_BASE}", "VERSION=1.2.3", "REVISION=abc")]
-        # No cache, because a layer of the one before would hide a step that fails now.
-        options = ["--isolation=chroot", "--format=docker", "--no-cache", *_secrets(self._storage)]
-        self._buildah("build", *options, *arguments, f"--tag={_IMAGE}", str(ROOT))
+        build = ["buildah", *self._places, "build", "--isolation=chroot", "--format=docker", *_secrets(self._storage)]
+        _run("make", f"--directory={ROOT}", "image", f"BUILD={shlex.join(build)}", f"IMAGE={IMAGE}", f"BASE={BASE}")
         self.seconds = time.monotonic() - began
 
     def inspect(self) -> dict[str, Any]:
         """What the image says of itself."""
-        (found,) = json.loads(self.podman("image", "inspect", _IMAGE))
+        (found,) = json.loads(self.podman("image", "inspect", IMAGE))
         return dict(found)
 
     @contextmanager
     def mounted(self) -> Iterator[Path]:
         """The files of the image."""
-        path = Path(self.podman("image", "mount", _IMAGE).strip())
+        # Not by `podman`, whose mounts end with its namespace.
+        path = Path(_run("podman", *self._places, "image", "mount", IMAGE).stdout.strip())
         try:
             yield path
         finally:
-            self.podman("image", "unmount", _IMAGE)
+            _run("podman", *self._places, "image", "unmount", IMAGE)
 
     @contextmanager
     def running(self, *options: str, models: Path, **environ: str) -> Iterator[Container]:
@@ -84,7 +84,7 @@ class Image:
         place = ["--network=host", "--cgroups=disabled", f"--volume={models}:/models:ro", "--user=12345:0"]
         given = {"REVERSAL_HOST": "127.0.0.1", "REVERSAL_PORT": str(port)} | environ
         variables = [f"--env={key}={value}" for key, value in given.items()]
-        self.podman("run", "--detach", f"--name={name}", *limits, *hardened, *place, *variables, *options, _IMAGE)
+        self.podman("run", "--detach", f"--name={name}", *limits, *hardened, *place, *variables, *options, IMAGE)
         try:
             yield Container(self, name, f"http://127.0.0.1:{port}")
         finally:
@@ -191,8 +191,8 @@ def _secrets(folder: Path) -> Sequence[str]:
 
 
 def _run(*command: str, check: bool = True) -> subprocess.CompletedProcess[str]:
-    # Podman's settings for another user's storage would name another driver.
-    environ = {name: value for name, value in os.environ.items() if name != "STORAGE_DRIVER"}
+    # A driver of storage that is named here is not that of podman; and these are not the flags of our own make.
+    environ = {name: value for name, value in os.environ.items() if name not in ("STORAGE_DRIVER", "MAKEFLAGS")}
     done = subprocess.run(command, capture_output=True, text=True, check=False, env=environ)
     assert done.returncode == 0 or not check, f"{command}\n{done.stdout[-3000:]}\n{done.stderr[-3000:]}"
     return done
