@@ -10,6 +10,7 @@ import stat
 import subprocess
 from collections.abc import Iterator
 from contextlib import contextmanager
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +19,7 @@ import msgspec
 import pytest
 
 from server.auth.access import Level
+from server.http.errors import STATUS
 from server.settings import read, unknown_variables
 from tests import needs
 from tests.market import ROOT
@@ -164,6 +166,12 @@ def test_haproxy_accepts_its_configuration() -> None:
     assert re.findall(r"^    server (\S+) (\S+):8000$", HAPROXY, re.MULTILINE) == [(name, name) for name in REPLICAS]
 
 
+def test_what_the_balancer_answers_itself_has_a_code_of_the_server() -> None:
+    found = re.findall(r'http-error status (\d+) .*"code":"(\w+)"', HAPROXY)
+    assert [int(status) for status, _ in found] == [502, 503, 504]
+    assert {code for _, code in found} <= set(STATUS)
+
+
 @contextmanager
 def balancing(folder: Path, replicas: list[str], port: int, health: int) -> Iterator[None]:
     """HAProxy with the configuration of the compose file, in front of replicas with these URLs."""
@@ -214,5 +222,9 @@ def test_a_replica_that_stops_loses_no_request_and_replicas_see_the_client(model
             other.process.send_signal(signal.SIGTERM)
             # The balancer says that it is unhealthy once no replica is ready.
             wait_until(lambda: subprocess.run(probe, capture_output=True, check=False).returncode != 0)
+        status, answer = get(f"{url}/reversal/models")
+        assert (status, answer["code"]) == (503, "OVERLOADED")
+        assert set(answer) == {"success", "data", "error", "code", "timestamp"}
+        assert abs(datetime.fromisoformat(answer["timestamp"]) - datetime.now(UTC)) < timedelta(minutes=1)
     (line,) = [json.loads(line) for line in audit.read_text().splitlines()]
     assert line["address"] == "127.0.0.2"
