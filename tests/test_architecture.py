@@ -108,6 +108,7 @@ CORE = (
 # The rooms of the server, each with the other rooms that it may import. All may import core.
 SERVER: dict[str, set[str]] = {
     "cpus": set(),
+    "health_check": set(),
     "threads": set(),
     "auth": set(),
     "logs": set(),
