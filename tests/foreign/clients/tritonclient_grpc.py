@@ -5,6 +5,7 @@ from __future__ import annotations
 import queue
 import threading
 from collections.abc import Iterator, Sequence
+from contextlib import suppress
 from typing import Any
 
 import numpy as np
@@ -255,7 +256,8 @@ def test_a_stream_is_refused_in_a_form_that_the_client_can_read(client: Inferenc
         came.set()
 
     client.start_stream(note)
-    client.async_stream_infer(MODEL, inputs(hold.tensors))
+    with suppress(InferenceServerException):  # the refusal can come before the client asks
+        client.async_stream_infer(MODEL, inputs(hold.tensors))
     assert came.wait(30)
     client.stop_stream()
     result, error = told[0]
