@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import io
 import json
 from collections.abc import AsyncIterator, Awaitable, Callable
@@ -326,12 +325,3 @@ class TestRefusals:
             admission.leave()
         assert (await asked(caller, body(candles=bars(*prices)))).answer
         assert admission.inside == worker.app[ADMISSION].inside == 0
-
-
-async def test_calls_that_arrive_together_share_runs(worker: Worker, caller: Caller) -> None:
-    request = message(body(candles=bars(0.3)), raw=True)
-    await caller.ok("ModelInfer", request)
-    before = worker.metrics.runs
-    for _ in range(3):
-        await asyncio.gather(*(caller.ok("ModelInfer", request) for _ in range(24)))
-    assert worker.metrics.runs - before < 72
