@@ -12,6 +12,7 @@ from contextlib import closing
 import pytest
 
 from server.process import listening
+from server.settings import Settings
 
 # In a block that is reserved for future use (RFC 1112), so no machine has it.
 ABSENT = "240.0.0.1"
@@ -74,3 +75,23 @@ def test_a_port_in_use_is_an_error_for_each_address(resolve: Resolve, taken: str
     with closing(socket.create_server((taken, 0))) as other, pytest.raises(OSError) as error:  # noqa: PT011
         listening.listen("name", other.getsockname()[1])
     assert error.value.errno == errno.EADDRINUSE
+
+
+def test_a_reserved_port_is_kept_and_shared_with_sockets_that_allow_it(settings: Settings) -> None:
+    (reserved,) = listening.reserve(settings, 0)
+    with closing(reserved):
+        address = reserved.getsockname()
+        assert listening.name_of(reserved) == f"127.0.0.1:{address[1]}"
+        with closing(socket.socket()) as shared:
+            shared.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
+            shared.bind(address)
+            shared.listen()
+            with pytest.raises(OSError) as error:  # noqa: PT011 - the number is checked
+                listening.reserve(settings, address[1])
+        assert error.value.errno == errno.EADDRINUSE
+
+
+def test_a_reserved_port_does_not_listen(settings: Settings) -> None:
+    (reserved,) = listening.reserve(settings, 0)
+    with closing(reserved), pytest.raises(ConnectionRefusedError):
+        socket.create_connection(reserved.getsockname(), timeout=5)
