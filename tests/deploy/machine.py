@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import re
 import shutil
-import signal
 import subprocess
 import tempfile
 from collections.abc import Iterator, Sequence
@@ -15,7 +14,7 @@ from pathlib import Path
 from tests import needs
 from tests.market import ROOT
 from tests.namespaces import USER
-from tests.waiting import wait_until
+from tests.processes import children
 
 SYSTEM = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 # How this machine reaches its package index, if that is set by variables.
@@ -37,6 +36,7 @@ class Machine:
         """The command that runs another one on this machine. `network`: with the network of the machine of the test."""
         namespaces = ["--pid", "--mount"] if network else ["--pid", "--mount", "--net"]
         user = ["setpriv", f"--reuid={USER}", f"--regid={USER}", "--clear-groups", "--inh-caps=-all"]
+        user += ["env", "--ignore-environment", *(f"{name}={value}" for name, value in self.environ.items())]
         return ["nsenter", f"--target={self.init}", *namespaces, f"--wd={self.home}", *user, *arguments]
 
     def run(self, block: str, *, strict: bool = True) -> str:
@@ -46,7 +46,7 @@ class Machine:
         # A file, because servers that the block starts keep a pipe open.
         with tempfile.TemporaryFile() as terminal:
             ended = subprocess.run(
-                call, cwd=self.home, env=self.environ, stdin=subprocess.DEVNULL, stdout=terminal, stderr=terminal,
+                call, cwd=self.home, stdin=subprocess.DEVNULL, stdout=terminal, stderr=terminal,
                 check=False, timeout=900,
             )  # fmt: skip
             terminal.seek(0)
@@ -67,26 +67,29 @@ def machine(*programs: Path) -> Iterator[Machine]:
     needs.root()
     for program, package in (("nsenter", "util-linux"), ("setpriv", "util-linux"), ("ip", "iproute2")):
         needs.program(program, package)
-    home = Path(tempfile.mkdtemp(prefix="operator-"))
-    ready = "ip link set lo up && echo ready && sleep infinity & wait"
+    folder = Path(tempfile.mkdtemp(prefix="operator-"))
+    folder.chmod(0o755)
+    home = folder / "home"
+    users = folder / "passwd"
+    # The user has a name, because PostgreSQL does not run for one without.
+    users.write_text(Path("/etc/passwd").read_text() + f"operator:x:{USER}:{USER}::{home}:/bin/bash\n")
+    script = f"mount --bind {users} /etc/passwd && ip link set lo up && echo ready && sleep infinity & wait"
     # bash, because as process 1 it collects ended orphans.
-    call = ["unshare", "--net", "--mount", "--pid", "--fork", "--kill-child", "--mount-proc", "bash", "-c", ready]
-    init = subprocess.Popen(call, stdout=subprocess.PIPE, text=True, cwd="/")
+    call = ["unshare", "--net", "--mount", "--pid", "--fork", "--kill-child", "--mount-proc", "bash", "-c", script]
+    outside = subprocess.Popen(call, stdout=subprocess.PIPE, text=True, cwd="/")
+    assert outside.stdout is not None
     try:
-        assert init.stdout is not None
-        if init.stdout.readline() != "ready\n":
+        if outside.stdout.readline() != "ready\n":
             needs.missing("namespaces are not allowed here")
+        home.mkdir()
         os.chown(home, USER, USER)
-        children = Path(f"/proc/{init.pid}/task/{init.pid}/children")
-        path = ":".join([*map(str, programs), SYSTEM])
-        yield Machine(home, int(children.read_text()), path)
+        (init,) = children(outside.pid)
+        yield Machine(home, init, ":".join([*map(str, programs), SYSTEM]))
     finally:
-        init.send_signal(signal.SIGKILL)
-        init.wait()
-        assert init.stdout is not None
-        init.stdout.close()
-        shutil.rmtree(home, ignore_errors=True)
-        wait_until(lambda: not home.exists() or shutil.rmtree(home, ignore_errors=True) is not None)
+        outside.kill()
+        outside.wait()
+        outside.stdout.close()
+        shutil.rmtree(folder, ignore_errors=True)  # a process that is ending may still write
 
 
 def copy_source(folder: Path) -> None:
