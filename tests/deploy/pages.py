@@ -15,7 +15,6 @@ PAGES = (
     "deployment-backup.md",
     "deployment-upgrade.md",
 )
-TROUBLESHOOTING = "troubleshooting.md"
 _FENCED = re.compile(r"^```(\w*)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 _HEADING = re.compile(r"^(#{2,3}) (.*)$", re.MULTILINE)
 
@@ -38,6 +37,11 @@ class Block(NamedTuple):
 
 def text_of(page: str) -> str:
     return (ROOT / "docs" / page).read_text()
+
+
+def troubleshooting() -> list[str]:
+    """The pages of symptoms."""
+    return sorted(path.name for path in (ROOT / "docs").glob("troubleshooting*.md"))
 
 
 def blocks(text: str) -> list[Block]:

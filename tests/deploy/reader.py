@@ -11,8 +11,9 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from tests import needs
-from tests.deploy.machine import Machine, copy_source
+from tests.deploy.machine import Machine, copy_source, machine
 from tests.deploy.pages import PAGES, Block, blocks, text_of
+from tests.postgres import binaries
 
 # Asks on four connections until its input ends, then prints the number of answers and the failures.
 _ASK = """
@@ -55,6 +56,17 @@ def asking(machine: Machine) -> Iterator[list[int]]:
     answered, failed = json.loads(output)
     assert not failed, f"{len(failed)} of {answered + len(failed)} failed: {failed[:3]}"
     answers.append(answered)
+
+
+@contextmanager
+def reading() -> Iterator[Reader]:
+    """A reader on a machine on which nothing of the guide has been done."""
+    for program in ("curl", "openssl", "sqlite3", "haproxy"):
+        needs.program(program, program)
+    with machine(binaries()) as it:
+        reader = Reader(it)
+        reader.prepare()
+        yield reader
 
 
 class Reader:

@@ -3,27 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from pathlib import Path
 
 import pytest
 
-from tests import needs
-from tests.deploy.machine import machine
 from tests.deploy.pages import PAGES, blocks, text_of
-from tests.deploy.reader import Reader
-from tests.postgres import binaries
+from tests.deploy.reader import Reader, reading
+from tests.market import ROOT
 
 pytestmark = pytest.mark.serial  # starts servers, and measures whether requests fail
 
 
 @pytest.fixture(scope="module")
 def reader() -> Iterator[Reader]:
-    """A machine on which nothing of the guide has been done."""
-    for program, package in (("curl", "curl"), ("openssl", "openssl"), ("sqlite3", "sqlite3"), ("haproxy", "haproxy")):
-        needs.program(program, package)
-    with machine(binaries()) as it:
-        reader = Reader(it)
-        reader.prepare()
+    with reading() as reader:
         yield reader
 
 
@@ -50,5 +42,5 @@ def test_a_page_has_commands(page: str) -> None:
 
 
 def test_every_page_of_the_guide_is_run() -> None:
-    found = {path.name for path in Path("docs").glob("deployment*.md")}
+    found = {path.name for path in (ROOT / "docs").glob("deployment*.md")}
     assert found == set(PAGES)
