@@ -24,9 +24,14 @@ cp ~/new.key ~/reversal/secrets/key.pem; cp ~/new.pem ~/reversal/secrets/certifi
 """
 
 
-def _example() -> dict[str, Any]:
+def _of_a_user() -> dict[str, Any]:
     body: dict[str, Any] = json.loads((ROOT / "docs" / "examples" / "predict.json").read_text())
     return body
+
+
+def _example() -> dict[str, Any]:
+    """A body without a user, which the active version answers."""
+    return {name: value for name, value in _of_a_user().items() if name != "user_id"}
 
 
 def _write(machine: Machine, body: dict[str, Any], name: str = "request.json") -> None:
@@ -56,12 +61,6 @@ def _few_candles(machine: Machine) -> None:
     body = _example()
     _write(machine, body, "history.json")
     _write(machine, body | {"data": body["data"][-80:]})
-
-
-def _no_user(machine: Machine) -> None:
-    body = _example()
-    del body["user_id"]
-    _write(machine, body)
 
 
 def _recent(lead: timedelta, key: str = "timestamp") -> dict[str, Any]:
@@ -141,7 +140,7 @@ FAULTS: dict[str, dict[str, Fault]] = {
     "troubleshooting-models.md": {
         "A bundle is damaged": "truncate -s -100 ~/reversal/models/v3.2/stage1*.onnx",
         "A bundle of a running experiment was replaced": "echo >> ~/reversal/models/v3.0/manifest.json",
-        "A new version is unknown to predictions": _asks_for_the_new_version,
+        "A version is there, but not loaded": _asks_for_the_new_version,
         "The active version is not the one that was switched to": """
             curl -K ~/reversal/admin -X POST https://localhost:8000/reversal/models/v3.2/switch
             truncate -s -100 ~/reversal/models/v3.2/stage1*.onnx;"""
@@ -183,8 +182,8 @@ FAULTS: dict[str, dict[str, Fault]] = {
         "Another version answers": _version_that_fails,
     },
     "troubleshooting-experiments.md": {
-        "Requests have no user": _no_user,
-        "Requests name a version": lambda machine: _write(machine, _example() | {"version": "v3.1"}),
+        "Requests have no user": lambda machine: _write(machine, _example()),
+        "Requests name a version": lambda machine: _write(machine, _of_a_user() | {"version": "v3.1"}),
         "The experiment is not active": """
             curl -K ~/reversal/admin --fail https://localhost:8000/reversal/experiments -d '{"experiment_id": "second",
               "name": "Again", "variant_a": "v3.0", "variant_b": "v3.1", "traffic_split": 0.5}'""",

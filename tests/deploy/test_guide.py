@@ -2,21 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-
 import pytest
 
 from tests.deploy.pages import PAGES, blocks, text_of
-from tests.deploy.reader import Reader, reading
+from tests.deploy.reader import Reader
 from tests.market import ROOT
 
 pytestmark = pytest.mark.serial  # starts servers, and measures whether requests fail
-
-
-@pytest.fixture(scope="module")
-def reader() -> Iterator[Reader]:
-    with reading() as reader:
-        yield reader
 
 
 @pytest.mark.long

@@ -10,7 +10,7 @@ import pytest
 from tests.deploy import faults
 from tests.deploy.machine import Machine
 from tests.deploy.pages import PAGES, entries, text_of, troubleshooting
-from tests.deploy.reader import reading
+from tests.deploy.reader import Reader
 from tests.namespaces import USER
 
 pytestmark = pytest.mark.serial  # starts servers
@@ -23,18 +23,17 @@ KEPT = "reversal/reversal.env reversal/secrets reversal/models reversal/data rev
 
 def end_all(machine: Machine) -> None:
     kill = machine.command(["pkill", "--signal", "KILL", "--uid", str(USER), "--exact", SERVERS])
-    subprocess.run(kill, check=False)
+    subprocess.run(kill, check=False, stderr=subprocess.DEVNULL)  # it says that it found none
     machine.run(f"while pgrep --uid {USER} --exact 'reversal|haproxy'; do sleep 0.1; done")
 
 
 @pytest.fixture(scope="module")
-def followed() -> Iterator[Machine]:
+def followed(reader: Reader) -> Machine:
     """A machine on which the whole guide has been followed. No server runs."""
-    with reading() as reader:
-        reader.until(PAGES[-1])
-        end_all(reader.machine)
-        reader.machine.run(f"mkdir ~/before; cp -a --parents {KEPT} ~/before")
-        yield reader.machine
+    reader.until(PAGES[-1])
+    end_all(reader.machine)
+    reader.machine.run(f"mkdir ~/before; cp -a --parents {KEPT} ~/before")
+    return reader.machine
 
 
 @pytest.fixture
