@@ -32,7 +32,13 @@ from core.log_event import LogEvent  # noqa: E402
 from core.version import VERSION  # noqa: E402
 from server.auth.credentials import Credentials, CredentialsUnusable  # noqa: E402
 from server.logs import output  # noqa: E402
-from server.process import first_signals, listening, shared_folder, unix_socket  # noqa: E402 - after gc.disable
+from server.process import (  # noqa: E402 - after gc.disable
+    first_signals,
+    listening,
+    shared_folder,
+    socket_activation,
+    unix_socket,
+)
 from server.process.backoff import Backoff  # noqa: E402
 from server.process.service_manager import ServiceManager  # noqa: E402
 from server.process.unix_socket import SocketFile  # noqa: E402
@@ -79,8 +85,9 @@ def main(arguments: Sequence[str], program: str) -> int:
 
             extra.require(os.environ)
         credentials = Credentials(settings)
-        listening.require_tokens(settings, credentials)
-        sockets = listening.open_sockets(settings)
+        inherited = socket_activation.inherited(os.environ)
+        listening.require_tokens(settings, credentials, inherited)
+        sockets = inherited or listening.open_sockets(settings)
     except (SettingsError, CredentialsUnusable) as error:
         sys.stderr.write(f"{error}\n")
         return 2
@@ -88,7 +95,10 @@ def main(arguments: Sequence[str], program: str) -> int:
         reason = getattr(error, "strerror", None) or error
         sys.stderr.write(f"cannot listen on {settings.address}: {reason}\n")
         return 1
-    files = listening.files(sockets)
+    if inherited:
+        effect = "REVERSAL_HOST and REVERSAL_PORT are not used"
+        log.info(LogEvent("sockets_inherited", count=len(inherited), effect=effect))
+    files = [] if inherited else listening.files(sockets)
     first_signals.block()  # so that a stop leaves no folder and no processes behind
     try:
         folder = shared_folder.make()
@@ -98,13 +108,19 @@ def main(arguments: Sequence[str], program: str) -> int:
         return 1
     os.environ["PROMETHEUS_MULTIPROC_DIR"] = str(folder)  # read when prometheus_client is imported
     try:
-        return _serve(settings, credentials, folder, sockets, files)
+        return _serve(settings, credentials, folder, sockets, files, inherited=bool(inherited))
     finally:
         _remove(folder, files)
 
 
-def _serve(
-    settings: Settings, credentials: Credentials, folder: Path, sockets: list[socket.socket], files: list[SocketFile]
+def _serve(  # noqa: PLR0913 - the last by name
+    settings: Settings,
+    credentials: Credentials,
+    folder: Path,
+    sockets: list[socket.socket],
+    files: list[SocketFile],
+    *,
+    inherited: bool,
 ) -> int:
     """Fork the workers' manager, then run the keeper in this process.
 
@@ -136,7 +152,8 @@ def _serve(
         # Not SIGINT: Ctrl-C in a terminal reaches every process, and the keeper handles it.
         signal.pthread_sigmask(signal.SIG_UNBLOCK, (signal.SIGTERM, signal.SIGHUP))
         manager_pid = os.getpid()
-        code = workers.run(settings, credentials, path, [each.detach() for each in sockets], parent)
+        descriptors = [each.detach() for each in sockets]
+        code = workers.run(settings, credentials, path, descriptors, inherited=inherited, parent=parent)
         if os.getpid() == manager_pid and os.getppid() != parent:  # the keeper was killed
             _remove(folder, files)
         output.end()

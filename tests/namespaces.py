@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import os
 import subprocess
 from collections.abc import Sequence
 from pathlib import Path
 
-import pytest
+from tests.needs import missing, root
 
 # No other process has this user id, so that a limit of its processes concerns the server only.
 USER = 61234
@@ -17,15 +16,14 @@ _READS_ALL = "+dac_override,+dac_read_search"
 
 
 def needs(*command: str) -> None:
-    """Skip the test if a command cannot be run here."""
-    if os.geteuid() != 0:
-        pytest.skip("only root can make namespaces and change users")
+    """Skip the test, or fail it in CI, if a command cannot be run here."""
+    root()
     try:
         run = subprocess.run(command, capture_output=True, check=False)
     except FileNotFoundError as error:
-        pytest.skip(f"not installed: {error.filename}")
+        missing(f"not installed: {error.filename}")
     if run.returncode != 0:
-        pytest.skip(f"{command[0]} is not allowed here: {run.stderr.decode()}")
+        missing(f"{command[0]} is not allowed here: {run.stderr.decode()}")
 
 
 def after(script: str, *namespaces: str) -> Sequence[str]:

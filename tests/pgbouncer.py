@@ -12,9 +12,9 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 
 import psycopg
-import pytest
 from psycopg.conninfo import conninfo_to_dict
 
+from tests import needs
 from tests.postgres import free_port, unprivileged, url_of
 from tests.waiting import wait_until
 
@@ -86,7 +86,7 @@ class Pooler:
 
 @contextmanager
 def running_pooler(server_url: str, mode: str = "transaction", size: int = 1) -> Iterator[Pooler]:
-    """A pooler with so many connections for each database. Skips the test if PgBouncer is not installed."""
+    """A pooler with so many connections for each database. The test is skipped if PgBouncer is missing."""
     folder = Path(tempfile.mkdtemp(prefix="pgbouncer-"))
     try:
         if "user" in (owner := unprivileged()):
@@ -104,5 +104,5 @@ def running_pooler(server_url: str, mode: str = "transaction", size: int = 1) ->
 def _program() -> str:
     found = shutil.which("pgbouncer", path=f"{os.environ.get('PATH', os.defpath)}:/usr/sbin")
     if found is None:
-        pytest.skip(MISSING)
+        needs.missing(MISSING)
     return found

@@ -116,16 +116,24 @@ def serving(
     *arguments: str, state: Path | None = None, port: int | None = None, within: Sequence[str] = (), **environ: str
 ) -> Iterator[Server]:
     """Start a server and wait until it answers. `state`: a folder that is kept after the server has ended."""
-    with starting(*arguments, state=state, port=port, within=within, **environ) as server:
+    with starting(*arguments, state=state, port=port, within=within, pass_fds=(), **environ) as server:
         wait_until_alive(server)
         yield server
 
 
 @contextmanager
 def starting(
-    *arguments: str, state: Path | None = None, port: int | None = None, within: Sequence[str] = (), **environ: str
+    *arguments: str,
+    state: Path | None = None,
+    port: int | None = None,
+    within: Sequence[str] = (),
+    pass_fds: Sequence[int] = (),
+    **environ: str,
 ) -> Iterator[Server]:
-    """Start a server without waiting until it answers. `within`: a command that runs the server's, such as unshare."""
+    """Start a server without waiting until it answers. `within`: a command that runs the server's, such as unshare.
+
+    `pass_fds`: descriptors that this command inherits.
+    """
     port = port or free_port()
     with tempfile.TemporaryDirectory(prefix="reversal-state-") as fresh, tempfile.TemporaryFile() as log:
         folder = state or Path(fresh)
@@ -142,6 +150,7 @@ def starting(
             env=os.environ | defaults | environ,
             stdout=log,
             stderr=log,
+            pass_fds=pass_fds,
         )
         server = Server(f"http://127.0.0.1:{port}", process, log)
         try:

@@ -68,6 +68,7 @@ def test_modules_that_start_servers_are_serial() -> None:
         "tests.processes.serving",
         "tests.processes.starting",
         "tests.processes.wait_until_alive",
+        "tests.systemd.booted",
         "benchmarks.servers",
     }
     for path in TESTS:

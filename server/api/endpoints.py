@@ -28,12 +28,19 @@ _OF_VERSION = ("UNKNOWN_VERSION", "MODEL_UNAVAILABLE", "CONFLICT")
 _OF_EXPERIMENT = ("UNKNOWN_EXPERIMENT", "MODEL_UNAVAILABLE", "CONFLICT")
 
 
-def _of_model(method: Method, end: str, summary: str, operation_id: str, **fields: Any) -> tuple[Endpoint, Endpoint]:  # noqa: ANN401 - of Endpoint
-    """Two rows of the Open Inference Protocol: one for the version that is chosen, and one for a version by name."""
+def _of_model(
+    method: Method,
+    end: str,
+    summary: str,
+    operation_id: str,
+    unnamed: str = "the version that answers by default",
+    **fields: Any,  # noqa: ANN401 - of Endpoint
+) -> tuple[Endpoint, Endpoint]:
+    """Two rows of the Open Inference Protocol: one for a version by name, and one without, which is for `unnamed`."""
     common: dict[str, Any] = {"answered_by": "worker", "bare": True, "failures": PROTOCOL} | fields
     told = f"Open Inference Protocol: {summary}"
     return (
-        Endpoint(method, f"/v2/models/{{model}}{end}", f"{told}, of the version that answers by default",
+        Endpoint(method, f"/v2/models/{{model}}{end}", f"{told}, of {unnamed}",
             operation_id=operation_id, **common),
         Endpoint(method, f"/v2/models/{{model}}/versions/{{version}}{end}", f"{told}, of a version",
             operation_id=f"{operation_id}OfVersion", **common),
@@ -156,7 +163,7 @@ ENDPOINTS: tuple[Endpoint, ...] = (
     Endpoint("GET", "/v2/health/ready", "Open Inference Protocol: whether it is ready for requests",
         operation_id="inferenceReady", answered_by="worker", handler="inference_models.ready", level=OPEN,
         answer="InferenceReady", bare=True, unwell=True, failures=PROTOCOL),
-    Endpoint("GET", "/v2/models/stats", "Open Inference Protocol: statistics of all versions",
+    Endpoint("GET", "/v2/models/stats", "Open Inference Protocol: statistics, of all versions that are loaded",
         operation_id="inferenceStatistics", answered_by="worker", handler="inference_models.show_statistics",
         answer="InferenceStatistics", bare=True, failures=PROTOCOL),
     *_of_model("GET", "", "metadata", "inferenceModel", answer="InferenceModel",
@@ -166,8 +173,9 @@ ENDPOINTS: tuple[Endpoint, ...] = (
     *_of_model("GET", "/config", "Triton's model configuration", "inferenceModelConfiguration",
         answer="InferenceModelConfiguration", handler="inference_models.show_configuration",
         codes=("NOT_FOUND", "UNKNOWN_VERSION", "MODEL_UNAVAILABLE")),
-    *_of_model("GET", "/stats", "statistics", "inferenceModelStatistics", answer="InferenceStatistics",
-        handler="inference_models.show_statistics", codes=("NOT_FOUND", "UNKNOWN_VERSION")),
+    *_of_model("GET", "/stats", "statistics", "inferenceModelStatistics", "all versions that are loaded",
+        answer="InferenceStatistics", handler="inference_models.show_statistics",
+        codes=("NOT_FOUND", "UNKNOWN_VERSION")),
     *_of_model("POST", "/infer", "predict from tensors", "infer", answer="InferenceAnswer",
         handler="inference.infer", request=InferBody, other_bodies=(BINARY,), pages=(BINARY,),
         largest_body=sizes.TENSORS, codes=(*_PREDICTING, "NOT_FOUND"), codes_in_body=_OF_CANDLES, is_prediction=True),

@@ -49,21 +49,20 @@ def trusted_proxies(text: str) -> TrustedProxies:
 class ClientAddresses:
     """Finds the client's address of each request."""
 
-    def __init__(self, proxies: TrustedProxies, *, on_unix: bool) -> None:
-        """`on_unix`: whether the server listens on a Unix socket, and therefore on nothing else."""
+    def __init__(self, proxies: TrustedProxies) -> None:
         self._proxies = proxies
         self._trusting = bool(proxies.networks) or proxies.unix
-        self._on_unix = on_unix
 
     def of(self, peer: str | None, forwarded: Sequence[str]) -> str:
         """The address of a request's client: an IPv4 or IPv6 address, `unix`, or an empty text if it is not known.
 
-        `peer`: the address of the other end of the connection. `forwarded`: the lines of X-Forwarded-For.
+        `peer`: the address of the other end of the connection; an empty text for a Unix socket, None if it is not
+        known. `forwarded`: the lines of X-Forwarded-For.
         If the peer is a trusted proxy, they are read from the right, because each proxy appends the peer that it has
         seen. The first address that is no trusted proxy is the client's; a client can write anything to the left of it.
         A word that is no address ends the search: then the address is that of the last trusted proxy.
         """
-        hop = UNIX if self._on_unix else _hop((peer or "").partition("%")[0])
+        hop = UNIX if peer == "" else _hop((peer or "").partition("%")[0])
         if hop is None:
             return peer or ""
         if self._trusting and self._proxies.have(hop):

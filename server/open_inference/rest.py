@@ -16,22 +16,24 @@ from msgspec import UNSET, UnsetType
 from core.errors import InvalidInput, quoted
 from server.api.schemas.open_inference import (
     MODEL,
-    UNSUPPORTED_OF_OUTPUT,
+    UNSUPPORTED,
     Datatype,
     InferBody,
     InferInput,
     InferParameters,
+    InputParameters,
     OutputParameters,
 )
-from server.http.bodies import sizes
+from server.http.bodies import seen, sizes
 from server.http.bodies.body import BINARY, JSON, check_text
 from server.http.bodies.json_decoding import decode
-from server.http.errors import PayloadTooLarge
+from server.http.errors import MalformedJson, PayloadTooLarge
 from server.http.headers import JSON_LENGTH
 from server.open_inference.answers import InferenceAnswer
 from server.open_inference.inference import Inference, WantedOutput
 from server.open_inference.tensors import (
     CANDLE_FIELDS,
+    INPUTS,
     DeclaredTensor,
     GivenTensor,
     InputTensor,
@@ -48,6 +50,8 @@ _RAW = "candles"
 _CANDLE_BYTES = 8 * len(CANDLE_FIELDS)
 _SIZE = "binary_data_size"
 _MOST_DIGITS = 9
+# A place in an input, but not its name.
+_IN_INPUT = re.compile(r"inputs\[(?P<index>\d+)\]\.(?!name\Z)")
 _BRACKETS = re.compile(rb"[\[ \t\n\r]*")
 
 B = TypeVar("B", bound=msgspec.Struct)
@@ -75,8 +79,13 @@ def inference(body: bytes | bytearray, header: str | None, version: str | None) 
     text = bytes(whole[:length])
     if len(text) > sizes.SINGLE:
         raise PayloadTooLarge(f"the JSON object is larger than {sizes.SINGLE:,} bytes; send the tensors as binary data")
-    check_text(text)
-    found = decode(_body_decoder, text)
+    try:
+        check_text(text)
+        found = decode(_body_decoder, text)
+    except MalformedJson as error:
+        raise _no_object(error, text, length) from None
+    except InvalidInput as error:
+        raise _of_tensor(error, text) from None
     given, rest = [], whole[len(text) :]
     for i, tensor in enumerate(found.inputs):
         place = f"inputs[{i}]"
@@ -103,6 +112,29 @@ def _length(header: str, size: int) -> int:
     if int(header) > size:
         raise InvalidInput.at(HEADER, f"is {int(header):,}, but the body has {size:,} bytes")
     return int(header)
+
+
+def _no_object(error: MalformedJson, text: bytes, length: int | None) -> MalformedJson:
+    """The error for the part of a body that should be its JSON object. length: that HEADER tells; None without it."""
+    if length is not None:
+        return MalformedJson(f"the {length:,} bytes that {HEADER} tells are not a JSON object: {error}")
+    if _SIZE.encode() in text:
+        return MalformedJson(f"the header {HEADER} is missing; send it with the bytes of the JSON object, without data")
+    return error
+
+
+def _of_tensor(error: InvalidInput, text: bytes) -> InvalidInput:
+    """The error with the name of its tensor in place of `inputs[0]`, as all later checks have it."""
+    detail = error.details[0]
+    if not detail.path and text.count(b",") > sizes.VALUES:
+        return InvalidInput.at("", f"{detail.message}, or send the tensors as binary data")
+    found = _IN_INPUT.match(detail.path)
+    if found is None:
+        return error
+    name = seen.text_of(seen.value_at(text, ("inputs", int(found["index"]), "name")))
+    if name not in INPUTS:
+        return error
+    return InvalidInput.at(f"{name}.{detail.path[found.end() :]}", detail.message)
 
 
 def _raw(whole: memoryview, version: str | None) -> Inference:
@@ -136,13 +168,21 @@ def _listed(tensor: InferInput, kind: InputTensor) -> Sequence[float]:
     """The elements of `data` in row-major order, which may be nested as the shape says, or flat."""
     place, raw = f"{kind.name}.data", tensor.data
     if not isinstance(raw, msgspec.Raw):
+        if tensor.parameters is not None:
+            _check_supported(tensor.parameters, kind.name)
         raise InvalidInput.at(place, f"missing; send the elements, or {_SIZE} and binary data")
     rank = len(tensor.shape)
     brackets = _BRACKETS.match(memoryview(raw))
     depth = 0 if brackets is None else brackets[0].count(b"[")
     is_flat = depth <= 1
     decoder = _decoders[kind.datatype == "INT64", 1 if is_flat else rank]
-    found = decode(decoder, raw, place)
+    try:
+        found = decode(decoder, raw, place)
+    except InvalidInput:
+        if depth in (0, 1, rank):
+            raise
+        message = f"begins with {depth} brackets; send a flat array, or one with {rank} levels as the shape has"
+        raise InvalidInput.at(place, message) from None
     return found if is_flat else _flat(found, tensor.shape, place)
 
 
@@ -160,14 +200,18 @@ def _flat(nested: Sequence[Any], shape: Sequence[int], place: str) -> list[float
 
 def _outputs(body: InferBody, parameters: InferParameters) -> list[WantedOutput]:
     found = []
-    for output in body.outputs or ():
+    for i, output in enumerate(body.outputs or ()):
         own = output.parameters or OutputParameters()
-        for name in UNSUPPORTED_OF_OUTPUT:
-            if getattr(own, name) is not UNSET:
-                raise InvalidInput.at("outputs", f"the parameter {name} is not supported; leave it out")
+        _check_supported(own, f"outputs[{i}]")
         binary = parameters.binary_data_output if own.binary_data is None else own.binary_data
         found.append(WantedOutput(output.name, binary))
     return found
+
+
+def _check_supported(parameters: InputParameters | OutputParameters, place: str) -> None:
+    for name in UNSUPPORTED:
+        if getattr(parameters, name, UNSET) is not UNSET:
+            raise InvalidInput.at(f"{place}.parameters.{name}", "is not supported; leave it out")
 
 
 class EncodedAnswer(NamedTuple):

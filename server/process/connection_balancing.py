@@ -45,8 +45,12 @@ _OPENING_SECONDS = 0.5
 class Connections:
     """The number of connections of each worker, in memory shared by all workers. Each one writes its own number."""
 
-    def __init__(self) -> None:
-        """Create the shared memory. Call it before the fork."""
+    def __init__(self, *, inherited: bool = False) -> None:
+        """Create the shared memory. Call it before the fork.
+
+        `inherited`: a service manager opened the sockets, and passes them to the next server too.
+        """
+        self._inherited = inherited
         self._counts = memoryview(mmap.mmap(-1, 4 * _SLOTS)).cast("i")
         self._ended = mmap.mmap(-1, 1)
 
@@ -67,13 +71,13 @@ class Connections:
         return any(self._counts)
 
     def end(self) -> None:
-        """Note that no worker will be started any more, so that the last one closes the port."""
+        """Note that no worker will be started any more."""
         self._ended[0] = 1
 
     @property
-    def ended(self) -> bool:
-        """Whether no worker will be started any more."""
-        return bool(self._ended[0])
+    def close_port(self) -> bool:
+        """Whether the last worker closes the port. On an inherited one, connections wait for the next server."""
+        return bool(self._ended[0]) and not self._inherited
 
     def has_fewest(self, worker: int) -> bool:
         """Whether no other worker has fewer connections, within the tolerance."""
@@ -140,7 +144,7 @@ class Site(web.BaseSite):
             with suppress(OSError):  # no connection is waiting, or descriptors ran out
                 while True:
                     self._take()
-            if self._connections.ended:
+            if self._connections.close_port:
                 # This closes the port for all processes. Otherwise one that closes late, or that has not begun to
                 # accept, would let connections queue up and then reset them.
                 with suppress(OSError):  # another worker has closed it

@@ -19,6 +19,8 @@ IGNORED = (signal.SIGUSR1, signal.SIGUSR2, signal.SIGTTIN, signal.SIGTTOU, signa
 # Passed on by an init process.
 _PASSED_ON = (*HANDLED, signal.SIGQUIT)
 _INIT = 1
+# The process that a service manager means. Process 1 of a container is the server's init process, not the server.
+_MEANT = ("LISTEN_PID", "WATCHDOG_PID")
 
 
 def prepare() -> None:
@@ -38,6 +40,9 @@ def prepare() -> None:
             os._exit(_run_init(child))
         # Ctrl-C then reaches only process 1, which passes it on: twice, it would count as a second signal to stop.
         os.setpgid(0, 0)
+        for name in _MEANT:
+            if os.environ.get(name) == str(_INIT):
+                os.environ[name] = str(os.getpid())
     for number in STOPPING:
         signal.signal(number, _end)
     signal.pthread_sigmask(signal.SIG_SETMASK, {*before, signal.SIGHUP})

@@ -90,7 +90,7 @@ class _Stop:
         loop = asyncio.get_running_loop()
         if not self.requested:
             self.requested = True
-            self._service.stopping()
+            self._service.stopping(self._grace_seconds)
             self._members.announce()
             self._later = loop.call_later(self._grace_seconds, self._manager.send, signal.SIGTERM)
             return

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import logging
+import os
 import socket
 from collections.abc import Sequence
 from typing import Any
@@ -23,15 +24,23 @@ _BACKLOG = 2048
 _ABSENT = (errno.EADDRNOTAVAIL, errno.EAFNOSUPPORT)
 
 
-def require_tokens(settings: Settings, credentials: Credentials) -> None:
-    """Raise SettingsError if other machines reach the port and there are no tokens. They cannot reach a Unix socket."""
-    if settings.unix_socket is not None:
+def require_tokens(settings: Settings, credentials: Credentials, inherited: Sequence[socket.socket] = ()) -> None:
+    """Raise SettingsError if other machines reach the port and there are no tokens. They cannot reach a Unix socket.
+
+    `inherited`: the sockets to listen on in place of the settings' address.
+    """
+    if inherited:
+        place = "LISTEN_FDS: a socket that the service manager opened"
+        reachable = not all(map(is_local, inherited))
+    elif settings.unix_socket is not None:
         return
-    addresses = {address[0] for *_, address in _addresses(settings.host, settings.port)}
-    reachable = [address for address in addresses if not is_loopback(str(address))]
+    else:
+        place = f"REVERSAL_HOST: {settings.host!r}"
+        addresses = {address[0] for *_, address in _addresses(settings.host, settings.port)}
+        reachable = not all(is_loopback(str(address)) for address in addresses)
     if reachable and not credentials.tokens and not settings.insecure:
         raise SettingsError(
-            f"REVERSAL_HOST: {settings.host!r} is reachable from other machines, and no token is set; set"
+            f"{place} is reachable from other machines, and no token is set; set"
             " REVERSAL_API_TOKEN and REVERSAL_ADMIN_TOKEN (or …_FILE), or REVERSAL_INSECURE=1 to let every client that"
             " reaches the port do everything"
         )
@@ -92,7 +101,9 @@ def _bound(family: int, address: tuple[Any, ...]) -> socket.socket:
 def log_opened(listening: socket.socket) -> None:
     """Log that clients can connect to a socket."""
     if listening.family == socket.AF_UNIX:
-        log.info(LogEvent("socket_opened", path=listening.getsockname()))
+        # The name of a socket without a file is in bytes, of which the first is 0. systemd writes it as @.
+        path = os.fsdecode(listening.getsockname()).replace("\0", "@", 1)
+        log.info(LogEvent("socket_opened", path=path))
         return
     host, port = listening.getsockname()[:2]
     log.info(LogEvent("port_opened", host=host, port=port))

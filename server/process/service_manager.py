@@ -18,8 +18,10 @@ _LOOK_SECONDS = 0.2
 _LEAST_SECONDS = 0.01
 _SOCKET = "NOTIFY_SOCKET"
 _WATCHDOG = ("WATCHDOG_USEC", "WATCHDOG_PID")
-# A socket that systemd passes on (LISTEN_…) would be opened by gunicorn, which also has variables of its own.
-_OTHERS = ("LISTEN_FDS", "LISTEN_PID", "LISTEN_FDNAMES", "GUNICORN_PID", "GUNICORN_FD")
+# With these, gunicorn would take the server for one of its own that is being upgraded.
+_OTHERS = ("GUNICORN_PID", "GUNICORN_FD")
+# The time that a stop may take beside the grace period: requests in progress, then the journals.
+_STOP_SECONDS = 30
 
 
 class Workers(NamedTuple):
@@ -62,11 +64,12 @@ class ServiceManager:
             self._send(f"RELOADING=1\nMONOTONIC_USEC={time.monotonic_ns() // 1000}\nSTATUS=replacing the workers")
             self._told = None
 
-    def stopping(self) -> None:
-        """Say that the server stops."""
+    def stopping(self, grace_seconds: float = 0) -> None:
+        """Say that the server stops, and ask for the time that this may take."""
         if not self._stopping:
             self._stopping = True
-            self._send("STOPPING=1\nSTATUS=stopping")
+            microseconds = int((grace_seconds + _STOP_SECONDS) * 1e6)
+            self._send(f"STOPPING=1\nEXTEND_TIMEOUT_USEC={microseconds}\nSTATUS=stopping")
 
     async def follow(self, workers: Callable[[], Workers]) -> None:
         """Say when the server is ready, and give signs of life, until cancelled.

@@ -103,13 +103,15 @@ class WebWorker(GunicornWebWorker):
 
 
 class _Application(BaseApplication):  # type: ignore[misc]
-    def __init__(self, settings: Settings, credentials: Credentials, keeper: Path, sockets: Sequence[int]) -> None:
+    def __init__(
+        self, settings: Settings, credentials: Credentials, keeper: Path, sockets: Sequence[int], *, inherited: bool
+    ) -> None:
         self._settings = settings
         self._credentials = credentials
         self._keeper = keeper
         self._sockets = sockets
         self._kind = kind_of_connection(fast_path=settings.fast_path, tracing=settings.tracing)
-        self.connections = Connections()
+        self.connections = Connections(inherited=inherited)
         self._ended: set[int] = set()  # ended workers whose metrics are not merged yet
         super().__init__()
 
@@ -233,16 +235,19 @@ def _end_with(parent: int) -> None:
         os._exit(1)
 
 
-def run(settings: Settings, credentials: Credentials, keeper: Path, sockets: Sequence[int], parent: int) -> int:
+def run(  # noqa: PLR0913 - the last two by name
+    settings: Settings, credentials: Credentials, keeper: Path, sockets: Sequence[int], *, inherited: bool, parent: int
+) -> int:
     """Run the workers as children of this process until it is asked to stop, or its parent ends.
 
+    `inherited`: whether a service manager opened the sockets.
     Returns the exit code. It returns in each child too, with the child's exit code.
     """
     _end_with(parent)
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C reaches every process, and the keeper handles it
     signal.signal(signal.SIGHUP, signal.SIG_IGN)  # until gunicorn handles it, there are no workers to replace
     try:
-        _Application(settings, credentials, keeper, sockets).run()
+        _Application(settings, credentials, keeper, sockets, inherited=inherited).run()
     except SystemExit as ended:  # gunicorn ends each of its processes with it
         return ended.code if isinstance(ended.code, int) else int(ended.code is not None)
     return 0

@@ -81,9 +81,7 @@ def make_app(settings: Settings, credentials: Credentials, keeper: Path, *, loca
     refusals = Refusals(clock, known_part, endpoints.facts(), metrics.count_error, metrics.count_stranger)
     origins = settings.cors_origins
     # A port that other machines reach is open to them under any name, so checking the Host would protect nothing.
-    on_unix = settings.unix_socket is not None
-    own_names = () if on_unix else (settings.host,)
-    hosts = Hosts((*own_names, *settings.allowed_hosts)) if local else None
+    hosts = Hosts((settings.host, *settings.allowed_hosts)) if local else None
     access = Access(credentials.tokens, credentials.failed, hosts=hosts, origins=origins)
     middlewares = [with_request_id, last_answers(draining), errors(refusals), refusing(access)]
     if origins:
@@ -91,7 +89,7 @@ def make_app(settings: Settings, credentials: Credentials, keeper: Path, *, loca
     app = web.Application(middlewares=middlewares, handler_args=CONNECTIONS)
     app.on_response_prepare.append(preparing(origins))
     app[ACCESS] = access
-    app[CLIENT_ADDRESSES] = ClientAddresses(settings.trusted_proxies, on_unix=on_unix)
+    app[CLIENT_ADDRESSES] = ClientAddresses(settings.trusted_proxies)
     app[SETTINGS], app[DRAINING], app[CLOCK], app[REFUSALS] = settings, draining, clock, refusals
     registry = app[REGISTRY] = Registry(
         Repository(settings.models),

@@ -12,6 +12,7 @@ from server.auth.access import Level
 from server.auth.client_address import FORWARDED_FOR
 from server.http.app_keys import ACCESS, ADDRESS, BODY_BOUNDS, CALLER, CLIENT_ADDRESSES, SETTINGS
 from server.http.bodies.sizes import BodyBounds
+from server.http.connections.peer import peer_of
 from server.worker import handlers
 from server.worker.handlers.forward import forward
 
@@ -29,7 +30,7 @@ def _guarded(handler: Handler, level: Level) -> Handler:
     @wraps(handler)
     async def guarded(request: web.Request) -> web.StreamResponse:
         app, headers = request.app, request.headers
-        request[ADDRESS] = app[CLIENT_ADDRESSES].of(request.remote, headers.getall(FORWARDED_FOR, ()))
+        request[ADDRESS] = app[CLIENT_ADDRESSES].of(peer_of(request), headers.getall(FORWARDED_FOR, ()))
         request[CALLER] = await app[ACCESS].check(headers, request[ADDRESS], level)
         return await handler(request)
 

@@ -17,6 +17,7 @@ import pytest
 from benchmarks import dashboard_queries, servers
 from benchmarks.dashboard_queries import WAITING, Prometheus
 from benchmarks.monitoring import DASHBOARD, Query, metric_names, panels, queries, rules
+from tests import needs
 from tests.market import ROOT
 from tests.prometheus import MISSING
 from tests.waiting import wait_until
@@ -115,7 +116,7 @@ def test_every_metric_is_one_of_a_loaded_server(loaded: Loaded, query: Query) ->
 
 def test_a_real_prometheus_answers_every_query_and_every_rule(loaded: Loaded, tmp_path: Path) -> None:
     if loaded.asked is None:
-        pytest.skip(MISSING.format("prometheus"))
+        needs.missing(MISSING.format("prometheus"))
     found = dashboard_queries.answers(loaded.asked, loaded.start, time.time())
     assert dashboard_queries.problems(loaded.asked, found) == []
     dashboard_queries.draw(found, loaded.start, tmp_path / "one.svg")
@@ -126,7 +127,7 @@ def test_a_real_prometheus_answers_every_query_and_every_rule(loaded: Loaded, tm
 
 def test_a_query_without_an_answer_and_an_unhealthy_rule_are_problems(loaded: Loaded) -> None:
     if loaded.asked is None:
-        pytest.skip(MISSING.format("prometheus"))
+        needs.missing(MISSING.format("prometheus"))
     missing = dashboard_queries.Answer(Query("Nothing", "", "reversal_nothing", "short", None), [])
     assert dashboard_queries.problems(loaded.asked, [missing]) == ["no answer: Nothing: reversal_nothing"]
     with pytest.raises(ValueError, match="parse error"):

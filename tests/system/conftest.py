@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from tests import bundles
+from tests import bundles, needs
 from tests.postgres import Server, running_postgres
 
 
@@ -32,14 +32,14 @@ def postgres() -> Iterator[Server]:
 def small_disk(tmp_path: Path) -> Iterator[Path]:
     """A separate file system of 16 MiB."""
     if os.geteuid() != 0:
-        pytest.skip("only root can mount a file system; the tests of core simulate a full disk for other users")
+        needs.missing("only root can mount a file system; the tests of core simulate a full disk for other users")
     folder = tmp_path / "disk"
     folder.mkdir()
     mounted = subprocess.run(
         ["/bin/mount", "-t", "tmpfs", "-o", "size=16m", "none", str(folder)], capture_output=True, check=False
     )
     if mounted.returncode != 0:
-        pytest.skip(f"mounting is not allowed here: {mounted.stderr.decode()}")
+        needs.missing(f"mounting is not allowed here: {mounted.stderr.decode()}")
     try:
         yield folder
     finally:

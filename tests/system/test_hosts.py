@@ -16,6 +16,7 @@ import pytest
 from server.process.first_signals import IGNORED
 from tests.market import ROOT
 from tests.namespaces import after, entering, needs, read_only, signals
+from tests.needs import missing
 from tests.processes import Server, alive, children, get, post, serving, starting
 from tests.system.checks import events
 from tests.system.load import Load, question, start_experiment
@@ -89,7 +90,7 @@ def test_localhost_without_ipv6_is_served_on_ipv4(models: Path, tmp_path: Path) 
 def test_the_soft_limit_of_descriptors_is_raised_for_all_processes(models: Path) -> None:
     within = ("prlimit", "--nofile=256:3000")
     if shutil.which(within[0]) is None:
-        pytest.skip("prlimit is not installed")
+        missing("prlimit is not installed")
     with serving("--models", str(models), within=within) as server:
         for pid in server.pids:
             (line,) = [

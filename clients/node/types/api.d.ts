@@ -21,7 +21,9 @@ export interface components {
             features_scaled?: boolean;
             /** @description Only with features: when the last candle of the window opened, in the forms of a timestamp. Experiments compare only predictions whose candle's time is known. */
             candle_time?: string | number | null;
+            /** @description The user whose variant of a running experiment answers; null or an empty text: none. An integer means its decimal form. userId is another spelling of user_id. */
             user_id?: string | number | null;
+            /** @description The user whose variant of a running experiment answers; null or an empty text: none. An integer means its decimal form. userId is another spelling of user_id. */
             userId?: string | number | null;
             /** @description Instead of candles: a window [sequence_length][num_features], its rows oldest first; or a window for each stage, which a version needs if its stages differ. */
             features?: number[][] | components["schemas"]["StageFeatures"] | null;
@@ -33,9 +35,13 @@ export interface components {
          * @description One bar: low <= open, close <= high.
          */
         Candle: {
+            /** @description The first price of the period. */
             open: number;
+            /** @description The highest price. */
             high: number;
+            /** @description The lowest price. */
             low: number;
+            /** @description The last price. */
             close: number;
             /** @description Default: 0. */
             volume?: number;
@@ -47,7 +53,9 @@ export interface components {
          * @description A window for each stage, each (sequence_length, num_features) of its stage.
          */
         StageFeatures: {
+            /** @description Rows of the stage's features, oldest first. */
             stage1: number[][];
+            /** @description Rows of the stage's features, oldest first. */
             stage2?: number[][] | null;
         };
         /**
@@ -55,6 +63,7 @@ export interface components {
          * @description Body of /reversal/predict/batch.
          */
         BatchRequest: {
+            /** @description Each is a request for one prediction, and has its own result. */
             items: components["schemas"]["PredictRequest"][];
         };
         /**
@@ -74,7 +83,9 @@ export interface components {
             features_scaled?: boolean;
             /** @description Only with features: when the last candle of the window opened, in the forms of a timestamp. Experiments compare only predictions whose candle's time is known. */
             candle_time?: string | number | null;
+            /** @description The user whose variant of a running experiment answers; null or an empty text: none. An integer means its decimal form. userId is another spelling of user_id. */
             user_id?: string | number | null;
+            /** @description The user whose variant of a running experiment answers; null or an empty text: none. An integer means its decimal form. userId is another spelling of user_id. */
             userId?: string | number | null;
             /** @description Instead of candles: a window [sequence_length][num_features], its rows oldest first; or a window for each stage, which a version needs if its stages differ. */
             features?: number[][] | components["schemas"]["StageFeatures"] | {
@@ -88,17 +99,29 @@ export interface components {
          * @description Body of POST /reversal/experiments. Null stands for the default where it is allowed.
          */
         CreateExperiment: {
+            /** @description A name that was never used. The assignment of users depends on it. */
             experiment_id: string;
+            /** @description One line for people. */
             name: string;
+            /** @description What it is to find out. */
             description?: string | null;
+            /** @description The person or team to ask about it. */
             owner?: string | null;
+            /** @description A version of the models folder. */
             variant_a: string;
+            /** @description Another version of the models folder. */
             variant_b: string;
+            /** @description A's share of the users. Required in split mode; 0.5 by default in crossover mode; left out in shadow mode. */
             traffic_split?: number | null;
+            /** @description How the variants are compared: split and crossover assign users, shadow asks both versions. Default: split. */
             mode?: ("crossover" | "shadow" | "split") | null;
+            /** @description What the verdict is about. Default: win_rate. */
             metric?: ("mean_pnl" | "win_rate") | null;
+            /** @description The smallest difference of interest. Default: 0.02 of win rate, 0.5 pips of mean P&L. */
             minimum_effect?: number | null;
+            /** @description Limits that stop the experiment. Default: none. */
             guardrails?: components["schemas"]["GuardrailLimits"] | null;
+            /** @description When it is stopped, in the future, in the forms of a candle's timestamp. Default: never. */
             stop_at?: string | number | null;
         };
         /**
@@ -106,12 +129,19 @@ export interface components {
          * @description The guardrails of a request. Unknown fields are refused, because a misspelt limit would protect nothing.
          */
         GuardrailLimits: {
+            /** @description The largest share of failures and refusals among a variant's requests. */
             max_error_rate?: number | null;
+            /** @description The largest share of fallbacks among a variant's requests. */
             max_fallback_rate?: number | null;
+            /** @description The most milliseconds within the service of 99 % of a variant's answers. */
             max_p99_ms?: number | null;
+            /** @description The smallest share of candles on which every answer is hold. */
             min_hold_rate?: number | null;
+            /** @description The largest share of candles on which every answer is hold. */
             max_hold_rate?: number | null;
+            /** @description The smallest win rate. */
             min_win_rate?: number | null;
+            /** @description The smallest mean of reported pips. */
             min_mean_pnl?: number | null;
         };
         /**
@@ -119,23 +149,42 @@ export interface components {
          * @description Body of POST /reversal/experiments/plan. Null stands for the default where it is allowed.
          */
         PlanExperiment: {
-            /** @enum {unknown} */
+            /**
+             * @description How the variants are compared: split and crossover assign users, shadow asks both versions.
+             * @enum {unknown}
+             */
             mode: "crossover" | "shadow" | "split";
+            /** @description What the verdict is about. Default: win_rate. */
             metric?: ("mean_pnl" | "win_rate") | null;
+            /** @description Today's win rate, such as 0.5; for mean_pnl today's mean in pips. */
             baseline: number;
+            /** @description The difference B - A to be seen, in the unit of baseline. Its sign does not matter. */
             effect: number;
+            /** @description The standard deviation of a trade's pips. Required for mean_pnl. */
             sd_pips?: number | null;
+            /** @description Of the candles. Default: 1h. */
             timeframe?: ("15min" | "1M" | "1d" | "1h" | "1min" | "1w" | "30min" | "4h" | "5min") | null;
+            /** @description How many pairs. Default: 1. */
             pairs?: number | null;
+            /** @description Of all users and pairs together. */
             predictions_per_day: number;
+            /** @description The share of predictions that are trades. Default: 0.5. */
             trade_share?: number | null;
+            /** @description The share of predictions that are no trades; instead of trade_share. */
             hold_rate?: number | null;
+            /** @description How many users. Required for split and crossover. */
             users?: number | null;
+            /** @description A's share of the users. Default: 0.5. */
             traffic_split?: number | null;
+            /** @description The standard deviation of the users' own win rates, or pips. Default: 0. */
             user_sd?: number | null;
+            /** @description For shadow: the share of candles on which the signals differ. Default: 0.6 x trade_share. */
             disagreement?: number | null;
+            /** @description Between the results of two trades of one variant at one time. Default: 0.5. */
             correlation?: number | null;
+            /** @description How many neighbouring candles count as one. Default: 1. */
             overlap?: number | null;
+            /** @description How long to wait: the chance is then told. */
             days?: number | null;
         };
         /**
@@ -145,15 +194,25 @@ export interface components {
         Evaluate: {
             /** @description Two currencies of three capital letters. */
             pair: string;
+            /** @description Of the candles. Default: 1h. */
             timeframe?: ("15min" | "1M" | "1d" | "1h" | "1min" | "1w" | "30min" | "4h" | "5min") | null;
+            /** @description Whether a candle's timestamp is the opening or the closing time of its period. Default: open. */
             timestamps?: ("close" | "open") | null;
+            /** @description Candles with timestamps, from before the predictions until after their trades. */
             data: components["schemas"]["Candle"][];
+            /** @description The candles that a trade may take, and over which the move before it is measured. */
             horizon?: number | null;
+            /** @description The best excursion within the horizon must reach it. */
             min_profit_pips?: number | null;
+            /** @description The worst excursion within the horizon must not exceed it. */
             max_loss_pips?: number | null;
+            /** @description As min_profit_pips, in multiples of the candle's atr_14. */
             min_profit_atr?: number | null;
+            /** @description As max_loss_pips, in multiples of the candle's atr_14. */
             max_loss_atr?: number | null;
+            /** @description The best excursion must be at least so many times the worst. */
             min_ratio?: number | null;
+            /** @description Whether this rule may replace another one, which needs an admin token. Default: false. */
             replace?: boolean | null;
         };
         /**
@@ -161,6 +220,7 @@ export interface components {
          * @description Body of POST /reversal/experiments/{id}/notes.
          */
         AddNote: {
+            /** @description The note, for people. */
             text: string;
         };
         /**
@@ -168,6 +228,7 @@ export interface components {
          * @description Body of POST /reversal/outcomes.
          */
         ReportOutcomes: {
+            /** @description Each has its own result. */
             outcomes: components["schemas"]["ReportedOutcome"][];
         };
         /**
@@ -175,10 +236,13 @@ export interface components {
          * @description Body of /v2/models/{model}/infer, or the part of it before binary data.
          */
         InferBody: {
+            /** @description Candles with or without timestamps, or windows of one kind. */
             inputs: components["schemas"]["InferInput"][];
             /** @description Default: all outputs. */
             outputs?: components["schemas"]["InferOutput"][] | null;
+            /** @description Any text, which the answer repeats. */
             id?: string | null;
+            /** @description What is no tensor. Unknown parameters are ignored. */
             parameters?: components["schemas"]["InferParameters"] | null;
         };
         /**
@@ -186,9 +250,13 @@ export interface components {
          * @description One input tensor: /v2/models/reversal lists their names, datatypes and shapes.
          */
         InferInput: {
+            /** @description One of the inputs of the metadata, such as candles. */
             name: string;
+            /** @description The batch first, such as [1, 120, 5] for 120 candles. */
             shape: number[];
+            /** @description FP32, FP64 or INT64, as the metadata say for this input. */
             datatype: string;
+            /** @description For binary data. */
             parameters?: components["schemas"]["InputParameters"] | null;
             /** @description The elements in row-major order, flat or nested as the shape says. */
             data?: unknown[];
@@ -200,13 +268,17 @@ export interface components {
         InputParameters: {
             /** @description The bytes of this tensor behind the JSON object, in place of `data`. */
             binary_data_size?: number;
+            /** @description Not supported; a request with it is refused. */
+            shared_memory_region?: unknown;
         };
         /**
          * InferOutput
          * @description One requested output.
          */
         InferOutput: {
+            /** @description stage1_prob, stage2_prob, signal or confidence. */
             name: string;
+            /** @description For binary data. */
             parameters?: components["schemas"]["OutputParameters"] | null;
         };
         /**
@@ -216,7 +288,9 @@ export interface components {
         OutputParameters: {
             /** @description Overrides `binary_data_output` for this output. */
             binary_data?: boolean | null;
+            /** @description Not supported; a request with it is refused. */
             classification?: unknown;
+            /** @description Not supported; a request with it is refused. */
             shared_memory_region?: unknown;
         };
         /**
@@ -232,7 +306,9 @@ export interface components {
             timestamps?: ("close" | "open") | null;
             /** @description Only with features: when the last candle of the window opened, as in /reversal/predict. */
             candle_time?: string | number | null;
+            /** @description The user whose variant of a running experiment answers; null or an empty text: none. An integer means its decimal form. userId is another spelling of user_id. */
             user_id?: string | number | null;
+            /** @description The user whose variant of a running experiment answers; null or an empty text: none. An integer means its decimal form. userId is another spelling of user_id. */
             userId?: string | number | null;
             /** @description Microseconds that the client waits. Work that has not begun by then is not done. 0: the server's default. */
             timeout?: number;
@@ -252,6 +328,7 @@ export interface components {
          * @description Body of /v2/repository/models/{model}/load and unload, which may also be empty.
          */
         RepositoryChange: {
+            /** @description Which version is meant. Default: a load is of all versions. */
             parameters?: components["schemas"]["RepositoryParameters"] | null;
         };
         /**
@@ -261,6 +338,7 @@ export interface components {
         RepositoryParameters: {
             /** @description The version to load or to unload. */
             version?: string | null;
+            /** @description Not supported; a request with it is refused. */
             config?: unknown;
         };
         /**
@@ -268,10 +346,16 @@ export interface components {
          * @description The outcome of a prediction. `closed_at` has the forms of a candle's timestamp.
          */
         ReportedOutcome: {
+            /** @description That of the prediction's answer. */
             prediction_id: string;
-            /** @enum {unknown} */
+            /**
+             * @description How the trade ended.
+             * @enum {unknown}
+             */
             outcome: "loss" | "neutral" | "win";
+            /** @description What the trade gained, in pips; negative for a loss. */
             pnl_pips?: number | null;
+            /** @description When the trade was closed, in the forms of a candle's timestamp. */
             closed_at?: string | number | null;
         };
         Failure: {
@@ -964,6 +1048,10 @@ export interface components {
                         ns: number;
                     };
                     cache_hit: {
+                        count: number;
+                        ns: number;
+                    };
+                    cache_miss: {
                         count: number;
                         ns: number;
                     };

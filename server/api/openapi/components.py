@@ -7,6 +7,7 @@ from typing import Any
 import msgspec
 
 from server.api import endpoints
+from server.api.openapi.meanings import MEANINGS
 from server.api.schemas import WITH_ANSWERS
 from server.api.schemas.experiments import ReportedOutcome
 from server.api.schemas.json_schema import Schema, ref
@@ -31,6 +32,9 @@ def _requests() -> dict[str, Schema]:
     bodies = dict.fromkeys(each.request for each in endpoints.ENDPOINTS if each.request is not None)
     _, found = msgspec.json.schema_components((*bodies, *_PARTS), ref_template="#/components/schemas/{name}")
     _say_what_is_raw(found)
+    for name, meanings in MEANINGS.items():
+        for field, meaning in meanings.items():
+            found[name]["properties"][field]["description"] = meaning
     return {name: _translated(schema) for name, schema in found.items()}
 
 

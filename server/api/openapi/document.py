@@ -19,17 +19,39 @@ from server.api.openapi.components import schemas
 from server.api.schemas.json_schema import TEXT, Schema, ref
 from server.api.schemas.shared import envelope
 from server.auth.access import Level
+from server.http.bodies.body import BINARY
 from server.http.deadline import HEADER, MOST_MS
+from server.http.errors import ENVELOPE, PROTOCOL, FailureForm
+from server.http.headers import JSON_LENGTH
 
 _ABOUT = (
     "Predict hold, long or short from candles. Unknown fields of a body are ignored, except when an experiment is"
     " created. Numbers as strings are refused. Every failure has `error`, a sentence for the log, and `code`, which is"
     " stable and meant for programs."
 )
+# The parts of the API, in the order in which a page shows them, with the modules of their handlers.
+_PARTS = (
+    ("Predictions", "Candles in, signal out.", ("predict", "batch", "compare")),
+    ("Versions", "Which detectors there are, and which of them answers.", ("models", "versions")),
+    (
+        "Experiments",
+        "Two versions compared on real users, and the outcomes of their predictions.",
+        ("experiments", "planning", "evaluation", "notes", "report", "export", "outcomes"),
+    ),
+    ("Open Inference Protocol", "The same detectors for clients of KServe and Triton.", ()),
+    ("Server", "Health, metrics, and this description.", ()),  # all others
+)
+_PART_OF = {module: name for name, _, modules in _PARTS for module in modules}
 _IN_PATH = re.compile(r"{(\w+)}")
 _TIMEOUT: Schema = {"name": HEADER, "in": "header", "schema": {"type": "integer", "minimum": 1, "maximum": MOST_MS}}
 _WAITS = "The milliseconds that the client waits. Work that has not begun by then is not done."
 _BODY_WAITS = "The milliseconds in which the body must arrive."
+_LENGTH: Schema = {"type": "integer", "minimum": 0}
+_LENGTH_SENT = (
+    "Only with binary data: the bytes of the JSON object, which the binary data of the inputs follow. 0: the whole body"
+    " is one series of candles, five FP64 each."
+)
+_LENGTH_ANSWERED = "Only with binary data: the bytes of the JSON object, which the binary data of the outputs follow."
 _RETRY_AFTER: Schema = {
     "Retry-After": {
         "description": "With OVERLOADED and RATE_LIMITED: retry after these seconds.",
@@ -45,15 +67,19 @@ def document(*, tokens: bool) -> bytes:
     paths: defaultdict[str, dict[str, Any]] = defaultdict(dict)
     for endpoint in endpoints.ENDPOINTS:
         paths[endpoint.path][endpoint.method.lower()] = _operation(endpoint, tokens=tokens)
-    components: dict[str, Any] = {"schemas": schemas(), "examples": examples.components()}
+    components: dict[str, Any] = {"schemas": schemas(), "examples": examples.components() | _failure_examples()}
     if tokens:
         components["securitySchemes"] = {"token": {"type": "http", "scheme": "bearer"}}
+    tags = [{"name": name, "description": text} for name, text, _ in _PARTS]
     info = {"title": "Reversal", "version": VERSION, "description": _ABOUT}
-    return orjson.dumps({"openapi": "3.1.0", "info": info, "paths": paths, "components": components})
+    return orjson.dumps({"openapi": "3.1.0", "info": info, "tags": tags, "paths": paths, "components": components})
 
 
 def _operation(it: Endpoint, *, tokens: bool) -> dict[str, Any]:
-    found: dict[str, Any] = {"operationId": it.operation_id, "summary": it.summary}
+    part = (
+        "Open Inference Protocol" if it.failures is PROTOCOL else _PART_OF.get(it.handler.partition(".")[0], "Server")
+    )
+    found: dict[str, Any] = {"operationId": it.operation_id, "summary": it.summary, "tags": [part]}
     if parameters := list(_parameters(it)):
         found["parameters"] = parameters
     if it.request is not None:
@@ -74,6 +100,8 @@ def _parameters(it: Endpoint) -> Iterator[Schema]:
         yield {"name": name, "in": "path", "required": True, "schema": TEXT} | example
     for name, schema in it.query.items():
         yield {"name": name, "in": "query", "schema": schema}
+    if BINARY in it.other_bodies:
+        yield {"name": JSON_LENGTH, "in": "header", "description": _LENGTH_SENT, "schema": _LENGTH}
     if "DEADLINE_EXCEEDED" in it.implied_codes:
         yield _TIMEOUT | {"description": _BODY_WAITS if it.answered_by == "keeper" else _WAITS}
 
@@ -83,7 +111,10 @@ def _success(it: Endpoint) -> dict[str, Any]:
     if it.answer is not None:
         schema = ref(it.answer) if it.bare else envelope(ref(it.answer))
         content = {media: {"schema": schema} for media in it.media} | {page: {} for page in it.pages}
-    return {"description": it.summary, "content": content}
+    found: dict[str, Any] = {"description": it.summary, "content": content}
+    if BINARY in it.pages:
+        found["headers"] = {JSON_LENGTH: {"description": _LENGTH_ANSWERED, "schema": _LENGTH}}
+    return found
 
 
 def _failures(it: Endpoint, *, tokens: bool) -> dict[str, Any]:
@@ -112,9 +143,24 @@ def _failure(it: Endpoint, codes: list[str]) -> dict[str, Any]:
     described = {
         "description": " ".join(f"{code}: {_MEANINGS[code]}" for code in codes),
         "x-codes": codes,
-        "content": {"application/json": {"schema": ref(it.failures.schema)}},
+        "content": {"application/json": {"schema": ref(it.failures.schema), "examples": _examples(it.failures, codes)}},
     }
     return described | ({"headers": _RETRY_AFTER} if _WITH_RETRY_AFTER & {*codes} else {})
+
+
+def _examples(form: FailureForm, codes: list[str]) -> dict[str, Any]:
+    """References to `_failure_examples`. Without them a page shows the first code of all for every status."""
+    return {code: {"$ref": f"#/components/examples/{form.schema}-{code}"} for code in codes}
+
+
+def _failure_examples() -> dict[str, Any]:
+    found: dict[str, Any] = {}
+    for code, meaning in _MEANINGS.items():
+        bare = {"error": meaning, "code": code}
+        whole = {"success": False, "data": None, **bare, "timestamp": "2026-01-01T00:00:00+00:00"}
+        for form, value in ((ENVELOPE, whole), (PROTOCOL, bare)):
+            found[f"{form.schema}-{code}"] = {"summary": code, "value": value}
+    return found
 
 
 def _meanings(kind: type[ServiceError]) -> Iterator[tuple[str, str]]:

@@ -42,8 +42,10 @@ _CANDLE_TIME = "Only with features: when the last candle of the window opened, a
 _BINARY_OUTPUT = "Whether all outputs are answered as binary data. Default: false."
 _SIZE = "The bytes of this tensor behind the JSON object, in place of `data`."
 _DATA = "The elements in row-major order, flat or nested as the shape says."
-# Parameters with which a client would not find its answer where it looks.
-UNSUPPORTED_OF_OUTPUT = ("classification", "shared_memory_region")
+# Parameters with which a client would not find its answer where it looks, and of which the server has no memory.
+UNSUPPORTED = ("classification", "shared_memory_region")
+_REFUSED = "Not supported; a request with it is refused."
+Refused: TypeAlias = Annotated[msgspec.Raw | UnsetType, Meta(description=_REFUSED)]
 
 
 class InferParameters(msgspec.Struct, kw_only=True):
@@ -63,6 +65,7 @@ class InputParameters(msgspec.Struct):
     """Parameters of an input tensor."""
 
     binary_data_size: Annotated[int | UnsetType, Meta(description=_SIZE)] = UNSET
+    shared_memory_region: Refused = UNSET
 
 
 class InferInput(msgspec.Struct, kw_only=True):
@@ -79,8 +82,8 @@ class OutputParameters(msgspec.Struct):
     """Parameters of a requested output."""
 
     binary_data: Annotated[bool | None, Meta(description="Overrides `binary_data_output` for this output.")] = None
-    classification: msgspec.Raw | UnsetType = UNSET
-    shared_memory_region: msgspec.Raw | UnsetType = UNSET
+    classification: Refused = UNSET
+    shared_memory_region: Refused = UNSET
 
 
 class InferOutput(msgspec.Struct, kw_only=True):
@@ -129,7 +132,10 @@ _SHAPE = list_of({"type": "integer"})
 ELEMENTS = list_of({"type": ["number", "string"]})
 _SCALARS: Schema = {"type": "object", "additionalProperties": {"type": ["string", "number", "boolean"]}}
 _DURATION = record({"count": COUNT, "ns": COUNT})
-_DURATIONS = ("success", "fail", "queue", "compute_input", "compute_infer", "compute_output", "cache_hit")
+_DURATIONS = (
+    *("success", "fail", "queue", "compute_input", "compute_infer", "compute_output"),
+    *("cache_hit", "cache_miss"),  # always 0; clients such as perf_analyzer stop if one of them is missing
+)
 
 ANSWERS: dict[str, Schema] = {
     "InferenceFailure": record(ERROR),

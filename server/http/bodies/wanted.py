@@ -66,7 +66,8 @@ class Wanted:
     def __init__(self, options: Sequence[inspect.Type], field: str = "", struct: type | None = None) -> None:
         """`field`: the key of the place, if it has one, and `struct`: the type that has this field."""
         self.options = options
-        self.form = FORMS.get(field)
+        is_formed = any(isinstance(option, inspect.StrType) and option != inspect.StrType() for option in options)
+        self.form = FORMS.get(field) if is_formed else None  # a name may also be any string
         self._struct = struct
 
     @classmethod

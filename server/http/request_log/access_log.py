@@ -13,6 +13,7 @@ from aiohttp.web_request import BaseRequest
 from core.log_event import LogEvent
 from server.auth.client_address import FORWARDED_FOR, ClientAddresses
 from server.http.app_keys import ADDRESS, CALLER
+from server.http.connections.peer import peer_of
 from server.http.request_log.request_ids import id_of
 
 log = logging.getLogger(__name__)
@@ -66,7 +67,7 @@ def begin(request: BaseRequest, addresses: ClientAddresses) -> None:
     request[_BEGAN] = perf_counter()
     headers = request.headers  # of bytes that are not HTTP: an empty dict, which has no getall
     forwarded = headers.getall(FORWARDED_FOR) if FORWARDED_FOR in headers else ()
-    request[ADDRESS] = addresses.of(request.remote, forwarded)
+    request[ADDRESS] = addresses.of(peer_of(request), forwarded)
 
 
 class AccessLog(AbstractAccessLogger):

@@ -255,7 +255,7 @@ class FastConnection(HttpConnection):
 
     def _peer(self) -> str | None:
         peer = self.transport.get_extra_info("peername") if self.transport is not None else None
-        return str(peer[0]) if isinstance(peer, tuple) else None
+        return str(peer[0]) if isinstance(peer, tuple) else None if peer is None else ""  # a Unix socket's is a text
 
     def _log_access(self, status: int, size: int) -> None:
         began, caller, address = self._begun

@@ -11,6 +11,7 @@ from typing import NamedTuple
 
 from core.errors import ServiceError
 from core.serving.routing import Answered, Question
+from server.api.endpoints import ENDPOINTS
 from server.api.schemas.open_inference import MODEL
 from server.http.admission import Admission
 from server.http.bodies.body import BINARY, JSON
@@ -22,8 +23,13 @@ from server.worker.open_inference.infer import Asked, InferenceService, Inferred
 
 CONTENT_TYPES = (JSON, BINARY)
 
-# A name that is written otherwise, such as with %20, takes aiohttp's path.
-_PATH = re.compile(rf"/v2/models/{MODEL}/(?:versions/([\w.-]+)/)?infer", re.ASCII)
+# The endpoints of predictions by the protocol, each with the paths of the model's versions. A name that is written
+# otherwise, such as with %20, takes aiohttp's path.
+_PATHS = {
+    each.path: re.compile(each.path.format(model=MODEL, version=r"(?P<version>[\w.-]+)"), re.ASCII)
+    for each in ENDPOINTS
+    if each.handler == "inference.infer"
+}
 
 
 class Target(NamedTuple):
@@ -36,10 +42,10 @@ class Target(NamedTuple):
 @lru_cache(maxsize=64)
 def target_of(path: str) -> Target | None:
     """The target of a path; None if it is not one of a prediction by the protocol."""
-    found = _PATH.fullmatch(path)
-    if found is None:
-        return None
-    return Target(found[1], f"/v2/models/{{model}}{'/versions/{version}' if found[1] else ''}/infer")
+    for endpoint, paths in _PATHS.items():
+        if (found := paths.fullmatch(path)) is not None:
+            return Target(found.groupdict().get("version"), endpoint)
+    return None
 
 
 class Written(NamedTuple):
@@ -69,7 +75,11 @@ class Exchange:
         return self._target.endpoint
 
     def read(self, body: bytes, headers: Mapping[str, str], came: float, until: float) -> int:
-        """Decode a body, and return how many items it has. Raises MalformedJson, InvalidInput or PayloadTooLarge."""
+        """Decode a body, and return how many items it has.
+
+        Raises UnknownVersion, MalformedJson, InvalidInput or PayloadTooLarge.
+        """
+        self._service.check_version(self._target.version)
         inference = rest.inference(body, headers.get(rest.HEADER), self._target.version)
         self._asked = Asked.of(inference, came, until, self._request_id)
         return self._asked.questions.count

@@ -22,6 +22,7 @@ async def infer(request: web.Request) -> web.Response:
     until = deadline(request.headers, request.app[SETTINGS].request_timeout_ms)
     check_model(request.match_info["model"])
     version = request.match_info.get("version")
+    service.check_version(version)
     with ExitStack() as places:
         body = await read_tensors(request, until, places)
         header = request.headers.get(rest.HEADER)

@@ -8,15 +8,14 @@ import msgspec
 import orjson
 from aiohttp import web
 
-from core.errors import UnknownVersion
 from core.inference.detector import Detector
-from core.serving.snapshot import Snapshot
 from server.api.schemas.open_inference import MODEL, RepositoryIndex
 from server.http.bodies.body import read_bytes
 from server.http.envelope import bare
 from server.open_inference import models, rest
 from server.open_inference.inference import check_model
 from server.worker.app_keys import CIRCUIT_BREAKER, DRAINING, METRICS, REGISTRY
+from server.worker.open_inference.infer import InferenceService
 from server.worker.open_inference.statistics import statistics
 
 _UNAVAILABLE = 503
@@ -44,8 +43,7 @@ async def model_ready(request: web.Request) -> web.Response:
     """GET /v2/models/{model}/ready, and the same for a version by name."""
     check_model(request.match_info["model"])
     version = request.match_info.get("version")
-    if version is not None:
-        _check_known(request.app[REGISTRY].snapshot, version)
+    InferenceService.of(request.app).check_version(version)
     is_ready = _can_answer(request, version)
     return bare({"name": MODEL, "ready": is_ready}, 200 if is_ready else _UNAVAILABLE)
 
@@ -66,8 +64,7 @@ async def show_statistics(request: web.Request) -> web.Response:
     check_model(request.match_info.get("model", MODEL))
     snapshot, metrics = request.app[REGISTRY].snapshot, request.app[METRICS]
     version = request.match_info.get("version")
-    if version is not None:
-        _check_known(snapshot, version)
+    InferenceService.of(request.app).check_version(version)
     metrics.inference.flush()
     families = await asyncio.to_thread(metrics.families)
     return bare(statistics(families, MODEL, [*snapshot.detectors] if version is None else [version]))
@@ -85,11 +82,6 @@ def _detector(request: web.Request) -> Detector:
     """The version that the path names, or the active one. Raises NotFound, UnknownVersion or ModelUnavailable."""
     check_model(request.match_info["model"])
     return request.app[REGISTRY].snapshot.choose(request.match_info.get("version"), "version")
-
-
-def _check_known(snapshot: Snapshot, version: str) -> None:
-    if version not in snapshot.known:
-        raise UnknownVersion(version, snapshot.known)
 
 
 def _can_answer(request: web.Request, version: str | None) -> bool:

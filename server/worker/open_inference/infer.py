@@ -10,7 +10,7 @@ from typing import Generic, NamedTuple, TypeVar
 
 from aiohttp import web
 
-from core.errors import ServiceError
+from core.errors import ServiceError, UnknownVersion
 from core.inference.detector import Spent
 from core.serving.batching import Batcher
 from core.serving.registry import Registry
@@ -83,6 +83,12 @@ class InferenceService(NamedTuple):
     def check(self) -> None:
         """Raise Overloaded if too many requests are in progress. Call it before a body is read."""
         self.admission.check()
+
+    def check_version(self, version: str | None) -> None:
+        """Raise UnknownVersion for a version that does not exist, whatever the body of its request is."""
+        known = self.registry.snapshot.known
+        if version is not None and version not in known:
+            raise UnknownVersion(version, known)
 
     async def infer(
         self,

@@ -138,7 +138,7 @@ def _of_version(model: str, version: str, found: dict[tuple[str, str], float]) -
         "last_inference": int(found[version, "last_inference_seconds"] * _MILLISECONDS),
         "inference_count": int(found[version, "inferences_total"]),
         "execution_count": int(found[version, "executions_total"]),
-        "inference_stats": durations | {"cache_hit": _duration(0, 0.0)},
+        "inference_stats": durations | dict.fromkeys(("cache_hit", "cache_miss"), _duration(0, 0.0)),
         "batch_stats": [],
     }
 

@@ -8,8 +8,9 @@ from typing import Any
 import numpy as np
 import pytest
 
-from core.errors import ServiceError
+from core.errors import InvalidInput, ServiceError
 from server.http.bodies import sizes
+from server.http.errors import MalformedJson
 from server.open_inference.answers import InferenceAnswer, OutputTensor
 from server.open_inference.inference import Inference
 from server.open_inference.rest import encoded, inference
@@ -25,6 +26,10 @@ from tests.server.open_inference.tensors_of import (
 )
 
 REQUEST = body(candles=bars(0.4, 0.9), timestamps=times(2), parameters={"pair": "EUR/USD"}, more={"id": "7"})
+
+SIGNAL = {"name": "signal"}
+SHARED = {"shared_memory_region": "x", "shared_memory_byte_size": 8}
+TENSOR = {"name": "candles", "datatype": "FP64", "shape": [1, 1, 5]}
 
 
 def sent(request: Any, header: str | None = None) -> Inference:  # noqa: ANN401
@@ -96,14 +101,18 @@ def test_the_outputs_and_their_form_are_as_requested() -> None:
         ("inputs.0.name", "prices", "inputs[0].name"),
         ("inputs.0.name", ..., "inputs[0].name"),
         ("inputs.0.name", None, "inputs[0].name"),
+        ("inputs.0", {"name": "prices", "shape": [1], "datatype": 1}, "inputs[0].datatype"),
+        ("inputs.0", {"name": 1, "shape": 1, "datatype": "FP64"}, "inputs[0].name"),
+        ("inputs.0", {"shape": 1}, "inputs[0].shape"),
+        ("inputs.1.shape", ..., "timestamps.shape"),
         ("inputs.0.datatype", "FP32", "candles.datatype"),
-        ("inputs.0.datatype", 64, "inputs[0].datatype"),
+        ("inputs.0.datatype", 64, "candles.datatype"),
         ("inputs.0.shape", [2, 20], "candles.shape"),
         ("inputs.0.shape", [2, 20, -5], "candles.shape"),
-        ("inputs.0.shape", [2, 20, "5"], "inputs[0].shape[2]"),
-        ("inputs.0.shape", [2, 20, 5.0], "inputs[0].shape[2]"),
-        ("inputs.0.shape", "[2, 20, 5]", "inputs[0].shape"),
-        ("inputs.0.shape", [1] * 9, "inputs[0].shape"),
+        ("inputs.0.shape", [2, 20, "5"], "candles.shape[2]"),
+        ("inputs.0.shape", [2, 20, 5.0], "candles.shape[2]"),
+        ("inputs.0.shape", "[2, 20, 5]", "candles.shape"),
+        ("inputs.0.shape", [1] * 9, "candles.shape"),
         ("inputs.0.shape", [4, 10, 5], "candles.data"),
         ("inputs.0.shape", [2, 19, 5], "candles.data[0]"),
         ("inputs.0.data", ..., "candles.data"),
@@ -111,24 +120,26 @@ def test_the_outputs_and_their_form_are_as_requested() -> None:
         ("inputs.0.data", "AAAA", "candles.data"),
         ("inputs.0.data", [], "candles"),
         ("inputs.0.data", [[]], "candles.data"),
-        ("inputs.0.data", [[[[1.0]]]], "candles.data[0][0][0]"),
+        ("inputs.0.data", [[[[1.0]]]], "candles.data"),
         ("inputs.0.data.1.3", [1.0] * 4, "candles.data[1][3]"),
         ("inputs.0.data.1.3.2", None, "candles.data[1][3][2]"),
         ("inputs.0.data.1.3.2", "1.1", "candles.data[1][3][2]"),
         ("inputs.0.data.1.3.2", True, "candles.data[1][3][2]"),
         ("inputs.0.data", [1.0] * 199, "candles"),
-        ("inputs.0.data", [[1.0] * 100] * 2, "candles.data[0][0]"),
+        ("inputs.0.data", [[1.0] * 100] * 2, "candles.data"),
+        ("inputs.0.data", [[[1.0] * 5, 1.0]], "candles.data[0][1]"),
         ("inputs.1.data.0.3", 1.5, "timestamps[0][3]"),
         ("inputs.1.data.0.3", "2025-01-01", "timestamps.data[0][3]"),
         ("inputs.1.data.0.3", 2**63, "timestamps[0][3]"),
         ("inputs.0.parameters", {"binary_data_size": 8}, "candles.data"),
-        ("inputs.0.parameters", {"binary_data_size": "8"}, "inputs[0].parameters.binary_data_size"),
-        ("inputs.0.parameters", [], "inputs[0].parameters"),
+        ("inputs.0.parameters", {"binary_data_size": "8"}, "candles.parameters.binary_data_size"),
+        ("inputs.0.parameters", [], "candles.parameters"),
         ("outputs", [{"name": "signals"}], "outputs[0].name"),
         ("outputs", [{"name": "signal"}] * 2, "outputs[1].name"),
         ("outputs", [{}], "outputs[0].name"),
-        ("outputs", [{"name": "signal", "parameters": {"classification": 2}}], "outputs"),
-        ("outputs", [{"name": "signal", "parameters": {"shared_memory_region": "x"}}], "outputs"),
+        ("outputs", [SIGNAL | {"parameters": {"classification": 2}}], "outputs[0].parameters.classification"),
+        ("outputs", [SIGNAL | {"parameters": SHARED}], "outputs[0].parameters.shared_memory_region"),
+        ("inputs.0", TENSOR | {"parameters": SHARED}, "candles.parameters.shared_memory_region"),
         ("outputs", [{"name": "signal", "parameters": {"binary_data": 1}}], "outputs[0].parameters.binary_data"),
         ("id", 7, "id"),
         ("parameters", [], "parameters"),
@@ -144,6 +155,12 @@ def test_the_outputs_and_their_form_are_as_requested() -> None:
 )
 def test_a_fault_in_json_is_named(path: str, value: Any, place: str) -> None:  # noqa: ANN401
     assert refused(changed(path, value)) == ("VALIDATION_ERROR", place)
+
+
+@pytest.mark.parametrize(("data", "brackets"), [([[1.0] * 5] * 20, 2), ([[[[1.0]]]], 4)])
+def test_data_of_other_levels_than_the_shape_are_told_what_to_be(data: Any, brackets: int) -> None:  # noqa: ANN401
+    with pytest.raises(InvalidInput, match=f"begins with {brackets} brackets; send a flat array, or one with 3 levels"):
+        sent(changed("inputs.0.data", data))
 
 
 @pytest.mark.parametrize(
@@ -172,8 +189,16 @@ class TestBinary:
         assert refused(self.BODY, str(len(self.BODY) + 1)) == ("VALIDATION_ERROR", HEADER)
 
     def test_without_the_header_the_binary_data_are_not_json(self) -> None:
-        assert refused(self.BODY)[0] == "MALFORMED_JSON"
+        for data in (self.BODY[self.LENGTH :], bytes(8), b"2"):
+            with pytest.raises(MalformedJson, match=f"the header {HEADER} is missing"):
+                sent(self.BODY[: self.LENGTH] + data)
         assert refused(self.BODY[: self.LENGTH]) == ("VALIDATION_ERROR", "candles.parameters.binary_data_size")
+
+    @pytest.mark.parametrize("wrong", [-1, 1])
+    def test_a_header_that_is_not_the_length_of_the_json_object_is_named(self, wrong: int) -> None:
+        length = self.LENGTH + wrong
+        with pytest.raises(MalformedJson, match=f"the {length} bytes that {HEADER} tells are not a JSON object: "):
+            sent(self.BODY, str(length))
 
     @pytest.mark.parametrize("cut", [1, 8, 320, 1_000])
     def test_a_body_that_is_cut_is_refused(self, cut: int) -> None:
@@ -198,6 +223,13 @@ class TestBinary:
 
     def test_a_raw_body_of_too_many_candles_is_refused(self) -> None:
         assert refused(bytes(40 * 2_001), "0") == ("VALIDATION_ERROR", "candles.shape")
+
+    def test_more_values_than_json_may_have_are_told_the_binary_form(self) -> None:
+        request = body(candles=np.ones((100, 120, 5)))
+        with pytest.raises(InvalidInput, match="send less, or send the tensors as binary data"):
+            sent(request)
+        data, headers = binary(request)
+        assert sent(data, headers[HEADER]).inputs["candles"].shape == (100, 120, 5)
 
     def test_a_large_json_object_is_refused_before_it_is_decoded(self) -> None:
         text = b'{"id":"' + b"x" * sizes.SINGLE + b'"}'

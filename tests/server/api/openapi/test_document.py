@@ -9,6 +9,7 @@ import pytest
 
 from server.api.endpoints import ENDPOINTS
 from server.api.openapi.document import document
+from server.api.openapi.meanings import MEANINGS
 from server.auth.access import Level
 from server.http.errors import STATUS
 from tests import described
@@ -26,6 +27,29 @@ def test_every_endpoint_is_described_and_nothing_else(client: Client) -> None:
     served = {(route.method, route.resource.canonical) for route in routes if route.resource is not None}
     assert set(operations(tokens=False)) == served
     assert len(served) == len(routes) == len(ENDPOINTS)
+
+
+def test_each_belongs_to_a_part_of_the_api_that_is_described() -> None:
+    parts: dict[str, set[str]] = {each["name"]: set() for each in json.loads(document(tokens=False))["tags"]}
+    for (_, path), told in operations(tokens=False).items():
+        (part,) = told["tags"]
+        parts[part].add(path)
+    assert all(parts.values())
+    assert parts["Predictions"] >= {"/predict", "/reversal/predict", "/reversal/compare_raw"}
+    assert parts["Server"] == {"/health", "/livez", "/readyz", "/metrics", "/openapi.json", "/docs", "/docs/{file}"}
+    assert all(path.startswith("/v2") for path in parts["Open Inference Protocol"])
+    assert all(path.startswith("/reversal/") for path in parts["Experiments"] | parts["Versions"])
+
+
+def test_the_header_of_binary_data_is_told_where_bodies_have_them() -> None:
+    for place, told in operations(tokens=False).items():
+        is_binary = "application/octet-stream" in told.get("requestBody", {}).get("content", ())
+        names = [each["name"] for each in told.get("parameters", ())]
+        assert ("Inference-Header-Content-Length" in names) is is_binary, place
+        assert (
+            "Inference-Header-Content-Length" in next(iter(told["responses"].values())).get("headers", ())
+        ) is is_binary, place
+        assert is_binary is place[1].endswith("/infer")
 
 
 def test_no_two_have_one_name() -> None:
@@ -73,6 +97,36 @@ def test_patterns_mean_what_they_do_in_the_decoder(text: str) -> None:
     pair = described.description()["components"]["schemas"]["PredictRequest"]["properties"]["pair"]
     assert jsonschema_rs.is_valid(pair, "EUR/USD")
     assert not jsonschema_rs.is_valid(pair, text)
+
+
+def test_every_field_of_a_request_is_explained() -> None:
+    schemas = described.description()["components"]["schemas"]
+    requests = {each.request.__name__ for each in ENDPOINTS if each.request is not None}
+    checked: set[str] = set()
+    while requests - checked:
+        name = min(requests - checked)
+        checked.add(name)
+        text = json.dumps(schemas[name])
+        requests |= {*re.findall(r'"#/components/schemas/(\w+)"', text)}
+        for field, schema in schemas[name].get("properties", {}).items():
+            assert len(schema.get("description", "")) > 5, f"{name}.{field} needs a description"
+    assert checked >= MEANINGS.keys()
+    for name, meanings in MEANINGS.items():
+        assert meanings.keys() <= schemas[name]["properties"].keys()
+
+
+def test_the_examples_of_failures_are_as_described() -> None:
+    found = described.description()
+    for told in operations(tokens=True).values():
+        for answer in told["responses"].values():
+            content = answer["content"].get("application/json", {})
+            examples = content.get("examples", {})
+            assert [*examples] == answer.get("x-codes", [])
+            schema = {**content.get("schema", {}), "components": found["components"]}
+            for code, example in examples.items():
+                value = found["components"]["examples"][example["$ref"].rpartition("/")[2]]["value"]
+                jsonschema_rs.validate(schema, value)
+                assert value["code"] == code
 
 
 def test_what_may_be_left_out_of_a_request_has_no_default_that_generators_take_for_a_promise() -> None:

@@ -249,6 +249,19 @@ def test_a_missing_key_is_told_with_the_keys_that_are_there(keys: list[str], wor
     assert "\n" not in message
 
 
+@pytest.mark.parametrize(
+    ("kind", "body", "words"),
+    [
+        ("InferBody", {"inputs": [{"name": 1, "datatype": "FP64", "shape": [1]}]}, "a string,"),
+        ("InferBody", {"inputs": [], "outputs": [{"name": None}]}, "a string,"),
+        ("CreateExperiment", {"name": 1}, "one line of 1 to 200 characters"),
+    ],
+)
+def test_a_form_is_told_only_where_it_is_required(kind: str, body: dict[str, Any], words: str) -> None:
+    _, message = refused(DECODERS[kind], json.dumps(body).encode())
+    assert message.startswith(f"must be {words}"), message
+
+
 def test_a_field_that_has_a_meaning_is_no_misspelt_one() -> None:
     body = {"experiment_id": "e", "name": "n", "variant_b": "v3.0"}
     _, message = refused(DECODERS["CreateExperiment"], json.dumps(body).encode())

@@ -66,6 +66,9 @@ REQUESTS = {
     "no JSON": Sent(b'{"inputs": ['),
     "nothing": Sent(b""),
     "an unknown version": as_binary(CANDLES, path="/v2/models/reversal/versions/v9/infer"),
+    "an unknown version without a body": Sent(b"", path="/v2/models/reversal/versions/v9/infer"),
+    "binary data without the header": Sent(as_binary(CANDLES).data),
+    "a header that is too small": Sent(as_binary(CANDLES).data, {HEADER.replace("-", "_"): "5"}),
     "a version that fails": as_binary(body(features=windows(1.0)), path="/v2/models/reversal/versions/v4/infer"),
     "a deadline": as_binary(CANDLES | {"parameters": {"timeout": 1}}),
 }

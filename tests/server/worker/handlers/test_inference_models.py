@@ -105,6 +105,7 @@ async def test_statistics_count_what_the_protocol_answered(worker: Worker) -> No
         "compute_infer": 2,
         "compute_output": 2,
         "cache_hit": 0,
+        "cache_miss": 0,
     }
     parts = sum(durations[name]["ns"] for name in ("queue", "compute_input", "compute_infer", "compute_output"))
     assert 0 < parts <= durations["success"]["ns"] + 10

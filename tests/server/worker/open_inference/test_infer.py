@@ -282,6 +282,11 @@ class TestRefusals:
         assert (answer.status, answer.head["code"]) == refusal
         assert named in answer.head["error"]
 
+    @pytest.mark.parametrize("data", [b"", b"{", b"{}", bars(0.4).tobytes()], ids=["empty", "cut", "{}", "binary"])
+    async def test_an_unknown_version_is_404_whatever_the_body_is(self, worker: Worker, data: bytes) -> None:
+        answer = await sent(worker.client, data, {}, V9)
+        assert (answer.status, answer.head["code"], '"v9"' in answer.head["error"]) == (404, "UNKNOWN_VERSION", True)
+
     @pytest.mark.parametrize("value", [np.nan, np.inf, -np.inf])
     async def test_a_number_that_is_not_finite_is_named(self, worker: Worker, value: float) -> None:
         series = bars(0.4, 0.4)
