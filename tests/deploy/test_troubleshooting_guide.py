@@ -40,7 +40,7 @@ def followed(reader: Reader) -> Machine:
 def machine(followed: Machine) -> Iterator[Machine]:
     """The same machine with one server, as the guide leaves it."""
     end_all(followed)
-    followed.run(f"chmod -R u+w {KEPT}; rm -rf {KEPT}; cp -a ~/before/. ~; ~/reversal/start")
+    followed.run(f"chmod -R u+w {KEPT}; rm -rf {KEPT} ~/reversal/*.log ~/*.json; cp -a ~/before/. ~; ~/reversal/start")
     yield followed
     end_all(followed)
 
@@ -50,6 +50,8 @@ def machine(followed: Machine) -> Iterator[Machine]:
 @pytest.mark.parametrize(("page", "entry"), [(page, entry) for page, found in ENTRIES.items() for entry in found])
 def test_the_cause_is_shown_and_mended(machine: Machine, page: str, entry: str) -> None:
     cause, mend, *check = ENTRIES[page][entry]
+    output = machine.run(cause.commands, strict=False)
+    assert cause.first_difference(output) is not None, f"shown without a fault: {output}"
     faults.make(machine, faults.FAULTS[page][entry])
     output = machine.run(cause.commands, strict=False)
     assert cause.first_difference(output) is None, output
