@@ -166,7 +166,8 @@ FAULTS: dict[str, dict[str, Fault]] = {
             for each in 1 2 3 4; do nohup sha256sum /dev/zero > /dev/null 2>&1 & done; sleep 2""",
         "Requests are refused as too many": _refuses,
         "The state file is locked": """
-            rm -f ~/statements; mkfifo ~/statements; nohup sqlite3 ~/reversal/data/state.db < ~/statements > /dev/null 2>&1 &
+            rm -f ~/statements; mkfifo ~/statements
+            nohup sqlite3 ~/reversal/data/state.db < ~/statements > /dev/null 2>&1 &
             nohup sh -c 'echo "BEGIN EXCLUSIVE;"; exec sleep 600' > ~/statements 2> /dev/null & sleep 10""",
         "The state file is read-only": """
             ~/reversal/stop; chmod u-w ~/reversal/data/state.db; ~/reversal/start; sleep 3""",
