@@ -15,6 +15,7 @@ SLEEP = re.compile(r"\b(?:time|asyncio)\.sleep\((?!0\))|\bimport sleep\b")
 SLEEPS = {
     "tests/waiting.py": (2, "the pause between two checks of a condition"),
     "tests/benchmarks/test_load.py": (3, "the time that a server takes to answer, which the load measures"),
+    "tests/deploy/test_pods.py": (1, "the period of the kubelet's probe"),
     "tests/server/http/test_deadline.py": (1, "a body that arrives slowly"),
     "tests/server/keeper/test_changes.py": (1, "a disk that takes longer than a worker is allowed to"),
     "tests/server/process/test_process.py": (1, "the CPU time of an idle second"),
