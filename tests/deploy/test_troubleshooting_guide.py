@@ -9,9 +9,10 @@ import pytest
 
 from tests.deploy import faults
 from tests.deploy.machine import Machine
-from tests.deploy.pages import PAGES, entries, text_of, troubleshooting
+from tests.deploy.pages import PAGES, Block, entries, text_of, troubleshooting
 from tests.deploy.reader import Reader
 from tests.namespaces import USER
+from tests.waiting import wait_until
 
 pytestmark = pytest.mark.serial  # starts servers
 
@@ -25,6 +26,13 @@ def end_all(machine: Machine) -> None:
     kill = machine.command(["pkill", "--signal", "KILL", "--uid", str(USER), "--exact", SERVERS])
     subprocess.run(kill, check=False, stderr=subprocess.DEVNULL)  # it says that it found none
     machine.run(f"while pgrep --uid {USER} --exact 'reversal|haproxy'; do sleep 0.1; done")
+
+
+def shows(machine: Machine, block: Block) -> bool:
+    """Whether the commands of a block print what is shown below it. Prints what they print, for a test that fails."""
+    output = machine.run(block.commands, strict=False)
+    print(output)  # noqa: T201
+    return block.first_difference(output) is None
 
 
 @pytest.fixture(scope="module")
@@ -50,22 +58,15 @@ def machine(followed: Machine) -> Iterator[Machine]:
 @pytest.mark.parametrize(("page", "entry"), [(page, entry) for page, found in ENTRIES.items() for entry in found])
 def test_the_cause_is_shown_and_mended(machine: Machine, page: str, entry: str) -> None:
     cause, mend, *check = ENTRIES[page][entry]
-    output = machine.run(cause.commands, strict=False)
-    assert cause.first_difference(output) is not None, f"shown without a fault: {output}"
+    assert not shows(machine, cause), "shown without a fault"
     faults.make(machine, faults.FAULTS[page][entry])
-    output = machine.run(cause.commands, strict=False)
-    assert cause.first_difference(output) is None, output
-    for block in check:
-        assert block.first_difference(machine.run(block.commands, strict=False)) is not None
+    wait_until(lambda: shows(machine, cause))
+    assert not any(shows(machine, block) for block in check)
     output = machine.run(mend.commands)
     assert mend.first_difference(output) is None, output
-    if check:
-        for block in check:
-            output = machine.run(block.commands)
-            assert block.first_difference(output) is None, output
-    else:
-        output = machine.run(cause.commands, strict=False)
-        assert cause.first_difference(output) is not None, output
+    assert all(shows(machine, block) for block in check)
+    if not check:
+        wait_until(lambda: not shows(machine, cause))
     machine.run("curl -K ~/reversal/api --fail https://localhost:8000/readyz")
 
 
