@@ -62,7 +62,7 @@ def mounts(service: str) -> dict[str, Path]:
 
 
 def test_it_is_valid_by_the_published_schema() -> None:
-    schema = json.loads((ROOT / "tests" / "deploy" / "schemas" / "compose-spec.json").read_text())
+    schema = json.loads((ROOT / "tests" / "deploy" / "schemas" / "compose" / "compose-spec.json").read_text())
     validator = jsonschema_rs.validator_for(schema)
     assert [error.message for error in validator.iter_errors(COMPOSE)] == []
     assert not validator.is_valid(COMPOSE | {"services": {"one": {"image": "one", "port": ["80:80"]}}})
