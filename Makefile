@@ -11,6 +11,11 @@ NO_FALLBACK =
 CUSTOM_OBJECTS =
 FOLDER =
 MINUTES = 30
+# The program that builds the container image. `docker build` needs no --format; only Docker's has a health check.
+BUILD = podman build --format docker
+IMAGE = localhost/reversal:latest
+# The base of the image, with its digest in a release.
+BASE = $(shell cat deploy/container/base.txt)
 # Selects tests of `make test-long`, in the syntax of pytest -k.
 ONLY =
 
@@ -21,7 +26,7 @@ FOREIGN := .venv-foreign
 CODE := core server convert training migration reversal benchmarks fuzz tests tools
 
 .DEFAULT_GOAL := help
-.PHONY: help run test test-fast test-long lint format train convert import bench bench-bare bench-peers bench-check soak fuzz test-next-aiohttp audit sbom lock clean
+.PHONY: help run test test-fast test-long lint format train convert import bench bench-bare bench-peers bench-check soak fuzz test-next-aiohttp audit sbom image pin-base lock clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "make %-17s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -65,7 +70,7 @@ bench: $(FULL)/.installed $(SERVE)/.installed ## measure everything except the p
 	$(FULL)/bin/python -m pytest benchmarks/bare -q --benchmark-json=build/bare.json
 	for each in whole curve growth background_load start memory experiments check; do \
 		$(FULL)/bin/python -m benchmarks.$$each --server $(SERVE)/bin/python || [ $$each = check ] || exit 1; done
-	for each in connection_balancing propagation journal "protocols --without-grpc"; do \
+	for each in connection_balancing propagation journal protocols; do \
 		$(FULL)/bin/python -m benchmarks.$$each || exit 1; done
 	$(FULL)/bin/python -m benchmarks.report
 
@@ -107,11 +112,23 @@ sbom: $(RELEASE)/.installed ## bill of materials of the server, each package wit
 	PYTHONWARNINGS=ignore::UserWarning:cyclonedx.model.bom $(RELEASE)/bin/cyclonedx-py requirements requirements/serve.txt \
 		--pyproject build/pyproject.toml --output-reproducible -o build/sbom.json
 
+# The image's own labels are in the Dockerfile.
+image: ## build the container image: [BUILD="docker build"] [IMAGE=localhost/reversal:latest] [BASE=...]
+	$(BUILD) --build-arg BASE="$(BASE)" --tag "$(IMAGE)" \
+		--label org.opencontainers.image.version="$$(sed -n 's/^VERSION = "\(.*\)"/\1/p' core/version.py)" \
+		--label org.opencontainers.image.revision="$$(git rev-parse HEAD)$$(git diff --quiet HEAD || echo -dirty)" \
+		--label org.opencontainers.image.base.name="$(BASE)" .
+
+pin-base: ## write the digest of the container image's base, as the registry has it now: needs skopeo
+	deploy/container/pin-base
+
 lock: $(FULL)/.installed ## resolve the ranges of pyproject.toml again into requirements/*.txt
 	$(FULL)/bin/uv pip compile pyproject.toml --upgrade --universal --generate-hashes --no-header --quiet \
 		-o requirements/serve.txt
 	$(FULL)/bin/uv pip compile pyproject.toml --upgrade --universal --generate-hashes --no-header --quiet \
 		--extra otel -c requirements/serve.txt -o requirements/otel.txt
+	$(FULL)/bin/uv pip compile pyproject.toml --upgrade --universal --generate-hashes --no-header --quiet \
+		--extra grpc -c requirements/serve.txt -o requirements/grpc.txt
 	$(FULL)/bin/uv pip compile pyproject.toml --upgrade --universal --generate-hashes --no-header --quiet \
 		--extra dev -c requirements/serve.txt -o requirements/dev.txt
 	$(FULL)/bin/uv pip compile pyproject.toml --upgrade --universal --generate-hashes --no-header --quiet \

@@ -160,8 +160,10 @@ def hours() -> list[dict[str, Any]]:
 
 
 def odd(body: dict[str, Any]) -> list[bytes]:
-    """Return requests that are answered with a warning, and some that are refused."""
+    """Return requests that are answered with a warning, some that are refused, and one of another protocol."""
     scaled = [{key: 150 * bar[key] for key in ("open", "high", "low", "close")} for bar in body["data"]]
+    rows = [[bar[key] for key in ("open", "high", "low", "close", "volume")] for bar in body["data"]]
+    tensor = {"name": "candles", "datatype": "FP64", "shape": [1, len(rows), 5], "data": rows}
     versions = {"version": "v3.1"}
     found: list[dict[str, Any]] = [
         body | versions | {"data": scaled},
@@ -171,7 +173,8 @@ def odd(body: dict[str, Any]) -> list[bytes]:
         body | {"version": "v9"},
         body | {"pair": "EURUSD"},
     ]
-    return [*(message(bodies.PREDICT, bodies.encoded(each)) for each in found), message(bodies.PREDICT, b"{")]
+    protocol = message("/v2/models/reversal/infer", bodies.encoded({"inputs": [tensor]}))
+    return [*(message(bodies.PREDICT, bodies.encoded(each)) for each in found), message(bodies.PREDICT, b"{"), protocol]
 
 
 def traffic(port: int, seconds: float) -> None:

@@ -99,9 +99,10 @@ class GrpcConnection(Connection):
         self._fields = _AGAIN
 
     def receive(self) -> bool:
-        """Read available bytes, and return whether the call has ended. It is `ok` if there is a message."""
+        """Read available bytes, and return whether the call has ended by them. It is `ok` if there is a message."""
+        before = self._ended  # frames about the connection can follow
         self._read()
-        return self._ended
+        return self._ended and not before
 
     def ask(self, data: bytes) -> bytes:
         """Send a message, and return the answer's. Raises LoadError if there is none."""

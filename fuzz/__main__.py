@@ -39,12 +39,15 @@ def seeds(target: str) -> list[bytes]:
         ]
     if target == "items":
         return [json.dumps({"items": [short, {"a": ']}\\"', "b": [1, [2]]}, 1, "x"]}).encode()]
-    if target in ("tensors", "features"):
-        return (
-            _tensors(body, matrix)
-            if target == "tensors"
-            else [b"".join(float(1 + i % 7).hex().encode()[:8].ljust(8, b"\x3f") for i in range(5 * 60))]
-        )
+    if target in ("tensors", "messages"):
+        return (_tensors if target == "tensors" else _messages)(body, matrix)
+    if target == "features":
+        return [b"".join(float(1 + i % 7).hex().encode()[:8].ljust(8, b"\x3f") for i in range(5 * 60))]
+    return _files(target)
+
+
+def _files(target: str) -> list[bytes]:
+    """Of the committed bundles: whole manifests, or ends of graphs."""
     if target == "manifests":
         return [file.read_bytes() for file in (ROOT / "models" / "onnx").glob("*/manifest.json")]
     return [
@@ -83,6 +86,23 @@ def _tensors(body: dict[str, Any], matrix: list[list[float]]) -> list[bytes]:
     ]
 
 
+def _messages(body: dict[str, Any], matrix: list[list[float]]) -> list[bytes]:
+    """Requests over gRPC, with raw tensors and with contents."""
+    from server.grpc.open_inference_pb2 import ModelInferRequest  # noqa: PLC0415 - needs the extra
+
+    series = [row[name] for row in body["data"][:46] for name in ("open", "high", "low", "close", "volume")]
+    raw = ModelInferRequest(model_name="reversal", id="1")
+    raw.inputs.add(name="candles", datatype="FP64", shape=[1, 46, 5])
+    raw.inputs.add(name="timestamps", datatype="INT64", shape=[1, 46])
+    raw.raw_input_contents.extend([struct.pack(f"<{len(series)}d", *series), struct.pack("<46q", *range(46))])
+    raw.parameters["user_id"].int64_param = 7
+    raw.outputs.add(name="signal")
+    contents = ModelInferRequest(model_name="reversal")
+    contents.inputs.add(name="features", datatype="FP32", shape=[1, 20, 12])
+    contents.inputs[0].contents.fp32_contents.extend(chain.from_iterable(matrix))
+    return [each.SerializeToString() for each in (raw, contents)]
+
+
 def _shape(values: Any) -> list[int]:  # noqa: ANN401 - lists within each other
     return [len(values), *_shape(values[0])] if isinstance(values, list) else []
 
@@ -106,7 +126,7 @@ def main() -> None:
     """Fuzz all targets, and print the number of runs of each."""
     options_of = argparse.ArgumentParser(description=__doc__)
     options_of.add_argument("--runs", type=int, default=1_200_000, help="of all targets together")
-    names = ["validation", "comparison", "items", "tensors", "features", "manifests", "graphs"]
+    names = ["validation", "comparison", "items", "tensors", "messages", "features", "manifests", "graphs"]
     options_of.add_argument("--target", action="append", choices=names, help="one of these; may be repeated")
     options_of.add_argument("--in-process", metavar="TARGET", help=argparse.SUPPRESS)
     options = options_of.parse_args()

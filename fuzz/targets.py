@@ -113,6 +113,27 @@ def tensors(data: bytes) -> None:
         question.source.candle_key()
 
 
+def messages(data: bytes) -> None:
+    """A message of gRPC is answered, or refused with an error of the client."""
+    from server.grpc import messages as of_grpc  # noqa: PLC0415 - needs the extra
+    from server.grpc.open_inference_pb2 import ModelInferResponse  # noqa: PLC0415
+
+    try:
+        request = of_grpc.request_of(data)
+        asked = of_grpc.inference(request)
+        several = Questions(asked, 0.0, math.inf)
+        questions = [several.question(item) for item in range(several.count)]
+        outcomes = _detector().predict([question.source for question in questions])
+        results = [Answered(each) if isinstance(each, Prediction) else each for each in outcomes]
+        found = answer(asked, questions, results)
+    except ServiceError as error:
+        if PROTOCOL.status(error.code, in_body=bool(error.details)) >= _SERVER_ERROR:
+            raise
+        return
+    for raw in (False, True, of_grpc.is_raw(request)):
+        ModelInferResponse.FromString(of_grpc.encoded(found, raw=raw))
+
+
 def _length_of_json(body: bytes) -> int:
     """Where the first JSON value of a body ends; its whole length if it has none."""
     try:
@@ -170,6 +191,7 @@ TARGETS: dict[str, Callable[[bytes], None]] = {
     "comparison": comparison,
     "items": items,
     "tensors": tensors,
+    "messages": messages,
     "features": features,
     "manifests": manifests,
     "graphs": graphs,

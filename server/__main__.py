@@ -31,6 +31,7 @@ gc.disable()
 from core.log_event import LogEvent  # noqa: E402
 from core.version import VERSION  # noqa: E402
 from server.auth.credentials import Credentials, CredentialsUnusable  # noqa: E402
+from server.grpc import extra as grpc_extra  # noqa: E402
 from server.logs import output  # noqa: E402
 from server.process import (  # noqa: E402 - after gc.disable
     first_signals,
@@ -87,13 +88,15 @@ def main(arguments: Sequence[str], program: str) -> int:
         credentials = Credentials(settings)
         inherited = socket_activation.inherited(os.environ)
         listening.require_tokens(settings, credentials, inherited)
+        reserved = _reserved(settings, credentials)
         sockets = inherited or listening.open_sockets(settings)
     except (SettingsError, CredentialsUnusable) as error:
         sys.stderr.write(f"{error}\n")
         return 2
     except (OSError, UnicodeError) as error:  # UnicodeError: the host name cannot be looked up
         reason = getattr(error, "strerror", None) or error
-        sys.stderr.write(f"cannot listen on {settings.address}: {reason}\n")
+        also = "" if settings.grpc_port is None else f" and {settings.grpc_port}"
+        sys.stderr.write(f"cannot listen on {settings.address}{also}: {reason}\n")
         return 1
     if inherited:
         effect = "REVERSAL_HOST and REVERSAL_PORT are not used"
@@ -108,21 +111,30 @@ def main(arguments: Sequence[str], program: str) -> int:
         return 1
     os.environ["PROMETHEUS_MULTIPROC_DIR"] = str(folder)  # read when prometheus_client is imported
     try:
-        return _serve(settings, credentials, folder, sockets, files, inherited=bool(inherited))
+        return _serve(settings, credentials, folder, (sockets, reserved), files, inherited=bool(inherited))
     finally:
         _remove(folder, files)
+
+
+def _reserved(settings: Settings, credentials: Credentials) -> list[socket.socket]:
+    """The sockets that keep the port of gRPC, if there is to be one. Raises SettingsError, OSError or UnicodeError."""
+    if settings.grpc_port is None:
+        return []
+    grpc_extra.require(os.environ)
+    listening.require_tokens(settings, credentials)  # the port is on REVERSAL_HOST, also if the others are inherited
+    return listening.reserve(settings, settings.grpc_port)
 
 
 def _serve(  # noqa: PLR0913 - the last by name
     settings: Settings,
     credentials: Credentials,
     folder: Path,
-    sockets: list[socket.socket],
+    opened: tuple[list[socket.socket], list[socket.socket]],
     files: list[SocketFile],
     *,
     inherited: bool,
 ) -> int:
-    """Fork the workers' manager, then run the keeper in this process.
+    """Fork the workers' manager, then run the keeper in this process. opened: the sockets for HTTP, and for gRPC.
 
     Modules that both need are imported before the fork. The keeper's modules are imported after it, while the manager
     forks the workers.
@@ -132,6 +144,7 @@ def _serve(  # noqa: PLR0913 - the last by name
         from server.protocol import metric_files  # noqa: PLC0415 - after what main sets
     metric_files.use()
     service = ServiceManager()
+    sockets, reserved = opened
     path = folder / "keeper.sock"
     keeper_socket = socket.socket(socket.AF_UNIX)
     try:
@@ -153,7 +166,10 @@ def _serve(  # noqa: PLR0913 - the last by name
         signal.pthread_sigmask(signal.SIG_UNBLOCK, (signal.SIGTERM, signal.SIGHUP))
         manager_pid = os.getpid()
         descriptors = [each.detach() for each in sockets]
-        code = workers.run(settings, credentials, path, descriptors, inherited=inherited, parent=parent)
+        addresses = [listening.name_of(each) for each in reserved]
+        code = workers.run(
+            settings, credentials, path, descriptors, inherited=inherited, grpc_addresses=addresses, parent=parent
+        )
         if os.getpid() == manager_pid and os.getppid() != parent:  # the keeper was killed
             _remove(folder, files)
         output.end()
@@ -161,6 +177,9 @@ def _serve(  # noqa: PLR0913 - the last by name
         os._exit(code)
     for each in sockets:
         listening.log_opened(each)
+        each.close()
+    for each in reserved:
+        listening.log_reserved(each)
         each.close()
     from server.process import keeper_process  # noqa: PLC0415 - after the fork
 

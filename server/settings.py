@@ -53,6 +53,10 @@ def _workers(given: str) -> int:
     return min(cpus.available(), _MOST_WORKERS) if given == _AUTO else integer(1, _MOST_WORKERS).parse(given)
 
 
+def _optional_port(given: str) -> int | None:
+    return integer(0, 65535).parse(given) if given else None
+
+
 def _models(given: str) -> Path:
     if given == _AUTO:
         if _HERE.is_dir():
@@ -100,6 +104,11 @@ class Settings:
         check=unix_path,
     )
     port: int = setting("8000", integer(0, 65535), "the port to listen on, 0: any")
+    grpc_port: int | None = setting(
+        "",
+        Kind(_optional_port, "an integer from 0 to 65535, or nothing", "8001"),
+        "the port for gRPC on the same address, 0: any; without it there is none; needs the extra grpc",
+    )
     workers: int = setting(
         _AUTO,
         Kind(_workers, f"an integer from 1 to {_MOST_WORKERS}, or {_AUTO}"),

@@ -59,6 +59,8 @@ class TraceCollector:
                     collector.headers.append({name.lower(): value for name, value in self.headers.items()})
                     collector.spans += decoded(body)
                 self.send_response(collector.status)
+                if collector.status in range(300, 400):
+                    self.send_header("Location", "/elsewhere")
                 self.end_headers()
 
             def log_message(self, *_: object) -> None:

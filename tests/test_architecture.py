@@ -108,6 +108,7 @@ CORE = (
 # The rooms of the server, each with the other rooms that it may import. All may import core.
 SERVER: dict[str, set[str]] = {
     "cpus": set(),
+    "health_check": set(),
     "threads": set(),
     "auth": set(),
     "logs": set(),
@@ -120,7 +121,9 @@ SERVER: dict[str, set[str]] = {
     "tracing": {"http", "logs", "settings_parsing"},
     "worker": {"open_inference", "api", "http", "settings", "auth", "protocol", "logs", "tracing"},
     "keeper": {"open_inference", "api", "http", "settings", "auth", "protocol", "logs", "threads", "tracing"},
+    "grpc": {"worker", "open_inference", "api", "http", "settings", "settings_parsing", "auth", "logs", "tracing"},
     "process": {
+        "grpc",
         "worker",
         "keeper",
         "api",
@@ -132,7 +135,7 @@ SERVER: dict[str, set[str]] = {
         "cpus",
         "threads",
     },
-    "__main__": {"process", "keeper", "settings_parsing", "settings", "auth", "protocol", "logs", "tracing"},
+    "__main__": {"process", "grpc", "keeper", "settings_parsing", "settings", "auth", "protocol", "logs", "tracing"},
 }
 
 
@@ -207,8 +210,15 @@ def test_the_command_line_lists_the_packages_that_a_command_needs(command: str, 
 # Dependencies that are not imported, each with the module that reads its data. `zoneinfo` reads tzdata if the machine
 # has no time zones of its own. `importlib` finds the files of /docs.
 DATA = {"tzdata": "zoneinfo", "flask-swagger-ui": "importlib"}
-# Packages that only an extra installs, each with the only module that may import it.
-EXTRAS = {"opentelemetry": "server/keeper/tracing/otlp.py"}
+# Packages that only an extra installs, each with the only module or room that may import it.
+EXTRAS = {
+    "opentelemetry": "server/keeper/tracing/otlp.py",
+    "requests": "server/keeper/tracing/otlp.py",
+    "grpc": "server/grpc/",
+    "grpc_health": "server/grpc/",
+    "grpc_reflection": "server/grpc/",
+    "google": "server/grpc/",
+}
 
 
 def test_the_dependencies_are_those_that_the_server_and_the_command_line_use() -> None:

@@ -40,7 +40,7 @@ class Walk:
         self.outside: list[str] = []
         self.values: dict[str, None] = {}
         producers = {name: node for node in graph.node for name in node.output if name}
-        inside = producers.keys() | {x.name for x in (*graph.input, *graph.initializer)}
+        inside = producers.keys() | {x.name for x in graph.input} | {x.name for x in graph.initializer}
         done: set[int] = set()
         first = [x.name for x in graph.output] if outputs is None else outputs
         waiting = [(name, False) for name in reversed(first)]

@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 import threading
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from contextlib import nullcontext
 from types import MappingProxyType
 from typing import NamedTuple
@@ -131,6 +131,11 @@ class Registry:
         if version not in known:
             raise UnknownVersion(version, known)
         return self._entry(version)
+
+    @property
+    def failed(self) -> Collection[str]:
+        """The versions that could not be loaded, until they are loaded or unloaded."""
+        return self._errors.keys()
 
     def _names(self) -> tuple[str, ...]:
         """The versions on disk, and the loaded versions that are no longer on disk."""

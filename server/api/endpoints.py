@@ -22,6 +22,8 @@ from server.http.bodies.body import BINARY
 from server.http.errors import ENVELOPE, PROTOCOL, STATUS, EndpointFacts
 
 OPEN, ADMIN = Level.OPEN, Level.ADMIN
+# The call that predicts over gRPC. It is no row, but its refusals count as those of the other predictions.
+GRPC_INFER = "gRPC ModelInfer"
 _PREDICTING = ("OVERLOADED", "MODEL_UNAVAILABLE")
 _OF_CANDLES = ("INSUFFICIENT_DATA", "UNKNOWN_VERSION", "OUT_OF_RANGE")
 _OF_VERSION = ("UNKNOWN_VERSION", "MODEL_UNAVAILABLE", "CONFLICT")
@@ -217,5 +219,5 @@ def largest_bodies() -> dict[str, int]:
 
 def facts() -> EndpointFacts:
     """The endpoints whose refusals count as failed predictions, and the forms of failures."""
-    counted = frozenset(str(each) for each in ENDPOINTS if each.is_prediction)
+    counted = frozenset({GRPC_INFER, *(str(each) for each in ENDPOINTS if each.is_prediction)})
     return EndpointFacts(counted, {str(each): each.failures for each in ENDPOINTS if each.failures is not ENVELOPE})

@@ -20,6 +20,7 @@ class Certificate:
     def __init__(self, certificate: Path, key: Path) -> None:
         """Read both. Raises OSError, of which ssl.SSLError is a subclass, if they are invalid or do not match."""
         self._files = (certificate, key)
+        self.pem = (b"", b"")  # the texts of the certificate with its chain, and of the key
         self._seen = self._state()
         self.context = self._latest = self._loaded()
         self.context.sni_callback = self._show
@@ -56,6 +57,8 @@ class Certificate:
     def _loaded(self) -> ssl.SSLContext:
         context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
         context.load_cert_chain(*self._files)
+        certificate, key = self._files
+        self.pem = (certificate.read_bytes(), key.read_bytes())
         return context
 
     def _state(self) -> list[tuple[int, int, int]]:

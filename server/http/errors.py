@@ -192,16 +192,17 @@ class Refusals:
 
         where: method and path as sent. endpoint: method and path as in the table of endpoints.
         """
+        return self.unlogged(self.noted(error, where, endpoint), self._forms.get(endpoint, ENVELOPE))
+
+    def noted(self, error: Exception, where: str, endpoint: str) -> ServiceError:
+        """The error that the client may see, logged and counted. The parameters are those of `answer`."""
         if isinstance(error, ServiceError):
-            known = error
-        else:
-            log.error(LogEvent("request_failed", request=where), exc_info=error)
-            known = ServiceError("internal error; the server's log has the details")
-        if known is error:
-            self.refused(known, endpoint)
-        elif endpoint in self._counted:
-            self.count(known.code)
-        return self.unlogged(known, self._forms.get(endpoint, ENVELOPE))
+            self.refused(error, endpoint)
+            return error
+        log.error(LogEvent("request_failed", request=where), exc_info=error)
+        if endpoint in self._counted:
+            self.count(ServiceError.code)
+        return ServiceError("internal error; the server's log has the details")
 
     def unlogged(self, error: ServiceError, form: FailureForm = ENVELOPE) -> ErrorAnswer:
         """The answer to an error that is logged and counted elsewhere."""

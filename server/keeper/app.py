@@ -97,7 +97,7 @@ def make_keeper_app(settings: Settings) -> web.Application:
 async def _keeper(app: web.Application) -> AsyncIterator[None]:
     store, changes, refusals = app[STORE], app[CHANGES], app[REFUSALS]
     await changes.start()
-    metrics, reporter = KeeperMetrics(), app[REPORTER]
+    metrics, reporter = KeeperMetrics(app[SETTINGS].workers), app[REPORTER]
     steps: tuple[tuple[str, Callable[[], Awaitable[None]], float], ...] = (
         ("drain", store.drain, DRAIN_SECONDS),
         ("follow", partial(_follow_other_replicas, store, changes), 0.0),
@@ -234,8 +234,13 @@ async def _stop_when_due(store: StoreAccess, changes: Changes, members: Members)
 
 async def _refresh_metrics(metrics: KeeperMetrics, app: web.Application) -> None:
     app[REFUSALS].flush()
-    store = app[STORE]
-    metrics.refresh(degraded=store.degraded is not None, bytes_waiting=store.bytes_waiting, workers=len(app[MEMBERS]))
+    store, members = app[STORE], app[MEMBERS]
+    metrics.refresh(
+        degraded=store.degraded is not None,
+        bytes_waiting=store.bytes_waiting,
+        workers=len(members),
+        lost=members.lost,
+    )
     if COLLECTOR in app:
         metrics.traced(app[COLLECTOR].exported, app[COLLECTOR].dropped)
 

@@ -8,7 +8,7 @@ import time
 from collections.abc import Iterable
 from contextlib import suppress
 
-from aiohttp import WSMsgType, web
+from aiohttp import WSCloseCode, WSMsgType, web
 
 from core.errors import StoreUnavailable
 from core.serving.state import Action, Replaced, State
@@ -46,6 +46,11 @@ class Member:
         self._outgoing: asyncio.Queue[ToWorker] = asyncio.Queue()
         self._awaited: dict[tuple[type[ToKeeper], int], asyncio.Future[ToKeeper | None]] = {}
         self._disconnected = False
+
+    @property
+    def is_lost(self) -> bool:
+        """Whether the connection ended without a closing message, as that of a killed worker does."""
+        return self._websocket.close_code == WSCloseCode.ABNORMAL_CLOSURE
 
     def send(self, message: ToWorker) -> None:
         """Queue a message."""
@@ -93,6 +98,7 @@ class Members:
     def __init__(self) -> None:
         self.active: str | None = None  # the version that answers, as a worker last reported
         self.replaced: asyncio.Queue[tuple[Replaced, ...]] = asyncio.Queue()  # as each worker finds them
+        self.lost = 0  # workers that were killed, crashed or stalled
         self._members: set[Member] = set()
         self._change = 0
         self._until = 0.0  # when the change in progress must be confirmed
@@ -144,8 +150,9 @@ class Members:
         await self._answers(tuple(self._members), Applied, change)
 
     def remove(self, member: Member) -> None:
-        """Remove a worker that has disconnected."""
+        """Remove a worker that has disconnected. One that ends as it should closes its connection properly."""
         self._members.discard(member)
+        self.lost += member.is_lost
 
     async def prepare(self, state: State, order: tuple[str, ...], action: Action | None) -> int:
         """Make every worker load what the state needs; returns the change's number.

@@ -16,7 +16,8 @@ from server.protocol.memory_metric import Memory
 class KeeperMetrics:
     """Metrics of one keeper. Workers read them from files that all processes of a server share."""
 
-    def __init__(self) -> None:
+    def __init__(self, configured: int = 1) -> None:
+        """`configured`: the number of workers that should run."""
         self.registry = registry = CollectorRegistry()
         self._degraded = Gauge(
             "reversal_store_degraded",
@@ -36,6 +37,18 @@ class KeeperMetrics:
             registry=registry,
             multiprocess_mode="livemax",
         )
+        Gauge(
+            "reversal_workers_configured",
+            "Workers that should run.",
+            registry=registry,
+            multiprocess_mode="livemax",
+        ).set(configured)
+        self._lost = Counter(
+            "reversal_workers_lost",
+            "Workers that ended without being asked to: killed, crashed or stalled.",
+            registry=registry,
+        )
+        self._lost_before = 0
         labels = ("experiment", "version")
         self._recall, self._recall_upper, self._recall_reversals = (
             Gauge(f"reversal_stage1_recall{name}", text, labels, registry=registry, multiprocess_mode="livemax")
@@ -60,11 +73,13 @@ class KeeperMetrics:
             counter.inc(now - before)
         self._traces_before = exported, dropped
 
-    def refresh(self, *, degraded: bool, bytes_waiting: int, workers: int) -> None:
-        """Set all gauges, and copy the counts that other objects keep."""
+    def refresh(self, *, degraded: bool, bytes_waiting: int, workers: int, lost: int = 0) -> None:
+        """Set all gauges, and copy the counts that other objects keep. `lost`: workers so far."""
         self._degraded.set(degraded)
         self._bytes.set(bytes_waiting)
         self._workers.set(workers)
+        self._lost.inc(lost - self._lost_before)
+        self._lost_before = lost
         self._memory.refresh()
         self._log_lines_dropped.refresh()
         metric_files.keep()

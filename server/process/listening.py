@@ -6,7 +6,8 @@ import errno
 import logging
 import os
 import socket
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from functools import partial
 from typing import Any
 
 from core.log_event import LogEvent
@@ -58,7 +59,35 @@ def open_sockets(settings: Settings) -> list[socket.socket]:
     return listen(settings.host, settings.port)
 
 
-def listen(host: str, port: int) -> list[socket.socket]:
+def reserve(settings: Settings, port: int) -> list[socket.socket]:
+    """Sockets that keep the port of gRPC. Each worker opens its own on the same port.
+
+    gRPC's sockets share the port with all others of this user that allow it. That another server has the port is found
+    out by sockets that do not. Raises SettingsError, OSError or UnicodeError.
+    """
+    if settings.unix_socket is not None:
+        raise SettingsError(
+            "REVERSAL_GRPC_PORT: gRPC needs a port, and the server listens on a Unix socket; set REVERSAL_HOST to an"
+            " address, or leave REVERSAL_GRPC_PORT unset"
+        )
+    alone = listen(settings.host, port, partial(_bound, backlog=None))
+    reserved: list[socket.socket] = []
+    for each in alone:
+        address = each.getsockname()
+        each.close()
+        reserved.append(_bound(each.family, address, backlog=None, shared=True))
+    return reserved
+
+
+def name_of(reserved: socket.socket) -> str:
+    """The address of a socket as gRPC writes it: `127.0.0.1:8001` or `[::1]:8001`."""
+    host, port = reserved.getsockname()[:2]
+    return f"[{host}]:{port}" if reserved.family == socket.AF_INET6 else f"{host}:{port}"
+
+
+def listen(
+    host: str, port: int, open_socket: Callable[[int, tuple[Any, ...]], socket.socket] | None = None
+) -> list[socket.socket]:
     """A listening socket for each address of the host, all on the same port.
 
     An address that this machine does not have is left out, and logged, if there is another one: `localhost` is often
@@ -69,7 +98,7 @@ def listen(host: str, port: int) -> list[socket.socket]:
     for family, _, _, _, address in _addresses(host, port):
         wanted = (address[0], sockets[0].getsockname()[1] if sockets else port, *address[2:])
         try:
-            sockets.append(_bound(family, wanted))
+            sockets.append((open_socket or _bound)(family, wanted))
         except OSError as error:
             if error.errno not in _ABSENT:
                 for each in sockets:
@@ -84,14 +113,20 @@ def listen(host: str, port: int) -> list[socket.socket]:
     return sockets
 
 
-def _bound(family: int, address: tuple[Any, ...]) -> socket.socket:
+def _bound(
+    family: int, address: tuple[Any, ...], *, backlog: int | None = _BACKLOG, shared: bool = False
+) -> socket.socket:
+    """A socket at an address. backlog: null if it does not listen. shared: whether others may have the address, too."""
     listening = socket.socket(family, socket.SOCK_STREAM)
     try:
         listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        if shared:
+            listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
         if family == socket.AF_INET6:
             listening.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 1)
         listening.bind(address)
-        listening.listen(_BACKLOG)
+        if backlog is not None:
+            listening.listen(backlog)
     except BaseException:
         listening.close()
         raise
@@ -107,6 +142,12 @@ def log_opened(listening: socket.socket) -> None:
         return
     host, port = listening.getsockname()[:2]
     log.info(LogEvent("port_opened", host=host, port=port))
+
+
+def log_reserved(reserved: socket.socket) -> None:
+    """Log the port of gRPC."""
+    host, port = reserved.getsockname()[:2]
+    log.info(LogEvent("grpc_port_opened", host=host, port=port))
 
 
 def is_local(listening: socket.socket) -> bool:

@@ -11,9 +11,10 @@ import socket
 import sys
 from collections.abc import Callable, Sequence
 from functools import partial
+from importlib import import_module
 from pathlib import Path
 from types import FrameType
-from typing import Any
+from typing import Any, Protocol
 
 import uvloop
 from aiohttp import web
@@ -103,9 +104,17 @@ class WebWorker(GunicornWebWorker):
 
 
 class _Application(BaseApplication):  # type: ignore[misc]
-    def __init__(
-        self, settings: Settings, credentials: Credentials, keeper: Path, sockets: Sequence[int], *, inherited: bool
+    def __init__(  # noqa: PLR0913 - the last two by name
+        self,
+        settings: Settings,
+        credentials: Credentials,
+        keeper: Path,
+        sockets: Sequence[int],
+        *,
+        inherited: bool,
+        grpc_addresses: Sequence[str],
     ) -> None:
+        self._grpc_addresses = grpc_addresses
         self._settings = settings
         self._credentials = credentials
         self._keeper = keeper
@@ -151,7 +160,12 @@ class _Application(BaseApplication):  # type: ignore[misc]
             Site, connections=self.connections, worker=worker, tls=tls, strangers=app[REFUSALS].strangers
         )
         sites = [partial(balanced, listening=each) for each in sockets]
-        return Runner(app, self._kind, sites, hurry)
+        ports = []
+        if self._grpc_addresses:
+            from server.grpc.port import GrpcPort  # noqa: PLC0415 - only then
+
+            ports.append(GrpcPort(app, self._grpc_addresses))
+        return Runner(app, self._kind, sites, hurry, ports)
 
     def forget(self, worker: WebWorker) -> None:
         """Clear up after a worker that has ended: its metrics, and its number of connections if it was killed."""
@@ -166,8 +180,18 @@ class _Application(BaseApplication):  # type: ignore[misc]
             log.exception(LogEvent("worker_metrics_unmerged", effect=effect))
 
 
+class Port(Protocol):
+    """Another port than those of the sites, such as that of gRPC."""
+
+    async def start(self) -> None:
+        """Begin to accept connections."""
+
+    async def stop(self, seconds: float, hurry: asyncio.Event) -> None:
+        """Stop accepting, and wait for what is in progress: at most some seconds, or until `hurry` is set."""
+
+
 class Runner(HttpRunner):
-    """Serves an application on sockets that it shares with other workers.
+    """Serves an application on sockets that it shares with other workers, and on further ports.
 
     `kind`: the class of connections. `hurry`: when it is set, the shutdown does not wait for requests in progress.
     """
@@ -178,6 +202,7 @@ class Runner(HttpRunner):
         kind: type[HttpConnection],
         make_sites: Sequence[Callable[[web.BaseRunner], Site]],
         hurry: asyncio.Event,
+        ports: Sequence[Port] = (),
     ) -> None:
         super().__init__(
             app,
@@ -189,18 +214,23 @@ class Runner(HttpRunner):
         )
         self._hurry = hurry
         self._make_sites = make_sites
+        self._ports = ports
 
     async def setup(self) -> None:
         """Start the application, then accept connections."""
         await super().setup()
+        for port in self._ports:
+            await port.start()
         for make_site in self._make_sites:
             await make_site(self).start()
 
     async def cleanup(self) -> None:
         """Stop accepting, finish requests in progress, and end the application."""
         self.app[DRAINING].closing = True
+        ending = asyncio.gather(*(port.stop(SHUTDOWN_SECONDS, self._hurry) for port in self._ports))
         await asyncio.gather(*(site.stop() for site in list(self.sites)))
         await self._drained()
+        await ending
         await super().cleanup()
 
     async def _drained(self) -> None:
@@ -235,8 +265,15 @@ def _end_with(parent: int) -> None:
         os._exit(1)
 
 
-def run(  # noqa: PLR0913 - the last two by name
-    settings: Settings, credentials: Credentials, keeper: Path, sockets: Sequence[int], *, inherited: bool, parent: int
+def run(  # noqa: PLR0913 - the last three by name
+    settings: Settings,
+    credentials: Credentials,
+    keeper: Path,
+    sockets: Sequence[int],
+    *,
+    inherited: bool,
+    grpc_addresses: Sequence[str],
+    parent: int,
 ) -> int:
     """Run the workers as children of this process until it is asked to stop, or its parent ends.
 
@@ -247,7 +284,12 @@ def run(  # noqa: PLR0913 - the last two by name
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C reaches every process, and the keeper handles it
     signal.signal(signal.SIGHUP, signal.SIG_IGN)  # until gunicorn handles it, there are no workers to replace
     try:
-        _Application(settings, credentials, keeper, sockets, inherited=inherited).run()
+        if grpc_addresses:
+            import_module("server.grpc.port")  # once, for all workers
+        served = _Application(
+            settings, credentials, keeper, sockets, inherited=inherited, grpc_addresses=grpc_addresses
+        )
+        served.run()
     except SystemExit as ended:  # gunicorn ends each of its processes with it
         return ended.code if isinstance(ended.code, int) else int(ended.code is not None)
     return 0

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import os
 import random
+import re
 import time
 from collections.abc import Callable, Mapping
 from time import perf_counter
@@ -20,6 +21,13 @@ from server.tracing.records import Attributes, ChildSpan, RequestSpan
 STATE_HEADER = "tracestate"
 # W3C Trace Context, section 3.3.1.5: at least so many characters are passed on. Longer ones are dropped.
 _LONGEST_STATE = 512
+# Section 3.3.1: members `key=value`. An invalid state is dropped as a whole, because it can hold bytes that are no
+# text, and because OpenTelemetry would log a client's bytes for each request.
+_MEMBER = re.compile(
+    r"([a-z][a-z0-9_*/-]{0,255}|[a-z0-9][a-z0-9_*/-]{0,240}@[a-z][a-z0-9_*/-]{0,13})"
+    r"=[ -+\--<>-~]{0,255}[!-+\--<>-~]"
+)
+_MOST_MEMBERS = 32
 _TRACE_BITS, _SPAN_BITS = 128, 64
 _LOW = (1 << 64) - 1
 _SERVER_ERROR = 500
@@ -128,20 +136,37 @@ class Tracer:
 
 def _only_parent(headers: Mapping[str, str], given: str) -> TraceParent | None:
     """The parent; None if it is invalid, or if there are several."""
+    return None if len(_lines(headers, TRACE_HEADER)) > 1 else parent_of(given)
+
+
+def _lines(headers: Mapping[str, str], name: str) -> list[str]:
+    """The values of a header that is there, one for each of its lines."""
     several: Callable[[str], list[str]] | None = getattr(headers, "getall", None)
-    return None if several is not None and len(several(TRACE_HEADER)) > 1 else parent_of(given)
+    return [headers[name]] if several is None else several(name)
+
+
+def _state_of(headers: Mapping[str, str]) -> str:
+    """The caller's `tracestate`, its lines joined (RFC 9110, section 5.3); empty if it is invalid or too long."""
+    if STATE_HEADER not in headers:
+        return ""
+    state = ",".join(_lines(headers, STATE_HEADER))
+    if len(state) > _LONGEST_STATE:
+        return ""
+    found = [_MEMBER.fullmatch(member) for each in state.split(",") if (member := each.strip(" \t"))]
+    keys = {member[1] for member in found if member is not None}
+    return state if len(keys) == len(found) <= _MOST_MEMBERS else ""
 
 
 def _identified(headers: Mapping[str, str], trace_id: str, parent: TraceParent | None, *, sampled: bool) -> TraceableId:
     own = request_id(headers)
     found = TraceableId(own if own == headers.get(HEADER) else trace_id)
-    state = headers.get(STATE_HEADER, "") if parent is not None else ""
+    state = "" if parent is None else _state_of(headers)
     found.trace_id, found.span_id = trace_id, new_span_id()
     found.trace = Trace(
         trace_id,
         found.span_id,
         "" if parent is None else parent.span_id,
-        state if len(state) <= _LONGEST_STATE else "",
+        state,
         sampled,
         perf_counter(),
         [],

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from collections import Counter as Counts
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Generic, TypeVar
@@ -89,6 +89,7 @@ class Metrics:
         self.fallbacks = _Children(
             counter("fallbacks", "Predictions by `served_by` as the fallback for `version`.", "version", "served_by")
         )
+        self.grpc_calls = _Children(counter("grpc_calls", "Calls over gRPC, by method and status.", "method", "code"))
         self.exposures = _Children(counter("exposures", "Predictions answered in an experiment.", "variant"))
         self.shadow_scored = counter("shadow_scored", "Candles that variant B scored in shadow mode.")
         self.shadow_dropped = counter("shadow_dropped", "Candles that variant B had no time to score.")
@@ -99,6 +100,9 @@ class Metrics:
         self.log_lines_dropped = LinesDropped(registry)
         self._degraded = gauge("journal_degraded", "1 if a worker's journal cannot be written, else 0.", "livemax")
         self._active = _Children(gauge("active_version", "Workers whose active version this is.", "livesum", "version"))
+        self._not_loaded = _Children(
+            gauge("version_not_loaded", "Workers in which the version could not be loaded.", "livesum", "version")
+        )
         self._failing = _Children(
             gauge("version_failing", "Workers whose circuit breaker is open for the version.", "livesum", "version")
         )
@@ -126,12 +130,21 @@ class Metrics:
             self.warnings[(code,)].inc(count)
 
     def refresh(
-        self, snapshot: Snapshot, journal: Journal, breaker: CircuitBreaker, loads: Mapping[str, float] | None = None
+        self,
+        snapshot: Snapshot,
+        journal: Journal,
+        breaker: CircuitBreaker,
+        loads: Mapping[str, float] | None = None,
+        failed: Collection[str] = (),
     ) -> None:
         """Copy the counts that other objects keep. Must be called about once a second, in each worker.
 
-        loads: the seconds that the last load of each version took.
+        loads: the seconds that the last load of each version took. failed: versions that could not be loaded.
         """
+        for version in {*snapshot.detectors, *failed}:
+            _ = self._not_loaded[(version,)]
+        for (version,), child in self._not_loaded.items():
+            child.set(version in failed)
         for version in snapshot.detectors:
             _ = self._active[(version,)]
             self.confidences.ready(version)

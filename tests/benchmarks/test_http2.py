@@ -117,6 +117,13 @@ def test_settings_and_pings_are_confirmed() -> None:
     assert Frame(PING, 1, 0, b"12345678") in seen
 
 
+def test_a_call_ends_once_though_other_frames_follow() -> None:
+    with listening(echoed) as (port, _), closing(GrpcConnection(port)) as connection:
+        connection.ask(message(b"one"))
+        connection.socket.sendall(framed(DATA, ENDS, 99, b""))  # the server answers on that stream
+        assert not connection.receive()
+
+
 def test_the_end_of_the_connection_is_an_error() -> None:
     goaway = framed(GOAWAY, 0, 0, bytes(8) + b"too many pings")
     with (

@@ -87,7 +87,7 @@ def test_every_code_of_a_rule_exists() -> None:
 def test_an_unknown_code_is_a_failure_or_a_refusal() -> None:
     by_name = {rule.name: rule.expr for rule in rules()}
     (failures,) = re.findall(r'code=~"([^"]*)"', by_name["instance:reversal_failures:rate5m"])
-    (refusals,) = re.findall(r'code!~"([^"]*)"', by_name["instance:reversal_refusals:rate5m"])
+    (refusals,) = re.findall(r'code!~"([^"]*)"', by_name["instance:reversal_refusals:count1h"])
     assert failures == refusals
     of_the_service = {code for code, status in STATUS.items() if status >= 500 and status != 505}
     assert set(failures.split("|")) == of_the_service

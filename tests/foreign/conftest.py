@@ -30,10 +30,14 @@ def given(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
     bundles.write(models, running.SPARE)
     bundles.write_order(models, "v3.1", "v3.0", running.SPARE)
     secrets = ["--tls-certificate", str(certificate), "--tls-key", str(key)]
-    secured_port = free_port()
+    secured_port, plain_grpc, secured_grpc = free_port(), str(free_port()), str(free_port())
     with (
-        serving("--models", str(models)) as plain,
-        starting("--models", str(ONNX), *secrets, port=secured_port, REVERSAL_API_TOKEN=TOKEN) as secured,
+        serving("--models", str(models), "--grpc-port", plain_grpc) as plain,
+        starting(
+            *("--models", str(ONNX), *secrets, "--grpc-port", secured_grpc),
+            port=secured_port,
+            REVERSAL_API_TOKEN=TOKEN,
+        ) as secured,
     ):
         asked = running.asked(plain.url)
         user = running.start_experiment(plain.url)
@@ -42,9 +46,10 @@ def given(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
             folder,
             asked=asked,
             user=user,
-            plain={"http": plain.url.removeprefix("http://")},
+            plain={"http": plain.url.removeprefix("http://"), "grpc": f"127.0.0.1:{plain_grpc}"},
             secured={
                 "http": f"localhost:{secured_port}",
+                "grpc": f"localhost:{secured_grpc}",
                 "authority": str(folder / "authority.pem"),
                 "token": TOKEN,
             },

@@ -16,6 +16,9 @@ CLIENTS = {
     "tritonclient_http_aio": 20,
     "kserve_rest": 20,
     "open_inference_openapi": 15,
+    "tritonclient_grpc": 35,
+    "tritonclient_grpc_aio": 15,
+    "kserve_grpc": 15,
 }
 
 

@@ -435,6 +435,18 @@ def test_a_killed_worker_loses_only_its_own_connections(models: Path) -> None:
         assert back < 2.0
 
 
+def test_a_killed_worker_counts_as_lost_and_a_replaced_one_does_not(models: Path) -> None:
+    with serving("--models", str(models), REVERSAL_WORKERS="2") as server:
+        before = server.workers
+        os.kill(server.process.pid, signal.SIGHUP)
+        wait_until(lambda: len(server.workers) == 2 and not {*server.workers} & {*before})
+        wait_until(lambda: metric(server, "reversal_workers") == 2)
+        assert metric(server, "reversal_workers_lost_total") == 0
+        os.kill(server.workers[0], signal.SIGKILL)
+        wait_until(lambda: metric(server, "reversal_workers_lost_total") == 1)
+        assert metric(server, "reversal_workers_configured") == 2
+
+
 def test_with_tokens_that_cannot_be_read_the_previous_ones_stay_valid(models: Path, tmp_path: Path) -> None:
     file = tmp_path / "tokens"
     file.write_text("first:token-of-the-first\n")

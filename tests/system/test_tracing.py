@@ -7,6 +7,7 @@ import socket
 import subprocess
 import sys
 from collections.abc import Iterator, Sequence
+from functools import partial
 from http.client import HTTPResponse
 from itertools import pairwise
 from pathlib import Path
@@ -49,7 +50,7 @@ def ask(server: Server, path: str, body: bytes | None, trace_id: str = "", flags
     host, port = server.url.removeprefix("http://").split(":")
     with socket.create_connection((host, int(port)), timeout=30) as connection:
         lines = f"{method} {path} HTTP/1.1\r\nHost: {host}\r\nContent-Length: {len(sent)}\r\n{head}\r\n"
-        connection.sendall(lines.encode() + sent)
+        connection.sendall(lines.encode(errors="surrogateescape") + sent)
         answer = HTTPResponse(connection)
         answer.begin()
         answer.read()
@@ -136,6 +137,18 @@ def test_batches_and_comparisons_have_phases_of_their_own(collector: TraceCollec
         assert_nested(own, phases)
 
 
+def test_a_state_that_is_no_text_costs_no_answer_and_no_line(collector: TraceCollector, models: Path) -> None:
+    bad = {"tracestate": "a=\udcff"}
+    with serving("--models", str(models), **tracing(collector)) as server:
+        assert ask(server, "/reversal/predict", json.dumps(ONE_WINDOW).encode(), trace(1), **bad) == 200
+        assert ask(server, "/reversal/models/v2/switch", b"", trace(2), **bad) == 200
+        assert collector.of(trace(1))[0].state == ""
+        assert [each.state for each in collector.of(trace(2), 3)] == [""] * 3
+        text = server.log
+    assert "Traceback" not in text
+    assert "opentelemetry" not in text
+
+
 def test_a_management_call_is_followed_into_the_keeper(collector: TraceCollector, models: Path) -> None:
     with serving("--models", str(models), **tracing(collector)) as server:
         assert ask(server, "/reversal/models/v2/switch", b"", trace(1)) == 200
@@ -201,8 +214,32 @@ def test_without_a_collector_requests_are_answered_and_lost_traces_are_counted(
         log = server.stop()
     lost = events(log, "traces_dropped")
     assert len(lost) == 1
+    assert "Connection refused" in lost[0]
     assert "opentelemetry" not in log.replace("keeper.tracing", "")
     assert not [each for each in collector.spans if each.trace_id in map(trace, range(2, 12))]
+
+
+def is_dropped(server: Server, count: int) -> bool:
+    return metric(server, "reversal_traces_dropped_total") == count
+
+
+@pytest.mark.parametrize(
+    ("status", "reason"),
+    [(301, "redirects"), (307, "redirects"), (404, "404 Not Found"), (503, "503 Service Unavailable")],
+)
+def test_an_answer_that_takes_no_traces_is_counted_and_logged_once(
+    collector: TraceCollector, models: Path, status: int, reason: str
+) -> None:
+    collector.status = status
+    with serving("--models", str(models), **tracing(collector, OTEL_EXPORTER_OTLP_TIMEOUT="1")) as server:
+        for number in range(1, 3):
+            assert ask(server, "/reversal/predict", json.dumps(ONE_WINDOW).encode(), trace(number)) == 200
+            wait_until(partial(is_dropped, server, number))
+        assert metric(server, "reversal_traces_exported_total") == 0.0
+        log = server.stop()
+    (line,) = events(log, "traces_dropped")
+    assert reason in line
+    assert "opentelemetry" not in log.replace("keeper.tracing", "")
 
 
 def test_spans_that_wait_are_sent_when_the_server_stops(collector: TraceCollector, models: Path) -> None:

@@ -9,7 +9,9 @@ from __future__ import annotations
 import logging
 import os
 from collections.abc import Iterator, Sequence
+from typing import Any
 
+import requests
 from opentelemetry.exporter.otlp.proto.http.trace_exporter import OTLPSpanExporter
 from opentelemetry.sdk.resources import OTELResourceDetector, Resource
 from opentelemetry.sdk.trace import ReadableSpan
@@ -39,6 +41,36 @@ class _Reasons(logging.Filter):
         return False
 
 
+class _Session(requests.Session):
+    """Keeps why the last attempt failed, because the library's last message often does not say it.
+
+    A redirect is a failure: the exporter follows none and takes it for success, so that all traces would be lost
+    unnoticed.
+    """
+
+    failure = ""
+
+    def send(self, request: requests.PreparedRequest, **options: Any) -> requests.Response:  # noqa: ANN401 - passed on
+        """See requests.Session."""
+        try:
+            response = super().send(request, **options)
+        except requests.RequestException as error:
+            self.failure = _innermost(error)
+            raise
+        self.failure = "" if response.ok else f"{response.status_code} {response.reason}"
+        if response.is_redirect:
+            self.failure = f"{response.status_code}: the collector redirects; set its final address"
+            raise requests.TooManyRedirects(self.failure)
+        return response
+
+
+def _innermost(error: BaseException) -> str:
+    """The text of the exception that began a chain. Those of the libraries around it repeat the URL."""
+    while (inner := error.__cause__ or error.__context__) is not None:
+        error = inner
+    return str(error)
+
+
 class OtlpSender:
     """The exporter. Its methods block: call them in a thread."""
 
@@ -53,15 +85,16 @@ class OtlpSender:
             "deployment.environment.name": environment,
         }
         self._resource = Resource.create(ours | dict(OTELResourceDetector().detect().attributes))
-        self._exporter = OTLPSpanExporter()
+        self._session = _Session()
+        self._exporter = OTLPSpanExporter(session=self._session)
 
     def send(self, requests: Sequence[RequestSpan]) -> str | None:
         """Send some requests. Returns the reason if that failed. It takes ten seconds at most, if nothing is set."""
         spans = [span for request in requests for span in self._spans(request)]
-        self._reasons.last = ""
+        self._reasons.last = self._session.failure = ""
         if self._exporter.export(spans) is SpanExportResult.SUCCESS:
             return None
-        return self._reasons.last or "unknown"
+        return self._session.failure or self._reasons.last or "unknown"
 
     def close(self) -> None:
         """Close the connection, and end an attempt that is in progress."""

@@ -14,8 +14,9 @@ from server.http.bodies.body import read_bytes
 from server.http.envelope import bare
 from server.open_inference import models, rest
 from server.open_inference.inference import check_model
-from server.worker.app_keys import CIRCUIT_BREAKER, DRAINING, METRICS, REGISTRY
+from server.worker.app_keys import METRICS, REGISTRY
 from server.worker.open_inference.infer import InferenceService
+from server.worker.open_inference.readiness import Readiness
 from server.worker.open_inference.statistics import statistics
 
 _UNAVAILABLE = 503
@@ -35,7 +36,7 @@ async def live(request: web.Request) -> web.Response:  # noqa: ARG001 - any answ
 
 async def ready(request: web.Request) -> web.Response:
     """GET /v2/health/ready: as /readyz."""
-    is_ready = not request.app[DRAINING].announced and _can_answer(request, None)
+    is_ready = Readiness.of(request.app).of_server()
     return bare({"ready": is_ready}, 200 if is_ready else _UNAVAILABLE)
 
 
@@ -44,7 +45,7 @@ async def model_ready(request: web.Request) -> web.Response:
     check_model(request.match_info["model"])
     version = request.match_info.get("version")
     InferenceService.of(request.app).check_version(version)
-    is_ready = _can_answer(request, version)
+    is_ready = Readiness.of(request.app).of_version(version)
     return bare({"name": MODEL, "ready": is_ready}, 200 if is_ready else _UNAVAILABLE)
 
 
@@ -82,12 +83,3 @@ def _detector(request: web.Request) -> Detector:
     """The version that the path names, or the active one. Raises NotFound, UnknownVersion or ModelUnavailable."""
     check_model(request.match_info["model"])
     return request.app[REGISTRY].snapshot.choose(request.match_info.get("version"), "version")
-
-
-def _can_answer(request: web.Request, version: str | None) -> bool:
-    """Whether a version can answer; without a version, whether there is an active one and any can answer."""
-    snapshot, breaker = request.app[REGISTRY].snapshot, request.app[CIRCUIT_BREAKER]
-    if version is not None:
-        detector = snapshot.detectors.get(version)
-        return detector is not None and breaker.reason(detector) is None
-    return snapshot.active is not None and not all(breaker.reason(each) for each in snapshot.detectors.values())

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 import aiohttp
-from aiohttp import web
+from aiohttp import hdrs, web
 from yarl import URL
 
 from core.errors import StoreUnavailable
@@ -55,22 +55,10 @@ class KeeperClient:
 
         `traced`: the headers of the call's trace.
         """
-        headers = {CALLER_HEADER: caller.name, ADDRESS_HEADER: caller.address, REQUEST_ID: id_of(request), **traced}
-        if caller.manages:
-            headers[MANAGES_HEADER] = "yes"
+        headers = {REQUEST_ID: id_of(request), **traced}
         if "Content-Type" in request.headers:
             headers["Content-Type"] = request.headers["Content-Type"]
-        url = URL(f"{KEEPER_URL}{request.rel_url.raw_path_qs}", encoded=True)
-        if self._session is None:
-            raise StoreUnavailable("the keeper is not connected")
-        try:
-            upstream = await self._session.request(request.method, url, data=body, headers=headers)
-            whole = None if upstream.content_length is None else await upstream.read()
-        except TimeoutError:
-            raise StoreUnavailable(f"the keeper did not answer within {ANSWER_SECONDS:g} s") from None
-        except (aiohttp.ClientError, OSError) as error:
-            cause = f"the keeper cannot be reached: {error}"  # with the path of its socket
-            raise StoreUnavailable("the keeper cannot be reached; try again later", cause) from None
+        upstream, whole = await self._asked(request.method, request.rel_url.raw_path_qs, body, caller, headers)
         async with upstream:
             passed = {name: upstream.headers[name] for name in _ANSWER_HEADERS if name in upstream.headers}
             if whole is not None:
@@ -79,6 +67,35 @@ class KeeperClient:
             await answer.prepare(request)
             await _pass_on(upstream, answer, request)
             return answer
+
+    async def call(self, path: str, body: bytes, caller: Caller, headers: Mapping[str, str]) -> tuple[int, bytes]:
+        """The status and the body of the keeper's answer to a caller's POST. Raises StoreUnavailable.
+
+        `path`: encoded. `headers`: the request's id, and those of the call's trace.
+        """
+        upstream, whole = await self._asked(hdrs.METH_POST, path, body, caller, headers)
+        async with upstream:
+            return upstream.status, await upstream.read() if whole is None else whole
+
+    async def _asked(
+        self, method: str, path: str, body: bytes, caller: Caller, headers: Mapping[str, str]
+    ) -> tuple[aiohttp.ClientResponse, bytes | None]:
+        """The keeper's answer, and its body unless that is long. Raises StoreUnavailable."""
+        own = {CALLER_HEADER: caller.name, ADDRESS_HEADER: caller.address, **headers}
+        if caller.manages:
+            own[MANAGES_HEADER] = "yes"
+        if self._session is None:
+            raise StoreUnavailable("the keeper is not connected")
+        try:
+            upstream = await self._session.request(
+                method, URL(f"{KEEPER_URL}{path}", encoded=True), data=body, headers=own
+            )
+            return upstream, None if upstream.content_length is None else await upstream.read()
+        except TimeoutError:
+            raise StoreUnavailable(f"the keeper did not answer within {ANSWER_SECONDS:g} s") from None
+        except (aiohttp.ClientError, OSError) as error:
+            cause = f"the keeper cannot be reached: {error}"  # with the path of its socket
+            raise StoreUnavailable("the keeper cannot be reached; try again later", cause) from None
 
 
 async def _pass_on(upstream: aiohttp.ClientResponse, answer: web.StreamResponse, request: web.Request) -> None:

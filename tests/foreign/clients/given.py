@@ -23,9 +23,10 @@ _DTYPES = {"FP64": np.float64, "FP32": np.float32, "INT64": np.int64}
 
 
 class Address(NamedTuple):
-    """Host and port of a server's HTTP, and the file of its authority and a token if it needs them."""
+    """Host and port of a server's HTTP and gRPC, and the file of its authority and a token if it needs them."""
 
     http: str
+    grpc: str
     authority: str = ""
     token: str = ""
 

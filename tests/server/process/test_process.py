@@ -20,9 +20,10 @@ from server import cpus
 from tests import bundles, market
 from tests.application import state_arguments
 from tests.market import ROOT
-from tests.processes import cpu_seconds, free_port, get, post, serving
+from tests.processes import Server, cpu_seconds, free_port, get, post, serving
 from tests.server.auth.certificates import write
 from tests.sockets import is_gone, is_read
+from tests.system.checks import metric
 from tests.waiting import wait_until
 
 # More than the documented 100 MB, because the figure depends on the allocator and the libraries.
@@ -289,6 +290,13 @@ def test_one_line_names_a_port_that_is_in_use() -> None:
     assert run.stderr.count("\n") == 1
 
 
+def not_loaded(server: Server, version: str) -> float:
+    """The workers in which the version could not be loaded; -1 until the first of them has told it."""
+    with suppress(ValueError):
+        return metric(server, f'reversal_version_not_loaded{{version="{version}"}}')
+    return -1.0
+
+
 def test_a_corrupted_default_is_named_and_the_next_version_serves_until_it_is_restored(tmp_path: Path) -> None:
     for version in ("v1", "v2"):
         bundles.write(tmp_path, version)
@@ -301,10 +309,12 @@ def test_a_corrupted_default_is_named_and_the_next_version_serves_until_it_is_re
         shown = get(f"{server.url}/reversal/models")[1]["data"]["versions"]["v2"]
         assert shown["error"].startswith(f"bundle v2: {file.name}: SHA-256")
         assert f'version_skipped version=v2 error="bundle v2: {file.name}: SHA-256' in server.log
+        wait_until(lambda: not_loaded(server, "v2") >= 1)
         file.write_bytes(whole)
         for change in ("load", "switch"):
             assert post(f"{server.url}/reversal/models/v2/{change}")[0] == 200
         assert get(f"{server.url}/health")[1]["model_version"] == "v2"
+        wait_until(lambda: not_loaded(server, "v2") == 0)
 
 
 def test_a_misspelt_variable_is_logged() -> None:

@@ -7,6 +7,7 @@ from time import perf_counter
 
 import pytest
 from multidict import CIMultiDict
+from opentelemetry.trace import TraceState
 
 from server.logs.request_id import TracedId
 from server.tracing.records import RequestSpan
@@ -76,6 +77,41 @@ def test_a_state_that_is_too_long_is_dropped() -> None:
     found = traced({"traceparent": parent(), "tracestate": "a=" + "b" * 511})
     assert found is not None
     assert found.state == ""
+
+
+@pytest.mark.parametrize(
+    ("given", "kept"),
+    [
+        ("a=b", True),
+        ("vendor@system=x y, *bad", False),
+        ("1tenant@system=x,a-b_c*d/e=!~", True),
+        (" a=b ,, c=d\t", True),
+        ("a=b,a=c", False),
+        ("A=b", False),
+        ("1=b", False),
+        ("a=b=c", False),
+        ("a=", False),
+        ("a=\udcff", False),
+        ("\u00e4=b", False),
+        (",".join(f"k{i}=v" for i in range(32)), True),
+        (",".join(f"k{i}=v" for i in range(33)), False),
+    ],
+)
+def test_only_a_valid_state_is_passed_on_as_opentelemetry_reads_it(
+    given: str, caplog: pytest.LogCaptureFixture, *, kept: bool
+) -> None:
+    found = traced({"traceparent": parent(), "tracestate": given})
+    assert found is not None
+    assert found.state == (given if kept else "")
+    assert bool(TraceState.from_header([found.state])) is kept
+    assert not caplog.records
+
+
+def test_the_lines_of_a_state_are_joined_in_their_order() -> None:
+    headers = CIMultiDict([("traceparent", parent()), ("tracestate", "b=2"), ("Tracestate", "a=1")])
+    found = Tracer(0.0, lambda _: None).identify(headers)
+    assert isinstance(found, TraceableId)
+    assert found.trace.state == "b=2,a=1"
 
 
 def test_without_a_parent_the_low_bits_of_the_new_id_decide(monkeypatch: pytest.MonkeyPatch) -> None:

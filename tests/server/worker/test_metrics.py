@@ -243,3 +243,12 @@ def test_a_throttle_passes_one_line_of_a_kind() -> None:
     assert not throttle.passes("v1")
     now = 160.0
     assert [throttle.passes("v1"), throttle.passes("v1")] == [True, False]
+
+
+async def test_a_version_that_could_not_be_loaded_is_shown_until_it_is_loaded(worker: Worker) -> None:
+    snapshot = worker.registry.snapshot
+    for failed in (("v9",), ()):
+        worker.metrics.refresh(snapshot, worker.journal, worker.breaker, failed=failed)
+        found = series(worker.metrics)
+        assert found["reversal_version_not_loaded v9"] == len(failed)
+        assert {found[f"reversal_version_not_loaded {version}"] for version in snapshot.detectors} == {0}

@@ -1,0 +1,1 @@
+"""What answers the calls of each method, and the standard health service."""
