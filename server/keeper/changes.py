@@ -10,14 +10,16 @@ from typing import NamedTuple
 
 import msgspec
 
+from core.bundles.kept import KeptBundles
 from core.bundles.repository import Repository
 from core.errors import StoreUnavailable
 from core.experiments.experiment import Experiment
 from core.log_event import LogEvent
-from core.serving.state import Action, State
+from core.serving.state import Action, Served, State
 from core.store.interface import StateChanged, StoreUnsuitable
 from server.keeper import transitions
-from server.keeper.members import Member, Members
+from server.keeper.fleet.member import Member
+from server.keeper.fleet.members import Members
 from server.keeper.remembered_state import RememberedState
 from server.keeper.store_access import StoreAccess
 from server.keeper.transitions import Plan, Transition
@@ -60,6 +62,7 @@ class Changes:
         self._user_key = user_key
         self._order: tuple[str, ...] = ()
         self._changing = asyncio.Lock()
+        self._tidied: Served | None = None  # what was served when copies were removed last
         self._made = 0  # changes that were attempted
         # The client got the answer that nothing is changed, so this must still be undone in the store.
         self._pending_undo: Transition | None = None
@@ -106,6 +109,14 @@ class Changes:
         """The state after a change in progress has ended. Its workers report before the keeper has the new state."""
         async with self._changing:
             return self.state
+
+    async def remove_copies(self, kept: KeptBundles) -> None:
+        """Remove the copies of bundles that no worker serves, unless a worker is loading one."""
+        async with self._changing:
+            served = self._members.agreement.served
+            if served is not None and served is not self._tidied and self._members.idle:
+                await asyncio.to_thread(kept.remove_except, frozenset(served.digests.values()))
+                self._tidied = served
 
     async def load(self, version: str) -> None:
         """Load a version on every worker. Raises the error of the worker that refuses it, or StoreUnavailable."""

@@ -99,6 +99,9 @@ class Metrics:
         self.log_lines_dropped = LinesDropped(registry)
         self._degraded = gauge("journal_degraded", "1 if a worker's journal cannot be written, else 0.", "livemax")
         self._active = _Children(gauge("active_version", "Workers whose active version this is.", "livesum", "version"))
+        self._bundles = _Children(
+            gauge("bundle_info", "Workers that serve the version from this bundle.", "livesum", "version", "digest")
+        )
         self._failing = _Children(
             gauge("version_failing", "Workers whose circuit breaker is open for the version.", "livesum", "version")
         )
@@ -137,6 +140,10 @@ class Metrics:
             self.confidences.ready(version)
             for signal in SIGNALS:
                 self.predictions[version, signal].inc(0)
+            _ = self._bundles[version, snapshot.detectors[version].digest]
+        for (version, digest), child in self._bundles.items():
+            found = snapshot.detectors.get(version)
+            child.set(found is not None and found.digest == digest)
         for (version,), child in self._active.items():
             child.set(version == snapshot.active)
         for version, detector in snapshot.detectors.items():

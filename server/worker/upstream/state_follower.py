@@ -100,12 +100,12 @@ class StateFollower:
 
     async def _prepare(self, message: Prepare) -> Ready:
         try:
-            self._prepared[message.change] = await asyncio.to_thread(
-                self._registry.prepare, message.state, message.order, message.action
+            prepared = self._prepared[message.change] = await asyncio.to_thread(
+                self._registry.prepare, message.state, message.order, message.action, message.served
             )
         except ServiceError as error:
             return Ready(message.change, error.code, error.message)
         except Exception as error:
             log.exception(LogEvent("state_preparation_failed", revision=message.state.revision))
             return Ready(message.change, ServiceError.code, f"{type(error).__name__}; the server's log has the details")
-        return Ready(message.change)
+        return Ready(message.change, served=prepared.served)

@@ -7,8 +7,10 @@ from aiohttp import ClientWebSocketResponse
 from server.protocol.messages import (
     Abort,
     Announce,
+    Applied,
     Apply,
     Prepare,
+    Ready,
     ToKeeper,
     ToWorker,
     decode_for_worker,
@@ -26,6 +28,14 @@ class ScriptedWorker:
         message: ToWorker = decode_for_worker(await self._websocket.receive_str(timeout=10))
         assert not isinstance(message, Announce)
         return message
+
+    async def join(self) -> None:
+        """Serve the state that the keeper gives at the beginning."""
+        given = await self.receive()
+        assert isinstance(given, Prepare)
+        await self.send(Ready(given.change))
+        assert await self.receive() == Apply(given.change)
+        await self.send(Applied(given.change, "v1"))
 
     async def send(self, message: ToKeeper) -> None:
         await self._websocket.send_str(encode(message).decode())
