@@ -51,9 +51,10 @@ def read(folder: Path) -> Bundle:
     raise refusal
 
 
-def read_manifest(folder: Path) -> Manifest:
-    """Read and check the manifest only. Raises BundleRefused."""
-    return _decoded(folder, _bytes(folder, manifest.FILE_NAME))
+def read_manifest(folder: Path) -> tuple[Manifest, str]:
+    """Read and check the manifest only; returns it with the bundle's digest. Raises BundleRefused."""
+    data = _bytes(folder, manifest.FILE_NAME)
+    return _decoded(folder, data), hashlib.sha256(data).hexdigest()
 
 
 def digest(folder: Path) -> str:

@@ -23,12 +23,16 @@ log = logging.getLogger(__name__)
 
 
 class ListedVersion(NamedTuple):
-    """A version as the operator sees it. `error`: why it is not loaded; None if loading was never tried."""
+    """A version as the operator sees it. `error`: why it is not loaded; None if loading was never tried.
+
+    digest: of the loaded bundle, else of the one in the models folder; None if that cannot be read.
+    """
 
     version: str
     manifest: Manifest | None
     loaded: bool
     error: str | None
+    digest: str | None
 
 
 class Prepared(NamedTuple):
@@ -147,13 +151,13 @@ class Registry:
     def _entry(self, version: str) -> ListedVersion:
         detector = self.snapshot.detectors.get(version)
         if detector is not None:
-            return ListedVersion(version, detector.manifest, loaded=True, error=None)
+            return ListedVersion(version, detector.manifest, loaded=True, error=None, digest=detector.digest)
         error = self._errors.get(version)
         try:
-            manifest = self._repository.read_manifest(version)
+            manifest, digest = self._repository.described(version)
         except (BundleRefused, UnknownVersion) as refused:
-            return ListedVersion(version, None, loaded=False, error=error or str(refused))
-        return ListedVersion(version, manifest, loaded=False, error=error)
+            return ListedVersion(version, None, loaded=False, error=error or str(refused), digest=None)
+        return ListedVersion(version, manifest, loaded=False, error=error, digest=digest)
 
     def _required(self, state: State, action: Action | None) -> tuple[str, ...]:
         """The versions that must be loaded for the action to succeed."""
@@ -236,6 +240,7 @@ class Registry:
             user_key=bytes.fromhex(state.user_key),
             revision=state.revision,
             replaced=replaced,
+            switched_to=state.active,
         )
 
 

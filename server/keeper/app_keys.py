@@ -10,11 +10,13 @@ from core.bundles.repository import Repository
 from server.keeper.audit import Audit
 from server.keeper.changes import Changes
 from server.keeper.fleet.members import Members
+from server.keeper.fleet.replicas import Replicas
 from server.keeper.reports.reporter import Reporter
 from server.keeper.store_access import StoreAccess
 from server.keeper.tracing.collecting import Collector
 
 STORE = web.AppKey("store", StoreAccess)
+REPLICAS = web.AppKey("replicas", Replicas)
 REPORTER = web.AppKey("reporter", Reporter)
 CHANGES = web.AppKey("changes", Changes)
 MEMBERS = web.AppKey("members", Members)

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import socket
 from typing import TypeAlias
 
 import msgspec
 
 from core.errors import ServiceError
+from core.serving.replicas import Replica
 from core.serving.state import Action, Replaced, Served, State
 
 # The path at which a worker joins. It is not reachable from outside: the keeper listens only on a Unix socket.
@@ -22,6 +24,12 @@ ADDRESS_HEADER = "X-Caller-Address"
 MANAGES_HEADER = "X-Caller-Manages"
 # The folder with copies of the served bundles, in the folder that the server's processes share.
 KEPT_BUNDLES = "bundles"
+
+
+def replica_name(port: int | None) -> str:
+    """The name of this replica in messages and answers: its host and port; None for a server on a Unix socket."""
+    name = socket.gethostname()
+    return name if port is None else f"{name}:{port}"
 
 
 class Prepare(msgspec.Struct, frozen=True, tag=True):
@@ -58,6 +66,12 @@ class Announce(msgspec.Struct, frozen=True, tag=True):
     """The server is shutting down."""
 
 
+class Others(msgspec.Struct, frozen=True, tag=True):
+    """What the other connected replicas have."""
+
+    replicas: tuple[Replica, ...]
+
+
 class Ready(msgspec.Struct, frozen=True, tag=True):
     """The change is prepared; if there is a `code`, it could not be prepared, and `message` is the reason.
 
@@ -78,7 +92,7 @@ class Applied(msgspec.Struct, frozen=True, tag=True):
     replaced: tuple[Replaced, ...] = ()
 
 
-ToWorker: TypeAlias = Prepare | Apply | Abort | Announce
+ToWorker: TypeAlias = Prepare | Apply | Abort | Announce | Others
 ToKeeper: TypeAlias = Ready | Applied
 
 encode = msgspec.json.Encoder().encode

@@ -18,6 +18,7 @@ from server.protocol.messages import (
     Announce,
     Applied,
     Apply,
+    Others,
     Prepare,
     Ready,
     Relayed,
@@ -47,6 +48,7 @@ class Members:
         self._current = GivenState(State(), (), to_all=False)  # what a worker that joins is given
         # Of the change in progress: what it gives, the versions that it loads, and when it must be confirmed.
         self._prepared, self._loaded, self._until = self._current, tuple[str, ...](), 0.0
+        self._others = Others(())
         self._applying = False
         self._stopping = False
 
@@ -68,8 +70,16 @@ class Members:
         self._members.add(member)
         self._current = GivenState(state, order, to_all=False)
         self._bring(member)
+        if self._others.replicas:
+            member.send(self._others)
         if self._stopping:
             member.send(Announce())
+
+    def tell(self, others: Others) -> None:
+        """Tell every worker, and each that joins later, what the other replicas have."""
+        self._others = others
+        for member in self._members:
+            member.send(others)
 
     def announce(self) -> None:
         """Make every worker announce to clients that the server will stop."""

@@ -32,14 +32,25 @@ async def livez(request: web.Request) -> web.Response:  # noqa: ARG001 - any ans
 
 
 async def readyz(request: web.Request) -> web.Response:
-    """GET /readyz: 200 while a version can answer and the server is not shutting down."""
-    snapshot, breaker = request.app[REGISTRY].snapshot, request.app[CIRCUIT_BREAKER]
-    if request.app[DRAINING].announced:
-        reason = "the server is stopping"
-    elif snapshot.active is None:
-        reason = "no version is active"
-    elif all(breaker.reason(each) for each in snapshot.detectors.values()):
-        reason = "every version fails"
-    else:
+    """GET /readyz: 200 while the active version is loaded, any can answer, and the server is not shutting down."""
+    reason = unready(request)
+    if reason is None:
         return bare({"status": "ready"})
     return bare({"status": "unavailable", "reason": reason}, _UNAVAILABLE)
+
+
+def unready(request: web.Request) -> str | None:
+    """Why a load balancer should send requests elsewhere; None if it should not.
+
+    A fallback in place of the active version answers those that come, but other replicas may have the right one.
+    """
+    snapshot, breaker = request.app[REGISTRY].snapshot, request.app[CIRCUIT_BREAKER]
+    if request.app[DRAINING].announced:
+        return "the server is stopping"
+    if snapshot.active is None:
+        return "no version is active"
+    if snapshot.missing is not None:
+        return f"the active version {snapshot.missing} is not loaded here, {snapshot.active} answers instead"
+    if all(breaker.reason(each) for each in snapshot.detectors.values()):
+        return "every version fails"
+    return None

@@ -16,7 +16,8 @@ from server.http.bodies.body import read_bytes
 from server.http.envelope import bare
 from server.open_inference import models, rest
 from server.open_inference.inference import check_model
-from server.worker.app_keys import CIRCUIT_BREAKER, DRAINING, METRICS, REGISTRY
+from server.worker.app_keys import CIRCUIT_BREAKER, METRICS, REGISTRY
+from server.worker.handlers.health import unready
 from server.worker.open_inference.statistics import statistics
 
 _UNAVAILABLE = 503
@@ -36,7 +37,7 @@ async def live(request: web.Request) -> web.Response:  # noqa: ARG001 - any answ
 
 async def ready(request: web.Request) -> web.Response:
     """GET /v2/health/ready: as /readyz."""
-    is_ready = not request.app[DRAINING].announced and _can_answer(request, None)
+    is_ready = unready(request) is None
     return bare({"ready": is_ready}, 200 if is_ready else _UNAVAILABLE)
 
 
@@ -93,9 +94,10 @@ def _check_known(snapshot: Snapshot, version: str) -> None:
 
 
 def _can_answer(request: web.Request, version: str | None) -> bool:
-    """Whether a version can answer; without a version, whether there is an active one and any can answer."""
+    """Whether a version can answer; without a version, whether the active one is loaded and any can answer."""
     snapshot, breaker = request.app[REGISTRY].snapshot, request.app[CIRCUIT_BREAKER]
     if version is not None:
         detector = snapshot.detectors.get(version)
         return detector is not None and breaker.reason(detector) is None
-    return snapshot.active is not None and not all(breaker.reason(each) for each in snapshot.detectors.values())
+    is_loaded = snapshot.active is not None and snapshot.missing is None
+    return is_loaded and not all(breaker.reason(each) for each in snapshot.detectors.values())
