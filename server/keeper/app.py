@@ -90,7 +90,7 @@ def make_keeper_app(settings: Settings, shared: Path | None = None) -> web.Appli
     remembered = RememberedState(settings.journal_folder)
     name = replica_name(None if settings.unix_socket else settings.port)
     replicas = app[REPLICAS] = Replicas(name, store, members, repository)
-    app[CHANGES] = Changes(store, members, repository, remembered, replicas, user_key=settings.user_key)
+    app[CHANGES] = Changes(store, members, replicas, remembered, user_key=settings.user_key)
     if settings.tracing:
         collector = app[COLLECTOR] = Collector(settings.environment, settings.tracing_ratio)
         # The worker has decided: a request without a parent that is recorded is not recorded here either.

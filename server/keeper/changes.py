@@ -12,7 +12,6 @@ from typing import NamedTuple
 import msgspec
 
 from core.bundles.kept import KeptBundles
-from core.bundles.repository import Repository
 from core.errors import StoreUnavailable
 from core.experiments.experiment import Experiment
 from core.log_event import LogEvent
@@ -54,9 +53,8 @@ class Changes:
         self,
         store: StoreAccess,
         members: Members,
-        repository: Repository,
-        remembered: RememberedState,
         replicas: Replicas,
+        remembered: RememberedState,
         *,
         user_key: str | None = None,
     ) -> None:
@@ -64,7 +62,7 @@ class Changes:
         self.state = State()
         self._store = store
         self._members = members
-        self._repository = repository
+        self._repository = replicas.repository
         self._remembered = remembered
         self._replicas = replicas
         self._user_key = user_key
@@ -172,9 +170,9 @@ class Changes:
                 await self._adopt(state)
 
     async def _make_everywhere(self, plan: Plan, action: Action) -> tuple[Transition, str | None]:
-        """Make a change if the other replicas have its versions. One that still follows an earlier change is given time.
+        """Make a change if the other replicas have its versions. Raises ReplicaLacksVersion.
 
-        Raises ReplicaLacksVersion.
+        A replica that still follows an earlier change, such as a load, is given time.
         """
 
         def checked(store: Store) -> Transition:

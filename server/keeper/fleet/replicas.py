@@ -47,7 +47,7 @@ class Replicas:
         self._name = name
         self._store = store
         self._members = members
-        self._repository = repository
+        self.repository = repository
         self._revision = -1  # of the last state that all workers serve
         self._reported: tuple[Served | None, int] | None = None  # what the workers served, and their revision
         self._at = -math.inf  # when that was reported, of time.monotonic()
@@ -99,14 +99,14 @@ class Replicas:
     def _own(self, served: Served | None, revision: int, active: str | None) -> Replica:
         digests, errors = ({}, {}) if served is None else (served.digests, served.errors)
         versions = {version: ReplicaVersion(digest, loaded=True) for version, digest in digests.items()}
-        for version in dict.fromkeys((*self._repository.listing().versions, *errors)):
+        for version in dict.fromkeys((*self.repository.listing().versions, *errors)):
             if version not in versions:
                 versions[version] = self._on_disk(version, errors.get(version))
         return Replica(self.replica_id, self._name, revision, active, versions)
 
     def _on_disk(self, version: str, error: str | None) -> ReplicaVersion:
         try:
-            _, digest = self._repository.described(version)
+            _, digest = self.repository.described(version)
         except (BundleRefused, UnknownVersion) as refused:
             return ReplicaVersion(None, loaded=False, error=error or str(refused))
         return ReplicaVersion(digest, loaded=False, error=error)

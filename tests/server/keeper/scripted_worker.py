@@ -9,6 +9,7 @@ from server.protocol.messages import (
     Announce,
     Applied,
     Apply,
+    Others,
     Prepare,
     Ready,
     ToKeeper,
@@ -26,7 +27,7 @@ class ScriptedWorker:
 
     async def receive(self) -> Prepare | Apply | Abort:
         message: ToWorker = decode_for_worker(await self._websocket.receive_str(timeout=10))
-        assert not isinstance(message, Announce)
+        assert not isinstance(message, Announce | Others)
         return message
 
     async def join(self) -> None:
