@@ -72,7 +72,7 @@ class KeptBundles:
         """Remove all other copies. No worker may be loading a version meanwhile."""
         try:
             folders = list(self._folder.iterdir())
-        except FileNotFoundError:  # no version was loaded yet
+        except OSError:  # no version was loaded yet, or the folder was deleted
             return
         for folder in folders:
             if folder.name not in digests:

@@ -21,9 +21,10 @@ class Agreement:
         """Adopt what a worker has loaded for a state, if it is the first one; returns whether it is.
 
         by_all: the change was given to all workers. Otherwise one worker joins the others, and it leads only if it has
-        attempted to load what they have not, because its state is newer.
+        attempted to load what they have not, because its state is newer. A worker never leads that could not load what
+        the others serve.
         """
-        if change < self._change:
+        if change < self._change or self._lacks(found):
             return False
         before = self.served
         if before is not None and (change <= self._change if by_all else found.generations == before.generations):
@@ -39,11 +40,22 @@ class Agreement:
         if not found:
             return
         before = {} if self.served is None else self.served.digests
+        nearest = min(found, key=lambda each: len(self.differences(each)))
         digests = {
             version: digest if version in versions else before.get(version, digest)
-            for version, digest in found[0].digests.items()
+            for version, digest in nearest.digests.items()
         }
-        self.served, self._change = msgspec.structs.replace(found[0], digests=digests), change
+        self.served, self._change = msgspec.structs.replace(nearest, digests=digests), change
+
+    def _lacks(self, found: Served) -> bool:
+        """Whether a worker lacks a version that the others serve, and that was neither unloaded nor loaded again."""
+        if self.served is None:
+            return False
+        before = self.served
+        return any(
+            version in found.generations and found.generations[version] == before.generations.get(version)
+            for version in before.digests.keys() - found.digests.keys()
+        )
 
     def differences(self, found: Served | None) -> list[str]:
         """The versions of which a worker has another bundle than agreed, and those that only it has or lacks."""

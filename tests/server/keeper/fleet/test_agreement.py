@@ -50,10 +50,21 @@ def test_a_late_answer_to_an_earlier_change_decides_nothing(agreement: Agreement
 
 def test_a_change_by_all_replaces_only_the_versions_that_it_loads(agreement: Agreement) -> None:
     differing = Served({"v1": "c", "v2": "e", "v3": "f"}, {}, {"v1": 1, "v2": 0, "v3": 0})
-    agreement.changed(2, [differing, NEWER], ["v1"])
+    agreement.changed(2, [differing], ["v1"])
     assert agreement.served == Served({"v1": "c", "v2": "b", "v3": "f"}, {}, differing.generations)
     agreement.changed(3, [], ["v1"])
     assert agreement.served is not None
+
+
+def test_a_worker_that_could_not_load_a_version_does_not_take_it_from_the_others(agreement: Agreement) -> None:
+    lacking = Served({"v1": "c"}, {"v2": "gone"}, {"v1": 1, "v2": 0})
+    assert not agreement.follow(2, lacking, by_all=True)
+    assert not agreement.follow(2, lacking, by_all=False)
+    agreement.changed(3, [lacking, NEWER], ["v1"])
+    assert agreement.served == NEWER
+    unloaded = Served({"v1": "c"}, {}, {"v1": 1})
+    assert agreement.follow(4, unloaded, by_all=True)
+    assert agreement.served == unloaded
 
 
 def test_the_versions_that_an_action_loads() -> None:
