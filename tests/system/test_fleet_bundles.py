@@ -17,9 +17,8 @@ from core.bundles.repository import Repository
 from server.protocol.messages import KEPT_BUNDLES
 from tests import bundles
 from tests.processes import Server, post, serving
-from tests.system.checks import events
+from tests.system.checks import events, folder_of
 from tests.system.load import change
-from tests.system.test_shared_folder import folder_of
 from tests.waiting import wait_until
 
 WORKERS = 2
