@@ -29,7 +29,7 @@ def bundle() -> Bundle:
 @cache
 def sessions() -> dict[str, ort.InferenceSession]:
     """Return a session for each stage's network, by its label, and for the scaler that both stages share."""
-    manifest, graphs, _ = bundle()
+    manifest, graphs = bundle().manifest, bundle().graphs
     files = {label: stage.network for label, stage in manifest.stages.items()}
     if manifest.stage1.scaler is not None:
         files["scaler"] = manifest.stage1.scaler

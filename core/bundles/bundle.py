@@ -27,12 +27,13 @@ class Bundle(NamedTuple):
 
     graphs: the bytes of each graph file, by their SHA-256. Exactly these bytes are loaded; the file is not read again.
     digest: the SHA-256 of the manifest's bytes. It identifies the whole bundle, because the manifest holds the hashes
-    of all graphs.
+    of all graphs. source: the manifest's bytes.
     """
 
     manifest: Manifest
     graphs: dict[str, bytes]
     digest: str
+    source: bytes
 
 
 def read(folder: Path) -> Bundle:
@@ -41,7 +42,7 @@ def read(folder: Path) -> Bundle:
     for _ in range(_ATTEMPTS):
         found = _decoded(folder, data)
         try:
-            return Bundle(found, _graphs(folder, found), hashlib.sha256(data).hexdigest())
+            return Bundle(found, _graphs(folder, found), hashlib.sha256(data).hexdigest(), data)
         except BundleRefused as error:
             refusal = error
             before, data = data, _bytes(folder, manifest.FILE_NAME)
@@ -50,9 +51,10 @@ def read(folder: Path) -> Bundle:
     raise refusal
 
 
-def read_manifest(folder: Path) -> Manifest:
-    """Read and check the manifest only. Raises BundleRefused."""
-    return _decoded(folder, _bytes(folder, manifest.FILE_NAME))
+def read_manifest(folder: Path) -> tuple[Manifest, str]:
+    """Read and check the manifest only; returns it with the bundle's digest. Raises BundleRefused."""
+    data = _bytes(folder, manifest.FILE_NAME)
+    return _decoded(folder, data), hashlib.sha256(data).hexdigest()
 
 
 def digest(folder: Path) -> str:

@@ -59,6 +59,10 @@ class Repository:
 
     def read_manifest(self, version: str) -> Manifest:
         """Read and check a bundle's manifest only. Raises BundleRefused or UnknownVersion."""
+        return self.described(version)[0]
+
+    def described(self, version: str) -> tuple[Manifest, str]:
+        """A bundle's checked manifest and its digest. Raises BundleRefused or UnknownVersion."""
         return bundle.read_manifest(self._folder(version))
 
     def digest(self, version: str) -> str:

@@ -80,7 +80,7 @@ def limited(cpu_seconds: float) -> Iterator[None]:
 
 def run(bundle: Bundle, limits: TrialLimits) -> TrialFailure | None:
     """Load the bundle in a child process; return why that failed, or None. Takes a quarter of a second or more."""
-    sent = msgspec.msgpack.encode(_SentBundle(manifest.encode(bundle.manifest), bundle.graphs, bundle.digest))
+    sent = msgspec.msgpack.encode(_SentBundle(bundle.source, bundle.graphs, bundle.digest))
     environ = os.environ | {"PYTHONPATH": os.pathsep.join(filter(None, sys.path))}
     # -P: the working directory is not searched for modules.
     command = [sys.executable, "-P", "-m", _MODULE, str(limits.cpu_seconds)]
@@ -132,7 +132,7 @@ def main(cpu_seconds: float) -> int:
     with suppress(OSError):  # if the memory is full, the kernel should end this process before others
         Path("/proc/self/oom_score_adj").write_text("1000")
     sent = msgspec.msgpack.decode(sys.stdin.buffer.read(), type=_SentBundle)
-    bundle = Bundle(manifest.decode(sent.manifest), sent.graphs, sent.digest)
+    bundle = Bundle(manifest.decode(sent.manifest), sent.graphs, sent.digest, sent.manifest)
     runners = []  # kept, so that the detector gets the same sessions
     with limited(cpu_seconds):
         try:

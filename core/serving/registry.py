@@ -4,9 +4,7 @@ from __future__ import annotations
 
 import logging
 import threading
-import time
 from collections.abc import Collection, Mapping, Sequence
-from contextlib import nullcontext
 from types import MappingProxyType
 from typing import NamedTuple
 
@@ -17,20 +15,24 @@ from core.errors import BundleRefused, Conflict, UnknownVersion
 from core.experiments.experiment import Experiment
 from core.inference.detector import Detector
 from core.log_event import LogEvent
+from core.serving.loading import Loader
 from core.serving.snapshot import Snapshot
-from core.serving.state import Action, Replaced, State
-from core.serving.trials import Trials
+from core.serving.state import Action, Replaced, Served, State
 
 log = logging.getLogger(__name__)
 
 
 class ListedVersion(NamedTuple):
-    """A version as the operator sees it. `error`: why it is not loaded; None if loading was never tried."""
+    """A version as the operator sees it. `error`: why it is not loaded; None if loading was never tried.
+
+    digest: of the loaded bundle, else of the one in the models folder; None if that cannot be read.
+    """
 
     version: str
     manifest: Manifest | None
     loaded: bool
     error: str | None
+    digest: str | None
 
 
 class Prepared(NamedTuple):
@@ -40,6 +42,12 @@ class Prepared(NamedTuple):
     errors: dict[str, str]
     generations: dict[str, int]
 
+    @property
+    def served(self) -> Served:
+        """What the other workers must load to serve the same."""
+        digests = {version: detector.digest for version, detector in self.snapshot.detectors.items()}
+        return Served(digests, self.errors, self.generations)
+
 
 class Registry:
     """Follows the state in two steps, `prepare` and `apply`, so that several processes can take each step together.
@@ -47,29 +55,27 @@ class Registry:
     `prepare` reads files and creates ONNX sessions, so it belongs in a thread. `snapshot` can be read from any thread.
     """
 
-    def __init__(
-        self, repository: Repository, *, refuse_out_of_range: bool = False, trials: Trials | None = None
-    ) -> None:
-        """`refuse_out_of_range`: see Detector. `trials`: None loads every bundle at once, as a process alone may."""
+    def __init__(self, repository: Repository, loader: Loader | None = None) -> None:
+        """`loader`: None loads every bundle at once and keeps no copy, as a process alone may."""
         self._repository = repository
-        self._trials = trials
+        self.loader = loader or Loader(repository)
         self._serves = False
-        self._refuse_out_of_range = refuse_out_of_range
         self._changing = threading.Lock()
         self._errors: dict[str, str] = {}
-        # The value in State.loads at the last attempt to load, of every version for which there was one.
+        # See Served.
         self._generations: dict[str, int] = {}
-        # The seconds that the last load of each version took, with its trial. Replaced as a whole: others read it.
-        self.load_seconds: dict[str, float] = {}
         self.snapshot = Snapshot(None, MappingProxyType({}), ())
 
-    def prepare(self, state: State, order: Sequence[str], action: Action | None = None) -> Prepared:
+    def prepare(
+        self, state: State, order: Sequence[str], action: Action | None = None, served: Served | None = None
+    ) -> Prepared:
         """Load the versions that the state asks for and that are not loaded yet. What is served does not change.
 
         `order` is the order of the models folder. If the state names no active version, or one that cannot be loaded,
         the first loaded version of `order` becomes active.
         A version of the experiment is read again if it is not the one of the activation. If the folder does not have
         that one either, the snapshot is without the experiment.
+        served: what the other workers serve; this one becomes like them first, and then loads what the state adds.
         Raises UnknownVersion, BundleRefused, or Conflict (for unloading a version in use, or loading a changed one of
         the experiment) if the `action` fails. Any other version that cannot be loaded is logged and skipped.
         """
@@ -78,16 +84,20 @@ class Registry:
             old = self.snapshot
             detectors = {v: d for v, d in old.detectors.items() if v not in state.unloaded}
             errors, generations = dict(self._errors), dict(self._generations)
-            for version in self._wanted(state, required):
+            if served is not None:
+                errors, generations = dict(served.errors), dict(served.generations)
+                detectors = self._like(served, state, errors)
+            attempted = dict(generations)
+            for version in self._wanted(state, required, attempted):
                 generation, present = state.loads.get(version, 0), detectors.get(version)
                 agreed = _agreed(state, action, version, present)
-                if self._generations.get(version) == generation and (
+                if attempted.get(version) == generation and (
                     version not in required if present is None else agreed in {None, present.digest}
                 ):
                     continue
                 try:
                     with yielding.enabled(wanted=bool(old.detectors)):  # at startup there is no traffic to yield to
-                        loaded = self._load(version, old.detectors.get(version))
+                        loaded = self._load(version, detectors.get(version) or old.detectors.get(version))
                     errors.pop(version, None)
                     if agreed in {None, loaded.digest} or present is None:
                         detectors[version] = loaded
@@ -114,8 +124,10 @@ class Registry:
             old, new = self.snapshot, prepared.snapshot
             self.snapshot, self._errors, self._generations = new, prepared.errors, prepared.generations
             self._serves = True
-        for version in new.detectors.keys() - old.detectors.keys():
-            log.info(LogEvent("version_loaded", version=version))
+        before = {version: detector.digest for version, detector in old.detectors.items()}
+        for version, detector in new.detectors.items():
+            if before.get(version) != detector.digest:
+                log.info(LogEvent("version_loaded", version=version, digest=detector.digest))
         for version in old.detectors.keys() - new.detectors.keys():
             log.info(LogEvent("version_unloaded", version=version))
         if new.active != old.active:
@@ -144,13 +156,13 @@ class Registry:
     def _entry(self, version: str) -> ListedVersion:
         detector = self.snapshot.detectors.get(version)
         if detector is not None:
-            return ListedVersion(version, detector.manifest, loaded=True, error=None)
+            return ListedVersion(version, detector.manifest, loaded=True, error=None, digest=detector.digest)
         error = self._errors.get(version)
         try:
-            manifest = self._repository.read_manifest(version)
+            manifest, digest = self._repository.described(version)
         except (BundleRefused, UnknownVersion) as refused:
-            return ListedVersion(version, None, loaded=False, error=error or str(refused))
-        return ListedVersion(version, manifest, loaded=False, error=error)
+            return ListedVersion(version, None, loaded=False, error=error or str(refused), digest=None)
+        return ListedVersion(version, manifest, loaded=False, error=error, digest=digest)
 
     def _required(self, state: State, action: Action | None) -> tuple[str, ...]:
         """The versions that must be loaded for the action to succeed."""
@@ -170,9 +182,29 @@ class Registry:
             raise Conflict(f"version {action.name} is used by the active experiment {running}: stop it first")
         return ()
 
-    def _wanted(self, state: State, required: Sequence[str]) -> list[str]:
+    def _like(self, served: Served, state: State, errors: dict[str, str]) -> dict[str, Detector]:
+        """Load the bundles that the other workers serve. One that cannot be loaded is logged and added to `errors`."""
+        detectors = {}
+        for version, digest in served.digests.items():
+            present = self.snapshot.detectors.get(version)
+            if version in state.unloaded:
+                continue
+            if present is not None and present.digest == digest:
+                detectors[version] = present
+                continue
+            try:
+                with yielding.enabled(wanted=self._serves):
+                    detectors[version] = self.loader.load(version, present, starting=not self._serves, digest=digest)
+            except (BundleRefused, UnknownVersion) as error:
+                log.error(LogEvent("version_skipped", version=version, error=error))
+                errors[version] = str(error)
+                if present is not None:
+                    detectors[version] = present
+        return detectors
+
+    def _wanted(self, state: State, required: Sequence[str], attempted: Mapping[str, int]) -> list[str]:
         """The versions that should be loaded. A bundle that appears after startup is loaded only on request."""
-        names = list(self._generations or self._listing())
+        names = list(attempted or self._listing())
         names += [version for version in (*state.loads, state.active, *required) if version is not None]
         if state.experiment:
             names += state.experiment.versions
@@ -185,37 +217,13 @@ class Registry:
         return versions
 
     def _load(self, version: str, loaded: Detector | None) -> Detector:
-        began = time.monotonic()
         try:
-            bundle = self._repository.read(version)
-            if loaded is not None and loaded.digest == bundle.digest:
-                return loaded
-            trial = nullcontext() if self._trials is None else self._trials.loading(bundle, starting=not self._serves)
-            with trial:
-                made = Detector(bundle, refuse_out_of_range=self._refuse_out_of_range)
-        except UnknownVersion:
-            if loaded is None:
-                raise
-            raise BundleRefused(f"bundle {version} is no longer in the models folder") from None
-        except Exception as error:
-            refused = self._refused(version, error)
+            return self.loader.load(version, loaded, starting=not self._serves)
+        except BundleRefused as refused:
             if loaded is None:
                 self._errors[version] = str(refused)
                 self.snapshot = self.snapshot._replace(known=tuple(dict.fromkeys((*self.snapshot.known, version))))
-            raise refused from error
-        self.load_seconds = self.load_seconds | {version: time.monotonic() - began}
-        return made
-
-    @staticmethod
-    def _refused(version: str, error: Exception) -> BundleRefused:
-        """The refusal for an error in loading.
-
-        A bundle is untrusted input, so any error in loading it refuses the bundle and does not stop the server.
-        """
-        if isinstance(error, BundleRefused):
-            return error
-        log.error(LogEvent("version_load_failed", version=version), exc_info=error)
-        return BundleRefused(f"bundle {version}: {type(error).__name__}: {error}")
+            raise
 
     @staticmethod
     def _snapshot(
@@ -237,6 +245,7 @@ class Registry:
             user_key=bytes.fromhex(state.user_key),
             revision=state.revision,
             replaced=replaced,
+            switched_to=state.active,
         )
 
 

@@ -14,6 +14,8 @@ from core.serving.state import Replaced
 class Snapshot(NamedTuple):
     """The served state. It is never changed, only replaced as a whole; a request takes it once and keeps it.
 
+    active: the version that answers by default. switched_to: the version of the last switch, which is `active` unless
+    it is not loaded here; None before the first switch.
     detectors: the loaded versions. known: versions loaded, refused or unloaded since startup. order: the loaded
     versions, in the order in which they serve as fallbacks. experiment: the active experiment; None also if a bundle of
     its versions was `replaced` since its activation, because other versions would answer under its name. user_key: the
@@ -28,6 +30,12 @@ class Snapshot(NamedTuple):
     user_key: bytes = b""
     revision: int = 0
     replaced: tuple[Replaced, ...] = ()
+    switched_to: str | None = None
+
+    @property
+    def missing(self) -> str | None:
+        """The version that should be active and is not loaded, so that another one answers; None if there is none."""
+        return self.switched_to if self.switched_to not in self.detectors else None
 
     def choose(self, version: str | None, named_at: str | None = None) -> Detector:
         """The detector of `version`, or of the active version if it is None.

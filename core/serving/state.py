@@ -26,6 +26,18 @@ class Replaced(msgspec.Struct, frozen=True):
     found: str
 
 
+class Served(msgspec.Struct, frozen=True):
+    """What a worker serves, so that another one can serve the same.
+
+    digests: of the loaded versions. errors: why versions could not be loaded. generations: the value in State.loads at
+    the last attempt to load, of every version for which there was one.
+    """
+
+    digests: dict[str, str]
+    errors: dict[str, str]
+    generations: dict[str, int]
+
+
 class State(msgspec.Struct, frozen=True, kw_only=True):
     """The shared state, replaced as a whole; every change raises `revision` by one.
 

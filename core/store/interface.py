@@ -17,11 +17,16 @@ from core.experiments.experiment import ChosenRule, Experiment, Metric, Micros, 
 from core.experiments.label_rule import LabelRule
 from core.experiments.look import Look
 from core.experiments.records import Record
+from core.serving.replicas import Replica
 from core.serving.state import State
 
 # Clients get only this message; the database's address and the error go to the log. The message does not promise that
 # nothing has changed, because the connection can break during a commit.
 UNUSABLE = "the store cannot be used now, try again later"
+
+
+# A replica that has not renewed its row for this long is not connected.
+CONNECTED_SECONDS = 10
 
 
 class StateChanged(Exception):
@@ -121,7 +126,12 @@ EXPORT_COLUMNS = (
 
 
 class Store(Protocol):
-    """One database. `core.store.open_store` opens it."""
+    """One database. `core.store.open_store` opens it.
+
+    is_shared: whether several servers can use it at the same time.
+    """
+
+    is_shared: bool
 
     def state(self) -> State:
         """The present state, with the active experiment."""
@@ -139,6 +149,18 @@ class Store(Protocol):
 
     def check_access(self) -> None:
         """Test whether all tables can be read and extended now. Raises StoreUnavailable if not."""
+
+    def report(self, replica: Replica) -> list[Replica]:
+        """Renew the row of this replica; returns all connected ones. It waits for no writer, and none waits for it.
+
+        The row may be lost when the database crashes, and does not show that the store accepts other writes.
+        """
+
+    def replicas(self) -> list[Replica]:
+        """The connected replicas, by name: those that have reported within CONNECTED_SECONDS."""
+
+    def leave(self, replica_id: str) -> None:
+        """Remove the row of this replica, because it ends."""
 
     def wait_for_change(self, seconds: float) -> bool:
         """Wait until another replica changes the state, for at most `seconds`; true if it was changed.

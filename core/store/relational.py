@@ -12,11 +12,12 @@ from core.experiments.experiment import ChosenRule, Experiment, Metric, Micros, 
 from core.experiments.label_rule import LabelRule
 from core.experiments.look import Look
 from core.experiments.records import Record
+from core.serving.replicas import Replica
 from core.serving.state import State
 from core.store.drivers.database import Connection, Database
 from core.store.interface import UNUSABLE, Label, LabelledSeries, Note, Outcome, OutcomeAnswer
 from core.store.sql import labels as labelling
-from core.store.sql import looks, notes, reading, states
+from core.store.sql import looks, notes, reading, replicas, states
 from core.store.sql import outcomes as endings
 from core.store.sql.recording import record
 from core.store.sql.schema import TABLES, migrate
@@ -39,6 +40,8 @@ class RelationalStore:
 
     def __init__(self, database: Database) -> None:
         self._database = database
+        self.is_shared = database.is_shared
+        self._removed_old = False
 
     def state(self) -> State:
         """See Store."""
@@ -70,6 +73,27 @@ class RelationalStore:
             yield
         except self._database.errors as error:
             raise self._database.unusable(f"{type(error).__name__}: {error}".partition("\n")[0]) from None
+
+    def report(self, replica: Replica) -> list[Replica]:
+        """See Store."""
+        now = self._database.now
+        with self._database.writing_apart() as connection:
+            replicas.renew(connection, replica, now)
+            if not self._removed_old:  # once for each connection to a store, which is often enough
+                replicas.remove_old(connection, now)
+            found = replicas.connected(connection, now)
+        self._removed_old = True
+        return found
+
+    def replicas(self) -> list[Replica]:
+        """See Store."""
+        with self._database.reading() as connection:
+            return replicas.connected(connection, self._database.now)
+
+    def leave(self, replica_id: str) -> None:
+        """See Store."""
+        with self._database.writing_apart() as connection:
+            replicas.remove(connection, replica_id)
 
     def wait_for_change(self, seconds: float) -> bool:
         """See Store."""

@@ -30,13 +30,15 @@ def list_models(*, models: str | None, as_json: bool) -> None:
     found: list[dict[str, object]] = []
     for version in listing.versions:
         try:
-            manifest = repository.read(version).manifest
+            bundle = repository.read(version)
         except BundleRefused as error:
             found.append({"version": version, "error": str(error)})
             continue
+        manifest = bundle.manifest
         found.append(
             {
                 "version": version,
+                "digest": bundle.digest,
                 "name": manifest.name,
                 "threshold": manifest.threshold,
                 "required_candles": manifest.required_candles,

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from functools import lru_cache
 from typing import TypeAlias
 
@@ -13,6 +13,7 @@ from core.bundles.manifest import DirectionStage, File, Manifest, Stage
 from core.features.timeframes import iso, shifted
 from core.inference.detector import Prediction
 from core.serving.registry import ListedVersion
+from core.serving.replicas import Replica, ReplicaVersion
 from core.serving.routing import Answered, Question
 from server.api.decoding import Comparison
 from server.http.clock import Moment
@@ -107,9 +108,19 @@ def _provenance(answer: Answered) -> Json:
     return data
 
 
-def model(entry: ListedVersion) -> Json:
-    """A version for /reversal/models. If its manifest cannot be read, only the error is known."""
-    data: Json = {"version": entry.version, "loaded": entry.loaded}
+def model(entry: ListedVersion, name: str, others: Iterable[Replica]) -> Json:
+    """A version for /reversal/models. If its manifest cannot be read, only the error is known.
+
+    name: of this replica. others: the other replicas.
+    """
+    here = ReplicaVersion(entry.digest, entry.loaded, entry.error)
+    has = [(name, here), *((other.name, other.of(entry.version)) for other in others)]
+    data: Json = {
+        "version": entry.version,
+        "loaded": entry.loaded,
+        "digest": entry.digest,
+        "replicas": [{"name": each, **msgspec.to_builtins(version)} for each, version in has],
+    }
     if entry.manifest is not None:
         data |= _described(entry.manifest)
     if entry.error is not None:

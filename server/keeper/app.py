@@ -10,9 +10,11 @@ from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import suppress
 from functools import partial
 from http import HTTPStatus
+from pathlib import Path
 
 from aiohttp import web
 
+from core.bundles.kept import KeptBundles
 from core.bundles.repository import Repository
 from core.errors import ServiceError, StoreUnavailable
 from core.experiments.experiment import Experiment, iso, now_micros
@@ -28,10 +30,12 @@ from server.http.clock import Clock
 from server.http.errors import Refusals, errors
 from server.http.request_log.request_ids import with_request_id
 from server.keeper import answers
-from server.keeper.app_keys import AUDIT, CHANGES, COLLECTOR, MEMBERS, REPORTER, REPOSITORY, STORE
+from server.keeper.app_keys import AUDIT, CHANGES, COLLECTOR, MEMBERS, REPLICAS, REPORTER, REPOSITORY, SHARED, STORE
 from server.keeper.audit import Audit
 from server.keeper.changes import Changes
-from server.keeper.members import Member, Members
+from server.keeper.fleet.member import Member
+from server.keeper.fleet.members import Members
+from server.keeper.fleet.replicas import LOOK_SECONDS, Replicas
 from server.keeper.metrics import KeeperMetrics
 from server.keeper.remembered_state import RememberedState
 from server.keeper.reports.recall import refresh_recall
@@ -39,7 +43,7 @@ from server.keeper.reports.reporter import Reporter
 from server.keeper.routes import add_routes
 from server.keeper.store_access import StoreAccess
 from server.keeper.tracing.collecting import Collector
-from server.protocol.messages import MEMBERS_PATH, TRACES_PATH
+from server.protocol.messages import KEPT_BUNDLES, MEMBERS_PATH, TRACES_PATH, replica_name
 from server.settings import Settings
 from server.tracing.requests import tracing
 from server.tracing.tracer import Tracer
@@ -63,12 +67,15 @@ STOP_AT_SECONDS = 1.0
 TEST_SECONDS = 2.0
 METRICS_SECONDS = 0.5
 # How often the keeper asks whether a look at the active experiment is due.
-LOOK_SECONDS = 15.0
+LOOK_AT_EXPERIMENT_SECONDS = 15.0
+# How often the keeper asks whether copies of bundles are no longer served.
+COPIES_SECONDS = 2.0
 
 
-def make_keeper_app(settings: Settings) -> web.Application:
+def make_keeper_app(settings: Settings, shared: Path | None = None) -> web.Application:
     """Build the application. The store is opened when the application starts.
 
+    shared: the folder that the server's processes share; None leaves the workers' copies of bundles there.
     Raises FolderInUse if another keeper uses the folder of journals, or AuditUnusable.
     """
     clock = Clock(settings.timezone)
@@ -81,13 +88,16 @@ def make_keeper_app(settings: Settings) -> web.Application:
     store = app[STORE] = StoreAccess(settings.state_url, settings.journal_folder)
     app[REPORTER] = Reporter(store)
     remembered = RememberedState(settings.journal_folder)
-    app[CHANGES] = Changes(store, members, repository, remembered, user_key=settings.user_key)
+    name = replica_name(None if settings.unix_socket else settings.port)
+    replicas = app[REPLICAS] = Replicas(name, store, members, repository)
+    app[CHANGES] = Changes(store, members, replicas, remembered, user_key=settings.user_key)
     if settings.tracing:
         collector = app[COLLECTOR] = Collector(settings.environment, settings.tracing_ratio)
         # The worker has decided: a request without a parent that is recorded is not recorded here either.
         app.middlewares.insert(0, tracing(Tracer(0.0, collector.keep)))
         app.cleanup_ctx.append(collector.exporting)
         app.add_routes([web.post(TRACES_PATH, collector.receive)])
+    app[SHARED] = shared
     app.cleanup_ctx.append(_keeper)
     app.add_routes([web.get(MEMBERS_PATH, _member)])
     add_routes(app)
@@ -95,7 +105,7 @@ def make_keeper_app(settings: Settings) -> web.Application:
 
 
 async def _keeper(app: web.Application) -> AsyncIterator[None]:
-    store, changes, refusals = app[STORE], app[CHANGES], app[REFUSALS]
+    store, changes, refusals, replicas = app[STORE], app[CHANGES], app[REFUSALS], app[REPLICAS]
     await changes.start()
     metrics, reporter = KeeperMetrics(app[SETTINGS].workers), app[REPORTER]
     steps: tuple[tuple[str, Callable[[], Awaitable[None]], float], ...] = (
@@ -105,11 +115,13 @@ async def _keeper(app: web.Application) -> AsyncIterator[None]:
         ("guard", partial(_stop_at_guardrail, store, changes), GUARDRAIL_SECONDS),
         ("guard results", partial(_stop_at_results, store, changes), RESULTS_SECONDS),
         ("recall", partial(_refresh_recall, store, app[REPOSITORY], metrics), RECALL_SECONDS),
-        ("look", lambda: reporter.look(changes.state.experiment), LOOK_SECONDS),
+        ("look", lambda: reporter.look(changes.state.experiment), LOOK_AT_EXPERIMENT_SECONDS),
         ("stop_at", partial(_stop_when_due, store, changes, app[MEMBERS]), STOP_AT_SECONDS),
         ("test writing", store.try_writing, TEST_SECONDS),
         ("check access", store.check_access, TEST_SECONDS),
         ("leave hung", store.leave_hung, TEST_SECONDS),
+        ("remove copies", partial(_remove_copies, changes, app[SHARED]), COPIES_SECONDS),
+        ("report replica", lambda: replicas.report(changes.state), LOOK_SECONDS),
         ("metrics", partial(_refresh_metrics, metrics, app), METRICS_SECONDS),
     )
     tasks = [asyncio.create_task(_repeat(*step)) for step in steps]
@@ -121,6 +133,7 @@ async def _keeper(app: web.Application) -> AsyncIterator[None]:
             await task
     refusals.flush(math.inf)
     await reporter.close()
+    await replicas.leave()
     await store.close()
 
 
@@ -232,6 +245,11 @@ async def _stop_when_due(store: StoreAccess, changes: Changes, members: Members)
     log.info(LogEvent("experiment_stopped", experiment=name, since=since, reason=stopped.stop_reason))
 
 
+async def _remove_copies(changes: Changes, shared: Path | None) -> None:
+    if shared is not None:
+        await changes.remove_copies(KeptBundles(shared / KEPT_BUNDLES))
+
+
 async def _refresh_metrics(metrics: KeeperMetrics, app: web.Application) -> None:
     app[REFUSALS].flush()
     store, members = app[STORE], app[MEMBERS]
@@ -241,6 +259,7 @@ async def _refresh_metrics(metrics: KeeperMetrics, app: web.Application) -> None
         workers=len(members),
         lost=members.lost,
     )
+    metrics.know_replicas(1 + len(app[REPLICAS].others))
     if COLLECTOR in app:
         metrics.traced(app[COLLECTOR].exported, app[COLLECTOR].dropped)
 

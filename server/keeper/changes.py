@@ -4,20 +4,24 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import time
 from contextlib import suppress
 from functools import partial
 from typing import NamedTuple
 
 import msgspec
 
-from core.bundles.repository import Repository
+from core.bundles.kept import KeptBundles
 from core.errors import StoreUnavailable
 from core.experiments.experiment import Experiment
 from core.log_event import LogEvent
-from core.serving.state import Action, State
-from core.store.interface import StateChanged, StoreUnsuitable
+from core.serving.state import Action, Served, State
+from core.store.interface import StateChanged, Store, StoreUnsuitable
 from server.keeper import transitions
-from server.keeper.members import Member, Members
+from server.keeper.fleet.agreement import versions_loaded_by
+from server.keeper.fleet.member import Member
+from server.keeper.fleet.members import Members
+from server.keeper.fleet.replicas import ReplicaLacksVersion, Replicas
 from server.keeper.remembered_state import RememberedState
 from server.keeper.store_access import StoreAccess
 from server.keeper.transitions import Plan, Transition
@@ -26,6 +30,9 @@ log = logging.getLogger(__name__)
 
 # How many times a change is planned when other replicas change the state at the same time.
 _ATTEMPTS = 5
+# How long a switch waits for replicas that lack its version, and have not reported that they follow the last change.
+_BEHIND_SECONDS = 4.0
+_BEHIND_LOOK_SECONDS = 0.1
 
 
 class Switched(NamedTuple):
@@ -46,7 +53,7 @@ class Changes:
         self,
         store: StoreAccess,
         members: Members,
-        repository: Repository,
+        replicas: Replicas,
         remembered: RememberedState,
         *,
         user_key: str | None = None,
@@ -55,11 +62,13 @@ class Changes:
         self.state = State()
         self._store = store
         self._members = members
-        self._repository = repository
+        self._repository = replicas.repository
         self._remembered = remembered
+        self._replicas = replicas
         self._user_key = user_key
         self._order: tuple[str, ...] = ()
         self._changing = asyncio.Lock()
+        self._tidied: Served | None = None  # what was served when copies were removed last
         self._made = 0  # changes that were attempted
         # The client got the answer that nothing is changed, so this must still be undone in the store.
         self._pending_undo: Transition | None = None
@@ -107,6 +116,14 @@ class Changes:
         async with self._changing:
             return self.state
 
+    async def remove_copies(self, kept: KeptBundles) -> None:
+        """Remove the copies of bundles that no worker serves, unless a worker is loading one."""
+        async with self._changing:
+            served = self._members.agreement.served
+            if served is not None and served is not self._tidied and self._members.idle:
+                await asyncio.to_thread(kept.remove_except, frozenset(served.digests.values()))
+                self._tidied = served
+
     async def load(self, version: str) -> None:
         """Load a version on every worker. Raises the error of the worker that refuses it, or StoreUnavailable."""
         await self._make(transitions.loading(version), Action("load", version))
@@ -116,18 +133,18 @@ class Changes:
         await self._make(transitions.unloading(version), Action("unload", version))
 
     async def switch(self, version: str) -> Switched:
-        """Make a version active on every worker. Raises the same errors as `load`."""
-        _, previous = await self._make(transitions.switching(version), Action("switch", version))
+        """Make a version active on every worker. Raises the same errors as `load`, and ReplicaLacksVersion."""
+        _, previous = await self._make_everywhere(transitions.switching(version), Action("switch", version))
         return Switched(version, previous)
 
     async def activate(self, experiment_id: str) -> tuple[Experiment, str | None]:
         """Make a draft the active experiment; returns it, and the id of the experiment that was stopped for it.
 
         Raises UnknownExperiment, Conflict if it is stopped or if a bundle is replaced meanwhile, the error of a worker
-        that cannot load its versions, or StoreUnavailable.
+        that cannot load its versions, ReplicaLacksVersion, or StoreUnavailable.
         """
         plan = transitions.activating(experiment_id, self._repository)
-        made, _ = await self._make(plan, Action("activate", experiment_id))
+        made, _ = await self._make_everywhere(plan, Action("activate", experiment_id))
         return made.changed[0], made.changed[1].experiment_id if len(made.changed) > 1 else None
 
     async def stop(self, experiment_id: str, reason: str) -> Experiment:
@@ -151,6 +168,26 @@ class Changes:
                 await self._undo_pending()
             elif made == self._made:
                 await self._adopt(state)
+
+    async def _make_everywhere(self, plan: Plan, action: Action) -> tuple[Transition, str | None]:
+        """Make a change if the other replicas have its versions. Raises ReplicaLacksVersion.
+
+        A replica that still follows an earlier change, such as a load, is given time.
+        """
+
+        def checked(store: Store) -> Transition:
+            transition = plan(store)
+            self._replicas.require(store, versions_loaded_by(action, transition.after), transition.before.revision)
+            return transition
+
+        end = time.monotonic() + _BEHIND_SECONDS
+        while True:
+            try:
+                return await self._make(checked, action)
+            except ReplicaLacksVersion as lacks:
+                if not lacks.behind or time.monotonic() > end:
+                    raise
+            await asyncio.sleep(_BEHIND_LOOK_SECONDS)
 
     async def _make(self, plan: Plan, action: Action) -> tuple[Transition, str | None]:
         """Make a change when it is its turn; returns it, and the version that answered before."""

@@ -49,6 +49,12 @@ class KeeperMetrics:
             registry=registry,
         )
         self._lost_before = 0
+        self._replicas = Gauge(
+            "reversal_replicas",
+            "Connected replicas that use the same store, with this one.",
+            registry=registry,
+            multiprocess_mode="livemax",
+        )
         labels = ("experiment", "version")
         self._recall, self._recall_upper, self._recall_reversals = (
             Gauge(f"reversal_stage1_recall{name}", text, labels, registry=registry, multiprocess_mode="livemax")
@@ -72,6 +78,10 @@ class KeeperMetrics:
         for counter, now, before in zip(self._traces, (exported, dropped), self._traces_before, strict=True):
             counter.inc(now - before)
         self._traces_before = exported, dropped
+
+    def know_replicas(self, count: int) -> None:
+        """Set the number of connected replicas, with this one."""
+        self._replicas.set(count)
 
     def refresh(self, *, degraded: bool, bytes_waiting: int, workers: int, lost: int = 0) -> None:
         """Set all gauges, and copy the counts that other objects keep. `lost`: workers so far."""

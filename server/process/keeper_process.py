@@ -20,7 +20,8 @@ from core.store.interface import SchemaTooNew, StateFileMounted, StoreInUse, Sto
 from server.keeper.app import make_keeper_app
 from server.keeper.app_keys import MEMBERS
 from server.keeper.audit import AuditUnusable
-from server.keeper.members import Member, Members
+from server.keeper.fleet.member import Member
+from server.keeper.fleet.members import Members
 from server.process import shared_folder
 from server.process.service_manager import ServiceManager, Workers
 from server.settings import Settings
@@ -140,7 +141,7 @@ async def _run(
     manager = _Manager(manager_pid)
     try:
         loop.set_default_executor(_Threads())
-        app = make_keeper_app(settings)
+        app = make_keeper_app(settings, path.parent)
         reload = _Reload(manager, app[MEMBERS], service)
         stop = _Stop(manager, settings.grace_seconds, app[MEMBERS], service)
         for number in STOPPING:

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import socket
 from typing import TypeAlias
 
 import msgspec
 
 from core.errors import ServiceError
-from core.serving.state import Action, Replaced, State
+from core.serving.replicas import Replica
+from core.serving.state import Action, Replaced, Served, State
 
 # The path at which a worker joins. It is not reachable from outside: the keeper listens only on a Unix socket.
 MEMBERS_PATH = "/members"
@@ -20,15 +22,28 @@ DROPPED_HEADER = "X-Traces-Dropped"
 CALLER_HEADER = "X-Caller"
 ADDRESS_HEADER = "X-Caller-Address"
 MANAGES_HEADER = "X-Caller-Manages"
+# The folder with copies of the served bundles, in the folder that the server's processes share.
+KEPT_BUNDLES = "bundles"
+
+
+def replica_name(port: int | None) -> str:
+    """The name of this replica in messages and answers: its host and port; None for a server on a Unix socket."""
+    name = socket.gethostname()
+    return name if port is None else f"{name}:{port}"
 
 
 class Prepare(msgspec.Struct, frozen=True, tag=True):
-    """Load what this state needs, beside what is served. order: of the models folder, as the keeper read it."""
+    """Load what this state needs, beside what is served. order: of the models folder, as the keeper read it.
+
+    served: what the other workers serve, which this one must serve as well before it follows the state; null if the
+    server has just started, or if all workers make the change together.
+    """
 
     change: int
     state: State
     order: tuple[str, ...]
     action: Action | None = None
+    served: Served | None = None
 
 
 class Apply(msgspec.Struct, frozen=True, tag=True):
@@ -51,12 +66,22 @@ class Announce(msgspec.Struct, frozen=True, tag=True):
     """The server is shutting down."""
 
 
+class Others(msgspec.Struct, frozen=True, tag=True):
+    """What the other connected replicas have."""
+
+    replicas: tuple[Replica, ...]
+
+
 class Ready(msgspec.Struct, frozen=True, tag=True):
-    """The change is prepared; if there is a `code`, it could not be prepared, and `message` is the reason."""
+    """The change is prepared; if there is a `code`, it could not be prepared, and `message` is the reason.
+
+    served: what this worker will serve with the change; null if it is not prepared.
+    """
 
     change: int
     code: str | None = None
     message: str = ""
+    served: Served | None = None
 
 
 class Applied(msgspec.Struct, frozen=True, tag=True):
@@ -67,7 +92,7 @@ class Applied(msgspec.Struct, frozen=True, tag=True):
     replaced: tuple[Replaced, ...] = ()
 
 
-ToWorker: TypeAlias = Prepare | Apply | Abort | Announce
+ToWorker: TypeAlias = Prepare | Apply | Abort | Announce | Others
 ToKeeper: TypeAlias = Ready | Applied
 
 encode = msgspec.json.Encoder().encode

@@ -7,10 +7,12 @@ from pathlib import Path
 
 from aiohttp import web
 
+from core.bundles.kept import KeptBundles
 from core.bundles.repository import Repository
 from core.journals.journal import Journal
 from core.serving.batching import Batcher
 from core.serving.circuit_breaker import CircuitBreaker
+from core.serving.loading import Loader
 from core.serving.registry import Registry
 from core.serving.trials import Trials
 from server.api import endpoints
@@ -39,6 +41,7 @@ from server.http.clock import Clock
 from server.http.errors import Refusals, errors
 from server.http.headers import preflight, preparing
 from server.http.request_log.request_ids import with_request_id
+from server.protocol.messages import KEPT_BUNDLES
 from server.settings import Settings
 from server.tracing.requests import TRACER, tracing
 from server.tracing.tracer import Tracer
@@ -91,11 +94,14 @@ def make_app(settings: Settings, credentials: Credentials, keeper: Path, *, loca
     app[ACCESS] = access
     app[CLIENT_ADDRESSES] = ClientAddresses(settings.trusted_proxies)
     app[SETTINGS], app[DRAINING], app[CLOCK], app[REFUSALS] = settings, draining, clock, refusals
-    registry = app[REGISTRY] = Registry(
-        Repository(settings.models),
+    repository, shared = Repository(settings.models), keeper.parent
+    loader = Loader(
+        repository,
         refuse_out_of_range=settings.out_of_range == "refuse",
-        trials=Trials(keeper.parent),
+        trials=Trials(shared),
+        kept=KeptBundles(shared / KEPT_BUNDLES),
     )
+    registry = app[REGISTRY] = Registry(repository, loader)
     app[STATE_FOLLOWER], app[KEEPER_CLIENT] = StateFollower(keeper, registry, draining), KeeperClient(keeper)
     app[METRICS] = metrics
     journal = app[JOURNAL] = Journal(

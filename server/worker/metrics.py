@@ -103,6 +103,9 @@ class Metrics:
         self._not_loaded = _Children(
             gauge("version_not_loaded", "Workers in which the version could not be loaded.", "livesum", "version")
         )
+        self._bundles = _Children(
+            gauge("bundle_info", "Workers that serve the version from this bundle.", "livesum", "version", "digest")
+        )
         self._failing = _Children(
             gauge("version_failing", "Workers whose circuit breaker is open for the version.", "livesum", "version")
         )
@@ -150,6 +153,10 @@ class Metrics:
             self.confidences.ready(version)
             for signal in SIGNALS:
                 self.predictions[version, signal].inc(0)
+            _ = self._bundles[version, snapshot.detectors[version].digest]
+        for (version, digest), child in self._bundles.items():
+            found = snapshot.detectors.get(version)
+            child.set(found is not None and found.digest == digest)
         for (version,), child in self._active.items():
             child.set(version == snapshot.active)
         for version, detector in snapshot.detectors.items():

@@ -81,7 +81,7 @@ async def _refresh(app: web.Application) -> None:
         app[REFUSALS].flush()
         registry, metrics = app[REGISTRY], app[METRICS]
         metrics.in_progress.set(app[ADMISSION].inside)
-        metrics.refresh(registry.snapshot, journal, app[CIRCUIT_BREAKER], registry.load_seconds, registry.failed)
+        metrics.refresh(registry.snapshot, journal, app[CIRCUIT_BREAKER], registry.loader.seconds, registry.failed)
         for admission in (app[ADMISSION], app[BATCH_ADMISSION]):
             admission.measure(REFRESH_SECONDS)
         await asyncio.sleep(REFRESH_SECONDS)

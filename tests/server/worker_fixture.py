@@ -70,7 +70,7 @@ class Worker:
         self.client: Client
 
     async def serve(
-        self, running: Experiment | None = None, *, active: str = "v1", without: tuple[str, ...] = ()
+        self, running: Experiment | None = None, *, active: str | None = "v1", without: tuple[str, ...] = ()
     ) -> None:
         """Apply a state as if the keeper had sent it."""
 

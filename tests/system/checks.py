@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import urllib.request
 from collections import Counter
+from pathlib import Path
 
 import pytest
 
@@ -46,3 +47,10 @@ def metric(server: Server, name: str) -> float:
 def events(log: str, name: str) -> list[str]:
     """The lines of a log that report an event."""
     return [line for line in log.splitlines() if line.partition(": ")[2].split(" ")[0] == name]
+
+
+def folder_of(server: Server) -> Path:
+    """The folder that the server's processes share."""
+    mapped = Path(f"/proc/{server.workers[0]}/maps").read_text()
+    (folder,) = {Path(line.split()[5]).parent for line in mapped.splitlines() if "counter_" in line}
+    return folder

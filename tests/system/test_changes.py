@@ -123,7 +123,7 @@ def test_a_worker_that_starts_between_changes_serves_the_current_state(models: P
             assert answer["data"]["model_version"] == "v2"
 
 
-SHORT_TIMEOUT = "from server.keeper import members\nmembers.CONFIRM_SECONDS = 2.0\n"
+SHORT_TIMEOUT = "from server.keeper.fleet import members\nmembers.CONFIRM_SECONDS = 2.0\n"
 
 
 @pytest.mark.parametrize(

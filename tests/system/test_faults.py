@@ -55,9 +55,14 @@ def test_a_corrupted_bundle_answers_until_it_is_loaded_again(own_models: Path) -
         assert (status, answer["code"]) == (503, "MODEL_UNAVAILABLE")
         assert f"v1: {graph.name}: SHA-256" in answer["error"]
         assert predict(server)[1]["model_version"] == "v1"
-        # A worker that starts now has only the files on disk.
-        os.kill(server.workers[0], signal.SIGKILL)
-        wait_until(lambda: bool(server.workers))
+        # A worker that replaces it serves what was served.
+        (killed,) = server.workers
+        os.kill(killed, signal.SIGKILL)
+        wait_until(lambda: server.workers not in ([], [killed]))
+        assert predict(server)[1]["model_version"] == "v1"
+        server.stop()
+    # A server that starts has only the files on disk.
+    with serving("--models", str(own_models)) as server:
         status, data = predict(server)
         assert (status, data["model_version"]) == (200, "v2")
         assert get(f"{server.url}/health")[1]["model_version"] == "v2"

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import hashlib
+import os
 import shutil
+import signal
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
@@ -16,7 +18,7 @@ from tests import bundles
 from tests import postgres as databases
 from tests.postgres import Server as Postgres
 from tests.processes import Server, get, post, serving
-from tests.system.checks import assert_stored
+from tests.system.checks import assert_stored, events
 from tests.system.load import Load, change, question, start_experiment
 from tests.waiting import wait_until
 
@@ -177,3 +179,97 @@ def test_after_two_simultaneous_activations_one_experiment_is_active_everywhere(
             )
         )
     change(replicas.one.url, f"experiments/{active}/stop")
+
+
+@pytest.fixture
+def folders(models: Path, tmp_path: Path) -> tuple[Path, Path]:
+    """The models folders of two machines, with the same bundles."""
+    copied = [Path(shutil.copytree(models, tmp_path / name)) for name in ("one", "other")]
+    return copied[0], copied[1]
+
+
+@pytest.fixture
+def machines(
+    folders: tuple[Path, Path], tmp_path_factory: pytest.TempPathFactory, postgres: Postgres
+) -> Iterator[tuple[Server, Server]]:
+    with (
+        databases.database(postgres.url) as url,
+        replica(folders[0], tmp_path_factory, url) as one,
+        replica(folders[1], tmp_path_factory, url) as other,
+    ):
+        yield one, other
+
+
+def shown(server: Server, version: str) -> list[tuple[str | None, bool]]:
+    """The digest of a version on each replica, the asked one first, and whether it is loaded."""
+    status, answer = get(f"{server.url}/reversal/models/{version}")
+    return [(each["digest"], each["loaded"]) for each in answer["data"]["replicas"]] if status == 200 else []
+
+
+def test_each_replica_says_which_one_has_which_bundle(
+    machines: tuple[Server, Server], folders: tuple[Path, Path]
+) -> None:
+    one, other = machines
+    old = digest_of(folders[0], "v2")
+    for server in machines:
+        wait_until(lambda server=server: shown(server, "v2") == [(old, True), (old, True)])  # type: ignore[misc]
+    bundles.write(folders[0], "v2", threshold=0.7)
+    bundles.write(folders[0], "v4")
+    change(one.url, "models/v2/load")
+    new = digest_of(folders[0], "v2")
+    wait_until(lambda: shown(one, "v2") == [(new, True), (old, True)])
+    wait_until(lambda: shown(other, "v2") == [(old, True), (new, True)])
+    assert shown(one, "v4") == [(digest_of(folders[0], "v4"), False), (None, False)]
+    wait_until(lambda: bool(events(one.log, "replica_differs")))
+    (name,) = {each["name"] for each in models_of(other, "v2") if each["digest"] == new}
+    assert name.endswith(one.url.rpartition(":")[2])
+    # Another digest refuses nothing.
+    change(other.url, "models/v2/switch")
+
+
+def test_a_switch_is_refused_while_a_connected_replica_lacks_the_version(
+    machines: tuple[Server, Server], folders: tuple[Path, Path]
+) -> None:
+    one, other = machines
+    wait_until(lambda: len(shown(one, "v1")) == 2)
+    bundles.write(folders[0], "v4")
+    switch = f"{one.url}/reversal/models/v4/switch"
+    status, answer = post(switch)
+    assert (status, answer["code"]) == (409, "CONFLICT")
+    assert f":{other.url.rpartition(':')[2]} cannot serve version v4: not in its models folder" in answer["error"]
+    assert get(f"{one.url}/health")[1]["model_version"] == "v1"
+    # A switch that follows its publication and load at once succeeds.
+    bundles.write(folders[1], "v4")
+    change(one.url, "models/v4/load")
+    assert post(switch)[0] == 200
+    wait_until(lambda: both_workers(other, lambda data: data["model_version"] == "v4"))
+    # A replica that has ended does not block, nor does one that hangs for longer than 10 s.
+    bundles.write(folders[0], "v5")
+    assert post(f"{one.url}/reversal/models/v5/switch")[0] == 409
+    pids = other.pids
+    for pid in pids:
+        os.kill(pid, signal.SIGSTOP)
+    wait_until(lambda: post(f"{one.url}/reversal/models/v5/switch")[0] == 200)
+    # Healed, it lacks the active version: it answers, but a load balancer leaves it out.
+    for pid in pids:
+        os.kill(pid, signal.SIGCONT)
+    wait_until(lambda: get(f"{other.url}/readyz")[0] == 503)
+    reason = get(f"{other.url}/readyz")[1]["reason"]
+    assert reason == "the active version v5 is not loaded here, v1 answers instead"
+    assert predict(other)["model_version"] == "v1"
+    assert get(f"{one.url}/readyz")[0] == 200
+    bundles.write(folders[1], "v5")
+    change(one.url, "models/v5/load")
+    wait_until(lambda: get(f"{other.url}/readyz")[0] == 200)
+    other.stop()
+    bundles.write(folders[0], "v6")
+    assert post(f"{one.url}/reversal/models/v6/switch")[0] == 200
+
+
+def models_of(server: Server, version: str) -> list[dict[str, Any]]:
+    found: list[dict[str, Any]] = get(f"{server.url}/reversal/models/{version}")[1]["data"]["replicas"]
+    return found
+
+
+def digest_of(models: Path, version: str) -> str:
+    return hashlib.sha256((models / version / "manifest.json").read_bytes()).hexdigest()

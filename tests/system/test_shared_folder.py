@@ -18,8 +18,8 @@ from server.process import shared_folder
 from server.protocol import metric_files
 from server.protocol.metric_files import Numbers
 from tests.market import ROOT
-from tests.processes import Server, post, serving
-from tests.system.checks import events, metric
+from tests.processes import post, serving
+from tests.system.checks import events, folder_of, metric
 from tests.system.disasters import filled
 from tests.system.load import Load, question
 from tests.waiting import wait_until
@@ -45,13 +45,6 @@ sys.stdin.readline()
 metric_files.keep()
 print([numbers.is_shared for numbers in metric_files._in_use], flush=True)
 """
-
-
-def folder_of(server: Server) -> Path:
-    """The folder that the server's processes share."""
-    mapped = Path(f"/proc/{server.workers[0]}/maps").read_text()
-    (folder,) = {Path(line.split()[5]).parent for line in mapped.splitlines() if "counter_" in line}
-    return folder
 
 
 def write(path: Path, value: int) -> None:

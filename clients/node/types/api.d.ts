@@ -504,6 +504,13 @@ export interface components {
         Model: {
             version: string;
             loaded: boolean;
+            digest: string | null;
+            replicas: {
+                name: string;
+                digest: string | null;
+                loaded: boolean;
+                error: string | null;
+            }[];
             name?: string;
             description?: string;
             threshold?: number;

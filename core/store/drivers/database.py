@@ -63,6 +63,12 @@ class Database(ABC):
     errors: ClassVar[type[Exception]]
     begin_writing: ClassVar[str]
     begin_reading: ClassVar[str]
+    # For a row that only this process writes.
+    begin_writing_apart: ClassVar[str]
+    # Whether several servers can use the database at the same time.
+    is_shared: ClassVar[bool]
+    # The database's clock as an SQL expression: microseconds since 1970, UTC.
+    now: ClassVar[str]
     # SQLSTATE codes of errors after which all connections are replaced: open ones lead to a wrong server, such as one
     # that has become a standby, and new ones can lead to the right one.
     moved: ClassVar[frozenset[str]] = frozenset()
@@ -108,6 +114,12 @@ class Database(ABC):
     def writing(self) -> Iterator[Connection]:
         """A transaction with the writer's lock; it is rolled back if the block raises."""
         with self._transaction(self.begin_writing) as connection:
+            yield connection
+
+    @contextmanager
+    def writing_apart(self) -> Iterator[Connection]:
+        """A transaction without the writer's lock. After a crash of the database it may be lost."""
+        with self._transaction(self.begin_writing_apart) as connection:
             yield connection
 
     @contextmanager

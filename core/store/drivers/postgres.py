@@ -84,6 +84,12 @@ class PostgresDatabase(Database):
         f"BEGIN ISOLATION LEVEL READ COMMITTED; {_SETTINGS}; "
         f"SELECT current_setting('transaction_read_only'), pg_advisory_xact_lock({_WRITER})"
     )
+    begin_writing_apart = (
+        f"BEGIN ISOLATION LEVEL READ COMMITTED; {_SETTINGS}; SET LOCAL synchronous_commit TO off; "
+        "SELECT current_setting('transaction_read_only')"
+    )
+    is_shared = True
+    now = "CAST(EXTRACT(EPOCH FROM clock_timestamp()) * 1000000 AS BIGINT)"
     begin_reading = f"BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY; {_SETTINGS}"
 
     def __init__(self, url: str) -> None:

@@ -79,6 +79,9 @@ class SqliteDatabase(Database):
     # Not plain BEGIN, with which a transaction that reads first can fail when it writes.
     begin_writing = "BEGIN IMMEDIATE"
     begin_reading = "BEGIN"
+    begin_writing_apart = begin_writing  # a file has one writer
+    is_shared = False
+    now = "CAST((julianday('now') - 2440587.5) * 86400000000 AS INTEGER)"
 
     def __init__(self, path: Path) -> None:
         """Create the folder, and rename a file that is not a readable database. Raises StoreUnavailable."""

@@ -115,6 +115,8 @@ MIGRATIONS: tuple[tuple[str, ...], ...] = (
             experiment_id TEXT, number BIGINT, noted_at BIGINT NOT NULL, body TEXT NOT NULL,
             PRIMARY KEY (experiment_id, number))""",
     ),
+    # One row for each server that runs; body: core.serving.replicas.Replica.
+    ("CREATE TABLE replicas (replica_id TEXT PRIMARY KEY, seen_at BIGINT NOT NULL, body TEXT NOT NULL)",),
 )
 
 # The names of all tables. A step that drops one has to take its name out here.

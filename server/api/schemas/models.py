@@ -20,7 +20,8 @@ from server.api.schemas.json_schema import (
     ref,
 )
 
-_FILES = by_name(record({"file": TEXT, "sha256": {"type": "string", "pattern": "^[0-9a-f]{64}$"}}))
+_DIGEST: Schema = {"type": "string", "pattern": "^[0-9a-f]{64}$"}
+_FILES = by_name(record({"file": TEXT, "sha256": _DIGEST}))
 _STAGE = record(
     {
         "positive": or_null({"enum": ["reversal", "long", "short"]}),
@@ -49,7 +50,14 @@ _STAGE = record(
 ANSWERS: dict[str, Schema] = {
     "Stage": _STAGE,
     "Model": record(
-        {"version": TEXT, "loaded": BOOLEAN},
+        {
+            "version": TEXT,
+            "loaded": BOOLEAN,
+            "digest": or_null(_DIGEST),
+            "replicas": list_of(
+                record({"name": TEXT, "digest": or_null(_DIGEST), "loaded": BOOLEAN, "error": or_null(TEXT)})
+            ),
+        },
         {
             "name": TEXT,
             "description": TEXT,

@@ -7,7 +7,8 @@ from aiohttp import web
 from core.version import VERSION
 from server.http.app_keys import CLOCK, SETTINGS
 from server.http.envelope import bare
-from server.worker.app_keys import CIRCUIT_BREAKER, DRAINING, REGISTRY
+from server.worker.app_keys import REGISTRY
+from server.worker.open_inference.readiness import Readiness
 
 _UNAVAILABLE = 503
 
@@ -32,14 +33,8 @@ async def livez(request: web.Request) -> web.Response:  # noqa: ARG001 - any ans
 
 
 async def readyz(request: web.Request) -> web.Response:
-    """GET /readyz: 200 while a version can answer and the server is not shutting down."""
-    snapshot, breaker = request.app[REGISTRY].snapshot, request.app[CIRCUIT_BREAKER]
-    if request.app[DRAINING].announced:
-        reason = "the server is stopping"
-    elif snapshot.active is None:
-        reason = "no version is active"
-    elif all(breaker.reason(each) for each in snapshot.detectors.values()):
-        reason = "every version fails"
-    else:
+    """GET /readyz: 200 while the active version is loaded, any can answer, and the server is not shutting down."""
+    reason = Readiness.of(request.app).trouble()
+    if reason is None:
         return bare({"status": "ready"})
     return bare({"status": "unavailable", "reason": reason}, _UNAVAILABLE)

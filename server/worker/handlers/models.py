@@ -6,10 +6,12 @@ import asyncio
 
 from aiohttp import web
 
+from core.serving.registry import ListedVersion
 from server.api import answers
-from server.http.app_keys import CLOCK
-from server.http.envelope import success
-from server.worker.app_keys import REGISTRY
+from server.http.app_keys import CLOCK, SETTINGS
+from server.http.envelope import Json, success
+from server.protocol.messages import replica_name
+from server.worker.app_keys import REGISTRY, STATE_FOLLOWER
 
 
 async def list_models(request: web.Request) -> web.Response:
@@ -18,7 +20,7 @@ async def list_models(request: web.Request) -> web.Response:
     entries = await asyncio.to_thread(registry.entries)
     data = {
         "active_version": registry.snapshot.active,
-        "versions": {entry.version: answers.model(entry) for entry in entries},
+        "versions": {entry.version: _described(request, entry) for entry in entries},
     }
     return success(data, request.app[CLOCK].now())
 
@@ -26,4 +28,10 @@ async def list_models(request: web.Request) -> web.Response:
 async def show_model(request: web.Request) -> web.Response:
     """GET /reversal/models/{version}."""
     entry = await asyncio.to_thread(request.app[REGISTRY].entry, request.match_info["version"])
-    return success(answers.model(entry), request.app[CLOCK].now())
+    return success(_described(request, entry), request.app[CLOCK].now())
+
+
+def _described(request: web.Request, entry: ListedVersion) -> Json:
+    settings = request.app[SETTINGS]
+    name = replica_name(None if settings.unix_socket else settings.port)
+    return answers.model(entry, name, request.app[STATE_FOLLOWER].others)

@@ -1,4 +1,4 @@
-"""Whether a worker can answer, as the Open Inference Protocol asks it."""
+"""Whether a worker can answer, as probes and the Open Inference Protocol ask it."""
 
 from __future__ import annotations
 
@@ -26,16 +26,30 @@ class Readiness(NamedTuple):
 
     def of_server(self) -> bool:
         """Whether the server is ready for requests, as /readyz says."""
-        return not self.draining.announced and self._any()
+        return self.trouble() is None
+
+    def trouble(self) -> str | None:
+        """Why a load balancer should send requests elsewhere; None if it should not.
+
+        A fallback in place of the active version answers those that come, but other replicas may have the right one.
+        """
+        if self.draining.announced:
+            return "the server is stopping"
+        return self._trouble_of_versions()
 
     def of_version(self, version: str | None) -> bool:
-        """Whether a version can answer; without a name, whether any can."""
+        """Whether a version can answer; without a name, whether the active one is loaded and any can."""
         if version is None:
-            return self._any()
+            return self._trouble_of_versions() is None
         detector = self.registry.snapshot.detectors.get(version)
         return detector is not None and self.breaker.reason(detector) is None
 
-    def _any(self) -> bool:
-        """Whether there is an active version, and any version can answer."""
+    def _trouble_of_versions(self) -> str | None:
         snapshot = self.registry.snapshot
-        return snapshot.active is not None and not all(map(self.breaker.reason, snapshot.detectors.values()))
+        if snapshot.active is None:
+            return "no version is active"
+        if snapshot.missing is not None:
+            return f"the active version {snapshot.missing} is not loaded here, {snapshot.active} answers instead"
+        if all(map(self.breaker.reason, snapshot.detectors.values())):
+            return "every version fails"
+        return None

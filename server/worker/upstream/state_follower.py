@@ -14,11 +14,13 @@ from aiohttp import WSMsgType
 from core.errors import ServiceError
 from core.log_event import LogEvent
 from core.serving.registry import Prepared, Registry
+from core.serving.replicas import Replica
 from server.protocol.messages import (
     MEMBERS_PATH,
     Announce,
     Applied,
     Apply,
+    Others,
     Prepare,
     Ready,
     ToKeeper,
@@ -45,6 +47,7 @@ class StateFollower:
         self._socket = socket
         self._registry = registry
         self._draining = draining
+        self.others: tuple[Replica, ...] = ()  # the other replicas, as the keeper has told last
         self._prepared: dict[int, Prepared] = {}
         self._following = asyncio.Event()
 
@@ -85,6 +88,9 @@ class StateFollower:
     async def _handle(self, message: ToWorker) -> ToKeeper | None:
         if isinstance(message, Prepare):
             return await self._prepare(message)
+        if isinstance(message, Others):
+            self.others = message.replicas
+            return None
         if isinstance(message, Announce):
             self._draining.announced = True
             return None
@@ -100,12 +106,12 @@ class StateFollower:
 
     async def _prepare(self, message: Prepare) -> Ready:
         try:
-            self._prepared[message.change] = await asyncio.to_thread(
-                self._registry.prepare, message.state, message.order, message.action
+            prepared = self._prepared[message.change] = await asyncio.to_thread(
+                self._registry.prepare, message.state, message.order, message.action, message.served
             )
         except ServiceError as error:
             return Ready(message.change, error.code, error.message)
         except Exception as error:
             log.exception(LogEvent("state_preparation_failed", revision=message.state.revision))
             return Ready(message.change, ServiceError.code, f"{type(error).__name__}; the server's log has the details")
-        return Ready(message.change)
+        return Ready(message.change, served=prepared.served)

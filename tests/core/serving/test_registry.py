@@ -284,7 +284,7 @@ def test_any_error_at_load_is_a_refusal_and_logged_with_its_traceback(
 
     for version in ("v1", "v2"):
         bundles.write(tmp_path, version)
-    monkeypatch.setattr("core.serving.registry.Detector", Surprise)
+    monkeypatch.setattr("core.serving.loading.Detector", Surprise)
     registry = Operated(Repository(tmp_path))
     registry.load_all()
     assert registry.snapshot.active == "v2"

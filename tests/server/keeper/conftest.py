@@ -17,9 +17,9 @@ from server.auth.credentials import Credentials
 from server.keeper.app import make_keeper_app
 from server.keeper.app_keys import CHANGES, MEMBERS, STORE
 from server.keeper.changes import Changes
-from server.keeper.members import Members
+from server.keeper.fleet.members import Members
 from server.keeper.store_access import StoreAccess
-from server.protocol.messages import MEMBERS_PATH, Apply, Prepare
+from server.protocol.messages import MEMBERS_PATH
 from server.settings import Settings
 from server.worker.app import make_app
 from tests import described
@@ -78,8 +78,7 @@ def members(started: web.Application) -> Members:
 async def worker(client: Client) -> AsyncIterator[ScriptedWorker]:
     async with client.ws_connect(f"{MEMBERS_PATH}?pid=7") as websocket:
         worker = ScriptedWorker(websocket)
-        assert isinstance(await worker.receive(), Prepare)
-        assert isinstance(await worker.receive(), Apply)
+        await worker.join()
         yield worker
 
 
@@ -87,7 +86,7 @@ async def worker(client: Client) -> AsyncIterator[ScriptedWorker]:
 def impatient(monkeypatch: pytest.MonkeyPatch) -> None:
     """Shorten the time that workers have to confirm to a fraction of a second."""
     for name, seconds in (("CONFIRM_SECONDS", 0.3), ("TAKE_BACK_SECONDS", 0.3), ("LEAST_SECONDS", 0.1)):
-        monkeypatch.setattr(f"server.keeper.members.{name}", seconds)
+        monkeypatch.setattr(f"server.keeper.fleet.members.{name}", seconds)
 
 
 @pytest.fixture

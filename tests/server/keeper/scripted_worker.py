@@ -7,8 +7,11 @@ from aiohttp import ClientWebSocketResponse
 from server.protocol.messages import (
     Abort,
     Announce,
+    Applied,
     Apply,
+    Others,
     Prepare,
+    Ready,
     ToKeeper,
     ToWorker,
     decode_for_worker,
@@ -24,8 +27,16 @@ class ScriptedWorker:
 
     async def receive(self) -> Prepare | Apply | Abort:
         message: ToWorker = decode_for_worker(await self._websocket.receive_str(timeout=10))
-        assert not isinstance(message, Announce)
+        assert not isinstance(message, Announce | Others)
         return message
+
+    async def join(self) -> None:
+        """Serve the state that the keeper gives at the beginning."""
+        given = await self.receive()
+        assert isinstance(given, Prepare)
+        await self.send(Ready(given.change))
+        assert await self.receive() == Apply(given.change)
+        await self.send(Applied(given.change, "v1"))
 
     async def send(self, message: ToKeeper) -> None:
         await self._websocket.send_str(encode(message).decode())

@@ -113,7 +113,7 @@ async def test_each_group_of_predictions_is_a_run_of_the_models(worker: Worker) 
 
 
 async def test_memory_and_load_times_are_those_of_the_process(worker: Worker) -> None:
-    loaded = worker.registry.load_seconds
+    loaded = worker.registry.loader.seconds
     assert set(loaded) == {"v1", "v2", "v3"}
     assert 0 < min(loaded.values()) < max(loaded.values()) < 60
     refresh(worker, {"v1": 0.25})

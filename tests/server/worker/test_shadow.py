@@ -238,7 +238,7 @@ class TestFailures:
         self, worker: Worker, models: Path, caplog: pytest.LogCaptureFixture
     ) -> None:
         await asyncio.to_thread(bundles.write, models, "v4", scale=(0.0, 0.1), stage2_features=None)
-        worker.registry._refuse_out_of_range = True  # noqa: SLF001 - as the setting does
+        worker.registry.loader._refuse_out_of_range = True  # noqa: SLF001 - as the setting does
         await worker.serve(experiment(mode="shadow", variant_b="v4"))
         await worker.predict(market())
         assert await scores(worker) == []

@@ -17,6 +17,8 @@ from server.worker.app_keys import CIRCUIT_BREAKER, REGISTRY
 from tests import bundles
 from tests.application import Build, state_arguments
 from tests.server.client import Client
+from tests.server.questions import asks
+from tests.server.worker_fixture import Worker, experiment
 
 MakeClient = Callable[[web.Application], Awaitable[Client]]
 
@@ -87,3 +89,32 @@ async def test_a_bundle_broken_at_startup_is_logged_and_the_next_of_the_order_be
     listed = (await (await client.get("/reversal/models")).json())["data"]["versions"]
     assert listed["v1"]["loaded"] is False
     assert file.name in listed["v1"]["error"]
+
+
+async def test_it_is_not_ready_while_a_fallback_answers_for_the_active_version(worker: Worker) -> None:
+    await worker.serve(active="v9")
+    response = await worker.client.get("/readyz")
+    body = await response.json()
+    assert (response.status, body["status"]) == (503, "unavailable")
+    assert body["reason"] == "the active version v9 is not loaded here, v1 answers instead"
+    for path in ("/v2/health/ready", "/v2/models/reversal/ready", "/v2/models/reversal/versions/v9/ready"):
+        assert (await worker.client.get(path)).status == 503
+    assert (await worker.client.get("/v2/models/reversal/versions/v1/ready")).status == 200
+    # What comes all the same is answered.
+    assert (await worker.predict(asks(0.1)))["model_version"] == "v1"
+    assert (await worker.client.get("/health")).status == 200
+    await worker.serve(active="v2")
+    assert (await worker.client.get("/readyz")).status == 200
+
+
+async def test_it_is_ready_while_another_version_is_missing(worker: Worker) -> None:
+    await worker.serve(experiment(variant_b="v9"))
+    await worker.serve(active="v2", without=("v3",))
+    for path in ("/readyz", "/v2/health/ready", "/v2/models/reversal/ready"):
+        assert (await worker.client.get(path)).status == 200
+
+
+async def test_before_the_first_switch_the_first_version_that_loads_is_the_active_one(worker: Worker) -> None:
+    await worker.serve(active=None, without=("v1",))
+    assert (await worker.client.get("/readyz")).status == 200
+    assert (await (await worker.client.get("/health")).json())["model_version"] == "v2"

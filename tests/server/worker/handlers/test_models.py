@@ -1,13 +1,18 @@
 from __future__ import annotations
 
+import asyncio
 import hashlib
 from pathlib import Path
 
 import pytest
 
+from core.bundles.repository import Repository
+from core.serving.replicas import Replica, ReplicaVersion
+from server.worker.app_keys import STATE_FOLLOWER
 from tests import bundles
 from tests.server.client import Client, Post
 from tests.server.questions import asks
+from tests.server.worker_fixture import Worker
 
 
 async def test_all_versions_are_listed_with_the_active_one(client: Client) -> None:
@@ -102,3 +107,36 @@ async def test_a_switch_to_a_broken_bundle_leaves_the_active_one(post: Post, cli
     assert listed["active_version"] == "v1"
     assert listed["versions"]["v4"]["loaded"] is False
     assert file.name in listed["versions"]["v4"]["error"]
+
+
+def digests(models: Path) -> tuple[str, str]:
+    """Publish other bundles than are loaded; returns the digests of the loaded v1 and of v4, which is on disk only."""
+    before = Repository(models).digest("v1")
+    for version in ("v1", "v4"):
+        bundles.write(models, version, threshold=0.7)
+    return before, Repository(models).digest("v4")
+
+
+async def test_each_version_says_which_replica_has_which_bundle(worker: Worker, models: Path) -> None:
+    here, on_disk = await asyncio.to_thread(digests, models)
+    version = ReplicaVersion("f00d" * 16, loaded=False, error="bundle v1: broken")
+    worker.app[STATE_FOLLOWER].others = (Replica("2", "other:8000", 1, None, {"v1": version}),)
+    data = (await (await worker.client.get("/reversal/models")).json())["data"]["versions"]
+    assert data["v1"] == (await (await worker.client.get("/reversal/models/v1")).json())["data"]
+    assert data["v1"]["digest"] == here
+    first, second = data["v1"]["replicas"]
+    assert first.pop("name").endswith(":8000")
+    assert first == {"digest": here, "loaded": True, "error": None}
+    assert second == {"name": "other:8000", "digest": "f00d" * 16, "loaded": False, "error": "bundle v1: broken"}
+    assert (data["v4"]["digest"], data["v4"]["loaded"]) == (on_disk, False)
+    assert data["v4"]["replicas"][1] == {
+        "name": "other:8000", "digest": None, "loaded": False, "error": "not in its models folder",
+    }  # fmt: skip
+
+
+async def test_a_version_that_cannot_be_read_has_no_digest(worker: Worker, models: Path) -> None:
+    bundles.write(models, "v4")
+    (models / "v4" / "manifest.json").write_text("{}")
+    data = (await (await worker.client.get("/reversal/models/v4")).json())["data"]
+    assert data["digest"] is None
+    assert data["replicas"][0]["error"] == data["error"]

@@ -12,7 +12,7 @@ from aiohttp import web
 
 from core.bundles.repository import Repository
 from core.serving.registry import Registry
-from core.serving.state import State
+from core.serving.state import Served, State
 from server.protocol.messages import MEMBERS_PATH, Applied, Apply, Prepare, Ready, encode
 from server.settings import Settings
 from server.worker.draining import Draining
@@ -23,7 +23,7 @@ from tests.waiting import until
 
 async def test_a_worker_does_not_serve_a_change_that_it_applies_too_late(models: Path) -> None:
     registry = Registry(Repository(models))
-    order = ("v1", "v2")
+    order = ("v1", "v2", "v3")
     given = (Prepare(1, State(revision=1), order), Apply(1))
     late = (Prepare(2, State(revision=2, active="v2"), order), Apply(2, time.monotonic() - 1))
     answers: list[bytes] = []
@@ -48,7 +48,11 @@ async def test_a_worker_does_not_serve_a_change_that_it_applies_too_late(models:
         follower = StateFollower(socket, registry, Draining())
         following = await follower.start()
         await done.wait()
-        assert answers == [encode(answer) for answer in (Ready(1), Applied(1, "v1"), Ready(2), Ready(3))]
+        served = Served(
+            {version: registry.snapshot.detectors[version].digest for version in order}, {}, dict.fromkeys(order, 0)
+        )
+        ready = [Ready(change, served=served) for change in (1, 2, 3)]
+        assert answers == [encode(answer) for answer in (ready[0], Applied(1, "v1"), *ready[1:])]
         assert registry.snapshot.revision == 1
         following.cancel()
         await asyncio.wait([following])
