@@ -18,7 +18,7 @@ from server.process import shared_folder
 from server.protocol import metric_files
 from server.protocol.metric_files import Numbers
 from tests.market import ROOT
-from tests.processes import Server, post, serving
+from tests.processes import post, serving
 from tests.system.checks import events, folder_of, metric
 from tests.system.disasters import filled
 from tests.system.load import Load, question
