@@ -253,9 +253,10 @@ def test_a_bad_row_is_refused_at_startup(row: Endpoint, fault: str, monkeypatch:
 
 
 def test_a_path_is_written_only_in_the_table() -> None:
+    """The health check is a client of its own, which imports nothing of the server."""
     paths = {each.path for each in endpoints.ENDPOINTS}
     for file in (ROOT / "server").rglob("*.py"):
-        if file.name != "endpoints.py":
+        if file.name not in {"endpoints.py", "health_check.py"}:
             constants = (node.value for node in ast.walk(ast.parse(file.read_text())) if isinstance(node, ast.Constant))
             assert not paths & {str(value).split(" ")[-1] for value in constants if "\n" not in str(value)}, file
 

@@ -197,7 +197,7 @@ from server.worker.metrics import Metrics
 from server.worker.timings import Timings
 
 class Detector:
-    pass
+    digest = "0" * 64
 
 metrics = Metrics(multiprocess=True)
 journal = Journal(Path(sys.argv[1]), bound_bytes=1 << 20, memory_records=1)
