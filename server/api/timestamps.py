@@ -26,7 +26,7 @@ _SECOND = 1_000.0
 _NANOSECONDS_FROM = 100_000_000_000_000_000
 _NANOSECONDS_UNTIL = 10_000_000_000_000_000_000  # the year 2286
 # The longest series that is remembered: 64 series of so many timestamps take at most 3 MB.
-_KEPT = 500
+KEPT = 500
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _MILLISECOND = timedelta(milliseconds=1)
 _NUMBER = re.compile(r"\s*[+-]?\d+(?:\.\d*)?\s*")
@@ -61,7 +61,7 @@ def times_of(timestamps: Timestamps, timeframe: str, stamp: Stamp | None) -> Tim
     stamp: the instant of a candle that its timestamp gives.
     """
     return (
-        _known_times(timestamps, timeframe, stamp) if len(timestamps) <= _KEPT else _times(timestamps, timeframe, stamp)
+        _known_times(timestamps, timeframe, stamp) if len(timestamps) <= KEPT else _times(timestamps, timeframe, stamp)
     )
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 import time
 from collections.abc import Sequence
+from functools import lru_cache
 from operator import ge, le
 from typing import NamedTuple
 
@@ -17,8 +18,8 @@ from core.inference.warnings import NO_TIMESTAMPS, unfinished
 from core.serving.routing import Question
 from server.api.decoding import check_bars, timeframe_of, user_of
 from server.api.places import PathsOfCandles, PathsOfWindows
-from server.api.schemas.predictions import LEAST_PRICE, MOST_PRICE, MOST_VOLUME
-from server.api.timestamps import instant, times_of
+from server.api.schemas.predictions import LEAST_PRICE, MOST_PRICE, MOST_VOLUME, Stamp
+from server.api.timestamps import KEPT, Times, instant, times_of
 from server.open_inference.inference import Inference
 from server.open_inference.tensors import CANDLE_FIELDS, check_finite, element
 
@@ -155,7 +156,7 @@ class Questions:
             times = None
             if stamps is not None and values.shape[1]:
                 stamp = self._asked.parameters.timestamps
-                times = times_of(tuple(stamps[item].tolist()), timeframe, stamp)
+                times = _times(stamps[item].tobytes(), timeframe, stamp)
         except InvalidInput as error:
             raise _in_tensors(error, item) from None
         if times is None:
@@ -175,6 +176,20 @@ class Questions:
         places = _PlacesOfTensors(kind, item)
         given = windows.get("", windows)
         return GivenWindows(given, scaled=kind.scaled, places=places, opens=self._opens)
+
+
+def _times(stamps: bytes, timeframe: str, stamp: Stamp | None) -> Times | None:
+    """As `times_of`, for the bytes of INT64."""
+    return (_known_times if len(stamps) <= _KEPT_BYTES else _times_of_bytes)(stamps, timeframe, stamp)
+
+
+def _times_of_bytes(stamps: bytes, timeframe: str, stamp: Stamp | None) -> Times | None:
+    return times_of(tuple(np.frombuffer(stamps, "<i8").tolist()), timeframe, stamp)
+
+
+# The bytes are hashed in a tenth of the time that making and hashing their numbers takes.
+_known_times = lru_cache(maxsize=64)(_times_of_bytes)
+_KEPT_BYTES = 8 * KEPT
 
 
 def _check_bounds(values: Floats, item: int) -> None:

@@ -149,7 +149,7 @@ def test_a_cached_series_is_read_like_a_new_one(monkeypatch: pytest.MonkeyPatch)
         ((None, None, None), "1h", None),
     ]
     found = [times_of(*each) for _ in range(2) for each in asked]  # type: ignore[arg-type]
-    monkeypatch.setattr(timestamps, "_KEPT", 0)
+    monkeypatch.setattr(timestamps, "KEPT", 0)
     assert found == [times_of(*each) for each in asked] * 2  # type: ignore[arg-type]
     codes = [None if times is None else [warning.code for warning in times.warnings] for times in found[:8]]
     assert codes == [[], ["SPACING"], [], [], [], [], ["MIXED_TIME_ZONES"], None]

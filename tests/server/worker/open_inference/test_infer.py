@@ -356,3 +356,15 @@ async def test_both_ways_share_one_run(worker: Worker, monkeypatch: pytest.Monke
     found = await asked(worker.client, body(features=windows(0.3)))
     assert found.values["stage1_prob"] == [(await worker.predict(asks(0.3)))["stage1_prob"]]
     assert sizes == [1, 1]
+
+
+@pytest.mark.parametrize("count", [20, 501])
+async def test_the_same_times_are_read_as_each_request_says(worker: Worker, count: int) -> None:
+    """The times of a series of at most 500 candles are remembered."""
+    last = FIRST + HOUR * (count - 1)
+    for _ in range(2):
+        for said, opened in (({}, last), ({"timestamps": "close"}, last - HOUR), ({"timeframe": "4h"}, last)):
+            request = body(candles=bars(0.9, count=count), timestamps=times(1, count), parameters=said)
+            answer = await asked(worker.client, request, "binary")
+            told = answer.head["parameters"]["candle_time"]
+            assert datetime.fromisoformat(told).timestamp() * 1e3 == opened
