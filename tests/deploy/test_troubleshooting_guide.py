@@ -8,10 +8,9 @@ from collections.abc import Iterator
 import pytest
 
 from tests.deploy import faults
-from tests.deploy.machine import Machine
+from tests.deploy.machine import USER, Machine
 from tests.deploy.pages import PAGES, Block, entries, text_of, troubleshooting
 from tests.deploy.reader import Reader
-from tests.namespaces import USER
 from tests.waiting import wait_until
 
 pytestmark = pytest.mark.serial  # starts servers
