@@ -231,7 +231,9 @@ def test_an_answer_that_takes_no_traces_is_counted_and_logged_once(
     collector: TraceCollector, models: Path, status: int, reason: str
 ) -> None:
     collector.status = status
-    with serving("--models", str(models), **tracing(collector, OTEL_EXPORTER_OTLP_TIMEOUT="1")) as server:
+    # With a ratio, requests of /metrics would be recorded as well.
+    environ = tracing(collector, OTEL_EXPORTER_OTLP_TIMEOUT="1", REVERSAL_TRACING_RATIO="0")
+    with serving("--models", str(models), **environ) as server:
         for number in range(1, 3):
             assert ask(server, "/reversal/predict", json.dumps(ONE_WINDOW).encode(), trace(number)) == 200
             wait_until(partial(is_dropped, server, number))
