@@ -64,7 +64,6 @@ class GrpcPort:
 
         Clients are told at once that their connections close.
         """
-        await self._health.enter_graceful_shutdown()
         await self._open.aclose()
         stopping = asyncio.create_task(self._server.stop(seconds))
         hurried = asyncio.create_task(hurry.wait())
