@@ -99,7 +99,7 @@ def main(arguments: Sequence[str], program: str) -> int:
         sys.stderr.write(f"cannot listen on {settings.address}{also}: {reason}\n")
         return 1
     if inherited:
-        effect = "REVERSAL_HOST and REVERSAL_PORT are not used"
+        effect = f"REVERSAL_HOST and REVERSAL_PORT are not used{' for HTTP' if reserved else ''}"
         log.info(LogEvent("sockets_inherited", count=len(inherited), effect=effect))
     files = [] if inherited else listening.files(sockets)
     first_signals.block()  # so that a stop leaves no folder and no processes behind

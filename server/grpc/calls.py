@@ -85,10 +85,11 @@ class Method(NamedTuple):
 
 
 class Calls(grpc.GenericRpcHandler):
-    """The calls of the service."""
+    """The calls of the service. `in_progress`: their number now."""
 
     def __init__(self, app: web.Application, methods: dict[str, Method]) -> None:
         """`methods`: by name. Other calls are UNIMPLEMENTED."""
+        self.in_progress = 0
         self._access: Access = app[ACCESS]
         self._addresses: ClientAddresses = app[CLIENT_ADDRESSES]
         self._refusals: Refusals = app[REFUSALS]
@@ -108,7 +109,11 @@ class Calls(grpc.GenericRpcHandler):
 
     def _handler(self, name: str, method: Method) -> Callable[[object, Context], Awaitable[bytes]]:
         async def handle(_: object, context: Context) -> bytes:
-            return await self._answer(name, method, context)
+            self.in_progress += 1
+            try:
+                return await self._answer(name, method, context)
+            finally:
+                self.in_progress -= 1
 
         return handle
 

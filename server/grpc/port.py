@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Sequence
-from contextlib import AsyncExitStack, suppress
+from contextlib import AsyncExitStack
 from typing import Any
 
 import grpc
@@ -35,6 +35,9 @@ _MOST_STREAMS = 1_000
 _PING_MS = 10_000
 _MESSAGE_BYTES = sizes.TENSORS
 _METADATA_BYTES = 16 * 1024
+# How long a port that stops waits for clients without a call to close their connections.
+_LINGER_SECONDS = 1.0
+_LOOK_SECONDS = 0.05
 
 
 class GrpcPort:
@@ -45,7 +48,8 @@ class GrpcPort:
         self._server = grpc.aio.server(options=_options(app[SETTINGS]))
         self._health = Health(Readiness.of(app))
         self._open = AsyncExitStack()
-        self._server.add_generic_rpc_handlers((Calls(app, methods(app)),))
+        self._calls = Calls(app, methods(app))
+        self._server.add_generic_rpc_handlers((self._calls,))
         health_pb2_grpc.add_HealthServicer_to_server(self._health, self._server)
         reflection.enable_server_reflection((SERVICE, HEALTH, reflection.SERVICE_NAME), self._server)
         for address in addresses:
@@ -62,19 +66,26 @@ class GrpcPort:
     async def stop(self, seconds: float, hurry: asyncio.Event) -> None:
         """Accept no more calls, and wait for those in progress: for at most some seconds, or until `hurry` is set.
 
-        Clients are told at once that their connections close.
+        Clients are told at once that their connections close. Those that do not answer, as if their machine were gone,
+        are not waited for: gRPC would wait for them as for calls.
         """
-        await self._health.enter_graceful_shutdown()
         await self._open.aclose()
         stopping = asyncio.create_task(self._server.stop(seconds))
-        hurried = asyncio.create_task(hurry.wait())
-        await asyncio.wait((stopping, hurried), return_when=asyncio.FIRST_COMPLETED)
-        hurried.cancel()
+        ends = [asyncio.create_task(hurry.wait()), asyncio.create_task(self._idle())]
+        await asyncio.wait((stopping, *ends), return_when=asyncio.FIRST_COMPLETED)
+        for each in ends:
+            each.cancel()
         if not stopping.done():
             await self._server.stop(None)
-        with suppress(asyncio.CancelledError):
-            await hurried
+        await asyncio.gather(*ends, return_exceptions=True)
         await stopping
+
+    async def _idle(self) -> None:
+        """Wait until no call has been in progress for _LINGER_SECONDS, in which the last answers leave."""
+        quiet = 0.0
+        while quiet < _LINGER_SECONDS:
+            await asyncio.sleep(_LOOK_SECONDS)
+            quiet = 0.0 if self._calls.in_progress else quiet + _LOOK_SECONDS
 
 
 def methods(app: web.Application) -> dict[str, Method]:

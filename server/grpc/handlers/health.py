@@ -8,7 +8,7 @@ from contextlib import asynccontextmanager, suppress
 from typing import TypeAlias
 
 import grpc
-from grpc_health.v1 import health, health_pb2
+from grpc_health.v1 import health_pb2, health_pb2_grpc
 from grpc_health.v1.health_pb2 import HealthCheckRequest, HealthCheckResponse
 
 from server.grpc.calls import SERVICE
@@ -19,34 +19,45 @@ Context: TypeAlias = "grpc.aio.ServicerContext[HealthCheckRequest, HealthCheckRe
 HEALTH = health_pb2.DESCRIPTOR.services_by_name["Health"].full_name
 # The interval in which clients that watch learn of a change. A client that asks gets the present state.
 _LOOK_SECONDS = 0.2
+_NAMES = ("", SERVICE)
 
 
-class Health(health.aio.HealthServicer):
-    """Answers for the server, with an empty name, and for the service of the protocol. Both say the same."""
+class Health(health_pb2_grpc.HealthServicer):
+    """Answers for the server, with an empty name, and for the service of the protocol. Both say the same.
+
+    The library's own has a lock that a client takes which watches and does not read: the state of all others then
+    stays as it was. And calls that watch never end there, so that each shutdown would wait for them.
+    """
 
     def __init__(self, readiness: Readiness) -> None:
-        super().__init__()
         self._readiness = readiness
-        self._told: int | None = None
+        self._ended = False
+        self._status = self._present()
+        self._changed = asyncio.Event()
 
     async def Check(self, request: HealthCheckRequest, context: Context) -> HealthCheckResponse:  # noqa: N802
         """The present state."""
-        await self.refresh()
-        return await super().Check(request, context)
+        if request.service not in _NAMES:
+            await context.abort(grpc.StatusCode.NOT_FOUND, "unknown service")
+        return HealthCheckResponse(status=self._present())
 
-    async def refresh(self) -> None:
-        """Tell the clients that watch, if the state has changed."""
-        ready = self._readiness.of_server() and not self._readiness.draining.closing
-        status = HealthCheckResponse.SERVING if ready else HealthCheckResponse.NOT_SERVING
-        if status != self._told:
-            self._told = status
-            for name in ("", SERVICE):
-                await self.set(name, status)
+    async def Watch(self, request: HealthCheckRequest, context: Context) -> None:  # noqa: N802
+        """The state, and each change of it. The call ends with the port."""
+        told: int | None = None
+        while True:
+            changed, ended = self._changed, self._ended
+            status = self._status if request.service in _NAMES else HealthCheckResponse.SERVICE_UNKNOWN
+            if status != told:
+                await context.write(HealthCheckResponse(status=status))
+                told = status
+            if ended:
+                return
+            await changed.wait()
 
     @asynccontextmanager
     async def following(self) -> AsyncIterator[None]:
-        """Follow the state until the block ends."""
-        await self.refresh()
+        """Follow the state until the block ends; then it is NOT_SERVING, and the calls that watch end."""
+        self._look()
         task = asyncio.create_task(self._follow())
         try:
             yield
@@ -54,8 +65,25 @@ class Health(health.aio.HealthServicer):
             task.cancel()
             with suppress(asyncio.CancelledError):
                 await task
+            self._ended = True
+            self._tell(HealthCheckResponse.NOT_SERVING)
 
     async def _follow(self) -> None:
         while True:
             await asyncio.sleep(_LOOK_SECONDS)
-            await self.refresh()
+            self._look()
+
+    def _look(self) -> None:
+        status = self._present()
+        if status != self._status:
+            self._tell(status)
+
+    def _tell(self, status: int) -> None:
+        self._status = status
+        changed, self._changed = self._changed, asyncio.Event()
+        changed.set()
+
+    def _present(self) -> int:
+        closing = self._ended or self._readiness.draining.closing
+        ready = self._readiness.of_server() and not closing
+        return HealthCheckResponse.SERVING if ready else HealthCheckResponse.NOT_SERVING

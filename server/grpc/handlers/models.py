@@ -35,14 +35,12 @@ class ModelCalls:
         self._readiness = Readiness.of(app)
         self._service = InferenceService.of(app)
 
-    async def live(self, call: Call) -> CallAnswer:
-        """ServerLive: as GET /v2/health/live."""
-        await _read(call, pb.ServerLiveRequest)
+    async def live(self, _: Call) -> CallAnswer:
+        """ServerLive: as GET /v2/health/live. Its message is not read: strangers could send 32 MiB with each call."""
         return _answer(pb.ServerLiveResponse(live=True))
 
-    async def ready(self, call: Call) -> CallAnswer:
-        """ServerReady: as GET /v2/health/ready."""
-        await _read(call, pb.ServerReadyRequest)
+    async def ready(self, _: Call) -> CallAnswer:
+        """ServerReady: as GET /v2/health/ready. Its message is not read, either."""
         return _answer(pb.ServerReadyResponse(ready=self._readiness.of_server()))
 
     async def model_ready(self, call: Call) -> CallAnswer:

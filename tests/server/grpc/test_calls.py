@@ -77,6 +77,11 @@ class TestTokens:
             assert (await caller.ok("ServerLive")).live
             assert (await caller.ok("ServerReady")).ready
 
+    @pytest.mark.parametrize("method", ["ServerLive", "ServerReady"])
+    async def test_without_a_token_no_message_is_read(self, caller: Caller, method: str) -> None:
+        call = caller.streaming(method)(timeout=2)  # its message does not arrive
+        assert await call.code() is grpc.StatusCode.OK
+
     async def test_many_wrong_tokens_of_an_address_are_limited(
         self, worker: Worker, monkeypatch: pytest.MonkeyPatch
     ) -> None:

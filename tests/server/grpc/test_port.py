@@ -25,6 +25,7 @@ from tests.server.open_inference.tensors_of import bars, body
 from tests.server.worker_fixture import Worker
 from tests.waiting import until
 
+EMPTY_SETTINGS = b"\0\0\0\x04\0\0\0\0\0"
 INFER = message(body(candles=bars(0.4)), raw=True).SerializeToString()
 
 
@@ -81,7 +82,10 @@ class TestShutdown:
         made = worker.app._state[BATCHER] = Held(worker.app[BATCHER])  # noqa: SLF001
         return made
 
-    async def test_what_has_begun_is_answered_and_nothing_new_begins(self, worker: Worker, held: Held) -> None:
+    async def test_what_has_begun_is_answered_and_nothing_new_begins(
+        self, worker: Worker, held: Held, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setattr("server.grpc.port._LINGER_SECONDS", 0.01)
         number = free_port()
         port = GrpcPort(worker.app, [f"127.0.0.1:{number}"])
         await port.start()
@@ -92,11 +96,22 @@ class TestShutdown:
         await until(lambda: caller.channel.get_state() is not grpc.ChannelConnectivity.READY)
         late = await caller.called("ServerLive", b"", timeout=5)
         assert late.code is grpc.StatusCode.UNAVAILABLE
+        await asyncio.sleep(0.3)  # longer than a port without calls waits
         assert not stopping.done()
         held.release()
         assert (await begun).code is grpc.StatusCode.OK
         await stopping
         await caller.channel.close()
+
+    async def test_a_client_that_does_not_answer_is_not_waited_for(self, worker: Worker) -> None:
+        number = free_port()
+        port = GrpcPort(worker.app, [f"127.0.0.1:{number}"])
+        await port.start()
+        reader, writer = await asyncio.open_connection("127.0.0.1", number)
+        writer.write(b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n" + EMPTY_SETTINGS)  # and no answer to the ping of a GOAWAY
+        assert await reader.read(1)
+        await asyncio.wait_for(port.stop(600, asyncio.Event()), timeout=15)  # gRPC gives up after 20 s
+        writer.close()
 
     @pytest.mark.parametrize("hurried", [False, True])
     async def test_what_does_not_end_in_time_is_cut(self, worker: Worker, held: Held, *, hurried: bool) -> None:

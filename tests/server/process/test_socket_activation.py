@@ -255,3 +255,20 @@ def test_a_port_that_other_machines_reach_needs_tokens(models: Path, opened: Exi
     reachable = opened.enter_context(socket.create_server(("0.0.0.0", 0)))  # noqa: S104 - refused by the server
     error = refusal([reachable.fileno()], models, tmp_path)
     assert error.startswith("LISTEN_FDS: a socket that the service manager opened is reachable from other machines")
+
+
+def test_the_port_of_grpc_needs_tokens_also_beside_sockets_of_this_machine(
+    models: Path, unix: socket.socket, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("REVERSAL_GRPC_PORT", "0")
+    monkeypatch.setenv("REVERSAL_HOST", "0.0.0.0")  # noqa: S104 - refused by the server
+    assert refusal([unix.fileno()], models, tmp_path).startswith("REVERSAL_HOST: '0.0.0.0' is reachable from other")
+
+
+def test_the_port_of_grpc_is_on_the_address_of_the_settings(models: Path, ports: list[socket.socket]) -> None:
+    with activated(ports[:1], models, REVERSAL_GRPC_PORT="0", REVERSAL_HOST="127.0.0.2") as server:
+        assert "host=127.0.0.2" in events(server.log, "grpc_port_opened")[0]
+        assert (
+            'effect="REVERSAL_HOST and REVERSAL_PORT are not used for HTTP"'
+            in events(server.log, "sockets_inherited")[0]
+        )

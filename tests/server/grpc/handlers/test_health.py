@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from typing import Any
+from typing import Any, cast
 
 import grpc
 import pytest
@@ -17,12 +17,15 @@ from grpc_reflection.v1alpha.reflection_pb2_grpc import ServerReflectionStub
 from server.auth.access import Access, Level, tokens
 from server.grpc import open_inference_pb2 as pb
 from server.grpc.calls import SERVICE
+from server.grpc.handlers.health import Context, Health
 from server.grpc.port import GrpcPort
 from server.http.app_keys import ACCESS
 from server.worker.app_keys import DRAINING
+from server.worker.open_inference.readiness import Readiness
 from tests.processes import free_port
 from tests.server.grpc.caller import Caller
 from tests.server.worker_fixture import Worker
+from tests.waiting import until
 
 SERVING, NOT_SERVING = HealthCheckResponse.SERVING, HealthCheckResponse.NOT_SERVING
 
@@ -68,12 +71,42 @@ async def test_a_port_that_stops_tells_the_clients_that_watch_and_ends(worker: W
     caller = Caller(number)
     watching = stub(HealthStub, caller).Watch(HealthCheckRequest(), timeout=20)
     assert (await watching.read()).status == SERVING
-    hurry = asyncio.Event()
-    stopping = asyncio.create_task(port.stop(30, hurry))
+    stopping = asyncio.create_task(port.stop(600, asyncio.Event()))
     assert (await watching.read()).status == NOT_SERVING
-    hurry.set()
     await stopping
+    assert await watching.code() is grpc.StatusCode.OK
     await caller.channel.close()
+
+
+class Unread:
+    """The context of a client that watches and does not read."""
+
+    def __init__(self) -> None:
+        self.written: list[int] = []
+
+    async def write(self, answer: HealthCheckResponse) -> None:
+        self.written.append(answer.status)
+        await asyncio.Event().wait()
+
+
+async def test_a_client_that_watches_and_does_not_read_keeps_the_state_of_no_other(
+    worker: Worker,
+) -> None:
+    health, unread = Health(Readiness.of(worker.app)), Unread()
+    async with health.following():
+        watching = [
+            asyncio.create_task(health.Watch(HealthCheckRequest(service=name), cast("Context", unread)))
+            for name in ("", SERVICE)
+        ]
+        await until(lambda: unread.written == [SERVING, SERVING])
+        worker.app[DRAINING].announced = True
+        for name in ("", SERVICE):
+            answer = await asyncio.wait_for(
+                health.Check(HealthCheckRequest(service=name), cast("Context", unread)), timeout=20
+            )
+            assert answer.status == NOT_SERVING
+    for each in watching:
+        each.cancel()
 
 
 async def reflected(caller: Caller, **asked: Any) -> Any:  # noqa: ANN401

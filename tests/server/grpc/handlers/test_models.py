@@ -93,7 +93,7 @@ async def test_a_version_without_being_loaded_has_no_metadata(worker: Worker, ca
 
 
 async def test_bytes_that_are_no_message(caller: Caller) -> None:
-    for name in ("ServerLive", "ModelReady", "RepositoryIndex", "ModelStatistics"):
+    for name in ("ServerMetadata", "ModelReady", "RepositoryIndex", "ModelStatistics"):
         found = await caller.called(name, b"\x0a\xff")
         assert found.code is grpc.StatusCode.INVALID_ARGUMENT
         assert f"is not a inference.{name}Request" in found.text
