@@ -16,6 +16,7 @@ SLEEPS = {
     "tests/waiting.py": (2, "the pause between two checks of a condition"),
     "tests/benchmarks/test_load.py": (3, "the time that a server takes to answer, which the load measures"),
     "tests/deploy/test_pods.py": (1, "the period of the kubelet's probe"),
+    "tests/server/grpc/test_port.py": (1, "longer than a port without calls waits"),
     "tests/server/http/test_deadline.py": (1, "a body that arrives slowly"),
     "tests/server/keeper/test_changes.py": (1, "a disk that takes longer than a worker is allowed to"),
     "tests/server/process/test_process.py": (1, "the CPU time of an idle second"),
