@@ -202,7 +202,7 @@ def check_bars(values: Floats) -> None:
     """Raise InvalidInput unless low <= open, close <= high in each candle of (5, n). msgspec has checked the signs."""
     both, high, low = values[0:4:3], values[1], values[2]  # open and close
     wrong = (both < low) | (both > high)
-    if not np.count_nonzero(wrong):  # takes a third of the time of `any`
+    if not np.count_nonzero(wrong):  # quicker than `any`
         return
     i = int(np.argmax(wrong.any(axis=0)))
     bar = dict(zip(("open", "high", "low", "close"), values[:4, i].tolist(), strict=True))

@@ -187,7 +187,7 @@ def _times_of_bytes(stamps: bytes, timeframe: str, stamp: Stamp | None) -> Times
     return times_of(tuple(np.frombuffer(stamps, "<i8").tolist()), timeframe, stamp)
 
 
-# The bytes are hashed in a tenth of the time that making and hashing their numbers takes.
+# By their bytes, so that no numbers are made and hashed for a series that is known.
 _known_times = lru_cache(maxsize=64)(_times_of_bytes)
 _KEPT_BYTES = 8 * KEPT
 
