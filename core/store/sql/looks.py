@@ -23,7 +23,7 @@ def read_looks(connection: Connection, experiment_id: str) -> list[Look]:
 def add_look(connection: Connection, experiment_id: str, look: Look) -> None:
     """See Store.add_look."""
     connection.run(
-        "INSERT INTO looks VALUES (?, ?, ?) ON CONFLICT (experiment_id, slot) DO NOTHING",
+        "INSERT INTO looks (experiment_id, slot, body) VALUES (?, ?, ?) ON CONFLICT (experiment_id, slot) DO NOTHING",
         [experiment_id, look.slot, _encode(look).decode()],
     )
     ((count,),) = connection.rows("SELECT COUNT(*) FROM looks WHERE experiment_id = ?", [experiment_id])

@@ -15,7 +15,10 @@ def add_note(connection: Connection, experiment_id: str, note: Note) -> None:
     if count >= MAX_NOTES:
         full = f"has {MAX_NOTES:,} notes already, the most that are kept; write further ones elsewhere"
         raise Conflict(f"experiment {experiment_id} {full}")
-    connection.run("INSERT INTO notes VALUES (?, ?, ?, ?)", [experiment_id, count + 1, note.at, note.text])
+    connection.run(
+        "INSERT INTO notes (experiment_id, number, noted_at, body) VALUES (?, ?, ?, ?)",
+        [experiment_id, count + 1, note.at, note.text],
+    )
 
 
 def read_notes(connection: Connection, experiment_id: str) -> list[Note]:

@@ -20,7 +20,7 @@ _decode = msgspec.json.Decoder(Replica).decode
 def renew(connection: Connection, replica: Replica, now: str) -> None:
     """Write a replica's row. `now`: the database's clock as an SQL expression, in microseconds since 1970."""
     connection.run(
-        f"INSERT INTO replicas VALUES (?, {now}, ?) ON CONFLICT (replica_id) DO UPDATE "  # noqa: S608 - a constant
+        f"INSERT INTO replicas (replica_id, seen_at, body) VALUES (?, {now}, ?) ON CONFLICT (replica_id) DO UPDATE "  # noqa: S608 - a constant
         "SET seen_at = excluded.seen_at, body = excluded.body",
         [replica.replica_id, _encode(replica).decode()],
     )

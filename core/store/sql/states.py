@@ -37,7 +37,8 @@ def change_state(connection: Connection, revision: int, state: State, changed: S
     if not touched:
         raise StateChanged(f"the state is no longer at revision {revision}")
     connection.run_many(
-        "INSERT INTO experiments VALUES (?, ?, ?) ON CONFLICT (experiment_id) DO UPDATE SET body = excluded.body",
+        "INSERT INTO experiments (experiment_id, created_at, body) VALUES (?, ?, ?) "
+        "ON CONFLICT (experiment_id) DO UPDATE SET body = excluded.body",
         [_row(_with_stored_rules(connection, experiment)) for experiment in changed],
     )
     return read_state(connection)
@@ -47,7 +48,7 @@ def add_experiment(connection: Connection, experiment: Experiment) -> None:
     """See Store.create."""
     if stored_experiment(connection, experiment.experiment_id) is not None:
         raise Conflict(f"experiment {experiment.experiment_id} already exists")
-    connection.run("INSERT INTO experiments VALUES (?, ?, ?)", _row(experiment))
+    connection.run("INSERT INTO experiments (experiment_id, created_at, body) VALUES (?, ?, ?)", _row(experiment))
 
 
 def stored_experiment(connection: Connection, experiment_id: str) -> Experiment | None:

@@ -1,0 +1,69 @@
+BEGIN TRANSACTION;
+CREATE TABLE candles (
+            experiment_id TEXT, pair TEXT, timeframe TEXT, candle TEXT, first_at BIGINT NOT NULL,
+            a_predictions BIGINT NOT NULL DEFAULT 0, a_holds BIGINT NOT NULL DEFAULT 0,
+            a_longs BIGINT NOT NULL DEFAULT 0, a_shorts BIGINT NOT NULL DEFAULT 0,
+            a_confidence DOUBLE PRECISION NOT NULL DEFAULT 0, a_confidence_squares DOUBLE PRECISION NOT NULL DEFAULT 0,
+            a_wins BIGINT NOT NULL DEFAULT 0, a_losses BIGINT NOT NULL DEFAULT 0, a_neutrals BIGINT NOT NULL DEFAULT 0,
+            a_pnl DOUBLE PRECISION NOT NULL DEFAULT 0, a_pnl_count BIGINT NOT NULL DEFAULT 0,
+            b_predictions BIGINT NOT NULL DEFAULT 0, b_holds BIGINT NOT NULL DEFAULT 0,
+            b_longs BIGINT NOT NULL DEFAULT 0, b_shorts BIGINT NOT NULL DEFAULT 0,
+            b_confidence DOUBLE PRECISION NOT NULL DEFAULT 0, b_confidence_squares DOUBLE PRECISION NOT NULL DEFAULT 0,
+            b_wins BIGINT NOT NULL DEFAULT 0, b_losses BIGINT NOT NULL DEFAULT 0, b_neutrals BIGINT NOT NULL DEFAULT 0,
+            b_pnl DOUBLE PRECISION NOT NULL DEFAULT 0, b_pnl_count BIGINT NOT NULL DEFAULT 0,
+            label INTEGER NOT NULL DEFAULT -1, move_pips DOUBLE PRECISION, labelled_at BIGINT,
+            shadow_at BIGINT, shadow_a_signal TEXT, shadow_a_confidence DOUBLE PRECISION,
+            shadow_b_signal TEXT, shadow_b_confidence DOUBLE PRECISION,
+            PRIMARY KEY (experiment_id, pair, timeframe, candle));
+INSERT INTO "candles" VALUES('split','EUR/USD','1h','t:1514581200000',1795984215919754,0,0,0,0,0.0,0.0,0,0,0,0.0,0,1,0,0,1,7.93206095695495605468e-01,6.2917591024849173209e-01,1,0,0,12.5,1,0,100.0,1795984215938410,NULL,NULL,NULL,NULL,NULL);
+INSERT INTO "candles" VALUES('split','EUR/USD','1h','t:1514584800000',1795984215922400,1,0,0,1,7.93206095695495605468e-01,6.2917591024849173209e-01,0,1,0,-8.0,1,0,0,0,0,0.0,0.0,0,0,0,0.0,0,0,100.0,1795984215938410,NULL,NULL,NULL,NULL,NULL);
+INSERT INTO "candles" VALUES('split','EUR/USD','1h','t:1514588400000',1795984215924425,1,0,0,1,7.93206095695495605468e-01,6.2917591024849173209e-01,0,0,1,0.0,0,0,0,0,0,0.0,0.0,0,0,0,0.0,0,0,100.0,1795984215938410,NULL,NULL,NULL,NULL,NULL);
+INSERT INTO "candles" VALUES('split','EUR/USD','1h','t:1514592000000',1795984215926579,0,0,0,0,0.0,0.0,0,0,0,0.0,0,1,0,0,1,7.93206095695495605468e-01,6.2917591024849173209e-01,0,0,0,0.0,0,0,100.0,1795984215938410,NULL,NULL,NULL,NULL,NULL);
+INSERT INTO "candles" VALUES('split','EUR/USD','1h','t:1514595600000',1795984215928499,0,0,0,0,0.0,0.0,0,0,0,0.0,0,1,0,0,1,7.93206095695495605468e-01,6.2917591024849173209e-01,0,0,0,0.0,0,0,100.0,1795984215938410,NULL,NULL,NULL,NULL,NULL);
+INSERT INTO "candles" VALUES('shadow','EUR/USD','1h','t:1514581200000',1795984215965273,2,0,0,2,1.58641219139099121093e+00,1.25835182049698346418e+00,1,0,0,3.0,1,0,0,0,0,0.0,0.0,0,0,0,0.0,0,-1,NULL,NULL,1795984215970019,'short',7.93206095695495605468e-01,'short',7.93206095695495605468e-01);
+INSERT INTO "candles" VALUES('shadow','EUR/USD','1h','t:1514584800000',1795984215969201,1,0,0,1,7.93206095695495605468e-01,6.2917591024849173209e-01,0,0,0,0.0,0,0,0,0,0,0.0,0.0,0,0,0,0.0,0,-1,NULL,NULL,1795984215970019,'short',7.93206095695495605468e-01,'short',7.93206095695495605468e-01);
+CREATE TABLE experiments (experiment_id TEXT PRIMARY KEY, created_at BIGINT NOT NULL, body TEXT NOT NULL);
+INSERT INTO "experiments" VALUES('draft',1795984215906210,'{"experiment_id":"draft","name":"Not yet","description":"A draft","variant_a":"v3.0","variant_b":"v3.1","traffic_split":0.5,"mode":"split","metric":"win_rate","minimum_effect":0.02,"guardrails":{},"status":"draft","created_at":1795984215906210,"activated_at":null,"stopped_at":null,"stop_reason":null,"imported":null}');
+INSERT INTO "experiments" VALUES('split',1795984215910186,'{"experiment_id":"split","name":"v3.0 or v3.1?","description":"","variant_a":"v3.0","variant_b":"v3.1","traffic_split":0.5,"mode":"split","metric":"win_rate","minimum_effect":0.02,"guardrails":{},"status":"stopped","created_at":1795984215910186,"activated_at":1795984215913233,"stopped_at":1795984215948936,"stop_reason":"stopped by request","imported":null}');
+INSERT INTO "experiments" VALUES('shadow',1795984215956700,'{"experiment_id":"shadow","name":"Shadow","description":"","variant_a":"v3.1","variant_b":"v3.0","traffic_split":1.0,"mode":"shadow","metric":"win_rate","minimum_effect":0.02,"guardrails":{},"status":"active","created_at":1795984215956700,"activated_at":1795984215959370,"stopped_at":null,"stop_reason":null,"imported":null}');
+CREATE TABLE exposures (
+            prediction_id TEXT PRIMARY KEY, answered_at BIGINT NOT NULL, experiment_id TEXT NOT NULL,
+            variant TEXT NOT NULL, version TEXT NOT NULL, fallback_reason TEXT, pseudonym TEXT,
+            pair TEXT NOT NULL, timeframe TEXT NOT NULL, candle TEXT NOT NULL, signal TEXT NOT NULL,
+            confidence DOUBLE PRECISION NOT NULL, stage1_prob DOUBLE PRECISION NOT NULL,
+            stage2_prob DOUBLE PRECISION, latency_us BIGINT NOT NULL, slow BOOLEAN NOT NULL);
+INSERT INTO "exposures" VALUES('01a22900-4f6f-753a-b257-8b0708ed720a',1795984215919754,'split','B','v3.1',NULL,'cf8252dca946681f10381a545184a023','EUR/USD','1h','t:1514581200000','short',7.93206095695495605468e-01,7.79471039772033691406e-01,7.97784447669982910156e-01,1158,0);
+INSERT INTO "exposures" VALUES('01a22900-4f72-7246-8f4f-84550350c726',1795984215922400,'split','A','v3.0',NULL,'612e731e84412fe060d6910785fbe0d0','EUR/USD','1h','t:1514584800000','short',7.93206095695495605468e-01,7.79471039772033691406e-01,7.97784447669982910156e-01,524,0);
+INSERT INTO "exposures" VALUES('01a22900-4f74-7eee-8cbd-4f96d4586f5f',1795984215924425,'split','A','v3.0',NULL,'b5a9e3359881d582687fce6620a02a29','EUR/USD','1h','t:1514588400000','short',7.93206095695495605468e-01,7.79471039772033691406e-01,7.97784447669982910156e-01,427,0);
+INSERT INTO "exposures" VALUES('01a22900-4f76-7822-9811-64f2639ff686',1795984215926579,'split','B','v3.1',NULL,'a65924295a8baa15a57451c95f862cf8','EUR/USD','1h','t:1514592000000','short',7.93206095695495605468e-01,7.79471039772033691406e-01,7.97784447669982910156e-01,414,0);
+INSERT INTO "exposures" VALUES('01a22900-4f78-7d47-b801-dd576dbe5617',1795984215928499,'split','B','v3.1',NULL,'7930508e44867c6c7ccea2451ab9cfed','EUR/USD','1h','t:1514595600000','short',7.93206095695495605468e-01,7.79471039772033691406e-01,7.97784447669982910156e-01,374,0);
+INSERT INTO "exposures" VALUES('01a22900-4f9d-7380-a37a-613d97f14274',1795984215965273,'shadow','A','v3.1',NULL,'612e731e84412fe060d6910785fbe0d0','EUR/USD','1h','t:1514581200000','short',7.93206095695495605468e-01,7.79471039772033691406e-01,7.97784447669982910156e-01,767,0);
+INSERT INTO "exposures" VALUES('01a22900-4f9f-703b-9869-87cb71be94ca',1795984215967303,'shadow','A','v3.1',NULL,'612e731e84412fe060d6910785fbe0d0','EUR/USD','1h','t:1514581200000','short',7.93206095695495605468e-01,7.79471039772033691406e-01,7.97784447669982910156e-01,438,0);
+INSERT INTO "exposures" VALUES('01a22900-4fa1-7d97-808d-bb56994dec05',1795984215969201,'shadow','A','v3.1',NULL,'612e731e84412fe060d6910785fbe0d0','EUR/USD','1h','t:1514584800000','short',7.93206095695495605468e-01,7.79471039772033691406e-01,7.97784447669982910156e-01,350,0);
+CREATE TABLE journals (name TEXT PRIMARY KEY, upto BIGINT NOT NULL);
+INSERT INTO "journals" VALUES('01795984215838525503-14176-1434a319dd8c91c3.jsonl',2140);
+CREATE TABLE meta (name TEXT PRIMARY KEY, value TEXT NOT NULL);
+INSERT INTO "meta" VALUES('schema','1');
+INSERT INTO "meta" VALUES('user_key','40df5bfaff8ebdf59b431b82d7b2a7f7ebba05e05af5c9a4a7e971e1a43dca89');
+CREATE TABLE outcomes (
+            prediction_id TEXT PRIMARY KEY, outcome TEXT NOT NULL, pnl_pips DOUBLE PRECISION, closed_at BIGINT,
+            reported_at BIGINT NOT NULL);
+INSERT INTO "outcomes" VALUES('01a22900-4f6f-753a-b257-8b0708ed720a','win',12.5,NULL,1795984215934378);
+INSERT INTO "outcomes" VALUES('01a22900-4f72-7246-8f4f-84550350c726','loss',-8.0,NULL,1795984215934378);
+INSERT INTO "outcomes" VALUES('01a22900-4f74-7eee-8cbd-4f96d4586f5f','neutral',NULL,NULL,1795984215934378);
+INSERT INTO "outcomes" VALUES('01a22900-4f9d-7380-a37a-613d97f14274','win',3.0,NULL,1795984215973944);
+CREATE TABLE state (revision BIGINT NOT NULL, body TEXT NOT NULL, experiment_id TEXT);
+INSERT INTO "state" VALUES(4,'{"revision":0,"active":"v3.0","unloaded":[],"loads":{},"experiment":null,"user_key":""}','shadow');
+CREATE TABLE totals (
+            experiment_id TEXT, variant TEXT, fallbacks BIGINT NOT NULL, failures BIGINT NOT NULL,
+            slow BIGINT NOT NULL, unrecorded BIGINT NOT NULL, PRIMARY KEY (experiment_id, variant));
+CREATE TABLE users (
+            experiment_id TEXT, pseudonym TEXT, variant TEXT, PRIMARY KEY (experiment_id, pseudonym, variant));
+INSERT INTO "users" VALUES('split','cf8252dca946681f10381a545184a023','B');
+INSERT INTO "users" VALUES('split','b5a9e3359881d582687fce6620a02a29','A');
+INSERT INTO "users" VALUES('split','612e731e84412fe060d6910785fbe0d0','A');
+INSERT INTO "users" VALUES('split','7930508e44867c6c7ccea2451ab9cfed','B');
+INSERT INTO "users" VALUES('split','a65924295a8baa15a57451c95f862cf8','B');
+INSERT INTO "users" VALUES('shadow','612e731e84412fe060d6910785fbe0d0','A');
+CREATE INDEX exposures_by_time ON exposures (experiment_id, answered_at, prediction_id);
+COMMIT;

@@ -1,0 +1,69 @@
+BEGIN TRANSACTION;
+CREATE TABLE candles (
+            experiment_id TEXT, pair TEXT, timeframe TEXT, candle TEXT, first_at BIGINT NOT NULL,
+            a_predictions BIGINT NOT NULL DEFAULT 0, a_holds BIGINT NOT NULL DEFAULT 0,
+            a_longs BIGINT NOT NULL DEFAULT 0, a_shorts BIGINT NOT NULL DEFAULT 0,
+            a_confidence DOUBLE PRECISION NOT NULL DEFAULT 0, a_confidence_squares DOUBLE PRECISION NOT NULL DEFAULT 0,
+            a_wins BIGINT NOT NULL DEFAULT 0, a_losses BIGINT NOT NULL DEFAULT 0, a_neutrals BIGINT NOT NULL DEFAULT 0,
+            a_pnl DOUBLE PRECISION NOT NULL DEFAULT 0, a_pnl_count BIGINT NOT NULL DEFAULT 0,
+            b_predictions BIGINT NOT NULL DEFAULT 0, b_holds BIGINT NOT NULL DEFAULT 0,
+            b_longs BIGINT NOT NULL DEFAULT 0, b_shorts BIGINT NOT NULL DEFAULT 0,
+            b_confidence DOUBLE PRECISION NOT NULL DEFAULT 0, b_confidence_squares DOUBLE PRECISION NOT NULL DEFAULT 0,
+            b_wins BIGINT NOT NULL DEFAULT 0, b_losses BIGINT NOT NULL DEFAULT 0, b_neutrals BIGINT NOT NULL DEFAULT 0,
+            b_pnl DOUBLE PRECISION NOT NULL DEFAULT 0, b_pnl_count BIGINT NOT NULL DEFAULT 0,
+            label INTEGER NOT NULL DEFAULT -1, move_pips DOUBLE PRECISION, labelled_at BIGINT,
+            shadow_at BIGINT, shadow_a_signal TEXT, shadow_a_confidence DOUBLE PRECISION,
+            shadow_b_signal TEXT, shadow_b_confidence DOUBLE PRECISION,
+            PRIMARY KEY (experiment_id, pair, timeframe, candle));
+INSERT INTO "candles" VALUES('split','EUR/USD','1h','t:1514581200000',1795984212736891,0,0,0,0,0.0,0.0,0,0,0,0.0,0,1,0,0,1,7.93206095695495605468e-01,6.2917591024849173209e-01,1,0,0,12.5,1,0,100.0,1795984212754783,NULL,NULL,NULL,NULL,NULL);
+INSERT INTO "candles" VALUES('split','EUR/USD','1h','t:1514584800000',1795984212739422,1,0,0,1,7.93206095695495605468e-01,6.2917591024849173209e-01,0,1,0,-8.0,1,0,0,0,0,0.0,0.0,0,0,0,0.0,0,0,100.0,1795984212754783,NULL,NULL,NULL,NULL,NULL);
+INSERT INTO "candles" VALUES('split','EUR/USD','1h','t:1514588400000',1795984212741489,1,0,0,1,7.93206095695495605468e-01,6.2917591024849173209e-01,0,0,1,0.0,0,0,0,0,0,0.0,0.0,0,0,0,0.0,0,0,100.0,1795984212754783,NULL,NULL,NULL,NULL,NULL);
+INSERT INTO "candles" VALUES('split','EUR/USD','1h','t:1514592000000',1795984212743405,0,0,0,0,0.0,0.0,0,0,0,0.0,0,1,0,0,1,7.93206095695495605468e-01,6.2917591024849173209e-01,0,0,0,0.0,0,0,100.0,1795984212754783,NULL,NULL,NULL,NULL,NULL);
+INSERT INTO "candles" VALUES('split','EUR/USD','1h','t:1514595600000',1795984212745214,0,0,0,0,0.0,0.0,0,0,0,0.0,0,1,0,0,1,7.93206095695495605468e-01,6.2917591024849173209e-01,0,0,0,0.0,0,0,100.0,1795984212754783,NULL,NULL,NULL,NULL,NULL);
+INSERT INTO "candles" VALUES('shadow','EUR/USD','1h','t:1514581200000',1795984212775847,2,0,0,2,1.58641219139099121093e+00,1.25835182049698346418e+00,1,0,0,3.0,1,0,0,0,0,0.0,0.0,0,0,0,0.0,0,-1,NULL,NULL,1795984212781028,'short',7.93206095695495605468e-01,'short',7.93206095695495605468e-01);
+INSERT INTO "candles" VALUES('shadow','EUR/USD','1h','t:1514584800000',1795984212780555,1,0,0,1,7.93206095695495605468e-01,6.2917591024849173209e-01,0,0,0,0.0,0,0,0,0,0,0.0,0.0,0,0,0,0.0,0,-1,NULL,NULL,1795984212781028,'short',7.93206095695495605468e-01,'short',7.93206095695495605468e-01);
+CREATE TABLE experiments (experiment_id TEXT PRIMARY KEY, created_at BIGINT NOT NULL, body TEXT NOT NULL);
+INSERT INTO "experiments" VALUES('draft',1795984212712772,'{"experiment_id":"draft","name":"Not yet","description":"A draft","variant_a":"v3.0","variant_b":"v3.1","traffic_split":0.5,"mode":"split","metric":"win_rate","minimum_effect":0.02,"guardrails":{},"status":"draft","created_at":1795984212712772,"activated_at":null,"stopped_at":null,"stop_reason":null,"imported":null}');
+INSERT INTO "experiments" VALUES('split',1795984212726533,'{"experiment_id":"split","name":"v3.0 or v3.1?","description":"","variant_a":"v3.0","variant_b":"v3.1","traffic_split":0.5,"mode":"split","metric":"win_rate","minimum_effect":0.02,"guardrails":{},"status":"stopped","created_at":1795984212726533,"activated_at":1795984212729543,"stopped_at":1795984212763636,"stop_reason":"stopped by request","imported":null}');
+INSERT INTO "experiments" VALUES('shadow',1795984212769363,'{"experiment_id":"shadow","name":"Shadow","description":"","variant_a":"v3.1","variant_b":"v3.0","traffic_split":1.0,"mode":"shadow","metric":"win_rate","minimum_effect":0.02,"guardrails":{},"status":"active","created_at":1795984212769363,"activated_at":1795984212771136,"stopped_at":null,"stop_reason":null,"imported":null}');
+CREATE TABLE exposures (
+            prediction_id TEXT PRIMARY KEY, answered_at BIGINT NOT NULL, experiment_id TEXT NOT NULL,
+            variant TEXT NOT NULL, version TEXT NOT NULL, fallback_reason TEXT, pseudonym TEXT,
+            pair TEXT NOT NULL, timeframe TEXT NOT NULL, candle TEXT NOT NULL, signal TEXT NOT NULL,
+            confidence DOUBLE PRECISION NOT NULL, stage1_prob DOUBLE PRECISION NOT NULL,
+            stage2_prob DOUBLE PRECISION, latency_us BIGINT NOT NULL, slow BOOLEAN NOT NULL);
+INSERT INTO "exposures" VALUES('01a22900-4300-75a5-bfe9-18ccdcd11f36',1795984212736891,'split','B','v3.1',NULL,'e47553b5ab0df84e05c7d5f93e7fa8b3','EUR/USD','1h','t:1514581200000','short',7.93206095695495605468e-01,7.79471039772033691406e-01,7.97784447669982910156e-01,1455,0);
+INSERT INTO "exposures" VALUES('01a22900-4303-7647-91d2-29ad561f3698',1795984212739422,'split','A','v3.0',NULL,'f3716790a5bdd74368c8713e38869ba2','EUR/USD','1h','t:1514584800000','short',7.93206095695495605468e-01,7.79471039772033691406e-01,7.97784447669982910156e-01,560,0);
+INSERT INTO "exposures" VALUES('01a22900-4305-7cfd-bcd3-4d81246f62b7',1795984212741489,'split','A','v3.0',NULL,'3abc821b2c3ad9e81c5d7e951b10cd1d','EUR/USD','1h','t:1514588400000','short',7.93206095695495605468e-01,7.79471039772033691406e-01,7.97784447669982910156e-01,476,0);
+INSERT INTO "exposures" VALUES('01a22900-4307-7317-ac3e-fb7caea1889c',1795984212743405,'split','B','v3.1',NULL,'815581ffa67096dafc0927ea5ad96cee','EUR/USD','1h','t:1514592000000','short',7.93206095695495605468e-01,7.79471039772033691406e-01,7.97784447669982910156e-01,455,0);
+INSERT INTO "exposures" VALUES('01a22900-4309-7ed4-82c7-a09f360c06c0',1795984212745214,'split','B','v3.1',NULL,'4358bf2a0d0a8f9143578a75ebb866f7','EUR/USD','1h','t:1514595600000','short',7.93206095695495605468e-01,7.79471039772033691406e-01,7.97784447669982910156e-01,429,0);
+INSERT INTO "exposures" VALUES('01a22900-4327-7d77-a4e5-6124fa740840',1795984212775847,'shadow','A','v3.1',NULL,'f3716790a5bdd74368c8713e38869ba2','EUR/USD','1h','t:1514581200000','short',7.93206095695495605468e-01,7.79471039772033691406e-01,7.97784447669982910156e-01,672,0);
+INSERT INTO "exposures" VALUES('01a22900-432a-74f1-b1ec-5d1b32e4a32e',1795984212778688,'shadow','A','v3.1',NULL,'f3716790a5bdd74368c8713e38869ba2','EUR/USD','1h','t:1514581200000','short',7.93206095695495605468e-01,7.79471039772033691406e-01,7.97784447669982910156e-01,543,0);
+INSERT INTO "exposures" VALUES('01a22900-432c-7b41-a490-d12c11c26ea3',1795984212780555,'shadow','A','v3.1',NULL,'f3716790a5bdd74368c8713e38869ba2','EUR/USD','1h','t:1514584800000','short',7.93206095695495605468e-01,7.79471039772033691406e-01,7.97784447669982910156e-01,547,0);
+CREATE TABLE journals (name TEXT PRIMARY KEY, upto BIGINT NOT NULL);
+INSERT INTO "journals" VALUES('01795984212581607720-14132-9919b5df3db5a517.jsonl',2140);
+CREATE TABLE meta (name TEXT PRIMARY KEY, value TEXT NOT NULL);
+INSERT INTO "meta" VALUES('schema','1');
+INSERT INTO "meta" VALUES('user_key','7351589e16e8f9a19beb8324c6d7cef9fec04c8e18c5356b4aa0b27fab5b3528');
+CREATE TABLE outcomes (
+            prediction_id TEXT PRIMARY KEY, outcome TEXT NOT NULL, pnl_pips DOUBLE PRECISION, closed_at BIGINT,
+            reported_at BIGINT NOT NULL);
+INSERT INTO "outcomes" VALUES('01a22900-4300-75a5-bfe9-18ccdcd11f36','win',12.5,NULL,1795984212750722);
+INSERT INTO "outcomes" VALUES('01a22900-4303-7647-91d2-29ad561f3698','loss',-8.0,NULL,1795984212750722);
+INSERT INTO "outcomes" VALUES('01a22900-4305-7cfd-bcd3-4d81246f62b7','neutral',NULL,NULL,1795984212750722);
+INSERT INTO "outcomes" VALUES('01a22900-4327-7d77-a4e5-6124fa740840','win',3.0,NULL,1795984212785508);
+CREATE TABLE state (revision BIGINT NOT NULL, body TEXT NOT NULL, experiment_id TEXT);
+INSERT INTO "state" VALUES(4,'{"revision":0,"active":"v3.0","unloaded":[],"loads":{},"experiment":null,"user_key":""}','shadow');
+CREATE TABLE totals (
+            experiment_id TEXT, variant TEXT, fallbacks BIGINT NOT NULL, failures BIGINT NOT NULL,
+            slow BIGINT NOT NULL, unrecorded BIGINT NOT NULL, PRIMARY KEY (experiment_id, variant));
+CREATE TABLE users (
+            experiment_id TEXT, pseudonym TEXT, variant TEXT, PRIMARY KEY (experiment_id, pseudonym, variant));
+INSERT INTO "users" VALUES('split','f3716790a5bdd74368c8713e38869ba2','A');
+INSERT INTO "users" VALUES('split','3abc821b2c3ad9e81c5d7e951b10cd1d','A');
+INSERT INTO "users" VALUES('split','e47553b5ab0df84e05c7d5f93e7fa8b3','B');
+INSERT INTO "users" VALUES('split','4358bf2a0d0a8f9143578a75ebb866f7','B');
+INSERT INTO "users" VALUES('split','815581ffa67096dafc0927ea5ad96cee','B');
+INSERT INTO "users" VALUES('shadow','f3716790a5bdd74368c8713e38869ba2','A');
+CREATE INDEX exposures_by_time ON exposures (experiment_id, answered_at, prediction_id);
+COMMIT;
