@@ -116,7 +116,7 @@ def test_a_server_continues_with_a_store_of_each_format(name: str, driver: str, 
         wait_until(lambda: len(exported(server, "shadow")) == left)
         everything_is_there(server, old)
         everything_works(server, old)
-        assert " ERROR " not in server.stop()
+        assert " ERROR " not in server.log
 
 
 def everything_is_there(server: Server, old: dict[str, Any]) -> None:
