@@ -16,6 +16,9 @@ BUILD = podman build --format docker
 IMAGE = localhost/reversal:latest
 # The base of the image, with its digest in a release.
 BASE = $(shell cat deploy/container/base.txt)
+# A folder with the files of a release, and the public keys that may sign them.
+FILES = build/release
+SIGNERS =
 # Selects tests of `make test-long`, in the syntax of pytest -k.
 ONLY =
 
@@ -26,7 +29,7 @@ FOREIGN := .venv-foreign
 CODE := core server convert training migration reversal benchmarks fuzz tests tools
 
 .DEFAULT_GOAL := help
-.PHONY: help run test test-fast test-long lint format train convert import bench bench-bare bench-peers bench-check soak fuzz test-next-aiohttp audit sbom image pin-base lock clean
+.PHONY: help run test test-fast test-long lint format train convert import bench bench-bare bench-peers bench-check soak fuzz test-next-aiohttp audit sbom image pin-base release-check release-verify lock clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "make %-17s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -119,6 +122,13 @@ image: ## build the container image: [BUILD="docker build"] [IMAGE=localhost/rev
 		--label org.opencontainers.image.revision="$$(git rev-parse HEAD)$$(git diff --quiet HEAD || echo -dirty)" \
 		--label org.opencontainers.image.base.name="$(BASE)" .
 
+# A step without a result, such as `audit` without PyPI, is no failure and no pass: the exit code is then 3, make's 2.
+release-check: $(FULL)/.installed $(FULL)/.node $(RELEASE)/.installed ## all that a release needs, a line for each step; its files: build/release
+	@$(FULL)/bin/python -m tools.release
+
+release-verify: ## verify the files of a release offline: [FILES=build/release] [SIGNERS=allowed-signers]
+	@$(PYTHON) -m tools.release.verify "$(FILES)" $(if $(SIGNERS),--signers "$(SIGNERS)")
+
 pin-base: ## write the digest of the container image's base, as the registry has it now: needs skopeo
 	deploy/container/pin-base
 
@@ -135,6 +145,8 @@ lock: $(FULL)/.installed ## resolve the ranges of pyproject.toml again into requ
 		--extra release -c requirements/serve.txt -o requirements/release.txt
 	$(FULL)/bin/uv pip compile --group pyproject.toml:foreign --upgrade --universal --generate-hashes --no-header --quiet \
 		-o requirements/foreign.txt
+	$(FULL)/bin/uv pip compile --group pyproject.toml:build --upgrade --universal --generate-hashes --no-header --quiet \
+		-o requirements/build.txt
 	for each in benchmarks/peers/servers/*.py; do \
 		$(FULL)/bin/uv pip compile $$each --upgrade --universal --generate-hashes --no-header --quiet \
 			-o benchmarks/peers/requirements/$$(basename $$each .py).txt || exit 1; done

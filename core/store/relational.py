@@ -140,8 +140,7 @@ class RelationalStore:
                 cause = f"the store has journal {journal} up to {stored} instead of {after}, as after a failover"
                 raise StoreUnavailable(UNUSABLE, cause)
             connection.run(
-                "INSERT INTO journals (name, upto) VALUES (?, ?) "
-                "ON CONFLICT (name) DO UPDATE SET upto = excluded.upto",
+                "INSERT INTO journals (name, upto) VALUES (?, ?) ON CONFLICT (name) DO UPDATE SET upto = excluded.upto",
                 [journal, upto],
             )
             record(connection, records)

@@ -17,6 +17,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+from core.version import VERSION
 from tests import needs
 from tests.market import ROOT
 from tests.processes import free_port, get
@@ -25,6 +26,7 @@ from tests.waiting import wait_until
 PORT = 8000
 BASE = "localhost/base:latest"
 IMAGE = "localhost/reversal:test"
+RELEASED = "localhost/reversal"
 # As in the image debian:bookworm-slim, which cannot be pulled where there is only Debian's archive.
 _SLIM = ("doc", "info", "locale", "man", "lintian")
 _SOURCES = (
@@ -45,7 +47,20 @@ class Image:
         self.seconds = 0.0  # that the build took
 
     def build(self) -> None:
-        """Make the base, then build with the steps of the Dockerfile."""
+        """Make the base, then build with the steps of the Dockerfile.
+
+        TEST_IMAGE_BASE: a base of a registry to use instead. TEST_IMAGE_ARCHIVE: a file to keep the image in.
+        """
+        base = os.environ.get("TEST_IMAGE_BASE") or self._make_base()
+        began = time.monotonic()
+        build = ["buildah", *self._places, "build", "--isolation=chroot", "--format=docker", *_secrets(self._storage)]
+        _run("make", f"--directory={ROOT}", "image", f"BUILD={shlex.join(build)}", f"IMAGE={IMAGE}", f"BASE={base}")
+        self.seconds = time.monotonic() - began
+        if archive := os.environ.get("TEST_IMAGE_ARCHIVE"):
+            name = f"{RELEASED}:{VERSION}"
+            self._buildah("push", "--quiet", IMAGE, f"docker-archive:{archive}:{name}")
+
+    def _make_base(self) -> str:
         base = self._storage / "base.tar"
         options = [f"--dpkgopt=path-exclude=/usr/share/{each}/*" for each in _SLIM]
         _run("mmdebstrap", "--quiet", "--variant=apt", *options, "bookworm", str(base), *_SOURCES)
@@ -54,10 +69,7 @@ class Image:
         self._buildah("commit", "--quiet", container, BASE)
         self._buildah("rm", container)
         base.unlink()
-        began = time.monotonic()
-        build = ["buildah", *self._places, "build", "--isolation=chroot", "--format=docker", *_secrets(self._storage)]
-        _run("make", f"--directory={ROOT}", "image", f"BUILD={shlex.join(build)}", f"IMAGE={IMAGE}", f"BASE={BASE}")
-        self.seconds = time.monotonic() - began
+        return BASE
 
     def inspect(self) -> dict[str, Any]:
         """What the image says of itself."""
@@ -164,7 +176,8 @@ class Container:
 def built() -> Iterator[Image]:
     """Build the image; it is deleted at the end. Skips the test where this machine cannot."""
     needs.root()
-    for program in ("buildah", "podman", "crun", "mmdebstrap"):
+    made = () if "TEST_IMAGE_BASE" in os.environ else ("mmdebstrap",)
+    for program in ("buildah", "podman", "crun", *made):
         needs.program(program, program)
     # Not in pytest's folder: overlays of it would be left there if the test were killed.
     storage = Path(tempfile.mkdtemp(prefix="reversal-image-"))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 from pathlib import Path
 
@@ -15,7 +16,12 @@ from tests.reversal.installed import ENVIRON, Built, uv
 
 @pytest.fixture(scope="session")
 def built(tmp_path_factory: pytest.TempPathFactory) -> Built:
-    """Both files. uv builds the wheel from the sdist, which shows that the sdist is complete."""
+    """Both files. uv builds the wheel from the sdist, which shows that the sdist is complete.
+
+    TEST_WHEEL_FOLDER: where both are already, as `make release-check` has built them.
+    """
+    if given := os.environ.get("TEST_WHEEL_FOLDER"):
+        return Built(Path(given, f"reversal-{VERSION}-py3-none-any.whl"), Path(given, f"reversal-{VERSION}.tar.gz"))
     folder = tmp_path_factory.mktemp("dist")
     uv("build", "--quiet", "--out-dir", str(folder), str(ROOT))
     return Built(folder / f"reversal-{VERSION}-py3-none-any.whl", folder / f"reversal-{VERSION}.tar.gz")

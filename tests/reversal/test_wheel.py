@@ -58,6 +58,12 @@ def test_the_command_prints_its_version(commands: Path, tmp_path: Path) -> None:
     assert (ended.returncode, ended.stdout, ended.stderr) == (0, f"reversal {VERSION}\n", "")
 
 
+def test_its_help_lists_the_commands(commands: Path, tmp_path: Path) -> None:
+    ended = reversal(commands, tmp_path, "--help")
+    assert (ended.returncode, ended.stderr) == (0, "")
+    assert {"convert", "doctor", "predict", "serve"} <= set(ended.stdout.split())
+
+
 def test_convert_without_the_extra_names_what_to_install(commands: Path, tmp_path: Path) -> None:
     ended = reversal(commands, tmp_path, "convert")
     assert (ended.returncode, ended.stdout) == (2, "")
