@@ -63,7 +63,7 @@ def expression(name: str) -> str:
     (said,) = metadata.get_all("License-Expression") or metadata.get_all("License") or [""]
     if not said:
         raise StepFailed(f"{name} names no licence in its metadata")
-    return _SPELLINGS.get(said, said)
+    return _SPELLINGS.get(said, str(said))
 
 
 def allowed(expression: str) -> bool:

@@ -85,7 +85,7 @@ def _verify_signature(path: Path, signers: Path) -> None:
         raise Unverified(f"{path.name}: there is no signature {signature.name}")
     if (program := shutil.which("ssh-keygen")) is None:
         raise Unverified("ssh-keygen of OpenSSH is not installed")
-    options = ["-Y", "verify", "-f", signers, "-I", IDENTITY, "-n", NAMESPACE, "-s", signature]
+    options: list[str | Path] = ["-Y", "verify", "-f", signers, "-I", IDENTITY, "-n", NAMESPACE, "-s", signature]
     with path.open("rb") as file:
         done = subprocess.run([program, *options], stdin=file, capture_output=True, text=True, check=False)  # noqa: S603 - our own
     if done.returncode:

@@ -48,8 +48,8 @@ def _built(folder: Path, umask: int) -> list[Path]:
     with tarfile.open(folder / "source.tar") as files:
         files.extractall(source, filter="data")
     environ = os.environ | {"SOURCE_DATE_EPOCH": output("git", "log", "-1", "--format=%ct").strip()}
-    command = [Path(sys.executable).with_name("uv"), "build", "--quiet", "--out-dir", made, source]
-    pinned = ["--build-constraints", source / "requirements" / "build.txt", "--require-hashes"]
+    command: list[str | Path] = [Path(sys.executable).with_name("uv"), "build", "--quiet", "--out-dir", made, source]
+    pinned: list[str | Path] = ["--build-constraints", source / "requirements" / "build.txt", "--require-hashes"]
     done = subprocess.run(  # noqa: S603 - our own
         [*command, *pinned], env=environ, umask=umask, capture_output=True, text=True, check=False
     )
