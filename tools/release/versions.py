@@ -12,7 +12,8 @@ from tools.release.steps import ROOT, StepFailed, output
 
 # Semantic Versioning 2.0.0, without the build metadata, which Python's versions spell in another way.
 _VERSION = re.compile(r"(0|[1-9]\d*)\.(0|[1-9]\d*)\.(0|[1-9]\d*)")
-_TAGS = re.compile(r"^\s*newTag: *(\S+)$", re.MULTILINE)
+# Of our image; the image of bundles has tags of its own.
+_TAGS = re.compile(r"^ *- name: reversal\n(?: +newName: .*\n)? +newTag: (\S+)$", re.MULTILINE)
 _KINDS = ("Added", "Changed", "Deprecated", "Removed", "Fixed", "Security")  # of Keep a Changelog
 
 
