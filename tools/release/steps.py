@@ -78,7 +78,10 @@ def logged(name: str, command: Sequence[str | Path], environ: Mapping[str, str])
         ended = subprocess.run(command, cwd=ROOT, env=environ, stdout=file, stderr=subprocess.STDOUT, check=False)  # noqa: S603 - likewise
     said = last_line(log.read_text(errors="replace"))
     if ended.returncode:
-        raise StepFailed(f"{said} ({log.relative_to(ROOT)})")
+        failed = [
+            line for line in log.read_text(errors="replace").splitlines() if line.startswith(("FAILED ", "ERROR "))
+        ]
+        raise StepFailed(f"{said}{''.join(f'; {line[:200]}' for line in failed[:1])} ({log.relative_to(ROOT)})")
     return said
 
 

@@ -11,6 +11,7 @@ import tarfile
 from collections.abc import Callable
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -60,7 +61,7 @@ def make_key(path: Path) -> str:
 
 def sign(key: Path, path: Path, namespace: str = verify.NAMESPACE) -> None:
     path.with_name(f"{path.name}.sig").unlink(missing_ok=True)
-    command = ["ssh-keygen", "-q", "-Y", "sign", "-f", key, "-n", namespace, path]
+    command: list[str | Path] = ["ssh-keygen", "-q", "-Y", "sign", "-f", key, "-n", namespace, path]
     subprocess.run(command, check=True, capture_output=True)
 
 
@@ -169,10 +170,12 @@ def test_the_statement_names_the_source_the_builder_and_all_locked_packages(rele
 
 def test_a_lock_is_read_with_all_hashes(tmp_path: Path) -> None:
     (tmp_path / "lock.txt").write_text(LOCK)
-    first, second = lock.read(tmp_path / "lock.txt")
-    assert first == ("aiohttp", "3.14.5", ("a" * 64, "b" * 64))
-    assert second == ("tzdata", "2026.6", ("c" * 64,))
-    assert second.purl == "pkg:pypi/tzdata@2026.6"
+    found = lock.read(tmp_path / "lock.txt")
+    assert [tuple(each) for each in found] == [
+        ("aiohttp", "3.14.5", ("a" * 64, "b" * 64)),
+        ("tzdata", "2026.6", ("c" * 64,)),
+    ]
+    assert found[1].purl == "pkg:pypi/tzdata@2026.6"
 
 
 def test_a_bill_of_materials_must_be_that_of_the_lock() -> None:
@@ -181,7 +184,7 @@ def test_a_bill_of_materials_must_be_that_of_the_lock() -> None:
     component = {"name": "aiohttp", "version": "3.14.5", "externalReferences": [file]}
     about = {"component": {"name": "reversal", "version": VERSION}}
     materials.check({"metadata": about, "components": [component]}, [package])
-    wrong = [
+    wrong: list[dict[str, Any]] = [
         {"metadata": about, "components": []},
         {"metadata": about, "components": [component | {"version": "3.14.4"}]},
         {"metadata": about, "components": [component | {"externalReferences": []}]},
