@@ -154,6 +154,9 @@ def allowed(old: dict[str, Any], new: dict[str, Any], found: list[str], changelo
     is_patch = now[:2] == before[:2]
     if found and not is_major:
         raise StepFailed(f"{new['version']} may not break promises of {old['version']}: {'; '.join(found)}")
+    added = [each.replace(" is gone", " is new") for each in broken(new, old) if each.endswith(" is gone")]
+    if is_patch and added:
+        raise StepFailed(f"{new['version']} may not add anything: it is a patch release, and {'; '.join(added)}")
     kept = all(new[name] == old[name] for name in ("bundle_format", "store_steps"))
     if is_patch and not kept:
         raise StepFailed(f"{new['version']} may not change the format of bundles or the store: it is a patch release")

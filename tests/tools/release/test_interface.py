@@ -109,6 +109,13 @@ def test_what_goes_was_deprecated_in_an_earlier_release() -> None:
             interface.allowed(KEPT, made, found, late)
 
 
+def test_a_patch_release_adds_nothing() -> None:
+    made = changed("settings|REVERSAL_MORE", "") | {"version": "1.2.4"}
+    with pytest.raises(StepFailed, match="patch release, and the setting REVERSAL_MORE is new"):
+        interface.allowed(KEPT, made, [], [])
+    interface.allowed(KEPT, made | {"version": "1.3.0"}, [], [])
+
+
 @pytest.mark.parametrize("name", ["bundle_format", "store_steps"])
 def test_a_patch_release_changes_no_format(name: str) -> None:
     made = changed(name, KEPT[name] + 1)

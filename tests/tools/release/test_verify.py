@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import io
 import json
+import re
 import subprocess
 import sys
 import tarfile
@@ -149,6 +150,26 @@ def test_the_command_needs_only_the_standard_library(release: Path, signers: Pat
     done = subprocess.run([*command, *given], capture_output=True, text=True, check=False)
     assert (done.returncode, done.stdout) == (1, "")
     assert done.stderr.startswith("NOT VERIFIED: reversal-")
+
+
+def test_the_commands_of_the_page_sign_and_verify(release: Path, tmp_path_factory: pytest.TempPathFactory) -> None:
+    needs.program("ssh-keygen", "openssh-client")
+    page = (ROOT / "docs" / "release.md").read_text().partition("## Sign and verify")[2]
+    blocks = re.findall(r"```sh\n(.*?)```", page, re.DOTALL)
+    key, sign, verifying, by_hand, load = blocks
+    assert "podman load" in load  # tests/deploy/test_container.py builds an image
+    folder = tmp_path_factory.mktemp("commands")
+    (folder / "build").mkdir()
+    (folder / "build" / "release").symlink_to(release)
+    make = f"make --no-print-directory -C {ROOT} PYTHON={sys.executable}"
+    verifying = verifying.replace("make", make).replace("=build", f"={folder}/build")
+    verifying = verifying.replace("SIGNERS=", f"SIGNERS={folder}/")
+    text = "\n".join([key.replace("-t ed25519", "-N '' -t ed25519"), sign, verifying, by_hand])
+    text = text.replace("0.1.0", VERSION)
+    done = subprocess.run(["bash", "-e", "-c", text], cwd=folder, capture_output=True, text=True, check=False)  # noqa: S607 - bash of the path
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert f": signed, commit {'0' * 40}" in done.stdout
+    assert 'Good "reversal-release" signature for release' in done.stdout
 
 
 def test_the_statement_names_the_source_the_builder_and_all_locked_packages(release: Path) -> None:

@@ -6,9 +6,11 @@ import hashlib
 import re
 from collections.abc import Callable
 
+import msgspec
 import pytest
 
 from core.experiments.look import Look
+from core.experiments.records import Record
 from core.serving.replicas import Replica
 from core.store.interface import Note, Store
 from core.store.sql import schema
@@ -62,6 +64,27 @@ def test_a_later_step_only_adds() -> None:
 )
 def test_what_adds(statement: str, adds: bool) -> None:  # noqa: FBT001 - a case of the test
     assert bool(ADDITIVE.fullmatch(statement)) is adds
+
+
+def test_what_a_newer_release_adds_to_an_experiment_or_the_state_is_passed_over(url: str, replica: Open) -> None:
+    store = replica()
+    store.create(experiment())
+    for table in ("experiments", "state"):
+        query(url, f"UPDATE {table} SET body = '{{\"of_a_newer_release\": [1, null], ' || substr(body, 2)")  # noqa: S608 - constants
+        query(url, f"UPDATE {table} SET body = replace(body, ', }}', '}}')")  # noqa: S608 - likewise
+    assert store.experiment("exp") == experiment()
+    state = store.state()
+    # The way back of a change drops it, so changes wait until all replicas are of one release.
+    store.change(state.revision, state, [experiment(name="Renamed")])
+    ((body,),) = query(url, "SELECT body FROM experiments")
+    assert "Renamed" in str(body)
+    assert "of_a_newer_release" not in str(body)
+
+
+def test_a_record_of_a_newer_release_may_have_more_values_at_its_end() -> None:
+    record = exposure(1)
+    line = msgspec.json.encode([*msgspec.json.decode(msgspec.json.encode(record)), "of a newer release"])
+    assert msgspec.json.decode(line, type=Record) == record
 
 
 def test_a_replica_goes_on_while_a_newer_release_has_added_columns_to_all_tables(
