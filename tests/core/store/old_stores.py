@@ -76,40 +76,45 @@ def checked_out(commit: str) -> Iterator[Path]:
 
 def use(source: Path, url: str, kept: Path, dump: Callable[[], str]) -> None:
     """Ask a server of that source as a client would; keep its store, its journals, and what it answers about them."""
+    with tempfile.TemporaryDirectory() as folder, running(source, url, Path(folder)) as (base, process):
+        answers = conversation(base)
+        # The keeper, which drains the journals, is stopped, so that two predictions are in no store yet.
+        process.send_signal(signal.SIGSTOP)
+        answers["undrained"] = [predicted(base, 10 + number, "user-2")["prediction_id"] for number in range(2)]
+        (file,) = Path(folder, "journals").rglob("*.jsonl")
+        wait_until(lambda: all(each in file.read_text() for each in answers["undrained"]))
+        kept.mkdir()
+        shutil.copyfile(file, kept / file.name)
+        (kept / "store.sql").write_text(dump().replace(f'"{socket.gethostname()}:', '"host:'))
+        (kept / "answers.json").write_text(json.dumps(answers, indent=0) + "\n")
+
+
+@contextmanager
+def running(source: Path, url: str, folder: Path) -> Iterator[tuple[str, subprocess.Popen[bytes]]]:
+    """A server of that source that answers predictions: its address and its keeper. `folder`: for what it keeps."""
     port = free_port()
-    with tempfile.TemporaryDirectory() as folder, tempfile.TemporaryFile() as log:
-        journals = Path(folder, "journals")
-        settings = {
-            "REVERSAL_STATE_URL": url,
-            "REVERSAL_JOURNALS": str(journals),
-            "REVERSAL_AUDIT": f"{folder}/audit.jsonl",
-            "REVERSAL_MODELS": str(models(Path(folder, "models"))),
-            "REVERSAL_WORKERS": "1",
-            "REVERSAL_PORT": str(port),
-        }
+    settings = {
+        "REVERSAL_STATE_URL": url,
+        "REVERSAL_JOURNALS": f"{folder}/journals",
+        "REVERSAL_AUDIT": f"{folder}/audit.jsonl",
+        "REVERSAL_MODELS": str(models(folder / "models")),
+        "REVERSAL_WORKERS": "1",
+        "REVERSAL_PORT": str(port),
+    }
+    base = f"http://127.0.0.1:{port}"
+    with (folder / "log").open("wb") as log:
         command = [sys.executable, "-m", "server"]
         process = subprocess.Popen(command, cwd=source, env=os.environ | settings, stdout=log, stderr=log)
-        try:
-            base = f"http://127.0.0.1:{port}"
-            wait_until(lambda: process.poll() is None and ready(base))
-            answers = conversation(base)
-            # The keeper, which drains the journals, is stopped, so that two predictions are in no store yet.
-            os.kill(process.pid, signal.SIGSTOP)
-            answers["undrained"] = [predicted(base, 10 + number, "user-2")["prediction_id"] for number in range(2)]
-            (file,) = journals.rglob("*.jsonl")
-            wait_until(lambda: all(each in file.read_text() for each in answers["undrained"]))
-            kept.mkdir()
-            shutil.copyfile(file, kept / file.name)
-            (kept / "store.sql").write_text(dump().replace(f'"{socket.gethostname()}:', '"host:'))
-            (kept / "answers.json").write_text(json.dumps(answers, indent=0) + "\n")
-        except BaseException:
-            log.seek(0)
-            sys.stderr.write(log.read().decode()[-3000:])
-            raise
-        finally:
-            process.send_signal(signal.SIGCONT)
-            process.send_signal(signal.SIGTERM)
-            process.wait(30)
+    try:
+        wait_until(lambda: process.poll() is None and ready(base))
+        yield base, process
+    except BaseException:
+        sys.stderr.write((folder / "log").read_text()[-3000:])
+        raise
+    finally:
+        process.send_signal(signal.SIGCONT)
+        process.send_signal(signal.SIGTERM)
+        process.wait(30)
 
 
 def models(folder: Path) -> Path:
