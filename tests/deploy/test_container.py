@@ -139,6 +139,18 @@ class TestImage:
             found = {path.name.partition("-")[0].replace("_", "-").lower() for path in root.rglob("*.dist-info")}
             assert found == set(locked)
 
+    def test_it_has_the_text_of_each_licence(self, image: Image) -> None:
+        with image.mounted() as root:
+            without = {
+                path.name.partition("-")[0]
+                for path in root.rglob("*.dist-info")
+                if not [each for each in path.rglob("*") if re.search("licen[cs]e|copying", each.name.lower())]
+            }
+            assert without == {"flatbuffers", "onnxruntime"}
+            (folder,) = root.rglob("dist-packages/onnxruntime")
+            assert {"LICENSE", "ThirdPartyNotices.txt"} <= {path.name for path in folder.iterdir()}
+            assert (root / "usr/share/common-licenses/Apache-2.0").exists()  # that of flatbuffers
+
     def test_every_module_has_its_bytecode(self, image: Image) -> None:
         with image.mounted() as root:
             modules = [path for path in root.rglob("*.py") if "lib/python3.11" in path.as_posix()]
