@@ -143,8 +143,10 @@ FAULTS: dict[str, dict[str, Fault]] = {
         "A version is there, but not loaded": _asks_for_the_new_version,
         "The active version is not the one that was switched to": """
             curl -K ~/reversal/admin -X POST https://localhost:8000/reversal/models/v3.2/switch
-            truncate -s -100 ~/reversal/models/v3.2/stage1*.onnx;"""
-        + _RESTART,
+            truncate -s -100 ~/reversal/models/v3.2/stage1*.onnx
+            ~/reversal/stop
+            # The server stays not ready, for which the script would wait. It runs on without the script.
+            timeout --foreground 10 ~/reversal/start || true""",
         "The reference detectors answer": "sed -i /^REVERSAL_MODELS/d ~/reversal/reversal.env;" + _RESTART,
     },
     "troubleshooting-requests.md": {
