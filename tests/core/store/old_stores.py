@@ -86,7 +86,7 @@ def use(source: Path, url: str, kept: Path, dump: Callable[[], str]) -> None:
         kept.mkdir()
         shutil.copyfile(file, kept / file.name)
         (kept / "store.sql").write_text(dump().replace(f'"{socket.gethostname()}:', '"host:'))
-        (kept / "answers.json").write_text(json.dumps(answers, indent=0) + "\n")
+        (kept / "answers.json").write_text(json.dumps(answers) + "\n")
 
 
 @contextmanager
