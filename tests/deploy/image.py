@@ -57,8 +57,8 @@ class Image:
         _run("make", f"--directory={ROOT}", "image", f"BUILD={shlex.join(build)}", f"IMAGE={IMAGE}", f"BASE={base}")
         self.seconds = time.monotonic() - began
         if archive := os.environ.get("TEST_IMAGE_ARCHIVE"):
-            name = f"{RELEASED}:{VERSION}"
-            self._buildah("push", "--quiet", IMAGE, f"docker-archive:{archive}:{name}")
+            # By its id: by its name, the archive would have that name, too.
+            self._buildah("push", "--quiet", self.inspect()["Id"], f"docker-archive:{archive}:{RELEASED}:{VERSION}")
 
     def _make_base(self) -> str:
         base = self._storage / "base.tar"
