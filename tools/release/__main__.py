@@ -12,7 +12,7 @@ import sys
 from datetime import UTC, datetime
 
 from tools.release import image, interface, licences, materials, provenance, wheel
-from tools.release.steps import FOLDER, ROOT, NoResult, Step, StepFailed, check, last_line, logged, output
+from tools.release.steps import FOLDER, ROOT, NoResult, Step, StepFailed, check, last_line, output, tested
 from tools.release.verify import Unverified, verify
 from tools.release.versions import check_changelog, check_version
 
@@ -34,8 +34,7 @@ def check_commit() -> str:
 
 def check_documents() -> str:
     """The tests of the documents, also the long ones."""
-    command = [sys.executable, "-m", "pytest", "-q", "-m", "long or not long", *DOCUMENTS]
-    return logged("documents", command, os.environ | {"CI": "1"})
+    return tested("documents", ["-m", "long or not long", *DOCUMENTS])
 
 
 def audit() -> str:

@@ -5,12 +5,11 @@ from __future__ import annotations
 import json
 import os
 import shutil
-import sys
 import tarfile
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from tools.release.steps import FOLDER, ROOT, NoResult, logged
+from tools.release.steps import FOLDER, ROOT, NoResult, tested
 from tools.release.versions import version_of
 
 PROGRAMS = ("buildah", "podman", "crun")
@@ -44,11 +43,10 @@ def build() -> str:
         raise NoResult(f"needs to be root, and Debian's {', '.join(missing) or 'packages'}")
     archive().unlink(missing_ok=True)
     FOLDER.mkdir(parents=True, exist_ok=True)
-    environ = os.environ | {"TEST_IMAGE_ARCHIVE": str(archive()), "CI": "1"}
-    if "@" in base():
-        environ["TEST_IMAGE_BASE"] = base()
-    command = [sys.executable, "-m", "pytest", "-q", "-m", "long", "tests/deploy/test_container.py"]
-    said = logged("image", command, environ)
+    pinned = {"TEST_IMAGE_BASE": base()} if "@" in base() else {}
+    said = tested(
+        "image", ["-m", "long", "tests/deploy/test_container.py"], TEST_IMAGE_ARCHIVE=str(archive()), **pinned
+    )
     return f"{archive().name}, {contents(archive()).digest[:19]}…; {said}"
 
 

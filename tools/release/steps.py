@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import os
+import re
 import subprocess
+import sys
 import time
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
@@ -83,6 +86,20 @@ def logged(name: str, command: Sequence[str | Path], environ: Mapping[str, str])
         ]
         raise StepFailed(f"{said}{''.join(f'; {line[:200]}' for line in failed[:1])} ({log.relative_to(ROOT)})")
     return said
+
+
+def tested(name: str, arguments: Sequence[str], **environ: str) -> str:
+    """Run tests; returns their counts. Raises StepFailed, or NoResult if tests were skipped."""
+    said = logged(name, [sys.executable, "-m", "pytest", "-q", "-ra", *arguments], _outside_ci() | environ)
+    skipped = re.findall(r"^SKIPPED .*?: (.*)$", (LOGS / f"{name}.log").read_text(errors="replace"), re.MULTILINE)
+    if skipped:
+        raise NoResult(f"{said}: {skipped[0]} ({(LOGS / f'{name}.log').relative_to(ROOT)})")
+    return said
+
+
+def _outside_ci() -> dict[str, str]:
+    # With CI set, a missing program would be a failure of the release.
+    return {each: value for each, value in os.environ.items() if each != "CI"}
 
 
 def last_line(text: str) -> str:

@@ -11,7 +11,7 @@ import tarfile
 import tempfile
 from pathlib import Path
 
-from tools.release.steps import FOLDER, ROOT, StepFailed, last_line, logged, output
+from tools.release.steps import FOLDER, ROOT, StepFailed, last_line, output, tested
 from tools.release.versions import version_of
 
 
@@ -60,5 +60,4 @@ def _built(folder: Path, umask: int) -> list[Path]:
 
 def install() -> str:
     """The tests of the wheel with this one, in a new environment outside of the source. Raises StepFailed."""
-    environ = os.environ | {"TEST_WHEEL_FOLDER": str(FOLDER), "CI": "1"}
-    return logged("installed", [sys.executable, "-m", "pytest", "-q", "tests/reversal/test_wheel.py"], environ)
+    return tested("installed", ["tests/reversal/test_wheel.py"], TEST_WHEEL_FOLDER=str(FOLDER))

@@ -1,7 +1,11 @@
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
 
+from tests.market import ROOT
+from tools.release import steps
 from tools.release.__main__ import audited
 from tools.release.steps import NoResult, Step, StepFailed, check, last_line, output
 
@@ -66,3 +70,19 @@ def test_a_command_that_fails_gives_its_last_line() -> None:
         output("git", "rev-parse", "--verify", "no-such-name")
     assert last_line("one\ntwo \n\n") == "two"
     assert last_line("") == ""
+
+
+def test_skipped_tests_are_no_result_and_failed_ones_are_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(steps, "LOGS", tmp_path)
+    monkeypatch.setattr(steps, "ROOT", tmp_path)
+    file = tmp_path / "test_three.py"
+    file.write_text("def test_passes():\n    pass\n")
+    assert steps.tested("three", [str(file)]).startswith("1 passed")
+    file.write_text("from tests import needs\ndef test_skips():\n    needs.missing('promtool is not installed')\n")
+    monkeypatch.setenv("CI", "1")
+    monkeypatch.setenv("PYTHONPATH", str(ROOT))
+    with pytest.raises(NoResult, match=r"1 skipped.*: promtool is not installed \(three\.log\)$"):
+        steps.tested("three", [str(file)])
+    file.write_text("def test_fails():\n    assert 1 == 2\n")
+    with pytest.raises(StepFailed, match=r"^1 failed.*; FAILED .*test_three.py::test_fails.* \(three\.log\)$"):
+        steps.tested("three", [str(file)])
