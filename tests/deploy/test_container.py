@@ -28,16 +28,19 @@ MODELS = ROOT / "models" / "onnx"
 QUESTION = (ROOT / "docs" / "examples" / "predict.json").read_bytes()
 # The limit of the unpacked image.
 MOST_BYTES = 220 << 20
-# Leaves a grandchild behind, which ends when process 1 has become its parent.
+# Leaves a grandchild behind, which ends when process 1 has become its parent. It says so through the process that
+# `podman exec` waits for, because what it prints after that one's end can be lost.
 ORPHAN = """
 import os
+said, say = os.pipe()
 if os.fork() == 0:
     if os.fork() == 0:
         while os.getppid() != 1:
             os.sched_yield()
-        print(os.getppid(), flush=True)
+        os.write(say, str(os.getppid()).encode())
     os._exit(0)
 os.wait()
+print(os.read(said, 20).decode())
 """
 
 
