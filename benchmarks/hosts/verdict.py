@@ -1,0 +1,66 @@
+"""The figures of a run, and what is wrong with them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+from typing import Any
+
+from tests.system.load import Answer
+
+# The replica that is cut off, by the events in which it is.
+CUT = "two"
+# The promise: one state everywhere so many seconds after the network or the primary is back, or a change was made.
+ONE_STATE_SECONDS = 2.0
+_OK = 200
+
+Row = dict[str, Any]
+
+
+def figures(rows: Iterable[Row], answers: Sequence[Answer]) -> list[Row]:
+    """Add the numbers of requests to each event; a request belongs to the event in which it was sent."""
+    found = []
+    for row in rows:
+        sent = [each for each in answers if row["begin"] <= each.sent < row["end"]]
+        failed = [each for each in sent if each.status != _OK]
+        times = [1000 * (each.came - each.sent) for each in sent]
+        kept = {name: value for name, value in row.items() if name not in ("begin", "end")}
+        cut = sum(each["replica"] == CUT for each in row["failures"]) if "cut off" in row["event"] else 0
+        found.append(
+            {
+                **kept,
+                "requests": len(sent),
+                "failed": len(failed),
+                "on_cut_connections": cut,
+                "longest_ms": round(max(times), 1),
+                "exposures": len({each.prediction_id for each in sent if each.prediction_id is not None}),
+                "examples": sorted({f"{each.status} {each.error}" for each in failed})[:5],
+            }
+        )
+    return found
+
+
+def wrong(rows: Iterable[Row], experiments: Iterable[Row], clients: int) -> Iterator[str]:
+    """Yield what breaks a promise."""
+    unanswered = 0
+    for row in rows:
+        name = row["event"]
+        unanswered += row["on_cut_connections"]
+        if not row["requests"]:
+            yield f"{name}: no request"
+        if row["failed"] != row["on_cut_connections"]:
+            yield f"{name}: {row['failed']} failed, {row['on_cut_connections']} of them on cut connections"
+        # A client waits for its answer, so that it can lose one request each time that a replica vanishes.
+        if row["on_cut_connections"] > clients:
+            yield f"{name}: {row['on_cut_connections']} failed on cut connections, of {clients} clients"
+        if row["seconds_until_one_state"] > ONE_STATE_SECONDS:
+            yield f"{name}: one state after {row['seconds_until_one_state']} s"
+        both = row.get("side_by_side")
+        if both is not None and both["equal"] != both["asked"]:
+            yield f"{name}: {both['equal']} of {both['asked']} answers are equal"
+    for each in experiments:
+        if not each["answered"] or each["lost"] or each["twice"]:
+            yield f"experiment {each['experiment']}: {each}"
+    # Answers that a cut replica could not send are recorded all the same.
+    extra = sum(each["unanswered"] for each in experiments)
+    if extra > unanswered:
+        yield f"{extra} exposures without an answer, {unanswered} requests on cut connections"
