@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import os
-import re
 import shutil
 import signal
 import subprocess
@@ -126,19 +125,8 @@ def _one(found: set[str]) -> str:
     return found.pop() if len(found) == 1 else f"different: {', '.join(sorted(found))}"
 
 
-class Failure(NamedTuple):
-    """A request that the balancer's log says has failed: the replica that it was sent to, and HAProxy's reasons."""
-
-    replica: str
-    status: int
-    termination: str
-
-
 class Balancer:
     """HAProxy with the configuration of deploy/."""
-
-    # After the two dates: frontend, backend/server, five times, status, bytes, two cookies, termination state.
-    _LINE = re.compile(r"\] clients replicas/(\S+) \S+ (-?\d+) \d+ \S \S (\S{4}) ")
 
     def __init__(self, on: Host, log: Path) -> None:
         self.name = on.name
@@ -147,13 +135,8 @@ class Balancer:
 
     @property
     def log(self) -> str:
-        """The log so far: failed requests, requests that were sent again, and what happens to the replicas."""
+        """The log so far: what happens to the replicas, and unusual requests."""
         return self._log.read_text()
-
-    def failures(self, since: int) -> list[Failure]:
-        """The failed requests in the log from a position on."""
-        found = [Failure(name, int(status), how) for name, status, how in self._LINE.findall(self.log[since:])]
-        return [each for each in found if not 200 <= each.status < 500]  # noqa: PLR2004 - HTTP
 
     def wait_for(self, replica: Replica, what: str, since: int) -> None:
         """Wait until the log says, from a position on, that a replica is UP or DOWN."""

@@ -3,13 +3,25 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 from benchmarks.hosts import course, verdict
-from benchmarks.hosts.cluster import running
+from benchmarks.hosts.cluster import Cluster, running
 from benchmarks.hosts.network import make_switch
 from benchmarks.machine import machine, save
 from tests.system.load import Load
+
+
+@contextmanager
+def logs_kept(cluster: Cluster, output: Path) -> Iterator[None]:
+    """Keep the logs beside the output, also after an error."""
+    try:
+        yield
+    finally:
+        for each in (*cluster.replicas, cluster.balancer):
+            output.with_name(f"{output.stem}-{each.name}.log").write_text(each.log)
 
 
 def main() -> None:
@@ -17,7 +29,7 @@ def main() -> None:
     folder, old, new, output = map(Path, sys.argv[1:])
     about = machine()
     make_switch()
-    with running(folder, old, course.COMMITTED) as cluster:
+    with running(folder, old, course.COMMITTED) as cluster, logs_kept(cluster, output):
         load = Load(cluster.balancer.url, clients=course.CLIENTS, pause=course.PAUSE_SECONDS, body=course.question)
         events = course.Course(cluster, load, folder)
         with load.running():
@@ -26,13 +38,11 @@ def main() -> None:
         experiments = events.counted()
         for replica in cluster.replicas:
             replica.stop()
-        logs = {each.name: each.log for each in (*cluster.replicas, cluster.balancer)}
+        logs = {each.name: each.log for each in cluster.replicas}
     rows = verdict.figures(events.rows, load.answers)
     broken = [*verdict.wrong(rows, experiments, course.CLIENTS)]
-    broken += [f"the log of {name} has a traceback" for name, log in logs.items() if "Traceback" in log]
+    broken += [f"the log of replica {name} has a traceback" for name, log in logs.items() if "Traceback" in log]
     save({"machine": about, "events": rows, "experiments": experiments, "broken": broken}, output)
-    for name, log in logs.items() if broken else ():
-        output.with_name(f"{output.stem}-{name}.log").write_text(log)
     sys.exit(1 if broken else 0)
 
 

@@ -1,4 +1,4 @@
-"""Hosts in network namespaces on one switch. The switch can stop to pass on what a host sends and what is sent to it."""
+"""Hosts in network namespaces on one switch, which can stop to pass on the packets of a host."""
 
 from __future__ import annotations
 

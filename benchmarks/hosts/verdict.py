@@ -7,11 +7,12 @@ from typing import Any
 
 from tests.system.load import Answer
 
-# The replica that is cut off, by the events in which it is.
-CUT = "two"
 # The promise: one state everywhere so many seconds after the network or the primary is back, or a change was made.
 ONE_STATE_SECONDS = 2.0
 _OK = 200
+# What a client sees of a request that the balancer gave up: a closed connection, or an error of the balancer.
+_GIVEN_UP = (0, 502, 504)
+_TIMES = ("begin", "end", "cut", "noticed")
 
 Row = dict[str, Any]
 
@@ -23,20 +24,30 @@ def figures(rows: Iterable[Row], answers: Sequence[Answer]) -> list[Row]:
         sent = [each for each in answers if row["begin"] <= each.sent < row["end"]]
         failed = [each for each in sent if each.status != _OK]
         times = [1000 * (each.came - each.sent) for each in sent]
-        kept = {name: value for name, value in row.items() if name not in ("begin", "end")}
-        cut = sum(each["replica"] == CUT for each in row["failures"]) if "cut off" in row["event"] else 0
+        kept = {name: value for name, value in row.items() if name not in _TIMES}
+        cut = [each for each in failed if _on_cut_connection(each, row)]
         found.append(
             {
                 **kept,
                 "requests": len(sent),
                 "failed": len(failed),
-                "on_cut_connections": cut,
+                "on_cut_connections": len(cut),
                 "longest_ms": round(max(times), 1),
                 "exposures": len({each.prediction_id for each in sent if each.prediction_id is not None}),
                 "examples": sorted({f"{each.status} {each.error}" for each in failed})[:5],
             }
         )
     return found
+
+
+def _on_cut_connection(answer: Answer, row: Row) -> bool:
+    """Whether a request can have been on a connection to the replica that was cut off.
+
+    That is, it was sent before the balancer stopped to use the replica, and not answered before the cut.
+    """
+    if "cut" not in row or answer.status not in _GIVEN_UP:
+        return False
+    return bool(answer.sent <= row["noticed"] and answer.came >= row["cut"])
 
 
 def wrong(rows: Iterable[Row], experiments: Iterable[Row], clients: int) -> Iterator[str]:

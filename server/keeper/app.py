@@ -152,7 +152,11 @@ async def _repeat(name: str, step: Callable[[], Awaitable[None]], pause: float) 
 
 async def _follow_other_replicas(store: StoreAccess, changes: Changes) -> None:
     await store.wait_for_change(FOLLOW_SECONDS)
-    await changes.follow()
+    while True:
+        try:
+            return await changes.follow()
+        except StoreUnavailable:  # StoreAccess has logged it. What was waited for does not come again
+            await asyncio.sleep(RETRY_SECONDS)
 
 
 async def _stop_at_guardrail(store: StoreAccess, changes: Changes) -> None:
