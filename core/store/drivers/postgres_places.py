@@ -48,7 +48,7 @@ def places(options: Mapping[str, str | int | None]) -> list[Place]:
     ports = known.get("port", "").split(",")
     count = max(len(hosts), len(addresses))
     given = [each * count if len(each) == 1 else each for each in (hosts, addresses, ports)]
-    if _LEFT_TO_LIBPQ & known.keys() or any(len(each) != count for each in given):
+    if _LEFT_TO_LIBPQ & options.keys() or any(len(each) != count for each in given):
         return []
     found: list[Place] = []
     for host, address, port in zip(*given, strict=True):
