@@ -7,6 +7,7 @@ import os
 import shutil
 import signal
 import subprocess
+import sys
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
@@ -195,6 +196,20 @@ def database(on: Host, primary: Postgres | None = None) -> Iterator[Postgres]:
         if primary is not None:
             wait_until(lambda: primary.run("SELECT state FROM pg_stat_replication") == [("streaming",)])
         yield server
+
+
+@contextmanager
+def holding_the_writers_lock(on: Host, url: str) -> Iterator[None]:
+    """A process on a host that is in the middle of a COPY, as a keeper is in each drain."""
+    call = [*on.within, sys.executable, "-m", "benchmarks.hosts.writer", url]
+    with subprocess.Popen(call, cwd=ROOT, stdout=subprocess.PIPE, text=True) as process:  # noqa: S603 - our own
+        assert process.stdout is not None  # noqa: S101 - a pipe was asked for
+        try:
+            if process.stdout.readline() != "writing\n":
+                raise RuntimeError("nothing could be written")
+            yield
+        finally:
+            process.kill()
 
 
 @contextmanager

@@ -14,7 +14,7 @@ from typing import Any
 import psycopg
 
 from benchmarks import bodies
-from benchmarks.hosts.cluster import Cluster, Replica, State, database
+from benchmarks.hosts.cluster import Cluster, Replica, State, database, holding_the_writers_lock
 from benchmarks.machine import ROOT
 from core.store.opening import open_store
 from tests.system.checks import assert_stored
@@ -99,7 +99,11 @@ class Course:
         self.rows.append(row)
 
     def _agree(self, row: Row, since: float | None = None, loaded: str = "", **wanted: str) -> None:
-        """Wait until both replicas answer the same, and as wanted; the row gets the seconds that it took."""
+        """Wait until both replicas answer the same, and as wanted; the row gets the seconds that it took.
+
+        `since`: when the network or a primary was back. Then the time is a promise.
+        """
+        row["promised"] = since is not None
         since = time.monotonic() if since is None else since
         body = bodies.requests(KIND)[0]
 
@@ -153,10 +157,11 @@ class Course:
         return bundle
 
     def _cut(self, row: Row, replica: Replica, seconds: float, version: str, experiment: str) -> None:
-        """Cut a replica off, change all that can be changed through the other one, and heal it."""
+        """Cut a replica off while it writes, change all that can be changed through the other one, and heal it."""
         balancer, position = self._cluster.balancer, len(self._cluster.balancer.log)
-        cut = time.monotonic()
-        replica.host.cut()
+        with holding_the_writers_lock(replica.host, self._cluster.url):
+            cut = time.monotonic()
+            replica.host.cut()
         balancer.wait_for(replica, "DOWN", position)
         noticed = time.monotonic()
         row |= {"cut": cut, "noticed": noticed, "seconds_until_noticed": round(noticed - cut, 2)}
@@ -187,32 +192,29 @@ class Course:
         with database(place, standby):
             self._load.wait_for(AFTER)
 
-    def counted(self) -> list[Row]:
-        """The exposures of each experiment in the store, beside the answers that clients and this process got."""
-        answers = self._load.answers
-        own = {each: name for replica in self._cluster.replicas for each, name in replica.answered.items()}
-        primary = self._cluster.databases[1]
-        rows = []
-        for name in self._experiments:
-            answered = {each.prediction_id for each in answers if each.experiment == name}
-            answered |= {each for each, experiment in own.items() if experiment == name}
-            store = open_store(primary.url)
-            try:
-                stored = [row["prediction_id"] for row in store.export(name)]
-            finally:
-                store.close()
-            assert_stored(primary.url, name, {each for each in answered if each is not None})
-            rows.append(
-                {
-                    "experiment": name,
-                    "answered": len(answered),
-                    "recorded": len(stored),
-                    "lost": len(answered - set(stored)),
-                    "twice": len(stored) - len(set(stored)),
-                    "unanswered": len(set(stored) - answered),
-                }
-            )
-        return rows
+    def stored(self) -> dict[str, list[str]]:
+        """The ids of all exposures in the store, by experiment."""
+        store = open_store(self._cluster.databases[1].url)
+        try:
+            return {name: [row["prediction_id"] for row in store.export(name)] for name in self._experiments}
+        finally:
+            store.close()
+
+    def answered(self) -> dict[str, set[str]]:
+        """The ids of all predictions that clients and this process got, by experiment."""
+        found: dict[str, set[str]] = {name: set() for name in self._experiments}
+        for each in self._load.answers:
+            if each.prediction_id is not None and each.experiment is not None:
+                found[each.experiment].add(each.prediction_id)
+        for replica in self._cluster.replicas:
+            for prediction_id, experiment in replica.answered.items():
+                found[experiment].add(prediction_id)
+        return found
+
+    def check_totals(self) -> None:
+        """Check that the totals of each experiment equal the sums of its rows, and that no answer was a fallback."""
+        for name, ids in self.answered().items():
+            assert_stored(self._cluster.databases[1].url, name, ids)
 
 
 def same(first: State, second: State) -> bool:
