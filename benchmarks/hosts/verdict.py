@@ -36,7 +36,7 @@ def figures(rows: Iterable[Row], answers: Sequence[Answer], stored: Collection[s
                 "requests": len(sent),
                 "failed": len(failed),
                 "on_cut_connections": len(cut),
-                "longest_ms": round(max(times), 1),
+                "longest_ms": round(max(times, default=0.0), 1),
                 "answered_in_experiments": len(answered),
                 "recorded": len(answered & set(stored)),
                 "examples": sorted({f"{each.status} {each.error}" for each in failed})[:5],
