@@ -110,7 +110,7 @@ async def _keeper(app: web.Application) -> AsyncIterator[None]:
     metrics, reporter = KeeperMetrics(app[SETTINGS].workers), app[REPORTER]
     steps: tuple[tuple[str, Callable[[], Awaitable[None]], float], ...] = (
         ("drain", store.drain, DRAIN_SECONDS),
-        ("follow", partial(_follow_other_replicas, store, changes), 0.0),
+        ("follow", partial(follow_other_replicas, store, changes), 0.0),
         ("hold", partial(_stop_if_replaced, changes, app[MEMBERS]), 0.0),
         ("guard", partial(_stop_at_guardrail, store, changes), GUARDRAIL_SECONDS),
         ("guard results", partial(_stop_at_results, store, changes), RESULTS_SECONDS),
@@ -150,7 +150,8 @@ async def _repeat(name: str, step: Callable[[], Awaitable[None]], pause: float) 
         await asyncio.sleep(pause)
 
 
-async def _follow_other_replicas(store: StoreAccess, changes: Changes) -> None:
+async def follow_other_replicas(store: StoreAccess, changes: Changes) -> None:
+    """Wait for a change by another replica, and apply it."""
     await store.wait_for_change(FOLLOW_SECONDS)
     while True:
         try:

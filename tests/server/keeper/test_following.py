@@ -40,5 +40,5 @@ async def test_a_notified_change_is_followed_after_failures_without_another_noti
 ) -> None:
     monkeypatch.setattr(app, "RETRY_SECONDS", 0)
     store, changes = Notified(), Failing()
-    await app._follow_other_replicas(cast("StoreAccess", store), cast("Changes", changes))
+    await app.follow_other_replicas(cast("StoreAccess", store), cast("Changes", changes))
     assert (store.waits, changes.calls) == (1, 3)
