@@ -31,7 +31,8 @@ PAUSE_SECONDS = 0.02
 AFTER = 100
 # How long a replica is cut off: shorter and longer than the store waits for an answer before it gives up.
 CUTS = (4.0, 20.0)
-# How long PostgreSQL has no primary.
+# How long a replica is without PostgreSQL, and PostgreSQL without a primary.
+WITHOUT_STORE = 8.0
 WITHOUT_PRIMARY = 4.0
 
 Row = dict[str, Any]
@@ -85,6 +86,8 @@ class Course:
         for seconds, version, experiment in zip(CUTS, (PUBLISHED, "v3.1"), ("third", "fourth"), strict=True):
             with self._event(f"replica two is cut off for {seconds:g} s, and both are changed meanwhile") as row:
                 self._cut(row, two, seconds, version, experiment)
+        with self._event(f"replica two loses PostgreSQL for {WITHOUT_STORE:g} s, and not its clients") as row:
+            self._lose_store(row, one, two, PUBLISHED, "fifth")
         with self._event("the primary's host vanishes, and the standby is promoted") as row:
             self._fail_over(row, "v3.0")
         self._cluster.call(f"experiments/{self._experiments[-1]}/stop")
@@ -118,10 +121,11 @@ class Course:
         wait_until(agreed, 60)
         row["seconds_until_one_state"] = round(time.monotonic() - since, 2)
 
-    def _experiment(self, name: str) -> None:
+    def _experiment(self, name: str, through: Cluster | Replica | None = None) -> None:
+        through = through or self._cluster
         about = {"experiment_id": name, "name": name, "variant_a": "v3.0", "variant_b": "v3.1", "traffic_split": 0.5}
-        self._cluster.call("experiments", about)
-        self._cluster.call(f"experiments/{name}/activate")
+        through.call("experiments", about)
+        through.call(f"experiments/{name}/activate")
         self._experiments.append(name)
 
     def _upgrade(self, replica: Replica, commands: Path) -> None:
@@ -174,6 +178,17 @@ class Course:
         self._agree(row, since=healed, version=version, experiment=experiment)
         balancer.wait_for(replica, "UP", position)
         row["seconds_until_used_again"] = round(time.monotonic() - healed, 2)
+
+    def _lose_store(self, row: Row, other: Replica, replica: Replica, version: str, experiment: str) -> None:
+        """Take PostgreSQL from a replica that clients go on asking, and change everything through the other one."""
+        hosts = self._cluster.database_hosts
+        lost = time.monotonic()
+        replica.host.lose(*hosts)
+        other.call(f"models/{version}/switch")
+        self._experiment(experiment, other)
+        wait_until(lambda: time.monotonic() >= lost + WITHOUT_STORE)
+        replica.host.find(*hosts)
+        self._agree(row, since=time.monotonic(), version=version, experiment=experiment)
 
     def _fail_over(self, row: Row, version: str) -> None:
         """Take the primary's host off the network and end its processes, then promote the standby."""

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 # The addresses of deploy/haproxy/haproxy.cfg and docs/several-machines.md.
 _NETWORK = "10.77.0"
 _SWITCH = "switch"
+_INTERFACE = "eth0"
 # The host of the clients and of the operator: that of this process.
 _CLIENT = 1
 
@@ -35,6 +36,20 @@ class Host:
         """Pass packets on again."""
         _ip("link", "set", self.name, "master", _SWITCH)
 
+    def lose(self, *others: Host) -> None:
+        """Send what is for other hosts to an address that no host has, without an error. Other hosts are reached."""
+        for each in others:
+            self._neighbour("replace", each, "lladdr", "02:00:00:00:00:01", "nud", "permanent")
+
+    def find(self, *others: Host) -> None:
+        """Send it to them again."""
+        for each in others:
+            self._neighbour("del", each)
+
+    def _neighbour(self, change: str, other: Host, *more: str) -> None:
+        call = [*self.within, "ip", "neigh", change, other.address, "dev", _INTERFACE, *more]
+        subprocess.run(call, check=True)  # noqa: S603 - names of this package
+
 
 def make_switch() -> None:
     """Make the switch, and connect this process to it, which must have a network of its own."""
@@ -55,9 +70,9 @@ def host(name: str, number: int) -> Iterator[Host]:
             if process.stdout.readline() != "ready\n":
                 raise RuntimeError(f"no host {name}: namespaces are not allowed here")
             made = Host(name, f"{_NETWORK}.{number}", process.pid)
-            _ip("link", "add", name, "type", "veth", "peer", "name", "eth0", "netns", str(process.pid))
+            _ip("link", "add", name, "type", "veth", "peer", "name", _INTERFACE, "netns", str(process.pid))
             _ip("link", "set", name, "master", _SWITCH, "up")
-            up = f"ip addr add {made.address}/24 dev eth0 && ip link set eth0 up"
+            up = f"ip addr add {made.address}/24 dev {_INTERFACE} && ip link set {_INTERFACE} up"
             subprocess.run([*made.within, "sh", "-e", "-c", up], check=True)  # noqa: S603 - as above
             yield made
         finally:

@@ -53,8 +53,10 @@ log = logging.getLogger(__name__)
 DRAIN_SECONDS = 0.1
 # The pause after a step failed.
 RETRY_SECONDS = 1.0
-# How long one wait for another replica's notification lasts; after it the state is read in any case.
+# How long one wait for another replica's notification lasts; after it the state is read in any case. The pause is shorter
+# than that of other steps, because this replica answers with an old state as long as it cannot read the new one.
 FOLLOW_SECONDS = 5.0
+FOLLOW_RETRY_SECONDS = 0.25
 GUARDRAIL_SECONDS = 2.0
 # Guardrails on results read as much as a report does. With millions of predictions that takes seconds, and after it
 # they rest so many times as long.
@@ -157,7 +159,7 @@ async def follow_other_replicas(store: StoreAccess, changes: Changes) -> None:
         try:
             return await changes.follow()
         except StoreUnavailable:  # StoreAccess has logged it. What was waited for does not come again
-            await asyncio.sleep(RETRY_SECONDS)
+            await asyncio.sleep(FOLLOW_RETRY_SECONDS)
 
 
 async def _stop_at_guardrail(store: StoreAccess, changes: Changes) -> None:

@@ -36,10 +36,10 @@ def test_several_machines_lose_no_request_and_no_exposure_while_everything_chang
     assert result["broken"] == []
     assert run.returncode == 0
     events = result["events"]
-    assert len(events) == 11
-    assert sum(each["promised"] for each in events) == 3
+    assert len(events) == 12
+    assert sum(each["promised"] for each in events) == 4
     assert [each["side_by_side"]["equal"] for each in events if "side_by_side" in each] == [144]
-    assert len(result["experiments"]) == 4
+    assert len(result["experiments"]) == 5
 
 
 def row(**fields: Any) -> dict[str, Any]:  # noqa: ANN401 - figures of any kind

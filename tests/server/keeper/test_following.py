@@ -38,7 +38,7 @@ class Failing:
 async def test_a_notified_change_is_followed_after_failures_without_another_notification(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr(app, "RETRY_SECONDS", 0)
+    monkeypatch.setattr(app, "FOLLOW_RETRY_SECONDS", 0)
     store, changes = Notified(), Failing()
     await app.follow_other_replicas(cast("StoreAccess", store), cast("Changes", changes))
     assert (store.waits, changes.calls) == (1, 3)
