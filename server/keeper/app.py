@@ -53,8 +53,8 @@ log = logging.getLogger(__name__)
 DRAIN_SECONDS = 0.1
 # The pause after a step failed.
 RETRY_SECONDS = 1.0
-# How long one wait for another replica's notification lasts; after it the state is read in any case. The pause is shorter
-# than that of other steps, because this replica answers with an old state as long as it cannot read the new one.
+# How long one wait for another replica's notification lasts; after it the state is read in any case. The pause after a
+# failure is shorter than that of other steps, because this replica answers with an old state until then.
 FOLLOW_SECONDS = 5.0
 FOLLOW_RETRY_SECONDS = 0.25
 GUARDRAIL_SECONDS = 2.0
