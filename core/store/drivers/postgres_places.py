@@ -69,7 +69,7 @@ def _looked_up(host: str, name: str, port: str) -> list[Place]:
 def accepting(asked: Sequence[Place], seconds: float) -> Generator[Place]:
     """Yield each place that accepts a connection, as soon as it does; several at once in the given order.
 
-    Others have half a second more from the first one on. If the caller cannot use that one, because it is a standby,
+    Others have half a second more after each of them. If the caller cannot use that one, because it is a standby,
     the next call asks it again: it may be promoted soon.
     Raises psycopg.OperationalError if there are places, and none has accepted within `seconds` or all have refused.
     """
@@ -86,9 +86,9 @@ def accepting(asked: Sequence[Place], seconds: float) -> Generator[Place]:
             accepted = [place for place in waiting if answers.get(place) == 0]
             # Other errors, such as that of a host that cannot be reached, can end with the next attempt.
             waiting = [place for place in waiting if answers.get(place) not in (0, errno.ECONNREFUSED)]
-            if accepted and not found:
-                found, end = True, min(end, now + _PACE_SECONDS)
             yield from accepted
+            if accepted:  # the time that the caller has taken does not count
+                found, end = True, time.monotonic() + _PACE_SECONDS
     if asked and not found:
         reason = f"no answer for {seconds:g} s" if waiting else "connection refused"
         raise psycopg.OperationalError(f"no host accepts connections: {reason}")

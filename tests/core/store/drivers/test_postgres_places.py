@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import socket
+import time
 from collections.abc import Iterator
 from contextlib import ExitStack, closing, contextmanager
 from urllib.parse import urlsplit
@@ -102,6 +103,21 @@ def test_a_silent_place_is_found_as_soon_as_it_answers() -> None:
         server.settimeout(30)
         server.accept()[0].close()
         assert next(found) == place(port)
+        found.close()
+
+
+def test_the_time_that_the_caller_takes_for_one_place_is_not_taken_from_the_others(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    with silent() as (server, late), listening() as (_, there):
+        found = accepting([place(there), place(late)], NEVER)
+        assert next(found) == place(there)
+        server.settimeout(30)
+        server.accept()[0].close()
+        clock = time.monotonic
+        with monkeypatch.context() as patched:
+            patched.setattr(time, "monotonic", lambda: clock() + 60)
+            assert next(found) == place(late)
         found.close()
 
 
