@@ -36,13 +36,13 @@ def main() -> None:
             load.wait_for(course.AFTER)
             events.run(new)
         stored = events.stored()
-        events.check_totals()
+        broken = [*events.wrong_totals()]
         for replica in cluster.replicas:
             replica.stop()
         logs = {each.name: each.log for each in cluster.replicas}
     rows = verdict.figures(events.rows, load.answers, {each for ids in stored.values() for each in ids})
     experiments = verdict.counts(events.answered(), stored)
-    broken = [*verdict.wrong(rows, experiments, course.CLIENTS)]
+    broken += [*verdict.wrong(rows, experiments, course.CLIENTS)]
     broken += [f"the log of replica {name} has a traceback" for name, log in logs.items() if "Traceback" in log]
     save({"machine": about, "events": rows, "experiments": experiments, "broken": broken}, output)
     sys.exit(1 if broken else 0)
