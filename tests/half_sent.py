@@ -5,7 +5,6 @@ from __future__ import annotations
 import socket
 import struct
 from collections.abc import Sequence
-from pathlib import Path
 from types import TracebackType
 from typing import Self
 
@@ -55,11 +54,6 @@ class HalfSent:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         self._socket.close()
-
-    @property
-    def all_but_the_last_byte(self) -> bool:
-        """Whether each call that the server has not ended has sent all that it can."""
-        return not any(self._rest.values())
 
     def send(self, most: int) -> None:
         """Send what the server allows, at most so many bytes, and take in what it has answered by then."""
@@ -113,10 +107,3 @@ def rounds(connections: Sequence[HalfSent], number: int, most: int) -> int:
         for each in connections:
             each.send(max(0, most - sum(other.sent for other in connections)))
     return sum(each.sent for each in connections)
-
-
-def memory(process: int) -> dict[str, int]:
-    """The memory of a process in bytes: `VmRSS` now, `VmHWM` at most so far."""
-    lines = Path(f"/proc/{process}/status").read_text().splitlines()
-    return {name: int(value.split()[0]) << 10 for name, _, value in (line.partition(":") for line in lines)
-            if name in {"VmRSS", "VmHWM"}}  # fmt: skip

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator
 from contextlib import ExitStack
 from pathlib import Path
+from typing import NamedTuple
 
 import grpc
 import pytest
@@ -14,8 +15,8 @@ from server.grpc.calls import SERVICE
 from server.grpc.handlers.health import HEALTH
 from server.grpc.handlers.reflection import REFLECTION
 from tests import bundles
-from tests.half_sent import EMPTY, HalfSent, memory, rounds
-from tests.processes import Server, free_port, serving
+from tests.half_sent import EMPTY, HalfSent, rounds
+from tests.processes import free_port, serving
 
 MESSAGE = 32 << 20
 # Two late messages, and what arrives until others are late.
@@ -25,69 +26,87 @@ ROUNDS = 100
 TOKEN = "a-token-of-the-tests-0001"  # noqa: S105 - of a server that only these tests reach
 
 
-@pytest.fixture(scope="module")
-def versions(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    folder = tmp_path_factory.mktemp("versions")
+class Worker(NamedTuple):
+    """The only worker of a server, and its port of gRPC. memory: its bytes before the first test."""
+
+    process: int
+    port: int
+    memory: int
+
+    def health(self) -> int:
+        """What a probe without a token is told."""
+        with grpc.insecure_channel(f"127.0.0.1:{self.port}") as channel:
+            check = channel.unary_unary(
+                f"/{HEALTH}/Check",
+                request_serializer=HealthCheckRequest.SerializeToString,
+                response_deserializer=HealthCheckResponse.FromString,
+            )
+            return int(check(HealthCheckRequest(service=SERVICE), timeout=20).status)
+
+    def grown(self, method: str, connections: int, calls: int, before: bytes = b"") -> tuple[int, int]:
+        """The bytes by which it grows while connections send what they can, and the number of calls that it ended."""
+        Path(f"/proc/{self.process}/clear_refs").write_text("5")  # the most so far is what it has now
+        with ExitStack() as opened:
+            made = [
+                opened.enter_context(HalfSent(self.port, f"/{method}", calls, MESSAGE, before))
+                for _ in range(connections)
+            ]
+            rounds(made, ROUNDS, OFFERED)
+            assert self.health() == HealthCheckResponse.SERVING  # beside them
+            return taken(self.process, "VmHWM") - self.memory, sum(each.ended for each in made)
+
+
+def taken(process: int, which: str) -> int:
+    """The memory of a process in bytes: `VmRSS` now, `VmHWM` at most so far."""
+    lines = Path(f"/proc/{process}/status").read_text().splitlines()
+    (found,) = [int(line.split()[1]) << 10 for line in lines if line.startswith(f"{which}:")]
+    return found
+
+
+def started(folder: Path, token: str = "") -> Iterator[Worker]:
     bundles.write(folder, "v1")
-    return folder
+    port = free_port()
+    with serving("--models", str(folder), "--grpc-port", str(port), REVERSAL_API_TOKEN=token) as server:
+        (process,) = server.workers
+        assert Worker(process, port, 0).health() == HealthCheckResponse.SERVING
+        yield Worker(process, port, taken(process, "VmRSS"))
 
 
-def health(port: int) -> int:
-    """What a probe without a token is told."""
-    with grpc.insecure_channel(f"127.0.0.1:{port}") as channel:
-        check = channel.unary_unary(
-            f"/{HEALTH}/Check",
-            request_serializer=HealthCheckRequest.SerializeToString,
-            response_deserializer=HealthCheckResponse.FromString,
-        )
-        return int(check(HealthCheckRequest(service=SERVICE), timeout=20).status)
+@pytest.fixture(scope="module")
+def worker(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Worker]:
+    yield from started(tmp_path_factory.mktemp("versions"))
 
 
-def grown(server: Server, port: int, connections: Sequence[HalfSent]) -> int:
-    """The bytes by which a worker grows while connections send what they can."""
-    (worker,) = server.workers
-    before = memory(worker)["VmRSS"]
-    rounds(connections, ROUNDS, OFFERED)
-    assert health(port) == HealthCheckResponse.SERVING  # beside them
-    return memory(worker)["VmHWM"] - before
+@pytest.fixture(scope="module")
+def guarded(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Worker]:
+    """A worker whose API needs a token."""
+    yield from started(tmp_path_factory.mktemp("versions"), TOKEN)
 
 
-# Here without tokens, so that these are the messages of any client.
+@pytest.mark.parametrize("method", [f"{HEALTH}/Check", f"{HEALTH}/Watch"])
+def test_health_without_a_token_takes_the_memory_of_a_few_messages(guarded: Worker, method: str) -> None:
+    assert guarded.grown(method, 4, 5)[0] < MOST
+
+
 @pytest.mark.parametrize(
     ("method", "before"),
     [
-        (f"{HEALTH}/Check", b""),
-        (f"{HEALTH}/Watch", b""),
         (f"{SERVICE}/ModelMetadata", b""),
         (f"{SERVICE}/RepositoryModelLoad", b""),
         (f"{REFLECTION}/ServerReflectionInfo", b""),
         (f"{REFLECTION}/ServerReflectionInfo", EMPTY),
     ],
 )
-def test_of_small_messages_that_do_not_end_only_a_few_take_memory(versions: Path, method: str, before: bytes) -> None:
-    port = free_port()
-    with serving("--models", str(versions), "--grpc-port", str(port)) as server, ExitStack() as opened:
-        health(port)
-        calls = [opened.enter_context(HalfSent(port, f"/{method}", 5, MESSAGE, before)) for _ in range(4)]
-        assert grown(server, port, calls) < MOST
+def test_so_do_the_small_messages_of_callers(worker: Worker, method: str, before: bytes) -> None:
+    assert worker.grown(method, 4, 5, before)[0] < MOST
 
 
-@pytest.mark.parametrize("method", ["ModelMetadata", "ModelInfer", "RepositoryModelLoad"])
-def test_without_its_token_a_call_takes_no_memory(versions: Path, method: str) -> None:
-    port = free_port()
-    with (
-        serving("--models", str(versions), "--grpc-port", str(port), REVERSAL_API_TOKEN=TOKEN) as server,
-        ExitStack() as opened,
-    ):
-        health(port)
-        calls = [opened.enter_context(HalfSent(port, f"/{SERVICE}/{method}", 5, MESSAGE)) for _ in range(4)]
-        assert grown(server, port, calls) < MESSAGE
-        assert all(each.ended == 5 for each in calls)
+@pytest.mark.parametrize("method", [f"{SERVICE}/ModelInfer", f"{REFLECTION}/ServerReflectionInfo"])
+def test_a_call_without_its_token_ends_unread(guarded: Worker, method: str) -> None:
+    more, ended = guarded.grown(method, 4, 5)
+    assert ended == 20
+    assert more < MESSAGE
 
 
-def test_what_is_not_read_has_64_kib_for_each_call(versions: Path) -> None:
-    port = free_port()
-    with serving("--models", str(versions), "--grpc-port", str(port)) as server, ExitStack() as opened:
-        health(port)
-        calls = [opened.enter_context(HalfSent(port, f"/{HEALTH}/Watch", 100, MESSAGE, EMPTY)) for _ in range(2)]
-        assert grown(server, port, calls) < MESSAGE
+def test_what_is_not_read_takes_64_kib_for_each_call(worker: Worker) -> None:
+    assert worker.grown(f"{HEALTH}/Watch", 2, 100, EMPTY)[0] < MESSAGE
