@@ -23,7 +23,7 @@ from server.auth.access import Access, Level
 from server.auth.client_address import FORWARDED_FOR, ClientAddresses
 from server.grpc.arrivals import Arrivals
 from server.grpc.headers import Headers, address_of
-from server.grpc.statuses import REQUEST_ID, Status
+from server.grpc.statuses import REQUEST_ID, KeeperRefusal, Status
 from server.http.app_keys import ACCESS, CLIENT_ADDRESSES, REFUSALS, SETTINGS
 from server.http.bodies import sizes
 from server.http.deadline import late, within
@@ -167,7 +167,8 @@ class Calls(grpc.GenericRpcHandler):
             raise
         except Exception as failure:  # noqa: BLE001 - it is logged
             where = f"gRPC {name}"
-            code, text, metadata = Status.of(self._refusals.noted(failure, where, where), own)
+            noted = failure if isinstance(failure, KeeperRefusal) else self._refusals.noted(failure, where, where)
+            code, text, metadata = Status.of(noted, own)
             error = type(failure).__name__ if code is grpc.StatusCode.INTERNAL else ""
             context.set_code(code)
             context.set_details(text)
