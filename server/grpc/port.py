@@ -117,8 +117,8 @@ def _options(settings: Settings) -> list[tuple[str, Any]]:
     return [
         ("grpc.so_reuseport", 1),
         ("grpc.max_receive_message_length", _MESSAGE_BYTES),
-        # By default the library lets each call send 4 to 16 MiB that nothing reads, if the connection is fast; without
-        # its probe, 64 KiB. A message that is being read has 1 MiB on its way in both cases.
+        # The library measures connections, and lets each call on a fast one send megabytes that nothing reads. Without
+        # its probe they are 64 KiB. Of a message that is being read, 1 MiB is on its way in both cases.
         ("grpc.http2.bdp_probe", 0),
         ("grpc.max_metadata_size", _METADATA_BYTES),
         ("grpc.max_concurrent_streams", _MOST_STREAMS),

@@ -19,8 +19,8 @@ HEALTH = health_pb2.DESCRIPTOR.services_by_name["Health"].full_name
 # The interval in which clients that watch learn of a change. A client that asks gets the present state.
 _LOOK_SECONDS = 0.2
 _NAMES = ("", SERVICE)
-# Calls that watch. They need no token and do not end, and after its first message a client can send 64 KiB that nobody
-# reads on each of them: this is 64 MiB.
+# Calls that watch. They need no token and do not end, and behind its message a client can send 64 KiB on each of them,
+# which are not read: for all of them, 64 MiB.
 _MOST_WATCHING = 1_000
 _RETRY_SECONDS = 10
 
