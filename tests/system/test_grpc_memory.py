@@ -17,6 +17,7 @@ from server.grpc.handlers.reflection import REFLECTION
 from tests import bundles
 from tests.half_sent import EMPTY, HalfSent, rounds
 from tests.processes import free_port, serving
+from tests.waiting import wait_until
 
 MESSAGE = 32 << 20
 # Two late messages, and what arrives until others are late.
@@ -43,17 +44,20 @@ class Worker(NamedTuple):
             )
             return int(check(HealthCheckRequest(service=SERVICE), timeout=20).status)
 
-    def grown(self, method: str, connections: int, calls: int, before: bytes = b"") -> tuple[int, int]:
-        """The bytes by which it grows while connections send what they can, and the number of calls that it ended."""
+    def grown(
+        self, method: str, connections: int, calls: int, before: bytes = b"", size: int = MESSAGE, *, ends: bool = False
+    ) -> int:
+        """The bytes by which it grows while connections send what they can. ends: whether it must end all calls."""
         Path(f"/proc/{self.process}/clear_refs").write_text("5")  # the most so far is what it has now
         with ExitStack() as opened:
             made = [
-                opened.enter_context(HalfSent(self.port, f"/{method}", calls, MESSAGE, before))
-                for _ in range(connections)
+                opened.enter_context(HalfSent(self.port, f"/{method}", calls, size, before)) for _ in range(connections)
             ]
             rounds(made, ROUNDS, OFFERED)
+            if ends:
+                wait_until(lambda: rounds(made, 1, OFFERED) >= 0 and all(each.ended == calls for each in made))
             assert self.health() == HealthCheckResponse.SERVING  # beside them
-            return taken(self.process, "VmHWM") - self.memory, sum(each.ended for each in made)
+            return taken(self.process, "VmHWM") - self.memory
 
 
 def taken(process: int, which: str) -> int:
@@ -85,7 +89,7 @@ def guarded(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Worker]:
 
 @pytest.mark.parametrize("method", [f"{HEALTH}/Check", f"{HEALTH}/Watch"])
 def test_health_without_a_token_takes_the_memory_of_a_few_messages(guarded: Worker, method: str) -> None:
-    assert guarded.grown(method, 4, 5)[0] < MOST
+    assert guarded.grown(method, 4, 5) < MOST
 
 
 @pytest.mark.parametrize(
@@ -98,15 +102,17 @@ def test_health_without_a_token_takes_the_memory_of_a_few_messages(guarded: Work
     ],
 )
 def test_so_do_the_small_messages_of_callers(worker: Worker, method: str, before: bytes) -> None:
-    assert worker.grown(method, 4, 5, before)[0] < MOST
+    assert worker.grown(method, 4, 5, before) < MOST
 
 
 @pytest.mark.parametrize("method", [f"{SERVICE}/ModelInfer", f"{REFLECTION}/ServerReflectionInfo"])
 def test_a_call_without_its_token_ends_unread(guarded: Worker, method: str) -> None:
-    more, ended = guarded.grown(method, 4, 5)
-    assert ended == 20
-    assert more < MESSAGE
+    assert guarded.grown(method, 4, 5, ends=True) < MESSAGE
+
+
+def test_a_message_over_the_limit_is_refused_by_its_head(worker: Worker) -> None:
+    assert worker.grown(f"{SERVICE}/ModelInfer", 4, 5, size=2 * MESSAGE, ends=True) < MESSAGE
 
 
 def test_what_is_not_read_takes_64_kib_for_each_call(worker: Worker) -> None:
-    assert worker.grown(f"{HEALTH}/Watch", 2, 100, EMPTY)[0] < MESSAGE
+    assert worker.grown(f"{HEALTH}/Watch", 2, 100, EMPTY) < MESSAGE

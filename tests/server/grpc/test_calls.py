@@ -17,12 +17,15 @@ from core.serving.routing import Question, Result
 from server.auth.access import Access, Level, tokens
 from server.grpc import open_inference_pb2 as pb
 from server.grpc.calls import SERVICE
+from server.grpc.handlers.health import Health
+from server.grpc.port import methods, standard_methods
 from server.http.app_keys import ACCESS, SETTINGS
 from server.http.bodies import sizes
 from server.tracing.records import RequestSpan
 from server.tracing.requests import TRACER
 from server.tracing.tracer import Tracer
 from server.worker.app_keys import BATCHER
+from server.worker.open_inference.readiness import Readiness
 from tests.server.grpc.caller import Caller, counted, message, served
 from tests.server.open_inference.tensors_of import bars, body
 from tests.server.worker_fixture import Worker
@@ -68,6 +71,11 @@ class TestTokens:
         async with served(worker.app, bearing(API)) as caller:
             assert (await caller.ok("ModelInfer", INFER)).model_version == "v1"
             assert (await caller.ok("ServerMetadata")).name == "reversal"
+
+    async def test_only_health_needs_none(self, worker: Worker) -> None:
+        standard = standard_methods(worker.app, Health(Readiness.of(worker.app)))
+        found = {name for name, method in (methods(worker.app) | standard).items() if method.level is Level.OPEN}
+        assert found == {"ServerLive", "ServerReady", "Check", "Watch"}
 
     async def test_health_needs_no_token(self, worker: Worker) -> None:
         async with served(worker.app) as caller:
