@@ -28,11 +28,10 @@ TOKEN = "a-token-of-the-tests-0001"  # noqa: S105 - of a server that only these 
 
 
 class Worker(NamedTuple):
-    """The only worker of a server, and its port of gRPC. memory: its bytes before the first test."""
+    """The only worker of a server, and its port of gRPC."""
 
     process: int
     port: int
-    memory: int
 
     def health(self) -> int:
         """What a probe without a token is told."""
@@ -49,6 +48,7 @@ class Worker(NamedTuple):
     ) -> int:
         """The bytes by which it grows while connections send what they can. ends: whether it must end all calls."""
         Path(f"/proc/{self.process}/clear_refs").write_text("5")  # the most so far is what it has now
+        at_first = taken(self.process, "VmRSS")  # with what the allocator has kept of other tests
         with ExitStack() as opened:
             made = [
                 opened.enter_context(HalfSent(self.port, f"/{method}", calls, size, before)) for _ in range(connections)
@@ -57,7 +57,7 @@ class Worker(NamedTuple):
             if ends:
                 wait_until(lambda: rounds(made, 1, OFFERED) >= 0 and all(each.ended == calls for each in made))
             assert self.health() == HealthCheckResponse.SERVING  # beside them
-            return taken(self.process, "VmHWM") - self.memory
+            return taken(self.process, "VmHWM") - at_first
 
 
 def taken(process: int, which: str) -> int:
@@ -72,8 +72,9 @@ def started(folder: Path, token: str = "") -> Iterator[Worker]:
     port = free_port()
     with serving("--models", str(folder), "--grpc-port", str(port), REVERSAL_API_TOKEN=token) as server:
         (process,) = server.workers
-        assert Worker(process, port, 0).health() == HealthCheckResponse.SERVING
-        yield Worker(process, port, taken(process, "VmRSS"))
+        made = Worker(process, port)
+        assert made.health() == HealthCheckResponse.SERVING
+        yield made
 
 
 @pytest.fixture(scope="module")
