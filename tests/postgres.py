@@ -30,8 +30,8 @@ MISSING = (
 class Server:
     """A server that the tests own, in a folder of its own. A new one is not running yet."""
 
-    def __init__(self, binaries: Path, folder: Path, primary: Server | None = None) -> None:
-        """`primary`: a running server of which the new one is a standby."""
+    def __init__(self, binaries: Path, folder: Path, primary: Server | None = None, *, durable: bool = False) -> None:
+        """`primary`: a running server of which the new one is a standby. `durable`: commits wait for the disk."""
         self._folder = folder
         self._data = folder / "data"
         port = free_port()
@@ -40,7 +40,7 @@ class Server:
         self._frozen: list[int] = []
         self._command = [str(binaries / "postgres"), "-D", str(self._data), "-k", str(folder), "-p", str(port)]
         # Without fsync, which only matters for a crash of the machine, and that would end the tests as well.
-        self._command += ["-c", "listen_addresses=127.0.0.1", "-c", "fsync=off"]
+        self._command += ["-c", "listen_addresses=127.0.0.1", "-c", f"fsync={'on' if durable else 'off'}"]
         if primary is None:
             make = [str(binaries / "initdb"), "-D", str(self._data), "-U", "postgres", "-A", "trust", "-N"]
             make += ["-E", "UTF8", "--locale=C"]
@@ -53,6 +53,12 @@ class Server:
     def running(self) -> bool:
         """Whether the server was started and not stopped since."""
         return self._process is not None
+
+    @property
+    def pid(self) -> int:
+        """The first process of the running server."""
+        assert self._process is not None
+        return self._process.pid
 
     def start(self) -> None:
         """Start the server and wait until it accepts connections."""
@@ -105,14 +111,14 @@ class Server:
 
 
 @contextmanager
-def running_postgres(primary: Server | None = None) -> Iterator[Server]:
-    """A server that a test can stop and start; a standby of `primary` if that is given."""
+def running_postgres(primary: Server | None = None, *, durable: bool = False) -> Iterator[Server]:
+    """A server that a test can stop and start; a standby of `primary` if that is given. `durable`: see Server."""
     # Not pytest's folder, which only its owner can enter: PostgreSQL does not run as root.
     folder = Path(tempfile.mkdtemp(prefix="postgres-"))
     try:
         if "user" in (owner := unprivileged()):
             os.chown(folder, owner["user"], owner["group"])
-        server = Server(binaries(), folder, primary)
+        server = Server(binaries(), folder, primary, durable=durable)
         try:
             server.start()
             yield server
