@@ -7,6 +7,7 @@ not exist.
 
 Four results are computed here: `bare` (medians of pytest-benchmark's file), `budget` (each limit with the figure found
 for it), `promises` (the number of limits by verdict) and `headline` (the rows of whole.closed that answer "how fast?").
+The tables `plan.KEY` are computed from the other tables of their page by `benchmarks.capacity.plan`.
 """
 
 from __future__ import annotations
@@ -19,10 +20,13 @@ from pathlib import Path
 from typing import Any, TypeAlias
 
 from benchmarks import budget
+from benchmarks.capacity import plan
 from benchmarks.machine import BUILD, ROOT
 
-PAGES = sorted((ROOT / "docs").glob("benchmarks*.md"))
+CAPACITY = ROOT / "docs" / "capacity.md"
+PAGES = [*sorted((ROOT / "docs").glob("benchmarks*.md")), CAPACITY]
 MARKED = re.compile(r"(<!-- ([\w.-]+)(?:: ([^\n]*?))? -->\n).*?(<!-- end -->)", re.DOTALL)
+_NUMBER = re.compile(r"-?[\d,]+(\.\d+)?(e[+-]\d+)?")
 _THOUSANDS = 1000
 Row: TypeAlias = dict[str, Any]
 
@@ -41,6 +45,29 @@ def filled(text: str, results: Mapping[str, Any]) -> tuple[str, list[str]]:
         return f"{opening}\n{table(rows(found), columns.split(', ') if columns else ())}\n{end}"
 
     return MARKED.sub(replace, text), missing
+
+
+def shown(text: str) -> dict[str, list[Row]]:
+    """Return the rows of the tables that stand in a text, by the names of their columns; empty cells are left out."""
+    found = {}
+    for match in MARKED.finditer(text):
+        if match[3]:
+            names = [_column(each)[0] for each in match[3].split(", ")]
+            lines = [line[2:-2].split(" | ") for line in match[0].splitlines() if line.startswith("|")][2:]
+            found[match[2]] = [
+                {name: _value(cell) for name, cell in zip(names, line, strict=True) if cell} for line in lines
+            ]
+    return found
+
+
+def _value(cell: str) -> str | float:
+    """Return the number in a cell, or its text."""
+    return float(cell.replace(",", "")) if _NUMBER.fullmatch(cell) else cell
+
+
+def planned(text: str) -> str:
+    """Return the text with tables of the plan that follow from its other tables."""
+    return filled(text, {"plan": plan.tables(shown(text))})[0]
 
 
 def at(results: Mapping[str, Any], path: str) -> Any:  # noqa: ANN401 - any JSON value
@@ -153,8 +180,8 @@ def main() -> None:
     results = read(BUILD)
     for page in PAGES:
         text, missing = filled(page.read_text(), results)
-        page.write_text(text)
-        for name in missing:
+        page.write_text(planned(text) if page == CAPACITY else text)
+        for name in (each for each in missing if not each.startswith("plan.")):
             print(f"{page.name}, {name}: no result in {BUILD.name}/, the table is unchanged")
 
 

@@ -60,5 +60,3 @@ def figures(running: servers.Running, kind: str, seconds: float) -> dict[str, fl
         raise LoadError(f"{result.errors} answers through the load balancer are errors")
     used = (cpu.seconds(running.process.pid) - before) / len(result.times)
     return {"per_core": 1 / used, "balancer_us": 1e6 * used}
-
-

@@ -107,9 +107,8 @@ class Filled:
     before: int
     ids: Iterator[str]
 
-    @property
-    def bytes(self) -> int:
-        """The bytes of the store now."""
+    def size(self) -> int:
+        """Return the bytes of the store now."""
         return file_bytes(Path(self.place)) if self.kind == SQLITE else database_bytes(self.place)
 
     def requests(self, size: int, count: int) -> list[bytes]:
@@ -163,26 +162,27 @@ def measure(options: Namespace) -> dict[str, list[dict[str, Any]]]:
             for store in (each for each in stores if each.exposures == stores[0].exposures):
                 for row in outcomes(store, postgres):
                     rates[row.pop("store"), row.pop("outcomes")].append(row)
-        rows = []
-        for store in stores:
-            before = store.bytes
-            reported(store.running, store.requests(LONGEST, STORED_OUTCOMES // LONGEST), STORED_OUTCOMES)
-            grown = (store.bytes - before) / STORED_OUTCOMES
-            rows.append(
-                {
-                    "store": store.kind,
-                    "exposures": store.exposures,
-                    "mib": shortened(store.before / MIB),
-                    "bytes_an_exposure": round(store.before / store.exposures),
-                    "bytes_an_outcome": round(grown),
-                }
-            )
+        sizes = [grown(store) for store in stores]
         for _ in range(options.rounds):
             for store in stores:
                 found[store.kind, store.exposures].append(answered(store.running))
-    of_stores = [row | medians(found[row["store"], row["exposures"]]) for row in rows]
+    of_stores = [
+        {"store": store.kind, "exposures": store.exposures} | size | medians(found[store.kind, store.exposures])
+        for store, size in zip(stores, sizes, strict=True)
+    ]
     of_outcomes = [{"store": kind, "outcomes": size} | medians(each) for (kind, size), each in rates.items()]
     return {"stores": of_stores, "outcomes": of_outcomes}
+
+
+def grown(store: Filled) -> dict[str, float]:
+    """Return the size of a store, and by how much it grows with each of STORED_OUTCOMES."""
+    before = store.size()
+    reported(store.running, store.requests(LONGEST, STORED_OUTCOMES // LONGEST), STORED_OUTCOMES)
+    return {
+        "mib": shortened(store.before / MIB),
+        "bytes_an_exposure": round(store.before / store.exposures),
+        "bytes_an_outcome": round((store.size() - before) / STORED_OUTCOMES),
+    }
 
 
 def answered(running: servers.Running) -> dict[str, float]:

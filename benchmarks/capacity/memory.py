@@ -52,7 +52,9 @@ def used(running: Running) -> dict[str, float]:
 
 def measure(options: Namespace) -> list[dict[str, Any]]:
     """Measure a server of each of SIZES."""
-    return [{"versions": versions, "workers": workers} | _one(options, versions, workers) for versions, workers in SIZES]
+    return [
+        {"versions": versions, "workers": workers} | _one(options, versions, workers) for versions, workers in SIZES
+    ]
 
 
 def _one(options: Namespace, versions: int, workers: int) -> dict[str, float]:

@@ -33,7 +33,8 @@ from core.store.interface import Store
 from tests.postgres import Server, database, running_postgres
 
 REPLICAS = (1, 2, 4, 8)
-SQLITE, POSTGRES, COPY = "SQLite", "PostgreSQL", "PostgreSQL, COPY alone"
+COPIERS = (1, 2)
+STORES = SQLITE, POSTGRES, COPY = "SQLite", "PostgreSQL", "PostgreSQL, COPY alone"
 _ONCE = 32  # exposures in an append
 _PATIENCE = 120.0
 # CPU seconds, the seconds of the longest transaction, and when the process began and ended.
@@ -77,7 +78,7 @@ def replica(url: str, folder: Path, count: int, ready: Barrier) -> Done:
         timed = _Timed(store)
         ready.wait(_PATIENCE)
         used, began = time.process_time(), time.monotonic()
-        found = drainer.drain(timed)  # type: ignore[arg-type]  # what _Timed lacks comes from its store
+        found = drainer.drain(timed)
         done = time.process_time() - used, timed.longest, began, time.monotonic()
     drainer.close()
     if found != (count, 0, 0):
@@ -165,11 +166,12 @@ def measure(options: Namespace) -> list[dict[str, Any]]:
                     with watched(server, count) as of_database:
                         row = drained(url, Path(folder), replicas, options.backlog)
                     found[POSTGRES, replicas].append(row | of_database)
-                    if replicas > 2:
-                        continue
-                    piece = round(PIECE_BYTES / row["journal_bytes"])
-                    with watched(server, count) as of_database:
-                        row = copied(url, replicas, piece)
-                    found[COPY, replicas].append(row | of_database)
-    rows = [{"store": store, "replicas": replicas} | medians(each) for (store, replicas), each in found.items()]
-    return sorted(rows, key=lambda row: (list((SQLITE, POSTGRES, COPY)).index(row["store"]), row["replicas"]))
+                    if replicas in COPIERS:
+                        piece = round(PIECE_BYTES / row["journal_bytes"])
+                        with watched(server, count) as of_database:
+                            row = copied(url, replicas, piece)
+                        found[COPY, replicas].append(row | of_database)
+    return [
+        {"store": store, "replicas": replicas} | medians(each)
+        for (store, replicas), each in sorted(found.items(), key=lambda item: (STORES.index(item[0][0]), item[0][1]))
+    ]
