@@ -44,6 +44,7 @@ _BYTES = """
     SELECT sum(pg_total_relation_size(c.oid)) FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
     WHERE n.nspname = 'reversal' AND c.relkind = 'r'"""
 _PAGE = 10_000
+_PATIENCE = 30.0
 
 
 def copy(path: Path, url: str) -> None:
@@ -63,8 +64,10 @@ def copy(path: Path, url: str) -> None:
 
 def file_bytes(path: Path) -> int:
     """Return the bytes of a state file, after its write-ahead log was copied into it."""
-    with closing(sqlite3.connect(path)) as connection:
-        connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+    with closing(sqlite3.connect(path, timeout=_PATIENCE)) as connection:
+        # A read of the server can be in the way.
+        while connection.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()[0]:
+            time.sleep(0.01)
     return path.stat().st_size
 
 

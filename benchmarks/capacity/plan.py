@@ -1,7 +1,7 @@
-"""The second half of docs/capacity.md: what rates take, and what breaks first, computed from the first half.
+"""docs/capacity.md: what rates take, and what breaks first, computed from docs/capacity-measured.md.
 
-The input is the tables that stand on the page, not the results they came from. So a reader can compute each number
-again from the page alone, and a test does. Assumptions are constants here, and the page has them as a table.
+The input is the tables that stand on that page, not the results they came from. So a reader can compute each number
+again from the pages alone, and a test does. Assumptions are constants here, and the page has them as a table.
 """
 
 from __future__ import annotations
@@ -51,7 +51,7 @@ def lasting(seconds: float) -> str:
     """Return a length of time in the unit that fits it."""
     if math.isinf(seconds):
         return "never"
-    for unit, length in (("days", DAY), ("h", 3600), ("min", 60)):
+    for unit, length in (("d", DAY), ("h", 3600), ("min", 60)):
         if seconds >= length:
             return f"{figure(seconds / length)} {unit}"
     return f"{figure(seconds)} s"
@@ -276,6 +276,7 @@ def breaks(measured: Measured, rate: float) -> list[Break]:
     """Return what breaks at a rate, the earliest first; of what breaks at once, that with the lowest limit."""
     body = measured.body("120 candles", SPLIT)
     machine = CORES / (body.worker + body.keeper)
+    in_time = PATIENCE_SECONDS / measured.turn - SPARE
     at_once = [
         Break(0.0, machine, "one machine, and SQLite with it", "more machines on one PostgreSQL"),
         Break(
@@ -292,8 +293,8 @@ def breaks(measured: Measured, rate: float) -> list[Break]:
         ),
         Break(
             0.0,
-            (PATIENCE_SECONDS / measured.turn - SPARE) * machine * BUSY,
-            "after an outage: keepers wait too long for their turn, and management answers 503",
+            in_time * BUSY * min(machine, 1 / body.keeper),
+            "after an outage: keepers wait too long for their turn, and management fails",
             "fewer and larger machines; a longer patience; a log in place of the turn",
         ),
     ]

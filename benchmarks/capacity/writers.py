@@ -66,12 +66,12 @@ def backlog(folder: Path, first: int, count: int) -> int:
     for start in range(0, count, _ONCE):
         journal.append(records[start : start + _ONCE])
     if journal.unrecorded or journal.close():
-        raise SystemExit(f"some records were not written: {journal.error}")
+        raise RuntimeError(f"some records were not written: {journal.error}")
     return sum(journal_files.sizes(folder).values())
 
 
 def replica(url: str, folder: Path, count: int, ready: Barrier) -> Done:
-    """Drain a folder into a store. Raises SystemExit if it does not find `count` records."""
+    """Drain a folder into a store. Raises RuntimeError if it does not find `count` records."""
     drainer = Drainer(folder)
     with closing(open_store(url)) as store:
         store.state()
@@ -82,7 +82,7 @@ def replica(url: str, folder: Path, count: int, ready: Barrier) -> Done:
         done = time.process_time() - used, timed.longest, began, time.monotonic()
     drainer.close()
     if found != (count, 0, 0):
-        raise SystemExit(f"{count} records were written, but the drain found {found}")
+        raise RuntimeError(f"{count} records were written, but the drain found {found}")
     return done
 
 

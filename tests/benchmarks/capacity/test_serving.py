@@ -25,9 +25,9 @@ def test_bodies_that_name_no_user_are_not_measured_in_an_experiment() -> None:
 
 
 def test_every_request_of_an_experiment_is_stored_before_the_keeper_is_read() -> None:
-    chosen = works(users=True)
     with servers.server() as running:
         for number, state in enumerate((serving.NONE, serving.SPLIT)):
+            chosen = works(users=state == serving.SPLIT)
             with serving.counting(running, number, state) as counted:
                 for body in ("features", "100 x features", "V2 JSON", "V2 binary"):
                     found = serving.figures(counted, chosen[body], running.port, 0.1)
@@ -41,9 +41,10 @@ def test_every_request_of_an_experiment_is_stored_before_the_keeper_is_read() ->
 
 def test_an_error_answer_is_no_figure() -> None:
     with servers.server() as running, serving.counting(running, 0, serving.NONE) as counted:
-        wrong = replace(works(users=False)["features"], messages=[message("/reversal/predict", b"{}")])
+        right = works(users=False)["features"]
+        wrong = replace(right, messages=[right.messages[0], message("/reversal/predict", b"{}")])
         with pytest.raises(LoadError, match=r"features: \d+ answers are errors"):
-            counted.cost(wrong, running.port, 1, 0.05)
+            counted.cost(wrong, running.port, 1, 0.1)
 
 
 def test_a_batch_counts_as_a_request_and_as_its_predictions() -> None:

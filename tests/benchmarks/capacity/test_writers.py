@@ -33,5 +33,5 @@ def test_the_rate_is_from_the_first_beginning_to_the_last_end_and_the_longest_tu
 
 def test_a_backlog_that_is_not_as_long_as_expected_is_an_error(tmp_path: Path) -> None:
     writers.backlog(tmp_path, 0, 100)
-    with pytest.raises(SystemExit, match="99 records"):
+    with pytest.raises(RuntimeError, match="99 records"):
         writers.together([(writers.replica, (f"sqlite:///{tmp_path}/state.db", tmp_path, 99))])
