@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 import sqlite3
+import statistics
 import tempfile
 import time
 from argparse import Namespace
@@ -25,14 +26,18 @@ from benchmarks import servers, stored
 from benchmarks.capacity import cpu
 from benchmarks.figures import medians, shortened
 from benchmarks.load import Connection, LoadError, message
+from core.experiments.experiment import now_micros
 from core.store import open_store
+from core.store.interface import Outcome
 from tests.postgres import Server, database, running_postgres
 
 OUTCOMES = "/reversal/outcomes"
 SQLITE, POSTGRES = "SQLite", "PostgreSQL"
 # Outcomes in a request, and how many of these requests are sent.
 LISTS = ((1, 200), (100, 50))
-WARM_UP = 3
+# The first lists are not counted: PostgreSQL's statements are prepared after five times.
+WARM_UP = 6
+TURNS = 20
 # The most outcomes that a request may have, and how many make the store grow by a number of pages that can be counted.
 LONGEST = 10_000
 STORED_OUTCOMES = 20_000
@@ -114,6 +119,11 @@ class Filled:
         """Return the bytes of the store now."""
         return file_bytes(Path(self.place)) if self.kind == SQLITE else database_bytes(self.place)
 
+    @property
+    def url(self) -> str:
+        """The URL of the store."""
+        return f"sqlite:///{self.place}" if self.kind == SQLITE else self.place
+
     def requests(self, size: int, count: int) -> list[bytes]:
         """Return `count` requests with `size` outcomes each, of predictions that have none yet."""
         return lists(list(islice(self.ids, size * count)), size)
@@ -146,12 +156,27 @@ def outcomes(store: Filled, postgres: Server) -> Iterator[dict[str, Any]]:
         seconds = time.perf_counter() - began
         if store.kind == POSTGRES:
             found["database_us"] = 1e6 * (cpu.of_tree(postgres.pid) - database_cpu) / (size * count)
+        found["turn_us"] = turn(store, size)
         yield {
             "store": store.kind,
             "outcomes": size,
             "per_second": size * count / seconds,
             "per_core": 1e6 / found["keeper_us"],
         } | found
+
+
+def turn(store: Filled, size: int) -> float:
+    """Return the microseconds for which an outcome in a list occupies the store's only writer."""
+    times = []
+    with closing(open_store(store.url)) as opened:
+        for _ in range(WARM_UP + TURNS):
+            reported_now = [Outcome(each, "win", 7.5, None) for each in islice(store.ids, size)]
+            began = time.perf_counter()
+            answers = opened.record_outcomes(reported_now, now_micros())
+            times.append(time.perf_counter() - began)
+            if answers != ["recorded"] * size:
+                raise LoadError(f"{size} outcomes were stored, the store answers {set(answers)}")
+    return 1e6 * statistics.median(times[WARM_UP:]) / size
 
 
 def measure(options: Namespace) -> dict[str, list[dict[str, Any]]]:

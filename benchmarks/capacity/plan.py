@@ -130,7 +130,7 @@ class Measured:
         """The seconds of the writer's turn that PostgreSQL takes for an outcome, from the longest list."""
         rows = [row for row in self._tables["capacity.outcomes"] if row["store"] == POSTGRES]
         longest = max(rows, key=lambda row: int(row["outcomes"]))
-        return float(longest["keeper_us"] + longest["database_us"]) / 1e6
+        return float(longest["turn_us"]) / 1e6
 
     def size(self, store: str) -> float:
         """Return the bytes of an exposure in a store with its share of outcomes."""

@@ -52,4 +52,5 @@ def test_each_request_reports_predictions_of_its_own(tmp_path: Path) -> None:
         assert min(found.values()) > 0
         with pytest.raises(LoadError, match="30 outcomes were reported, 0 recorded"):
             growth.reported(running, requests, 30)
+        assert growth.turn(store, 10) > 0
         assert min(growth.answered(running).values()) > 0

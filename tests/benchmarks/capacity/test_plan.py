@@ -38,8 +38,8 @@ def measured() -> dict[str, list[dict[str, Any]]]:
             for count, ms in ((100_000, 100.0), (1_100_000, 1_300.0))
         ],
         "capacity.outcomes": [
-            {"store": "PostgreSQL", "outcomes": 1, "keeper_us": 900.0, "database_us": 100.0},
-            {"store": "PostgreSQL", "outcomes": 100, "keeper_us": 30.0, "database_us": 10.0},
+            {"store": "PostgreSQL", "outcomes": 1, "turn_us": 1_000.0},
+            {"store": "PostgreSQL", "outcomes": 100, "turn_us": 40.0},
         ],
         "capacity.writers": [
             {"store": "SQLite", "replicas": 1, "per_second": 50_000.0},
@@ -78,7 +78,7 @@ def test_no_figure_of_the_page_is_typed_by_hand() -> None:
         ("capacity.stores", "bytes_an_exposure", {"store", "first"}),
         ("capacity.stores", "bytes_an_outcome", {"store", "first"}),
         ("capacity.stores", "report_ms", {"store", "first"}),
-        ("capacity.outcomes", "database_us", {"parts", "store", "journals", "first"}),
+        ("capacity.outcomes", "turn_us", {"parts", "store", "journals", "first"}),
         ("capacity.writers", "per_second", {"parts", "store", "journals", "first", "remedies"}),
         ("capacity.writers", "journal_bytes", {"journals", "first"}),
         ("capacity.writers", "wal_bytes", {"store"}),
