@@ -9,9 +9,10 @@ import pytest
 
 from benchmarks import report
 from benchmarks.capacity import plan
+from benchmarks.capacity.measured import BODIES, Measured, one
 
 PAGE, MEASURED = report.CAPACITY.read_text(), report.MEASURED.read_text()
-TABLES = ("assumptions", "fleet", "parts", "store", "journals", "first", "remedies")
+TABLES = ("summary", "assumptions", "fleet", "parts", "store", "journals", "first", "remedies")
 
 
 def measured() -> dict[str, list[dict[str, Any]]]:
@@ -20,12 +21,12 @@ def measured() -> dict[str, list[dict[str, Any]]]:
         {"protocol": "HTTP/1.1", "body": body, "experiment": experiment, "request_bytes": 900, "answer_bytes": 100}
         | {"worker_us": 120.0}
         | ({"keeper_us": 40.0} if experiment == "split" else {})
-        for body in plan.BODIES
+        for body in BODIES
         for experiment in ("none", "split")
     ]
     return {
         "capacity.serving": serving,
-        "capacity.balancer": [{"body": body, "balancer_us": 60.0} for body in plan.BODIES],
+        "capacity.balancer": [{"body": body, "balancer_us": 60.0} for body in BODIES],
         "capacity.memory": [
             {"versions": 1, "workers": 1, "all_pss": 100.0},
             {"versions": 2, "workers": 1, "all_pss": 102.0},
@@ -70,14 +71,14 @@ def test_no_figure_of_the_page_is_typed_by_hand() -> None:
 @pytest.mark.parametrize(
     ("table", "column", "changed"),
     [
-        ("capacity.serving", "worker_us", {"fleet", "parts", "journals", "first"}),
-        ("capacity.serving", "keeper_us", {"fleet", "parts", "journals", "first"}),
-        ("capacity.serving", "request_bytes", {"fleet", "parts", "first"}),
-        ("capacity.balancer", "balancer_us", {"fleet", "parts", "first"}),
-        ("capacity.memory", "all_pss", {"fleet"}),
-        ("capacity.stores", "bytes_an_exposure", {"store", "first"}),
-        ("capacity.stores", "bytes_an_outcome", {"store", "first"}),
-        ("capacity.stores", "report_ms", {"store", "first"}),
+        ("capacity.serving", "worker_us", {"summary", "fleet", "parts", "journals", "first"}),
+        ("capacity.serving", "keeper_us", {"summary", "fleet", "parts", "journals", "first"}),
+        ("capacity.serving", "request_bytes", {"summary", "fleet", "parts", "first"}),
+        ("capacity.balancer", "balancer_us", {"summary", "fleet", "parts", "first"}),
+        ("capacity.memory", "all_pss", {"summary", "fleet"}),
+        ("capacity.stores", "bytes_an_exposure", {"summary", "store", "first"}),
+        ("capacity.stores", "bytes_an_outcome", {"summary", "store", "first"}),
+        ("capacity.stores", "report_ms", {"summary", "store", "first"}),
         ("capacity.outcomes", "turn_us", {"parts", "store", "journals", "first"}),
         ("capacity.writers", "per_second", {"parts", "store", "journals", "first", "remedies"}),
         ("capacity.writers", "journal_bytes", {"journals", "first"}),
@@ -94,12 +95,12 @@ def test_another_measured_figure_gives_another_plan(table: str, column: str, cha
 
 
 def test_a_fleet_has_the_cores_and_the_memory_that_its_rate_takes() -> None:
-    rows = {(row["rate"], row["experiment"]): row for row in plan.fleet(plan.Measured(measured()))}
+    rows = {(row["rate"], row["experiment"]): row for row in plan.fleet(Measured(measured()))}
     # 100,000 x 120 us = 12 cores, of which 60 % are used: 20 cores, 2 machines of 16, and one to spare.
     alone = rows[100_000, "none"]
     assert (alone["worker_cores"], alone["keeper_cores"], alone["machines"]) == ("20", "", 3)
     # One worker more takes (162 - 102) / 3 MiB, one version more (114 - 100) / 7 MiB in each worker.
-    assert plan.Measured(measured()).memory == pytest.approx(102 - 20 + 16 * (20 + 2 * 2))
+    assert Measured(measured()).memory == pytest.approx(102 - 20 + 16 * (20 + 2 * 2))
     assert alone["memory_gib"] == plan.figure(3 * 466 / 1024)
     # 100,000 x 60 us = 6 cores, of which 60 % are used. 1,000 bytes each: 0.8 Gbit/s.
     assert (alone["balancer_cores"], alone["balancers"], alone["gbit"]) == ("10", 2, "0.8")
@@ -109,7 +110,7 @@ def test_a_fleet_has_the_cores_and_the_memory_that_its_rate_takes() -> None:
 
 
 def test_the_store_is_used_by_exposures_and_outcomes() -> None:
-    small, large, _ = plan.store(plan.Measured(measured()))
+    small, large, _ = plan.store(Measured(measured()))
     # 1,000 / 25,000 for the rows, and half an outcome of 40 us for each.
     assert small["writer"] == "6 %"
     assert large["writer"] == "6 x"
@@ -122,14 +123,14 @@ def test_the_store_is_used_by_exposures_and_outcomes() -> None:
 
 
 def test_journals_grow_by_what_the_writer_does_not_take() -> None:
-    small, large, _ = plan.journals(plan.Measured(measured()))
+    small, large, _ = plan.journals(Measured(measured()))
     assert (small["journal_mb"], small["journals_full"]) == ("they do not grow", "never")
     assert large["journal_mb"] == plan.figure(100_000 * 5 / 6 * 250 / 1e6)
     assert large["journals_full"] == plan.lasting(8 * 2**30 / (100_000 * 5 / 6 * 250))
 
 
 def test_what_breaks_at_once_comes_first_and_the_lowest_limit_before_the_others() -> None:
-    rows = plan.first(plan.Measured(measured()))
+    rows = plan.first(Measured(measured()))
     small = [row for row in rows if row["rate"] == 1_000]
     assert ["report" in small[0]["breaks"], "disk" in small[1]["breaks"]] == [True, True]
     large = [row for row in rows if row["rate"] == 100_000]
@@ -140,13 +141,13 @@ def test_what_breaks_at_once_comes_first_and_the_lowest_limit_before_the_others(
 def test_a_lost_or_doubled_row_is_an_error() -> None:
     rows = measured()["capacity.writers"]
     with pytest.raises(LookupError, match="found 0"):
-        plan.one(rows, store="Oracle")
+        one(rows, store="Oracle")
     with pytest.raises(LookupError, match="found 2"):
-        plan.one(rows, store="PostgreSQL")
+        one(rows, store="PostgreSQL")
 
 
 def test_without_haproxy_the_load_balancer_is_not_measured() -> None:
-    rows = plan.fleet(plan.Measured(measured() | {"capacity.balancer": []}))
+    rows = plan.fleet(Measured(measured() | {"capacity.balancer": []}))
     assert {row["balancers"] for row in rows} == {"not measured"}
 
 
