@@ -9,9 +9,10 @@ from __future__ import annotations
 import sys
 import time
 from pathlib import Path
+from typing import Any
 
 from benchmarks import options
-from benchmarks.capacity import balancer, growth, memory, serving, writers
+from benchmarks.capacity import backlog, balancer, growth, memory, serving, writers
 from benchmarks.machine import machine, save
 
 
@@ -26,13 +27,14 @@ def main() -> None:
     made.add_argument("--backlog", type=int, default=48_000, help="exposures that replicas store together")
     made.add_argument("--folder", type=Path, help="where stores and journals are; default: temporary files")
     given = made.parse_args()
-    found: dict[str, object] = {"machine": machine(), "rounds": given.rounds, "seconds": given.seconds}
+    found: dict[str, Any] = {"machine": machine(), "rounds": given.rounds, "seconds": given.seconds}
     for part in (serving, memory, growth, writers, balancer):
         began = time.perf_counter()
         name = part.__name__.rpartition(".")[2]
         measured = part.measure(given)
         found |= measured if isinstance(measured, dict) else {name: measured}
         print(f"{name}: {time.perf_counter() - began:.0f} s", file=sys.stderr)
+    found["backlog"] = backlog.measure(given, writers.best(found["writers"]))
     save(found, given.output)
 
 

@@ -38,7 +38,7 @@ def lasting(seconds: float) -> str:
 
 def figure(value: float) -> str:
     """Return a number with two significant digits, and all digits before the point."""
-    return f"{value:,.0f}" if value >= 100 else f"{value:.2g}"  # noqa: PLR2004 - three digits need no rounding
+    return f"{value:,.0f}" if value >= 10 else f"{value:.2g}"  # noqa: PLR2004 - two digits before the point
 
 
 def share(value: float) -> str:

@@ -13,11 +13,11 @@ import tempfile
 import time
 from argparse import Namespace
 from collections import defaultdict
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import closing, contextmanager
 from multiprocessing.synchronize import Barrier
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import psycopg
 
@@ -37,6 +37,7 @@ COPIERS = (1, 2)
 STORES = SQLITE, POSTGRES, COPY = "SQLite", "PostgreSQL", "PostgreSQL, COPY alone"
 _ONCE = 32  # exposures in an append
 _PATIENCE = 120.0
+T = TypeVar("T")
 # CPU seconds, the seconds of the longest transaction, and when the process began and ended.
 Done = tuple[float, float, float, float]
 _PAGES = "SELECT pg_current_wal_insert_lsn() - '0/0'::pg_lsn"
@@ -100,7 +101,7 @@ def copier(url: str, blocks: list[bytes], ready: Barrier) -> Done:
         return time.process_time() - used, longest, began, time.monotonic()
 
 
-def together(calls: list[tuple[Callable[..., Done], tuple[Any, ...]]]) -> list[Done]:
+def together(calls: Sequence[tuple[Callable[..., T], tuple[Any, ...]]]) -> list[T]:
     """Run calls in processes of their own, which begin together; the barrier is added to their arguments."""
     context = multiprocessing.get_context("spawn")
     with context.Manager() as manager, context.Pool(len(calls)) as pool:
@@ -148,6 +149,11 @@ def copied(url: str, processes: int, piece: int) -> dict[str, float]:
         connection.execute("CHECKPOINT")
     blocks = [b"".join(rows[first : first + piece]) for first in range(0, len(rows), piece)]
     return figures(together([(copier, (url, blocks[n::processes])) for n in range(processes)]), len(rows))
+
+
+def best(rows: list[dict[str, Any]]) -> float:
+    """Return the exposures a second that PostgreSQL takes from the best number of replicas."""
+    return max(float(row["per_second"]) for row in rows if row["store"] == POSTGRES)
 
 
 def measure(options: Namespace) -> list[dict[str, Any]]:

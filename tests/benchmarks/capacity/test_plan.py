@@ -164,3 +164,10 @@ def test_without_haproxy_the_load_balancer_is_not_measured() -> None:
 )
 def test_a_length_of_time_has_the_unit_that_fits_it(seconds: float, text: str) -> None:
     assert plan.lasting(seconds) == text
+
+
+@pytest.mark.parametrize(
+    ("value", "text"), [(0.0123, "0.012"), (9.96, "10"), (10.4, "10"), (99.7, "100"), (1234567.8, "1,234,568")]
+)
+def test_a_number_has_two_digits_or_all_before_the_point(value: float, text: str) -> None:
+    assert plan.figure(value) == text
