@@ -129,21 +129,22 @@ class Filled:
         return lists(list(islice(self.ids, size * count)), size)
 
 
-def filled(stack: ExitStack, options: Namespace, postgres: Server) -> Iterator[Filled]:
-    """Fill a store of each kind and size, and start a server on it. They end with the stack."""
-    for wanted in (options.exposures // SHARE_OF_SMALL, options.exposures):
-        folder = Path(stack.enter_context(tempfile.TemporaryDirectory(dir=options.folder)))
-        path = folder / "state.db"
-        exposures = stored.fill(path, wanted)
-        url = stack.enter_context(database(postgres.url))
-        copy(path, url)
-        for kind, place, flags in ((SQLITE, str(path), ()), (POSTGRES, url, ("--state-url", url))):
-            before = file_bytes(path) if kind == SQLITE else database_bytes(url)
-            state = folder if kind == SQLITE else None
-            each = servers.server(*flags, python=options.server, tree=options.tree, state=state)
-            running = stack.enter_context(each)
-            servers.manage(running.port, f"/reversal/experiments/{stored.EXPERIMENT}/activate")
-            yield Filled(kind, exposures, place, running, before, stored.trades(exposures))
+def filled(stack: ExitStack, options: Namespace, postgres: Server, wanted: int) -> list[Filled]:
+    """Fill a store of each kind with exposures, and start a server on it. They end with the stack."""
+    folder = Path(stack.enter_context(tempfile.TemporaryDirectory(dir=options.folder)))
+    path = folder / "state.db"
+    exposures = stored.fill(path, wanted)
+    url = stack.enter_context(database(postgres.url))
+    copy(path, url)
+    found = []
+    for kind, place, flags in ((SQLITE, str(path), ()), (POSTGRES, url, ("--state-url", url))):
+        before = file_bytes(path) if kind == SQLITE else database_bytes(url)
+        state = folder if kind == SQLITE else None
+        each = servers.server(*flags, python=options.server, tree=options.tree, state=state)
+        running = stack.enter_context(each)
+        servers.manage(running.port, f"/reversal/experiments/{stored.EXPERIMENT}/activate")
+        found.append(Filled(kind, exposures, place, running, before, stored.trades(exposures)))
+    return found
 
 
 def outcomes(store: Filled, postgres: Server) -> Iterator[dict[str, Any]]:
@@ -185,11 +186,13 @@ def measure(options: Namespace) -> dict[str, list[dict[str, Any]]]:
     rates: dict[tuple[str, int], list[dict[str, float]]] = defaultdict(list)
     with ExitStack() as stack:
         postgres = stack.enter_context(running_postgres(durable=True))
-        stores = list(filled(stack, options, postgres))
+        stores = filled(stack, options, postgres, options.exposures // SHARE_OF_SMALL)
+        # Before there are large stores, whose servers compute reports by themselves.
         for _ in range(options.rounds):
-            for store in (each for each in stores if each.exposures == stores[0].exposures):
+            for store in stores:
                 for row in outcomes(store, postgres):
                     rates[row.pop("store"), row.pop("outcomes")].append(row)
+        stores += filled(stack, options, postgres, options.exposures)
         sizes = [grown(store) for store in stores]
         for _ in range(options.rounds):
             for store in stores:
