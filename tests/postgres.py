@@ -39,8 +39,12 @@ class Server:
         address: str = "127.0.0.1",
         port: int | None = None,
         within: Sequence[str] = (),
+        durable: bool = False,
     ) -> None:
-        """`primary`: a running server of which the new one is a standby. `within`: a command that runs the server's."""
+        """`primary`: a running server of which the new one is a standby. `within`: a command that runs the server's.
+
+        `durable`: commits wait for the disk.
+        """
         self._folder = folder
         self._data = folder / "data"
         port = port or free_port()
@@ -50,7 +54,8 @@ class Server:
         self._owner, as_owner = (unprivileged(), ()) if not within else ({}, without_root())
         self._command = [*within, *as_owner, str(binaries / "postgres"), "-D", str(self._data), "-k", str(folder)]
         # Without fsync, which only matters for a crash of the machine, and that would end the tests as well.
-        self._command += ["-p", str(port), "-c", f"listen_addresses={address}", "-c", "fsync=off"]
+        self._command += ["-p", str(port), "-c", f"listen_addresses={address}"]
+        self._command += ["-c", f"fsync={'on' if durable else 'off'}"]
         if primary is None:
             make = [str(binaries / "initdb"), "-D", str(self._data), "-U", "postgres", "-A", "trust", "-N"]
             make += ["-E", "UTF8", "--locale=C"]
@@ -66,6 +71,12 @@ class Server:
     def running(self) -> bool:
         """Whether the server was started and not stopped since."""
         return self._process is not None
+
+    @property
+    def pid(self) -> int:
+        """The first process of the running server."""
+        assert self._process is not None
+        return self._process.pid
 
     def start(self) -> None:
         """Start the server and wait until it accepts connections."""
@@ -119,15 +130,20 @@ class Server:
 
 @contextmanager
 def running_postgres(
-    primary: Server | None = None, *, address: str = "127.0.0.1", port: int | None = None, within: Sequence[str] = ()
+    primary: Server | None = None,
+    *,
+    address: str = "127.0.0.1",
+    port: int | None = None,
+    within: Sequence[str] = (),
+    durable: bool = False,
 ) -> Iterator[Server]:
-    """A server that a test can stop and start; a standby of `primary` if that is given."""
+    """A server that a test can stop and start; a standby of `primary` if that is given. For the others, see Server."""
     # Not pytest's folder, which only its owner can enter: PostgreSQL does not run as root.
     folder = Path(tempfile.mkdtemp(prefix="postgres-"))
     try:
         if "user" in (owner := unprivileged()):
             os.chown(folder, owner["user"], owner["group"])
-        server = Server(binaries(), folder, primary, address=address, port=port, within=within)
+        server = Server(binaries(), folder, primary, address=address, port=port, within=within, durable=durable)
         try:
             server.start()
             yield server
