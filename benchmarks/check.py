@@ -22,6 +22,7 @@ import numpy as np
 
 from benchmarks import bodies, budget, servers, stages, yardstick
 from benchmarks.background_load import under_load
+from benchmarks.figures import answers
 from benchmarks.load import Result, closed, opened
 from benchmarks.loading import while_loading
 from benchmarks.machine import machine, save
@@ -81,13 +82,21 @@ def lone(bench: Bench) -> Ratios:
 
 
 def busy(bench: Bench) -> Ratios:
-    """Measure many connections and one worker: throughput ÷ the echo server's, and p99 ÷ p50."""
+    """Measure many connections and one worker: throughput ÷ the echo server's, and p99 ÷ p50.
+
+    Also the CPU time for an answer, of all processes of the server, ÷ the yardstick: most of the echo server's time is
+    the kernel's, which differs from machine to machine by more than ours does.
+    """
     floors = {kind: bench.ask(bench.echo, kind, CONNECTIONS) for kind in KINDS}
+    work = yardstick.seconds()
     found = {}
     for ab, users in bench.turns(bench.one):
         for kind, floor in floors.items():
+            before = bench.one.cpu_seconds
             result = bench.ask(bench.one, kind, CONNECTIONS, users=users)
+            used = bench.one.cpu_seconds - before
             found[f"{kind}_throughput{ab}"] = len(result.times) / len(floor.times)
+            found[f"{kind}_cpu{ab}"] = used / answers(result) / work
             found[f"{kind}_tail{ab}"] = p99(result) / p50(result)
     return found
 

@@ -25,9 +25,12 @@ def watched(
     result = load(running.port, *args, **kwargs)
     used = running.cpu_seconds - before
     client_cores = (time.process_time() - own) / (time.perf_counter() - began)
-    # Assumes that requests of the warm-up are answered at the same rate as the others.
-    answers = len(result.times) * (result.seconds + result.warm_up) / result.seconds
-    return result.summary() | {"cpu_us": 1e6 * used / answers, "client_cores": client_cores}
+    return result.summary() | {"cpu_us": 1e6 * used / answers(result), "client_cores": client_cores}
+
+
+def answers(result: Result) -> float:
+    """Return the number of answers, those of the warm-up included, as if it had the same rate."""
+    return len(result.times) * (result.seconds + result.warm_up) / result.seconds
 
 
 def medians(rounds: Sequence[Mapping[str, float]]) -> dict[str, float]:

@@ -30,7 +30,7 @@ CANDLES = 120
 CONNECTIONS = (1, 32)
 JSON = "JSON"
 FIELDS = ("open", "high", "low", "close", "volume")
-PATH = "/v2/models/reversal/versions/{}/infer"
+MODEL = "/v2/models/reversal"
 HEADER = "Inference-Header-Content-Length"
 RATIOS = {"p50": "p50", "throughput": "per_second", "cpu": "cpu_us"}
 
@@ -70,7 +70,12 @@ def _times(body: Mapping[str, Any]) -> np.ndarray[Any, np.dtype[np.int64]]:
 
 
 def _parameters(body: Mapping[str, Any]) -> dict[str, str]:
-    return {name: body[name] for name in ("pair", "timeframe")}
+    return {name: body[name] for name in ("pair", "timeframe", "user_id") if name in body}
+
+
+def _path(body: Mapping[str, Any]) -> str:
+    """Return the path of a request. Without a version, the user's variant of the experiment answers."""
+    return f"{MODEL}/versions/{body['version']}/infer" if "version" in body else f"{MODEL}/infer"
 
 
 def _v2(body: Mapping[str, Any], *, binary: bool) -> tuple[bytes, bytes]:
@@ -92,7 +97,7 @@ def _posted(body: Mapping[str, Any], head: bytes, behind: bytes) -> bytes:
     headers = ["Content-Type: application/json"]
     if behind:
         headers = ["Content-Type: application/octet-stream", f"{HEADER}: {len(head)}"]
-    return message(PATH.format(body["version"]), head + behind, headers=headers)
+    return message(_path(body), head + behind, headers=headers)
 
 
 def _over_grpc(asking: Sequence[Mapping[str, Any]]) -> Way:
@@ -100,7 +105,7 @@ def _over_grpc(asking: Sequence[Mapping[str, Any]]) -> Way:
 
     sent = []
     for body in asking:
-        request = pb.ModelInferRequest(model_name="reversal", model_version=body["version"])
+        request = pb.ModelInferRequest(model_name="reversal", model_version=body.get("version", ""))
         for name, value in _parameters(body).items():
             request.parameters[name].string_param = value
         for name, datatype, values in (("candles", "FP64", _candles(body)), ("timestamps", "INT64", _times(body))):

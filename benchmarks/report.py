@@ -1,4 +1,4 @@
-"""Fill the tables of docs/benchmarks*.md from build/*.json, so that every figure there comes from a run.
+"""Fill the tables of the pages in PAGES from build/*.json, so that every figure there comes from a run.
 
 A table stands between `<!-- FILE.KEY: COLUMNS -->` and `<!-- end -->`. FILE is a file in build/ without `.json`, KEY is
 a key in it, and COLUMNS are the columns to show, separated by commas. Without COLUMNS all are shown.
@@ -7,6 +7,7 @@ not exist.
 
 Four results are computed here: `bare` (medians of pytest-benchmark's file), `budget` (each limit with the figure found
 for it), `promises` (the number of limits by verdict) and `headline` (the rows of whole.closed that answer "how fast?").
+The tables `plan.KEY` of capacity.md are computed by `benchmarks.capacity.plan` from those of capacity-measured.md.
 """
 
 from __future__ import annotations
@@ -19,10 +20,14 @@ from pathlib import Path
 from typing import Any, TypeAlias
 
 from benchmarks import budget
+from benchmarks.capacity import plan
 from benchmarks.machine import BUILD, ROOT
 
-PAGES = sorted((ROOT / "docs").glob("benchmarks*.md"))
+MEASURED, CAPACITY = ROOT / "docs" / "capacity-measured.md", ROOT / "docs" / "capacity.md"
+# The page that is computed follows the page that it is computed from.
+PAGES = [*sorted((ROOT / "docs").glob("benchmarks*.md")), ROOT / "docs" / "several-machines.md", MEASURED, CAPACITY]
 MARKED = re.compile(r"(<!-- ([\w.-]+)(?:: ([^\n]*?))? -->\n).*?(<!-- end -->)", re.DOTALL)
+_NUMBER = re.compile(r"-?[\d,]+(\.\d+)?(e[+-]\d+)?")
 _THOUSANDS = 1000
 Row: TypeAlias = dict[str, Any]
 
@@ -41,6 +46,29 @@ def filled(text: str, results: Mapping[str, Any]) -> tuple[str, list[str]]:
         return f"{opening}\n{table(rows(found), columns.split(', ') if columns else ())}\n{end}"
 
     return MARKED.sub(replace, text), missing
+
+
+def shown(text: str) -> dict[str, list[Row]]:
+    """Return the rows of the tables that stand in a text, by the names of their columns; empty cells are left out."""
+    found = {}
+    for match in MARKED.finditer(text):
+        if match[3]:
+            names = [_column(each)[0] for each in match[3].split(", ")]
+            lines = [line[2:-2].split(" | ") for line in match[0].splitlines() if line.startswith("|")][2:]
+            found[match[2]] = [
+                {name: _value(cell) for name, cell in zip(names, line, strict=True) if cell} for line in lines
+            ]
+    return found
+
+
+def _value(cell: str) -> str | float:
+    """Return the number in a cell, or its text."""
+    return float(cell.replace(",", "")) if _NUMBER.fullmatch(cell) else cell
+
+
+def planned(text: str, measured: str) -> str:
+    """Return the text with the tables of the plan that follow from the tables of another page."""
+    return filled(text, {"plan": plan.tables(shown(measured))})[0]
 
 
 def at(results: Mapping[str, Any], path: str) -> Any:  # noqa: ANN401 - any JSON value
@@ -144,14 +172,19 @@ def read(folder: Path) -> dict[str, Any]:
         results["bare"] = bare(results["bare"])
     if "whole" in results:
         results["headline"] = headline(results["whole"]["closed"])
-    judged = against_budget(budget.read(), results)
-    return results | {"budget": judged, "promises": promises(judged)}
+    if "check" in results:  # otherwise one measurement alone would turn most of the budget into "not measured"
+        judged = against_budget(budget.read(), results)
+        results |= {"budget": judged, "promises": promises(judged)}
+    return results
 
 
 def main() -> None:
     """Fill all pages, and print the tables that were left unchanged."""
     results = read(BUILD)
     for page in PAGES:
+        if page == CAPACITY:
+            page.write_text(planned(page.read_text(), MEASURED.read_text()))
+            continue
         text, missing = filled(page.read_text(), results)
         page.write_text(text)
         for name in missing:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sqlite3
+from collections.abc import Iterator
 from contextlib import closing
 from pathlib import Path
 
@@ -43,6 +44,16 @@ _USERS = f"""
         CASE n / {CANDLES} % 2 WHEN 0 THEN 'A' ELSE 'B' END
     FROM places
     """  # noqa: S608 - only constants of this file
+
+
+def prediction_id(number: int) -> str:
+    """Return the id of an exposure by its number, counted from 0."""
+    return f"{number >> 16:08x}-0000-7000-8000-{number:012x}"
+
+
+def trades(exposures: int) -> Iterator[str]:
+    """Yield the ids of those of the first exposures whose signal is long or short."""
+    return (prediction_id(number) for number in range(exposures) if number // (2 * CANDLES) % 3)
 
 
 def fill(path: Path, exposures: int) -> int:

@@ -11,7 +11,7 @@ import signal
 import socket
 import subprocess
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
@@ -30,17 +30,32 @@ MISSING = (
 class Server:
     """A server that the tests own, in a folder of its own. A new one is not running yet."""
 
-    def __init__(self, binaries: Path, folder: Path, primary: Server | None = None) -> None:
-        """`primary`: a running server of which the new one is a standby."""
+    def __init__(
+        self,
+        binaries: Path,
+        folder: Path,
+        primary: Server | None = None,
+        *,
+        address: str = "127.0.0.1",
+        port: int | None = None,
+        within: Sequence[str] = (),
+        durable: bool = False,
+    ) -> None:
+        """`primary`: a running server of which the new one is a standby. `within`: a command that runs the server's.
+
+        `durable`: commits wait for the disk.
+        """
         self._folder = folder
         self._data = folder / "data"
-        port = free_port()
-        self.url = f"postgresql://postgres@127.0.0.1:{port}/postgres"
+        port = port or free_port()
+        self.url = f"postgresql://postgres@{address}:{port}/postgres"
         self._process: subprocess.Popen[bytes] | None = None
         self._frozen: list[int] = []
-        self._command = [str(binaries / "postgres"), "-D", str(self._data), "-k", str(folder), "-p", str(port)]
+        self._owner, as_owner = (unprivileged(), ()) if not within else ({}, without_root())
+        self._command = [*within, *as_owner, str(binaries / "postgres"), "-D", str(self._data), "-k", str(folder)]
         # Without fsync, which only matters for a crash of the machine, and that would end the tests as well.
-        self._command += ["-c", "listen_addresses=127.0.0.1", "-c", "fsync=off"]
+        self._command += ["-p", str(port), "-c", f"listen_addresses={address}"]
+        self._command += ["-c", f"fsync={'on' if durable else 'off'}"]
         if primary is None:
             make = [str(binaries / "initdb"), "-D", str(self._data), "-U", "postgres", "-A", "trust", "-N"]
             make += ["-E", "UTF8", "--locale=C"]
@@ -48,16 +63,25 @@ class Server:
             make = [str(binaries / "pg_basebackup"), "-D", str(self._data), "-d", primary.url, "-R", "-N", "-c", "fast"]
         made = subprocess.run(make, capture_output=True, text=True, check=False, **unprivileged())
         assert made.returncode == 0, made.stderr
+        if primary is None and within:
+            with (self._data / "pg_hba.conf").open("a") as file:
+                file.write("host all,replication all samenet trust\n")
 
     @property
     def running(self) -> bool:
         """Whether the server was started and not stopped since."""
         return self._process is not None
 
+    @property
+    def pid(self) -> int:
+        """The first process of the running server."""
+        assert self._process is not None
+        return self._process.pid
+
     def start(self) -> None:
         """Start the server and wait until it accepts connections."""
         with (self._folder / "log").open("ab") as log:
-            self._process = subprocess.Popen(self._command, stdout=log, stderr=log, **unprivileged())
+            self._process = subprocess.Popen(self._command, stdout=log, stderr=log, **self._owner)
         wait_until(self._answers)
 
     def _answers(self) -> bool:
@@ -105,14 +129,21 @@ class Server:
 
 
 @contextmanager
-def running_postgres(primary: Server | None = None) -> Iterator[Server]:
-    """A server that a test can stop and start; a standby of `primary` if that is given."""
+def running_postgres(
+    primary: Server | None = None,
+    *,
+    address: str = "127.0.0.1",
+    port: int | None = None,
+    within: Sequence[str] = (),
+    durable: bool = False,
+) -> Iterator[Server]:
+    """A server that a test can stop and start; a standby of `primary` if that is given. For the others, see Server."""
     # Not pytest's folder, which only its owner can enter: PostgreSQL does not run as root.
     folder = Path(tempfile.mkdtemp(prefix="postgres-"))
     try:
         if "user" in (owner := unprivileged()):
             os.chown(folder, owner["user"], owner["group"])
-        server = Server(binaries(), folder, primary)
+        server = Server(binaries(), folder, primary, address=address, port=port, within=within, durable=durable)
         try:
             server.start()
             yield server
@@ -191,6 +222,12 @@ def free_port() -> int:
         probe.bind(("127.0.0.1", 0))
         port: int = probe.getsockname()[1]
     return port
+
+
+def without_root() -> Sequence[str]:
+    """A prefix that does the same for a command that root begins, such as nsenter."""
+    user = unprivileged()
+    return ("setpriv", f"--reuid={user['user']}", f"--regid={user['group']}", "--clear-groups") if user else ()
 
 
 def unprivileged() -> dict[str, Any]:

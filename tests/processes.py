@@ -93,9 +93,9 @@ class Server:
 
     @property
     def log(self) -> str:
-        """The log so far."""
-        self.log_file.seek(0)
-        return self.log_file.read().decode()
+        """The log so far. The server shares the file's position, so a seek would let it write over its first lines."""
+        descriptor = self.log_file.fileno()
+        return os.pread(descriptor, os.fstat(descriptor).st_size, 0).decode()
 
     def stop(self) -> str:
         """Stop the server with SIGTERM; returns its log."""

@@ -1,7 +1,8 @@
 """The way of every call: token, deadline, message, answer or status, log, metrics and trace.
 
 A handler gets the call before its message has arrived, as that of a stream would. So a refused call is not read, and
-the deadline also ends the wait for a message. On the wire there is no difference.
+the deadline also ends the wait for a message. On the wire there is no difference. The standard services, health and
+reflection, take the same way: gRPC's own handlers would read messages of any client.
 """
 
 from __future__ import annotations
@@ -9,6 +10,7 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Awaitable, Callable
+from contextlib import nullcontext
 from time import perf_counter
 from typing import Any, NamedTuple, TypeAlias
 
@@ -19,11 +21,13 @@ from core.errors import InvalidInput
 from core.log_event import LogEvent
 from server.auth.access import Access, Level
 from server.auth.client_address import FORWARDED_FOR, ClientAddresses
+from server.grpc.arrivals import Arrivals
 from server.grpc.headers import Headers, address_of
-from server.grpc.statuses import REQUEST_ID, Status
+from server.grpc.statuses import REQUEST_ID, KeeperRefusal, Status
 from server.http.app_keys import ACCESS, CLIENT_ADDRESSES, REFUSALS, SETTINGS
+from server.http.bodies import sizes
 from server.http.deadline import late, within
-from server.http.errors import Refusals
+from server.http.errors import PayloadTooLarge, Refusals
 from server.logs.request_id import CURRENT, request_id
 from server.tracing.records import Attributes
 from server.tracing.requests import TRACER
@@ -46,7 +50,7 @@ _CANCELLED_SECONDS = 0.1
 class Call(NamedTuple):
     """A call whose token is valid.
 
-    until: its deadline, of time.perf_counter. context: gRPC's.
+    until: its deadline, of time.perf_counter. context: gRPC's. arrivals: the messages beside which its own arrives.
     """
 
     headers: Headers
@@ -54,20 +58,34 @@ class Call(NamedTuple):
     request_id: str
     until: float
     context: Context
+    arrivals: Arrivals
 
-    async def message(self) -> bytes:
-        """The message. Raises DeadlineExceeded, or InvalidInput if the client ends without one."""
-        try:
-            async with within(self.until):
-                found: object = await self.context.read()
-        except TimeoutError:
-            raise late("its message had arrived") from None
-        if isinstance(found, bytes):
+    async def message(self, most: int = sizes.SMALL) -> bytes:
+        """The message, which has at most so many bytes.
+
+        Raises DeadlineExceeded, Overloaded, PayloadTooLarge, or InvalidInput if the client ends without one.
+        """
+        found = await self.next_message(self.until, most)
+        if found is not None:
             return found
         # gRPC has nothing to read: it refuses a message that is too large, or the client has cancelled the call. Then
         # this task is cancelled, too.
         await asyncio.sleep(_CANCELLED_SECONDS)
         raise InvalidInput.at("", "the call has no message")
+
+    async def next_message(self, until: float, most: int = sizes.SMALL) -> bytes | None:
+        """The next message; None if the client has ended. Raises DeadlineExceeded, Overloaded or PayloadTooLarge."""
+        try:
+            async with within(until) as timer:
+                with self.arrivals.place(timer) if most <= sizes.SMALL else nullcontext():  # a large one takes its time
+                    found: object = await self.context.read()
+        except TimeoutError:
+            raise late("its message had arrived") from None
+        if not isinstance(found, bytes):
+            return None
+        if len(found) > most:
+            raise PayloadTooLarge(f"the message is larger than the {most:,} bytes that this call takes; send less")
+        return found
 
 
 class CallAnswer(NamedTuple):
@@ -78,18 +96,25 @@ class CallAnswer(NamedTuple):
 
 
 class Method(NamedTuple):
-    """What answers the calls of a method, and the level that it requires."""
+    """What answers the calls of a method, and the level that it requires.
+
+    streams: whether it writes its answers itself. Then its calls may last, and a shutdown does not wait for them.
+    """
 
     answer: Callable[[Call], Awaitable[CallAnswer]]
     level: Level = Level.API
+    service: str = SERVICE
+    streams: bool = False
 
 
 class Calls(grpc.GenericRpcHandler):
-    """The calls of the service. `in_progress`: their number now."""
+    """All calls. `in_progress`: their number now, without those of streams."""
 
     def __init__(self, app: web.Application, methods: dict[str, Method]) -> None:
         """`methods`: by name. Other calls are UNIMPLEMENTED."""
         self.in_progress = 0
+        # Apart, so that clients without a token take nothing from others.
+        self._arrivals = {needs_token: Arrivals() for needs_token in (True, False)}
         self._access: Access = app[ACCESS]
         self._addresses: ClientAddresses = app[CLIENT_ADDRESSES]
         self._refusals: Refusals = app[REFUSALS]
@@ -98,16 +123,16 @@ class Calls(grpc.GenericRpcHandler):
         self._logged = app[SETTINGS].access_log
         self._tracer: Tracer | None = app.get(TRACER)
         self._identify = request_id if self._tracer is None else self._tracer.identify
-        self._handlers: dict[str, grpc.RpcMethodHandler[Any, Any]] = {
-            f"/{SERVICE}/{name}": grpc.stream_unary_rpc_method_handler(self._handler(name, method))
-            for name, method in methods.items()
-        }
+        self._handlers = {f"/{method.service}/{name}": self._handler(name, method) for name, method in methods.items()}
 
     def service(self, handler_call_details: grpc.HandlerCallDetails) -> grpc.RpcMethodHandler[Any, Any] | None:
         """The handler of a call; None for an unknown method."""
         return self._handlers.get(handler_call_details.method)
 
-    def _handler(self, name: str, method: Method) -> Callable[[object, Context], Awaitable[bytes]]:
+    def _handler(self, name: str, method: Method) -> grpc.RpcMethodHandler[Any, Any]:
+        async def stream(_: object, context: Context) -> None:
+            await self._answer(name, method, context)
+
         async def handle(_: object, context: Context) -> bytes:
             self.in_progress += 1
             try:
@@ -115,7 +140,9 @@ class Calls(grpc.GenericRpcHandler):
             finally:
                 self.in_progress -= 1
 
-        return handle
+        if method.streams:
+            return grpc.stream_stream_rpc_method_handler(stream)
+        return grpc.stream_unary_rpc_method_handler(handle)
 
     async def _answer(self, name: str, method: Method, context: Context) -> bytes:
         began = perf_counter()
@@ -124,12 +151,13 @@ class Calls(grpc.GenericRpcHandler):
         CURRENT.set(own)  # each call is a task, which has a context of its own
         address = self._addresses.of(address_of(context.peer()), headers.getall(FORWARDED_FOR))
         caller, code, error, size = "", grpc.StatusCode.OK, "", 0
+        needs_token = method.level is not Level.OPEN
         try:
-            if method.level is not Level.OPEN:
+            if needs_token:
                 caller = await self._access.check(headers, address, method.level)
             known = Caller(caller, address, manages=self._access.manages(headers))
-            answer = await method.answer(Call(headers, known, own, self._until(context, began), context))
-            message, timing = answer
+            call = Call(headers, known, own, self._until(context, began), context, self._arrivals[needs_token])
+            message, timing = await method.answer(call)
             size = len(message)
             context.set_trailing_metadata(((REQUEST_ID, own), (_TIMING, timing)) if timing else ((REQUEST_ID, own),))
         except asyncio.CancelledError:
@@ -139,7 +167,8 @@ class Calls(grpc.GenericRpcHandler):
             raise
         except Exception as failure:  # noqa: BLE001 - it is logged
             where = f"gRPC {name}"
-            code, text, metadata = Status.of(self._refusals.noted(failure, where, where), own)
+            noted = failure if isinstance(failure, KeeperRefusal) else self._refusals.noted(failure, where, where)
+            code, text, metadata = Status.of(noted, own)
             error = type(failure).__name__ if code is grpc.StatusCode.INTERNAL else ""
             context.set_code(code)
             context.set_details(text)
@@ -149,7 +178,7 @@ class Calls(grpc.GenericRpcHandler):
             return message
         finally:
             self._metrics.grpc_calls[name, code.name].inc()
-            self._record(name, code, error, own)
+            self._record(method.service, name, code, error, own)
             if self._logged:
                 milliseconds = round((perf_counter() - began) * 1e3, 3)
                 event = LogEvent("grpc_call_answered", method=name, code=code.name, bytes=size,
@@ -161,16 +190,16 @@ class Calls(grpc.GenericRpcHandler):
         left = context.time_remaining()
         return began + (self._timeout if left is None else min(left, self._timeout))
 
-    def _record(self, name: str, code: grpc.StatusCode, error: str, own: str) -> None:
+    def _record(self, service: str, name: str, code: grpc.StatusCode, error: str, own: str) -> None:
         trace = recorded(own)
         if trace is None or self._tracer is None:
             return
         number: int = code.value[0]
         attributes: Attributes = {
             "rpc.system": "grpc",
-            "rpc.service": SERVICE,
+            "rpc.service": service,
             "rpc.method": name,
             "rpc.grpc.status_code": number,
             "network.protocol.version": "2",
         }
-        self._tracer.finish(trace, f"{SERVICE}/{name}", None, attributes, error)
+        self._tracer.finish(trace, f"{service}/{name}", None, attributes, error)

@@ -12,15 +12,14 @@ from typing import Any
 
 import grpc
 from aiohttp import web
-from grpc_health.v1 import health_pb2_grpc
-from grpc_reflection.v1alpha import reflection
 
 from server.auth.access import Level
 from server.auth.tls import Certificate
-from server.grpc.calls import SERVICE, Calls, Method
+from server.grpc.calls import Calls, Method
 from server.grpc.handlers.health import HEALTH, Health
 from server.grpc.handlers.inference import InferenceCalls
 from server.grpc.handlers.models import ModelCalls
+from server.grpc.handlers.reflection import REFLECTION, Reflection
 from server.grpc.handlers.repository import RepositoryCalls
 from server.http.app_keys import CERTIFICATE, SETTINGS
 from server.http.bodies import sizes
@@ -48,10 +47,8 @@ class GrpcPort:
         self._server = grpc.aio.server(options=_options(app[SETTINGS]))
         self._health = Health(Readiness.of(app))
         self._open = AsyncExitStack()
-        self._calls = Calls(app, methods(app))
+        self._calls = Calls(app, methods(app) | standard_methods(app, self._health))
         self._server.add_generic_rpc_handlers((self._calls,))
-        health_pb2_grpc.add_HealthServicer_to_server(self._health, self._server)
-        reflection.enable_server_reflection((SERVICE, HEALTH, reflection.SERVICE_NAME), self._server)
         for address in addresses:
             if CERTIFICATE in app:
                 self._server.add_secure_port(address, _credentials(app[CERTIFICATE]))
@@ -106,10 +103,23 @@ def methods(app: web.Application) -> dict[str, Method]:
     }
 
 
+def standard_methods(app: web.Application, health: Health) -> dict[str, Method]:
+    """Those of the standard services. Probes send no token; the description needs one, as over HTTP."""
+    reflection = Reflection(app[SETTINGS].request_timeout_ms / 1e3)
+    return {
+        "Check": Method(health.check, Level.OPEN, HEALTH),
+        "Watch": Method(health.watch, Level.OPEN, HEALTH, streams=True),
+        "ServerReflectionInfo": Method(reflection.describe, Level.API, REFLECTION, streams=True),
+    }
+
+
 def _options(settings: Settings) -> list[tuple[str, Any]]:
     return [
         ("grpc.so_reuseport", 1),
         ("grpc.max_receive_message_length", _MESSAGE_BYTES),
+        # The library measures connections, and lets each call on a fast one send megabytes that nothing reads. Without
+        # its probe they are 64 KiB. Of a message that is being read, 1 MiB is on its way in both cases.
+        ("grpc.http2.bdp_probe", 0),
         ("grpc.max_metadata_size", _METADATA_BYTES),
         ("grpc.max_concurrent_streams", _MOST_STREAMS),
         ("grpc.max_connection_idle_ms", settings.keepalive_seconds * 1_000),

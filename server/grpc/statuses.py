@@ -51,6 +51,16 @@ PUSHBACK = "grpc-retry-pushback-ms"
 _LONGEST_TEXT = 600
 
 
+class KeeperRefusal(ServiceError):
+    """The keeper's refusal, which it has logged itself. `code`: as in its answer."""
+
+    code: str  # type: ignore[misc] # each refusal has its own
+
+    def __init__(self, code: str, message: str) -> None:
+        super().__init__(message)
+        self.code = code if code in STATUS else ServiceError.code
+
+
 class Status(NamedTuple):
     """How a call ends that failed."""
 

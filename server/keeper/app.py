@@ -53,8 +53,10 @@ log = logging.getLogger(__name__)
 DRAIN_SECONDS = 0.1
 # The pause after a step failed.
 RETRY_SECONDS = 1.0
-# How long one wait for another replica's notification lasts; after it the state is read in any case.
+# How long one wait for another replica's notification lasts; after it the state is read in any case. The pause after a
+# failure is shorter than that of other steps, because this replica answers with an old state until then.
 FOLLOW_SECONDS = 5.0
+FOLLOW_RETRY_SECONDS = 0.25
 GUARDRAIL_SECONDS = 2.0
 # Guardrails on results read as much as a report does. With millions of predictions that takes seconds, and after it
 # they rest so many times as long.
@@ -110,7 +112,7 @@ async def _keeper(app: web.Application) -> AsyncIterator[None]:
     metrics, reporter = KeeperMetrics(app[SETTINGS].workers), app[REPORTER]
     steps: tuple[tuple[str, Callable[[], Awaitable[None]], float], ...] = (
         ("drain", store.drain, DRAIN_SECONDS),
-        ("follow", partial(_follow_other_replicas, store, changes), 0.0),
+        ("follow", partial(follow_other_replicas, store, changes), 0.0),
         ("hold", partial(_stop_if_replaced, changes, app[MEMBERS]), 0.0),
         ("guard", partial(_stop_at_guardrail, store, changes), GUARDRAIL_SECONDS),
         ("guard results", partial(_stop_at_results, store, changes), RESULTS_SECONDS),
@@ -150,9 +152,14 @@ async def _repeat(name: str, step: Callable[[], Awaitable[None]], pause: float) 
         await asyncio.sleep(pause)
 
 
-async def _follow_other_replicas(store: StoreAccess, changes: Changes) -> None:
+async def follow_other_replicas(store: StoreAccess, changes: Changes) -> None:
+    """Wait for a change by another replica, and apply it."""
     await store.wait_for_change(FOLLOW_SECONDS)
-    await changes.follow()
+    while True:
+        try:
+            return await changes.follow()
+        except StoreUnavailable:  # StoreAccess has logged it. What was waited for does not come again
+            await asyncio.sleep(FOLLOW_RETRY_SECONDS)
 
 
 async def _stop_at_guardrail(store: StoreAccess, changes: Changes) -> None:

@@ -21,6 +21,7 @@ from server.settings_parsing import SettingsError
 log = logging.getLogger(__name__)
 
 _BACKLOG = 2048
+_ALL_IPV4 = "0.0.0.0"  # noqa: S104 - compared only
 # The errors of an address that this machine does not have, as ::1 if IPv6 is off.
 _ABSENT = (errno.EADDRNOTAVAIL, errno.EAFNOSUPPORT)
 
@@ -145,9 +146,13 @@ def log_opened(listening: socket.socket) -> None:
 
 
 def log_reserved(reserved: socket.socket) -> None:
-    """Log the port of gRPC."""
+    """Log the port of gRPC.
+
+    Its library listens on all addresses of IPv6 as well if it is told to do so on all of IPv4.
+    """
     host, port = reserved.getsockname()[:2]
-    log.info(LogEvent("grpc_port_opened", host=host, port=port))
+    also = {"also": "::"} if host == _ALL_IPV4 else {}
+    log.info(LogEvent("grpc_port_opened", host=host, port=port, **also))
 
 
 def is_local(listening: socket.socket) -> bool:

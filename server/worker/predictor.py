@@ -175,7 +175,7 @@ class Predictor:
             result = results[i]
             if isinstance(result, Answered):
                 exposure = _exposure(snapshot, chosen.assigned, question, result)
-                results[i] = result._replace(exposure=exposure)
+                results[i] = Answered(result.prediction, result.fallback_reason, exposure)
                 records.append(exposure)
                 exposed[exposure.variant] += 1
                 if chosen.assigned.experiment.mode == "shadow" and result.fallback_reason is None:

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import re
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -90,6 +91,12 @@ def test_each_line_of_the_budget_gets_its_figure_from_its_result_file() -> None:
         {"verdict": "CROSSED", "limits": 1},
         {"verdict": "not measured", "limits": 1},
     ]
+
+
+@pytest.mark.parametrize("name", ["check", "start"])
+def test_one_measurement_alone_leaves_the_budget_as_it_is(tmp_path: Path, name: str) -> None:
+    (tmp_path / f"{name}.json").write_text('{"found": {}}')
+    assert ({"budget", "promises"} <= report.read(tmp_path).keys()) == (name == "check")
 
 
 def test_the_headline_is_the_server_without_an_experiment_at_1_and_32_connections() -> None:

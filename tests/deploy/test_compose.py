@@ -31,6 +31,8 @@ from tests.waiting import wait_until
 FOLDER = ROOT / "deploy" / "compose"
 SECRETS = "/run/secrets"
 HAPROXY = (FOLDER / "haproxy.cfg").read_text()
+# That of compose, and that of several hosts (docs/several-machines.md).
+CONFIGURATIONS = sorted((ROOT / "deploy").glob("*/haproxy.cfg"))
 
 
 def decoded(path: Path) -> dict[str, Any]:
@@ -158,16 +160,19 @@ def test_grafanas_source_differs_by_its_address_only() -> None:
     assert ours == decoded(ROOT / "deploy" / "grafana" / "provisioning" / "datasources" / "prometheus.yml")
 
 
-def test_haproxy_accepts_its_configuration() -> None:
-    run = subprocess.run(
-        [needs.program("haproxy", "haproxy"), "-c", "-f", FOLDER / "haproxy.cfg"], capture_output=True, check=False
-    )
+@pytest.mark.parametrize("path", CONFIGURATIONS, ids=lambda path: path.parent.name)
+def test_haproxy_accepts_its_configuration(path: Path) -> None:
+    run = subprocess.run([needs.program("haproxy", "haproxy"), "-c", "-f", path], capture_output=True, check=False)
     assert run.returncode == 0, run.stderr
+
+
+def test_the_balancer_has_the_replicas() -> None:
     assert re.findall(r"^    server (\S+) (\S+):8000$", HAPROXY, re.MULTILINE) == [(name, name) for name in REPLICAS]
 
 
-def test_what_the_balancer_answers_itself_has_a_code_of_the_server() -> None:
-    found = re.findall(r'http-error status (\d+) .*"code":"(\w+)"', HAPROXY)
+@pytest.mark.parametrize("path", CONFIGURATIONS, ids=lambda path: path.parent.name)
+def test_what_the_balancer_answers_itself_has_a_code_of_the_server(path: Path) -> None:
+    found = re.findall(r'http-error status (\d+) .*"code":"(\w+)"', path.read_text())
     assert [int(status) for status, _ in found] == [502, 503, 504]
     assert {code for _, code in found} <= set(STATUS)
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import subprocess
+import sys
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -27,6 +28,22 @@ class Built(NamedTuple):
 def uv(*arguments: str) -> None:
     ended = subprocess.run([find_uv_bin(), *arguments], env=ENVIRON, capture_output=True, text=True, check=False)
     assert ended.returncode == 0, ended.stderr
+
+
+def built_in(folder: Path, tree: Path) -> Built:
+    """Both files of a source tree. uv builds the wheel from the sdist, which shows that the sdist is complete."""
+    uv("build", "--quiet", "--out-dir", str(folder), str(tree))
+    (wheel,), (sdist,) = folder.glob("*.whl"), folder.glob("*.tar.gz")
+    return Built(wheel, sdist)
+
+
+def environment_of(folder: Path, wheel: Path, tree: Path) -> Path:
+    """Make an environment with a wheel and the locked dependencies of its tree; returns its folder of commands."""
+    uv("venv", "--quiet", "--python", sys.executable, str(folder))
+    install = ["pip", "install", "--quiet", "--python", str(folder), "--no-deps"]
+    uv(*install, "--require-hashes", "-r", str(tree / "requirements" / "serve.txt"))
+    uv(*install, str(wheel))
+    return folder / "bin"
 
 
 def reversal(commands: Path, folder: Path, *arguments: str) -> subprocess.CompletedProcess[str]:

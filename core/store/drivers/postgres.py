@@ -10,15 +10,17 @@ from __future__ import annotations
 
 import logging
 import time
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
+from contextlib import closing
 
 import psycopg
-from psycopg.conninfo import make_conninfo
+from psycopg.conninfo import conninfo_to_dict, make_conninfo, timeout_from_conninfo
 
 from core.log_event import LogEvent
 from core.store.drivers.database import PATIENCE_SECONDS, Connection, Database
 from core.store.drivers.postgres_connection import PostgresConnection
 from core.store.drivers.postgres_listener import CHANNEL, POLL_SECONDS, Listener
+from core.store.drivers.postgres_places import Place, accepting, places
 from core.store.drivers.postgres_url import hiding, identity, options
 from core.store.interface import StoreUnsuitable
 
@@ -29,13 +31,16 @@ SCHEMA = "reversal"
 # The key of the writer's advisory lock. Any number that no other application uses in the same database would do.
 _WRITER = 0x72657665727361
 
-# With these, a server that has vanished is noticed within seconds; TCP's defaults take many minutes.
+# How long the network may pass on nothing until a connection is given up, on this side and on that of the server. TCP's
+# defaults take many minutes, and after a network that is back they wait about as long again as it was away.
+_AWAY_SECONDS = 3
+# With these, a server that has vanished is noticed.
 _DEFAULTS: dict[str, str | int | None] = {
     "connect_timeout": 3,
-    "keepalives_idle": 5,
-    "keepalives_interval": 2,
-    "keepalives_count": 3,
-    "tcp_user_timeout": 10_000,
+    "keepalives_idle": 1,
+    "keepalives_interval": 1,
+    "keepalives_count": _AWAY_SECONDS - 1,
+    "tcp_user_timeout": 1000 * _AWAY_SECONDS,
     "application_name": "reversal",
     # Of several hosts or addresses, the primary.
     "target_session_attrs": "read-write",
@@ -43,8 +48,11 @@ _DEFAULTS: dict[str, str | int | None] = {
 _SETTINGS = (
     # pg_temp is last, because other applications that share the session of a pooler can have temporary tables in it.
     f"SET LOCAL search_path TO {SCHEMA}, pg_temp; SET LOCAL lock_timeout TO '{PATIENCE_SECONDS}s'; "
-    # A replica that stops in the middle of a transaction must not keep the others from writing.
+    # A replica that stops or is cut off in the middle of a transaction must not keep the others from writing. In the
+    # middle of a COPY it does not count as idle; so the server's side of the connection also has TCP's limits.
     "SET LOCAL idle_in_transaction_session_timeout TO '10s'; "
+    "SET LOCAL tcp_keepalives_idle TO 1; SET LOCAL tcp_keepalives_interval TO 1; "
+    f"SET LOCAL tcp_keepalives_count TO {_AWAY_SECONDS - 1}; SET LOCAL tcp_user_timeout TO '{_AWAY_SECONDS}s'; "
     # All queries here are by key, and the pages of an export come in the order of an index. While the planner has no
     # statistics of a new table or experiment, it would sort or scan the whole experiment for each page.
     "SET LOCAL enable_sort TO off; SET LOCAL enable_bitmapscan TO off; SET LOCAL enable_material TO off"
@@ -98,6 +106,7 @@ class PostgresDatabase(Database):
         self._hide = hiding(url)
         self._conninfo = make_conninfo("", **_DEFAULTS | options(url))
         self._pooled = False
+        self._last: Place | None = None  # that of the last connection
         self._listener = Listener(self._connected, self.closing, lambda: self._pooled)
 
     def connect(self) -> PostgresConnection:
@@ -170,7 +179,25 @@ class PostgresDatabase(Database):
         self._listener.close()
 
     def _connected(self) -> PostgresConnection:
-        connection = psycopg.connect(self._conninfo, autocommit=True, prepare_threshold=None)
+        options = conninfo_to_dict(self._conninfo)
+        named = sorted(places(options), key=lambda place: place != self._last)
+        failed: Exception | None = None
+        with closing(accepting(named, timeout_from_conninfo(options))) as found:
+            for place in found:
+                try:
+                    connection = self._opened(place.options)
+                except psycopg.OperationalError as error:  # for example, because it is a standby
+                    failed = error
+                else:
+                    self._last = place
+                    return connection
+        if failed is not None:
+            raise failed
+        return self._opened({})
+
+    def _opened(self, place: Mapping[str, str | int]) -> PostgresConnection:
+        conninfo = make_conninfo(self._conninfo, **place)
+        connection = psycopg.connect(conninfo, autocommit=True, prepare_threshold=None)
         try:
             ((process,),) = connection.execute("SELECT pg_backend_pid()").fetchall()
         except BaseException:

@@ -15,6 +15,8 @@ CHANNEL = "reversal_state"
 POLL_SECONDS = 1.0
 # The interval at which the listener checks that its server still takes writes. Only the primary notifies of changes.
 CHECK_SECONDS = 2.0
+# The pause after the server could not be reached.
+_RETRY_SECONDS = 0.25
 # A waiting thread checks at this interval whether the store is being closed.
 _LOOK_SECONDS = 0.25
 
@@ -61,7 +63,7 @@ class Listener:
                         return True
             except (psycopg.Error, UnicodeError):
                 self._hang_up()
-                self._closing.wait(max(0.0, min(end - time.monotonic(), POLL_SECONDS)))
+                self._closing.wait(max(0.0, min(end - time.monotonic(), _RETRY_SECONDS)))
         return False
 
     def waiting_since(self, before: float) -> set[PostgresConnection]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import msgspec
 
@@ -111,20 +111,23 @@ _PLACE = {name: place for place, name in enumerate(SUMS)}
 def record(connection: Connection, records: Sequence[Record]) -> None:
     """Store records. An exposure that is already stored does not count again; records without an id always count."""
     exposures = _new(connection, [r for r in records if isinstance(r, Exposure)])
-    connection.insert("exposures", EXPOSURE_COLUMNS, (_row(exposure) for exposure in exposures))
-    sums = CandleSums()
+    connection.insert("exposures", EXPOSURE_COLUMNS, map(_row, exposures))
     warned: Counter[tuple[str, Variant, str]] = Counter()
     totals = Totals()
+    # Most answers of a second are about a few candles, so those about the same one are summed together.
+    by_side: dict[tuple[str, str, str, str, Variant], list[Exposure]] = {}
     for exposure in exposures:
-        fallback = exposure.fallback_reason is not None
-        if fallback or exposure.slow:
-            totals.request(exposure, fallbacks=fallback, slow=exposure.slow)
-        else:
-            totals.request(exposure)
-        key = CandleKey(exposure.experiment_id, exposure.pair, exposure.timeframe, exposure.candle)
-        sums.add(key, exposure.at, exposure.variant, {} if fallback else _amounts(exposure))
-        if not fallback:
+        side = exposure.experiment_id, exposure.pair, exposure.timeframe, exposure.candle, exposure.variant
+        if (of_side := by_side.get(side)) is None:
+            of_side = by_side[side] = []
+        of_side.append(exposure)
+        if exposure.warnings and exposure.fallback_reason is None:
             warned.update((exposure.experiment_id, exposure.variant, code) for code in exposure.warnings)
+    sums = CandleSums()
+    for (*key, variant), of_side in by_side.items():
+        totals.answers(of_side)
+        amounts = _amounts([exposure for exposure in of_side if exposure.fallback_reason is None])
+        sums.add(CandleKey(*key), min(exposure.at for exposure in of_side), variant, amounts)
     for other in records:
         if isinstance(other, Failure):
             totals.request(other, failures=1)
@@ -165,17 +168,21 @@ def _row(exposure: Exposure) -> tuple[str | float | None, ...]:
     if exposure.fallback_reason is not None and "\0" in exposure.fallback_reason:
         reason = exposure.fallback_reason.replace("\0", "\N{REPLACEMENT CHARACTER}")
         exposure = msgspec.structs.replace(exposure, fallback_reason=reason)
-    *fields, warnings, window, block = msgspec.structs.astuple(exposure)
-    return *fields, " ".join(warnings) or None, window, block
+    fields: tuple[Any, ...] = msgspec.structs.astuple(exposure)
+    return *fields[:-3], " ".join(fields[-3]) or None, *fields[-2:]
 
 
-def _amounts(exposure: Exposure) -> dict[str, float]:
-    confidence = exposure.confidence
+def _amounts(exposures: Sequence[Exposure]) -> dict[str, float]:
+    """The amounts of answers about the same candle."""
+    if not exposures:
+        return {}
+    confidences = [exposure.confidence for exposure in exposures]
+    signals = Counter([exposure.signal for exposure in exposures])
     return {
-        "predictions": 1,
-        f"{exposure.signal}s": 1,
-        "confidence": confidence,
-        "confidence_squares": confidence * confidence,
+        "predictions": len(exposures),
+        **{f"{signal}s": count for signal, count in signals.items()},
+        "confidence": sum(confidences),
+        "confidence_squares": sum([confidence * confidence for confidence in confidences]),
     }
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 from core.experiments.candle_table import BesideTotals
 from core.experiments.experiment import Micros, Variant
@@ -39,12 +39,22 @@ class Totals:
         self._minutes: dict[tuple[str, Variant, int], list[int]] = {}
         self._beside: Counter[tuple[str, str]] = Counter()
 
+    def answers(self, exposures: Sequence[Exposure]) -> None:
+        """Count answers of one variant."""
+        plain = []
+        for exposure in exposures:
+            fallback = exposure.fallback_reason is not None
+            if fallback or exposure.slow:
+                self.request(exposure, fallbacks=fallback, slow=exposure.slow)
+            else:
+                plain.append(exposure.at // _MINUTE)
+        for minute, count in Counter(plain).items():
+            self._row_of((exposures[0].experiment_id, exposures[0].variant, minute))[0] += count
+
     def request(self, record: Exposure | Failure | Refusal, **amounts: int) -> None:
         """Count a request of a variant, with amounts by the names of columns."""
-        if amounts:
-            self._add((record.experiment_id, record.variant), amounts)
-        key = (record.experiment_id, record.variant, record.at // _MINUTE)
-        row = self._minutes.setdefault(key, [0] * len(_OF_MINUTES))
+        self._add((record.experiment_id, record.variant), amounts)
+        row = self._row_of((record.experiment_id, record.variant, record.at // _MINUTE))
         row[0] += 1
         for name, amount in amounts.items():
             row[_OF_MINUTES.index(name)] += amount
@@ -66,6 +76,10 @@ class Totals:
         connection.run_many(_ADD_TOTALS, [(*key, *row) for key, row in self._totals.items()])
         connection.run_many(_ADD_MINUTES, [(*key, *row) for key, row in self._minutes.items()])
         connection.run_many(_ADD_BESIDE, [(*key, count) for key, count in sorted(self._beside.items())])
+
+    def _row_of(self, key: tuple[str, Variant, int]) -> list[int]:
+        """The counts of a minute."""
+        return self._minutes.setdefault(key, [0] * len(_OF_MINUTES))
 
     def _add(self, key: tuple[str, Variant], amounts: Mapping[str, int]) -> None:
         row = self._totals.setdefault(key, [0] * len(_TOTALS))

@@ -12,6 +12,7 @@ from server.grpc import messages
 from server.grpc.calls import Call, CallAnswer
 from server.grpc.handlers.gathering import GatheringBatcher
 from server.http.app_keys import BODY_MEMORY
+from server.http.bodies import sizes
 from server.http.bodies.body import LARGE
 from server.open_inference.inference import check_model
 from server.worker.app import MAX_BATCHED
@@ -38,7 +39,7 @@ class InferenceCalls:
     async def _infer(self, call: Call) -> CallAnswer:
         service = self._service
         service.check()
-        message = await call.message()
+        message = await call.message(sizes.TENSORS)
         with ExitStack() as places:
             if len(message) > LARGE:
                 self._take_memory(len(message), places)

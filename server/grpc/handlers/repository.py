@@ -7,11 +7,11 @@ from urllib.parse import quote
 
 import orjson
 
-from core.errors import InvalidInput, ServiceError
+from core.errors import InvalidInput
 from server.grpc import open_inference_pb2 as pb
 from server.grpc.calls import Call, CallAnswer
 from server.grpc.messages import parsed, scalars
-from server.grpc.statuses import STATUS
+from server.grpc.statuses import KeeperRefusal
 from server.logs.request_id import HEADER
 from server.tracing.tracer import new_span_id, recorded
 from server.worker.upstream.keeper_client import KeeperClient
@@ -21,16 +21,6 @@ Change: TypeAlias = pb.RepositoryModelLoadRequest | pb.RepositoryModelUnloadRequ
 _OK = 200
 # The metadata that name a version, for clients that cannot send the parameter, as `?version=` over REST.
 _VERSION = "version"
-
-
-class KeeperRefusal(ServiceError):
-    """The keeper's refusal, which it has logged itself. `code`: as in its answer."""
-
-    code: str  # type: ignore[misc] # each refusal has its own
-
-    def __init__(self, code: str, message: str) -> None:
-        super().__init__(message)
-        self.code = code if code in STATUS else ServiceError.code
 
 
 class RepositoryCalls:

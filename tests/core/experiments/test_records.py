@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import os
 import uuid
 
 import msgspec
@@ -29,6 +30,19 @@ def test_prediction_ids_sort_by_time_and_are_random() -> None:
         zeros |= ~number
     assert ones == 0xFFF << 64 | (1 << 62) - 1
     assert zeros & ones == ones
+
+
+def test_a_child_process_makes_other_prediction_ids_than_its_parent() -> None:
+    new_prediction_id(NOW)  # random bits for later ids are there now
+    reading, writing = os.pipe()
+    if (child := os.fork()) == 0:
+        os.write(writing, " ".join(new_prediction_id(NOW) for _ in range(100)).encode())
+        os._exit(0)
+    os.waitpid(child, 0)
+    others = os.read(reading, 1 << 16).decode().split()
+    os.close(reading)
+    os.close(writing)
+    assert len({*others, *(new_prediction_id(NOW) for _ in range(100))}) == 200
 
 
 def test_exposures_of_a_release_without_warnings_are_read() -> None:

@@ -19,6 +19,7 @@ from server.grpc.calls import SERVICE
 from server.grpc.port import GrpcPort
 from tests.processes import free_port
 from tests.server.open_inference.tensors_of import CODES
+from tests.server.worker_fixture import Worker
 
 FIELDS = {"FP32": "fp32_contents", "FP64": "fp64_contents", "INT64": "int64_contents"}
 _SECONDS = 30
@@ -49,6 +50,10 @@ class Caller:
         """The same method for a client that sends its message later."""
         return self.channel.stream_unary(f"/{SERVICE}/{name}")
 
+    def stub(self, kind: Any) -> Any:  # noqa: ANN401
+        """A generated client. Its types are those of the library's other kind of channel."""
+        return kind(self.channel)
+
     async def called(self, name: str, request: Message | bytes, **options: Any) -> Called:  # noqa: ANN401
         """How a call ends. `options`: of gRPC."""
         sent = request if isinstance(request, bytes) else request.SerializeToString()
@@ -67,6 +72,11 @@ class Caller:
         found = await self.called(name, request or getattr(pb, f"{name}Request")(), **options)
         assert found.code is grpc.StatusCode.OK, found
         return found.answer
+
+
+def counted(worker: Worker, method: str) -> dict[str, float]:
+    """The calls of a method by status."""
+    return {code: child._value.get() for (name, code), child in worker.metrics.grpc_calls.items() if name == method}  # noqa: SLF001
 
 
 @asynccontextmanager

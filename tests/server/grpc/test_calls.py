@@ -8,6 +8,7 @@ from dataclasses import replace
 from typing import Any
 
 import grpc
+import numpy as np
 import pytest
 from aiohttp import web
 
@@ -16,12 +17,16 @@ from core.serving.routing import Question, Result
 from server.auth.access import Access, Level, tokens
 from server.grpc import open_inference_pb2 as pb
 from server.grpc.calls import SERVICE
+from server.grpc.handlers.health import Health
+from server.grpc.port import methods, standard_methods
 from server.http.app_keys import ACCESS, SETTINGS
+from server.http.bodies import sizes
 from server.tracing.records import RequestSpan
 from server.tracing.requests import TRACER
 from server.tracing.tracer import Tracer
 from server.worker.app_keys import BATCHER
-from tests.server.grpc.caller import Caller, message, served
+from server.worker.open_inference.readiness import Readiness
+from tests.server.grpc.caller import Caller, counted, message, served
 from tests.server.open_inference.tensors_of import bars, body
 from tests.server.worker_fixture import Worker
 from tests.waiting import until
@@ -37,11 +42,6 @@ def bearing(token: str) -> dict[str, str]:
 def put(app: web.Application, key: Any, value: Any) -> None:  # noqa: ANN401
     """Replace what a running application has under a key."""
     app._state[key] = value  # noqa: SLF001
-
-
-def counted(worker: Worker, method: str) -> dict[str, float]:
-    """The calls of a method by status."""
-    return {code: child._value.get() for (name, code), child in worker.metrics.grpc_calls.items() if name == method}  # noqa: SLF001
 
 
 class TestTokens:
@@ -71,6 +71,11 @@ class TestTokens:
         async with served(worker.app, bearing(API)) as caller:
             assert (await caller.ok("ModelInfer", INFER)).model_version == "v1"
             assert (await caller.ok("ServerMetadata")).name == "reversal"
+
+    async def test_only_health_needs_none(self, worker: Worker) -> None:
+        standard = standard_methods(worker.app, Health(Readiness.of(worker.app)))
+        found = {name for name, method in (methods(worker.app) | standard).items() if method.level is Level.OPEN}
+        assert found == {"ServerLive", "ServerReady", "Check", "Watch"}
 
     async def test_health_needs_no_token(self, worker: Worker) -> None:
         async with served(worker.app) as caller:
@@ -161,6 +166,22 @@ class TestClientsThatLeave:
         await call.done_writing()
         assert await call.code() is grpc.StatusCode.INVALID_ARGUMENT
         assert await call.details() == "the call has no message"
+
+
+class TestSizes:
+    async def test_only_tensors_may_be_large(self, worker: Worker, caller: Caller) -> None:
+        for name in ("ModelReady", "ModelMetadata", "RepositoryIndex", "RepositoryModelLoad"):
+            # A field that the message does not have.
+            found = await caller.called(name, b"\x7a" + b"\x80\x80\x04" + bytes(sizes.SMALL))
+            assert (found.code, found.metadata["reversal-error-code"]) == (
+                grpc.StatusCode.RESOURCE_EXHAUSTED,
+                "PAYLOAD_TOO_LARGE",
+            )
+            assert found.text == "the message is larger than the 65,536 bytes that this call takes; send less"
+            assert counted(worker, name) == {"RESOURCE_EXHAUSTED": 1}
+        large = message(body(candles=np.repeat(bars(0.4), 1_000, axis=0)), raw=True)
+        assert large.ByteSize() > sizes.SMALL
+        await caller.ok("ModelInfer", large)
 
 
 class TestFailures:

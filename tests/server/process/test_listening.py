@@ -8,6 +8,7 @@ import socket
 import sys
 from collections.abc import Callable, Sequence
 from contextlib import closing
+from dataclasses import replace
 
 import pytest
 
@@ -89,6 +90,18 @@ def test_a_reserved_port_is_kept_and_shared_with_sockets_that_allow_it(settings:
             with pytest.raises(OSError) as error:  # noqa: PT011 - the number is checked
                 listening.reserve(settings, address[1])
         assert error.value.errno == errno.EADDRINUSE
+
+
+@pytest.mark.parametrize(("host", "also"), [("0.0.0.0", " also=::"), ("127.0.0.1", "")])  # noqa: S104 - does not listen
+def test_the_log_names_the_addresses_that_grpc_opens_as_well(
+    settings: Settings, caplog: pytest.LogCaptureFixture, host: str, also: str
+) -> None:
+    caplog.set_level(logging.INFO)
+    (reserved,) = listening.reserve(replace(settings, host=host), 0)
+    with closing(reserved):
+        listening.log_reserved(reserved)
+        port = reserved.getsockname()[1]
+    assert caplog.messages == [f"grpc_port_opened host={host} port={port}{also}"]
 
 
 def test_a_reserved_port_does_not_listen(settings: Settings) -> None:

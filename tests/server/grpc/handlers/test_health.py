@@ -1,42 +1,37 @@
-"""The standard services beside that of the protocol: health and reflection."""
+"""The standard health service."""
 
 from __future__ import annotations
 
 import asyncio
-from typing import Any, cast
+import math
+from typing import cast
 
 import grpc
 import pytest
-from google.protobuf.descriptor_pb2 import FileDescriptorProto
 from grpc.aio import AioRpcError
 from grpc_health.v1.health_pb2 import HealthCheckRequest, HealthCheckResponse
 from grpc_health.v1.health_pb2_grpc import HealthStub
-from grpc_reflection.v1alpha.reflection_pb2 import ServerReflectionRequest
-from grpc_reflection.v1alpha.reflection_pb2_grpc import ServerReflectionStub
 
 from server.auth.access import Access, Level, tokens
-from server.grpc import open_inference_pb2 as pb
-from server.grpc.calls import SERVICE
-from server.grpc.handlers.health import Context, Health
+from server.grpc.arrivals import Arrivals
+from server.grpc.calls import SERVICE, Call, Context
+from server.grpc.handlers.health import Health
+from server.grpc.headers import Headers
 from server.grpc.port import GrpcPort
 from server.http.app_keys import ACCESS
 from server.worker.app_keys import DRAINING
 from server.worker.open_inference.readiness import Readiness
+from server.worker.upstream.keeper_client import Caller as Known
 from tests.processes import free_port
-from tests.server.grpc.caller import Caller
+from tests.server.grpc.caller import Caller, counted
 from tests.server.worker_fixture import Worker
 from tests.waiting import until
 
 SERVING, NOT_SERVING = HealthCheckResponse.SERVING, HealthCheckResponse.NOT_SERVING
 
 
-def stub(kind: Any, caller: Caller) -> Any:  # noqa: ANN401
-    """A generated client. Its types are those of the library's other kind of channel."""
-    return kind(caller.channel)
-
-
 async def checked(caller: Caller, name: str = "") -> int:
-    answer = await stub(HealthStub, caller).Check(HealthCheckRequest(service=name), timeout=20)
+    answer = await caller.stub(HealthStub).Check(HealthCheckRequest(service=name), timeout=20)
     return int(answer.status)
 
 
@@ -54,10 +49,22 @@ async def test_an_unknown_service_is_not_found(caller: Caller) -> None:
     with pytest.raises(AioRpcError) as error:
         await checked(caller, "x")
     assert error.value.code() is grpc.StatusCode.NOT_FOUND
+    assert error.value.details() == "unknown service"
+
+
+async def test_probes_need_no_token_and_are_counted(worker: Worker, caller: Caller) -> None:
+    worker.app._state[ACCESS] = Access(tokens(["a-token-of-the-tests"], Level.API))  # noqa: SLF001
+    assert await checked(caller) == SERVING
+    with pytest.raises(AioRpcError):
+        await checked(caller, "x")
+    watching = caller.stub(HealthStub).Watch(HealthCheckRequest(), timeout=20)
+    assert (await watching.read()).status == SERVING
+    watching.cancel()
+    assert counted(worker, "Check") == {"OK": 1, "NOT_FOUND": 1}
 
 
 async def test_a_client_that_watches_learns_of_changes(worker: Worker, caller: Caller) -> None:
-    watching = stub(HealthStub, caller).Watch(HealthCheckRequest(service=SERVICE), timeout=20)
+    watching = caller.stub(HealthStub).Watch(HealthCheckRequest(service=SERVICE), timeout=20)
     assert (await watching.read()).status == SERVING
     worker.app[DRAINING].announced = True
     assert (await watching.read()).status == NOT_SERVING
@@ -69,7 +76,7 @@ async def test_a_port_that_stops_tells_the_clients_that_watch_and_ends(worker: W
     port = GrpcPort(worker.app, [f"127.0.0.1:{number}"])
     await port.start()
     caller = Caller(number)
-    watching = stub(HealthStub, caller).Watch(HealthCheckRequest(), timeout=20)
+    watching = caller.stub(HealthStub).Watch(HealthCheckRequest(), timeout=20)
     assert (await watching.read()).status == SERVING
     stopping = asyncio.create_task(port.stop(600, asyncio.Event()))
     assert (await watching.read()).status == NOT_SERVING
@@ -82,48 +89,38 @@ class Unread:
     """The context of a client that watches and does not read."""
 
     def __init__(self) -> None:
-        self.written: list[int] = []
+        self.written: list[bytes] = []
 
-    async def write(self, answer: HealthCheckResponse) -> None:
-        self.written.append(answer.status)
+    async def read(self) -> bytes:
+        return b""
+
+    async def write(self, answer: bytes) -> None:
+        self.written.append(answer)
         await asyncio.Event().wait()
 
 
-async def test_a_client_that_watches_and_does_not_read_keeps_the_state_of_no_other(
-    worker: Worker,
-) -> None:
+async def test_a_client_that_watches_and_does_not_read_keeps_the_state_of_no_other(worker: Worker) -> None:
     health, unread = Health(Readiness.of(worker.app)), Unread()
+    call = Call(Headers(()), Known("", "", manages=False), "", math.inf, cast("Context", unread), Arrivals())
     async with health.following():
-        watching = [
-            asyncio.create_task(health.Watch(HealthCheckRequest(service=name), cast("Context", unread)))
-            for name in ("", SERVICE)
-        ]
-        await until(lambda: unread.written == [SERVING, SERVING])
+        watching = [asyncio.create_task(health.watch(call)) for _ in range(2)]
+        await until(lambda: unread.written == [HealthCheckResponse(status=SERVING).SerializeToString()] * 2)
         worker.app[DRAINING].announced = True
-        for name in ("", SERVICE):
-            answer = await asyncio.wait_for(
-                health.Check(HealthCheckRequest(service=name), cast("Context", unread)), timeout=20
-            )
-            assert answer.status == NOT_SERVING
+        answer = await asyncio.wait_for(health.check(call), timeout=20)
+        assert HealthCheckResponse.FromString(answer.message).status == NOT_SERVING
     for each in watching:
         each.cancel()
 
 
-async def reflected(caller: Caller, **asked: Any) -> Any:  # noqa: ANN401
-    call = stub(ServerReflectionStub, caller).ServerReflectionInfo(timeout=20)
-    await call.write(ServerReflectionRequest(**asked))
-    await call.done_writing()
-    return await call.read()
-
-
-async def test_reflection_describes_the_service_without_a_token(worker: Worker, caller: Caller) -> None:
-    worker.app._state[ACCESS] = Access(tokens(["a-token-of-the-tests"], Level.API))  # noqa: SLF001
-    listed = await reflected(caller, list_services="")
-    names = {each.name for each in listed.list_services_response.service}
-    assert names == {SERVICE, "grpc.health.v1.Health", "grpc.reflection.v1alpha.ServerReflection"}
-    found = await reflected(caller, file_containing_symbol=SERVICE)
-    (described,) = found.file_descriptor_response.file_descriptor_proto
-    file = FileDescriptorProto.FromString(described)
-    assert [each.name for each in file.service[0].method] == [
-        *pb.DESCRIPTOR.services_by_name["GRPCInferenceService"].methods_by_name
-    ]
+async def test_calls_that_watch_are_limited(worker: Worker, caller: Caller, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("server.grpc.handlers.health._MOST_WATCHING", 2)
+    for turn in (1, 2):  # a call that has ended no longer counts
+        watching = [caller.stub(HealthStub).Watch(HealthCheckRequest(service=name), timeout=20) for name in ("", "x")]
+        assert [(await each.read()).status for each in watching] == [SERVING, HealthCheckResponse.SERVICE_UNKNOWN]
+        one_more = caller.stub(HealthStub).Watch(HealthCheckRequest(), timeout=20)
+        assert await one_more.code() is grpc.StatusCode.UNAVAILABLE
+        assert dict(await one_more.trailing_metadata())["reversal-error-code"] == "OVERLOADED"
+        for each in watching:
+            each.cancel()
+        expected = {"UNAVAILABLE": turn, "CANCELLED": 2 * turn}
+        await until(lambda expected=expected: counted(worker, "Watch") == expected)  # type: ignore[misc]

@@ -171,6 +171,11 @@ class TestRepository:
         found = await caller.called("RepositoryModelUnload", request)
         assert (found.code, found.metadata["reversal-error-code"]) == (status, code)
 
+    async def test_a_refusal_is_logged_once(self, caller: Caller, caplog: pytest.LogCaptureFixture) -> None:
+        await caller.called("RepositoryModelUnload", pb.RepositoryModelUnloadRequest(model_name="reversal"))
+        (line,) = [each.getMessage() for each in caplog.records if "request_refused" in each.getMessage()]
+        assert "code=CONFLICT" in line
+
 
 async def test_without_a_keeper_nothing_can_be_loaded(caller: Caller) -> None:
     found = await caller.called("RepositoryModelLoad", pb.RepositoryModelLoadRequest(model_name="reversal"))

@@ -1,0 +1,1 @@
+"""Several machines in network namespaces, under load, while everything changes."""

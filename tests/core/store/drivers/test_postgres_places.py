@@ -1,0 +1,147 @@
+"""Which places a PostgreSQL URL names, and which of them are connected to while others are silent."""
+
+from __future__ import annotations
+
+import socket
+import time
+from collections.abc import Iterator
+from contextlib import ExitStack, closing, contextmanager
+from urllib.parse import urlsplit
+
+import psycopg
+import pytest
+
+from core.store.drivers.postgres import PostgresDatabase
+from core.store.drivers.postgres_places import Place, accepting, places
+from core.store.drivers.postgres_url import options
+from tests.processes import free_port
+
+# Longer than a test may take.
+NEVER = 1000
+
+
+@contextmanager
+def listening() -> Iterator[tuple[socket.socket, int]]:
+    """A port that accepts connections."""
+    with socket.socket() as server:
+        server.bind(("127.0.0.1", 0))
+        server.listen()
+        yield server, server.getsockname()[1]
+
+
+@contextmanager
+def silent() -> Iterator[tuple[socket.socket, int]]:
+    """A port at which connections get no answer until one is accepted, as with a host that has vanished."""
+    with ExitStack() as stack:
+        server = stack.enter_context(socket.socket())
+        server.bind(("127.0.0.1", 0))
+        server.listen(0)
+        port: int = server.getsockname()[1]
+        full = False
+        while not full:  # Linux drops what exceeds the queue
+            waiting = stack.enter_context(socket.socket())
+            waiting.settimeout(0.3)
+            try:
+                waiting.connect(("127.0.0.1", port))
+            except TimeoutError:
+                full = True
+        yield server, port
+
+
+def place(port: int) -> Place:
+    return Place("127.0.0.1", "127.0.0.1", port, socket.AF_INET)
+
+
+def named(url: str) -> list[tuple[str, str, int]]:
+    return [each[:3] for each in places(options(url))]
+
+
+@pytest.mark.parametrize(
+    ("url", "expected"),
+    [
+        ("postgresql://u@10.0.0.1,10.0.0.2/d", [("10.0.0.1", "10.0.0.1", 5432), ("10.0.0.2", "10.0.0.2", 5432)]),
+        ("postgresql://u@10.0.0.1:1,10.0.0.2:2/d", [("10.0.0.1", "10.0.0.1", 1), ("10.0.0.2", "10.0.0.2", 2)]),
+        ("postgresql://u@db/d?hostaddr=10.0.0.1&port=7", [("db", "10.0.0.1", 7)]),
+        ("postgresql:///d?hostaddr=10.0.0.1", [("", "10.0.0.1", 5432)]),
+        ("postgresql://u@[::1]:3/d", [("::1", "::1", 3)]),
+        # libpq finds these by rules of its own.
+        ("postgresql:///d?host=/run/postgresql", []),
+        ("postgresql://u@10.0.0.1/d?load_balance_hosts=random", []),
+        ("postgresql:///d?service=main", []),
+    ],
+)
+def test_the_places_of_a_url(url: str, expected: list[tuple[str, str, int]], monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("PGHOST", raising=False)
+    assert named(url) == expected
+
+
+def test_a_name_stands_for_all_its_addresses_and_an_unknown_one_for_none(monkeypatch: pytest.MonkeyPatch) -> None:
+    def looked_up(name: str, port: str, **_: object) -> list[object]:
+        if name == "gone.internal":
+            raise socket.gaierror
+        return [(socket.AF_INET, 1, 6, "", (address, int(port))) for address in ("10.0.0.1", "10.0.0.2")]
+
+    monkeypatch.setattr(socket, "getaddrinfo", looked_up)
+    expected = [("db.internal", "10.0.0.1", 5432), ("db.internal", "10.0.0.2", 5432)]
+    assert named("postgresql://u@gone.internal,db.internal/d") == expected
+
+
+def test_places_that_accept_come_in_their_order_without_those_that_refuse() -> None:
+    with listening() as (_, one), listening() as (_, other):
+        asked = [place(one), place(free_port()), place(other)]
+        assert list(accepting(asked, NEVER)) == [asked[0], asked[2]]
+
+
+def test_a_silent_place_does_not_keep_others_waiting() -> None:
+    with silent() as (_, vanished), listening() as (_, there):
+        assert list(accepting([place(vanished), place(there)], NEVER)) == [place(there)]
+
+
+def test_a_silent_place_is_found_as_soon_as_it_answers() -> None:
+    with silent() as (server, port):
+        found = accepting([place(port)], NEVER)
+        server.settimeout(30)
+        server.accept()[0].close()
+        assert next(found) == place(port)
+        found.close()
+
+
+def test_the_time_that_the_caller_takes_for_one_place_is_not_taken_from_the_others(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    with silent() as (server, late), listening() as (_, there):
+        found = accepting([place(there), place(late)], NEVER)
+        assert next(found) == place(there)
+        server.settimeout(30)
+        server.accept()[0].close()
+        clock = time.monotonic
+        with monkeypatch.context() as patched:
+            patched.setattr(time, "monotonic", lambda: clock() + 60)
+            assert next(found) == place(late)
+        found.close()
+
+
+def test_without_an_answer_the_error_says_why() -> None:
+    with pytest.raises(psycopg.OperationalError, match="connection refused"):
+        list(accepting([place(free_port())], NEVER))
+    with silent() as (_, port), pytest.raises(psycopg.OperationalError, match=r"no answer for 0.2 s"):
+        list(accepting([place(port), place(free_port())], 0.2))
+
+
+def test_a_database_is_reached_although_the_first_host_of_its_url_is_silent(postgres_url: str) -> None:
+    real = urlsplit(postgres_url)
+    with silent() as (_, port):
+        both = f"{real.scheme}://{real.username}@127.0.0.1:{port},{real.hostname}:{real.port}{real.path}"
+        with closing(PostgresDatabase(f"{both}?connect_timeout={NEVER}")) as database:
+            with database.reading() as connection:
+                assert connection.rows("SELECT 1") == [(1,)]
+            # The next connection begins with the place of the last one.
+            with closing(database.connect()) as connection:
+                assert connection.place[2] == real.port
+
+
+def test_the_server_s_side_of_a_writer_s_connection_ends_when_its_host_has_vanished(postgres_url: str) -> None:
+    with closing(PostgresDatabase(postgres_url)) as database, database.writing() as connection:
+        names = ("tcp_keepalives_idle", "tcp_keepalives_interval", "tcp_keepalives_count", "tcp_user_timeout")
+        shown = [connection.rows(f"SHOW {name}")[0][0] for name in names]
+    assert shown == ["1", "1", "2", "3000"]
