@@ -72,7 +72,7 @@ def _looked_up(host: str, name: str, port: str) -> list[Place]:
     return [Place(host, _address(where), int(where[1]), family) for family, _, _, _, where in known]
 
 
-def _address(where: Sequence[str | int]) -> str:
+def _address(where: Sequence[Any]) -> str:
     """The address, with the network interface if it is that of an IPv6 address that needs one, such as fe80::1%2."""
     scope = where[3:4]
     return f"{where[0]}%{scope[0]}" if scope and scope[0] else str(where[0])
