@@ -112,7 +112,7 @@ def accepting(asked: Sequence[Place], seconds: float) -> Generator[Place]:
             if accepted:  # the time that the caller has taken does not count
                 found, end = True, time.monotonic() + _PACE_SECONDS
     if asked and not found:
-        told = "; ".join(f"{place.address}: {reason}" for place, reason in reasons.items())
+        told = "; ".join(f"{place.address}:{place.port} {reason}" for place, reason in reasons.items())
         raise psycopg.OperationalError(f"no host accepts connections: {told}")
 
 

@@ -129,9 +129,9 @@ def test_the_time_that_the_caller_takes_for_one_place_is_not_taken_from_the_othe
 
 
 def test_without_an_answer_the_error_says_why() -> None:
-    with pytest.raises(psycopg.OperationalError, match=r"127\.0\.0\.1: Connection refused"):
+    with pytest.raises(psycopg.OperationalError, match=r"127\.0\.0\.1:\d+ Connection refused"):
         list(accepting([place(free_port())], NEVER))
-    with silent() as (_, port), pytest.raises(psycopg.OperationalError, match=r"0.1: no answer for 0.2 s; .*refused"):
+    with silent() as (_, port), pytest.raises(psycopg.OperationalError, match=r"no answer for 0.2 s; .*refused"):
         list(accepting([place(port), place(free_port())], 0.2))
 
 
