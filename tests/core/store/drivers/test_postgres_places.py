@@ -5,9 +5,13 @@ from __future__ import annotations
 import resource
 import selectors
 import socket
+import ssl
+import subprocess
+import threading
 import time
 from collections.abc import Iterator
-from contextlib import ExitStack, closing, contextmanager
+from contextlib import ExitStack, closing, contextmanager, suppress
+from pathlib import Path
 from urllib.parse import urlsplit
 
 import psycopg
@@ -17,6 +21,7 @@ from core.errors import StoreUnavailable
 from core.store.drivers.postgres import PostgresDatabase
 from core.store.drivers.postgres_places import Place, accepting, places
 from core.store.drivers.postgres_url import options
+from tests import needs
 from tests.processes import free_port
 
 # Longer than a test may take.
@@ -195,3 +200,35 @@ def test_the_server_s_side_of_a_writer_s_connection_ends_when_its_host_has_vanis
         names = ("tcp_keepalives_idle", "tcp_keepalives_interval", "tcp_keepalives_count", "tcp_user_timeout")
         shown = [connection.rows(f"SHOW {name}")[0][0] for name in names]
     assert shown == ["1", "1", "2", "3000"]
+
+
+@pytest.mark.parametrize(
+    ("host", "trusted"), [("localhost", True), ("nowhere.invalid,localhost", True), ("127.0.0.1", False)]
+)
+def test_a_certificate_is_checked_by_the_name_of_the_host(host: str, tmp_path: Path, *, trusted: bool) -> None:
+    made = "req -x509 -newkey rsa:2048 -nodes -subj /CN=db -addext subjectAltName=DNS:localhost -keyout key -out crt"
+    subprocess.run([needs.program("openssl", "openssl"), *made.split()], cwd=tmp_path, check=True, capture_output=True)
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(tmp_path / "crt", tmp_path / "key")
+    told: list[bytes] = []
+
+    def answer(server: socket.socket) -> None:
+        with suppress(OSError):  # the end of the test
+            while True:
+                connection, _ = server.accept()
+                with connection, suppress(ssl.SSLError):
+                    if connection.recv(8):  # the wish for TLS; nothing if it is only seen whether this host answers
+                        connection.send(b"S")
+                        with context.wrap_socket(connection, server_side=True) as encrypted:
+                            told.append(encrypted.recv(1000))
+
+    with listening() as (server, port):
+        thread = threading.Thread(target=answer, args=(server,))
+        thread.start()
+        url = f"postgresql://someone@{host}:{port}/d?sslmode=verify-full&sslrootcert={tmp_path / 'crt'}"
+        with closing(PostgresDatabase(url)) as database, pytest.raises(StoreUnavailable) as raised:
+            database.connect()
+        server.shutdown(socket.SHUT_RDWR)
+        thread.join()
+    assert (b"someone" in b"".join(told)) is trusted
+    assert ("does not match host name" in str(raised.value)) is not trusted
