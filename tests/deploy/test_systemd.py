@@ -391,3 +391,10 @@ def test_without_a_network_it_serves_the_sockets_of_systemd(service: Service) ->
     keeper = Path(f"/proc/{service.machine.main_process()}")
     assert (keeper / "ns/net").readlink() != Path("/proc/self/ns/net").readlink()
     assert [line.split(":")[0].strip() for line in (keeper / "net/dev").read_text().splitlines()[2:]] == ["lo"]
+
+
+def test_the_page_installs_the_packages_that_were_tested() -> None:
+    installed = re.findall(r"(?m)^\S+/pip install (.*)$", (ROOT / "docs" / "systemd.md").read_text())
+    assert len(installed) == 4
+    assert all(each.startswith("--no-deps ") for each in installed)
+    assert [each.split()[1:4] for each in installed[::2]] == [["--require-hashes", "-r", "requirements/serve.txt"]] * 2

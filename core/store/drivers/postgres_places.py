@@ -20,6 +20,8 @@ import psycopg
 from psycopg import pq
 
 _PACE_SECONDS = 0.5
+# Attempts at a place at a time. A long `connect_timeout` would take all descriptors otherwise.
+_MOST_ATTEMPTS = 4
 # The first place is preferred if it answers within this time of another one.
 _PREFERENCE_SECONDS = 0.05
 # libpq has further rules for these: the hosts are in a file, or their order is random.
@@ -125,6 +127,9 @@ def _begin(place: Place, stack: ExitStack, selector: selectors.BaseSelector) -> 
         attempt.close()
         raise OSError(number, os.strerror(number))
     selector.register(attempt, selectors.EVENT_WRITE, place)
+    same = [key.fileobj for key in selector.get_map().values() if key.data == place]  # oldest first
+    for each in same[:-_MOST_ATTEMPTS]:
+        _end(each, selector)
 
 
 def _answers(selector: selectors.BaseSelector, seconds: float) -> dict[Place, int]:

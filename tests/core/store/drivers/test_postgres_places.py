@@ -18,6 +18,7 @@ import psycopg
 import pytest
 
 from core.errors import StoreUnavailable
+from core.store.drivers import postgres_places
 from core.store.drivers.postgres import PostgresDatabase
 from core.store.drivers.postgres_places import Place, accepting, places
 from core.store.drivers.postgres_url import options
@@ -146,6 +147,22 @@ def test_a_place_that_this_machine_cannot_use_leaves_the_others() -> None:
         assert list(accepting([unsupported, place(there)], NEVER)) == [place(there)]
     with pytest.raises(psycopg.OperationalError, match="Address family not supported"):
         list(accepting([unsupported], 0.2))
+
+
+def test_a_long_wait_for_a_silent_place_takes_few_descriptors(monkeypatch: pytest.MonkeyPatch) -> None:
+    attempts = []
+
+    class Counting(selectors.DefaultSelector):
+        def select(self, timeout: float | None = None) -> list[tuple[selectors.SelectorKey, int]]:
+            attempts.append(len(self.get_map()))
+            return super().select(timeout)
+
+    monkeypatch.setattr(selectors, "DefaultSelector", Counting)
+    monkeypatch.setattr(postgres_places, "_PACE_SECONDS", 0.01)
+    with silent() as (_, port), pytest.raises(psycopg.OperationalError, match="no answer"):
+        list(accepting([place(port)], 0.5))
+    assert max(attempts) == 4
+    assert len(attempts) > 4
 
 
 def test_the_first_place_is_preferred_if_another_one_answers_a_moment_earlier(monkeypatch: pytest.MonkeyPatch) -> None:
