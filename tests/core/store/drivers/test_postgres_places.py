@@ -242,10 +242,10 @@ def test_a_certificate_is_checked_by_the_name_of_the_host(host: str, tmp_path: P
     with listening() as (server, port):
         thread = threading.Thread(target=answer, args=(server,))
         thread.start()
-        url = f"postgresql://someone@{host}:{port}/d?sslmode=verify-full&sslrootcert={tmp_path / 'crt'}"
+        url = f"postgresql://reader@{host}:{port}/d?sslmode=verify-full&sslrootcert={tmp_path / 'crt'}"
         with closing(PostgresDatabase(url)) as database, pytest.raises(StoreUnavailable) as raised:
             database.connect()
         server.shutdown(socket.SHUT_RDWR)
         thread.join()
-    assert (b"someone" in b"".join(told)) is trusted
+    assert (b"reader" in b"".join(told)) is trusted
     assert ("does not match host name" in str(raised.value)) is not trusted
