@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import copy
 import json
+import re
 import shutil
+import stat
 import subprocess
 from pathlib import Path
 
@@ -20,7 +22,7 @@ from server.process.shared_folder import _ROOM_BYTES
 from server.process.workers import _MARGIN_SECONDS, SHUTDOWN_SECONDS, STALLED_SECONDS
 from server.settings_parsing import SettingsError
 from server.worker.app import BATCHES_PER_PREDICTION
-from tests import kustomize
+from tests import kustomize, needs
 from tests.deploy.manifests import (
     BUNDLES,
     KSERVE,
@@ -330,6 +332,18 @@ def test_secrets_and_images_are_documented() -> None:
             assert f"create secret generic {each} " in PAGE, each
         images = {container["image"] for container, _ in servers(found)}
         assert images == {f"registry.example/reversal:{VERSION}"}
+
+
+def test_the_files_of_secrets_are_the_operators_and_the_token_has_no_end_of_line(tmp_path: Path) -> None:
+    (commands,) = re.findall(r"(?s)## Secrets\n\n```sh\n(.*?)```", PAGE)
+    script = "set -e\numask 022\nkubectl() { :; }\n" + commands
+    subprocess.run([needs.program("bash", "bash"), "-c", script], cwd=tmp_path, check=True)
+    assert {each.name: stat.S_IMODE(each.stat().st_mode) for each in tmp_path.iterdir()} == dict.fromkeys(
+        ("admin", "api", "token"), 0o600
+    )
+    token = (tmp_path / "token").read_text()
+    assert re.fullmatch("[0-9a-f]{64}", token)
+    assert (tmp_path / "api").read_text().splitlines()[1:] == [f"prometheus:{token}"]
 
 
 def test_the_page_names_what_exists() -> None:

@@ -391,3 +391,23 @@ def test_without_a_network_it_serves_the_sockets_of_systemd(service: Service) ->
     keeper = Path(f"/proc/{service.machine.main_process()}")
     assert (keeper / "ns/net").readlink() != Path("/proc/self/ns/net").readlink()
     assert [line.split(":")[0].strip() for line in (keeper / "net/dev").read_text().splitlines()[2:]] == ["lo"]
+
+
+def test_a_shell_reads_the_examples_of_settings_as_systemd_does(tmp_path: Path) -> None:
+    lines = [line[1:] for line in (UNITS / "reversal.env").read_text().splitlines() if re.match("#[A-Z_]+=", line)]
+    file = tmp_path / "reversal.env"
+    file.write_text("\n".join(lines))
+    call = [needs.program("sh", "dash"), "-euc", f"set -a; . {file}; env -0"]
+    shown = subprocess.run(call, env={"PATH": "/usr/bin:/bin"}, check=True, capture_output=True, text=True)
+    read = dict(each.split("=", 1) for each in shown.stdout.split("\0") if each)
+    # systemd takes a value as it is, without the quotes around it.
+    expected = {name: value.strip('"') for name, value in (line.split("=", 1) for line in lines)}
+    assert {name: read[name] for name in expected} == expected
+    assert not shown.stderr
+
+
+def test_the_page_installs_the_packages_that_were_tested() -> None:
+    installed = re.findall(r"(?m)^\S+/pip install (.*)$", (ROOT / "docs" / "systemd.md").read_text())
+    assert len(installed) == 4
+    assert all(each.startswith("--no-deps ") for each in installed)
+    assert [each.split()[1:4] for each in installed[::2]] == [["--require-hashes", "-r", "requirements/serve.txt"]] * 2

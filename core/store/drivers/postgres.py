@@ -181,18 +181,21 @@ class PostgresDatabase(Database):
     def _connected(self) -> PostgresConnection:
         options = conninfo_to_dict(self._conninfo)
         named = sorted(places(options), key=lambda place: place != self._last)
-        failed: Exception | None = None
-        with closing(accepting(named, timeout_from_conninfo(options))) as found:
-            for place in found:
-                try:
-                    connection = self._opened(place.options)
-                except psycopg.OperationalError as error:  # for example, because it is a standby
-                    failed = error
-                else:
-                    self._last = place
-                    return connection
-        if failed is not None:
-            raise failed
+        failed: list[str] = []
+        try:
+            with closing(accepting(named, timeout_from_conninfo(options))) as found:
+                for place in found:
+                    try:
+                        connection = self._opened(place.options)
+                    except psycopg.OperationalError as error:  # for example, because it is a standby
+                        failed.append(_first_line(error))
+                    else:
+                        self._last = place
+                        return connection
+        except OSError as error:  # for example, because this process has too many open files
+            failed.append(error.strerror or type(error).__name__)
+        if failed:  # each of them, because a wrong password at the primary would be hidden by what a standby says
+            raise psycopg.OperationalError("; ".join(failed))
         return self._opened({})
 
     def _opened(self, place: Mapping[str, str | int]) -> PostgresConnection:

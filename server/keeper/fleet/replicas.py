@@ -112,8 +112,11 @@ class Replicas:
         return ReplicaVersion(digest, loaded=False, error=error)
 
     def _know(self, own: Replica, others: tuple[Replica, ...]) -> None:
-        if others == self.others:
-            return
+        if others != self.others:
+            self._follow(others)
+        self._compare(own)  # also if only this replica has changed
+
+    def _follow(self, others: tuple[Replica, ...]) -> None:
         before, now = ({each.replica_id: each.name for each in known} for known in (self.others, others))
         for replica_id in now.keys() - before.keys():
             log.info(LogEvent("replica_connected", replica=now[replica_id]))
@@ -121,7 +124,6 @@ class Replicas:
             log.warning(LogEvent("replica_disconnected", replica=before[replica_id]))
         self.others = others
         self._members.tell(Others(others))
-        self._compare(own)
 
     def _compare(self, own: Replica) -> None:
         """Log each version of which another replica serves another bundle, once."""

@@ -2,18 +2,27 @@
 
 from __future__ import annotations
 
+import resource
+import selectors
 import socket
+import ssl
+import subprocess
+import threading
 import time
 from collections.abc import Iterator
-from contextlib import ExitStack, closing, contextmanager
+from contextlib import ExitStack, closing, contextmanager, suppress
+from pathlib import Path
 from urllib.parse import urlsplit
 
 import psycopg
 import pytest
 
+from core.errors import StoreUnavailable
+from core.store.drivers import postgres_places
 from core.store.drivers.postgres import PostgresDatabase
 from core.store.drivers.postgres_places import Place, accepting, places
 from core.store.drivers.postgres_url import options
+from tests import needs
 from tests.processes import free_port
 
 # Longer than a test may take.
@@ -64,6 +73,10 @@ def named(url: str) -> list[tuple[str, str, int]]:
         ("postgresql://u@db/d?hostaddr=10.0.0.1&port=7", [("db", "10.0.0.1", 7)]),
         ("postgresql:///d?hostaddr=10.0.0.1", [("", "10.0.0.1", 5432)]),
         ("postgresql://u@[::1]:3/d", [("::1", "::1", 3)]),
+        ("postgresql://u@[fe80::1%25lo]/d", [("fe80::1%lo", "fe80::1%1", 5432)]),
+        # libpq refuses these, and says why.
+        ("postgresql://u@db1,db2/d?hostaddr=10.0.0.1", []),
+        ("postgresql://u@db/d?hostaddr=10.0.0.1,10.0.0.2", []),
         # libpq finds these by rules of its own.
         ("postgresql:///d?host=/run/postgresql", []),
         ("postgresql://u@10.0.0.1/d?load_balance_hosts=random", []),
@@ -122,10 +135,69 @@ def test_the_time_that_the_caller_takes_for_one_place_is_not_taken_from_the_othe
 
 
 def test_without_an_answer_the_error_says_why() -> None:
-    with pytest.raises(psycopg.OperationalError, match="connection refused"):
+    with pytest.raises(psycopg.OperationalError, match=r"127\.0\.0\.1:\d+ Connection refused"):
         list(accepting([place(free_port())], NEVER))
-    with silent() as (_, port), pytest.raises(psycopg.OperationalError, match=r"no answer for 0.2 s"):
+    with silent() as (_, port), pytest.raises(psycopg.OperationalError, match=r"no answer for 0.2 s; .*refused"):
         list(accepting([place(port), place(free_port())], 0.2))
+
+
+def test_a_place_that_this_machine_cannot_use_leaves_the_others() -> None:
+    with listening() as (_, there):
+        unsupported = Place("db", "::1", there, socket.AF_X25)  # like IPv6 where the kernel has none
+        assert list(accepting([unsupported, place(there)], NEVER)) == [place(there)]
+    with pytest.raises(psycopg.OperationalError, match="Address family not supported"):
+        list(accepting([unsupported], 0.2))
+
+
+def test_a_long_wait_for_a_silent_place_takes_few_descriptors(monkeypatch: pytest.MonkeyPatch) -> None:
+    attempts = []
+
+    class Counting(selectors.DefaultSelector):
+        def select(self, timeout: float | None = None) -> list[tuple[selectors.SelectorKey, int]]:
+            attempts.append(len(self.get_map()))
+            return super().select(timeout)
+
+    monkeypatch.setattr(selectors, "DefaultSelector", Counting)
+    monkeypatch.setattr(postgres_places, "_PACE_SECONDS", 0.01)
+    with silent() as (_, port), pytest.raises(psycopg.OperationalError, match="no answer"):
+        list(accepting([place(port)], 0.5))
+    assert max(attempts) == 4
+    assert len(attempts) > 4
+
+
+def test_the_first_place_is_preferred_if_another_one_answers_a_moment_earlier(monkeypatch: pytest.MonkeyPatch) -> None:
+    class OneByOne(selectors.DefaultSelector):
+        def select(self, timeout: float | None = None) -> list[tuple[selectors.SelectorKey, int]]:
+            return super().select(timeout)[-1:]
+
+    monkeypatch.setattr(selectors, "DefaultSelector", OneByOne)
+    with listening() as (_, one), listening() as (_, other):
+        assert list(accepting([place(one), place(other)], NEVER)) == [place(one), place(other)]
+
+
+def test_an_error_names_what_each_host_said(postgres_url: str) -> None:
+    real = urlsplit(postgres_url)
+    where = f"{real.hostname}:{real.port}"
+    with closing(PostgresDatabase(f"postgresql://nobody@{where},{where}/nowhere")) as database:
+        with pytest.raises(StoreUnavailable) as raised:
+            database.connect()
+        assert str(raised.value).count("failed: FATAL") == 2
+
+
+def test_without_a_free_descriptor_the_store_is_unavailable_and_nothing_leaks(postgres_url: str) -> None:
+    with closing(PostgresDatabase(postgres_url)) as database:
+        database.connect().close()
+        before = resource.getrlimit(resource.RLIMIT_NOFILE)
+        with socket.socket() as lowest:
+            free = lowest.fileno()
+        resource.setrlimit(resource.RLIMIT_NOFILE, (free, before[1]))
+        try:
+            with pytest.raises(StoreUnavailable, match="Too many open files"):
+                database.connect()
+        finally:
+            resource.setrlimit(resource.RLIMIT_NOFILE, before)
+        with socket.socket() as lowest:
+            assert lowest.fileno() == free
 
 
 def test_a_database_is_reached_although_the_first_host_of_its_url_is_silent(postgres_url: str) -> None:
@@ -145,3 +217,35 @@ def test_the_server_s_side_of_a_writer_s_connection_ends_when_its_host_has_vanis
         names = ("tcp_keepalives_idle", "tcp_keepalives_interval", "tcp_keepalives_count", "tcp_user_timeout")
         shown = [connection.rows(f"SHOW {name}")[0][0] for name in names]
     assert shown == ["1", "1", "2", "3000"]
+
+
+@pytest.mark.parametrize(
+    ("host", "trusted"), [("localhost", True), ("nowhere.invalid,localhost", True), ("127.0.0.1", False)]
+)
+def test_a_certificate_is_checked_by_the_name_of_the_host(host: str, tmp_path: Path, *, trusted: bool) -> None:
+    made = "req -x509 -newkey rsa:2048 -nodes -subj /CN=db -addext subjectAltName=DNS:localhost -keyout key -out crt"
+    subprocess.run([needs.program("openssl", "openssl"), *made.split()], cwd=tmp_path, check=True, capture_output=True)
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(tmp_path / "crt", tmp_path / "key")
+    told: list[bytes] = []
+
+    def answer(server: socket.socket) -> None:
+        with suppress(OSError):  # the end of the test
+            while True:
+                connection, _ = server.accept()
+                with connection, suppress(ssl.SSLError):
+                    if connection.recv(8):  # the wish for TLS; nothing if it is only seen whether this host answers
+                        connection.send(b"S")
+                        with context.wrap_socket(connection, server_side=True) as encrypted:
+                            told.append(encrypted.recv(1000))
+
+    with listening() as (server, port):
+        thread = threading.Thread(target=answer, args=(server,))
+        thread.start()
+        url = f"postgresql://reader@{host}:{port}/d?sslmode=verify-full&sslrootcert={tmp_path / 'crt'}"
+        with closing(PostgresDatabase(url)) as database, pytest.raises(StoreUnavailable) as raised:
+            database.connect()
+        server.shutdown(socket.SHUT_RDWR)
+        thread.join()
+    assert (b"reader" in b"".join(told)) is trusted
+    assert ("does not match host name" in str(raised.value)) is not trusted

@@ -111,6 +111,17 @@ async def test_another_bundle_of_a_version_is_logged_once_and_refuses_nothing(
     assert (await call("POST", "/reversal/models/v2/switch")).status == 200
 
 
+async def test_another_bundle_is_logged_if_only_this_replica_has_changed(
+    report: Report, replicas: Replicas, call: Call, caplog: pytest.LogCaptureFixture
+) -> None:
+    assert (await call("POST", "/reversal/models/v3/unload")).status == 200
+    await report(other(v3=GOOD))
+    await until(lambda: replicas.others == (other(v3=GOOD),))
+    assert "replica_differs" not in caplog.text
+    assert (await call("POST", "/reversal/models/v3/load")).status == 200
+    await until(lambda: "replica_differs replica=other:8000 version=v3" in caplog.text)
+
+
 @pytest.mark.parametrize("lacking", [None, BROKEN], ids=["absent", "broken"])
 async def test_a_switch_is_refused_while_a_replica_lacks_the_version(
     report: Report, call: Call, changes: Changes, store: StoreAccess, lacking: ReplicaVersion | None
