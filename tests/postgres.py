@@ -165,11 +165,11 @@ def any_postgres() -> Iterator[str]:
 
 
 @contextmanager
-def database(server_url: str) -> Iterator[str]:
+def database(server_url: str, encoding: str = "UTF8") -> Iterator[str]:
     """The URL of a new database on a server; dropped afterwards."""
     name = f"reversal_test_{secrets.token_hex(6)}"
     with psycopg.connect(server_url, autocommit=True) as connection:
-        connection.execute(f"CREATE DATABASE {name}".encode())
+        connection.execute(f"CREATE DATABASE {name} TEMPLATE template0 ENCODING '{encoding}'".encode())
     try:
         yield url_of(server_url, name)
     finally:  # a new connection, because the test may have restarted the server meanwhile

@@ -61,7 +61,7 @@ def _limits_of(report: Report, variant: str) -> Iterator[str]:
     of = report["variants"][variant]
     missing, whole, what, fate = _unjudged(of)
     if missing > 0:
-        yield f"{missing:,} of {_count(whole, what)} of {variant} have no {fate}."
+        yield f"{missing:,} of {_count(whole, what)} of {variant} {'has' if missing == 1 else 'have'} no {fate}."
     for name, meaning in (
         ("fallbacks", "answered by another version, which the numbers leave out"),
         ("failures", "answered by no version"),

@@ -42,6 +42,8 @@ _DEFAULTS: dict[str, str | int | None] = {
     "keepalives_count": _AWAY_SECONDS - 1,
     "tcp_user_timeout": 1000 * _AWAY_SECONDS,
     "application_name": "reversal",
+    # Text arrives as text from a database of every encoding, also of SQL_ASCII, which initdb chooses without a locale.
+    "client_encoding": "UTF8",
     # Of several hosts or addresses, the primary.
     "target_session_attrs": "read-write",
 }
