@@ -1,11 +1,24 @@
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterator
 
 import pytest
+from grpc.aio import init_grpc_aio, shutdown_grpc_aio
 
 from tests.server.grpc.caller import Caller, served
 from tests.server.worker_fixture import Worker
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _running() -> Iterator[None]:
+    """Keep gRPC's thread until the end.
+
+    It ends with the last channel or server, which can be in a collection of garbage within another test's event loop,
+    and that loop may not wait for a thread.
+    """
+    init_grpc_aio()
+    yield
+    shutdown_grpc_aio()
 
 
 @pytest.fixture
