@@ -23,6 +23,7 @@ from benchmarks import budget
 from benchmarks.capacity import plan
 from benchmarks.machine import BUILD, ROOT
 
+BUDGET = ROOT / "docs" / "benchmarks.md"
 MEASURED, CAPACITY = ROOT / "docs" / "capacity-measured.md", ROOT / "docs" / "capacity.md"
 # The page that is computed follows the page that it is computed from.
 PAGES = [*sorted((ROOT / "docs").glob("benchmarks*.md")), ROOT / "docs" / "several-machines.md", MEASURED, CAPACITY]
@@ -132,14 +133,19 @@ def bare(result: Row) -> Row:
     return {"machine": result["machine_info"]} | found
 
 
-def against_budget(lines: Sequence[budget.Line], results: Mapping[str, Any]) -> list[Row]:
-    """Return each line of the budget with its figures and verdict, or with "not measured"."""
+def against_budget(lines: Sequence[budget.Line], results: Mapping[str, Any], standing: Sequence[Row] = ()) -> list[Row]:
+    """Return each line of the budget with its figures and verdict, or with "not measured".
+
+    standing: the rows of the page, as of `shown`. A line without a result keeps the figure that stands there, because
+    the lines are measured by several commands.
+    """
+    before = {row["what"]: str(row["found"]) for row in standing if "found" in row}
     found = []
     for line in lines:
         try:
             values = results["check"]["found"][line.key] if line.result is None else [at(results, line.result)]
         except KeyError:
-            values = []
+            values = [float(value) for value in before[line.what].split(", ")] if line.what in before else []
         verdict = line.verdict(tuple(values)) if values else "not measured"
         found.append(
             {"what": line.what, "limit": line.limit, "noise": f"{line.noise:.0%}", "found": values, "verdict": verdict}
@@ -165,22 +171,25 @@ def headline(closed: Sequence[Row]) -> list[Row]:
     ]
 
 
-def read(folder: Path) -> dict[str, Any]:
-    """Return all results of a folder by file name, and the results that are computed from them."""
+def read(folder: Path, standing: Sequence[Row] = ()) -> dict[str, Any]:
+    """Return all results of a folder by file name, and the results that are computed from them.
+
+    standing: see against_budget.
+    """
     results = {path.stem: json.loads(path.read_text()) for path in folder.glob("*.json")}
     if "bare" in results:
         results["bare"] = bare(results["bare"])
     if "whole" in results:
         results["headline"] = headline(results["whole"]["closed"])
-    if "check" in results:  # otherwise one measurement alone would turn most of the budget into "not measured"
-        judged = against_budget(budget.read(), results)
+    if "check" in results:
+        judged = against_budget(budget.read(), results, standing)
         results |= {"budget": judged, "promises": promises(judged)}
     return results
 
 
 def main() -> None:
     """Fill all pages, and print the tables that were left unchanged."""
-    results = read(BUILD)
+    results = read(BUILD, shown(BUDGET.read_text())["budget"])
     for page in PAGES:
         if page == CAPACITY:
             page.write_text(planned(page.read_text(), MEASURED.read_text()))

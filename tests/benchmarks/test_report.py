@@ -93,6 +93,25 @@ def test_each_line_of_the_budget_gets_its_figure_from_its_result_file() -> None:
     ]
 
 
+def test_a_line_without_a_result_keeps_the_figure_that_stands_on_the_page() -> None:
+    page = (
+        "<!-- budget: what, limit, noise, found, verdict -->\n\n| what | limit | noise | found | verdict |\n"
+        "| --- | --- | --- | --- | --- |\n| p99 | ≤ 3 | 10% | 1.5 | holds |\n| p50 | ≤ 1 | 10% | 1.2, 1.3 | CROSSED |\n"
+        "| size | ≤ 9 | 10% |  | not measured |\n\n<!-- end -->\n"
+    )
+    lines = [
+        Line(key="p99", what="p99", most=1.0, noise=0.1, result="peers.p99"),
+        Line(key="p50", what="p50", most=1.0, noise=0.1),
+        Line(key="size", what="size", most=9.0, noise=0.1, result="other.size"),
+    ]
+    found = report.against_budget(lines, {"check": {"found": {"p50": [0.5]}}}, report.shown(page)["budget"])
+    assert [(row["limit"], row["found"], row["verdict"]) for row in found] == [
+        ("≤ 1", [1.5], "CROSSED"),  # judged by today's limit
+        ("≤ 1", [0.5], "holds"),
+        ("≤ 9", [], "not measured"),
+    ]
+
+
 @pytest.mark.parametrize("name", ["check", "start"])
 def test_one_measurement_alone_leaves_the_budget_as_it_is(tmp_path: Path, name: str) -> None:
     (tmp_path / f"{name}.json").write_text('{"found": {}}')

@@ -144,6 +144,7 @@ def test_if_a_worker_does_not_confirm_the_call_gets_503_and_nothing_is_changed(
                 status, answer = post(f"{server.url}/reversal/experiments/refused/activate")
                 assert (status, answer["code"]) == (503, "STORE_UNAVAILABLE")
                 assert f"worker {stalled} did not confirm within {seconds} s" in answer["error"]
+                wait_until(lambda: bool(events(server.log, "request_refused")))  # a thread writes the log
                 (line,) = events(server.log, "request_refused")
                 assert '/{id}/activate" code=STORE_UNAVAILABLE path= count=1 ' in line
                 assert f'error="{answer["error"]}"' in line
