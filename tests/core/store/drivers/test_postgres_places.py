@@ -178,7 +178,7 @@ def test_the_first_place_is_preferred_if_another_one_answers_a_moment_earlier(mo
 def test_an_error_names_what_each_host_said(postgres_url: str) -> None:
     real = urlsplit(postgres_url)
     where = f"{real.hostname}:{real.port}"
-    with closing(PostgresDatabase(f"postgresql://nobody@{where},{where}/nowhere")) as database:
+    with closing(PostgresDatabase(f"postgresql://unknown@{where},{where}/nowhere")) as database:
         with pytest.raises(StoreUnavailable) as raised:
             database.connect()
         assert str(raised.value).count("failed: FATAL") == 2
