@@ -1,6 +1,8 @@
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Iterator
+import asyncio
+from collections.abc import AsyncIterator, Callable, Iterator
+from contextlib import closing
 
 import pytest
 from grpc.aio import init_grpc_aio, shutdown_grpc_aio
@@ -16,9 +18,14 @@ def _running() -> Iterator[None]:
     It ends with the last channel or server, which can be in a collection of garbage within another test's event loop,
     and that loop may not wait for a thread.
     """
-    init_grpc_aio()
-    yield
-    shutdown_grpc_aio()
+
+    async def within_a_loop(call: Callable[[], None]) -> None:
+        call()
+
+    with closing(asyncio.new_event_loop()) as loop:
+        loop.run_until_complete(within_a_loop(init_grpc_aio))
+        yield
+        loop.run_until_complete(within_a_loop(shutdown_grpc_aio))
 
 
 @pytest.fixture
