@@ -15,7 +15,6 @@ from pathlib import Path
 from typing import Any
 
 from benchmarks import bodies, servers
-from benchmarks.capacity import cpu
 from benchmarks.figures import medians
 from benchmarks.load import LoadError, closed
 
@@ -54,9 +53,9 @@ def measure(options: Namespace) -> list[dict[str, Any]]:
 
 def figures(running: servers.Running, kind: str, seconds: float) -> dict[str, float]:
     """Return the requests a second of one core, and the microseconds for each. Raises LoadError."""
-    before = cpu.seconds(running.process.pid)
+    before = servers.cpu_seconds(running.process.pid)
     result = closed(running.port, bodies.messages(kind), CONNECTIONS, seconds, warm_up=0.0)
     if result.errors:
         raise LoadError(f"{result.errors} answers through the load balancer are errors")
-    used = (cpu.seconds(running.process.pid) - before) / len(result.times)
+    used = (servers.cpu_seconds(running.process.pid) - before) / len(result.times)
     return {"per_core": 1 / used, "balancer_us": 1e6 * used}

@@ -43,7 +43,7 @@ def block_of(opens: float, timeframe: str) -> str:
     return f"{timeframe}:{int(opens // (BLOCK_CANDLES * PERIODS[timeframe]))}"
 
 
-@lru_cache(maxsize=16_384)
+@lru_cache(maxsize=16_384)  # as above: a user returns
 def pseudonym(user: str, key: bytes) -> str:
     """The stored form of a user's id: a keyed hash, 128 bits in hexadecimal.
 

@@ -124,7 +124,7 @@ def new_prediction_id(at: Micros) -> str:
     return f"{moment[:8]}-{moment[8:]}-{random}"
 
 
-# The last three groups of ids to come. A call of the kernel for each id would take longer than all the rest.
+# The last three groups of ids to come, so that the kernel is asked for random bits once for many ids.
 _random: list[str] = []
 _AT_ONCE = 64
 # A child process must not use what its parent may use too.

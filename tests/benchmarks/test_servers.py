@@ -1,6 +1,8 @@
 from __future__ import annotations
 
+import os
 import sys
+import time
 from contextlib import closing
 
 import pytest
@@ -18,6 +20,12 @@ def test_a_server_that_ends_before_it_is_ready_is_an_error() -> None:
         servers.started([sys.executable, "-c", ""], servers.free_port()),
     ):
         pass
+
+
+def test_the_seconds_of_a_process_are_those_that_the_process_counts() -> None:
+    before = time.process_time()
+    found = servers.cpu_seconds(os.getpid())
+    assert before <= found <= time.process_time()
 
 
 def test_the_echo_server_answers_any_body_and_ends_with_the_block() -> None:

@@ -13,12 +13,6 @@ from benchmarks.capacity import cpu
 BUSY = "import time\nwhile time.process_time() < 0.2: pass"
 
 
-def test_the_seconds_of_a_process_are_those_that_the_process_counts() -> None:
-    before = time.process_time()
-    found = cpu.seconds(os.getpid())
-    assert before <= found <= time.process_time()
-
-
 def test_children_that_have_ended_count_in_the_tree() -> None:
     def of_children() -> float:
         used = resource.getrusage(resource.RUSAGE_CHILDREN)
