@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Annotated, Any, TypeAlias
+from typing import Annotated, Any, Literal, TypeAlias, get_args
 
 import msgspec
 import numpy as np
@@ -12,26 +12,28 @@ from msgspec import Meta
 from core.errors import InvalidInput, quoted
 from core.features.candles import Candles, Floats
 from core.features.indicators import Indicators
-from core.features.labels import Labels, in_pips, profitable_reversals
+from core.features.labels import Labels, in_pips, profitable_reversals, profitable_trades
 
 Horizon: TypeAlias = Annotated[int, Meta(ge=1, le=500)]
 Distance: TypeAlias = Annotated[float, Meta(ge=0, le=1e6)]
 Ratio: TypeAlias = Annotated[float, Meta(ge=0, le=1e6)]
+# Functions of core.features.labels with the same parameters.
+RuleName: TypeAlias = Literal["profitable_reversals", "profitable_trades"]
 
 PIPS = ("min_profit_pips", "max_loss_pips")
 ATR = ("min_profit_atr", "max_loss_atr")
 # The true range of a series' first candle lacks the close before it, so the first ATR here ends with the 15th candle.
 # A label then does not depend on where the series begins.
 _BEFORE_ATR = 14
-_TRAINED_RULE = "profitable_reversals"
 
 
 class LabelRule(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
-    """Parameters of core.features.labels.profitable_reversals, with both distances in pips or both in ATR.
+    """A function of core.features.labels and its parameters, with both distances in pips or both in ATR.
 
     min_profit_atr, max_loss_atr: multiples of the candle's atr_14.
     """
 
+    rule: RuleName = "profitable_reversals"
     horizon: Horizon
     min_profit_pips: Distance | None = None
     max_loss_pips: Distance | None = None
@@ -45,12 +47,19 @@ class LabelRule(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
             raise ValueError(f"a rule needs {' and '.join(PIPS)}, or {' and '.join(ATR)}")
 
     def __str__(self) -> str:
-        return ", ".join(f"{name} {value:.12g}" for name, value in self.values.items())
+        values = self.values
+        name = values.pop("rule", None)
+        numbers = ", ".join(f"{name} {value:.12g}" for name, value in values.items())
+        return f"{name}: {numbers}" if name else numbers
 
     @property
-    def values(self) -> dict[str, float]:
-        """The parameters that it has, by their names."""
-        return {name: value for name, value in msgspec.structs.asdict(self).items() if value is not None}
+    def values(self) -> dict[str, Any]:
+        """The parameters that it has, by their names; `rule` unless it is the usual one, for answers of old rules."""
+        return {
+            name: value
+            for name, value in msgspec.structs.asdict(self).items()
+            if value is not None and (name, value) != ("rule", "profitable_reversals")
+        }
 
     @property
     def in_pips(self) -> bool:
@@ -60,18 +69,20 @@ class LabelRule(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     @property
     def minimum_candles(self) -> int:
         """The length of the shortest series in which one candle can be labelled."""
-        before = self.horizon if self.in_pips else max(self.horizon, _BEFORE_ATR)
+        first = self.horizon if self.rule == "profitable_reversals" else 0
+        before = first if self.in_pips else max(first, _BEFORE_ATR)
         return before + 1 + self.horizon
 
     def labels(self, candles: Candles, pip: float) -> Labels:
-        """The labels of a series, shape (n,). UNKNOWN within the horizon of either end, and without an ATR."""
+        """The labels of a series, shape (n,). UNKNOWN near the ends, and without an ATR."""
         profit: float | Floats | None
         loss: float | Floats | None
         profit, loss = self.min_profit_pips, self.max_loss_pips
         if profit is None or loss is None:
             atr = _atr(candles, pip)
             profit, loss = (np.round((each or 0.0) * atr, 6) for each in (self.min_profit_atr, self.max_loss_atr))
-        return profitable_reversals(
+        labels = profitable_trades if self.rule == "profitable_trades" else profitable_reversals
+        return labels(
             candles,
             horizon=self.horizon,
             min_profit_pips=profit,
@@ -95,7 +106,7 @@ def _atr(candles: Candles, pip: float) -> Floats:
     return found
 
 
-def completed(given: Mapping[str, float], default: LabelRule | None) -> LabelRule | None:
+def completed(given: Mapping[str, Any], default: LabelRule | None) -> LabelRule | None:
     """The rule with the given parameters, and with those of `default` for all others.
 
     None if a distance is neither given nor in `default`. Raises InvalidInput if distances are given in both units.
@@ -109,8 +120,8 @@ def completed(given: Mapping[str, float], default: LabelRule | None) -> LabelRul
     (unit,) = units or [PIPS if default is None or default.in_pips else ATR]
     values = {"horizon": DAILY.horizon, "min_ratio": DAILY.min_ratio} if default is None else default.values
     wanted = {"horizon", "min_ratio", *unit}
-    values = {name: value for name, value in {**values, **given}.items() if name in wanted}
-    return msgspec.convert(values, LabelRule) if wanted == set(values) else None
+    values = {name: value for name, value in {**values, **given}.items() if name in {*wanted, "rule"}}
+    return msgspec.convert(values, LabelRule) if wanted == set(values) - {"rule"} else None
 
 
 def default_rule(labels: Mapping[str, Any], timeframe: str) -> LabelRule:
@@ -136,7 +147,7 @@ def no_default(why: str) -> InvalidInput:
 
 
 def _trained(label: Any) -> LabelRule | None:  # noqa: ANN401 - JSON
-    if not isinstance(label, dict) or label.get("rule", _TRAINED_RULE) != _TRAINED_RULE:
+    if not isinstance(label, dict) or label.get("rule", "profitable_reversals") not in get_args(RuleName):
         return None
     try:
         return msgspec.convert(label, LabelRule)

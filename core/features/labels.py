@@ -6,7 +6,7 @@ it is UNKNOWN, never NONE; training and scores leave such bars out. Distances ar
 
 from __future__ import annotations
 
-from typing import TypeAlias
+from typing import Any, TypeAlias
 
 import numpy as np
 from numpy.lib.stride_tricks import sliding_window_view
@@ -43,6 +43,29 @@ def swing_points(candles: Candles, *, neighbours: int, min_move_pips: float) -> 
     return _place(len(candles), neighbours, inner)
 
 
+def profitable_trades(  # noqa: PLR0913 - the rule's parameters, by name
+    candles: Candles,
+    *,
+    horizon: int,
+    min_profit_pips: float | Floats,
+    max_loss_pips: float | Floats,
+    min_ratio: float,
+    pip: float = PIP,
+) -> Labels:
+    """Label the bars at which a trade would have paid within the next `horizon` bars, and its direction; shape (n,).
+
+    A trade at close_t pays if, over the highs and lows of the next `horizon` bars, its best excursion is at least
+    `min_profit_pips`, its worst is at most `max_loss_pips`, and best >= `min_ratio` * worst. If the price never goes
+    against the trade, the worst excursion is 0 or negative, which satisfies the ratio. Both directions can pay only if
+    `min_ratio` is at most 1 or a distance is 0; such a bar has no direction and is UNKNOWN.
+    The two distances are numbers, or have one value for each bar, shape (n,). A bar with a NaN is UNKNOWN, and so are
+    the last `horizon` bars.
+    """
+    long, short = _paying(candles, horizon, min_profit_pips, max_loss_pips, min_ratio, pip)
+    unknown = _without_distance(candles, min_profit_pips, max_loss_pips)[: len(long)]
+    return _place(len(candles), 0, np.select([unknown | (long & short), long, short], [UNKNOWN, LONG, SHORT], NONE))
+
+
 def profitable_reversals(  # noqa: PLR0913 - the rule's parameters, by name
     candles: Candles,
     *,
@@ -55,28 +78,40 @@ def profitable_reversals(  # noqa: PLR0913 - the rule's parameters, by name
     """Label the bars at which a trade against the move of the last `horizon` bars would have paid; shape (n,).
 
     The candidate trade at close_t is LONG if close_t < close_(t - horizon), SHORT if close_t is above it, and NONE if
-    they are equal. The trade pays if, over the highs and lows of the next `horizon` bars, its best excursion is at
-    least `min_profit_pips`, its worst is at most `max_loss_pips`, and best >= `min_ratio` * worst. If the price never
-    goes against the trade, the worst excursion is 0 or negative, which satisfies the ratio.
+    they are equal. It pays as in profitable_trades; a trade along the move is NONE.
     The two distances are numbers, or have one value for each bar, shape (n,). A bar with a NaN is UNKNOWN, and so are
     the first and last `horizon` bars.
     """
-    bars = len(candles)
-    if bars <= 2 * horizon:
-        return _place(bars, horizon, np.empty(0, np.int8))
-    profit, loss = (np.broadcast_to(each, bars)[horizon:-horizon] for each in (min_profit_pips, max_loss_pips))
-    entry = candles.close[horizon:-horizon]
-    move = entry - candles.close[: -2 * horizon]
-    rise = in_pips(_ahead(candles.high, horizon).max(axis=1) - entry, pip)
-    fall = in_pips(entry - _ahead(candles.low, horizon).min(axis=1), pip)
+    long, short = _paying(candles, horizon, min_profit_pips, max_loss_pips, min_ratio, pip)
+    unknown = _without_distance(candles, min_profit_pips, max_loss_pips)[: len(long)]
+    move = candles.close[horizon : len(long)] - candles.close[: max(len(long) - horizon, 0)]
+    long, short, unknown = (each[horizon:] for each in (long, short, unknown))
+    inner = np.select([unknown, (move < 0.0) & long, (move > 0.0) & short], [UNKNOWN, LONG, SHORT], NONE)
+    return _place(len(candles), horizon, inner)
+
+
+def _paying(  # noqa: PLR0913, PLR0917 - as its callers
+    candles: Candles, horizon: int, profit: float | Floats, loss: float | Floats, min_ratio: float, pip: float
+) -> tuple[NDArray[np.bool_], NDArray[np.bool_]]:
+    """Whether a long and a short trade pay, for each bar that has `horizon` later ones: shape (n - horizon,)."""
+    bars = max(len(candles) - horizon, 0)
+    if bars == 0:
+        return np.empty(0, np.bool_), np.empty(0, np.bool_)
+    entry = candles.close[:bars]
+    rise = in_pips(sliding_window_view(candles.high[1:], horizon).max(axis=1) - entry, pip)
+    fall = in_pips(entry - sliding_window_view(candles.low[1:], horizon).min(axis=1), pip)
+    least, most = (np.broadcast_to(each, len(candles))[:bars] for each in (profit, loss))
 
     def pays(best: Floats, worst: Floats) -> NDArray[np.bool_]:
-        enough: NDArray[np.bool_] = best >= profit
-        return enough & (worst <= loss) & (best >= min_ratio * worst)
+        enough: NDArray[np.bool_] = best >= least
+        return enough & (worst <= most) & (best >= min_ratio * worst)
 
-    inner = np.select([(move < 0.0) & pays(rise, fall), (move > 0.0) & pays(fall, rise)], [LONG, SHORT], NONE)
-    inner[np.isnan(profit) | np.isnan(loss)] = UNKNOWN
-    return _place(bars, horizon, inner.astype(np.int8))
+    return pays(rise, fall), pays(fall, rise)
+
+
+def _without_distance(candles: Candles, profit: float | Floats, loss: float | Floats) -> NDArray[np.bool_]:
+    """Whether a distance of a bar is NaN: shape (n,)."""
+    return np.broadcast_to(np.isnan(profit) | np.isnan(loss), len(candles))
 
 
 def _extremes(candles: Candles, neighbours: int, min_move_pips: float) -> NDArray[np.bool_]:
@@ -102,7 +137,7 @@ def _ahead(x: Floats, n: int) -> Floats:
     return sliding_window_view(x[n + 1 :], n)
 
 
-def _place(n: int, margin: int, inner: Labels) -> Labels:
+def _place(n: int, margin: int, inner: NDArray[np.integer[Any]]) -> Labels:
     """Labels of n bars: `inner` after a margin at the beginning, UNKNOWN everywhere else."""
     labels = np.full(n, UNKNOWN, np.int8)
     labels[margin : margin + len(inner)] = inner

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import msgspec
 
@@ -135,7 +135,7 @@ class Evaluated(NamedTuple):
     """A request to evaluate. given: the rule's parameters in it, by their names."""
 
     later: LaterCandles
-    given: dict[str, float]
+    given: dict[str, Any]
     replace: bool
     warnings: tuple[Warned, ...]
 

@@ -200,6 +200,8 @@ export interface components {
             timestamps?: ("close" | "open") | null;
             /** @description Candles with timestamps, from before the predictions until after their trades. */
             data: components["schemas"]["Candle"][];
+            /** @description profitable_reversals: only trades against the last move; profitable_trades: both directions. */
+            rule?: ("profitable_reversals" | "profitable_trades") | null;
             /** @description The candles that a trade may take, and over which the move before it is measured. */
             horizon?: number | null;
             /** @description The best excursion within the horizon must reach it. */
@@ -578,6 +580,8 @@ export interface components {
             max_loss_pips?: number;
             min_profit_atr?: number;
             max_loss_atr?: number;
+            /** @enum {unknown} */
+            rule?: "profitable_reversals" | "profitable_trades";
         };
         ChosenRule: {
             rule: components["schemas"]["LabelRule"];

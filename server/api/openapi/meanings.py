@@ -71,6 +71,7 @@ MEANINGS: dict[str, dict[str, str]] = {
         "timeframe": _TIMEFRAME,
         "timestamps": "Whether a candle's timestamp is the opening or the closing time of its period. Default: open.",
         "data": "Candles with timestamps, from before the predictions until after their trades.",
+        "rule": "profitable_reversals: only trades against the last move; profitable_trades: both directions.",
         "horizon": "The candles that a trade may take, and over which the move before it is measured.",
         "min_profit_pips": "The best excursion within the horizon must reach it.",
         "max_loss_pips": "The worst excursion within the horizon must not exceed it.",

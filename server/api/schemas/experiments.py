@@ -9,7 +9,7 @@ from msgspec import Meta
 
 from core.experiments.candle_table import BesideTotals
 from core.experiments.experiment import VARIANTS, ExperimentId, Guardrails, Metric, Mode, Share, Status
-from core.experiments.label_rule import Distance, Horizon, Ratio
+from core.experiments.label_rule import Distance, Horizon, Ratio, RuleName
 from core.features.timeframes import Timeframe
 from core.store.interface import OutcomeName, OutcomeStatus
 from server.api.schemas.json_schema import (
@@ -102,6 +102,7 @@ class Evaluate(msgspec.Struct, kw_only=True):
     timeframe: Timeframe | None = None
     timestamps: Stamp | None = None
     data: CandleList
+    rule: RuleName | None = None
     horizon: Horizon | None = None
     min_profit_pips: Distance | None = None
     max_loss_pips: Distance | None = None
@@ -144,7 +145,8 @@ ANSWERS: dict[str, Schema] = {
     "Status": one_of(Status),
     "LabelRule": record(
         {"horizon": COUNT, "min_ratio": NUMBER},
-        dict.fromkeys(("min_profit_pips", "max_loss_pips", "min_profit_atr", "max_loss_atr"), NUMBER),
+        dict.fromkeys(("min_profit_pips", "max_loss_pips", "min_profit_atr", "max_loss_atr"), NUMBER)
+        | {"rule": one_of(RuleName)},
     ),
     "ChosenRule": record(
         {"rule": ref("LabelRule"), "timeframe": TEXT, "chosen_at": INSTANT, "chosen_by": or_null(TEXT)}

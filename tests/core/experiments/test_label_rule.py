@@ -12,24 +12,25 @@ from core.bundles.repository import Repository
 from core.errors import InvalidInput
 from core.experiments.label_rule import DAILY, LabelRule, completed, default_rule
 from core.features.candles import Candles
-from core.features.labels import LONG, NONE, SHORT, UNKNOWN, profitable_reversals
+from core.features.labels import LONG, NONE, SHORT, UNKNOWN, profitable_reversals, profitable_trades
 from tests import market
 from tests.market import ROOT
 from tests.transcription import features
 
 PIPS = LabelRule(horizon=5, min_profit_pips=6.0, max_loss_pips=10.0, min_ratio=1.0)
+EITHER = LabelRule(rule="profitable_trades", horizon=5, min_profit_atr=1.5, max_loss_atr=2.0, min_ratio=1.0)
 IN_ATR = LabelRule(horizon=5, min_profit_atr=1.5, max_loss_atr=2.0, min_ratio=1.0)
 
 
 def test_a_rule_needs_both_distances_in_one_unit() -> None:
-    incomplete: list[dict[str, float]] = [{}, {"min_profit_pips": 1.0}, {"min_profit_pips": 1.0, "max_loss_atr": 1.0}]
+    incomplete: list[dict[str, Any]] = [{}, {"min_profit_pips": 1.0}, {"min_profit_pips": 1.0, "max_loss_atr": 1.0}]
     for distances in incomplete:
         with pytest.raises(ValueError, match="a rule needs"):
             LabelRule(horizon=1, min_ratio=1.0, **distances)
 
 
 def test_a_rule_is_stored_without_what_it_lacks() -> None:
-    for rule in (PIPS, IN_ATR):
+    for rule in (PIPS, IN_ATR, EITHER):
         assert msgspec.json.decode(msgspec.json.encode(rule)) == rule.values
         assert msgspec.json.decode(msgspec.json.encode(rule), type=LabelRule) == rule
 
@@ -166,3 +167,33 @@ def test_the_label_rule_of_a_version_is_the_default() -> None:
     assert rule == LabelRule(horizon=10, min_profit_pips=6.18063, max_loss_pips=10.30105, min_ratio=1.5)
     with pytest.raises(InvalidInput, match="4h"):
         default_rule({"v3.1": reference.label_rule}, "4h")
+
+
+def test_the_rule_for_both_directions_labels_by_its_function_and_has_a_name() -> None:
+    candles = market.candles(3000, 400)
+    in_pips = msgspec.structs.replace(PIPS, rule="profitable_trades")
+    expected = profitable_trades(candles, horizon=5, min_profit_pips=6.0, max_loss_pips=10.0, min_ratio=1.0)
+    assert in_pips.labels(candles, 1e-4).tolist() == expected.tolist()
+    assert expected.tolist() != PIPS.labels(candles, 1e-4).tolist()
+    assert str(EITHER) == f"profitable_trades: {IN_ATR}"
+    assert EITHER.values == {"rule": "profitable_trades", **IN_ATR.values}
+
+
+@pytest.mark.parametrize("rule", [PIPS, IN_ATR, EITHER, msgspec.structs.replace(PIPS, rule="profitable_trades")])
+def test_the_shortest_series_that_a_rule_names_has_one_label(rule: LabelRule) -> None:
+    candles = market.candles(3000, rule.minimum_candles)
+    assert (rule.labels(candles, 1e-4) != UNKNOWN).sum() == 1
+    assert (rule.labels(market.candles(3000, rule.minimum_candles - 1), 1e-4) != UNKNOWN).sum() == 0
+
+
+def test_a_call_that_names_no_rule_keeps_the_one_that_there_is() -> None:
+    assert completed({"horizon": 7}, EITHER) == msgspec.structs.replace(EITHER, horizon=7)
+    assert completed({"rule": "profitable_reversals"}, EITHER) == IN_ATR
+    assert completed({"rule": "profitable_trades"}, IN_ATR) == EITHER
+    assert completed({"rule": "profitable_trades"}, None) is None
+
+
+def test_versions_of_both_rules_have_no_default() -> None:
+    assert default_rule({"a": EITHER.values, "b": EITHER.values}, "4h") == EITHER
+    with pytest.raises(InvalidInput, match="profitable_trades"):
+        default_rule({"a": IN_ATR.values, "b": EITHER.values}, "1h")

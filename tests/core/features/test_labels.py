@@ -1,4 +1,4 @@
-"""The two label rules on small series: closes in pips around 1.1, highs `up` above and lows `down` below them."""
+"""The label rules on small series: closes in pips around 1.1, highs `up` above and lows `down` below them."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from core.features.candles import Candles
-from core.features.labels import LONG, NONE, SHORT, UNKNOWN, profitable_reversals, swing_points
+from core.features.labels import LONG, NONE, SHORT, UNKNOWN, profitable_reversals, profitable_trades, swing_points
 
 
 def series(pips: list[float], up: float = 1.0, down: float = 1.0) -> Candles:
@@ -143,3 +143,40 @@ def test_a_bar_without_a_distance_is_unknown(which: int) -> None:
     distances[which][2] = np.nan
     found = trade(series([*FALL, -3.0, 5.0, 5.0]), min_profit_pips=distances[0], max_loss_pips=distances[1])
     assert found.tolist() == [UNKNOWN, UNKNOWN, UNKNOWN, LONG, UNKNOWN, UNKNOWN]
+
+
+either = partial(profitable_trades, horizon=2, min_profit_pips=6.0, max_loss_pips=5.0, min_ratio=1.5)
+
+
+def test_a_trade_that_pays_counts_whatever_the_price_did_before() -> None:
+    for before in ([9.0, 4.0], [-9.0, -4.0], [0.0, 0.0]):
+        candles = series([*before, 0.0, -3.0, 5.0])
+        assert either(candles)[2] == LONG
+        assert either(mirrored(candles))[2] == SHORT
+
+
+def test_either_rule_labels_the_first_bars_but_not_the_last() -> None:
+    assert either(series([0.0, -3.0, 5.0])).tolist() == [LONG, UNKNOWN, UNKNOWN]
+    assert either(series([0.0, 0.0])).tolist() == [UNKNOWN, UNKNOWN]
+    assert either(series([0.0, 0.0, 0.0])).tolist() == [NONE, UNKNOWN, UNKNOWN]
+
+
+def test_a_bar_at_which_both_directions_pay_has_no_direction() -> None:
+    wide = series([0.0, 4.0, -4.0], up=3.0, down=3.0)
+    assert either(wide, max_loss_pips=9.0, min_ratio=1.0)[0] == UNKNOWN
+    assert either(wide, max_loss_pips=9.0)[0] == NONE
+
+
+def test_reversals_are_the_trades_against_the_move() -> None:
+    random = np.random.default_rng(7)
+    candles = series(np.cumsum(random.normal(0, 4, 2000)).tolist())
+    reversals, trades = trade(candles)[2:-2], either(candles)[2:-2]
+    move = candles.close[2:-2] - candles.close[:-4]
+    against = np.where(move < 0.0, LONG, SHORT)
+    assert {LONG, SHORT, NONE} == set(reversals.tolist())
+    assert reversals.tolist() == np.where((trades == against) & (move != 0.0), trades, NONE).tolist()
+
+
+def test_either_rule_has_no_label_without_a_distance() -> None:
+    distances = np.array([6.0, np.nan, 6.0, 6.0])
+    assert either(series([0.0, 0.0, 0.0, 0.0]), min_profit_pips=distances).tolist() == [NONE, *[UNKNOWN] * 3]
