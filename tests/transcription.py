@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import pandas as pd
+from numpy.typing import NDArray
 
 
 def features(candles: pd.DataFrame) -> pd.DataFrame:
@@ -53,7 +54,54 @@ def features(candles: pd.DataFrame) -> pd.DataFrame:
         out[f"volatility_{n}"] = returns.rolling(n).apply(lambda w: np.std(w, ddof=1), raw=True)
     out["volume_sma_20"] = _exact_mean(v, 20)
     out["volume_ratio"] = (v / out["volume_sma_20"]).mask(out["volume_sma_20"] == 0.0, 0.0)
+    _add_scale_free(out, true_range)
     return out
+
+
+def _add_scale_free(out: pd.DataFrame, true_range: pd.Series[float]) -> None:
+    """Add the features that do not depend on the unit of the price; NaN where a true range lacks its previous close."""
+    o, h, l, c = (out[name] for name in ("open", "high", "low", "close"))  # noqa: E741
+    whole = true_range.where(c.shift(1).notna())
+    unit = _exact_mean(whole, 14)
+
+    def in_atr(x: pd.Series[float]) -> pd.Series[float]:
+        return (x / unit).mask(unit == 0.0, 0.0)
+
+    out["true_range_atr"] = in_atr(whole)
+    out["body_atr"], out["gap_atr"] = in_atr(c - o), in_atr(o - c.shift(1))
+    out["upper_wick_atr"] = in_atr(h - np.maximum(o, c))
+    out["lower_wick_atr"] = in_atr(np.minimum(o, c) - l)
+    for n in (1, 5, 10, 30):
+        out[f"move_{n}_atr"] = in_atr(c - c.shift(n))
+        out[f"range_{n}_atr"] = in_atr(h.rolling(n).max() - l.rolling(n).min())
+    for n in (2, 5, 20, 50):
+        out[f"sma_{n}_distance"] = in_atr(c.rolling(n).apply(lambda w: np.mean(w[-1] - w), raw=True))
+    deviation = c.rolling(20).apply(_deviation, raw=True)
+    above = c.rolling(20).apply(lambda w: np.mean(w[-1] - w), raw=True)
+    out["bb_position"] = (above / (2.0 * deviation)).mask(deviation == 0.0, 0.0)
+    out["bb_upper_distance"] = in_atr(above - 2.0 * deviation)
+    out["bb_lower_distance"] = in_atr(above + 2.0 * deviation)
+    out["atr_1"], out["atr_5"], out["atr_50"] = true_range, _exact_mean(true_range, 5), _exact_mean(true_range, 50)
+    atr = {n: _exact_mean(whole, n) for n in (2, 5, 14, 50)}
+    out["atr_5_relative"], out["atr_14_relative"] = atr[5] / c, atr[14] / c
+    returns = c / c.shift(1) - 1.0
+    for a, b in ((2, 50), (5, 14)):
+        out[f"atr_ratio_{a}_{b}"] = (atr[a] / atr[b]).mask(atr[b] == 0.0, 0.0)
+        short, long = (returns.rolling(n).apply(_deviation, raw=True) for n in (a, b))
+        out[f"volatility_ratio_{a}_{b}"] = (short / long).mask(long == 0.0, 0.0)
+    for n in (2, 5, 50):
+        highest, lowest = h.rolling(n).max(), l.rolling(n).min()
+        stoch = (100.0 * (c - lowest) / (highest - lowest)).mask(highest == lowest, 50.0)
+        out[f"stoch_k_{n}"], out[f"stoch_d_{n}"] = stoch, stoch.rolling(3).mean()
+    out["close_position"] = ((c - l) / (h - l)).mask(h == l, 0.5)
+    for n in (2, 10, 30):
+        path = c.diff().abs().rolling(n).apply(np.sum, raw=True)
+        out[f"efficiency_{n}"] = ((c - c.shift(n)).abs() / path).mask(path == 0.0, 0.0)
+
+
+def _deviation(window: NDArray[np.float64]) -> float:
+    """Sample standard deviation, 0 for equal values: the mean of prices need not be equal to them."""
+    return float(np.std(window - window[-1], ddof=1))
 
 
 def _exact_mean(series: pd.Series[float], n: int) -> pd.Series[float]:

@@ -10,8 +10,10 @@ from typing import NamedTuple
 
 import numpy as np
 
+from core.features import scale_free
 from core.features.candles import MAX_CANDLES, Candles, Floats
 from core.features.indicators import Indicators
+from core.features.scale_free import UNIT_BARS
 
 # An EMA starts at its first candle, which therefore represents all earlier ones. A feature has settled when the weight
 # of that candle in it is below this.
@@ -19,10 +21,11 @@ SEED_WEIGHT = 1e-3
 
 
 class UnknownFeature(ValueError):
-    """The name is not in the catalogue."""
+    """The name is not in the catalogue. why: what is wrong with a name that is nearly one of the catalogue."""
 
-    def __init__(self, name: str) -> None:
-        super().__init__(f"unknown feature {name!r}; known: {', '.join((*FIXED, *(f'{f}_<n>' for f in FAMILIES)))}")
+    def __init__(self, name: str, why: str | None = None) -> None:
+        known = f"; known: {', '.join((*FIXED, *FAMILIES))}"
+        super().__init__(f"unknown feature {name!r}{known if why is None else f': {why}'}")
 
 
 class Feature(NamedTuple):
@@ -79,16 +82,51 @@ FIXED = {
     "adx_14": Feature(27, Indicators.adx),
     "volume_sma_20": Feature(20, Indicators.volume_sma),
     "volume_ratio": Feature(20, Indicators.volume_ratio),
+    "true_range_atr": Feature(UNIT_BARS, scale_free.true_range),
+    "body_atr": Feature(UNIT_BARS, scale_free.body),
+    "upper_wick_atr": Feature(UNIT_BARS, scale_free.upper_wick),
+    "lower_wick_atr": Feature(UNIT_BARS, scale_free.lower_wick),
+    "gap_atr": Feature(UNIT_BARS, scale_free.gap),
+    "close_position": Feature(1, scale_free.close_position),
+    "bb_position": Feature(scale_free.BAND_BARS, scale_free.bb_position),
+    "bb_upper_distance": Feature(scale_free.BAND_BARS, scale_free.bb_upper_distance),
+    "bb_lower_distance": Feature(scale_free.BAND_BARS, scale_free.bb_lower_distance),
 }
 
-FAMILIES: dict[str, Callable[[int], Feature]] = {
-    "sma": lambda n: Feature(n, lambda i: i.sma(n)),
-    "ema": lambda n: Feature(1, lambda i: i.ema(n), slowest_ema=n),
-    "rsi": lambda n: Feature(n, lambda i: i.rsi(n)),
-    "momentum": lambda n: Feature(n + 1, lambda i: i.momentum(n)),
-    "volatility": lambda n: Feature(n + 1, lambda i: i.volatility(n)),
+
+class Family(NamedTuple):
+    """Features whose names have numbers of bars in them. least: the smallest number that makes sense."""
+
+    of: Callable[..., Feature]
+    least: int = 1
+
+
+def _ratio(compute: Callable[[Indicators, int, int], Floats]) -> Callable[[int, int], Feature]:
+    return lambda a, b: Feature(b + 1, lambda i: compute(i, a, b))
+
+
+# By the form of their names. Two numbers of bars are in ascending order.
+FAMILIES = {
+    "sma_<n>": Family(lambda n: Feature(n, lambda i: i.sma(n))),
+    "ema_<n>": Family(lambda n: Feature(1, lambda i: i.ema(n), slowest_ema=n)),
+    "rsi_<n>": Family(lambda n: Feature(n, lambda i: i.rsi(n))),
+    "momentum_<n>": Family(lambda n: Feature(n + 1, lambda i: i.momentum(n))),
+    # A single return has no sample standard deviation.
+    "volatility_<n>": Family(lambda n: Feature(n + 1, lambda i: i.volatility(n)), least=2),
+    "atr_<n>": Family(lambda n: Feature(n, lambda i: scale_free.atr(i, n))),
+    "stoch_k_<n>": Family(lambda n: Feature(n, lambda i: i.stoch_k(n)), least=2),
+    "stoch_d_<n>": Family(lambda n: Feature(n + 2, lambda i: i.stoch_d(n)), least=2),
+    "move_<n>_atr": Family(lambda n: Feature(max(n + 1, UNIT_BARS), lambda i: scale_free.move(i, n))),
+    "range_<n>_atr": Family(lambda n: Feature(max(n, UNIT_BARS), lambda i: scale_free.range_(i, n))),
+    "sma_<n>_distance": Family(lambda n: Feature(max(n, UNIT_BARS), lambda i: scale_free.sma_distance(i, n)), least=2),
+    "atr_<n>_relative": Family(lambda n: Feature(n + 1, lambda i: scale_free.atr_relative(i, n))),
+    "atr_ratio_<a>_<b>": Family(_ratio(scale_free.atr_ratio), least=2),
+    "volatility_ratio_<a>_<b>": Family(_ratio(scale_free.volatility_ratio), least=2),
+    "efficiency_<n>": Family(lambda n: Feature(n + 1, lambda i: scale_free.efficiency(i, n)), least=2),
 }
-_FAMILY_NAME = re.compile(r"([a-z]+)_([1-9][0-9]{0,3})")
+_NUMBER = re.compile(r"(?<=_)(?:0|[1-9][0-9]{0,8})(?=_|\Z)")
+# They would be second names of features that are older than their families.
+_TWICE = {"stoch_k_14": "stoch_k", "stoch_d_14": "stoch_d"}
 
 
 @lru_cache(maxsize=1024)
@@ -96,12 +134,19 @@ def feature(name: str) -> Feature:
     """Look a feature up by its name. Raises UnknownFeature."""
     if name in FIXED:
         return FIXED[name]
-    match = _FAMILY_NAME.fullmatch(name)
-    if match is None or match[1] not in FAMILIES or int(match[2]) > MAX_CANDLES:
+    bars = [int(digits) for digits in _NUMBER.findall(name)]
+    letters = iter("n" if len(bars) == 1 else "ab")
+    form = _NUMBER.sub(lambda _: f"<{next(letters, '')}>", name)
+    family = FAMILIES.get(form)
+    if family is None:
         raise UnknownFeature(name)
-    if name == "volatility_1":  # a single return has no sample standard deviation
-        raise UnknownFeature(name)
-    return FAMILIES[match[1]](int(match[2]))
+    if name in _TWICE:
+        raise UnknownFeature(name, f"its name is {_TWICE[name]}")
+    if not all(family.least <= n <= MAX_CANDLES for n in bars):
+        raise UnknownFeature(name, f"the bars of {form} must be from {family.least} to {MAX_CANDLES}")
+    if bars != sorted(set(bars)):
+        raise UnknownFeature(name, f"in {form}, a must be less than b")
+    return family.of(*bars)
 
 
 def is_known(name: str) -> bool:

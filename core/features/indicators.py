@@ -22,7 +22,7 @@ from core.features.candles import Candles, Floats
 
 Ts = TypeVarTuple("Ts")
 
-# RSI, ATR and ADX share their sums over this many bars.
+# The bars of ATR, ADX and the stochastic. RSI, ATR and ADX share their sums over so many bars.
 _MOVEMENT_BARS = 14
 _PLUS, _MINUS, _GAIN, _LOSS, _TRUE_RANGE = range(5)
 _SIGNS = np.array([1.0, -1.0, 1.0])
@@ -98,7 +98,7 @@ def ema(x: Floats, n: int) -> Floats:
     return np.array(list(accumulate(x.tolist(), lambda mean, value: mean + alpha * (value - mean))))
 
 
-def _once(method: Callable[[Indicators, *Ts], Floats]) -> Callable[[Indicators, *Ts], Floats]:
+def once(method: Callable[[Indicators, *Ts], Floats]) -> Callable[[Indicators, *Ts], Floats]:
     """Cache the result of a method by its arguments, because features share intermediate results."""
 
     @wraps(method)
@@ -127,12 +127,12 @@ class Indicators:
         """Return the last `rows` bars of x, and `before` further bars before them."""
         return x[..., x.shape[-1] - self.rows - before :]
 
-    @_once
+    @once
     def sma(self, n: int) -> Floats:
         """Mean of close over n bars."""
         return rolling_mean(self.last(self.candles.close, n - 1), n)
 
-    @_once
+    @once
     def _ema(self, n: int) -> Floats:
         return ema(self.candles.close, n)
 
@@ -140,7 +140,7 @@ class Indicators:
         """EMA of close over the whole series."""
         return self.last(self._ema(n))
 
-    @_once
+    @once
     def _macd(self) -> Floats:
         return self._ema(12) - self._ema(26)
 
@@ -148,12 +148,12 @@ class Indicators:
         """ema_12 - ema_26."""
         return self.last(self._macd())
 
-    @_once
+    @once
     def macd_signal(self) -> Floats:
         """EMA 9 of macd, from its first value."""
         return self.last(ema(self._macd(), 9))
 
-    @_once
+    @once
     def bollinger_std(self) -> Floats:
         """Sample standard deviation of close over 20 bars."""
         return rolling_std(self.last(self.candles.close, 19), 20, self.sma(20))
@@ -185,7 +185,7 @@ class Indicators:
         np.putmask(moves, moves <= moves[::-1], 0.0)
         return found
 
-    @_once
+    @once
     def _movement_sums(self) -> Floats:
         """Sums of the movements over 14 bars, for the bars that ADX needs, or for all bars if there are fewer."""
         bars = min(len(self.candles), self.rows + 2 * (_MOVEMENT_BARS - 1))
@@ -222,27 +222,32 @@ class Indicators:
         dx = ratio(np.abs(plus - minus), plus + minus, otherwise=0.0)
         return rolling_sum(dx, _MOVEMENT_BARS) * (100.0 / _MOVEMENT_BARS)
 
-    def _stochastic(self, rows: int) -> Floats:
-        bars = self._mirrored(rows + 13)
-        highest, lowest = rolling_max(bars[:2], 14)  # lowest is negated
-        return ratio(100.0 * (bars[2, ..., 13:] + lowest), highest + lowest, otherwise=50.0)
+    @once
+    def extremes(self, rows: int, n: int) -> Floats:
+        """The highest high and the negated lowest low over n bars, for the last `rows` bars: shape (2, ..., rows)."""
+        return rolling_max(self._mirrored(rows + n - 1)[:2], n)
 
-    def stoch_k(self) -> Floats:
-        """100 * (close - lowest low) / (highest high - lowest low) over 14 bars; 50 where both extremes are equal."""
-        return self._stochastic(self.rows)
+    def _stochastic(self, rows: int, n: int) -> Floats:
+        highest, lowest = self.extremes(rows, n)  # lowest is negated
+        return ratio(100.0 * (self.candles.close[..., -rows:] + lowest), highest + lowest, otherwise=50.0)
 
-    def stoch_d(self) -> Floats:
+    def stoch_k(self, n: int = _MOVEMENT_BARS) -> Floats:
+        """100 * (close - lowest low) / (highest high - lowest low) over n bars; 50 where both extremes are equal."""
+        return self._stochastic(self.rows, n)
+
+    def stoch_d(self, n: int = _MOVEMENT_BARS) -> Floats:
         """Mean of stoch_k over 3 bars."""
-        return rolling_mean(self._stochastic(self.rows + 2), 3)
+        return rolling_mean(self._stochastic(self.rows + 2, n), 3)
 
-    @_once
-    def _returns(self, bars: int) -> Floats:
+    @once
+    def last_returns(self, bars: int) -> Floats:
+        """c / previous c - 1, of the last `bars` bars."""
         close = self.candles.close
         return close[..., -bars:] / close[..., -bars - 1 : -1] - 1.0
 
     def returns(self) -> Floats:
         """c / previous c - 1."""
-        return self._returns(self.rows)
+        return self.last_returns(self.rows)
 
     def log_returns(self) -> Floats:
         """ln(c / previous c)."""
@@ -256,10 +261,10 @@ class Indicators:
 
     def volatility(self, n: int) -> Floats:
         """Sample standard deviation of returns over n bars."""
-        returns = self._returns(self.rows + n - 1)
+        returns = self.last_returns(self.rows + n - 1)
         return rolling_std(returns, n, rolling_mean(returns, n))
 
-    @_once
+    @once
     def volume_sma(self) -> Floats:
         """Mean of volume over 20 bars."""
         return rolling_mean(self.last(self.candles.volume, 19), 20)

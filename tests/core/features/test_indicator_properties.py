@@ -12,7 +12,7 @@ from core.features import catalogue
 from core.features.candles import Candles, Floats
 from core.features.table import Table
 from tests import market, transcription
-from tests.core.features.computing import ALL, Compute, by_table
+from tests.core.features.computing import ALL, SCALE_FREE, Compute, by_table
 
 
 def alone(candles: Candles, names: list[str], rows: int) -> Floats:
@@ -26,7 +26,8 @@ def alone(candles: Candles, names: list[str], rows: int) -> Floats:
 by_all_methods = pytest.mark.parametrize("compute", [catalogue.matrix, by_table, alone])
 
 # Features in the unit of the price. The others are ratios, or in the unit of the volume.
-PRICED = {name for name in ALL if name.startswith(("sma_", "ema_", "macd", "bb_", "atr_"))} - {"bb_width_20"}
+PRICED = {name for name in ALL if name.startswith(("sma_", "ema_", "macd", "bb_", "atr_"))}
+PRICED -= {"bb_width_20", *SCALE_FREE}
 PRICED |= {"open", "high", "low", "close"}
 BOUNDED = ["rsi_14", "rsi_28", "stoch_k", "stoch_d", "adx_14"]
 
