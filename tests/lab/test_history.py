@@ -5,7 +5,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from training.data import DataError, History, read
+from lab.history import DataError, History, read
 
 HEADER = "timestamp,open,high,low,close,volume"
 BAR = "2017-01-02T00:00:00Z,1.1,1.2,1.0,1.15,10"
