@@ -54,7 +54,7 @@ class History:
     @property
     def candles(self) -> Candles:
         """The bars as candles, for the functions of core."""
-        return Candles.from_rows(self.rows)
+        return Candles.from_rows(self.rows, self.timestamps.astype("datetime64[ms]").astype(np.float64))
 
     def part(self, bars: slice) -> History:
         """The same history with only these bars."""

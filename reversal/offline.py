@@ -72,7 +72,7 @@ class OfflineDetector:
         a time is that of the opening (default) or of the closing.
         """
         found = history(candles, timeframe, timestamps)
-        source = CandleWindows(found.candles, found.opens[-1] if found.opens else None, found.warnings)
+        source = CandleWindows(found.candles, found.warnings)
         (result,) = self._detector.predict([source])
         if isinstance(result, ServiceError):
             raise result
@@ -92,11 +92,12 @@ class OfflineDetector:
         Columns: `signal` (None without an answer), `confidence`, `stage1_prob`, `stage2_prob` (NaN without one), and
         `out_of_range`. Returns a frame of pandas or polars with the rows of such a frame, else a dict of arrays. Rows
         are in the order of the table. progress: called with the rows that are done, and their number. Raises
-        core.errors.InvalidInput for a version that takes ready-made features only.
+        core.errors.InvalidInput for a version that takes ready-made features only, or needs timestamps that the table
+        does not have.
         """
-        if self.manifest.inputs == "features":
-            self.predict(candles, timeframe, timestamps)  # is refused as the service refuses it
         found = history(candles, timeframe, timestamps)
+        if self.manifest.inputs == "features" or (self.manifest.requires_timestamps and found.opens is None):
+            self.predict(candles, timeframe, timestamps)  # is refused as the service refuses it
         columns = self._columns(found, progress)
         if found.order is not None:
             back = np.argsort(np.array(found.order))
@@ -127,10 +128,11 @@ class OfflineDetector:
         }
 
     def _batches(self, found: CandleHistory) -> Iterator[tuple[range, list[CandleWindows]]]:
-        values, most = found.candles.values, self.recommended_candles
+        values, times, most = found.candles.values, found.candles.times, self.recommended_candles
         for start in range(self.required_candles - 1, len(found), _AT_ONCE):
             rows = range(start, min(start + _AT_ONCE, len(found)))
-            yield rows, [CandleWindows(Candles(values[:, max(0, row + 1 - most) : row + 1])) for row in rows]
+            spans = [slice(max(0, row + 1 - most), row + 1) for row in rows]
+            yield rows, [CandleWindows(Candles(values[:, s], None if times is None else times[s])) for s in spans]
 
 
 def load(version: str, models: str | Path | None = None) -> OfflineDetector:
