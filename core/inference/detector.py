@@ -15,7 +15,8 @@ from core.bundles.bundle import Bundle
 from core.errors import BundleRefused, ModelUnavailable, OutOfRange, ServiceError
 from core.features.candles import Candles
 from core.inference.decision import Decision, after_stage1, after_stage2, of_classes
-from core.inference.inputs import CandleWindows, InputRequirements, Windows, WindowSource
+from core.inference.inputs import CandleWindows, Windows, WindowSource
+from core.inference.requirements import InputRequirements
 from core.inference.stage_runner import Floats32, StageRunner
 from core.inference.warnings import Warned, few_candles, no_stage2, out_of_range
 

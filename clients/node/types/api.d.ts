@@ -525,6 +525,7 @@ export interface components {
             classes?: ("hold" | "long" | "short")[] | null;
             required_candles?: number | null;
             recommended_candles?: number | null;
+            requires_timestamps?: boolean;
             stages?: {
                 stage1: components["schemas"]["Stage"];
                 stage2?: components["schemas"]["Stage"];
