@@ -89,7 +89,8 @@ def at(threshold: Floats32) -> Floats32:
 
 def above(threshold: Floats32) -> Floats32:
     """The smallest inputs above a threshold."""
-    following = np.clip(np.nextafter(threshold, np.float32(np.inf)), -np.float32(LARGEST), np.float32(LARGEST))
+    with np.errstate(over="ignore"):
+        following = np.clip(np.nextafter(threshold, np.float32(np.inf)), -np.float32(LARGEST), np.float32(LARGEST))
     tiny = np.abs(following) < SMALLEST
     return np.where(tiny, np.where(threshold >= 0.0, SMALLEST, np.float32(0.0)), following)
 
