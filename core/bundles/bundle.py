@@ -96,7 +96,8 @@ def _checked_bytes(folder: Path, stage: Stage, file: File) -> bytes:
         raise _refused(folder, file.file, f"not an ONNX file: {error}; {_CONVERT}") from None
     if forbidden is not None:
         raise _refused(folder, file.file, f"{forbidden}; {_CONVERT}")
-    if opsets != {"": stage.opset}:
+    plain = {"": stage.opset}
+    if opsets not in (plain, plain | {onnx_file.TREES_DOMAIN: manifest.TREES_OPSET}):
         raise _refused(
             folder, file.file, f"uses the operator sets {opsets}, but the manifest has {stage.opset}; {_CONVERT}"
         )

@@ -25,6 +25,8 @@ FORMAT_VERSION = 2
 _EARLIER = (1,)
 # convert writes this operator set, so the parity gate has tested no other.
 OPSET = 17
+# The second operator set of a graph with a tree ensemble. ONNX 1.12 released both.
+TREES_OPSET = 3
 
 # The longest name of a feature, in characters. Names in the catalogue are far shorter; other names are the user's.
 FEATURE_NAME = 128

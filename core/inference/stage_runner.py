@@ -20,8 +20,8 @@ Floats32: TypeAlias = NDArray[np.float32]
 
 # Denormal numbers (below 1.2e-38) make a network more than ten times slower, and products of slightly larger numbers
 # are denormal. Adding this number to every input prevents that. It does not change numbers above 1e-17. Smaller ones
-# are rounding errors.
-_TINY = np.float32(1e-25)
+# are rounding errors. The thresholds of tree ensembles allow for it (convert/trees/ensemble.py).
+TINY = np.float32(1e-25)
 # The byte of False in an array of booleans.
 _FALSE = b"\0"
 # The probabilities of classes sum to 1 within this. A softmax in float32 is within 1e-6, and a conversion may move each
@@ -129,7 +129,7 @@ class StageRunner:
         The columns are hold and the two directions in the order of the stage's classes, as decision.of_classes takes
         them. Raises ModelUnavailable if ONNX Runtime fails.
         """
-        output: Floats32 = self._network.run(scaled + _TINY)[:, self._columns]
+        output: Floats32 = self._network.run(scaled + TINY)[:, self._columns]
         return output
 
     def valid(self, found: Floats32) -> NDArray[np.bool_]:
