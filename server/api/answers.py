@@ -12,6 +12,7 @@ import orjson
 from core.bundles.manifest import DirectionStage, File, Manifest, Stage
 from core.features.timeframes import iso, shifted
 from core.inference.detector import Prediction
+from core.inference.explaining import Explanation
 from core.serving.registry import ListedVersion
 from core.serving.replicas import Replica, ReplicaVersion
 from core.serving.routing import Answered, Question
@@ -58,6 +59,15 @@ def prediction(asked: Question | Comparison, answer: Prediction, now: Moment) ->
     if answer.opens is not None or answer.warnings:
         _add_circumstances(data, answer, asked.timeframe)
     return data
+
+
+def explained(question: Question, answer: Prediction, found: Explanation, now: Moment) -> Json:
+    """The data of /reversal/explain."""
+    stages = {"stage1": found.stage1, "stage2": found.stage2}
+    explanation = {"background": found.background} | {
+        label: None if stage is None else stage._asdict() for label, stage in stages.items()
+    }
+    return prediction(question, answer, now) | {"explanation": explanation}
 
 
 def legacy_answered(question: Question, answer: Answered, now: Moment) -> Json:
