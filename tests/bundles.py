@@ -8,8 +8,10 @@ from pathlib import Path
 from typing import Any, Literal
 
 import numpy as np
+from numpy.typing import NDArray
 from onnx import TensorProto, helper, numpy_helper
 
+from core.bundles import windows
 from core.bundles.manifest import (
     FILE_NAME,
     FORMAT_VERSION,
@@ -19,6 +21,7 @@ from core.bundles.manifest import (
     Inputs,
     Manifest,
     Stage,
+    WindowsFile,
     encode,
 )
 from core.bundles.repository import INDEX_NAME
@@ -173,10 +176,12 @@ def write(
     inputs: Inputs = "candles",
     label_rule: object = None,
     format_version: int = FORMAT_VERSION,
+    background: tuple[float, ...] = (),
 ) -> Path:
     """Write a bundle and return its folder. `scale` is (centre, scale) of the scaler; None for no scaler.
 
-    With `classes`, the version has one stage with the class network.
+    With `classes`, the version has one stage with the class network. `background` is one number for each stored window
+    of each stage, which has it everywhere; the reference window has their mean.
     """
     if classes is not None:
         stage2_features, kind = None, "classes"
@@ -189,8 +194,20 @@ def write(
         (folder / file.file).write_bytes(graph)
         return file
 
+    def put_windows(label: str, stored: NDArray[np.float32]) -> WindowsFile:
+        data = windows.encode(stored)
+        digest = hashlib.sha256(data).hexdigest()
+        file = WindowsFile(f"{label}-background-{digest[:16]}.npy", digest, count=len(stored))
+        (folder / file.file).write_bytes(data)
+        return file
+
     def stage_fields(label: str, names: Sequence[str], how: Kind, of: tuple[float, float] | None, steps: int) -> dict:  # type: ignore[type-arg]
+        shape = (len(background), steps, len(names))
+        stored = np.broadcast_to(np.array(background, np.float32)[:, None, None], shape)
+        reference = tuple(map(tuple, stored.mean(axis=0).tolist())) if background else None
         return {
+            "background": reference,
+            "background_windows": put_windows(label, stored) if len(background) > 1 else None,
             "features": tuple(names),
             "sequence_length": steps,
             "parameters": 1,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from functools import partial
-from typing import Literal, NamedTuple, TypeAlias
+from typing import Any, Literal, NamedTuple, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
@@ -45,6 +45,13 @@ class Explanation(NamedTuple):
     background: int
     stage1: ExplainedStage
     stage2: ExplainedStage | None
+
+    def plain(self) -> dict[str, Any]:
+        """As JSON has it."""
+        stages = {"stage1": self.stage1, "stage2": self.stage2}
+        return {BACKGROUND: self.background} | {
+            label: None if stage is None else stage._asdict() for label, stage in stages.items()
+        }
 
 
 def explain(

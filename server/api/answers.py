@@ -63,11 +63,7 @@ def prediction(asked: Question | Comparison, answer: Prediction, now: Moment) ->
 
 def explained(question: Question, answer: Prediction, found: Explanation, now: Moment) -> Json:
     """The data of /reversal/explain."""
-    stages = {"stage1": found.stage1, "stage2": found.stage2}
-    explanation = {"background": found.background} | {
-        label: None if stage is None else stage._asdict() for label, stage in stages.items()
-    }
-    return prediction(question, answer, now) | {"explanation": explanation}
+    return prediction(question, answer, now) | {"explanation": found.plain()}
 
 
 def legacy_answered(question: Question, answer: Answered, now: Moment) -> Json:
@@ -171,7 +167,15 @@ def _stage(stage: Stage) -> Json:
         "parity": stage.parity,
         "limits": None if stage.limits is None else msgspec.to_builtins(stage.limits),
         "training_ranges": stage.training_ranges,
+        "background": _most_background(stage),
     }
+
+
+def _most_background(stage: Stage) -> int:
+    """The largest number of reference windows that an explanation can ask for; 0 if there is none."""
+    if stage.background_windows is not None:
+        return stage.background_windows.count
+    return 0 if stage.background is None else 1
 
 
 def _positive(stage: Stage) -> str | None:
