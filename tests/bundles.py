@@ -30,7 +30,17 @@ from core.bundles.repository import INDEX_NAME
 SLOW_TURNS = 4_000_000
 
 Kind = Literal[
-    "mean", "unclipped", "root", "raises", "slow", "first_row", "two_inputs", "two_wide", "fixed_batch", "classes"
+    "mean",
+    "unclipped",
+    "root",
+    "raises",
+    "slow",
+    "first_row",
+    "two_inputs",
+    "two_wide",
+    "fixed_batch",
+    "classes",
+    "softmax",
 ]
 
 
@@ -42,10 +52,10 @@ def network(length: int, width: int, kind: Kind = "mean") -> bytes:
     raises, slow: like mean, but if a mean of the batch is above 0.9, ONNX Runtime raises or runs for seconds.
     first_row: declares the right shape, but answers only for the first window of a batch.
     two_inputs, two_wide, fixed_batch: declare a wrong shape.
-    classes: see class_network.
+    classes, softmax: see class_network.
     """
-    if kind == "classes":
-        return class_network(length, width)
+    if kind in {"classes", "softmax"}:
+        return class_network(length, width, softmax=kind == "softmax")
     nodes = [
         helper.make_node("ReduceMean", ["window"], ["unclipped"], axes=[1, 2], keepdims=0),
         helper.make_node("Clip", ["unclipped", "zero", "one"], ["mean"]),
@@ -98,15 +108,16 @@ def network(length: int, width: int, kind: Kind = "mean") -> bytes:
     return model_bytes(nodes, inputs, outputs, constants)
 
 
-def class_network(length: int, width: int) -> bytes:
+def class_network(length: int, width: int, *, softmax: bool = False) -> bytes:
     """Build a network with three outputs: the means of the window's first three features, the first one plus 1.
 
-    A window of zeros thus has the probabilities 1, 0 and 0.
+    A window of zeros thus has the probabilities 1, 0 and 0. softmax: the outputs are the softmax of these numbers.
     """
     nodes = [
         helper.make_node("ReduceMean", ["window"], ["means"], axes=[1], keepdims=0),
         helper.make_node("Slice", ["means", "start", "end", "axis"], ["three"]),
-        helper.make_node("Add", ["three", "base"], ["probabilities"]),
+        helper.make_node("Add", ["three", "base"], ["sums"]),
+        helper.make_node("Softmax" if softmax else "Identity", ["sums"], ["probabilities"]),
     ]
     constants = {"start": np.array([0]), "end": np.array([3]), "axis": np.array([1])}
     inputs = [helper.make_tensor_value_info("window", TensorProto.FLOAT, ["batch", length, width])]
@@ -184,7 +195,7 @@ def write(
     of each stage, which has it everywhere; the reference window has their mean.
     """
     if classes is not None:
-        stage2_features, kind = None, "classes"
+        stage2_features, kind = None, "softmax" if kind == "softmax" else "classes"
     folder = root / version
     folder.mkdir(parents=True, exist_ok=True)
 

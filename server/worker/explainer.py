@@ -28,7 +28,7 @@ class Explainer:
     """Computes the explanations of one worker. `admission` bounds those that are in progress."""
 
     def __init__(self, metrics: Metrics) -> None:
-        self.admission = Admission(MOST)
+        self.admission = Admission(MOST, "explanations")
         self._metrics = metrics
         self._turn = asyncio.Lock()
 
