@@ -107,7 +107,7 @@ def convert_stage(  # noqa: PLR0913, PLR0917 - the parts of one job
     network_file = _file(f"{label}-network", network_bytes)
     graphs = {network_file.file: network_bytes}
     if given.background is not None:
-        stored.check(given.background, files.background or "", model.window)
+        stored.check_steps(given.background, files.background or "", model.window[0])
         data = windows_file.encode(given.background)
         background_file = _windows_file(f"{label}-background", data, len(given.background))
         graphs[background_file.file] = data

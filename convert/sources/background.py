@@ -51,7 +51,13 @@ def read(data: bytes, file: str) -> NDArray[np.float32]:
     return found
 
 
-def check(windows: NDArray[np.float32], file: str, window: tuple[int, int]) -> None:
-    """Raise Refused unless the windows have the shape of the model's window, (steps, features)."""
-    if windows.shape[1:] != window:
-        raise Refused.at(file, f"its windows have the shape {windows.shape[1:]}, but the model takes {window}")
+def check_features(windows: NDArray[np.float32], file: str, features: int) -> None:
+    """Raise Refused unless the windows have so many features."""
+    if windows.shape[2] != features:
+        raise Refused.at(file, f"its windows have {windows.shape[2]} features, but the feature list has {features}")
+
+
+def check_steps(windows: NDArray[np.float32], file: str, steps: int) -> None:
+    """Raise Refused unless the windows have so many steps, which are known once the model is read."""
+    if windows.shape[1] != steps:
+        raise Refused.at(file, f"its windows have {windows.shape[1]} steps, but the model takes {steps}")

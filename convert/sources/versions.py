@@ -221,6 +221,7 @@ def _read_stage(source: Path, files: StageFiles, inputs: Inputs) -> StageSource:
         data = documents.contents(source / files.background, limits.BACKGROUND_FILE)
         hashes["background"] = hashlib.sha256(data).hexdigest()
         windows = background.read(data, files.background)
+        background.check_features(windows, files.background, len(listed.features))
     return StageSource(files, listed.features, metadata, hashes, listed.column_names, windows)
 
 

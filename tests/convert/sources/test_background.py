@@ -70,6 +70,10 @@ def test_another_file_is_refused_by_name(data: bytes, words: str) -> None:
 
 
 def test_windows_of_another_model_are_refused() -> None:
-    background.check(GOOD.astype(np.float32), "b.npy", (4, 2))
-    with pytest.raises(Refused, match=r"b.npy: .*\(4, 2\).*\(4, 3\)"):
-        background.check(GOOD.astype(np.float32), "b.npy", (4, 3))
+    windows = GOOD.astype(np.float32)
+    background.check_features(windows, "b.npy", 2)
+    background.check_steps(windows, "b.npy", 4)
+    with pytest.raises(Refused, match=r"b.npy: .* 2 features, .* 3"):
+        background.check_features(windows, "b.npy", 3)
+    with pytest.raises(Refused, match=r"b.npy: .* 4 steps, .* 5"):
+        background.check_steps(windows, "b.npy", 5)

@@ -28,6 +28,7 @@ from tests.waiting import until
 
 PATH = "/reversal/explain"
 BACKGROUND = (0.1, 0.2, 0.3)
+NO_NUMBERS: list[object] = [0, 51, -1, 2.0, 1.5, "2", True, [], 4, 50]
 
 
 @pytest.fixture
@@ -137,7 +138,7 @@ async def test_the_number_of_reference_windows_is_in_the_body_or_in_the_query(
 @pytest.mark.parametrize(
     ("query", "fields"),
     [
-        *(("", {"background": value}) for value in (0, 51, -1, 2.0, 1.5, "2", True, [], 4, 50)),
+        *(("", {"background": value}) for value in NO_NUMBERS),
         *((f"?background={text}", {}) for text in ("0", "51", "", "x", "2.0", "-1", "1" * 5000, "²", "4")),
         ("?background=2", {"background": 3}),
     ],
