@@ -1,9 +1,10 @@
-"""Explanations of a worker: one at a time, in a thread, in small steps between which predictions go on."""
+"""Explanations of a worker: one at a time, in a thread, with pauses while predictions go on beside it."""
 
 from __future__ import annotations
 
 import asyncio
 import threading
+from collections.abc import Callable
 from time import perf_counter
 
 from core import yielding
@@ -46,7 +47,8 @@ class Explainer:
         stop = threading.Event()
         try:
             began = perf_counter()
-            found = await asyncio.to_thread(_explain, detector, source, background, until, stop)
+            pause = _Pauses(self._metrics, until, stop)
+            found = await asyncio.to_thread(_explain, detector, source, background, pause)
         finally:
             stop.set()
             self._turn.release()
@@ -54,16 +56,27 @@ class Explainer:
         return found
 
 
-def _explain(
-    detector: Detector, source: WindowSource, background: int, until: float, stop: threading.Event
-) -> Explanation:
-    def between() -> None:
-        yielding.give_way()
-        if stop.is_set():
+class _Pauses:
+    """Called in the thread after each run of a network: ends the work, or pauses if predictions go on beside it."""
+
+    def __init__(self, metrics: Metrics, until: float, stop: threading.Event) -> None:
+        """until, stop: when the work ends."""
+        self._metrics = metrics
+        self._until = until
+        self._stop = stop
+        self._runs = metrics.runs
+
+    def __call__(self) -> None:
+        if self._stop.is_set():
             raise _GivenUp
-        if perf_counter() > until:
+        if perf_counter() > self._until:
             what = f"send a larger {HEADER}, or a smaller {BACKGROUND}"
             raise DeadlineExceeded(f"deadline exceeded before the explanation was complete; {what}")
+        if self._runs != self._metrics.runs:  # another thread counts, but only whether it has changed matters
+            self._runs = self._metrics.runs
+            yielding.give_way()
 
+
+def _explain(detector: Detector, source: WindowSource, background: int, pause: Callable[[], None]) -> Explanation:
     with yielding.enabled(wanted=True):
-        return explain(detector, source, background, between)
+        return explain(detector, source, background, pause)

@@ -13,6 +13,7 @@ from typing import Any
 import pytest
 from aiohttp import web
 
+from core import yielding
 from core.errors import DeadlineExceeded
 from core.inference import explanation
 from core.inference.inputs import GivenWindows
@@ -20,6 +21,7 @@ from server.http.deadline import HEADER
 from server.settings import Settings
 from server.worker import explainer
 from server.worker.app_keys import EXPLAINER
+from server.worker.metrics import Metrics
 from tests import bundles
 from tests.server.client import Client
 from tests.server.questions import asks, candle, candles
@@ -242,6 +244,18 @@ async def test_the_work_ends_if_the_client_has_left(worker: Worker, held: Held) 
     held.go.set()
     await until(lambda: bool(held.ended))
     assert [type(error).__name__ for error in held.ended] == ["_GivenUp"]
+
+
+def test_it_pauses_only_after_predictions_beside_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    slept: list[float] = []
+    monkeypatch.setattr(yielding.time, "sleep", slept.append)
+    metrics = Metrics()
+    pause = explainer._Pauses(metrics, time.perf_counter() + 60, threading.Event())  # noqa: SLF001
+    with yielding.enabled(wanted=True):
+        for runs, expected in ((0, 0), (0, 0), (1, 1), (1, 1), (3, 2)):
+            metrics.runs = runs
+            pause()
+            assert len(slept) == expected
 
 
 async def test_a_failing_version_is_named_and_its_circuit_stays_closed(
