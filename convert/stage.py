@@ -19,12 +19,14 @@ from convert.proof import parity, rounding
 from convert.proof.parity import GraphSession
 from convert.proof.rules import Rule
 from convert.scalers.scaler import Scaler
+from convert.sources import background as stored
 from convert.sources import training_data
 from convert.sources.versions import StageSource
 from convert.untrusted.contained import Contents
 from convert.untrusted.models import memory
+from core.bundles import windows as windows_file
 from core.bundles.limits import of_training
-from core.bundles.manifest import OPSET, File
+from core.bundles.manifest import OPSET, File, WindowsFile
 
 # The steps of each stage. Their number gives the length of the progress bar.
 STEPS = ("reading", "converting", "proving", "timing")
@@ -53,7 +55,7 @@ class Report(NamedTuple):
 
 
 class ConvertedStage(NamedTuple):
-    """A converted stage. fields: for core.bundles.manifest.Stage. graphs: bytes by file name. tools: their releases."""
+    """A converted stage. fields: of the manifest. graphs: bytes of all files by name. tools: their releases."""
 
     fields: dict[str, Any]
     graphs: dict[str, bytes]
@@ -91,10 +93,17 @@ def convert_stage(  # noqa: PLR0913, PLR0917 - the parts of one job
     except Refused as error:
         raise Refused.at(files.model, error) from None
     model, built = loaded.reference, loaded.built
-    background = training_data.background(given, model.window)
+    background, background_file = training_data.background(given, model.window), None
     network_bytes = built.graph.SerializeToString(deterministic=True)
     network_file = _file(f"{label}-network", network_bytes)
     graphs = {network_file.file: network_bytes}
+    if given.background is not None:
+        stored.check_steps(given.background, files.background or "", model.window[0])
+        data = windows_file.encode(given.background)
+        background_file = _windows_file(f"{label}-background", data, len(given.background))
+        graphs[background_file.file] = data
+        if background is None:
+            background = tuple(map(tuple, given.background.mean(axis=0, dtype=np.float64).tolist()))
 
     step("proving")
     session, scaling, scaler_file, figures = loaded.session(network_bytes), None, None, dict[str, Any](loaded.figures)
@@ -123,6 +132,7 @@ def convert_stage(  # noqa: PLR0913, PLR0917 - the parts of one job
         "limits": limits,
         "training_ranges": ranges,
         "background": background,
+        "background_windows": background_file,
         "classes": loaded.classes,
         "scaled_features": scaled_features,
     }
@@ -157,6 +167,11 @@ def _file(kind: str, graph: bytes) -> File:
     """The file of a graph, named by its hash."""
     digest = _sha256(graph)
     return File(f"{kind}-{digest[:16]}.onnx", digest)
+
+
+def _windows_file(kind: str, data: bytes, count: int) -> WindowsFile:
+    digest = _sha256(data)
+    return WindowsFile(f"{kind}-{digest[:16]}.npy", digest, count=count)
 
 
 def _sha256(data: bytes) -> str:

@@ -18,6 +18,8 @@ FEATURES = 1_000
 # A scaler of a thousand features has 50 kB, also after decompression.
 SCALER_FILE = 16 * MIB
 MODEL_FILE = 1024 * MIB
+# 50 windows of 20 steps with 12 features have 48 kB.
+BACKGROUND_FILE = 16 * MIB
 # Keras writes about 1 kB for a layer.
 CONFIG = 2 * MIB
 

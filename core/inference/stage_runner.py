@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from core import yielding
-from core.bundles import limits, onnx_file
+from core.bundles import limits, onnx_file, windows
 from core.bundles.bundle import Bundle
 from core.bundles.limits import Limits
 from core.bundles.manifest import Stage
@@ -61,6 +61,8 @@ class StageRunner:
                 takes=("tensor(double)", window),
                 gives=("tensor(float)", window),
             )
+        # What explanations compare with: the reference window, and the stored ones. Both can be empty.
+        self.reference, self.stored = _reference(stage), _stored(stage, bundle)
         self.limits = _limits(stage, bundle)
         self._low, self._high = _ends(self.limits, stage)
         self._means = self.limits is not None and self.limits.mean_low is not None
@@ -192,6 +194,18 @@ class _BoundSession:
         except Exception as error:  # the only common base class of ONNX Runtime's exceptions
             raise ModelUnavailable(f"{self._name} failed: {_first_line(error)}") from error
         return result
+
+
+def _reference(stage: Stage) -> Floats32:
+    shape = (-1, stage.sequence_length, stage.num_features)
+    return np.array(stage.background or (), np.float32).reshape(shape)
+
+
+def _stored(stage: Stage, bundle: Bundle) -> Floats32:
+    file = stage.background_windows
+    if file is None:
+        return np.empty((0, stage.sequence_length, stage.num_features), np.float32)
+    return windows.decode(bundle.graphs[file.sha256], file.count, stage.sequence_length, stage.num_features)
 
 
 def _limits(stage: Stage, bundle: Bundle) -> Limits | None:
