@@ -22,8 +22,8 @@ class Candles:
     values: float64, shape (5, n) or (5, series, n): open, high, low, close, volume, each oldest candle first. The array
     is neither copied nor checked; the caller validates it.
 
-    times: when each candle opened, in milliseconds since 1970, UTC: n numbers, or float64 of shape (series, rows) of the
-    last rows. None if unknown; features of the candles' own time cannot be computed then.
+    times: when each candle opened, in milliseconds since 1970, UTC: n numbers, or float64 of shape (series, m) of the
+    last m. None if unknown; features of the candles' own time cannot be computed then.
     """
 
     values: Floats
