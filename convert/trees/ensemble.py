@@ -47,6 +47,11 @@ def trees(file: TreesFile) -> Iterator[Tree]:
         yield Tree(column, threshold, decision, left, right, value[leaves[i] : leaves[i + 1]])
 
 
+def scale(file: TreesFile) -> float:
+    """The factor of the sums of leaves before the sigmoid or softmax."""
+    return file.steepness / (file.trees // file.outputs if file.averaged else 1)
+
+
 def rounded_down(thresholds: Floats) -> Floats32:
     """The largest float32 at or below each threshold: -inf below all of them."""
     with np.errstate(over="ignore"):
@@ -57,9 +62,9 @@ def rounded_down(thresholds: Floats) -> Floats32:
 def emit(graph: GraphBuilder, file: TreesFile, columns: Columns, window: str, scope: str = "trees") -> str:
     """Add the nodes that compute the sums (batch, outputs), float32, of windows (batch, steps, features)."""
     attributes: dict[str, list[Any]] = {}
-    scale = file.steepness / (file.trees // file.outputs if file.averaged else 1)
+    factor = scale(file)
     for i, tree in enumerate(trees(file)):
-        scaled = tree._replace(value=scale * tree.value)
+        scaled = tree._replace(value=factor * tree.value)
         for key, values in _of_tree(scaled, i, i % file.outputs, columns).items():
             attributes.setdefault(key, []).extend(values)
     flat = graph.value("Flatten", scope, window)
