@@ -151,6 +151,13 @@ def _check_models(stage: StageSource, contents: Mapping[str, Contents]) -> None:
             else:
                 _check_keras(file, stage)
     problems.raise_any()
+    found = [each for each in models_of(stage, contents).values() if not of_trees.is_of_last_step(each, stage.features)]
+    lengths = sorted({steps for file in found for steps in _steps(file, stage)})
+    if len(lengths) > 1:
+        counts = " and ".join(map(str, lengths))
+        raise Refused.at(
+            "model", f"its models take windows of {counts} steps, but see the same; train them on one length"
+        )
 
 
 def _check_keras(file: KerasFile, stage: StageSource) -> None:

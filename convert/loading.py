@@ -73,14 +73,10 @@ def load(
     parts: dict[str, LoadedModel] = {}
     files = given.files
     # Ensembles of the last step take windows of any length, so that the others decide it.
-    for name in sorted(models, key=lambda name: _freedom(models[name], len(given.features))):
+    for name in sorted(models, key=lambda name: columns.is_of_last_step(models[name], given.features)):
         parts[name] = _one(name, models[name], given._replace(files=files), names, options, lambda: None)
         files = msgspec.structs.replace(files, sequence_length=parts[name].reference.window[0])
     return _mean({name: parts[name] for name in models})
-
-
-def _freedom(file: KerasFile | TreesFile, features: int) -> bool:
-    return isinstance(file, TreesFile) and len(file.columns) == features
 
 
 def _one(  # noqa: PLR0913, PLR0917 - the parts of one stage

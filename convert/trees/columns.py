@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 from convert.errors import Refused
 from convert.sources.versions import StageFiles
 from convert.untrusted import limits
+from convert.untrusted.records import KerasFile, TreesFile
 
 Floats32: TypeAlias = NDArray[np.float32]
 
@@ -67,6 +68,11 @@ def find(count: int, features: int, files: StageFiles) -> Columns:
     places = np.arange(count).reshape(steps, features)
     ordered = places.T if files.layout == "features_first" else places
     return Columns(steps, features, tuple(ordered.ravel().tolist()), whole=True)
+
+
+def is_of_last_step(file: KerasFile | TreesFile, features: Sequence[str]) -> bool:
+    """Whether a model is an ensemble of the last step, which takes windows of any length."""
+    return isinstance(file, TreesFile) and len(file.columns) == len(features)
 
 
 def check_names(columns: Columns, names: Sequence[str], features: Sequence[str], file: str) -> None:
