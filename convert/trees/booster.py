@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from convert.errors import Refused
 from convert.trees import ensemble
-from convert.trees.columns import Columns
+from convert.trees.columns import TreeColumns
 from convert.untrusted.records import TreesFile
 
 Floats: TypeAlias = NDArray[np.float64]
@@ -31,7 +31,7 @@ class BoosterModel:
     mask_values: tuple[float, ...] = ()
     mask_axes: tuple[int, ...] = ()
 
-    def __init__(self, file: TreesFile, columns: Columns) -> None:
+    def __init__(self, file: TreesFile, columns: TreeColumns) -> None:
         """Load the ensemble. Raises Refused if LightGBM is not installed, or does not load it."""
         lightgbm = _imported()
         self.tool: tuple[str, str] = ("lightgbm", str(lightgbm.__version__))
