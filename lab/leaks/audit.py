@@ -11,7 +11,7 @@ from lab.leaks.preparation import Leak, Preparation
 
 # What each check does. The names are those of the findings.
 CHECKS = {
-    "features": "later bars are cut off or changed: no feature of a bar changes in any bit",
+    "features": "later bars are cut off or changed: no feature of a bar changes",
     "horizon": "bars after the horizon of a label are cut off or changed: the label stays",
     "past": "all later bars are changed: labels change; no price moves after the bar: all labels are the same",
     "dates": "all bars are 52 weeks later: no feature changes",
@@ -25,7 +25,7 @@ CHECKS = {
     "chosen": "all rows outside training and validation are changed: threshold and temperature stay",
     "elsewhere": "the training is changed: all that is learned from it changes, or it was learned elsewhere",
 }
-_MOMENTS = 12
+_MOMENTS = 8
 
 
 def audit(preparation: Preparation, histories: Sequence[History], random_moments: int = _MOMENTS) -> list[Leak]:

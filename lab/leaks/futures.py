@@ -15,7 +15,7 @@ Moments = NDArray[np.datetime64]
 
 # The first moment: the longest look-back of common features has not been reached, so that filled beginnings show.
 _FIRST = 30
-_HOURS, _GAPS, _LARGEST = 24, 4, 5
+_HOURS, _GAPS, _LARGEST = 8, 2, 3
 # By how much the mirrored path moves more than the real one, so that a size of moves differs too.
 _STRONGER = 1.7
 
@@ -23,7 +23,7 @@ _STRONGER = 1.7
 def moments(histories: Sequence[History], count: int, seed: int = 0) -> Moments:
     """Times at which a knowledge of later bars shows, ascending.
 
-    Each hour of one day (bars of another timeframe end at some of them), the middle of gaps, the largest bars, an
+    Some bars in a row (a bar of a longer timeframe is open at most of them), the middle of gaps, the largest bars, an
     early bar, and `count` drawn at random.
     """
     random = np.random.default_rng(seed)

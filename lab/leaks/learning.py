@@ -13,7 +13,7 @@ from lab.leaks.preparation import Leak, Named, Preparation, in_windows
 from lab.panel import Mask, Panel
 from lab.splits import Split
 
-# The shares of the rows that get a direction where labels follow one feature.
+# The quantiles from which on rows are long and short where labels follow one feature.
 _SHORT, _LONG = 0.8, 0.6
 
 
@@ -42,15 +42,19 @@ def check(preparation: Preparation, panel: Panel, split: Split) -> Iterator[Leak
 
 def _other(panel: Panel, kept: Mask, kept_labels: Mask, column: int) -> Panel:
     """The panel with other features and other labels in the rows that are not kept."""
-    values = panel.features[:, column]
-    low, high = np.nanquantile(values, [_LONG, _SHORT])
-    follow = np.select([panel.labels == UNKNOWN, values > high, values > low], [UNKNOWN, SHORT, LONG], NONE)
-    return replace(elsewhere(panel, kept), labels=np.where(kept_labels, panel.labels, follow).astype(np.int8))
+    # With noise, so that each part of the panel has all labels even if the feature only ascends.
+    follow = np.argsort(np.argsort(panel.features[:, column])) / len(panel)
+    follow += np.random.default_rng(0).random(len(panel))
+    low, high = np.quantile(follow, [_LONG, _SHORT])
+    labels = np.select([panel.labels == UNKNOWN, follow > high, follow > low], [UNKNOWN, SHORT, LONG], NONE)
+    return replace(elsewhere(panel, kept), labels=np.where(kept_labels, panel.labels, labels).astype(np.int8))
 
 
 def _different(one: Named, other: Named) -> set[str]:
     return {
-        name for name in {*one, *other} if name not in one or name not in other or _bytes(one[name]) != _bytes(other[name])
+        name
+        for name in {*one, *other}
+        if name not in one or name not in other or _bytes(one[name]) != _bytes(other[name])
     }
 
 

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
+from typing import NamedTuple
 
 import numpy as np
+from numpy.typing import NDArray
 
 from core.features.candles import Floats
 from lab.history import History
@@ -24,18 +26,21 @@ _WINDOWS = 4
 
 def check_bars(preparation: Preparation, histories: Sequence[History]) -> Iterator[Leak]:
     """Pairs move at the same time, and no pair that is left out is in the training under another name."""
-    for number, history in enumerate(histories):
-        rest = [*histories[:number], *histories[number + 1 :]]
-        related = {lag: _relation(history, rest, lag) for lag in range(-_LAGS, _LAGS + 1)}
+    moves = {history.pair: _moves(history) for history in histories}
+    for pair, own in moves.items():
+        others = [each for name, each in moves.items() if name != pair]
+        related = {
+            lag: max((abs(_correlation(own, other, lag)) for other in others), default=0.0)
+            for lag in range(-_LAGS, _LAGS + 1)
+        }
         best = max(related, key=related.__getitem__)
         if best != 0 and related[best] > _RELATED:
-            yield Leak("clock", f"{history.pair} moves with the other pairs {best:+d} bars away from its own times")
-    for history in histories:
-        for other in histories:
-            if history.pair in preparation.left_out and other.pair not in preparation.left_out:
-                size = abs(_correlation(history, other, 0))
-                if size > _SAME:
-                    yield Leak("pairs", f"{history.pair} is left out and moves as {other.pair} does: {size:.3f}")
+            yield Leak("clock", f"{pair} moves with the other pairs {best:+d} bars away from its own times")
+    for pair in preparation.left_out:
+        for other in moves.keys() - {*preparation.left_out}:
+            size = abs(_correlation(moves[pair], moves[other], 0))
+            if size > _SAME:
+                yield Leak("pairs", f"{pair} is left out and moves as {other} does: {size:.3f}")
 
 
 def check_split(preparation: Preparation, panel: Panel, split: Split) -> Iterator[Leak]:
@@ -85,24 +90,26 @@ def elsewhere(panel: Panel, kept: Mask) -> Panel:
     return replace(panel, features=np.where(kept[:, None], panel.features, 1.0 - 2.0 * panel.features))
 
 
-def _relation(history: History, others: Sequence[History], lag: int) -> float:
-    return max((abs(_correlation(history, other, lag)) for other in others), default=0.0)
+class _Moves(NamedTuple):
+    """Where the bar before is one step away: the numbers of steps since 1970, and changes of the logarithm of close."""
+
+    when: NDArray[np.int64]
+    changes: Floats
 
 
-def _correlation(history: History, other: History, lag: int) -> float:
+def _moves(history: History) -> _Moves:
+    steps, one = np.diff(history.timestamps), step(history.timestamps)
+    return _Moves(
+        history.timestamps[1:][steps == one].astype(np.int64) // int(one.astype(np.int64)),
+        np.diff(np.log(history.rows[:, 3]))[steps == one],
+    )
+
+
+def _correlation(own: _Moves, other: _Moves, lag: int) -> float:
     """Of the changes from bar to bar, those of `other` so many bars later."""
-    times, changes = _changes(history)
-    their_times, their_changes = _changes(other)
-    _, rows, theirs = np.intersect1d(times, their_times - lag * step(times), return_indices=True)
-    if len(rows) < 3:  # noqa: PLR2004 - fewer have no correlation
-        return 0.0
-    first, second = changes[rows], their_changes[theirs]
+    at = np.searchsorted(other.when, own.when + lag)
+    at[at == len(other.when)] = 0
+    both = other.when[at] == own.when + lag
+    first, second = own.changes[both], other.changes[at[both]]
     size = np.sqrt((first @ first) * (second @ second))
     return float(first @ second / size) if size > 0.0 else 0.0
-
-
-def _changes(history: History) -> tuple[np.ndarray[tuple[int], np.dtype[np.datetime64]], Floats]:
-    """Times and changes of the logarithm of close, where the bar before is one step away."""
-    steps = np.diff(history.timestamps)
-    next_to = steps == step(history.timestamps)
-    return history.timestamps[1:][next_to], np.diff(np.log(history.rows[:, 3]))[next_to]
