@@ -40,8 +40,9 @@ def moments(histories: Sequence[History], count: int, seed: int = 0) -> Moments:
     found += [day, times[_FIRST : _FIRST + 1], random.choice(times, count)]
     first = max(history.timestamps[min(_FIRST, len(history) - 1)] for history in histories)
     last = min(history.timestamps[-1] for history in histories)
-    every = np.unique(np.concatenate(found))
-    return every[(every >= first) & (every < last)]
+    every: Moments = np.unique(np.concatenate(found))
+    within: Moments = every[(every >= first) & (every < last)]
+    return within
 
 
 def step(times: Moments) -> np.timedelta64:

@@ -26,7 +26,7 @@ def preparation(
     year: int = splits.UNTOUCHED,
     left_out: tuple[str, ...] = (),
 ) -> Preparation:
-    """Features of the catalogue, a rule for the labels, trees; tested on a year, or on its rows of the pairs left out."""
+    """Features of the catalogue, a rule, trees; tested on a year of all pairs, or of those that are left out."""
 
     def table(histories: Sequence[History]) -> Panel:
         return panel.build(histories, names, rule)
