@@ -19,14 +19,14 @@ _NAMES = (
     *("move_10_atr", "true_range_atr", "close_position", "sma_50_distance", "bb_position", "atr_14_relative"),
     *("atr_ratio_14_100", "volatility_ratio_10_50", "efficiency_24", "stoch_k", "adx_14", "hour_sin", "week_cos"),
 )
-# Some months of each part. The table is made more than a hundred times.
-_FROM = np.datetime64(f"{splits.VALIDATION - 1}-09-01")
+# Two months of training, a year of validation and two months of the test: the table is made some eighty times.
+_BEGIN, _END = np.datetime64(f"{splits.VALIDATION - 1}-11-01"), np.datetime64(f"{splits.UNTOUCHED}-03-01")
 
 
 def main(arguments: list[str]) -> int:
     """Print the report of the named preparation, or of the lab's own one."""
     sys.path.insert(0, str(Path.cwd()))
-    bars = [each.part(slice(int(np.searchsorted(each.timestamps, _FROM)), None)) for each in history.read_all()]
+    bars = [each.part(slice(*np.searchsorted(each.timestamps, [_BEGIN, _END]))) for each in history.read_all()]
     if arguments:
         module, _, name = arguments[0].partition(":")
         preparation: Preparation = getattr(import_module(module), name)

@@ -15,7 +15,9 @@ Moments = NDArray[np.datetime64]
 
 # The first moment: the longest look-back of common features has not been reached, so that filled beginnings show.
 _FIRST = 30
-_HOURS, _GAPS, _LARGEST = 8, 2, 3
+_IN_A_ROW, _GAPS, _LARGEST = 6, 2, 3
+# Gaps and large bars of so many pairs: the steps are the same for all.
+_PAIRS = 2
 # By how much the mirrored path moves more than the real one, so that a size of moves differs too.
 _STRONGER = 1.7
 
@@ -28,7 +30,7 @@ def moments(histories: Sequence[History], count: int, seed: int = 0) -> Moments:
     """
     random = np.random.default_rng(seed)
     found = []
-    for history in histories:
+    for history in histories[:_PAIRS]:
         times, size = history.timestamps, np.log(history.rows[:, 1] / history.rows[:, 2])
         steps = np.diff(times)
         gaps = np.flatnonzero(steps > step(times))
@@ -36,8 +38,8 @@ def moments(histories: Sequence[History], count: int, seed: int = 0) -> Moments:
         middle = times[gaps] + steps[gaps] // 2
         found += [middle, times[np.argsort(size)[-_LARGEST:]]]
     times = histories[0].timestamps
-    day = times[len(times) // 2 :][:_HOURS]
-    found += [day, times[_FIRST : _FIRST + 1], random.choice(times, count)]
+    row = times[len(times) // 2 :][:_IN_A_ROW]
+    found += [row, times[_FIRST : _FIRST + 1], random.choice(times, count)]
     first = max(history.timestamps[min(_FIRST, len(history) - 1)] for history in histories)
     last = min(history.timestamps[-1] for history in histories)
     every: Moments = np.unique(np.concatenate(found))

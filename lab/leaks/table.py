@@ -27,7 +27,7 @@ def check(preparation: Preparation, histories: Sequence[History], moments: futur
     whole = preparation.table(histories)
     ends = label_ends(whole)
     seen: set[tuple[str, str]] = set()
-    depends = False
+    depends = turns = False
     for moment in moments:
         for how, other in (
             ("are cut off", preparation.table(futures.cut(histories, moment))),
@@ -44,6 +44,7 @@ def check(preparation: Preparation, histories: Sequence[History], moments: futur
             done = (ends[rows] <= moment) & (label_ends(other)[others] <= moment)
             differ = whole.labels[rows] != other.labels[others]
             depends |= bool((differ & (ends[rows] > moment) & (how == "are changed")).any())
+            turns |= bool((differ & (whole.labels[rows] > 0) & (other.labels[others] > 0)).any())
             if (differ & done).any() and ("horizon", "") not in seen:
                 seen.add(("horizon", ""))
                 row = rows[np.flatnonzero(differ & done)[0]]
@@ -55,7 +56,7 @@ def check(preparation: Preparation, histories: Sequence[History], moments: futur
         yield Leak("past", f"no label near {len(moments)} moments changes with the bars after the moment")
     yield from _still(preparation, histories, moments)
     yield from _dates(preparation, histories, whole)
-    yield from _too_good(whole)
+    yield from _too_good(whole, turns=turns)
 
 
 def _still(preparation: Preparation, histories: Sequence[History], moments: futures.Moments) -> Iterator[Leak]:
@@ -84,10 +85,14 @@ def _dates(preparation: Preparation, histories: Sequence[History], whole: Panel)
         yield Leak("dates", f"{name} of {place(whole, row)} if all bars are 52 weeks later")
 
 
-def _too_good(panel: Panel) -> Iterator[Leak]:
-    """No feature alone ranks the labels nearly perfectly."""
-    direction = panel.labels > 0
-    for stage, truth, wanted in ((1, panel.opportunity, panel.labels != UNKNOWN), (2, panel.short, direction)):
+def _too_good(panel: Panel, *, turns: bool) -> Iterator[Leak]:
+    """No feature alone ranks the labels nearly perfectly.
+
+    turns: another future turns some labels round. If none, the rule takes the direction from the past, as that of a
+    reversal, and any feature of the past may have it.
+    """
+    stages = [(1, panel.opportunity, panel.labels != UNKNOWN), (2, panel.short, panel.labels > 0)]
+    for stage, truth, wanted in stages if turns else stages[:1]:
         for name, values in zip(panel.names, panel.features.T, strict=True):
             rows = wanted & np.isfinite(values)
             if not 0.0 < truth[rows].mean() < 1.0 if rows.any() else True:
