@@ -123,7 +123,7 @@ class Detector:
         with np.errstate(all="ignore"):
             found = [_inputs(runner, [group])[0] for runner in self.runners]
         for runner, window in zip(self.runners, found, strict=True):
-            if (overflow := self._overflow(runner, window, source)) is not None:
+            if overflow := self._overflow(runner, window, source):
                 raise overflow
         return found
 
@@ -199,8 +199,7 @@ class Detector:
         else:
             inputs = inputs1[[one.outcome is _UNDECIDED for one in rows]]
         checked = shared and self._same_limits
-        found = self._answers(self._stage2, inputs, passed, checked=checked)
-        for one, p2 in zip(passed, found, strict=True):
+        for one, p2 in zip(passed, self._answers(self._stage2, inputs, passed, checked=checked), strict=True):
             if one.outcome is _UNDECIDED:
                 one.outcome = after_stage2(one.p1, p2, self._positive, self.manifest.confidence_weights)
 
