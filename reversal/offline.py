@@ -15,7 +15,7 @@ from core.errors import InvalidInput, ServiceError
 from core.features.timeframes import iso
 from core.inference.decision import Signal
 from core.inference.detector import Detector, Prediction
-from core.inference.history import CODES, answer_history
+from core.inference.history import CODES, HistoryAnswers, answer_history
 from core.inference.inputs import CandleWindows
 from core.inference.warnings import Warned
 from reversal.frames import CandleHistory, Table, history
@@ -45,6 +45,11 @@ class OfflineDetector:
 
     def __init__(self, detector: Detector) -> None:
         self._detector = detector
+
+    @property
+    def detector(self) -> Detector:
+        """What answers, without tables."""
+        return self._detector
 
     def __repr__(self) -> str:
         return f"<detector {self.manifest.version}: {self.manifest.name}>"
@@ -103,10 +108,14 @@ class OfflineDetector:
         return _like(candles, columns)
 
     def _columns(self, found: CandleHistory, progress: Callable[[int, int], object] | None) -> dict[str, NDArray[Any]]:
-        answers = answer_history(self._detector, found.candles, found.opens, threads=available(), progress=progress)
-        return {"signal": _SIGNALS[answers.signal]} | {
-            name: getattr(answers, name) for name in ("confidence", "stage1_prob", "stage2_prob", "out_of_range")
-        }
+        return signal_columns(
+            answer_history(self._detector, found.candles, found.opens, threads=available(), progress=progress)
+        )
+
+
+def signal_columns(answers: HistoryAnswers) -> dict[str, NDArray[Any]]:
+    """The columns of OfflineDetector.signals."""
+    return answers._asdict() | {"signal": _SIGNALS[answers.signal]}
 
 
 def load(version: str, models: str | Path | None = None) -> OfflineDetector:

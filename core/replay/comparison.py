@@ -83,7 +83,9 @@ def _ones(which: Any) -> Floats:  # noqa: ANN401 - an array of booleans
 
 def _tally(side: Side) -> Tally:
     count = len(side.predictions)
-    signals = {name: int(column.sum()) for name, column in zip(_SIGNALS, (side.holds, side.longs, side.shorts), strict=True)}
+    signals = {
+        name: int(column.sum()) for name, column in zip(_SIGNALS, (side.holds, side.longs, side.shorts), strict=True)
+    }
     return Tally(
         predictions=count, signals=signals, confidence=float(side.confidence.sum()), users=0, units=0, candles=count,
         held_candles=signals["hold"], fallbacks=0, failures=0, refused=0, slow=0, unrecorded=0, warnings={}, surplus={},

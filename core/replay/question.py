@@ -77,7 +77,9 @@ def rule_of(labels: Mapping[str, Any], timeframe: str, given: Mapping[str, Any])
     except (msgspec.ValidationError, ValueError) as error:
         raise InvalidInput(f"the label rule: {error}") from None
     if rule is None:
-        raise no_default(f"only one distance of the label rule is given, and the versions have no rule in {_unit(given)}")
+        raise no_default(
+            f"only one distance of the label rule is given, and the versions have no rule in {_unit(given)}"
+        )
     return rule, "given"
 
 

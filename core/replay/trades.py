@@ -95,7 +95,8 @@ def _barriers(  # noqa: PLR0913, PLR0917 - one by one
     if not len(rows):
         return rows, entry
     ahead = {
-        name: sliding_window_view(getattr(candles, name), horizon)[rows + 1] for name in ("open", "high", "low", "close")
+        name: sliding_window_view(getattr(candles, name), horizon)[rows + 1]
+        for name in ("open", "high", "low", "close")
     }
     is_long = side[:, None] > 0
     worst = np.where(is_long, ahead["low"] - entry[:, None], entry[:, None] - ahead["high"])

@@ -8,6 +8,7 @@ that two versions are drawn alike and their difference is paired.
 from __future__ import annotations
 
 from collections.abc import Callable
+from itertools import pairwise
 from typing import Any, NamedTuple, TypeAlias
 
 import numpy as np
@@ -85,7 +86,7 @@ class Path(NamedTuple):
         """The paths of changes in order of time. index: the week of each, ascending."""
         ends = np.searchsorted(index, np.arange(weeks + 1))
         found = np.zeros((4, weeks))
-        for week, (begin, end) in enumerate(zip(ends[:-1], ends[1:], strict=True)):
+        for week, (begin, end) in enumerate(pairwise(ends.tolist())):
             course = np.concatenate(([0.0], np.cumsum(changes[begin:end])))
             fall = (np.maximum.accumulate(course) - course).max()
             found[:, week] = course[-1], course.max(), course.min(), fall

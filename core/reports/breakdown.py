@@ -43,9 +43,7 @@ def _place(table: CandleTable, place: int, rows: NDArray[np.intp], results: Resu
     return {"pair": pair, "timeframe": timeframe, "candles": len(rows), **compared(table, rows, results, metric)}
 
 
-def compared(
-    table: CandleTable, rows: NDArray[np.intp], results: Results, metric: Metric
-) -> dict[str, dict[str, Any]]:
+def compared(table: CandleTable, rows: NDArray[np.intp], results: Results, metric: Metric) -> dict[str, dict[str, Any]]:
     """A, B and B - A in some rows of the table, which are in order of time. results: of the whole table."""
     rate = metric == "win_rate"
     one, both = (formatting.SHARE, formatting.SHARE_DIFFERENCE) if rate else (formatting.ANY, formatting.ANY)

@@ -19,6 +19,7 @@ from reversal.commands import output
 from reversal.commands.output import as_json, models, print_json, print_table, versions_of
 from reversal.frames import Table
 from reversal.offline import Answer, OfflineDetector, load, models_folder
+from reversal.pairs import PointSize, are_points, in_prices, pair_of
 from server.api.schemas.predictions import DEFAULT_TIMEFRAME, Stamp
 
 _LARGEST_FILE = 1 << 28  # bytes; a minute a line, it holds ten years
@@ -49,29 +50,55 @@ dates_option = click.option(
 )
 
 
-def _complete(ctx: click.Context, _: click.Parameter, incomplete: str) -> list[str]:
+def _size(_: click.Context, __: click.Parameter, given: str | None) -> PointSize | None:
+    if given is None or given == "tenth-pip":
+        return given  # type: ignore[return-value] - a literal
+    try:
+        size = float(given)
+    except ValueError:
+        size = 0.0
+    if not 0.0 < size <= 1.0:
+        raise click.BadParameter(f"{given!r} is neither a number from 0 to 1 nor tenth-pip")
+    return size
+
+
+point_size_option = click.option(
+    "--point-size",
+    callback=_size,
+    metavar="SIZE",
+    help="Prices are whole points of this size, such as 0.00001; tenth-pip: 0.001 for pairs in yen, 0.00001 for others.",
+)
+
+
+def complete_version(ctx: click.Context, _: click.Parameter, incomplete: str) -> list[str]:
+    """The versions of the chosen folder that begin so."""
     listing = Repository(models_folder(ctx.params.get("models"))).listing()
     return [version for version in listing.versions if version.startswith(incomplete)]
 
 
-class _Given(NamedTuple):
+class Given(NamedTuple):
+    """The candles of a file. pair: None if nothing names it. are_points: whether prices look like points."""
+
     candles: Table
     timeframe: str
     timestamps: Any
+    pair: str | None
+    are_points: bool
 
 
-class _Form(NamedTuple):
+class FileForm(NamedTuple):
     """What the options say about a file."""
 
     timeframe: str | None
     timestamps: Stamp | None
     timezone: str | None
     dates: DayOrder | None
+    point_size: PointSize | None
 
 
 def form_options(command: Callable[..., None]) -> Callable[..., None]:
-    """The options that `_Form` has."""
-    for option in (dates_option, timezone_option, timestamps_option, timeframe_option):
+    """The options that `FileForm` has."""
+    for option in (point_size_option, dates_option, timezone_option, timestamps_option, timeframe_option):
         command = option(command)
     return command
 
@@ -79,7 +106,7 @@ def form_options(command: Callable[..., None]) -> Callable[..., None]:
 @click.command(epilog="Example: reversal predict candles.csv --version v3.1")
 @file_argument
 @click.option(
-    "--version", shell_complete=_complete, help="Version that answers. Default: the first of the folder's order."
+    "--version", shell_complete=complete_version, help="Version that answers. Default: the first of the folder's order."
 )
 @click.option("--all", "every", is_flag=True, help="A line for each candle, as CSV, instead of the last one's answer.")
 @form_options
@@ -92,14 +119,14 @@ def predict(
     every: bool,
     models: str | None,
     as_json: bool,
-    **form: Any,  # noqa: ANN401 - the fields of _Form
+    **form: Any,  # noqa: ANN401 - the fields of FileForm
 ) -> None:
     """Answer hold, long or short for the last candle of FILE, without a server.
 
     FILE is CSV as MetaTrader, Dukascopy, HistData, TradingView, Yahoo, Binance and others write it, or JSON; `-` reads
     standard input.
     """
-    given = _read(file, _Form(**form))
+    given = read_given(file, FileForm(**form))
     detector = load(version or versions_of(models)[0], models)
     if every:
         _print_all(detector, given, as_json=as_json)
@@ -114,7 +141,11 @@ def predict(
 @click.command(epilog="Example: reversal compare candles.csv --version v3.0 --version v3.1")
 @file_argument
 @click.option(
-    "--version", "versions", multiple=True, shell_complete=_complete, help="A version; several times. Default: all."
+    "--version",
+    "versions",
+    multiple=True,
+    shell_complete=complete_version,
+    help="A version; several times. Default: all.",
 )
 @form_options
 @models
@@ -125,10 +156,10 @@ def compare(
     versions: tuple[str, ...],
     models: str | None,
     as_json: bool,
-    **form: Any,  # noqa: ANN401 - the fields of _Form
+    **form: Any,  # noqa: ANN401 - the fields of FileForm
 ) -> None:
     """Answers of several versions for the last candle of FILE."""
-    given = _read(file, _Form(**form))
+    given = read_given(file, FileForm(**form))
     found: dict[str, Answer | ServiceError] = {}
     for version in versions or versions_of(models):
         try:
@@ -159,7 +190,8 @@ def compare(
         raise SystemExit(1)
 
 
-def _read(file: str, form: _Form) -> _Given:
+def read_given(file: str, form: FileForm, pair: str | None = None) -> Given:
+    """Read a file of candles; `-` is standard input. pair: what is known of it. Raises InvalidInput or OSError."""
     if file != "-":
         with Path(file).open("rb") as opened:
             data = opened.read(_LARGEST_FILE + 1)
@@ -171,7 +203,10 @@ def _read(file: str, form: _Form) -> _Given:
         raise InvalidInput(f"{file}: larger than {_LARGEST_FILE >> 20} MiB; cut it into parts")
     found = candle_files.read(candle_files.decoded(data), form.timezone, form.dates)
     timeframe = form.timeframe or found.timeframe or DEFAULT_TIMEFRAME
-    return _Given(found.candles, timeframe, form.timestamps or found.timestamps)
+    pair = pair or found.pair or pair_of(Path(file).name)
+    candles = in_prices(found.candles, form.point_size, pair)
+    points = form.point_size is None and are_points(candles)
+    return Given(candles, timeframe, form.timestamps or found.timestamps, pair, points)
 
 
 def _plain(answer: Answer) -> dict[str, Any]:
@@ -193,7 +228,7 @@ def _on_terminal() -> bool:
     return sys.stderr is not None and sys.stderr.isatty()
 
 
-def _print_all(detector: OfflineDetector, given: _Given, *, as_json: bool) -> None:
+def _print_all(detector: OfflineDetector, given: Given, *, as_json: bool) -> None:
     with click.progressbar(length=100, label="signals", file=sys.stderr, hidden=not _on_terminal()) as bar:
 
         def progress(done: int, total: int) -> None:
