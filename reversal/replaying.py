@@ -143,11 +143,9 @@ def _market(  # noqa: PLR0913, PLR0917 - as its caller
 def _instants(name: str, day: Day) -> tuple[float, float]:
     """The beginning of a day, month or year, and of the next one, in milliseconds since 1970."""
     match = _DAY.fullmatch(day.isoformat()[:10] if isinstance(day, date) else str(day))
+    year, month, of_month = (None, None, None) if match is None else match.groups()
     try:
-        if match is None:
-            raise ValueError
-        year, month, of_month = (None if part is None else int(part) for part in match.groups())
-        first = datetime(year or 0, month or 1, of_month or 1, tzinfo=UTC)
+        first = datetime(int(year or 0), int(month or 1), int(of_month or 1), tzinfo=UTC)  # there is no year 0
         if of_month is not None:
             after = first + timedelta(days=1)
         elif month is not None:

@@ -47,7 +47,7 @@ class HistoryAnswers(NamedTuple):
 
     def rows(self, chosen: slice | NDArray[Any]) -> HistoryAnswers:
         """The chosen rows."""
-        return HistoryAnswers(*(column[chosen] for column in self))
+        return HistoryAnswers(*(column[chosen] for column in self))  # type: ignore[arg-type]
 
 
 def answer_history(  # noqa: PLR0913 - named by the caller

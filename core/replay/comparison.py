@@ -7,7 +7,7 @@ candles that is made here instead of in the store.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -23,49 +23,46 @@ from core.reports.report import experiment_report, rounded
 from core.statistics import samples
 
 
-def compare(
-    setting: Experiment,
-    markets: Sequence[Market],
-    a: Sequence[HistoryAnswers],
-    b: Sequence[HistoryAnswers],
-    labels: Sequence[Labels],
-    timeframe: str,
-) -> dict[str, Any]:
+class Both(NamedTuple):
+    """The answers of two versions on a market, and the labels of its candles."""
+
+    market: Market
+    a: HistoryAnswers
+    b: HistoryAnswers
+    label: Labels
+
+
+def compare(setting: Experiment, of: Sequence[Both], timeframe: str) -> dict[str, Any]:
     """The report of an experiment on the candles that both versions answered, with the same rows by year.
 
     setting: an experiment in shadow mode that names both versions, the metric and the smallest effect of interest.
-    a, b, labels: one entry for each market.
     """
     if setting.label_rule is None:
         raise ValueError("setting: no label rule, whose horizon the P&L needs")
-    table = _table(markets, a, b, labels, timeframe, setting.label_rule.horizon)
+    table = _table(of, timeframe, setting.label_rule.horizon)
     tallies = {variant: _tally(side) for variant, side in zip(VARIANTS, (table.a, table.b), strict=True)}
     found = experiment_report(setting, Recorded(tallies, table, {}, 0))
     kept = ("verdict", "differences", "variants", "breakdown", "pairs")
     return {name: found[name] for name in kept} | {"years": _by_year(table.timed, setting.metric)}
 
 
-def _table(  # noqa: PLR0913, PLR0917 - as its caller
-    markets: Sequence[Market],
-    a: Sequence[HistoryAnswers],
-    b: Sequence[HistoryAnswers],
-    labels: Sequence[Labels],
-    timeframe: str,
-    horizon: int,
-) -> CandleTable:
-    parts = []
-    for place, (market, of_a, of_b, label) in enumerate(zip(markets, a, b, labels, strict=True)):
+def _table(of: Sequence[Both], timeframe: str, horizon: int) -> CandleTable:
+    chosen, labels, moves, times, places = [], [], [], [], []
+    for place, each in enumerate(of):
+        market, close = each.market, each.market.candles.close
         rows = np.arange(market.rows.start, market.rows.stop)
-        rows = rows[(of_a.signal[rows] != UNKNOWN) & (of_b.signal[rows] != UNKNOWN)]
-        close = market.candles.close
+        rows = rows[(each.a.signal[rows] != UNKNOWN) & (each.b.signal[rows] != UNKNOWN)]
         move = np.full(len(close), np.nan)
         move[:-horizon] = in_pips(close[horizon:] - close[:-horizon], market.pip)
-        where = np.full(len(rows), place, np.intp)
-        parts.append((of_a.rows(rows), of_b.rows(rows), label[rows], move[rows], market.opens[rows], where))
-    of_a, of_b, *columns = zip(*parts, strict=True)
-    label, move, time, where = (np.concatenate(column) for column in columns)
-    places = tuple((market.pair, timeframe) for market in markets)
-    return CandleTable(_side(of_a), _side(of_b), label, move, time, where, places)
+        chosen.append((each.a.rows(rows), each.b.rows(rows)))
+        labels.append(each.label[rows])
+        moves.append(move[rows])
+        times.append(market.opens[rows])
+        places.append(np.full(len(rows), place, np.intp))
+    label, move, time, where = (np.concatenate(column) for column in (labels, moves, times, places))
+    named = tuple((each.market.pair, timeframe) for each in of)
+    a, b = (_side([pair[variant] for pair in chosen]) for variant in (0, 1))
+    return CandleTable(a, b, label, move, time, where, named)
 
 
 def _side(parts: Sequence[HistoryAnswers]) -> Side:

@@ -121,7 +121,8 @@ class Performance:
         }
 
     def _known(self, part: Part) -> NDArray[np.bool_]:
-        return self.candles.within(part) & (self._label != UNKNOWN)
+        known: NDArray[np.bool_] = self.candles.within(part) & (self._label != UNKNOWN)
+        return known
 
     def _auc(self, part: Part, weeks: NDArray[np.int64], draws: Draws) -> Sampled:
         known = self._known(part)

@@ -7,10 +7,10 @@ from collections.abc import Callable, Iterator, Sequence
 from datetime import UTC, datetime
 from typing import NamedTuple
 
+from core.replay.weeks import Json
 from core.reports.page.chart import axis_step
 from core.reports.page.markup import Markup, element
 from core.reports.page.rounding import rounded
-from core.replay.weeks import Json
 
 WIDTH, HEIGHT = 720, 300
 _LEFT, _RIGHT, _TOP, _BOTTOM = 60, 700, 34, 268

@@ -12,7 +12,7 @@ from core.features.labels import LONG, NONE, SHORT, UNKNOWN
 from core.features.timeframes import iso
 from core.inference.detector import Detector
 from core.inference.history import HistoryAnswers, answer_history
-from core.replay.comparison import compare
+from core.replay.comparison import Both, compare
 from core.replay.market import Market
 from core.replay.measures import Part, Performance
 from core.replay.question import Question
@@ -72,7 +72,9 @@ def replay(
     comparisons = [
         {"a": first, "b": other}
         | compare(
-            question.experiment(first, other), markets, answers[first], answers[other], labels, question.timeframe
+            question.experiment(first, other),
+            [Both(*each) for each in zip(markets, answers[first], answers[other], labels, strict=True)],
+            question.timeframe,
         )
         for other in others
     ]

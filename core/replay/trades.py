@@ -50,7 +50,7 @@ class Trades(NamedTuple):
 
     def chosen(self, which: NDArray[np.bool_] | NDArray[np.intp]) -> Trades:
         """Some of the trades."""
-        return Trades(*(column[which] for column in self))
+        return Trades(*(column[which] for column in self))  # type: ignore[arg-type]
 
     @property
     def atr(self) -> Floats:

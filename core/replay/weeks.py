@@ -23,7 +23,7 @@ Json: TypeAlias = dict[str, Any]
 
 
 class Draws(NamedTuple):
-    """Weeks drawn again and again. order: shape (draws, weeks), indices of weeks. counts: how often each is in a draw."""
+    """Weeks drawn again and again, shape (draws, weeks). order: indices of weeks. counts: how often a week is in it."""
 
     order: NDArray[np.intp]
     counts: Floats
@@ -39,7 +39,7 @@ class Draws(NamedTuple):
     @property
     def weeks(self) -> int:
         """The number of weeks."""
-        return self.order.shape[1]
+        return int(self.order.shape[1])
 
 
 _NOTHING = np.empty((0, 0), np.intp)
@@ -82,7 +82,7 @@ class Path(NamedTuple):
     fall: Floats
 
     @classmethod
-    def of(cls, changes: Floats, index: NDArray[np.integer[Any]], weeks: int) -> Path:
+    def of(cls, changes: NDArray[Any], index: NDArray[np.integer[Any]], weeks: int) -> Path:
         """The paths of changes in order of time. index: the week of each, ascending."""
         ends = np.searchsorted(index, np.arange(weeks + 1))
         found = np.zeros((4, weeks))

@@ -51,8 +51,10 @@ dates_option = click.option(
 
 
 def _size(_: click.Context, __: click.Parameter, given: str | None) -> PointSize | None:
-    if given is None or given == "tenth-pip":
-        return given  # type: ignore[return-value] - a literal
+    if given is None:
+        return None
+    if given == "tenth-pip":
+        return "tenth-pip"
     try:
         size = float(given)
     except ValueError:
@@ -66,7 +68,7 @@ point_size_option = click.option(
     "--point-size",
     callback=_size,
     metavar="SIZE",
-    help="Prices are whole points of this size, such as 0.00001; tenth-pip: 0.001 for pairs in yen, 0.00001 for others.",
+    help="Prices are points of this size, such as 0.00001; tenth-pip: 0.001 for pairs in yen, 0.00001 for others.",
 )
 
 
