@@ -26,7 +26,7 @@ SERVE := .venv-serve
 FULL := .venv
 RELEASE := .venv-release
 FOREIGN := .venv-foreign
-CODE := core server convert training migration reversal benchmarks fuzz tests tools
+CODE := core server convert lab training migration reversal benchmarks fuzz tests tools
 
 .DEFAULT_GOAL := help
 .PHONY: help run test test-fast test-long lint format train convert import bench bench-bare bench-peers bench-check soak fuzz test-next-aiohttp audit sbom image pin-base release-check release-verify lock clean

@@ -22,7 +22,7 @@ from core.inference.detector import Detector, Prediction
 from core.inference.inputs import CandleWindows
 from core.statistics.ratios import Sample, ratio
 from core.statistics.times import newey_west
-from training.data import read
+from lab.history import read
 
 HISTORY = ROOT / "training" / "data" / "eurusd_1h_2017.csv"
 CANDLES = 120  # in a request

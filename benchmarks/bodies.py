@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from benchmarks import stages
 from benchmarks.load import message
 from benchmarks.machine import ROOT
-from training import data
+from lab import history as histories
 
 PREDICT, BATCH = "/reversal/predict", "/reversal/predict/batch"
 DIFFERENT = 48
@@ -50,9 +50,9 @@ def encoded(body: dict[str, Any]) -> bytes:
 
 
 @cache
-def history() -> data.History:
+def history() -> histories.History:
     """Return the hours from which the candles are taken."""
-    return data.read(ROOT / "training" / "data" / "eurusd_1h_2017.csv")
+    return histories.read(ROOT / "training" / "data" / "eurusd_1h_2017.csv")
 
 
 @cache
@@ -84,7 +84,7 @@ def _exactly(window: NDArray[np.float32]) -> list[list[float]]:
     return [[round(value, _DIGITS) for value in row] for row in window.tolist()]
 
 
-def bars(part: data.History) -> list[dict[str, Any]]:
+def bars(part: histories.History) -> list[dict[str, Any]]:
     """Return candles as Node writes them."""
     names = ("open", "high", "low", "close", "volume")
     return [

@@ -30,8 +30,8 @@ from core.features.candles import Candles
 from core.inference.detector import Detector, Prediction
 from core.inference.inputs import CandleWindows
 from core.inference.stage_runner import StageRunner
+from lab.history import History, read
 from training import dataset
-from training.data import History, read
 
 HISTORY = Path(__file__).parents[1] / "training" / "data" / "eurusd_1h_2017.csv"
 FIRST = 4_358

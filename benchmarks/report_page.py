@@ -30,9 +30,9 @@ from core.reports.page.html_page import html
 from core.reports.recorded import read as read_recorded
 from core.store import open_store
 from core.store.interface import Store
+from lab.history import read
 from server.keeper.answers import iso
 from server.keeper.reports.reporter import computed
-from training.data import read
 
 HISTORY = ROOT / "training" / "data" / "eurusd_1h_2017.csv"
 PAGE, PICTURE = ROOT / "docs" / "examples" / "report.html", ROOT / "docs" / "report.svg"

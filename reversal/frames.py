@@ -87,7 +87,7 @@ def history(table: Table, timeframe: str, stamp: Stamp | None = None) -> CandleH
         return CandleHistory(Candles(values), None, None, (NO_TIMESTAMPS,))
     if times.order is not None:
         values = np.ascontiguousarray(values[:, times.order])
-    return CandleHistory(Candles(values), times.opens, times.order, times.warnings)
+    return CandleHistory(Candles(values, np.array(times.opens)), times.opens, times.order, times.warnings)
 
 
 def columns_of(table: Table) -> dict[str, Column]:

@@ -76,7 +76,7 @@ class OfflineDetector:
         a time is that of the opening (default) or of the closing.
         """
         found = history(candles, timeframe, timestamps)
-        source = CandleWindows(found.candles, found.opens[-1] if found.opens else None, found.warnings)
+        source = CandleWindows(found.candles, found.warnings)
         (result,) = self._detector.predict([source])
         if isinstance(result, ServiceError):
             raise result
@@ -96,11 +96,12 @@ class OfflineDetector:
         Columns: `signal` (None without an answer), `confidence`, `stage1_prob`, `stage2_prob` (NaN without one), and
         `out_of_range`. Returns a frame of pandas or polars with the rows of such a frame, else a dict of arrays. Rows
         are in the order of the table. progress: called with the rows that are done, and their number. Raises
-        core.errors.InvalidInput for a version that takes ready-made features only.
+        core.errors.InvalidInput for a version that takes ready-made features only, or needs timestamps that the table
+        does not have.
         """
-        if self.manifest.inputs == "features":
-            self.predict(candles, timeframe, timestamps)  # is refused as the service refuses it
         found = history(candles, timeframe, timestamps)
+        if self.manifest.inputs == "features" or (self.manifest.requires_timestamps and found.opens is None):
+            self.predict(candles, timeframe, timestamps)  # is refused as the service refuses it
         columns = self._columns(found, progress)
         if found.order is not None:
             back = np.argsort(np.array(found.order))
@@ -108,9 +109,7 @@ class OfflineDetector:
         return _like(candles, columns)
 
     def _columns(self, found: CandleHistory, progress: Callable[[int, int], object] | None) -> dict[str, NDArray[Any]]:
-        return signal_columns(
-            answer_history(self._detector, found.candles, found.opens, threads=available(), progress=progress)
-        )
+        return signal_columns(answer_history(self._detector, found.candles, threads=available(), progress=progress))
 
 
 def signal_columns(answers: HistoryAnswers) -> dict[str, NDArray[Any]]:

@@ -137,7 +137,7 @@ def _market(  # noqa: PLR0913, PLR0917 - as its caller
         raise InvalidInput(f"{pair}: the candles have no times, which a replay needs")
     first = 0 if begin is None else bisect_left(found.opens, _instants("begin", begin)[0])
     stop = len(found) if end is None else bisect_left(found.opens, _instants("end", end)[1])
-    return Market(pair, found.candles, np.array(found.opens), range(first, max(first, stop)))
+    return Market(pair, found.candles, range(first, max(first, stop)))
 
 
 def _instants(name: str, day: Day) -> tuple[float, float]:

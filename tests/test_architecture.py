@@ -16,7 +16,19 @@ import pytest
 from reversal.__main__ import COMMANDS
 from tests.market import ROOT
 
-HEAVY = ["tensorflow", "tf_keras", "keras", "onnx", "sklearn", "joblib", "pandas", "scipy", "h5py"]
+HEAVY = [
+    "tensorflow",
+    "tf_keras",
+    "keras",
+    "onnx",
+    "sklearn",
+    "joblib",
+    "pandas",
+    "scipy",
+    "h5py",
+    "lightgbm",
+    "optuna",
+]
 
 # Serves predictions as a worker does. An audit hook ends the process if anything is unpickled.
 SERVE_ONE = """
@@ -69,13 +81,13 @@ def modules_after(code: str) -> set[str]:
 def test_core_imports_neither_aiohttp_nor_other_packages() -> None:
     paths = [path.relative_to(ROOT).with_suffix("") for path in (ROOT / "core").rglob("*.py")]
     loaded = modules_after("\n".join(f"import {'.'.join(path.parts)}" for path in paths if path.stem != "__init__"))
-    assert not loaded & {*HEAVY, "aiohttp", "server", "convert", "training"}
+    assert not loaded & {*HEAVY, "aiohttp", "server", "convert", "lab", "training"}
 
 
 def test_a_serving_process_loads_no_training_no_conversion_and_no_pickle() -> None:
     loaded = modules_after(SERVE_ONE)
     assert {"aiohttp", "onnxruntime", "core", "server"} <= loaded
-    assert not loaded & {*HEAVY, "convert", "training", *EXTRAS}
+    assert not loaded & {*HEAVY, "convert", "lab", "training", *EXTRAS}
 
 
 def test_a_worker_that_traces_loads_no_exporter() -> None:
@@ -89,13 +101,14 @@ def test_a_worker_that_traces_loads_no_exporter() -> None:
         ("core", {"core"}),
         ("server", {"server", "core"}),
         ("convert", {"convert", "core"}),
-        ("training", {"training", "core"}),
+        ("lab", {"lab", "core"}),
+        ("training", {"training", "lab", "core"}),
         ("migration", {"migration", "server", "core"}),
-        ("reversal", {"reversal", "server", "convert", "training", "migration", "core"}),
+        ("reversal", {"reversal", "server", "convert", "training", "lab", "migration", "core"}),
     ],
 )
 def test_a_package_imports_only_what_it_may(package: str, may: set[str]) -> None:
-    ours = {"core", "server", "convert", "training", "migration", "reversal", "benchmarks", "tests"}
+    ours = {"core", "server", "convert", "lab", "training", "migration", "reversal", "benchmarks", "tests"}
     for place, name in imports(package):
         assert name in may or name not in ours, place
 
@@ -178,14 +191,14 @@ LONG: dict[str, str] = {}
 
 
 def test_no_file_is_long_without_a_reason() -> None:
-    packages = ("core", "server", "convert", "training", "migration", "reversal")
+    packages = ("core", "server", "convert", "lab", "training", "migration", "reversal")
     paths = (path for package in packages for path in (ROOT / package).rglob("*.py"))
     long = {path.relative_to(ROOT).as_posix() for path in paths if len(path.read_text().splitlines()) > 300}
     assert long == set(LONG)
 
 
 def test_no_two_classes_have_one_name() -> None:
-    packages = ("core", "server", "convert", "training", "migration", "reversal")
+    packages = ("core", "server", "convert", "lab", "training", "migration", "reversal")
     found: dict[str, str] = {}
     for path in (path for package in packages for path in (ROOT / package).rglob("*.py")):
         for node in ast.walk(ast.parse(path.read_text())):
@@ -197,12 +210,22 @@ def test_no_two_classes_have_one_name() -> None:
 def test_the_command_line_imports_no_package_before_the_command_is_known() -> None:
     loaded = modules_after("import reversal.__main__")
     assert "reversal" in loaded
-    assert not loaded & {"server", "convert", "training", "migration", "numpy", "onnxruntime", "aiohttp", "msgspec"}
+    assert not loaded & {
+        "server",
+        "convert",
+        "lab",
+        "training",
+        "migration",
+        "numpy",
+        "onnxruntime",
+        "aiohttp",
+        "msgspec",
+    }
 
 
 @pytest.mark.parametrize(("command", "package"), [("convert", "convert"), ("train", "training")])
 def test_the_command_line_lists_the_packages_that_a_command_needs(command: str, package: str) -> None:
-    always = {name for part in ("server", "core") for _, name in imports(part)} | {"convert", "training"}
+    always = {name for part in ("server", "core") for _, name in imports(part)} | {"convert", "lab", "training"}
     used = {name for _, name in imports(package)} - always - sys.stdlib_module_names
     assert used | {"tensorflow"} == set(COMMANDS[command].needs)  # tf_keras imports tensorflow
 
@@ -226,7 +249,7 @@ def test_the_dependencies_are_those_that_the_server_and_the_command_line_use() -
     direct = {normal(re.split(r"[^\w.-]", requirement)[0]) for requirement in declared}
     distributions = packages_distributions()
     used, standard = set(), set()
-    own = {"server", "core", "reversal", "convert", "training", "migration"}
+    own = {"server", "core", "reversal", "convert", "lab", "training", "migration"}
     for place, name in [*imports("server"), *imports("core"), *imports("reversal")]:
         if name in sys.stdlib_module_names:
             standard.add(name)

@@ -11,7 +11,8 @@ from rich.box import SIMPLE
 from rich.console import Console
 from rich.table import Table
 
-from training import data, files, fit, trainer
+from lab import history
+from training import files, fit, trainer
 
 HISTORY = Path(__file__).with_name("data") / "eurusd_1h_2017.csv"
 ABOUT = "Train the reference detectors and write them where convert looks for them."
@@ -27,8 +28,8 @@ def main(arguments: Sequence[str] | None = None, program: str = "python -m train
     options = parser.parse_args(arguments)
     fit.make_reproducible()
     try:
-        trained = trainer.train(data.read(options.data))
-    except (data.DataError, OSError) as error:
+        trained = trainer.train(history.read(options.data))
+    except (history.DataError, OSError) as error:
         parser.error(str(error))
     files.write(trained, options.output)
     Console().print(_table(trained), f"written to {options.output}")

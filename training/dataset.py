@@ -17,7 +17,7 @@ from sklearn.preprocessing import StandardScaler
 from core.features import catalogue
 from core.features.candles import Candles, Floats
 from core.features.labels import NONE, SHORT, UNKNOWN, Labels
-from training.data import DataError, History
+from lab.history import DataError, History
 
 SEQUENCE_LENGTH = 20
 # Shares of the bars, oldest first. The test part is used only once, for the scores.

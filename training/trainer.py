@@ -10,8 +10,8 @@ import tf_keras
 from rich.console import Console
 from sklearn.preprocessing import StandardScaler
 
+from lab.history import DataError, History
 from training import fit, recipes
-from training.data import DataError, History
 from training.dataset import SEQUENCE_LENGTH, Examples, directions, fit_scaler, scaled_ranges, split, windows
 from training.recipes import Recipe
 from training.scores import scores, trend_rule_accuracy

@@ -6,7 +6,7 @@ import numpy as np
 
 from core.features.candles import Candles
 from core.features.indicators import Indicators
-from training.data import History
+from lab.history import History
 
 
 def daily(history: History) -> Candles:

@@ -23,6 +23,7 @@ from convert.proof.rules import Rule
 from convert.scalers.scaler import Scaler
 from core.features.candles import Candles
 from core.features.catalogue import is_known, matrix, required_candles
+from core.features.timeframes import PERIODS
 from core.inference import session
 
 SCALER_TOLERANCE = 1e-6
@@ -206,7 +207,7 @@ def _windows(
 
 
 def _of_candles(level: float, rng: np.random.Generator, steps: int, names: tuple[str, ...]) -> Floats:
-    """Windows of unscaled features. The random candles start at `level` and move by a thousandth per bar."""
+    """Windows of unscaled features. The random hourly candles start at `level` and move by a thousandth per bar."""
     count = RANDOM_WINDOWS // len(PRICE_LEVELS)
     bars = required_candles(names, steps) + count - 1
     close = level * np.exp(np.cumsum(1e-3 * rng.standard_normal(bars)))
@@ -214,7 +215,9 @@ def _of_candles(level: float, rng: np.random.Generator, steps: int, names: tuple
     wicks = 1.0 + 5e-4 * np.abs(rng.standard_normal((2, bars)))
     high, low = np.maximum(opened, close) * wicks[0], np.minimum(opened, close) / wicks[1]
     volume = VOLUME_LEVEL * np.exp(0.3 * rng.standard_normal(bars))
-    table = matrix(Candles.from_fields(opened, high, low, close, volume), names, count + steps - 1)
+    hours = [PERIODS["1h"] * bar for bar in range(bars)]
+    candles = Candles(np.array((opened, high, low, close, volume)), hours)
+    table = matrix(candles, names, count + steps - 1)
     return sliding_window_view(table, steps, axis=0).transpose(0, 2, 1)
 
 

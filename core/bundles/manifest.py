@@ -164,6 +164,11 @@ class Manifest(msgspec.Struct, frozen=True, kw_only=True):
             return None
         return max(catalogue.recommended_candles(s.features, s.sequence_length) for s in self.stages.values())
 
+    @property
+    def requires_timestamps(self) -> bool:
+        """Whether candles without timestamps are refused, because a feature is computed from their times."""
+        return self.inputs == "candles" and any(catalogue.needing_times(s.features) for s in self.stages.values())
+
     def check(self) -> None:
         """Check the rules that types cannot express. Raises ManifestError."""
         check_decision(self.threshold, self.confidence_weights)

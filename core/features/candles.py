@@ -21,9 +21,13 @@ class Candles:
 
     values: float64, shape (5, n) or (5, series, n): open, high, low, close, volume, each oldest candle first. The array
     is neither copied nor checked; the caller validates it.
+
+    times: when each candle opened, in milliseconds since 1970, UTC: n numbers, or float64 of shape (series, n). None if
+    unknown; features of the candles' own time cannot be computed then.
     """
 
     values: Floats
+    times: Sequence[float] | Floats | None = None
 
     @property
     def open(self) -> Floats:  # noqa: D102
@@ -59,14 +63,18 @@ class Candles:
         return cls(np.array((open_, high, low, close, volume), dtype=np.float64))
 
     @classmethod
-    def from_rows(cls, rows: Floats) -> Candles:
+    def from_rows(cls, rows: Floats, times: Floats | None = None) -> Candles:
         """Build a series from an array of shape (n, 5): open, high, low, close, volume."""
-        return cls(np.ascontiguousarray(rows.T, dtype=np.float64))
+        return cls(np.ascontiguousarray(rows.T, dtype=np.float64), times)
 
     @classmethod
-    def stacked(cls, series: Sequence[Candles], last: int) -> Candles:
-        """Stack single series of one length, shape (5, series, n). Only the last `last` candles of each are kept."""
+    def stacked(cls, series: Sequence[Candles], last: int, *, with_times: bool = False) -> Candles:
+        """Stack single series of one length, shape (5, series, n). Only the last `last` candles of each are kept.
+
+        with_times: keep the times, which all series have.
+        """
+        times = np.array([one.times[-last:] for one in series if one.times is not None]) if with_times else None
         if len(series) == 1:
-            return cls(series[0].values[:, None, -last:])
+            return cls(series[0].values[:, None, -last:], times)
         joined = np.concatenate([one.values[:, -last:] for one in series])
-        return cls(joined.reshape(len(series), 5, -1).transpose(1, 0, 2))
+        return cls(joined.reshape(len(series), 5, -1).transpose(1, 0, 2), times)

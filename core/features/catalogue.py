@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import math
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from functools import lru_cache
 from typing import NamedTuple
 
 import numpy as np
 
-from core.features import scale_free
+from core.features import clock, scale_free
 from core.features.candles import MAX_CANDLES, Candles, Floats
 from core.features.indicators import Indicators
 from core.features.scale_free import UNIT_BARS
@@ -33,11 +33,14 @@ class Feature(NamedTuple):
 
     slowest_ema: the period of the slowest EMA in the feature, 0 if it has none. A feature with an EMA is linear in
     close and depends on every candle since the first, on older ones less and less.
+
+    needs_times: the candles must have times.
     """
 
     look_back: int
     compute: Callable[[Indicators], Floats]
     slowest_ema: int = 0
+    needs_times: bool = False
 
 
 def _field(row: int) -> Callable[[Indicators], Floats]:
@@ -91,6 +94,12 @@ FIXED = {
     "bb_position": Feature(scale_free.BAND_BARS, scale_free.bb_position),
     "bb_upper_distance": Feature(scale_free.BAND_BARS, scale_free.bb_upper_distance),
     "bb_lower_distance": Feature(scale_free.BAND_BARS, scale_free.bb_lower_distance),
+    "hour": Feature(1, clock.hour, needs_times=True),
+    "weekday": Feature(1, clock.weekday, needs_times=True),
+    "hour_sin": Feature(1, clock.hour_sin, needs_times=True),
+    "hour_cos": Feature(1, clock.hour_cos, needs_times=True),
+    "week_sin": Feature(1, clock.week_sin, needs_times=True),
+    "week_cos": Feature(1, clock.week_cos, needs_times=True),
 }
 
 
@@ -158,6 +167,11 @@ def is_known(name: str) -> bool:
     return True
 
 
+def needing_times(names: Iterable[str]) -> tuple[str, ...]:
+    """Return those of the names that can be computed only for candles with times."""
+    return tuple(name for name in names if feature(name).needs_times)
+
+
 def required_candles(names: Sequence[str], sequence_length: int) -> int:
     """Return the minimum number of candles with which every feature of the window is defined."""
     return sequence_length + max(feature(name).look_back for name in names) - 1
@@ -194,8 +208,8 @@ def response(name: str, close: Floats) -> Floats:
 def matrix(candles: Candles, names: Sequence[str], rows: int) -> Floats:
     """Compute the last `rows` bars of the named features of one series: float64, shape (rows, len(names)).
 
-    `candles` must hold at least required_candles(names, rows) candles. An overflow leaves an infinity or NaN in the
-    result; the caller checks for those.
+    `candles` must hold at least required_candles(names, rows) candles, with times if a feature needs them. An overflow
+    leaves an infinity or NaN in the result; the caller checks for those.
     """
     indicators = Indicators(candles, rows)
     with np.errstate(all="ignore"):

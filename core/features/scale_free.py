@@ -94,7 +94,8 @@ def move(i: Indicators, n: int) -> Floats:
 def range_(i: Indicators, n: int) -> Floats:
     """(highest high - lowest low over n bars) / atr_14."""
     highest, lowest = i.extremes(i.rows, n)  # lowest is negated
-    return (highest + lowest) / _unit(i)
+    found: Floats = (highest + lowest) / _unit(i)
+    return found
 
 
 @lru_cache(maxsize=64)

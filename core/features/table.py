@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from core.features.candles import Candles, Floats
-from core.features.catalogue import bars_until, feature, required_candles, response
+from core.features.catalogue import bars_until, feature, needing_times, required_candles, response
 from core.features.indicators import Indicators
 
 # Candles with a smaller weight are left out: a float64 cannot hold their contribution, whatever their prices.
@@ -38,6 +38,7 @@ class Table:
             rows + bars_until(NO_WEIGHT, slowest) if slowest else 0,
         )
         self._computes = [feature(name).compute for name in self._others]
+        self._needs_times = bool(needing_times(self._others))
 
     def columns(self, names: Sequence[str]) -> NDArray[np.intp]:
         """Return the columns of these features in the result of `__call__`."""
@@ -46,10 +47,10 @@ class Table:
     def __call__(self, series: Sequence[Candles]) -> Floats:
         """Compute the windows: float64, shape (len(series), rows, len(self.names)).
 
-        All series have the same length, at least required_candles. An overflow leaves an infinity or NaN; NumPy issues
-        a warning, unless the caller has turned that off.
+        All series have the same length, at least required_candles, and times if a feature needs them. An overflow
+        leaves an infinity or NaN; NumPy issues a warning, unless the caller has turned that off.
         """
-        candles = Candles.stacked(series, self._needed)
+        candles = Candles.stacked(series, self._needed, with_times=self._needs_times)
         out = np.empty((len(series), self._rows, len(self.names)))
         recursive = len(self._recursive)
         if recursive:

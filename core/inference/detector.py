@@ -271,7 +271,8 @@ class Detector:
             return
         yielding.give_way()
         # The answer does not matter. This prediction computes the weights of the fast table.
-        self.predict([CandleWindows(Candles(np.ones((5, self.recommended_candles))))])
+        count = self.recommended_candles
+        self.predict([CandleWindows(Candles(np.ones((5, count)), range(count)))])
 
 
 def _inputs(runner: StageRunner, groups: Sequence[_Group]) -> Floats32:

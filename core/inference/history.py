@@ -6,7 +6,7 @@ are a fifteenth of the time; the networks take the rest, and run in several thre
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any, NamedTuple
 
@@ -50,10 +50,9 @@ class HistoryAnswers(NamedTuple):
         return HistoryAnswers(*(column[chosen] for column in self))  # type: ignore[arg-type]
 
 
-def answer_history(  # noqa: PLR0913 - named by the caller
+def answer_history(
     detector: Detector,
     candles: Candles,
-    opens: Sequence[float] | None = None,
     *,
     rows: range | None = None,
     threads: int = 1,
@@ -62,7 +61,7 @@ def answer_history(  # noqa: PLR0913 - named by the caller
     """The answer at each candle from the last `recommended_candles` up to it; the others have none.
 
     The first `required_candles - 1` candles have none either, and the next ones have fewer candles than recommended.
-    opens: the opening time of each candle, in milliseconds since 1970. rows: the candles that are answered; default
+    rows: the candles that are answered; default
     all. progress: called with the number of candles that are done, and of all, in this thread.
     """
     count = len(candles)
@@ -71,12 +70,10 @@ def answer_history(  # noqa: PLR0913 - named by the caller
     batches = list(_batches(range(max(wanted.start, detector.required_candles - 1), wanted.stop)))
 
     def answer(batch: range) -> range:
-        most = detector.recommended_candles
+        spans = [slice(max(0, row + 1 - detector.recommended_candles), row + 1) for row in batch]
         sources = [
-            CandleWindows(
-                Candles(candles.values[:, max(0, row + 1 - most) : row + 1]), None if opens is None else opens[row]
-            )
-            for row in batch
+            CandleWindows(Candles(candles.values[:, s], None if candles.times is None else candles.times[s]))
+            for s in spans
         ]
         for row, result in zip(batch, detector.predict(sources), strict=True):
             if isinstance(result, ServiceError):

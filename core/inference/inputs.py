@@ -16,6 +16,7 @@ from core.bundles.manifest import Manifest
 from core.errors import InsufficientData, InvalidInput
 from core.features.candle_keys import candle_key_of_time, candle_key_of_window
 from core.features.candles import Candles, Floats
+from core.features.catalogue import needing_times
 from core.features.table import Table
 from core.inference.places import CANDLE_PLACES, WINDOW_PLACES, CandlePlaces, WindowPlaces
 from core.inference.warnings import Warned
@@ -53,6 +54,8 @@ class InputRequirements:
         for stage in manifest.stages.values() if self.takes_candles else ():
             names.setdefault(stage.sequence_length, []).extend(stage.features)
         self.tables = {rows: Table(of_length, rows) for rows, of_length in names.items()}
+        # The features for which candles must have times.
+        self.timed = needing_times(dict.fromkeys(chain.from_iterable(names.values())))
         self.inputs: dict[str, StageInput] = {}  # by stage
         for label, stage in manifest.stages.items():
             rows, features = stage.sequence_length, stage.features
@@ -125,23 +128,22 @@ class CandleWindows:
     def __init__(
         self,
         candles: Candles,
-        opens: float | None = None,
         warnings: tuple[Warned, ...] = (),
         places: CandlePlaces = CANDLE_PLACES,
     ) -> None:
-        """`opens`: the opening time of the last candle, in milliseconds since 1970; None if unknown.
-
-        places: names of the candles for error messages.
-        """
+        """`places`: names of the candles for error messages."""
         self.candles = candles
         self.candles_given: int = candles.values.shape[-1]
         self.kind = self.candles_given
-        self.opens = opens
+        self.opens: float | None = None if candles.times is None else float(candles.times[-1])
         self.warnings = warnings
         self._places = places
 
     def check(self, needs: InputRequirements) -> None:
-        """Raise InsufficientData if there are too few candles, InvalidInput if the version takes none."""
+        """Raise InsufficientData if there are too few candles, InvalidInput if the version takes none.
+
+        Likewise if the candles have no times, and the version needs them.
+        """
         if self.candles_given < needs.required_candles:
             if not needs.takes_candles:
                 raise InvalidInput.at(
@@ -150,6 +152,12 @@ class CandleWindows:
                     " another version",
                 )
             raise InsufficientData(needs.version, int(needs.required_candles), self.candles_given, self._places.series)
+        if needs.timed and self.candles.times is None:
+            raise InvalidInput.at(
+                self._places.first_timestamp(),
+                f"missing; version {needs.version} computes {', '.join(needs.timed)} from the candles' own times: send"
+                " a timestamp with every candle, or use another version",
+            )
 
     def gather(self, sources: Sequence[CandleWindows], needs: InputRequirements) -> Windows:
         """Compute the features of all stages for several series of the same length at once."""

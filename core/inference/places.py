@@ -41,5 +41,9 @@ class CandlePlaces:
         """Return the name of a candle's field: open, high, low, close or volume."""
         return f"{field} of candle {self.number(index)}"
 
+    def first_timestamp(self) -> str:
+        """Return the name of the place where timestamps are missing."""
+        return "timestamp of candle 0"
+
 
 WINDOW_PLACES, CANDLE_PLACES = WindowPlaces(), CandlePlaces()

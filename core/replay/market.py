@@ -19,14 +19,20 @@ _HOUR, _HOURS = 3_600_000.0, 24
 class Market(NamedTuple):
     """Candles of one pair, oldest first.
 
-    opens: when each begins, in milliseconds since 1970, shape (n,). rows: the candles that are replayed. Those before
-    them serve as look-back, those after them as the future of the last ones.
+    candles: with their times. rows: the candles that are replayed. Those before them serve as look-back, those after
+    them as the future of the last ones.
     """
 
     pair: str
     candles: Candles
-    opens: Floats
     rows: range
+
+    @property
+    def opens(self) -> Floats:
+        """When each candle begins, in milliseconds since 1970, shape (n,). Raises ValueError without times."""
+        if self.candles.times is None:
+            raise ValueError(f"{self.pair}: candles without times")
+        return np.asarray(self.candles.times, np.float64)
 
     @property
     def pip(self) -> float:

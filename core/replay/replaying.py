@@ -51,9 +51,8 @@ def replay(
     for market in markets:
         for version, detector in detectors.items():
             seen = None if progress is None else _shifted(progress, done, total)
-            opens = market.opens.tolist()
             answers[version].append(
-                answer_history(detector, market.candles, opens, rows=market.rows, threads=threads, progress=seen)
+                answer_history(detector, market.candles, rows=market.rows, threads=threads, progress=seen)
             )
             done += len(market.rows)
     answered = perf_counter()

@@ -11,6 +11,7 @@ import numpy as np
 from core.bundles.repository import Repository
 from core.errors import BundleRefused
 from core.features.candles import Candles
+from core.features.timeframes import PERIODS
 from core.inference.detector import Detector
 from core.inference.inputs import CandleWindows
 from reversal.commands.output import as_json, models, print_json, print_table, versions_of
@@ -43,6 +44,7 @@ def list_models(*, models: str | None, as_json: bool) -> None:
                 "threshold": manifest.threshold,
                 "required_candles": manifest.required_candles,
                 "recommended_candles": manifest.recommended_candles,
+                "requires_timestamps": manifest.requires_timestamps,
                 "has_stage2": manifest.stage2 is not None,
             }
         )
@@ -103,7 +105,8 @@ def _timed(detector: Detector, batch: int, seconds: float) -> list[float]:
     """Seconds a prediction, of each run."""
     rng = np.random.default_rng(0)
     closes = np.exp(np.cumsum(1e-3 * rng.standard_normal((batch, detector.recommended_candles)), axis=1))
-    series = [Candles(np.array([c, c * 1.001, c * 0.999, c, np.full_like(c, 1e3)])) for c in closes]
+    hours = [PERIODS["1h"] * bar for bar in range(detector.recommended_candles)]
+    series = [Candles(np.array([c, c * 1.001, c * 0.999, c, np.full_like(c, 1e3)]), hours) for c in closes]
     times = []
     end = time.perf_counter() + seconds
     while (began := time.perf_counter()) < end:

@@ -141,6 +141,7 @@ def _described(manifest: Manifest) -> Json:
         "sequence_length": manifest.stage1.sequence_length,
         "required_candles": manifest.required_candles,
         "recommended_candles": manifest.recommended_candles,
+        "requires_timestamps": manifest.requires_timestamps,
         "stages": {label: _stage(stage) for label, stage in manifest.stages.items()},
         "label_rule": manifest.label_rule,
         "metrics": manifest.metrics,

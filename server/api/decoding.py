@@ -160,7 +160,7 @@ def _candle_windows(
         raise InvalidInput.at("candle_time", "is only for features; candles have a timestamp each")
     found = series(rows, timeframe, request.timestamps, now)
     places = DATA if found.order is None else PathsOfCandles(found.order)
-    return CandleWindows(found.candles, found.opens[-1] if found.opens else None, found.warnings, places)
+    return CandleWindows(found.candles, found.warnings, places)
 
 
 class Series(NamedTuple):
@@ -195,7 +195,7 @@ def series(rows: list[Candle], timeframe: str, stamp: Stamp | None, now: float |
     if times.order is not None:
         values = values[:, times.order]
     warnings = times.warnings + unfinished(times.opens[-1], timeframe, time.time() * 1e3 if now is None else now)
-    return Series(Candles(values), times.order, times.opens, warnings)
+    return Series(Candles(values, times.opens), times.order, times.opens, warnings)
 
 
 def check_bars(values: Floats) -> None:

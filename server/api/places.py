@@ -47,5 +47,9 @@ class PathsOfCandles(CandlePlaces):
         """The path of a candle's field."""
         return f"{self.series}[{self.number(index)}].{field}"
 
+    def first_timestamp(self) -> str:
+        """The path of the first timestamp, which is missing."""
+        return f"{self.series}[0].timestamp"
+
 
 FEATURES, DATA = PathsOfWindows("features"), PathsOfCandles()

@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 
 import msgspec
 
+from core.bundles.manifest import Manifest
 from core.experiments.candle_table import BesideTotals, Tally
 from core.experiments.experiment import VARIANTS, Experiment, Micros, Variant
 from core.experiments.experiment import iso as iso_of
@@ -55,28 +56,42 @@ def notes(of: Sequence[Note]) -> list[Json]:
     return [{"at": iso(each.at), "text": each.text} for each in of]
 
 
-def different_inputs(it: Experiment, required: Mapping[Variant, int | None]) -> Warned | None:
-    """A warning if one version of an experiment refuses requests that the other one answers.
+def different_inputs(it: Experiment, manifests: Mapping[Variant, Manifest]) -> list[Warned]:
+    """Warnings if one version of an experiment refuses requests that the other one answers.
 
-    required: the number of candles of each version that is known; None if it takes ready-made features only.
+    manifests: those that are known.
     """
-    if len(required) < len(VARIANTS) or required["A"] == required["B"]:
-        return None
-    a, b = required["A"], required["B"]
+    if len(manifests) < len(VARIANTS):
+        return []
+    a, b = (manifests[variant].required_candles for variant in VARIANTS)
+    if a is None and b is None:
+        return []
     if a is None or b is None:
         alone: Variant = "A" if a is None else "B"
-        return Warned(
-            "DIFFERENT_INPUTS",
-            f"{it.version_of(alone)} ({alone}) takes ready-made features only, so {_effect(it, alone)} requests with"
-            " candles: send `features` that both versions take with every request",
+        return [
+            Warned(
+                "DIFFERENT_INPUTS",
+                f"{it.version_of(alone)} ({alone}) takes ready-made features only, so {_effect(it, alone)} requests"
+                " with candles: send `features` that both versions take with every request",
+            )
+        ]
+    found = []
+    if a != b:
+        most = max(a, b)
+        effect = _effect(it, "A" if a > b else "B")
+        text = (
+            f"{it.variant_a} (A) requires {a} candles and {it.variant_b} (B) requires {b}, so {effect} requests with"
+            f" fewer than {most}: send at least {most} candles with every request"
         )
-    most = max(a, b)
-    effect = _effect(it, "A" if a > b else "B")
-    return Warned(
-        "DIFFERENT_REQUIRED_CANDLES",
-        f"{it.variant_a} (A) requires {a} candles and {it.variant_b} (B) requires {b}, so {effect} requests with fewer"
-        f" than {most}: send at least {most} candles with every request",
-    )
+        found.append(Warned("DIFFERENT_REQUIRED_CANDLES", text))
+    timed: list[Variant] = [variant for variant in VARIANTS if manifests[variant].requires_timestamps]
+    if len(timed) == 1:
+        text = (
+            f"{it.version_of(timed[0])} ({timed[0]}) requires timestamps, so {_effect(it, timed[0])} requests with"
+            " candles that have none: send a timestamp with every candle"
+        )
+        found.append(Warned("DIFFERENT_INPUTS", text))
+    return found
 
 
 def _effect(it: Experiment, strict: Variant) -> str:

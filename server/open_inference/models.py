@@ -70,6 +70,7 @@ def configuration(manifest: Manifest) -> Described:
         "threshold": manifest.threshold,
         "required_candles": manifest.required_candles,
         "recommended_candles": manifest.recommended_candles,
+        "requires_timestamps": "true" if manifest.requires_timestamps else "false",
     }
     return {
         "name": MODEL,

@@ -58,6 +58,10 @@ class _PlacesOfSeries(PathsOfCandles):
         """The place of a candle's field."""
         return element("candles", (self._item, self.number(index), CANDLE_FIELDS.index(field)))
 
+    def first_timestamp(self) -> str:
+        """The place of the timestamps, a tensor of its own that is missing."""
+        return "timestamps"
+
 
 class _PlacesOfTensors(PathsOfWindows):
     """Places in one item of the tensors of windows."""
@@ -160,11 +164,11 @@ class Questions:
         except InvalidInput as error:
             raise _in_tensors(error, item) from None
         if times is None:
-            return CandleWindows(Candles(values), None, (NO_TIMESTAMPS,), _PlacesOfSeries(item))
+            return CandleWindows(Candles(values), (NO_TIMESTAMPS,), _PlacesOfSeries(item))
         if times.order is not None:
             values = values[:, times.order]
         warnings = times.warnings + unfinished(times.opens[-1], timeframe, time.time() * 1e3)
-        return CandleWindows(Candles(values), times.opens[-1], warnings, _PlacesOfSeries(item, times.order))
+        return CandleWindows(Candles(values, times.opens), warnings, _PlacesOfSeries(item, times.order))
 
     def _given_windows(self, kind: _WindowKind, item: int) -> GivenWindows:
         inputs = self._asked.inputs

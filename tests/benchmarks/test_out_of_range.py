@@ -4,8 +4,8 @@ import pytest
 
 from benchmarks.out_of_range import FACTORS, FIRST, HISTORY, detector_of, share
 from core.bundles.repository import Repository
+from lab.history import read
 from tests.market import ONNX
-from training.data import read
 
 
 @pytest.mark.parametrize("limits", ["bundle", "scaler"])

@@ -4,15 +4,15 @@ from __future__ import annotations
 
 import pytest
 
-from training import data
+from lab import history as histories
+from lab.history import History
 from training.__main__ import HISTORY
-from training.data import History
 from training.dataset import split
 
 
 @pytest.fixture(scope="session")
 def history() -> History:
-    return data.read(HISTORY)
+    return histories.read(HISTORY)
 
 
 @pytest.fixture(scope="session")

@@ -8,8 +8,8 @@ import pytest
 from core.features import catalogue
 from core.features.candles import Candles
 from core.features.labels import LONG, NONE, SHORT, UNKNOWN
+from lab.history import DataError, History
 from training import recipes, trainer
-from training.data import DataError, History
 from training.dataset import SEQUENCE_LENGTH, directions, first_bar, fit_scaler, reversals, split, windows
 from training.recipes import Recipe
 

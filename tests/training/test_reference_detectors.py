@@ -17,9 +17,9 @@ from numpy.typing import NDArray
 from sklearn.preprocessing import StandardScaler
 
 from core.features.indicators import Indicators
+from lab.history import History
 from training import fit, recipes, trainer
 from training.__main__ import HISTORY
-from training.data import History
 from training.dataset import fit_scaler, windows
 from training.recipes import Recipe
 from training.volatility import daily_share

@@ -11,8 +11,8 @@ import numpy as np
 import pytest
 import tf_keras
 
+from lab.history import History
 from training import files, recipes, trainer
-from training.data import History
 from training.fit import balanced
 from training.trainer import Trained
 

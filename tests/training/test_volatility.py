@@ -3,7 +3,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from training.data import History
+from lab.history import History
 from training.volatility import daily, daily_share
 
 STAMPS = np.array(["2017-01-02T22", "2017-01-02T23", "2017-01-03T00", "2017-01-05T07"], dtype="datetime64[s]")

@@ -70,6 +70,7 @@ ANSWERS: dict[str, Schema] = {
             "classes": or_null({**list_of(one_of(ClassName)), "minItems": 3, "maxItems": 3}),
             "required_candles": or_null(COUNT),
             "recommended_candles": or_null(COUNT),
+            "requires_timestamps": BOOLEAN,
             "stages": record({"stage1": ref("Stage")}, {"stage2": ref("Stage")}),
             "label_rule": {},
             "metrics": ANYTHING,

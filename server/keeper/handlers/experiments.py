@@ -8,6 +8,7 @@ from contextlib import suppress
 
 from aiohttp import web
 
+from core.bundles.manifest import Manifest
 from core.bundles.repository import Repository
 from core.errors import BundleRefused, UnknownVersion
 from core.experiments.candle_table import BesideTotals, Tally
@@ -61,22 +62,19 @@ async def activate_experiment(request: web.Request) -> web.Response:
     name = experiment_id(request)
     experiment, stopped = await request.app[CHANGES].activate(name)
     data = {**answers.experiment(experiment), "stopped_experiment": stopped}
-    required = await asyncio.to_thread(_required_candles, request.app[REPOSITORY], experiment)
-    if (warning := answers.different_inputs(experiment, required)) is not None:
-        data["warnings"] = [warning._asdict()]
+    manifests = await asyncio.to_thread(_manifests, request.app[REPOSITORY], experiment)
+    if warnings := answers.different_inputs(experiment, manifests):
+        data["warnings"] = [warning._asdict() for warning in warnings]
     log.info(LogEvent("experiment_activated", experiment=name, since=data["activated_at"], stopped_experiment=stopped))
     return success(data, request.app[CLOCK].now())
 
 
-def _required_candles(repository: Repository, experiment: Experiment) -> dict[Variant, int | None]:
-    """The candles that each version requires; None for one that takes ready-made features only.
-
-    A version that is loaded, but no longer in the folder, is left out.
-    """
-    found: dict[Variant, int | None] = {}
+def _manifests(repository: Repository, experiment: Experiment) -> dict[Variant, Manifest]:
+    """The manifest of each version. One that is loaded, but no longer in the folder, is left out."""
+    found: dict[Variant, Manifest] = {}
     for variant in VARIANTS:
         with suppress(BundleRefused, UnknownVersion):
-            found[variant] = repository.read_manifest(experiment.version_of(variant)).required_candles
+            found[variant] = repository.read_manifest(experiment.version_of(variant))
     return found
 
 
