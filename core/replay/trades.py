@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from core.experiments.label_rule import LabelRule, atr_in_pips
 from core.features.candles import Floats
-from core.features.labels import LONG, SHORT
+from core.features.labels import LONG, SHORT, in_pips
 from core.replay.market import Market
 
 # horizon: at the close of the rule's horizon. barriers: at the rule's profit or loss, if one is reached before that.
@@ -69,49 +69,43 @@ def trades(market: Market, signal: NDArray[np.int8], rule: LabelRule, way_out: E
     rows = rows[(signal[rows] == LONG) | (signal[rows] == SHORT)]
     side = np.where(signal[rows] == LONG, 1.0, -1.0)
     entry, last = candles.open[rows + 1], rows + horizon
-    price, atr = candles.close[last], atr_in_pips(candles, pip)[rows]
+    unit = atr_in_pips(candles, pip)[rows]
     if way_out == "barriers":
-        last, price = _barriers(market, rows, side, entry, *_distances(rule, atr, pip), horizon)
-    made = side * (price - entry) / pip - costs.pips
-    return Trades(rows, last, side, entry, price, made, atr)
+        last, moved = _barriers(market, rows, side, entry, *_distances(rule, unit), horizon)
+    else:
+        moved = in_pips(side * (candles.close[last] - entry), pip)
+    return Trades(rows, last, side, entry, entry + side * moved * pip, moved - costs.pips, unit)
 
 
-def _distances(rule: LabelRule, atr: Floats, pip: float) -> tuple[Floats, Floats]:
-    """The distances of profit and loss from the entry, in the price."""
+def _distances(rule: LabelRule, unit: Floats) -> tuple[Floats, Floats]:
+    """The distances of profit and loss from the entry, in pips, as the label rule rounds them."""
     if rule.min_profit_pips is not None and rule.max_loss_pips is not None:
-        return np.full(len(atr), rule.min_profit_pips * pip), np.full(len(atr), rule.max_loss_pips * pip)
-    return (rule.min_profit_atr or 0.0) * atr * pip, (rule.max_loss_atr or 0.0) * atr * pip
+        return np.full(len(unit), rule.min_profit_pips), np.full(len(unit), rule.max_loss_pips)
+    return np.round((rule.min_profit_atr or 0.0) * unit, 6), np.round((rule.max_loss_atr or 0.0) * unit, 6)
 
 
 def _barriers(  # noqa: PLR0913, PLR0917 - one by one
     market: Market, rows: NDArray[np.intp], side: Floats, entry: Floats, profit: Floats, loss: Floats, horizon: int
 ) -> tuple[NDArray[np.intp], Floats]:
-    """The candle and the price at which each trade ends.
+    """The candle in which each trade ends, and the pips that it moved until then.
 
     A candle that reaches both distances counts as the loss, because their order within it is unknown. A candle that
     opens beyond the loss ends the trade at its open, which is worse; beyond the profit, at the profit, no better.
     """
-    candles = market.candles
     if not len(rows):
         return rows, entry
-    ahead = {
-        name: sliding_window_view(getattr(candles, name), horizon)[rows + 1]
-        for name in ("open", "high", "low", "close")
-    }
-    is_long = side[:, None] > 0
-    worst = np.where(is_long, ahead["low"] - entry[:, None], entry[:, None] - ahead["high"])
-    best = np.where(is_long, ahead["high"] - entry[:, None], entry[:, None] - ahead["low"])
-    lost, won = worst <= -loss[:, None], best >= profit[:, None]
+
+    def ahead(prices: Floats) -> Floats:
+        later = sliding_window_view(prices, horizon)[rows + 1]
+        return in_pips(side[:, None] * (later - entry[:, None]), market.pip)
+
+    opens, highs, lows, closes = map(ahead, market.candles.values[:4])
+    lost, won = np.minimum(highs, lows) <= -loss[:, None], np.maximum(highs, lows) >= profit[:, None]
     touched = lost | won
     at = np.where(touched.any(axis=1), touched.argmax(axis=1), horizon - 1)
     each = np.arange(len(rows))
-    opened = side * (ahead["open"][each, at] - entry)
-    moved = np.select(
-        [lost[each, at], won[each, at]],
-        [np.minimum(-loss, opened), profit],
-        side * (ahead["close"][each, at] - entry),
-    )
-    return rows + 1 + at, entry + side * moved
+    choices = [np.minimum(-loss, opens[each, at]), profit]
+    return rows + 1 + at, np.select([lost[each, at], won[each, at]], choices, closes[each, at])
 
 
 def one_at_a_time(found: Trades) -> Trades:
