@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Mapping
 from typing import NamedTuple
 
@@ -83,15 +84,18 @@ def verdict(report: Json) -> tuple[str, str]:
     """The word and the sentence of the first comparison; of a single version its mean trade."""
     if report["comparisons"]:
         found = report["comparisons"][0]
-        return found["verdict"]["word"], f"{capital(_named(found['verdict']['sentence'], found))}."
+        sentence = (
+            found["verdict"]["sentence"].removeprefix(f"A is {found['a']}: ").removeprefix(f"B is {found['b']}: ")
+        )
+        return named(found["verdict"]["word"], found), f"{capital(named(sentence, found))}."
     (version,) = report["versions"]
     found = report["figures"][version]["expectancy_pips"]
     return "one version", f"A trade of {version} made {cell('expectancy_pips', found)} after costs."
 
 
-def _named(sentence: str, of: Json) -> str:
-    """The sentence with the versions instead of A and B."""
-    return sentence.replace("of B minus that of A", f"of {of['b']} minus that of {of['a']}")
+def named(sentence: str, of: Json) -> str:
+    """The sentence of a comparison with the versions instead of A and B."""
+    return re.sub(r"\b[AB]\b", lambda variant: str(of[variant[0].lower()]), sentence)
 
 
 def cell(name: str, found: Json, *, difference: bool = False, with_unit: bool = True) -> str:
@@ -150,7 +154,7 @@ def _comparisons(report: Json) -> Iterator[Grid]:
         rows = tuple(
             (
                 f"{found['b']} against {found['a']}",
-                found["verdict"]["word"],
+                named(found["verdict"]["word"], found),
                 str(number(quantity, found["differences"][metric], difference=True)),
             )
             for found in report["comparisons"]

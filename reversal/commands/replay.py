@@ -20,15 +20,15 @@ from core.experiments.experiment import Metric
 from core.experiments.label_rule import ATR, PIPS, RuleName
 from core.replay.question import Question
 from core.replay.trades import Costs, Exit
-from core.replay.view import by, limits, question, results, verdict
-from core.reports.page.view import Grid, capital
+from core.replay.view import by, limits, named, question, results, verdict
+from core.reports.page.view import Grid, capital, kind_of
 from reversal.commands.candles import FileForm, Given, form_options, read_given
 from reversal.commands.output import as_json, models, print_json, print_table, versions_of
 from reversal.frames import FIELDS, Table, columns_of
 from reversal.replaying import Replay
 from reversal.replaying import replay as replay_tables
 
-_COLOURS = {"B better": "green", "A better": "red"}
+_COLOURS = {"better": "green", "waiting": "yellow"}
 _RULE = ("rule", "horizon", *ATR, *PIPS, "min_ratio")
 
 
@@ -184,10 +184,10 @@ def _together(*columns: Any) -> list[Any]:  # noqa: ANN401 - of any table
 def _print(found: Replay) -> None:
     report = found.report
     word, sentence = verdict(report)
-    click.secho(f"{question(report)} {capital(word)}.", bold=True, fg=_COLOURS.get(word))
+    click.secho(f"{question(report)} {capital(word)}.", bold=True, fg=_COLOURS.get(kind_of(word)))
     click.echo(sentence)
     for other in report["comparisons"][1:]:
-        click.echo(f"{other['b']} against {other['a']}: {other['verdict']['word']}")
+        click.echo(f"{other['b']} against {other['a']}: {named(other['verdict']['word'], other)}")
     for grid in (results(report), by(report, "pair"), by(report, "year")):
         _print_grid(grid)
     click.echo("")

@@ -65,11 +65,15 @@ def known_at(found: Replayed, markets: list[Market], question: Question) -> list
 
 
 @pytest.mark.parametrize("way_out", ["horizon", "barriers"])
-def test_the_future_changes_nothing_before_it(way_out: str, detectors: dict[str, Detector], markets: list[Market]) -> None:
+def test_the_future_changes_nothing_before_it(
+    way_out: str, detectors: dict[str, Detector], markets: list[Market]
+) -> None:
     question = Question(way_out=way_out, draws=2)  # type: ignore[arg-type]
     one, other = replay(markets, detectors, question), replay(changed(markets), detectors, question)
     assert known_at(one, markets, question) == known_at(other, changed(markets), question)
-    assert one.answers["v3.1"][0].stage1_prob[AT + 1 :].tolist() != other.answers["v3.1"][0].stage1_prob[AT + 1 :].tolist()
+    assert (
+        one.answers["v3.1"][0].stage1_prob[AT + 1 :].tolist() != other.answers["v3.1"][0].stage1_prob[AT + 1 :].tolist()
+    )
 
 
 def one_candle_ahead(detector: Detector, candles: Candles, **settings: object) -> HistoryAnswers:
@@ -113,7 +117,9 @@ def test_the_report_has_numbers_for_everything(found: Replayed) -> None:
         answers = report["answers"][version]
         assert sum(answers["signals"].values()) == answers["candles"] == 2_500
         assert sum(each["trades"] for each in report["by_hour"][version]) == answers["trades"]
-        assert report["equity"][version]["pips"][-1] == pytest.approx(report["figures"][version]["net_pips"]["estimate"])
+        assert report["equity"][version]["pips"][-1] == pytest.approx(
+            report["figures"][version]["net_pips"]["estimate"]
+        )
 
 
 def test_parts_add_up(found: Replayed) -> None:

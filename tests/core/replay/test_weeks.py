@@ -60,7 +60,9 @@ def test_the_interval_covers_the_true_mean_although_weeks_are_correlated_within(
     for seed in range(200):
         weeks = np.repeat(np.arange(60), 20)
         values = np.repeat(rng.standard_normal(60), 20) + rng.standard_normal(1200)
-        low, high = shown(figure(sums(weeks, 60, values, np.ones(1200)), Draws.of(60, 300, seed), share), 60)["interval"]
+        low, high = shown(figure(sums(weeks, 60, values, np.ones(1200)), Draws.of(60, 300, seed), share), 60)[
+            "interval"
+        ]
         covered += low <= 0.0 <= high
         simple += abs(values.mean()) <= 1.96 * values.std() / np.sqrt(1200)
     assert covered >= 180
