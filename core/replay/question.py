@@ -66,12 +66,13 @@ def rule_of(labels: Mapping[str, Any], timeframe: str, given: Mapping[str, Any])
     labels: the manifest's `label_rule` by version. given: parameters that were asked for; what they leave out is as in
     the rule of the versions, if they have one in common, else as in DEFAULT_RULE. Raises InvalidInput.
     """
-    try:
-        found, origin = default_rule(labels, timeframe), "versions"
-    except InvalidInput:
-        found, origin = DEFAULT_RULE, "default"
+    found, origin = _of_versions(labels, timeframe)
     if not given:
-        return found, "versions" if origin == "versions" else "default"
+        return found, origin
+    if unknown := given.keys() - set(LabelRule.__struct_fields__):
+        raise InvalidInput.at(
+            min(unknown), f"is no parameter of a label rule: {', '.join(LabelRule.__struct_fields__)}"
+        )
     try:
         rule = completed(given, found)
     except (msgspec.ValidationError, ValueError) as error:
@@ -81,6 +82,13 @@ def rule_of(labels: Mapping[str, Any], timeframe: str, given: Mapping[str, Any])
             f"only one distance of the label rule is given, and the versions have no rule in {_unit(given)}"
         )
     return rule, "given"
+
+
+def _of_versions(labels: Mapping[str, Any], timeframe: str) -> tuple[LabelRule, Origin]:
+    try:
+        return default_rule(labels, timeframe), "versions"
+    except InvalidInput:
+        return DEFAULT_RULE, "default"
 
 
 def _unit(given: Mapping[str, Any]) -> str:

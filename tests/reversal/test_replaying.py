@@ -92,7 +92,8 @@ def test_the_rule_of_one_version_judges_it(frame: pd.DataFrame) -> None:
         ({"exit": "stop"}, "exit"),
         ({"metric": "sharpe"}, "metric"),
         ({"minimum_effect": 0.0}, "minimum_effect"),
-        ({"rule": {"min_profit_pips": 3.0}}, "max_loss_pips"),
+        ({"rule": {"min_profit_atr": 3.0}}, "max_loss_atr"),
+        ({"rule": {"profit": 3.0}}, "profit"),
         ({"timeframe": "2h"}, "timeframe"),
     ],
 )

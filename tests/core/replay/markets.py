@@ -20,7 +20,7 @@ def walk(bars: int, *, seed: int = 1, price: float = 1.2, start: float = SUNDAY 
     reach = np.abs(5e-4 * rng.standard_normal((2, bars))) * price
     high, low = np.maximum(opened, close) + reach[0], np.minimum(opened, close) - reach[1]
     hours = np.arange(bars)
-    times = start + (hours + 48 * (hours // 120)) * HOUR
+    times = np.asarray(start + (hours + 48 * (hours // 120)) * HOUR, np.float64)
     return Candles(np.array([opened, high, low, close, np.full(bars, 100.0)]), times)
 
 

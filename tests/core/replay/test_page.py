@@ -23,12 +23,16 @@ def report() -> dict[str, Any]:
     return replay(markets, detectors, Question(draws=50)).report
 
 
+def texts(of: Any, tag: str) -> list[str]:  # noqa: ANN401 - a document or an element
+    return [str(each.firstChild.data) for each in of.getElementsByTagName(tag)]
+
+
 def test_the_page_answers_the_question_first(report: dict[str, Any]) -> None:
     text = page.html(report)
     document = minidom.parseString(text.partition("\n")[2])  # noqa: S318 - our own page
-    (heading,) = document.getElementsByTagName("h1")
-    assert heading.firstChild.data == "Is v3.1 better than v3.0?"
-    assert [each.firstChild.data for each in document.getElementsByTagName("h2")] == [
+    (heading,) = texts(document, "h1")
+    assert heading == "Is v3.1 better than v3.0?"
+    assert texts(document, "h2") == [
         "Not yet", "What limits it", "Stage 1, and trades after costs", "The account over time", "Reliability",
         "By hour of day", "By pair", "By year", "By pair and year", "Details",
     ]  # fmt: skip
@@ -40,8 +44,7 @@ def test_the_pictures_show_every_version(report: dict[str, Any]) -> None:
     drawings = document.getElementsByTagName("svg")
     assert len(drawings) == 3
     for drawing in drawings:
-        texts = [each.firstChild.data for each in drawing.getElementsByTagName("text")]
-        assert {"v3.0", "v3.1"} <= set(texts)
+        assert {"v3.0", "v3.1"} <= set(texts(drawing, "text"))
         for name in ("x", "y", "cx", "cy", "x1", "x2", "y1", "y2"):
             for each in drawing.getElementsByTagName("*"):
                 value = each.getAttribute(name)

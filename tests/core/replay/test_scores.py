@@ -50,7 +50,8 @@ def test_reliability_and_ece(data: tuple[np.ndarray, np.ndarray, np.ndarray]) ->
     bins = found.bins()
     assert sum(count for count, *_ in bins) == 600
     in_first = score < 0.1
-    assert bins[0][:2] == (in_first.sum(), pytest.approx(score[in_first].mean()))
+    assert bins[0][0] == in_first.sum()
+    assert bins[0][1] == pytest.approx(score[in_first].mean())
     assert bins[0][2].value == pytest.approx(positive[in_first].mean())
 
 

@@ -19,8 +19,9 @@ def bars(*rows: tuple[float, float, float, float], pair: str = "EUR/USD") -> Mar
     """Candles in pips above 1.1: open, high, low, close; 15 flat ones before them."""
     base, pip = (110.0, 0.01) if pair.endswith("JPY") else (1.1, 0.0001)
     values = base + np.array([(0.0, 1.0, -1.0, 0.0)] * 15 + list(rows)).T * pip
-    return Market(pair, Candles(np.vstack([values, np.zeros(values.shape[1])]), np.arange(15 + len(rows)) * HOUR),
-                  range(15 + len(rows)))  # fmt: skip
+    count = 15 + len(rows)
+    times = np.array([HOUR * hour for hour in range(count)])
+    return Market(pair, Candles(np.vstack([values, np.zeros(count)]), times), range(count))
 
 
 def signals(of: Market, **at: int) -> NDArray[np.int8]:
