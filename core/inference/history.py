@@ -1,7 +1,7 @@
 """A whole history through a version: for each candle, what the service answers when that candle has ended.
 
-The windows are computed as for requests, by the same code, because an answer must be the service's to the bit. Features
-are a fifteenth of the time; the networks take the rest, and run in several threads.
+The windows are computed as for requests, by the same code, because an answer must be the service's to the bit. The
+networks take nearly all of the time, and run in several threads.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ from core.inference.inputs import CandleWindows
 
 # Candles of so many answers are computed at once. With more of them, NumPy's products of matrices use threads of their
 # own, which take the CPUs from the networks.
-_AT_ONCE = 64
+AT_ONCE = 64
 
 # Signals as numbers, the same as those of labels. A candle without an answer is UNKNOWN.
 CODES: dict[Signal, int] = {"hold": NONE, "long": LONG, "short": SHORT}
@@ -70,12 +70,8 @@ def answer_history(
     batches = list(_batches(range(max(wanted.start, detector.required_candles - 1), wanted.stop)))
 
     def answer(batch: range) -> range:
-        spans = [slice(max(0, row + 1 - detector.recommended_candles), row + 1) for row in batch]
-        sources = [
-            CandleWindows(Candles(candles.values[:, s], None if candles.times is None else candles.times[s]))
-            for s in spans
-        ]
-        for row, result in zip(batch, detector.predict(sources), strict=True):
+        windows = windows_of(detector, candles, batch)
+        for row, result in zip(batch, detector.predict(windows), strict=True):
             if isinstance(result, ServiceError):
                 continue
             decision = result.decision
@@ -96,6 +92,14 @@ def answer_history(
     return found
 
 
+def windows_of(detector: Detector, candles: Candles, rows: range) -> list[CandleWindows]:
+    """What a client sends after each of these candles."""
+    spans = [slice(max(0, row + 1 - detector.recommended_candles), row + 1) for row in rows]
+    return [
+        CandleWindows(Candles(candles.values[:, s], None if candles.times is None else candles.times[s])) for s in spans
+    ]
+
+
 def _batches(rows: range) -> Iterator[range]:
-    for start in range(rows.start, rows.stop, _AT_ONCE):
-        yield range(start, min(start + _AT_ONCE, rows.stop))
+    for start in range(rows.start, rows.stop, AT_ONCE):
+        yield range(start, min(start + AT_ONCE, rows.stop))
