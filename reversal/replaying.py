@@ -15,8 +15,8 @@ from numpy.typing import NDArray
 from core.errors import InvalidInput
 from core.experiments.experiment import Metric
 from core.replay import page
+from core.replay.choices import Choices, rule_of
 from core.replay.market import Market
-from core.replay.question import Question, rule_of
 from core.replay.replaying import Replayed
 from core.replay.replaying import replay as replay_all
 from core.replay.trades import Costs, Exit
@@ -86,7 +86,7 @@ def replay(  # noqa: PLR0913 - the choices of a replay, by name
     slippage: float = Costs().slippage,
     metric: Metric = "win_rate",
     minimum_effect: float | None = None,
-    draws: int = Question().draws,
+    draws: int = Choices().draws,
     seed: int = 1,
     progress: Callable[[int, int], object] | None = None,
 ) -> Replay:
@@ -115,13 +115,13 @@ def replay(  # noqa: PLR0913 - the choices of a replay, by name
         {version: detector.manifest.label_rule for version, detector in detectors.items()}, timeframe, rule or {}
     )
     effect = None if minimum_effect is None else _within("minimum_effect", minimum_effect, 1e-9, 1e6)
-    question = Question(
+    choices = Choices(
         chosen, origin, timeframe, exit, costs, metric, effect, int(_within("draws", draws, 2, _MOST_DRAWS)), seed
     )
     markets = [_market(pair, table, timeframe, timestamps, begin, end) for pair, table in candles.items()]
     if not any(len(market.rows) for market in markets):
         raise InvalidInput("no candle is within the chosen days")
-    return Replay(markets, replay_all(markets, detectors, question, threads=available(), progress=progress))
+    return Replay(markets, replay_all(markets, detectors, choices, threads=available(), progress=progress))
 
 
 def _market(  # noqa: PLR0913, PLR0917 - as its caller

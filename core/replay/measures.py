@@ -14,8 +14,8 @@ from core.inference.history import HistoryAnswers
 from core.replay import scores
 from core.replay.market import Market, hours_of, weeks_of, years_of
 from core.replay.scores import Reliability
-from core.replay.trades import Costs, Held, Trades, held, one_at_a_time
-from core.replay.weeks import Draws, Path, Sampled, drawdown, figure, share, sums
+from core.replay.trades import Account, Costs, Trades, account_of, one_at_a_time
+from core.replay.weeks import Draws, Paths, Sampled, drawdown, figure, share, sums
 
 
 class Moments(NamedTuple):
@@ -33,7 +33,7 @@ class Moments(NamedTuple):
         place = np.repeat(np.arange(len(parts)), [len(each) for each in parts])
         return cls(time, weeks_of(time), years_of(time), place)
 
-    def within(self, part: Part) -> NDArray[np.bool_]:
+    def within(self, part: Portion) -> NDArray[np.bool_]:
         """Which of them are in a part."""
         found = np.ones(len(self.time), np.bool_)
         if part.place is not None:
@@ -43,7 +43,7 @@ class Moments(NamedTuple):
         return found
 
 
-class Part(NamedTuple):
+class Portion(NamedTuple):
     """A part of a replay: a pair, by its place, a year, both, or all of it."""
 
     place: int | None = None
@@ -79,21 +79,21 @@ class Performance:
         self._entries = Moments.of([market.opens[each.row] for market, each in zip(markets, taken, strict=True)])
         seen = [_seen(market, each) for market, each in zip(markets, made, strict=True)]
         self._bars = Moments.of([market.opens[of] for market, of in zip(markets, seen, strict=True)])
-        courses = [held(market, each, costs) for market, each in zip(markets, taken, strict=True)]
-        self._held = Held(
+        courses = [account_of(market, each, costs) for market, each in zip(markets, taken, strict=True)]
+        self._held = Account(
             *(
                 np.concatenate([column[of] for column, of in zip(columns, seen, strict=True)])
                 for columns in zip(*courses, strict=True)
             )
         )
 
-    def weeks(self, part: Part) -> NDArray[np.int64]:
+    def weeks(self, part: Portion) -> NDArray[np.int64]:
         """The weeks that a part has, ascending."""
         return np.unique(
             np.concatenate([self.candles.week[self.candles.within(part)], self._bars.week[self._bars.within(part)]])
         )
 
-    def figures(self, part: Part, weeks: NDArray[np.int64], draws: Draws) -> dict[str, Sampled]:
+    def figures(self, part: Portion, weeks: NDArray[np.int64], draws: Draws) -> dict[str, Sampled]:
         """All figures of a part. docs/replay.md explains them."""
         trades, entries, bars = (each.within(part) for each in (self.trades, self._entries, self._bars))
         index = np.searchsorted(weeks, self.trades.week[trades])
@@ -106,30 +106,30 @@ class Performance:
         turnover = np.stack([entered, np.ones(draws.weeks)], axis=-1)
         of_bar = np.searchsorted(weeks, self._bars.week[bars])
         exposed = sums(of_bar, draws.weeks, self._held.open[bars].astype(np.float64), np.ones(len(of_bar)))
-        path, in_units = (self._path(changes[bars], bars, weeks) for changes in (self._held.pips, self._held.atr))
+        paths, in_units = (self._path(changes[bars], bars, weeks) for changes in (self._held.pips, self._held.atr))
         return {
             "auc": self._auc(part, weeks, draws),
             "ece": self.reliability(part, weeks, draws).ece(),
             "hit_rate": figure(by_week[:, [0, 2]], draws, share),
             "expectancy_pips": figure(by_week[:, [1, 2]], draws, share),
             "expectancy_atr": figure(in_atr, draws, share),
-            "net_pips": figure(path.total[:, None], draws, lambda total: total[..., 0]),
-            "drawdown_pips": drawdown(path, draws),
+            "net_pips": figure(paths.total[:, None], draws, lambda total: total[..., 0]),
+            "drawdown_pips": drawdown(paths, draws),
             "drawdown_atr": drawdown(in_units, draws),
             "exposure": figure(exposed, draws, share),
             "turnover": figure(turnover, draws, share),
         }
 
-    def _known(self, part: Part) -> NDArray[np.bool_]:
+    def _known(self, part: Portion) -> NDArray[np.bool_]:
         known: NDArray[np.bool_] = self.candles.within(part) & (self._label != UNKNOWN)
         return known
 
-    def _auc(self, part: Part, weeks: NDArray[np.int64], draws: Draws) -> Sampled:
+    def _auc(self, part: Portion, weeks: NDArray[np.int64], draws: Draws) -> Sampled:
         known = self._known(part)
         index = np.searchsorted(weeks, self.candles.week[known])
         return scores.auc(self._p1[known], self._label[known] != NONE, index, draws)
 
-    def reliability(self, part: Part, weeks: NDArray[np.int64], draws: Draws) -> Reliability:
+    def reliability(self, part: Portion, weeks: NDArray[np.int64], draws: Draws) -> Reliability:
         """Stage 1's probabilities against the labels."""
         known = self._known(part)
         index = np.searchsorted(weeks, self.candles.week[known])
@@ -157,11 +157,11 @@ class Performance:
         days, index = np.unique(np.floor(self._bars.time / 86_400_000.0), return_inverse=True)
         return days * 86_400_000.0, np.cumsum(np.bincount(index, weights=self._held.pips, minlength=len(days)))
 
-    def _path(self, changes: Floats, bars: NDArray[np.bool_], weeks: NDArray[np.int64]) -> Path:
+    def _path(self, changes: Floats, bars: NDArray[np.bool_], weeks: NDArray[np.int64]) -> Paths:
         """The account's path, of all pairs together at each instant."""
         instants, index = np.unique(self._bars.time[bars], return_inverse=True)
         together = np.bincount(index, weights=changes, minlength=len(instants))
-        return Path.of(together, np.searchsorted(weeks, weeks_of(instants)), len(weeks))
+        return Paths.of(together, np.searchsorted(weeks, weeks_of(instants)), len(weeks))
 
 
 def _seen(market: Market, made: Trades) -> NDArray[np.intp]:

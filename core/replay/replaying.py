@@ -12,10 +12,10 @@ from core.features.labels import LONG, NONE, SHORT, UNKNOWN
 from core.features.timeframes import iso
 from core.inference.detector import Detector
 from core.inference.history import HistoryAnswers, answer_history
+from core.replay.choices import Choices
 from core.replay.comparison import Both, compare
 from core.replay.market import Market
-from core.replay.measures import Part, Performance
-from core.replay.question import Question
+from core.replay.measures import Performance, Portion
 from core.replay.trades import Trades, trades
 from core.replay.weeks import Draws, Json, Sampled, shown
 from core.reports.report import rounded
@@ -36,7 +36,7 @@ class Replayed(NamedTuple):
 def replay(
     markets: Sequence[Market],
     detectors: Mapping[str, Detector],
-    question: Question,
+    choices: Choices,
     *,
     threads: int = 1,
     progress: Callable[[int, int], object] | None = None,
@@ -56,31 +56,31 @@ def replay(
             )
             done += len(market.rows)
     answered = perf_counter()
-    labels = [question.rule.labels(market.candles, market.pip) for market in markets]
+    labels = [choices.rule.labels(market.candles, market.pip) for market in markets]
     made = {
         version: [
-            trades(market, each.signal, question.rule, question.way_out, question.costs)
+            trades(market, each.signal, choices.rule, choices.way_out, choices.costs)
             for market, each in zip(markets, of_version, strict=True)
         ]
         for version, of_version in answers.items()
     }
     performances = {
-        version: Performance(markets, answers[version], labels, made[version], question.costs) for version in detectors
+        version: Performance(markets, answers[version], labels, made[version], choices.costs) for version in detectors
     }
     first, *others = detectors
     comparisons = [
         {"a": first, "b": other}
         | compare(
-            question.experiment(first, other),
+            choices.experiment(first, other),
             [Both(*each) for each in zip(markets, answers[first], answers[other], labels, strict=True)],
-            question.timeframe,
+            choices.timeframe,
         )
         for other in others
     ]
     found = {
-        **_setting(markets, detectors, question),
+        **_setting(markets, detectors, choices),
         "comparisons": comparisons,
-        **_parts(markets, performances, question),
+        **_parts(markets, performances, choices),
         "predictions": sum(int((each.signal != UNKNOWN).sum()) for found in answers.values() for each in found),
     }
     seconds = {"answers": answered - began, "statistics": perf_counter() - answered}
@@ -91,46 +91,48 @@ def _shifted(progress: Callable[[int, int], object], before: int, total: int) ->
     return lambda done, _: progress(before + done, total)
 
 
-def _setting(markets: Sequence[Market], detectors: Mapping[str, Detector], question: Question) -> Json:
+def _setting(markets: Sequence[Market], detectors: Mapping[str, Detector], choices: Choices) -> Json:
     replayed = [market for market in markets if len(market.rows)]
     ends = [(market.opens[market.rows.start], market.opens[market.rows.stop - 1]) for market in replayed]
     return {
         "versions": list(detectors),
         "digests": {version: detector.digest for version, detector in detectors.items()},
         "pairs": [market.pair for market in markets],
-        "timeframe": question.timeframe,
+        "timeframe": choices.timeframe,
         "from": iso(min(first for first, _ in ends)) if ends else None,
         "to": iso(max(last for _, last in ends)) if ends else None,
         "candles": sum(len(market.rows) for market in markets),
-        "metric": question.metric,
-        "minimum_effect": question.effect,
-        "label_rule": {"rule": question.rule.rule, **question.rule.values},
-        "label_rule_from": question.origin,
-        "exit": question.way_out,
-        "costs": question.costs._asdict(),
-        "draws": question.draws,
-        "seed": question.seed,
+        "metric": choices.metric,
+        "minimum_effect": choices.effect,
+        "label_rule": {"rule": choices.rule.rule, **choices.rule.values},
+        "label_rule_from": choices.origin,
+        "exit": choices.way_out,
+        "costs": choices.costs._asdict(),
+        "draws": choices.draws,
+        "seed": choices.seed,
     }
 
 
-def _parts(markets: Sequence[Market], performances: Mapping[str, Performance], question: Question) -> Json:
+def _parts(markets: Sequence[Market], performances: Mapping[str, Performance], choices: Choices) -> Json:
     """The figures of the whole, of each pair, of each year, and of each pair in each year."""
     first = next(iter(performances.values()))
     years = np.unique(first.candles.year).tolist()
     places = range(len(markets))
 
-    def of(part: Part) -> Json:
-        return _figures(part, performances, question)
+    def of(part: Portion) -> Json:
+        return _figures(part, performances, choices)
 
     return {
         "answers": {version: _counts(each) for version, each in performances.items()},
-        **of(Part()),
-        "by_pair": [{"pair": markets[place].pair, **of(Part(place))} for place in places],
-        "by_year": [{"year": year, **of(Part(None, year))} for year in years],
+        **of(Portion()),
+        "by_pair": [{"pair": markets[place].pair, **of(Portion(place))} for place in places],
+        "by_year": [{"year": year, **of(Portion(None, year))} for year in years],
         "by_pair_and_year": [
-            {"pair": markets[place].pair, "year": year, **of(Part(place, year))} for place in places for year in years
+            {"pair": markets[place].pair, "year": year, **of(Portion(place, year))}
+            for place in places
+            for year in years
         ],
-        **_pictures(performances, question),
+        **_pictures(performances, choices),
     }
 
 
@@ -144,9 +146,9 @@ def _counts(of: Performance) -> Json:
     }
 
 
-def _figures(part: Part, performances: Mapping[str, Performance], question: Question) -> Json:
+def _figures(part: Portion, performances: Mapping[str, Performance], choices: Choices) -> Json:
     weeks = _weeks(part, performances)
-    draws = Draws.of(len(weeks), question.draws, question.seed)
+    draws = Draws.of(len(weeks), choices.draws, choices.seed)
     found = {version: each.figures(part, weeks, draws) for version, each in performances.items()}
     (_, base), *others = found.items()
 
@@ -162,13 +164,13 @@ def _figures(part: Part, performances: Mapping[str, Performance], question: Ques
     }
 
 
-def _weeks(part: Part, performances: Mapping[str, Performance]) -> Any:  # noqa: ANN401 - an array of integers
+def _weeks(part: Portion, performances: Mapping[str, Performance]) -> Any:  # noqa: ANN401 - an array of integers
     return np.unique(np.concatenate([each.weeks(part) for each in performances.values()]))
 
 
-def _pictures(performances: Mapping[str, Performance], question: Question) -> Json:
-    weeks = _weeks(Part(), performances)
-    draws = Draws.of(len(weeks), question.draws, question.seed)
+def _pictures(performances: Mapping[str, Performance], choices: Choices) -> Json:
+    weeks = _weeks(Portion(), performances)
+    draws = Draws.of(len(weeks), choices.draws, choices.seed)
 
     def number(of: Sampled) -> Json:
         return shown(of, len(weeks))
@@ -177,7 +179,7 @@ def _pictures(performances: Mapping[str, Performance], question: Question) -> Js
     for version, each in performances.items():
         reliability[version] = [
             {"candles": candles, "probability": probability, "share": number(share)}
-            for candles, probability, share in each.reliability(Part(), weeks, draws).bins()
+            for candles, probability, share in each.reliability(Portion(), weeks, draws).bins()
         ]
         hours[version] = [
             {"trades": count, "hit_rate": number(hit), "expectancy_pips": number(mean)}

@@ -118,7 +118,7 @@ def one_at_a_time(found: Trades) -> Trades:
     return found.chosen(np.array(kept, dtype=np.intp))
 
 
-class Held(NamedTuple):
+class Account(NamedTuple):
     """Positions candle by candle, shape (n,): the change of the account in pips and in ATR, and whether one is open."""
 
     pips: Floats
@@ -126,7 +126,7 @@ class Held(NamedTuple):
     open: NDArray[np.bool_]
 
 
-def held(market: Market, positions: Trades, costs: Costs) -> Held:
+def account_of(market: Market, positions: Trades, costs: Costs) -> Account:
     """What positions, one at a time, earn in each candle. The cost is paid with the entry."""
     close, count, pip = market.candles.close, len(market.candles), market.pip
     pips, atr, is_open = np.zeros(count), np.zeros(count), np.zeros(count, np.bool_)
@@ -138,4 +138,4 @@ def held(market: Market, positions: Trades, costs: Costs) -> Held:
         if unit > 0:  # false for NaN
             atr[row + 1 : last + 1] += steps / unit
         is_open[row + 1 : last + 1] = True
-    return Held(pips, atr, is_open)
+    return Account(pips, atr, is_open)

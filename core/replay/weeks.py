@@ -73,7 +73,7 @@ def share(total: Floats) -> Floats:
     return divided
 
 
-class Path(NamedTuple):
+class Paths(NamedTuple):
     """What a week does to an account, in order: its sum, highest and lowest point, and the largest fall within it."""
 
     total: Floats
@@ -82,7 +82,7 @@ class Path(NamedTuple):
     fall: Floats
 
     @classmethod
-    def of(cls, changes: NDArray[Any], index: NDArray[np.integer[Any]], weeks: int) -> Path:
+    def of(cls, changes: NDArray[Any], index: NDArray[np.integer[Any]], weeks: int) -> Paths:
         """The paths of changes in order of time. index: the week of each, ascending."""
         ends = np.searchsorted(index, np.arange(weeks + 1))
         found = np.zeros((4, weeks))
@@ -93,18 +93,18 @@ class Path(NamedTuple):
         return cls(*found)
 
 
-def drawdown(path: Path, draws: Draws) -> Sampled:
+def drawdown(paths: Paths, draws: Draws) -> Sampled:
     """The largest fall of an account from a high: of the weeks in their order, and of the drawn weeks in theirs."""
     actual = np.arange(draws.weeks)[None]
-    return Sampled(float(_falls(path, actual)[0]), _falls(path, draws.order))
+    return Sampled(float(_falls(paths, actual)[0]), _falls(paths, draws.order))
 
 
-def _falls(path: Path, order: NDArray[np.intp]) -> Floats:
+def _falls(paths: Paths, order: NDArray[np.intp]) -> Floats:
     total, high, worst = (np.zeros(len(order)) for _ in range(3))
     for drawn in order.T:
-        worst = np.maximum(worst, np.maximum(path.fall[drawn], high - total - path.lowest[drawn]))
-        high = np.maximum(high, total + path.highest[drawn])
-        total += path.total[drawn]
+        worst = np.maximum(worst, np.maximum(paths.fall[drawn], high - total - paths.lowest[drawn]))
+        high = np.maximum(high, total + paths.highest[drawn])
+        total += paths.total[drawn]
     return worst
 
 

@@ -18,7 +18,7 @@ import numpy as np
 from core.errors import InvalidInput
 from core.experiments.experiment import Metric
 from core.experiments.label_rule import ATR, PIPS, RuleName
-from core.replay.question import Question
+from core.replay.choices import Choices
 from core.replay.trades import Costs, Exit
 from core.replay.view import by, limits, named, question, results, verdict
 from core.reports.page.view import Grid, capital, kind_of
@@ -51,10 +51,7 @@ _MEANINGS = {
 }
 
 
-@click.command(
-    epilog="Example: reversal replay USDJPY_1h.csv.gz GBPUSD_1h.csv.gz --versions v3.0,v3.1 --point-size tenth-pip"
-    " --timezone Europe/Athens --from 2018 --to 2020 --report replay.html"
-)
+@click.command(epilog="Example: reversal replay candles.csv --pair EUR/USD --versions v3.0,v3.1 --report replay.html")
 @click.argument("files", nargs=-1, required=True, type=click.Path(dir_okay=False, allow_dash=True))
 @click.option("--versions", help="Versions, separated by commas. The first is compared with each other. Default: all.")
 @click.option("--pair", "pairs", multiple=True, help="Pair of a file, in their order. Default: as file or column say.")
@@ -80,7 +77,7 @@ _MEANINGS = {
     "--slippage", type=click.FloatRange(0), default=Costs().slippage, show_default=True, help="Further pips of a trade."
 )
 @click.option(
-    "--draws", type=click.IntRange(2), default=Question().draws, show_default=True, help="Draws of weeks for intervals."
+    "--draws", type=click.IntRange(2), default=Choices().draws, show_default=True, help="Draws of weeks for intervals."
 )
 @click.option("--seed", type=click.IntRange(0), default=1, show_default=True, help="Seed of these draws.")
 @click.option("--report", type=click.Path(dir_okay=False), help="Write a page: FILE.html with pictures, or FILE.md.")

@@ -14,9 +14,9 @@ from core.features.candle_keys import candle_key_of_time
 from core.features.labels import UNKNOWN
 from core.inference.decision import Signal
 from core.inference.history import CODES, HistoryAnswers
+from core.replay.choices import DEFAULT_RULE, Choices
 from core.replay.comparison import Both, compare
 from core.replay.market import Market
-from core.replay.question import DEFAULT_RULE, Question
 from core.reports.evaluation import LaterCandles, evaluate
 from core.reports.recorded import read
 from core.reports.report import experiment_report
@@ -71,7 +71,7 @@ def records(each: Both) -> list[Exposure | ShadowScore]:
 
 @pytest.mark.parametrize("metric", ["win_rate", "mean_pnl"])
 def test_the_report_is_that_of_an_experiment_with_the_same_answers(metric: Metric, tmp_path: Path) -> None:
-    question, of = Question(metric=metric, minimum_effect=0.01), both()
+    question, of = Choices(metric=metric, minimum_effect=0.01), both()
     found = compare(question.experiment("v1", "v2"), of, "1h")
     store = open_store(f"sqlite:///{tmp_path}/state.db")
     draft = question.experiment("v1", "v2")
@@ -97,22 +97,22 @@ def test_the_report_is_that_of_an_experiment_with_the_same_answers(metric: Metri
 
 
 def test_only_candles_that_both_answered_count() -> None:
-    found = compare(Question().experiment("v1", "v2"), both(), "1h")
+    found = compare(Choices().experiment("v1", "v2"), both(), "1h")
     assert found["variants"]["A"]["predictions"] == found["variants"]["B"]["predictions"] == 2 * (900 - 30 - 130)
 
 
 def test_pairs_at_one_time_are_one_candle_time() -> None:
     of = both()
-    one = compare(Question().experiment("v1", "v2"), of[:1], "1h")["differences"]["win_rate"]
+    one = compare(Choices().experiment("v1", "v2"), of[:1], "1h")["differences"]["win_rate"]
     twice = [of[0], of[0]._replace(market=of[0].market._replace(pair="GBP/USD"))]
-    copied = compare(Question().experiment("v1", "v2"), twice, "1h")["differences"]["win_rate"]
+    copied = compare(Choices().experiment("v1", "v2"), twice, "1h")["differences"]["win_rate"]
     assert copied["candles"] == one["candles"]
     assert copied["interval"] == pytest.approx(one["interval"], abs=2e-3)  # no narrower
 
 
 def test_rows_by_year_are_those_of_the_years_alone() -> None:
     of = both(3 * 365 * 5 * 24 // 7 + 500)
-    found = compare(Question().experiment("v1", "v2"), of, "1h")
+    found = compare(Choices().experiment("v1", "v2"), of, "1h")
     years = [each["year"] for each in found["years"]]
     assert years == sorted(set(years))
     assert len(years) >= 3
@@ -126,5 +126,5 @@ def test_a_winning_trade_has_the_direction_of_the_label() -> None:
     label = each.label.copy()
     signal = np.where(label == UNKNOWN, 0, label).astype(np.int8)
     perfect = each.a._replace(signal=signal)
-    found = compare(Question().experiment("v1", "v2"), [each._replace(a=perfect)], "1h")
+    found = compare(Choices().experiment("v1", "v2"), [each._replace(a=perfect)], "1h")
     assert found["variants"]["A"]["win_rate"]["estimate"] == 1.0

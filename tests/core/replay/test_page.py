@@ -10,7 +10,7 @@ import pytest
 from core.bundles.repository import Repository
 from core.inference.detector import Detector
 from core.replay import page, view
-from core.replay.question import Question
+from core.replay.choices import Choices
 from core.replay.replaying import replay
 from tests.core.replay.markets import market
 from tests.market import ONNX
@@ -20,7 +20,7 @@ from tests.market import ONNX
 def report() -> dict[str, Any]:
     detectors = {version: Detector(Repository(ONNX).read(version)) for version in ("v3.0", "v3.1")}
     markets = [market(900, pair, seed=seed) for seed, pair in enumerate(("EUR/USD", "USD/JPY"))]
-    return replay(markets, detectors, Question(draws=50)).report
+    return replay(markets, detectors, Choices(draws=50)).report
 
 
 def texts(of: Any, tag: str) -> list[str]:  # noqa: ANN401 - a document or an element

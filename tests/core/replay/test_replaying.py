@@ -14,8 +14,8 @@ from core.features.labels import UNKNOWN
 from core.inference.detector import Detector
 from core.inference.history import HistoryAnswers, answer_history
 from core.replay import replaying
+from core.replay.choices import Choices
 from core.replay.market import Market, years_of
-from core.replay.question import Question
 from core.replay.replaying import Replayed, replay
 from core.replay.trades import Costs
 from tests.core.replay.markets import broker, changed_after, market
@@ -44,14 +44,14 @@ def markets() -> list[Market]:
 
 @pytest.fixture(scope="module")
 def found(detectors: dict[str, Detector], markets: list[Market]) -> Replayed:
-    return replay(markets, detectors, Question(draws=200), threads=2)
+    return replay(markets, detectors, Choices(draws=200), threads=2)
 
 
 def changed(markets: list[Market]) -> list[Market]:
     return [each._replace(candles=changed_after(each.candles, AT)) for each in markets]
 
 
-def known_at(found: Replayed, markets: list[Market], question: Question) -> list[bytes]:
+def known_at(found: Replayed, markets: list[Market], question: Choices) -> list[bytes]:
     """All that a replay knows when candle AT has ended: answers, labels and trades, as bytes."""
     seen = []
     for version, answers in found.answers.items():
@@ -68,7 +68,7 @@ def known_at(found: Replayed, markets: list[Market], question: Question) -> list
 def test_the_future_changes_nothing_before_it(
     way_out: str, detectors: dict[str, Detector], markets: list[Market]
 ) -> None:
-    question = Question(way_out=way_out, draws=2)  # type: ignore[arg-type]
+    question = Choices(way_out=way_out, draws=2)  # type: ignore[arg-type]
     one, other = replay(markets, detectors, question), replay(changed(markets), detectors, question)
     assert known_at(one, markets, question) == known_at(other, changed(markets), question)
     assert (
@@ -95,7 +95,7 @@ def test_a_planted_look_into_the_future_is_seen(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setattr(replaying, "answer_history", looking)
-    question = Question(draws=2)
+    question = Choices(draws=2)
     one, other = replay(markets, detectors, question), replay(changed(markets), detectors, question)
     assert known_at(one, markets, question) != known_at(other, changed(markets), question)
 
@@ -140,7 +140,7 @@ def test_parts_add_up(found: Replayed) -> None:
 def test_differences_are_paired_by_week(detectors: dict[str, Detector], markets: list[Market]) -> None:
     """A version and a copy of it differ in nothing, in no draw."""
     copies = {"v3.0": detectors["v3.0"], "copy": detectors["v3.0"]}
-    report = replay(markets, copies, Question(draws=50)).report
+    report = replay(markets, copies, Choices(draws=50)).report
     assert report["comparisons"][0]["verdict"]["word"] in {"not yet", "no difference larger than 0.02"}
     assert report["comparisons"][0]["differences"]["win_rate"]["estimate"] == 0.0
     for each in report["figure_differences"]["copy"].values():
@@ -150,7 +150,7 @@ def test_differences_are_paired_by_week(detectors: dict[str, Detector], markets:
 def test_costs_come_off_every_trade(detectors: dict[str, Detector], markets: list[Market]) -> None:
     one = {"v3.0": detectors["v3.0"]}
     free, dear = (
-        replay(markets, one, Question(draws=2, costs=costs)).report["figures"]["v3.0"]["expectancy_pips"]["estimate"]
+        replay(markets, one, Choices(draws=2, costs=costs)).report["figures"]["v3.0"]["expectancy_pips"]["estimate"]
         for costs in (Costs(0.0, 0.0), Costs(1.0, 0.5))
     )
     assert free - dear == pytest.approx(1.5)
@@ -158,15 +158,15 @@ def test_costs_come_off_every_trade(detectors: dict[str, Detector], markets: lis
 
 def test_one_version_has_no_verdict_and_three_have_two(detectors: dict[str, Detector], markets: list[Market]) -> None:
     some = markets[:1]
-    assert replay(some, {"v3.0": detectors["v3.0"]}, Question(draws=2)).report["comparisons"] == []
+    assert replay(some, {"v3.0": detectors["v3.0"]}, Choices(draws=2)).report["comparisons"] == []
     three = {**detectors, "copy": detectors["v3.1"]}
-    found = replay(some, three, Question(draws=2)).report
+    found = replay(some, three, Choices(draws=2)).report
     assert [(each["a"], each["b"]) for each in found["comparisons"]] == [("v3.0", "v3.1"), ("v3.0", "copy")]
     assert found["figure_differences"].keys() == {"v3.1", "copy"}
 
 
 def test_a_market_without_answers_or_signals_says_so(detectors: dict[str, Detector]) -> None:
-    report = replay([market(40)], detectors, Question(draws=5)).report
+    report = replay([market(40)], detectors, Choices(draws=5)).report
     assert report["predictions"] == 0
     assert report["comparisons"][0]["verdict"]["word"] == "not yet"
     assert report["figures"]["v3.0"]["auc"]["estimate"] is None

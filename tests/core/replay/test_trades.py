@@ -8,7 +8,7 @@ from core.experiments.label_rule import LabelRule, atr_in_pips
 from core.features.candles import Candles
 from core.features.labels import LONG, NONE, SHORT, UNKNOWN
 from core.replay.market import Market
-from core.replay.trades import Costs, Exit, held, one_at_a_time, trades
+from core.replay.trades import Costs, Exit, account_of, one_at_a_time, trades
 from tests.core.replay.markets import HOUR, changed_after, market
 
 RULE = LabelRule(horizon=3, min_profit_pips=10.0, max_loss_pips=5.0, min_ratio=1.5)
@@ -100,7 +100,7 @@ def test_one_position_at_a_time_and_its_account() -> None:
     # A signal that was left out came while a position was open.
     for row in set(every.row.tolist()) - set(taken.row.tolist()):
         assert ((taken.row < row) & (row < taken.last)).any()
-    account = held(of, taken, Costs())
+    account = account_of(of, taken, Costs())
     assert account.pips.sum() == pytest.approx(taken.pips.sum())
     assert account.atr.sum() == pytest.approx(np.nansum(taken.atr))
     assert account.open.sum() == (taken.last - taken.row).sum()
@@ -109,7 +109,7 @@ def test_one_position_at_a_time_and_its_account() -> None:
 
 def test_an_account_is_valued_at_each_close() -> None:
     of = bars((0, 2, -2, 1), (3, 9, 2, 8), (8, 9, 5, 6), (6, 20, 4, 15), (15, 16, 14, 15))
-    found = held(of, trades(of, signals(of, c0=LONG), RULE, "horizon", Costs(1.0)), Costs(1.0))
+    found = account_of(of, trades(of, signals(of, c0=LONG), RULE, "horizon", Costs(1.0)), Costs(1.0))
     assert found.pips[15:] == pytest.approx([0.0, 8 - 3 - 1, -2.0, 9.0, 0.0])
     assert found.open[15:].tolist() == [False, True, True, True, False]
 

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from core.replay.market import hours_of, weeks_of, years_of
-from core.replay.weeks import MINIMUM_WEEKS, Draws, Path, Sampled, drawdown, figure, share, shown, sums
+from core.replay.weeks import MINIMUM_WEEKS, Draws, Paths, Sampled, drawdown, figure, share, shown, sums
 
 
 def at(text: str) -> float:
@@ -44,7 +44,7 @@ def test_the_drawdown_of_drawn_weeks_is_that_of_their_path() -> None:
     rng = np.random.default_rng(2)
     index, changes = np.sort(rng.integers(9, size=300)), rng.standard_normal(300)
     draws = Draws.of(9, 30, 4)
-    found = drawdown(Path.of(changes, index, 9), draws)
+    found = drawdown(Paths.of(changes, index, 9), draws)
 
     def fall(of: np.ndarray) -> float:
         course = np.concatenate(([0.0], np.cumsum(of)))

@@ -19,7 +19,7 @@ Origin: TypeAlias = Literal["given", "versions", "default"]
 DEFAULT_RULE = LabelRule(horizon=10, min_profit_atr=1.5, max_loss_atr=2.5, min_ratio=1.5)
 
 
-class Question(NamedTuple):
+class Choices(NamedTuple):
     """All choices of a replay.
 
     way_out: how trades end. draws, seed: of the intervals of trades. minimum_effect: the smallest difference of the

@@ -5,7 +5,7 @@ import pytest
 from core.errors import InvalidInput
 from core.experiments.experiment import MINIMUM_EFFECT
 from core.experiments.label_rule import LabelRule
-from core.replay.question import DEFAULT_RULE, Question, rule_of
+from core.replay.choices import DEFAULT_RULE, Choices, rule_of
 
 OWN = {"rule": "profitable_reversals", "horizon": 8, "min_profit_pips": 6.0, "max_loss_pips": 9.0, "min_ratio": 1.5}
 
@@ -40,7 +40,7 @@ def test_half_a_rule_is_refused(given: dict[str, object]) -> None:
 
 
 def test_the_experiment_asks_the_same() -> None:
-    of = Question(metric="mean_pnl").experiment("v1", "v2")
+    of = Choices(metric="mean_pnl").experiment("v1", "v2")
     assert (of.mode, of.metric, of.minimum_effect) == ("shadow", "mean_pnl", MINIMUM_EFFECT["mean_pnl"])
     assert of.label_rule == DEFAULT_RULE
-    assert Question(minimum_effect=0.3).experiment("v1", "v2").minimum_effect == 0.3
+    assert Choices(minimum_effect=0.3).experiment("v1", "v2").minimum_effect == 0.3
