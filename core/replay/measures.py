@@ -13,7 +13,7 @@ from core.features.labels import NONE, UNKNOWN, Labels
 from core.inference.history import HistoryAnswers
 from core.replay import scores
 from core.replay.market import Market, hours_of, weeks_of, years_of
-from core.replay.scores import Reliability
+from core.replay.scores import WeeklyReliability
 from core.replay.trades import Account, Costs, Trades, account_of, one_at_a_time
 from core.replay.weeks import Draws, Paths, Sampled, drawdown, figure, share, sums
 
@@ -129,11 +129,11 @@ class Performance:
         index = np.searchsorted(weeks, self.candles.week[known])
         return scores.auc(self._p1[known], self._label[known] != NONE, index, draws)
 
-    def reliability(self, part: Portion, weeks: NDArray[np.int64], draws: Draws) -> Reliability:
+    def reliability(self, part: Portion, weeks: NDArray[np.int64], draws: Draws) -> WeeklyReliability:
         """Stage 1's probabilities against the labels."""
         known = self._known(part)
         index = np.searchsorted(weeks, self.candles.week[known])
-        return Reliability(self._p1[known], self._label[known] != NONE, index, draws)
+        return WeeklyReliability(self._p1[known], self._label[known] != NONE, index, draws)
 
     def base_rate(self) -> float | None:
         """The share of reversals among the labelled candles."""

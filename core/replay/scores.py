@@ -40,7 +40,7 @@ def auc(score: Floats, positive: NDArray[np.bool_], index: NDArray[np.integer[An
         return Sampled(float(value), ordered / ((draws.counts @ positives) * (draws.counts @ negatives)))
 
 
-class Reliability:
+class WeeklyReliability:
     """Sums of each bin by week: candles, their probabilities, and the reversals among them."""
 
     def __init__(

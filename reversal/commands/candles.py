@@ -78,7 +78,7 @@ def complete_version(ctx: click.Context, _: click.Parameter, incomplete: str) ->
     return [version for version in listing.versions if version.startswith(incomplete)]
 
 
-class Given(NamedTuple):
+class GivenFile(NamedTuple):
     """The candles of a file. pair: None if nothing names it. are_points: whether prices look like points."""
 
     candles: Table
@@ -192,7 +192,7 @@ def compare(
         raise SystemExit(1)
 
 
-def read_given(file: str, form: FileForm, pair: str | None = None) -> Given:
+def read_given(file: str, form: FileForm, pair: str | None = None) -> GivenFile:
     """Read a file of candles; `-` is standard input. pair: what is known of it. Raises InvalidInput or OSError."""
     if file != "-":
         with Path(file).open("rb") as opened:
@@ -208,7 +208,7 @@ def read_given(file: str, form: FileForm, pair: str | None = None) -> Given:
     pair = pair or found.pair or pair_of(Path(file).name)
     candles = in_prices(found.candles, form.point_size, pair)
     points = form.point_size is None and are_points(candles)
-    return Given(candles, timeframe, form.timestamps or found.timestamps, pair, points)
+    return GivenFile(candles, timeframe, form.timestamps or found.timestamps, pair, points)
 
 
 def _plain(answer: Answer) -> dict[str, Any]:
@@ -230,7 +230,7 @@ def _on_terminal() -> bool:
     return sys.stderr is not None and sys.stderr.isatty()
 
 
-def _print_all(detector: OfflineDetector, given: Given, *, as_json: bool) -> None:
+def _print_all(detector: OfflineDetector, given: GivenFile, *, as_json: bool) -> None:
     with click.progressbar(length=100, label="signals", file=sys.stderr, hidden=not _on_terminal()) as bar:
 
         def progress(done: int, total: int) -> None:

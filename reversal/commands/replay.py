@@ -22,7 +22,7 @@ from core.replay.choices import Choices
 from core.replay.trades import Costs, Exit
 from core.replay.view import by, limits, named, question, results, verdict
 from core.reports.page.view import Grid, capital, kind_of
-from reversal.commands.candles import FileForm, Given, form_options, read_given
+from reversal.commands.candles import FileForm, GivenFile, form_options, read_given
 from reversal.commands.output import as_json, models, print_json, print_table, versions_of
 from reversal.frames import FIELDS, Table, columns_of
 from reversal.replaying import Replay
@@ -138,7 +138,7 @@ def _on_terminal() -> bool:
     return sys.stderr is not None and sys.stderr.isatty()
 
 
-def _read(files: Sequence[str], pairs: Sequence[str], form: FileForm) -> list[Given]:
+def _read(files: Sequence[str], pairs: Sequence[str], form: FileForm) -> list[GivenFile]:
     if pairs and len(pairs) != len(files):
         raise click.BadParameter(f"{len(pairs)} for {len(files)} files", param_hint="--pair")
     found = []
@@ -161,7 +161,7 @@ def _read(files: Sequence[str], pairs: Sequence[str], form: FileForm) -> list[Gi
     return found
 
 
-def _tables(given: Sequence[Given]) -> dict[str, Table]:
+def _tables(given: Sequence[GivenFile]) -> dict[str, Table]:
     """One table for each pair; files of one pair are put together."""
     found: dict[str, Table] = {}
     for each in given:

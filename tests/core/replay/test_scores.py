@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from sklearn.metrics import roc_auc_score
 
-from core.replay.scores import BINS, Reliability, auc
+from core.replay.scores import BINS, WeeklyReliability, auc
 from core.replay.weeks import Draws
 
 
@@ -34,7 +34,7 @@ def test_the_auc_of_one_class_is_unknown() -> None:
 def test_reliability_and_ece(data: tuple[np.ndarray, np.ndarray, np.ndarray]) -> None:
     score, positive, week = data
     draws = Draws.of(15, 30, 3)
-    found = Reliability(score, positive, week, draws)
+    found = WeeklyReliability(score, positive, week, draws)
 
     def expected(rows: np.ndarray) -> float:
         error = 0.0
@@ -59,5 +59,5 @@ def test_true_probabilities_have_a_small_ece() -> None:
     rng = np.random.default_rng(4)
     score = rng.random(20_000)
     week = rng.integers(50, size=20_000)
-    assert Reliability(score, rng.random(20_000) < score, week, Draws.of(50, 10, 1)).ece().value < 0.02
-    assert Reliability(score, rng.random(20_000) < score**3, week, Draws.of(50, 10, 1)).ece().value > 0.1
+    assert WeeklyReliability(score, rng.random(20_000) < score, week, Draws.of(50, 10, 1)).ece().value < 0.02
+    assert WeeklyReliability(score, rng.random(20_000) < score**3, week, Draws.of(50, 10, 1)).ece().value > 0.1
