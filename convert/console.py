@@ -18,7 +18,7 @@ from convert.stage import STEPS, Report
 
 _WIDTH = 80
 _LARGE = 10 << 20  # bytes from which sizes are in MiB
-_FIGURES = ("\nparameters", "size\nKeras → ONNX", "\nnodes", "max\ndifference", "model.\npredict", "ONNX\nRuntime")
+_FIGURES = ("\nparameters", "size\nfile → ONNX", "\nnodes", "max\ndifference", "model's\npredict", "ONNX\nRuntime")
 
 
 @contextmanager
@@ -74,6 +74,8 @@ def _way(report: Report) -> str:
     """The way to the graph, the reason, and what its loops cost."""
     if report.way == "layers":
         return "built by the table of layers"
+    if report.way == "trees":
+        return "built from its trees"
     said = f"built by tf2onnx, because {report.reason}"
     if not report.loops:
         return said

@@ -12,7 +12,8 @@ from numpy.typing import NDArray
 from onnx import TensorProto, helper, numpy_helper
 
 from convert.errors import Refused
-from core.bundles.manifest import OPSET
+from core.bundles.manifest import OPSET, TREES_OPSET
+from core.bundles.onnx_file import TREES_DOMAIN
 
 IR_VERSION = 8  # the version that was released with this opset
 PRODUCER = "reversal.convert"
@@ -115,9 +116,10 @@ class GraphBuilder:
             [helper.make_tensor_value_info(output[0], output[1], ["batch", *output[2]])],
             [constant for name, constant in self._constants.items() if name in used],
         )
-        model = helper.make_model(
-            graph, producer_name=PRODUCER, ir_version=IR_VERSION, opset_imports=[helper.make_opsetid("", OPSET)]
-        )
+        sets = [helper.make_opsetid("", OPSET)]
+        if any(node.domain == TREES_DOMAIN for node in nodes):
+            sets.append(helper.make_opsetid(TREES_DOMAIN, TREES_OPSET))
+        model = helper.make_model(graph, producer_name=PRODUCER, ir_version=IR_VERSION, opset_imports=sets)
         try:
             onnx.checker.check_model(model, full_check=True)
         except (onnx.checker.ValidationError, onnx.shape_inference.InferenceError) as error:

@@ -13,14 +13,15 @@ from typing import TYPE_CHECKING, NamedTuple, TypeAlias
 from convert.errors import Problems, Refused
 from convert.networks import windows
 from convert.networks.windows import Arrangement
-from convert.sources import training_data, versions
+from convert.sources import classes, training_data, versions
 from convert.sources.versions import StageFiles, StageSource, Version
+from convert.trees import columns as of_trees
 from convert.untrusted import contained
 from convert.untrusted.contained import Contents, FileRefused, Role
 from convert.untrusted.models import architecture, permitted, verdicts
 from convert.untrusted.models.architecture import Output, Shape
 from convert.untrusted.models.permitted import Permitted
-from convert.untrusted.records import KerasFile, ScalerFile
+from convert.untrusted.records import KerasFile, ScalerFile, ScalerRecord, TreesFile
 from convert.untrusted.scalers.columns import columns
 from core.features import catalogue
 from core.features.candles import MAX_CANDLES
@@ -105,10 +106,10 @@ def scaler_of(stage: StageSource, contents: Mapping[str, Contents]) -> Scaler | 
     return scaler
 
 
-def model_of(stage: StageSource, contents: Mapping[str, Contents]) -> KerasFile:
+def model_of(stage: StageSource, contents: Mapping[str, Contents]) -> KerasFile | TreesFile:
     """The model of a stage. Raises Refused."""
     file = contents[stage.files.model].contents
-    if not isinstance(file, KerasFile):
+    if not isinstance(file, KerasFile | TreesFile):
         raise Refused.at(stage.files.model, "it is named as a scaler too; a file is a model or a scaler")
     return file
 
@@ -140,6 +141,11 @@ def _check_model(stage: StageSource, contents: Mapping[str, Contents]) -> None:
     if stage.files.model not in contents:
         return
     file, problems = model_of(stage, contents), Problems()
+    if isinstance(file, TreesFile):
+        with problems.at(stage.files.model):
+            _check_trees(file, stage, contents)
+        problems.raise_any()
+        return
     config = json.loads(file.model.config)
     shapes, outputs = architecture.inputs(config), architecture.outputs(config)
     with problems.at(stage.files.model):
@@ -149,6 +155,29 @@ def _check_model(stage: StageSource, contents: Mapping[str, Contents]) -> None:
     with problems.at(stage.files.model):
         verdicts.check_weights(file)
     problems.raise_any()
+
+
+def _check_trees(file: TreesFile, stage: StageSource, contents: Mapping[str, Contents]) -> None:
+    files = stage.files
+    found = of_trees.find(len(file.columns), len(stage.features), files)
+    scaler = contents.get(files.scaler or "")
+    # Other scalers can change the order of the columns, so that the names are compared when the scaler is loaded.
+    keeps_order = scaler is None or not isinstance(scaler.contents, ScalerFile) or _is_single(scaler.contents)
+    if file.is_named and keeps_order:
+        of_trees.check_names(found, file.columns, stage.column_names, files.features)
+    if files.output is not None:
+        raise Refused("a tree ensemble has one output, without a name; remove `output`")
+    if file.outputs == 1 and files.classes is not None:
+        raise Refused("answers one value, but `classes` names several; remove `classes`")
+    if file.outputs > 1 and not classes.serves_both(files.classes):
+        raise Refused(
+            f"answers {file.outputs} values; name them in `classes` of stage1, in the order of its labels, such as"
+            ' ["hold", "long", "short"]'
+        )
+
+
+def _is_single(scaler: ScalerFile) -> bool:
+    return isinstance(scaler.scaler, ScalerRecord)
 
 
 def _check_window(shapes: list[Shape], stage: StageSource) -> None:
@@ -173,16 +202,22 @@ def _check_head(outputs: list[Output], files: StageFiles) -> None:
         verdicts.check_head(named[0])
 
 
+def _steps(file: KerasFile | TreesFile, stage: StageSource) -> list[int]:
+    """The steps of each input that states its shape."""
+    if isinstance(file, TreesFile):
+        return [of_trees.find(len(file.columns), len(stage.features), stage.files).steps]
+    return [_arrangement(shape, stage).steps for shape in architecture.inputs(json.loads(file.model.config))]
+
+
 def _check_candles(stages: Mapping[str, StageSource], contents: Mapping[str, Contents]) -> None:
     """Raise Refused if a request cannot have enough candles for the windows, where the file states their length."""
     most = 0
     for stage in stages.values():
         found = contents.get(stage.files.model)
-        if found is None or not isinstance(found.contents, KerasFile):
+        if found is None or not isinstance(found.contents, KerasFile | TreesFile):
             continue
-        shapes = architecture.inputs(json.loads(found.contents.model.config))
         try:
-            steps = [_arrangement(shape, stage).steps for shape in shapes]
+            steps = _steps(found.contents, stage)
             needed = [catalogue.required_candles(stage.features, length) for length in steps]
         except (Refused, UnknownFeature):  # reported for the stage, or a version that takes no candles
             continue

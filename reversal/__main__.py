@@ -67,6 +67,7 @@ CLICK = {
     "models": ("reversal.commands.versions:list_models", "list the versions in a folder of bundles"),
     "compare": ("reversal.commands.candles:compare", "answers of several versions for one file of candles"),
     "replay": ("reversal.commands.replay:replay", "is it better? past candles through several versions"),
+    "explain": ("reversal.commands.candles:explain", "how much each feature moved an answer"),
     "experiments": ("reversal.commands.experiments:experiments", "list, plan, report, assign"),
     "bench": ("reversal.commands.versions:bench", "how long a prediction takes on this machine"),
     "doctor": ("reversal.commands.doctor:doctor", "check settings, bundles, store, port and clock"),

@@ -10,13 +10,15 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from training.trainer import Trained
 
 VERSIONS = Path(__file__).with_name("versions.toml")
 
 
 def write(trained: Iterable[Trained], output: Path) -> None:
-    """Write networks (legacy Keras 2 HDF5), pickled scalers, feature lists and metadata."""
+    """Write networks (legacy Keras 2 HDF5), pickled scalers, feature lists, metadata and windows."""
     output.mkdir(parents=True, exist_ok=True)
     for one in trained:
         recipe, inputs = one.recipe, one.recipe.inputs
@@ -27,6 +29,7 @@ def write(trained: Iterable[Trained], output: Path) -> None:
         (output / inputs.scaler_file).write_bytes(pickle.dumps(one.scaler))
         write_json(output / inputs.features_file, {"features": inputs.names})
         write_json(output / recipe.metadata_file, one.metadata)
+        np.save(output / recipe.background_file, one.background)
 
 
 def write_versions(output: Path) -> None:

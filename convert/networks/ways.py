@@ -13,7 +13,7 @@ from convert.layers import network, table
 from convert.networks import cleaning, fallback
 from convert.networks.keras_model import KerasModel
 
-Way: TypeAlias = Literal["layers", "tf2onnx"]
+Way: TypeAlias = Literal["layers", "tf2onnx", "trees"]
 
 _MOST_NAMED = 12
 # The keys of the layers inside a wrapper, in either framework.

@@ -22,7 +22,7 @@ from core.replay.choices import Choices
 from core.replay.trades import Costs, Exit
 from core.replay.view import by, limits, named, question, results, verdict
 from core.reports.page.view import Grid, capital, kind_of
-from reversal.commands.candles import FileForm, GivenFile, form_options, read_given
+from reversal.commands.files import FileForm, GivenFile, form_options, read_given
 from reversal.commands.output import as_json, models, print_json, print_table, versions_of
 from reversal.frames import FIELDS, Table, columns_of
 from reversal.replaying import Replay

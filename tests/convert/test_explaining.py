@@ -144,7 +144,7 @@ def test_other_files_are_named(folder: Path, capsys: pytest.CaptureFixture[str])
         "m.onnx": "ONNX model",
         "arch.json": "model_from_json",
         "names.json": '"sma_20": "SMA 20"',
-        "evil.pkl": "neither a Keras model, a scaler, nor a feature list",
+        "evil.pkl": "neither a Keras or LightGBM model, a scaler, nor a feature list",
         "missing.h5": "no such file",
     }
     code, shown = explained(capsys, *(folder / name for name in expected))

@@ -11,6 +11,7 @@ import lightgbm
 import numpy as np
 import sklearn
 from numpy.typing import NDArray
+from sklearn.preprocessing import StandardScaler
 
 from core.features.catalogue import required_candles
 from lab import networks, splits
@@ -31,6 +32,7 @@ from training.scale_free.recipe import (
 
 # Windows that explanations compare with: an even spread over the training part.
 _BACKGROUND = 50
+_SCALER = "scale_free_feature_scaler.pkl"
 
 
 def write(detector: Detector, without: Detector, given: Material, output: Path) -> dict[str, Any]:
@@ -38,7 +40,7 @@ def write(detector: Detector, without: Detector, given: Material, output: Path) 
     output.mkdir(parents=True, exist_ok=True)
     first, second = metrics.all_scores(detector, without, given)
     detector.stage1.network.save(output / "scale_free_detector_stage1.keras")
-    (output / "scale_free_feature_scaler.pkl").write_bytes(pickle.dumps(detector.stage1.scaler))
+    (output / _SCALER).write_bytes(pickle.dumps(detector.stage1.scaler))
     detector.stage2.booster.save_model(output / "scale_free_direction_stage2.txt")
     split = splits.expanding(given.stage1, splits.UNTOUCHED)
     rows = given.rows(split.train)
@@ -116,3 +118,9 @@ def _mean(values: NDArray[np.float32], rows: Rows, window: int) -> list[list[flo
     """The mean window: by step, the mean of each feature over all windows that end at `rows`."""
     steps = [values[rows - window + 1 + step].mean(axis=0, dtype=np.float64) for step in range(window)]
     return [[round(float(each), 6) for each in step] for step in steps]
+
+
+def read_scaler(folder: Path) -> StandardScaler:
+    """The scaler of Stage 1 as written by `write`. It is unpickled: only files of one's own."""
+    found: StandardScaler = pickle.loads((folder / _SCALER).read_bytes())  # noqa: S301 - see the docstring
+    return found

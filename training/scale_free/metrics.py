@@ -18,8 +18,8 @@ from lab.trees import TreeSettings
 from training.scale_free.recipe import COST_PIPS, STAGE1, THRESHOLD, Detector, Material
 
 # Boosting gets as many trees as help it; both were chosen on the validation year.
-_ON_LAST_BAR = TreeSettings(window=1)
-_ON_WINDOW = TreeSettings(window=STAGE1.window, feature_fraction=0.15)
+ON_LAST_BAR = TreeSettings(window=1)
+ON_WINDOW = TreeSettings(window=STAGE1.window, feature_fraction=0.15)
 
 Numbers = dict[str, Any]
 
@@ -55,8 +55,8 @@ def baselines(detector: Detector, given: Material, train: Mask, test: Mask) -> N
     others: Mapping[str, Callable[[], Any]] = {
         "best_single_rule": lambda: rule,
         "logistic_regression": lambda: trees.fit_logistic(panel, rows, truth),
-        "boosting_on_last_bar": lambda: trees.fit(panel, rows, truth, _ON_LAST_BAR),
-        "boosting_on_window": lambda: trees.fit(panel, rows, truth, _ON_WINDOW),
+        "boosting_on_last_bar": lambda: trees.fit(panel, rows, truth, ON_LAST_BAR),
+        "boosting_on_window": lambda: trees.fit(panel, rows, truth, ON_WINDOW),
     }
     for name, fitted in others.items():
         theirs = fitted().logits(panel, tested)

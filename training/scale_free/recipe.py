@@ -33,7 +33,7 @@ STAGE2 = TreeSettings(trees=150, leaves=7, learning_rate=0.03, min_data_in_leaf=
 # The aim of the threshold: in the validation year, at least every second alarm is followed by such a move. The lowest
 # threshold with that precision is in the metadata of each training; this is its first one, with two digits.
 PRECISION = 0.5
-THRESHOLD = 0.33
+THRESHOLD = 0.35
 # Of a trade, in pips: the spread of a retail account.
 COST_PIPS = 0.8
 

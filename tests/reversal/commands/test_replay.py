@@ -15,7 +15,7 @@ import pytest
 
 from lab.history import BROKER_FILES, read_broker
 from reversal.__main__ import main
-from reversal.commands.candles import FileForm, read_given
+from reversal.commands.files import FileForm, read_given
 from reversal.frames import history
 from tests.market import ONNX, ROOT
 
