@@ -58,7 +58,7 @@ def _cpu() -> float:
 
 
 def spent(version: str) -> dict[str, Any]:
-    """Return the microseconds of a prediction by its parts, in one thread, in batches as a history has them."""
+    """Return the CPU time of a prediction in one thread, in batches as of a history, and the shares of its parts."""
     detector = Detector(Repository(ROOT / "models" / "onnx").read(version))
     candles = read_broker(FILES[0]).part(slice(-WINDOWS - detector.recommended_candles, None)).candles
     parts = np.zeros(3)
@@ -68,8 +68,10 @@ def spent(version: str) -> dict[str, Any]:
         results = detector.predict(windows_of(detector, candles, batch))
         parts += next(result.spent for result in results if not isinstance(result, ServiceError))
     whole = time.process_time() - began
-    named = zip(("features_us", "stage1_us", "stage2_us", "all_us"), [*parts.tolist(), whole], strict=True)
-    return {"version": version} | {name: shortened(1e6 * seconds / WINDOWS) for name, seconds in named}
+    shares = zip(("features", "stage1", "stage2"), (parts / parts.sum()).tolist(), strict=True)
+    return {"version": version, "cpu_us": shortened(1e6 * whole / WINDOWS)} | {
+        name: f"{share:.0%}" for name, share in shares
+    }
 
 
 def asked(report: dict[str, Any]) -> list[dict[str, Any]]:

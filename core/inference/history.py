@@ -1,7 +1,7 @@
 """A whole history through a version: for each candle, what the service answers when that candle has ended.
 
-The windows are computed as for requests, by the same code, because an answer must be the service's to the bit. The
-networks take nearly all of the time, and run in several threads.
+The windows are computed as for requests, by the same code, because an answer must be the service's to the bit. Several
+threads share the work: ONNX Runtime and NumPy release the interpreter's lock.
 """
 
 from __future__ import annotations
