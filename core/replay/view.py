@@ -63,7 +63,7 @@ def replay_page(report: Json) -> ReplayPage:
     return ReplayPage(
         question=question(report),
         setting=tuple(_setting(report)),
-        word=capital(word),
+        word=titled(word),
         kind=kind_of(word),
         sentence=sentence,
         figures=tuple(_figures(report)),
@@ -87,10 +87,15 @@ def verdict(report: Json) -> tuple[str, str]:
         sentence = (
             found["verdict"]["sentence"].removeprefix(f"A is {found['a']}: ").removeprefix(f"B is {found['b']}: ")
         )
-        return named(found["verdict"]["word"], found), f"{capital(named(sentence, found))}."
+        return named(found["verdict"]["word"], found), f"{named(capital(sentence), found)}."
     (version,) = report["versions"]
     found = report["figures"][version]["expectancy_pips"]
     return "one version", f"A trade of {version} made {cell('expectancy_pips', found)} after costs."
+
+
+def titled(word: str) -> str:
+    """The verdict's word with a capital, unless it begins with the name of a version."""
+    return word if word.endswith(" better") else capital(word)
 
 
 def named(sentence: str, of: Json) -> str:

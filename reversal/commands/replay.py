@@ -20,8 +20,8 @@ from core.experiments.experiment import Metric
 from core.experiments.label_rule import ATR, PIPS, RuleName
 from core.replay.choices import Choices
 from core.replay.trades import Costs, Exit
-from core.replay.view import by, limits, named, question, results, verdict
-from core.reports.page.view import Grid, capital, kind_of
+from core.replay.view import by, limits, named, question, results, titled, verdict
+from core.reports.page.view import Grid, kind_of
 from reversal.commands.files import FileForm, GivenFile, form_options, read_given
 from reversal.commands.output import as_json, models, print_json, print_table, versions_of
 from reversal.frames import FIELDS, Table, columns_of
@@ -181,7 +181,7 @@ def _together(*columns: Any) -> list[Any]:  # noqa: ANN401 - of any table
 def _print(found: Replay) -> None:
     report = found.report
     word, sentence = verdict(report)
-    click.secho(f"{question(report)} {capital(word)}.", bold=True, fg=_COLOURS.get(kind_of(word)))
+    click.secho(f"{question(report)} {titled(word)}.", bold=True, fg=_COLOURS.get(kind_of(word)))
     click.echo(sentence)
     for other in report["comparisons"][1:]:
         click.echo(f"{other['b']} against {other['a']}: {named(other['verdict']['word'], other)}")

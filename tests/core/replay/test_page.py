@@ -86,7 +86,7 @@ def test_the_sentence_names_the_versions(report: dict[str, Any]) -> None:
         "sentence": "B is v3.1: the win rate of B minus that of A",
     }
     assert view.verdict(decided) == ("v3.1 better", "The win rate of v3.1 minus that of v3.0.")
-    assert view.replay_page(decided).kind == "better"
+    assert (view.replay_page(decided).kind, view.replay_page(decided).word) == ("better", "v3.1 better")
 
 
 def test_a_single_version_and_several_have_pages_too(report: dict[str, Any]) -> None:
