@@ -15,10 +15,18 @@ TYPE_CHECKING = False  # type checkers know the name; importing typing takes lon
 if TYPE_CHECKING:
     from reversal.assigning import assign
     from reversal.offline import Answer, OfflineDetector, load
+    from reversal.replaying import Replay, replay
 
-__all__ = ["Answer", "OfflineDetector", "assign", "load"]
+__all__ = ["Answer", "OfflineDetector", "Replay", "assign", "load", "replay"]
 
-_ROOMS = {"assign": "assigning", "load": "offline", "Answer": "offline", "OfflineDetector": "offline"}
+_ROOMS = {
+    "assign": "assigning",
+    "load": "offline",
+    "Answer": "offline",
+    "OfflineDetector": "offline",
+    "replay": "replaying",
+    "Replay": "replaying",
+}
 
 
 def __getattr__(name: str) -> object:

@@ -66,6 +66,7 @@ CLICK = {
     "predict": ("reversal.commands.candles:predict", "answer from a file of candles, without a server"),
     "models": ("reversal.commands.versions:list_models", "list the versions in a folder of bundles"),
     "compare": ("reversal.commands.candles:compare", "answers of several versions for one file of candles"),
+    "replay": ("reversal.commands.replay:replay", "is it better? past candles through several versions"),
     "explain": ("reversal.commands.candles:explain", "how much each feature moved an answer"),
     "experiments": ("reversal.commands.experiments:experiments", "list, plan, report, assign"),
     "bench": ("reversal.commands.versions:bench", "how long a prediction takes on this machine"),
