@@ -56,7 +56,9 @@ COMMANDS = {
         "convert Keras detectors to bundles, and prove them equal",
         ("h5py", "keras", "lightgbm", "onnx", "rich", "skl2onnx", "sklearn", "tf_keras", "tensorflow", "tf2onnx"),
     ),
-    "train": Command(_train, "train the reference detectors", ("rich", "sklearn", "tf_keras", "tensorflow")),
+    "train": Command(
+        _train, "train the committed detectors", ("keras", "lightgbm", "rich", "sklearn", "tf_keras", "tensorflow")
+    ),
     "import": Command(_import, "import the old service's experiments; the server is stopped"),
 }
 

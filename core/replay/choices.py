@@ -15,8 +15,9 @@ from core.replay.trades import Costs, Exit
 # Where the label rule is from.
 Origin: TypeAlias = Literal["given", "versions", "default"]
 
-# The rule if the versions have none in common. Its distances are in ATR, so it suits every pair and timeframe.
-DEFAULT_RULE = LabelRule(horizon=10, min_profit_atr=1.5, max_loss_atr=2.5, min_ratio=1.5)
+# The rule if the versions have none in common. It judges a trade by its own course, whatever the price did before, and
+# its distances are in ATR, so it suits every pair and timeframe.
+DEFAULT_RULE = LabelRule(rule="profitable_trades", horizon=10, min_profit_atr=1.5, max_loss_atr=2.5, min_ratio=1.5)
 
 
 class Choices(NamedTuple):

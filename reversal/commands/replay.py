@@ -41,7 +41,7 @@ def _rule_options(command: Callable[..., None]) -> Callable[..., None]:
 
 
 _MEANINGS = {
-    "rule": "What counts as a win. Default: the rule of the versions, else profitable_reversals in ATR.",
+    "rule": "What counts as a win. Default: the rule of the versions, else profitable_trades in ATR.",
     "horizon": "Candles that a trade may take.",
     "min_profit_atr": "Least profit of a win in ATR.",
     "max_loss_atr": "Largest loss on the way in ATR.",

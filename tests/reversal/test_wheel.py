@@ -15,7 +15,7 @@ from tests.reversal.installed import Built, reversal, serving
 
 pytestmark = pytest.mark.serial  # installs an environment and starts servers
 
-INSTALLED = ("convert", "core", "migration", "models/onnx", "reversal", "server", "training")
+INSTALLED = ("convert", "core", "lab", "migration", "models/onnx", "reversal", "server", "training")
 EXAMPLE = ROOT / "docs" / "examples" / "predict.json"
 
 

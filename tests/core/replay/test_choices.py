@@ -20,12 +20,12 @@ def test_versions_with_one_rule_are_judged_by_it() -> None:
 def test_versions_without_a_common_rule_are_judged_by_the_default(labels: dict[str, object]) -> None:
     assert rule_of(labels, "1h", {}) == (DEFAULT_RULE, "default")
     assert (DEFAULT_RULE.min_profit_atr, DEFAULT_RULE.max_loss_atr) == (1.5, 2.5)
-    assert (DEFAULT_RULE.min_ratio, DEFAULT_RULE.horizon, DEFAULT_RULE.rule) == (1.5, 10, "profitable_reversals")
+    assert (DEFAULT_RULE.min_ratio, DEFAULT_RULE.horizon, DEFAULT_RULE.rule) == (1.5, 10, "profitable_trades")
 
 
 def test_a_given_rule_wins_and_completes_the_default() -> None:
-    rule, origin = rule_of({"v1": None}, "1h", {"rule": "profitable_trades", "horizon": 20})
-    assert (rule.rule, rule.horizon, rule.min_profit_atr, origin) == ("profitable_trades", 20, 1.5, "given")
+    rule, origin = rule_of({"v1": None}, "1h", {"rule": "profitable_reversals", "horizon": 20})
+    assert (rule.rule, rule.horizon, rule.min_profit_atr, origin) == ("profitable_reversals", 20, 1.5, "given")
     pips, _ = rule_of({"v1": None}, "1h", {"min_profit_pips": 9.0, "max_loss_pips": 12.0})
     assert (pips.min_profit_pips, pips.min_profit_atr) == (9.0, None)
 
