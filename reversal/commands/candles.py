@@ -78,7 +78,7 @@ def form_options(command: Callable[..., None]) -> Callable[..., None]:
     return command
 
 
-@click.command(epilog="Example: reversal predict candles.csv --version v3.1")
+@click.command(epilog="Example: reversal predict candles.csv --version v3.2")
 @file_argument
 @click.option(
     "--version", shell_complete=_complete, help="Version that answers. Default: the first of the folder's order."
@@ -113,7 +113,7 @@ def predict(
     _print_answer(answer)
 
 
-@click.command(epilog="Example: reversal compare candles.csv --version v3.0 --version v3.1")
+@click.command(epilog="Example: reversal compare candles.csv --version v3.1 --version v3.2")
 @file_argument
 @click.option(
     "--version", "versions", multiple=True, shell_complete=_complete, help="A version; several times. Default: all."
@@ -161,7 +161,7 @@ def compare(
         raise SystemExit(1)
 
 
-@click.command(epilog="Example: reversal explain candles.csv --version v3.1")
+@click.command(epilog="Example: reversal explain candles.csv --version v3.2")
 @file_argument
 @click.option(
     "--version", shell_complete=_complete, help="Version that answers. Default: the first of the folder's order."

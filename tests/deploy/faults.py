@@ -45,7 +45,7 @@ def _asks_for_the_new_version(machine: Machine) -> None:
 
 
 def _points(machine: Machine) -> None:
-    body = _example()
+    body = _example() | {"version": "v3.1"}
     for candle in body["data"]:
         candle.update({price: candle[price] * 100_000 for price in ("open", "high", "low", "close")})
     _write(machine, body)
@@ -58,7 +58,7 @@ def _raw_features(machine: Machine) -> None:
 
 
 def _few_candles(machine: Machine) -> None:
-    body = _example()
+    body = _example() | {"version": "v3.1"}
     _write(machine, body, "history.json")
     _write(machine, body | {"data": body["data"][-80:]})
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
 
 import msgspec
 import pytest
@@ -38,7 +37,7 @@ def test_the_committed_cards_are_those_of_the_committed_bundles(tmp_path: Path) 
         (0.62, None),
     ],
 )
-def test_a_weak_ranking_is_among_the_limits(manifest: Manifest, auc: Any, said: str | None) -> None:
+def test_a_weak_ranking_is_among_the_limits(manifest: Manifest, auc: float | list[float], said: str | None) -> None:
     card = cards.card(msgspec.structs.replace(manifest, metrics={"stage1": {"auc": auc}}))
     limits = card.split("## Where not")[1]
     assert (said in limits) if said else ("AUC" not in limits)
@@ -47,9 +46,7 @@ def test_a_weak_ranking_is_among_the_limits(manifest: Manifest, auc: Any, said: 
 @pytest.mark.parametrize(
     ("interval", "verdict"), [([-1.0, -2.0, -0.1], "loses"), ([1.0, 0.1, 2.0], "gains"), ([0.1, -1.0, 1.0], "neither")]
 )
-def test_what_a_trade_brings_is_said_with_its_interval(
-    manifest: Manifest, interval: list[float], verdict: str
-) -> None:
+def test_what_a_trade_brings_is_said_with_its_interval(manifest: Manifest, interval: list[float], verdict: str) -> None:
     metrics = {"stage1": {"signals": {"2020": {"expectancy_pips": interval}}}}
     card = cards.card(msgspec.structs.replace(manifest, metrics=metrics))
     assert f"- 2020 expectancy pips: a trade on each signal {verdict}" in card
