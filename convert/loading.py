@@ -1,15 +1,19 @@
-"""Load the model of a stage and build its graph: of Keras, or a tree ensemble of LightGBM."""
+"""Load the model of a stage and build its graph: of Keras, a tree ensemble of LightGBM, or a mean of several."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from importlib import metadata as distributions
 from typing import NamedTuple
 
+import msgspec
 import numpy as np
 
+from convert import mean
+from convert.errors import Refused
 from convert.graph import FLOAT, GraphBuilder
 from convert.layers.network import INPUT, OUTPUT
+from convert.mean import MeanModel
 from convert.networks import heads, ways, windows
 from convert.networks.keras_model import KerasModel
 from convert.networks.ways import BuiltNetwork
@@ -29,9 +33,11 @@ class LoadedModel(NamedTuple):
 
     parameters: the number of its trained values. classes: of three outputs, in their order. probes: the windows that it
     is proven on beside those of all models. tools: the releases that took part. figures: for the manifest's `parity`.
+    served: whether it compares inputs with thresholds, so that it is proven with what the server adds to each.
+    parts: the models of a mean, by file name, which are proven by themselves too.
     """
 
-    reference: KerasModel | BoosterModel
+    reference: KerasModel | BoosterModel | MeanModel
     built: BuiltNetwork
     parameters: int
     classes: tuple[str, ...] | None
@@ -39,26 +45,80 @@ class LoadedModel(NamedTuple):
     tools: dict[str, str]
     probes: Sequence[tuple[str, Floats32]] = ()
     figures: dict[str, int] = {}  # noqa: RUF012 - never changed
+    served: bool = False
+    parts: dict[str, LoadedModel] = {}  # noqa: RUF012 - never changed
 
-    def session(self, graph: bytes) -> GraphSession:
+    def session(self) -> GraphSession:
         """The graph in ONNX Runtime, with the inputs that the server gives it."""
-        return ServedSession(graph) if isinstance(self.reference, BoosterModel) else GraphSession(graph)
+        graph = self.built.graph.SerializeToString(deterministic=True)
+        return ServedSession(graph) if self.served else GraphSession(graph)
 
 
 def load(
-    file: KerasFile | TreesFile,
+    models: Mapping[str, KerasFile | TreesFile],
     given: StageSource,
-    columns_in_order: tuple[str, ...],
+    names: tuple[str, ...],
     options: Options,
     converting: Callable[[], None],
 ) -> LoadedModel:
-    """Load a model and build its graph. Raises Refused; the message does not name the file.
+    """Load the models of a stage and build its graph. Raises Refused, which names the file.
 
-    columns_in_order: the user's names of the model's inputs. converting: called between loading and building.
+    models: by file name. names: the user's, of the models' inputs in their order. converting: called between loading
+    and building, or before both for a mean.
     """
-    if isinstance(file, TreesFile):
-        return _trees(file, given, columns_in_order, converting)
-    return _keras(file, given, options, converting)
+    if len(models) == 1:
+        ((name, file),) = models.items()
+        return _one(name, file, given, names, options, converting)
+    converting()
+    parts: dict[str, LoadedModel] = {}
+    files = given.files
+    # Ensembles of the last step take windows of any length, so that the others decide it.
+    for name in sorted(models, key=lambda name: columns.is_of_last_step(models[name], given.features)):
+        parts[name] = _one(name, models[name], given._replace(files=files), names, options, lambda: None)
+        files = msgspec.structs.replace(files, sequence_length=parts[name].reference.window[0])
+    return _mean({name: parts[name] for name in models})
+
+
+def _one(  # noqa: PLR0913, PLR0917 - the parts of one stage
+    name: str,
+    file: KerasFile | TreesFile,
+    given: StageSource,
+    names: tuple[str, ...],
+    options: Options,
+    converting: Callable[[], None],
+) -> LoadedModel:
+    try:
+        if isinstance(file, TreesFile):
+            return _trees(file, given, names, converting)
+        return _keras(file, given, options, converting)
+    except Refused as error:
+        raise Refused.at(name, error) from None
+
+
+def _mean(parts: dict[str, LoadedModel]) -> LoadedModel:
+    references = []
+    for name, part in parts.items():
+        reference = part.reference
+        if part.classes is not None or isinstance(reference, MeanModel):
+            raise Refused.at(name, "answers several values, but a mean is of models that answer one")
+        references.append(reference)
+    model = MeanModel(references)
+    loaded = list(parts.values())
+    return LoadedModel(
+        model,
+        BuiltNetwork(mean.merged([part.built.graph for part in loaded], model.window), "mean", 0, ""),
+        sum(part.parameters for part in loaded),
+        None,
+        [
+            f"{name}: {note}"
+            for name, part in parts.items()
+            for note in (ways.said(part.built.way, part.built.reason), *part.notes)
+        ],
+        {tool: release for part in loaded for tool, release in part.tools.items()},
+        [(f"{name}, {kind}", drawn) for name, part in parts.items() for kind, drawn in part.probes],
+        served=any(part.served for part in loaded),
+        parts=parts,
+    )
 
 
 def _keras(file: KerasFile, given: StageSource, options: Options, converting: Callable[[], None]) -> LoadedModel:
@@ -106,6 +166,7 @@ def _trees(file: TreesFile, given: StageSource, names: tuple[str, ...], converti
         _releases() | dict([model.tool]),
         drawn,
         leaves,
+        served=True,
     )
 
 

@@ -37,7 +37,7 @@ _WITHOUT_CANDLES = "no scaler, and its features are not computed from candles: p
 class Report(NamedTuple):
     """The figures of one converted stage that the command prints. Times are medians for one window, in seconds.
 
-    way: the table of layers, tf2onnx for the reason given, or from trees. loops: in the graph, which run step by step.
+    way: the table of layers, tf2onnx for the reason given, from trees, or a mean. loops: in it, which run step by step.
     """
 
     parameters: int
@@ -86,12 +86,10 @@ def convert_stage(  # noqa: PLR0913, PLR0917 - the parts of one job
         order = scaler.order(len(features))
         if order != sorted(order):
             scaled_features = tuple(features[place] for place in order)
-    file = inspection.model_of(given, contents)
     column_names = tuple(given.column_names[place] for place in order)
-    try:
-        loaded = loading.load(file, given, column_names, options, lambda: step("converting"))
-    except Refused as error:
-        raise Refused.at(files.model, error) from None
+    loaded = loading.load(
+        inspection.models_of(given, contents), given, column_names, options, lambda: step("converting")
+    )
     model, built = loaded.reference, loaded.built
     background, background_file = training_data.background(given, model.window), None
     network_bytes = built.graph.SerializeToString(deterministic=True)
@@ -106,7 +104,7 @@ def convert_stage(  # noqa: PLR0913, PLR0917 - the parts of one job
             background = tuple(map(tuple, given.background.mean(axis=0, dtype=np.float64).tolist()))
 
     step("proving")
-    session, scaling, scaler_file, figures = loaded.session(network_bytes), None, None, dict[str, Any](loaded.figures)
+    scaling, scaler_file, figures = None, None, dict[str, Any](loaded.figures)
     if scaler is not None:
         scaler_bytes = scaler.build(model.window).SerializeToString(deterministic=True)
         # The name has no stage, so that stages with the same scaler share a file, and the server scales once.
@@ -114,8 +112,19 @@ def convert_stage(  # noqa: PLR0913, PLR0917 - the parts of one job
         graphs[scaler_file.file] = scaler_bytes
         scaling = (scaler, GraphSession(scaler_bytes))
         figures |= parity.check_scaler(*scaling, model.window)
+    session = loaded.session()
     with memory.limited_proof():
+        of_parts = {}
+        for name, part in loaded.parts.items():
+            try:
+                of_parts[name] = part.figures | parity.check_network(
+                    part.reference, part.session(), scaling, scaled_features or features, rule, part.probes
+                )
+            except Refused as error:
+                raise Refused.at(name, error) from None
         figures |= parity.check_network(model, session, scaling, scaled_features or features, rule, loaded.probes)
+    if of_parts:
+        figures["models"] = of_parts
 
     step("timing")
     fields: dict[str, Any] = {
@@ -138,7 +147,7 @@ def convert_stage(  # noqa: PLR0913, PLR0917 - the parts of one job
     }
     report = Report(
         parameters=loaded.parameters,
-        model_bytes=contents[files.model].size,
+        model_bytes=sum(contents[name].size for name in files.models),
         graph_bytes=len(network_bytes),
         nodes=dict(cleaning.operators(built.graph.graph)),
         max_difference=figures["max_difference"],

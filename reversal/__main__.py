@@ -54,7 +54,7 @@ COMMANDS = {
     "convert": Command(
         _convert,
         "convert Keras detectors to bundles, and prove them equal",
-        ("h5py", "keras", "onnx", "rich", "skl2onnx", "sklearn", "tf_keras", "tensorflow", "tf2onnx"),
+        ("h5py", "keras", "lightgbm", "onnx", "rich", "skl2onnx", "sklearn", "tf_keras", "tensorflow", "tf2onnx"),
     ),
     "train": Command(_train, "train the reference detectors", ("rich", "sklearn", "tf_keras", "tensorflow")),
     "import": Command(_import, "import the old service's experiments; the server is stopped"),

@@ -45,10 +45,10 @@ class StageFiles(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_field
     output: the name of the model's output that is the probability; needed only if there are several.
     sequence_length: needed only if the model does not fix it.
     layout: the order of the axes of the model's input. classes: those of the outputs of a softmax, in their order.
-    background: windows that explanations compare with.
+    background: windows that explanations compare with. model: one file, or several whose mean the stage answers.
     """
 
-    model: FileName
+    model: FileName | Annotated[tuple[FileName, ...], msgspec.Meta(min_length=2, max_length=limits.MODELS)]
     features: FileName
     scaler: FileName | None = None
     metadata: FileName | None = None
@@ -64,9 +64,16 @@ class StageFiles(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_field
         return classes.REVERSAL
 
     @property
+    def models(self) -> tuple[str, ...]:
+        """The files of its models, of which most stages have one."""
+        return (self.model,) if isinstance(self.model, str) else self.model
+
+    @property
     def by_role(self) -> dict[str, str]:
-        """The file names by role; roles without a file are left out."""
-        roles = {"model": self.model, "scaler": self.scaler, "features": self.features, "metadata": self.metadata}
+        """The file names by role; roles without a file are left out. Further models are model_2 and so on."""
+        first, *others = self.models
+        more = {f"model_{i}": file for i, file in enumerate(others, start=2)}
+        roles = {"model": first, **more, "scaler": self.scaler, "features": self.features, "metadata": self.metadata}
         roles |= {"background": self.background}
         return {role: file for role, file in roles.items() if file is not None}
 
@@ -252,6 +259,13 @@ def _version(name: str, table: dict[str, Any]) -> Version:
 
 def _check_classes(version: Version, place: str) -> None:
     for label, stage in version.stages.items():
+        several = len(stage.models) > 1
+        if several and (stage.classes is not None or stage.output is not None):
+            raise Refused.at(
+                f"{place}.{label}", "a mean of models has no `classes` and no `output`: each answers one value"
+            )
+        if len(set(stage.models)) < len(stage.models):
+            raise Refused.at(f"{place}.{label}.model", "names a file twice")
         if stage.classes is not None:
             classes.check(stage.classes, f"{place}.{label}.classes", label, alone=version.stage2 is None)
     if version.stage2 is not None and version.stage2.positive is None and version.stage2.classes is None:

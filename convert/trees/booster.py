@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from convert.errors import Refused
 from convert.trees import ensemble
-from convert.trees.columns import Columns
+from convert.trees.columns import TreeColumns
 from convert.untrusted.records import TreesFile
 
 Floats: TypeAlias = NDArray[np.float64]
@@ -31,12 +31,12 @@ class BoosterModel:
     mask_values: tuple[float, ...] = ()
     mask_axes: tuple[int, ...] = ()
 
-    def __init__(self, file: TreesFile, columns: Columns) -> None:
+    def __init__(self, file: TreesFile, columns: TreeColumns) -> None:
         """Load the ensemble. Raises Refused if LightGBM is not installed, or does not load it."""
         lightgbm = _imported()
         self.tool: tuple[str, str] = ("lightgbm", str(lightgbm.__version__))
         self.window = (columns.steps, columns.features)
-        self._columns, self._outputs = columns, file.outputs
+        self._columns, self._outputs, self._scale = columns, file.outputs, ensemble.scale(file)
         try:
             self._booster = lightgbm.Booster(model_str=written(file))
         except lightgbm.basic.LightGBMError as error:
@@ -49,6 +49,10 @@ class BoosterModel:
     def in_float64(self) -> Callable[[Floats32], Floats]:
         """`predict` without the rounding of its answers: LightGBM computes in float64."""
         return self._exact
+
+    def logits(self) -> Callable[[Floats32], Floats]:
+        """The input of the sigmoid, in float64: the sum of the leaves, or their mean over the iterations."""
+        return lambda windows: self._scale * self._run(windows, raw_score=True).reshape(-1, 1)
 
     def leaves(self, windows: Floats32) -> NDArray[np.int32]:
         """The leaf of each tree, (batch, trees)."""

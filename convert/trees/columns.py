@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 from convert.errors import Refused
 from convert.sources.versions import StageFiles
 from convert.untrusted import limits
+from convert.untrusted.records import KerasFile, TreesFile
 
 Floats32: TypeAlias = NDArray[np.float32]
 
@@ -23,7 +24,7 @@ Floats32: TypeAlias = NDArray[np.float32]
 _BACK = re.compile(r"_t-([0-9]{1,4})")
 
 
-class Columns(NamedTuple):
+class TreeColumns(NamedTuple):
     """places: of each column in a window (steps, features), row by row. whole: whether all steps are seen."""
 
     steps: int
@@ -45,12 +46,12 @@ class Columns(NamedTuple):
         return f"its {count} columns are the features of {of}"
 
 
-def find(count: int, features: int, files: StageFiles) -> Columns:
+def find(count: int, features: int, files: StageFiles) -> TreeColumns:
     """The columns of a model with `count` of them, in a stage with so many features. Raises Refused."""
     stated = files.sequence_length
     if count == features:
         steps = stated or 1
-        return Columns(steps, features, tuple(range((steps - 1) * features, steps * features)), whole=False)
+        return TreeColumns(steps, features, tuple(range((steps - 1) * features, steps * features)), whole=False)
     if count % features:
         raise Refused(
             f"takes {count} columns, but {files.features} names {features} features; a tree ensemble takes as many (the"
@@ -66,13 +67,18 @@ def find(count: int, features: int, files: StageFiles) -> Columns:
         raise Refused(f"takes a window of {steps:,} steps, more than {limits.STEPS:,}")
     places = np.arange(count).reshape(steps, features)
     ordered = places.T if files.layout == "features_first" else places
-    return Columns(steps, features, tuple(ordered.ravel().tolist()), whole=True)
+    return TreeColumns(steps, features, tuple(ordered.ravel().tolist()), whole=True)
 
 
-def check_names(columns: Columns, names: Sequence[str], features: Sequence[str], file: str) -> None:
+def is_of_last_step(file: KerasFile | TreesFile, features: Sequence[str]) -> bool:
+    """Whether a model is an ensemble of the last step, which takes windows of any length."""
+    return isinstance(file, TreesFile) and len(file.columns) == len(features)
+
+
+def check_names(columns: TreeColumns, names: Sequence[str], features: Sequence[str], file: str) -> None:
     """Raise Refused if the names of the columns, which are not LightGBM's own, show that they are others.
 
-    features: the names that the stage has for them, in the order of the scaled values. Columns of the last step have
+    features: the names that the stage has for them, in the order of the scaled values. Those of the last step have
     exactly these. For the whole window a name begins with that of its feature, and what follows is free, but for
     `_t-<k>`: that is k steps before the last.
     """

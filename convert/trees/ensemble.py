@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from convert.graph import GraphBuilder
-from convert.trees.columns import Columns
+from convert.trees.columns import TreeColumns
 from convert.untrusted.records import TreesFile
 from core.bundles.onnx_file import TREES, TREES_DOMAIN
 from core.inference.stage_runner import TINY
@@ -47,6 +47,11 @@ def trees(file: TreesFile) -> Iterator[Tree]:
         yield Tree(column, threshold, decision, left, right, value[leaves[i] : leaves[i + 1]])
 
 
+def scale(file: TreesFile) -> float:
+    """The factor of the sums of leaves before the sigmoid or softmax."""
+    return file.steepness / (file.trees // file.outputs if file.averaged else 1)
+
+
 def rounded_down(thresholds: Floats) -> Floats32:
     """The largest float32 at or below each threshold: -inf below all of them."""
     with np.errstate(over="ignore"):
@@ -54,19 +59,19 @@ def rounded_down(thresholds: Floats) -> Floats32:
     return np.where(nearest > thresholds, np.nextafter(nearest, np.float32(-np.inf)), nearest)
 
 
-def emit(graph: GraphBuilder, file: TreesFile, columns: Columns, window: str, scope: str = "trees") -> str:
+def emit(graph: GraphBuilder, file: TreesFile, columns: TreeColumns, window: str, scope: str = "trees") -> str:
     """Add the nodes that compute the sums (batch, outputs), float32, of windows (batch, steps, features)."""
     attributes: dict[str, list[Any]] = {}
-    scale = file.steepness / (file.trees // file.outputs if file.averaged else 1)
+    factor = scale(file)
     for i, tree in enumerate(trees(file)):
-        scaled = tree._replace(value=scale * tree.value)
+        scaled = tree._replace(value=factor * tree.value)
         for key, values in _of_tree(scaled, i, i % file.outputs, columns).items():
             attributes.setdefault(key, []).extend(values)
     flat = graph.value("Flatten", scope, window)
     return graph.value(TREES, scope, flat, domain=TREES_DOMAIN, n_targets=file.outputs, **attributes)
 
 
-def _of_tree(tree: Tree, i: int, output: int, columns: Columns) -> dict[str, list[Any]]:
+def _of_tree(tree: Tree, i: int, output: int, columns: TreeColumns) -> dict[str, list[Any]]:
     """The attributes of one tree: its splits in their order, then its leaves."""
     splits, leaves = len(tree.column), len(tree.value)
     places = np.array(columns.places)[tree.column] if splits else tree.column

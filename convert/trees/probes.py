@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from convert.trees import ensemble
-from convert.trees.columns import Columns
+from convert.trees.columns import TreeColumns
 from convert.trees.ensemble import Tree
 from convert.untrusted.records import TreesFile
 from core.bundles.limits import LARGEST
@@ -26,7 +26,7 @@ SMALLEST = np.float32(1e-17)
 _SEED = 20171231
 
 
-def windows(file: TreesFile, columns: Columns) -> list[tuple[str, Floats32]]:
+def windows(file: TreesFile, columns: TreeColumns) -> list[tuple[str, Floats32]]:
     """Windows (batch, steps, features), by their kind."""
     rng = np.random.default_rng(_SEED)
     shape = (columns.steps, columns.features)
@@ -100,7 +100,7 @@ def below(threshold: Floats32) -> Floats32:
     return at(np.nextafter(at(threshold), np.float32(-np.inf)))
 
 
-def _placed(inputs: Floats32, columns: Columns, rng: np.random.Generator) -> Floats32:
+def _placed(inputs: Floats32, columns: TreeColumns, rng: np.random.Generator) -> Floats32:
     """Windows (batch, values) with these inputs, and normal values where no column is."""
     found = rng.standard_normal((len(inputs), columns.steps * columns.features)).astype(np.float32)
     found[:, columns.places] = inputs

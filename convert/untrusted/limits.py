@@ -45,6 +45,8 @@ HDF5_ATTRIBUTES, HDF5_ATTRIBUTE, HDF5_ELEMENTS = 5_000, MIB, 10_000
 TREES_FILE = 16 * MIB
 TREES, LEAVES, LEAVES_OF_TREE, TREE_DEPTH = 10_000, 100_000, 4_096, 200
 
+# Of one stage, which answers their mean.
+MODELS = 8
 LAYERS = 500
 # The server takes no longer windows. Unrolled steps cost some 10 ms each to build.
 STEPS, UNROLLED_STEPS, BATCH = MAX_CANDLES, 500, 10_000

@@ -65,35 +65,6 @@ def prediction(
             request = _predict_decoder.decode(body)
         except UNDECODABLE as error:
             refuse(error, _predict_decoder, body)
-    return _question(request, body, since, until, now, request_id)
-
-
-def explanation(body: bytes, query: str | None, since: float, until: float, request_id: str) -> tuple[Question, int]:
-    """Decode the body of /reversal/explain: what to explain, and the number of reference windows.
-
-    query: that number in the URL, if it is there. Raises MalformedJson or InvalidInput.
-    """
-    request = decode(_explain_decoder, body)
-    background = request.background
-    if query is not None:
-        # The length is checked first, because Python refuses to parse thousands of digits.
-        is_number = query.isascii() and query.isdecimal() and len(query) <= len(str(MOST))
-        if not (is_number and 1 <= int(query) <= MOST):
-            raise InvalidInput.at(BACKGROUND, f"must be an integer from 1 to {MOST}, not {quoted(query)}")
-        if background not in {None, int(query)}:
-            raise InvalidInput.at(BACKGROUND, f"must be the same as in the URL, {int(query)}, or be left out")
-        background = int(query)
-    return _question(request, body, since, until, None, request_id), background or 1
-
-
-def _question(  # noqa: PLR0913, PLR0917 - those of `prediction`
-    request: PredictRequest,
-    body: bytes | msgspec.Raw,
-    since: float,
-    until: float,
-    now: float | None,
-    request_id: str,
-) -> Question:
     user = None if request.user_id is None and request.userId is None else user_of(request)
     timeframe = timeframe_of(request.timeframe)
     if request.features is not None:
@@ -103,6 +74,24 @@ def _question(  # noqa: PLR0913, PLR0917 - those of `prediction`
     else:
         raise _without_data(body)
     return Question(request.pair, timeframe, request.version, user, source, since, until, request_id)
+
+
+def explanation(body: bytes, query: str | None, since: float, until: float, request_id: str) -> tuple[Question, int]:
+    """Decode the body of /reversal/explain: what to explain, and the number of reference windows.
+
+    query: that number in the URL, if it is there. Raises MalformedJson or InvalidInput.
+    The body is decoded twice, so that predictions, which are many, have no further call.
+    """
+    background = decode(_explain_decoder, body).background
+    if query is not None:
+        # The length is checked first, because Python refuses to parse thousands of digits.
+        is_number = query.isascii() and query.isdecimal() and len(query) <= len(str(MOST))
+        if not (is_number and 1 <= int(query) <= MOST):
+            raise InvalidInput.at(BACKGROUND, f"must be an integer from 1 to {MOST}, not {quoted(query)}")
+        if background not in {None, int(query)}:
+            raise InvalidInput.at(BACKGROUND, f"must be the same as in the URL, {int(query)}, or be left out")
+        background = int(query)
+    return prediction(body, since, until, request_id=request_id), background or 1
 
 
 def timeframe_of(given: Timeframe | None) -> Timeframe:

@@ -12,7 +12,7 @@ import numpy as np
 from numpy.lib.stride_tricks import sliding_window_view
 
 from convert.sources.versions import StageFiles
-from convert.trees.columns import Columns, find
+from convert.trees.columns import TreeColumns, find
 from convert.untrusted.records import TreesFile
 from convert.untrusted.trees import text
 from core.features.candles import Floats
@@ -61,7 +61,7 @@ def save(booster: lgb.Booster, path: Path) -> Path:
     return path
 
 
-def columns_of(file: TreesFile, files: StageFiles = FILES) -> Columns:
+def columns_of(file: TreesFile, files: StageFiles = FILES) -> TreeColumns:
     return find(len(file.columns), len(NAMES), files)
 
 

@@ -16,7 +16,7 @@ from convert.proof.parity import GraphSession, ServedSession
 from convert.proof.rules import DecisionRule
 from convert.trees import booster, ensemble, probes
 from convert.trees.booster import BoosterModel
-from convert.trees.columns import Columns
+from convert.trees.columns import TreeColumns
 from convert.untrusted.records import TreesFile
 from convert.untrusted.trees import text
 from tests.convert.trees import boosted
@@ -24,7 +24,7 @@ from tests.convert.trees import boosted
 RULE = DecisionRule(lambda p: "a reversal" if p >= 0.5 else "hold", border=0.5)
 
 
-def graph_of(file: TreesFile, columns: Columns) -> bytes:
+def graph_of(file: TreesFile, columns: TreeColumns) -> bytes:
     graph = GraphBuilder()
     sums = ensemble.emit(graph, file, columns, "window")
     answer = graph.value("Sigmoid" if file.outputs == 1 else "Softmax", "head", sums)
@@ -33,7 +33,7 @@ def graph_of(file: TreesFile, columns: Columns) -> bytes:
     return bytes(built.SerializeToString(deterministic=True))
 
 
-def prove(file: TreesFile, columns: Columns) -> dict[str, Any]:
+def prove(file: TreesFile, columns: TreeColumns) -> dict[str, Any]:
     session = ServedSession(graph_of(file, columns))
     drawn = probes.windows(file, columns)
     features = tuple(boosted.NAMES)

@@ -50,6 +50,14 @@ def test_a_position_in_bands_without_width_is_zero_and_at_their_edges_one(comput
 
 
 @by_both
+def test_equal_returns_have_no_volatility(compute: Compute) -> None:
+    close = np.array([10.0 ** (13 - k) * 13.0**k for k in range(14)])  # exact, and each return is 1.3 - 1
+    assert len(set((close[1:] / close[:-1]).tolist())) == 1
+    found = compute(Candles(np.array([close] * 5)), ["volatility_ratio_7_12", "volatility_ratio_10_11"], 1)
+    np.testing.assert_array_equal(found, np.zeros((1, 2)))
+
+
+@by_both
 @pytest.mark.parametrize("name", SCALE_FREE)
 def test_the_value_does_not_depend_on_where_the_series_begins(compute: Compute, name: str) -> None:
     required = catalogue.required_candles([name], 3)

@@ -248,7 +248,7 @@ async def test_the_work_ends_if_the_client_has_left(worker: Worker, held: Held) 
 
 def test_it_pauses_only_after_predictions_beside_it(monkeypatch: pytest.MonkeyPatch) -> None:
     slept: list[float] = []
-    monkeypatch.setattr(time, "sleep", slept.append)
+    monkeypatch.setattr("core.yielding.time.sleep", slept.append)
     metrics = Metrics()
     pause = explainer._Pauses(metrics, time.perf_counter() + 60, threading.Event())  # noqa: SLF001
     with yielding.enabled(wanted=True):
