@@ -1,7 +1,7 @@
 """Reversal signals in this process, and the command line.
 
     import reversal
-    detector = reversal.load("v3.1")
+    detector = reversal.load("v3.2")
     detector.predict(frame)
 
 Nothing is imported before it is used, so that the command line starts at once. No other package imports this one.

@@ -92,7 +92,7 @@ Options:
 Commands:
 {commands}
 
-  Example: {program} predict candles.csv --version v3.1
+  Example: {program} predict candles.csv --version v3.2
 
   Exit codes: 0 done; 1 refused or failed, the reason is on standard error;
   2 wrong arguments; 3 (import) some files were left; 130 interrupted;

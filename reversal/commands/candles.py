@@ -25,7 +25,7 @@ def complete_version(ctx: click.Context, _: click.Parameter, incomplete: str) ->
     return [version for version in listing.versions if version.startswith(incomplete)]
 
 
-@click.command(epilog="Example: reversal predict candles.csv --version v3.1")
+@click.command(epilog="Example: reversal predict candles.csv --version v3.2")
 @file_argument
 @click.option(
     "--version", shell_complete=complete_version, help="Version that answers. Default: the first of the folder's order."
@@ -60,7 +60,7 @@ def predict(
     _print_answer(answer)
 
 
-@click.command(epilog="Example: reversal compare candles.csv --version v3.0 --version v3.1")
+@click.command(epilog="Example: reversal compare candles.csv --version v3.1 --version v3.2")
 @file_argument
 @click.option(
     "--version",
@@ -112,7 +112,7 @@ def compare(
         raise SystemExit(1)
 
 
-@click.command(epilog="Example: reversal explain candles.csv --version v3.1")
+@click.command(epilog="Example: reversal explain candles.csv --version v3.2")
 @file_argument
 @click.option(
     "--version",

@@ -26,8 +26,8 @@ from training.scale_free.recipe import (
     STAGE2,
     STAGE2_NAMES,
     THRESHOLD,
-    ScaleFree,
     Material,
+    ScaleFree,
 )
 
 # Windows that explanations compare with: an even spread over the training part.

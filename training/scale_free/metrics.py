@@ -15,7 +15,7 @@ from lab import calibration, scores, splits, trees
 from lab.panel import Mask, Panel, Rows
 from lab.scores import Truth
 from lab.trees import TreeSettings
-from training.scale_free.recipe import COST_PIPS, STAGE1, THRESHOLD, ScaleFree, Material
+from training.scale_free.recipe import COST_PIPS, STAGE1, THRESHOLD, Material, ScaleFree
 
 # Boosting gets as many trees as help it; both were chosen on the validation year.
 ON_LAST_BAR = TreeSettings(window=1)
