@@ -248,8 +248,7 @@ class Detector:
 
     def _overflow(self, runner: StageRunner, window: Floats32, source: WindowSource) -> InvalidInput | None:
         """The error for the first value of a stage's window that is not finite; None if there is none."""
-        finite = np.isfinite(window)
-        if finite.all():
+        if (finite := np.isfinite(window)).all():
             return None
         row, column = np.argwhere(~finite)[0]
         return source.overflow(runner.label, self._needs, int(row), int(column))
