@@ -57,8 +57,8 @@ format: $(FULL)/.installed ## format the code, and fix what ruff can fix
 	$(FULL)/bin/ruff format .
 	$(FULL)/bin/ruff check --fix .
 
-train: $(FULL)/.installed ## train the reference detectors into models/keras
-	$(FULL)/bin/python -m training
+train: $(FULL)/.installed ## train the committed detectors into models/keras: [VERSION=v3.2]
+	$(FULL)/bin/python -m training $(if $(VERSION),--version "$(VERSION)")
 
 convert: $(FULL)/.installed ## Keras to ONNX: [SOURCE=models/keras] [OUTPUT=models/onnx] [VERSION=v3.1] [NO_FALLBACK=1] [CUSTOM_OBJECTS=my.module], or [EXPLAIN="files"]
 	@$(FULL)/bin/python -m convert --source "$(SOURCE)" --output "$(OUTPUT)" $(if $(VERSION),--version "$(VERSION)") \
