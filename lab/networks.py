@@ -163,7 +163,7 @@ def fit(
     if after_epoch is not None:
         callbacks.append(keras.callbacks.LambdaCallback(on_epoch_end=lambda epoch, _: after_epoch(epoch + 1, found)))
     # At its end, fit puts the averaged weights in place.
-    network.fit(batches, epochs=settings.epochs, verbose=0, callbacks=callbacks)
+    network.fit(batches, epochs=settings.epochs, verbose=0, callbacks=callbacks, shuffle=False)
     return found
 
 

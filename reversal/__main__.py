@@ -54,7 +54,7 @@ COMMANDS = {
     "convert": Command(
         _convert,
         "convert Keras detectors to bundles, and prove them equal",
-        ("h5py", "keras", "onnx", "rich", "skl2onnx", "sklearn", "tf_keras", "tensorflow", "tf2onnx"),
+        ("h5py", "keras", "lightgbm", "onnx", "rich", "skl2onnx", "sklearn", "tf_keras", "tensorflow", "tf2onnx"),
     ),
     "train": Command(_train, "train the reference detectors", ("rich", "sklearn", "tf_keras", "tensorflow")),
     "import": Command(_import, "import the old service's experiments; the server is stopped"),
@@ -66,6 +66,7 @@ CLICK = {
     "predict": ("reversal.commands.candles:predict", "answer from a file of candles, without a server"),
     "models": ("reversal.commands.versions:list_models", "list the versions in a folder of bundles"),
     "compare": ("reversal.commands.candles:compare", "answers of several versions for one file of candles"),
+    "explain": ("reversal.commands.candles:explain", "how much each feature moved an answer"),
     "experiments": ("reversal.commands.experiments:experiments", "list, plan, report, assign"),
     "bench": ("reversal.commands.versions:bench", "how long a prediction takes on this machine"),
     "doctor": ("reversal.commands.doctor:doctor", "check settings, bundles, store, port and clock"),

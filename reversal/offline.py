@@ -11,11 +11,13 @@ from numpy.typing import NDArray
 
 from core.bundles.manifest import Direction, Manifest
 from core.bundles.repository import Repository
+from core.bundles.windows import MOST
 from core.errors import InvalidInput, ServiceError
 from core.features.candles import Candles
 from core.features.timeframes import iso
 from core.inference.decision import Signal
 from core.inference.detector import Detector, Prediction
+from core.inference.explaining import BACKGROUND, Explanation, explain
 from core.inference.inputs import CandleWindows
 from core.inference.warnings import Warned
 from reversal.frames import CandleHistory, Table, history
@@ -77,6 +79,23 @@ class OfflineDetector:
         if isinstance(result, ServiceError):
             raise result
         return _answer(result)
+
+    def explain(
+        self,
+        candles: Table,
+        timeframe: str = DEFAULT_TIMEFRAME,
+        timestamps: Stamp | None = None,
+        background: int = 1,
+    ) -> Explanation:
+        """How much each feature moved the probabilities of `predict`. Raises core.errors.ServiceError.
+
+        background: the number of reference windows, 1 to 50: 1 is the bundle's reference window, more are so many of
+        its stored ones, and take as many times longer.
+        """
+        if not 1 <= background <= MOST:
+            raise InvalidInput.at(BACKGROUND, f"must be an integer from 1 to {MOST}, not {background}")
+        found = history(candles, timeframe, timestamps)
+        return explain(self._detector, CandleWindows(found.candles), background)
 
     def signals(
         self,

@@ -18,7 +18,7 @@ from server.api.schemas import experiments, reports
 from server.keeper.metrics import KeeperMetrics
 from server.worker.metrics import Metrics
 from tests import transcription
-from tests.core.features.computing import ALL
+from tests.core.features.computing import ALL, CLOCK
 from tests.market import ROOT, frame
 
 # A file or folder of the project. Paths of endpoints, such as /reversal/models, begin with a slash.
@@ -34,14 +34,14 @@ def text_of(page: str) -> str:
 @pytest.mark.parametrize("name", catalogue.FIXED)
 def test_a_feature_is_documented_and_compared_with_pandas(name: str) -> None:
     assert f"`{name}`" in text_of("indicators.md")
-    assert name in ALL
+    assert name in {*ALL, *CLOCK}
     assert name in transcription.features(frame().head(300)).columns
 
 
 @pytest.mark.parametrize("name", catalogue.FAMILIES)
 def test_a_family_of_features_is_documented_and_compared_with_pandas(name: str) -> None:
-    assert f"`{name}_<n>`" in text_of("indicators.md")
-    assert any(each.startswith(f"{name}_") for each in ALL)
+    assert f"`{name}`" in text_of("indicators.md")
+    assert any(re.fullmatch(re.sub("<.>", "[0-9]+", name), each) for each in ALL)
 
 
 @pytest.mark.parametrize("name", get_args(Timeframe))

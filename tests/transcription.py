@@ -8,7 +8,10 @@ from numpy.typing import NDArray
 
 
 def features(candles: pd.DataFrame) -> pd.DataFrame:
-    """Compute all features of a frame with open, high, low, close and volume; NaN where a window is not full."""
+    """Compute all features of a frame with open, high, low, close and volume; NaN where a window is not full.
+
+    Those of the candle's own time only for a frame with a timestamp.
+    """
     o, h, l, c, v = (candles[name] for name in ("open", "high", "low", "close", "volume"))  # noqa: E741
     out = pd.DataFrame({"open": o, "high": h, "low": l, "close": c, "volume": v})
     for n in (5, 10, 20, 50, 100, 200):
@@ -55,7 +58,18 @@ def features(candles: pd.DataFrame) -> pd.DataFrame:
     out["volume_sma_20"] = _exact_mean(v, 20)
     out["volume_ratio"] = (v / out["volume_sma_20"]).mask(out["volume_sma_20"] == 0.0, 0.0)
     _add_scale_free(out, true_range)
+    if "timestamp" in candles:
+        _add_clock(out, pd.to_datetime(candles["timestamp"], utc=True))
     return out
+
+
+def _add_clock(out: pd.DataFrame, opened: pd.Series[pd.Timestamp]) -> None:
+    """Add the features of the candle's own time, from the calendar."""
+    at = opened.dt
+    out["hour"] = at.hour + at.minute / 60 + at.second / 3600 + at.microsecond / 3.6e9
+    out["weekday"] = at.day_of_week.astype(float)
+    for name, turns in (("hour", out["hour"] / 24), ("week", (24 * at.day_of_week + out["hour"]) / 168)):
+        out[f"{name}_sin"], out[f"{name}_cos"] = np.sin(2 * np.pi * turns), np.cos(2 * np.pi * turns)
 
 
 def _add_scale_free(out: pd.DataFrame, true_range: pd.Series[float]) -> None:

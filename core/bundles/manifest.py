@@ -14,7 +14,7 @@ from typing import Annotated, Any, Literal, TypeAlias
 import msgspec
 import orjson
 
-from core.bundles import limits
+from core.bundles import limits, windows
 from core.bundles.limits import Limits, Number, Numbers
 from core.features import catalogue
 from core.features.candles import MAX_CANDLES
@@ -25,6 +25,8 @@ FORMAT_VERSION = 2
 _EARLIER = (1,)
 # convert writes this operator set, so the parity gate has tested no other.
 OPSET = 17
+# The second operator set of a graph with a tree ensemble. ONNX 1.12 released both.
+TREES_OPSET = 3
 
 # The longest name of a feature, in characters. Names in the catalogue are far shorter; other names are the user's.
 FEATURE_NAME = 128
@@ -53,6 +55,12 @@ class File(msgspec.Struct, frozen=True):
     sha256: Sha256
 
 
+class WindowsFile(File, frozen=True, kw_only=True):
+    """A file of `count` windows of scaled inputs, as core.bundles.windows reads it."""
+
+    count: Annotated[int, msgspec.Meta(ge=1, le=windows.MOST)]
+
+
 class Stage(msgspec.Struct, frozen=True, kw_only=True):
     """One network with its own features and scaler.
 
@@ -64,7 +72,7 @@ class Stage(msgspec.Struct, frozen=True, kw_only=True):
     training_ranges: the smallest and the largest scaled value of each feature in training, in the order of the
     features; null if they are unknown.
     background: a window of scaled inputs, (sequence_length, features), that explanations compare with, such as the mean
-    window of the training part; null if there is none.
+    window of the training part; null if there is none. background_windows: a file with several of them.
     scaled_features: the features in the order of the scaled values and of the limits, if the scaler changes the order.
     """
 
@@ -80,6 +88,7 @@ class Stage(msgspec.Struct, frozen=True, kw_only=True):
     limits: Limits | None = None
     training_ranges: tuple[tuple[Number, Number], ...] | None = None
     background: tuple[Numbers, ...] | None = None
+    background_windows: WindowsFile | None = None
     scaled_features: tuple[str, ...] | None = None
 
     @property

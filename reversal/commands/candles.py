@@ -11,8 +11,10 @@ from zoneinfo import ZoneInfo
 import click
 
 from core.bundles.repository import Repository
+from core.bundles.windows import MOST
 from core.errors import InvalidInput, ServiceError, UnknownVersion
 from core.features.timeframes import PERIODS
+from core.inference.explaining import ExplainedStage
 from reversal import candle_files
 from reversal.candle_times import DayOrder
 from reversal.commands import output
@@ -157,6 +159,57 @@ def compare(
         click.echo(f"all say {consensus}" if consensus else "no common signal")
     if all(isinstance(answer, ServiceError) for answer in found.values()):
         raise SystemExit(1)
+
+
+@click.command(epilog="Example: reversal explain candles.csv --version v3.1")
+@file_argument
+@click.option(
+    "--version", shell_complete=_complete, help="Version that answers. Default: the first of the folder's order."
+)
+@click.option(
+    "--background",
+    type=click.IntRange(1, MOST),
+    default=1,
+    show_default=True,
+    help="Windows that the answer is compared with: 1 is the version's reference window, more are its stored ones.",
+)
+@form_options
+@models
+@as_json
+def explain(
+    *,
+    file: str,
+    version: str | None,
+    background: int,
+    models: str | None,
+    as_json: bool,
+    **form: Any,  # noqa: ANN401 - the fields of _Form
+) -> None:
+    """How much each feature moved the answer for the last candle of FILE (docs/explain.md)."""
+    given = _read(file, _Form(**form))
+    detector = load(version or versions_of(models)[0], models)
+    answer = detector.predict(given.candles, given.timeframe, given.timestamps)
+    found = detector.explain(given.candles, given.timeframe, given.timestamps, background)
+    if as_json:
+        print_json(_plain(answer) | {"explanation": found.plain()})
+        return
+    _print_answer(answer)
+    for label, stage in (("stage 1", found.stage1), ("stage 2", found.stage2)):
+        if stage is not None:
+            _print_stage(label, stage)
+
+
+def _print_stage(label: str, stage: ExplainedStage) -> None:
+    unused = "" if stage.used else ", not used for this signal"
+    click.echo(
+        f"{label}: P({stage.probability_of}) {stage.value:.4f}, for the reference {stage.base_value:.4f}{unused}"
+    )
+    ranked = sorted(stage.features.items(), key=lambda each: -abs(each[1]))
+    errors = stage.standard_errors
+    print_table(
+        ("feature", "moved it by", *(("standard error",) if errors else ())),
+        [(name, moved, *((errors[name],) if errors else ())) for name, moved in ranked],
+    )
 
 
 def _read(file: str, form: _Form) -> _Given:

@@ -128,7 +128,7 @@ def learning(**other: str) -> Callable[[Panel, Split], Learned]:
             },
             {
                 "temperature": temperature,
-                "threshold": calibration.threshold_for_share(probability, 0.1),
+                "threshold": float(np.quantile(probability, 0.9)),
                 "steps": best,
             },
         )

@@ -96,7 +96,7 @@ def test_the_help_of_what_is_passed_on_has_an_example(name: str) -> None:
 @pytest.mark.parametrize("shell", ["bash", "zsh", "fish"])
 def test_completion(shell: str, commands: Path, folder: Path) -> None:
     if shell == "bash":  # its version is looked up by running it
-        words = {"COMP_WORDS": "reversal exp", "COMP_CWORD": "1", "_REVERSAL_COMPLETE": "bash_complete"}
+        words = {"COMP_WORDS": "reversal expe", "COMP_CWORD": "1", "_REVERSAL_COMPLETE": "bash_complete"}
         call = [str(commands / "reversal")]
         ended = subprocess.run(call, cwd=folder, env=ENVIRON | words, capture_output=True, text=True, check=True)
         assert ended.stdout == "plain,experiments\n"

@@ -67,7 +67,7 @@ def test_its_help_lists_the_commands(commands: Path, tmp_path: Path) -> None:
 def test_convert_without_the_extra_names_what_to_install(commands: Path, tmp_path: Path) -> None:
     ended = reversal(commands, tmp_path, "convert")
     assert (ended.returncode, ended.stdout) == (2, "")
-    named = ("h5py", "keras", "onnx", "rich", "skl2onnx", "sklearn", "tf_keras", "tensorflow", "tf2onnx")
+    named = ("h5py", "keras", "lightgbm", "onnx", "rich", "skl2onnx", "sklearn", "tf_keras", "tensorflow", "tf2onnx")
     assert ended.stderr.startswith(f"reversal convert: not installed: {', '.join(named)}. ")
     assert "`pip install 'reversal[convert]'`" in ended.stderr
     assert len(ended.stderr.splitlines()) == 1

@@ -112,6 +112,16 @@ test("batch, compare, models and health", async () => {
   assert.equal((await client.ready()).status, "ready");
 });
 
+test("an explanation sums to its answer", async () => {
+  const { signal, stage1_prob, explanation } = await client.explain({ ...EXAMPLE, background: 1 });
+  assert.equal(signal, "short");
+  const { base_value, value, features, probability_of } = explanation.stage1;
+  assert.deepEqual([value, probability_of, explanation.stage2.probability_of], [stage1_prob, "reversal", "short"]);
+  const sum = Object.values(features).reduce((total, each) => total + each, 0);
+  assert.ok(Math.abs(sum - (value - base_value)) < 1e-12);
+  await assert.rejects(client.explain({ ...EXAMPLE, background: 51 }), { code: "VALIDATION_ERROR", path: "background" });
+});
+
 test("an experiment, a user's predictions and outcomes back", async () => {
   await client.experiments.create({
     experiment_id: "v30_vs_v31", name: "first", variant_a: "v3.0", variant_b: "v3.1", traffic_split: 0.5,

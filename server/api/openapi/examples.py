@@ -33,6 +33,7 @@ def bodies() -> dict[str, Json]:
     rule = {"horizon": 10, "min_profit_pips": 6.18063, "max_loss_pips": 10.30105, "min_ratio": 1.5}
     return {
         "PredictRequest": market | {"data": candles, "user_id": "user123"},
+        "ExplainRequest": market | {"data": candles},
         "CompareRequest": market | {"data": candles, "versions": ["v3.0", _VERSION]},
         "BatchRequest": {
             "items": [market | {"data": candles[-_FEW:]}, market | {"data": candles[-_FEW:], "version": "v3.0"}]

@@ -133,6 +133,22 @@ def test_compare_shows_every_version(capfd: pytest.CaptureFixture[str]) -> None:
     assert (code, "46 candles" in out) == (1, True)
 
 
+def test_explain_shows_the_largest_numbers_of_each_stage_first(capfd: pytest.CaptureFixture[str]) -> None:
+    code, out, _ = run(capfd, "explain", PREDICT, "--version", "v3.1")
+    lines = [line.split() for line in out.splitlines()]
+    assert code == 0
+    assert (lines[0][0], lines[1][:4]) == ("short", ["stage", "1:", "P(reversal)", "0.5677,"])
+    numbers = [abs(float(line[1])) for line in lines[3:15]]
+    assert numbers == sorted(numbers, reverse=True)
+    assert lines[3] == ["macd_signal", "-0.0184"]
+    _, out, _ = run(capfd, "explain", PREDICT, "--version", "v3.1", "--json")
+    found = json.loads(out)
+    assert (found["signal"], found["explanation"]["background"]) == ("short", 1)
+    assert found["explanation"]["stage1"]["features"]["macd_signal"] == pytest.approx(-0.0184, abs=1e-4)
+    assert run(capfd, "explain", PREDICT, "--background", "51")[0] == 2
+    assert run(capfd, "explain", TWENTY)[0] == 1
+
+
 def test_models_lists_the_folder_and_fails_for_a_broken_bundle(
     capfd: pytest.CaptureFixture[str], tmp_path: Path
 ) -> None:
