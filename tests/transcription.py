@@ -85,7 +85,7 @@ def _add_scale_free(out: pd.DataFrame, true_range: pd.Series[float]) -> None:
     out["body_atr"], out["gap_atr"] = in_atr(c - o), in_atr(o - c.shift(1))
     out["upper_wick_atr"] = in_atr(h - np.maximum(o, c))
     out["lower_wick_atr"] = in_atr(np.minimum(o, c) - l)
-    for n in (1, 5, 10, 30):
+    for n in (1, 3, 5, 10, 20, 30, 60):
         out[f"move_{n}_atr"] = in_atr(c - c.shift(n))
         out[f"range_{n}_atr"] = in_atr(h.rolling(n).max() - l.rolling(n).min())
     for n in (2, 5, 20, 50):
@@ -103,12 +103,12 @@ def _add_scale_free(out: pd.DataFrame, true_range: pd.Series[float]) -> None:
         out[f"atr_ratio_{a}_{b}"] = (atr[a] / atr[b]).mask(atr[b] == 0.0, 0.0)
         short, long = (returns.rolling(n).apply(_deviation, raw=True) for n in (a, b))
         out[f"volatility_ratio_{a}_{b}"] = (short / long).mask(long == 0.0, 0.0)
-    for n in (2, 5, 50):
+    for n in (2, 5, 50, 56):
         highest, lowest = h.rolling(n).max(), l.rolling(n).min()
         stoch = (100.0 * (c - lowest) / (highest - lowest)).mask(highest == lowest, 50.0)
         out[f"stoch_k_{n}"], out[f"stoch_d_{n}"] = stoch, stoch.rolling(3).mean()
     out["close_position"] = ((c - l) / (h - l)).mask(h == l, 0.5)
-    for n in (2, 10, 30):
+    for n in (2, 10, 20, 30):
         path = c.diff().abs().rolling(n).apply(np.sum, raw=True)
         out[f"efficiency_{n}"] = ((c - c.shift(n)).abs() / path).mask(path == 0.0, 0.0)
 

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import argparse
 import sys
+import textwrap
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -18,6 +19,7 @@ _FOLDER = Path(__file__).parents[1]
 _CHANCE = 0.5
 # Of an AUC. Below it, the ranking is of no use for a decision, whatever its interval.
 _WEAK = 0.54
+_WIDTH = 120
 
 
 def card(manifest: Manifest) -> str:
@@ -28,13 +30,21 @@ def card(manifest: Manifest) -> str:
         "How well": _scores(manifest),
         "Where not": _limits(manifest),
     }
-    head = f"# {manifest.version}, {manifest.name}\n\n{manifest.description}\n\n"
+    head = f"# {manifest.version}, {manifest.name}\n\n{_wrapped(manifest.description)}\n\n"
     note = "Made from the manifest by `python -m training.cards`; change nothing here.\n"
     return head + note + "".join(f"\n## {title}\n\n{_joined(lines)}\n" for title, lines in sections.items())
 
 
 def _joined(lines: Iterable[str]) -> str:
-    return "\n".join(lines)
+    return "\n".join(map(_wrapped, lines))
+
+
+def _wrapped(line: str) -> str:
+    """Break a line of prose, with the indent of its list. A row of a table stays one line."""
+    if line.startswith("|"):
+        return line
+    indent = " " * (len(line) - len(line.lstrip(" -")))
+    return textwrap.fill(line, _WIDTH, subsequent_indent=indent, break_long_words=False, break_on_hyphens=False)
 
 
 def _purpose(it: Manifest) -> Iterator[str]:

@@ -16,6 +16,7 @@ import orjson
 
 from core.bundles import limits, windows
 from core.bundles.limits import Limits, Number, Numbers
+from core.bundles.msgspec_errors import with_place_first
 from core.features import catalogue
 from core.features.candles import MAX_CANDLES
 
@@ -271,7 +272,7 @@ def decode(data: bytes) -> Manifest:
             raise ManifestError(_unknown_format(found))
         manifest = _decoder.decode(data)
     except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as error:
-        raise ManifestError(_with_place_first(str(error))) from None
+        raise ManifestError(with_place_first(str(error))) from None
     if manifest.format_version in _EARLIER:
         manifest = msgspec.structs.replace(manifest, label_rule=_label_in(manifest.metadata))
     manifest.check()
@@ -296,12 +297,3 @@ def _label_in(metadata: dict[str, Any]) -> Any:  # noqa: ANN401 - JSON
     """The label rule of a manifest of format 1, which has it in the metadata of Stage 1; None if it has none."""
     stage = metadata.get("stage1")
     return stage.get("label") if isinstance(stage, dict) else None
-
-
-def _with_place_first(message: str) -> str:
-    """Turn msgspec's "Expected ... - at `$.place`" into "place: expected ..."."""
-    text, _, place = message.partition(" - at `$")
-    if text[1:2].islower():  # not "JSON is malformed"
-        text = text[:1].lower() + text[1:]
-    place = place.rstrip("`").lstrip(".")
-    return f"{place}: {text}" if place else text

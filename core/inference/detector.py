@@ -123,7 +123,7 @@ class Detector:
         with np.errstate(all="ignore"):
             found = [_inputs(runner, [group])[0] for runner in self.runners]
         for runner, window in zip(self.runners, found, strict=True):
-            if (overflow := self._overflow(runner, window, source)) is not None:
+            if overflow := self._overflow(runner, window, source):
                 raise overflow
         return found
 
@@ -199,8 +199,7 @@ class Detector:
         else:
             inputs = inputs1[[one.outcome is _UNDECIDED for one in rows]]
         checked = shared and self._same_limits
-        found = self._answers(self._stage2, inputs, passed, checked=checked)
-        for one, p2 in zip(passed, found, strict=True):
+        for one, p2 in zip(passed, self._answers(self._stage2, inputs, passed, checked=checked), strict=True):
             if one.outcome is _UNDECIDED:
                 one.outcome = after_stage2(one.p1, p2, self._positive, self.manifest.confidence_weights)
 
@@ -249,8 +248,7 @@ class Detector:
 
     def _overflow(self, runner: StageRunner, window: Floats32, source: WindowSource) -> InvalidInput | None:
         """The error for the first value of a stage's window that is not finite; None if there is none."""
-        finite = np.isfinite(window)
-        if finite.all():
+        if (finite := np.isfinite(window)).all():
             return None
         row, column = np.argwhere(~finite)[0]
         return source.overflow(runner.label, self._needs, int(row), int(column))

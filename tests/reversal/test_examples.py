@@ -114,7 +114,7 @@ def test_every_example_of_python_runs(commands: Path, folder: Path, tmp_path: Pa
             place = Path(found.origin)
             place = place.parent if place.name == "__init__.py" else place
             (tmp_path / place.name).symlink_to(place)
-    assert len(PYTHON) == 2
+    assert len(PYTHON) == 3
     program = "\n".join(
         ["import pandas", "frame = pandas.read_csv('candles.csv')", *PYTHON, "print(len(history), answer.signal)"]
     )

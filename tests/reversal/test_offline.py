@@ -143,7 +143,7 @@ def test_threads_share_a_detector(detector: OfflineDetector, market: pd.DataFram
 
 
 def test_its_names_are_shown() -> None:
-    assert dir(reversal) == ["Answer", "OfflineDetector", "assign", "load"]
+    assert dir(reversal) == ["Answer", "OfflineDetector", "Replay", "assign", "load", "replay"]
     assert repr(reversal.load("v3.1", ONNX)).startswith("<detector v3.1")
 
 

@@ -26,8 +26,8 @@ from training.scale_free.recipe import (
     STAGE2,
     STAGE2_NAMES,
     THRESHOLD,
-    Detector,
     Material,
+    ScaleFree,
 )
 
 # Windows that explanations compare with: an even spread over the training part.
@@ -35,7 +35,7 @@ _BACKGROUND = 50
 _SCALER = "scale_free_feature_scaler.pkl"
 
 
-def write(detector: Detector, without: Detector, given: Material, output: Path) -> dict[str, Any]:
+def write(detector: ScaleFree, without: ScaleFree, given: Material, output: Path) -> dict[str, Any]:
     """Write all files. Returns the metrics of Stage 1. without: see metrics.all_scores."""
     output.mkdir(parents=True, exist_ok=True)
     first, second = metrics.all_scores(detector, without, given)

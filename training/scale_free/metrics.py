@@ -15,7 +15,7 @@ from lab import calibration, scores, splits, trees
 from lab.panel import Mask, Panel, Rows
 from lab.scores import Truth
 from lab.trees import TreeSettings
-from training.scale_free.recipe import COST_PIPS, STAGE1, THRESHOLD, Detector, Material
+from training.scale_free.recipe import COST_PIPS, STAGE1, THRESHOLD, Material, ScaleFree
 
 # Boosting gets as many trees as help it; both were chosen on the validation year.
 ON_LAST_BAR = TreeSettings(window=1)
@@ -24,7 +24,7 @@ ON_WINDOW = TreeSettings(window=STAGE1.window, feature_fraction=0.15)
 Numbers = dict[str, Any]
 
 
-def stage1(detector: Detector, given: Material, part: Mask, pairs: tuple[str, ...] | None = None) -> Numbers:
+def stage1(detector: ScaleFree, given: Material, part: Mask, pairs: tuple[str, ...] | None = None) -> Numbers:
     """Ranking, calibration, and the worth of the threshold, on a part; pairs: the only ones that count."""
     panel = given.stage1
     rows = given.rows(part if pairs is None else part & splits.of_pairs(panel, pairs))
@@ -44,7 +44,7 @@ def stage1(detector: Detector, given: Material, part: Mask, pairs: tuple[str, ..
     }
 
 
-def baselines(detector: Detector, given: Material, train: Mask, test: Mask) -> Numbers:
+def baselines(detector: ScaleFree, given: Material, train: Mask, test: Mask) -> Numbers:
     """What simpler models reach with the same features on the same bars, and by how much Stage 1 is better."""
     panel, rows, tested = given.stage1, given.rows(train), given.rows(test)
     truth = panel.opportunity
@@ -67,7 +67,7 @@ def baselines(detector: Detector, given: Material, train: Mask, test: Mask) -> N
     return found | {"best_single_rule": found["best_single_rule"] | {"rule": rule.name}}
 
 
-def stage2(detector: Detector, given: Material, part: Mask) -> Numbers:
+def stage2(detector: ScaleFree, given: Material, part: Mask) -> Numbers:
     """Direction, on bars at which exactly one direction pays."""
     panel, rows = given.stage2, given.directions(part)
     truth, logit = panel.short[rows], detector.stage2.logits(panel, rows)
@@ -83,7 +83,7 @@ def stage2(detector: Detector, given: Material, part: Mask) -> Numbers:
     }
 
 
-def signals(detector: Detector, given: Material, part: Mask) -> Numbers:
+def signals(detector: ScaleFree, given: Material, part: Mask) -> Numbers:
     """Both stages together: what a trade in the signal's direction brings, closed at the end of the horizon."""
     panel, rows = given.stage1, given.rows(part)
     passed = calibration.sigmoid(detector.stage1.logits(panel, rows)) >= THRESHOLD
@@ -136,7 +136,7 @@ def _at_threshold(truth: Truth, probability: Floats, threshold: float, weights: 
     }
 
 
-def all_scores(detector: Detector, without: Detector, given: Material) -> tuple[Numbers, Numbers]:
+def all_scores(detector: ScaleFree, without: ScaleFree, given: Material) -> tuple[Numbers, Numbers]:
     """The metrics of both stages. without: trained as v3.2 without the pairs of splits.LEFT_OUT."""
     split = splits.expanding(given.stage1, splits.UNTOUCHED)
     own, left = str(splits.VALIDATION), splits.LEFT_OUT

@@ -39,7 +39,7 @@ COST_PIPS = 0.8
 
 
 @dataclass(frozen=True, slots=True)
-class Detector:
+class ScaleFree:
     """Both fitted stages. temperature: already in the weights of Stage 1's network.
 
     lowest_threshold: the lowest one that satisfies the aim in the validation part.
@@ -74,7 +74,7 @@ def material(histories: Sequence[History] | None = None) -> Material:
     return Material(found, *(panel.build(found, names, TRADES_3_ATR) for names in (STAGE1_NAMES, STAGE2_NAMES)))
 
 
-def fit(given: Material, train: Mask, validation: Mask) -> Detector:
+def fit(given: Material, train: Mask, validation: Mask) -> ScaleFree:
     """Fit both stages on the training part; temperature and threshold come from the validation part."""
     truth, rows = given.stage1.opportunity, given.rows(validation)
     stage1 = networks.fit(given.stage1, given.rows(train), truth, STAGE1, _progress("Stage 1"))
@@ -83,10 +83,10 @@ def fit(given: Material, train: Mask, validation: Mask) -> Detector:
     networks.temper(stage1.network, temperature)
     lowest = calibration.threshold_for_precision(calibration.sigmoid(logit / temperature), truth[rows], PRECISION)
     stage2 = trees.fit(given.stage2, given.directions(train), given.stage2.short, STAGE2)
-    return Detector(stage1, stage2, temperature, lowest)
+    return ScaleFree(stage1, stage2, temperature, lowest)
 
 
-def train(given: Material, without: Sequence[str] = ()) -> Detector:
+def train(given: Material, without: Sequence[str] = ()) -> ScaleFree:
     """Train as v3.2 is trained; `without`: pairs that neither training nor validation sees."""
     split = splits.expanding(given.stage1, splits.UNTOUCHED)
     seen = ~splits.of_pairs(given.stage1, without)

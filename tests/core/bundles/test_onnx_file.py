@@ -8,11 +8,12 @@ from core.bundles import onnx_file as onnx_graph
 from tests.market import ONNX
 
 
-def test_the_committed_graphs_use_operator_set_17() -> None:
-    graphs = list(ONNX.rglob("*.onnx"))
-    assert graphs
-    for graph in graphs:
-        assert onnx_graph.opsets(graph.read_bytes()) == {"": 17}
+def test_the_committed_graphs_use_operator_set_17_and_the_trees_3_beside_it() -> None:
+    found = {graph.relative_to(ONNX): onnx_graph.opsets(graph.read_bytes()) for graph in ONNX.rglob("*.onnx")}
+    (trees,) = ONNX.glob("v3.2/stage2-network-*.onnx")
+    assert found.pop(trees.relative_to(ONNX)) == {"": 17, "ai.onnx.ml": 3}
+    assert len(found) == 9
+    assert all(opsets == {"": 17} for opsets in found.values())
 
 
 def test_all_domains_are_found() -> None:

@@ -48,7 +48,7 @@ def test_values_of_a_function_in_which_features_act_together(features: int, refe
     assert shapley(tangled, window, compared).features == pytest.approx(by_shap(tangled, window, compared), abs=1e-6)
 
 
-@pytest.mark.parametrize(("version", "background"), [("v3.1", 1), ("v3.0", 1), ("v3.1", 2)])
+@pytest.mark.parametrize(("version", "background"), [("v3.2", 1), ("v3.1", 1), ("v3.0", 1), ("v3.1", 2)])
 def test_values_of_both_stages_of_a_committed_detector(version: str, background: int) -> None:
     detector = Detector(Repository(market.ONNX).read(version))
     source = CandleWindows(market.candles(3000, 120))
