@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import argparse
+import atexit
+import gc
 import os
 import sys
 from collections.abc import Sequence
@@ -23,6 +25,9 @@ ABOUT = "Convert the detectors of a folder of Keras files to ONNX, prove them eq
 def main(arguments: Sequence[str] | None = None, program: str = "python -m convert") -> int:
     """Run the command. Returns the exit code: 0, 1 after a refusal, 2 for wrong arguments, 130 after Ctrl-C."""
     options = _parser(program).parse_args(arguments)
+    # Without this, msgspec's types can be freed in an order in which it reads freed memory, and a conversion that has
+    # succeeded ends with SIGSEGV: the last collection of the interpreter leaves frozen objects alone.
+    atexit.register(gc.freeze)
     try:
         if options.explain:
             return _explain(options.explain)

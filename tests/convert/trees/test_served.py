@@ -66,7 +66,8 @@ def test_stages_of_trees_answer_as_lightgbm(tmp_path: Path, capsys: pytest.Captu
     seconds = [(each.stage2_prob, p2) for each, p2 in zip(decisions, expected2, strict=True) if each.reversal_detected]
     assert len(seconds) > 50
     found2, wanted2 = np.array(seconds, np.float64).T
-    np.testing.assert_allclose(found2, wanted2, atol=1e-6)
+    # The probability of the direction that is named.
+    np.testing.assert_allclose(found2, np.maximum(wanted2, 1.0 - wanted2), atol=1e-6)
 
 
 def test_scaler_and_window_length_are_those_of_other_stages(tmp_path: Path) -> None:
