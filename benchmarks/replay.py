@@ -121,7 +121,7 @@ def parts(report: dict[str, Any]) -> list[dict[str, str]]:
 def main() -> None:
     """Measure both spans in turns, and save the medians and what the three years say."""
     parser = options.parser(__doc__, "replay", rounds=3, seconds=0)
-    parser.add_argument("--versions", default="v3.0,v3.1", help="two versions; the first one is A")
+    parser.add_argument("--versions", default="v3.1,v3.2", help="two versions; the first one is A")
     given = parser.parse_args()
     about = machine()
     rounds: dict[str, list[dict[str, float]]] = {span: [] for span in SPANS}
