@@ -15,8 +15,7 @@ from core.features.candles import Floats
 from lab.calibration import logits
 from lab.panel import Panel, Rows
 
-BATCH_SIZE = 512
-_WARM_UP = 100  # steps
+_WARM_UP = 100  # steps, but at most a fifth of all
 # Weights are averaged over about this many steps; the last ones alone depend on the last batches.
 _AVERAGED = 200
 _PREDICTED_AT_ONCE = 4096
@@ -32,6 +31,7 @@ class NetworkSettings(NamedTuple):
     dropout: float = 0.1
     learning_rate: float = 2e-3
     epochs: int = 4
+    batch_size: int = 512
     seed: int = 1
 
 
@@ -142,10 +142,11 @@ def fit(
     scaled = tf.constant(scaled_features(scaler, panel))
     network = build(settings, len(panel.names))
     found = FittedNetwork(settings, scaler, network)
-    steps = max(len(rows) // BATCH_SIZE, 1)
-    total = steps * settings.epochs
+    batch_size = min(settings.batch_size, len(rows))
+    total = len(rows) // batch_size * settings.epochs
+    warm_up = min(_WARM_UP, total // 5 + 1)
     schedule = keras.optimizers.schedules.CosineDecay(
-        0.0, max(total - _WARM_UP, 1), alpha=0.02, warmup_target=settings.learning_rate, warmup_steps=_WARM_UP
+        0.0, max(total - warm_up, 1), alpha=0.02, warmup_target=settings.learning_rate, warmup_steps=warm_up
     )
     optimizer = keras.optimizers.Adam(
         schedule, use_ema=True, ema_momentum=1.0 - 1.0 / min(_AVERAGED, max(total // 10, 1)), clipnorm=1.0
@@ -155,7 +156,7 @@ def fit(
     batches = (
         tf.data.Dataset.from_tensor_slices((rows.astype(np.int32), truth[rows]))
         .shuffle(len(rows), seed=settings.seed)
-        .batch(min(BATCH_SIZE, len(rows)), drop_remainder=True)
+        .batch(batch_size, drop_remainder=True)
         .map(lambda row, y: (tf.gather(scaled, row[:, None] + offsets), y[:, None]), num_parallel_calls=1)
         .prefetch(2)
     )
@@ -163,7 +164,7 @@ def fit(
     if after_epoch is not None:
         callbacks.append(keras.callbacks.LambdaCallback(on_epoch_end=lambda epoch, _: after_epoch(epoch + 1, found)))
     # At its end, fit puts the averaged weights in place.
-    network.fit(batches, epochs=settings.epochs, verbose=0, callbacks=callbacks)
+    network.fit(batches, epochs=settings.epochs, shuffle=False, verbose=0, callbacks=callbacks)
     return found
 
 
