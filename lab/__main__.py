@@ -19,6 +19,9 @@ def main(arguments: Sequence[str] | None = None, program: str = "python -m lab")
     parser = argparse.ArgumentParser(prog=program, description=ABOUT, epilog=f"Example: {program} search --minutes 30")
     commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
     _search_arguments(commands.add_parser("search", help="try candidates of each kind; goes on where it ended"))
+    _compare_arguments(commands.add_parser("compare", help="the best of each kind on all pairs, with intervals"))
+    _walk_arguments(commands.add_parser("walk-forward", help="a candidate trained and scored year after year"))
+    _report_arguments(commands.add_parser("report", help="fill the pages of the lab, and draw their pictures"))
     options = parser.parse_args(arguments)
     try:
         options.run(options)
@@ -27,12 +30,16 @@ def main(arguments: Sequence[str] | None = None, program: str = "python -m lab")
     return 0
 
 
+def _results_argument(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--results", type=Path, default=RESULTS, help="folder of the figures (default: %(default)s)")
+
+
 def _search_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--minutes", type=float, default=30.0, help="the budget (default: %(default)s)")
     parser.add_argument("--folder", type=Path, default=STUDY, help="where the study is (default: %(default)s)")
-    parser.add_argument("--results", type=Path, default=RESULTS, help="where search.json goes (default: %(default)s)")
     parser.add_argument("--seed", type=int, default=1, help="of sampler and models (default: %(default)s)")
     parser.add_argument("--most", type=int, help="trials of each kind at most (default: as the minutes allow)")
+    _results_argument(parser)
     parser.set_defaults(run=_search)
 
 
@@ -46,6 +53,71 @@ def _search(options: argparse.Namespace) -> None:
             search.run(options.minutes, shown.start, shown.end, options.most)
         finally:
             results.write_search(options.folder, options.results, options.seed)
+
+
+def _compare_arguments(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--folder", type=Path, default=STUDY, help="where answers are kept (default: %(default)s)")
+    _results_argument(parser)
+    parser.set_defaults(run=_compare)
+
+
+def _compare(options: argparse.Namespace) -> None:
+    from lab.search import compare, results  # noqa: PLC0415 - as above
+    from lab.search.trial import Arena  # noqa: PLC0415
+
+    found = results.read(options.results / "search.json")
+    histories = history.read_all()
+    arena = Arena(histories, [each.pair for each in histories], every=compare.EVERY)
+    compared = compare.compare(arena, found["trials"], options.folder / "answers", _say)
+    results.write(
+        {"made_with": results.made_with(found["made_with"]["seed"])} | compared, options.results / "compare.json"
+    )
+
+
+def _walk_arguments(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--detector", default="tcn + trees, bar_clock", help="of compare.json (default: %(default)s)")
+    parser.add_argument("--label", default="trades_3_atr", help="a label of lab/labels.py (default: %(default)s)")
+    parser.add_argument("--years", type=_years, default=(2015, 2018), help="first-last (default: 2015-2018)")
+    _results_argument(parser)
+    parser.set_defaults(run=_walk)
+
+
+def _years(text: str) -> tuple[int, int]:
+    first, _, last = text.partition("-")
+    return int(first), int(last or first)
+
+
+def _walk(options: argparse.Namespace) -> None:
+    from lab import walk_forward  # noqa: PLC0415 - as above
+    from lab.search import results  # noqa: PLC0415
+
+    detectors = {each["name"]: each for each in results.read(options.results / "compare.json")["detectors"]}
+    if options.detector not in detectors:
+        raise OSError(f"{options.detector!r} is not in compare.json; it has {', '.join(detectors)}")
+    candidate = walk_forward.joined(detectors[options.detector]["candidates"])
+    first, last = options.years
+    years = walk_forward.run(
+        history.read_all(), candidate, options.label, range(first, last + 1), lambda year: _say(str(year))
+    )
+    found = {"made_with": results.made_with(1), "label": options.label, "detector": options.detector}
+    results.write(found | {"candidate": candidate.values(), "years": years}, options.results / "walk_forward.json")
+
+
+def _report_arguments(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--docs", type=Path, default=Path("docs"), help="folder of the pages (default: %(default)s)")
+    _results_argument(parser)
+    parser.set_defaults(run=_report)
+
+
+def _report(options: argparse.Namespace) -> None:
+    from lab.report import pages  # noqa: PLC0415 - Matplotlib takes a second
+
+    for line in pages.write(options.results, options.docs):
+        _say(line)
+
+
+def _say(text: str) -> None:
+    print(text, file=sys.stderr)  # noqa: T201 - progress of a command
 
 
 if __name__ == "__main__":

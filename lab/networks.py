@@ -63,10 +63,10 @@ def _recurrent(layer: Any, inputs: Any, settings: NetworkSettings) -> Any:  # no
 def transformer(inputs: Any, settings: NetworkSettings) -> Any:  # noqa: ANN401 - Keras has no types
     """An encoder with normalisation before each block (Vaswani et al. 2017, Xiong et al. 2020).
 
-    Neighbouring steps are merged into patches of four with an offset of two (Nie et al. 2023). The bias of each patch
+    Neighbouring steps are merged into patches of eight with an offset of four (Nie et al. 2023). The bias of each patch
     is its learned position.
     """
-    x = keras.layers.Conv1D(settings.width, 4, strides=2)(inputs)
+    x = keras.layers.Conv1D(settings.width, 8, strides=4)(inputs)
     x = keras.layers.EinsumDense("btf,fd->btd", output_shape=(x.shape[1], settings.width), bias_axes="td")(x)
     for _ in range(settings.depth):
         y = keras.layers.LayerNormalization()(x)

@@ -115,10 +115,10 @@ class Candidate(NamedTuple):
     def __str__(self) -> str:
         parts = [f"{self.features}, window {self.window}"]
         if self.trees is not None:
-            own = "" if self.trees.window == self.window else f" of {self.trees.window}"
-            parts.append(f"{self.trees.trees} trees × {self.trees.leaves}{own}")
+            bars = "" if self.trees.window == self.window else f" over {self.trees.window} bars"
+            parts.append(f"{self.trees.trees} trees of {self.trees.leaves} leaves{bars}")
         if self.network is not None:
-            parts.append(f"{self.network.kind} {self.network.depth} × {self.network.width}")
+            parts.append(f"{self.network.kind} {self.network.depth} x {self.network.width}")
         return ", ".join(parts)
 
 

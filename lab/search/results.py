@@ -26,6 +26,12 @@ def made_with(seed: int) -> dict[str, Any]:
     }
 
 
+def read(path: Path) -> dict[str, Any]:
+    """Read JSON. Raises OSError."""
+    found: dict[str, Any] = json.loads(path.read_text())
+    return found
+
+
 def write(found: dict[str, Any], path: Path) -> None:
     """Write JSON, a line for each entry of a list."""
     path.parent.mkdir(parents=True, exist_ok=True)

@@ -31,13 +31,13 @@ def _network(trial: Trial, kind: str, seed: Seed) -> NetworkSettings:
     return NetworkSettings(
         kind,
         window=trial.suggest_categorical("window", _WINDOWS),
-        width=trial.suggest_categorical("width", (16, 32, 64)),
+        width=trial.suggest_categorical("width", (16, 32, 48)),
         # Three strided convolutions are the most that a window of 24 bars has room for.
         depth=trial.suggest_int("depth", 1, 3 if convolutions else 2),
         dropout=trial.suggest_float("dropout", 0.0, 0.4, step=0.1),
         learning_rate=trial.suggest_float("learning_rate", 5e-4, 1e-2, log=True),
         epochs=PARTS,
-        batch_size=trial.suggest_categorical("batch_size", (128, 256, 512)),
+        batch_size=trial.suggest_categorical("batch_size", (128, 256)),
         seed=seed,
     )
 

@@ -24,9 +24,9 @@ from lab.search.trial import Arena, TrialScore, score
 
 FILE, LOCK = "search.db", "search.lock"
 # Seconds of CPU, so that a busy machine does not change which trials end early.
-SECONDS_A_TRIAL = 150.0
-_RANDOM_TRIALS = 4  # of each kind, before the sampler follows its model
-_FIRST_PRUNED_PART = 2
+SECONDS_A_TRIAL = 90.0
+_RANDOM_TRIALS = 3  # of each kind, before the sampler follows its model
+_FIRST_PRUNED_PART = 1
 _ENDED = (TrialState.COMPLETE, TrialState.PRUNED)
 
 

@@ -19,7 +19,7 @@ from lab.search.candidates import FEATURES, PARTS, Candidate, Fitted
 PAIRS = ("AUD/USD", "EUR/GBP", "USD/JPY")
 LABEL = "trades_3_atr"
 # Neighbouring labels share nine of ten bars, so little is lost.
-TRAINED_EVERY, SCORED_EVERY = 4, 2
+TRAINED_EVERY, SCORED_EVERY = 6, 3
 # All candidates are trained and scored on bars that have a window of this length, so on the same ones.
 LONGEST = 120
 
