@@ -39,7 +39,7 @@ NETWORKS = ("lstm", "gru", "tcn", "transformer")
 TREES, MEAN = "trees", "mean"
 KINDS = (*NETWORKS, TREES, MEAN)
 # At how many points of a training the score is looked at: after each epoch, or after as many equal parts of the trees.
-PARTS = 4
+PARTS = 3
 
 
 class Fitted(Protocol):

@@ -57,6 +57,7 @@ def write_search(folder: Path, results: Path, seed: int) -> None:
             "made_with": made_with(seed),
             "label": trial.LABEL,
             "pairs": trial.PAIRS,
+            "seconds_a_trial": studies.SECONDS_A_TRIAL,
             "folds": splits.FOLDS,
             "trained_every": trial.TRAINED_EVERY,
             "scored_every": trial.SCORED_EVERY,

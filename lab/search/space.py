@@ -31,7 +31,7 @@ def _network(trial: Trial, kind: str, seed: Seed) -> NetworkSettings:
     return NetworkSettings(
         kind,
         window=trial.suggest_categorical("window", _WINDOWS),
-        width=trial.suggest_categorical("width", (16, 32, 48)),
+        width=trial.suggest_categorical("width", (16, 32)),
         # Three strided convolutions are the most that a window of 24 bars has room for.
         depth=trial.suggest_int("depth", 1, 3 if convolutions else 2),
         dropout=trial.suggest_float("dropout", 0.0, 0.4, step=0.1),

@@ -19,12 +19,12 @@ from optuna.distributions import CategoricalDistribution
 from optuna.trial import FrozenTrial, TrialState
 
 from lab.search import references, space
-from lab.search.candidates import KINDS
+from lab.search.candidates import KINDS, PARTS
 from lab.search.trial import Arena, TrialScore, score
 
 FILE, LOCK = "search.db", "search.lock"
 # Seconds of CPU, so that a busy machine does not change which trials end early.
-SECONDS_A_TRIAL = 90.0
+SECONDS_A_TRIAL = 60.0
 _RANDOM_TRIALS = 3  # of each kind, before the sampler follows its model
 _FIRST_PRUNED_PART = 1
 _ENDED = (TrialState.COMPLETE, TrialState.PRUNED)
@@ -34,8 +34,8 @@ class BudgetOver(Exception):
     """The minutes are used up in the middle of a trial, which the next run repeats."""
 
 
-class SearchInUse(Exception):
-    """Another process has the folder."""
+class FolderRefused(OSError):
+    """Another process searches in the folder, or its trials were made in another way."""
 
 
 class Ended(NamedTuple):
@@ -72,9 +72,17 @@ class Search:
 
     def _study(self, name: str) -> optuna.Study:
         pruner = optuna.pruners.MedianPruner(n_startup_trials=_RANDOM_TRIALS, n_warmup_steps=_FIRST_PRUNED_PART)
-        return optuna.create_study(
+        study = optuna.create_study(
             study_name=name, storage=self.storage, direction="maximize", pruner=pruner, load_if_exists=True
         )
+        made = {**self.arena.settings, "parts": PARTS, "seed": self.seed, "seconds_a_trial": self.seconds_a_trial}
+        before = study.user_attrs.get("made", made)
+        if before != made:
+            raise FolderRefused(
+                f"{self.folder}: its trials were made with {before}, not with {made}; use another folder"
+            )
+        study.set_user_attr("made", made)
+        return study
 
     def ended(self, kind: str) -> list[FrozenTrial]:
         """The complete and the pruned trials of a kind."""
@@ -188,7 +196,7 @@ def _locked(folder: Path) -> Iterator[None]:
         try:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except OSError:
-            raise SearchInUse(f"{folder}: another search is running in this folder") from None
+            raise FolderRefused(f"{folder}: another search is running in this folder") from None
         yield
 
 

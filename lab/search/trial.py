@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import NamedTuple, TypeAlias
+from typing import Any, NamedTuple, TypeAlias
 
 import numpy as np
 
@@ -19,7 +19,7 @@ from lab.search.candidates import FEATURES, PARTS, Candidate, Fitted
 PAIRS = ("AUD/USD", "EUR/GBP", "USD/JPY")
 LABEL = "trades_3_atr"
 # Neighbouring labels share nine of ten bars, so little is lost.
-TRAINED_EVERY, SCORED_EVERY = 6, 3
+TRAINED_EVERY, SCORED_EVERY = 8, 4
 # All candidates are trained and scored on bars that have a window of this length, so on the same ones.
 LONGEST = 120
 
@@ -54,6 +54,11 @@ class Arena:
         ]
         self.pairs, self.folds, self.every = tuple(each.pair for each in self.histories), tuple(folds), every
         self._panels: dict[tuple[str, str], Panel] = {}
+
+    @property
+    def settings(self) -> dict[str, Any]:
+        """What scores depend on beside the candidate, for JSON."""
+        return {"pairs": list(self.pairs), "folds": list(self.folds), "every": list(self.every), "label": LABEL}
 
     def panel(self, features: str, label: str = LABEL) -> Panel:
         """The panel of a set of features and a label; the last few are kept."""

@@ -1,0 +1,100 @@
+"""Each network finds a planted signal, and is converted to a graph with the same answers."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from convert.networks import ways
+from lab import calibration, networks, scores
+from lab.networks import FittedNetwork, NetworkSettings
+from lab.panel import Panel
+from tests.convert import helpers
+from tests.lab import planted
+
+WINDOW = 24
+
+
+@pytest.fixture(scope="module")
+def whole() -> Panel:
+    return planted.panel(bars=1500)
+
+
+@pytest.fixture(scope="module", params=networks.KINDS)
+def fitted(request: pytest.FixtureRequest, whole: Panel) -> Iterator[FittedNetwork]:
+    depth = 1 if request.param in {"lstm", "gru"} else 2
+    settings = NetworkSettings(
+        request.param, WINDOW, width=12, depth=depth, dropout=0.0, learning_rate=2e-2, epochs=12, batch_size=64
+    )
+    early, _ = planted.halves(whole, WINDOW)
+    yield networks.fit(whole, early, whole.opportunity, settings)
+
+
+def test_a_network_finds_a_planted_signal(fitted: FittedNetwork, whole: Panel) -> None:
+    _, late = planted.halves(whole, WINDOW)
+    assert scores.auc(whole.opportunity[late], fitted.logits(whole, late)) > 0.93
+
+
+def test_a_network_is_converted_with_equal_answers(fitted: FittedNetwork, whole: Panel, tmp_path: Path) -> None:
+    _, late = planted.halves(whole, WINDOW)
+    given = networks.windows(networks.scaled_features(fitted.scaler, whole), late[:64], WINDOW)
+    reference = helpers.saved(fitted.network, tmp_path, ".keras")
+    built = ways.build(reference)
+    # The table of layers lacks EinsumDense, which adds the positions.
+    assert built.way == ("tf2onnx" if fitted.settings.kind == "transformer" else "layers")
+    assert built.loops == 0
+    answers = helpers.graph_answers(built.graph, given)
+    np.testing.assert_allclose(answers, fitted.network(given).numpy(), atol=2e-6)
+    probabilities = calibration.sigmoid(fitted.logits(whole, late[:64]))
+    np.testing.assert_allclose(answers[:, 0], probabilities, atol=2e-6)
+
+
+def test_a_tempered_network_has_its_logits_divided(fitted: FittedNetwork, whole: Panel) -> None:
+    _, late = planted.halves(whole, WINDOW)
+    before, weights = fitted.logits(whole, late[:32]), fitted.network.get_weights()
+    networks.temper(fitted.network, 4.0)
+    after = fitted.logits(whole, late[:32])
+    fitted.network.set_weights(weights)
+    np.testing.assert_allclose(after, before / 4.0, atol=1e-3)
+
+
+def test_positions_matter_to_the_transformer(whole: Panel) -> None:
+    network = networks.build(NetworkSettings("transformer", WINDOW, width=12, depth=1), len(whole.names))
+    helpers.randomised(network)
+    given = np.random.default_rng(1).normal(size=(8, WINDOW, 3)).astype(np.float32)
+    # Whole patches change places; the last one, which the head sees by itself, stays.
+    swapped = np.concatenate([given[:, 8:16], given[:, :8], given[:, 16:]], axis=1)
+    assert np.abs(network(given).numpy() - network(swapped).numpy()).max() > 1e-3
+
+
+SMALL = NetworkSettings("tcn", WINDOW, width=8, depth=1, epochs=2, batch_size=64)
+
+
+def test_equal_seeds_give_equal_networks_and_epochs_are_reported(whole: Panel) -> None:
+    early, late = planted.halves(whole, WINDOW)
+    seen: list[int] = []
+    first = networks.fit(whole, early[::4], whole.opportunity, SMALL, lambda epoch, _: seen.append(epoch))
+    second = networks.fit(whole, early[::4], whole.opportunity, SMALL)
+    other = networks.fit(whole, early[::4], whole.opportunity, SMALL._replace(seed=2))
+    answers = [each.logits(whole, late[:64]) for each in (first, second, other)]
+    assert seen == [1, 2]
+    np.testing.assert_allclose(answers[0], answers[1], atol=1e-4)
+    assert np.abs(answers[0] - answers[2]).max() > 1e-2
+
+
+def test_the_scaler_sees_only_bars_in_the_windows_that_are_trained_on(whole: Panel) -> None:
+    rows = np.array([40, 41, 60])
+    seen = np.concatenate([np.arange(31, 42), np.arange(51, 61)])
+    scaler = networks.fit_scaler(whole, rows, 10)
+    np.testing.assert_allclose(scaler.mean_, whole.features[seen].mean(axis=0))
+    scaled = networks.scaled_features(scaler, whole)
+    assert (scaled[:5] == 0.0).all()
+    np.testing.assert_allclose(scaled[seen].mean(axis=0), 0.0, atol=1e-6)
+
+
+def test_a_window_ends_with_its_row(whole: Panel) -> None:
+    scaled = np.arange(90, dtype=np.float32).reshape(30, 3)
+    assert networks.windows(scaled, np.array([9, 12]), 3)[1].tolist() == scaled[10:13].tolist()
