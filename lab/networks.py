@@ -39,8 +39,19 @@ def tcn(inputs: Any, settings: NetworkSettings) -> Any:  # noqa: ANN401 - Keras 
     """Convolutions over time that halve the steps (Bai et al. 2018, with strides instead of dilations)."""
     x = inputs
     for _ in range(settings.depth):
-        x = keras.layers.Conv1D(settings.width, 4, strides=2, activation="relu")(x)
+        x = _convolution(x, settings.width, 4, activation="relu")
     return keras.layers.Flatten()(x)
+
+
+def _convolution(x: Any, width: int, kernel: int, activation: str | None = None) -> Any:  # noqa: ANN401 - as above
+    """A convolution with strides of half of its kernel. Of steps that are left over, the oldest are dropped.
+
+    Keras drops those at the end, which is the newest bar.
+    """
+    left_over = (x.shape[1] - kernel) % (kernel // 2)
+    if left_over:
+        x = keras.layers.Cropping1D((left_over, 0))(x)
+    return keras.layers.Conv1D(width, kernel, strides=kernel // 2, activation=activation)(x)
 
 
 def lstm(inputs: Any, settings: NetworkSettings) -> Any:  # noqa: ANN401 - Keras has no types
@@ -66,7 +77,7 @@ def transformer(inputs: Any, settings: NetworkSettings) -> Any:  # noqa: ANN401 
     Neighbouring steps are merged into patches of eight with an offset of four (Nie et al. 2023). The bias of each patch
     is its learned position.
     """
-    x = keras.layers.Conv1D(settings.width, 8, strides=4)(inputs)
+    x = _convolution(inputs, settings.width, 8)
     x = keras.layers.EinsumDense("btf,fd->btd", output_shape=(x.shape[1], settings.width), bias_axes="td")(x)
     for _ in range(settings.depth):
         y = keras.layers.LayerNormalization()(x)

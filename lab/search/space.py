@@ -12,7 +12,7 @@ from lab.trees import TreeSettings
 
 # The network in the mean of both kinds: the quickest one.
 MEMBER = "tcn"
-_WINDOWS = (24, 40, 60, 86, 120)
+WINDOWS = (24, 40, 60, 86, 120)
 # Rows of engineered features have a memory of their own; 120 of them would be 4,000 columns for the trees.
 _FEW_ROWS = (1, 4, 12)
 Seed: TypeAlias = int
@@ -30,7 +30,7 @@ def _network(trial: Trial, kind: str, seed: Seed) -> NetworkSettings:
     convolutions = kind == "tcn"
     return NetworkSettings(
         kind,
-        window=trial.suggest_categorical("window", _WINDOWS),
+        window=trial.suggest_categorical("window", WINDOWS),
         width=trial.suggest_categorical("width", (16, 32)),
         # Three strided convolutions are the most that a window of 24 bars has room for.
         depth=trial.suggest_int("depth", 1, 3 if convolutions else 2),
@@ -46,7 +46,7 @@ def _trees(trial: Trial, seed: Seed, *, engineered: bool) -> TreeSettings:
     window = (
         trial.suggest_categorical("rows_of_trees", _FEW_ROWS)
         if engineered
-        else trial.suggest_categorical("window_of_trees", (1, *_WINDOWS))
+        else trial.suggest_categorical("window_of_trees", (1, *WINDOWS))
     )
     return TreeSettings(
         window=window,

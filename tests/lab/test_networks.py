@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
@@ -12,6 +11,7 @@ from convert.networks import ways
 from lab import calibration, networks, scores
 from lab.networks import FittedNetwork, NetworkSettings
 from lab.panel import Panel
+from lab.search import space
 from tests.convert import helpers
 from tests.lab import planted
 
@@ -20,17 +20,17 @@ WINDOW = 24
 
 @pytest.fixture(scope="module")
 def whole() -> Panel:
-    return planted.panel(bars=1500)
+    return planted.panel(bars=1200)
 
 
 @pytest.fixture(scope="module", params=networks.KINDS)
-def fitted(request: pytest.FixtureRequest, whole: Panel) -> Iterator[FittedNetwork]:
+def fitted(request: pytest.FixtureRequest, whole: Panel) -> FittedNetwork:
     depth = 1 if request.param in {"lstm", "gru"} else 2
     settings = NetworkSettings(
-        request.param, WINDOW, width=12, depth=depth, dropout=0.0, learning_rate=2e-2, epochs=12, batch_size=64
+        request.param, WINDOW, width=12, depth=depth, dropout=0.0, learning_rate=1e-2, epochs=14, batch_size=64
     )
     early, _ = planted.halves(whole, WINDOW)
-    yield networks.fit(whole, early, whole.opportunity, settings)
+    return networks.fit(whole, early, whole.opportunity, settings)
 
 
 def test_a_network_finds_a_planted_signal(fitted: FittedNetwork, whole: Panel) -> None:
@@ -58,16 +58,33 @@ def test_a_tempered_network_has_its_logits_divided(fitted: FittedNetwork, whole:
     networks.temper(fitted.network, 4.0)
     after = fitted.logits(whole, late[:32])
     fitted.network.set_weights(weights)
-    np.testing.assert_allclose(after, before / 4.0, atol=1e-3)
+    inside = np.abs(before) < 6.0  # nearer to 0 and 1 a float32 has few digits
+    np.testing.assert_allclose(after[inside], before[inside] / 4.0, atol=1e-3)
 
 
-def test_positions_matter_to_the_transformer(whole: Panel) -> None:
-    network = networks.build(NetworkSettings("transformer", WINDOW, width=12, depth=1), len(whole.names))
-    helpers.randomised(network)
-    given = np.random.default_rng(1).normal(size=(8, WINDOW, 3)).astype(np.float32)
-    # Whole patches change places; the last one, which the head sees by itself, stays.
-    swapped = np.concatenate([given[:, 8:16], given[:, :8], given[:, 16:]], axis=1)
-    assert np.abs(network(given).numpy() - network(swapped).numpy()).max() > 1e-3
+def test_positions_matter_to_the_transformer() -> None:
+    """A bump moves by one patch, outside of the last one, which the head sees by itself."""
+    network = networks.build(NetworkSettings("transformer", 32, width=12, depth=1), 3)
+    given = np.zeros((2, 32, 3), np.float32)
+    given[0, 8:12] = given[1, 12:16] = np.random.default_rng(1).normal(size=(4, 3))
+    (positions,) = (layer for layer in network.layers if type(layer).__name__ == "EinsumDense")
+    without = network(given).numpy()
+    assert without[0] == pytest.approx(without[1], abs=1e-6)
+    weights, bias = positions.get_weights()
+    positions.set_weights([weights, np.random.default_rng(2).normal(size=bias.shape)])
+    found = network(given).numpy()
+    assert abs(found[0] - found[1]) > 1e-3
+
+
+@pytest.mark.parametrize("kind", networks.KINDS)
+@pytest.mark.parametrize("window", space.WINDOWS)
+def test_a_network_sees_the_newest_bar_of_every_window(kind: str, window: int) -> None:
+    for depth in (1, 2, 3) if kind == "tcn" else (1,):
+        network = networks.build(NetworkSettings(kind, window, width=8, depth=depth), 3)
+        given = np.random.default_rng(1).normal(size=(8, window, 3)).astype(np.float32)
+        changed = given.copy()
+        changed[:, -1] += 1.0
+        assert np.abs(network(given).numpy() - network(changed).numpy()).max() > 1e-4, depth
 
 
 SMALL = NetworkSettings("tcn", WINDOW, width=8, depth=1, epochs=2, batch_size=64)
@@ -95,6 +112,6 @@ def test_the_scaler_sees_only_bars_in_the_windows_that_are_trained_on(whole: Pan
     np.testing.assert_allclose(scaled[seen].mean(axis=0), 0.0, atol=1e-6)
 
 
-def test_a_window_ends_with_its_row(whole: Panel) -> None:
+def test_a_window_ends_with_its_row() -> None:
     scaled = np.arange(90, dtype=np.float32).reshape(30, 3)
     assert networks.windows(scaled, np.array([9, 12]), 3)[1].tolist() == scaled[10:13].tolist()
