@@ -18,7 +18,8 @@ from lab.search.candidates import FEATURES, PARTS, Candidate
 from lab.search.trial import LABEL, Arena, score
 
 # The fixed model of the comparison of labels, and the two that it is held against.
-_LABEL_FEATURES, _LABEL_WINDOW = "bar_clock", 86
+_LABEL_FEATURES = "bar_clock"
+NETWORK = NetworkSettings("tcn", 86, epochs=PARTS, batch_size=256)
 AGAINST = (baselines.RULE, baselines.LAST)
 # How many bars the boosting on a window sees, by the features.
 WINDOWS = {"bar": 86, "bar_clock": 86, "engineered": 4, "engineered_clock": 4}
@@ -53,8 +54,7 @@ def _of_features(arena: Arena, features: str, _: int) -> tuple[float, dict[str, 
 
 
 def _of_label(arena: Arena, label: str, seed: int) -> tuple[float, dict[str, Any]]:
-    network = NetworkSettings("tcn", _LABEL_WINDOW, epochs=PARTS, batch_size=256, seed=seed)
-    found = score(arena, Candidate(_LABEL_FEATURES, network), label=label)
+    found = score(arena, Candidate(_LABEL_FEATURES, NETWORK._replace(seed=seed)), label=label)
     against = baseline_scores(arena, _LABEL_FEATURES, label, 1, AGAINST)
     panel = arena.panel(_LABEL_FEATURES, label)
     rows = np.concatenate([arena.rows(panel, fold)[1] for fold in arena.folds])

@@ -27,7 +27,7 @@ def whole() -> Panel:
 def fitted(request: pytest.FixtureRequest, whole: Panel) -> FittedNetwork:
     depth = 1 if request.param in {"lstm", "gru"} else 2
     settings = NetworkSettings(
-        request.param, WINDOW, width=12, depth=depth, dropout=0.0, learning_rate=1e-2, epochs=14, batch_size=64
+        request.param, WINDOW, width=12, depth=depth, dropout=0.0, learning_rate=2e-2, epochs=10, batch_size=64
     )
     early, _ = planted.halves(whole, WINDOW)
     return networks.fit(whole, early, whole.opportunity, settings)
@@ -76,7 +76,7 @@ def test_positions_matter_to_the_transformer() -> None:
     assert abs(found[0] - found[1]) > 1e-3
 
 
-@pytest.mark.parametrize("kind", networks.KINDS)
+@pytest.mark.parametrize("kind", ["tcn", "transformer"])
 @pytest.mark.parametrize("window", space.WINDOWS)
 def test_a_network_sees_the_newest_bar_of_every_window(kind: str, window: int) -> None:
     for depth in (1, 2, 3) if kind == "tcn" else (1,):
