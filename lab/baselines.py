@@ -2,26 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from typing import Protocol, TypeAlias
-
 import numpy as np
 from numpy.typing import NDArray
 
-from core.features.candles import Floats
 from lab import trees
-from lab.panel import Panel, Rows
+from lab.panel import Fit
 from lab.trees import TreeSettings
-
-
-class Simple(Protocol):
-    """Anything that gives logits, or another score that ranks."""
-
-    def logits(self, panel: Panel, rows: Rows) -> Floats:
-        """The scores of these rows."""
-
-
-Fit: TypeAlias = Callable[[Panel, Rows, NDArray[np.float32]], Simple]
 
 RULE, LOGISTIC, LAST, WHOLE = "best rule", "logistic", "boosting, last bar", "boosting, window"
 

@@ -54,7 +54,11 @@ def score_year(whole: Panel, year: int, candidate: Candidate, every: int = TRAIN
     fitted = candidates.fit(whole, rows.train, truth, candidate)
     own = fitted.logits(whole, rows.test)
     temperature = calibration.temperature(fitted.logits(whole, rows.validation), truth[rows.validation])
-    found = {
+    simple = {
+        name: fit(whole, rows.train, truth).logits(whole, rows.test)
+        for name, fit in baselines.of(min(candidate.window, WINDOWS[candidate.features])).items()
+    }
+    return {
         "year": year,
         "trained": len(rows.train),
         "scored": len(rows.test),
@@ -65,15 +69,11 @@ def score_year(whole: Panel, year: int, candidate: Candidate, every: int = TRAIN
         "ece": round(scores.reliability(answers, calibration.sigmoid(own)).error, 4),
         "temperature": round(temperature, 4),
         "ece_tempered": round(scores.reliability(answers, calibration.sigmoid(own / temperature)).error, 4),
-        "baselines": {},
+        "baselines": {name: against(answers, own, each, draws) for name, each in simple.items()},
     }
-    for name, fit in baselines.of(min(candidate.window, WINDOWS[candidate.features])).items():
-        simple = fit(whole, rows.train, truth).logits(whole, rows.test)
-        found["baselines"][name] = against(answers, own, simple, draws)
-    return found
 
 
-def against(answers: scores.Truth, own: Floats, other: Floats, draws: scores.Floats) -> dict[str, Any]:
+def against(answers: scores.Truth, own: Floats, other: Floats, draws: Floats) -> dict[str, Any]:
     """The AUC of another detector, and by how much the own one is better, with the interval of the difference."""
     return {
         "auc": round(scores.auc(answers, other), 4),

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any, NamedTuple, Protocol, TypeAlias
+from typing import Any, NamedTuple, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
@@ -12,7 +12,7 @@ from core.features import catalogue
 from core.features.candles import Floats
 from lab import networks, trees
 from lab.networks import NetworkSettings
-from lab.panel import Panel, Rows
+from lab.panel import Fit, Fitted, Panel, Rows
 from lab.trees import TreeSettings
 
 # The candles that the backend sends. A candidate that needs more can be served to other clients only.
@@ -40,13 +40,6 @@ TREES, MEAN = "trees", "mean"
 KINDS = (*NETWORKS, TREES, MEAN)
 # At how many points of a training the score is looked at: after each epoch, or after as many equal parts of the trees.
 PARTS = 3
-
-
-class Fitted(Protocol):
-    """Anything that gives logits."""
-
-    def logits(self, panel: Panel, rows: Rows) -> Floats:
-        """The answers for the windows that end at these rows."""
 
 
 # Called after each part of a training but the last one, with its number from 1.
@@ -148,6 +141,11 @@ def fit(
 
         network = networks.fit(panel, rows, truth, candidate.network, after_epoch)
     return FittedMean((*members, network)) if members else network
+
+
+def fitting(candidate: Candidate) -> Fit:
+    """The training of a candidate, as the baselines have theirs."""
+    return lambda panel, rows, truth: fit(panel, rows, truth, candidate)
 
 
 def _after_trees(settings: TreeSettings, after_part: AfterPart | None) -> Callable[[int, Any], None] | None:

@@ -13,6 +13,7 @@ import numpy as np
 from core.features.candles import Floats
 from lab import baselines, calibration, scores
 from lab.networks import NetworkSettings
+from lab.panel import Fit
 from lab.scores import Scored, Truth
 from lab.search import candidates
 from lab.search.candidates import FEATURES, KINDS, MEAN, NETWORKS, PARTS, TREES, Candidate
@@ -110,7 +111,7 @@ def compare(arena: Arena, trials: Sequence[Mapping[str, Any]], cache: Path, on_s
     answers = {}
     for name, candidate in entrants.items():
         on_step(f"{name}: {candidate}")
-        answers[name] = _cached(arena, cache, candidate.values(), lambda *on, c=candidate: candidates.fit(*on, c))
+        answers[name] = _cached(arena, cache, candidate.values(), candidates.fitting(candidate))
     simple = {}
     for features in dict.fromkeys(candidate.features for candidate in entrants.values()):
         for name, fit in baselines.of(WINDOWS[features]).items():
@@ -162,7 +163,7 @@ def compare(arena: Arena, trials: Sequence[Mapping[str, Any]], cache: Path, on_s
     }
 
 
-def _cached(arena: Arena, cache: Path, key: dict[str, Any], fit: Callable[..., candidates.Fitted]) -> Answers:
+def _cached(arena: Arena, cache: Path, key: dict[str, Any], fit: Fit) -> Answers:
     """The logits of a detector on each fold, trained only if the cache lacks them."""
     name = json.dumps([key, arena.pairs, arena.folds, arena.every], sort_keys=True)
     path = cache / f"{hashlib.sha256(name.encode()).hexdigest()[:16]}.npz"

@@ -11,9 +11,9 @@ from lab import labels as rules
 from lab import panel as panels
 from lab import scores, splits
 from lab.history import History
-from lab.panel import Panel, Rows
+from lab.panel import Fitted, Panel, Rows
 from lab.search import candidates
-from lab.search.candidates import FEATURES, PARTS, Candidate, Fitted
+from lab.search.candidates import FEATURES, PARTS, Candidate
 
 # A cross, a pair in yen, and a pair of a commodity currency: their hours and sizes of moves differ.
 PAIRS = ("AUD/USD", "EUR/GBP", "USD/JPY")

@@ -41,7 +41,9 @@ def halves(whole: Panel, window: int) -> tuple[Rows, Rows]:
 
 def histories(years: tuple[int, int], pairs: tuple[str, ...], hours: int = 6, seed: int = 5) -> list[History]:
     """Random walks whose bars are larger at some hours of the day; a bar every `hours` hours."""
-    times = np.arange(f"{years[0]}-01-01", f"{years[1] + 1}-01-01", np.timedelta64(hours, "h"), "datetime64[s]")
+    times = np.arange(
+        np.datetime64(f"{years[0]}-01-01", "s"), np.datetime64(f"{years[1] + 1}-01-01", "s"), np.timedelta64(hours, "h")
+    )
     random, found = np.random.default_rng(seed), []
     size = np.where((times.astype("datetime64[h]").astype(int) % 24) < 12, 4e-4, 1e-3)
     for pair in pairs:

@@ -89,5 +89,5 @@ def test_calibration_error_of_known_probabilities() -> None:
 
 def test_precision_and_recall_at_a_threshold() -> None:
     found = scores.at_threshold(np.array([0, 1, 1, 1], np.float32), np.array([0.6, 0.5, 0.4, 0.9]), 0.5)
-    assert found == (0.5, 0.75, pytest.approx(2 / 3), pytest.approx(2 / 3), 0.75)
+    assert list(found) == pytest.approx([0.5, 0.75, 2 / 3, 2 / 3, 0.75])
     assert np.isnan(scores.at_threshold(TRUTH, SCORE, 1e9).precision)

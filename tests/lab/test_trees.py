@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import lightgbm
 import numpy as np
 import pytest
 
@@ -41,7 +42,7 @@ def test_trees_can_be_looked_at_while_they_grow(whole: Panel) -> None:
     early, late = planted.halves(whole, 24)
     seen: list[tuple[int, float]] = []
 
-    def after(done: int, booster: object) -> None:
+    def after(done: int, booster: lightgbm.Booster) -> None:
         if done % 10 == 0:
             now = trees.FittedTrees(SMALL, booster).logits(whole, late)
             seen.append((done, scores.auc(whole.opportunity[late], now)))

@@ -7,7 +7,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from lab.search import references, studies
-from lab.search.candidates import PARTS, Candidate
+from lab.search.candidates import KINDS, PARTS, Candidate
 from lab.search.references import Reference
 from lab.search.studies import Search
 from lab.search.trial import AfterScore, Arena, TrialScore
@@ -58,7 +58,7 @@ def run(folder: Path, most: int, scoring: studies.Scoring = score, seed: int = 1
 
 def parameters(search: Search) -> dict[str, list[dict[str, object]]]:
     """The parameters of the ended trials of each kind."""
-    return {kind: [trial.params for trial in search.ended(kind)] for kind in studies.KINDS}
+    return {kind: [trial.params for trial in search.ended(kind)] for kind in KINDS}
 
 
 def main() -> None:

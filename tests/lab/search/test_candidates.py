@@ -9,9 +9,9 @@ import pytest
 from core.features import catalogue
 from lab import scores
 from lab.networks import NetworkSettings
-from lab.panel import Panel
+from lab.panel import Fitted, Panel
 from lab.search import candidates, space
-from lab.search.candidates import FEATURES, KINDS, PARTS, Candidate, Fitted
+from lab.search.candidates import FEATURES, KINDS, PARTS, Candidate
 from lab.trees import TreeSettings
 from tests.lab import planted
 

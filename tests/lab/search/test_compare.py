@@ -7,8 +7,9 @@ import pytest
 
 from lab import scores
 from lab.networks import NetworkSettings
+from lab.panel import Fitted, Panel, Rows
 from lab.search import candidates, compare
-from lab.search.candidates import Candidate, Fitted
+from lab.search.candidates import Candidate
 from lab.search.compare import Contest
 from lab.search.trial import Arena
 from lab.trees import TreeSettings
@@ -65,7 +66,7 @@ def test_all_are_compared_once_and_answers_are_kept(
     fitted: list[str] = []
     original = candidates.fit
 
-    def fit(panel: candidates.Panel, rows: candidates.Rows, truth: scores.Truth, candidate: Candidate) -> Fitted:
+    def fit(panel: Panel, rows: Rows, truth: scores.Truth, candidate: Candidate) -> Fitted:
         """Trees of few bars in place of every model."""
         fitted.append(candidate.kind)
         return original(panel, rows, truth, Candidate("bar", None, TreeSettings(1, trees=len(fitted) + 5)))
@@ -74,18 +75,15 @@ def test_all_are_compared_once_and_answers_are_kept(
     said: list[str] = []
     found = compare.compare(arena, TRIALS, tmp_path, said.append)
     assert len(fitted) == 6 * 2
-    assert [each["name"] for each in found["detectors"]] == [
-        *compare.chosen(TRIALS),
-        *compare.members(compare.chosen(TRIALS)),
-    ]
+    names = list(compare.chosen(TRIALS))
+    assert [each["name"] for each in found["detectors"]] == [*names, *compare.members(names)]
     by_name = {each["name"]: each for each in found["detectors"]}
     mean = by_name["tcn + trees, bar"]
     for name, (value, low, high) in mean["members"].items():
         assert value == pytest.approx(mean["auc"][0] - by_name[name]["auc"][0], abs=2e-4)
         assert low <= value <= high
-    assert by_name["trees"]["against_tcn"][0] == pytest.approx(
-        by_name["trees"]["auc"][0] - by_name["tcn"]["auc"][0], abs=2e-4
-    )
+    against = by_name["trees"]["auc"][0] - by_name["tcn"]["auc"][0]
+    assert by_name["trees"]["against_tcn"][0] == pytest.approx(against, abs=2e-4)
     assert {each["features"] for each in found["baselines"]} == {"bar", "bar_clock"}
     assert len(found["baselines"]) == 8
     assert compare.compare(arena, TRIALS, tmp_path, said.append) == found

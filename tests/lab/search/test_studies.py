@@ -36,9 +36,8 @@ def test_kinds_take_turns_and_references_come_between(tmp_path: Path) -> None:
     search.run(60.0, lambda what, _: seen.append(what), known_scores.nothing, 2)
     trials = [each for each in seen if each.split()[0] in KINDS]
     assert trials == [f"{kind} {number}" for number in (1, 2) for kind in KINDS]
-    assert [each in KINDS or each.split()[0] in KINDS for each in seen] == [True] * 6 + [False] * 2 + [True] * 6 + [
-        False
-    ] * 2
+    a_round = [True] * len(KINDS) + [False] * 2
+    assert [each.split()[0] in KINDS for each in seen] == a_round * 2
 
 
 def test_a_search_that_was_killed_goes_on_as_if_it_had_not_been(tmp_path: Path) -> None:
