@@ -40,12 +40,13 @@ def halves(whole: Panel, window: int) -> tuple[Rows, Rows]:
 
 
 def histories(years: tuple[int, int], pairs: tuple[str, ...], hours: int = 6, seed: int = 5) -> list[History]:
-    """Random walks whose bars are larger at some hours of the day; a bar every `hours` hours."""
+    """Random walks whose bars are larger in the second half of a week; a bar every `hours` hours."""
     times = np.arange(
         np.datetime64(f"{years[0]}-01-01", "s"), np.datetime64(f"{years[1] + 1}-01-01", "s"), np.timedelta64(hours, "h")
     )
     random, found = np.random.default_rng(seed), []
-    size = np.where((times.astype("datetime64[h]").astype(int) % 24) < 12, 4e-4, 1e-3)
+    hour_of_week = (times.astype("datetime64[h]").astype(int) + 72) % 168
+    size = np.where(hour_of_week < 84, 4e-4, 1.6e-3)
     for pair in pairs:
         close = np.exp(np.cumsum(random.normal(0.0, size)))
         first = np.concatenate([[1.0], close[:-1]])

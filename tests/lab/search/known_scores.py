@@ -76,7 +76,7 @@ def main() -> None:
         return score(arena, candidate, after)
 
     without_references(setattr)
-    run(folder, 3, stopping)
+    run(folder, 2, stopping)
 
 
 if __name__ == "__main__":

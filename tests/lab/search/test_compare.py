@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -8,7 +9,7 @@ import pytest
 from lab import scores
 from lab.networks import NetworkSettings
 from lab.panel import Fitted, Panel, Rows
-from lab.search import candidates, compare
+from lab.search import candidates, compare, references
 from lab.search.candidates import Candidate
 from lab.search.compare import Contest
 from lab.search.trial import Arena
@@ -72,6 +73,9 @@ def test_all_are_compared_once_and_answers_are_kept(
         return original(panel, rows, truth, Candidate("bar", None, TreeSettings(1, trees=len(fitted) + 5)))
 
     monkeypatch.setattr(candidates, "fit", fit)
+    monkeypatch.setattr(scores, "block_weights", partial(scores.block_weights, draws=40))
+    for features in ("bar", "bar_clock"):
+        monkeypatch.setitem(references.WINDOWS, features, 2)
     said: list[str] = []
     found = compare.compare(arena, TRIALS, tmp_path, said.append)
     assert len(fitted) == 6 * 2

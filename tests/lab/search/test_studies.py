@@ -40,20 +40,24 @@ def test_kinds_take_turns_and_references_come_between(tmp_path: Path) -> None:
     assert [each.split()[0] in KINDS for each in seen] == a_round * 2
 
 
-def test_a_search_that_was_killed_goes_on_as_if_it_had_not_been(tmp_path: Path) -> None:
-    whole = known_scores.run(tmp_path / "whole", 3)
+def test_a_search_that_was_killed_goes_on_as_if_it_had_not_been(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with monkeypatch.context() as in_memory:
+        in_memory.setattr(studies, "storage", lambda _: optuna.storages.InMemoryStorage())
+        whole = known_scores.run(tmp_path / "whole", 2)
     command = [sys.executable, "-m", "tests.lab.search.known_scores", str(tmp_path / "killed"), "8"]
     with subprocess.Popen(command, cwd=ROOT, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as process:
         assert process.stdout is not None
         assert process.stdout.readline() == "stopped\n"
         with pytest.raises(FolderRefused, match="another search is running"):
-            known_scores.run(tmp_path / "killed", 3)
+            known_scores.run(tmp_path / "killed", 2)
         process.kill()
     before = Search(tmp_path / "killed", known_scores.arena())
     assert sum(len(before.ended(kind)) for kind in KINDS) == 7
     running = before.studies["gru"].get_trials(states=(TrialState.RUNNING,))
     assert len(running) == 1
-    resumed = known_scores.run(tmp_path / "killed", 3)
+    resumed = known_scores.run(tmp_path / "killed", 2)
     assert known_scores.parameters(resumed) == known_scores.parameters(whole)
     (failed,) = resumed.studies["gru"].get_trials(states=(TrialState.FAIL,))
     assert failed.params == resumed.ended("gru")[1].params
