@@ -72,10 +72,10 @@ convert: $(FULL)/.installed ## Keras to ONNX: [SOURCE=models/keras] [OUTPUT=mode
 import: $(SERVE)/.installed ## import the old service's experiments, with the server stopped: FOLDER=...
 	@$(SERVE)/bin/python -m migration "$(FOLDER)"
 
-bench: $(FULL)/.installed $(SERVE)/.installed ## measure everything except the peers, and fill docs/benchmarks*.md and docs/capacity*.md: 25 minutes
+bench: $(FULL)/.installed $(SERVE)/.installed ## measure everything except the peers, and fill docs/benchmarks*.md, docs/capacity*.md and docs/replay.md: 28 minutes
 	@mkdir -p build
 	$(FULL)/bin/python -m pytest benchmarks/bare -q --benchmark-json=build/bare.json
-	for each in whole curve growth background_load start memory experiments capacity check; do \
+	for each in whole curve growth background_load start memory experiments capacity replay check; do \
 		$(FULL)/bin/python -m benchmarks.$$each --server $(SERVE)/bin/python || [ $$each = check ] || exit 1; done
 	for each in connection_balancing propagation journal protocols; do \
 		$(FULL)/bin/python -m benchmarks.$$each || exit 1; done

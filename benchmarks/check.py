@@ -22,6 +22,7 @@ import numpy as np
 
 from benchmarks import bodies, budget, servers, stages, yardstick
 from benchmarks.background_load import under_load
+from benchmarks.explaining import beside
 from benchmarks.figures import answers
 from benchmarks.load import Result, closed, opened
 from benchmarks.loading import while_loading
@@ -127,6 +128,13 @@ def loaded(bench: Bench) -> Ratios:
     return {"loading": p99(meanwhile) / p99(alone), "load": max(took) / 1e3}
 
 
+def explained(bench: Bench) -> Ratios:
+    """Measure single predictions beside explanations, one after the other: p99 with explanations ÷ without."""
+    alone = bench.ask(bench.one, "features", 1)
+    meanwhile, _ = beside(bench.one.port, lambda: bench.ask(bench.one, "features", 1))
+    return {"explaining": p99(meanwhile) / p99(alone)}
+
+
 def start(bench: Bench) -> Ratios:
     """Measure the time until the first 200 of /readyz, with the default number of workers, ÷ the imports alone."""
     with servers.server(python=bench.python, workers=None, tree=bench.tree) as running:
@@ -153,7 +161,7 @@ def memory(bench: Bench) -> Ratios:
     return {"memory_server": sum(bench.all.rss_mib) * 2**20 / 1e6, "memory_worker": ratio}
 
 
-GROUPS = (lone, busy, cores, crowded, loaded, start, promise, memory)
+GROUPS = (lone, busy, cores, crowded, loaded, explained, start, promise, memory)
 
 
 def p50(result: Result) -> float:

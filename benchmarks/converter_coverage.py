@@ -73,7 +73,7 @@ def converted(folder: Path) -> ConvertedBundle:
     """Convert the version of a folder that converter_files.write made. Raises Refused."""
     version = versions.read(folder).versions["v1"]
     sources = versions.read_stages(folder, "v1", version)
-    model = version.stage1.model
+    (model,) = version.stage1.models
     contents = {model: contained.read([("model", folder / model)])[0]}
     return bundle.convert_version("v1", version, sources, contents, lambda _step: None)
 

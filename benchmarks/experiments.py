@@ -19,6 +19,8 @@ from benchmarks.options import parser
 CONNECTIONS = 8
 KINDS = ("no experiment", "split", "shadow, one candle", "shadow, new candles")
 PAIR, USER = b"AAA/AAA", b"user00000000"
+# The version that answers in every state: as the active one, and as variant A.
+ANSWERS = "v3.1"
 
 
 class Requests(Sequence[bytes]):
@@ -63,7 +65,7 @@ def turns(port: int, rounds: int) -> Iterator[str]:
     for number in range(rounds):
         for place, kind in enumerate(KINDS):
             mode = kind.split(",")[0]
-            fields = {"variant_a": "v3.1", "variant_b": "v3.0", "mode": mode}
+            fields = {"variant_a": ANSWERS, "variant_b": "v3.0", "mode": mode}
             with nullcontext() if place == 0 else servers.experiment(port, f"{mode}-{number}-{place}", **fields):
                 yield kind
 
@@ -74,6 +76,7 @@ def main() -> None:
     about = machine()
     found: dict[str, list[dict[str, float]]] = {kind: [] for kind in KINDS}
     with servers.server(python=options.server, tree=options.tree) as running:
+        servers.manage(running.port, f"/reversal/models/{ANSWERS}/switch")
         for kind in turns(running.port, options.rounds):
             found[kind].append(figures(running.port, kind, options.seconds))
     medians = {

@@ -26,7 +26,8 @@ from benchmarks.machine import BUILD, ROOT
 BUDGET = ROOT / "docs" / "benchmarks.md"
 MEASURED, CAPACITY = ROOT / "docs" / "capacity-measured.md", ROOT / "docs" / "capacity.md"
 # The page that is computed follows the page that it is computed from.
-PAGES = [*sorted((ROOT / "docs").glob("benchmarks*.md")), ROOT / "docs" / "several-machines.md", MEASURED, CAPACITY]
+OTHERS = [ROOT / "docs" / f"{name}.md" for name in ("replay", "several-machines")]
+PAGES = [*sorted((ROOT / "docs").glob("benchmarks*.md")), *OTHERS, MEASURED, CAPACITY]
 MARKED = re.compile(r"(<!-- ([\w.-]+)(?:: ([^\n]*?))? -->\n).*?(<!-- end -->)", re.DOTALL)
 _NUMBER = re.compile(r"-?[\d,]+(\.\d+)?(e[+-]\d+)?")
 _THOUSANDS = 1000

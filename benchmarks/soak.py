@@ -30,7 +30,7 @@ from benchmarks.machine import machine, save
 from benchmarks.options import parser
 from benchmarks.servers import Running
 
-# Both versions accept this kind.
+# All versions accept this kind.
 KIND = "120 candles"
 CONNECTIONS = 32
 SHARE = 0.7

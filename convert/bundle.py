@@ -22,7 +22,7 @@ _ELSEWHERE = ("metrics", training_data.RANGES, training_data.BACKGROUND)
 
 
 class ConvertedBundle(NamedTuple):
-    """A converted version. graphs: bytes by file name. reports: by stage."""
+    """A converted version. graphs: bytes of all files but the manifest, by name. reports: by stage."""
 
     manifest: Manifest
     graphs: dict[str, bytes]

@@ -14,11 +14,12 @@ from rich.table import Table
 from rich.text import Text
 
 from convert.bundle import ConvertedBundle
+from convert.networks import ways
 from convert.stage import STEPS, Report
 
 _WIDTH = 80
 _LARGE = 10 << 20  # bytes from which sizes are in MiB
-_FIGURES = ("\nparameters", "size\nKeras → ONNX", "\nnodes", "max\ndifference", "model.\npredict", "ONNX\nRuntime")
+_FIGURES = ("\nparameters", "size\nfile → ONNX", "\nnodes", "max\ndifference", "model's\npredict", "ONNX\nRuntime")
 
 
 @contextmanager
@@ -72,9 +73,7 @@ def _note(console: Console, text: str, indent: int) -> None:
 
 def _way(report: Report) -> str:
     """The way to the graph, the reason, and what its loops cost."""
-    if report.way == "layers":
-        return "built by the table of layers"
-    said = f"built by tf2onnx, because {report.reason}"
+    said = ways.said(report.way, report.reason)
     if not report.loops:
         return said
     number = "1 Loop, which runs" if report.loops == 1 else f"{report.loops} Loops, which run"

@@ -18,8 +18,13 @@ from convert.untrusted.records import Description
 
 _WIDTH = 80
 _LAYERS, _NAMES = 60, 100  # rows of the table, and names of columns
-_WAYS = {"layers": "by the table of layers", "tf2onnx": "by tf2onnx, because the table does not have all layers"}
+_WAYS = {
+    "layers": "by the table of layers",
+    "tf2onnx": "by tf2onnx, because the table does not have all layers",
+    "trees": "from its trees",
+}
 _JSON = {".json", ".toml"}
+_MODELS = {"model", "trees"}
 
 
 class Explained:
@@ -94,6 +99,9 @@ def _described(each: Explained, found: Description) -> None:
     if found.kind == "scaler":
         _scaler(each, found)
         return
+    if found.kind == "trees":
+        _trees(each, found)
+        return
     each.say(f"a Keras model: {found.format}, written by {found.written_by}")
     for shape in found.inputs:
         each.say(f"input: {_shape(shape)}")
@@ -108,6 +116,19 @@ def _described(each: Explained, found: Description) -> None:
         each.say(f"… and {len(found.layers) - _LAYERS} more layers")
     for name, activation in found.outputs:
         each.say(f"output {name!r}: {activation or 'activation not stated'}")
+
+
+def _trees(each: Explained, found: Description) -> None:
+    each.say(f"a tree ensemble, written by {found.written_by}: {found.format}")
+    for name, activation in found.outputs:
+        each.say(f"objective {name}, so the answer is a {activation}")
+    each.say(f"takes {found.fitted} columns: as many features (the last step of a window), or that of all steps")
+    if found.columns:
+        each.say(f"columns: {_listed(found.columns)}")
+
+
+def _listed(names: Sequence[str]) -> str:
+    return ", ".join(names[:_NAMES]) + (", …" if len(names) > _NAMES else "")
 
 
 def _rows(found: Description) -> Iterator[tuple[str, str, str, str]]:
@@ -134,8 +155,7 @@ def _scaler(each: Explained, found: Description) -> None:
     if not found.columns:
         each.say("without names of its columns; they must be in the order of the feature list")
         return
-    shown = ", ".join(found.columns[:_NAMES]) + (", …" if len(found.columns) > _NAMES else "")
-    each.say(f"columns: {shown}")
+    each.say(f"columns: {_listed(found.columns)}")
     _offer(each, found.columns)
 
 
@@ -153,8 +173,8 @@ def _offer(each: Explained, names: Sequence[str]) -> None:
 def _json(each: Explained) -> None:
     data = documents.contents(each.path, limits.JSON_FILE)
     value = documents.decoded(data)
-    if isinstance(value, dict) and isinstance(value.get("class_name"), str):
-        raise Refused(formats.sentence("architecture", each.path.name))
+    if isinstance(value, dict) and (of_model := formats.of_json(value)) is not None:
+        raise Refused(formats.sentence(of_model, each.path.name))
     try:
         listed = feature_lists.read(data, each.path.name)
     except Refused:
@@ -191,6 +211,8 @@ def _compare(found: Sequence[Explained]) -> None:
         if model is None:
             continue
         widths = [shape[2] for shape in model.inputs if len(shape) == 3] if model.kind == "model" else [model.fitted]  # noqa: PLR2004
+        if model.kind == "trees" and count and not (model.fitted or 0) % count:  # of some steps
+            continue
         if len(widths) == 1 and widths[0] not in (None, count):
             each.refusals.append(f"takes {widths[0]} columns, but {listed.path.name} names {count}")
 
@@ -201,7 +223,7 @@ def _verdict(each: Explained) -> None:
         each.say("will not convert:" if len(each.refusals) > 1 else f"will not convert: {each.refusals[0]}")
         for refusal in each.refusals if len(each.refusals) > 1 else []:
             each.say(f"- {refusal}", 4)
-    elif found is not None and found.kind == "model":
+    elif found is not None and found.kind in _MODELS:
         each.say(f"will convert, {_WAYS.get(found.way, found.way)}, if its graph proves equal")
     else:
         each.say("can be used")
@@ -213,7 +235,7 @@ def _block(found: Sequence[Explained]) -> Iterator[str]:
     listed = next((each for each in found if each.features is not None), None)
     for each in found:
         model = each.description
-        if each.refusals or model is None or model.kind != "model":
+        if each.refusals or model is None or model.kind not in _MODELS:
             continue
         yield f"{versions.FILE_NAME}, in the same folder:"
         yield ""
@@ -234,6 +256,8 @@ def _block(found: Sequence[Explained]) -> Iterator[str]:
         if len(model.outputs) > 1:
             names = ", ".join(name for name, _ in model.outputs)
             yield f"output = {json.dumps(model.outputs[0][0])}  # or another of {names}"[:_WIDTH]
+        if model.outputs and model.outputs[0][0] == "multiclass":
+            yield 'classes = ["hold", "long", "short"]  # in the order of its labels'
         if len(model.inputs) == 1 and len(model.inputs[0]) > 1 and model.inputs[0][1] is None:
             yield "sequence_length = 20            # the model leaves the number of steps open"
         yield ""

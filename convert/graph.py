@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, TypeAlias
 
@@ -12,7 +12,8 @@ from numpy.typing import NDArray
 from onnx import TensorProto, helper, numpy_helper
 
 from convert.errors import Refused
-from core.bundles.manifest import OPSET
+from core.bundles.manifest import OPSET, TREES_OPSET
+from core.bundles.onnx_file import TREES_DOMAIN
 
 IR_VERSION = 8  # the version that was released with this opset
 PRODUCER = "reversal.convert"
@@ -107,23 +108,7 @@ class GraphBuilder:
             if node.op_type in {"Loop", "Scan"}:
                 raise Refused.at(node.name, f"became a {node.op_type}, which runs step by step and is never published")
             _rename(node, result, output[0])
-        used = {name for node in nodes for name in node.input}
-        graph = helper.make_graph(
-            nodes,
-            "graph",
-            [helper.make_tensor_value_info(inputs[0], inputs[1], ["batch", *inputs[2]])],
-            [helper.make_tensor_value_info(output[0], output[1], ["batch", *output[2]])],
-            [constant for name, constant in self._constants.items() if name in used],
-        )
-        model = helper.make_model(
-            graph, producer_name=PRODUCER, ir_version=IR_VERSION, opset_imports=[helper.make_opsetid("", OPSET)]
-        )
-        try:
-            onnx.checker.check_model(model, full_check=True)
-        except (onnx.checker.ValidationError, onnx.shape_inference.InferenceError) as error:
-            # Keras builds layers after others whose result is narrower than they say, and fails when it calls them.
-            raise Refused(f"the shapes of its layers do not fit together: {error}") from None
-        return model
+        return assembled(nodes, self._constants, inputs, output)
 
     def _needed(self, result: str) -> list[onnx.NodeProto]:
         wanted, nodes = {result}, []
@@ -132,6 +117,33 @@ class GraphBuilder:
                 wanted.update(node.input)
                 nodes.append(node)
         return nodes[::-1]
+
+
+def assembled(
+    nodes: Sequence[onnx.NodeProto],
+    constants: Mapping[str, onnx.TensorProto],
+    inputs: tuple[str, int, Sequence[int]],
+    output: tuple[str, int, Sequence[int]],
+) -> onnx.ModelProto:
+    """The checked model of these nodes, with the constants that they use. Raises Refused."""
+    used = {name for node in nodes for name in node.input}
+    graph = helper.make_graph(
+        nodes,
+        "graph",
+        [helper.make_tensor_value_info(inputs[0], inputs[1], ["batch", *inputs[2]])],
+        [helper.make_tensor_value_info(output[0], output[1], ["batch", *output[2]])],
+        [constant for name, constant in constants.items() if name in used],
+    )
+    sets = [helper.make_opsetid("", OPSET)]
+    if any(node.domain == TREES_DOMAIN for node in nodes):
+        sets.append(helper.make_opsetid(TREES_DOMAIN, TREES_OPSET))
+    model = helper.make_model(graph, producer_name=PRODUCER, ir_version=IR_VERSION, opset_imports=sets)
+    try:
+        onnx.checker.check_model(model, full_check=True)
+    except (onnx.checker.ValidationError, onnx.shape_inference.InferenceError) as error:
+        # Keras builds layers after others whose result is narrower than they say, and fails when it calls them.
+        raise Refused(f"the shapes of its layers do not fit together: {error}") from None
+    return model
 
 
 def _rename(node: onnx.NodeProto, old: str, new: str) -> None:

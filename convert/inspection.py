@@ -13,14 +13,15 @@ from typing import TYPE_CHECKING, NamedTuple, TypeAlias
 from convert.errors import Problems, Refused
 from convert.networks import windows
 from convert.networks.windows import Arrangement
-from convert.sources import training_data, versions
+from convert.sources import classes, training_data, versions
 from convert.sources.versions import StageFiles, StageSource, Version
+from convert.trees import columns as of_trees
 from convert.untrusted import contained
 from convert.untrusted.contained import Contents, FileRefused, Role
 from convert.untrusted.models import architecture, permitted, verdicts
 from convert.untrusted.models.architecture import Output, Shape
 from convert.untrusted.models.permitted import Permitted
-from convert.untrusted.records import KerasFile, ScalerFile
+from convert.untrusted.records import KerasFile, ScalerFile, ScalerRecord, TreesFile
 from convert.untrusted.scalers.columns import columns
 from core.features import catalogue
 from core.features.candles import MAX_CANDLES
@@ -54,7 +55,7 @@ def inspect(source: Path, chosen: Mapping[str, Version], rules: Permitted = perm
         with problems.at(place):
             raise Refused(message)
     # A file that was refused can be hostile. Then scikit-learn, which takes 150 MiB and a second, stays out.
-    checks: list[Check] = [_check_columns if refused else _check_scaler, _check_ranges, _check_model]
+    checks: list[Check] = [_check_columns if refused else _check_scaler, _check_ranges, _check_models]
     for name, labelled in stages.items():
         for label, stage in labelled.items():
             for check in checks:
@@ -75,7 +76,8 @@ def _read_files(
     roles: dict[str, Role] = {}
     for name, version in chosen.items():
         for label, files in version.stages.items():
-            given: list[tuple[Role, str | None]] = [("scaler", files.scaler), ("model", files.model)]
+            given: list[tuple[Role, str | None]] = [("scaler", files.scaler)]
+            given += [("model", model) for model in files.models]
             for role, file in given:
                 if file is not None and (source / file).is_file():
                     roles.setdefault(file, role)
@@ -105,12 +107,16 @@ def scaler_of(stage: StageSource, contents: Mapping[str, Contents]) -> Scaler | 
     return scaler
 
 
-def model_of(stage: StageSource, contents: Mapping[str, Contents]) -> KerasFile:
-    """The model of a stage. Raises Refused."""
-    file = contents[stage.files.model].contents
-    if not isinstance(file, KerasFile):
-        raise Refused.at(stage.files.model, "it is named as a scaler too; a file is a model or a scaler")
-    return file
+def models_of(stage: StageSource, contents: Mapping[str, Contents]) -> dict[str, KerasFile | TreesFile]:
+    """The models of a stage that were read, by file name. Raises Refused."""
+    found = {}
+    for name in stage.files.models:
+        file = contents[name].contents if name in contents else None
+        if isinstance(file, ScalerFile):
+            raise Refused.at(name, "it is named as a scaler too; a file is a model or a scaler")
+        if isinstance(file, KerasFile | TreesFile):
+            found[name] = file
+    return found
 
 
 def _check_scaler(stage: StageSource, contents: Mapping[str, Contents]) -> None:
@@ -136,19 +142,60 @@ def _check_ranges(stage: StageSource, _contents: Mapping[str, Contents]) -> None
     training_data.training_ranges(stage)
 
 
-def _check_model(stage: StageSource, contents: Mapping[str, Contents]) -> None:
-    if stage.files.model not in contents:
-        return
-    file, problems = model_of(stage, contents), Problems()
+def _check_models(stage: StageSource, contents: Mapping[str, Contents]) -> None:
+    problems = Problems()
+    for name, file in models_of(stage, contents).items():
+        with problems.at(name):
+            if isinstance(file, TreesFile):
+                _check_trees(file, stage, contents)
+            else:
+                _check_keras(file, stage)
+    problems.raise_any()
+    found = [each for each in models_of(stage, contents).values() if not of_trees.is_of_last_step(each, stage.features)]
+    lengths = sorted({steps for file in found for steps in _steps(file, stage)})
+    if len(lengths) > 1:
+        counts = " and ".join(map(str, lengths))
+        raise Refused.at(
+            "model", f"its models take windows of {counts} steps, but see the same; train them on one length"
+        )
+
+
+def _check_keras(file: KerasFile, stage: StageSource) -> None:
+    problems = Problems()
     config = json.loads(file.model.config)
     shapes, outputs = architecture.inputs(config), architecture.outputs(config)
-    with problems.at(stage.files.model):
+    with problems.at(""):
         _check_window(shapes, stage)
-    with problems.at(stage.files.model):
+    with problems.at(""):
         _check_head(outputs, stage.files)
-    with problems.at(stage.files.model):
+    with problems.at(""):
         verdicts.check_weights(file)
     problems.raise_any()
+
+
+def _check_trees(file: TreesFile, stage: StageSource, contents: Mapping[str, Contents]) -> None:
+    files = stage.files
+    found = of_trees.find(len(file.columns), len(stage.features), files)
+    scaler = contents.get(files.scaler or "")
+    # Other scalers can change the order of the columns, so that the names are compared when the scaler is loaded.
+    keeps_order = scaler is None or not isinstance(scaler.contents, ScalerFile) or _is_single(scaler.contents)
+    if file.is_named and keeps_order:
+        of_trees.check_names(found, file.columns, stage.column_names, files.features)
+    if files.output is not None:
+        raise Refused("a tree ensemble has one output, without a name; remove `output`")
+    if file.outputs == 1 and files.classes is not None:
+        raise Refused("answers one value, but `classes` names several; remove `classes`")
+    if file.outputs > 1 and len(files.models) > 1:
+        raise Refused(f"answers {file.outputs} values, but a mean is of models that answer one")
+    if file.outputs > 1 and not classes.serves_both(files.classes):
+        raise Refused(
+            f"answers {file.outputs} values; name them in `classes` of stage1, in the order of its labels, such as"
+            ' ["hold", "long", "short"]'
+        )
+
+
+def _is_single(scaler: ScalerFile) -> bool:
+    return isinstance(scaler.scaler, ScalerRecord)
 
 
 def _check_window(shapes: list[Shape], stage: StageSource) -> None:
@@ -173,16 +220,19 @@ def _check_head(outputs: list[Output], files: StageFiles) -> None:
         verdicts.check_head(named[0])
 
 
+def _steps(file: KerasFile | TreesFile, stage: StageSource) -> list[int]:
+    """The steps of each input that states its shape."""
+    if isinstance(file, TreesFile):
+        return [of_trees.find(len(file.columns), len(stage.features), stage.files).steps]
+    return [_arrangement(shape, stage).steps for shape in architecture.inputs(json.loads(file.model.config))]
+
+
 def _check_candles(stages: Mapping[str, StageSource], contents: Mapping[str, Contents]) -> None:
     """Raise Refused if a request cannot have enough candles for the windows, where the file states their length."""
     most = 0
     for stage in stages.values():
-        found = contents.get(stage.files.model)
-        if found is None or not isinstance(found.contents, KerasFile):
-            continue
-        shapes = architecture.inputs(json.loads(found.contents.model.config))
         try:
-            steps = [_arrangement(shape, stage).steps for shape in shapes]
+            steps = [n for file in models_of(stage, contents).values() for n in _steps(file, stage)]
             needed = [catalogue.required_candles(stage.features, length) for length in steps]
         except (Refused, UnknownFeature):  # reported for the stage, or a version that takes no candles
             continue

@@ -69,7 +69,7 @@ def _publish(bundle: ConvertedBundle, folder: Path) -> None:
         _replace(folder / name, data)
     _replace(folder / manifest.FILE_NAME, manifest.encode(bundle.manifest))
     for path in sorted(folder.iterdir()):
-        ours = path.suffix in {".onnx", _TEMPORARY}
+        ours = path.suffix in {".onnx", ".npy", _TEMPORARY}
         if ours and path.name not in bundle.graphs:
             path.unlink()
 

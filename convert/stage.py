@@ -5,28 +5,28 @@ from __future__ import annotations
 import hashlib
 import time
 from collections.abc import Callable, Mapping
-from importlib import metadata as distributions
 from statistics import median
 from typing import Any, NamedTuple
 
 import numpy as np
 
-from convert import inspection
+from convert import inspection, loading
 from convert.errors import Refused
-from convert.networks import cleaning, heads, ways, windows
-from convert.networks.keras_model import KerasModel
+from convert.networks import cleaning
 from convert.networks.ways import Way
 from convert.options import Options
 from convert.proof import parity, rounding
 from convert.proof.parity import GraphSession
 from convert.proof.rules import Rule
 from convert.scalers.scaler import Scaler
+from convert.sources import background as stored
 from convert.sources import training_data
 from convert.sources.versions import StageSource
 from convert.untrusted.contained import Contents
 from convert.untrusted.models import memory
+from core.bundles import windows as windows_file
 from core.bundles.limits import of_training
-from core.bundles.manifest import OPSET, File
+from core.bundles.manifest import OPSET, File, WindowsFile
 
 # The steps of each stage. Their number gives the length of the progress bar.
 STEPS = ("reading", "converting", "proving", "timing")
@@ -37,7 +37,7 @@ _WITHOUT_CANDLES = "no scaler, and its features are not computed from candles: p
 class Report(NamedTuple):
     """The figures of one converted stage that the command prints. Times are medians for one window, in seconds.
 
-    way: the table of layers, or tf2onnx for the reason given. loops: in the graph, which run step by step.
+    way: the table of layers, tf2onnx for the reason given, from trees, or a mean. loops: in it, which run step by step.
     """
 
     parameters: int
@@ -55,7 +55,7 @@ class Report(NamedTuple):
 
 
 class ConvertedStage(NamedTuple):
-    """A converted stage. fields: for core.bundles.manifest.Stage. graphs: bytes by file name. tools: their releases."""
+    """A converted stage. fields: of the manifest. graphs: bytes of all files by name. tools: their releases."""
 
     fields: dict[str, Any]
     graphs: dict[str, bytes]
@@ -80,48 +80,57 @@ def convert_stage(  # noqa: PLR0913, PLR0917 - the parts of one job
     scaler = inspection.scaler_of(given, contents)
     ranges = training_data.training_ranges(given)
     limits, scaled_features = None if ranges is None else of_training(*zip(*ranges, strict=True)), None
+    order = list(range(len(features)))
     if scaler is not None:
         limits = scaler.limits(len(features), limits)
         order = scaler.order(len(features))
-        if order != list(range(len(features))):
+        if order != sorted(order):
             scaled_features = tuple(features[place] for place in order)
-    file = inspection.model_of(given, contents)
-    try:
-        model = KerasModel(
-            file,
-            files.output,
-            files.sequence_length,
-            windows.StatedWindow(files.features, len(features), files.layout),
-            heads.StatedHead(files.wanted, files.classes),
-            options.custom,
-        )
-        step("converting")
-        with memory.limited_proof():
-            built = ways.build(model, allow_fallback=options.fallback)
-    except Refused as error:
-        raise Refused.at(files.model, error) from None
-    background = training_data.background(given, model.window)
+    column_names = tuple(given.column_names[place] for place in order)
+    loaded = loading.load(
+        inspection.models_of(given, contents), given, column_names, options, lambda: step("converting")
+    )
+    model, built = loaded.reference, loaded.built
+    background, background_file = training_data.background(given, model.window), None
     network_bytes = built.graph.SerializeToString(deterministic=True)
     network_file = _file(f"{label}-network", network_bytes)
     graphs = {network_file.file: network_bytes}
+    if given.background is not None:
+        stored.check_steps(given.background, files.background or "", model.window[0])
+        data = windows_file.encode(given.background)
+        background_file = _windows_file(f"{label}-background", data, len(given.background))
+        graphs[background_file.file] = data
+        if background is None:
+            background = tuple(map(tuple, given.background.mean(axis=0, dtype=np.float64).tolist()))
 
     step("proving")
-    session, scaling, scaler_file, figures = GraphSession(network_bytes), None, None, {}
+    scaling, scaler_file, figures = None, None, dict[str, Any](loaded.figures)
     if scaler is not None:
         scaler_bytes = scaler.build(model.window).SerializeToString(deterministic=True)
         # The name has no stage, so that stages with the same scaler share a file, and the server scales once.
         scaler_file = _file("scaler", scaler_bytes)
         graphs[scaler_file.file] = scaler_bytes
         scaling = (scaler, GraphSession(scaler_bytes))
-        figures = parity.check_scaler(*scaling, model.window)
+        figures |= parity.check_scaler(*scaling, model.window)
+    session = loaded.session()
     with memory.limited_proof():
-        figures |= parity.check_network(model, session, scaling, scaled_features or features, rule)
+        of_parts = {}
+        for name, part in loaded.parts.items():
+            try:
+                of_parts[name] = part.figures | parity.check_network(
+                    part.reference, part.session(), scaling, scaled_features or features, rule, part.probes
+                )
+            except Refused as error:
+                raise Refused.at(name, error) from None
+        figures |= parity.check_network(model, session, scaling, scaled_features or features, rule, loaded.probes)
+    if of_parts:
+        figures["models"] = of_parts
 
     step("timing")
     fields: dict[str, Any] = {
         "features": features,
         "sequence_length": model.window[0],
-        "parameters": model.parameters,
+        "parameters": loaded.parameters,
         "opset": OPSET,
         "network": network_file,
         "scaler": scaler_file,
@@ -132,12 +141,13 @@ def convert_stage(  # noqa: PLR0913, PLR0917 - the parts of one job
         "limits": limits,
         "training_ranges": ranges,
         "background": background,
-        "classes": model.head.classes,
+        "background_windows": background_file,
+        "classes": loaded.classes,
         "scaled_features": scaled_features,
     }
     report = Report(
-        parameters=model.parameters,
-        model_bytes=contents[files.model].size,
+        parameters=loaded.parameters,
+        model_bytes=sum(contents[name].size for name in files.models),
         graph_bytes=len(network_bytes),
         nodes=dict(cleaning.operators(built.graph.graph)),
         max_difference=figures["max_difference"],
@@ -147,15 +157,13 @@ def convert_stage(  # noqa: PLR0913, PLR0917 - the parts of one job
         notes=[
             *rounding.notes(figures, " ".join(model.tool)),
             *_notes_of_inputs(scaler, features),
-            *model.notes,
-            *options.notes(file),
+            *loaded.notes,
         ],
         way=built.way,
         loops=built.loops,
         reason=built.reason,
     )
-    tools = _tools(built.way) | dict([model.tool]) | options.tools(file)
-    return ConvertedStage(fields, graphs, tools, report)
+    return ConvertedStage(fields, graphs, loaded.tools, report)
 
 
 def _notes_of_inputs(scaler: Scaler | None, features: tuple[str, ...]) -> list[str]:
@@ -164,18 +172,15 @@ def _notes_of_inputs(scaler: Scaler | None, features: tuple[str, ...]) -> list[s
     return [] if parity.can_compute(features) else [_WITHOUT_CANDLES]
 
 
-def _tools(way: Way) -> dict[str, str]:
-    import tensorflow as tf  # noqa: PLC0415 - takes seconds; the model's framework has imported it with its environment
-
-    packages = ["onnx", "onnxruntime", "scikit-learn", *(["tf2onnx"] if way == "tf2onnx" else [])]
-    # Its package is `tensorflow` or `tensorflow-cpu`, so the version is read from the module.
-    return {"tensorflow": str(tf.__version__)} | {package: distributions.version(package) for package in packages}
-
-
 def _file(kind: str, graph: bytes) -> File:
     """The file of a graph, named by its hash."""
     digest = _sha256(graph)
     return File(f"{kind}-{digest[:16]}.onnx", digest)
+
+
+def _windows_file(kind: str, data: bytes, count: int) -> WindowsFile:
+    digest = _sha256(data)
+    return WindowsFile(f"{kind}-{digest[:16]}.npy", digest, count=count)
 
 
 def _sha256(data: bytes) -> str:

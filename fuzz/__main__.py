@@ -21,6 +21,25 @@ ROOT = Path(__file__).parents[1]
 BUILD = ROOT / "build" / "fuzz"
 _DONE = re.compile(r"Done (\d+) runs in (\d+) second")
 _LONGEST = 16_384
+_BLOCK = """num_leaves=3
+num_cat=0
+split_feature=0 1
+threshold=1.0000000180025095e-35 -0.5
+decision_type=2 10
+left_child=1 -1
+right_child=-2 -3
+leaf_value=0.25 -1e-3 3
+is_linear=0
+shrinkage=0.1
+"""
+_TREES = "\n".join(
+    [
+        *("tree", "version=v4", "num_class=3", "num_tree_per_iteration=3", "max_feature_idx=1"),
+        *("objective=multiclass num_class:3", "average_output", "feature_names=Column_0 b", ""),
+        *(f"Tree={i}\n{_BLOCK}\n" for i in range(3)),
+        "end of trees\n",
+    ]
+)
 
 
 def seeds(target: str) -> list[bytes]:
@@ -47,7 +66,14 @@ def seeds(target: str) -> list[bytes]:
 
 
 def _files(target: str) -> list[bytes]:
-    """Of the committed bundles: whole manifests, or ends of graphs."""
+    """Two texts of trees; of the committed bundles, whole manifests or ends of graphs."""
+    if target == "trees":
+        return [
+            _TREES.encode(),
+            _TREES.replace("=3\nnum_tree_per_iteration=3", "=1\nnum_tree_per_iteration=1")
+            .replace("multiclass num_class:3", "binary sigmoid:1")
+            .encode(),
+        ]
     if target == "manifests":
         return [file.read_bytes() for file in (ROOT / "models" / "onnx").glob("*/manifest.json")]
     return [
@@ -111,7 +137,7 @@ def fuzz(target: str, runs: int) -> None:
     """Run one target in this process. The process ends with the run."""
     import atheris  # type: ignore[import-untyped] # noqa: PLC0415 - before the modules to instrument
 
-    with atheris.instrument_imports(include=["core", "server", "migration", "fuzz"]):
+    with atheris.instrument_imports(include=["core", "server", "migration", "fuzz", "convert.untrusted.trees"]):
         from fuzz.targets import TARGETS  # noqa: PLC0415
     corpus = BUILD / target
     corpus.mkdir(parents=True, exist_ok=True)
@@ -126,7 +152,7 @@ def main() -> None:
     """Fuzz all targets, and print the number of runs of each."""
     options_of = argparse.ArgumentParser(description=__doc__)
     options_of.add_argument("--runs", type=int, default=1_200_000, help="of all targets together")
-    names = ["validation", "comparison", "items", "tensors", "messages", "features", "manifests", "graphs"]
+    names = ["validation", "comparison", "items", "tensors", "messages", "features", "manifests", "graphs", "trees"]
     options_of.add_argument("--target", action="append", choices=names, help="one of these; may be repeated")
     options_of.add_argument("--in-process", metavar="TARGET", help=argparse.SUPPRESS)
     options = options_of.parse_args()

@@ -131,6 +131,7 @@ PLACES: dict[str, list[bytes]] = {
     "/reversal/predict": _PREDICT,
     "/predict": _PREDICT,
     "/reversal/predict_raw": _PREDICT,
+    "/reversal/explain": [*_PREDICT, b"{" + _HEAD + b',"background":%b}'],
     "/reversal/compare": _COMPARE,
     "/reversal/compare_raw": _COMPARE,
     _BATCH: [

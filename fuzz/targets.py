@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import json
 import math
 from collections.abc import Callable
@@ -10,6 +11,9 @@ from pathlib import Path
 
 import numpy as np
 
+from convert.errors import Refused
+from convert.trees import ensemble
+from convert.untrusted.trees import text
 from core.bundles import bundle, manifest, onnx_file
 from core.errors import ServiceError
 from core.features.candles import Candles
@@ -186,6 +190,30 @@ def graphs(data: bytes) -> None:
         pass
 
 
+def trees(data: bytes) -> None:
+    """LightGBM's text is read, or refused; each leaf of what is read has one way from the root."""
+    try:
+        found = text.parse(io.BytesIO(data))
+    except Refused:
+        return
+    for tree in ensemble.trees(found):
+        ways = [0] * len(tree.value)
+        waiting = [0] if len(tree.column) else []
+        while waiting:
+            split = waiting.pop()
+            for child in (int(tree.left[split]), int(tree.right[split])):
+                if child < 0:
+                    ways[-child - 1] += 1
+                else:
+                    waiting.append(child)
+        if len(tree.column) and ways != [1] * len(tree.value):
+            raise AssertionError(ways)
+        if not (np.isfinite(tree.threshold).all() and np.isfinite(tree.value).all()):
+            raise AssertionError(tree)
+        if len(tree.column) and not 0 <= tree.column.min() <= tree.column.max() < len(found.columns):
+            raise AssertionError(tree)
+
+
 TARGETS: dict[str, Callable[[bytes], None]] = {
     "validation": validation,
     "comparison": comparison,
@@ -195,4 +223,5 @@ TARGETS: dict[str, Callable[[bytes], None]] = {
     "features": features,
     "manifests": manifests,
     "graphs": graphs,
+    "trees": trees,
 }

@@ -41,6 +41,15 @@ def temperature(logit: Floats, truth: NDArray[np.float32]) -> float:
     return 2.0 / (low + high)
 
 
-def threshold_for_share(probability: Floats, share: float) -> float:
-    """The threshold that this share of the answers reaches; with four digits, so that it can be read and written."""
-    return round(float(np.quantile(probability, 1.0 - share)), 4)
+def threshold_for_precision(probability: Floats, truth: NDArray[np.float32], precision: float) -> float:
+    """The lowest threshold from which on all answers together are right so often; with four digits, to be read.
+
+    Raises ValueError if no threshold reaches the precision on at least one answer in a hundred: fewer say little.
+    """
+    order = np.argsort(-probability, kind="stable")
+    found = np.cumsum(truth[order]) / np.arange(1, len(order) + 1)
+    enough = np.flatnonzero(found >= precision)
+    enough = enough[enough >= len(order) // 100]
+    if not len(enough):
+        raise ValueError(f"no threshold has a precision of {precision} on this part")
+    return round(float(probability[order[enough[-1]]]), 4)

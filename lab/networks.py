@@ -15,6 +15,7 @@ from core.features.candles import Floats
 from lab.calibration import logits
 from lab.panel import Panel, Rows
 
+BATCH_SIZE = 512
 _WARM_UP = 100  # steps, but at most a fifth of all
 # Weights are averaged over about this many steps; the last ones alone depend on the last batches.
 _AVERAGED = 200
@@ -31,7 +32,7 @@ class NetworkSettings(NamedTuple):
     dropout: float = 0.1
     learning_rate: float = 2e-3
     epochs: int = 4
-    batch_size: int = 512
+    batch_size: int = BATCH_SIZE
     seed: int = 1
 
 
@@ -175,7 +176,7 @@ def fit(
     if after_epoch is not None:
         callbacks.append(keras.callbacks.LambdaCallback(on_epoch_end=lambda epoch, _: after_epoch(epoch + 1, found)))
     # At its end, fit puts the averaged weights in place.
-    network.fit(batches, epochs=settings.epochs, shuffle=False, verbose=0, callbacks=callbacks)
+    network.fit(batches, epochs=settings.epochs, verbose=0, callbacks=callbacks, shuffle=False)
     return found
 
 

@@ -1,7 +1,7 @@
 """Reversal signals in this process, and the command line.
 
     import reversal
-    detector = reversal.load("v3.1")
+    detector = reversal.load("v3.2")
     detector.predict(frame)
 
 Nothing is imported before it is used, so that the command line starts at once. No other package imports this one.
@@ -15,10 +15,18 @@ TYPE_CHECKING = False  # type checkers know the name; importing typing takes lon
 if TYPE_CHECKING:
     from reversal.assigning import assign
     from reversal.offline import Answer, OfflineDetector, load
+    from reversal.replaying import Replay, replay
 
-__all__ = ["Answer", "OfflineDetector", "assign", "load"]
+__all__ = ["Answer", "OfflineDetector", "Replay", "assign", "load", "replay"]
 
-_ROOMS = {"assign": "assigning", "load": "offline", "Answer": "offline", "OfflineDetector": "offline"}
+_ROOMS = {
+    "assign": "assigning",
+    "load": "offline",
+    "Answer": "offline",
+    "OfflineDetector": "offline",
+    "replay": "replaying",
+    "Replay": "replaying",
+}
 
 
 def __getattr__(name: str) -> object:

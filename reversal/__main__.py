@@ -54,9 +54,11 @@ COMMANDS = {
     "convert": Command(
         _convert,
         "convert Keras detectors to bundles, and prove them equal",
-        ("h5py", "keras", "onnx", "rich", "skl2onnx", "sklearn", "tf_keras", "tensorflow", "tf2onnx"),
+        ("h5py", "keras", "lightgbm", "onnx", "rich", "skl2onnx", "sklearn", "tf_keras", "tensorflow", "tf2onnx"),
     ),
-    "train": Command(_train, "train the reference detectors", ("rich", "sklearn", "tf_keras", "tensorflow")),
+    "train": Command(
+        _train, "train the committed detectors", ("keras", "lightgbm", "rich", "sklearn", "tf_keras", "tensorflow")
+    ),
     "import": Command(_import, "import the old service's experiments; the server is stopped"),
 }
 
@@ -66,6 +68,8 @@ CLICK = {
     "predict": ("reversal.commands.candles:predict", "answer from a file of candles, without a server"),
     "models": ("reversal.commands.versions:list_models", "list the versions in a folder of bundles"),
     "compare": ("reversal.commands.candles:compare", "answers of several versions for one file of candles"),
+    "replay": ("reversal.commands.replay:replay", "is it better? past candles through several versions"),
+    "explain": ("reversal.commands.candles:explain", "how much each feature moved an answer"),
     "experiments": ("reversal.commands.experiments:experiments", "list, plan, report, assign"),
     "bench": ("reversal.commands.versions:bench", "how long a prediction takes on this machine"),
     "doctor": ("reversal.commands.doctor:doctor", "check settings, bundles, store, port and clock"),
@@ -88,7 +92,7 @@ Options:
 Commands:
 {commands}
 
-  Example: {program} predict candles.csv --version v3.1
+  Example: {program} predict candles.csv --version v3.2
 
   Exit codes: 0 done; 1 refused or failed, the reason is on standard error;
   2 wrong arguments; 3 (import) some files were left; 130 interrupted;

@@ -15,6 +15,7 @@ from core.errors import InvalidInput
 from core.features.timeframes import PERIODS
 from reversal.candle_times import DayOrder, is_time, reader_of_times
 from reversal.frames import FIELDS, PRICES, Table, check_names, columns_of, field_of, known
+from reversal.pairs import pair_of
 
 _PRICES = {"open", "high", "low"}  # of a header; the close has several names
 _DELIMITERS = ",;\t|"
@@ -23,6 +24,7 @@ _LARGEST = 1 << 30  # bytes, unpacked
 _CLOCK = re.compile(r"\d{1,2}:\d{2}(:\d{2}(\.\d+)?)?|\d{4}|\d{6}")
 _DATE_COLUMNS = ("date", "dtyyyymmdd", "datum")
 _CLOCK_COLUMNS = ("time", "timestamp")
+_PAIR_COLUMNS = ("pair", "symbol", "ticker", "instrument")
 _ZONE = re.compile(r"\((.+)\)|\b(gmt|utc)\b", re.IGNORECASE)
 _UTC = ("gmt", "utc")
 _GROUPS = re.compile(r"-?\d{1,3}(,\d{3})+(\.\d+)?")  # of thousands
@@ -74,6 +76,7 @@ def read(text: str, timezone: str | None = None, dates: DayOrder | None = None) 
         columns, delimiter = _of_csv(lines)
     except csv.Error as error:
         raise InvalidInput(f"not CSV: {error}") from None
+    pair = _pair(columns)
     columns, zone = _with_time(columns, timezone)
     found: dict[str, Any] = dict(known(columns))
     if "timestamp" in found:
@@ -85,7 +88,16 @@ def read(text: str, timezone: str | None = None, dates: DayOrder | None = None) 
             found[name] = [number(cell.strip()) for cell in found[name]]
     if "volume" in found:
         found["volume"] = [_volume(cell) for cell in found["volume"]]
-    return CandleFile(found)
+    return CandleFile(found, pair)
+
+
+def _pair(columns: dict[str, list[str]]) -> str | None:
+    """The pair that a column names, if there is such a column. Raises InvalidInput for several."""
+    named = next((cells for name, cells in columns.items() if name.lower() in _PAIR_COLUMNS), [])
+    pairs = {cell: pair_of(cell) for cell in set(named)}
+    if len(pairs) > 1 and any(pairs.values()):
+        raise InvalidInput(f"candles of several pairs: {', '.join(sorted(pairs)):.60}; write a file for each")
+    return next(iter(pairs.values()), None)
 
 
 def _of_json(text: str, timezone: str | None, dates: DayOrder | None) -> CandleFile:
@@ -187,6 +199,8 @@ def _reader_of_numbers(prices: list[str], delimiter: str) -> Callable[[str], str
         decimal_comma = True
 
     def plain(cell: str) -> str:
+        if not decimal_comma and "," not in cell:
+            return cell
         pointed = cell.translate(_SWAPPED) if decimal_comma else cell
         return pointed.replace(",", "") if _GROUPS.fullmatch(pointed.rstrip("KMB")) else pointed
 

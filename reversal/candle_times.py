@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta, timezone, tzinfo
+from functools import lru_cache
 from typing import Literal, TypeAlias
 from zoneinfo import ZoneInfo
 
@@ -46,11 +47,8 @@ def reader_of_times(zone: str, dates: DayOrder | None) -> Callable[[str, int], s
     def read_time(text: str, row: int) -> str | float:
         place = f"row {row}, timestamp"
         try:
-            if _NUMBER.fullmatch(text) and not _DATE_AS_NUMBER.fullmatch(text):
-                return _milliseconds(float(text))
-            found = _parsed(text, dates)
-            if found is not None:
-                return found.replace(tzinfo=found.tzinfo or default).astimezone(UTC).isoformat()
+            if (time := _read_time(text, default, dates)) is not None:
+                return time
         except (ValueError, OverflowError) as error:
             raise InvalidInput.at(place, f"{text!r:.40} is no day of the calendar: {error}") from None
         if _UNORDERED.fullmatch(text):
@@ -59,6 +57,16 @@ def reader_of_times(zone: str, dates: DayOrder | None) -> Callable[[str, int], s
         raise InvalidInput.at(place, f"{text!r:.40} cannot be read as a time; write it as 2017-12-29 21:00")
 
     return read_time
+
+
+# Files of several pairs have the same times.
+@lru_cache(maxsize=1 << 16)
+def _read_time(text: str, default: ZoneInfo, dates: DayOrder | None) -> str | float | None:
+    """The time, or None if it has none of the forms. Raises ValueError or OverflowError."""
+    if _NUMBER.fullmatch(text) and not _DATE_AS_NUMBER.fullmatch(text):
+        return _milliseconds(float(text))
+    found = _parsed(text, dates)
+    return None if found is None else found.replace(tzinfo=found.tzinfo or default).astimezone(UTC).isoformat()
 
 
 def is_time(text: str) -> bool:

@@ -2,30 +2,31 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
-from typing import Any, NamedTuple, TypeAlias
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
 from core.bundles.manifest import Direction, Manifest
 from core.bundles.repository import Repository
+from core.bundles.windows import MOST
 from core.errors import InvalidInput, ServiceError
-from core.features.candles import Candles
 from core.features.timeframes import iso
 from core.inference.decision import Signal
 from core.inference.detector import Detector, Prediction
+from core.inference.explaining import BACKGROUND, Explanation, explain
+from core.inference.history import CODES, HistoryAnswers, answer_history
 from core.inference.inputs import CandleWindows
 from core.inference.warnings import Warned
 from reversal.frames import CandleHistory, Table, history
 from server.api.schemas.predictions import DEFAULT_TIMEFRAME, Stamp
+from server.cpus import available
 from server.settings import INSTALLED
 
-# Candles of so many answers are computed at once. More need more memory, and are not faster.
-_AT_ONCE = 512
-
-Floats: TypeAlias = NDArray[np.float64]
+# By the numbers of core.inference.history; the last one is that of UNKNOWN, which is -1.
+_SIGNALS = np.array([*CODES, None], dtype=object)
 
 
 class Answer(NamedTuple):
@@ -46,6 +47,11 @@ class OfflineDetector:
 
     def __init__(self, detector: Detector) -> None:
         self._detector = detector
+
+    @property
+    def detector(self) -> Detector:
+        """What answers, without tables."""
+        return self._detector
 
     def __repr__(self) -> str:
         return f"<detector {self.manifest.version}: {self.manifest.name}>"
@@ -78,6 +84,23 @@ class OfflineDetector:
             raise result
         return _answer(result)
 
+    def explain(
+        self,
+        candles: Table,
+        timeframe: str = DEFAULT_TIMEFRAME,
+        timestamps: Stamp | None = None,
+        background: int = 1,
+    ) -> Explanation:
+        """How much each feature moved the probabilities of `predict`. Raises core.errors.ServiceError.
+
+        background: the number of reference windows, 1 to 50: 1 is the bundle's reference window, more are so many of
+        its stored ones, and take as many times longer.
+        """
+        if not 1 <= background <= MOST:
+            raise InvalidInput.at(BACKGROUND, f"must be an integer from 1 to {MOST}, not {background}")
+        found = history(candles, timeframe, timestamps)
+        return explain(self._detector, CandleWindows(found.candles), background)
+
     def signals(
         self,
         candles: Table,
@@ -105,34 +128,12 @@ class OfflineDetector:
         return _like(candles, columns)
 
     def _columns(self, found: CandleHistory, progress: Callable[[int, int], object] | None) -> dict[str, NDArray[Any]]:
-        count = len(found)
-        signals = np.full(count, None, dtype=object)
-        confidence, p1, p2 = (np.full(count, np.nan) for _ in range(3))
-        outside = np.zeros(count, np.bool_)
-        for rows, sources in self._batches(found):
-            for row, result in zip(rows, self._detector.predict(sources), strict=True):
-                if isinstance(result, ServiceError):
-                    continue
-                decision = result.decision
-                signals[row], confidence[row], p1[row] = decision.signal, decision.confidence, decision.stage1_prob
-                p2[row] = np.nan if decision.stage2_prob is None else decision.stage2_prob
-                outside[row] = any(warning.code == "OUT_OF_RANGE" for warning in result.warnings)
-            if progress is not None:
-                progress(rows.stop, count)
-        return {
-            "signal": signals,
-            "confidence": confidence,
-            "stage1_prob": p1,
-            "stage2_prob": p2,
-            "out_of_range": outside,
-        }
+        return signal_columns(answer_history(self._detector, found.candles, threads=available(), progress=progress))
 
-    def _batches(self, found: CandleHistory) -> Iterator[tuple[range, list[CandleWindows]]]:
-        values, times, most = found.candles.values, found.candles.times, self.recommended_candles
-        for start in range(self.required_candles - 1, len(found), _AT_ONCE):
-            rows = range(start, min(start + _AT_ONCE, len(found)))
-            spans = [slice(max(0, row + 1 - most), row + 1) for row in rows]
-            yield rows, [CandleWindows(Candles(values[:, s], None if times is None else times[s])) for s in spans]
+
+def signal_columns(answers: HistoryAnswers) -> dict[str, NDArray[Any]]:
+    """The columns of OfflineDetector.signals."""
+    return answers._asdict() | {"signal": _SIGNALS[answers.signal]}
 
 
 def load(version: str, models: str | Path | None = None) -> OfflineDetector:

@@ -8,8 +8,10 @@ from pathlib import Path
 from typing import Any, Literal
 
 import numpy as np
+from numpy.typing import NDArray
 from onnx import TensorProto, helper, numpy_helper
 
+from core.bundles import windows
 from core.bundles.manifest import (
     FILE_NAME,
     FORMAT_VERSION,
@@ -19,6 +21,7 @@ from core.bundles.manifest import (
     Inputs,
     Manifest,
     Stage,
+    WindowsFile,
     encode,
 )
 from core.bundles.repository import INDEX_NAME
@@ -27,7 +30,17 @@ from core.bundles.repository import INDEX_NAME
 SLOW_TURNS = 4_000_000
 
 Kind = Literal[
-    "mean", "unclipped", "root", "raises", "slow", "first_row", "two_inputs", "two_wide", "fixed_batch", "classes"
+    "mean",
+    "unclipped",
+    "root",
+    "raises",
+    "slow",
+    "first_row",
+    "two_inputs",
+    "two_wide",
+    "fixed_batch",
+    "classes",
+    "softmax",
 ]
 
 
@@ -39,10 +52,10 @@ def network(length: int, width: int, kind: Kind = "mean") -> bytes:
     raises, slow: like mean, but if a mean of the batch is above 0.9, ONNX Runtime raises or runs for seconds.
     first_row: declares the right shape, but answers only for the first window of a batch.
     two_inputs, two_wide, fixed_batch: declare a wrong shape.
-    classes: see class_network.
+    classes, softmax: see class_network.
     """
-    if kind == "classes":
-        return class_network(length, width)
+    if kind in {"classes", "softmax"}:
+        return class_network(length, width, softmax=kind == "softmax")
     nodes = [
         helper.make_node("ReduceMean", ["window"], ["unclipped"], axes=[1, 2], keepdims=0),
         helper.make_node("Clip", ["unclipped", "zero", "one"], ["mean"]),
@@ -95,15 +108,16 @@ def network(length: int, width: int, kind: Kind = "mean") -> bytes:
     return model_bytes(nodes, inputs, outputs, constants)
 
 
-def class_network(length: int, width: int) -> bytes:
+def class_network(length: int, width: int, *, softmax: bool = False) -> bytes:
     """Build a network with three outputs: the means of the window's first three features, the first one plus 1.
 
-    A window of zeros thus has the probabilities 1, 0 and 0.
+    A window of zeros thus has the probabilities 1, 0 and 0. softmax: the outputs are the softmax of these numbers.
     """
     nodes = [
         helper.make_node("ReduceMean", ["window"], ["means"], axes=[1], keepdims=0),
         helper.make_node("Slice", ["means", "start", "end", "axis"], ["three"]),
-        helper.make_node("Add", ["three", "base"], ["probabilities"]),
+        helper.make_node("Add", ["three", "base"], ["sums"]),
+        helper.make_node("Softmax" if softmax else "Identity", ["sums"], ["probabilities"]),
     ]
     constants = {"start": np.array([0]), "end": np.array([3]), "axis": np.array([1])}
     inputs = [helper.make_tensor_value_info("window", TensorProto.FLOAT, ["batch", length, width])]
@@ -173,13 +187,15 @@ def write(
     inputs: Inputs = "candles",
     label_rule: object = None,
     format_version: int = FORMAT_VERSION,
+    background: tuple[float, ...] = (),
 ) -> Path:
     """Write a bundle and return its folder. `scale` is (centre, scale) of the scaler; None for no scaler.
 
-    With `classes`, the version has one stage with the class network.
+    With `classes`, the version has one stage with the class network. `background` is one number for each stored window
+    of each stage, which has it everywhere; the reference window has their mean.
     """
     if classes is not None:
-        stage2_features, kind = None, "classes"
+        stage2_features, kind = None, "softmax" if kind == "softmax" else "classes"
     folder = root / version
     folder.mkdir(parents=True, exist_ok=True)
 
@@ -189,8 +205,20 @@ def write(
         (folder / file.file).write_bytes(graph)
         return file
 
+    def put_windows(label: str, stored: NDArray[np.float32]) -> WindowsFile:
+        data = windows.encode(stored)
+        digest = hashlib.sha256(data).hexdigest()
+        file = WindowsFile(f"{label}-background-{digest[:16]}.npy", digest, count=len(stored))
+        (folder / file.file).write_bytes(data)
+        return file
+
     def stage_fields(label: str, names: Sequence[str], how: Kind, of: tuple[float, float] | None, steps: int) -> dict:  # type: ignore[type-arg]
+        shape = (len(background), steps, len(names))
+        stored = np.broadcast_to(np.array(background, np.float32)[:, None, None], shape)
+        reference = tuple(map(tuple, stored.mean(axis=0).tolist())) if background else None
         return {
+            "background": reference,
+            "background_windows": put_windows(label, stored) if len(background) > 1 else None,
             "features": tuple(names),
             "sequence_length": steps,
             "parameters": 1,

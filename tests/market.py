@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -14,6 +15,9 @@ from core.features.candles import Candles
 ROOT = Path(__file__).parents[1]
 KERAS = ROOT / "models" / "keras"
 ONNX = ROOT / "models" / "onnx"
+# The committed versions in their order. The first is the one that a server without further settings is active on.
+VERSIONS: list[str] = json.loads((ONNX / "index.json").read_text())["order"]
+DEFAULT = VERSIONS[0]
 FIELDS = ["open", "high", "low", "close", "volume"]
 
 # The features of v3.0, of v3.1, and of a version with 38 features and no Stage 2.

@@ -73,6 +73,7 @@ PAGES = [
     (["README.md"], 1),
     (["docs/predict.md"], 4),
     (["docs/batch-and-compare.md"], 2),
+    (["docs/explain.md"], 1),
     (["docs/managing-models.md"], 5),
     (["docs/monitoring.md"], 1),
     (["docs/planning.md"], 1),

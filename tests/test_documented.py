@@ -12,14 +12,15 @@ from prometheus_client import CollectorRegistry
 
 from convert.layers import table
 from convert.layers.operators import names
+from core.bundles.repository import Repository
 from core.features import catalogue
 from core.features.timeframes import Timeframe
 from server.api.schemas import experiments, reports
 from server.keeper.metrics import KeeperMetrics
 from server.worker.metrics import Metrics
 from tests import transcription
-from tests.core.features.computing import ALL
-from tests.market import ROOT, frame
+from tests.core.features.computing import ALL, CLOCK
+from tests.market import ONNX, ROOT, VERSIONS, frame
 
 # A file or folder of the project. Paths of endpoints, such as /reversal/models, begin with a slash.
 PATH = re.compile(
@@ -34,14 +35,14 @@ def text_of(page: str) -> str:
 @pytest.mark.parametrize("name", catalogue.FIXED)
 def test_a_feature_is_documented_and_compared_with_pandas(name: str) -> None:
     assert f"`{name}`" in text_of("indicators.md")
-    assert name in ALL
+    assert name in {*ALL, *CLOCK}
     assert name in transcription.features(frame().head(300)).columns
 
 
 @pytest.mark.parametrize("name", catalogue.FAMILIES)
 def test_a_family_of_features_is_documented_and_compared_with_pandas(name: str) -> None:
-    assert f"`{name}_<n>`" in text_of("indicators.md")
-    assert any(each.startswith(f"{name}_") for each in ALL)
+    assert f"`{name}`" in text_of("indicators.md")
+    assert any(re.fullmatch(re.sub("<.>", "[0-9]+", name), each) for each in ALL)
 
 
 @pytest.mark.parametrize("name", get_args(Timeframe))
@@ -144,3 +145,20 @@ def test_a_figure_of_the_comparison_is_one_of_the_measured_ones() -> None:
     figures = re.findall(r"\d+\.\d+", speed)
     assert len(figures) >= 5
     assert [each for each in figures if f"| {each} |" not in text_of("benchmarks-peers.md")] == []
+
+
+def test_the_scores_in_the_readme_are_those_of_the_manifests() -> None:
+    metrics = {version: Repository(ONNX).read_manifest(version).metrics for version in VERSIONS}
+    (newest,) = (line for line in (ROOT / "README.md").read_text().splitlines() if line.startswith("| [v3.2]"))
+    stages = metrics["v3.2"]
+    assert newest.count("AUC") == 1
+    for (mean, low, high), digits in (
+        (stages["stage1"]["2020"]["auc"], 3),
+        (stages["stage2"]["2020"]["auc"], 3),
+        (stages["stage1"]["signals"]["2020"]["expectancy_pips"], 2),
+    ):
+        shown = f"{mean:.{digits}f}", f"[{low:.{digits}f}, {high:.{digits}f}]"
+        assert all(figure in newest for figure in shown), shown
+    for version in ("v3.1", "v3.0"):
+        (row,) = (line for line in (ROOT / "README.md").read_text().splitlines() if line.startswith(f"| [{version}]"))
+        assert f"{metrics[version]['stage1']['auc']:.2f}" in row

@@ -8,6 +8,7 @@ import time
 from collections.abc import Awaitable, Callable
 from typing import Any
 
+import pytest
 from aiohttp import web
 from aiohttp.test_utils import TestClient
 
@@ -38,17 +39,38 @@ def shown(status: int, answer: dict[str, Any]) -> tuple[str, str]:
     return f"{status} `{answer['code']}` `{answer['details'][0]['path']}`", ""
 
 
-async def test_each_case_is_answered_as_documented(
-    committed: web.Application, aiohttp_client: Callable[[web.Application], Awaitable[Client]]
-) -> None:
-    client = await aiohttp_client(committed)
+@pytest.fixture
+async def client(committed: web.Application, aiohttp_client: Callable[[web.Application], Awaitable[Client]]) -> Client:
+    return await aiohttp_client(committed)
+
+
+async def answered(client: Client, version: str) -> dict[str, tuple[str, str]]:
+    """The answer of this version to each case."""
     if (left := 3600 - time.time() % 3600) < _MARGIN:
         await asyncio.sleep(left)
     found = {}
     for case, body in CASES.items():
-        response = await client.post("/reversal/predict", json=body(time.time()))
+        response = await client.post("/reversal/predict", json=body(time.time()) | {"version": version})
         found[case] = shown(response.status, await response.json())
-    assert found == documented()
+    return found
+
+
+async def test_each_case_is_answered_as_documented(client: Client) -> None:
+    assert await answered(client, "v3.1") == documented()
+
+
+async def test_the_version_without_a_scale_differs_as_documented(client: Client) -> None:
+    expected = {
+        case: (answer, "" if warning in {"`FEW_CANDLES`", "`OUT_OF_RANGE`"} else warning)
+        for case, (answer, warning) in documented().items()
+    } | {"69 hours": ("422 `INSUFFICIENT_DATA` `data`", "")}
+    found = await answered(client, "v3.2")
+    assert {case: warning for case, (_, warning) in found.items()} == {case: w for case, (_, w) in expected.items()}
+    assert refusals(found) == refusals(expected)
+
+
+def refusals(answers: dict[str, tuple[str, str]]) -> dict[str, str]:
+    return {case: answer for case, (answer, _) in answers.items() if answer.startswith("4")}
 
 
 def test_every_warning_about_candles_has_a_case() -> None:

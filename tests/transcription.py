@@ -8,7 +8,10 @@ from numpy.typing import NDArray
 
 
 def features(candles: pd.DataFrame) -> pd.DataFrame:
-    """Compute all features of a frame with open, high, low, close and volume; NaN where a window is not full."""
+    """Compute all features of a frame with open, high, low, close and volume; NaN where a window is not full.
+
+    Those of the candle's own time only for a frame with a timestamp.
+    """
     o, h, l, c, v = (candles[name] for name in ("open", "high", "low", "close", "volume"))  # noqa: E741
     out = pd.DataFrame({"open": o, "high": h, "low": l, "close": c, "volume": v})
     for n in (5, 10, 20, 50, 100, 200):
@@ -55,7 +58,18 @@ def features(candles: pd.DataFrame) -> pd.DataFrame:
     out["volume_sma_20"] = _exact_mean(v, 20)
     out["volume_ratio"] = (v / out["volume_sma_20"]).mask(out["volume_sma_20"] == 0.0, 0.0)
     _add_scale_free(out, true_range)
+    if "timestamp" in candles:
+        _add_clock(out, pd.to_datetime(candles["timestamp"], utc=True))
     return out
+
+
+def _add_clock(out: pd.DataFrame, opened: pd.Series[pd.Timestamp]) -> None:
+    """Add the features of the candle's own time, from the calendar."""
+    at = opened.dt
+    out["hour"] = at.hour + at.minute / 60 + at.second / 3600 + at.microsecond / 3.6e9
+    out["weekday"] = at.day_of_week.astype(float)
+    for name, turns in (("hour", out["hour"] / 24), ("week", (24 * at.day_of_week + out["hour"]) / 168)):
+        out[f"{name}_sin"], out[f"{name}_cos"] = np.sin(2 * np.pi * turns), np.cos(2 * np.pi * turns)
 
 
 def _add_scale_free(out: pd.DataFrame, true_range: pd.Series[float]) -> None:
@@ -71,7 +85,7 @@ def _add_scale_free(out: pd.DataFrame, true_range: pd.Series[float]) -> None:
     out["body_atr"], out["gap_atr"] = in_atr(c - o), in_atr(o - c.shift(1))
     out["upper_wick_atr"] = in_atr(h - np.maximum(o, c))
     out["lower_wick_atr"] = in_atr(np.minimum(o, c) - l)
-    for n in (1, 5, 10, 30):
+    for n in (1, 3, 5, 10, 20, 30, 60):
         out[f"move_{n}_atr"] = in_atr(c - c.shift(n))
         out[f"range_{n}_atr"] = in_atr(h.rolling(n).max() - l.rolling(n).min())
     for n in (2, 5, 20, 50):
@@ -89,12 +103,12 @@ def _add_scale_free(out: pd.DataFrame, true_range: pd.Series[float]) -> None:
         out[f"atr_ratio_{a}_{b}"] = (atr[a] / atr[b]).mask(atr[b] == 0.0, 0.0)
         short, long = (returns.rolling(n).apply(_deviation, raw=True) for n in (a, b))
         out[f"volatility_ratio_{a}_{b}"] = (short / long).mask(long == 0.0, 0.0)
-    for n in (2, 5, 50):
+    for n in (2, 5, 50, 56):
         highest, lowest = h.rolling(n).max(), l.rolling(n).min()
         stoch = (100.0 * (c - lowest) / (highest - lowest)).mask(highest == lowest, 50.0)
         out[f"stoch_k_{n}"], out[f"stoch_d_{n}"] = stoch, stoch.rolling(3).mean()
     out["close_position"] = ((c - l) / (h - l)).mask(h == l, 0.5)
-    for n in (2, 10, 30):
+    for n in (2, 10, 20, 30):
         path = c.diff().abs().rolling(n).apply(np.sum, raw=True)
         out[f"efficiency_{n}"] = ((c - c.shift(n)).abs() / path).mask(path == 0.0, 0.0)
 

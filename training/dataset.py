@@ -20,6 +20,8 @@ from core.features.labels import NONE, SHORT, UNKNOWN, Labels
 from lab.history import DataError, History
 
 SEQUENCE_LENGTH = 20
+# The stored windows of a stage, which explanations compare with.
+BACKGROUND = 50
 # Shares of the bars, oldest first. The test part is used only once, for the scores.
 SHARES = {"train": 0.70, "validation": 0.15, "test": 0.15}
 
@@ -77,6 +79,18 @@ def windows(candles: Candles, names: Sequence[str], scaler: StandardScaler) -> N
     """One scaled window for each bar from first_bar on: shape (len(candles) - first_bar, SEQUENCE_LENGTH, features)."""
     scaled = scaler.transform(table(candles, names)).astype(np.float32)
     return np.ascontiguousarray(sliding_window_view(scaled, SEQUENCE_LENGTH, axis=0).transpose(0, 2, 1))
+
+
+def background(x: NDArray[np.float32]) -> NDArray[np.float32]:
+    """Windows for explanations to compare with, of all windows of training: an even spread in time."""
+    chosen = np.linspace(0, len(x) - 1, min(BACKGROUND, len(x))).round().astype(np.intp)
+    return x[chosen]
+
+
+def mean_window(x: NDArray[np.float32]) -> list[list[float]]:
+    """The mean of all windows of training, with digits as in `scaled_ranges`."""
+    rows: list[list[float]] = x.mean(axis=0, dtype=np.float64).round(6).tolist()
+    return rows
 
 
 def reversals(x: NDArray[np.float32], labels: Labels) -> Examples:

@@ -41,6 +41,11 @@ class Recipe:
     beyond: Callable[[NDArray[np.float32], np.float32], NDArray[np.bool_]]
     measured: Mapping[str, float | str] = field(default_factory=dict)
 
+    @property
+    def background_file(self) -> str:
+        """The file of stored windows, beside the metadata."""
+        return f"{self.metadata_file.removesuffix('_metadata.json')}_background.npy"
+
     def positive(self, probability: NDArray[np.float32]) -> NDArray[np.bool_]:
         """Which probabilities mean a reversal (Stage 1) or short (Stage 2)."""
         return self.beyond(probability, np.float32(self.threshold))

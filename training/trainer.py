@@ -7,12 +7,23 @@ from typing import Any
 
 import numpy as np
 import tf_keras
+from numpy.typing import NDArray
 from rich.console import Console
 from sklearn.preprocessing import StandardScaler
 
 from lab.history import DataError, History
 from training import fit, recipes
-from training.dataset import SEQUENCE_LENGTH, Examples, directions, fit_scaler, scaled_ranges, split, windows
+from training.dataset import (
+    SEQUENCE_LENGTH,
+    Examples,
+    background,
+    directions,
+    fit_scaler,
+    mean_window,
+    scaled_ranges,
+    split,
+    windows,
+)
 from training.recipes import Recipe
 from training.scores import scores, trend_rule_accuracy
 from training.volatility import daily_share
@@ -23,12 +34,13 @@ SEED = 1
 
 @dataclass(frozen=True, slots=True)
 class Trained:
-    """A fitted network, its scaler, and the contents of its metadata file."""
+    """A fitted network, its scaler, and the contents of its metadata file. background: as of dataset.background."""
 
     recipe: Recipe
     network: Any
     scaler: StandardScaler
     metadata: dict[str, Any]
+    background: NDArray[np.float32]
 
 
 def train(history: History, epochs: int = fit.MAX_EPOCHS) -> list[Trained]:
@@ -93,9 +105,10 @@ def _train(recipe: Recipe, history: History, parts: dict[str, History], epochs: 
         "sequence_length": SEQUENCE_LENGTH,
         "threshold": recipe.threshold,
         "scaled_ranges": scaled_ranges(parts["train"].candles, recipe.inputs.names, scaler),
+        "background_window": mean_window(made["train"].x),
         "metrics": evaluate(recipe, network, scaler, made["test"]),
     }
-    return Trained(recipe, network, scaler, metadata)
+    return Trained(recipe, network, scaler, metadata, background(made["train"].x))
 
 
 def _span(part: History) -> dict[str, Any]:

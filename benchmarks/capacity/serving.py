@@ -26,6 +26,7 @@ from benchmarks.servers import Running
 HTTP, GRPC = "HTTP/1.1", "gRPC"
 CANDLES = "120 candles"
 COMPARE = "/reversal/compare"
+COMPARED = {"versions": ["v3.1", "v3.0"]}
 BATCHES = (100, 1000)
 BUSY = 32
 # Batches fill the worker alone, so that a second connection is enough to keep it busy.
@@ -65,7 +66,7 @@ def works(*, users: bool, grpc: bool) -> list[Work]:
             over_grpc = way.connect is GrpcConnection
             body = "V2 binary" if over_grpc else way.name
             found.append(Work(GRPC if over_grpc else HTTP, body, 1, way.messages, way.connect))
-    compared = [{key: value for key, value in body.items() if key != "version"} for body in asking]
+    compared = [{key: value for key, value in body.items() if key != "version"} | COMPARED for body in asking]
     found.append(Work(HTTP, "compare", 1, [message(COMPARE, bodies.encoded(body)) for body in compared]))
     return [work for work in found if not (users and work.body in WITHOUT_USER)]
 

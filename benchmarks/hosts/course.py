@@ -23,7 +23,9 @@ from tests.waiting import wait_until
 
 KIND = "120 candles"
 COMMITTED = ROOT / "models" / "onnx"
-PUBLISHED = "v3.2"
+# Both releases read these bundles. v3.2 has features and graphs that the old release does not know.
+SERVED = ("v3.1", "v3.0")
+PUBLISHED = "v4"
 CLIENTS = 6
 # The pause of a client between an answer and its next request.
 PAUSE_SECONDS = 0.02
@@ -44,6 +46,14 @@ def question(client: int, number: int) -> dict[str, Any]:
     """A body of real candles by one of 97 users."""
     asked = bodies.requests(KIND)
     return asked[(client * 7 + number) % len(asked)] | {"user_id": f"user{(client * 31 + number) % 97}"}
+
+
+def served(folder: Path) -> Path:
+    """Make a folder with the bundles that the replicas serve."""
+    for version in SERVED:
+        shutil.copytree(COMMITTED / version, folder / version)
+    (folder / "index.json").write_text(json.dumps({"order": SERVED}))
+    return folder
 
 
 class Course:

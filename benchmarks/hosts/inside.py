@@ -29,7 +29,7 @@ def main() -> None:
     folder, old, new, output = map(Path, sys.argv[1:])
     about = machine()
     make_switch()
-    with running(folder, old, course.COMMITTED) as cluster, logs_kept(cluster, output):
+    with running(folder, old, course.served(folder / "served")) as cluster, logs_kept(cluster, output):
         load = Load(cluster.balancer.url, clients=course.CLIENTS, pause=course.PAUSE_SECONDS, body=course.question)
         events = course.Course(cluster, load, folder)
         with load.running():

@@ -9,6 +9,10 @@ import numpy as np
 from convert.errors import Refused
 from convert.graph import Keras
 
+NO_SIGMOID = (
+    "a mean is of what goes into the sigmoids that the models end in, but this one ends in something else; end it in"
+    ' Dense(1, activation="sigmoid")'
+)
 _PACKAGES = frozenset({"keras", "tf_keras"})
 
 
@@ -34,6 +38,20 @@ def rebuilt(model: Keras) -> Keras:
     if narrow or _dtype(made.outputs[0]) != "float64":
         raise Refused(f"the network cannot be built in float64 ({(narrow or ['its output'])[0]} stays in float32)")
     return made
+
+
+def end_before_sigmoid(model: Keras) -> None:
+    """Change a model so that it answers what its last layer gives to its sigmoid. Raises Refused if that has none."""
+    layer = model.outputs[0]._keras_history[0]  # noqa: SLF001 - both frameworks have it, and no public form
+    while getattr(layer, "layers", None) and getattr(layer, "outputs", None):
+        layer = layer.outputs[0]._keras_history[0]  # noqa: SLF001
+    if getattr(getattr(layer, "activation", None), "__name__", "") != "sigmoid":
+        raise Refused.at(layer.name, NO_SIGMOID)
+    layer.activation = _unchanged
+
+
+def _unchanged(values: Keras) -> Keras:
+    return values
 
 
 def _widened(value: Any) -> Any:  # noqa: ANN401 - of a configuration, so of any type

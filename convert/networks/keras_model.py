@@ -94,6 +94,13 @@ class KerasModel:
         exact.model = float64.rebuilt(self.model)
         return lambda windows: exact.predict(windows).astype(np.float64)  # which they are, for mypy
 
+    def logits(self) -> Callable[[Floats32], NDArray[np.float64]]:
+        """The input of the sigmoid that the network ends in, in float64. Raises Refused if it ends in another layer."""
+        exact = copy.copy(self)
+        exact.model = float64.rebuilt(self.model)
+        float64.end_before_sigmoid(exact.model)
+        return lambda windows: exact.predict(windows).astype(np.float64)
+
     def seconds(self, runs: int = 7) -> float:
         """Median time of `model.predict` for one window, or for one batch if the model fixes the batch size."""
         windows = np.zeros((self._batch or 1, *self.arrangement.shape), np.float32)

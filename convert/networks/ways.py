@@ -13,7 +13,7 @@ from convert.layers import network, table
 from convert.networks import cleaning, fallback
 from convert.networks.keras_model import KerasModel
 
-Way: TypeAlias = Literal["layers", "tf2onnx"]
+Way: TypeAlias = Literal["layers", "tf2onnx", "trees", "mean"]
 
 _MOST_NAMED = 12
 # The keys of the layers inside a wrapper, in either framework.
@@ -50,6 +50,17 @@ def build(reference: KerasModel, *, allow_fallback: bool = True) -> BuiltNetwork
         raise Refused(f"{reason}; {error}") from None
     counts = cleaning.operators(graph.graph)
     return BuiltNetwork(graph, "tf2onnx", sum(counts[kind] for kind in cleaning.LOOPS), reason)
+
+
+def said(way: Way, reason: str) -> str:
+    """How a graph was built, for the report."""
+    known: dict[Way, str] = {
+        "layers": "built by the table of layers",
+        "tf2onnx": f"built by tf2onnx, because {reason}",
+        "trees": "built from its trees",
+        "mean": "the sigmoid of the mean of what goes into the models' own",
+    }
+    return known[way]
 
 
 def unknown_layers(model: Keras) -> list[str]:

@@ -9,8 +9,8 @@ then rounding noise.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from itertools import product
+from collections.abc import Iterator, Sequence
+from itertools import chain, product
 from typing import Any, NamedTuple, Protocol, TypeAlias
 
 import numpy as np
@@ -25,6 +25,7 @@ from core.features.candles import Candles
 from core.features.catalogue import is_known, matrix, required_candles
 from core.features.timeframes import PERIODS
 from core.inference import session
+from core.inference.stage_runner import TINY
 
 SCALER_TOLERANCE = 1e-6
 SUM_TOLERANCE = 1e-4  # of the probabilities of classes; a softmax in float32 is within 1e-6
@@ -44,7 +45,7 @@ Floats: TypeAlias = NDArray[np.float64]
 
 
 class Reference(Protocol):
-    """The model with the right outputs: convert.networks.keras_model.KerasModel."""
+    """The model with the right outputs: that of Keras (convert.networks.keras_model), or LightGBM's (convert.trees)."""
 
     tool: tuple[str, str]
     window: tuple[int, int]
@@ -73,6 +74,14 @@ class GraphSession:
         return result
 
 
+class ServedSession(GraphSession):
+    """A graph with what the server adds to every input, for networks that compare inputs with thresholds."""
+
+    def run(self, values: Floats | Floats32) -> Floats32:
+        """Return the output of the graph for a window of the server."""
+        return super().run(values + TINY)
+
+
 class _Windows(NamedTuple):
     kind: str
     expected_input: Floats32  # to the framework
@@ -80,22 +89,25 @@ class _Windows(NamedTuple):
     names: list[str] | None = None  # of each window; None if windows are numbered only
 
 
-def check_network(
+def check_network(  # noqa: PLR0913, PLR0917 - the parts of one proof
     reference: Reference,
     network: GraphSession,
     scaler: tuple[Scaler, GraphSession] | None,
     features: tuple[str, ...],
     rule: Rule,
+    more: Sequence[tuple[str, Floats32]] = (),
 ) -> dict[str, Any]:
     """Compare value, shape, dtype and decision on each window. Returns the figures. Raises Refused for a difference.
 
+    more: windows that this kind of model needs beside those of all, with a name for each set.
     The limit at a window is TOLERANCE, or wider where rounding explains it (convert.proof.rounding). Decisions must
     agree if the framework's output is further than that limit from one with another decision.
     """
     rounding = Rounding(reference.predict, reference.in_float64, reference.mask_values)
     count, decisions, largest = 0, 0, 0.0
     lowest, highest = np.array(np.inf), np.array(-np.inf)  # of each value of the answers
-    for windows in _windows(reference, scaler, features):
+    also = (_Windows(kind, drawn, drawn) for kind, drawn in more)
+    for windows in chain(_windows(reference, scaler, features), also):
         expected, found = reference.predict(windows.expected_input), network.run(windows.found_input)
         for what, of_reference, of_graph in (
             ("shape", expected.shape, found.shape),

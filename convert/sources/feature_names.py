@@ -60,6 +60,10 @@ _FIXED = {
         "volumesma volumema volsma volma smavolume mavolume avgvolume averagevolume volumeavg volumemean", ((), (20,))
     ),
     "volume_ratio": _Alias("volumeratio volratio relativevolume rvol", ((), (20,))),
+    "hour": _Alias("hour hourofday"),
+    "weekday": _Alias("weekday dayofweek dow"),
+    "hour_sin": _Alias("hoursin sinhour hourofdaysin"),
+    "hour_cos": _Alias("hourcos coshour hourofdaycos"),
 }
 _FAMILIES = {
     "sma": "sma ma movingaverage movingavg simplemovingaverage simplema rollingmean closesma closema smaclose maclose",
@@ -67,6 +71,9 @@ _FAMILIES = {
     "rsi": "rsi relativestrengthindex",
     "momentum": "momentum",
     "volatility": "volatility",
+    "atr": "atr atrr averagetruerange",
+    "stoch_k": "stochk stochastick",
+    "efficiency": "efficiency efficiencyratio kaufmanefficiency",
 }
 _FIXED_OF = {letters: name for name, alias in _FIXED.items() for letters in alias.letters.split()}
 _FAMILY_OF = {letters: family for family, aliases in _FAMILIES.items() for letters in aliases.split()}

@@ -10,9 +10,11 @@ from pathlib import Path
 from typing import Annotated, Any, Literal, NamedTuple, TypeAlias, TypeVar, cast
 
 import msgspec
+import numpy as np
+from numpy.typing import NDArray
 
 from convert.errors import Problems, Refused
-from convert.sources import classes, documents, feature_lists, vocabulary
+from convert.sources import background, classes, documents, feature_lists, vocabulary
 from convert.untrusted import limits
 from convert.untrusted.limits import in_mib
 from convert.untrusted.models import formats
@@ -43,12 +45,14 @@ class StageFiles(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_field
     output: the name of the model's output that is the probability; needed only if there are several.
     sequence_length: needed only if the model does not fix it.
     layout: the order of the axes of the model's input. classes: those of the outputs of a softmax, in their order.
+    background: windows that explanations compare with. model: one file, or several whose mean the stage answers.
     """
 
-    model: FileName
+    model: FileName | Annotated[tuple[FileName, ...], msgspec.Meta(min_length=2, max_length=limits.MODELS)]
     features: FileName
     scaler: FileName | None = None
     metadata: FileName | None = None
+    background: FileName | None = None
     output: str | None = None
     sequence_length: Annotated[int, msgspec.Meta(ge=1, le=limits.STEPS)] | None = None
     layout: Layout = "steps_first"
@@ -60,9 +64,17 @@ class StageFiles(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_field
         return classes.REVERSAL
 
     @property
+    def models(self) -> tuple[str, ...]:
+        """The files of its models, of which most stages have one."""
+        return (self.model,) if isinstance(self.model, str) else self.model
+
+    @property
     def by_role(self) -> dict[str, str]:
-        """The file names by role; roles without a file are left out."""
-        roles = {"model": self.model, "scaler": self.scaler, "features": self.features, "metadata": self.metadata}
+        """The file names by role; roles without a file are left out. Further models are model_2 and so on."""
+        first, *others = self.models
+        more = {f"model_{i}": file for i, file in enumerate(others, start=2)}
+        roles = {"model": first, **more, "scaler": self.scaler, "features": self.features, "metadata": self.metadata}
+        roles |= {"background": self.background}
         return {role: file for role, file in roles.items() if file is not None}
 
     @property
@@ -119,7 +131,7 @@ class StageSource(NamedTuple):
 
     features: in the order of the model's input. metadata: {} if the stage has none. hashes: the SHA-256 of the files
     that were read, by role. column_names: the user's names of the features, as in the scaler; the same as `features` if
-    the list maps none.
+    the list maps none. background: the stored windows, if there are any.
     """
 
     files: StageFiles
@@ -127,6 +139,7 @@ class StageSource(NamedTuple):
     metadata: dict[str, Any]
     hashes: dict[str, str]
     column_names: tuple[str, ...] = ()
+    background: NDArray[np.float32] | None = None
 
 
 def read(source: Path) -> Versions:
@@ -183,7 +196,7 @@ def read_stages(source: Path, name: str, version: Version) -> dict[str, StageSou
             with problems.at(f"{place}.{role}"):
                 raise Refused(_missing(source, files.by_role[role]))
         with problems.at(place):
-            if not {"features", "metadata"}.intersection(missing):
+            if not {"features", "metadata", "background"}.intersection(missing):
                 found[label] = _read_stage(source, files, version.inputs)
     problems.raise_any()
     return found
@@ -210,7 +223,13 @@ def _read_stage(source: Path, files: StageFiles, inputs: Inputs) -> StageSource:
         except Refused as error:
             raise Refused.at(files.metadata, error) from None
         metadata = _convert(found, dict[str, Any], files.metadata)
-    return StageSource(files, listed.features, metadata, hashes, listed.column_names)
+    windows = None
+    if files.background is not None:
+        data = documents.contents(source / files.background, limits.BACKGROUND_FILE)
+        hashes["background"] = hashlib.sha256(data).hexdigest()
+        windows = background.read(data, files.background)
+        background.check_features(windows, files.background, len(listed.features))
+    return StageSource(files, listed.features, metadata, hashes, listed.column_names, windows)
 
 
 def _bytes(source: Path, file: str) -> bytes:
@@ -240,6 +259,13 @@ def _version(name: str, table: dict[str, Any]) -> Version:
 
 def _check_classes(version: Version, place: str) -> None:
     for label, stage in version.stages.items():
+        several = len(stage.models) > 1
+        if several and (stage.classes is not None or stage.output is not None):
+            raise Refused.at(
+                f"{place}.{label}", "a mean of models has no `classes` and no `output`: each answers one value"
+            )
+        if len(set(stage.models)) < len(stage.models):
+            raise Refused.at(f"{place}.{label}.model", "names a file twice")
         if stage.classes is not None:
             classes.check(stage.classes, f"{place}.{label}.classes", label, alone=version.stage2 is None)
     if version.stage2 is not None and version.stage2.positive is None and version.stage2.classes is None:

@@ -26,8 +26,9 @@ from convert.errors import Refused, line
 from convert.untrusted import limits
 from convert.untrusted.models import permitted
 from convert.untrusted.models.permitted import Permitted
-from convert.untrusted.records import Buffer, Description, KerasFile, Model, ScalerFile
+from convert.untrusted.records import Buffer, Description, KerasFile, Model, ScalerFile, TreesFile
 
+FileContents: TypeAlias = KerasFile | TreesFile | ScalerFile | Description
 # A file of the role `any` is described, whatever it is.
 Role: TypeAlias = Literal["model", "scaler", "any"]
 
@@ -65,7 +66,7 @@ class _Read(msgspec.Struct, frozen=True, tag="read"):
 class Contents(NamedTuple):
     """The contents of a file, and its size in bytes and SHA-256."""
 
-    contents: KerasFile | ScalerFile | Description
+    contents: FileContents
     sha256: str
     size: int
 
@@ -140,12 +141,13 @@ def _results(
         yield Contents(_decoded(role, found.contents, values), found.sha256, found.size)
 
 
-def _decoded(role: Role, contents: msgspec.Raw, values: list[Buffer]) -> KerasFile | ScalerFile | Description:
+def _decoded(role: Role, contents: msgspec.Raw, values: list[Buffer]) -> FileContents:
     if role == "scaler":
         return msgspec.msgpack.decode(contents, type=ScalerFile)
     if role == "any":
         return msgspec.msgpack.decode(contents, type=Description)
-    return KerasFile(msgspec.msgpack.decode(contents, type=Model), values)
+    found = msgspec.msgpack.decode(contents, type=Model | TreesFile)
+    return found if isinstance(found, TreesFile) else KerasFile(found, values)
 
 
 def _frames(output: IO[bytes]) -> Iterator[tuple[bytes, Buffer]]:
@@ -252,6 +254,11 @@ def _contents(role: str, path: Path, output: _Output, rules: Permitted) -> objec
         from convert.untrusted.describing import describe  # noqa: PLC0415
 
         return describe(path)
+    from convert.untrusted.trees import text  # noqa: PLC0415
+
+    with path.open("rb") as opened:
+        if text.begins(opened.read(text.START)):
+            return text.read(path)
     from convert.untrusted.models import keras_files  # noqa: PLC0415
 
     return keras_files.read(path, output, rules)

@@ -14,6 +14,7 @@ from convert.untrusted.models import architecture, archive, formats, keras_confi
 from convert.untrusted.records import Description, LayerLine
 from convert.untrusted.scalers import unpickle
 from convert.untrusted.scalers.columns import columns
+from convert.untrusted.trees import text
 
 # The first bytes of pickles, and of joblib's compressions.
 _PICKLES = (b"\x80\x02", b"\x80\x03", b"\x80\x04", b"\x80\x05", b"x", b"\x1f\x8b", b"BZ", b"\xfd7zXZ", b"\x5d\x00")
@@ -46,9 +47,15 @@ def describe(path: Path) -> Description:
         start = opened.read(formats.START)
     if start.startswith((formats.HDF5, formats.ZIP)):
         return _model(path, start)
+    if text.begins(start):
+        return _trees(path)
+    if (of_trees := formats.of_pickled_trees(start)) is not None:
+        raise Refused(of_trees)
     if start.startswith(_PICKLES) and path.suffix.lower() not in _MODELS_ONLY:
         return _scaler(path)
-    raise Refused(formats.of_file(path.name, start) or "neither a Keras model, a scaler, nor a feature list")
+    raise Refused(
+        formats.of_file(path.name, start) or "neither a Keras or LightGBM model, a scaler, nor a feature list"
+    )
 
 
 def _model(path: Path, start: bytes) -> Description:
@@ -118,6 +125,21 @@ def _details(config: dict[str, Any]) -> Iterator[str]:
         if key in {"dropout", "recurrent_dropout"} and value == 0:
             continue
         yield key if value is True else f"{key}={str(value)[:40]}"
+
+
+def _trees(path: Path) -> Description:
+    file = text.read(path)
+    return Description(
+        "trees",
+        f"{file.trees:,} trees of {file.value.shape[0]:,} leaves, up to {file.depth} splits deep",
+        written_by="LightGBM",
+        inputs=[[None, len(file.columns)]],
+        outputs=[(file.objective, "softmax of 3" if file.outputs > 1 else "sigmoid")],
+        columns=[line(name, _TEXT) for name in file.columns[: limits.FEATURES]] if file.is_named else [],
+        fitted=len(file.columns),
+        weights=file.parameters,
+        way="trees",
+    )
 
 
 def _scaler(path: Path) -> Description:

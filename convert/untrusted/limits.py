@@ -18,6 +18,8 @@ FEATURES = 1_000
 # A scaler of a thousand features has 50 kB, also after decompression.
 SCALER_FILE = 16 * MIB
 MODEL_FILE = 1024 * MIB
+# 50 windows of 20 steps with 12 features have 48 kB.
+BACKGROUND_FILE = 16 * MIB
 # Keras writes about 1 kB for a layer.
 CONFIG = 2 * MIB
 
@@ -39,6 +41,12 @@ HDF5_OBJECTS, HDF5_DEPTH, HDF5_RANK, HDF5_NAME = 6_000, 32, 8, 1_000
 # Keras writes one or two attributes a layer. 5,000 take 0.1 s of CPU time to read.
 HDF5_ATTRIBUTES, HDF5_ATTRIBUTE, HDF5_ELEMENTS = 5_000, MIB, 10_000
 
+# 250 trees of 31 leaves have 1 MB, and 100,000 leaves 11. ONNX Runtime calls itself for each level of a tree.
+TREES_FILE = 16 * MIB
+TREES, LEAVES, LEAVES_OF_TREE, TREE_DEPTH = 10_000, 100_000, 4_096, 200
+
+# Of one stage, which answers their mean.
+MODELS = 8
 LAYERS = 500
 # The server takes no longer windows. Unrolled steps cost some 10 ms each to build.
 STEPS, UNROLLED_STEPS, BATCH = MAX_CANDLES, 500, 10_000

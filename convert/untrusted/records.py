@@ -119,7 +119,7 @@ class Dataset(msgspec.Struct, frozen=True):
     shape: tuple[int, ...]
 
 
-class Model(msgspec.Struct, frozen=True):
+class Model(msgspec.Struct, frozen=True, tag="keras"):
     """The checked contents of a Keras file. keras_version: None in files of early releases. config: JSON.
 
     custom: the names in it of the user's own classes and functions.
@@ -131,6 +131,48 @@ class Model(msgspec.Struct, frozen=True):
     groups: list[Group]
     datasets: list[Dataset]
     custom: list[str] = []
+
+
+class TreesFile(msgspec.Struct, frozen=True, tag="trees"):
+    """A checked tree ensemble of LightGBM.
+
+    objective: what the sums of leaves become. steepness: the factor of the sums before a sigmoid. averaged: whether the
+    sums are divided by the number of iterations. outputs: the number of sums; tree i counts for sum i % outputs.
+    columns: the names of the model's inputs.
+
+    leaves: the number of leaves of each tree. column, threshold, decision, left, right: of the splits of all trees, one
+    tree after the other. value: of their leaves. A child of 0 or more is a split of the same tree, and one below 0 is
+    leaf -child - 1. Inputs at or below the threshold go to the left.
+    """
+
+    objective: Literal["binary", "cross_entropy", "multiclass"]
+    steepness: float
+    averaged: bool
+    outputs: int
+    columns: list[str]
+    leaves: ArrayRecord
+    column: ArrayRecord
+    threshold: ArrayRecord
+    decision: ArrayRecord
+    left: ArrayRecord
+    right: ArrayRecord
+    value: ArrayRecord
+    depth: int
+
+    @property
+    def trees(self) -> int:
+        """The number of trees."""
+        return self.leaves.shape[0]
+
+    @property
+    def parameters(self) -> int:
+        """The number of thresholds and of values of leaves."""
+        return self.threshold.shape[0] + self.value.shape[0]
+
+    @property
+    def is_named(self) -> bool:
+        """Whether its columns have other names than LightGBM gives to those of an array."""
+        return self.columns != [f"Column_{i}" for i in range(len(self.columns))]
 
 
 class LayerLine(msgspec.Struct, frozen=True):
@@ -147,10 +189,11 @@ class Description(msgspec.Struct, frozen=True):
     """What a file of any kind is, in short texts. refusals: why it will not convert; none if it will.
 
     inputs: shapes with None for open axes, and the batch first. outputs: names, and activations where they are stated.
-    columns: the names of a scaler's columns; empty if it has none. fitted: their number. way: of the conversion.
+    columns: the names of a scaler's or an ensemble's columns; empty if it has none. fitted: their number. way: of the
+    conversion.
     """
 
-    kind: Literal["model", "scaler"]
+    kind: Literal["model", "scaler", "trees"]
     format: str
     written_by: str = ""
     layers: list[LayerLine] = []

@@ -1,4 +1,4 @@
-"""Read a bundle from disk: its manifest, and the bytes of its graphs, which are checked against their hashes."""
+"""Read a bundle from disk: its manifest, and the bytes of its files, which are checked against their hashes."""
 
 from __future__ import annotations
 
@@ -7,8 +7,8 @@ from pathlib import Path
 from typing import NamedTuple
 
 from core import yielding
-from core.bundles import manifest, onnx_file
-from core.bundles.manifest import File, Manifest, Stage
+from core.bundles import manifest, onnx_file, windows
+from core.bundles.manifest import File, Manifest, Stage, WindowsFile
 from core.errors import BundleRefused
 from core.files import regular_file
 
@@ -25,9 +25,10 @@ _CONVERT = "convert the version again"
 class Bundle(NamedTuple):
     """A bundle that has been read and checked.
 
-    graphs: the bytes of each graph file, by their SHA-256. Exactly these bytes are loaded; the file is not read again.
+    graphs: the bytes of each graph and of each file of stored windows, by their SHA-256. Exactly these bytes are
+    loaded; the file is not read again.
     digest: the SHA-256 of the manifest's bytes. It identifies the whole bundle, because the manifest holds the hashes
-    of all graphs. source: the manifest's bytes.
+    of all files. source: the manifest's bytes.
     """
 
     manifest: Manifest
@@ -62,6 +63,11 @@ def digest(folder: Path) -> str:
     return hashlib.sha256(_bytes(folder, manifest.FILE_NAME)).hexdigest()
 
 
+def files_of(stage: Stage) -> list[File]:
+    """All files of a stage."""
+    return [file for file in (stage.network, stage.scaler, stage.background_windows) if file is not None]
+
+
 def _decoded(folder: Path, data: bytes) -> Manifest:
     try:
         found = manifest.decode(data)
@@ -77,9 +83,8 @@ def _decoded(folder: Path, data: bytes) -> Manifest:
 def _graphs(folder: Path, found: Manifest) -> dict[str, bytes]:
     graphs = {}
     for stage in found.stages.values():
-        for file in (stage.network, stage.scaler):
-            if file is not None:
-                graphs[file.sha256] = _checked_bytes(folder, stage, file)
+        for file in files_of(stage):
+            graphs[file.sha256] = _checked_bytes(folder, stage, file)
     return graphs
 
 
@@ -90,13 +95,20 @@ def _checked_bytes(folder: Path, stage: Stage, file: File) -> bytes:
     if digest != file.sha256:
         raise _refused(folder, file.file, f"SHA-256 is {digest}, but the manifest has {file.sha256}; {_CONVERT}")
     yielding.give_way()
+    if isinstance(file, WindowsFile):
+        try:
+            windows.decode(data, file.count, stage.sequence_length, stage.num_features)
+        except ValueError as error:
+            raise _refused(folder, file.file, f"{error}; {_CONVERT}") from None
+        return data
     try:
         opsets, forbidden = onnx_file.opsets(data), onnx_file.forbidden(data)
     except ValueError as error:
         raise _refused(folder, file.file, f"not an ONNX file: {error}; {_CONVERT}") from None
     if forbidden is not None:
         raise _refused(folder, file.file, f"{forbidden}; {_CONVERT}")
-    if opsets != {"": stage.opset}:
+    plain = {"": stage.opset}
+    if opsets not in (plain, plain | {onnx_file.TREES_DOMAIN: manifest.TREES_OPSET}):
         raise _refused(
             folder, file.file, f"uses the operator sets {opsets}, but the manifest has {stage.opset}; {_CONVERT}"
         )

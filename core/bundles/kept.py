@@ -14,7 +14,7 @@ from collections.abc import Collection
 from pathlib import Path
 
 from core.bundles import manifest
-from core.bundles.bundle import Bundle
+from core.bundles.bundle import Bundle, files_of
 from core.bundles.repository import Repository
 from core.errors import BundleRefused, UnknownVersion
 from core.log_event import LogEvent
@@ -86,10 +86,7 @@ class KeptBundles:
 
 def _files(found: Bundle) -> dict[str, bytes]:
     """The bytes of each file, by its name."""
-    graphs = {
-        file.file: found.graphs[file.sha256]
-        for stage in found.manifest.stages.values()
-        for file in (stage.network, stage.scaler)
-        if file is not None
+    files = {
+        file.file: found.graphs[file.sha256] for stage in found.manifest.stages.values() for file in files_of(stage)
     }
-    return {**graphs, manifest.FILE_NAME: found.source}
+    return {**files, manifest.FILE_NAME: found.source}

@@ -14,8 +14,9 @@ from typing import Annotated, Any, Literal, TypeAlias
 import msgspec
 import orjson
 
-from core.bundles import limits
+from core.bundles import limits, windows
 from core.bundles.limits import Limits, Number, Numbers
+from core.bundles.msgspec_errors import with_place_first
 from core.features import catalogue
 from core.features.candles import MAX_CANDLES
 
@@ -25,6 +26,8 @@ FORMAT_VERSION = 2
 _EARLIER = (1,)
 # convert writes this operator set, so the parity gate has tested no other.
 OPSET = 17
+# The second operator set of a graph with a tree ensemble. ONNX 1.12 released both.
+TREES_OPSET = 3
 
 # The longest name of a feature, in characters. Names in the catalogue are far shorter; other names are the user's.
 FEATURE_NAME = 128
@@ -53,6 +56,12 @@ class File(msgspec.Struct, frozen=True):
     sha256: Sha256
 
 
+class WindowsFile(File, frozen=True, kw_only=True):
+    """A file of `count` windows of scaled inputs, as core.bundles.windows reads it."""
+
+    count: Annotated[int, msgspec.Meta(ge=1, le=windows.MOST)]
+
+
 class Stage(msgspec.Struct, frozen=True, kw_only=True):
     """One network with its own features and scaler.
 
@@ -64,7 +73,7 @@ class Stage(msgspec.Struct, frozen=True, kw_only=True):
     training_ranges: the smallest and the largest scaled value of each feature in training, in the order of the
     features; null if they are unknown.
     background: a window of scaled inputs, (sequence_length, features), that explanations compare with, such as the mean
-    window of the training part; null if there is none.
+    window of the training part; null if there is none. background_windows: a file with several of them.
     scaled_features: the features in the order of the scaled values and of the limits, if the scaler changes the order.
     """
 
@@ -80,6 +89,7 @@ class Stage(msgspec.Struct, frozen=True, kw_only=True):
     limits: Limits | None = None
     training_ranges: tuple[tuple[Number, Number], ...] | None = None
     background: tuple[Numbers, ...] | None = None
+    background_windows: WindowsFile | None = None
     scaled_features: tuple[str, ...] | None = None
 
     @property
@@ -262,7 +272,7 @@ def decode(data: bytes) -> Manifest:
             raise ManifestError(_unknown_format(found))
         manifest = _decoder.decode(data)
     except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as error:
-        raise ManifestError(_with_place_first(str(error))) from None
+        raise ManifestError(with_place_first(str(error))) from None
     if manifest.format_version in _EARLIER:
         manifest = msgspec.structs.replace(manifest, label_rule=_label_in(manifest.metadata))
     manifest.check()
@@ -287,12 +297,3 @@ def _label_in(metadata: dict[str, Any]) -> Any:  # noqa: ANN401 - JSON
     """The label rule of a manifest of format 1, which has it in the metadata of Stage 1; None if it has none."""
     stage = metadata.get("stage1")
     return stage.get("label") if isinstance(stage, dict) else None
-
-
-def _with_place_first(message: str) -> str:
-    """Turn msgspec's "Expected ... - at `$.place`" into "place: expected ..."."""
-    text, _, place = message.partition(" - at `$")
-    if text[1:2].islower():  # not "JSON is malformed"
-        text = text[:1].lower() + text[1:]
-    place = place.rstrip("`").lstrip(".")
-    return f"{place}: {text}" if place else text

@@ -17,6 +17,8 @@ _EXTERNAL_DATA, _DATA_LOCATION = 13, 14
 # The operators of ONNX itself have one of these domains. ONNX Runtime runs operators of other domains, such as its own
 # com.microsoft, also if the model does not import an operator set for them.
 _DOMAINS = (b"", b"ai.onnx")
+# ONNX's second set, of other models than networks. Bundles use one of its operators.
+TREES_DOMAIN, TREES = "ai.onnx.ml", "TreeEnsembleRegressor"
 # The messages that can contain tensors or nodes: for each, the numbers of its fields, and the messages in those fields.
 _TENSORS: dict[str, dict[int, str]] = {
     "model": {_GRAPH: "graph"},
@@ -62,8 +64,8 @@ def operators(model: bytes) -> list[str]:
 def forbidden(model: bytes) -> str | None:
     """Return what the model does that a graph of a bundle must not do, as the end of a sentence, or None.
 
-    It must not read other files, use operators that are not ONNX's own, or define operators (functions), which have
-    operator sets of their own. Raises ValueError if the bytes are not such a message.
+    It must not read other files, use operators that are neither ONNX's own nor that of tree ensembles, or define
+    operators (functions), which have operator sets of their own. Raises ValueError if the bytes are not such a message.
     """
     return _forbidden(model, "model", _DEPTH)
 
@@ -78,13 +80,24 @@ def _forbidden(message: bytes, kind: str, depth: int) -> str | None:
             continue
         if kind == "model" and field == _FUNCTIONS:
             return "defines operators of its own"
-        if kind == "node" and field == _OP_DOMAIN and value not in _DOMAINS:
-            return f"uses an operator of the domain {value!r}"
         within = _TENSORS[kind].get(field)
         if within is not None and isinstance(value, bytes):
             found = _forbidden(value, within, depth - 1)
             if found is not None:
                 return found
+    return _foreign(message) if kind == "node" else None
+
+
+def _foreign(node: bytes) -> str | None:
+    """What a node does that it must not do, judged by its operator."""
+    parts = list(_fields(node))
+    domains = [value for field, value in parts if field == _OP_DOMAIN and value not in _DOMAINS]
+    for domain in domains:
+        if domain != TREES_DOMAIN.encode():
+            return f"uses an operator of the domain {domain!r}"
+    # A field that comes twice is refused here, because decoders could differ in which one counts.
+    if domains and [value for field, value in parts if field == _OP_TYPE] != [TREES.encode()]:
+        return f"uses another operator of the domain {TREES_DOMAIN} than {TREES}"
     return None
 
 

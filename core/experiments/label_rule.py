@@ -79,7 +79,7 @@ class LabelRule(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
         loss: float | Floats | None
         profit, loss = self.min_profit_pips, self.max_loss_pips
         if profit is None or loss is None:
-            atr = _atr(candles, pip)
+            atr = atr_in_pips(candles, pip)
             profit, loss = (np.round((each or 0.0) * atr, 6) for each in (self.min_profit_atr, self.max_loss_atr))
         labels = profitable_trades if self.rule == "profitable_trades" else profitable_reversals
         return labels(
@@ -96,7 +96,7 @@ class LabelRule(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
 DAILY = LabelRule(horizon=10, min_profit_pips=30.0, max_loss_pips=50.0, min_ratio=1.5)
 
 
-def _atr(candles: Candles, pip: float) -> Floats:
+def atr_in_pips(candles: Candles, pip: float) -> Floats:
     """atr_14 in pips of each candle, from candles up to it; NaN for the first candles, and where no price moved."""
     found = np.full(len(candles), np.nan)
     rows = len(candles) - _BEFORE_ATR

@@ -22,8 +22,8 @@ class Candles:
     values: float64, shape (5, n) or (5, series, n): open, high, low, close, volume, each oldest candle first. The array
     is neither copied nor checked; the caller validates it.
 
-    times: when each candle opened, in milliseconds since 1970, UTC: n numbers, or float64 of shape (series, n). None if
-    unknown; features of the candles' own time cannot be computed then.
+    times: when each candle opened, in milliseconds since 1970, UTC: n numbers, or float64 of shape (series, m) of the
+    last m. None if unknown; features of the candles' own time cannot be computed then.
     """
 
     values: Floats
@@ -68,12 +68,12 @@ class Candles:
         return cls(np.ascontiguousarray(rows.T, dtype=np.float64), times)
 
     @classmethod
-    def stacked(cls, series: Sequence[Candles], last: int, *, with_times: bool = False) -> Candles:
+    def stacked(cls, series: Sequence[Candles], last: int, timed: int = 0) -> Candles:
         """Stack single series of one length, shape (5, series, n). Only the last `last` candles of each are kept.
 
-        with_times: keep the times, which all series have.
+        timed: of so many of the last candles the times are kept too, which all series have then.
         """
-        times = np.array([one.times[-last:] for one in series if one.times is not None]) if with_times else None
+        times = np.array([one.times[-timed:] for one in series if one.times is not None]) if timed else None
         if len(series) == 1:
             return cls(series[0].values[:, None, -last:], times)
         joined = np.concatenate([one.values[:, -last:] for one in series])

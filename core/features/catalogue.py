@@ -146,7 +146,7 @@ def feature(name: str) -> Feature:
     bars = [int(digits) for digits in _NUMBER.findall(name)]
     letters = iter("n" if len(bars) == 1 else "ab")
     form = _NUMBER.sub(lambda _: f"<{next(letters, '')}>", name)
-    family = FAMILIES.get(form)
+    family = None if "<" in name else FAMILIES.get(form)
     if family is None:
         raise UnknownFeature(name)
     if name in _TWICE:

@@ -38,7 +38,7 @@ class Table:
             rows + bars_until(NO_WEIGHT, slowest) if slowest else 0,
         )
         self._computes = [feature(name).compute for name in self._others]
-        self._needs_times = bool(needing_times(self._others))
+        self._timed = rows if needing_times(self._others) else 0
 
     def columns(self, names: Sequence[str]) -> NDArray[np.intp]:
         """Return the columns of these features in the result of `__call__`."""
@@ -50,7 +50,7 @@ class Table:
         All series have the same length, at least required_candles, and times if a feature needs them. An overflow
         leaves an infinity or NaN; NumPy issues a warning, unless the caller has turned that off.
         """
-        candles = Candles.stacked(series, self._needed, with_times=self._needs_times)
+        candles = Candles.stacked(series, self._needed, self._timed)
         out = np.empty((len(series), self._rows, len(self.names)))
         recursive = len(self._recursive)
         if recursive:

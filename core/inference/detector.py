@@ -12,10 +12,11 @@ import numpy as np
 
 from core import yielding
 from core.bundles.bundle import Bundle
-from core.errors import BundleRefused, ModelUnavailable, OutOfRange, ServiceError
+from core.errors import BundleRefused, InvalidInput, ModelUnavailable, OutOfRange, ServiceError
 from core.features.candles import Candles
 from core.inference.decision import Decision, after_stage1, after_stage2, of_classes
-from core.inference.inputs import CandleWindows, InputRequirements, Windows, WindowSource
+from core.inference.inputs import CandleWindows, Windows, WindowSource
+from core.inference.requirements import InputRequirements
 from core.inference.stage_runner import Floats32, StageRunner
 from core.inference.warnings import Warned, few_candles, no_stage2, out_of_range
 
@@ -48,7 +49,6 @@ class Prediction(NamedTuple):
 
 # Each request of a batch has its own result, so that one bad item does not affect the others.
 DetectorResult: TypeAlias = Prediction | ServiceError
-
 
 # The outcome of a source until a stage has decided or an error has occurred.
 _UNDECIDED = ModelUnavailable("no stage has decided")
@@ -87,8 +87,7 @@ class Detector:
         refuse_out_of_range: inputs far outside the training data give OutOfRange instead of a warning.
         """
         self._refuses = refuse_out_of_range
-        self.manifest = bundle.manifest
-        self.digest = bundle.digest
+        self.manifest, self.digest = bundle.manifest, bundle.digest
         # 0 for a version that takes ready-made features only.
         self.required_candles = self.manifest.required_candles or 0
         self.recommended_candles = self.manifest.recommended_candles or 0
@@ -96,8 +95,8 @@ class Detector:
         self._stage1 = StageRunner("stage1", self.manifest.stage1, bundle)
         stage2 = self.manifest.stage2
         self._stage2 = StageRunner("stage2", stage2, bundle) if stage2 else None
-        self._positive = self.manifest.positive
-        self._has_classes = self.manifest.classes is not None
+        self.runners = [runner for runner in (self._stage1, self._stage2) if runner is not None]
+        self._positive, self._has_classes = self.manifest.positive, self.manifest.classes is not None
         # With equal limits, Stage 2 finds nothing new in a window that Stage 1 has checked.
         self._same_limits = self._stage2 is not None and self._stage2.limits == self._stage1.limits
         self._warm_up()
@@ -116,6 +115,17 @@ class Detector:
             one.outcome if isinstance(one.outcome, ServiceError) else self._prediction(one, one.outcome, spent, began)
             for one in pending
         ]
+
+    def inputs(self, source: WindowSource) -> list[Floats32]:
+        """The scaled window of each stage, (steps, features), as `predict` computes it. Raises ServiceError."""
+        source.check(self._needs)
+        group = _Group(source.gather([source], self._needs), [_Pending(source)], source.scaled, source.by_stage)
+        with np.errstate(all="ignore"):
+            found = [_inputs(runner, [group])[0] for runner in self.runners]
+        for runner, window in zip(self.runners, found, strict=True):
+            if overflow := self._overflow(runner, window, source):
+                raise overflow
+        return found
 
     def suits(self, source: WindowSource) -> bool:
         """Whether the input meets this version's requirements, such as the number of candles."""
@@ -189,8 +199,7 @@ class Detector:
         else:
             inputs = inputs1[[one.outcome is _UNDECIDED for one in rows]]
         checked = shared and self._same_limits
-        found = self._answers(self._stage2, inputs, passed, checked=checked)
-        for one, p2 in zip(passed, found, strict=True):
+        for one, p2 in zip(passed, self._answers(self._stage2, inputs, passed, checked=checked), strict=True):
             if one.outcome is _UNDECIDED:
                 one.outcome = after_stage2(one.p1, p2, self._positive, self.manifest.confidence_weights)
 
@@ -227,10 +236,8 @@ class Detector:
             # Stage 1 has checked this window with the same limits. A second finding would depend on the other sources
             # of the run, because Stage 2's input is only checked again if one of them has a window for each stage.
             return
-        finite = np.isfinite(window)
-        if not finite.all():
-            row, column = np.argwhere(~finite)[0]
-            one.outcome = one.source.overflow(runner.label, self._needs, int(row), int(column))
+        if (overflow := self._overflow(runner, window, one.source)) is not None:
+            one.outcome = overflow
             return
         finding = runner.describe_out_of_range(window)
         if self._refuses:
@@ -238,6 +245,13 @@ class Detector:
             one.outcome = OutOfRange(one.source.place(runner.label), message)
         else:
             one.outside += (finding,)
+
+    def _overflow(self, runner: StageRunner, window: Floats32, source: WindowSource) -> InvalidInput | None:
+        """The error for the first value of a stage's window that is not finite; None if there is none."""
+        if (finite := np.isfinite(window)).all():
+            return None
+        row, column = np.argwhere(~finite)[0]
+        return source.overflow(runner.label, self._needs, int(row), int(column))
 
     def _prediction(self, one: _Pending, decision: Decision, spent: Spent, began: float) -> Prediction:
         version, source = self.manifest.version, one.source
@@ -254,7 +268,7 @@ class Detector:
     def trouble(self) -> str | None:
         """Run every graph on zeros, for one window and for several. Returns the error of the first failure, or None."""
         try:
-            for runner in filter(None, (self._stage1, self._stage2)):
+            for runner in self.runners:
                 runner.check()
         except ModelUnavailable as error:
             return str(error)

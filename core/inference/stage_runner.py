@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from core import yielding
-from core.bundles import limits, onnx_file
+from core.bundles import limits, onnx_file, windows
 from core.bundles.bundle import Bundle
 from core.bundles.limits import Limits
 from core.bundles.manifest import Stage
@@ -20,8 +20,8 @@ Floats32: TypeAlias = NDArray[np.float32]
 
 # Denormal numbers (below 1.2e-38) make a network more than ten times slower, and products of slightly larger numbers
 # are denormal. Adding this number to every input prevents that. It does not change numbers above 1e-17. Smaller ones
-# are rounding errors.
-_TINY = np.float32(1e-25)
+# are rounding errors. The thresholds of tree ensembles allow for it (convert/trees/ensemble.py).
+TINY = np.float32(1e-25)
 # The byte of False in an array of booleans.
 _FALSE = b"\0"
 # The probabilities of classes sum to 1 within this. A softmax in float32 is within 1e-6, and a conversion may move each
@@ -61,6 +61,8 @@ class StageRunner:
                 takes=("tensor(double)", window),
                 gives=("tensor(float)", window),
             )
+        # What explanations compare with: the reference window, and the stored ones. Both can be empty.
+        self.reference, self.stored = _reference(stage), _stored(stage, bundle)
         self.limits = _limits(stage, bundle)
         self._low, self._high = _ends(self.limits, stage)
         self._means = self.limits is not None and self.limits.mean_low is not None
@@ -129,7 +131,7 @@ class StageRunner:
         The columns are hold and the two directions in the order of the stage's classes, as decision.of_classes takes
         them. Raises ModelUnavailable if ONNX Runtime fails.
         """
-        output: Floats32 = self._network.run(scaled + _TINY)[:, self._columns]
+        output: Floats32 = self._network.run(scaled + TINY)[:, self._columns]
         return output
 
     def valid(self, found: Floats32) -> NDArray[np.bool_]:
@@ -192,6 +194,18 @@ class _BoundSession:
         except Exception as error:  # the only common base class of ONNX Runtime's exceptions
             raise ModelUnavailable(f"{self._name} failed: {_first_line(error)}") from error
         return result
+
+
+def _reference(stage: Stage) -> Floats32:
+    shape = (-1, stage.sequence_length, stage.num_features)
+    return np.array(stage.background or (), np.float32).reshape(shape)
+
+
+def _stored(stage: Stage, bundle: Bundle) -> Floats32:
+    file = stage.background_windows
+    if file is None:
+        return np.empty((0, stage.sequence_length, stage.num_features), np.float32)
+    return windows.decode(bundle.graphs[file.sha256], file.count, stage.sequence_length, stage.num_features)
 
 
 def _limits(stage: Stage, bundle: Bundle) -> Limits | None:

@@ -39,11 +39,17 @@ def breakdown(table: CandleTable, results: Results, metric: Metric) -> dict[str,
 
 
 def _place(table: CandleTable, place: int, rows: NDArray[np.intp], results: Results, metric: Metric) -> dict[str, Any]:
+    pair, timeframe = table.places[place]
+    return {"pair": pair, "timeframe": timeframe, "candles": len(rows), **compared(table, rows, results, metric)}
+
+
+def compared(table: CandleTable, rows: NDArray[np.intp], results: Results, metric: Metric) -> dict[str, dict[str, Any]]:
+    """A, B and B - A in some rows of the table, which are in order of time. results: of the whole table."""
     rate = metric == "win_rate"
     one, both = (formatting.SHARE, formatting.SHARE_DIFFERENCE) if rate else (formatting.ANY, formatting.ANY)
     a, b = (_statistic(sample, rows, rate=rate) for sample in (results.a, results.b))
-    pair, timeframe = table.places[place]
-    alone = replace(table, time=table.time[rows], place=np.zeros(len(rows), np.intp), places=((pair, timeframe),))
+    places, place = np.unique(table.place[rows], return_inverse=True)
+    alone = replace(table, time=table.time[rows], place=place, places=tuple(table.places[each] for each in places))
     times = times_of(alone)
     found: dict[str, dict[str, Any]] = {
         "A": formatting.estimate(estimate(a, times), one),
@@ -52,7 +58,7 @@ def _place(table: CandleTable, place: int, rows: NDArray[np.intp], results: Resu
     }
     if results.a.units is not None:
         found = {name: {**of, "valid": False} for name, of in found.items()}
-    return {"pair": pair, "timeframe": timeframe, "candles": len(rows), **found}
+    return found
 
 
 def _statistic(sample: Sample, rows: NDArray[np.intp], *, rate: bool) -> Statistic:

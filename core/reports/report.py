@@ -37,7 +37,7 @@ def experiment_report(experiment: Experiment, recorded: Recorded) -> dict[str, A
     }
     per_candle = samples.results_per_candle(table, results["mean_pnl"].source, paired=shadow, units=recorded.units)
     differences = _differences(table, results, per_candle, recorded.units, times)
-    shown: dict[str, Any] = _rounded(
+    shown: dict[str, Any] = rounded(
         {
             "verdict": reach(experiment, recorded, compared)._asdict(),
             "differences": differences,
@@ -133,7 +133,7 @@ def _imported(found: ImportedCounts | None) -> dict[str, Any] | None:
     return {"count": found.count, "signals": found.signals, "avg_confidence": mean}
 
 
-def _rounded(it: Any) -> Any:  # noqa: ANN401 - any JSON
+def rounded(it: Any) -> Any:  # noqa: ANN401 - any JSON
     """The same with all numbers rounded to nine significant digits.
 
     Sums depend on the order of their terms in the last digits. Records that arrive in another order give the same
@@ -142,7 +142,7 @@ def _rounded(it: Any) -> Any:  # noqa: ANN401 - any JSON
     if isinstance(it, float):
         return float(f"{it:.9g}")
     if isinstance(it, dict):
-        return {key: _rounded(value) for key, value in it.items()}
+        return {key: rounded(value) for key, value in it.items()}
     if isinstance(it, list):
-        return [_rounded(value) for value in it]
+        return [rounded(value) for value in it]
     return it

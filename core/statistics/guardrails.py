@@ -19,7 +19,7 @@ LEVEL = 0.01
 SLOW_SHARE = 0.01
 
 # Signals of neighbouring candles are correlated, because their windows share all candles except one. So this many
-# candles count as one. On the hours of 2017, the hold rate of the reference detectors varies as if 10 to 32 candles
+# candles count as one. On the hours of 2017, the hold rate of v3.0 and v3.1 varies as if 10 to 32 candles
 # were one (benchmarks/autocorrelation.py).
 CORRELATED_CANDLES = 30
 

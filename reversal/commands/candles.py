@@ -3,83 +3,32 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable
-from pathlib import Path
-from typing import Any, NamedTuple
-from zoneinfo import ZoneInfo
+from typing import Any
 
 import click
 
 from core.bundles.repository import Repository
-from core.errors import InvalidInput, ServiceError, UnknownVersion
-from core.features.timeframes import PERIODS
-from reversal import candle_files
-from reversal.candle_times import DayOrder
+from core.bundles.windows import MOST
+from core.errors import ServiceError, UnknownVersion
+from core.inference.explaining import ExplainedStage
 from reversal.commands import output
+from reversal.commands.files import FileForm, GivenFile, form_options, read_given
 from reversal.commands.output import as_json, models, print_json, print_table, versions_of
-from reversal.frames import Table
 from reversal.offline import Answer, OfflineDetector, load, models_folder
-from server.api.schemas.predictions import DEFAULT_TIMEFRAME, Stamp
-
-_LARGEST_FILE = 1 << 28  # bytes; a minute a line, it holds ten years
 
 file_argument = click.argument("file", type=click.Path(dir_okay=False, allow_dash=True))
-timeframe_option = click.option(
-    "--timeframe", type=click.Choice(list(PERIODS)), help="Period of a candle. Default: the file's, else 1h."
-)
-timestamps_option = click.option(
-    "--timestamps",
-    type=click.Choice(["open", "close"]),
-    help="What a candle's time is: that of its opening (default) or of its closing.",
-)
 
 
-def _zone(_: click.Context, __: click.Parameter, given: str | None) -> str | None:
-    try:
-        return given if given is None else ZoneInfo(given).key
-    except (KeyError, ValueError, OSError):  # as settings are read
-        raise click.BadParameter(f"{given!r} is no IANA time zone, such as Europe/Athens") from None
-
-
-timezone_option = click.option(
-    "--timezone", callback=_zone, help="Zone of times that name none, such as Europe/Athens.  [default: UTC]"
-)
-dates_option = click.option(
-    "--dates", type=click.Choice(["dmy", "mdy"]), help="Order of day and month in dates such as 01/02/2017."
-)
-
-
-def _complete(ctx: click.Context, _: click.Parameter, incomplete: str) -> list[str]:
+def complete_version(ctx: click.Context, _: click.Parameter, incomplete: str) -> list[str]:
+    """The versions of the chosen folder that begin so."""
     listing = Repository(models_folder(ctx.params.get("models"))).listing()
     return [version for version in listing.versions if version.startswith(incomplete)]
 
 
-class _Given(NamedTuple):
-    candles: Table
-    timeframe: str
-    timestamps: Any
-
-
-class _Form(NamedTuple):
-    """What the options say about a file."""
-
-    timeframe: str | None
-    timestamps: Stamp | None
-    timezone: str | None
-    dates: DayOrder | None
-
-
-def form_options(command: Callable[..., None]) -> Callable[..., None]:
-    """The options that `_Form` has."""
-    for option in (dates_option, timezone_option, timestamps_option, timeframe_option):
-        command = option(command)
-    return command
-
-
-@click.command(epilog="Example: reversal predict candles.csv --version v3.1")
+@click.command(epilog="Example: reversal predict candles.csv --version v3.2")
 @file_argument
 @click.option(
-    "--version", shell_complete=_complete, help="Version that answers. Default: the first of the folder's order."
+    "--version", shell_complete=complete_version, help="Version that answers. Default: the first of the folder's order."
 )
 @click.option("--all", "every", is_flag=True, help="A line for each candle, as CSV, instead of the last one's answer.")
 @form_options
@@ -92,14 +41,14 @@ def predict(
     every: bool,
     models: str | None,
     as_json: bool,
-    **form: Any,  # noqa: ANN401 - the fields of _Form
+    **form: Any,  # noqa: ANN401 - the fields of FileForm
 ) -> None:
     """Answer hold, long or short for the last candle of FILE, without a server.
 
     FILE is CSV as MetaTrader, Dukascopy, HistData, TradingView, Yahoo, Binance and others write it, or JSON; `-` reads
     standard input.
     """
-    given = _read(file, _Form(**form))
+    given = read_given(file, FileForm(**form))
     detector = load(version or versions_of(models)[0], models)
     if every:
         _print_all(detector, given, as_json=as_json)
@@ -111,10 +60,14 @@ def predict(
     _print_answer(answer)
 
 
-@click.command(epilog="Example: reversal compare candles.csv --version v3.0 --version v3.1")
+@click.command(epilog="Example: reversal compare candles.csv --version v3.1 --version v3.2")
 @file_argument
 @click.option(
-    "--version", "versions", multiple=True, shell_complete=_complete, help="A version; several times. Default: all."
+    "--version",
+    "versions",
+    multiple=True,
+    shell_complete=complete_version,
+    help="A version; several times. Default: all.",
 )
 @form_options
 @models
@@ -125,10 +78,10 @@ def compare(
     versions: tuple[str, ...],
     models: str | None,
     as_json: bool,
-    **form: Any,  # noqa: ANN401 - the fields of _Form
+    **form: Any,  # noqa: ANN401 - the fields of FileForm
 ) -> None:
     """Answers of several versions for the last candle of FILE."""
-    given = _read(file, _Form(**form))
+    given = read_given(file, FileForm(**form))
     found: dict[str, Answer | ServiceError] = {}
     for version in versions or versions_of(models):
         try:
@@ -159,19 +112,57 @@ def compare(
         raise SystemExit(1)
 
 
-def _read(file: str, form: _Form) -> _Given:
-    if file != "-":
-        with Path(file).open("rb") as opened:
-            data = opened.read(_LARGEST_FILE + 1)
-    elif sys.stdin is None:
-        raise InvalidInput("standard input is closed")
-    else:
-        data = sys.stdin.buffer.read(_LARGEST_FILE + 1)
-    if len(data) > _LARGEST_FILE:
-        raise InvalidInput(f"{file}: larger than {_LARGEST_FILE >> 20} MiB; cut it into parts")
-    found = candle_files.read(candle_files.decoded(data), form.timezone, form.dates)
-    timeframe = form.timeframe or found.timeframe or DEFAULT_TIMEFRAME
-    return _Given(found.candles, timeframe, form.timestamps or found.timestamps)
+@click.command(epilog="Example: reversal explain candles.csv --version v3.2")
+@file_argument
+@click.option(
+    "--version",
+    shell_complete=complete_version,
+    help="Version that answers. Default: the first of the folder's order.",
+)
+@click.option(
+    "--background",
+    type=click.IntRange(1, MOST),
+    default=1,
+    show_default=True,
+    help="Windows that the answer is compared with: 1 is the version's reference window, more are its stored ones.",
+)
+@form_options
+@models
+@as_json
+def explain(
+    *,
+    file: str,
+    version: str | None,
+    background: int,
+    models: str | None,
+    as_json: bool,
+    **form: Any,  # noqa: ANN401 - the fields of FileForm
+) -> None:
+    """How much each feature moved the answer for the last candle of FILE (docs/explain.md)."""
+    given = read_given(file, FileForm(**form))
+    detector = load(version or versions_of(models)[0], models)
+    answer = detector.predict(given.candles, given.timeframe, given.timestamps)
+    found = detector.explain(given.candles, given.timeframe, given.timestamps, background)
+    if as_json:
+        print_json(_plain(answer) | {"explanation": found.plain()})
+        return
+    _print_answer(answer)
+    for label, stage in (("stage 1", found.stage1), ("stage 2", found.stage2)):
+        if stage is not None:
+            _print_stage(label, stage)
+
+
+def _print_stage(label: str, stage: ExplainedStage) -> None:
+    unused = "" if stage.used else ", not used for this signal"
+    click.echo(
+        f"{label}: P({stage.probability_of}) {stage.value:.4f}, for the reference {stage.base_value:.4f}{unused}"
+    )
+    ranked = sorted(stage.features.items(), key=lambda each: -abs(each[1]))
+    errors = stage.standard_errors
+    print_table(
+        ("feature", "moved it by", *(("standard error",) if errors else ())),
+        [(name, moved, *((errors[name],) if errors else ())) for name, moved in ranked],
+    )
 
 
 def _plain(answer: Answer) -> dict[str, Any]:
@@ -193,7 +184,7 @@ def _on_terminal() -> bool:
     return sys.stderr is not None and sys.stderr.isatty()
 
 
-def _print_all(detector: OfflineDetector, given: _Given, *, as_json: bool) -> None:
+def _print_all(detector: OfflineDetector, given: GivenFile, *, as_json: bool) -> None:
     with click.progressbar(length=100, label="signals", file=sys.stderr, hidden=not _on_terminal()) as bar:
 
         def progress(done: int, total: int) -> None:

@@ -97,16 +97,18 @@ def _bundles(settings: Settings) -> Iterator[Finding]:
     listing = repository.listing()
     for problem in listing.problems:
         yield Finding("warn", "bundles", problem)
-    loaded = []
+    loaded, timed = [], []
     for version in listing.versions:
         try:
-            Detector(repository.read(version))
+            manifest = Detector(repository.read(version)).manifest
         except BundleRefused as error:
             yield Finding("warn", "bundles", str(error))
         else:
             loaded.append(version)
+            timed += [version] if manifest.requires_timestamps else []
     if loaded:
-        yield Finding("ok", "bundles", f"{', '.join(loaded)} load, from {settings.models}")
+        times = f"; {', '.join(timed)} only for candles with timestamps" if timed else ""
+        yield Finding("ok", "bundles", f"{', '.join(loaded)} load, from {settings.models}{times}")
     else:
         yield Finding("fail", "bundles", f"no version of {settings.models} loads; convert one, or set REVERSAL_MODELS")
 

@@ -12,6 +12,7 @@ import orjson
 from core.bundles.manifest import DirectionStage, File, Manifest, Stage
 from core.features.timeframes import iso, shifted
 from core.inference.detector import Prediction
+from core.inference.explaining import Explanation
 from core.serving.registry import ListedVersion
 from core.serving.replicas import Replica, ReplicaVersion
 from core.serving.routing import Answered, Question
@@ -58,6 +59,11 @@ def prediction(asked: Question | Comparison, answer: Prediction, now: Moment) ->
     if answer.opens is not None or answer.warnings:
         _add_circumstances(data, answer, asked.timeframe)
     return data
+
+
+def explained(question: Question, answer: Prediction, found: Explanation, now: Moment) -> Json:
+    """The data of /reversal/explain."""
+    return prediction(question, answer, now) | {"explanation": found.plain()}
 
 
 def legacy_answered(question: Question, answer: Answered, now: Moment) -> Json:
@@ -162,7 +168,15 @@ def _stage(stage: Stage) -> Json:
         "parity": stage.parity,
         "limits": None if stage.limits is None else msgspec.to_builtins(stage.limits),
         "training_ranges": stage.training_ranges,
+        "background": _most_background(stage),
     }
+
+
+def _most_background(stage: Stage) -> int:
+    """The largest number of reference windows that an explanation can ask for; 0 if there is none."""
+    if stage.background_windows is not None:
+        return stage.background_windows.count
+    return 0 if stage.background is None else 1
 
 
 def _positive(stage: Stage) -> str | None:

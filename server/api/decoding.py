@@ -13,9 +13,11 @@ import msgspec
 import numpy as np
 from msgspec.structs import astuple
 
+from core.bundles.windows import MOST
 from core.errors import InvalidInput, quoted
 from core.features.candles import Candles, Floats
 from core.features.timeframes import Timeframe
+from core.inference.explaining import BACKGROUND
 from core.inference.inputs import CandleWindows, GivenWindows, Rows, WindowSource
 from core.inference.warnings import NO_TIMESTAMPS, Warned, unfinished
 from core.serving.routing import Question
@@ -26,6 +28,7 @@ from server.api.schemas.predictions import (
     BatchRequest,
     Candle,
     CompareRequest,
+    ExplainRequest,
     Matrix,
     PredictRequest,
     Request,
@@ -37,6 +40,7 @@ from server.http.bodies import seen, sizes
 from server.http.bodies.json_decoding import UNDECODABLE, decode, refuse
 
 _predict_decoder = msgspec.json.Decoder(PredictRequest)
+_explain_decoder = msgspec.json.Decoder(ExplainRequest)
 _compare_decoder = msgspec.json.Decoder(CompareRequest)
 _batch_decoder = msgspec.json.Decoder(BatchRequest)
 _stage_features_decoder = msgspec.json.Decoder(StageFeatures)
@@ -70,6 +74,24 @@ def prediction(
     else:
         raise _without_data(body)
     return Question(request.pair, timeframe, request.version, user, source, since, until, request_id)
+
+
+def explanation(body: bytes, query: str | None, since: float, until: float, request_id: str) -> tuple[Question, int]:
+    """Decode the body of /reversal/explain: what to explain, and the number of reference windows.
+
+    query: that number in the URL, if it is there. Raises MalformedJson or InvalidInput.
+    The body is decoded twice, so that predictions, which are many, have no further call.
+    """
+    background = decode(_explain_decoder, body).background
+    if query is not None:
+        # The length is checked first, because Python refuses to parse thousands of digits.
+        is_number = query.isascii() and query.isdecimal() and len(query) <= len(str(MOST))
+        if not (is_number and 1 <= int(query) <= MOST):
+            raise InvalidInput.at(BACKGROUND, f"must be an integer from 1 to {MOST}, not {quoted(query)}")
+        if background not in {None, int(query)}:
+            raise InvalidInput.at(BACKGROUND, f"must be the same as in the URL, {int(query)}, or be left out")
+        background = int(query)
+    return prediction(body, since, until, request_id=request_id), background or 1
 
 
 def timeframe_of(given: Timeframe | None) -> Timeframe:

@@ -8,13 +8,14 @@ from __future__ import annotations
 
 from typing import Any
 
+from core.inference.explaining import BACKGROUND
 from server.api.endpoint import BadEndpoint, Endpoint, Method
 from server.api.schemas import WITH_ANSWERS
 from server.api.schemas.experiments import EXPORT_FORMATS, AddNote, CreateExperiment, Evaluate, ReportOutcomes
 from server.api.schemas.json_schema import TEXT, one_of_names
 from server.api.schemas.open_inference import InferBody, RepositoryChange, RepositoryIndex
 from server.api.schemas.planning import PlanExperiment
-from server.api.schemas.predictions import BatchRequest, CompareRequest, PredictRequest
+from server.api.schemas.predictions import REFERENCES, BatchRequest, CompareRequest, ExplainRequest, PredictRequest
 from server.api.schemas.reports import DISAGREEMENTS, REPORT_FORMATS
 from server.auth.access import Level
 from server.http.bodies import sizes
@@ -99,6 +100,10 @@ ENDPOINTS: tuple[Endpoint, ...] = (
         operation_id="compareRaw", answered_by="worker", handler="compare.compare",
         request=CompareRequest, largest_body=sizes.COMPARISON, answer="Comparison",
         codes=_PREDICTING, codes_in_body=_OF_CANDLES, is_prediction=True),
+    Endpoint("POST", "/reversal/explain", "A prediction, and how much each feature moved it. No experiment counts it",
+        operation_id="explain", answered_by="worker", handler="explain.explain",
+        request=ExplainRequest, largest_body=sizes.SINGLE, query={BACKGROUND: REFERENCES},
+        answer="ExplainedPrediction", codes=(*_PREDICTING, "CONFLICT"), codes_in_body=_OF_CANDLES),
     Endpoint("GET", "/reversal/models", "All versions, and the active one",
         operation_id="listModels", answered_by="worker", handler="models.list_models",
         answer="Models"),

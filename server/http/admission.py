@@ -15,9 +15,10 @@ FULL_PAUSE_REFUSALS = 20_000
 class Admission:
     """Counts the requests in progress, each from the end of reading until it is answered, in `inside`."""
 
-    def __init__(self, most: int) -> None:
-        """`most`: the limit of requests in progress."""
+    def __init__(self, most: int, what: str = "requests") -> None:
+        """`most`: the limit of requests in progress. what: their name in the refusal."""
         self._most = most
+        self._what = what
         self.inside = 0
         self._done = 0
         self._done_before = 0
@@ -30,7 +31,7 @@ class Admission:
         if self.inside >= self._most:
             self._refused += 1
             seconds = max(1, math.ceil(self.inside / self._per_second))
-            raise Overloaded(f"too many requests in progress (limit {self._most})", seconds)
+            raise Overloaded(f"too many {self._what} in progress (limit {self._most})", seconds)
 
     def enter(self) -> None:
         """Accept a request. Raises Overloaded."""

@@ -50,6 +50,7 @@ from server.worker.app_keys import (
     BATCHER,
     CIRCUIT_BREAKER,
     DRAINING,
+    EXPLAINER,
     JOURNAL,
     KEEPER_CLIENT,
     METRICS,
@@ -59,6 +60,7 @@ from server.worker.app_keys import (
     STATE_FOLLOWER,
 )
 from server.worker.draining import Draining, last_answers
+from server.worker.explainer import Explainer
 from server.worker.metrics import Metrics
 from server.worker.predictor import Predictor
 from server.worker.routes import add_routes
@@ -111,7 +113,7 @@ def make_app(settings: Settings, credentials: Credentials, keeper: Path, *, loca
     breaker = app[CIRCUIT_BREAKER] = CircuitBreaker()
     predictor = app[PREDICTOR] = Predictor(registry, journal, metrics, shadow, breaker)
     app[BATCHER] = Batcher(predictor.answer, MAX_BATCHED)
-    app[ADMISSION] = Admission(settings.max_in_flight)
+    app[ADMISSION], app[EXPLAINER] = Admission(settings.max_in_flight), Explainer(metrics)
     batches = max(1, round(settings.max_in_flight * BATCHES_PER_PREDICTION))
     app[BATCH_ADMISSION], app[BODY_MEMORY] = Admission(batches), BodyMemory(batches * sizes.BATCH)
     if credentials.certificate is not None:

@@ -10,6 +10,7 @@ from core.serving.circuit_breaker import CircuitBreaker
 from core.serving.registry import Registry
 from core.serving.routing import Question, Result
 from server.worker.draining import Draining
+from server.worker.explainer import Explainer
 from server.worker.metrics import Metrics
 from server.worker.predictor import Predictor
 from server.worker.shadow import Shadow
@@ -22,6 +23,7 @@ KEEPER_CLIENT = web.AppKey("keeper_client", KeeperClient)
 METRICS = web.AppKey("metrics", Metrics)
 JOURNAL = web.AppKey("journal", Journal)
 SHADOW = web.AppKey("shadow", Shadow)
+EXPLAINER = web.AppKey("explainer", Explainer)
 DRAINING = web.AppKey("draining", Draining)
 CIRCUIT_BREAKER = web.AppKey("breaker", CircuitBreaker)
 PREDICTOR = web.AppKey("predictor", Predictor)

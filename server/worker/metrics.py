@@ -9,7 +9,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Generic, TypeVar
 
-from prometheus_client import CollectorRegistry, Counter, Gauge, disable_created_metrics, generate_latest
+from prometheus_client import CollectorRegistry, Counter, Gauge, Summary, disable_created_metrics, generate_latest
 from prometheus_client.exposition import CONTENT_TYPE_PLAIN_0_0_4
 from prometheus_client.metrics_core import Metric
 from prometheus_client.multiprocess import MultiProcessCollector
@@ -34,7 +34,7 @@ SIGNALS = ("hold", "long", "short")
 # prometheus_client adds a `_created` series to each counter, but not with several workers. Both must look the same.
 disable_created_metrics()  # type: ignore[no-untyped-call]
 
-C = TypeVar("C", Counter, Gauge)
+C = TypeVar("C", Counter, Gauge, Summary)
 
 
 class _Children(dict[tuple[str, ...], C], Generic[C]):
@@ -73,6 +73,9 @@ class Metrics:
         )
         self.timings, self.confidences = TimingMetrics(registry), ConfidenceMetrics(registry)
         self.inference = InferenceMetrics(registry)
+        self.explanations = _Children(
+            Summary("reversal_explanation_seconds", "Seconds of an explanation.", ["version"], registry=registry)
+        )
         # Counted without a lock, and copied by `refresh`.
         self.runs = 0
         self._runs = counter("model_runs", "Groups of predictions that were computed together.")
@@ -151,6 +154,7 @@ class Metrics:
         for version in snapshot.detectors:
             _ = self._active[(version,)]
             self.confidences.ready(version)
+            _ = self.explanations[(version,)]
             for signal in SIGNALS:
                 self.predictions[version, signal].inc(0)
             _ = self._bundles[version, snapshot.detectors[version].digest]

@@ -15,6 +15,7 @@ from core.serving.circuit_breaker import RETRY_SECONDS
 from server.http.app_keys import ADMISSION, BATCH_ADMISSION, CERTIFICATE, REFUSALS, SETTINGS
 from server.worker.app_keys import (
     CIRCUIT_BREAKER,
+    EXPLAINER,
     JOURNAL,
     KEEPER_CLIENT,
     METRICS,
@@ -82,7 +83,7 @@ async def _refresh(app: web.Application) -> None:
         registry, metrics = app[REGISTRY], app[METRICS]
         metrics.in_progress.set(app[ADMISSION].inside)
         metrics.refresh(registry.snapshot, journal, app[CIRCUIT_BREAKER], registry.loader.seconds, registry.failed)
-        for admission in (app[ADMISSION], app[BATCH_ADMISSION]):
+        for admission in (app[ADMISSION], app[BATCH_ADMISSION], app[EXPLAINER].admission):
             admission.measure(REFRESH_SECONDS)
         await asyncio.sleep(REFRESH_SECONDS)
 

@@ -21,23 +21,23 @@ HERE = Path(__file__).parent
 BACKEND = "docs/backend.md"
 README = "clients/node/README.md"
 USUAL_URL = "http://localhost:8000"
-SHORT = 0.782690018415451  # the confidence that docs/predict.md shows for the same candles
+HOLD = 0.9149648547172546  # the confidence that docs/predict.md shows for the same candles
 
 # What is printed after a block, and what that must be.
 AFTER: dict[tuple[str, int], tuple[str, Any]] = {
-    (BACKEND, 0): ("", [200, {"signal": "short", "confidence": SHORT}]),  # asked once
-    (BACKEND, 1): ("[prediction.prediction, prediction.confidence]", ["short", SHORT]),
+    (BACKEND, 0): ("", [200, {"signal": "hold", "confidence": HOLD}]),  # asked once
+    (BACKEND, 1): ("[prediction.prediction, prediction.confidence]", ["hold", HOLD]),
     (BACKEND, 2): (
         "[(await predict(rows)).confidence, await predict(rows.slice(0, 20), 7), codes]",
-        [SHORT, None, ["INSUFFICIENT_DATA"]],
+        [HOLD, None, ["INSUFFICIENT_DATA"]],
     ),
-    (BACKEND, 3): ("[dropped.length, answer.confidence]", [0, SHORT]),
+    (BACKEND, 3): ("[dropped.length, answer.confidence]", [0, HOLD]),
     (BACKEND, 4): (
         "[results[0].status, answer.model_version, (await reversal.experiments.show(experiment_id)).status, codes]",
         ["recorded", "v3.1", "stopped", []],
     ),
     ("docs/errors.md", 0): ("codes", ["INSUFFICIENT_DATA"]),
-    (README, 0): ("[signal, confidence]", ["short", SHORT]),
+    (README, 0): ("[signal, confidence]", ["hold", HOLD]),
 }
 
 

@@ -25,6 +25,7 @@ from convert.graph import Keras
 from convert.layers import network
 from convert.sources import documents, versions
 from core.bundles import bundle as reading
+from core.inference.detector import Detector
 from tests.convert import helpers
 
 Files = dict[str, bytes]
@@ -339,7 +340,13 @@ def test_version_that_takes_features_only_may_have_any_names(
     text = (source / "versions.toml").read_text()
     head, only = text.split('[versions."v3.0"]\n')
     only = only.replace('scaler = "feature_scaler.pkl"', 'metadata = "meta.json"', 1)
+    only = only.replace("positive =", 'background = "stored.npy"\npositive =', 1)
+    stored = np.random.default_rng(0).normal(size=(4, 5, 3))
+    np.save(source / "stored.npy", stored[:, :, :2])
     (source / "versions.toml").write_text(f'{head}[versions."v3.0"]\ninputs = "features"\n{only}')
+    assert run("--version", "v3.0") == 1
+    assert "stored.npy: its windows have 2 features, but the feature list has 3" in capsys.readouterr().err
+    np.save(source / "stored.npy", stored)
     assert run("--version", "v3.0") == 0
     assert "proven on standard normal windows only" in " ".join(capsys.readouterr().out.split())
     manifest = reading.read(output / "v3.0").manifest
@@ -350,8 +357,11 @@ def test_version_that_takes_features_only_may_have_any_names(
     assert manifest.stage1.limits is not None
     assert manifest.stage1.background == ((0.0, 0.5, 1.0),) * 5
     assert manifest.metadata == {"stage1": {"label": {"rule": "swing_points"}, "seed": 1}}
+    assert manifest.stage1.background_windows is None
     assert manifest.stage2 is not None
-    assert manifest.stage2.background is None
+    assert np.array(manifest.stage2.background) == pytest.approx(stored.mean(axis=0), abs=1e-6)
+    assert manifest.stage2.sources["background"].file == "stored.npy"
+    assert np.array_equal(Detector(reading.read(output / "v3.0")).runners[1].stored, stored.astype(np.float32))
 
 
 def test_manifest_that_the_server_would_not_read_is_refused(

@@ -19,6 +19,7 @@ from sklearn.preprocessing import StandardScaler
 from convert.__main__ import main
 from tests.convert import helpers
 from tests.convert.edits import edited, of_class
+from tests.convert.trees import boosted
 from tests.market import ROOT
 
 DETECTORS = ROOT / "models" / "keras"
@@ -144,7 +145,7 @@ def test_other_files_are_named(folder: Path, capsys: pytest.CaptureFixture[str])
         "m.onnx": "ONNX model",
         "arch.json": "model_from_json",
         "names.json": '"sma_20": "SMA 20"',
-        "evil.pkl": "neither a Keras model, a scaler, nor a feature list",
+        "evil.pkl": "neither a Keras or LightGBM model, a scaler, nor a feature list",
         "missing.h5": "no such file",
     }
     code, shown = explained(capsys, *(folder / name for name in expected))
@@ -210,3 +211,31 @@ def test_huge_file_with_holes_is_refused_before_it_is_hashed(folder: Path, capsy
     code, shown = explained(capsys, folder / MODEL)
     assert code == 1
     assert "larger than 1,024 MiB" in words(shown)
+
+
+def test_tree_ensemble_is_described_and_fits_lists_of_its_features(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    trained = boosted.train(5, names=boosted.NAMES)
+    model, whole = boosted.save(trained, tmp_path / "last.txt"), tmp_path / "whole.txt"
+    boosted.save(boosted.train(5, whole=True), whole)
+    listed = tmp_path / "features.json"
+    listed.write_text(json.dumps(boosted.NAMES))
+    code, shown = explained(capsys, model, whole, listed)
+    assert code == 0
+    for part in (
+        "a tree ensemble, written by LightGBM: 5 trees of 75 leaves, up to ",
+        "objective binary, so the answer is a sigmoid",
+        "takes 4 columns: as many features (the last step of a window), or that of all steps",
+        "columns: rsi_14, macd, stoch_k, close will convert, from its trees, if its graph proves equal",
+        "takes 20 columns",
+    ):
+        assert part in words(shown)
+    assert tomllib.loads(shown[shown.index("order = ") : shown.rindex("versions.toml, in")])
+    listed.write_text('["close", "rsi_14", "macd"]')
+    code, shown = explained(capsys, model, listed)
+    assert (code, "takes 4 columns, but features.json names 3" in words(shown)) == (1, True)
+    (tmp_path / "dump.json").write_text(json.dumps(trained.dump_model()))
+    (tmp_path / "pickled.pkl").write_bytes(pickle.dumps(trained))
+    code, shown = explained(capsys, tmp_path / "dump.json", tmp_path / "pickled.pkl")
+    assert (code, words(shown).count("save_model('model.txt')")) == (1, 3)

@@ -128,6 +128,7 @@ def test_files_of_the_old_bundle_are_deleted_and_other_files_stay(tmp_path: Path
     publish.publish([made("v1", "a")], tmp_path, ["v1"])
     old = set(files(tmp_path / "v1"))
     (tmp_path / "v1" / "stage1-network-0123.onnx.new").write_bytes(b"left by a crash")
+    (tmp_path / "v1" / "stage1-background-0123.npy").write_bytes(b"of the old bundle")
     (tmp_path / "v1" / "NOTES.md").write_text("mine")
     (tmp_path / "elsewhere").mkdir()
     publish.publish([made("v1", "b")], tmp_path, ["v1"])

@@ -41,11 +41,11 @@ def _write(machine: Machine, body: dict[str, Any], name: str = "request.json") -
 
 
 def _asks_for_the_new_version(machine: Machine) -> None:
-    _write(machine, _example() | {"version": "v3.2"})
+    _write(machine, _example() | {"version": "v3.3"})
 
 
 def _points(machine: Machine) -> None:
-    body = _example()
+    body = _example() | {"version": "v3.1"}
     for candle in body["data"]:
         candle.update({price: candle[price] * 100_000 for price in ("open", "high", "low", "close")})
     _write(machine, body)
@@ -58,7 +58,7 @@ def _raw_features(machine: Machine) -> None:
 
 
 def _few_candles(machine: Machine) -> None:
-    body = _example()
+    body = _example() | {"version": "v3.1"}
     _write(machine, body, "history.json")
     _write(machine, body | {"data": body["data"][-80:]})
 
@@ -110,11 +110,11 @@ def _refuses(machine: Machine) -> None:
 
 def _version_that_fails(machine: Machine) -> None:
     models = machine.home / "reversal" / "models"
-    machine.run("rm -r ~/reversal/models/v3.2")
-    bundles.write(models, "v3.2", kind="raises")  # on windows with a mean above 0.9, as prices near 1.19 are
-    machine.own(models / "v3.2")
+    machine.run("rm -r ~/reversal/models/v3.3")
+    bundles.write(models, "v3.3", kind="raises")  # on windows with a mean above 0.9, as prices near 1.19 are
+    machine.own(models / "v3.3")
     _write(machine, _example())
-    machine.run("curl -K ~/reversal/admin -X POST --fail https://localhost:8000/reversal/models/v3.2/switch")
+    machine.run("curl -K ~/reversal/admin -X POST --fail https://localhost:8000/reversal/models/v3.3/switch")
 
 
 Fault = str | Callable[[Machine], None]
@@ -138,12 +138,12 @@ FAULTS: dict[str, dict[str, Fault]] = {
         "A folder cannot be written": "~/reversal/stop; chmod u-w ~/reversal/data; ~/reversal/start",
     },
     "troubleshooting-models.md": {
-        "A bundle is damaged": "truncate -s -100 ~/reversal/models/v3.2/stage1*.onnx",
+        "A bundle is damaged": "truncate -s -100 ~/reversal/models/v3.3/stage1*.onnx",
         "A bundle of a running experiment was replaced": "echo >> ~/reversal/models/v3.0/manifest.json",
         "A version is there, but not loaded": _asks_for_the_new_version,
         "The active version is not the one that was switched to": """
-            curl -K ~/reversal/admin -X POST https://localhost:8000/reversal/models/v3.2/switch
-            truncate -s -100 ~/reversal/models/v3.2/stage1*.onnx
+            curl -K ~/reversal/admin -X POST https://localhost:8000/reversal/models/v3.3/switch
+            truncate -s -100 ~/reversal/models/v3.3/stage1*.onnx
             ~/reversal/stop
             # The server stays not ready, for which the script would wait. It runs on without the script.
             timeout --foreground 10 ~/reversal/start || true""",

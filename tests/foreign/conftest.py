@@ -9,7 +9,7 @@ import trustme
 
 from tests import bundles
 from tests.foreign import running
-from tests.market import ONNX
+from tests.market import ONNX, VERSIONS
 from tests.processes import free_port, serving, starting
 from tests.server.auth.certificates import write
 from tests.waiting import wait_until
@@ -28,7 +28,7 @@ def given(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
     models = folder / "models"
     shutil.copytree(ONNX, models)
     bundles.write(models, running.SPARE)
-    bundles.write_order(models, "v3.1", "v3.0", running.SPARE)
+    bundles.write_order(models, *VERSIONS, running.SPARE)
     secrets = ["--tls-certificate", str(certificate), "--tls-key", str(key)]
     secured_port, plain_grpc, secured_grpc = free_port(), str(free_port()), str(free_port())
     with (

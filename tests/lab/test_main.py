@@ -10,14 +10,14 @@ import pytest
 from lab import __main__ as command
 from lab import history
 from lab.search import studies
-from tests.lab import planted
+from tests.lab import synthetic
 from tests.lab.search import known_scores
 
 
 @pytest.fixture(autouse=True)
 def _quick(monkeypatch: pytest.MonkeyPatch) -> None:
     """Small histories and known scores."""
-    monkeypatch.setattr(history, "read_all", lambda: planted.histories(known_scores.YEARS, known_scores.PAIRS))
+    monkeypatch.setattr(history, "read_all", lambda: synthetic.histories(known_scores.YEARS, known_scores.PAIRS))
     original = studies.Search
     monkeypatch.setattr(studies, "Search", lambda *on, **by: original(*on, **by, scoring=known_scores.score))
     known_scores.without_references(monkeypatch.setattr)

@@ -13,14 +13,14 @@ from lab.networks import FittedNetwork, NetworkSettings
 from lab.panel import Panel
 from lab.search import space
 from tests.convert import helpers
-from tests.lab import planted
+from tests.lab import synthetic
 
 WINDOW = 24
 
 
 @pytest.fixture(scope="module")
 def whole() -> Panel:
-    return planted.panel(bars=1200)
+    return synthetic.panel(bars=1200)
 
 
 @pytest.fixture(scope="module", params=networks.KINDS)
@@ -29,17 +29,17 @@ def fitted(request: pytest.FixtureRequest, whole: Panel) -> FittedNetwork:
     settings = NetworkSettings(
         request.param, WINDOW, width=12, depth=depth, dropout=0.0, learning_rate=2e-2, epochs=10, batch_size=64
     )
-    early, _ = planted.halves(whole, WINDOW)
+    early, _ = synthetic.halves(whole, WINDOW)
     return networks.fit(whole, early, whole.opportunity, settings)
 
 
 def test_a_network_finds_a_planted_signal(fitted: FittedNetwork, whole: Panel) -> None:
-    _, late = planted.halves(whole, WINDOW)
+    _, late = synthetic.halves(whole, WINDOW)
     assert scores.auc(whole.opportunity[late], fitted.logits(whole, late)) > 0.93
 
 
 def test_a_network_is_converted_with_equal_answers(fitted: FittedNetwork, whole: Panel, tmp_path: Path) -> None:
-    _, late = planted.halves(whole, WINDOW)
+    _, late = synthetic.halves(whole, WINDOW)
     given = networks.windows(networks.scaled_features(fitted.scaler, whole), late[:64], WINDOW)
     reference = helpers.saved(fitted.network, tmp_path, ".keras")
     built = ways.build(reference)
@@ -53,7 +53,7 @@ def test_a_network_is_converted_with_equal_answers(fitted: FittedNetwork, whole:
 
 
 def test_a_tempered_network_has_its_logits_divided(fitted: FittedNetwork, whole: Panel) -> None:
-    _, late = planted.halves(whole, WINDOW)
+    _, late = synthetic.halves(whole, WINDOW)
     before, weights = fitted.logits(whole, late[:32]), fitted.network.get_weights()
     networks.temper(fitted.network, 4.0)
     after = fitted.logits(whole, late[:32])
@@ -91,7 +91,7 @@ SMALL = NetworkSettings("tcn", WINDOW, width=8, depth=1, epochs=2, batch_size=64
 
 
 def test_equal_seeds_give_equal_networks_and_epochs_are_reported(whole: Panel) -> None:
-    early, late = planted.halves(whole, WINDOW)
+    early, late = synthetic.halves(whole, WINDOW)
     seen: list[int] = []
     first = networks.fit(whole, early[::4], whole.opportunity, SMALL, lambda epoch, _: seen.append(epoch))
     second = networks.fit(whole, early[::4], whole.opportunity, SMALL)

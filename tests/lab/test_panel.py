@@ -10,7 +10,7 @@ from lab import panel as panels
 from lab.history import History
 from lab.labels import TRADES_3_ATR
 from lab.search.candidates import FEATURES
-from tests.lab import planted
+from tests.lab import synthetic
 
 NAMES = FEATURES["engineered_clock"]
 
@@ -51,7 +51,7 @@ def test_features_are_missing_only_where_bars_are(parts: list[History]) -> None:
 
 @pytest.mark.parametrize("window", [1, 2, 24])
 def test_a_window_never_has_bars_of_two_pairs_nor_a_missing_feature(window: int) -> None:
-    whole = planted.panel(bars=100, pairs=3)
+    whole = synthetic.panel(bars=100, pairs=3)
     usable = np.flatnonzero(whole.usable(window))
     for row in usable:
         inside = slice(row - window + 1, row + 1)
@@ -64,11 +64,11 @@ def test_a_window_never_has_bars_of_two_pairs_nor_a_missing_feature(window: int)
 
 
 def test_a_window_longer_than_a_pair_has_no_rows() -> None:
-    assert not planted.panel(bars=20, pairs=3).usable(30).any()
+    assert not synthetic.panel(bars=20, pairs=3).usable(30).any()
 
 
 def test_answers_of_the_two_stages() -> None:
-    whole = planted.panel(bars=20, pairs=1)
+    whole = synthetic.panel(bars=20, pairs=1)
     whole.labels[:4] = [NONE, LONG, SHORT, UNKNOWN]
     assert whole.opportunity[:4].tolist() == [0.0, 1.0, 1.0, 0.0]
     assert whole.short[:4].tolist() == [0.0, 0.0, 1.0, 0.0]

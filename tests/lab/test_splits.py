@@ -5,13 +5,13 @@ import pytest
 
 from lab import splits
 from lab.panel import Panel
-from tests.lab import planted
+from tests.lab import synthetic
 
 
 @pytest.fixture(scope="module")
 def whole() -> Panel:
     """Three years of hours, two pairs."""
-    return planted.panel(bars=3 * 8766, pairs=2)
+    return synthetic.panel(bars=3 * 8766, pairs=2)
 
 
 def year(panel: Panel, rows: np.ndarray[tuple[int], np.dtype[np.bool_]]) -> set[int]:

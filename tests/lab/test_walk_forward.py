@@ -9,7 +9,7 @@ from lab.labels import RULES
 from lab.networks import NetworkSettings
 from lab.search.candidates import FEATURES, Candidate
 from lab.trees import TreeSettings
-from tests.lab import planted
+from tests.lab import synthetic
 
 PAIRS = ("AUD/USD", "USD/JPY")
 TREES = Candidate("bar_clock", None, TreeSettings(trees=30, min_data_in_leaf=20))
@@ -17,7 +17,7 @@ TREES = Candidate("bar_clock", None, TreeSettings(trees=30, min_data_in_leaf=20)
 
 @pytest.fixture(scope="module")
 def histories() -> list[History]:
-    return planted.histories((2013, 2016), PAIRS)
+    return synthetic.histories((2013, 2016), PAIRS)
 
 
 def test_each_year_is_scored_with_all_that_is_beside_it(histories: list[History]) -> None:

@@ -13,7 +13,7 @@ import pytest
 
 from core.version import VERSION
 from reversal import __main__ as command
-from tests.market import ROOT
+from tests.market import ROOT, VERSIONS
 
 
 def python_m_reversal(*arguments: str) -> subprocess.CompletedProcess[str]:
@@ -140,7 +140,7 @@ def test_an_interrupt_is_130(
         ("reversal s", ["serve"]),
         ("reversal serve --po", ["--port"]),
         ("reversal doctor --j", ["--json", "--journals", "--journals-mib"]),
-        ("reversal predict --version v3.", ["v3.1", "v3.0"]),
+        ("reversal predict --version v3.", VERSIONS),
     ],
 )
 def test_completion_knows_commands_flags_and_versions(

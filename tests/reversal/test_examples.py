@@ -96,7 +96,7 @@ def test_the_help_of_what_is_passed_on_has_an_example(name: str) -> None:
 @pytest.mark.parametrize("shell", ["bash", "zsh", "fish"])
 def test_completion(shell: str, commands: Path, folder: Path) -> None:
     if shell == "bash":  # its version is looked up by running it
-        words = {"COMP_WORDS": "reversal exp", "COMP_CWORD": "1", "_REVERSAL_COMPLETE": "bash_complete"}
+        words = {"COMP_WORDS": "reversal expe", "COMP_CWORD": "1", "_REVERSAL_COMPLETE": "bash_complete"}
         call = [str(commands / "reversal")]
         ended = subprocess.run(call, cwd=folder, env=ENVIRON | words, capture_output=True, text=True, check=True)
         assert ended.stdout == "plain,experiments\n"
@@ -114,7 +114,7 @@ def test_every_example_of_python_runs(commands: Path, folder: Path, tmp_path: Pa
             place = Path(found.origin)
             place = place.parent if place.name == "__init__.py" else place
             (tmp_path / place.name).symlink_to(place)
-    assert len(PYTHON) == 2
+    assert len(PYTHON) == 3
     program = "\n".join(
         ["import pandas", "frame = pandas.read_csv('candles.csv')", *PYTHON, "print(len(history), answer.signal)"]
     )

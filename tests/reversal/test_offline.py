@@ -41,6 +41,19 @@ def test_it_answers_as_the_service(detector: OfflineDetector) -> None:
     assert detector.manifest.threshold == 0.5
 
 
+def test_it_explains_as_the_service(detector: OfflineDetector) -> None:
+    found, answer = detector.explain(EXAMPLE["data"]), detector.predict(EXAMPLE["data"])
+    assert found.stage2 is not None
+    assert (found.stage1.value, found.stage2.value) == (answer.stage1_prob, answer.stage2_prob)
+    assert sum(found.stage1.features.values()) == pytest.approx(found.stage1.value - found.stage1.base_value, abs=1e-12)
+    assert detector.explain(EXAMPLE["data"], background=2).background == 2
+    for background in (0, 51):
+        with pytest.raises(InvalidInput, match=r"^background: .*1 to 50"):
+            detector.explain(EXAMPLE["data"], background=background)
+    with pytest.raises(InsufficientData, match="69"):
+        detector.explain(EXAMPLE["data"][:20])
+
+
 def test_it_refuses_as_the_service(detector: OfflineDetector) -> None:
     with pytest.raises(InsufficientData, match="69"):
         detector.predict(EXAMPLE["data"][:20])
@@ -130,7 +143,7 @@ def test_threads_share_a_detector(detector: OfflineDetector, market: pd.DataFram
 
 
 def test_its_names_are_shown() -> None:
-    assert dir(reversal) == ["Answer", "OfflineDetector", "assign", "load"]
+    assert dir(reversal) == ["Answer", "OfflineDetector", "Replay", "assign", "load", "replay"]
     assert repr(reversal.load("v3.1", ONNX)).startswith("<detector v3.1")
 
 

@@ -12,7 +12,7 @@ import pandas as pd
 import pytest
 
 import reversal
-from tests.market import ONNX, frame
+from tests.market import ONNX, VERSIONS, frame
 from tests.processes import Server, serving
 
 pytestmark = pytest.mark.serial  # starts a server
@@ -26,7 +26,7 @@ def server() -> Iterator[Server]:
         yield started
 
 
-@pytest.mark.parametrize("version", ["v3.1", "v3.0"])
+@pytest.mark.parametrize("version", VERSIONS)
 @pytest.mark.parametrize(("candles", "answers"), [(2_000, 100), pytest.param(50_000, 2_000, marks=pytest.mark.long)])
 def test_each_row_is_the_answer_of_the_service(version: str, candles: int, answers: int, server: Server) -> None:
     year = frame()[COLUMNS].astype(float)

@@ -9,13 +9,13 @@ from pathlib import Path
 import pytest
 
 from core.version import VERSION
-from tests.market import ROOT
+from tests.market import DEFAULT, ROOT
 from tests.processes import get, post
 from tests.reversal.installed import Built, reversal, serving
 
 pytestmark = pytest.mark.serial  # installs an environment and starts servers
 
-INSTALLED = ("convert", "core", "migration", "models/onnx", "reversal", "server", "training")
+INSTALLED = ("convert", "core", "lab", "migration", "models/onnx", "reversal", "server", "training")
 EXAMPLE = ROOT / "docs" / "examples" / "predict.json"
 
 
@@ -40,7 +40,7 @@ def test_the_sdist_has_every_file_of_every_package(built: Built) -> None:
 def test_the_installed_server_serves_the_reference_detectors_in_an_empty_folder(commands: Path, tmp_path: Path) -> None:
     with serving(commands, tmp_path) as server:
         status, answer = post(f"{server.url}/reversal/predict", EXAMPLE.read_bytes())
-        assert (status, answer["data"]["signal"], answer["data"]["model_version"]) == (200, "short", "v3.1")
+        assert (status, answer["data"]["signal"], answer["data"]["model_version"]) == (200, "hold", DEFAULT)
         assert get(f"{server.url}/health")[1]["version"] == VERSION
         first, second, *_ = server.stop().splitlines()
         assert server.process.returncode == 0
@@ -67,7 +67,7 @@ def test_its_help_lists_the_commands(commands: Path, tmp_path: Path) -> None:
 def test_convert_without_the_extra_names_what_to_install(commands: Path, tmp_path: Path) -> None:
     ended = reversal(commands, tmp_path, "convert")
     assert (ended.returncode, ended.stdout) == (2, "")
-    named = ("h5py", "keras", "onnx", "rich", "skl2onnx", "sklearn", "tf_keras", "tensorflow", "tf2onnx")
+    named = ("h5py", "keras", "lightgbm", "onnx", "rich", "skl2onnx", "sklearn", "tf_keras", "tensorflow", "tf2onnx")
     assert ended.stderr.startswith(f"reversal convert: not installed: {', '.join(named)}. ")
     assert "`pip install 'reversal[convert]'`" in ended.stderr
     assert len(ended.stderr.splitlines()) == 1

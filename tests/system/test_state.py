@@ -6,6 +6,7 @@ import errno
 import hashlib
 import os
 import re
+import shutil
 import sqlite3
 import subprocess
 import sys
@@ -16,7 +17,7 @@ import pytest
 
 from core.store.sql.schema import MIGRATIONS
 from tests import bundles
-from tests.market import ROOT
+from tests.market import DEFAULT, ONNX, ROOT
 from tests.processes import Server, free_port, get, post, serving
 from tests.system.checks import events
 from tests.system.load import change, question, start_experiment
@@ -34,6 +35,19 @@ def test_a_restart_resumes_the_experiment_and_the_switched_version(models: Path,
         assert predict(server, user_id="alice")["experiment"] == before
         assert predict(server, user_id=None)["model_version"] == "v2"
         assert change(server.url, "experiments/resumed/stop")["status"] == "stopped"
+
+
+def test_a_version_that_was_switched_to_stays_active_if_a_release_brings_another_default(tmp_path: Path) -> None:
+    before = tmp_path / "models"
+    for version in ("v3.1", "v3.0"):
+        shutil.copytree(ONNX / version, before / version)
+    bundles.write_order(before, "v3.1", "v3.0")
+    with serving("--models", str(before), state=tmp_path) as server:
+        for version in ("v3.0", "v3.1"):
+            change(server.url, f"models/{version}/switch")
+        server.stop()
+    with serving("--models", str(ONNX), state=tmp_path) as server:
+        assert get(f"{server.url}/health")[1]["model_version"] == "v3.1" != DEFAULT
 
 
 def test_a_restart_with_another_bundle_stops_the_experiment(tmp_path: Path) -> None:

@@ -22,7 +22,9 @@ from tests.processes import Server, serving
 from tests.system.checks import events, metric
 from tests.waiting import wait_until
 
-BODY = (ROOT / "docs" / "examples" / "predict.json").read_bytes()
+EXAMPLE = json.loads((ROOT / "docs" / "examples" / "predict.json").read_bytes())
+# This version's answer is no hold, so both stages run.
+BODY = json.dumps(EXAMPLE | {"version": "v3.1", "versions": ["v3.1", "v3.0"]}).encode()
 PARENT = "00f067aa0ba902b7"
 PHASES = [*Timings._fields]
 INTERNAL, SERVER, CLIENT = 1, 2, 3  # of OTLP

@@ -29,6 +29,7 @@ FILES = {
     *("reversal_detector_stage1.h5", "feature_scaler.pkl", "selected_features.json", "stage1_metadata.json"),
     *("profitable_reversal_detector_stage1.h5", "profitable_feature_scaler.pkl", "profitable_selected_features.json"),
     *("profitable_stage1_metadata.json", "direction_classifier_stage2.h5", "stage2_metadata.json", "versions.toml"),
+    *("stage1_background.npy", "profitable_stage1_background.npy", "stage2_background.npy"),
 }
 VERSIONS = tomllib.loads((KERAS / "versions.toml").read_text())
 
@@ -123,6 +124,22 @@ def test_ranges_are_those_of_the_training_part(
         assert metadata["scaled_ranges"][name] == pytest.approx([x[..., i].min(), x[..., i].max()], abs=1e-5)
 
 
+def test_windows_to_compare_with_are_those_of_the_training_part(
+    metadata: dict[str, Any], recipe: Recipe, parts: dict[str, History]
+) -> None:
+    x = trainer.examples(recipe, scaler(recipe.inputs.scaler_file), parts)["train"].x
+    assert np.array(metadata["background_window"]) == pytest.approx(x.mean(axis=0, dtype=np.float64), abs=1e-6)
+    stored = np.load(KERAS / recipe.background_file)
+    assert stored.shape == (50, 20, 12)
+    assert stored == pytest.approx(x[np.linspace(0, len(x) - 1, 50).round().astype(int)], abs=1e-6)
+    bundle = json.loads((KERAS.parent / "onnx" / "v3.1" / "manifest.json").read_text())
+    if recipe is not recipes.SWING:  # a stage of v3.1
+        stage = bundle["stage2" if recipe is recipes.DIRECTION else "stage1"]
+        assert stage["background"] == metadata["background_window"]
+        published = KERAS.parent / "onnx" / "v3.1" / stage["background_windows"]["file"]
+        assert np.array_equal(np.load(published), stored)
+
+
 def test_scores_are_those_of_the_committed_network(
     metadata: dict[str, Any], recipe: Recipe, parts: dict[str, History]
 ) -> None:
@@ -134,7 +151,7 @@ def test_scores_are_those_of_the_committed_network(
 
 
 def test_versions_name_the_files_and_thresholds_of_the_recipes() -> None:
-    assert VERSIONS["order"] == ["v3.1", "v3.0"]
+    assert VERSIONS["order"][1:] == ["v3.1", "v3.0"]
     stage2 = {**part(recipes.DIRECTION), "positive": "short"}
     versions = VERSIONS["versions"]
     assert versions["v3.0"]["stage1"] == part(recipes.SWING)
@@ -151,6 +168,7 @@ def part(recipe: Recipe) -> dict[str, str]:
         "scaler": recipe.inputs.scaler_file,
         "features": recipe.inputs.features_file,
         "metadata": recipe.metadata_file,
+        "background": recipe.background_file,
     }
 
 

@@ -33,10 +33,13 @@ def test_training_writes_only_the_listed_files(trained: list[Trained], tmp_path:
         "profitable_feature_scaler.pkl",
         "profitable_reversal_detector_stage1.h5",
         "profitable_selected_features.json",
+        "profitable_stage1_background.npy",
         "profitable_stage1_metadata.json",
         "reversal_detector_stage1.h5",
         "selected_features.json",
+        "stage1_background.npy",
         "stage1_metadata.json",
+        "stage2_background.npy",
         "stage2_metadata.json",
         "versions.toml",
     ]

@@ -58,6 +58,13 @@ class ReversalClient {
     return this.#post("/reversal/compare", requestOf(request), options, true);
   }
 
+  /** A prediction, and how much each feature moved it; no experiment counts it. `request.background`: 1 to 50. */
+  async explain(request, options) {
+    const dropped = [];
+    const answer = await this.#post("/reversal/explain", requestOf(request, dropped), options, true);
+    return withWarning(answer, leftOut(dropped));
+  }
+
   /** Does not throw if the server is unhealthy: its answer says so. */
   health(options) {
     return this.#get("/health", { ...options, bare: true });

@@ -29,10 +29,11 @@ function rejected(call, expected) {
 }
 
 test("every form of the same candles gives the same probabilities, to the bit", async () => {
-  const { stage1_prob, stage2_prob } = await client.predict(EXAMPLE);
+  const version = "v3.1"; // its answer to these candles has both probabilities
+  const { stage1_prob, stage2_prob } = await client.predict({ ...EXAMPLE, version });
   assert.ok(stage1_prob > 0.5 && stage2_prob > 0.5);
   for (const [name, { make, options }] of Object.entries(FORMATS)) {
-    const found = await getMLPrediction("EURUSD", "H1", make(EXAMPLE.data), { ...options, client });
+    const found = await getMLPrediction("EURUSD", "H1", make(EXAMPLE.data), { ...options, version, client });
     assert.deepEqual([found.factors.technical, found.factors.pattern], [stage1_prob, stage2_prob], name);
   }
 });
@@ -40,7 +41,7 @@ test("every form of the same candles gives the same probabilities, to the bit", 
 test("a refusal has the server's sentence, code, path and request id", async () => {
   await rejected(client.predict({ pair: "EURUSD", timeframe: "1h", rows: EXAMPLE.data.slice(0, 20) }, { requestId: "mine-1" }), {
     status: 422, code: "INSUFFICIENT_DATA", path: "data", retryable: false, requestId: "mine-1",
-    message: "version v3.1 needs at least 69 candles, 20 were given",
+    message: "version v3.2 needs at least 100 candles, 20 were given",
   });
   await rejected(client.models.show("v9"), { status: 404, code: "UNKNOWN_VERSION", path: null });
   await rejected(client.predict({ ...EXAMPLE, version: "v9" }), { status: 422, code: "UNKNOWN_VERSION", path: "version" });
@@ -76,7 +77,7 @@ test("without an address, those of the environment count; its token goes to no o
   process.env.ML_API_URL = guarded.url;
   process.env.ML_API_TOKEN = TOKEN;
   try {
-    assert.equal((await createClient().models.list()).active_version, "v3.1");
+    assert.equal((await createClient().models.list()).active_version, "v3.2");
     await rejected(createClient({ url: guarded.url }).models.list(), { code: "UNAUTHORIZED" });
     await rejected(createClient({ token: "another-token-of-the-test-of-32-letters" }).models.list(), { code: "UNAUTHORIZED" });
   } finally {
@@ -101,15 +102,25 @@ test("rows that cannot be used are a warning of the answer; an option of the dro
 
 test("batch, compare, models and health", async () => {
   const [good, bad] = await client.predictBatch([EXAMPLE, { ...EXAMPLE, data: [] }]);
-  assert.deepEqual([good.success, good.data.signal, bad.success, bad.code], [true, "short", false, "INSUFFICIENT_DATA"]);
+  assert.deepEqual([good.success, good.data.signal, bad.success, bad.code], [true, "hold", false, "INSUFFICIENT_DATA"]);
   const { predictions } = await client.compare({ ...EXAMPLE, versions: ["v3.0", "v3.1"] });
   assert.deepEqual(Object.keys(predictions).sort(), ["v3.0", "v3.1"]);
-  assert.equal((await client.models.list()).active_version, "v3.1");
+  assert.equal((await client.models.list()).active_version, "v3.2");
   assert.equal((await client.models.show("v3.0")).required_candles, 46);
   assert.deepEqual(await client.models.load("v3.0"), { version: "v3.0", loaded: true });
   const health = await client.health();
   assert.deepEqual([health.status, health.model_loaded], ["healthy", true]);
   assert.equal((await client.ready()).status, "ready");
+});
+
+test("an explanation sums to its answer", async () => {
+  const { signal, stage1_prob, explanation } = await client.explain({ ...EXAMPLE, background: 1 });
+  assert.equal(signal, "hold");
+  const { base_value, value, features, probability_of } = explanation.stage1;
+  assert.deepEqual([value, probability_of, explanation.stage2.probability_of], [stage1_prob, "reversal", "long"]);
+  const sum = Object.values(features).reduce((total, each) => total + each, 0);
+  assert.ok(Math.abs(sum - (value - base_value)) < 1e-12);
+  await assert.rejects(client.explain({ ...EXAMPLE, background: 51 }), { code: "VALIDATION_ERROR", path: "background" });
 });
 
 test("an experiment, a user's predictions and outcomes back", async () => {
@@ -136,7 +147,7 @@ test("a token is sent, and a wrong one is an error with its code", async () => {
   const guarded = await Server.start(["--api-token-file", tokenFile()]);
   try {
     await rejected(createClient({ url: guarded.url }).models.list(), { status: 401, code: "UNAUTHORIZED", retryable: false });
-    assert.equal((await createClient({ url: guarded.url, token: `${TOKEN}\n` }).models.list()).active_version, "v3.1");
+    assert.equal((await createClient({ url: guarded.url, token: `${TOKEN}\n` }).models.list()).active_version, "v3.2");
   } finally {
     await guarded.close();
   }

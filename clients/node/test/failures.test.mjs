@@ -298,11 +298,11 @@ test("a restart in between: the next call is answered", async () => {
   const server = await Server.start();
   try {
     const client = createClient({ url: server.url });
-    assert.equal((await predict(client)).signal, "short");
+    assert.equal((await predict(client)).signal, "hold");
     await server.stop();
     await assert.rejects(predict(client), { code: "NO_CONNECTION" });
     await server.run();
-    assert.equal((await predict(client)).signal, "short");
+    assert.equal((await predict(client)).signal, "hold");
   } finally {
     await server.close();
   }

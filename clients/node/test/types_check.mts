@@ -13,11 +13,13 @@ for (const each of await client.predictBatch([{ pair: "EUR/USD", data: [] }])) {
   const found: string | null = each.error;
   void found;
 }
+const explained = await client.explain({ pair: "EURUSD", rows: [], background: 50 });
+const moved: number | undefined = explained.explanation.stage1.features.close;
 const timeframe: "1h" | "4h" | string = timeframeOf("H1");
 const old = await getMLPrediction(pairOf("EURUSD"), timeframe, candlesOf([]).candles, { userId: 1 });
 const half: 0.5 | undefined = old?.factors.sentiment;
 if (new ReversalError("", { code: CODES.TIMEOUT }).retryable) {
-  void [signal, stage2, text, verdict, half];
+  void [signal, stage2, text, verdict, half, moved];
 }
 
 // @ts-expect-error there is no signal "buy"

@@ -95,6 +95,34 @@ export interface components {
             versions?: string[] | null;
         };
         /**
+         * ExplainRequest
+         * @description Body of /reversal/explain.
+         */
+        ExplainRequest: {
+            /** @description Two currencies of three capital letters. */
+            pair: string;
+            /** @description Default: 1h. */
+            timeframe?: ("15min" | "1M" | "1d" | "1h" | "1min" | "1w" | "30min" | "4h" | "5min") | null;
+            /** @description Candles, oldest first unless they have timestamps. The signal is for the last one. Required unless there are features. */
+            data?: components["schemas"]["Candle"][] | null;
+            /** @description Whether a candle's timestamp is the opening or the closing time of its period. Default: open. */
+            timestamps?: ("close" | "open") | null;
+            /** @description False: the features are raw indicator values, and the scaler runs. Default: true. */
+            features_scaled?: boolean;
+            /** @description Only with features: when the last candle of the window opened, in the forms of a timestamp. Experiments compare only predictions whose candle's time is known. */
+            candle_time?: string | number | null;
+            /** @description The user whose variant of a running experiment answers; null or an empty text: none. An integer means its decimal form. userId is another spelling of user_id. */
+            user_id?: string | number | null;
+            /** @description The user whose variant of a running experiment answers; null or an empty text: none. An integer means its decimal form. userId is another spelling of user_id. */
+            userId?: string | number | null;
+            /** @description Instead of candles: a window [sequence_length][num_features], its rows oldest first; or a window for each stage, which a version needs if its stages differ. */
+            features?: number[][] | components["schemas"]["StageFeatures"] | null;
+            /** @description Default: the user's variant if an experiment is active, else the active version. */
+            version?: string | null;
+            /** @description The number of windows that the answer is compared with: 1 is the reference window of the version, more are so many of its stored windows, and take as many times longer. Default: 1. */
+            background?: number | null;
+        };
+        /**
          * CreateExperiment
          * @description Body of POST /reversal/experiments. Null stands for the default where it is allowed.
          */
@@ -420,6 +448,62 @@ export interface components {
             experiment?: components["schemas"]["Assignment"];
             prediction_id?: string;
         };
+        ExplainedPrediction: {
+            pair: string;
+            timeframe: components["schemas"]["Timeframe"];
+            signal: components["schemas"]["Signal"];
+            confidence: number;
+            stage1_prob: number;
+            stage2_prob: number | null;
+            model_version: string;
+            factors: {
+                reversal_detected: boolean;
+                /** @enum {unknown} */
+                direction: "long" | "short" | null;
+                technical: number;
+                pattern: number | null;
+            };
+            /** Format: date-time */
+            timestamp: string;
+            explanation: components["schemas"]["Explanation"];
+            /** Format: date-time */
+            candle_time?: string;
+            valid_until?: string | null;
+            warnings?: components["schemas"]["Warning"][];
+        };
+        Explanation: {
+            background: number;
+            stage1: {
+                /** @enum {unknown} */
+                probability_of: "reversal";
+                used: boolean;
+                base_value: number;
+                value: number;
+                features: {
+                    [key: string]: number;
+                };
+                /** @enum {unknown} */
+                method: "exact" | "sampling";
+                standard_errors: {
+                    [key: string]: number;
+                } | null;
+            };
+            stage2: {
+                /** @enum {unknown} */
+                probability_of: "long" | "short";
+                used: boolean;
+                base_value: number;
+                value: number;
+                features: {
+                    [key: string]: number;
+                };
+                /** @enum {unknown} */
+                method: "exact" | "sampling";
+                standard_errors: {
+                    [key: string]: number;
+                } | null;
+            } | null;
+        };
         LegacyPrediction: {
             prediction: components["schemas"]["Signal"];
             signal: components["schemas"]["Signal"];
@@ -502,6 +586,7 @@ export interface components {
                 source: "training" | "scaler";
             } | null;
             training_ranges: number[][] | null;
+            background: number;
         };
         Model: {
             version: string;
@@ -525,6 +610,7 @@ export interface components {
             classes?: ("hold" | "long" | "short")[] | null;
             required_candles?: number | null;
             recommended_candles?: number | null;
+            requires_timestamps?: boolean;
             stages?: {
                 stage1: components["schemas"]["Stage"];
                 stage2?: components["schemas"]["Stage"];

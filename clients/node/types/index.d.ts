@@ -9,6 +9,8 @@ export type Prediction = Omit<Schemas["Prediction"], "warnings"> & { warnings?: 
 export type LegacyPrediction = Schemas["LegacyPrediction"];
 export type BatchResult = Schemas["BatchResults"]["results"][number];
 export type Comparison = Schemas["Comparison"];
+export type Explanation = Schemas["Explanation"];
+export type ExplainedPrediction = Omit<Schemas["ExplainedPrediction"], "warnings"> & { warnings?: Warning[] };
 export type Model = Schemas["Model"];
 export type Models = Schemas["Models"];
 export type Experiment = Schemas["Experiment"];
@@ -51,6 +53,8 @@ export class ReversalClient {
   predictLegacy(request: WithRows<Schemas["PredictRequest"]>, options?: CallOptions): Promise<LegacyPrediction>;
   predictBatch(items: WithRows<Schemas["PredictRequest"]>[], options?: CallOptions): Promise<BatchResult[]>;
   compare(request: WithRows<Schemas["CompareRequest"]>, options?: CallOptions): Promise<Comparison>;
+  /** A prediction, and how much each feature moved it; no experiment counts it. */
+  explain(request: WithRows<Schemas["ExplainRequest"]>, options?: CallOptions): Promise<ExplainedPrediction>;
   /** Does not reject if the server is unhealthy: its answer says so. */
   health(options?: CallOptions): Promise<Schemas["Health"]>;
   ready(options?: CallOptions): Promise<Schemas["Probe"]>;

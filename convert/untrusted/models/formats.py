@@ -1,4 +1,4 @@
-"""What a file is that is no Keras model, and how to make one from it: one sentence for each kind."""
+"""What a file is that is no model, and how to make one from it: one sentence for each kind."""
 
 from __future__ import annotations
 
@@ -33,12 +33,38 @@ _SENTENCES = {
         "a pickle, which is a program and is never run as a model; load it where it was written, "
         "then `model.save('model.keras')`"
     ),
+    "lightgbm": (
+        "a pickle of a LightGBM model, which is a program and is never run; load it where it was written, then "
+        "`model.booster_.save_model('model.txt')` (of a Booster `save_model('model.txt')`)"
+    ),
+    "lightgbm json": "a dump of a LightGBM model; save it with `booster.save_model('model.txt')`, which convert reads",
+    "xgboost": "an XGBoost model; of tree ensembles only LightGBM's text is read, so train the stage with LightGBM",
+    "catboost": "a CatBoost model; of tree ensembles only LightGBM's text is read, so train the stage with LightGBM",
+    "sklearn": (
+        "a pickle of a scikit-learn model; of tree ensembles only LightGBM's text is read, so train the stage with "
+        "LightGBM, then `booster_.save_model('model.txt')`"
+    ),
     "numpy": "NumPy arrays, not a model; save the Keras model with `model.save('model.keras')`",
     "other HDF5": "an HDF5 file, but no Keras model: it has no model_config; save the model as .keras",
     "json": "a JSON file, not a model; `model` names the file that `model.save('model.keras')` wrote",
     "empty": "an empty file; save the model again",
 }
+# Names at the beginning of a pickle, and keys of JSON, by which ensembles of trees are known.
+_PICKLED = (
+    *((b"lightgbm", "lightgbm"), (b"xgboost", "xgboost"), (b"catboost", "catboost")),
+    *((b"sklearn.ensemble", "sklearn"), (b"sklearn.tree", "sklearn")),
+)
+_IN_JSON = {
+    "learner": "xgboost",
+    "num_tree_per_iteration": "lightgbm json",
+    "oblivious_trees": "catboost",
+    "class_name": "architecture",
+    "config": "architecture",
+}
 _BY_SUFFIX = {
+    ".ubj": "xgboost",
+    ".xgb": "xgboost",
+    ".cbm": "catboost",
     ".pb": "part of a saved model",
     ".pbtxt": "part of a saved model",
     ".index": "checkpoint",
@@ -62,7 +88,7 @@ def sentence(kind: str, name: str) -> str:
 
 def of_file(name: str, start: bytes) -> str | None:
     """The sentence about a file that is neither HDF5 nor zip, by its name and first bytes. None if unknown."""
-    kind = _BY_SUFFIX.get(Path(name).suffix.lower())
+    kind = _BY_SUFFIX.get(Path(name).suffix.lower()) or _of_trees(start)
     text = start.removeprefix(b"\xef\xbb\xbf").lstrip()
     if not start:
         kind = "empty"
@@ -73,12 +99,35 @@ def of_file(name: str, start: bytes) -> str | None:
     elif name == "checkpoint" or _CHECKPOINT_DATA.fullmatch(name):
         kind = "checkpoint"
     elif text.startswith((b"{", b"[")):
-        kind = "architecture" if b'"class_name"' in text or b'"config"' in text else "json"
+        kind = kind or next((of for key, of in _IN_JSON.items() if f'"{key}"'.encode() in text), "json")
     elif kind is None and start[:1] == b"\x80" and 2 <= start[1] <= 5:  # noqa: PLR2004 - protocols of pickle
-        kind = "pytorch" if b"torch" in start else "pickle"
+        kind = "pytorch" if b"torch" in start else _first(_PICKLED, start) or "pickle"
     elif kind is None and start.startswith(b"\x08") and b"onnx" in start.lower():
         kind = "onnx"
     return None if kind is None else sentence(kind, name)
+
+
+def of_json(value: dict[str, object]) -> str | None:
+    """The kind of a model in a JSON object. None for another object."""
+    kind = next((of for key, of in _IN_JSON.items() if key in value), None)
+    return None if kind == "architecture" and not isinstance(value.get("class_name"), str) else kind
+
+
+def of_pickled_trees(start: bytes) -> str | None:
+    """The sentence about a pickle of a tree ensemble, by its first bytes. None for another file."""
+    kind = _first(_PICKLED, start) if start[:1] == b"\x80" else None
+    return None if kind is None else sentence(kind, "")
+
+
+def _of_trees(start: bytes) -> str | None:
+    """The kind of a binary file of XGBoost (also UBJSON) or CatBoost."""
+    if start.startswith(b"CBM1"):
+        return "catboost"
+    return "xgboost" if start.startswith((b"binf", b"{L")) and b"learner" in start else None
+
+
+def _first(known: Iterable[tuple[bytes, str]], start: bytes) -> str | None:
+    return next((kind for part, kind in known if part in start), None)
 
 
 def of_archive(name: str, members: Iterable[str]) -> str | None:

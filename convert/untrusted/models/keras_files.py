@@ -43,6 +43,7 @@ Framework: TypeAlias = Literal["keras", "tf_keras"]
 
 _NO_MEMORY = "memory allocation failed"  # HDF5's words
 _WEIGHTS_LEFT_OUT = ("Skipping nested container", "Skipping object", "could not be loaded")
+_UNKNOWN = "neither an HDF5 file nor a zip archive, so no Keras model; and not the text of a LightGBM model"
 _OLDEST = 2  # Keras 1 had other layers
 _CONFIG, _VERSION, _GROUP = "model_config", "keras_version", "model_weights"  # names in the HDF5 file
 
@@ -82,7 +83,7 @@ def read(path: Path, sink: hdf5.Sink, rules: Permitted = permitted.DEFAULT) -> M
             return msgspec.structs.replace(_read_zip(path, sink), custom=sorted(used))
         if start.startswith(formats.HDF5):
             return msgspec.structs.replace(_read_h5(path, size, sink), custom=sorted(used))
-        raise Refused(formats.of_file(path.name, start) or "neither an HDF5 file nor a zip archive, so no Keras model")
+        raise Refused(formats.of_file(path.name, start) or _UNKNOWN)
 
 
 @contextmanager

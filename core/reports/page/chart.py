@@ -35,7 +35,7 @@ def chart(course: Course) -> Markup:
         kind = "band" if part[0].valid else "band early"
         return element("polygon", class_=kind, points=" ".join(upper + lower))
 
-    step = _step(high - low)
+    step = axis_step(high - low)
     ticks = [step * n for n in range(math.ceil(low / step), math.floor(high / step) + 1)]
     return element(
         "svg",
@@ -88,7 +88,7 @@ def _range(points: Sequence[Point], effect: float) -> tuple[float, float]:
     return low - margin, high + margin
 
 
-def _step(span: float) -> float:
+def axis_step(span: float) -> float:
     """The distance of ticks: 1, 2 or 5 times a power of ten, for three to seven of them."""
     power = 10.0 ** math.floor(math.log10(max(span / 3, 1e-300)))
     return max(power * factor for factor in (1, 2, 5) if power * factor <= span / 3 or factor == 1)

@@ -28,18 +28,18 @@ def markdown(report: Report, at: str) -> str:
         *([escaped(shown.description)] if shown.description else []),
         f"## {escaped(shown.word)}",
         escaped(shown.sentence),
-        _table(("metric", "estimate", "interval", "candle times"), map(_figure, shown.figures)),
-        *_section("What limits it", _list(shown.limits)),
-        *_section("What to do next", _list(shown.steps)),
+        table(("metric", "estimate", "interval", "candle times"), map(figure_row, shown.figures)),
+        *section("What limits it", listed(shown.limits)),
+        *section("What to do next", listed(shown.steps)),
     ]
     if shown.course is not None:
-        parts += _section(shown.course.title, escaped(shown.course.summary), _grid(shown.course.table))
+        parts += section(shown.course.title, escaped(shown.course.summary), grid_table(shown.course.table))
     for grid in (shown.variants, shown.breakdown):
         if grid is not None:
-            parts += _section(grid.title, escaped(grid.remark), _grid(grid))
-    parts += _section("Details", _list(f"{term}: {text}" for term, text in shown.facts))
+            parts += section(grid.title, escaped(grid.remark), grid_table(grid))
+    parts += section("Details", listed(f"{term}: {text}" for term, text in shown.facts))
     if shown.notes:
-        parts += _section("Notes", _list(f"{time}: {text}" if time else text for time, text in shown.notes))
+        parts += section("Notes", listed(f"{time}: {text}" if time else text for time, text in shown.notes))
     return "\n\n".join([*parts, f"Report of {escaped(shown.at)}."]) + "\n"
 
 
@@ -51,25 +51,30 @@ def escaped(text: str) -> str:
     return _BEGINNING.sub(lambda found: f"{found[0]}\\" if found[0].isdigit() else f"\\{found[0]}", line)
 
 
-def _section(title: str, *parts: str) -> list[str]:
+def section(title: str, *parts: str) -> list[str]:
+    """The lines of a part with a heading; empty parts are left out."""
     return [f"## {escaped(title)}", *(part for part in parts if part)]
 
 
-def _list(sentences: Iterable[str]) -> str:
+def listed(sentences: Iterable[str]) -> str:
+    """Sentences as a list."""
     return "\n".join(f"- {escaped(sentence)}" for sentence in sentences)
 
 
-def _figure(figure: Figure) -> tuple[str, ...]:
+def figure_row(figure: Figure) -> tuple[str, ...]:
+    """A number that matters, as a row."""
     found = figure.number
     interval = found.interval or "none yet"
     return figure.label, found.value, interval if found.valid else f"{interval}, {NOT_VALID}", f"{found.candles:,}"
 
 
-def _grid(grid: Grid) -> str:
-    return _table(grid.columns, grid.rows)
+def grid_table(grid: Grid) -> str:
+    """A table of the page."""
+    return table(grid.columns, grid.rows)
 
 
-def _table(columns: Iterable[str], rows: Iterable[Iterable[str]]) -> str:
+def table(columns: Iterable[str], rows: Iterable[Iterable[str]]) -> str:
+    """A table."""
     head = list(columns)
     lines = [head, ["---"] * len(head)]
     written = [_row(map(escaped, head)), _row(lines[1]), *(_row(map(escaped, row)) for row in rows)]

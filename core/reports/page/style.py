@@ -4,9 +4,11 @@ from __future__ import annotations
 
 STYLE = """
 :root { --ink: #1d2430; --soft: #5a6475; --paper: #fff; --line: #d9dee6; --card: #f5f7fa; --accent: #1f5fbf;
-  --better: #17703c; --same: #4a5568; --waiting: #8a5a00; --invalid: #b3261e; color-scheme: light dark }
+  --better: #17703c; --same: #4a5568; --waiting: #8a5a00; --invalid: #b3261e;
+  --other: #b34700; color-scheme: light dark }
 @media (prefers-color-scheme: dark) { :root { --ink: #e8ecf2; --soft: #a4afbf; --paper: #14181f; --line: #343c49;
-  --card: #1e242d; --accent: #7db1ff; --better: #5fce8c; --same: #b5c0d0; --waiting: #f0b94a; --invalid: #ff8a80 } }
+  --card: #1e242d; --accent: #7db1ff; --better: #5fce8c; --same: #b5c0d0; --waiting: #f0b94a; --invalid: #ff8a80;
+  --other: #ffa463 } }
 * { box-sizing: border-box }
 body { margin: 0; color: var(--ink); background: var(--paper); font: 16px/1.5 system-ui, sans-serif }
 main { max-width: 46rem; margin: 0 auto; padding: 1.25rem 1rem 2rem }
@@ -50,9 +52,17 @@ figure text { font: 12px system-ui, sans-serif; fill: var(--soft) }
 .early { opacity: .1 }
 .line { fill: none; stroke: var(--accent); stroke-width: 2 }
 .now { fill: var(--accent) }
+.middle { text-anchor: middle }
+.v0 { --tone: var(--accent) }
+.v1 { --tone: var(--other) }
+.v2 { --tone: var(--better) }
+.v3 { --tone: var(--soft) }
+.line.v0, .line.v1, .line.v2, .line.v3 { stroke: var(--tone) }
+text.v0, text.v1, text.v2, text.v3, .dot { fill: var(--tone) }
 @media print {
   :root { --ink: #000; --soft: #444; --paper: #fff; --line: #bbb; --card: #fff; --accent: #1f5fbf;
-    --better: #17703c; --same: #333; --waiting: #8a5a00; --invalid: #b3261e; color-scheme: light }
+    --better: #17703c; --same: #333; --waiting: #8a5a00; --invalid: #b3261e;
+    --other: #b34700; color-scheme: light }
   body { font-size: 11pt }
   main { max-width: none; padding: 0 }
   .figures div { border: 1px solid var(--line) }

@@ -81,13 +81,13 @@ def page(report: Report, at: str) -> Page:
         question=f"Is {b} better than {a}?",
         setting=tuple(_setting(report)),
         description=report["description"],
-        word=_capital(verdict["word"]),
-        kind=_kind(verdict["word"]),
-        sentence=f"{_capital(verdict['sentence'])}.",
+        word=capital(verdict["word"]),
+        kind=kind_of(verdict["word"]),
+        sentence=f"{capital(verdict['sentence'])}.",
         figures=(
             *(
                 Figure(
-                    f"{_capital(quantity.name)} of {variant}, {report[f'variant_{variant.lower()}']}",
+                    f"{capital(quantity.name)} of {variant}, {report[f'variant_{variant.lower()}']}",
                     number(quantity, report["variants"][variant][metric]),
                 )
                 for variant in VARIANTS
@@ -105,7 +105,8 @@ def page(report: Report, at: str) -> Page:
     )
 
 
-def _kind(word: str) -> Kind:
+def kind_of(word: str) -> Kind:
+    """How a verdict is coloured."""
     if word.endswith(" better"):
         return "better"
     if word.startswith("no difference"):
@@ -141,12 +142,12 @@ def _variants(report: Report) -> Grid:
         _counts("Candles", sides, "unique_candles"),
         ("Long, short, hold", *(_signals(of["signals"]) for of in sides)),
         *(
-            (_capital(quantity.name), *(str(number(quantity, of[name])) for of in sides))
+            (capital(quantity.name), *(str(number(quantity, of[name])) for of in sides))
             for name, quantity in QUANTITIES.items()
             if all(name in of for of in sides)
         ),
         *(
-            _counts(_capital(name), sides, name)
+            _counts(capital(name), sides, name)
             for name in ("fallbacks", "failures", "refused", "unrecorded")
             if all(isinstance(of.get(name), int) for of in sides)
         ),
@@ -249,5 +250,6 @@ def _notes(report: Report) -> Iterator[tuple[str, str]]:
             yield "", str(note)
 
 
-def _capital(text: str) -> str:
+def capital(text: str) -> str:
+    """The text with a capital at its beginning."""
     return text[:1].upper() + text[1:]

@@ -31,7 +31,7 @@ _ABOUT = (
 )
 # The parts of the API, in the order in which a page shows them, with the modules of their handlers.
 _PARTS = (
-    ("Predictions", "Candles in, signal out.", ("predict", "batch", "compare")),
+    ("Predictions", "Candles in, signal out.", ("predict", "batch", "compare", "explain")),
     ("Versions", "Which detectors there are, and which of them answers.", ("models", "versions")),
     (
         "Experiments",

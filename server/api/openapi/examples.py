@@ -17,12 +17,12 @@ from server.api.schemas.open_inference import MODEL
 
 Json = dict[str, Any]
 
-_VERSION, _EXPERIMENT = "v3.1", "v30_vs_v31"
+_VERSION, _EXPERIMENT = "v3.2", "v30_vs_v31"
 # The last 120 hours of EUR/USD of 2017, as docs/examples has them. The event loop must not read files, so they are
 # read when this module is imported.
 _CANDLES = Path(__file__).with_name("candles.json").read_bytes()
-# An item of a batch has fewer candles, because a reader sees all of them. v3.0 and v3.1 need 69 at most.
-_FEW = 80
+# An item of a batch has fewer candles, because a reader sees all of them. v3.2 needs 100, the others fewer.
+_FEW = 100
 
 
 @cache
@@ -33,6 +33,7 @@ def bodies() -> dict[str, Json]:
     rule = {"horizon": 10, "min_profit_pips": 6.18063, "max_loss_pips": 10.30105, "min_ratio": 1.5}
     return {
         "PredictRequest": market | {"data": candles, "user_id": "user123"},
+        "ExplainRequest": market | {"data": candles},
         "CompareRequest": market | {"data": candles, "versions": ["v3.0", _VERSION]},
         "BatchRequest": {
             "items": [market | {"data": candles[-_FEW:]}, market | {"data": candles[-_FEW:], "version": "v3.0"}]
@@ -42,7 +43,7 @@ def bodies() -> dict[str, Json]:
             "name": "v3.0 against v3.1",
             "description": "Is v3.1 better than v3.0?",
             "variant_a": "v3.0",
-            "variant_b": _VERSION,
+            "variant_b": "v3.1",
             "traffic_split": 0.5,
         },
         "PlanExperiment": {

@@ -23,6 +23,7 @@ MEANINGS: dict[str, dict[str, str]] = {
     },
     "StageFeatures": {"stage1": _WINDOW, "stage2": _WINDOW},
     "PredictRequest": {"user_id": _USER, "userId": _USER},
+    "ExplainRequest": {"user_id": _USER, "userId": _USER},
     "CompareRequest": {"user_id": _USER, "userId": _USER},
     "BatchRequest": {"items": "Each is a request for one prediction, and has its own result."},
     "CreateExperiment": {

@@ -44,6 +44,7 @@ _STAGE = record(
             )
         ),
         "training_ranges": or_null(list_of({**list_of(NUMBER), "minItems": 2, "maxItems": 2})),
+        "background": COUNT,
     }
 )
 

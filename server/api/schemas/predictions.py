@@ -10,17 +10,21 @@ from typing import Annotated, Literal, TypeAlias
 import msgspec
 from msgspec import Meta
 
+from core.bundles import windows
 from core.features.candles import MAX_CANDLES
 from core.features.timeframes import Timeframe
+from core.inference.explaining import Method
 from server.api.schemas.json_schema import (
     BOOLEAN,
     INSTANT,
     NULL,
+    NUMBER,
     SHARE,
     TEXT,
     Schema,
     by_name,
     list_of,
+    one_of,
     or_null,
     record,
     ref,
@@ -68,6 +72,10 @@ _CANDLE_TIME = (
     "Only with features: when the last candle of the window opened, in the forms of a timestamp. Experiments compare"
     " only predictions whose candle's time is known."
 )
+_BACKGROUND = (
+    "The number of windows that the answer is compared with: 1 is the reference window of the version, more are so many"
+    " of its stored windows, and take as many times longer. Default: 1."
+)
 _VERSION = "Default: the user's variant if an experiment is active, else the active version."
 
 
@@ -112,6 +120,12 @@ class PredictRequest(Request, kw_only=True):
     version: Annotated[Version | None, Meta(description=_VERSION)] = None
 
 
+class ExplainRequest(PredictRequest, kw_only=True):
+    """Body of /reversal/explain."""
+
+    background: Annotated[Annotated[int, Meta(ge=1, le=windows.MOST)] | None, Meta(description=_BACKGROUND)] = None
+
+
 ByVersion: TypeAlias = Annotated[dict[Version, msgspec.Raw], Meta(max_length=sizes.VERSIONS)]
 
 
@@ -137,6 +151,25 @@ class BatchRequest(msgspec.Struct):
     items: Annotated[list[msgspec.Raw], Meta(max_length=MAX_BATCH)]
 
 
+# The number of windows that an explanation compares with.
+REFERENCES: Schema = {"type": "integer", "minimum": 1, "maximum": windows.MOST}
+
+
+def _explained(*probabilities: str) -> Schema:
+    """The values of a stage's probability."""
+    return record(
+        {
+            "probability_of": {"enum": list(probabilities)},
+            "used": BOOLEAN,
+            "base_value": SHARE,
+            "value": SHARE,
+            "features": by_name(NUMBER),
+            "method": one_of(Method),
+            "standard_errors": or_null(by_name(NUMBER)),
+        }
+    )
+
+
 # Answers have these only if there is something to report.
 _CIRCUMSTANCES = {"candle_time": INSTANT, "valid_until": or_null(INSTANT), "warnings": WARNINGS}
 _PROVENANCE = {
@@ -146,27 +179,34 @@ _PROVENANCE = {
     "prediction_id": TEXT,
 }
 
-ANSWERS: dict[str, Schema] = {
-    "Prediction": record(
+_PREDICTION: dict[str, Schema] = {
+    "pair": TEXT,
+    "timeframe": ref("Timeframe"),
+    "signal": SIGNAL,
+    "confidence": SHARE,
+    "stage1_prob": SHARE,
+    "stage2_prob": or_null(SHARE),
+    "model_version": TEXT,
+    "factors": record(
         {
-            "pair": TEXT,
-            "timeframe": ref("Timeframe"),
-            "signal": SIGNAL,
-            "confidence": SHARE,
-            "stage1_prob": SHARE,
-            "stage2_prob": or_null(SHARE),
-            "model_version": TEXT,
-            "factors": record(
-                {
-                    "reversal_detected": BOOLEAN,
-                    "direction": {"enum": ["long", "short", None]},
-                    "technical": SHARE,
-                    "pattern": or_null(SHARE),
-                }
-            ),
-            "timestamp": INSTANT,
-        },
-        {**_CIRCUMSTANCES, **_PROVENANCE},
+            "reversal_detected": BOOLEAN,
+            "direction": {"enum": ["long", "short", None]},
+            "technical": SHARE,
+            "pattern": or_null(SHARE),
+        }
+    ),
+    "timestamp": INSTANT,
+}
+
+ANSWERS: dict[str, Schema] = {
+    "Prediction": record(_PREDICTION, {**_CIRCUMSTANCES, **_PROVENANCE}),
+    "ExplainedPrediction": record({**_PREDICTION, "explanation": ref("Explanation")}, _CIRCUMSTANCES),
+    "Explanation": record(
+        {
+            "background": REFERENCES,
+            "stage1": _explained("reversal"),
+            "stage2": or_null(_explained("long", "short")),
+        }
     ),
     "LegacyPrediction": record(
         {

@@ -72,6 +72,15 @@ def test_features_that_are_not_computed_from_candles_get_normal_windows_instead(
     assert parity.can_compute(FEATURES)
 
 
+def test_features_of_the_candles_own_time_get_those_of_hourly_candles() -> None:
+    reference = Fake()
+    parity.check_network(reference, Fake(), None, ("close", "hour", "week_sin"), RULE)  # type: ignore[arg-type]
+    hours, weeks = reference.asked[1][:, 0, 1], reference.asked[1][:, 0, 2]
+    np.testing.assert_array_equal(np.diff(hours) % 24.0, np.ones(499))
+    assert set(hours.tolist()) == set(range(24))
+    assert (weeks.min(), weeks.max()) == pytest.approx((-1.0, 1.0), abs=1e-3)
+
+
 def test_windows_are_of_every_kind() -> None:
     reference, graph = Fake(mask_values=(-1.0,)), Fake()
     figures = check(reference, graph)

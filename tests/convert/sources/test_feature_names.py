@@ -32,6 +32,14 @@ from core.features.catalogue import FIXED
         *((name, "volume_sma_20") for name in ("Volume_MA_20", "vol_sma", "volume_ma")),
         *((name, "returns") for name in ("Return", "daily_return", "pct_change", "returns_1")),
         ("Log_Returns", "log_returns"),
+        *((name, name) for name in ("atr_7", "move_10_atr", "atr_ratio_5_20", "stoch_k_5", "sma_50_distance")),
+        *((name, "atr_7") for name in ("ATR7", "ATRr_7", "Average True Range 7")),
+        *((name, "stoch_k_5") for name in ("STOCHk_5", "Stochastic %K 5")),
+        *((name, "hour") for name in ("Hour", "hour_of_day")),
+        *((name, "weekday") for name in ("DayOfWeek", "day_of_week", "dow")),
+        *((name, "hour_sin") for name in ("HourSin", "sin_hour")),
+        ("cos_hour", "hour_cos"),
+        ("Efficiency_Ratio_10", "efficiency_10"),
     ],
 )  # fmt: skip
 def test_nearest_of_a_users_name(name: str, ours: str) -> None:
@@ -41,10 +49,11 @@ def test_nearest_of_a_users_name(name: str, ours: str) -> None:
 @pytest.mark.parametrize(
     "name",
     [
-        *("", "5", "x", "feature_1", "sentiment", "hour_sin", "rvi", "kama_10", "dema_20", "wma_5", "vwap"),
+        *("", "5", "x", "feature_1", "sentiment", "month_sin", "rvi", "kama_10", "dema_20", "wma_5", "vwap"),
         # Our names have another period, or none.
-        *("SMA", "atr_7", "volume_sma_10", "MACD_5_35_5", "BB_upper_50", "volatility_1", "ema_12_26", "sma_0"),
+        *("SMA", "atr_0", "volume_sma_10", "MACD_5_35_5", "BB_upper_50", "volatility_1", "ema_12_26", "sma_0"),
         # The same letters, another feature.
+        *("hour_7", "minute", "weekday_sin", "STOCHd_5", "stoch_k_5_3_3", "atr_diff", "BB_position_50"),
         *("close_lag_1", "returns_lag_1", "volume_ema_20", "close_open", "high_low", "volume_change", "RSI_14_diff"),
         "é" * 300,
         "1" * 100_000,

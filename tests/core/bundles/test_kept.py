@@ -18,7 +18,7 @@ def folder(tmp_path: Path) -> Path:
 
 @pytest.fixture
 def found(tmp_path: Path) -> Bundle:
-    return bundle.read(bundles.write(tmp_path / "models", "v1"))
+    return bundle.read(bundles.write(tmp_path / "models", "v1", background=(0.1, 0.2)))
 
 
 def test_a_copy_has_the_same_bytes_as_the_bundle(folder: Path, found: Bundle, tmp_path: Path) -> None:

@@ -8,11 +8,12 @@ from core.bundles import onnx_file as onnx_graph
 from tests.market import ONNX
 
 
-def test_the_committed_graphs_use_operator_set_17() -> None:
-    graphs = list(ONNX.rglob("*.onnx"))
-    assert graphs
-    for graph in graphs:
-        assert onnx_graph.opsets(graph.read_bytes()) == {"": 17}
+def test_the_committed_graphs_use_operator_set_17_and_the_trees_3_beside_it() -> None:
+    found = {graph.relative_to(ONNX): onnx_graph.opsets(graph.read_bytes()) for graph in ONNX.rglob("*.onnx")}
+    (trees,) = ONNX.glob("v3.2/stage2-network-*.onnx")
+    assert found.pop(trees.relative_to(ONNX)) == {"": 17, "ai.onnx.ml": 3}
+    assert len(found) == 9
+    assert all(opsets == {"": 17} for opsets in found.values())
 
 
 def test_all_domains_are_found() -> None:
@@ -97,3 +98,20 @@ def test_operators_that_are_not_onnx_s_own_are_found(where: str) -> None:
 
 def test_onnx_s_own_domain_can_be_named() -> None:
     assert onnx_graph.forbidden(model([helper.make_node("Gelu", ["x"], ["y"], domain="ai.onnx")], [])) is None
+
+
+def of_trees(operator: str, domain: str = "ai.onnx.ml") -> bytes:
+    return model([helper.make_node(operator, ["x"], ["y"], domain=domain)], [])
+
+
+def test_of_onnx_s_second_set_only_trees_are_allowed() -> None:
+    assert onnx_graph.forbidden(of_trees("TreeEnsembleRegressor")) is None
+    for other in ("Scaler", "TreeEnsembleClassifier", ""):
+        found = onnx_graph.forbidden(of_trees(other))
+        assert found == "uses another operator of the domain ai.onnx.ml than TreeEnsembleRegressor"
+    # A field that comes twice counts, whichever a decoder takes.
+    named = helper.make_node("Scaler", ["x"], ["y"], domain="ai.onnx.ml").SerializeToString()
+    twice = named + field(4, b"TreeEnsembleRegressor")
+    assert onnx_graph.forbidden(field(7, field(1, twice))) is not None
+    domains = helper.make_node("TreeEnsembleRegressor", ["x"], ["y"], domain="com.x").SerializeToString()
+    assert onnx_graph.forbidden(field(7, field(1, domains + field(7, b"ai.onnx.ml")))) is not None

@@ -20,6 +20,7 @@ SCALE_FREE = [
     *("stoch_k_2", "stoch_k_5", "stoch_k_50", "stoch_d_5", "efficiency_2", "efficiency_10", "efficiency_30"),
 ]
 ALL = sorted({*V30, *V31, *WIDE, "bb_upper", "bb_lower", *("atr_1", "atr_5", "atr_50"), *SCALE_FREE})
+CLOCK = ["hour", "hour_cos", "hour_sin", "week_cos", "week_sin", "weekday"]
 Compute = Callable[[Candles, list[str], int], Floats]
 
 

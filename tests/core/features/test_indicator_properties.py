@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 from core.features import catalogue
 from core.features.candles import Candles, Floats
 from core.features.table import Table
+from server.api.schemas.predictions import LEAST_PRICE, MOST_PRICE
 from tests import market, transcription
 from tests.core.features.computing import ALL, SCALE_FREE, Compute, by_table
 
@@ -29,7 +30,8 @@ by_all_methods = pytest.mark.parametrize("compute", [catalogue.matrix, by_table,
 PRICED = {name for name in ALL if name.startswith(("sma_", "ema_", "macd", "bb_", "atr_"))}
 PRICED -= {"bb_width_20", *SCALE_FREE}
 PRICED |= {"open", "high", "low", "close"}
-BOUNDED = ["rsi_14", "rsi_28", "stoch_k", "stoch_d", "adx_14"]
+BOUNDED = ["rsi_14", "rsi_28", "stoch_k", "stoch_d", "adx_14", "stoch_k_5", "stoch_d_5"]
+SHARES = ["close_position", "efficiency_2", "efficiency_30"]
 
 # A stretch of a series: its length, the size of moves in a bar, the length of wicks, and the volume.
 stretches = st.tuples(
@@ -101,8 +103,9 @@ def test_a_row_depends_neither_on_later_candles_nor_on_those_before_its_look_bac
     np.testing.assert_array_equal(found[:cut], before[:cut])
     for column, name in enumerate(names):
         feature = catalogue.feature(name)
-        if not feature.slowest_ema:  # the first bar of the look-back is compared with its predecessor
-            settled = cut + feature.look_back
+        if not feature.slowest_ema:
+            # In older features, the first bar of the look-back is compared with its predecessor.
+            settled = cut + feature.look_back - (name in SCALE_FREE)
             np.testing.assert_array_equal(found[settled:, column], after[settled:, column], err_msg=name)
 
 
@@ -132,3 +135,21 @@ def test_oscillators_stay_in_their_range_at_all_valid_prices(compute: Compute, b
     found = compute(Candles.from_fields(opened, high, low, close, opened), BOUNDED, 5)
     # Rounding can change 100 * x / x, and the mean of such values, slightly.
     assert ((found >= 0.0) & (found <= 100.0 * (1.0 + 1e-14))).all(), found
+
+
+contract = st.one_of(st.floats(LEAST_PRICE, MOST_PRICE), st.sampled_from([LEAST_PRICE, 1.1, MOST_PRICE]))
+
+
+@by_all_methods
+@given(st.lists(st.lists(contract, min_size=4, max_size=4).map(sorted), min_size=55, max_size=55), st.integers(0, 55))
+@settings(max_examples=60, deadline=None)
+def test_scale_free_features_are_finite_at_all_prices_of_the_contract(
+    compute: Compute, bars: list[list[float]], flat: int
+) -> None:
+    values = np.array(bars).T
+    values[:, flat:] = values[2, max(0, flat - 1)]  # from this bar on, the price does not move
+    low, opened, close, high = values
+    found = compute(Candles.from_fields(opened, high, low, close, opened), SCALE_FREE, 4)
+    assert np.isfinite(found).all(), dict(zip(SCALE_FREE, found.T.tolist(), strict=True))
+    shares = found[:, [SCALE_FREE.index(name) for name in SHARES]]
+    assert ((shares >= 0.0) & (shares <= 1.0 + 1e-14)).all(), shares

@@ -180,8 +180,10 @@ def test_a_network_that_gives_no_distribution_for_zeros_is_refused_at_the_load_a
     assert trial.run(bundle.read(bundles.write(tmp_path, features=FEATURES, classes=IN_ORDER)), trial.STARTING) is None
     build = bundles.class_network
 
-    def shifted(length: int, width: int) -> bytes:
-        return build(length, width).replace(np.array([1.0, 0.0, 0.0], "<f4").tobytes(), np.ones(3, "<f4").tobytes())
+    def shifted(length: int, width: int, *, softmax: bool) -> bytes:
+        return build(length, width, softmax=softmax).replace(
+            np.array([1.0, 0.0, 0.0], "<f4").tobytes(), np.ones(3, "<f4").tobytes()
+        )
 
     monkeypatch.setattr(bundles, "class_network", shifted)
     found = bundle.read(bundles.write(tmp_path, "v2", features=FEATURES, classes=IN_ORDER))

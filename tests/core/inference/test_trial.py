@@ -11,14 +11,14 @@ import pytest
 from core.bundles import bundle
 from core.inference import trial
 from tests import bundles, hanging
-from tests.market import ONNX, ROOT
+from tests.market import ONNX, ROOT, VERSIONS
 
 # What each of these takes without end.
 TIME = ("loop", "nested", "scan", "recurrent", "folded_for_long", "multiplied")
 MEMORY = ("folded", "range", "expand", "tile", "pad", "resize")
 
 
-@pytest.mark.parametrize("version", ["v3.0", "v3.1"])
+@pytest.mark.parametrize("version", VERSIONS)
 def test_committed_bundles_pass(version: str) -> None:
     assert trial.run(bundle.read(ONNX / version), trial.STARTING) is None
 

@@ -52,7 +52,7 @@ def test_health_and_metadata(plain: Address) -> None:
         assert (await client.get_server_metadata()).name == MODEL
         assert [each.name for each in (await client.get_model_metadata(MODEL)).outputs] == OUTPUTS
         assert (await client.get_model_config(MODEL)).config.max_batch_size == 1024
-        assert {each.version for each in (await client.get_model_repository_index()).models} >= {"v3.0", "v3.1"}
+        assert {each.version for each in (await client.get_model_repository_index()).models} >= {"v3.0", "v3.1", "v3.2"}
         assert (await client.get_inference_statistics(MODEL, "v3.0")).model_stats[0].version == "v3.0"
 
     called(plain, told)

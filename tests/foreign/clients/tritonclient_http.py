@@ -62,7 +62,7 @@ def test_metadata(client: InferenceServerClient) -> None:
     assert about["name"] == MODEL
     assert {"binary_tensor_data", "model_repository", "statistics"} <= {*about["extensions"]}
     model = client.get_model_metadata(MODEL, "v3.0")
-    assert model["versions"] == ["v3.1", "v3.0", "v1"]
+    assert model["versions"] == ["v3.2", "v3.1", "v3.0", "v1"]
     assert {"name": "candles", "datatype": "FP64", "shape": [-1, -1, 5]} in model["inputs"]
     assert {"name": "features", "datatype": "FP32", "shape": [-1, 20, 12]} in model["inputs"]
     assert [output["name"] for output in model["outputs"]] == OUTPUTS
@@ -91,10 +91,10 @@ def test_versions_are_listed_unloaded_and_loaded(client: InferenceServerClient) 
     def states() -> dict[str, str]:
         return {each["version"]: each["state"] for each in client.get_model_repository_index()}
 
-    assert states() == {"v1": "READY", "v3.0": "READY", "v3.1": "READY"}
+    assert states() == {"v1": "READY", "v3.0": "READY", "v3.1": "READY", "v3.2": "READY"}
     try:
         client.unload_model(MODEL, query_params={"version": "v1"})
-        assert states() == {"v1": "UNAVAILABLE", "v3.0": "READY", "v3.1": "READY"}
+        assert states() == {"v1": "UNAVAILABLE", "v3.0": "READY", "v3.1": "READY", "v3.2": "READY"}
         assert not client.is_model_ready(MODEL, "v1")
     finally:
         client.load_model(MODEL, query_params={"version": "v1"})

@@ -11,7 +11,7 @@ from lab.search.candidates import KINDS, PARTS, Candidate
 from lab.search.references import Reference
 from lab.search.studies import Search
 from lab.search.trial import AfterScore, Arena, TrialScore
-from tests.lab import planted
+from tests.lab import synthetic
 
 YEARS = (2016, 2018)
 PAIRS = ("AUD/USD", "EUR/GBP", "USD/JPY")
@@ -19,7 +19,7 @@ PAIRS = ("AUD/USD", "EUR/GBP", "USD/JPY")
 
 def arena() -> Arena:
     """Three pairs of random walks, and two folds."""
-    return Arena(planted.histories(YEARS, PAIRS), PAIRS, every=(2, 1))
+    return Arena(synthetic.histories(YEARS, PAIRS), PAIRS, every=(2, 1))
 
 
 def quality(candidate: Candidate) -> float:

@@ -13,7 +13,7 @@ from lab.panel import Fitted, Panel
 from lab.search import candidates, space
 from lab.search.candidates import FEATURES, KINDS, PARTS, Candidate
 from lab.trees import TreeSettings
-from tests.lab import planted
+from tests.lab import synthetic
 
 WINDOW = 24
 TREES = TreeSettings(window=4, trees=20, min_data_in_leaf=20)
@@ -22,7 +22,7 @@ NETWORK = NetworkSettings("tcn", WINDOW, width=8, depth=1, learning_rate=1e-2, e
 
 @pytest.fixture(scope="module")
 def whole() -> Panel:
-    return planted.panel(bars=1000)
+    return synthetic.panel(bars=1000)
 
 
 @pytest.mark.parametrize("kind", KINDS)
@@ -58,7 +58,7 @@ def test_features_are_in_the_catalogue_and_have_no_unit(name: str) -> None:
     ids=["network", "trees", "mean"],
 )
 def test_a_training_is_looked_at_after_each_part_but_the_last(candidate: Candidate, whole: Panel) -> None:
-    early, late = planted.halves(whole, WINDOW)
+    early, late = synthetic.halves(whole, WINDOW)
     seen: list[tuple[int, float]] = []
 
     def after_part(part: int, fitted: Fitted) -> None:
@@ -70,7 +70,7 @@ def test_a_training_is_looked_at_after_each_part_but_the_last(candidate: Candida
 
 
 def test_the_mean_is_of_the_logits_of_both(whole: Panel) -> None:
-    early, late = planted.halves(whole, WINDOW)
+    early, late = synthetic.halves(whole, WINDOW)
     both, network, trees = (
         candidates.fit(whole, early, whole.opportunity, candidate).logits(whole, late)
         for candidate in (

@@ -14,13 +14,13 @@ from lab.search.candidates import Candidate
 from lab.search.compare import Contest
 from lab.search.trial import Arena
 from lab.trees import TreeSettings
-from tests.lab import planted
+from tests.lab import synthetic
 from tests.lab.search import known_scores
 
 
 @pytest.fixture(scope="module")
 def arena() -> Arena:
-    return Arena(planted.histories(known_scores.YEARS, known_scores.PAIRS), known_scores.PAIRS, every=(8, 4))
+    return Arena(synthetic.histories(known_scores.YEARS, known_scores.PAIRS), known_scores.PAIRS, every=(8, 4))
 
 
 def trial(kind: str, value: float | None, window: int = 24) -> dict[str, object]:

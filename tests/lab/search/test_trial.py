@@ -10,7 +10,7 @@ from lab.search import references, trial
 from lab.search.candidates import KINDS, PARTS, Candidate
 from lab.search.trial import LABEL, Arena
 from lab.trees import TreeSettings
-from tests.lab import planted
+from tests.lab import synthetic
 from tests.lab.search import known_scores
 
 TREES = Candidate("bar_clock", None, TreeSettings(trees=12, min_data_in_leaf=20))
@@ -23,7 +23,7 @@ def arena() -> Arena:
 
 def test_the_years_that_the_search_must_not_see_are_not_there() -> None:
     """Not even a label reaches into them."""
-    histories = planted.histories((2017, 2020), known_scores.PAIRS)
+    histories = synthetic.histories((2017, 2020), known_scores.PAIRS)
     found = Arena(histories, known_scores.PAIRS)
     panel = found.panel("bar")
     assert panel.times.max() < np.datetime64(f"{splits.VALIDATION}-01-01")
@@ -63,7 +63,7 @@ def test_a_label_can_be_chosen(arena: Arena) -> None:
 
 
 def test_baselines_and_labels_are_references(monkeypatch: pytest.MonkeyPatch) -> None:
-    arena = Arena(planted.histories(known_scores.YEARS, known_scores.PAIRS), known_scores.PAIRS, every=(8, 4))
+    arena = Arena(synthetic.histories(known_scores.YEARS, known_scores.PAIRS), known_scores.PAIRS, every=(8, 4))
     small = NetworkSettings("tcn", 24, width=4, depth=1, epochs=1)
     monkeypatch.setattr(references, "NETWORK", small)
     monkeypatch.setitem(references.WINDOWS, "engineered", 1)

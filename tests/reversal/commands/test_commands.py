@@ -15,7 +15,7 @@ import pytest
 
 from reversal.__main__ import CLICK, COMMANDS, main
 from reversal.commands.group import group
-from tests.market import ONNX, ROOT
+from tests.market import ONNX, ROOT, VERSIONS
 
 PREDICT = str(ROOT / "docs" / "examples" / "predict.json")
 TWENTY = str(ROOT / "docs" / "examples" / "twenty.json")
@@ -36,7 +36,7 @@ def run(capfd: pytest.CaptureFixture[str], *arguments: str) -> tuple[int, str, s
 def test_predict_shows_the_signal_and_its_numbers(capfd: pytest.CaptureFixture[str]) -> None:
     code, out, _ = run(capfd, "predict", PREDICT)
     assert code == 0
-    assert out.split()[:3] == ["short", "confidence", "0.7827"]
+    assert out.split()[:3] == ["hold", "confidence", "0.9150"]
     code, out, _ = run(capfd, "predict", PREDICT, "--json", "--version", "v3.0")
     found = json.loads(out)
     assert (found["signal"], found["model_version"], found["candle_time"]) == ("short", "v3.0", "2017-12-29T21:00:00Z")
@@ -49,18 +49,18 @@ def test_predict_reads_standard_input(capfd: pytest.CaptureFixture[str], monkeyp
 
 
 def test_predict_all_gives_a_line_for_each_candle(capfd: pytest.CaptureFixture[str]) -> None:
-    _, out, _ = run(capfd, "predict", PREDICT, "--all")
+    _, out, _ = run(capfd, "predict", PREDICT, "--all", "--version", "v3.1")
     lines = out.splitlines()
     assert (len(lines), lines[0].split(",")[:3]) == (121, ["row", "signal", "confidence"])
     assert lines[1] == "0,,,,,False"
     assert lines[-1].startswith("119,short,0.782690018415451,")
-    _, out, _ = run(capfd, "predict", PREDICT, "--all", "--json")
+    _, out, _ = run(capfd, "predict", PREDICT, "--all", "--json", "--version", "v3.1")
     assert [json.loads(out)[i]["signal"] for i in (0, 119)] == [None, "short"]
 
 
 def test_a_refusal_is_one_line_and_exit_code_1(capfd: pytest.CaptureFixture[str]) -> None:
     for arguments, said in (
-        (("predict", TWENTY), "69 candles"),
+        (("predict", TWENTY), "100 candles"),
         (("predict", PREDICT, "--version", "v9"), "v9"),
         (("predict", "missing.csv"), "missing.csv"),
         (("experiments", "list", "--url", "http://127.0.0.1:9"), "127.0.0.1:9"),
@@ -100,7 +100,7 @@ def test_bench_measures_beside_a_broken_bundle(capfd: pytest.CaptureFixture[str]
     shutil.copytree(ONNX, tmp_path / "models")
     (tmp_path / "models" / "v3.1" / "manifest.json").write_text("{")
     code, out, err = run(capfd, "bench", "--seconds", "0.1", "--json", "--models", str(tmp_path / "models"))
-    assert (code, [each["version"] for each in json.loads(out)]) == (1, ["v3.0"])
+    assert (code, [each["version"] for each in json.loads(out)]) == (1, ["v3.2", "v3.0"])
     assert "v3.1" in err
 
 
@@ -128,9 +128,25 @@ def test_wrong_arguments_are_exit_code_2(capfd: pytest.CaptureFixture[str]) -> N
 def test_compare_shows_every_version(capfd: pytest.CaptureFixture[str]) -> None:
     _, out, _ = run(capfd, "compare", PREDICT, "--json")
     found = json.loads(out)
-    assert (sorted(found["predictions"]), found["consensus"]) == (["v3.0", "v3.1"], "short")
+    assert (sorted(found["predictions"]), found["consensus"]) == (sorted(VERSIONS), None)
     code, out, _ = run(capfd, "compare", TWENTY, "--version", "v3.0")
     assert (code, "46 candles" in out) == (1, True)
+
+
+def test_explain_shows_the_largest_numbers_of_each_stage_first(capfd: pytest.CaptureFixture[str]) -> None:
+    code, out, _ = run(capfd, "explain", PREDICT, "--version", "v3.1")
+    lines = [line.split() for line in out.splitlines()]
+    assert code == 0
+    assert (lines[0][0], lines[1][:4]) == ("short", ["stage", "1:", "P(reversal)", "0.5677,"])
+    numbers = [abs(float(line[1])) for line in lines[3:15]]
+    assert numbers == sorted(numbers, reverse=True)
+    assert lines[3] == ["macd_signal", "-0.0184"]
+    _, out, _ = run(capfd, "explain", PREDICT, "--version", "v3.1", "--json")
+    found = json.loads(out)
+    assert (found["signal"], found["explanation"]["background"]) == ("short", 1)
+    assert found["explanation"]["stage1"]["features"]["macd_signal"] == pytest.approx(-0.0184, abs=1e-4)
+    assert run(capfd, "explain", PREDICT, "--background", "51")[0] == 2
+    assert run(capfd, "explain", TWENTY)[0] == 1
 
 
 def test_models_lists_the_folder_and_fails_for_a_broken_bundle(
@@ -138,7 +154,7 @@ def test_models_lists_the_folder_and_fails_for_a_broken_bundle(
 ) -> None:
     code, out, _ = run(capfd, "models", "--json")
     assert code == 0
-    assert [each["version"] for each in json.loads(out)["versions"]] == ["v3.1", "v3.0"]
+    assert [each["version"] for each in json.loads(out)["versions"]] == VERSIONS
     (tmp_path / "models" / "v1").mkdir(parents=True)
     (tmp_path / "models" / "v1" / "manifest.json").write_text("{}")
     code, out, _ = run(capfd, "models", "--models", str(tmp_path / "models"))
@@ -148,7 +164,7 @@ def test_models_lists_the_folder_and_fails_for_a_broken_bundle(
 
 def test_bench_measures_each_version(capfd: pytest.CaptureFixture[str]) -> None:
     _, out, _ = run(capfd, "bench", "--seconds", "0.1", "--json")
-    assert [each["version"] for each in json.loads(out) if each["median_us"] > 0] == ["v3.1", "v3.0"]
+    assert [each["version"] for each in json.loads(out) if each["median_us"] > 0] == VERSIONS
 
 
 def test_assign_is_the_contracts(capfd: pytest.CaptureFixture[str]) -> None:
@@ -195,7 +211,8 @@ def test_doctor_finds_each_broken_thing(
         "warn",
         "bundles",
     ]
-    shutil.rmtree(bundles / "v3.0")
+    for version in ("v3.0", "v3.2"):
+        shutil.rmtree(bundles / version)
     assert doctor(capfd, "--models", str(bundles))["bundles"] == "fail"
     assert doctor(capfd, "--host", f"unix:{tmp_path}/no/x.sock")["port"] == "fail"
     assert doctor(capfd, "--host", "192.0.2.1")["port"] == "fail"

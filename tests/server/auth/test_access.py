@@ -32,6 +32,7 @@ OPEN = {"/health", "/livez", "/readyz", "/docs", "/docs/{file}", "/v2/health/liv
 SENT_WITH_AN_API_TOKEN = {
     "/reversal/experiments/{id}/evaluate",
     "/reversal/experiments/plan",
+    "/reversal/explain",
     "/reversal/outcomes",
     "/v2/repository/index",
 }

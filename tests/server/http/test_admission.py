@@ -107,6 +107,7 @@ def test_the_pause_after_a_refusal_grows_with_the_number_of_refusals() -> None:
     [
         ("predict", LARGE + 1, 503),
         ("compare", LARGE + 1, 503),
+        ("explain", LARGE + 1, 503),
         ("predict", LARGE // 2, 400),
         ("compare", LARGE // 2, 400),
     ],

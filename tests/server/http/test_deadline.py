@@ -70,7 +70,7 @@ async def drip(body: bytes, seconds: float) -> AsyncIterator[bytes]:
         await asyncio.sleep(seconds)
 
 
-@pytest.mark.parametrize("path", ["predict", "compare", "predict/batch"])
+@pytest.mark.parametrize("path", ["predict", "compare", "explain", "predict/batch"])
 async def test_a_body_that_does_not_arrive_in_time_is_not_awaited(worker: Worker, path: str) -> None:
     began = time.monotonic()
     headers = {HEADER: "100", "Content-Type": "application/json"}

@@ -157,6 +157,31 @@ async def test_a_version_that_takes_features_only_against_one_that_takes_candles
     assert all(word in warning["message"] for word in words)
 
 
+@pytest.mark.parametrize(("strict", "words"), [("v1", ("v1 (A)", "A alone refuses")), ("v2", ("v2 (B)", "B alone"))])
+async def test_a_version_that_requires_timestamps_against_one_that_does_not_is_a_warning(
+    call: Call, models: Path, strict: str, words: tuple[str, ...]
+) -> None:
+    await asyncio.to_thread(bundles.write, models, strict, features=("close", "hour"))
+    await call("POST", URL, EXPERIMENT)
+    (warning,) = (await call("POST", f"{URL}/exp/activate")).data["warnings"]
+    assert warning["code"] == "DIFFERENT_INPUTS"
+    assert all(word in warning["message"] for word in (*words, "timestamp"))
+
+
+async def test_more_candles_and_timestamps_are_two_warnings(call: Call, models: Path) -> None:
+    await asyncio.to_thread(bundles.write, models, "v2", features=("hour_sin", "sma_20"))
+    await call("POST", URL, EXPERIMENT)
+    warnings = (await call("POST", f"{URL}/exp/activate")).data["warnings"]
+    assert [each["code"] for each in warnings] == ["DIFFERENT_REQUIRED_CANDLES", "DIFFERENT_INPUTS"]
+
+
+async def test_two_versions_that_require_timestamps_are_no_warning(call: Call, models: Path) -> None:
+    for version, name in (("v1", "hour"), ("v2", "weekday")):
+        await asyncio.to_thread(bundles.write, models, version, features=("sma_5", name))
+    await call("POST", URL, EXPERIMENT)
+    assert "warnings" not in (await call("POST", f"{URL}/exp/activate")).data
+
+
 async def test_two_versions_that_take_features_only_are_no_warning(call: Call, models: Path) -> None:
     for version in ("v1", "v2"):
         await asyncio.to_thread(bundles.write, models, version, inputs="features")

@@ -37,7 +37,7 @@ def test_it_serves_the_committed_bundles_and_exits_with_0_on_sigterm() -> None:
         body = EXAMPLE.read_bytes()
         status, answer = post(f"{server.url}/reversal/predict", body)
         assert status == 200
-        assert answer["data"]["model_version"] == "v3.1"
+        assert answer["data"]["model_version"] == market.DEFAULT
         assert answer["data"]["signal"] in ("hold", "long", "short")
         log = server.stop()
         assert server.process.returncode == 0
@@ -63,7 +63,7 @@ def test_memory_after_some_load_stays_near_the_documented_figure() -> None:
 def test_an_idle_worker_has_no_session_threads_and_uses_no_cpu_time() -> None:
     with serving() as server:
         body = json.dumps(market.body(4000, 120)).encode()
-        for version in ("v3.0", "v3.1"):
+        for version in reversed(market.VERSIONS):
             assert post(f"{server.url}/reversal/models/{version}/switch")[0] == 200
             assert post(f"{server.url}/reversal/predict", body)[0] == 200
         (worker,) = server.workers

@@ -56,7 +56,7 @@ features = st.one_of(
 )
 asked = st.fixed_dictionaries(
     {
-        "version": st.sampled_from([None, "v3.0", "v3.1", "v9"]),
+        "version": st.sampled_from([None, *market.VERSIONS, "v9"]),
         "user_id": st.sampled_from([None, "user123", "alice", 42]),
     }
 )

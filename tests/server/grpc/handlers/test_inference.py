@@ -53,7 +53,7 @@ class TestTheSameAnswerAsPredict:
         async with served(client.app) as made:
             yield made
 
-    @pytest.mark.parametrize("version", ["v3.0", "v3.1"])
+    @pytest.mark.parametrize("version", market.VERSIONS)
     async def test_from_real_candles_to_the_last_bit(
         self, client: Client, caller: Caller, version: str, *, raw: bool
     ) -> None:

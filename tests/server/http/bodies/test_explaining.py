@@ -33,6 +33,7 @@ REQUEST = {
 LIMITS = {"max_error_rate": 0.1, "max_p99_ms": 5, "max_hold_rate": 0.9}
 GOOD: dict[str, dict[str, Any]] = {
     "PredictRequest": REQUEST | {"features": [[0.5]], "version": "v3.0"},
+    "ExplainRequest": REQUEST | {"features": [[0.5]], "version": "v3.0", "background": 2},
     "CompareRequest": REQUEST | {"features": {"v3.0": [[0.5]]}, "versions": ["v3.0"]},
     "BatchRequest": {"items": [{}]},
     "CreateExperiment": {

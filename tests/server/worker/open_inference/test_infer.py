@@ -65,7 +65,7 @@ class TestTheSameAnswerAsPredict:
     ) -> Client:
         return await aiohttp_client(await build(real))
 
-    @pytest.mark.parametrize("version", ["v3.0", "v3.1"])
+    @pytest.mark.parametrize("version", market.VERSIONS)
     async def test_from_real_candles_to_the_last_bit(self, client: Client, form: str, version: str) -> None:
         path = f"/v2/models/reversal/versions/{version}/infer"
         for start in (4_400, 4_500, 4_613):

@@ -1,0 +1,1 @@
+"""Tree ensembles of LightGBM as stages: their graph, and what it is compared with."""

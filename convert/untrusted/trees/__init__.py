@@ -1,0 +1,1 @@
+"""Read the text of LightGBM, and check all of it."""

@@ -1,0 +1,1 @@
+"""v3.2, "Scale-free": one detector for all pairs."""
