@@ -25,7 +25,7 @@ AGAINST = (baselines.RULE, baselines.LAST)
 WINDOWS = {"bar": 86, "bar_clock": 86, "engineered": 4, "engineered_clock": 4}
 
 
-class Reference(NamedTuple):
+class ReferenceStudy(NamedTuple):
     """keys: what it is computed for. compute: a value, and what else is known."""
 
     keys: tuple[str, ...]
@@ -64,7 +64,7 @@ def _of_label(arena: Arena, label: str, seed: int) -> tuple[float, dict[str, Any
 
 
 STUDIES = {
-    "labels": Reference(tuple(RULES), _of_label),
-    "baselines": Reference(tuple(FEATURES), _of_features),
+    "labels": ReferenceStudy(tuple(RULES), _of_label),
+    "baselines": ReferenceStudy(tuple(FEATURES), _of_features),
 }
 ALL = tuple((name, key) for name, reference in STUDIES.items() for key in reference.keys)

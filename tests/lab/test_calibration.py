@@ -21,8 +21,18 @@ def test_the_temperature_of_distorted_logits_is_found(known: float) -> None:
     assert calibration.temperature(true * known, truth) == pytest.approx(known, rel=0.03)
 
 
-def test_a_threshold_lets_the_stated_share_through() -> None:
-    given = RANDOM.random(10_000)
-    threshold = calibration.threshold_for_share(given, 0.15)
-    assert np.mean(given >= threshold) == pytest.approx(0.15, abs=0.002)
+def test_a_threshold_has_the_stated_precision() -> None:
+    given = RANDOM.random(40_000)
+    truth = (RANDOM.random(len(given)) < given).astype(np.float32)
+    threshold = calibration.threshold_for_precision(given, truth, 0.8)
+    # All answers from t on are right in a share of (1 + t) / 2.
+    assert threshold == pytest.approx(0.6, abs=0.02)
+    assert truth[given >= threshold].mean() == pytest.approx(0.8, abs=0.005)
     assert threshold == round(threshold, 4)
+
+
+def test_a_precision_that_only_few_answers_reach_is_refused() -> None:
+    given = np.arange(1000) / 1000.0
+    truth = (given > 0.995).astype(np.float32)
+    with pytest.raises(ValueError, match=r"no threshold has a precision of 0\.9"):
+        calibration.threshold_for_precision(given, truth, 0.9)

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from lab.search import references, studies
 from lab.search.candidates import KINDS, PARTS, Candidate
-from lab.search.references import Reference
+from lab.search.references import ReferenceStudy
 from lab.search.studies import Search
 from lab.search.trial import AfterScore, Arena, TrialScore
 from tests.lab import synthetic
@@ -41,7 +41,7 @@ def without_references(monkeypatched: Callable[[object, str, object], None]) -> 
     monkeypatched(
         references,
         "STUDIES",
-        {name: Reference(each.keys, lambda *_: (0.1, {})) for name, each in references.STUDIES.items()},
+        {name: ReferenceStudy(each.keys, lambda *_: (0.1, {})) for name, each in references.STUDIES.items()},
     )
 
 
