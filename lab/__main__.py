@@ -75,7 +75,7 @@ def _compare(options: argparse.Namespace) -> None:
 
 
 def _walk_arguments(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("--detector", default="tcn + trees, bar_clock", help="of compare.json (default: %(default)s)")
+    parser.add_argument("--detector", default="tcn, bar", help="of compare.json (default: %(default)s)")
     parser.add_argument("--label", default="trades_3_atr", help="a label of lab/labels.py (default: %(default)s)")
     parser.add_argument("--years", type=_years, default=(2015, 2018), help="first-last (default: 2015-2018)")
     _results_argument(parser)
