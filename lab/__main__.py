@@ -12,6 +12,7 @@ from lab import history
 ABOUT = "Search detectors on ten years of nine pairs."
 RESULTS = Path("lab/results")
 STUDY = Path("build/search")
+_INTERRUPTED = 130  # 128 and the number of SIGINT, as shells count
 
 
 def main(arguments: Sequence[str] | None = None, program: str = "python -m lab") -> int:
@@ -25,6 +26,8 @@ def main(arguments: Sequence[str] | None = None, program: str = "python -m lab")
     options = parser.parse_args(arguments)
     try:
         options.run(options)
+    except KeyboardInterrupt:
+        return _INTERRUPTED
     except (history.DataError, OSError) as error:
         parser.error(str(error))
     return 0
@@ -95,12 +98,16 @@ def _walk(options: argparse.Namespace) -> None:
     if options.detector not in detectors:
         raise OSError(f"{options.detector!r} is not in compare.json; it has {', '.join(detectors)}")
     candidate = walk_forward.joined(detectors[options.detector]["candidates"])
-    first, last = options.years
+    years = range(options.years[0], options.years[1] + 1)
     years = walk_forward.run(
-        history.read_all(), candidate, options.label, range(first, last + 1), lambda year: _say(str(year))
+        history.read_all(),
+        candidate,
+        options.label,
+        range(first, last + 1),
+        lambda year: _say(f"{year['year']}: AUC {year['auc']}"),
     )
     found = {"made_with": results.made_with(1), "label": options.label, "detector": options.detector}
-    results.write(found | {"candidate": candidate.values(), "years": years}, options.results / "walk_forward.json")
+    results.write(found | {"candidate": candidate.values(), "years": scored}, options.results / "walk_forward.json")
 
 
 def _report_arguments(parser: argparse.ArgumentParser) -> None:

@@ -16,7 +16,7 @@ from lab.networks import NetworkSettings
 from lab.panel import Fit
 from lab.scores import Scored, Truth
 from lab.search import candidates
-from lab.search.candidates import FEATURES, KINDS, MEAN, NETWORKS, PARTS, TREES, Candidate
+from lab.search.candidates import FEATURES, KINDS, NETWORKS, PARTS, TREES, Candidate
 from lab.search.references import WINDOWS
 from lab.search.trial import LABEL, Arena
 from lab.trees import TreeSettings
@@ -28,6 +28,22 @@ WINDOW = 86
 # The logits of one detector, by fold.
 Answers: TypeAlias = tuple[Floats, ...]
 OnStep: TypeAlias = Callable[[str], None]
+
+
+class Ranked(NamedTuple):
+    """The AUC of each fold, and the mean of the folds in each draw."""
+
+    folds: tuple[float, ...]
+    draws: Floats
+
+    @property
+    def auc(self) -> Scored:
+        """The mean AUC of the folds, with its interval."""
+        return scores.scored(float(np.mean(self.folds)), self.draws)
+
+    def above(self, other: Ranked) -> Scored:
+        """The difference of two mean AUCs; each draw compares the two on the same weeks."""
+        return scores.scored(float(np.mean(self.folds) - np.mean(other.folds)), self.draws - other.draws)
 
 
 class Contest(NamedTuple):
@@ -50,23 +66,11 @@ class Contest(NamedTuple):
             tuple(scores.block_weights(scores.weeks(panel.times[rows])) for rows in tests),
         )
 
-    def _draws(self, answers: Answers) -> Floats:
-        found = [scores.auc_draws(*each) for each in zip(self.truth, answers, self.draws, strict=True)]
-        mean: Floats = np.mean(found, axis=0)
-        return mean
-
-    def folds(self, answers: Answers) -> list[float]:
-        """The AUC of each fold."""
-        return [scores.auc(truth, each) for truth, each in zip(self.truth, answers, strict=True)]
-
-    def auc(self, answers: Answers) -> Scored:
-        """The mean AUC of the folds, with its interval."""
-        return scores.scored(float(np.mean(self.folds(answers))), self._draws(answers))
-
-    def better_by(self, own: Answers, other: Answers) -> Scored:
-        """The difference of two mean AUCs; each draw compares the two on the same weeks."""
-        value = float(np.mean(self.folds(own)) - np.mean(self.folds(other)))
-        return scores.scored(value, self._draws(own) - self._draws(other))
+    def ranked(self, answers: Answers) -> Ranked:
+        """The AUC of each fold, and that of each draw."""
+        folds = tuple(scores.auc(truth, each) for truth, each in zip(self.truth, answers, strict=True))
+        draws = [scores.auc_draws(*each) for each in zip(self.truth, answers, self.draws, strict=True)]
+        return Ranked(folds, np.mean(draws, axis=0))
 
     def by_pair(self, answers: Answers) -> dict[str, float]:
         """The mean AUC of the folds within each pair."""
@@ -124,27 +128,29 @@ def compare(arena: Arena, trials: Sequence[Mapping[str, Any]], cache: Path, on_s
         for name, of in both.items()
     }
     on_step("intervals")
+    ranked = {name: contest.ranked(each) for name, each in (answers | means).items()}
+    beside = {key: contest.ranked(each) for key, each in simple.items()}
     rows = []
-    for name, own in (answers | means).items():
+    for name, own in ranked.items():
         of = both.get(name, (name,))
         row: dict[str, Any] = {
             "name": name,
-            "what": [str(entrants[each]) for each in of],
             "candidates": [entrants[each].values() for each in of],
             "required_candles": max(entrants[each].required_candles for each in of),
-            "auc": contest.auc(own).rounded(),
-            "folds": [round(each, 4) for each in contest.folds(own)],
-            "pairs": contest.by_pair(own),
-            "ece": round(contest.ece(own), 4),
+            "auc": own.auc.rounded(),
+            "folds": [round(each, 4) for each in own.folds],
+            "pairs": contest.by_pair((answers | means)[name]),
+            "ece": round(contest.ece((answers | means)[name]), 4),
             "baselines": {
-                each: contest.better_by(own, simple[entrants[of[-1]].features, each]).rounded()
-                for each in (baselines.RULE, baselines.LOGISTIC, baselines.LAST, baselines.WHOLE)
+                each: own.above(other).rounded()
+                for (features, each), other in beside.items()
+                if features == entrants[of[-1]].features
             },
         }
         if len(of) > 1:
-            row["members"] = {each: contest.better_by(own, answers[each]).rounded() for each in of}
-        if name in {*KINDS, MEAN} and name != "tcn" and "tcn" in answers:
-            row["against_tcn"] = contest.better_by(own, answers["tcn"]).rounded()
+            row["members"] = {each: own.above(ranked[each]).rounded() for each in of}
+        if name in KINDS and name != "tcn" and "tcn" in ranked:
+            row["against_tcn"] = own.above(ranked["tcn"]).rounded()
         rows.append(row)
     truth = np.concatenate(contest.truth)
     return {
@@ -156,8 +162,7 @@ def compare(arena: Arena, trials: Sequence[Mapping[str, Any]], cache: Path, on_s
         "accuracy_of_majority": round(baselines.majority(truth), 4),
         "scored": len(truth),
         "baselines": [
-            {"features": features, "name": name, "auc": contest.auc(each).rounded()}
-            for (features, name), each in simple.items()
+            {"features": features, "name": name, "auc": each.auc.rounded()} for (features, name), each in beside.items()
         ],
         "detectors": rows,
     }

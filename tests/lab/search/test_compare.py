@@ -51,14 +51,14 @@ def test_a_mean_over_folds_has_the_interval_of_its_draws(arena: Arena) -> None:
     random = np.random.default_rng(2)
     good = tuple(truth * 0.8 + random.normal(size=len(truth)) for truth in contest.truth)
     bad = tuple(random.normal(size=len(truth)) for truth in contest.truth)
-    found = contest.auc(good)
-    assert found.value == pytest.approx(np.mean(contest.folds(good)))
-    assert found.low < found.value < found.high
-    better = contest.better_by(good, bad)
-    assert better.value == pytest.approx(found.value - contest.auc(bad).value)
-    assert 0.0 < better.low < better.value < better.high
+    better, worse = contest.ranked(good), contest.ranked(bad)
+    assert better.auc.value == pytest.approx(np.mean(better.folds))
+    assert better.auc.low < better.auc.value < better.auc.high
+    by = better.above(worse)
+    assert by.value == pytest.approx(better.auc.value - worse.auc.value)
+    assert 0.0 < by.low < by.value < by.high
     assert set(contest.by_pair(good)) == set(arena.pairs)
-    assert contest.folds(good)[0] == scores.auc(contest.truth[0], good[0])
+    assert better.folds[0] == scores.auc(contest.truth[0], good[0])
 
 
 def test_all_are_compared_once_and_answers_are_kept(
