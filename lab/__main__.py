@@ -99,13 +99,7 @@ def _walk(options: argparse.Namespace) -> None:
         raise OSError(f"{options.detector!r} is not in compare.json; it has {', '.join(detectors)}")
     candidate = walk_forward.joined(detectors[options.detector]["candidates"])
     years = range(options.years[0], options.years[1] + 1)
-    years = walk_forward.run(
-        history.read_all(),
-        candidate,
-        options.label,
-        range(first, last + 1),
-        lambda year: _say(f"{year['year']}: AUC {year['auc']}"),
-    )
+    scored = walk_forward.run(history.read_all(), candidate, options.label, years, lambda year: _say(str(year["auc"])))
     found = {"made_with": results.made_with(1), "label": options.label, "detector": options.detector}
     results.write(found | {"candidate": candidate.values(), "years": scored}, options.results / "walk_forward.json")
 
