@@ -120,8 +120,11 @@ def _made(search: Result) -> str:
     libraries = ", ".join(f"{name} {version}" for name, version in made["libraries"].items())
     return (
         f"{len(trials)} trials, of which {done} are complete and {len(trials) - done} were pruned, on\n"
-        f"{', '.join(search['pairs'])}, years {' and '.join(map(str, search['folds']))}. Seed {made['seed']},\n"
-        f"{made['cores']} cores, Python {made['python']},\n{libraries}.\n"
+        f"{', '.join(search['pairs'])}, scored in the years {' and '.join(map(str, search['folds']))}. One bar in\n"
+        f"{search['trained_every']} is trained on, one in {search['scored_every']} is scored. A training has\n"
+        f"{search['parts']} parts: epochs, or equal shares of the trees. A trial ends after\n"
+        f"{search['seconds_a_trial']:.0f} s of CPU. Seed {made['seed']}, {made['cores']} cores, Python {made['python']},\n"
+        f"{libraries}.\n"
     )
 
 

@@ -11,7 +11,7 @@ from typing import Any
 
 from lab import splits
 from lab.search import references, studies, trial
-from lab.search.candidates import KINDS, Candidate
+from lab.search.candidates import KINDS, PARTS, Candidate
 
 LIBRARIES = ("keras", "tensorflow-cpu", "lightgbm", "optuna", "scikit-learn", "numpy")
 
@@ -57,6 +57,7 @@ def write_search(folder: Path, results: Path, seed: int) -> None:
             "made_with": made_with(seed),
             "label": trial.LABEL,
             "pairs": trial.PAIRS,
+            "parts": PARTS,
             "seconds_a_trial": studies.SECONDS_A_TRIAL,
             "folds": splits.FOLDS,
             "trained_every": trial.TRAINED_EVERY,
