@@ -123,8 +123,8 @@ def _made(search: Result) -> str:
         f"{', '.join(search['pairs'])}, scored in the years {' and '.join(map(str, search['folds']))}. One bar in\n"
         f"{search['trained_every']} is trained on, one in {search['scored_every']} is scored. A training has\n"
         f"{search['parts']} parts: epochs, or equal shares of the trees. A trial ends after\n"
-        f"{search['seconds_a_trial']:.0f} s of CPU. Seed {made['seed']}, {made['cores']} cores, Python {made['python']},\n"
-        f"{libraries}.\n"
+        f"{search['seconds_a_trial']:.0f} s of CPU. Seed {made['seed']}, {made['cores']} cores,\n"
+        f"Python {made['python']}, {libraries}.\n"
     )
 
 
