@@ -57,7 +57,7 @@ RUN chroot /image python3.11 -c "import ctypes, pathlib; \
     && python3.11 -m compileall -q -s /image --invalidation-mode unchecked-hash \
            /image/usr/lib/python3.11 /image/usr/local/lib
 
-# A layer of its own, so that an upgrade downloads little. The rooms for conversion and training need TensorFlow.
+# A layer of its own, so that an upgrade downloads little. The rooms for conversion, training and the lab need TensorFlow.
 WORKDIR /reversal/usr/local/lib/python3.11/dist-packages
 COPY core core
 COPY server server

@@ -57,8 +57,8 @@ format: $(FULL)/.installed ## format the code, and fix what ruff can fix
 	$(FULL)/bin/ruff format .
 	$(FULL)/bin/ruff check --fix .
 
-train: $(FULL)/.installed ## train the reference detectors into models/keras
-	$(FULL)/bin/python -m training
+train: $(FULL)/.installed ## train the committed detectors into models/keras: [VERSION=v3.2]
+	$(FULL)/bin/python -m training $(if $(VERSION),--version "$(VERSION)")
 
 search: $(FULL)/.installed ## go on with the search for detectors for [MINUTES=30], and fill docs/lab*.md
 	$(FULL)/bin/python -m lab search --minutes $(MINUTES)

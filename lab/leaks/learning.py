@@ -34,8 +34,9 @@ def check(preparation: Preparation, panel: Panel, split: Split) -> Iterator[Leak
             for name in _different(before, other) - seen:
                 seen.add(name)
                 yield Leak(kind, f"{name} depends on rows that it must not see")
-            other = getattr(preparation.learn(_other(panel, ~inside, ~allowed, column), split), kind)
-            still -= _different(before, other)
+            if still:
+                other = getattr(preparation.learn(_other(panel, ~inside, ~allowed, column), split), kind)
+                still -= _different(before, other)
         for name in sorted(still):
             yield Leak("elsewhere", f"{name} does not depend on the rows that it is learned from")
 

@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from core.features.candles import Floats
 from lab import calibration, networks, panel, splits, trees
 from lab.history import History
 from lab.labels import Rule
@@ -59,10 +60,16 @@ def preparation(
             },
             {
                 "temperature": temperature,
-                "threshold": calibration.threshold_for_precision(
-                    probability, truth[later], _GAIN * truth[later].mean()
-                ),
+                "threshold": _threshold(probability, truth[later]),
             },
         )
 
     return Preparation(table, split, inputs, learn, settings.window, left_out)
+
+
+def _threshold(probability: Floats, truth: NDArray[np.float32]) -> float:
+    """The lab's threshold; above all answers if none has the precision, as with the labels that the audit makes up."""
+    try:
+        return calibration.threshold_for_precision(probability, truth, _GAIN * float(truth.mean()))
+    except ValueError:
+        return float(probability.max()) + 1.0

@@ -65,7 +65,7 @@ def test_the_build_sees_what_it_copies_and_nothing_else() -> None:
 def test_it_holds_the_wheels_folders_without_those_that_need_tensorflow() -> None:
     wheel = tomllib.loads((ROOT / "pyproject.toml").read_text())["tool"]["hatch"]["build"]["only-include"]
     others = {"deploy/container/packages.txt", "requirements/serve.txt", "requirements/otel.txt", "LICENSE"}
-    assert ignored() - others == set(wheel) - {"convert", "training"}
+    assert ignored() - others == set(wheel) - {"convert", "lab", "training"}
 
 
 def test_the_base_is_the_one_of_the_file_with_the_digest() -> None:

@@ -122,4 +122,4 @@ def test_every_example_of_python_runs(commands: Path, folder: Path, tmp_path: Pa
     ended = subprocess.run(
         call, cwd=folder, env=ENVIRON | {"PYTHONPATH": str(tmp_path)}, capture_output=True, text=True, check=False
     )
-    assert (ended.returncode, ended.stdout) == (0, "120 short\n"), ended.stderr
+    assert (ended.returncode, ended.stdout) == (0, "120 hold\n"), ended.stderr

@@ -30,6 +30,9 @@ FILES = {
     *("profitable_reversal_detector_stage1.h5", "profitable_feature_scaler.pkl", "profitable_selected_features.json"),
     *("profitable_stage1_metadata.json", "direction_classifier_stage2.h5", "stage2_metadata.json", "versions.toml"),
     *("stage1_background.npy", "profitable_stage1_background.npy", "stage2_background.npy"),
+    *("scale_free_detector_stage1.keras", "scale_free_feature_scaler.pkl", "scale_free_stage1_features.json"),
+    *("scale_free_stage1_metadata.json", "scale_free_stage1_background.npy", "scale_free_direction_stage2.txt"),
+    *("scale_free_stage2_features.json", "scale_free_stage2_metadata.json", "scale_free_stage2_background.npy"),
 }
 VERSIONS = tomllib.loads((KERAS / "versions.toml").read_text())
 
@@ -151,7 +154,7 @@ def test_scores_are_those_of_the_committed_network(
 
 
 def test_versions_name_the_files_and_thresholds_of_the_recipes() -> None:
-    assert VERSIONS["order"][1:] == ["v3.1", "v3.0"]
+    assert VERSIONS["order"] == ["v3.2", "v3.1", "v3.0"]
     stage2 = {**part(recipes.DIRECTION), "positive": "short"}
     versions = VERSIONS["versions"]
     assert versions["v3.0"]["stage1"] == part(recipes.SWING)

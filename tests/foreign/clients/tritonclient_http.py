@@ -84,7 +84,7 @@ def test_statistics_count_what_this_client_asked(client: InferenceServerClient, 
     before = count()
     client.infer(MODEL, inputs(stacked(several)), model_version="v3.0")
     assert count() == before + len(several)
-    assert len(client.get_inference_statistics()["model_stats"]) == 3
+    assert len(client.get_inference_statistics()["model_stats"]) == 4
 
 
 def test_versions_are_listed_unloaded_and_loaded(client: InferenceServerClient) -> None:
