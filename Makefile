@@ -29,7 +29,7 @@ FOREIGN := .venv-foreign
 CODE := core server convert lab training migration reversal benchmarks fuzz tests tools
 
 .DEFAULT_GOAL := help
-.PHONY: help run test test-fast test-long lint format train convert import bench bench-bare bench-peers bench-check soak fuzz test-next-aiohttp audit sbom image pin-base release-check release-verify lock clean
+.PHONY: help run test test-fast test-long lint format train search convert import bench bench-bare bench-peers bench-check soak fuzz test-next-aiohttp audit sbom image pin-base release-check release-verify lock clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "make %-17s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -42,7 +42,7 @@ test: lint $(FULL)/.node $(FOREIGN)/.installed ## lint, types and all tests: mos
 
 test-fast: $(FULL)/.installed $(FULL)/.node ## two minutes, for the inner loop: no conversion or training (TensorFlow), no server processes, no timing
 	$(FULL)/bin/python -m pytest -m "not serial and not long" -n logical --dist loadfile \
-		$(addprefix --ignore=tests/,convert training test_agreement.py)
+		$(addprefix --ignore=tests/,convert lab training test_agreement.py)
 
 test-long: $(FULL)/.installed $(FULL)/.node ## tests that take too long for every run: [ONLY="switching or kills"]
 	$(FULL)/bin/python -m pytest -m long $(if $(ONLY),-k "$(ONLY)")
@@ -59,6 +59,10 @@ format: $(FULL)/.installed ## format the code, and fix what ruff can fix
 
 train: $(FULL)/.installed ## train the committed detectors into models/keras: [VERSION=v3.2]
 	$(FULL)/bin/python -m training $(if $(VERSION),--version "$(VERSION)")
+
+search: $(FULL)/.installed ## go on with the search for detectors for [MINUTES=30], and fill docs/lab*.md
+	$(FULL)/bin/python -m lab search --minutes $(MINUTES)
+	$(FULL)/bin/python -m lab report
 
 convert: $(FULL)/.installed ## Keras to ONNX: [SOURCE=models/keras] [OUTPUT=models/onnx] [VERSION=v3.1] [NO_FALLBACK=1] [CUSTOM_OBJECTS=my.module], or [EXPLAIN="files"]
 	@$(FULL)/bin/python -m convert --source "$(SOURCE)" --output "$(OUTPUT)" $(if $(VERSION),--version "$(VERSION)") \

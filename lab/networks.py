@@ -16,7 +16,7 @@ from lab.calibration import logits
 from lab.panel import Panel, Rows
 
 BATCH_SIZE = 512
-_WARM_UP = 100  # steps
+_WARM_UP = 100  # steps, but at most a fifth of all
 # Weights are averaged over about this many steps; the last ones alone depend on the last batches.
 _AVERAGED = 200
 _PREDICTED_AT_ONCE = 4096
@@ -32,6 +32,7 @@ class NetworkSettings(NamedTuple):
     dropout: float = 0.1
     learning_rate: float = 2e-3
     epochs: int = 4
+    batch_size: int = BATCH_SIZE
     seed: int = 1
 
 
@@ -39,8 +40,19 @@ def tcn(inputs: Any, settings: NetworkSettings) -> Any:  # noqa: ANN401 - Keras 
     """Convolutions over time that halve the steps (Bai et al. 2018, with strides instead of dilations)."""
     x = inputs
     for _ in range(settings.depth):
-        x = keras.layers.Conv1D(settings.width, 4, strides=2, activation="relu")(x)
+        x = _convolution(x, settings.width, 4, activation="relu")
     return keras.layers.Flatten()(x)
+
+
+def _convolution(x: Any, width: int, kernel: int, activation: str | None = None) -> Any:  # noqa: ANN401 - as above
+    """A convolution with strides of half of its kernel. Of steps that are left over, the oldest are dropped.
+
+    Keras drops those at the end, which is the newest bar.
+    """
+    left_over = (x.shape[1] - kernel) % (kernel // 2)
+    if left_over:
+        x = keras.layers.Cropping1D((left_over, 0))(x)
+    return keras.layers.Conv1D(width, kernel, strides=kernel // 2, activation=activation)(x)
 
 
 def lstm(inputs: Any, settings: NetworkSettings) -> Any:  # noqa: ANN401 - Keras has no types
@@ -63,10 +75,10 @@ def _recurrent(layer: Any, inputs: Any, settings: NetworkSettings) -> Any:  # no
 def transformer(inputs: Any, settings: NetworkSettings) -> Any:  # noqa: ANN401 - Keras has no types
     """An encoder with normalisation before each block (Vaswani et al. 2017, Xiong et al. 2020).
 
-    Neighbouring steps are merged into patches of four with an offset of two (Nie et al. 2023). The bias of each patch
+    Neighbouring steps are merged into patches of eight with an offset of four (Nie et al. 2023). The bias of each patch
     is its learned position.
     """
-    x = keras.layers.Conv1D(settings.width, 4, strides=2)(inputs)
+    x = _convolution(inputs, settings.width, 8)
     x = keras.layers.EinsumDense("btf,fd->btd", output_shape=(x.shape[1], settings.width), bias_axes="td")(x)
     for _ in range(settings.depth):
         y = keras.layers.LayerNormalization()(x)
@@ -142,10 +154,11 @@ def fit(
     scaled = tf.constant(scaled_features(scaler, panel))
     network = build(settings, len(panel.names))
     found = FittedNetwork(settings, scaler, network)
-    steps = max(len(rows) // BATCH_SIZE, 1)
-    total = steps * settings.epochs
+    batch_size = min(settings.batch_size, len(rows))
+    total = len(rows) // batch_size * settings.epochs
+    warm_up = min(_WARM_UP, total // 5 + 1)
     schedule = keras.optimizers.schedules.CosineDecay(
-        0.0, max(total - _WARM_UP, 1), alpha=0.02, warmup_target=settings.learning_rate, warmup_steps=_WARM_UP
+        0.0, max(total - warm_up, 1), alpha=0.02, warmup_target=settings.learning_rate, warmup_steps=warm_up
     )
     optimizer = keras.optimizers.Adam(
         schedule, use_ema=True, ema_momentum=1.0 - 1.0 / min(_AVERAGED, max(total // 10, 1)), clipnorm=1.0
@@ -155,7 +168,7 @@ def fit(
     batches = (
         tf.data.Dataset.from_tensor_slices((rows.astype(np.int32), truth[rows]))
         .shuffle(len(rows), seed=settings.seed)
-        .batch(min(BATCH_SIZE, len(rows)), drop_remainder=True)
+        .batch(batch_size, drop_remainder=True)
         .map(lambda row, y: (tf.gather(scaled, row[:, None] + offsets), y[:, None]), num_parallel_calls=1)
         .prefetch(2)
     )

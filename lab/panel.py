@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import TypeAlias
+from typing import Protocol, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
@@ -60,6 +60,15 @@ class Panel:
         return np.where(self.labels == SHORT, np.float32(1.0), np.float32(0.0))
 
 
+class Fitted(Protocol):
+    """Any detector that has been trained."""
+
+    def logits(self, panel: Panel, rows: Rows) -> Floats:
+        """The answers for the windows that end at these rows, or another score that ranks them."""
+
+
+# Trains on the windows that end at some rows; the truth has a value for each row of the panel.
+Fit: TypeAlias = Callable[[Panel, Rows, NDArray[np.float32]], Fitted]
 Featuring: TypeAlias = Callable[[Candles], Floats]
 Labelling: TypeAlias = Callable[[Candles, str], Labels]
 

@@ -12,6 +12,7 @@ from core.features.candles import Floats
 
 Truth: TypeAlias = NDArray[np.float32]
 Weeks: TypeAlias = NDArray[np.int64]
+Groups: TypeAlias = NDArray[np.int8]
 
 DRAWS = 400
 _BINS = 20
@@ -82,7 +83,7 @@ def paired(truth: Truth, better: Floats, worse: Floats, weights: NDArray[np.floa
     return scored(auc(truth, better) - auc(truth, worse), draws)
 
 
-def by_group(truth: Truth, score: Floats, group: NDArray[np.int8], names: Sequence[str]) -> dict[str, float]:
+def by_group(truth: Truth, score: Floats, group: Groups, names: Sequence[str]) -> dict[str, float]:
     """The AUC within each group, such as a pair, by its name; groups without both classes are left out."""
     found = {}
     for number, name in enumerate(names):

@@ -1,0 +1,1 @@
+"""The pages and pictures of the lab, made from the figures in lab/results."""
