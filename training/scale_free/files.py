@@ -53,7 +53,7 @@ def write(detector: ScaleFree, without: ScaleFree, given: Material, output: Path
         _spread(scaled, rows, STAGE1.window),
         shared
         | {
-            "training": {"network": STAGE1._asdict(), "batch_size": networks.BATCH_SIZE, "examples": len(rows)},
+            "training": {"network": STAGE1._asdict(), "examples": len(rows)},
             "temperature": round(detector.temperature, 6),
             "threshold": THRESHOLD,
             "threshold_aim": f"precision of at least {PRECISION} in {splits.VALIDATION}",
