@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
+import subprocess
 import sys
-from importlib.resources import files
 from pathlib import Path
-
-from grpc_tools import protoc
 
 ROOT = Path(__file__).absolute().parents[1]
 DESCRIPTION = Path("server/grpc/open_inference.proto")
@@ -15,10 +13,13 @@ DESCRIPTION = Path("server/grpc/open_inference.proto")
 def generate(output: Path) -> list[Path]:
     """Write the modules into a folder, below the same path as in the project; returns their paths in it.
 
-    Raises ValueError if the description is invalid.
+    Raises ValueError if the description is invalid. The compiler runs in a process of its own, because it ends one that
+    has loaded TensorFlow, which has its own copy of the same library.
     """
     arguments = [f"--proto_path={ROOT}", f"--python_out={output}", f"--pyi_out={output}", str(ROOT / DESCRIPTION)]
-    if protoc.main(["protoc", f"--proto_path={files('grpc_tools') / '_proto'}", *arguments]):
+    # The arguments are this module's own.
+    done = subprocess.run([sys.executable, "-m", "grpc_tools.protoc", *arguments], check=False)  # noqa: S603
+    if done.returncode:
         raise ValueError(f"{DESCRIPTION} is invalid")
     return [DESCRIPTION.with_name(f"{DESCRIPTION.stem}_pb2.{end}") for end in ("py", "pyi")]
 
