@@ -236,6 +236,6 @@ def _check_candles(stages: Mapping[str, StageSource], contents: Mapping[str, Con
             needed = [catalogue.required_candles(stage.features, length) for length in steps]
         except (Refused, UnknownFeature):  # reported for the stage, or a version that takes no candles
             continue
-        most = max(most, *needed)
+        most = max([most, *needed])  # no model was read if all of them are refused
     if most > MAX_CANDLES:
         raise Refused(f"the features and window need {most} candles, but a request has at most {MAX_CANDLES}")
