@@ -27,6 +27,7 @@ def trained(history: History) -> list[Trained]:
 
 def test_training_writes_only_the_listed_files(trained: list[Trained], tmp_path: Path) -> None:
     files.write(trained, tmp_path / "keras")
+    files.write_versions(tmp_path / "keras")
     assert sorted(path.name for path in (tmp_path / "keras").iterdir()) == [
         "direction_classifier_stage2.h5",
         "feature_scaler.pkl",
