@@ -120,7 +120,7 @@ def replay(  # noqa: PLR0913 - the choices of a replay, by name
     )
     markets = [_market(pair, table, timeframe, timestamps, begin, end) for pair, table in candles.items()]
     if not any(len(market.rows) for market in markets):
-        raise InvalidInput("no candle is within the chosen days")
+        raise InvalidInput("no candle" if begin is None is end else "no candle is within the chosen days")
     return Replay(markets, replay_all(markets, detectors, choices, threads=available(), progress=progress))
 
 

@@ -12,6 +12,7 @@ from core.features.labels import LONG, NONE, SHORT, UNKNOWN
 from core.features.timeframes import iso
 from core.inference.detector import Detector
 from core.inference.history import HistoryAnswers, answer_history
+from core.inference.warnings import spacing
 from core.replay.choices import Choices
 from core.replay.comparison import Both, compare
 from core.replay.market import Market
@@ -99,6 +100,7 @@ def _setting(markets: Sequence[Market], detectors: Mapping[str, Detector], choic
         "digests": {version: detector.digest for version, detector in detectors.items()},
         "pairs": [market.pair for market in markets],
         "timeframe": choices.timeframe,
+        "other_spacing": [each.pair for each in markets if spacing(each.opens.tolist(), choices.timeframe)],
         "from": iso(min(first for first, _ in ends)) if ends else None,
         "to": iso(max(last for _, last in ends)) if ends else None,
         "candles": sum(len(market.rows) for market in markets),
@@ -131,6 +133,7 @@ def _parts(markets: Sequence[Market], performances: Mapping[str, Performance], c
             {"pair": markets[place].pair, "year": year, **of(Portion(place, year))}
             for place in places
             for year in years
+            if len(_weeks(Portion(place, year), performances))
         ],
         **_pictures(performances, choices),
     }

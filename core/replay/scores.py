@@ -56,7 +56,7 @@ class WeeklyReliability:
 
     def ece(self) -> Sampled:
         """The expected calibration error: the mean distance of a bin's probability from its share of reversals."""
-        return figure(self.sums.transpose(1, 0, 2).reshape(self._draws.weeks, -1), self._draws, _ece)
+        return figure(self.sums.transpose(1, 0, 2).reshape(self._draws.weeks, BINS * 3), self._draws, _ece)
 
     def bins(self) -> list[tuple[int, float, Sampled]]:
         """Of each bin with candles: their number, their mean probability, and their share of reversals."""

@@ -144,6 +144,9 @@ def limits(report: Json) -> Iterator[str]:
     for version, found in report["answers"].items():
         if (found["out_of_range"] or 0) >= MUCH_OUTSIDE:
             yield f"{share(found['out_of_range'])} of the answers of {version} carry the warning OUT_OF_RANGE."
+    if report["other_spacing"]:
+        pairs = ", ".join(report["other_spacing"])
+        yield f"Most candles of {pairs} are not {report['timeframe']} apart: replay them with their timeframe."
     if report["label_rule_from"] == "default":
         yield "The versions have no label rule in common, so the default one judges them."
     for found in report["comparisons"]:

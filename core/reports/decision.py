@@ -37,7 +37,7 @@ def compare(experiment: Experiment, recorded: Recorded) -> Compared:
     """Prepare the comparison of both variants."""
     table, units, shadow = recorded.table.timed, recorded.units, experiment.mode == "shadow"
     times = times_of(table)
-    results = samples.results(table, experiment.metric, paired=shadow, units=units)
+    results = samples.results(table, experiment.metric, paired=shadow, units=units, source=recorded.source)
     users = None if shadow else sample_ratio(experiment.traffic_split, recorded.tallies, recorded.in_both)
     reports = None
     if not shadow and results.source == "reported":

@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 from core.experiments.candle_table import BesideTotals, CandleTable, Tally, Units
 from core.experiments.experiment import Experiment, Variant
 from core.statistics.reporting import settled_until
-from core.statistics.samples import with_data
+from core.statistics.samples import Source, with_data
 from core.store.interface import Store
 
 
@@ -16,6 +16,7 @@ class Recorded(NamedTuple):
     """What the store has about an experiment.
 
     units: empty in shadow mode, where nothing is assigned to users. disagreements: None if they are not to be shown.
+    source: of the results; None: the one that covers more candles.
     """
 
     tallies: Mapping[Variant, Tally]
@@ -24,6 +25,7 @@ class Recorded(NamedTuple):
     in_both: int
     disagreements: list[dict[str, Any]] | None = None
     beside: BesideTotals = BesideTotals()
+    source: Source | None = None
 
 
 def read(store: Store, experiment_id: str, disagreements: int = 0) -> tuple[Experiment, Recorded]:

@@ -109,7 +109,7 @@ def replay(  # noqa: PLR0913 - one by option
     rule = {name: value for name in _RULE if (value := others.pop(name)) is not None}
     given = _read(files, pairs, form)
     (timeframe,), stamps = {each.timeframe for each in given}, {each.timestamps for each in given}
-    chosen = versions_of(models) if versions is None else tuple(each.strip() for each in versions.split(","))
+    chosen = versions_of(models) if versions is None else _names(versions)
     with click.progressbar(length=100, label="answers", file=sys.stderr, hidden=not _on_terminal()) as bar:
         found = replay_tables(
             _tables(given),
@@ -132,6 +132,10 @@ def replay(  # noqa: PLR0913 - one by option
     _print(found)
     if report is not None:
         click.echo(f"\nreport: {report}")
+
+
+def _names(versions: str) -> tuple[str, ...]:
+    return tuple(name for each in versions.split(",") if (name := each.strip()))
 
 
 def _on_terminal() -> bool:

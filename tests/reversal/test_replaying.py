@@ -85,7 +85,7 @@ def test_the_rule_of_one_version_judges_it(frame: pd.DataFrame) -> None:
         ({"candles": {"EURUSD": "frame"}}, "two currencies"),
         ({"begin": "2017-13"}, "begin"),
         ({"end": "last year"}, "end"),
-        ({"begin": "2019"}, "no candle"),
+        ({"begin": "2019"}, "no candle is within the chosen days"),
         ({"spread": -1.0}, "spread"),
         ({"slippage": "1"}, "slippage"),
         ({"draws": 1}, "draws"),
@@ -104,6 +104,8 @@ def test_what_makes_no_sense_is_refused_by_name(changes: dict[str, Any], message
 
 
 def test_candles_without_times_and_unknown_versions_are_refused(frame: pd.DataFrame, tmp_path: Any) -> None:  # noqa: ANN401
+    with pytest.raises(InvalidInput, match=r"^no candle$"):
+        reversal.replay({"EUR/USD": frame[:0]}, ["v3.1"], models=ONNX)
     with pytest.raises(InvalidInput, match="times"):
         reversal.replay({"EUR/USD": frame.drop(columns="timestamp")}, ["v3.1"], models=ONNX)
     broken = frame.head(90).assign(high=np.where(np.arange(90) == 3, -1.0, frame.high.head(90)))

@@ -128,3 +128,10 @@ def test_a_winning_trade_has_the_direction_of_the_label() -> None:
     perfect = each.a._replace(signal=signal)
     found = compare(Choices().experiment("v1", "v2"), [each._replace(a=perfect)], "1h")
     assert found["variants"]["A"]["win_rate"]["estimate"] == 1.0
+
+
+def test_without_a_label_nobody_is_told_to_report_or_to_evaluate() -> None:
+    of = [each._replace(label=np.full_like(each.label, UNKNOWN)) for each in both()]
+    found = compare(Choices().experiment("v1", "v2"), of, "1h")["verdict"]
+    assert found["word"] == "not yet"
+    assert "A has results at 0 candle times and B at 0" in found["sentence"]

@@ -72,6 +72,7 @@ def test_what_limits_it_is_named(report: dict[str, Any]) -> None:
         (each["out_of_range"] or 0) >= view.MUCH_OUTSIDE for each in report["answers"].values()
     )
     assert "The versions have no label rule in common, so the default one judges them." in said
+    assert not any("apart" in text for text in said)
     of_versions = report | {"label_rule_from": "versions"}
     assert not any("in common" in text for text in view.limits(of_versions))
 

@@ -16,8 +16,10 @@ from core.inference.history import HistoryAnswers, answer_history
 from core.replay import replaying
 from core.replay.choices import Choices
 from core.replay.market import Market, years_of
+from core.replay.page import html, markdown
 from core.replay.replaying import Replayed, replay
 from core.replay.trades import Costs
+from core.replay.view import limits
 from tests.core.replay.markets import broker, changed_after, market
 from tests.market import ONNX
 
@@ -137,6 +139,21 @@ def test_parts_add_up(found: Replayed) -> None:
         assert low < whole["hit_rate"]["estimate"] < high
 
 
+def test_pairs_have_other_years(detectors: dict[str, Detector], markets: list[Market]) -> None:
+    turn = int(np.flatnonzero(years_of(markets[0].opens) == 2019)[0])
+    pairs = [
+        each._replace(rows=rows)
+        for each, rows in zip(markets, (range(300, turn - 20), range(turn, 1_000)), strict=True)
+    ]
+    nothing = market(700, "USD/JPY", range(700, 700))
+    report = replay([*pairs, nothing], detectors, Choices(draws=2)).report
+    cells = [(each["pair"], each["year"]) for each in report["by_pair_and_year"]]
+    assert cells == [("GBP/USD", 2018), ("EUR/GBP", 2019)]
+    of_nothing = report["by_pair"][-1]["figures"]["v3.0"]
+    assert [of_nothing[name]["estimate"] for name in ("auc", "ece", "hit_rate")] == [None] * 3
+    assert "nan" not in markdown(report) + html(report)
+
+
 def test_differences_are_paired_by_week(detectors: dict[str, Detector], markets: list[Market]) -> None:
     """A version and a copy of it differ in nothing, in no draw."""
     copies = {"v3.0": detectors["v3.0"], "copy": detectors["v3.0"]}
@@ -163,6 +180,16 @@ def test_one_version_has_no_verdict_and_three_have_two(detectors: dict[str, Dete
     found = replay(some, three, Choices(draws=2)).report
     assert [(each["a"], each["b"]) for each in found["comparisons"]] == [("v3.0", "v3.1"), ("v3.0", "copy")]
     assert found["figure_differences"].keys() == {"v3.1", "copy"}
+
+
+def test_candles_of_another_timeframe_are_named(detectors: dict[str, Detector], markets: list[Market]) -> None:
+    assert replay(markets, detectors, Choices(draws=2)).report["other_spacing"] == []
+    hours, other = markets
+    days = other._replace(candles=Candles(other.candles.values, other.opens * 24))
+    report = replay([hours, days], detectors, Choices(draws=2)).report
+    assert report["other_spacing"] == [other.pair]
+    expected = f"Most candles of {other.pair} are not 1h apart: replay them with their timeframe."
+    assert expected in limits(report)
 
 
 def test_a_market_without_answers_or_signals_says_so(detectors: dict[str, Detector]) -> None:

@@ -131,6 +131,8 @@ def test_the_pair_is_that_of_the_option_the_column_or_the_name(
         (["--point-size", "large"], 2),
         (["--point-size", "-1"], 2),
         (["--versions", "v9"], 1),
+        (["--versions", ","], 1),
+        (["--versions", "v3.1,v3.0,"], 0),
         (["--from", "2030"], 1),
         (["--min-profit-atr", "1"], 0),
         (["--min-profit-pips", "1"], 1),
