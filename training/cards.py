@@ -117,6 +117,10 @@ def _limits(it: Manifest) -> Iterator[str]:
         yield "- Its inputs are absolute prices: at another price level its answers carry `OUT_OF_RANGE`."
     else:
         yield "- Its inputs have no unit, so prices in a wrong unit, or of another pair, cannot be noticed from them."
+        yield (
+            "- Weekends were not in its training. Leave out flat candles that fill them, as some exports do: most of"
+            " them, and of the first hours after them, would be alarms, without a warning."
+        )
     yield "- Other timeframes than that of its training were not measured."
 
 

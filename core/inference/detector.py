@@ -119,8 +119,8 @@ class Detector:
     def inputs(self, source: WindowSource) -> list[Floats32]:
         """The scaled window of each stage, (steps, features), as `predict` computes it. Raises ServiceError."""
         source.check(self._needs)
-        group = _Group(source.gather([source], self._needs), [_Pending(source)], source.scaled, source.by_stage)
-        with np.errstate(all="ignore"):
+        with np.errstate(all="ignore"):  # as in predict
+            group = _Group(source.gather([source], self._needs), [_Pending(source)], source.scaled, source.by_stage)
             found = [_inputs(runner, [group])[0] for runner in self.runners]
         for runner, window in zip(self.runners, found, strict=True):
             if overflow := self._overflow(runner, window, source):

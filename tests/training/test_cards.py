@@ -6,10 +6,15 @@ from pathlib import Path
 from typing import Any
 
 import msgspec
+import numpy as np
 import pytest
 
 from core.bundles.manifest import Manifest
 from core.bundles.repository import Repository
+from core.features.candles import Candles
+from core.inference.detector import Detector
+from core.inference.history import answer_history
+from lab.history import BROKER_FILES, read_broker
 from training import cards
 
 ROOT = Path(__file__).parents[2]
@@ -62,3 +67,20 @@ def test_a_version_without_metadata_has_a_card_that_says_so(manifest: Manifest) 
 def test_prices_as_inputs_are_named_as_a_limit(manifest: Manifest) -> None:
     assert "Its inputs are absolute prices" in cards.card(manifest)
     assert "Its inputs have no unit" in cards.card(REPOSITORY.read_manifest("v3.2"))
+
+
+def test_flat_weekends_alarm_as_the_card_says() -> None:
+    history = read_broker(BROKER_FILES / "GBPUSD_1h_2012_2020.csv.gz").part(slice(40_000, 41_000))
+    detector = Detector(REPOSITORY.read("v3.2"))
+    assert "Leave out flat candles" in cards.card(detector.manifest)
+    values = history.candles.values
+    friday = int(np.argmax(np.diff(np.asarray(history.candles.times))[200:])) + 200
+    flat = np.vstack([np.full((4, 48), values[3, friday]), np.zeros((1, 48))])
+    filled = np.hstack([values[:, : friday + 1], flat, values[:, friday + 1 : friday + 4]])
+
+    def alarms(of: np.ndarray, last: int) -> float:
+        found = answer_history(detector, Candles(of), rows=range(of.shape[1] - last, of.shape[1]))
+        return float((found.stage1_prob[-last:] >= detector.manifest.threshold).mean())
+
+    assert alarms(filled, 51) > 0.9
+    assert alarms(values[:, : friday + 4], 3) == 0.0

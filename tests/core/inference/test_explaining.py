@@ -13,11 +13,13 @@ import pytest
 from core.bundles import bundle, manifest
 from core.bundles.manifest import Classes
 from core.errors import Conflict, InvalidInput, ModelUnavailable, ServiceError
+from core.features.candles import Candles
 from core.inference import explaining
 from core.inference.detector import Detector, Prediction
 from core.inference.explaining import ExplainedStage, explain
-from core.inference.inputs import GivenWindows, WindowSource
+from core.inference.inputs import CandleWindows, GivenWindows, WindowSource
 from tests import bundles
+from tests.market import ONNX
 
 WINDOW = [[0.9, 0.3], [0.8, 0.6], [0.7, 0.4], [0.6, 0.5]]  # its mean is 0.6, those of its columns 0.75 and 0.45
 
@@ -146,6 +148,12 @@ def test_what_a_prediction_refuses_is_refused(tmp_path: Path) -> None:
     assert predicted(detector, source).decision.signal == "hold"
     with pytest.raises(InvalidInput, match="column 1 in row 0 of the window of stage2"):
         explain(detector, source)
+
+
+def test_a_market_that_stands_still_is_explained_without_a_warning_of_numpy() -> None:
+    detector = Detector(bundle.read(ONNX / "v3.2"))
+    found = explain(detector, CandleWindows(Candles(np.ones((5, 120)))))
+    assert found.stage1.base_value + total(found.stage1) == pytest.approx(found.stage1.value, abs=1e-6)
 
 
 def test_a_network_that_fails_on_a_mixed_window_is_named(tmp_path: Path) -> None:
