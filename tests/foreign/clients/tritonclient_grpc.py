@@ -51,6 +51,16 @@ def refused(client: InferenceServerClient, tensors: Sequence[InferInput], **opti
     return error.value.status(), error.value.message()
 
 
+def status_of(client: InferenceServerClient, asked: Asked, **options: Any) -> str | None:  # noqa: ANN401
+    """The status of a refusal; None if the call is answered."""
+    try:
+        client.infer(MODEL, inputs(asked.tensors), model_version="v3.0", **options)
+    except InferenceServerException as error:
+        status: str = error.status()
+        return status
+    return None
+
+
 def test_health(client: InferenceServerClient) -> None:
     assert client.is_server_live()
     assert client.is_server_ready()
@@ -242,8 +252,9 @@ def test_requests_at_the_same_time(client: InferenceServerClient, several: list[
 def test_a_deadline_that_has_passed_is_told(client: InferenceServerClient, hold: Asked) -> None:
     status, text = refused(client, inputs(hold.tensors), timeout=1)
     assert (status, "deadline" in text) == ("StatusCode.DEADLINE_EXCEEDED", True)
-    status, _ = refused(client, inputs(hold.tensors), client_timeout=1e-6)
-    assert status == "StatusCode.DEADLINE_EXCEEDED"
+    # The client's clock may not have moved on within one call, which then is answered in time.
+    statuses = {status_of(client, hold, client_timeout=1e-6) for _ in range(50)}
+    assert statuses - {None} == {"StatusCode.DEADLINE_EXCEEDED"}
     check(hold, client.infer(MODEL, inputs(hold.tensors), model_version="v3.0", timeout=30_000_000, client_timeout=30))
 
 
