@@ -41,7 +41,7 @@ def compare(setting: Experiment, of: Sequence[Both], timeframe: str) -> dict[str
         raise ValueError("setting: no label rule, whose horizon the P&L needs")
     table = _table(of, timeframe, setting.label_rule.horizon)
     tallies = {variant: _tally(side) for variant, side in zip(VARIANTS, (table.a, table.b), strict=True)}
-    # Nobody reports outcomes of a replay, also if no candle has a label.
+    # A replay has no reported outcomes, also if no candle has a label.
     found = experiment_report(setting, Recorded(tallies, table, {}, 0, source="labels"))
     kept = ("verdict", "differences", "variants", "breakdown", "pairs")
     return {name: found[name] for name in kept} | {"years": _by_year(table.timed, setting.metric)}

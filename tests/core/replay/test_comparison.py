@@ -130,7 +130,7 @@ def test_a_winning_trade_has_the_direction_of_the_label() -> None:
     assert found["variants"]["A"]["win_rate"]["estimate"] == 1.0
 
 
-def test_without_a_label_nobody_is_told_to_report_or_to_evaluate() -> None:
+def test_without_a_label_there_is_no_advice_to_report_or_to_evaluate() -> None:
     of = [each._replace(label=np.full_like(each.label, UNKNOWN)) for each in both()]
     found = compare(Choices().experiment("v1", "v2"), of, "1h")["verdict"]
     assert found["word"] == "not yet"
