@@ -17,7 +17,7 @@ from lab.scores import Truth
 from lab.trees import TreeSettings
 from training.scale_free.recipe import COST_PIPS, STAGE1, THRESHOLD, Material, ScaleFree
 
-# Boosting gets as many trees as help it; both were chosen on the validation year.
+# The second one is the boosting of `lab compare` on the same features (docs/lab-search.md), on more bars.
 ON_LAST_BAR = TreeSettings(window=1)
 ON_WINDOW = TreeSettings(window=STAGE1.window, feature_fraction=0.15)
 

@@ -20,10 +20,10 @@ VERSION = "v3.2"
 
 # Shapes and moves of bars in ATR. With this window they need exactly the 100 candles that the backend sends. The clock
 # is not among them: the window shows four days, in which the network finds the hours by itself, and so the detector
-# needs no timestamps and does not depend on a broker's clock. docs/lab.md has what that costs.
+# needs no timestamps and does not depend on a broker's clock. docs/lab-search.md has what that costs.
 STAGE1_NAMES = ("true_range_atr", "body_atr", "upper_wick_atr", "lower_wick_atr", "gap_atr", "move_10_atr")
 STAGE1 = NetworkSettings("tcn", window=86, width=32, depth=3, dropout=0.1, learning_rate=2e-3, epochs=3)
-# Which way a market goes is nearly chance, so that a few small trees on the last bar are enough.
+# Which way a market goes is nearly chance, so Stage 2 is small: a few trees on the last bar.
 STAGE2_NAMES = (
     *("move_1_atr", "move_3_atr", "move_10_atr", "move_20_atr", "move_60_atr", "sma_20_distance", "sma_50_distance"),
     *("bb_position", "stoch_k", "stoch_k_56", "rsi_14", "close_position", "efficiency_20", "body_atr"),
