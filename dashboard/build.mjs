@@ -1,0 +1,25 @@
+/** Bundles the page into server/dashboard/built/, from where the server sends it: node build.mjs [FOLDER]. */
+import { copyFile, mkdir, rm } from "node:fs/promises";
+import { dirname, join } from "node:path";
+import { argv } from "node:process";
+import { fileURLToPath } from "node:url";
+
+import { build } from "esbuild";
+
+const here = dirname(fileURLToPath(import.meta.url));
+const folder = argv[2] ?? join(here, "..", "server", "dashboard", "built");
+
+await rm(folder, { recursive: true, force: true });
+await mkdir(folder, { recursive: true });
+await build({
+  entryPoints: { main: join(here, "src", "main.ts"), style: join(here, "src", "style.css") },
+  outdir: folder,
+  bundle: true,
+  minify: true,
+  format: "esm",
+  target: "es2022",
+  legalComments: "eof",
+  logLevel: "warning",
+});
+// Last, because the server takes this file as the sign that the page was built.
+await copyFile(join(here, "src", "index.html"), join(folder, "index.html"));

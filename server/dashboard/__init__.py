@@ -1,0 +1,1 @@
+"""The page at /dashboard: its built files, and what workers and keeper share for it."""
