@@ -21,5 +21,5 @@ await build({
   legalComments: "eof",
   logLevel: "warning",
 });
-// Last, because the server takes this file as the sign that the page was built.
-await copyFile(join(here, "src", "index.html"), join(folder, "index.html"));
+// index.html last, because the server takes this file as the sign that the page was built.
+for (const name of ["icon.svg", "index.html"]) await copyFile(join(here, "src", name), join(folder, name));
