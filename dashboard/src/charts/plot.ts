@@ -151,20 +151,20 @@ export class Plot {
   }
 
   #yAxis(text: (value: number) => string): uPlot.Axis {
-    const { log } = this.#settings;
+    // On a logarithmic axis only the powers of ten have a text and a line.
+    const powers = (_plot: uPlot, splits: number[]): (number | null)[] =>
+      splits.map((each) => (Number.isInteger(round(Math.log10(each))) ? each : null));
+    const filter = this.#settings.log === true ? { filter: powers } : {};
     return {
       font: FONT,
       stroke: () => shade("--soft"),
-      grid: { stroke: () => shade("--line"), width: 1 },
+      grid: { stroke: () => shade("--line"), width: 1, ...filter },
       ticks: { show: false },
       size: AXIS_WIDTH,
       space: 36,
       gap: 6,
       values: (_plot, splits) => splits.map((value) => (value === null ? "" : text(value))),
-      // On a logarithmic axis only the powers of ten have a text.
-      ...(log === true
-        ? { filter: (_plot: uPlot, splits: number[]) => splits.map((each) => (Number.isInteger(round(Math.log10(each))) ? each : null)) }
-        : {}),
+      ...filter,
     };
   }
 
