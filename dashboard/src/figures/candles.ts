@@ -30,8 +30,10 @@ export function barsOf(candles: readonly Candle[]): { bars: Bar[]; timed: boolea
   return { bars: [...bars.values()].sort((a, b) => a.time - b.time), timed };
 }
 
-/** Decimals that show every price: as many as the most exact one has, at most 8. */
+/** Decimals of prices: as many as the most exact one has, but no more than six digits in all, and at least two. */
 export function decimalsOf(candles: readonly Candle[]): number {
-  const most = Math.max(2, ...candles.slice(-50).map(({ close }) => (String(close).split(".")[1] ?? "").length));
-  return Math.min(most, 8);
+  const last = candles.slice(-50);
+  const most = Math.max(0, ...last.map(({ close }) => (String(close).split(".")[1] ?? "").length));
+  const highest = Math.max(1e-8, ...last.map(({ high }) => high));
+  return Math.max(2, Math.min(most, 8, 5 - Math.floor(Math.log10(highest))));
 }

@@ -16,7 +16,7 @@ type Mix = { element: HTMLElement; draw: (live: Live, filter: Filter) => void };
 export function mixCard(): Mix {
   const plot = new Plot({
     label: "Share of long, short and hold among the answers over time",
-    height: 170,
+    height: 300,
     stacked: true,
     axis: (value) => `${value} %`,
     least: [0, 100],

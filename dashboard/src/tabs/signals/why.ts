@@ -35,8 +35,10 @@ export function whyCard(api: Api, asked: () => void): Why {
       button.disabled = false;
     }
   };
+  const element = card("Why this signal", el("div", { class: "why-ask" }, button, el("span", { class: "soft" }, "compared with"), background, hint), result);
+  element.classList.add("wide");
   return {
-    element: card("Why this signal", hint, el("div", { class: "why-ask" }, button, el("span", { class: "soft" }, "compared with"), background), result),
+    element,
     draw: (found) => {
       shown = found;
       fill(result);
@@ -47,13 +49,14 @@ export function whyCard(api: Api, asked: () => void): Why {
 function explained({ explanation, signal, model_version }: Schemas["ExplainedPrediction"], of: Shown): HTMLElement[] {
   const { stage1, stage2, background } = explanation;
   const compared = background === 1 ? "the reference window" : `${background} windows of training`;
-  const parts: HTMLElement[] = [el("p", {}, `${of.pair} ${of.timeframe}, ${signal} by ${model_version}, compared with ${compared}.`)];
-  parts.push(stageOf("Stage 1: is it a reversal?", stage1, of.signal.threshold, `threshold ${probability(of.signal.threshold)}`));
+  const stages = el("div", { class: "pair" });
+  const sentence = el("p", {}, `${of.pair} ${of.timeframe}, ${signal} by ${model_version}, compared with ${compared}.`);
+  stages.append(stageOf("Stage 1: is it a reversal?", stage1, of.signal.threshold, `threshold ${probability(of.signal.threshold)}`));
   if (stage2) {
     const title = `Stage 2: is it ${stage2.probability_of}?`;
-    parts.push(stageOf(stage2.used ? title : `${title} (not used for this signal)`, stage2, 0.5, "even 0.500"));
+    stages.append(stageOf(stage2.used ? title : `${title} (not used for this signal)`, stage2, 0.5, "even 0.500"));
   }
-  return parts;
+  return [sentence, stages];
 }
 
 function stageOf(title: string, stage: Stage, mark: number, marked: string): HTMLElement {
@@ -71,6 +74,7 @@ function stageOf(title: string, stage: Stage, mark: number, marked: string): HTM
       "table",
       { class: "shapley" },
       el("caption", { class: "hidden" }, `${title} By how much each feature moved the probability, the largest first`),
+      el("colgroup", {}, el("col", { class: "shapley-name" }), el("col", {}), el("col", { class: "shapley-effect" })),
       el("thead", { class: "hidden" }, el("tr", {}, ...["Feature", "From and to", "Moved by"].map((head) => el("th", { scope: "col" }, head)))),
       el("tbody", {}, ...rows),
     ),
