@@ -19,6 +19,7 @@ import { withColours } from "../theme.ts";
 import { shade } from "./colours.ts";
 
 const DATES: ReadonlySet<TickMarkType> = new Set([TickMarkType.Year, TickMarkType.Month, TickMarkType.DayOfMonth]);
+const CANDLE_WIDTH = 8;
 const SHAPES = { long: "arrowUp", short: "arrowDown", hold: "circle" } as const satisfies Record<SignalWord, string>;
 
 /** Candles with a signal on the last one. Made when it is first shown, because it needs a width. */
@@ -40,8 +41,8 @@ export class CandleChart {
     withColours(() => this.#paint());
   }
 
-  /** Show a window. `label` says in words what it is. */
-  draw(candles: readonly Candle[], signal: Signal, label: string): void {
+  /** Show a window. `other`: it is of another place, so that its end is shown. `label` says in words what it is. */
+  draw(candles: readonly Candle[], signal: Signal, other: boolean, label: string): void {
     const { bars, timed } = barsOf(candles);
     this.#timed = timed;
     this.#signal = signal;
@@ -63,7 +64,8 @@ export class CandleChart {
         `${label}. Last candle: open ${fixed(last.open, decimals)}, high ${fixed(last.high, decimals)}, low ${fixed(last.low, decimals)}, close ${fixed(last.close, decimals)}. Arrow keys move, plus and minus zoom.`,
       );
     }
-    chart.timeScale().setVisibleLogicalRange({ from: Math.max(-1, bars.length - 90), to: bars.length + 4 });
+    const room = Math.round(this.#box.clientWidth / CANDLE_WIDTH);
+    if (other) chart.timeScale().setVisibleLogicalRange({ from: Math.max(-1, bars.length - room), to: bars.length + 4 });
   }
 
   #mark(time: number): void {
@@ -84,6 +86,8 @@ export class CandleChart {
     const text = (time: Time): string => (this.#timed ? `${moment(new Date((time as number) * 1e3))} (${utc(new Date((time as number) * 1e3)).slice(11, 16)} UTC)` : `Candle ${Number(time) + 1}`);
     return createChart(this.#box, {
       autoSize: true,
+      width: this.#box.clientWidth,
+      height: this.#box.clientHeight,
       layout: { attributionLogo: false, fontFamily: "system-ui, sans-serif", fontSize: 12 },
       localization: { timeFormatter: text },
       handleScroll: { mouseWheel: false, vertTouchDrag: false },

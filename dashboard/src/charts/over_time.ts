@@ -9,6 +9,6 @@ export function overTime(step = MINUTE): Pick<Settings, "place" | "placeTitle" |
   return {
     place: (x) => (step < MINUTE ? clock(new Date(x * 1e3)) : moment(new Date(x * 1e3)).slice(-5)),
     placeTitle: (x) => utc(new Date(x * 1e3)),
-    ticks: (values, apart) => values.map((x) => clock(new Date(x * 1e3)).slice(0, apart < MINUTE ? 8 : 5)),
+    ticks: (values, apart) => values.map((x) => clock(new Date((x ?? 0) * 1e3)).slice(0, apart < MINUTE ? 8 : 5)),
   };
 }

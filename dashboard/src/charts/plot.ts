@@ -36,10 +36,11 @@ export type Settings = {
   place: (x: number, index: number) => string;
   placeTitle?: (x: number) => string;
   /** Text at the horizontal axis. */
-  ticks: (values: number[], step: number) => string[];
+  ticks: (values: (number | null)[], step: number) => string[];
 };
 
 const AXIS_WIDTH = 58;
+const TEXT_WIDTH = 48;
 const FONT = "12px system-ui, sans-serif";
 
 /** A chart, which follows the size of its place and the theme. Give it `draw` new values as often as wanted. */
@@ -119,7 +120,7 @@ export class Plot {
       series: [{}, ...series],
       bands: stacked === true ? lines.slice(1).map((_, index) => ({ series: [index + 2, index + 1] as [number, number] })) : [],
       scales: {
-        x: { time: false, ...(steps === true ? { distr: 3 as const } : {}) },
+        x: { time: false, ...(steps === true ? { distr: 3 as const, range: (_plot, low, high) => [low, high] } : {}) },
         y: { range: (_plot, low, high) => this.#range(low, high), ...(log === true ? { distr: 3 as const } : {}) },
       },
       axes: bare ? [{ show: false }, { show: false }] : [this.#xAxis(), this.#yAxis(axis)],
@@ -146,7 +147,7 @@ export class Plot {
       space: 64,
       values: (_plot, splits, _axis, _space, step) => ticks(splits, step),
       // All bounds of the histogram that is shown, as far as their texts fit.
-      ...(steps === true ? { splits: () => this.#x.slice(1, -1), filter: (_plot: uPlot, splits: number[]) => splits } : {}),
+      ...(steps === true ? { splits: () => this.#x.slice(1, -1), filter: fitting } : {}),
     };
   }
 
@@ -248,6 +249,17 @@ export class Plot {
       this.#plot.setCursor({ left: this.#settings.steps === true ? left + 1 : left, top: 10 });
     }
   }
+}
+
+/** The values whose texts have room beside that of the one before; null for the others. */
+function fitting(plot: uPlot, values: number[]): (number | null)[] {
+  let last = Number.NEGATIVE_INFINITY;
+  return values.map((value) => {
+    const at = plot.valToPos(value, "x");
+    if (at - last < TEXT_WIDTH) return null;
+    last = at;
+    return value;
+  });
 }
 
 function round(value: number): number {

@@ -13,6 +13,7 @@ import { codesTable } from "./now/codes.ts";
 import { factsOf, replicaRows } from "./now/facts.ts";
 import { history } from "./now/history.ts";
 import { tile } from "./now/tile.ts";
+import { staleNote } from "./stale.ts";
 import type { Page, Tab } from "./tab.ts";
 
 /** The answer's time that is promised for the 99th percentile, in seconds. */
@@ -22,7 +23,7 @@ const SHARES = [0.5, 0.95, 0.99];
 export function nowTab(page: Page): Tab {
   const { live } = page;
   const waiting = note("loading", "Waiting for the first figures of the server …");
-  const stale = el("p", { class: "note warn", role: "status", hidden: true });
+  const stale = staleNote(live);
   const state = el("section", { class: "card state", "aria-label": "State" });
   const spark = new Plot({
     label: "Answers a second in the last two minutes",
@@ -60,15 +61,14 @@ export function nowTab(page: Page): Tab {
       el("div", {}, card("This server", facts), card("Replicas", replicas)),
     ),
   );
-  const panel = el("section", {}, waiting, stale, body);
+  const panel = el("section", {}, waiting, stale.element, body);
 
   const draw = (): void => {
     const { now } = live;
     waiting.hidden = now !== null;
     body.hidden = now === null;
     if (now === null) return;
-    stale.hidden = live.connection.state === "live";
-    say(stale, stale.hidden ? "" : "There is no connection: the figures below are the last ones that were received.");
+    stale.draw();
     const spans = spansOf(live.minutes, live.recent);
     drawState(state, now);
     drawAnswers(spans);

@@ -10,6 +10,7 @@ import { count, duration, fixed, NONE, percent, significant } from "../format.ts
 import { drawing } from "./drawing.ts";
 import { tile } from "./now/tile.ts";
 import { splitCard } from "./performance/split.ts";
+import { staleNote } from "./stale.ts";
 import type { Page, Tab } from "./tab.ts";
 
 const HEIGHT = 180;
@@ -18,6 +19,7 @@ const total = (counts: number[]): number => counts.reduce((sum, each) => sum + e
 export function performanceTab(page: Page): Tab {
   const { live } = page;
   const waiting = note("loading", "Waiting for the first figures of the server …");
+  const stale = staleNote(live);
   const split = splitCard();
   const histogram = histogramCard();
   const queue = queueTile();
@@ -34,6 +36,7 @@ export function performanceTab(page: Page): Tab {
     waiting.hidden = live.now !== null;
     body.hidden = live.now === null;
     if (live.now === null) return;
+    stale.draw();
     const spans = spansOf(live.minutes, live.recent);
     split.draw(live.phases, spans);
     histogram.draw(live.bounds, spans);
@@ -43,7 +46,7 @@ export function performanceTab(page: Page): Tab {
     batches.tell(size(spans.minute), size(spans.hourBefore), spans);
     waits.draw(live.minutes, (point) => phasesOf(["queue"], point)[0]?.mean ?? null);
   };
-  return { id: "performance", title: "Performance", panel: el("section", {}, waiting, body), ...drawing(live, draw) };
+  return { id: "performance", title: "Performance", panel: el("section", {}, waiting, stale.element, body), ...drawing(live, draw) };
 }
 
 /** The shares of all answers by their time: the last minute as an area, the hour before as a dashed line. */
@@ -66,7 +69,7 @@ function histogramCard(): { element: HTMLElement; draw: (bounds: number[], spans
       { label: "Hour before", colour: "--series-2", dash: [6, 4], text: share },
     ],
     place: (x) => bucket(x),
-    ticks: (values) => values.map((each) => duration(each)),
+    ticks: (values) => values.map((each) => (each === null ? "" : duration(each))),
   });
   const told = el("p", { class: "soft small" });
   return {

@@ -6,12 +6,14 @@ import { filters } from "./signals/filters.ts";
 import { mixCard } from "./signals/mix.ts";
 import { signalTable } from "./signals/table.ts";
 import { windowCard } from "./signals/window.ts";
+import { staleNote } from "./stale.ts";
 import type { Page, Tab } from "./tab.ts";
 
 export function signalsTab(page: Page): Tab {
   const { live } = page;
   let filter = ALL;
   const waiting = note("loading", "Waiting for the first answers of the server …");
+  const stale = staleNote(live);
   const mix = mixCard();
   const place = windowCard(page);
   const list = signalTable(live, { kept: () => page.session().windows_kept, show: (signal) => place.show(signal) });
@@ -25,6 +27,7 @@ export function signalsTab(page: Page): Tab {
     waiting.hidden = live.now !== null;
     body.hidden = live.now === null;
     if (live.now === null) return;
+    stale.draw();
     choice.draw(live.signals);
     list.draw(filter);
     mix.draw(live, filter);
@@ -33,7 +36,7 @@ export function signalsTab(page: Page): Tab {
   return {
     id: "signals",
     title: "Signals",
-    panel: el("section", {}, waiting, body),
+    panel: el("section", {}, waiting, stale.element, body),
     shown: () => {
       drawn.shown();
       place.shown();

@@ -45,13 +45,13 @@ function made(names: string[], place: HTMLElement): (points: [Point, Point]) => 
     el(
       "tr",
       {},
-      el("th", { scope: "row" }, key(index), name),
-      el("td", { class: "soft" }, MEANINGS[name] ?? ""),
+      el("th", { scope: "row", title: MEANINGS[name], class: "nowrap" }, key(index), name),
+      el("td", { class: "soft optional" }, MEANINGS[name] ?? ""),
       ...(cells[index] ?? []),
     ),
   );
   const number = (text: string, title = ""): HTMLElement => el("th", { scope: "col", class: "number", title }, text);
-  const heads = ["Phase", "What it is", number("Last minute", "Mean of all predictions"), number("Share"), number("Hour before", "Mean of all predictions"), number("When it ran", "Mean of the predictions of the last minute in which it ran")];
+  const heads = ["Phase", el("th", { scope: "col", class: "optional" }, "What it is"), number("Last minute", "Mean of all predictions"), number("Share"), number("Hour before", "Mean of all predictions"), number("When it ran", "Mean of the predictions of the last minute in which it ran")];
   place.replaceChildren(el("div", { class: "time-split" }, ...bars.map(({ row }) => row)), table("Phases of a prediction", heads, rows));
   return (points) => {
     const split = points.map((point) => phasesOf(names, point));

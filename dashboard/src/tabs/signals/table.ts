@@ -3,7 +3,7 @@ import type { Signal } from "../../contract.ts";
 import { el, note, say, table } from "../../dom.ts";
 import { meaningOf } from "../../figures/codes.ts";
 import { type Filter, isFiltered, newest } from "../../figures/listed.ts";
-import { clock, count, NONE, probability, significant, utc } from "../../format.ts";
+import { clock, count, fixed, NONE, probability, utc } from "../../format.ts";
 import type { Live } from "../../live.ts";
 
 const ROWS = 100;
@@ -100,7 +100,7 @@ function rowOf(signal: Signal, windows: Windows, fresh: boolean): HTMLTableRowEl
       : meter(signal.stage2_prob, EVEN, `probability of ${signal.signal}`),
     el("td", {}, signal.version, signal.fallback_reason === null ? null : el("div", { class: "warn small", title: signal.fallback_reason }, "fallback")),
     el("td", {}, signal.experiment === null ? el("span", { class: "soft" }, NONE) : `${signal.experiment.experiment_id} ${signal.experiment.variant}`),
-    el("td", { class: "number" }, `${significant(signal.latency_ms, 2)} ms`),
+    el("td", { class: "number" }, `${fixed(signal.latency_ms, signal.latency_ms < 10 ? 2 : 0)} ms`),
     el("td", {}, ...(signal.warnings.length === 0 ? [el("span", { class: "soft" }, NONE)] : signal.warnings.map((code) => el("code", { class: "warn", title: meaningOf(code) }, code, " ")))),
   );
 }

@@ -58,7 +58,7 @@ export function windowCard(page: Page): WindowCard {
       running = false;
     }
     // The choice was changed meanwhile, or the first answer had only the list to choose from.
-    if (chosen !== wanted && chosen !== null) await load();
+    if (chosen !== null && (wanted === null || nameOf(chosen) !== nameOf(wanted))) await load();
   };
 
   const received = (answer: KeptWindow): void => {
@@ -100,7 +100,8 @@ export function windowCard(page: Page): WindowCard {
       el("time", { datetime: found.at, title: utc(found.at) }, clock(found.at)),
       `, from ${found.data.length} candles`,
     );
-    chart.draw(found.data, signal, `Candles of ${nameOf(found)}: the signal ${signal.signal} with confidence ${probability(signal.confidence)} is marked on the last one`);
+    const other = before === null || nameOf(before) !== nameOf(found);
+    chart.draw(found.data, signal, other, `Candles of ${nameOf(found)}: the signal ${signal.signal} with confidence ${probability(signal.confidence)} is marked on the last one`);
     why.draw(found);
   };
 
