@@ -55,7 +55,7 @@ export type MainScore = { name: string; on: string; score: Score; baseline: stri
 export function mainScores(metrics: unknown): MainScore[] {
   if (!isTree(metrics)) return [];
   const years = Object.keys(metrics).filter((name) => /^\d{4}$/.test(name)).sort().reverse();
-  const parts: [string, unknown][] = years.length > 0 ? years.map((year) => [year, metrics[year]]) : [["test part", metrics]];
+  const parts: [string, unknown][] = years.length > 0 ? years.map((year) => [year, metrics[year]]) : [["its test part", metrics]];
   return parts.flatMap(([on, part]) => {
     const found = scores(part).filter((score) => score.path.length === 1 || score.path[0] === "threshold");
     const named = (name: string): Score | undefined => found.find((score) => score.path.at(-1) === name);

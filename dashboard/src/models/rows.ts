@@ -25,34 +25,32 @@ function features(model: Model): Node | string {
   return folded(`features-${model.version}`, parts.join(" · "), facts(named));
 }
 
-function score(found: MainScore): Node {
-  const interval = found.score.interval;
-  return el(
-    "li",
-    {},
-    el("span", { class: "score-name" }, `${found.name}, ${found.on}`),
-    " ",
-    el("strong", {}, found.score.value),
-    " ",
-    el("span", { class: "soft" }, interval === null ? "no interval" : `[${interval}]`),
-    found.baseline === null ? null : el("span", { class: "soft" }, ` · by chance ${found.baseline}`),
-  );
-}
-
 function scoreCell(model: Model, stage: "stage1" | "stage2"): Node | string {
   const metrics = model.metrics?.[stage];
   const main = mainScores(metrics);
-  if (main.length === 0) return NOTHING;
-  const years = new Set(main.map((each) => each.on));
-  const newest = main.filter((each) => each.on === main[0]?.on);
+  const first = main[0];
+  if (first === undefined) return NOTHING;
   const rest = scores(metrics);
   const all = facts(rest.map((each) => [each.path.map(words).join(", "), each.value + (each.interval === null ? "" : ` [${each.interval}]`)] as const));
-  return el(
-    "div",
-    {},
-    el("ul", { class: "plain-list scores" }, ...newest.map(score)),
-    folded(`scores-${stage}-${model.version}`, years.size > 1 ? `All ${count(rest.length)} figures, other years too` : `All ${count(rest.length)} figures`, all),
+  const others = new Set(main.map((each) => each.on)).size > 1 ? ", other years too" : "";
+  return el("div", {}, scoreTable(model, stage, main.filter((each) => each.on === first.on)), folded(`scores-${stage}-${model.version}`, `All ${count(rest.length)} figures${others}`, all));
+}
+
+function scoreTable(model: Model, stage: string, shown: MainScore[]): HTMLElement {
+  const on = shown[0]?.on ?? "";
+  const head = ["Score", on, "95 % interval", "baseline"].map((name, at) => el("th", { scope: "col", class: at === 0 ? "" : "number" }, at === 0 ? el("span", { class: "hidden" }, name) : name));
+  const rows = shown.map(({ name, score, baseline }) =>
+    el(
+      "tr",
+      {},
+      el("th", { scope: "row" }, name),
+      el("td", { class: "number" }, el("strong", {}, score.value)),
+      el("td", { class: "number soft" }, score.interval ?? "no interval"),
+      el("td", { class: "number soft" }, baseline ?? NOTHING),
+    ),
   );
+  const caption = `${model.version}, ${stage === "stage1" ? "Stage 1" : "Stage 2"}, measured on ${on}`;
+  return el("table", { class: "scores" }, el("caption", { class: "hidden" }, caption), el("thead", {}, el("tr", {}, ...head)), el("tbody", {}, ...rows));
 }
 
 function digest(model: Model, page: Page): Node | string {
@@ -113,7 +111,7 @@ export function groups(page: Page): Group[] {
       rows: [
         { name: "Description", cell: (model) => el("span", { class: "prose" }, model.description ?? NOTHING) },
         { name: "Model card", cell: card },
-        { name: "Label rule", help: "What an alarm should mean", cell: (model) => lines(labelRule(model.label_rule)) },
+        { name: "Label rule", help: "What an alarm should mean", cell: (model) => labelRule(model.label_rule).join(" · ") || NOTHING },
       ],
     },
     {
@@ -137,7 +135,7 @@ export function groups(page: Page): Group[] {
       name: "Proof",
       rows: [
         { name: "Parity", help: "With the trained model: Keras, or the library that it was made with", cell: (model) => lines(stages(model).map(([name, stage]) => `${name} ${parity(stage) ?? "has no figures"}`)) },
-        { name: "Scores of Stage 1", help: "With intervals of 95 %", cell: (model) => scoreCell(model, "stage1") },
+        { name: "Scores of Stage 1", help: "The baseline has no skill: chance, the base rate, or the larger class", cell: (model) => scoreCell(model, "stage1") },
         { name: "Scores of Stage 2", cell: (model) => scoreCell(model, "stage2") },
       ],
     },

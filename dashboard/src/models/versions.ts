@@ -2,7 +2,7 @@
 import type { Schemas } from "../contract.ts";
 import { card, el, fill, note } from "../dom.ts";
 import { redraw } from "../parts/redraw.ts";
-import { reason, sentence } from "../parts/shown.ts";
+import { folded, reason, sentence } from "../parts/shown.ts";
 import type { Page } from "../tabs/tab.ts";
 import { done, effects, forbidden, QUESTIONS, type Action, type Situation } from "./actions.ts";
 import type { Model } from "./facts.ts";
@@ -114,7 +114,7 @@ export function versionsPart(page: Page, changed: () => void): Versions {
     const why = el(
       "p",
       { class: "soft small" },
-      "Each version was measured on its own data and label rule: compare a score with what chance gives there, and not with another version's score.",
+      "Each version was measured on its own data and label rule: compare a score with its baseline, and not with another version's score.",
     );
     redraw(body, looks, narrow.matches ? asCards() : asTable(), why);
   }
@@ -146,18 +146,15 @@ export function versionsPart(page: Page, changed: () => void): Versions {
   }
 
   function asCards(): HTMLElement {
-    const cards = all().map((model) =>
-      el(
-        "article",
-        { class: "version-card", "aria-label": model.version },
-        ...title(model),
-        buttons(model),
-        ...groups(page).flatMap((group) => [
-          el("h3", {}, group.name),
-          el("dl", { class: "facts" }, ...group.rows.flatMap((row) => [el("dt", {}, row.name), el("dd", {}, row.cell(model))])),
-        ]),
-      ),
-    );
+    const cards = all().map((model) => {
+      const shown = groups(page).flatMap((group) => [
+        el("h3", {}, group.name),
+        el("dl", { class: "facts" }, ...group.rows.flatMap((row) => [el("dt", {}, row.name), el("dd", {}, row.cell(model))])),
+      ]);
+      const all = folded(`facts-${model.version}`, "All facts", ...shown);
+      all.open = model.version === models?.active_version;
+      return el("article", { class: "version-card", "aria-label": model.version }, ...title(model), buttons(model), all);
+    });
     return el("div", {}, ...cards);
   }
 

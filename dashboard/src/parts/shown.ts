@@ -39,7 +39,7 @@ export function heads(first: string, ...others: string[]): HTMLElement[] {
 }
 
 /** A table in a closed part that opens on demand. */
-export function folded(key: string, summary: string, ...children: (Node | string)[]): HTMLElement {
+export function folded(key: string, summary: string, ...children: (Node | string)[]): HTMLDetailsElement {
   return el("details", { "data-key": key }, el("summary", { "data-key": `${key}-summary` }, summary), ...children);
 }
 
