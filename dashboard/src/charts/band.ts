@@ -70,7 +70,7 @@ export class BandChart {
         cursor: { y: false, drag: { x: false, y: false } },
         scales: { x: { time: true, range: [first - margin, last + margin] }, y: { range } },
         axes: [
-          { ...axis, values: timeLabels },
+          { ...axis, values: timeLabels, space: 90 },
           { ...axis, size: 58, values: (_plot, values) => values.map((each) => (each > 0 ? "+" : each < 0 ? "−" : "") + String(Math.abs(Number(each.toFixed(6))))) },
         ],
         series: [

@@ -45,8 +45,8 @@ export function createForm(page: Page, created: (experiment: Schemas["Experiment
   const description = make("description", "Description", { kind: "lines", help: "What it is to find out.", wide: true });
   const limits = LIMITS.map(([limit, label, help]) => make(`guardrails.${limit}`, label, { kind: "number", help }));
   const fields = [name, id, a, b, mode, split, metric, effect, stop, owner, description, ...limits];
-  const looks = page.session().level !== "admin";
-  const button = el("button", { type: "submit", class: "main", disabled: looks }, "Create");
+  const button = el("button", { type: "submit", class: "main" }, "Create");
+  const allowed = el("div", {});
   const trouble = el("div", { role: "alert", class: "field-error" });
 
   const suit = (): void => {
@@ -100,7 +100,7 @@ export function createForm(page: Page, created: (experiment: Schemas["Experiment
         void create();
       },
     },
-    looks ? note("empty", "Your token lets you look. To create an experiment, sign in with an admin token.") : null,
+    allowed,
     el("div", { class: "form-grid" }, ...[name, id, a, b, mode, split, metric, effect, stop, owner, description].map((each) => each.element), guard),
     trouble,
     el("div", { class: "actions" }, button, el("span", { class: "soft small" }, "A draft counts nothing until it is activated. It cannot be edited.")),
@@ -109,6 +109,10 @@ export function createForm(page: Page, created: (experiment: Schemas["Experiment
   return {
     element: card("New experiment", form),
     versions: (found) => {
+      // The session is not known yet when the page is built.
+      const looks = page.session().level !== "admin";
+      button.disabled = looks;
+      fill(allowed, looks ? note("empty", "Your token lets you look. To create an experiment, sign in with an admin token.") : null);
       const choices = found.map((version) => [version, version] as const);
       // Today's version and another one to begin with.
       offer(a.input, choices, a.input.value || found[0]);

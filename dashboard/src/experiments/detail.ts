@@ -28,7 +28,7 @@ export function detailPart(page: Page): Detail {
   const history = historyPart();
   const notes = notesPart(page, () => void refresh());
   const files = filesPart(page, () => id);
-  const parts = el("div", { hidden: true }, head, numbers, history.element, behind, el("div", { class: "grid" }, notes.element, files), setup);
+  const parts = el("div", { class: "stack", hidden: true }, head, numbers, history.element, behind, el("div", { class: "grid" }, notes.element, files), setup);
   const element = el("div", { class: "detail" }, el("p", {}, el("a", { href: "#experiments" }, "← All experiments")), problem, parts);
   let id = "";
   let report: Report | null = null;
@@ -87,7 +87,7 @@ export function detailPart(page: Page): Detail {
     if (now === drawn) return;
     drawn = now;
     parts.hidden = false;
-    redraw(head, header(report), verdict(report));
+    redraw(head, el("div", {}, header(report), verdict(report)));
     redraw(numbers, report.status === "draft" ? null : threeNumbers(report));
     history.show(report);
     redraw(behind, report.status === "draft" ? null : details(report));
@@ -180,25 +180,21 @@ function details(report: Report): HTMLElement {
     ["Guardrails", limits.length === 0 ? "none" : el("ul", { class: "plain-list" }, ...limits.map((each) => el("li", {}, each)))],
     ["Results from", { reported: "reported outcomes", labels: "labels by later candles" }[main(report, "A").source ?? "reported"]],
   ]);
-  return el(
-    "div",
-    { class: "grid pairs-of-cards" },
-    card("Checks", checks),
+  const signals =
     pairs === null
       ? null
       : card(
           "Signals on the same candles",
           el("p", { class: "soft" }, `Of ${pairs.candles.toLocaleString("en-US")} candles, both say the same on ${value(pairs.agreement, "rate")}.`),
           pairsTable(pairs, report.variant_a, report.variant_b),
-        ),
-    card("Counts", counts(report)),
-    card("All measures", el("p", { class: "soft small" }, `The verdict is about ${METRICS[report.metric]} alone: of five differences, one looks decided by chance more often.`), measures(report)),
-    card(
-      "By pair and timeframe",
-      el("p", { class: "soft small" }, "Exploratory: of many intervals some miss the true value, so no row decides anything."),
-      report.breakdown.places.length === 0 ? note("empty", "No candle has a result yet.") : byPair(report),
-    ),
+        );
+  const all = card("All measures", el("p", { class: "soft small" }, `The verdict is about ${METRICS[report.metric]} alone: of five differences, one looks decided by chance more often.`), measures(report));
+  const places = card(
+    "By pair and timeframe",
+    el("p", { class: "soft small" }, "Exploratory: of many intervals some miss the true value, so no row decides anything."),
+    report.breakdown.places.length === 0 ? note("empty", "No candle has a result yet.") : byPair(report),
   );
+  return el("div", { class: "columns" }, el("div", { class: "stack" }, card("Checks", checks), card("Counts", counts(report))), el("div", { class: "stack" }, signals, all, places));
 }
 
 function setUp(report: Report): HTMLElement {

@@ -1,6 +1,6 @@
 /** The notes of an experiment, and the form that adds one. */
 import type { Schemas } from "../contract.ts";
-import { card, el, note } from "../dom.ts";
+import { card, el, note, say } from "../dom.ts";
 import { field } from "../parts/field.ts";
 import { redraw } from "../parts/redraw.ts";
 import { reason, sentence, time } from "../parts/shown.ts";
@@ -11,9 +11,9 @@ export type Notes = { element: HTMLElement; show: (id: string, notes: Schemas["N
 /** The part. `added` is called when a note was written. */
 export function notesPart(page: Page, added: () => void): Notes {
   const list = el("div", {});
-  const looks = page.session().level !== "admin";
   const text = field("note", "text", "New note", { kind: "lines", required: true, help: "What happened to the market or to your software. It cannot be changed later." });
-  const button = el("button", { type: "submit", disabled: looks }, "Add note");
+  const button = el("button", { type: "submit" }, "Add note");
+  const allowed = el("span", { class: "soft small" });
   let id = "";
   let drawn = "";
 
@@ -43,11 +43,14 @@ export function notesPart(page: Page, added: () => void): Notes {
       },
     },
     text.element,
-    el("div", { class: "actions" }, button, looks ? el("span", { class: "soft small" }, "Adding a note needs an admin token.") : null),
+    el("div", { class: "actions" }, button, allowed),
   );
   return {
     element: card("Notes", list, form),
     show: (of, notes) => {
+      const looks = page.session().level !== "admin";
+      button.disabled = looks;
+      say(allowed, looks ? "Adding a note needs an admin token." : "");
       if (of !== id) {
         text.input.value = "";
         text.fail("");

@@ -49,8 +49,8 @@ const MEASURES: [string, Kind, (variant: Variant) => Schemas["Estimate"], ((repo
 /** A number over its interval. */
 export function stacked(estimate: Schemas["Estimate"], kind: Kind, difference = false): HTMLElement {
   const ends = interval(estimate, kind, difference);
-  const early = ends === "" || estimate.valid ? "" : ", not yet valid";
-  return el("span", {}, value(estimate, kind, difference), ends === "" ? null : el("span", { class: "under" }, ends + early));
+  const early = ends !== "" && !estimate.valid;
+  return el("span", {}, value(estimate, kind, difference), ends === "" ? null : el("span", { class: "under" }, ends), early ? el("span", { class: "under warn" }, "not yet valid") : null);
 }
 
 /** All measures of both versions. */

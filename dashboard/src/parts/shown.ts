@@ -15,10 +15,12 @@ export function reason(error: unknown): string {
   return error instanceof Error ? error.message : String(error);
 }
 
-/** A sentence with a capital letter and a full stop: the server's sentences begin small and end open. */
+/** A sentence with a capital letter and a full stop: the server's sentences begin small and end open.
+ * A number below zero gets the sign that the page's other numbers have. */
 export function sentence(text: string): string {
   if (text === "") return "";
-  const whole = /[.!?]$/.test(text) ? text : `${text}.`;
+  const minus = text.replace(/(?<=^|[\s(])-(?=\d)/g, "−");
+  const whole = /[.!?]$/.test(minus) ? minus : `${minus}.`;
   // A name such as v3.0 or max_p99_ms stays as it is written.
   return /^[a-z]+(?=[\s,;:.])/.test(whole) ? whole.charAt(0).toUpperCase() + whole.slice(1) : whole;
 }
