@@ -18,9 +18,10 @@ from zoneinfo import ZoneInfo
 
 from core.store.opening import check_url, identity
 from server import cpus
-from server.auth.access import Level, Token, tokens_of_file, tokens_of_text
+from server.auth.access import Level, Token
 from server.auth.client_address import TrustedProxies, trusted_proxies
 from server.auth.hosts import host_names
+from server.auth.token_texts import tokens_of_file, tokens_of_text
 from server.settings_parsing import (
     FOLDER,
     OPTIONAL_FILE,
@@ -193,6 +194,7 @@ class Settings:
         "proxies whose X-Forwarded-For names the client; unix: all clients of a Unix socket",
     )
     audit: Path = setting("data/audit.jsonl", path("a file"), "the file to which every management call is appended")
+    keep_windows: bool = setting("0", SWITCH, "1: keep the last candles of each pair and timeframe, for /dashboard")
     timezone: ZoneInfo = setting("UTC", TIME_ZONE, "the time zone of the envelope's timestamp")
     environment: str = setting(
         "production", text("a name"), "the environment that /health reports", variable="ENVIRONMENT"

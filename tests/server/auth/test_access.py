@@ -13,9 +13,10 @@ from core.log_event import LogEvent
 from server.api.endpoint import Endpoint
 from server.api.endpoints import ENDPOINTS
 from server.auth import access
-from server.auth.access import Access, Forbidden, Level, RateLimited, Unauthorized, tokens
+from server.auth.access import Access, Forbidden, Level, RateLimited, Unauthorized
 from server.auth.failed_tokens import LIMIT, WINDOW_SECONDS, FailedTokens
 from server.auth.hosts import Hosts
+from server.auth.token_texts import tokens
 from server.protocol.messages import CALLER_HEADER, MANAGES_HEADER
 from server.settings import Settings
 from tests import market
