@@ -19,7 +19,7 @@ from server.auth.sessions import SECONDS, cookie_name, cookie_of
 from server.dashboard.built import COMMAND, PAGE
 from server.dashboard.files import dashboard_files
 from server.http.app_keys import ACCESS, CLIENT_ADDRESSES, CLOCK, SETTINGS
-from server.http.bodies.body import read_json
+from server.http.bodies.body import read_bytes, read_json
 from server.http.bodies.json_decoding import decode
 from server.http.connections.peer import peer_of
 from server.http.envelope import success
@@ -88,6 +88,7 @@ async def begin_session(request: web.Request) -> web.Response:
 
 async def end_session(request: web.Request) -> web.Response:
     """POST /dashboard/session/end. The cookie could not be taken back on the server, which remembers none."""
+    await read_bytes(request)
     session = await _session(request)
     if session is not None:
         session.require_csrf(request.headers)

@@ -27,10 +27,15 @@ from tests.server.paths import filled
 from tests.server.questions import asks
 
 # docs/threat-model.md lists these. A path that is added here must be added there.
-OPEN = {"/health", "/livez", "/readyz", "/docs", "/docs/{file}", "/v2/health/live", "/v2/health/ready"}
-# POST endpoints that accept an API token, beside predictions. The others can change what is answered. They require an
-# admin token, so that the audit log has every call.
+OPEN = {
+    *("/health", "/livez", "/readyz", "/docs", "/docs/{file}", "/v2/health/live", "/v2/health/ready"),
+    *("/dashboard", "/dashboard/{file}", "/dashboard/session", "/dashboard/session/end"),
+}
+# POST endpoints that accept an API token, or none, beside predictions. The others can change what is answered. They
+# require an admin token, so that the audit log has every call.
 SENT_WITH_AN_API_TOKEN = {
+    "/dashboard/session",
+    "/dashboard/session/end",
     "/reversal/experiments/{id}/evaluate",
     "/reversal/experiments/plan",
     "/reversal/explain",
