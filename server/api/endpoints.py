@@ -82,7 +82,7 @@ ENDPOINTS: tuple[Endpoint, ...] = (
         media=("text/html",), bare=True, codes=("NOT_FOUND",)),
     Endpoint("GET", "/dashboard/{file}", "A file of that page",
         operation_id="dashboardFile", answered_by="worker", handler="dashboard.show_file", level=OPEN,
-        media=("text/css", "text/javascript", "text/plain"), bare=True, codes=("NOT_FOUND",)),
+        media=("text/css", "text/javascript", "text/plain", "image/svg+xml"), bare=True, codes=("NOT_FOUND",)),
     Endpoint("GET", "/dashboard/session", "Whether that page is signed in, and what it may do",
         operation_id="showSession", answered_by="worker", handler="dashboard.show_session", level=OPEN,
         answer="Session", codes=("RATE_LIMITED",)),
