@@ -194,9 +194,6 @@ class Settings:
         "proxies whose X-Forwarded-For names the client; unix: all clients of a Unix socket",
     )
     audit: Path = setting("data/audit.jsonl", path("a file"), "the file to which every management call is appended")
-    keep_windows: bool = setting(
-        "0", SWITCH, "1: keep the last candles of each pair and timeframe, which /dashboard shows"
-    )
     timezone: ZoneInfo = setting("UTC", TIME_ZONE, "the time zone of the envelope's timestamp")
     environment: str = setting(
         "production", text("a name"), "the environment that /health reports", variable="ENVIRONMENT"

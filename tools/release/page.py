@@ -20,8 +20,9 @@ NPM = _WHEEL / "lib" / "node_modules" / "npm" / "bin" / "npm-cli.js"
 
 def build(folder: Path, umask: int = -1) -> None:
     """Install the libraries into a copy of dashboard/, and build the page beside it. Raises StepFailed."""
-    install = [NODE, NPM, "ci", "--omit=dev", "--ignore-scripts", "--no-audit", "--no-fund"]
-    for command in (install, [NODE, "build.mjs"]):
+    install: list[str | Path] = [NODE, NPM, "ci", "--omit=dev", "--ignore-scripts", "--no-audit", "--no-fund"]
+    bundle: list[str | Path] = [NODE, "build.mjs"]
+    for command in (install, bundle):
         done = subprocess.run(command, cwd=folder, umask=umask, capture_output=True, text=True, check=False)  # noqa: S603 - our own
         if done.returncode:
             raise StepFailed(f"the page: {Path(command[1]).name}: {last_line(done.stderr) or last_line(done.stdout)}")

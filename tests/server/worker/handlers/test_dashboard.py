@@ -67,6 +67,11 @@ async def signed(client: Client, token: str = OPERATOR) -> dict[str, str]:
     return {sessions.CSRF_HEADER: data["csrf"]}
 
 
+def port_of(client: Client) -> int:
+    assert client.port is not None
+    return client.port
+
+
 async def session(client: Client, **headers: str) -> dict[str, Any]:
     response = await client.get("/dashboard/session", headers=named(headers))
     assert response.status == 200
@@ -180,7 +185,7 @@ async def test_what_can_change_something_needs_the_csrf_token(browser: Client, p
         answer = await browser.post(path, json=asks(0.9), headers=wrong)
         assert (answer.status, (await answer.json())["code"]) == (403, "FORBIDDEN")
     right = {sessions.CSRF_HEADER: other}
-    for elsewhere in ({"Origin": f"http://127.0.0.1:{browser.port + 1}"}, {"Sec-Fetch-Site": "same-site"}):
+    for elsewhere in ({"Origin": f"http://127.0.0.1:{port_of(browser) + 1}"}, {"Sec-Fetch-Site": "same-site"}):
         answer = await browser.post(path, json=asks(0.9), headers=right | elsewhere)
         assert (answer.status, (await answer.json())["code"]) == (403, "FORBIDDEN")
     ours = {"Origin": f"http://127.0.0.1:{browser.port}", "Sec-Fetch-Site": "same-origin"}
@@ -188,7 +193,7 @@ async def test_what_can_change_something_needs_the_csrf_token(browser: Client, p
 
 
 async def test_a_page_of_another_port_cannot_sign_a_browser_in(browser: Client) -> None:
-    status, answer, cookie = await sign_in(browser, Origin=f"http://127.0.0.1:{browser.port + 1}")
+    status, answer, cookie = await sign_in(browser, Origin=f"http://127.0.0.1:{port_of(browser) + 1}")
     assert (status, answer["code"], cookie) == (403, "FORBIDDEN", "")
     assert (await sign_in(browser, Origin=f"http://127.0.0.1:{browser.port}"))[0] == 200
 
