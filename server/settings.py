@@ -18,9 +18,10 @@ from zoneinfo import ZoneInfo
 
 from core.store.opening import check_url, identity
 from server import cpus
-from server.auth.access import Level, Token, tokens_of_file, tokens_of_text
+from server.auth.access import Level, Token
 from server.auth.client_address import TrustedProxies, trusted_proxies
 from server.auth.hosts import host_names
+from server.auth.token_texts import tokens_of_file, tokens_of_text
 from server.settings_parsing import (
     FOLDER,
     OPTIONAL_FILE,
@@ -209,6 +210,9 @@ class Settings:
     tracing: bool = setting("0", SWITCH, "1: record requests, and send their traces by OTLP; needs the extra otel")
     tracing_ratio: float = setting(
         "0.01", SHARE, "the share of requests without a traceparent header that are recorded, while tracing is on"
+    )
+    keep_windows: bool = setting(
+        "0", SWITCH, "1: keep the candles of the last window of each pair and timeframe, in memory, for the dashboard"
     )
     access_log: bool = setting("0", SWITCH, "1: one log line for each answered request")
 
