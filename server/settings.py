@@ -210,6 +210,9 @@ class Settings:
     tracing_ratio: float = setting(
         "0.01", SHARE, "the share of requests without a traceparent header that are recorded, while tracing is on"
     )
+    keep_windows: bool = setting(
+        "0", SWITCH, "1: keep the candles of the last window of each pair and timeframe, in memory, for the dashboard"
+    )
     access_log: bool = setting("0", SWITCH, "1: one log line for each answered request")
 
     @property
