@@ -117,7 +117,7 @@ def make_app(settings: Settings, credentials: Credentials, keeper: Path, *, loca
     windows = KeptWindows() if settings.keep_windows else None
     predictor = app[PREDICTOR] = Predictor(registry, journal, metrics, shadow, breaker, windows=windows)
     showing = Showing(predictor.recent, windows, registry, Readiness(registry, breaker, draining), journal)
-    app[STATE_FOLLOWER] = StateFollower(keeper, registry, draining, showing)
+    app[STATE_FOLLOWER] = StateFollower(keeper, registry, draining, showing.answer)
     app[BATCHER] = Batcher(predictor.answer, MAX_BATCHED)
     app[ADMISSION], app[EXPLAINER] = Admission(settings.max_in_flight), Explainer(metrics)
     batches = max(1, round(settings.max_in_flight * BATCHES_PER_PREDICTION))

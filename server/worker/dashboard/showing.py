@@ -23,6 +23,10 @@ class Showing:
         self._journal = journal
         self._thresholds: dict[str, float] = {}  # also of versions that were unloaded since their last answer
 
+    def answer(self, asked: Watch | AskWindow) -> Watched | FoundWindow:
+        """Answer a question of the keeper."""
+        return self.watched(asked) if isinstance(asked, Watch) else self.window(asked)
+
     def watched(self, asked: Watch) -> Watched:
         """The newest answers, and how this worker is."""
         failing = {

@@ -6,6 +6,7 @@ import asyncio
 import logging
 import os
 import time
+from collections.abc import Callable
 from pathlib import Path
 
 import aiohttp
@@ -29,7 +30,6 @@ from server.protocol.messages import (
     encode,
 )
 from server.protocol.pages import AskWindow, Watch
-from server.worker.dashboard.showing import Showing
 from server.worker.draining import Draining
 from server.worker.upstream.session import KEEPER_URL, keeper_session
 
@@ -45,10 +45,16 @@ _WITHOUT_KEEPER = "predictions continue; management answers 503"
 class StateFollower:
     """Keeps one worker's registry at the state that the keeper has decided."""
 
-    def __init__(self, socket: Path, registry: Registry, draining: Draining, showing: Showing | None = None) -> None:
-        """`showing`: answers what is asked for open pages."""
+    def __init__(
+        self,
+        socket: Path,
+        registry: Registry,
+        draining: Draining,
+        show: Callable[[Watch | AskWindow], ToKeeper] | None = None,
+    ) -> None:
+        """`show`: answers what is asked for open pages; None: nothing does."""
         self._socket = socket
-        self._showing = showing
+        self._show = show
         self._registry = registry
         self._draining = draining
         self.others: tuple[Replica, ...] = ()  # the other replicas, as the keeper has told last
@@ -110,8 +116,8 @@ class StateFollower:
             message = decode_for_worker(received.data)
             if not isinstance(message, Watch | AskWindow):
                 ordered.put_nowait(message)
-            elif self._showing is not None:
-                await _send(websocket, _answer(self._showing, message))
+            elif self._show is not None:
+                await _send(websocket, self._show(message))
 
     async def _follow_all(self, websocket: aiohttp.ClientWebSocketResponse, ordered: asyncio.Queue[Ordered]) -> None:
         while True:
@@ -149,10 +155,6 @@ class StateFollower:
             log.exception(LogEvent("state_preparation_failed", revision=message.state.revision))
             return Ready(message.change, ServiceError.code, f"{type(error).__name__}; the server's log has the details")
         return Ready(message.change, served=prepared.served)
-
-
-def _answer(showing: Showing, message: Watch | AskWindow) -> ToKeeper:
-    return showing.watched(message) if isinstance(message, Watch) else showing.window(message)
 
 
 async def _send(websocket: aiohttp.ClientWebSocketResponse, message: ToKeeper) -> None:
