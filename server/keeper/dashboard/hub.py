@@ -33,6 +33,7 @@ SIGNALS_SECONDS = 1.0
 FIGURES_TURNS = 2
 # A worker answers within a turn of its event loop. One that is busy for longer is in the next event.
 WAIT_SECONDS = 0.25
+OPENING_SECONDS = 1.0  # the first page can wait for it
 # Outcomes and exposures can change the numbers of an experiment many times a second. A page reads a report for each
 # such event.
 EXPERIMENT_SECONDS = 5.0
@@ -147,7 +148,7 @@ class Hub:
     async def _update(self, *, figures: bool) -> None:
         async with self._updating:
             opening = self._ticking is None
-            signals = await self._ask_workers()
+            signals = await self._ask_workers(OPENING_SECONDS if opening else WAIT_SECONDS)
             read = await self._history.read(self._processes(), keeping=not opening) if figures else None
             self._tell_signals(signals)
             self._tell_changes()
@@ -159,7 +160,7 @@ class Hub:
     def _processes(self) -> set[str]:
         return {member.process for member in self._server.members.connected}
 
-    async def _ask_workers(self) -> list[ShownSignal]:
+    async def _ask_workers(self, seconds: float) -> list[ShownSignal]:
         """The new signals of all workers, in the order of their times."""
         connected = self._server.members.connected
         for member in connected - self._asked.keys():  # not one that has not answered yet
@@ -167,7 +168,7 @@ class Hub:
             before = self._told.get(member)
             self._asked[member] = member.ask(Watch(self._question, 0 if before is None else before.last))
         if self._asked:
-            await asyncio.wait(self._asked.values(), timeout=WAIT_SECONDS)
+            await asyncio.wait(self._asked.values(), timeout=seconds)
         signals: list[ShownSignal] = []
         for member, future in list(self._asked.items()):
             if future.done():
