@@ -1,4 +1,4 @@
-"""The page's frame in a real browser: sign-in, tabs, keyboard, narrow screens, themes, and what may go over the wire."""
+"""The page's frame in a real browser: sign-in, tabs, keyboard, narrow screens and themes."""
 
 from __future__ import annotations
 
@@ -78,9 +78,7 @@ def test_every_tab_is_reached_by_the_keyboard_and_axe_finds_nothing(server: Serv
 
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])
-def test_a_narrow_screen_shows_every_tab_without_moving_sideways(
-    server: Server, visit: Visiting, scheme: str
-) -> None:
+def test_a_narrow_screen_shows_every_tab_without_moving_sideways(server: Server, visit: Visiting, scheme: str) -> None:
     on = visit(server.url, viewport={"width": 360, "height": 740}, color_scheme=scheme).open().sign_in(ACT)
     for name in TABS:
         on.tab(name)

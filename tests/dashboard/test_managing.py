@@ -2,17 +2,13 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from playwright.sync_api import expect
 
-from tests.dashboard.conftest import Visiting
-from tests.dashboard.traffic import decided, recent, window
 from tests.market import ONNX
-from tests.processes import Server, get, serving
+from tests.processes import Server, serving
 
 ACT = "act-token-of-the-tests"
 SIGNED = {"Authorization": f"Bearer {ACT}"}
@@ -24,7 +20,7 @@ def audit(tmp_path: Path) -> Path:
 
 
 @pytest.fixture
-def server(tmp_path: Path, audit: Path) -> Iterator[Server]:
+def server(audit: Path) -> Iterator[Server]:
     with serving(
         "--models", str(ONNX), REVERSAL_WORKERS="2", REVERSAL_ADMIN_TOKEN=f"alice:{ACT}", REVERSAL_AUDIT=str(audit)
     ) as server:
