@@ -53,9 +53,9 @@ type Counted = { errors: Record<string, number>; warnings: Record<string, number
 
 export function codeRows(minute: Counted, hour: Counted): CodeRow[] {
   const rows: CodeRow[] = [];
-  for (const of of ["errors", "warnings"] as const)
-    for (const code of new Set([...Object.keys(hour[of]), ...Object.keys(minute[of])]))
-      rows.push({ code, kind: kindOf(code, of), minute: minute[of][code] ?? 0, hour: Math.max(hour[of][code] ?? 0, minute[of][code] ?? 0) });
+  for (const field of ["errors", "warnings"] as const)
+    for (const code of new Set([...Object.keys(hour[field]), ...Object.keys(minute[field])]))
+      rows.push({ code, kind: kindOf(code, field), minute: minute[field][code] ?? 0, hour: Math.max(hour[field][code] ?? 0, minute[field][code] ?? 0) });
   const order: Kind[] = ["error", "refusal", "warning"];
   return rows.sort((a, b) => order.indexOf(a.kind) - order.indexOf(b.kind) || b.hour - a.hour || a.code.localeCompare(b.code));
 }

@@ -37,6 +37,15 @@ export function approximately(estimate: Estimate | null): string {
   return `≈ ${inMs(value, step >= (high - low) / 4 ? 2 : 1)}`;
 }
 
+/** A value of which the histogram's bounds are known, but no longer the bucket. */
+export function approximatelyWithin(value: number, bounds: readonly number[]): string {
+  const above = bounds.findIndex((bound) => bound >= value);
+  // A value that is the last bound stands for all that is above it.
+  const beyond = above < 0 || above === bounds.length - 1 && value === bounds[above];
+  const high = beyond ? Number.POSITIVE_INFINITY : (bounds[above] as number);
+  return approximately({ value, low: beyond ? value : (bounds[above - 1] ?? 0), high });
+}
+
 function inMs(seconds: number, digits: number): string {
   return `${significant(seconds * 1e3, digits)} ms`;
 }

@@ -153,7 +153,7 @@ function latencyTile(): { element: HTMLElement; draw: (spans: Spans, bounds: num
         for (const [column, span] of [minute, hourBefore].entries()) {
           const cell = cells[index]?.[column] as HTMLElement;
           const estimate = quantile(share, bounds, span.latency);
-          say(cell, estimate === null ? "too few answers" : approximately(estimate));
+          say(cell, estimate === null ? "too few" : approximately(estimate));
           cell.classList.toggle("soft", estimate === null);
           cell.title = estimate === null ? `At least ${fewestFor(share)} answers are needed` : "Estimated from the buckets of a histogram";
         }
@@ -164,7 +164,7 @@ function latencyTile(): { element: HTMLElement; draw: (spans: Spans, bounds: num
       say(
         verdict,
         kept === null
-          ? "Promised: p99 of at most 500 ms."
+          ? `Promised: p99 of at most 500 ms. A p99 needs ${fewestFor(0.99)} answers.`
           : kept
             ? "✓ Keeps the promise: p99 of at most 500 ms."
             : "! Breaks the promise: p99 of at most 500 ms.",

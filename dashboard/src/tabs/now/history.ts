@@ -5,7 +5,7 @@ import type { Point } from "../../contract.ts";
 import { card, el } from "../../dom.ts";
 import { numberOf } from "../../figures/codes.ts";
 import { answersOf, sumOf } from "../../figures/points.ts";
-import { quantile } from "../../figures/quantile.ts";
+import { approximatelyWithin, quantile } from "../../figures/quantile.ts";
 import { grouped, timesOf } from "../../figures/series.ts";
 import { duration, rate, significant } from "../../format.ts";
 
@@ -19,8 +19,9 @@ type History = { element: HTMLElement; draw: (minutes: Point[], recent: Point[],
 export function history(): History {
   let span: Span = "hours";
   let last: Parameters<History["draw"]> | null = null;
+  const said = (value: number): string => approximatelyWithin(value, last?.[2] ?? []);
   const traffic = { hours: trafficPlot(60), minutes: trafficPlot(2) };
-  const latency = { hours: latencyPlot(60), minutes: latencyPlot(2) };
+  const latency = { hours: latencyPlot(60, said), minutes: latencyPlot(2, said) };
   const buttons = (["minutes", "hours"] as const).map((each) =>
     el("button", { type: "button", "aria-pressed": String(each === span), click: () => choose(each) }, each === "hours" ? "2 hours" : "2 minutes"),
   );
@@ -76,8 +77,7 @@ function trafficPlot(step: number): Plot {
   });
 }
 
-function latencyPlot(step: number): Plot {
-  const text = (value: number): string => `≈ ${significant(value * 1e3, 2)} ms`;
+function latencyPlot(step: number, text: (value: number) => string): Plot {
   return new Plot({
     label: `Estimated quantiles of the time to answer over the last ${step === 60 ? "two hours" : "two minutes"}, on a logarithmic scale`,
     height: HEIGHT,

@@ -72,9 +72,11 @@ export function signalTable(live: Live, windows: Windows): Listing {
     say(
       summary,
       (held === null ? "" : "Paused. ") +
-        (live.unseen > 0
-          ? `The list is a sample: ${count(found.length)} of ${count(total)} answers shown.`
-          : `${count(found.length)} of ${count(total)} answers shown${isFiltered(filter) ? ", as filtered" : ""}.`),
+        (total === 0
+          ? ""
+          : live.unseen > 0
+            ? `The list is a sample: ${count(found.length)} of ${count(total)} answers shown.`
+            : `${count(found.length)} of ${count(total)} answers shown${isFiltered(filter) ? ", as filtered" : ""}.`),
     );
   };
   const head = el("div", { class: "list-head" }, el("h2", {}, "Answers"), summary, pause);

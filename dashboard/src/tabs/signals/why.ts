@@ -50,7 +50,7 @@ function explained({ explanation, signal, model_version }: Schemas["ExplainedPre
   const { stage1, stage2, background } = explanation;
   const compared = background === 1 ? "the reference window" : `${background} windows of training`;
   const stages = el("div", { class: "pair" });
-  const sentence = el("p", {}, `${of.pair} ${of.timeframe}, ${signal} by ${model_version}, compared with ${compared}.`);
+  const sentence = el("p", {}, `${of.pair} ${of.timeframe}, ${signal} by ${model_version}, compared with ${compared}. This window stays until you choose Follow again.`);
   stages.append(stageOf("Stage 1: is it a reversal?", stage1, of.signal.threshold, `threshold ${probability(of.signal.threshold)}`));
   if (stage2) {
     const title = `Stage 2: is it ${stage2.probability_of}?`;

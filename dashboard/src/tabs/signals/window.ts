@@ -41,7 +41,8 @@ export function windowCard(page: Page): WindowCard {
     void load();
   };
 
-  const load = async (): Promise<void> => {
+  /** `newer`: not asked for, because the window may have been followed by another one. */
+  const load = async (newer = false): Promise<void> => {
     if (running) return;
     running = true;
     asked = performance.now();
@@ -51,7 +52,8 @@ export function windowCard(page: Page): WindowCard {
       const query = wanted === null ? "" : `?${new URLSearchParams(wanted).toString()}`;
       const answer = (await page.api.get(`/dashboard/window${query}`)) as KeptWindow;
       fill(trouble);
-      received(answer);
+      // Following can have ended while the server answered.
+      if (!newer || follow.checked) received(answer);
     } catch (error) {
       fill(trouble, note("error", `The window cannot be shown: ${(error as Error).message} `, el("button", { type: "button", click: () => void load() }, "Try again")));
     } finally {
@@ -118,12 +120,12 @@ export function windowCard(page: Page): WindowCard {
     why: why.element,
     shown: () => {
       if (!page.session().windows_kept) off();
-      else if (shown === null || follow.checked) void load();
+      else if (shown === null || follow.checked) void load(shown !== null);
     },
     draw: () => {
       if (!page.session().windows_kept || !follow.checked || running || performance.now() - asked < AGAIN_MS) return;
       const newer = (signal: Signal): boolean => chosen === null || (nameOf(signal) === nameOf(chosen) && signal.at > (shown?.at ?? ""));
-      if (page.live.signals.slice(-200).some(newer)) void load();
+      if (page.live.signals.slice(-200).some(newer)) void load(true);
     },
     show: (signal) => {
       choose({ pair: signal.pair, timeframe: signal.timeframe });
