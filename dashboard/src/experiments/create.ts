@@ -85,7 +85,7 @@ export function createForm(page: Page, created: (experiment: Schemas["Experiment
   function complaints(error: unknown): ReturnType<typeof placed> {
     if (!(error instanceof Failure)) return { at: new Map(), rest: [reason(error)] };
     // The only conflict is an id that was used before, which has no path.
-    if (error.code === "CONFLICT") return { at: new Map([["experiment_id", sentence(error.message)]]), rest: [] };
+    if (error.code === "CONFLICT") return { at: new Map([["experiment_id", error.message]]), rest: [] };
     if (error.details.length === 0) return { at: new Map(), rest: [error.message] };
     return placed(error.details, fields.map((each) => each.name));
   }

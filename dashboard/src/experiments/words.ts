@@ -9,7 +9,7 @@ export type Tone = "good" | "bad" | "warn" | "soft";
 const RATES: [keyof Schemas["GuardrailLimits"], string, (limit: number) => string][] = [
   ["max_error_rate", "failures and refusals at most", percent],
   ["max_fallback_rate", "fallbacks at most", percent],
-  ["max_p99_ms", "99 % of answers within", (limit) => `${limit} ms`],
+  ["max_p99_ms", "99\u00a0% of answers within", (limit) => `${limit} ms`],
   ["min_hold_rate", "share of hold at least", percent],
   ["max_hold_rate", "share of hold at most", percent],
   ["min_win_rate", "win rate at least", percent],

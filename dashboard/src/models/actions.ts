@@ -9,10 +9,11 @@ type Running = Schemas["Experiment"] | null;
 /** What an action is about: the version, what answers now, the experiment that runs, and this replica's name. */
 export type Situation = { model: Model; active: Model | null; running: Running; replica: string | null };
 
-export const QUESTIONS: Record<Action, (version: string) => string> = {
-  load: (version) => `Load ${version}?`,
-  switch: (version) => `Switch to ${version}?`,
-  unload: (version) => `Unload ${version}?`,
+/** What the button says that confirms an action. */
+export const CONFIRMS: Record<Action, (version: string) => string> = {
+  load: (version) => `Load ${version}`,
+  switch: (version) => `Switch to ${version}`,
+  unload: (version) => `Unload ${version}`,
 };
 
 const compares = (running: Running, version: string): boolean =>

@@ -1,6 +1,7 @@
 /** Reads candles that were pasted or uploaded: JSON as for a prediction, a list of candles, or CSV with a header. */
 import type { Candle } from "../contract.ts";
 import { count } from "../format.ts";
+import { brokenAt } from "./json_place.ts";
 
 /** What was read. `lines` has the line of each candle in a CSV; null for JSON. Other fields go to the server as they are. */
 export type Read = {
@@ -34,8 +35,9 @@ function readJson(text: string): Read {
   let value: unknown;
   try {
     value = JSON.parse(text);
-  } catch (error) {
-    throw new Unreadable(`${placeOf(text, (error as Error).message)}: this is not valid JSON. Look for a missing comma, quote or bracket there.`);
+  } catch {
+    const place = brokenAt(text);
+    throw new Unreadable(`Line ${place?.line ?? 1}, column ${place?.column ?? 1}: this is not valid JSON. Look for a missing comma, quote or bracket there.`);
   }
   const body = Array.isArray(value) ? { data: value } : (value as { [name: string]: unknown });
   const fields: Read["fields"] = {};
@@ -52,15 +54,6 @@ function readJson(text: string): Read {
   fields.data = data.map((candle, index) => checked(candle, `Candle ${index + 1}`));
   read.candles = data.length;
   return read;
-}
-
-/** Where the parser stopped. Browsers say it in different ways, so a position is counted where no line is named. */
-function placeOf(text: string, message: string): string {
-  const named = /line (\d+) column (\d+)/.exec(message);
-  if (named !== null) return `Line ${named[1]}, column ${named[2]}`;
-  const position = /position (\d+)/.exec(message);
-  const before = text.slice(0, position === null ? text.length : Number(position[1])).split("\n");
-  return `Line ${before.length}, column ${(before.at(-1) ?? "").length + 1}`;
 }
 
 function checked(value: unknown, place: string): Candle {

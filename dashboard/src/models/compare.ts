@@ -136,7 +136,8 @@ export function comparePart(page: Page, models: () => Schemas["Models"] | null):
         page.tell(`The server no longer keeps a window of ${of} ${at}.`, "failed");
         return;
       }
-      text.value = JSON.stringify({ pair: kept.pair, timeframe: kept.timeframe, data: kept.data }, null, 1);
+      const lines = kept.data.map((candle) => JSON.stringify(candle)).join(",\n");
+      text.value = `{"pair": ${JSON.stringify(kept.pair)}, "timeframe": ${JSON.stringify(kept.timeframe)}, "data": [\n${lines}\n]}`;
       look();
     } catch (error) {
       page.tell(`The window cannot be read: ${sentence(reason(error))}`, "failed");

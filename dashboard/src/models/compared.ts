@@ -63,7 +63,7 @@ export function comparisonShown(page: Page, found: Schemas["Comparison"], models
     {},
     el("p", { class: `verdict-sentence ${found.consensus ?? ""}`, role: "status" }, agreement(found)),
     about(found, answers),
-    table("Answers of the versions", heads, rows),
+    el("div", { class: "compared" }, table("Answers of the versions", heads, rows)),
     warnings(answers),
     why,
   );

@@ -2,7 +2,7 @@
 import type { Page } from "../tabs/tab.ts";
 import { el } from "../dom.ts";
 import { count } from "../format.ts";
-import { facts, folded, sentence } from "../parts/shown.ts";
+import { facts, folded } from "../parts/shown.ts";
 import { labelRule, mainScores, notFor, parity, scores, training, words, type MainScore, type Model } from "./facts.ts";
 
 export type Row = { name: string; help?: string; cell: (model: Model) => Node | string };
@@ -127,7 +127,7 @@ export function groups(page: Page): Group[] {
       name: "What it needs",
       rows: [
         { name: "Required candles", cell: (model) => (model.inputs === "features" ? "takes features only" : number(model.required_candles)) },
-        { name: "Recommended candles", help: "From here on the answer no longer changes", cell: (model) => number(model.recommended_candles) },
+        { name: "Recommended candles", help: "From here on answers stay the same", cell: (model) => number(model.recommended_candles) },
         { name: "Timestamps", cell: (model) => (model.requires_timestamps === undefined ? NOTHING : model.requires_timestamps ? "needed" : "not needed") },
       ],
     },
@@ -144,7 +144,6 @@ export function groups(page: Page): Group[] {
       rows: [
         { name: "Bundle", help: "SHA-256 of the manifest", cell: (model) => digest(model, page) },
         { name: "Replicas", cell: replicas },
-        { name: "State", cell: (model) => (model.loaded ? "loaded" : el("span", { class: "bad" }, sentence(model.error ?? "not loaded"))) },
       ],
     },
   ];

@@ -4,7 +4,7 @@ import { card, el, fill, note } from "../dom.ts";
 import { redraw } from "../parts/redraw.ts";
 import { folded, reason, sentence } from "../parts/shown.ts";
 import type { Page } from "../tabs/tab.ts";
-import { done, effects, forbidden, QUESTIONS, type Action, type Situation } from "./actions.ts";
+import { CONFIRMS, done, effects, forbidden, type Action, type Situation } from "./actions.ts";
 import type { Model } from "./facts.ts";
 import { groups } from "./rows.ts";
 
@@ -52,7 +52,7 @@ export function versionsPart(page: Page, changed: () => void): Versions {
 
   async function act(action: Action, model: Model): Promise<void> {
     const { version } = model;
-    if (!(await page.confirm(QUESTIONS[action](version), effects(action, situation(model)), LABELS[action]))) return;
+    if (!(await page.confirm(`${CONFIRMS[action](version)}?`, effects(action, situation(model)), CONFIRMS[action](version)))) return;
     busy = { version, action };
     failures.delete(version);
     draw();

@@ -8,7 +8,7 @@ type Stage = { probability_of: string; used: boolean; base_value: number; value:
 
 /** An explanation as lists of the largest contributions, a list for each stage. */
 export function explanationList(explanation: Schemas["Explanation"]): HTMLElement {
-  return el("div", {}, stage("Stage 1", explanation.stage1), explanation.stage2 === null ? null : stage("Stage 2", explanation.stage2));
+  return el("div", { class: "stages" }, stage("Stage 1", explanation.stage1), explanation.stage2 === null ? null : stage("Stage 2", explanation.stage2));
 }
 
 function stage(name: string, { probability_of: of, used, base_value: base, value, features }: Stage): HTMLElement {

@@ -1,5 +1,6 @@
 /** A field of a form: its label, its help and what is wrong with it, tied together for screen readers. */
 import { el, say } from "../dom.ts";
+import { sentence } from "./shown.ts";
 
 type Input = HTMLInputElement | HTMLSelectElement | HTMLTextAreaElement;
 export type Field = {
@@ -54,7 +55,7 @@ export function offer(input: Input, choices: readonly Choice[], chosen = input.v
 
 /** Show at each field what is wrong with it. Focuses the first such field. */
 export function failAt(fields: Field[], placed: Map<string, string>): void {
-  for (const each of fields) each.fail(placed.get(each.name) ?? "");
+  for (const each of fields) each.fail(sentence(placed.get(each.name) ?? ""));
   const first = fields.find((each) => placed.has(each.name) && !each.element.hidden);
   const folded = first?.element.closest("details");
   if (folded !== null && folded !== undefined) folded.open = true;

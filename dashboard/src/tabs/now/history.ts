@@ -56,7 +56,7 @@ export function history(): History {
       "div",
       { class: "pair" },
       card("Answers a second", traffic.hours.element, traffic.minutes.element),
-      card("Time to answer", latency.hours.element, latency.minutes.element),
+      card("Time to answer, over time", latency.hours.element, latency.minutes.element),
     ),
   );
   choose(span);
