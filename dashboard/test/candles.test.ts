@@ -4,6 +4,9 @@ import { test } from "node:test";
 import type { Candle } from "../src/contract.ts";
 import { barsOf, decimalsOf, openedAt } from "../src/figures/candles.ts";
 
+// A zone other than UTC, so that a time without a zone cannot be right by chance.
+process.env["TZ"] = "America/New_York";
+
 const NOON = Date.UTC(2026, 10, 30, 12) / 1e3;
 const candle = (close: number, timestamp?: string | number): Candle => ({ open: close, high: close, low: close, close, ...(timestamp === undefined ? {} : { timestamp }) });
 

@@ -66,14 +66,14 @@ test("without points the spans are empty", () => {
 
 test("codes are errors, refusals or warnings, in this order, the most frequent first", () => {
   const minute = point(0, 60, { errors: { VALIDATION_ERROR: 2 }, warnings: { SPACING: 1 } });
-  const hour = point(0, 3600, { errors: { VALIDATION_ERROR: 5, OVERLOADED: 9, INTERNAL: 1 }, warnings: { SPACING: 7 } });
+  const hour = point(0, 3600, { errors: { VALIDATION_ERROR: 12, OVERLOADED: 9, INTERNAL: 1 }, warnings: { SPACING: 7 } });
   assert.deepEqual(codeRows(minute, hour), [
     { code: "INTERNAL", kind: "error", minute: 0, hour: 1 },
+    { code: "VALIDATION_ERROR", kind: "refusal", minute: 2, hour: 12 },
     { code: "OVERLOADED", kind: "refusal", minute: 0, hour: 9 },
-    { code: "VALIDATION_ERROR", kind: "refusal", minute: 2, hour: 5 },
     { code: "SPACING", kind: "warning", minute: 1, hour: 7 },
   ]);
-  assert.equal(numberOf("refusal", hour), 14);
+  assert.equal(numberOf("refusal", hour), 21);
   assert.equal(numberOf("error", hour), 1);
   assert.equal(numberOf("warning", hour), 7);
 });

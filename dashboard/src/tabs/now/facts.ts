@@ -42,5 +42,5 @@ export function replicaRows(place: HTMLElement, now: Now): void {
     ),
   );
   const revision = el("th", { scope: "col", class: "number", title: "How many changes of the shared state it has applied" }, "Revision");
-  fill(place, table("Replicas", ["Name", "Active version", revision], rows));
+  fill(place, table("Replicas that share the store", ["Name", "Active version", revision], rows));
 }

@@ -55,8 +55,8 @@ export function history(): History {
     el(
       "div",
       { class: "pair" },
-      card("Answers a second", traffic.hours.element, traffic.minutes.element),
-      card("Time to answer", latency.hours.element, latency.minutes.element),
+      card("Answers over time", traffic.hours.element, traffic.minutes.element),
+      card("Time to answer over time", latency.hours.element, latency.minutes.element),
     ),
   );
   choose(span);

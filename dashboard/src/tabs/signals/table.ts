@@ -6,7 +6,7 @@ import { type Filter, isFiltered, newest } from "../../figures/listed.ts";
 import { clock, count, fixed, NONE, probability, utc } from "../../format.ts";
 import type { Live } from "../../live.ts";
 
-const ROWS = 100;
+const ROWS = 60;
 // More new rows than these would make the whole table blink.
 const MOST_FRESH = 6;
 // From here on Stage 2 names the other direction.
