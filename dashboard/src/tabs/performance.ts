@@ -117,10 +117,15 @@ type OverTime = {
 function overTimeCard(title: string, label: string, line: string, text: (value: number) => string): OverTime {
   const plot = new Plot({ label, height: HEIGHT, axis: text, lines: [{ label: line, colour: "--series-1", area: 0.12, text }], ...overTime() });
   const figure = tile(title);
+  let drawn: Point[] | null = null;
   return {
     element: card(`${title}, last two hours`, plot.element),
     tile: figure.element,
-    draw: (minutes, of) => plot.draw(timesOf(minutes), [minutes.map(of)], minutes.length === 0 ? "The first full minute is not over yet." : "Nothing was answered in the last two hours."),
+    draw: (minutes, of) => {
+      if (minutes === drawn) return; // minutes are added only once a minute
+      drawn = minutes;
+      plot.draw(timesOf(minutes), [minutes.map(of)], minutes.length === 0 ? "The first full minute is not over yet." : "Nothing was answered in the last two hours.");
+    },
     tell: (now, before, { minute }) => {
       figure.say(now === null ? NONE : fixed(now, 2), "predictions a run, last minute");
       figure.more(`The hour before: ${before === null ? NONE : fixed(before, 2)} · ${count(minute.runs)} runs in the last minute`, "Requests that arrive while the model runs are answered together.");

@@ -18,6 +18,7 @@ type History = { element: HTMLElement; draw: (minutes: Point[], recent: Point[],
 
 export function history(): History {
   let span: Span = "hours";
+  let drawn: Point[] | null = null;
   let last: Parameters<History["draw"]> | null = null;
   const said = (value: number): string => approximatelyWithin(value, last?.[2] ?? []);
   const traffic = { hours: trafficPlot(60), minutes: trafficPlot(2) };
@@ -36,6 +37,9 @@ export function history(): History {
   const draw: History["draw"] = (minutes, recent, bounds) => {
     last = [minutes, recent, bounds];
     const points = span === "hours" ? minutes : recent;
+    // A new point makes a new list, and minutes are added only once a minute.
+    if (points === drawn) return;
+    drawn = points;
     const empty = span === "hours" ? "The first full minute is not over yet." : "No figures of the last two minutes yet.";
     const perSecond = (of: (point: Point) => number): number[] => points.map((point) => of(point) / point.seconds);
     traffic[span].draw(
