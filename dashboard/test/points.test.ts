@@ -4,7 +4,7 @@ import { test } from "node:test";
 import type { Point } from "../src/contract.ts";
 import { codeRows, kindOf, meaningOf, numberOf } from "../src/figures/codes.ts";
 import { batchOf, phasesOf, wholeOf } from "../src/figures/phases.ts";
-import { answersOf, mixOf, spansOf, sumOf, totalOf } from "../src/figures/points.ts";
+import { answersOf, mixOf, nameOf, spansOf, sumOf, totalOf } from "../src/figures/points.ts";
 
 const NOON = Date.UTC(2026, 10, 30, 12);
 
@@ -57,6 +57,22 @@ test("the last minute and the hour before do not overlap", () => {
   assert.ok(Date.parse(spans.hourBefore.at) <= NOON + 30_000 - 60_000);
   // Minutes after 11:00:30, and the 15 points since noon.
   assert.equal(answersOf(spans.hour), 60 + 15);
+});
+
+test("a page that was just opened has the last completed minute, and what has come since", () => {
+  const one = { answers: { a: { hold: 1 } } };
+  const minutes = Array.from({ length: 5 }, (_, index) => point((index - 4) * 60, 60, { answers: { a: { hold: 10 } } }));
+  const spans = spansOf(minutes, [point(-1, 2, one), point(2, 2, one), point(4, 2, one)]);
+  assert.equal(answersOf(spans.minute), 12);
+  assert.equal(spans.minute.seconds, 64);
+  assert.equal(answersOf(spans.hourBefore), 40);
+  assert.equal(nameOf(spans.minute), "last minute");
+});
+
+test("less than a minute is called what it is", () => {
+  const spans = spansOf([], [point(2, 2), point(4, 2)]);
+  assert.equal(nameOf(spans.minute), "last 4 s");
+  assert.equal(nameOf(sumOf([])), "last minute");
 });
 
 test("without points the spans are empty", () => {

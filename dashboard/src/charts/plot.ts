@@ -35,6 +35,8 @@ export type Settings = {
   /** Words for a place on the horizontal axis. */
   place: (x: number, index: number) => string;
   placeTitle?: (x: number) => string;
+  /** The least length of the horizontal axis, which ends with the last value. */
+  shortest?: number;
   /** Text at the horizontal axis. */
   ticks: (values: (number | null)[], step: number) => string[];
 };
@@ -101,7 +103,7 @@ export class Plot {
   }
 
   #options(): uPlot.Options {
-    const { height, lines, axis, log, steps, stacked } = this.#settings;
+    const { height, lines, axis, log, steps, stacked, shortest } = this.#settings;
     const bare = axis === undefined;
     const paths = steps === true ? uPlot.paths.stepped?.({ align: 1 }) : undefined;
     const series = lines.map((line): uPlot.Series => ({
@@ -116,11 +118,11 @@ export class Plot {
     return {
       width: this.#box.clientWidth,
       height,
-      padding: bare ? [2, 0, 2, 0] : [8, 12, 0, 0],
+      padding: bare ? [2, 0, 2, 0] : [8, 18, 0, 0],
       series: [{}, ...series],
       bands: stacked === true ? lines.slice(1).map((_, index) => ({ series: [index + 2, index + 1] as [number, number] })) : [],
       scales: {
-        x: { time: false, ...(steps === true ? { distr: 3 as const, range: (_plot, low, high) => [low, high] } : {}) },
+        x: { time: false, ...(steps === true ? { distr: 3 as const } : {}), range: (_plot, low, high) => [Math.min(low, high - (shortest ?? 0)), high] },
         y: { range: (_plot, low, high) => this.#range(low, high), ...(log === true ? { distr: 3 as const } : {}) },
       },
       axes: bare ? [{ show: false }, { show: false }] : [this.#xAxis(), this.#yAxis(axis)],

@@ -4,7 +4,7 @@ import { Plot } from "../charts/plot.ts";
 import type { Now } from "../contract.ts";
 import { card, el, fill, note, say, table } from "../dom.ts";
 import { numberOf } from "../figures/codes.ts";
-import { answersOf, type Spans, spansOf } from "../figures/points.ts";
+import { answersOf, nameOf, type Spans, spansOf } from "../figures/points.ts";
 import { approximately, fewestFor, quantile } from "../figures/quantile.ts";
 import { timesOf } from "../figures/series.ts";
 import { count, NONE, percent, rate } from "../format.ts";
@@ -84,21 +84,21 @@ export function nowTab(page: Page): Tab {
   };
 
   const drawAnswers = ({ minute, hourBefore, hour }: Spans): void => {
-    answers.say(minute.seconds === 0 ? NONE : rate(answersOf(minute) / minute.seconds), "last minute");
+    answers.say(minute.seconds === 0 ? NONE : rate(answersOf(minute) / minute.seconds), nameOf(minute));
     const before = hourBefore.seconds === 0 ? "not known yet" : rate(answersOf(hourBefore) / hourBefore.seconds);
     answers.more(`The hour before: ${before} · ${count(answersOf(hour))} answers in the last hour`);
   };
 
   const drawTrouble = ({ minute, hour }: Spans): void => {
     const errors = numberOf("error", minute);
-    trouble.say(count(errors), "last minute", errors > 0 ? "bad" : "");
+    trouble.say(count(errors), nameOf(minute), errors > 0 ? "bad" : "");
     const of = (kind: "refusal" | "warning"): string => count(numberOf(kind, minute));
     trouble.more(
       `Last hour: ${count(numberOf("error", hour))} errors`,
       `Refusals: ${of("refusal")} · hour ${count(numberOf("refusal", hour))}`,
       `Warnings: ${of("warning")} · hour ${count(numberOf("warning", hour))}`,
     );
-    fallbacks.say(count(minute.fallbacks), "last minute", minute.fallbacks > 0 ? "warn" : "");
+    fallbacks.say(count(minute.fallbacks), nameOf(minute), minute.fallbacks > 0 ? "warn" : "");
     const total = answersOf(hour);
     fallbacks.more(
       "Another version answered in place of one that failed.",

@@ -4,7 +4,7 @@ import { Plot } from "../charts/plot.ts";
 import type { Point } from "../contract.ts";
 import { card, el, note, say } from "../dom.ts";
 import { batchOf, phasesOf } from "../figures/phases.ts";
-import { answersOf, type Spans, spansOf } from "../figures/points.ts";
+import { answersOf, nameOf, type Spans, spansOf } from "../figures/points.ts";
 import { filled, steps, timesOf } from "../figures/series.ts";
 import { count, duration, fixed, NONE, percent, significant } from "../format.ts";
 import { drawing } from "./drawing.ts";
@@ -84,7 +84,7 @@ function histogramCard(): { element: HTMLElement; draw: (bounds: number[], spans
         return [...part.slice(0, -1), part.at(-2) ?? null];
       };
       plot.draw(edges, [cut(now.shares), cut(before.shares)], "Nothing has been answered yet.");
-      say(told, `From the arrival of a request's body to its result: ${count(total(minute.latency))} answers in the last minute, ${count(total(hourBefore.latency))} in the hour before.`);
+      say(told, `From the arrival of a request's body to its result: ${count(total(minute.latency))} answers in the ${nameOf(minute)}, ${count(total(hourBefore.latency))} in the hour before.`);
     },
   };
 }
@@ -127,8 +127,8 @@ function overTimeCard(title: string, label: string, line: string, text: (value: 
       plot.draw(timesOf(minutes), [minutes.map(of)], minutes.length === 0 ? "The first full minute is not over yet." : "Nothing was answered in the last two hours.");
     },
     tell: (now, before, { minute }) => {
-      figure.say(now === null ? NONE : fixed(now, 2), "predictions a run, last minute");
-      figure.more(`The hour before: ${before === null ? NONE : fixed(before, 2)} · ${count(minute.runs)} runs in the last minute`, "Requests that arrive while the model runs are answered together.");
+      figure.say(now === null ? NONE : fixed(now, 2), `predictions a run, ${nameOf(minute)}`);
+      figure.more(`The hour before: ${before === null ? NONE : fixed(before, 2)} · ${count(minute.runs)} runs in the ${nameOf(minute)}`, "Requests that arrive while the model runs are answered together.");
     },
   };
 }
