@@ -8,7 +8,18 @@ const MINUTE_MS = 60_000;
 
 /** What happened in several points together. `at` is the end of the last one. */
 export function sumOf(points: readonly Point[]): Point {
-  const sum: Point = { at: "", seconds: 0, answers: {}, errors: {}, warnings: {}, latency: [], phases: {}, runs: 0, fallbacks: 0, abandoned: 0 };
+  const sum: Point = {
+    at: "",
+    seconds: 0,
+    answers: {},
+    errors: {},
+    warnings: {},
+    latency: [],
+    phases: {},
+    runs: 0,
+    fallbacks: 0,
+    abandoned: 0,
+  };
   for (const point of points) {
     sum.at = point.at;
     sum.seconds += point.seconds;
@@ -65,15 +76,20 @@ export function spansOf(minutes: readonly Point[], recent: readonly Point[]): Sp
   const since = recent.filter((point) => last === undefined || ended(point) > ended(last));
   let minute = recent.filter((point) => end - ended(point) < MINUTE_MS);
   // A page that was just opened has the last completed minute, and what has come since.
-  if (sumOf(minute).seconds < ENOUGH_SECONDS && last !== undefined && end - ended(last) < MINUTE_MS) minute = [last, ...since];
+  if (sumOf(minute).seconds < ENOUGH_SECONDS && last !== undefined && end - ended(last) < MINUTE_MS)
+    minute = [last, ...since];
   const begun = end - Math.max(MINUTE_MS, sumOf(minute).seconds * 1e3);
   // Clocks of points and of minutes differ by milliseconds.
-  const before = minutes.filter((point) => point !== minute[0] && ended(point) <= begun + 1e3 && ended(point) > begun - HOUR_MS + 1e3);
+  const before = minutes.filter(
+    (point) => point !== minute[0] && ended(point) <= begun + 1e3 && ended(point) > begun - HOUR_MS + 1e3,
+  );
   const completed = minutes.filter((point) => end - ended(point) < HOUR_MS);
   return { minute: sumOf(minute), hourBefore: sumOf(before), hour: sumOf([...completed, ...since]) };
 }
 
 /** What the last minute is called: less where less is known. */
 export function nameOf(minute: Point): string {
-  return minute.seconds === 0 || (minute.seconds >= ENOUGH_SECONDS && minute.seconds < 90) ? "last minute" : `last ${duration(minute.seconds)}`;
+  return minute.seconds === 0 || (minute.seconds >= ENOUGH_SECONDS && minute.seconds < 90)
+    ? "last minute"
+    : `last ${duration(minute.seconds)}`;
 }

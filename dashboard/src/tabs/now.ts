@@ -54,12 +54,7 @@ export function nowTab(page: Page): Tab {
     state,
     el("div", { class: "tiles" }, answers.element, latency.element, trouble.element, fallbacks.element),
     past.element,
-    el(
-      "div",
-      { class: "split" },
-      codes.element,
-      el("div", {}, card("This server", facts), card("Replicas", replicas)),
-    ),
+    el("div", { class: "split" }, codes.element, el("div", {}, card("This server", facts), card("Replicas", replicas))),
   );
   const panel = el("section", {}, waiting, stale.element, body);
 
@@ -75,7 +70,8 @@ export function nowTab(page: Page): Tab {
     latency.draw(spans, live.bounds);
     drawTrouble(spans);
     spark.draw(timesOf(live.recent), [live.recent.map((point) => answersOf(point) / point.seconds)], "");
-    const perSecond = (kind: "refusal" | "error"): number[] => live.recent.map((point) => numberOf(kind, point) / point.seconds);
+    const perSecond = (kind: "refusal" | "error"): number[] =>
+      live.recent.map((point) => numberOf(kind, point) / point.seconds);
     troubleSpark.draw(timesOf(live.recent), [perSecond("refusal"), perSecond("error")], "");
     past.draw(live.minutes, live.recent, live.bounds);
     codes.draw(spans.minute, spans.hour);
@@ -128,22 +124,40 @@ function drawState(state: HTMLElement, now: Now): void {
     el(
       "div",
       { class: "state-line" },
-      el("p", { class: `state-word ${kind}`, role: "status" }, el("span", { class: "state-mark", "aria-hidden": "true" }, kind === "good" ? "✓" : "!"), word),
+      el(
+        "p",
+        { class: `state-word ${kind}`, role: "status" },
+        el("span", { class: "state-mark", "aria-hidden": "true" }, kind === "good" ? "✓" : "!"),
+        word,
+      ),
       el("p", { class: "soft" }, meaning),
-      el("p", { class: "state-version" }, el("span", { class: "soft" }, "Active version "), el("strong", {}, now.active_version ?? "none")),
+      el(
+        "p",
+        { class: "state-version" },
+        el("span", { class: "soft" }, "Active version "),
+        el("strong", {}, now.active_version ?? "none"),
+      ),
     ),
     now.problems.length === 0
       ? null
-      : el("ul", { class: "problems" }, ...now.problems.map(({ code, text }) => el("li", {}, el("code", {}, code), " ", text))),
+      : el(
+          "ul",
+          { class: "problems" },
+          ...now.problems.map(({ code, text }) => el("li", {}, el("code", {}, code), " ", text)),
+        ),
   );
 }
 
 /** The quantiles of the last minute beside those of the hour before. */
 function latencyTile(): { element: HTMLElement; draw: (spans: Spans, bounds: number[]) => void } {
   const cells = SHARES.map(() => [el("td", { class: "number strong" }), el("td", { class: "number" })] as const);
-  const rows = SHARES.map((share, index) => el("tr", {}, el("th", { scope: "row" }, `p${share * 100}`), ...(cells[index] ?? [])));
+  const rows = SHARES.map((share, index) =>
+    el("tr", {}, el("th", { scope: "row" }, `p${share * 100}`), ...(cells[index] ?? [])),
+  );
   const verdict = el("p", { class: "tile-more" });
-  const heads = ["Quantile", "Last minute", "Hour before"].map((text) => el("th", { scope: "col", class: text === "Quantile" ? "" : "number" }, text));
+  const heads = ["Quantile", "Last minute", "Hour before"].map((text) =>
+    el("th", { scope: "col", class: text === "Quantile" ? "" : "number" }, text),
+  );
   const element = card("Time to answer", table("Time to answer: quantiles", heads, rows), verdict);
   element.classList.add("tile");
   return {
@@ -155,11 +169,15 @@ function latencyTile(): { element: HTMLElement; draw: (spans: Spans, bounds: num
           const estimate = quantile(share, bounds, span.latency);
           say(cell, estimate === null ? "too few" : approximately(estimate));
           cell.classList.toggle("soft", estimate === null);
-          cell.title = estimate === null ? `At least ${fewestFor(share)} answers are needed` : "Estimated from the buckets of a histogram";
+          cell.title =
+            estimate === null
+              ? `At least ${fewestFor(share)} answers are needed`
+              : "Estimated from the buckets of a histogram";
         }
       }
       const p99 = quantile(0.99, bounds, minute.latency) ?? quantile(0.99, bounds, hourBefore.latency);
-      const kept = p99 === null ? null : p99.high <= PROMISED ? true : p99.low >= PROMISED ? false : p99.value <= PROMISED;
+      const kept =
+        p99 === null ? null : p99.high <= PROMISED ? true : p99.low >= PROMISED ? false : p99.value <= PROMISED;
       verdict.className = `tile-more ${kept === false ? "bad" : ""}`;
       say(
         verdict,

@@ -22,7 +22,12 @@ export function mixCard(): Mix {
     axis: (value) => `${value} %`,
     least: [0, 100],
     // From the bottom: long, short, hold.
-    lines: WORDS.map((word) => ({ label: word, colour: `--${word}`, area: word === "hold" ? 0.18 : 0.4, text: (value) => percent(value / 100, 0) })),
+    lines: WORDS.map((word) => ({
+      label: word,
+      colour: `--${word}`,
+      area: word === "hold" ? 0.18 : 0.4,
+      text: (value) => percent(value / 100, 0),
+    })),
     ...overTime(10),
   });
   let drawn: Point[] | null = null;
@@ -37,9 +42,15 @@ export function mixCard(): Mix {
       if (source !== null && source === drawn) return;
       drawn = source;
       const points = recent ? grouped(live.recent, RECENT_SECONDS).map(sumOf) : live.minutes;
-      const mix = filtered ? mixOfSignals(live.signals, { ...filter, signal: "" }, LISTED_SECONDS) : mixOfPoints(points);
+      const mix = filtered
+        ? mixOfSignals(live.signals, { ...filter, signal: "" }, LISTED_SECONDS)
+        : mixOfPoints(points);
       const shares = sharesOf(mix);
-      plot.draw(mix.times, WORDS.map((word) => shares[word]), "Nothing has been answered yet.");
+      plot.draw(
+        mix.times,
+        WORDS.map((word) => shares[word]),
+        "Nothing has been answered yet.",
+      );
       say(
         told,
         filtered
