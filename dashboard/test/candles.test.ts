@@ -8,7 +8,13 @@ import { barsOf, decimalsOf, openedAt } from "../src/figures/candles.ts";
 process.env["TZ"] = "America/New_York";
 
 const NOON = Date.UTC(2026, 10, 30, 12) / 1e3;
-const candle = (close: number, timestamp?: string | number): Candle => ({ open: close, high: close, low: close, close, ...(timestamp === undefined ? {} : { timestamp }) });
+const candle = (close: number, timestamp?: string | number): Candle => ({
+  open: close,
+  high: close,
+  low: close,
+  close,
+  ...(timestamp === undefined ? {} : { timestamp }),
+});
 
 test("a time is read as the server reads it", () => {
   assert.equal(openedAt("2026-11-30T12:00:00Z"), NOON);
@@ -25,13 +31,25 @@ test("a time is read as the server reads it", () => {
 test("candles are sorted by their times, one for each", () => {
   const { bars, timed } = barsOf([candle(3, NOON + 3600), candle(1, NOON), candle(2, NOON + 3600)]);
   assert.equal(timed, true);
-  assert.deepEqual(bars.map(({ time, close }) => [time, close]), [[NOON, 1], [NOON + 3600, 2]]);
+  assert.deepEqual(
+    bars.map(({ time, close }) => [time, close]),
+    [
+      [NOON, 1],
+      [NOON + 3600, 2],
+    ],
+  );
 });
 
 test("candles without times have numbers, and keep their order", () => {
   const { bars, timed } = barsOf([candle(3), candle(1)]);
   assert.equal(timed, false);
-  assert.deepEqual(bars.map(({ time, close }) => [time, close]), [[0, 3], [1, 1]]);
+  assert.deepEqual(
+    bars.map(({ time, close }) => [time, close]),
+    [
+      [0, 3],
+      [1, 1],
+    ],
+  );
   assert.deepEqual(barsOf([]), { bars: [], timed: false });
 });
 

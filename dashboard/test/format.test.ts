@@ -1,7 +1,19 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 
-import { bytes, count, duration, fixed, moment, NONE, percent, probability, rate, significant, utc } from "../src/format.ts";
+import {
+  bytes,
+  count,
+  duration,
+  fixed,
+  moment,
+  NONE,
+  percent,
+  probability,
+  rate,
+  significant,
+  utc,
+} from "../src/format.ts";
 
 test("numbers have separators, a true minus and no false digits", () => {
   assert.equal(count(12345.4), "12,345");

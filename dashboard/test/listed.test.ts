@@ -37,6 +37,9 @@ test("the mix of the listed answers has a span for each ten seconds, empty ones 
 });
 
 test("the mix of the points counts all answers", () => {
-  const point = { at: "1970-01-01T00:01:00Z", answers: { a: { hold: 3 }, b: { hold: 1, long: 4 } } } as unknown as Point;
+  const point = {
+    at: "1970-01-01T00:01:00Z",
+    answers: { a: { hold: 3 }, b: { hold: 1, long: 4 } },
+  } as unknown as Point;
   assert.deepEqual(mixOfPoints([point]), { times: [60], counts: { long: [4], short: [0], hold: [4] } });
 });

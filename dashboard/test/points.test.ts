@@ -4,18 +4,45 @@ import { test } from "node:test";
 import type { Point } from "../src/contract.ts";
 import { codeRows, kindOf, meaningOf, numberOf } from "../src/figures/codes.ts";
 import { batchOf, phasesOf, wholeOf } from "../src/figures/phases.ts";
-import { answersOf, mixOf, spansOf, sumOf, totalOf } from "../src/figures/points.ts";
+import { answersOf, mixOf, nameOf, spansOf, sumOf, totalOf } from "../src/figures/points.ts";
 
 const NOON = Date.UTC(2026, 10, 30, 12);
 
 function point(secondsAfterNoon: number, seconds: number, more: Partial<Point> = {}): Point {
   const at = new Date(NOON + secondsAfterNoon * 1e3).toISOString();
-  return { at, seconds, answers: {}, errors: {}, warnings: {}, latency: [], phases: {}, runs: 0, fallbacks: 0, abandoned: 0, ...more };
+  return {
+    at,
+    seconds,
+    answers: {},
+    errors: {},
+    warnings: {},
+    latency: [],
+    phases: {},
+    runs: 0,
+    fallbacks: 0,
+    abandoned: 0,
+    ...more,
+  };
 }
 
 test("a sum has all counts of its points, and the end of the last one", () => {
-  const first = point(2, 2, { answers: { a: { long: 2, hold: 1 } }, errors: { INTERNAL: 1 }, latency: [1, 2], phases: { parse: { seconds: 0.5, count: 2 } }, runs: 2 });
-  const second = point(4, 2, { answers: { a: { long: 1 }, b: { short: 4 } }, errors: { INTERNAL: 2, OVERLOADED: 5 }, warnings: { SPACING: 1 }, latency: [0, 3, 4], phases: { parse: { seconds: 1, count: 1 }, encode: { seconds: 2, count: 3 } }, runs: 1, fallbacks: 2, abandoned: 3 });
+  const first = point(2, 2, {
+    answers: { a: { long: 2, hold: 1 } },
+    errors: { INTERNAL: 1 },
+    latency: [1, 2],
+    phases: { parse: { seconds: 0.5, count: 2 } },
+    runs: 2,
+  });
+  const second = point(4, 2, {
+    answers: { a: { long: 1 }, b: { short: 4 } },
+    errors: { INTERNAL: 2, OVERLOADED: 5 },
+    warnings: { SPACING: 1 },
+    latency: [0, 3, 4],
+    phases: { parse: { seconds: 1, count: 1 }, encode: { seconds: 2, count: 3 } },
+    runs: 1,
+    fallbacks: 2,
+    abandoned: 3,
+  });
   assert.deepEqual(sumOf([first, second]), {
     at: second.at,
     seconds: 4,
@@ -59,6 +86,24 @@ test("the last minute and the hour before do not overlap", () => {
   assert.equal(answersOf(spans.hour), 60 + 15);
 });
 
+test("a page that was just opened has the last completed minute, and what has come since", () => {
+  const one = { answers: { a: { hold: 1 } } };
+  const minutes = Array.from({ length: 5 }, (_, index) =>
+    point((index - 4) * 60, 60, { answers: { a: { hold: 10 } } }),
+  );
+  const spans = spansOf(minutes, [point(-1, 2, one), point(2, 2, one), point(4, 2, one)]);
+  assert.equal(answersOf(spans.minute), 12);
+  assert.equal(spans.minute.seconds, 64);
+  assert.equal(answersOf(spans.hourBefore), 40);
+  assert.equal(nameOf(spans.minute), "last minute");
+});
+
+test("less than a minute is called what it is", () => {
+  const spans = spansOf([], [point(2, 2), point(4, 2)]);
+  assert.equal(nameOf(spans.minute), "last 4 s");
+  assert.equal(nameOf(sumOf([])), "last minute");
+});
+
 test("without points the spans are empty", () => {
   const { minute, hourBefore, hour } = spansOf([], []);
   assert.deepEqual([minute.seconds, hourBefore.seconds, hour.seconds], [0, 0, 0]);
@@ -66,14 +111,17 @@ test("without points the spans are empty", () => {
 
 test("codes are errors, refusals or warnings, in this order, the most frequent first", () => {
   const minute = point(0, 60, { errors: { VALIDATION_ERROR: 2 }, warnings: { SPACING: 1 } });
-  const hour = point(0, 3600, { errors: { VALIDATION_ERROR: 5, OVERLOADED: 9, INTERNAL: 1 }, warnings: { SPACING: 7 } });
+  const hour = point(0, 3600, {
+    errors: { VALIDATION_ERROR: 12, OVERLOADED: 9, INTERNAL: 1 },
+    warnings: { SPACING: 7 },
+  });
   assert.deepEqual(codeRows(minute, hour), [
     { code: "INTERNAL", kind: "error", minute: 0, hour: 1 },
+    { code: "VALIDATION_ERROR", kind: "refusal", minute: 2, hour: 12 },
     { code: "OVERLOADED", kind: "refusal", minute: 0, hour: 9 },
-    { code: "VALIDATION_ERROR", kind: "refusal", minute: 2, hour: 5 },
     { code: "SPACING", kind: "warning", minute: 1, hour: 7 },
   ]);
-  assert.equal(numberOf("refusal", hour), 14);
+  assert.equal(numberOf("refusal", hour), 21);
   assert.equal(numberOf("error", hour), 1);
   assert.equal(numberOf("warning", hour), 7);
 });

@@ -4,15 +4,32 @@ import { test } from "node:test";
 import { filled, grouped, stack, steps, timesOf } from "../src/figures/series.ts";
 
 test("layers lie on top of each other, and a gap has no height", () => {
-  assert.deepEqual(stack([[1, 2], [3, null], [5, 6]]), [[1, 2], [4, 2], [9, 8]]);
+  assert.deepEqual(
+    stack([
+      [1, 2],
+      [3, null],
+      [5, 6],
+    ]),
+    [
+      [1, 2],
+      [4, 2],
+      [9, 8],
+    ],
+  );
   assert.deepEqual(stack([]), []);
 });
 
 test("points are grouped by the time that they cover", () => {
-  const at = (second: number): { at: string; seconds: number } => ({ at: new Date(second * 1e3).toISOString(), seconds: 2 });
+  const at = (second: number): { at: string; seconds: number } => ({
+    at: new Date(second * 1e3).toISOString(),
+    seconds: 2,
+  });
   // The point that ends at 10 s belongs to the first ten seconds.
   const groups = grouped([at(8), at(10), at(12), at(32)], 10);
-  assert.deepEqual(groups.map((group) => group.length), [2, 1, 1]);
+  assert.deepEqual(
+    groups.map((group) => group.length),
+    [2, 1, 1],
+  );
 });
 
 test("a histogram becomes steps in percent", () => {

@@ -3,7 +3,7 @@ import { test } from "node:test";
 
 import { Messages } from "../src/stream.ts";
 
-const TEXT = "id: e-1\nevent: hello\ndata: {\"a\": 1}\n\n: ping\n\nevent: figures\ndata: first\ndata: second\n\n";
+const TEXT = 'id: e-1\nevent: hello\ndata: {"a": 1}\n\n: ping\n\nevent: figures\ndata: first\ndata: second\n\n';
 const EXPECTED = [
   { id: "e-1", event: "hello", data: '{"a": 1}' },
   { id: null, event: "figures", data: "first\nsecond" },

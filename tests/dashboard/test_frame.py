@@ -68,7 +68,7 @@ def test_every_tab_is_reached_by_the_keyboard_and_axe_finds_nothing(server: Serv
         expect(on.page.get_by_role("tab", name=name, exact=True)).to_be_focused()
         expect(on.page.get_by_role("tabpanel", name=name, exact=True)).to_be_visible()
         assert on.page.url.endswith(f"#{name.lower()}")
-        on.page.wait_for_load_state("networkidle") if name in ("Models", "Experiments") else None
+        expect(on.page.get_by_role("tabpanel", name=name, exact=True).get_by_text("Loading")).to_have_count(0)
         assert on.violations() == [], name
         on.page.keyboard.press("ArrowRight")
     expect(on.page.get_by_role("tab", name=TABS[0])).to_be_focused()

@@ -12,7 +12,7 @@ import pytest
 from playwright.sync_api import expect
 
 from tests.dashboard.conftest import Visiting
-from tests.dashboard.traffic import decided, flowing
+from tests.dashboard.traffic import decided, flowing, looked
 from tests.dashboard.visit import TABS, shot
 from tests.market import ONNX, ROOT
 from tests.processes import Server, post, serving
@@ -26,13 +26,17 @@ SCHEMES = ("light", "dark")
 
 
 @pytest.fixture(scope="module")
-def server() -> Iterator[Server]:
-    """v3.1 against v3.2 with planted outcomes, and predictions that flow."""
-    with serving("--models", str(ONNX), REVERSAL_WORKERS="2", REVERSAL_KEEP_WINDOWS="1") as server:
-        start_experiment(server.url, "v31_v32", variant_a="v3.1", variant_b="v3.2", traffic_split=0.5)
+def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
+    """v3.1 against v3.2 with planted outcomes, looked at as they come, and predictions that flow."""
+    state = tmp_path_factory.mktemp("state")
+    with serving("--models", str(ONNX), state=state, REVERSAL_WORKERS="2", REVERSAL_KEEP_WINDOWS="1") as server:
+        start_experiment(
+            server.url, "v31_v32", name="v3.1 or v3.2?", variant_a="v3.1", variant_b="v3.2", traffic_split=0.5
+        )
         post(f"{server.url}/reversal/experiments/v31_v32/notes", {"text": "Spread widened after the rate decision."})
-        for seed, candles in enumerate((150, 150, 200)):
-            decided(server.url, (0.35, 0.75), candles=candles, seed=seed)
+        for seed in range(8, 0, -1):
+            decided(server.url, (0.4, 0.65), candles=60, seed=seed)
+            looked(server.url, state, "v31_v32")
         with flowing(server.url):
             yield server
 
@@ -42,11 +46,15 @@ def test_every_tab_shows_what_the_server_does(server: Server, visit: Visiting, s
     on = visit(server.url, viewport=SIZE, color_scheme=scheme).open().live()
     for name in TABS:
         panel = on.tab(name)
-        if name == "Signals":
+        if name == "Now":
+            panel.get_by_role("button", name="2 minutes").click()
+            p99 = panel.get_by_role("row", name="p99").get_by_role("cell").first
+            expect(p99).not_to_have_text("too few", timeout=30_000)  # a hundred answers
+        elif name == "Signals":
             panel.get_by_role("button", name=re.compile("^Why")).first.click()
             expect(panel.get_by_text("Stage 1").first).to_be_visible(timeout=15_000)
         elif name == "Experiments":
-            panel.get_by_role("link", name="v31_v32").first.click()
+            panel.get_by_role("link", name="v3.1 or v3.2?").first.click()
             expect(panel).to_contain_text("v3.2 is better", timeout=15_000)
         expect(panel.get_by_text("Loading")).to_have_count(0)
         assert panel.locator(".note.error:not(:empty)").count() == 0

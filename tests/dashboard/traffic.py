@@ -4,17 +4,21 @@ from __future__ import annotations
 
 import itertools
 import random
+import sqlite3
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from datetime import UTC, datetime, timedelta
 from functools import cache
+from pathlib import Path
 from typing import Any
 
 import orjson
 
+from core.experiments.look import SLOT_MICROS
 from tests.market import ROOT
-from tests.processes import post
+from tests.processes import get, post
+from tests.waiting import wait_until
 
 PAIRS = ("EUR/USD", "GBP/USD", "AUD/USD")
 TIMEFRAMES = ("1h", "4h")
@@ -84,10 +88,10 @@ def decided(
     now = datetime.now(UTC).replace(minute=0, second=0, microsecond=0)
     items = []
     for number in range(candles):
-        last = now - timedelta(hours=candles - number)
-        for user in range(2):
+        last = now - timedelta(hours=seed * candles + candles - number)
+        for user in range(3):
             body = window(number, last, PAIRS[number % 3])
-            body["user_id"] = f"user{(2 * number + user) % 60}"
+            body["user_id"] = f"user{(3 * number + user) % 90}"
             items.append(body)
     outcomes = []
     for at in range(0, len(items), 200):
@@ -109,3 +113,24 @@ def decided(
     assert outcomes
     status, answer = post(f"{url}/reversal/outcomes", {"outcomes": outcomes}, headers)
     assert status == 200, answer
+
+
+def looked(url: str, state: Path, experiment_id: str) -> None:
+    """Let the server look at an experiment, and move its looks back by one slot, so that the next one is due now."""
+
+    def looks() -> int:
+        with sqlite3.connect(state / "state.db", timeout=10) as store:
+            (count,) = store.execute("SELECT COUNT(*) FROM looks WHERE experiment_id = ?", [experiment_id]).fetchone()
+        return int(count)
+
+    before = looks()
+    status, _ = get(f"{url}/reversal/experiments/{experiment_id}/report")
+    assert status == 200
+    wait_until(lambda: looks() > before)
+    with sqlite3.connect(state / "state.db", timeout=10) as store:
+        rows = store.execute("SELECT slot, body FROM looks WHERE experiment_id = ? ORDER BY slot", [experiment_id])
+        for slot, text in rows.fetchall():
+            body = orjson.loads(text)
+            body["at"] -= SLOT_MICROS
+            moved = slot - 1, orjson.dumps(body).decode(), experiment_id, slot
+            store.execute("UPDATE looks SET slot = ?, body = ? WHERE experiment_id = ? AND slot = ?", moved)

@@ -35,7 +35,11 @@ export class CandleChart {
 
   constructor() {
     // The library's own logo brings a <style> element, which the page's content policy forbids.
-    const credit = el("a", { class: "credit", href: "https://www.tradingview.com/", target: "_blank", rel: "noreferrer" }, "Charting by TradingView");
+    const credit = el(
+      "a",
+      { class: "credit", href: "https://www.tradingview.com/", target: "_blank", rel: "noreferrer" },
+      "Charting by TradingView",
+    );
     this.element = el("div", { class: "candles-holder" }, this.#box, credit);
     this.#box.addEventListener("keydown", (event) => this.#key(event));
     withColours(() => this.#paint());
@@ -65,7 +69,8 @@ export class CandleChart {
       );
     }
     const room = Math.round(this.#box.clientWidth / CANDLE_WIDTH);
-    if (other) chart.timeScale().setVisibleLogicalRange({ from: Math.max(-1, bars.length - room), to: bars.length + 4 });
+    if (other)
+      chart.timeScale().setVisibleLogicalRange({ from: Math.max(-1, bars.length - room), to: bars.length + 4 });
   }
 
   #mark(time: number): void {
@@ -83,7 +88,10 @@ export class CandleChart {
   }
 
   #make(): IChartApi {
-    const text = (time: Time): string => (this.#timed ? `${moment(new Date((time as number) * 1e3))} (${utc(new Date((time as number) * 1e3)).slice(11, 16)} UTC)` : `Candle ${Number(time) + 1}`);
+    const text = (time: Time): string =>
+      this.#timed
+        ? `${moment(new Date((time as number) * 1e3))} (${utc(new Date((time as number) * 1e3)).slice(11, 16)} UTC)`
+        : `Candle ${Number(time) + 1}`;
     return createChart(this.#box, {
       autoSize: true,
       width: this.#box.clientWidth,
@@ -115,7 +123,14 @@ export class CandleChart {
     });
     const [up, down] = [shade("--long"), shade("--short")];
     // Falling candles are filled and rising ones are hollow, so that colour is not all that tells them apart.
-    this.#series?.applyOptions({ upColor: shade("--card"), downColor: down, borderUpColor: up, borderDownColor: down, wickUpColor: up, wickDownColor: down });
+    this.#series?.applyOptions({
+      upColor: shade("--card"),
+      downColor: down,
+      borderUpColor: up,
+      borderDownColor: down,
+      wickUpColor: up,
+      wickDownColor: down,
+    });
     const last = this.#series?.data().at(-1);
     if (last !== undefined && this.#signal !== null) this.#mark(last.time as number);
   }
@@ -125,8 +140,15 @@ export class CandleChart {
     const range = scale?.getVisibleLogicalRange();
     if (!scale || !range) return;
     const step = (range.to - range.from) / 8;
-    const by = { ArrowLeft: [-step, -step], ArrowRight: [step, step], "+": [step, 0], "-": [-step, 0], Home: [-range.from, -range.from] }[event.key];
-    if (event.key === "End") scale.setVisibleLogicalRange({ from: this.#count - (range.to - range.from), to: this.#count + 4 });
+    const by = {
+      ArrowLeft: [-step, -step],
+      ArrowRight: [step, step],
+      "+": [step, 0],
+      "-": [-step, 0],
+      Home: [-range.from, -range.from],
+    }[event.key];
+    if (event.key === "End")
+      scale.setVisibleLogicalRange({ from: this.#count - (range.to - range.from), to: this.#count + 4 });
     if (by === undefined) return;
     event.preventDefault();
     scale.setVisibleLogicalRange({ from: range.from + (by[0] ?? 0), to: range.to + (by[1] ?? 0) });

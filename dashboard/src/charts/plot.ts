@@ -35,6 +35,8 @@ export type Settings = {
   /** Words for a place on the horizontal axis. */
   place: (x: number, index: number) => string;
   placeTitle?: (x: number) => string;
+  /** The least length of the horizontal axis, which ends with the last value. */
+  shortest?: number;
   /** Text at the horizontal axis. */
   ticks: (values: (number | null)[], step: number) => string[];
 };
@@ -101,7 +103,7 @@ export class Plot {
   }
 
   #options(): uPlot.Options {
-    const { height, lines, axis, log, steps, stacked } = this.#settings;
+    const { height, lines, axis, log, steps, stacked, shortest } = this.#settings;
     const bare = axis === undefined;
     const paths = steps === true ? uPlot.paths.stepped?.({ align: 1 }) : undefined;
     const series = lines.map((line): uPlot.Series => ({
@@ -116,11 +118,18 @@ export class Plot {
     return {
       width: this.#box.clientWidth,
       height,
-      padding: bare ? [2, 0, 2, 0] : [8, 12, 0, 0],
+      padding: bare ? [2, 0, 2, 0] : [8, 18, 0, 0],
       series: [{}, ...series],
-      bands: stacked === true ? lines.slice(1).map((_, index) => ({ series: [index + 2, index + 1] as [number, number] })) : [],
+      bands:
+        stacked === true
+          ? lines.slice(1).map((_, index) => ({ series: [index + 2, index + 1] as [number, number] }))
+          : [],
       scales: {
-        x: { time: false, ...(steps === true ? { distr: 3 as const, range: (_plot, low, high) => [low, high] } : {}) },
+        x: {
+          time: false,
+          ...(steps === true ? { distr: 3 as const } : {}),
+          range: (_plot, low, high) => [Math.min(low, high - (shortest ?? 0)), high],
+        },
         y: { range: (_plot, low, high) => this.#range(low, high), ...(log === true ? { distr: 3 as const } : {}) },
       },
       axes: bare ? [{ show: false }, { show: false }] : [this.#xAxis(), this.#yAxis(axis)],
@@ -173,7 +182,8 @@ export class Plot {
     const { log, least } = this.#settings;
     const bottom = Math.min(low ?? Number.POSITIVE_INFINITY, least?.[0] ?? Number.POSITIVE_INFINITY);
     const top = Math.max(high ?? 0, least?.[1] ?? 0);
-    if (log === true) return [10 ** Math.floor(Math.log10(bottom > 0 ? bottom : 1e-4)), 10 ** Math.ceil(Math.log10(top || 1))];
+    if (log === true)
+      return [10 ** Math.floor(Math.log10(bottom > 0 ? bottom : 1e-4)), 10 ** Math.ceil(Math.log10(top || 1))];
     const full = this.#settings.stacked === true && least?.[1] === top;
     return [0, top === 0 ? 1 : full ? top : top * 1.1];
   }
@@ -185,7 +195,9 @@ export class Plot {
 
   #legend(): HTMLElement {
     const items = this.#settings.lines.map((line) => {
-      const swatch = el("span", { class: `swatch${line.dash === undefined ? "" : line.dash[0] === 2 ? " dotted" : " dashed"}` });
+      const swatch = el("span", {
+        class: `swatch${line.dash === undefined ? "" : line.dash[0] === 2 ? " dotted" : " dashed"}`,
+      });
       swatch.style.color = `var(${line.colour})`;
       const text = el("span", { class: "legend-value" }, NONE);
       this.#texts.push(text);
@@ -216,14 +228,19 @@ export class Plot {
       return;
     }
     // A histogram has no last value: without a cursor its legend is a key only, and its words have the largest part.
-    const largest = this.#values[0]?.reduce<number>((most, value, at, all) => ((value ?? -1) > (all[most] ?? -1) ? at : most), 0) ?? 0;
+    const largest =
+      this.#values[0]?.reduce<number>((most, value, at, all) => ((value ?? -1) > (all[most] ?? -1) ? at : most), 0) ??
+      0;
     const index = steps === true && this.#cursor === null ? largest : this.#index();
     const x = this.#x[index] ?? 0;
     const texts = lines.map((line, at) => {
       const value = this.#values[at]?.[index];
       return value === null || value === undefined ? NONE : line.text(value);
     });
-    this.#box.setAttribute("aria-label", `${label}. ${place(x, index)}: ${lines.map((line, at) => `${line.label} ${texts[at]}`).join(", ")}.`);
+    this.#box.setAttribute(
+      "aria-label",
+      `${label}. ${place(x, index)}: ${lines.map((line, at) => `${line.label} ${texts[at]}`).join(", ")}.`,
+    );
     if (axis === undefined) return;
     say(this.#place, place(x, index));
     this.#place.title = placeTitle?.(x) ?? "";

@@ -55,9 +55,16 @@ export function codeRows(minute: Counted, hour: Counted): CodeRow[] {
   const rows: CodeRow[] = [];
   for (const field of ["errors", "warnings"] as const)
     for (const code of new Set([...Object.keys(hour[field]), ...Object.keys(minute[field])]))
-      rows.push({ code, kind: kindOf(code, field), minute: minute[field][code] ?? 0, hour: Math.max(hour[field][code] ?? 0, minute[field][code] ?? 0) });
+      rows.push({
+        code,
+        kind: kindOf(code, field),
+        minute: minute[field][code] ?? 0,
+        hour: Math.max(hour[field][code] ?? 0, minute[field][code] ?? 0),
+      });
   const order: Kind[] = ["error", "refusal", "warning"];
-  return rows.sort((a, b) => order.indexOf(a.kind) - order.indexOf(b.kind) || b.hour - a.hour || a.code.localeCompare(b.code));
+  return rows.sort(
+    (a, b) => order.indexOf(a.kind) - order.indexOf(b.kind) || b.hour - a.hour || a.code.localeCompare(b.code),
+  );
 }
 
 /** How many errors, refusals or warnings a span had. */

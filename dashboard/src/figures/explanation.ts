@@ -18,7 +18,12 @@ export function bars(stage: Stage, most = 8): Bar[] {
     at += effect;
   };
   for (const [feature, effect] of kept) add(feature, effect, 1);
-  if (rest.length > 0) add(null, rest.reduce((sum, [, effect]) => sum + effect, 0), rest.length);
+  if (rest.length > 0)
+    add(
+      null,
+      rest.reduce((sum, [, effect]) => sum + effect, 0),
+      rest.length,
+    );
   return found;
 }
 

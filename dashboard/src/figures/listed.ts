@@ -41,7 +41,10 @@ export type Mix = { times: number[]; counts: Record<SignalWord, number[]> };
 export function mixOfPoints(points: readonly Point[]): Mix {
   const mixes = points.map(mixOf);
   const of = (word: SignalWord): number[] => mixes.map((mix) => mix[word]);
-  return { times: points.map((point) => Date.parse(point.at) / 1e3), counts: { long: of("long"), short: of("short"), hold: of("hold") } };
+  return {
+    times: points.map((point) => Date.parse(point.at) / 1e3),
+    counts: { long: of("long"), short: of("short"), hold: of("hold") },
+  };
 }
 
 /** The mix of the listed answers that pass, in spans of some seconds. A span without answers has zeros. */

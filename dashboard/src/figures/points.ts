@@ -1,5 +1,6 @@
 /** Points of the stream, put together. */
 import type { Counts, Point, SignalWord } from "../contract.ts";
+import { duration } from "../format.ts";
 
 export const WORDS: readonly SignalWord[] = ["long", "short", "hold"];
 const HOUR_MS = 3_600_000;
@@ -7,7 +8,18 @@ const MINUTE_MS = 60_000;
 
 /** What happened in several points together. `at` is the end of the last one. */
 export function sumOf(points: readonly Point[]): Point {
-  const sum: Point = { at: "", seconds: 0, answers: {}, errors: {}, warnings: {}, latency: [], phases: {}, runs: 0, fallbacks: 0, abandoned: 0 };
+  const sum: Point = {
+    at: "",
+    seconds: 0,
+    answers: {},
+    errors: {},
+    warnings: {},
+    latency: [],
+    phases: {},
+    runs: 0,
+    fallbacks: 0,
+    abandoned: 0,
+  };
   for (const point of points) {
     sum.at = point.at;
     sum.seconds += point.seconds;
@@ -54,13 +66,30 @@ export function totalOf(counts: Record<string, number>): number {
 /** The last minute, the hour before it, and the last hour, from completed minutes and from points of two seconds. */
 export type Spans = { minute: Point; hourBefore: Point; hour: Point };
 
+// The server makes points of two seconds only while a page is open.
+const ENOUGH_SECONDS = 50;
+
 export function spansOf(minutes: readonly Point[], recent: readonly Point[]): Spans {
-  const end = Math.max(0, ...[...minutes, ...recent].map((point) => Date.parse(point.at)));
-  const ends = (point: Point): number => end - Date.parse(point.at);
-  const lastMinute = recent.filter((point) => ends(point) < MINUTE_MS);
-  const before = minutes.filter((point) => ends(point) >= MINUTE_MS && ends(point) < HOUR_MS + MINUTE_MS);
-  const completed = minutes.filter((point) => ends(point) < HOUR_MS);
-  const last = Date.parse(minutes.at(-1)?.at ?? "1970-01-01");
-  const since = recent.filter((point) => Date.parse(point.at) > last);
-  return { minute: sumOf(lastMinute), hourBefore: sumOf(before), hour: sumOf([...completed, ...since]) };
+  const ended = (point: Point): number => Date.parse(point.at);
+  const end = Math.max(0, ...[...minutes, ...recent].map(ended));
+  const last = minutes.at(-1);
+  const since = recent.filter((point) => last === undefined || ended(point) > ended(last));
+  let minute = recent.filter((point) => end - ended(point) < MINUTE_MS);
+  // A page that was just opened has the last completed minute, and what has come since.
+  if (sumOf(minute).seconds < ENOUGH_SECONDS && last !== undefined && end - ended(last) < MINUTE_MS)
+    minute = [last, ...since];
+  const begun = end - Math.max(MINUTE_MS, sumOf(minute).seconds * 1e3);
+  // Clocks of points and of minutes differ by milliseconds.
+  const before = minutes.filter(
+    (point) => point !== minute[0] && ended(point) <= begun + 1e3 && ended(point) > begun - HOUR_MS + 1e3,
+  );
+  const completed = minutes.filter((point) => end - ended(point) < HOUR_MS);
+  return { minute: sumOf(minute), hourBefore: sumOf(before), hour: sumOf([...completed, ...since]) };
+}
+
+/** What the last minute is called: less where less is known. */
+export function nameOf(minute: Point): string {
+  return minute.seconds === 0 || (minute.seconds >= ENOUGH_SECONDS && minute.seconds < 90)
+    ? "last minute"
+    : `last ${duration(minute.seconds)}`;
 }

@@ -41,7 +41,7 @@ export function approximately(estimate: Estimate | null): string {
 export function approximatelyWithin(value: number, bounds: readonly number[]): string {
   const above = bounds.findIndex((bound) => bound >= value);
   // A value that is the last bound stands for all that is above it.
-  const beyond = above < 0 || above === bounds.length - 1 && value === bounds[above];
+  const beyond = above < 0 || (above === bounds.length - 1 && value === bounds[above]);
   const high = beyond ? Number.POSITIVE_INFINITY : (bounds[above] as number);
   return approximately({ value, low: beyond ? value : (bounds[above - 1] ?? 0), high });
 }

@@ -4,7 +4,7 @@ import { Plot } from "../charts/plot.ts";
 import type { Now } from "../contract.ts";
 import { card, el, fill, note, say, table } from "../dom.ts";
 import { numberOf } from "../figures/codes.ts";
-import { answersOf, type Spans, spansOf } from "../figures/points.ts";
+import { answersOf, nameOf, type Spans, spansOf } from "../figures/points.ts";
 import { approximately, fewestFor, quantile } from "../figures/quantile.ts";
 import { timesOf } from "../figures/series.ts";
 import { count, NONE, percent, rate } from "../format.ts";
@@ -54,12 +54,7 @@ export function nowTab(page: Page): Tab {
     state,
     el("div", { class: "tiles" }, answers.element, latency.element, trouble.element, fallbacks.element),
     past.element,
-    el(
-      "div",
-      { class: "split" },
-      codes.element,
-      el("div", {}, card("This server", facts), card("Replicas", replicas)),
-    ),
+    el("div", { class: "split" }, codes.element, el("div", {}, card("This server", facts), card("Replicas", replicas))),
   );
   const panel = el("section", {}, waiting, stale.element, body);
 
@@ -75,7 +70,8 @@ export function nowTab(page: Page): Tab {
     latency.draw(spans, live.bounds);
     drawTrouble(spans);
     spark.draw(timesOf(live.recent), [live.recent.map((point) => answersOf(point) / point.seconds)], "");
-    const perSecond = (kind: "refusal" | "error"): number[] => live.recent.map((point) => numberOf(kind, point) / point.seconds);
+    const perSecond = (kind: "refusal" | "error"): number[] =>
+      live.recent.map((point) => numberOf(kind, point) / point.seconds);
     troubleSpark.draw(timesOf(live.recent), [perSecond("refusal"), perSecond("error")], "");
     past.draw(live.minutes, live.recent, live.bounds);
     codes.draw(spans.minute, spans.hour);
@@ -84,21 +80,21 @@ export function nowTab(page: Page): Tab {
   };
 
   const drawAnswers = ({ minute, hourBefore, hour }: Spans): void => {
-    answers.say(minute.seconds === 0 ? NONE : rate(answersOf(minute) / minute.seconds), "last minute");
+    answers.say(minute.seconds === 0 ? NONE : rate(answersOf(minute) / minute.seconds), nameOf(minute));
     const before = hourBefore.seconds === 0 ? "not known yet" : rate(answersOf(hourBefore) / hourBefore.seconds);
     answers.more(`The hour before: ${before} · ${count(answersOf(hour))} answers in the last hour`);
   };
 
   const drawTrouble = ({ minute, hour }: Spans): void => {
     const errors = numberOf("error", minute);
-    trouble.say(count(errors), "last minute", errors > 0 ? "bad" : "");
+    trouble.say(count(errors), nameOf(minute), errors > 0 ? "bad" : "");
     const of = (kind: "refusal" | "warning"): string => count(numberOf(kind, minute));
     trouble.more(
       `Last hour: ${count(numberOf("error", hour))} errors`,
       `Refusals: ${of("refusal")} · hour ${count(numberOf("refusal", hour))}`,
       `Warnings: ${of("warning")} · hour ${count(numberOf("warning", hour))}`,
     );
-    fallbacks.say(count(minute.fallbacks), "last minute", minute.fallbacks > 0 ? "warn" : "");
+    fallbacks.say(count(minute.fallbacks), nameOf(minute), minute.fallbacks > 0 ? "warn" : "");
     const total = answersOf(hour);
     fallbacks.more(
       "Another version answered in place of one that failed.",
@@ -128,22 +124,40 @@ function drawState(state: HTMLElement, now: Now): void {
     el(
       "div",
       { class: "state-line" },
-      el("p", { class: `state-word ${kind}`, role: "status" }, el("span", { class: "state-mark", "aria-hidden": "true" }, kind === "good" ? "✓" : "!"), word),
+      el(
+        "p",
+        { class: `state-word ${kind}`, role: "status" },
+        el("span", { class: "state-mark", "aria-hidden": "true" }, kind === "good" ? "✓" : "!"),
+        word,
+      ),
       el("p", { class: "soft" }, meaning),
-      el("p", { class: "state-version" }, el("span", { class: "soft" }, "Active version "), el("strong", {}, now.active_version ?? "none")),
+      el(
+        "p",
+        { class: "state-version" },
+        el("span", { class: "soft" }, "Active version "),
+        el("strong", {}, now.active_version ?? "none"),
+      ),
     ),
     now.problems.length === 0
       ? null
-      : el("ul", { class: "problems" }, ...now.problems.map(({ code, text }) => el("li", {}, el("code", {}, code), " ", text))),
+      : el(
+          "ul",
+          { class: "problems" },
+          ...now.problems.map(({ code, text }) => el("li", {}, el("code", {}, code), " ", text)),
+        ),
   );
 }
 
 /** The quantiles of the last minute beside those of the hour before. */
 function latencyTile(): { element: HTMLElement; draw: (spans: Spans, bounds: number[]) => void } {
   const cells = SHARES.map(() => [el("td", { class: "number strong" }), el("td", { class: "number" })] as const);
-  const rows = SHARES.map((share, index) => el("tr", {}, el("th", { scope: "row" }, `p${share * 100}`), ...(cells[index] ?? [])));
+  const rows = SHARES.map((share, index) =>
+    el("tr", {}, el("th", { scope: "row" }, `p${share * 100}`), ...(cells[index] ?? [])),
+  );
   const verdict = el("p", { class: "tile-more" });
-  const heads = ["Quantile", "Last minute", "Hour before"].map((text) => el("th", { scope: "col", class: text === "Quantile" ? "" : "number" }, text));
+  const heads = ["Quantile", "Last minute", "Hour before"].map((text) =>
+    el("th", { scope: "col", class: text === "Quantile" ? "" : "number" }, text),
+  );
   const element = card("Time to answer", table("Time to answer: quantiles", heads, rows), verdict);
   element.classList.add("tile");
   return {
@@ -155,11 +169,15 @@ function latencyTile(): { element: HTMLElement; draw: (spans: Spans, bounds: num
           const estimate = quantile(share, bounds, span.latency);
           say(cell, estimate === null ? "too few" : approximately(estimate));
           cell.classList.toggle("soft", estimate === null);
-          cell.title = estimate === null ? `At least ${fewestFor(share)} answers are needed` : "Estimated from the buckets of a histogram";
+          cell.title =
+            estimate === null
+              ? `At least ${fewestFor(share)} answers are needed`
+              : "Estimated from the buckets of a histogram";
         }
       }
       const p99 = quantile(0.99, bounds, minute.latency) ?? quantile(0.99, bounds, hourBefore.latency);
-      const kept = p99 === null ? null : p99.high <= PROMISED ? true : p99.low >= PROMISED ? false : p99.value <= PROMISED;
+      const kept =
+        p99 === null ? null : p99.high <= PROMISED ? true : p99.low >= PROMISED ? false : p99.value <= PROMISED;
       verdict.className = `tile-more ${kept === false ? "bad" : ""}`;
       say(
         verdict,

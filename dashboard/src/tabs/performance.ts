@@ -4,7 +4,7 @@ import { Plot } from "../charts/plot.ts";
 import type { Point } from "../contract.ts";
 import { card, el, note, say } from "../dom.ts";
 import { batchOf, phasesOf } from "../figures/phases.ts";
-import { answersOf, type Spans, spansOf } from "../figures/points.ts";
+import { answersOf, nameOf, type Spans, spansOf } from "../figures/points.ts";
 import { filled, steps, timesOf } from "../figures/series.ts";
 import { count, duration, fixed, NONE, percent, significant } from "../format.ts";
 import { drawing } from "./drawing.ts";
@@ -23,8 +23,18 @@ export function performanceTab(page: Page): Tab {
   const split = splitCard();
   const histogram = histogramCard();
   const queue = queueTile();
-  const batches = overTimeCard("Batch size", "Predictions in one run of the model, mean of each minute", "Mean batch", (value) => significant(value, 2));
-  const waits = overTimeCard("Time in the queue", "Time that a prediction waits for its turn, mean of each minute", "Mean wait", duration);
+  const batches = overTimeCard(
+    "Batch size",
+    "Predictions in one run of the model, mean of each minute",
+    "Mean batch",
+    (value) => significant(value, 2),
+  );
+  const waits = overTimeCard(
+    "Time in the queue",
+    "Time that a prediction waits for its turn, mean of each minute",
+    "Mean wait",
+    duration,
+  );
   const body = el(
     "div",
     { hidden: true },
@@ -46,7 +56,12 @@ export function performanceTab(page: Page): Tab {
     batches.tell(size(spans.minute), size(spans.hourBefore), spans);
     waits.draw(live.minutes, (point) => phasesOf(["queue"], point)[0]?.mean ?? null);
   };
-  return { id: "performance", title: "Performance", panel: el("section", {}, waiting, stale.element, body), ...drawing(live, draw) };
+  return {
+    id: "performance",
+    title: "Performance",
+    panel: el("section", {}, waiting, stale.element, body),
+    ...drawing(live, draw),
+  };
 }
 
 /** The shares of all answers by their time: the last minute as an area, the hour before as a dashed line. */
@@ -84,12 +99,18 @@ function histogramCard(): { element: HTMLElement; draw: (bounds: number[], spans
         return [...part.slice(0, -1), part.at(-2) ?? null];
       };
       plot.draw(edges, [cut(now.shares), cut(before.shares)], "Nothing has been answered yet.");
-      say(told, `From the arrival of a request's body to its result: ${count(total(minute.latency))} answers in the last minute, ${count(total(hourBefore.latency))} in the hour before.`);
+      say(
+        told,
+        `From the arrival of a request's body to its result: ${count(total(minute.latency))} answers in the ${nameOf(minute)}, ${count(total(hourBefore.latency))} in the hour before.`,
+      );
     },
   };
 }
 
-function queueTile(): { element: HTMLElement; draw: (now: number, most: number, phases: string[], spans: Spans) => void } {
+function queueTile(): {
+  element: HTMLElement;
+  draw: (now: number, most: number, phases: string[], spans: Spans) => void;
+} {
   const fill = el("span", { class: "meter-fill" });
   const meter = el("span", { class: "meter long-meter", "aria-hidden": "true" }, fill);
   const queue = tile("Requests in progress", meter);
@@ -102,7 +123,10 @@ function queueTile(): { element: HTMLElement; draw: (now: number, most: number, 
         const mean = phases.includes("queue") ? phasesOf(["queue"], point)[0]?.mean : null;
         return mean === null || mean === undefined ? NONE : duration(mean);
       };
-      queue.more(`Mean wait in the queue: ${wait(minute)} · hour before ${wait(hourBefore)}`, "Requests beyond the limit are refused as OVERLOADED.");
+      queue.more(
+        `Mean wait in the queue: ${wait(minute)} · hour before ${wait(hourBefore)}`,
+        "Requests beyond the limit are refused as OVERLOADED.",
+      );
     },
   };
 }
@@ -115,15 +139,33 @@ type OverTime = {
 };
 
 function overTimeCard(title: string, label: string, line: string, text: (value: number) => string): OverTime {
-  const plot = new Plot({ label, height: HEIGHT, axis: text, lines: [{ label: line, colour: "--series-1", area: 0.12, text }], ...overTime() });
+  const plot = new Plot({
+    label,
+    height: HEIGHT,
+    axis: text,
+    lines: [{ label: line, colour: "--series-1", area: 0.12, text }],
+    ...overTime(),
+  });
   const figure = tile(title);
+  let drawn: Point[] | null = null;
   return {
     element: card(`${title}, last two hours`, plot.element),
     tile: figure.element,
-    draw: (minutes, of) => plot.draw(timesOf(minutes), [minutes.map(of)], minutes.length === 0 ? "The first full minute is not over yet." : "Nothing was answered in the last two hours."),
+    draw: (minutes, of) => {
+      if (minutes === drawn) return; // minutes are added only once a minute
+      drawn = minutes;
+      plot.draw(
+        timesOf(minutes),
+        [minutes.map(of)],
+        minutes.length === 0 ? "The first full minute is not over yet." : "Nothing was answered in the last two hours.",
+      );
+    },
     tell: (now, before, { minute }) => {
-      figure.say(now === null ? NONE : fixed(now, 2), "predictions a run, last minute");
-      figure.more(`The hour before: ${before === null ? NONE : fixed(before, 2)} · ${count(minute.runs)} runs in the last minute`, "Requests that arrive while the model runs are answered together.");
+      figure.say(now === null ? NONE : fixed(now, 2), `predictions a run, ${nameOf(minute)}`);
+      figure.more(
+        `The hour before: ${before === null ? NONE : fixed(before, 2)} · ${count(minute.runs)} runs in the ${nameOf(minute)}`,
+        "Requests that arrive while the model runs are answered together.",
+      );
     },
   };
 }

@@ -22,7 +22,12 @@ export function signalsTab(page: Page): Tab {
     drawn.soon();
   });
   list.head.append(choice.element);
-  const body = el("div", { hidden: true }, el("div", { class: "signals-top" }, place.element, mix.element, place.why), list.element);
+  const body = el(
+    "div",
+    { hidden: true },
+    el("div", { class: "signals-top" }, place.element, mix.element, place.why),
+    list.element,
+  );
   const drawn = drawing(live, () => {
     waiting.hidden = live.now !== null;
     body.hidden = live.now === null;

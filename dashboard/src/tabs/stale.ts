@@ -8,7 +8,10 @@ export function staleNote(live: Live): { element: HTMLElement; draw: () => void 
     element,
     draw: () => {
       element.hidden = live.connection.state === "live";
-      say(element, element.hidden ? "" : "There is no connection to the server. What is shown here is what was received last.");
+      say(
+        element,
+        element.hidden ? "" : "There is no connection to the server. What is shown here is what was received last.",
+      );
     },
   };
 }

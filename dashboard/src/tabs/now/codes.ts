@@ -22,7 +22,14 @@ export function codesTable(): { element: HTMLElement; draw: (minute: Point, hour
     const row = el(
       "tr",
       {},
-      el("td", {}, el("code", {}, code), " ", el("span", { class: `badge ${KINDS[kind]}` }, kind), el("div", { class: "meaning soft" }, meaningOf(code))),
+      el(
+        "td",
+        {},
+        el("code", {}, code),
+        " ",
+        el("span", { class: `badge ${KINDS[kind]}` }, kind),
+        el("div", { class: "meaning soft" }, meaningOf(code)),
+      ),
       minute,
       hour,
     );

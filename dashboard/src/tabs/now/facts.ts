@@ -8,14 +8,34 @@ import { bytes, count, duration, moment, utc } from "../../format.ts";
 export function factsOf(list: HTMLElement, now: Now, { hour }: Spans): void {
   const lost = now.workers_lost === 0 ? "none lost" : `${count(now.workers_lost)} lost and replaced since the start`;
   const facts: [name: string, text: string, kind: string, title: string][] = [
-    ["Workers", `${count(now.workers)} of ${count(now.workers_configured)}, ${lost}`, now.workers < now.workers_configured ? "warn" : "", ""],
-    ["In progress", `${count(now.in_progress)} of ${count(now.max_in_progress)} requests`, "", "Further ones are refused as OVERLOADED"],
+    [
+      "Workers",
+      `${count(now.workers)} of ${count(now.workers_configured)}, ${lost}`,
+      now.workers < now.workers_configured ? "warn" : "",
+      "",
+    ],
+    [
+      "In progress",
+      `${count(now.in_progress)} of ${count(now.max_in_progress)} requests`,
+      "",
+      "Further ones are refused as OVERLOADED",
+    ],
     ["Model runs", `${count(hour.runs)} in the last hour`, "", ""],
     ["Memory", `${bytes(now.memory.workers)} workers, ${bytes(now.memory.keeper)} keeper`, "", ""],
-    ["Up for", duration((Date.parse(now.at) - Date.parse(now.started)) / 1e3), "", `Since ${moment(now.started)}, which is ${utc(now.started)}`],
+    [
+      "Up for",
+      duration((Date.parse(now.at) - Date.parse(now.started)) / 1e3),
+      "",
+      `Since ${moment(now.started)}, which is ${utc(now.started)}`,
+    ],
     ["Release", now.release, "", ""],
     ["Environment", now.environment, "", ""],
-    ["Not stored yet", `${bytes(now.journal_bytes)} of journals, ${count(now.exposures_waiting)} exposures`, "", "Written to the store when it can be reached"],
+    [
+      "Not stored yet",
+      `${bytes(now.journal_bytes)} of journals, ${count(now.exposures_waiting)} exposures`,
+      "",
+      "Written to the store when it can be reached",
+    ],
   ];
   if (list.children.length === 0) for (const [name] of facts) list.append(el("dt", {}, name), el("dd", {}));
   for (const [index, [, text, kind, title]] of facts.entries()) {
@@ -37,10 +57,23 @@ export function replicaRows(place: HTMLElement, now: Now): void {
       "tr",
       {},
       el("td", {}, replica.name, replica.this ? el("span", { class: "soft" }, " (this)") : null),
-      el("td", { class: replica.active_version === now.active_version ? "" : "warn" }, replica.active_version ?? "none"),
-      el("td", { class: "number" }, count(replica.revision), replica.revision < newest ? el("span", { class: "warn" }, " behind") : null),
+      el(
+        "td",
+        { class: replica.active_version === now.active_version ? "" : "warn" },
+        replica.active_version ?? "none",
+      ),
+      el(
+        "td",
+        { class: "number" },
+        count(replica.revision),
+        replica.revision < newest ? el("span", { class: "warn" }, " behind") : null,
+      ),
     ),
   );
-  const revision = el("th", { scope: "col", class: "number", title: "How many changes of the shared state it has applied" }, "Revision");
-  fill(place, table("Replicas", ["Name", "Active version", revision], rows));
+  const revision = el(
+    "th",
+    { scope: "col", class: "number", title: "How many changes of the shared state it has applied" },
+    "Revision",
+  );
+  fill(place, table("Replicas that share the store", ["Name", "Active version", revision], rows));
 }

@@ -18,12 +18,17 @@ type History = { element: HTMLElement; draw: (minutes: Point[], recent: Point[],
 
 export function history(): History {
   let span: Span = "hours";
+  let drawn: Point[] | null = null;
   let last: Parameters<History["draw"]> | null = null;
   const said = (value: number): string => approximatelyWithin(value, last?.[2] ?? []);
   const traffic = { hours: trafficPlot(60), minutes: trafficPlot(2) };
   const latency = { hours: latencyPlot(60, said), minutes: latencyPlot(2, said) };
   const buttons = (["minutes", "hours"] as const).map((each) =>
-    el("button", { type: "button", "aria-pressed": String(each === span), click: () => choose(each) }, each === "hours" ? "2 hours" : "2 minutes"),
+    el(
+      "button",
+      { type: "button", "aria-pressed": String(each === span), click: () => choose(each) },
+      each === "hours" ? "2 hours" : "2 minutes",
+    ),
   );
   const choose = (chosen: Span): void => {
     span = chosen;
@@ -36,15 +41,25 @@ export function history(): History {
   const draw: History["draw"] = (minutes, recent, bounds) => {
     last = [minutes, recent, bounds];
     const points = span === "hours" ? minutes : recent;
-    const empty = span === "hours" ? "The first full minute is not over yet." : "No figures of the last two minutes yet.";
+    // A new point makes a new list, and minutes are added only once a minute.
+    if (points === drawn) return;
+    drawn = points;
+    const empty =
+      span === "hours" ? "The first full minute is not over yet." : "No figures of the last two minutes yet.";
     const perSecond = (of: (point: Point) => number): number[] => points.map((point) => of(point) / point.seconds);
     traffic[span].draw(
       timesOf(points),
-      [perSecond(answersOf), perSecond((point) => numberOf("refusal", point)), perSecond((point) => numberOf("error", point))],
+      [
+        perSecond(answersOf),
+        perSecond((point) => numberOf("refusal", point)),
+        perSecond((point) => numberOf("error", point)),
+      ],
       empty,
     );
     const spans = span === "hours" ? points : grouped(points, GROUP_SECONDS).map(sumOf);
-    const quantiles = [0.5, 0.95, 0.99].map((share) => spans.map((point) => quantile(share, bounds, point.latency)?.value ?? null));
+    const quantiles = [0.5, 0.95, 0.99].map((share) =>
+      spans.map((point) => quantile(share, bounds, point.latency)?.value ?? null),
+    );
     latency[span].draw(timesOf(spans), quantiles, points.length === 0 ? empty : "Too few answers for quantiles.");
   };
   const choice = el("div", { class: "choice", role: "group", "aria-label": "Span of the charts" }, ...buttons);
@@ -55,8 +70,8 @@ export function history(): History {
     el(
       "div",
       { class: "pair" },
-      card("Answers a second", traffic.hours.element, traffic.minutes.element),
-      card("Time to answer, over time", latency.hours.element, latency.minutes.element),
+      card("Answers over time", traffic.hours.element, traffic.minutes.element),
+      card("Time to answer over time", latency.hours.element, latency.minutes.element),
     ),
   );
   choose(span);

@@ -51,17 +51,33 @@ function made(names: string[], place: HTMLElement): (points: [Point, Point]) => 
     ),
   );
   const number = (text: string, title = ""): HTMLElement => el("th", { scope: "col", class: "number", title }, text);
-  const heads = ["Phase", el("th", { scope: "col", class: "optional" }, "What it is"), number("Last minute", "Mean of all predictions"), number("Share"), number("Hour before", "Mean of all predictions"), number("When it ran", "Mean of the predictions of the last minute in which it ran")];
-  place.replaceChildren(el("div", { class: "time-split" }, ...bars.map(({ row }) => row)), table("Phases of a prediction", heads, rows));
+  const heads = [
+    "Phase",
+    el("th", { scope: "col", class: "optional" }, "What it is"),
+    number("Last minute", "Mean of all predictions"),
+    number("Share"),
+    number("Hour before", "Mean of all predictions"),
+    number("When it ran", "Mean of the predictions of the last minute in which it ran"),
+  ];
+  place.replaceChildren(
+    el("div", { class: "time-split" }, ...bars.map(({ row }) => row)),
+    table("Phases of a prediction", heads, rows),
+  );
   return (points) => {
     const split = points.map((point) => phasesOf(names, point));
     const [minute, before] = split as [Phase[], Phase[]];
     const longest = Math.max(...split.map((phases) => wholeOf(phases) ?? 0));
     for (const [index, bar] of bars.entries()) bar.draw(split[index] ?? [], longest);
-    const seconds = (value: number | null | undefined): string => (value === null || value === undefined ? NONE : duration(value));
+    const seconds = (value: number | null | undefined): string =>
+      value === null || value === undefined ? NONE : duration(value);
     for (const [index, row] of cells.entries()) {
       const share = minute[index]?.share ?? null;
-      const texts = [seconds(minute[index]?.mean), share === null ? NONE : percent(share, 0), seconds(before[index]?.mean), seconds(minute[index]?.ran)];
+      const texts = [
+        seconds(minute[index]?.mean),
+        share === null ? NONE : percent(share, 0),
+        seconds(before[index]?.mean),
+        seconds(minute[index]?.ran),
+      ];
       for (const [column, cell] of row.entries()) say(cell, texts[column] ?? NONE);
     }
   };
@@ -72,10 +88,18 @@ function key(index: number): HTMLElement {
 }
 
 function barOf(title: string, names: string[]): Bar {
-  const parts = names.map((name, index) => el("span", { class: `phase phase-${index + 1}`, title: name }, el("span", {}, name)));
+  const parts = names.map((name, index) =>
+    el("span", { class: `phase phase-${index + 1}`, title: name }, el("span", {}, name)),
+  );
   const whole = el("span", { class: "time-whole" });
   const bar = el("div", { class: "time-bar" }, ...parts);
-  const row = el("div", { class: "time-row", role: "img" }, el("span", { class: "time-title" }, title), el("div", { class: "time-track" }, bar), whole);
+  const row = el(
+    "div",
+    { class: "time-row", role: "img" },
+    el("span", { class: "time-title" }, title),
+    el("div", { class: "time-track" }, bar),
+    whole,
+  );
   return {
     row,
     draw: (phases, longest) => {
@@ -89,7 +113,10 @@ function barOf(title: string, names: string[]): Bar {
         part.title = `${names[index]}: ${duration(phases[index]?.mean ?? Number.NaN)}`;
       }
       const words = phases.map(({ name, mean }) => `${name} ${mean === null ? NONE : duration(mean)}`).join(", ");
-      row.setAttribute("aria-label", `${title}: ${sum === null ? "nothing was answered" : `${duration(sum)} in all; ${words}`}`);
+      row.setAttribute(
+        "aria-label",
+        `${title}: ${sum === null ? "nothing was answered" : `${duration(sum)} in all; ${words}`}`,
+      );
     },
   };
 }

@@ -12,7 +12,10 @@ const NAMES: Record<Field, [label: string, all: string]> = {
 };
 
 /** Three lists to choose from. They offer what has been answered so far. */
-export function filters(chosen: (filter: Filter) => void): { element: HTMLElement; draw: (signals: readonly Signal[]) => void } {
+export function filters(chosen: (filter: Filter) => void): {
+  element: HTMLElement;
+  draw: (signals: readonly Signal[]) => void;
+} {
   let filter: Filter = ALL;
   const lists = new Map<Field, HTMLSelectElement>();
   const offered = new Map<Field, string>();
@@ -33,7 +36,10 @@ export function filters(chosen: (filter: Filter) => void): { element: HTMLElemen
     if (offered.get(field) === all.join()) return;
     offered.set(field, all.join());
     const list = lists.get(field) as HTMLSelectElement;
-    list.replaceChildren(el("option", { value: "" }, NAMES[field][1]), ...all.map((value) => el("option", { value }, value)));
+    list.replaceChildren(
+      el("option", { value: "" }, NAMES[field][1]),
+      ...all.map((value) => el("option", { value }, value)),
+    );
     list.value = kept;
   };
   return {

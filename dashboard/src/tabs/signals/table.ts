@@ -6,7 +6,7 @@ import { type Filter, isFiltered, newest } from "../../figures/listed.ts";
 import { clock, count, fixed, NONE, probability, utc } from "../../format.ts";
 import type { Live } from "../../live.ts";
 
-const ROWS = 100;
+const ROWS = 60;
 // More new rows than these would make the whole table blink.
 const MOST_FRESH = 6;
 // From here on Stage 2 names the other direction.
@@ -26,7 +26,11 @@ export function signalTable(live: Live, windows: Windows): Listing {
     "Pair",
     "Signal",
     number("Confidence", "How sure the detector is of the signal"),
-    el("th", { scope: "col", title: "Stage 1: the probability of a reversal. The mark is the version's threshold" }, "Reversal"),
+    el(
+      "th",
+      { scope: "col", title: "Stage 1: the probability of a reversal. The mark is the version's threshold" },
+      "Reversal",
+    ),
     el("th", { scope: "col", title: "Stage 2: the probability of the direction. The mark is 0.5" }, "Direction"),
     "Version",
     "Experiment",
@@ -52,7 +56,12 @@ export function signalTable(live: Live, windows: Windows): Listing {
     const found = newest(signals, filter, ROWS);
     place.hidden = found.length === 0;
     none.hidden = found.length > 0;
-    say(none, signals.length === 0 ? "No predictions have been answered yet. They appear here within a second." : "No listed answer fits the chosen filters.");
+    say(
+      none,
+      signals.length === 0
+        ? "No predictions have been answered yet. They appear here within a second."
+        : "No listed answer fits the chosen filters.",
+    );
     const wanted = new Set(found);
     for (const [signal, row] of shown)
       if (!wanted.has(signal)) {
@@ -66,8 +75,18 @@ export function signalTable(live: Live, windows: Windows): Listing {
       if (row === undefined) shown.set(signal, (row = rowOf(signal, windows, blink)));
       if (rows.children[index] !== row) rows.insertBefore(row, rows.children[index] ?? null);
     }
-    const more = held === null ? 0 : Math.max(0, live.signals.length - 1 - live.signals.lastIndexOf(held.signals.at(-1) as Signal));
-    say(pause, held === null ? "Pause" : more === 0 ? "Resume" : `Resume (${count(more)}${more === live.signals.length ? " or more" : ""} newer)`);
+    const more =
+      held === null
+        ? 0
+        : Math.max(0, live.signals.length - 1 - live.signals.lastIndexOf(held.signals.at(-1) as Signal));
+    say(
+      pause,
+      held === null
+        ? "Pause"
+        : more === 0
+          ? "Resume"
+          : `Resume (${count(more)}${more === live.signals.length ? " or more" : ""} newer)`,
+    );
     const total = live.unseen + live.signals.length;
     say(
       summary,
@@ -86,7 +105,16 @@ export function signalTable(live: Live, windows: Windows): Listing {
 function rowOf(signal: Signal, windows: Windows, fresh: boolean): HTMLTableRowElement {
   const where = `${signal.pair} · ${signal.timeframe}`;
   const pair = windows.kept()
-    ? el("button", { type: "button", class: "plain", title: `Show the last window of ${where}`, click: () => windows.show(signal) }, where)
+    ? el(
+        "button",
+        {
+          type: "button",
+          class: "plain",
+          title: `Show the last window of ${where}`,
+          click: () => windows.show(signal),
+        },
+        where,
+      )
     : where;
   const above = signal.stage1_prob >= signal.threshold ? "at or above" : "below";
   return el(
@@ -94,23 +122,62 @@ function rowOf(signal: Signal, windows: Windows, fresh: boolean): HTMLTableRowEl
     { class: fresh ? "fresh" : "" },
     el("td", {}, el("time", { datetime: signal.at, title: utc(signal.at) }, clock(signal.at))),
     el("td", { class: "nowrap" }, pair),
-    el("td", {}, el("span", { class: `word ${signal.signal}` }, el("span", { "aria-hidden": "true" }, ARROWS[signal.signal]), ` ${signal.signal}`)),
+    el(
+      "td",
+      {},
+      el(
+        "span",
+        { class: `word ${signal.signal}` },
+        el("span", { "aria-hidden": "true" }, ARROWS[signal.signal]),
+        ` ${signal.signal}`,
+      ),
+    ),
     el("td", { class: "number" }, probability(signal.confidence)),
     meter(signal.stage1_prob, signal.threshold, `${above} the threshold of ${probability(signal.threshold)}`),
     signal.stage2_prob === null
       ? el("td", { class: "soft", title: "Stage 2 is not asked for a hold" }, NONE)
       : meter(signal.stage2_prob, EVEN, `probability of ${signal.signal}`),
-    el("td", {}, signal.version, signal.fallback_reason === null ? null : el("div", { class: "warn small", title: signal.fallback_reason }, "fallback")),
-    el("td", {}, signal.experiment === null ? el("span", { class: "soft" }, NONE) : `${signal.experiment.experiment_id} ${signal.experiment.variant}`),
+    el(
+      "td",
+      {},
+      signal.version,
+      signal.fallback_reason === null
+        ? null
+        : el("div", { class: "warn small", title: signal.fallback_reason }, "fallback"),
+    ),
+    el(
+      "td",
+      {},
+      signal.experiment === null
+        ? el("span", { class: "soft" }, NONE)
+        : `${signal.experiment.experiment_id} ${signal.experiment.variant}`,
+    ),
     el("td", { class: "number" }, `${fixed(signal.latency_ms, signal.latency_ms < 10 ? 2 : 0)} ms`),
-    el("td", {}, ...(signal.warnings.length === 0 ? [el("span", { class: "soft" }, NONE)] : signal.warnings.map((code) => el("code", { class: "warn", title: meaningOf(code) }, code, " ")))),
+    el(
+      "td",
+      {},
+      ...(signal.warnings.length === 0
+        ? [el("span", { class: "soft" }, NONE)]
+        : signal.warnings.map((code) => el("code", { class: "warn", title: meaningOf(code) }, code, " "))),
+    ),
   );
 }
 
 /** A probability with a small bar, on which a mark is the threshold. The words are for screen readers. */
 function meter(value: number, mark: number, words: string): HTMLElement {
-  const bar = el("span", { class: `meter ${value >= mark ? "reached" : ""}`, "aria-hidden": "true" }, el("span", { class: "meter-fill" }), el("span", { class: "meter-mark" }));
+  const bar = el(
+    "span",
+    { class: `meter ${value >= mark ? "reached" : ""}`, "aria-hidden": "true" },
+    el("span", { class: "meter-fill" }),
+    el("span", { class: "meter-mark" }),
+  );
   (bar.firstElementChild as HTMLElement).style.width = `${100 * value}%`;
   (bar.lastElementChild as HTMLElement).style.left = `${100 * mark}%`;
-  return el("td", { class: "nowrap", title: words }, bar, el("span", {}, probability(value)), el("span", { class: "hidden" }, ` ${words}`));
+  return el(
+    "td",
+    { class: "nowrap", title: words },
+    bar,
+    el("span", {}, probability(value)),
+    el("span", { class: "hidden" }, ` ${words}`),
+  );
 }

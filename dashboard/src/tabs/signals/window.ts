@@ -10,7 +10,13 @@ import { type Shown, whyCard } from "./why.ts";
 const AGAIN_MS = 5000;
 
 type Place = KeptWindow["places"][number];
-type WindowCard = { element: HTMLElement; why: HTMLElement; shown: () => void; draw: () => void; show: (signal: Signal) => void };
+type WindowCard = {
+  element: HTMLElement;
+  why: HTMLElement;
+  shown: () => void;
+  draw: () => void;
+  show: (signal: Signal) => void;
+};
 
 const nameOf = ({ pair, timeframe }: Pick<Place, "pair" | "timeframe">): string => `${pair} ${timeframe}`;
 
@@ -20,9 +26,17 @@ export function windowCard(page: Page): WindowCard {
   let shown: Shown | null = null;
   let asked = 0;
   let running = false;
-  const picker = el("select", { "aria-label": "Pair and timeframe of the window", change: () => choose(places[picker.selectedIndex] ?? null) });
+  const picker = el("select", {
+    "aria-label": "Pair and timeframe of the window",
+    change: () => choose(places[picker.selectedIndex] ?? null),
+  });
   const follow = el("input", { type: "checkbox", id: "follow-window", checked: true });
-  const followed = el("label", { class: "inline", for: "follow-window", title: "Show each newer window of this pair and timeframe" }, follow, " Follow");
+  const followed = el(
+    "label",
+    { class: "inline", for: "follow-window", title: "Show each newer window of this pair and timeframe" },
+    follow,
+    " Follow",
+  );
   const told = el("p", { class: "window-told" });
   const trouble = el("div", {});
   const chart = new CandleChart();
@@ -55,7 +69,14 @@ export function windowCard(page: Page): WindowCard {
       // Following can have ended while the server answered.
       if (!newer || follow.checked) received(answer);
     } catch (error) {
-      fill(trouble, note("error", `The window cannot be shown: ${(error as Error).message} `, el("button", { type: "button", click: () => void load() }, "Try again")));
+      fill(
+        trouble,
+        note(
+          "error",
+          `The window cannot be shown: ${(error as Error).message} `,
+          el("button", { type: "button", click: () => void load() }, "Try again"),
+        ),
+      );
     } finally {
       running = false;
     }
@@ -70,8 +91,18 @@ export function windowCard(page: Page): WindowCard {
     }
     places = [...answer.places].sort((a, b) => nameOf(a).localeCompare(nameOf(b)));
     if (chosen === null || answer.window === null) {
-      const first = answer.places.reduce<Place | null>((newest, each) => (newest === null || each.at > newest.at ? each : newest), null);
-      if (first === null) fill(trouble, note("empty", "No window has been posted since the server started. The next prediction from candles appears here."));
+      const first = answer.places.reduce<Place | null>(
+        (newest, each) => (newest === null || each.at > newest.at ? each : newest),
+        null,
+      );
+      if (first === null)
+        fill(
+          trouble,
+          note(
+            "empty",
+            "No window has been posted since the server started. The next prediction from candles appears here.",
+          ),
+        );
       // A window that is gone has left its place to others.
       if (first !== null) chosen = { pair: first.pair, timeframe: first.timeframe };
     }
@@ -103,7 +134,12 @@ export function windowCard(page: Page): WindowCard {
       `, from ${found.data.length} candles`,
     );
     const other = before === null || nameOf(before) !== nameOf(found);
-    chart.draw(found.data, signal, other, `Candles of ${nameOf(found)}: the signal ${signal.signal} with confidence ${probability(signal.confidence)} is marked on the last one`);
+    chart.draw(
+      found.data,
+      signal,
+      other,
+      `Candles of ${nameOf(found)}: the signal ${signal.signal} with confidence ${probability(signal.confidence)} is marked on the last one`,
+    );
     why.draw(found);
   };
 
@@ -111,7 +147,12 @@ export function windowCard(page: Page): WindowCard {
     element.classList.add("small-card");
     fill(
       trouble,
-      note("empty", "The server does not keep the candles that it is sent. To see them here with the signal, and why it was given, the operator starts it with ", el("code", {}, "REVERSAL_KEEP_WINDOWS=1"), ". It then keeps the last window of each pair and timeframe, in memory only."),
+      note(
+        "empty",
+        "The server does not keep the candles that it is sent. To see them here with the signal, and why it was given, the operator starts it with ",
+        el("code", {}, "REVERSAL_KEEP_WINDOWS=1"),
+        ". It then keeps the last window of each pair and timeframe, in memory only.",
+      ),
     );
   };
 
@@ -124,7 +165,8 @@ export function windowCard(page: Page): WindowCard {
     },
     draw: () => {
       if (!page.session().windows_kept || !follow.checked || running || performance.now() - asked < AGAIN_MS) return;
-      const newer = (signal: Signal): boolean => chosen === null || (nameOf(signal) === nameOf(chosen) && signal.at > (shown?.at ?? ""));
+      const newer = (signal: Signal): boolean =>
+        chosen === null || (nameOf(signal) === nameOf(chosen) && signal.at > (shown?.at ?? ""));
       if (page.live.signals.slice(-200).some(newer)) void load(true);
     },
     show: (signal) => {
