@@ -21,9 +21,14 @@ SIGNED = {"Authorization": f"Bearer {LOOK}"}
 @pytest.fixture(scope="module")
 def server() -> Iterator[Server]:
     """Two workers with the committed versions, tokens, and predictions that flow."""
-    tokens = {"REVERSAL_API_TOKEN": f"desk:{LOOK}", "REVERSAL_ADMIN_TOKEN": f"alice:{ACT}"}
     with (
-        serving("--models", str(ONNX), REVERSAL_WORKERS="2", REVERSAL_KEEP_WINDOWS="1", **tokens) as server,
+        serving(
+            *("--models", str(ONNX)),
+            REVERSAL_WORKERS="2",
+            REVERSAL_KEEP_WINDOWS="1",
+            REVERSAL_API_TOKEN=f"desk:{LOOK}",
+            REVERSAL_ADMIN_TOKEN=f"alice:{ACT}",
+        ) as server,
         flowing(server.url, SIGNED),
     ):
         yield server

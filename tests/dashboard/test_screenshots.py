@@ -35,7 +35,7 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
         )
         post(f"{server.url}/reversal/experiments/v31_v32/notes", {"text": "Spread widened after the rate decision."})
         for seed in range(8, 0, -1):
-            decided(server.url, (0.4, 0.65), candles=60, seed=seed)
+            decided(server.url, (0.4, 0.65), candles=120, seed=seed)
             looked(server.url, state, "v31_v32")
         with flowing(server.url):
             yield server
@@ -55,7 +55,7 @@ def test_every_tab_shows_what_the_server_does(server: Server, visit: Visiting, s
             expect(panel.get_by_text("Stage 1").first).to_be_visible(timeout=15_000)
         elif name == "Experiments":
             panel.get_by_role("link", name="v3.1 or v3.2?").first.click()
-            expect(panel).to_contain_text("v3.2 is better", timeout=15_000)
+            expect(panel).to_contain_text(re.compile("B is v3.2: the win rate of B minus that of A is"), timeout=15_000)
         expect(panel.get_by_text("Loading")).to_have_count(0)
         assert panel.locator(".note.error:not(:empty)").count() == 0
         assert on.violations() == [], name

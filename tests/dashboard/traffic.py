@@ -91,7 +91,7 @@ def decided(
         last = now - timedelta(hours=seed * candles + candles - number)
         for user in range(3):
             body = window(number, last, PAIRS[number % 3])
-            body["user_id"] = f"user{(3 * number + user) % 90}"
+            body["user_id"] = f"user{(3 * number + user + 180 * seed) % 360}"
             items.append(body)
     outcomes = []
     for at in range(0, len(items), 200):
