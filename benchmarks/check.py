@@ -22,8 +22,9 @@ import numpy as np
 
 from benchmarks import bodies, budget, servers, stages, yardstick
 from benchmarks.background_load import under_load
+from benchmarks.dashboard import pages
 from benchmarks.explaining import beside
-from benchmarks.figures import answers
+from benchmarks.figures import answers, watched
 from benchmarks.load import Result, closed, opened
 from benchmarks.loading import while_loading
 from benchmarks.machine import machine, save
@@ -34,6 +35,8 @@ CONNECTIONS = 32
 KINDS = {"features": "features", "candles": "120 candles"}
 # Requests a second at which the contract promises a 99th percentile below half a second.
 PROMISED_RATE = 100.0
+# A page gets figures every two seconds, so that each measurement has one of them.
+PAGE_SECONDS = 2.0
 Ratios: TypeAlias = dict[str, float]
 # The function that measures each key.
 Known: TypeAlias = "dict[str, Callable[[Bench], Ratios]]"
@@ -135,6 +138,17 @@ def explained(bench: Bench) -> Ratios:
     return {"explaining": p99(meanwhile) / p99(alone)}
 
 
+def paged(bench: Bench) -> Ratios:
+    """Measure the CPU time for an answer with ten open pages of the dashboard ÷ without, of all processes."""
+
+    def used() -> float:
+        return watched(bench.one, closed, bodies.messages("features"), CONNECTIONS, PAGE_SECONDS, 0.2)["cpu_us"]
+
+    alone = used()
+    with pages(bench.one.port):
+        return {"dashboard_ten_pages": used() / alone}
+
+
 def start(bench: Bench) -> Ratios:
     """Measure the time until the first 200 of /readyz, with the default number of workers, ÷ the imports alone."""
     with servers.server(python=bench.python, workers=None, tree=bench.tree) as running:
@@ -161,7 +175,7 @@ def memory(bench: Bench) -> Ratios:
     return {"memory_server": sum(bench.all.rss_mib) * 2**20 / 1e6, "memory_worker": ratio}
 
 
-GROUPS = (lone, busy, cores, crowded, loaded, explained, start, promise, memory)
+GROUPS = (lone, busy, cores, crowded, loaded, explained, paged, start, promise, memory)
 
 
 def p50(result: Result) -> float:

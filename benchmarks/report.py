@@ -26,7 +26,7 @@ from benchmarks.machine import BUILD, ROOT
 BUDGET = ROOT / "docs" / "benchmarks.md"
 MEASURED, CAPACITY = ROOT / "docs" / "capacity-measured.md", ROOT / "docs" / "capacity.md"
 # The page that is computed follows the page that it is computed from.
-OTHERS = [ROOT / "docs" / f"{name}.md" for name in ("replay", "several-machines")]
+OTHERS = [ROOT / "docs" / f"{name}.md" for name in ("dashboard-stream", "replay", "several-machines")]
 PAGES = [*sorted((ROOT / "docs").glob("benchmarks*.md")), *OTHERS, MEASURED, CAPACITY]
 MARKED = re.compile(r"(<!-- ([\w.-]+)(?:: ([^\n]*?))? -->\n).*?(<!-- end -->)", re.DOTALL)
 _NUMBER = re.compile(r"-?[\d,]+(\.\d+)?(e[+-]\d+)?")

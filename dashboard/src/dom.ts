@@ -48,7 +48,7 @@ export function table(caption: string, heads: (string | HTMLElement)[], rows: HT
   const head = el("tr", {}, ...heads.map((each) => (typeof each === "string" ? el("th", { scope: "col" }, each) : each)));
   return el(
     "div",
-    { class: "scroll", tabindex: "0", role: "region", "aria-label": caption },
+    { class: "scroll", tabindex: "0", role: "group", "aria-label": caption },
     el("table", {}, el("caption", { class: "hidden" }, caption), el("thead", {}, head), el("tbody", {}, ...rows)),
   );
 }

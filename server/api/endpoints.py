@@ -10,7 +10,7 @@ from typing import Any
 
 from core.inference.explaining import BACKGROUND
 from server.api.endpoint import BadEndpoint, Endpoint, Method
-from server.api.schemas import WITH_ANSWERS
+from server.api.schemas import WITH_ANSWERS, dashboard_windows
 from server.api.schemas.experiments import EXPORT_FORMATS, AddNote, CreateExperiment, Evaluate, ReportOutcomes
 from server.api.schemas.json_schema import TEXT, one_of_names
 from server.api.schemas.open_inference import InferBody, RepositoryChange, RepositoryIndex
@@ -22,6 +22,7 @@ from server.auth.access import Level
 from server.http.bodies import sizes
 from server.http.bodies.body import BINARY
 from server.http.errors import ENVELOPE, PROTOCOL, STATUS, EndpointFacts
+from server.protocol.pages import EVENTS
 
 OPEN, ADMIN = Level.OPEN, Level.ADMIN
 # The call that predicts over gRPC. It is no row, but its refusals count as those of the other predictions.
@@ -92,6 +93,12 @@ ENDPOINTS: tuple[Endpoint, ...] = (
     Endpoint("POST", "/dashboard/session/end", "Sign that page out",
         operation_id="endSession", answered_by="worker", handler="dashboard.end_session", level=OPEN,
         answer="Session", codes=("FORBIDDEN", "RATE_LIMITED")),
+    Endpoint("GET", "/dashboard/stream", "Live figures and signals, as server-sent events, for as long as it is read",
+        operation_id="dashboardStream", answered_by="keeper", handler="dashboard.stream",
+        media=(EVENTS,), bare=True, codes=("OVERLOADED",)),
+    Endpoint("GET", "/dashboard/window", "The last answered windows, where the operator keeps them",
+        operation_id="dashboardWindow", answered_by="keeper", handler="dashboard.show_window",
+        query=dashboard_windows.QUERY, answer="KeptWindow", codes_in_body=("VALIDATION_ERROR",)),
     Endpoint("POST", "/reversal/predict", "Predict hold, long or short from candles",
         operation_id="predict", answered_by="worker", handler="predict.predict",
         request=PredictRequest, largest_body=sizes.SINGLE, answer="Prediction",

@@ -30,9 +30,21 @@ from server.http.clock import Clock
 from server.http.errors import Refusals, errors
 from server.http.request_log.request_ids import with_request_id
 from server.keeper import answers
-from server.keeper.app_keys import AUDIT, CHANGES, COLLECTOR, MEMBERS, REPLICAS, REPORTER, REPOSITORY, SHARED, STORE
+from server.keeper.app_keys import (
+    AUDIT,
+    CHANGES,
+    COLLECTOR,
+    HUB,
+    MEMBERS,
+    REPLICAS,
+    REPORTER,
+    REPOSITORY,
+    SHARED,
+    STORE,
+)
 from server.keeper.audit import Audit
 from server.keeper.changes import Changes
+from server.keeper.dashboard.setting_up import add_hub
 from server.keeper.fleet.member import Member
 from server.keeper.fleet.members import Members
 from server.keeper.fleet.replicas import LOOK_SECONDS, Replicas
@@ -77,7 +89,7 @@ COPIES_SECONDS = 2.0
 def make_keeper_app(settings: Settings, shared: Path | None = None) -> web.Application:
     """Build the application. The store is opened when the application starts.
 
-    shared: the folder that the server's processes share; None leaves the workers' copies of bundles there.
+    shared: the folder that the server's processes share. With None, copies of bundles and metrics there are left alone.
     Raises FolderInUse if another keeper uses the folder of journals, or AuditUnusable.
     """
     clock = Clock(settings.timezone)
@@ -93,6 +105,7 @@ def make_keeper_app(settings: Settings, shared: Path | None = None) -> web.Appli
     name = replica_name(None if settings.unix_socket else settings.port)
     replicas = app[REPLICAS] = Replicas(name, store, members, repository)
     app[CHANGES] = Changes(store, members, replicas, remembered, user_key=settings.user_key)
+    add_hub(app, shared)
     if settings.tracing:
         collector = app[COLLECTOR] = Collector(settings.environment, settings.tracing_ratio)
         # The worker has decided: a request without a parent that is recorded is not recorded here either.
@@ -124,6 +137,7 @@ async def _keeper(app: web.Application) -> AsyncIterator[None]:
         ("leave hung", store.leave_hung, TEST_SECONDS),
         ("remove copies", partial(_remove_copies, changes, app[SHARED]), COPIES_SECONDS),
         ("report replica", lambda: replicas.report(changes.state), LOOK_SECONDS),
+        ("keep minute", app[HUB].keep_minute, 0.0),
         ("metrics", partial(_refresh_metrics, metrics, app), METRICS_SECONDS),
     )
     tasks = [asyncio.create_task(_repeat(*step)) for step in steps]

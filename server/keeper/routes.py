@@ -10,6 +10,7 @@ from server.http.app_keys import BODY_BOUNDS
 from server.http.bodies.sizes import BodyBounds
 from server.keeper import handlers
 from server.keeper.handlers.audited import audited
+from server.keeper.handlers.telling import CHANGED_BY, telling
 
 
 def add_routes(app: web.Application) -> None:
@@ -20,4 +21,8 @@ def add_routes(app: web.Application) -> None:
     for endpoint in endpoints.ENDPOINTS:
         if endpoint.answered_by == "keeper":
             handler = endpoint.handler_in(handlers)
-            app.add_routes([endpoint.route(audited(handler) if endpoint.level is Level.ADMIN else handler)])
+            if endpoint.level is Level.ADMIN:
+                handler = audited(handler)
+            if endpoint.method == "POST" and (what := CHANGED_BY.get(endpoint.handler.partition(".")[0])) is not None:
+                handler = telling(handler, what)
+            app.add_routes([endpoint.route(handler)])

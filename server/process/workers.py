@@ -226,7 +226,7 @@ class Runner(HttpRunner):
 
     async def cleanup(self) -> None:
         """Stop accepting, finish requests in progress, and end the application."""
-        self.app[DRAINING].closing = True
+        self.app[DRAINING].close()
         ending = asyncio.gather(*(port.stop(SHUTDOWN_SECONDS, self._hurry) for port in self._ports))
         await asyncio.gather(*(site.stop() for site in list(self.sites)))
         await self._drained()

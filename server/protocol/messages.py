@@ -10,6 +10,7 @@ import msgspec
 from core.errors import ServiceError
 from core.serving.replicas import Replica
 from core.serving.state import Action, Replaced, Served, State
+from server.protocol.pages import AskWindow, FoundWindow, Watch, Watched
 
 # The path at which a worker joins. It is not reachable from outside: the keeper listens only on a Unix socket.
 MEMBERS_PATH = "/members"
@@ -92,8 +93,10 @@ class Applied(msgspec.Struct, frozen=True, tag=True):
     replaced: tuple[Replaced, ...] = ()
 
 
-ToWorker: TypeAlias = Prepare | Apply | Abort | Announce | Others
-ToKeeper: TypeAlias = Ready | Applied
+# What decides the state of a worker is handled in order; the questions of open pages are answered beside it.
+Ordered: TypeAlias = Prepare | Apply | Abort | Announce | Others
+ToWorker: TypeAlias = Ordered | Watch | AskWindow
+ToKeeper: TypeAlias = Ready | Applied | Watched | FoundWindow
 
 encode = msgspec.json.Encoder().encode
 decode_for_worker = msgspec.json.Decoder(ToWorker).decode

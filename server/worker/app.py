@@ -59,9 +59,12 @@ from server.worker.app_keys import (
     SHADOW,
     STATE_FOLLOWER,
 )
+from server.worker.dashboard.showing import Showing
+from server.worker.dashboard.windows import KeptWindows
 from server.worker.draining import Draining, last_answers
 from server.worker.explainer import Explainer
 from server.worker.metrics import Metrics
+from server.worker.open_inference.readiness import Readiness
 from server.worker.predictor import Predictor
 from server.worker.routes import add_routes
 from server.worker.shadow import Shadow
@@ -104,14 +107,17 @@ def make_app(settings: Settings, credentials: Credentials, keeper: Path, *, loca
         kept=KeptBundles(shared / KEPT_BUNDLES),
     )
     registry = app[REGISTRY] = Registry(repository, loader)
-    app[STATE_FOLLOWER], app[KEEPER_CLIENT] = StateFollower(keeper, registry, draining), KeeperClient(keeper)
+    app[KEEPER_CLIENT] = KeeperClient(keeper, draining)
     app[METRICS] = metrics
     journal = app[JOURNAL] = Journal(
         settings.journal_folder, bound_bytes=settings.journals_mib << 20, memory_records=MEMORY_RECORDS
     )
     shadow = app[SHADOW] = Shadow(lambda: registry.snapshot, journal, metrics)
     breaker = app[CIRCUIT_BREAKER] = CircuitBreaker()
-    predictor = app[PREDICTOR] = Predictor(registry, journal, metrics, shadow, breaker)
+    windows = KeptWindows() if settings.keep_windows else None
+    predictor = app[PREDICTOR] = Predictor(registry, journal, metrics, shadow, breaker, windows=windows)
+    showing = Showing(predictor.recent, windows, registry, Readiness(registry, breaker, draining), journal)
+    app[STATE_FOLLOWER] = StateFollower(keeper, registry, draining, showing.answer)
     app[BATCHER] = Batcher(predictor.answer, MAX_BATCHED)
     app[ADMISSION], app[EXPLAINER] = Admission(settings.max_in_flight), Explainer(metrics)
     batches = max(1, round(settings.max_in_flight * BATCHES_PER_PREDICTION))
@@ -120,6 +126,7 @@ def make_app(settings: Settings, credentials: Credentials, keeper: Path, *, loca
         app[CERTIFICATE] = credentials.certificate
         app.cleanup_ctx.append(resources.certificate)
     app.cleanup_ctx.extend((resources.records, resources.keeper))
+    app.on_shutdown.append(draining.end_streams)
     if settings.tracing:
         from server.worker.tracing.sending import TraceBuffer  # noqa: PLC0415 - only then
 

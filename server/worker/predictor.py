@@ -22,6 +22,8 @@ from core.serving.snapshot import Snapshot
 from server.http.deadline import late_in_queue
 from server.http.log_throttle import Throttle
 from server.worker.beside import BesideCounter
+from server.worker.dashboard.recent import Recent
+from server.worker.dashboard.windows import KeptWindows
 from server.worker.metrics import Metrics
 from server.worker.shadow import Shadow
 from server.worker.timings import TOGETHER
@@ -34,10 +36,19 @@ _OWN_AND_OTHER: dict[Variant, tuple[Variant, Variant]] = {"A": ("A", "B"), "B": 
 class Predictor:
     """Answers with the loaded versions, falls back if one fails, and records exposures before they are answered."""
 
-    def __init__(
-        self, registry: Registry, journal: Journal, metrics: Metrics, shadow: Shadow, breaker: CircuitBreaker
+    def __init__(  # noqa: PLR0913 - the last one by name
+        self,
+        registry: Registry,
+        journal: Journal,
+        metrics: Metrics,
+        shadow: Shadow,
+        breaker: CircuitBreaker,
+        *,
+        windows: KeptWindows | None = None,
     ) -> None:
-        self.beside = BesideCounter(journal)
+        """`windows`: where windows are kept; None: they are not."""
+        self.beside, self.recent = BesideCounter(journal), Recent()
+        self._windows = windows
         self._registry = registry
         self._journal = journal
         self._metrics = metrics
@@ -58,10 +69,18 @@ class Predictor:
             self._record(snapshot, snapshot.experiment, routes, questions, results)
         answered: dict[tuple[str, Signal], int] = {}
         warned: list[Prediction] = []
-        confidences = self._metrics.confidences.kept
-        for result in results:
+        confidences, keep, windows = self._metrics.confidences.kept, self.recent.keep, self._windows
+        at, now = time.time(), time.perf_counter()
+        for question, result in zip(questions, results, strict=True):
             if isinstance(result, Answered):
-                prediction = result.prediction
+                prediction, reason, exposure = result
+                exposed = (
+                    None if exposure is None else (exposure.experiment_id, exposure.variant, exposure.prediction_id)
+                )
+                recent = (at, now - question.since, question.pair, question.timeframe, prediction, reason, exposed)
+                keep(recent)
+                if windows is not None:
+                    windows.keep(question.source, recent)
                 key = (prediction.version, prediction.decision.signal)
                 answered[key] = answered.get(key, 0) + 1
                 confidences.append((prediction.version, prediction.decision.confidence))
@@ -72,6 +91,7 @@ class Predictor:
         self._metrics.runs += 1
         for key, count in answered.items():
             self._metrics.predictions[key].inc(count)
+            self.recent.answered += count
         if warned:
             self._metrics.warned(warned)
         return results

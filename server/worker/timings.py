@@ -11,10 +11,8 @@ from typing import NamedTuple
 from prometheus_client import CollectorRegistry, Histogram
 
 from core.inference.detector import Spent
+from server.protocol.timing import BUCKETS, PHASES
 
-# Seconds. A prediction from 120 candles takes a few hundred microseconds; one that takes far longer has waited. 0.5 is
-# the limit that is promised for the 99th percentile.
-BUCKETS = (50e-6, 100e-6, 200e-6, 300e-6, 500e-6, 1e-3, 2e-3, 5e-3, 10e-3, 25e-3, 50e-3, 0.1, 0.25, 0.5, 1.0)
 # 0.6 is the limit that is promised for the mean; the buckets show how the values lie around it.
 CONFIDENCE_BUCKETS = (0.5, 0.6, 0.7, 0.8, 0.9)
 # Predictions that are observed together. Doing so takes the event loop a tenth of a millisecond.
@@ -46,7 +44,7 @@ class Timings(NamedTuple):
         return cls(parsed - since, known - parsed - sum(spent), *spent, perf_counter() - known)
 
 
-_SERVER_TIMING = ", ".join(f"{phase};dur=%.3f" for phase in Timings._fields)
+_SERVER_TIMING = ", ".join(f"{phase};dur=%.3f" for phase in PHASES)
 
 
 class TimingMetrics:
@@ -64,7 +62,7 @@ class TimingMetrics:
             buckets=BUCKETS,
             registry=registry,
         )
-        self._histograms = [timings.labels(phase) for phase in Timings._fields]
+        self._histograms = [timings.labels(phase) for phase in PHASES]
         self._total = Histogram(
             "reversal_prediction_seconds",
             "Seconds of a single prediction, from the moment its body is read until its result is known.",

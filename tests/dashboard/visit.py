@@ -31,7 +31,7 @@ class Visit:
         self.requests: list[Request] = []
         page.on("console", self._console)
         page.on("pageerror", lambda error: self.errors.append(str(error)))
-        page.on("request", self.requests.append)
+        page.on("request", lambda request: self.requests.append(request))  # noqa: PLW0108 - it needs a function
 
     def _console(self, message: ConsoleMessage) -> None:
         if message.type in ("error", "warning"):

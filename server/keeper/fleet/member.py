@@ -9,6 +9,7 @@ from aiohttp import WSCloseCode, WSMsgType, web
 
 from core.serving.state import Served, State
 from server.protocol.messages import ToKeeper, ToWorker, decode_for_keeper, encode
+from server.protocol.pages import AskWindow, FoundWindow, Watch, Watched
 
 if TYPE_CHECKING:
     from server.keeper.fleet.members import Members
@@ -40,6 +41,11 @@ class Member:
         self._disconnected = False
 
     @property
+    def process(self) -> str:
+        """The worker's process id, as the files of metrics have it."""
+        return self.name.rpartition(" ")[2]
+
+    @property
     def is_lost(self) -> bool:
         """Whether the connection ended without a closing message, as that of a killed worker does."""
         return self._websocket.close_code == WSCloseCode.ABNORMAL_CLOSURE
@@ -47,6 +53,11 @@ class Member:
     def send(self, message: ToWorker) -> None:
         """Queue a message."""
         self._outgoing.put_nowait(message)
+
+    def ask(self, question: Watch | AskWindow) -> asyncio.Future[ToKeeper | None]:
+        """Ask the worker for an open page; the result is that of `expect`."""
+        self.send(question)
+        return self.expect(Watched if isinstance(question, Watch) else FoundWindow, question.question)
 
     def expect(self, kind: type[ToKeeper], change: int) -> asyncio.Future[ToKeeper | None]:
         """A future of the worker's answer of this kind; its result is None if the worker disconnects."""
@@ -70,8 +81,12 @@ class Member:
             async for message in self._websocket:
                 if message.type == WSMsgType.TEXT:
                     answer = decode_for_keeper(message.data)
-                    self._members.heard(self, answer)
-                    waiting = self._awaited.pop((type(answer), answer.change), None)
+                    if isinstance(answer, Watched | FoundWindow):
+                        number = answer.question
+                    else:
+                        number = answer.change
+                        self._members.heard(self, answer)
+                    waiting = self._awaited.pop((type(answer), number), None)
                     if waiting is not None and not waiting.done():
                         waiting.set_result(answer)
         finally:

@@ -51,7 +51,7 @@ class Members:
         self._others = Others(())
         self._applying = False
         self.lost = 0  # workers that were killed, crashed or stalled
-        self._stopping = False
+        self.stopping = False
 
     def __len__(self) -> int:
         return len(self._members)
@@ -73,7 +73,7 @@ class Members:
         self._bring(member)
         if self._others.replicas:
             member.send(self._others)
-        if self._stopping:
+        if self.stopping:
             member.send(Announce())
 
     def tell(self, others: Others) -> None:
@@ -84,7 +84,7 @@ class Members:
 
     def announce(self) -> None:
         """Make every worker announce to clients that the server will stop."""
-        self._stopping = True
+        self.stopping = True
         for member in self._members:
             member.send(Announce())
 
@@ -105,7 +105,7 @@ class Members:
         member.given[change] = given
         member.send(Prepare(change, given.state, given.order, served=self.agreement.served))
 
-    def heard(self, member: Member, answer: ToKeeper) -> None:
+    def heard(self, member: Member, answer: Ready | Applied) -> None:
         """Take note of a worker's answer."""
         if isinstance(answer, Ready):
             self._prepared_by(member, answer)

@@ -30,7 +30,7 @@ class Reporter:
     def __init__(self, store: StoreAccess) -> None:
         self._store = store
         self._writes: set[asyncio.Task[None]] = set()
-        self._looked: tuple[str, int] | None = None  # the experiment and the slot of the last periodic look
+        self.looked: tuple[str, int] | None = None  # the experiment and the slot of the last periodic look
 
     async def report(self, name: str, *, disagreements: bool = False) -> Json:
         """The report of an experiment. If its look is due, it is stored later: its failure fails no report.
@@ -56,11 +56,11 @@ class Reporter:
         if experiment is None:
             return
         name, now = experiment.experiment_id, now_micros()
-        if self._looked == (name, slot(now)):
+        if self.looked == (name, slot(now)):
             return
         if is_due(experiment, await self._store.read(lambda store: store.looks(name)), now):
             await self.report(name)
-        self._looked = (name, slot(now))
+        self.looked = (name, slot(now))
 
     async def close(self) -> None:
         """Wait a moment for the looks that are being stored."""

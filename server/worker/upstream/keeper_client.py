@@ -15,11 +15,21 @@ from core.errors import StoreUnavailable
 from server.http.request_log.request_ids import id_of
 from server.logs.request_id import HEADER as REQUEST_ID
 from server.protocol.messages import ADDRESS_HEADER, CALLER_HEADER, MANAGES_HEADER
+from server.protocol.pages import EVENTS, LAST_EVENT, PROXY_BUFFERING, event
+from server.worker.draining import Draining
 from server.worker.upstream.session import ANSWER_SECONDS, KEEPER_URL, keeper_session
 
 # Headers of the keeper's answer that are passed on to the client. The others belong to the connection.
-_ANSWER_HEADERS = ("Content-Type", "Content-Disposition", "Content-Security-Policy", "Allow")
+_ANSWER_HEADERS = (
+    *("Content-Type", "Content-Disposition", "Content-Security-Policy", "Allow", "Retry-After"),
+    PROXY_BUFFERING,
+)
+# Headers of the request that are passed on to the keeper.
+_REQUEST_HEADERS = ("Content-Type", LAST_EVENT)
 _CHUNK = 64 * 1024
+# The last event of a stream whose worker shuts down. The client connects again, to another worker or server.
+BYE = event("bye", b'{"reason":"shutdown"}')
+BYE_SECONDS = 0.5
 # The longest time that a client is given to receive one piece of a long answer.
 PIECE_SECONDS = 60.0
 
@@ -35,8 +45,9 @@ class Caller(NamedTuple):
 class KeeperClient:
     """Sends one worker's requests to the keeper, each with the name of its caller."""
 
-    def __init__(self, socket: Path) -> None:
+    def __init__(self, socket: Path, draining: Draining) -> None:
         self._socket = socket
+        self._draining = draining
         self._session: aiohttp.ClientSession | None = None
 
     def open(self) -> None:
@@ -56,16 +67,24 @@ class KeeperClient:
         `traced`: the headers of the call's trace.
         """
         headers = {REQUEST_ID: id_of(request), **traced}
-        if "Content-Type" in request.headers:
-            headers["Content-Type"] = request.headers["Content-Type"]
+        headers |= {name: request.headers[name] for name in _REQUEST_HEADERS if name in request.headers}
         upstream, whole = await self._asked(request.method, request.rel_url.raw_path_qs, body, caller, headers)
         async with upstream:
             passed = {name: upstream.headers[name] for name in _ANSWER_HEADERS if name in upstream.headers}
             if whole is not None:
                 return web.Response(body=whole, status=upstream.status, headers=passed)
             answer = web.StreamResponse(status=upstream.status, headers=passed)
+            if upstream.content_type != EVENTS:
+                await answer.prepare(request)
+                await _pass_on(upstream, answer, request)
+                return answer
+            answer.force_close()  # it ends only with the connection
             await answer.prepare(request)
-            await _pass_on(upstream, answer, request)
+            try:
+                async with self._draining.until_closing():
+                    await _pass_on(upstream, answer, request)
+            except TimeoutError:
+                await _say_bye(answer, request)
             return answer
 
     async def call(self, path: str, body: bytes, caller: Caller, headers: Mapping[str, str]) -> tuple[int, bytes]:
@@ -96,6 +115,16 @@ class KeeperClient:
         except (aiohttp.ClientError, OSError) as error:
             cause = f"the keeper cannot be reached: {error}"  # with the path of its socket
             raise StoreUnavailable("the keeper cannot be reached; try again later", cause) from None
+
+
+async def _say_bye(answer: web.StreamResponse, request: web.Request) -> None:
+    """Write the last event, unless the client does not read."""
+    try:
+        async with asyncio.timeout(BYE_SECONDS):
+            await answer.write(BYE)
+    except (ConnectionError, TimeoutError):
+        if request.transport is not None:
+            request.transport.abort()
 
 
 async def _pass_on(upstream: aiohttp.ClientResponse, answer: web.StreamResponse, request: web.Request) -> None:

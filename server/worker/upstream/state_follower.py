@@ -6,6 +6,7 @@ import asyncio
 import logging
 import os
 import time
+from collections.abc import Callable
 from pathlib import Path
 
 import aiohttp
@@ -20,14 +21,15 @@ from server.protocol.messages import (
     Announce,
     Applied,
     Apply,
+    Ordered,
     Others,
     Prepare,
     Ready,
     ToKeeper,
-    ToWorker,
     decode_for_worker,
     encode,
 )
+from server.protocol.pages import AskWindow, Watch
 from server.worker.draining import Draining
 from server.worker.upstream.session import KEEPER_URL, keeper_session
 
@@ -43,8 +45,16 @@ _WITHOUT_KEEPER = "predictions continue; management answers 503"
 class StateFollower:
     """Keeps one worker's registry at the state that the keeper has decided."""
 
-    def __init__(self, socket: Path, registry: Registry, draining: Draining) -> None:
+    def __init__(
+        self,
+        socket: Path,
+        registry: Registry,
+        draining: Draining,
+        show: Callable[[Watch | AskWindow], ToKeeper] | None = None,
+    ) -> None:
+        """`show`: answers what is asked for open pages; None: nothing does."""
         self._socket = socket
+        self._show = show
         self._registry = registry
         self._draining = draining
         self.others: tuple[Replica, ...] = ()  # the other replicas, as the keeper has told last
@@ -69,12 +79,7 @@ class StateFollower:
                 url = f"{KEEPER_URL}{MEMBERS_PATH}?pid={os.getpid()}"
                 async with session.ws_connect(url, max_msg_size=0) as websocket:
                     failures = 0
-                    async for message in websocket:
-                        if message.type != WSMsgType.TEXT:
-                            break
-                        answer = await self._handle(decode_for_worker(message.data))
-                        if answer is not None:
-                            await websocket.send_str(encode(answer).decode())
+                    await self._converse(websocket)
                 log.warning(LogEvent("keeper_disconnected", effect=_WITHOUT_KEEPER))
             except (aiohttp.ClientError, OSError) as error:  # the keeper has not started yet, or has ended
                 failures += 1
@@ -85,7 +90,42 @@ class StateFollower:
                 log.exception(LogEvent("keeper_following_failed", effect="the worker reconnects to the keeper"))
             await asyncio.sleep(RETRY_SECONDS)
 
-    async def _handle(self, message: ToWorker) -> ToKeeper | None:
+    async def _converse(self, websocket: aiohttp.ClientWebSocketResponse) -> None:
+        """Answer the keeper until it disconnects.
+
+        States are handled in order, which takes as long as a version takes to load. Questions for open pages are
+        answered meanwhile: they must not wait for a load, nor a load for them.
+        """
+        ordered: asyncio.Queue[Ordered] = asyncio.Queue()
+        both = self._receive(websocket, ordered), self._follow_all(websocket, ordered)
+        tasks = [asyncio.create_task(each) for each in both]
+        try:
+            await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
+        finally:
+            for task in tasks:
+                task.cancel()
+            ended = await asyncio.gather(*tasks, return_exceptions=True)
+        for each in ended:
+            if isinstance(each, Exception):
+                raise each
+
+    async def _receive(self, websocket: aiohttp.ClientWebSocketResponse, ordered: asyncio.Queue[Ordered]) -> None:
+        async for received in websocket:
+            if received.type != WSMsgType.TEXT:
+                return
+            message = decode_for_worker(received.data)
+            if not isinstance(message, Watch | AskWindow):
+                ordered.put_nowait(message)
+            elif self._show is not None:
+                await _send(websocket, self._show(message))
+
+    async def _follow_all(self, websocket: aiohttp.ClientWebSocketResponse, ordered: asyncio.Queue[Ordered]) -> None:
+        while True:
+            answer = await self._handle(await ordered.get())
+            if answer is not None:
+                await _send(websocket, answer)
+
+    async def _handle(self, message: Ordered) -> ToKeeper | None:
         if isinstance(message, Prepare):
             return await self._prepare(message)
         if isinstance(message, Others):
@@ -115,3 +155,7 @@ class StateFollower:
             log.exception(LogEvent("state_preparation_failed", revision=message.state.revision))
             return Ready(message.change, ServiceError.code, f"{type(error).__name__}; the server's log has the details")
         return Ready(message.change, served=prepared.served)
+
+
+async def _send(websocket: aiohttp.ClientWebSocketResponse, message: ToKeeper) -> None:
+    await websocket.send_str(encode(message).decode())

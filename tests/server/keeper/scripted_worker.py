@@ -6,14 +6,11 @@ from aiohttp import ClientWebSocketResponse
 
 from server.protocol.messages import (
     Abort,
-    Announce,
     Applied,
     Apply,
-    Others,
     Prepare,
     Ready,
     ToKeeper,
-    ToWorker,
     decode_for_worker,
     encode,
 )
@@ -26,8 +23,8 @@ class ScriptedWorker:
         self._websocket = websocket
 
     async def receive(self) -> Prepare | Apply | Abort:
-        message: ToWorker = decode_for_worker(await self._websocket.receive_str(timeout=10))
-        assert not isinstance(message, Announce | Others)
+        message = decode_for_worker(await self._websocket.receive_str(timeout=10))
+        assert isinstance(message, Prepare | Apply | Abort)
         return message
 
     async def join(self) -> None:

@@ -6,7 +6,8 @@ from time import perf_counter
 import pytest
 from prometheus_client import CollectorRegistry, Histogram
 
-from server.worker.timings import BUCKETS, CONFIDENCE_BUCKETS, ConfidenceMetrics, TimingMetrics, Timings
+from server.protocol.timing import BUCKETS
+from server.worker.timings import CONFIDENCE_BUCKETS, ConfidenceMetrics, TimingMetrics, Timings
 from tests.server.client import Client
 from tests.server.questions import asks
 

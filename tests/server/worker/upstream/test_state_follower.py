@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import asyncio
 import tempfile
+import threading
 import time
 from pathlib import Path
 from typing import Any
@@ -11,9 +12,19 @@ import pytest
 from aiohttp import web
 
 from core.bundles.repository import Repository
-from core.serving.registry import Registry
+from core.serving.registry import Prepared, Registry
 from core.serving.state import Served, State
-from server.protocol.messages import MEMBERS_PATH, Applied, Apply, Prepare, Ready, encode
+from server.protocol.messages import (
+    MEMBERS_PATH,
+    Applied,
+    Apply,
+    Prepare,
+    Ready,
+    ToKeeper,
+    decode_for_keeper,
+    encode,
+)
+from server.protocol.pages import AskWindow, FoundWindow, Watch
 from server.settings import Settings
 from server.worker.draining import Draining
 from server.worker.upstream import state_follower
@@ -54,6 +65,49 @@ async def test_a_worker_does_not_serve_a_change_that_it_applies_too_late(models:
         ready = [Ready(change, served=served) for change in (1, 2, 3)]
         assert answers == [encode(answer) for answer in (ready[0], Applied(1, "v1"), *ready[1:])]
         assert registry.snapshot.revision == 1
+        following.cancel()
+        await asyncio.wait([following])
+        await runner.cleanup()
+
+
+async def test_a_question_of_a_page_is_answered_while_a_version_loads(
+    models: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    registry, loading = Registry(Repository(models)), threading.Event()
+    prepare = registry.prepare
+
+    def slowly(*given: Any) -> Prepared:  # noqa: ANN401 - passed on
+        assert loading.wait(10)
+        return prepare(*given)
+
+    monkeypatch.setattr(registry, "prepare", slowly)
+
+    def show(asked: Watch | AskWindow) -> ToKeeper:
+        return FoundWindow(asked.question, (), None)
+
+    async def keeper(request: web.Request) -> web.WebSocketResponse:
+        websocket = web.WebSocketResponse()
+        await websocket.prepare(request)
+        for message in (Prepare(1, State(revision=1), ("v1",)), AskWindow(7, None, None)):
+            await websocket.send_str(encode(message).decode())
+        answers.append(decode_for_keeper(await websocket.receive_str()))
+        loading.set()
+        answers.append(decode_for_keeper(await websocket.receive_str()))
+        await websocket.send_str(encode(Apply(1)).decode())
+        answers.append(decode_for_keeper(await websocket.receive_str()))
+        return websocket
+
+    answers: list[ToKeeper] = []
+    app = web.Application()
+    app.add_routes([web.get(MEMBERS_PATH, keeper)])
+    runner = web.AppRunner(app)
+    await runner.setup()
+    with tempfile.TemporaryDirectory(prefix="reversal-") as folder:
+        socket = Path(folder) / "keeper.sock"
+        await web.UnixSite(runner, socket).start()
+        following = await StateFollower(socket, registry, Draining(), show).start()
+        await until(lambda: len(answers) >= 3)
+        assert [type(answer) for answer in answers[:3]] == [FoundWindow, Ready, Applied]
         following.cancel()
         await asyncio.wait([following])
         await runner.cleanup()
