@@ -167,6 +167,20 @@ def test_management_is_allowed_to_an_admin_token_and_without_tokens_to_this_mach
     assert not Access([], origins=("https://desk.example",)).manages({"Origin": "https://desk.example"})
 
 
+async def test_a_session_has_the_level_of_its_token(doors: Access) -> None:
+    for token, level in (("one", Level.API), ("root", Level.ADMIN)):
+        session = await doors.sign_in(token, {}, "")
+        headers = {"Cookie": f"reversal_session={session.cookie}"}
+        assert session.token.level is level
+        assert doors.manages(headers) is (level is Level.ADMIN)
+        assert not doors.manages(headers | bearer("one"))
+        assert await doors.check(headers, "", level, "GET") == session.token.name
+        with pytest.raises(Forbidden, match="X-CSRF-Token"):
+            await doors.check(headers, "", level)
+        assert await doors.check(headers | {"X-CSRF-Token": session.csrf}, "", level) == session.token.name
+        assert not doors.allows(headers, Level.API)  # such a request does not take the fast path
+
+
 def test_hosts_are_checked_only_without_tokens() -> None:
     evil = {"Host": "evil.example"}
     assert Access([]).allows(evil, Level.API)
