@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from server.keeper.dashboard.history import MINUTES, History
-from server.keeper.dashboard.totals import Totals, point
+from server.keeper.dashboard.totals import ServerCounts, point
 from server.protocol import metric_files
 from server.protocol.timing import BUCKETS
 from tests.market import ROOT
@@ -51,10 +51,10 @@ def answering(folder: Path, count: int) -> str:
 
 def test_counts_are_the_differences_of_two_readings_and_stay_when_a_worker_ends(tmp_path: Path) -> None:
     first = answering(tmp_path, 3)
-    before = Totals.of(tmp_path, {first})
+    before = ServerCounts.of(tmp_path, {first})
     assert (before.ended, before.in_progress, before.exposures) == (0, 4, 3)
     assert before.memory("worker") > before.memory("keeper") // 2 > 0
-    whole = point(Totals.nothing(), before)
+    whole = point(ServerCounts.nothing(), before)
     assert whole["answers"] == {"v1": {"long": 3}}
     assert whole["errors"] == {"OVERLOADED": 1}
     assert whole["warnings"] == {"OUT_OF_RANGE": 2}
@@ -65,7 +65,7 @@ def test_counts_are_the_differences_of_two_readings_and_stay_when_a_worker_ends(
     assert abs(whole["phases"]["stage1"]["seconds"] - 9e-4) < 1e-9
     second = answering(tmp_path, 2)
     assert metric_files.merge(tmp_path, [int(first)])  # as the manager does with the files of an ended worker
-    after = Totals.of(tmp_path, {second})
+    after = ServerCounts.of(tmp_path, {second})
     assert after.ended == 3
     grown = point(before, after)
     assert grown["answers"] == {"v1": {"long": 2}}
