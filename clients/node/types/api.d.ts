@@ -1188,6 +1188,50 @@ export interface components {
                 [key: string]: string | number | boolean;
             };
         };
+        ShownSignal: {
+            pair: string;
+            timeframe: components["schemas"]["Timeframe"];
+            /** Format: date-time */
+            at: string;
+            signal: components["schemas"]["Signal"];
+            confidence: number;
+            stage1_prob: number;
+            stage2_prob: number | null;
+            threshold: number;
+            version: string;
+            latency_ms: number;
+            warnings: string[];
+            fallback_reason: string | null;
+            experiment: components["schemas"]["Assignment"] | null;
+            prediction_id: string | null;
+            candle_time: string | null;
+            worker: number;
+        };
+        KeptWindow: {
+            kept: boolean;
+            window: {
+                pair: string;
+                timeframe: components["schemas"]["Timeframe"];
+                /** Format: date-time */
+                at: string;
+                data: {
+                    open: number;
+                    high: number;
+                    low: number;
+                    close: number;
+                    volume: number;
+                    /** Format: date-time */
+                    timestamp?: string;
+                }[];
+                signal: components["schemas"]["ShownSignal"];
+            } | null;
+            places: {
+                pair: string;
+                timeframe: components["schemas"]["Timeframe"];
+                /** Format: date-time */
+                at: string;
+            }[];
+        };
     };
     responses: never;
     parameters: never;

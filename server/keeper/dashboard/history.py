@@ -14,7 +14,7 @@ MINUTES = 120
 MINUTE_SECONDS = 60.0
 
 
-class History:
+class CountsHistory:
     """Reads the counts of all processes, and keeps what happened between the readings."""
 
     def __init__(self, folder: Path | None) -> None:

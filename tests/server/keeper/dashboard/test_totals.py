@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from server.keeper.dashboard.history import MINUTES, History
+from server.keeper.dashboard.history import MINUTES, CountsHistory
 from server.keeper.dashboard.totals import ServerCounts, point
 from server.protocol import metric_files
 from server.protocol.timing import BUCKETS
@@ -76,7 +76,7 @@ def test_counts_are_the_differences_of_two_readings_and_stay_when_a_worker_ends(
 
 async def test_minutes_and_the_last_minute_are_kept(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("time.time", lambda: NOON)
-    history = History(tmp_path)
+    history = CountsHistory(tmp_path)
     worker = answering(tmp_path, 7)
     monkeypatch.setattr("time.time", lambda: NOON + 59.0)
     await history.read(set())
@@ -95,5 +95,5 @@ async def test_minutes_and_the_last_minute_are_kept(tmp_path: Path, monkeypatch:
 
 
 async def test_without_a_folder_nothing_is_counted() -> None:
-    found, _ = await History(None).read(set())
+    found, _ = await CountsHistory(None).read(set())
     assert (found["answers"], found["latency"], found["runs"]) == ({}, [], 0)
