@@ -39,6 +39,7 @@ _PARTS = (
         ("experiments", "planning", "evaluation", "notes", "report", "export", "outcomes"),
     ),
     ("Open Inference Protocol", "The same detectors for clients of KServe and Triton.", ()),
+    ("Dashboard", "What the page of a running server shows.", ("dashboard",)),
     ("Server", "Health, metrics, and this description.", ()),  # all others
 )
 _PART_OF = {module: name for name, _, modules in _PARTS for module in modules}

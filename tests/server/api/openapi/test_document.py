@@ -37,6 +37,7 @@ def test_each_belongs_to_a_part_of_the_api_that_is_described() -> None:
     assert all(parts.values())
     assert parts["Predictions"] >= {"/predict", "/reversal/predict", "/reversal/compare_raw"}
     assert parts["Server"] == {"/health", "/livez", "/readyz", "/metrics", "/openapi.json", "/docs", "/docs/{file}"}
+    assert all(path.startswith("/dashboard") for path in parts["Dashboard"])
     assert all(path.startswith("/v2") for path in parts["Open Inference Protocol"])
     assert all(path.startswith("/reversal/") for path in parts["Experiments"] | parts["Versions"])
 
