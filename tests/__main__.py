@@ -6,18 +6,36 @@ import subprocess
 import sys
 import time
 from pathlib import Path
+from signal import SIGKILL
 from xml.etree import ElementTree as ET
 
+from tests.ended import ENDED
+
 # `-n logical` counts hardware threads; `-n auto` counts only cores. `loadfile` keeps a file's fixtures in one process.
+# A process that ends is not replaced, because xdist then waits for the rest of its file, and the run never ends.
 PARTS = {
-    "parallel": ["-m", "not serial and not long", "-n", "logical", "--dist", "loadfile"],
+    "parallel": ["-m", "not serial and not long", "-n", "logical", "--dist", "loadfile", "--max-worker-restart=0"],
     "serial": ["-m", "serial and not long"],
 }
 RESULTS = Path("build/tests")
 
 
 def run(part: str, arguments: list[str]) -> tuple[bool, str]:
-    """Run one part. Returns whether all its tests passed, and a summary. A part without tests has not passed."""
+    """Run one part. Returns whether all its tests passed, and a summary. A part without tests has not passed.
+
+    A test process that was killed from outside says nothing about its tests, so the part is then run again, once. A
+    crash of a process is a failure.
+    """
+    ENDED.unlink(missing_ok=True)
+    passed, summary = _run_once(part, arguments)
+    if not passed and ENDED.exists() and ENDED.read_text().strip() == f"-{SIGKILL:d}":
+        ENDED.unlink()
+        print(f"{summary}: a test process was killed, so the part runs again", flush=True)  # noqa: T201 - as below
+        passed, summary = _run_once(part, arguments)
+    return passed, summary
+
+
+def _run_once(part: str, arguments: list[str]) -> tuple[bool, str]:
     result = RESULTS / f"{part}.xml"
     result.unlink(missing_ok=True)
     began = time.monotonic()

@@ -13,10 +13,17 @@ from server.auth.credentials import Credentials
 from server.keeper.app import make_keeper_app
 from server.settings import Settings, read
 from server.worker.app import make_app
-from tests import bundles, described
+from tests import bundles, described, ended
 from tests.application import Build, state_arguments
 from tests.markers import SERIAL_FOLDERS
 from tests.market import ONNX
+
+
+@pytest.hookimpl(optionalhook=True)  # of xdist
+def pytest_testnodedown(node: object, error: object) -> None:
+    """Note how a test process ended that should have gone on."""
+    if error:
+        ended.note(node)
 
 
 @pytest.hookimpl(tryfirst=True)  # before -m selects tests by their markers

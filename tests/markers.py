@@ -2,5 +2,5 @@
 
 from __future__ import annotations
 
-# These tests start whole servers in real processes, and most of them measure or limit time.
-SERIAL_FOLDERS = ("tests/system", "tests/server/process")
+# These tests start whole servers in real processes. Most of them measure or limit time, or drive a browser.
+SERIAL_FOLDERS = ("tests/system", "tests/server/process", "tests/dashboard")

@@ -11,7 +11,7 @@ import sys
 import tempfile
 import urllib.error
 import urllib.request
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -28,11 +28,12 @@ def free_port() -> int:
         return port
 
 
-def call(url: str, body: bytes | None = None, method: str | None = None) -> tuple[int, dict[str, Any]]:
+def call(
+    url: str, body: bytes | None = None, method: str | None = None, headers: Mapping[str, str] | None = None
+) -> tuple[int, dict[str, Any]]:
     """The status and the JSON of an answer, also of an error."""
-    request = urllib.request.Request(  # noqa: S310 - the test's own server
-        url, data=body, method=method, headers={"Content-Type": "application/json"}
-    )
+    sent = {"Content-Type": "application/json", **(headers or {})}
+    request = urllib.request.Request(url, data=body, method=method, headers=sent)  # noqa: S310 - the test's own server
     try:
         with urllib.request.urlopen(request, timeout=30) as response:  # noqa: S310
             return response.status, json.loads(response.read())
@@ -45,8 +46,9 @@ def get(url: str) -> tuple[int, dict[str, Any]]:
     return call(url)
 
 
-def post(url: str, body: object = None) -> tuple[int, dict[str, Any]]:
-    return call(url, body if isinstance(body, bytes) else b"" if body is None else json.dumps(body).encode(), "POST")
+def post(url: str, body: object = None, headers: Mapping[str, str] | None = None) -> tuple[int, dict[str, Any]]:
+    text = body if isinstance(body, bytes) else b"" if body is None else json.dumps(body).encode()
+    return call(url, text, "POST", headers)
 
 
 def children(pid: int) -> list[int]:

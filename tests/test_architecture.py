@@ -132,7 +132,8 @@ SERVER: dict[str, set[str]] = {
     "api": {"http", "settings", "auth", "protocol"},
     "open_inference": {"api", "http"},
     "tracing": {"http", "logs", "settings_parsing"},
-    "worker": {"open_inference", "api", "http", "settings", "auth", "protocol", "logs", "tracing"},
+    "dashboard": {"http"},
+    "worker": {"dashboard", "open_inference", "api", "http", "settings", "auth", "protocol", "logs", "tracing"},
     "keeper": {"open_inference", "api", "http", "settings", "auth", "protocol", "logs", "threads", "tracing"},
     "grpc": {"worker", "open_inference", "api", "http", "settings", "settings_parsing", "auth", "logs", "tracing"},
     "process": {
@@ -148,7 +149,18 @@ SERVER: dict[str, set[str]] = {
         "cpus",
         "threads",
     },
-    "__main__": {"process", "grpc", "keeper", "settings_parsing", "settings", "auth", "protocol", "logs", "tracing"},
+    "__main__": {
+        "dashboard",
+        "process",
+        "grpc",
+        "keeper",
+        "settings_parsing",
+        "settings",
+        "auth",
+        "protocol",
+        "logs",
+        "tracing",
+    },
 }
 
 

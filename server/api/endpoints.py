@@ -17,6 +17,7 @@ from server.api.schemas.open_inference import InferBody, RepositoryChange, Repos
 from server.api.schemas.planning import PlanExperiment
 from server.api.schemas.predictions import REFERENCES, BatchRequest, CompareRequest, ExplainRequest, PredictRequest
 from server.api.schemas.reports import DISAGREEMENTS, REPORT_FORMATS
+from server.api.schemas.sessions import SignIn
 from server.auth.access import Level
 from server.http.bodies import sizes
 from server.http.bodies.body import BINARY
@@ -27,6 +28,7 @@ OPEN, ADMIN = Level.OPEN, Level.ADMIN
 # The call that predicts over gRPC. It is no row, but its refusals count as those of the other predictions.
 GRPC_INFER = "gRPC ModelInfer"
 _PREDICTING = ("OVERLOADED", "MODEL_UNAVAILABLE")
+_SIGNING = ("UNAUTHORIZED", "FORBIDDEN", "RATE_LIMITED")
 _OF_CANDLES = ("INSUFFICIENT_DATA", "UNKNOWN_VERSION", "OUT_OF_RANGE")
 _OF_VERSION = ("UNKNOWN_VERSION", "MODEL_UNAVAILABLE", "CONFLICT")
 _OF_EXPERIMENT = ("UNKNOWN_EXPERIMENT", "MODEL_UNAVAILABLE", "CONFLICT")
@@ -76,6 +78,21 @@ ENDPOINTS: tuple[Endpoint, ...] = (
         operation_id="docsFile", answered_by="worker", handler="docs.show_file", level=OPEN,
         media=("text/css", "text/javascript", "image/png"), bare=True,
         codes=("NOT_FOUND",)),
+    Endpoint("GET", "/dashboard", "What the server does, as a page",
+        operation_id="dashboard", answered_by="worker", handler="dashboard.show_page", level=OPEN,
+        media=("text/html",), bare=True, codes=("NOT_FOUND",)),
+    Endpoint("GET", "/dashboard/{file}", "A file of that page",
+        operation_id="dashboardFile", answered_by="worker", handler="dashboard.show_file", level=OPEN,
+        media=("text/css", "text/javascript", "text/plain", "image/svg+xml"), bare=True, codes=("NOT_FOUND",)),
+    Endpoint("GET", "/dashboard/session", "Whether that page is signed in, and what it may do",
+        operation_id="showSession", answered_by="worker", handler="dashboard.show_session", level=OPEN,
+        answer="Session", codes=("RATE_LIMITED",)),
+    Endpoint("POST", "/dashboard/session", "Sign that page in with a token: the answer has a cookie",
+        operation_id="beginSession", answered_by="worker", handler="dashboard.begin_session", level=OPEN,
+        request=SignIn, answer="Session", codes=_SIGNING),
+    Endpoint("POST", "/dashboard/session/end", "Sign that page out",
+        operation_id="endSession", answered_by="worker", handler="dashboard.end_session", level=OPEN,
+        answer="Session", codes=("FORBIDDEN", "RATE_LIMITED")),
     Endpoint("GET", "/dashboard/stream", "Live figures and signals, as server-sent events, for as long as it is read",
         operation_id="dashboardStream", answered_by="keeper", handler="dashboard.stream",
         media=(EVENTS,), bare=True, codes=("OVERLOADED",)),

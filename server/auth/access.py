@@ -1,4 +1,4 @@
-"""Access control by bearer tokens: one level for predictions and reading, one for management."""
+"""Access control by tokens and their sessions: one level for predictions and reading, one for management."""
 
 from __future__ import annotations
 
@@ -8,13 +8,13 @@ import hmac
 import logging
 from collections.abc import Iterable, Mapping, Sequence
 from enum import IntEnum
-from pathlib import Path
-from time import monotonic
-from typing import NamedTuple
+from time import monotonic, time
+from typing import NamedTuple, NoReturn
 from urllib.parse import urlsplit
 
 from core.errors import ServiceError
 from core.log_event import LogEvent
+from server.auth import sessions
 from server.auth.failed_tokens import LIMIT, WINDOW_SECONDS, FailedTokens
 from server.auth.hosts import Hosts, is_loopback
 
@@ -33,10 +33,6 @@ _NO_TOKEN = "anybody"  # noqa: S105 # plain-english: a value in the audit log
 
 # Methods that change nothing (RFC 9110, section 9.2.1).
 _SAFE = frozenset({"GET", "HEAD", "OPTIONS"})
-
-# The byte order mark that editors on Windows write at the start of a file. In joined files it is in the middle, too.
-_BOM = "\ufeff"
-_UTF_16 = (b"\xff\xfe", b"\xfe\xff")
 
 
 class Level(IntEnum):
@@ -81,59 +77,37 @@ class Token(NamedTuple):
     short: bool
 
 
-def tokens(texts: Iterable[str], level: Level) -> list[Token]:
-    """The tokens in some texts. Each is a word of the form `token` or `name:token`; `#` begins a comment.
-
-    A token without a name is named by its level and the first digits of its hash. Raises ValueError for a token that is
-    empty or cannot be sent.
-    """
-    found = []
-    for line in "\n".join(texts).replace(_BOM, "").splitlines():
-        for word in line.partition("#")[0].replace(",", " ").split():
-            name, _, token = word.rpartition(":")
-            if not token:  # for example because the text was made from a variable that is not set
-                raise ValueError(f"the {level.name.lower()} token of {name!r} is empty; write it after the colon")
-            if not name.isprintable():  # the name goes into headers and the audit log
-                fault = "has a character that cannot be printed; choose another name"
-                raise ValueError(f"the name {name!r} of an {level.name.lower()} token {fault}")
-            if not token.isprintable():  # such as the zero bytes of a UTF-16 file without a byte order mark
-                fault = "has a character that cannot be printed; choose another token, and save a file as UTF-8 text"
-                raise ValueError(f"the {level.name.lower()} token of {name!r} {fault}")
-            digest = hashlib.sha256(token.encode()).digest()
-            named = name or f"{level.name.lower()}-{digest.hex()[:8]}"
-            found.append(Token(named, level, digest, len(token) < SHORT))
-    return found
+class _Forged(Exception):
+    """No token of the server has signed the session."""
 
 
-def tokens_of_text(level: Level, text: str) -> list[Token]:
-    """The tokens in a setting. Raises ValueError if there is none, because the server would then require none."""
-    found = tokens([text], level)
-    if not found:
-        raise ValueError("it holds no token (only blanks, commas or comments); write a token, or leave it unset")
-    return found
+class SignedIn(NamedTuple):
+    """A session: its token, and the cookie that the token has signed."""
+
+    token: Token
+    cookie: str
+
+    @property
+    def csrf(self) -> str:
+        """The text that the page sends with a request that can change state."""
+        return sessions.csrf_of(self.cookie, self.token.digest)
+
+    def require_csrf(self, headers: Mapping[str, str]) -> None:
+        """Raise Forbidden unless our own page has sent a request. Browsers add a cookie to requests of other pages."""
+        _require_own_page(headers)
+        if not sessions.has_csrf(headers, self.cookie, self.token.digest):
+            raise Forbidden(
+                f"the session needs the header {sessions.CSRF_HEADER} with the csrf of GET /dashboard/session; or send"
+                " the header Authorization: Bearer <token>"
+            )
 
 
-def tokens_of_file(level: Level, name: str) -> list[Token]:
-    """The tokens in a file. Raises ValueError if there is none, and OSError if the file cannot be read."""
-    if not name:
-        raise ValueError("it names no file; name a file that holds a token, or leave it unset")
-    found = tokens([_text_of(Path(name))], level)
-    if not found:
-        raise ValueError(
-            f"the file {name!r} holds no token (only blanks, commas or comments); write a token into it,"
-            " or leave the setting unset"
+def _require_own_page(headers: Mapping[str, str]) -> None:
+    """Raise Forbidden for a request of a page of another origin."""
+    if not sessions.is_same_origin(headers):
+        raise Forbidden(
+            "a page of another origin cannot use sessions; a proxy must pass the Host header on, or serve HTTPS"
         )
-    return found
-
-
-def _text_of(file: Path) -> str:
-    """The text of a token file. Raises OSError, or ValueError if it is not UTF-8."""
-    read = file.read_bytes()
-    try:
-        return read.decode()
-    except UnicodeDecodeError:
-        found = "is UTF-16" if read.startswith(_UTF_16) else "is not UTF-8"
-        raise ValueError(f"the file {str(file)!r} {found}; save it as UTF-8 text") from None
 
 
 def _is_local(origin: str | None) -> bool:
@@ -169,18 +143,30 @@ class Access:
         self._limited = 0  # addresses over the limit that no line has named yet
         self._limited_due = 0.0  # of time.monotonic: when the next such line may be written
 
+    @property
+    def guarded(self) -> bool:
+        """Whether there are tokens."""
+        return bool(self._known)
+
     def find(self, headers: Mapping[str, str]) -> Token | None:
-        """The token of a request; None if it has no valid one."""
+        """The bearer token of a request; None if it has no valid one."""
         scheme, _, text = headers.get("Authorization", "").partition(" ")
-        digest = hashlib.sha256(text.strip().encode(errors="surrogateescape")).digest()  # the header can be any bytes
+        found = self._known_as(text.strip())
+        return found if scheme.lower() == "bearer" else None
+
+    def _known_as(self, text: str) -> Token | None:
+        digest = hashlib.sha256(text.encode(errors="surrogateescape")).digest()  # a header can be any bytes
         found = None
         for token in self._known:  # all of them are compared, so that the time reveals nothing
             if hmac.compare_digest(token.digest, digest) and (found is None or token.level > found.level):
                 found = token
-        return found if scheme.lower() == "bearer" else None
+        return found
 
     def allows(self, headers: Mapping[str, str], level: Level) -> bool:
-        """Whether a request's token has the level; without tokens, whether its Host names this server."""
+        """Whether a request's bearer token has the level; without tokens, whether its Host names this server.
+
+        A request with a session is not allowed here, where every microsecond counts: `check` allows it.
+        """
         if not self._known:
             hosts, host = self._hosts, headers.get("Host")
             return hosts is None or host in hosts.good or hosts.has(host)
@@ -197,7 +183,46 @@ class Access:
         if not self._known:
             return _is_local(headers.get("Origin"))
         token = self.find(headers)
+        if token is None and not _sent(headers):
+            session = self._session(headers)
+            token = None if session is None else session.token
         return token is not None and token.level >= Level.ADMIN
+
+    def level_of_page(self, headers: Mapping[str, str]) -> Level:
+        """What a page of this server may do without tokens. A browser names no Origin in requests that only read."""
+        return Level.ADMIN if _is_local(headers.get("Origin", f"http://{headers.get('Host', '')}")) else Level.API
+
+    def _session(self, headers: Mapping[str, str]) -> SignedIn | None:
+        """The session of a request; None if it has no current cookie. Raises _Forged if no token has signed it."""
+        cookie = sessions.cookie_of(headers)
+        if cookie is None or not sessions.is_current(cookie, time()):
+            return None
+        found = None
+        for token in self._known:
+            if sessions.is_of(cookie, token.digest) and (found is None or token.level > found.level):
+                found = token
+        if found is None:
+            raise _Forged
+        return SignedIn(found, cookie)
+
+    async def session(self, headers: Mapping[str, str], address: str) -> SignedIn | None:
+        """The session of a request; None if it has none.
+
+        A cookie that no token has signed counts as a wrong token, because it can be made of a guess: Unauthorized, or
+        RateLimited.
+        """
+        try:
+            return self._session(headers)
+        except _Forged:
+            await self._refuse(address, "the session has ended; sign in again")
+
+    async def sign_in(self, text: str, headers: Mapping[str, str], address: str) -> SignedIn:
+        """A new session of a token. Raises Unauthorized or RateLimited, and Forbidden for a page of another origin."""
+        _require_own_page(headers)
+        token = self._known_as(text)
+        if token is None:
+            await self._refuse(address, "the token is wrong")
+        return SignedIn(token, sessions.issue(token.digest, time()))
 
     def check_host(self, host: str | None) -> None:
         """Raise Forbidden if there are no tokens and the Host does not name this server."""
@@ -216,22 +241,34 @@ class Access:
             " in REVERSAL_CORS_ORIGINS, or set tokens"
         )
 
-    async def check(self, headers: Mapping[str, str], address: str, level: Level) -> str:
-        """The caller's name. Raises Unauthorized, Forbidden, or after many failures of its address RateLimited."""
+    async def check(self, headers: Mapping[str, str], address: str, level: Level, method: str = "POST") -> str:
+        """The caller's name. Raises Unauthorized, Forbidden, or after many failures of its address RateLimited.
+
+        The bearer token decides; a request without one can have a session.
+        """
         if not self._known:
             if level is Level.ADMIN and not self.manages(headers):
                 raise Forbidden("a page of another machine cannot manage a server without tokens; set tokens")
             return _NO_TOKEN
         token = self.find(headers)
-        if token is not None and token.level >= level:
+        if token is None and not _sent(headers):
+            session = await self.session(headers, address)
+            if session is None:
+                raise Unauthorized("the token is missing; send the header Authorization: Bearer <token>")
+            if method not in _SAFE:
+                session.require_csrf(headers)
+            token = session.token
+        if token is None:
+            await self._refuse(address, "the token is wrong; send the header Authorization: Bearer <token>")
+        if token.level >= level:
             return token.name
-        if token is not None:
-            raise Forbidden(f"the token {token.name} is not allowed here; use an {level.name.lower()} token")
-        if not _sent(headers):
-            raise Unauthorized("the token is missing; send the header Authorization: Bearer <token>")
+        raise Forbidden(f"the token {token.name} is not allowed here; use an {level.name.lower()} token")
+
+    async def _refuse(self, address: str, message: str) -> NoReturn:
+        """Count a wrong token. Raises Unauthorized, or after many of them from this address RateLimited."""
         wrong = self._failed.add(address)
         if not wrong.refused:
-            raise Unauthorized("the token is wrong; send the header Authorization: Bearer <token>")
+            raise Unauthorized(message)
         if wrong.number == LIMIT + 1:
             self._log_limited(address)
         await asyncio.sleep(WAIT_SECONDS)

@@ -53,6 +53,11 @@ class ClientAddresses:
         self._proxies = proxies
         self._trusting = bool(proxies.networks) or proxies.unix
 
+    def trusts(self, peer: str | None) -> bool:
+        """Whether the other end of a connection is a trusted proxy. `peer`: as of `of`."""
+        hop = UNIX if peer == "" else _hop((peer or "").partition("%")[0])
+        return hop is not None and self._proxies.have(hop)
+
     def of(self, peer: str | None, forwarded: Sequence[str]) -> str:
         """The address of a request's client: an IPv4 or IPv6 address, `unix`, or an empty text if it is not known.
 

@@ -7,11 +7,14 @@ from urllib.parse import unquote
 
 
 class Headers(Mapping[str, str]):
-    """A call's metadata as the headers of a request: names in any case, and without those of binary values."""
+    """A call's metadata as the headers of a request: names in any case, and without those of binary values.
+
+    Cookies are left out: the sessions of the page are none of gRPC.
+    """
 
     def __init__(self, metadata: Iterable[tuple[str, str | bytes]]) -> None:
         """`metadata`: pairs of a name in lower case and its value."""
-        self._pairs = [(name, value) for name, value in metadata if isinstance(value, str)]
+        self._pairs = [(name, value) for name, value in metadata if isinstance(value, str) and name != "cookie"]
         self._first = dict(reversed(self._pairs))
 
     def __getitem__(self, name: str) -> str:

@@ -31,7 +31,7 @@ def _guarded(handler: Handler, level: Level) -> Handler:
     async def guarded(request: web.Request) -> web.StreamResponse:
         app, headers = request.app, request.headers
         request[ADDRESS] = app[CLIENT_ADDRESSES].of(peer_of(request), headers.getall(FORWARDED_FOR, ()))
-        request[CALLER] = await app[ACCESS].check(headers, request[ADDRESS], level)
+        request[CALLER] = await app[ACCESS].check(headers, request[ADDRESS], level, request.method)
         return await handler(request)
 
     return guarded

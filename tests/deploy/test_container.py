@@ -14,6 +14,7 @@ from pathlib import Path
 import pytest
 
 from core.version import VERSION
+from server.dashboard import built
 from tests import needs
 from tests.deploy import image as images
 from tests.deploy.image import Container, Image
@@ -60,6 +61,17 @@ def test_the_build_sees_what_it_copies_and_nothing_else() -> None:
     }
     assert copied == ignored()
     assert [each for each in copied if not (ROOT / each).exists()] == []
+
+
+def test_a_build_without_the_page_fails_and_says_what_to_do(tmp_path: Path) -> None:
+    (command,) = re.findall(r"^RUN (test -f server/dashboard/.*\n.*)$", DOCKERFILE, re.MULTILINE)
+    ended = subprocess.run(["/bin/sh", "-c", command], cwd=tmp_path, capture_output=True, text=True, check=False)
+    assert (ended.returncode, ended.stdout) == (1, "")
+    assert "make dashboard" in ended.stderr
+    page = tmp_path / built.FOLDER.relative_to(ROOT) / built.PAGE
+    page.parent.mkdir(parents=True)
+    page.touch()
+    assert subprocess.run(["/bin/sh", "-c", command], cwd=tmp_path, check=False).returncode == 0
 
 
 def test_it_holds_the_wheels_folders_without_those_that_need_tensorflow() -> None:
@@ -153,6 +165,13 @@ class TestImage:
             (folder,) = root.rglob("dist-packages/onnxruntime")
             assert {"LICENSE", "ThirdPartyNotices.txt"} <= {path.name for path in folder.iterdir()}
             assert (root / "usr/share/common-licenses/Apache-2.0").exists()  # that of flatbuffers
+
+    def test_it_has_the_page(self, image: Image) -> None:
+        with image.mounted() as root:
+            (folder,) = root.rglob("dist-packages/server/dashboard/built")
+            assert {path.name: path.read_bytes() for path in folder.iterdir()} == {
+                path.name: path.read_bytes() for path in built.FOLDER.iterdir()
+            }
 
     def test_every_module_has_its_bytecode(self, image: Image) -> None:
         with image.mounted() as root:

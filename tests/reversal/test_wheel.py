@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import re
+import shutil
 import tarfile
+import urllib.request
 import zipfile
 from pathlib import Path
 
@@ -12,11 +14,12 @@ import pytest
 from core.version import VERSION
 from tests.market import DEFAULT, ROOT
 from tests.processes import get, post
-from tests.reversal.installed import Built, reversal, serving
+from tests.reversal.installed import Built, reversal, serving, uv
 
 pytestmark = pytest.mark.serial  # installs an environment and starts servers
 
 INSTALLED = ("convert", "core", "lab", "migration", "models/onnx", "reversal", "server", "training")
+PAGE = "server/dashboard/built"
 EXAMPLE = ROOT / "docs" / "examples" / "predict.json"
 # Only the lab reads them, and only from a checkout or the sdist.
 HISTORIES = r"lab/data/[A-Z]{6}_1h_2012_2020\.csv\.gz"
@@ -40,11 +43,42 @@ def test_the_sdist_has_every_file_of_every_package(built: Built) -> None:
     assert {"pyproject.toml", "README.md", "LICENSE", "CHANGELOG.md"} <= names
 
 
+def test_both_have_the_page_and_the_sdist_its_sources(built: Built) -> None:
+    page = {f"{PAGE}/{name}" for name in ("index.html", "main.js", "style.css", "licenses.txt")}
+    with zipfile.ZipFile(built.wheel) as wheel:
+        assert page <= set(wheel.namelist())
+    with tarfile.open(built.sdist) as sdist:
+        names = {name.removeprefix(f"reversal-{VERSION}/") for name in sdist.getnames()}
+    sources = {path for path in names if path.startswith("dashboard/")}
+    assert page <= names
+    assert {f"dashboard/{name}" for name in ("build.mjs", "package-lock.json", "src/index.html")} <= sources
+    assert not [path for path in sources if "node_modules" in path]
+
+
+def test_a_tree_without_the_page_gives_a_wheel_without_it(tmp_path: Path) -> None:
+    """So `pip install .` needs no Node."""
+    tree = tmp_path / "tree"
+    for folder in INSTALLED:
+        left_out = shutil.ignore_patterns("__pycache__", "built", "*.csv.gz")
+        shutil.copytree(ROOT / folder, tree / folder, ignore=left_out)
+    for name in ("pyproject.toml", "README.md", "LICENSE"):
+        shutil.copyfile(ROOT / name, tree / name)
+    uv("build", "--quiet", "--wheel", "--out-dir", str(tmp_path / "dist"), str(tree))
+    (path,) = (tmp_path / "dist").glob("*.whl")
+    with zipfile.ZipFile(path) as wheel:
+        names = {name for name in wheel.namelist() if not name.startswith(f"reversal-{VERSION}.dist-info/")}
+    assert names == {
+        name for name in files_of_the_tree() if not re.fullmatch(HISTORIES, name) and not name.startswith(f"{PAGE}/")
+    }
+
+
 def test_the_installed_server_serves_the_reference_detectors_in_an_empty_folder(commands: Path, tmp_path: Path) -> None:
     with serving(commands, tmp_path) as server:
         status, answer = post(f"{server.url}/reversal/predict", EXAMPLE.read_bytes())
         assert (status, answer["data"]["signal"], answer["data"]["model_version"]) == (200, "hold", DEFAULT)
         assert get(f"{server.url}/health")[1]["version"] == VERSION
+        with urllib.request.urlopen(f"{server.url}/dashboard") as page:  # noqa: S310 - the test's own server
+            assert page.read() == (ROOT / PAGE / "index.html").read_bytes()
         first, second, *_ = server.stop().splitlines()
         assert server.process.returncode == 0
     assert (

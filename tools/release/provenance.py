@@ -10,7 +10,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from tools.release import image, lock
+from tools.release import image, lock, page
 from tools.release.materials import sbom_of
 from tools.release.steps import FOLDER, ROOT, StepFailed, output
 from tools.release.versions import version_of
@@ -45,11 +45,12 @@ def make(began: datetime) -> str:
     missing = [path.name for path in wheel if not path.exists()]
     if missing:
         raise StepFailed(f"not built: {', '.join(missing)}")
-    builds = [Made("wheel", wheel, ("build", "serve"), [])]
+    builds = [Made("wheel", wheel, ("build", "dashboard", "serve"), page.locked())]
     if (archive := image.archive()).exists():
         found = image.contents(archive)
         parts = [{"uri": image.purl(each)} for each in found.packages]
-        builds.append(Made("image", [archive], ("serve",), [_base(), *parts], found.digest))
+        others = [_base(), *parts, *page.locked()]
+        builds.append(Made("image", [archive], ("dashboard", "serve"), others, found.digest))
     for build in builds:
         path = FOLDER / f"reversal-{version_of()}-{build.kind}{SUFFIX}"
         path.write_text(json.dumps(statement(build, began), indent=1) + "\n")

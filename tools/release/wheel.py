@@ -11,6 +11,7 @@ import tarfile
 import tempfile
 from pathlib import Path
 
+from tools.release import page
 from tools.release.steps import FOLDER, ROOT, StepFailed, last_line, output, tested
 from tools.release.versions import version_of
 
@@ -25,7 +26,8 @@ def build() -> str:
     """Build both twice, in two folders at different times of day, and keep one of each pair. Raises StepFailed.
 
     They are made of the files of the commit, not of those in the working folder, with the packages of
-    requirements/build.txt. Their times are that of the commit.
+    requirements/build.txt, and with the page at /dashboard, which is built there with the libraries of its lock. Their
+    times are that of the commit.
     """
     with tempfile.TemporaryDirectory(prefix="reversal-wheel-") as first, tempfile.TemporaryDirectory() as second:
         files = [_built(Path(folder), umask) for folder, umask in ((first, 0o022), (second, 0o077))]
@@ -47,6 +49,7 @@ def _built(folder: Path, umask: int) -> list[Path]:
     (folder / "source.tar").write_bytes(archive.stdout)
     with tarfile.open(folder / "source.tar") as files:
         files.extractall(source, filter="data")
+    page.build(source / "dashboard", umask)
     environ = os.environ | {"SOURCE_DATE_EPOCH": output("git", "log", "-1", "--format=%ct").strip()}
     command: list[str | Path] = [Path(sys.executable).with_name("uv"), "build", "--quiet", "--out-dir", made, source]
     pinned: list[str | Path] = ["--build-constraints", source / "requirements" / "build.txt", "--require-hashes"]

@@ -5,6 +5,14 @@
 export interface components {
     schemas: {
         /**
+         * SignIn
+         * @description The token with which the page signs in.
+         */
+        SignIn: {
+            /** @description An API token, or an admin token. */
+            token: string;
+        };
+        /**
          * PredictRequest
          * @description Body of /reversal/predict and /predict, and one item of a batch.
          */
@@ -1187,6 +1195,15 @@ export interface components {
             parameters?: {
                 [key: string]: string | number | boolean;
             };
+        };
+        Session: {
+            guarded: boolean;
+            signed_in: boolean;
+            name: string | null;
+            /** @enum {unknown} */
+            level: "api" | "admin" | null;
+            csrf: string | null;
+            windows_kept: boolean;
         };
         ShownSignal: {
             pair: string;

@@ -39,7 +39,7 @@ _PARTS = (
         ("experiments", "planning", "evaluation", "notes", "report", "export", "outcomes"),
     ),
     ("Open Inference Protocol", "The same detectors for clients of KServe and Triton.", ()),
-    ("Dashboard", "What the page of a running server shows.", ("dashboard",)),
+    ("Dashboard", "The page that shows what the server does, and its sessions.", ("dashboard",)),
     ("Server", "Health, metrics, and this description.", ()),  # all others
 )
 _PART_OF = {module: name for name, _, modules in _PARTS for module in modules}
@@ -60,6 +60,8 @@ _RETRY_AFTER: Schema = {
     }
 }
 _WITH_RETRY_AFTER = frozenset({"OVERLOADED", "RATE_LIMITED"})
+# Codes of failures that only a server with tokens has.
+_OF_TOKENS = frozenset({"UNAUTHORIZED", "RATE_LIMITED"})
 
 
 @cache
@@ -120,7 +122,9 @@ def _success(it: Endpoint) -> dict[str, Any]:
 
 def _failures(it: Endpoint, *, tokens: bool) -> dict[str, Any]:
     by_status: defaultdict[int, list[str]] = defaultdict(list)
-    for code in (*it.implied_codes, *it.codes, *_codes_of_level(it, tokens=tokens)):
+    for code in dict.fromkeys((*it.implied_codes, *it.codes, *_codes_of_level(it, tokens=tokens))):
+        if code in _OF_TOKENS and not tokens:
+            continue
         by_status[it.failures.status(code, in_body=False)].append(code)
     for code in it.codes_in_body:
         by_status[it.failures.status(code, in_body=True)].append(code)

@@ -56,6 +56,7 @@ def bodies() -> dict[str, Json]:
         },
         "InferBody": {"parameters": market, "inputs": _tensors(candles[-_FEW:])},
         "RepositoryIndex": {"ready": False},
+        "SignIn": {"token": "a-long-random-token"},
         "RepositoryChange": {"parameters": {"version": "v3.0"}},
     }  # fmt: skip
 
@@ -74,6 +75,8 @@ def of_parameter(operation: str, name: str) -> Json:
     """The `example` of a name in a path; empty if there is none."""
     if operation == "unloadModel":  # the active version cannot be unloaded
         return {"example": "v3.0"}
+    if operation == "dashboardFile":
+        return {"example": "main.js"}
     names = {"version": _VERSION, "id": _EXPERIMENT, "file": "page.css", "model": MODEL}
     return {"example": names[name]} if name in names else {}
 

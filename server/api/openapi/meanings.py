@@ -49,6 +49,7 @@ MEANINGS: dict[str, dict[str, str]] = {
         "min_win_rate": "The smallest win rate.",
         "min_mean_pnl": "The smallest mean of reported pips.",
     },
+    "SignIn": {"token": "An API token, or an admin token."},
     "PlanExperiment": {
         "mode": _MODE,
         "metric": _METRIC,

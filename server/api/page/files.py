@@ -1,14 +1,13 @@
-"""The files of the page, compressed once. They are read from disk: call `page_files` in a thread."""
+"""The files of the page at /docs. They are read from disk: call `page_files` in a thread."""
 
 from __future__ import annotations
 
-import gzip
-import hashlib
 import importlib.util
 from collections.abc import Iterator
 from functools import cache
 from pathlib import Path
-from typing import NamedTuple
+
+from server.http.files import PageFile, packed
 
 # Only files of this package are used. It is not imported, because its module needs Flask.
 PACKAGE = "flask_swagger_ui"
@@ -16,25 +15,9 @@ PAGE = "page.html"
 # The same page for a server with tokens: it asks for one first.
 GUARDED_PAGE = "guarded-page.html"
 
-# What the page may load and do. Swagger UI has icons as `data:` in its style sheet. It sets styles through the DOM, so
-# neither scripts nor styles within the page are allowed, and no other host is.
-CONTENT_SECURITY_POLICY = (
-    "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; connect-src 'self';"
-    " base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
-)
-
 _OWN = Path(__file__).parent
 _OWN_FILES = (PAGE, "page.css", "page.js")
 _OF_PACKAGE = ("swagger-ui.css", "swagger-ui-bundle.js", "favicon-32x32.png")
-_MEDIA = {".html": "text/html", ".css": "text/css", ".js": "text/javascript", ".png": "image/png"}
-
-
-class PageFile(NamedTuple):
-    """A file as it is sent. packed: its bytes as gzip. etag: the first digits of its hash."""
-
-    media: str
-    packed: bytes
-    etag: str
 
 
 @cache
@@ -42,7 +25,7 @@ def page_files() -> dict[str, PageFile]:
     """All files by name. Without the package, only our own. It takes a tenth of a second once."""
     found = {path.name: path.read_bytes() for path in _paths()}
     found[GUARDED_PAGE] = found[PAGE].replace(b'<form id="access" hidden>', b'<form id="access">')
-    return {name: _packed(name, body) for name, body in found.items()}
+    return {name: packed(name, body) for name, body in found.items()}
 
 
 def _paths() -> Iterator[Path]:
@@ -50,7 +33,3 @@ def _paths() -> Iterator[Path]:
     found = importlib.util.find_spec(PACKAGE)
     for folder in (found.submodule_search_locations or ()) if found is not None else ():
         yield from (Path(folder, "dist", name) for name in _OF_PACKAGE)
-
-
-def _packed(name: str, body: bytes) -> PageFile:
-    return PageFile(_MEDIA[Path(name).suffix], gzip.compress(body, mtime=0), hashlib.sha256(body).hexdigest()[:32])

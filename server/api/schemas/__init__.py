@@ -8,7 +8,18 @@ from server.api.schemas import (
     planning,
     predictions,
     reports,
+    sessions,
     shared,
 )
 
-WITH_ANSWERS = (shared, predictions, models, experiments, planning, reports, open_inference, dashboard_windows)
+WITH_ANSWERS = (
+    shared,
+    predictions,
+    models,
+    experiments,
+    planning,
+    reports,
+    open_inference,
+    sessions,
+    dashboard_windows,
+)

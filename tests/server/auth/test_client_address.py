@@ -137,3 +137,12 @@ async def test_audit_and_limit_have_the_address_that_a_trusted_proxy_reports(
     assert await status("root", "203.0.113.7:99") == 200
     (entry,) = map(orjson.loads, behind.audit.read_bytes().splitlines())
     assert entry["address"] == "203.0.113.7"
+
+
+@pytest.mark.parametrize(
+    ("peer", "trusted"),
+    [("10.0.0.5", True), ("::ffff:10.0.0.5", True), ("10.0.1.5", False), ("", True), (None, False), ("x", False)],
+)
+def test_only_listed_peers_are_trusted(peer: str | None, *, trusted: bool) -> None:
+    assert ClientAddresses(trusted_proxies("10.0.0.0/24 unix")).trusts(peer) is trusted
+    assert not ClientAddresses(trusted_proxies("")).trusts(peer)

@@ -14,7 +14,8 @@ from aiohttp import web
 
 from core.serving.batching import Batcher
 from core.serving.routing import Question, Result
-from server.auth.access import Access, Level, tokens
+from server.auth.access import Access, Level
+from server.auth.token_texts import tokens
 from server.grpc import open_inference_pb2 as pb
 from server.grpc.calls import SERVICE
 from server.grpc.handlers.health import Health

@@ -25,3 +25,11 @@ def test_names_are_found_in_any_case_and_the_first_value_counts() -> None:
 )
 def test_the_address_of_a_peer(peer: str, address: str) -> None:
     assert address_of(peer) == address
+
+
+def test_cookies_are_left_out() -> None:
+    """The sessions of the page are for browsers, which send no gRPC."""
+    headers = Headers([("cookie", "reversal_session=x"), ("a", "b")])
+    assert headers.get("Cookie") is None
+    assert headers.getall("Cookie") == []
+    assert dict(headers) == {"a": "b"}

@@ -12,7 +12,8 @@ from grpc.aio import AioRpcError
 from grpc_health.v1.health_pb2 import HealthCheckRequest, HealthCheckResponse
 from grpc_health.v1.health_pb2_grpc import HealthStub
 
-from server.auth.access import Access, Level, tokens
+from server.auth.access import Access, Level
+from server.auth.token_texts import tokens
 from server.grpc.arrivals import Arrivals
 from server.grpc.calls import SERVICE, Call, Context
 from server.grpc.handlers.health import Health

@@ -11,7 +11,8 @@ from google.protobuf.descriptor_pb2 import FileDescriptorProto
 from grpc_reflection.v1alpha.reflection_pb2 import ServerReflectionRequest
 from grpc_reflection.v1alpha.reflection_pb2_grpc import ServerReflectionStub
 
-from server.auth.access import Access, Level, tokens
+from server.auth.access import Access, Level
+from server.auth.token_texts import tokens
 from server.grpc import open_inference_pb2 as pb
 from server.grpc.calls import SERVICE
 from server.http.app_keys import ACCESS, SETTINGS

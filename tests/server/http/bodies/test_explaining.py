@@ -50,6 +50,7 @@ GOOD: dict[str, dict[str, Any]] = {
         "guardrails": LIMITS,
         "stop_at": "2099-10-16T09:00:00Z",
     },
+    "SignIn": {"token": "t"},
     "PlanExperiment": {
         "mode": "shadow",
         "metric": "win_rate",

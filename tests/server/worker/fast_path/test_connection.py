@@ -8,7 +8,8 @@ from pathlib import Path
 import pytest
 
 from core.errors import Overloaded
-from server.auth.access import Level, tokens
+from server.auth.access import Level
+from server.auth.token_texts import tokens
 from server.http.admission import Admission
 from server.http.app_keys import ACCESS, ADMISSION
 from server.http.connections import connection as connections

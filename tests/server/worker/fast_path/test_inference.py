@@ -12,7 +12,8 @@ from typing import Any, NamedTuple
 import numpy as np
 import pytest
 
-from server.auth.access import Level, tokens
+from server.auth.access import Level
+from server.auth.token_texts import tokens
 from server.http.admission import Admission
 from server.http.app_keys import ACCESS, ADMISSION, BATCH_ADMISSION
 from server.worker.app_keys import METRICS
