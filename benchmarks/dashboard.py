@@ -24,7 +24,7 @@ from benchmarks.figures import shortened, watched
 from benchmarks.load import closed, message
 from benchmarks.machine import ROOT, machine, save
 from benchmarks.servers import Running, apart, server
-from server.keeper.dashboard.totals import Totals
+from server.keeper.dashboard.totals import ServerCounts
 
 PAGES = 10
 KINDS = ("features", "120 candles")
@@ -98,8 +98,7 @@ def rounds(
                 measured[case].append(paired(ways(*case), number))
     for (kind, connections), figures in measured.items():
         medians = {key: shortened(statistics.median(each[key] for each in figures)) for key in figures[0]}
-        row: dict[str, float | str] = {"body": kind, "connections": connections}
-        found.append(row | medians)
+        found.append({"body": kind, "connections": connections, **medians})
     return found
 
 
@@ -168,10 +167,10 @@ def _reading(chosen: argparse.Namespace) -> float:
     with server(python=chosen.server, tree=chosen.tree, workers=2) as running:
         closed(running.port, bodies.messages("features"), 8, 0.5)
         shared = shared_folder(running)
-        Totals.of(shared, ())  # parses each key, once
+        ServerCounts.of(shared, ())  # parses each key, once
         began = time.process_time()
         for _ in range(_READINGS):
-            Totals.of(shared, ())
+            ServerCounts.of(shared, ())
         return shortened(1e3 * (time.process_time() - began) / _READINGS)
 
 

@@ -78,6 +78,7 @@ PAGES = [
     (["docs/monitoring.md"], 1),
     (["docs/planning.md"], 1),
     (["docs/open-inference.md"], 2),
+    (["docs/dashboard-stream.md"], 1),
     (["docs/experiments.md", "docs/outcomes.md"], 7),
 ]
 

@@ -18,6 +18,7 @@ SLEEPS = {
     "tests/deploy/test_pods.py": (1, "the period of the kubelet's probe"),
     "tests/server/grpc/test_port.py": (1, "longer than a port without calls waits"),
     "tests/server/http/test_deadline.py": (1, "a body that arrives slowly"),
+    "tests/server/keeper/dashboard/test_stream.py": (1, "a time in which no worker may be asked"),
     "tests/server/keeper/test_changes.py": (1, "a disk that takes longer than a worker is allowed to"),
     "tests/server/process/test_process.py": (1, "the CPU time of an idle second"),
     "tests/server/worker/fast_path/test_connection.py": (4, "idle connections, and heads that arrive slowly"),

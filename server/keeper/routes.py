@@ -9,8 +9,8 @@ from server.auth.access import Level
 from server.http.app_keys import BODY_BOUNDS
 from server.http.bodies.sizes import BodyBounds
 from server.keeper import handlers
+from server.keeper.dashboard.telling import CHANGED_BY, telling
 from server.keeper.handlers.audited import audited
-from server.keeper.handlers.telling import CHANGED_BY, telling
 
 
 def add_routes(app: web.Application) -> None:

@@ -10,7 +10,7 @@ from typing import NamedTuple
 from core.version import VERSION
 from server.http.envelope import Json
 from server.keeper.changes import Changes
-from server.keeper.dashboard.totals import Totals
+from server.keeper.dashboard.totals import ServerCounts
 from server.keeper.fleet.members import Members
 from server.keeper.fleet.replicas import Replicas
 from server.keeper.store_access import StoreAccess
@@ -50,7 +50,7 @@ class ThisServer(NamedTuple):
         """The name of this replica."""
         return replica_name(None if self.settings.unix_socket else self.settings.port)
 
-    def now(self, totals: Totals, workers: Iterable[Watched]) -> Json:
+    def now(self, totals: ServerCounts, workers: Iterable[Watched]) -> Json:
         """How it is. workers: what each of them has told last."""
         told, members, settings = list(workers), self.members, self.settings
         troubles = list(dict.fromkeys(each.trouble for each in told if each.trouble is not None))

@@ -8,20 +8,20 @@ from collections.abc import Collection
 from pathlib import Path
 
 from server.http.envelope import Json
-from server.keeper.dashboard.totals import Totals, point
+from server.keeper.dashboard.totals import ServerCounts, point
 
 MINUTES = 120
 MINUTE_SECONDS = 60.0
 
 
-class History:
+class CountsHistory:
     """Reads the counts of all processes, and keeps what happened between the readings."""
 
     def __init__(self, folder: Path | None) -> None:
         """`folder`: that of the files of metrics; None if the processes share none, and then nothing is counted."""
         self.minutes: deque[Json] = deque(maxlen=MINUTES)
         self.recent: deque[tuple[float, Json]] = deque()  # of the last minute; the time of each is of time.monotonic()
-        self.totals = Totals.nothing()  # the last reading
+        self.totals = ServerCounts.nothing()  # the last reading
         self._folder = folder
         self._minute = self.totals  # the reading at the end of the last minute
         self._reading = asyncio.Lock()
@@ -34,9 +34,9 @@ class History:
         async with self._reading:
             before = self.totals
             if self._folder is None:
-                now = Totals.nothing()
+                now = ServerCounts.nothing()
             else:
-                now = await asyncio.to_thread(Totals.of, self._folder, live)
+                now = await asyncio.to_thread(ServerCounts.of, self._folder, live)
             self.totals = now
         found, minute = point(before, now), None
         if int(now.at // MINUTE_SECONDS) != int(self._minute.at // MINUTE_SECONDS):

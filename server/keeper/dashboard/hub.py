@@ -16,7 +16,7 @@ from core.serving.state import State
 from server.http.envelope import Json
 from server.keeper.dashboard.condition import ThisServer
 from server.keeper.dashboard.events import Events
-from server.keeper.dashboard.history import MINUTE_SECONDS, History
+from server.keeper.dashboard.history import MINUTE_SECONDS, CountsHistory
 from server.keeper.dashboard.subscription import Subscription
 from server.keeper.fleet.member import Member
 from server.keeper.reports.reporter import Reporter
@@ -44,7 +44,7 @@ _encode = msgspec.json.encode
 class Hub:
     """Asks the workers and reads the counts while a page is open, and tells all open pages."""
 
-    def __init__(self, server: ThisServer, history: History, reporter: Reporter) -> None:
+    def __init__(self, server: ThisServer, history: CountsHistory, reporter: Reporter) -> None:
         self.events = Events()
         self.pages: set[Subscription] = set()
         self._server = server

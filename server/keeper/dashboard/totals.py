@@ -36,7 +36,7 @@ _USED = frozenset(
 )
 
 
-class Totals(NamedTuple):
+class ServerCounts(NamedTuple):
     """All counts since the server started.
 
     at: of time.time(). clock: of time.monotonic(). sums: by series; gauges are of the live processes. ended: the
@@ -49,12 +49,12 @@ class Totals(NamedTuple):
     ended: int
 
     @classmethod
-    def nothing(cls) -> Totals:
+    def nothing(cls) -> ServerCounts:
         """The counts of a server that has just started."""
         return cls(time.time(), time.monotonic(), Counter(), 0)
 
     @classmethod
-    def of(cls, folder: Path, live: Collection[str]) -> Totals:
+    def of(cls, folder: Path, live: Collection[str]) -> ServerCounts:
         """The counts in the files of a folder. live: the process ids of the workers. Call it in a thread."""
         at, clock = time.time(), time.monotonic()
         sums: Counter[Series] = Counter()
@@ -95,7 +95,7 @@ def _series(key: str) -> Series | None:
     return (name, tuple(labels[label] for label in sorted(labels))) if name in _USED else None
 
 
-def point(before: Totals, after: Totals) -> Json:
+def point(before: ServerCounts, after: ServerCounts) -> Json:
     """What happened between two readings. Counts of ended workers stay in the sums, so that none is negative."""
     grown = dict(_grown(before, after))
     answers: dict[str, dict[str, int]] = {}
@@ -124,7 +124,7 @@ def point(before: Totals, after: Totals) -> Json:
     }
 
 
-def _grown(before: Totals, after: Totals) -> Iterator[tuple[Series, float]]:
+def _grown(before: ServerCounts, after: ServerCounts) -> Iterator[tuple[Series, float]]:
     for series, value in after.sums.items():
         if (more := value - before.sums[series]) > 0:
             yield series, more

@@ -12,7 +12,7 @@ from server.http.app_keys import CLOCK, SETTINGS
 from server.http.envelope import success
 from server.keeper.app_keys import HUB, MEMBERS
 from server.keeper.dashboard.windows import kept
-from server.keeper.handlers.query import chosen
+from server.keeper.handlers.urls import chosen
 from server.protocol.pages import EVENTS, LAST_EVENT, PROXY_BUFFERING
 
 # The longest time that the way to a page is given to take what is written.

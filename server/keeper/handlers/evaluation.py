@@ -23,7 +23,7 @@ from server.keeper import decoding
 from server.keeper.app_keys import REPOSITORY, STORE
 from server.keeper.decoding import Evaluated
 from server.keeper.handlers.audited import audited
-from server.keeper.handlers.named import experiment_id
+from server.keeper.handlers.urls import experiment_id
 from server.protocol.messages import CALLER_HEADER, MANAGES_HEADER
 
 log = logging.getLogger(__name__)

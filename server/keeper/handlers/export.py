@@ -17,8 +17,7 @@ from core.log_event import LogEvent
 from core.store.interface import EXPORT_COLUMNS, Store
 from server.api.schemas.experiments import EXPORT_FORMATS
 from server.keeper.app_keys import STORE
-from server.keeper.handlers.named import experiment_id
-from server.keeper.handlers.query import chosen
+from server.keeper.handlers.urls import chosen, experiment_id
 
 log = logging.getLogger(__name__)
 

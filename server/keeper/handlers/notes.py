@@ -11,7 +11,7 @@ from server.http.bodies.body import read_json
 from server.http.envelope import success
 from server.keeper import answers, decoding
 from server.keeper.app_keys import STORE
-from server.keeper.handlers.named import experiment_id
+from server.keeper.handlers.urls import experiment_id
 
 
 async def add_note(request: web.Request) -> web.Response:

@@ -10,8 +10,7 @@ from server.api.schemas.reports import DISAGREEMENTS, REPORT_FORMATS
 from server.http.app_keys import CLOCK
 from server.http.envelope import Json, success
 from server.keeper.app_keys import REPORTER
-from server.keeper.handlers.named import experiment_id
-from server.keeper.handlers.query import chosen
+from server.keeper.handlers.urls import chosen, experiment_id
 
 
 async def show_report(request: web.Request) -> web.Response:

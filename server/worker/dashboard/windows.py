@@ -14,7 +14,7 @@ from server.worker.dashboard.recent import Plain, RecentAnswer, shown
 PLACES = 64
 
 
-class _Kept(NamedTuple):
+class _KeptWindow(NamedTuple):
     candles: Candles
     answer: RecentAnswer
 
@@ -23,7 +23,7 @@ class KeptWindows:
     """The last window by pair and timeframe; the one that was answered longest ago leaves first."""
 
     def __init__(self) -> None:
-        self._kept: dict[tuple[str, str], _Kept] = {}
+        self._kept: dict[tuple[str, str], _KeptWindow] = {}
 
     def keep(self, source: WindowSource, recent: Plain) -> None:
         """Keep the candles of an answer. A window of ready-made features has none."""
@@ -32,7 +32,7 @@ class KeptWindows:
         answer = RecentAnswer(*recent)
         place = (answer.pair, answer.timeframe)
         self._kept.pop(place, None)  # to the end of the order
-        self._kept[place] = _Kept(source.candles, answer)
+        self._kept[place] = _KeptWindow(source.candles, answer)
         if len(self._kept) > PLACES:
             del self._kept[next(iter(self._kept))]
 

@@ -8,8 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from server.keeper.dashboard.history import MINUTES, History
-from server.keeper.dashboard.totals import Totals, point
+from server.keeper.dashboard.history import MINUTES, CountsHistory
+from server.keeper.dashboard.totals import ServerCounts, point
 from server.protocol import metric_files
 from server.protocol.timing import BUCKETS
 from tests.market import ROOT
@@ -51,10 +51,10 @@ def answering(folder: Path, count: int) -> str:
 
 def test_counts_are_the_differences_of_two_readings_and_stay_when_a_worker_ends(tmp_path: Path) -> None:
     first = answering(tmp_path, 3)
-    before = Totals.of(tmp_path, {first})
+    before = ServerCounts.of(tmp_path, {first})
     assert (before.ended, before.in_progress, before.exposures) == (0, 4, 3)
     assert before.memory("worker") > before.memory("keeper") // 2 > 0
-    whole = point(Totals.nothing(), before)
+    whole = point(ServerCounts.nothing(), before)
     assert whole["answers"] == {"v1": {"long": 3}}
     assert whole["errors"] == {"OVERLOADED": 1}
     assert whole["warnings"] == {"OUT_OF_RANGE": 2}
@@ -65,7 +65,7 @@ def test_counts_are_the_differences_of_two_readings_and_stay_when_a_worker_ends(
     assert abs(whole["phases"]["stage1"]["seconds"] - 9e-4) < 1e-9
     second = answering(tmp_path, 2)
     assert metric_files.merge(tmp_path, [int(first)])  # as the manager does with the files of an ended worker
-    after = Totals.of(tmp_path, {second})
+    after = ServerCounts.of(tmp_path, {second})
     assert after.ended == 3
     grown = point(before, after)
     assert grown["answers"] == {"v1": {"long": 2}}
@@ -76,7 +76,7 @@ def test_counts_are_the_differences_of_two_readings_and_stay_when_a_worker_ends(
 
 async def test_minutes_and_the_last_minute_are_kept(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("time.time", lambda: NOON)
-    history = History(tmp_path)
+    history = CountsHistory(tmp_path)
     worker = answering(tmp_path, 7)
     monkeypatch.setattr("time.time", lambda: NOON + 59.0)
     await history.read(set())
@@ -95,5 +95,5 @@ async def test_minutes_and_the_last_minute_are_kept(tmp_path: Path, monkeypatch:
 
 
 async def test_without_a_folder_nothing_is_counted() -> None:
-    found, _ = await History(None).read(set())
+    found, _ = await CountsHistory(None).read(set())
     assert (found["answers"], found["latency"], found["runs"]) == ({}, [], 0)

@@ -1,12 +1,26 @@
-"""Parameters in the query of a URL."""
+"""What a URL names: the experiment in its path, and the parameters in its query."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable
 
+import msgspec
 from aiohttp import web
 
-from core.errors import InvalidInput, quoted
+from core.errors import InvalidInput, UnknownExperiment, quoted
+from core.experiments.experiment import ExperimentId
+
+
+def experiment_id(request: web.Request) -> str:
+    """The id in a request's path.
+
+    Raises UnknownExperiment if it is no valid id: a database might even reject it as text, such as a NUL character.
+    """
+    name = request.match_info["id"]
+    try:
+        return msgspec.convert(name, ExperimentId)
+    except msgspec.ValidationError:
+        raise UnknownExperiment(name) from None
 
 
 def chosen(request: web.Request, name: str, known: Iterable[str], default: str = "") -> str:

@@ -9,10 +9,10 @@ from aiohttp.typedefs import Handler
 
 from server.keeper.app_keys import HUB
 
-# What the calls of a module of handlers change. Outcomes and labels come in thousands, and are told with less haste.
+# What the calls of a module of handlers change beside the state, whose changes are found in any case. Outcomes and
+# labels come in thousands, and are told with less haste.
 RECORDS = "records"
 CHANGED_BY = {
-    "versions": "models",
     "experiments": "experiments",
     "notes": "experiments",
     "evaluation": RECORDS,
