@@ -12,8 +12,8 @@ import {
 } from "lightweight-charts";
 
 import type { Candle, Signal, SignalWord } from "../contract.ts";
-import { el } from "../dom.ts";
-import { barsOf, decimalsOf } from "../figures/candles.ts";
+import { el, say } from "../dom.ts";
+import { type Bar, barsOf, decimalsOf } from "../figures/candles.ts";
 import { fixed, moment, probability, utc } from "../format.ts";
 import { withColours } from "../theme.ts";
 import { shade } from "./colours.ts";
@@ -26,11 +26,13 @@ const SHAPES = { long: "arrowUp", short: "arrowDown", hold: "circle" } as const 
 export class CandleChart {
   readonly element: HTMLElement;
   readonly #box = el("div", { class: "candles", role: "img", tabindex: "0" });
+  readonly #prices = el("p", { class: "prices", "aria-hidden": "true" });
   #chart: IChartApi | null = null;
   #series: ISeriesApi<"Candlestick"> | null = null;
   #markers: ISeriesMarkersPluginApi<Time> | null = null;
   #timed = true;
-  #count = 0;
+  #decimals = 2;
+  #bars: Bar[] = [];
   #signal: Signal | null = null;
 
   constructor() {
@@ -40,7 +42,7 @@ export class CandleChart {
       { class: "credit", href: "https://www.tradingview.com/", target: "_blank", rel: "noreferrer" },
       "Charting by TradingView",
     );
-    this.element = el("div", { class: "candles-holder" }, this.#box, credit);
+    this.element = el("div", { class: "candles-holder" }, this.#box, this.#prices, credit);
     this.#box.addEventListener("keydown", (event) => this.#key(event));
     withColours(() => this.#paint());
   }
@@ -51,7 +53,7 @@ export class CandleChart {
     this.#timed = timed;
     this.#signal = signal;
     const chart = (this.#chart ??= this.#make());
-    const decimals = decimalsOf(candles);
+    const decimals = (this.#decimals = decimalsOf(candles));
     this.#series ??= chart.addSeries(CandlestickSeries, {});
     this.#series.applyOptions({
       priceFormat: { type: "custom", minMove: 10 ** -decimals, formatter: (price: number) => fixed(price, decimals) },
@@ -59,18 +61,27 @@ export class CandleChart {
     this.#series.setData(bars.map((bar) => ({ ...bar, time: bar.time as Time })));
     this.#markers ??= createSeriesMarkers(this.#series, []);
     this.#paint();
-    this.#count = bars.length;
+    this.#bars = bars;
     const last = bars.at(-1);
     if (last !== undefined) {
       this.#mark(last.time);
-      this.#box.setAttribute(
-        "aria-label",
-        `${label}. Last candle: open ${fixed(last.open, decimals)}, high ${fixed(last.high, decimals)}, low ${fixed(last.low, decimals)}, close ${fixed(last.close, decimals)}. Arrow keys move, plus and minus zoom.`,
-      );
+      this.#say(last);
+      const words = `Last candle: ${this.#words(last, ["open ", ", high ", ", low ", ", close "])}.`;
+      this.#box.setAttribute("aria-label", `${label}. ${words} Arrow keys move, plus and minus zoom.`);
     }
     const room = Math.round(this.#box.clientWidth / CANDLE_WIDTH);
     if (other)
       chart.timeScale().setVisibleLogicalRange({ from: Math.max(-1, bars.length - room), to: bars.length + 4 });
+  }
+
+  /** Write a candle's prices above the chart. */
+  #say(bar: Bar): void {
+    this.#prices.className = `prices ${bar.close >= bar.open ? "long" : "short"}`;
+    say(this.#prices, this.#words(bar, ["O ", "  H ", "  L ", "  C "]));
+  }
+
+  #words({ open, high, low, close }: Bar, names: string[]): string {
+    return [open, high, low, close].map((price, index) => `${names[index]}${fixed(price, this.#decimals)}`).join("");
   }
 
   #mark(time: number): void {
@@ -92,7 +103,7 @@ export class CandleChart {
       this.#timed
         ? `${moment(new Date((time as number) * 1e3))} (${utc(new Date((time as number) * 1e3)).slice(11, 16)} UTC)`
         : `Candle ${Number(time) + 1}`;
-    return createChart(this.#box, {
+    const chart = createChart(this.#box, {
       autoSize: true,
       width: this.#box.clientWidth,
       height: this.#box.clientHeight,
@@ -110,6 +121,12 @@ export class CandleChart {
         },
       },
     });
+    // The candle under the pointer, else the last one.
+    chart.subscribeCrosshairMove(({ time }) => {
+      const bar = this.#bars.find((each) => each.time === time) ?? this.#bars.at(-1);
+      if (bar !== undefined) this.#say(bar);
+    });
+    return chart;
   }
 
   #paint(): void {
@@ -148,7 +165,7 @@ export class CandleChart {
       Home: [-range.from, -range.from],
     }[event.key];
     if (event.key === "End")
-      scale.setVisibleLogicalRange({ from: this.#count - (range.to - range.from), to: this.#count + 4 });
+      scale.setVisibleLogicalRange({ from: this.#bars.length - (range.to - range.from), to: this.#bars.length + 4 });
     if (by === undefined) return;
     event.preventDefault();
     scale.setVisibleLogicalRange({ from: range.from + (by[0] ?? 0), to: range.to + (by[1] ?? 0) });

@@ -175,7 +175,9 @@ function latencyTile(): { element: HTMLElement; draw: (spans: Spans, bounds: num
               : "Estimated from the buckets of a histogram";
         }
       }
-      const p99 = quantile(0.99, bounds, minute.latency) ?? quantile(0.99, bounds, hourBefore.latency);
+      const ofMinute = quantile(0.99, bounds, minute.latency);
+      const p99 = ofMinute ?? quantile(0.99, bounds, hourBefore.latency);
+      const when = ofMinute === null ? " (the hour before)" : "";
       const kept =
         p99 === null ? null : p99.high <= PROMISED ? true : p99.low >= PROMISED ? false : p99.value <= PROMISED;
       verdict.className = `tile-more ${kept === false ? "bad" : ""}`;
@@ -184,8 +186,8 @@ function latencyTile(): { element: HTMLElement; draw: (spans: Spans, bounds: num
         kept === null
           ? `Promised: p99 of at most 500 ms. A p99 needs ${fewestFor(0.99)} answers.`
           : kept
-            ? "✓ Keeps the promise: p99 of at most 500 ms."
-            : "! Breaks the promise: p99 of at most 500 ms.",
+            ? `✓ Keeps the promise: p99 of at most 500 ms${when}.`
+            : `! Breaks the promise: p99 of at most 500 ms${when}.`,
       );
     },
   };
