@@ -16,7 +16,7 @@ import { advice, beside, division, guardrails, main, METRICS, MODES, question, r
 
 const REFRESH_MS = 10_000;
 
-export type Detail = { element: HTMLElement; open: (id: string) => void; refresh: () => Promise<void>; close: () => void };
+export type Detail = { element: HTMLElement; open: (id: string, focus: boolean) => void; refresh: () => Promise<void>; close: () => void };
 
 /** The view. Only what has changed is drawn again, so that a note that is being written stays. */
 export function detailPart(page: Page): Detail {
@@ -35,8 +35,11 @@ export function detailPart(page: Page): Detail {
   let drawn = "";
   let last: Done | null = null;
   let timer = 0;
+  let wantsFocus = false;
 
-  function open(other: string): void {
+  /** Show an experiment. `focus`: the reader came here by a link, so that the keyboard goes on here. */
+  function open(other: string, focus: boolean): void {
+    wantsFocus = focus;
     if (other !== id) {
       id = other;
       report = null;
@@ -62,6 +65,8 @@ export function detailPart(page: Page): Detail {
       report = found;
       fill(problem);
       draw();
+      if (wantsFocus) focusTitle();
+      wantsFocus = false;
     } catch (error) {
       if (asked !== id) return;
       const unknown = error instanceof Failure && error.status === 404;
@@ -79,6 +84,12 @@ export function detailPart(page: Page): Detail {
     drawn = "";
     await refresh();
     if (done.failed) draw();
+    // The button that was pressed may be gone.
+    if (document.activeElement === document.body) focusTitle();
+  }
+
+  function focusTitle(): void {
+    head.querySelector<HTMLElement>(".detail-title")?.focus({ preventScroll: true });
   }
 
   function draw(): void {
@@ -103,7 +114,7 @@ export function detailPart(page: Page): Detail {
     return el(
       "div",
       { class: "detail-head" },
-      el("div", {}, el("h2", { class: "detail-title" }, of.name, " ", statusBadge(of.status)), el("p", { class: "soft" }, question(of))),
+      el("div", {}, el("h2", { class: "detail-title", tabindex: "-1", "data-key": "title" }, of.name, " ", statusBadge(of.status)), el("p", { class: "soft" }, question(of))),
       action === null
         ? null
         : el(

@@ -59,7 +59,7 @@ export function measures(report: Report): HTMLElement {
   const rows = MEASURES.map(([name, kind, of, difference]) =>
     row(name, [stacked(of(A), kind), stacked(of(B), kind), difference === null ? "" : stacked(difference(report), kind, true)]),
   );
-  return table("All measures", heads("Measure", "A", "B", "B − A"), rows);
+  return table("Measures of both versions", heads("Measure", "A", "B", "B − A"), rows);
 }
 
 /** The metric by pair and timeframe. */

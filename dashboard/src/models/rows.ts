@@ -91,8 +91,8 @@ function card(model: Model): Node | string {
   return folded(
     `card-${model.version}`,
     "Training data, and what it is not for",
-    ...on.flatMap(([name, list]) => [el("h4", {}, `${name} was trained on`), list]),
-    el("h4", {}, "Not for"),
+    ...on.flatMap(([name, list]) => [el("h3", { class: "minor" }, `${name} was trained on`), list]),
+    el("h3", { class: "minor" }, "Not for"),
     lines(not),
   );
 }
