@@ -13,9 +13,11 @@ const SIGNALS = ["long", "short", "hold"] as const;
 export function counts(report: Report): HTMLElement {
   const { A, B } = report.variants;
   const shadow = report.mode === "shadow";
-  const line = (name: string, of: (variant: Variant) => string): HTMLTableRowElement => row(name, [of(A), of(B)]);
+  const line = (name: string, of: (variant: Variant) => string | HTMLElement): HTMLTableRowElement => row(name, [of(A), of(B)]);
   const mix = (name: (typeof SIGNALS)[number]): HTMLTableRowElement =>
-    line(`… ${name}`, ({ signals, predictions }) => (predictions === 0 ? "–" : `${count(signals[name])} (${percent(signals[name] / predictions, 0)})`));
+    line(`… ${name}`, ({ signals, predictions }) => 
+      predictions === 0 ? "–" : el("span", {}, count(signals[name]), el("span", { class: "under" }, percent(signals[name] / predictions, 0))),
+    );
   const rows = [
     line("Predictions", (of) => count(of.predictions)),
     ...SIGNALS.map(mix),
