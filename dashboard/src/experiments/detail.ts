@@ -15,6 +15,8 @@ import { byPair, counts, measures, pairsTable } from "./tables.ts";
 import { advice, beside, division, guardrails, main, METRICS, MODES, question, reporting, sampleRatio, tone, type Report } from "./words.ts";
 
 const REFRESH_MS = 10_000;
+// The server computes each report anew: a page asks for at most a twentieth of one core's time.
+const SHARE = 20;
 
 export type Detail = { element: HTMLElement; open: (id: string, focus: boolean) => void; refresh: () => Promise<void>; close: () => void };
 
@@ -48,16 +50,25 @@ export function detailPart(page: Page): Detail {
       parts.hidden = true;
       fill(problem, note("loading", `Loading ${id} …`));
     }
-    clearInterval(timer);
-    timer = window.setInterval(() => {
-      // Counts and outcomes change all the time while it runs; the stream only tells of its start and end.
-      if (report?.status === "active" && !document.hidden) void refresh();
-    }, REFRESH_MS);
+    again(0);
     void refresh();
+  }
+
+  /** Look again later. Counts and outcomes change all the time while it runs; the stream only tells of its start and end. */
+  function again(took: number): void {
+    clearTimeout(timer);
+    timer = window.setTimeout(
+      () => {
+        if (report?.status === "active" && !document.hidden) void refresh();
+        else again(0);
+      },
+      Math.max(REFRESH_MS, took * SHARE),
+    );
   }
 
   async function refresh(): Promise<void> {
     const asked = id;
+    const from = performance.now();
     if (asked === "") return;
     try {
       const found = (await page.api.get(`/reversal/experiments/${encodeURIComponent(asked)}/report`)) as Report;
@@ -70,10 +81,11 @@ export function detailPart(page: Page): Detail {
     } catch (error) {
       if (asked !== id) return;
       const unknown = error instanceof Failure && error.status === 404;
-      const again = el("button", { type: "button", click: () => void refresh() }, "Try again");
+      const retry = el("button", { type: "button", click: () => void refresh() }, "Try again");
       const text = unknown ? `There is no experiment ${asked}.` : `${asked} cannot be read: ${sentence(reason(error))} `;
-      fill(problem, note("error", text, unknown ? null : again));
+      fill(problem, note("error", text, unknown ? null : retry));
     }
+    if (timer !== 0) again(performance.now() - from);
   }
 
   async function act(action: "activate" | "stop"): Promise<void> {
@@ -146,7 +158,7 @@ export function detailPart(page: Page): Detail {
     open,
     refresh,
     close: () => {
-      clearInterval(timer);
+      clearTimeout(timer);
       timer = 0;
     },
   };
