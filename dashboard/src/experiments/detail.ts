@@ -208,8 +208,12 @@ function details(report: Report): HTMLElement {
       ? null
       : card(
           "Signals on the same candles",
-          el("p", { class: "soft" }, `Of ${pairs.candles.toLocaleString("en-US")} candles, both say the same on ${value(pairs.agreement, "rate")}.`),
-          pairsTable(pairs, report.variant_a, report.variant_b),
+          ...(pairs.candles === 0
+            ? [note("empty", "Both versions have not scored the same candle yet.")]
+            : [
+                el("p", { class: "soft" }, `Of ${pairs.candles.toLocaleString("en-US")} candles, both say the same on ${value(pairs.agreement, "rate")}.`),
+                pairsTable(pairs, report.variant_a, report.variant_b),
+              ]),
         );
   const all = card("All measures", el("p", { class: "soft small" }, `The verdict is about ${METRICS[report.metric]} alone: of five differences, one looks decided by chance more often.`), measures(report));
   const places = card(
