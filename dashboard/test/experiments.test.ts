@@ -31,6 +31,7 @@ test("the frame holds what counts, zero and the smallest difference, and cuts of
   const [low, high] = range(found, 2);
   assert.ok(low < -3 && low > -10 && high > 12 && high < 20, `${low} to ${high}`);
   assert.equal(cutOff(found, [low, high]), true);
+  assert.ok(range(band(HISTORY.slice(3), 100), 2)[0] < -2, "the smallest difference is in the frame on both sides");
   const early = band(HISTORY.slice(0, 2), 100);
   assert.ok(range(early, 2)[1] >= 100);
   assert.equal(cutOff(early, range(early, 2)), false);

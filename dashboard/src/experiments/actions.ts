@@ -18,8 +18,8 @@ export function activating(experiment: Experiment, running: Experiment | null, m
   if (mode === "shadow") {
     found.push(`${a} answers every request that names no version, and ${b} is computed for the same input. Clients see ${a} only.`);
   } else {
-    const whom = mode === "crossover" ? "for each block of 24 candles" : "for the whole experiment";
-    found.push(`Requests with a user and without a version are answered by ${a} or ${b}, by user, ${whom}. All others are answered as before.`);
+    const span = mode === "crossover" ? "for each block of 24 candles" : "for the whole experiment";
+    found.push(`Requests with a user and without a version are answered by ${a} or ${b}, by user, ${span}. All others are answered as before.`);
   }
   if (mode === "shadow" && models.active_version !== null && models.active_version !== a) {
     found.push(`That replaces the active ${models.active_version} while the experiment runs.`);

@@ -15,8 +15,10 @@ import { byPair, counts, measures, pairsTable } from "./tables.ts";
 import { advice, beside, division, guardrails, main, METRICS, MODES, question, reporting, sampleRatio, tone, type Report } from "./words.ts";
 
 const REFRESH_MS = 10_000;
+// The server computes each report anew: a page asks for at most a twentieth of one core's time.
+const SHARE = 20;
 
-export type Detail = { element: HTMLElement; open: (id: string) => void; refresh: () => Promise<void>; close: () => void };
+export type Detail = { element: HTMLElement; open: (id: string, focus: boolean) => void; refresh: () => Promise<void>; close: () => void };
 
 /** The view. Only what has changed is drawn again, so that a note that is being written stays. */
 export function detailPart(page: Page): Detail {
@@ -35,8 +37,11 @@ export function detailPart(page: Page): Detail {
   let drawn = "";
   let last: Done | null = null;
   let timer = 0;
+  let wantsFocus = false;
 
-  function open(other: string): void {
+  /** Show an experiment. `focus`: the reader came here by a link, so that the keyboard goes on here. */
+  function open(other: string, focus: boolean): void {
+    wantsFocus = focus;
     if (other !== id) {
       id = other;
       report = null;
@@ -45,16 +50,25 @@ export function detailPart(page: Page): Detail {
       parts.hidden = true;
       fill(problem, note("loading", `Loading ${id} …`));
     }
-    clearInterval(timer);
-    timer = window.setInterval(() => {
-      // Counts and outcomes change all the time while it runs; the stream only tells of its start and end.
-      if (report?.status === "active" && !document.hidden) void refresh();
-    }, REFRESH_MS);
+    again(0);
     void refresh();
+  }
+
+  /** Look again later. Counts and outcomes change all the time while it runs; the stream only tells of its start and end. */
+  function again(took: number): void {
+    clearTimeout(timer);
+    timer = window.setTimeout(
+      () => {
+        if (report?.status === "active" && !document.hidden) void refresh();
+        else again(0);
+      },
+      Math.max(REFRESH_MS, took * SHARE),
+    );
   }
 
   async function refresh(): Promise<void> {
     const asked = id;
+    const from = performance.now();
     if (asked === "") return;
     try {
       const found = (await page.api.get(`/reversal/experiments/${encodeURIComponent(asked)}/report`)) as Report;
@@ -62,13 +76,16 @@ export function detailPart(page: Page): Detail {
       report = found;
       fill(problem);
       draw();
+      if (wantsFocus) focusTitle();
+      wantsFocus = false;
     } catch (error) {
       if (asked !== id) return;
       const unknown = error instanceof Failure && error.status === 404;
-      const again = el("button", { type: "button", click: () => void refresh() }, "Try again");
+      const retry = el("button", { type: "button", click: () => void refresh() }, "Try again");
       const text = unknown ? `There is no experiment ${asked}.` : `${asked} cannot be read: ${sentence(reason(error))} `;
-      fill(problem, note("error", text, unknown ? null : again));
+      fill(problem, note("error", text, unknown ? null : retry));
     }
+    if (timer !== 0) again(performance.now() - from);
   }
 
   async function act(action: "activate" | "stop"): Promise<void> {
@@ -79,6 +96,12 @@ export function detailPart(page: Page): Detail {
     drawn = "";
     await refresh();
     if (done.failed) draw();
+    // The button that was pressed may be gone.
+    if (document.activeElement === document.body) focusTitle();
+  }
+
+  function focusTitle(): void {
+    head.querySelector<HTMLElement>(".detail-title")?.focus({ preventScroll: true });
   }
 
   function draw(): void {
@@ -103,7 +126,7 @@ export function detailPart(page: Page): Detail {
     return el(
       "div",
       { class: "detail-head" },
-      el("div", {}, el("h2", { class: "detail-title" }, of.name, " ", statusBadge(of.status)), el("p", { class: "soft" }, question(of))),
+      el("div", {}, el("h2", { class: "detail-title", tabindex: "-1", "data-key": "title" }, of.name, " ", statusBadge(of.status)), el("p", { class: "soft" }, question(of))),
       action === null
         ? null
         : el(
@@ -135,7 +158,7 @@ export function detailPart(page: Page): Detail {
     open,
     refresh,
     close: () => {
-      clearInterval(timer);
+      clearTimeout(timer);
       timer = 0;
     },
   };
@@ -185,8 +208,12 @@ function details(report: Report): HTMLElement {
       ? null
       : card(
           "Signals on the same candles",
-          el("p", { class: "soft" }, `Of ${pairs.candles.toLocaleString("en-US")} candles, both say the same on ${value(pairs.agreement, "rate")}.`),
-          pairsTable(pairs, report.variant_a, report.variant_b),
+          ...(pairs.candles === 0
+            ? [note("empty", "Both versions have not scored the same candle yet.")]
+            : [
+                el("p", { class: "soft" }, `Of ${pairs.candles.toLocaleString("en-US")} candles, both say the same on ${value(pairs.agreement, "rate")}.`),
+                pairsTable(pairs, report.variant_a, report.variant_b),
+              ]),
         );
   const all = card("All measures", el("p", { class: "soft small" }, `The verdict is about ${METRICS[report.metric]} alone: of five differences, one looks decided by chance more often.`), measures(report));
   const places = card(

@@ -75,7 +75,7 @@ export function listPart(page: Page): List {
       el("thead", {}, el("tr", {}, ...heads)),
       el("tbody", {}, ...experiments.map(row)),
     );
-    redraw(body, el("div", { class: "scroll", tabindex: "0", role: "region", "aria-label": "Experiments" }, table));
+    redraw(body, el("div", { class: "scroll", tabindex: "0", role: "region", "aria-label": "All experiments" }, table));
   }
 
   function row(each: Experiment): HTMLTableRowElement {

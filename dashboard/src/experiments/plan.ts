@@ -70,7 +70,8 @@ export function planForm(page: Page, use: (values: Record<string, string>) => vo
     const size = Math.abs(found.effect);
     const taken: Record<string, string> = { mode: found.mode, metric: found.metric };
     if (found.mode !== "shadow") taken["traffic_split"] = split.input.value;
-    if (size < (DEFAULT_EFFECT[found.metric] ?? 0)) taken["minimum_effect"] = String(size);
+    // With a smallest difference of interest as large as the effect, the verdict could be that there is none.
+    if (size <= (DEFAULT_EFFECT[found.metric] ?? 0)) taken["minimum_effect"] = String(Number((size / 2).toPrecision(6)));
     return taken;
   }
 

@@ -13,9 +13,11 @@ const SIGNALS = ["long", "short", "hold"] as const;
 export function counts(report: Report): HTMLElement {
   const { A, B } = report.variants;
   const shadow = report.mode === "shadow";
-  const line = (name: string, of: (variant: Variant) => string): HTMLTableRowElement => row(name, [of(A), of(B)]);
+  const line = (name: string, of: (variant: Variant) => string | HTMLElement): HTMLTableRowElement => row(name, [of(A), of(B)]);
   const mix = (name: (typeof SIGNALS)[number]): HTMLTableRowElement =>
-    line(`… ${name}`, ({ signals, predictions }) => (predictions === 0 ? "–" : `${count(signals[name])} (${percent(signals[name] / predictions, 0)})`));
+    line(`… ${name}`, ({ signals, predictions }) => 
+      predictions === 0 ? "–" : el("span", {}, count(signals[name]), el("span", { class: "under" }, percent(signals[name] / predictions, 0))),
+    );
   const rows = [
     line("Predictions", (of) => count(of.predictions)),
     ...SIGNALS.map(mix),
@@ -59,7 +61,7 @@ export function measures(report: Report): HTMLElement {
   const rows = MEASURES.map(([name, kind, of, difference]) =>
     row(name, [stacked(of(A), kind), stacked(of(B), kind), difference === null ? "" : stacked(difference(report), kind, true)]),
   );
-  return table("All measures", heads("Measure", "A", "B", "B − A"), rows);
+  return table("Measures of both versions", heads("Measure", "A", "B", "B − A"), rows);
 }
 
 /** The metric by pair and timeframe. */

@@ -31,7 +31,7 @@ function scoreCell(model: Model, stage: "stage1" | "stage2"): Node | string {
   const first = main[0];
   if (first === undefined) return NOTHING;
   const rest = scores(metrics);
-  const all = facts(rest.map((each) => [each.path.map(words).join(", "), each.value + (each.interval === null ? "" : ` [${each.interval}]`)] as const));
+  const all = facts(rest.map((each) => [each.path.map(words).join(", "), each.value + (each.interval === null ? "" : ` [${each.interval}]`)] as const), "figures");
   const others = new Set(main.map((each) => each.on)).size > 1 ? ", other years too" : "";
   return el("div", {}, scoreTable(model, stage, main.filter((each) => each.on === first.on)), folded(`scores-${stage}-${model.version}`, `All ${count(rest.length)} figures${others}`, all));
 }
@@ -86,13 +86,15 @@ function replicas(model: Model): Node | string {
 }
 
 function card(model: Model): Node | string {
-  const on = Object.entries(model.metadata ?? {}).map(([name, metadata]) => [words(name).replace("stage", "Stage "), lines(training(metadata))] as const);
+  const found = Object.entries(model.metadata ?? {}).map(([name, metadata]) => [words(name).replace("stage", "Stage "), training(metadata)] as const);
+  const alike = found.length > 1 && new Set(found.map(([, list]) => list.join("\n"))).size === 1;
+  const on = (alike ? [["Both stages", found[0]?.[1] ?? []] as const] : found).map(([name, list]) => [`${name} ${alike ? "were" : "was"} trained on`, lines(list)] as const);
   const not = notFor(model);
   return folded(
     `card-${model.version}`,
     "Training data, and what it is not for",
-    ...on.flatMap(([name, list]) => [el("h4", {}, `${name} was trained on`), list]),
-    el("h4", {}, "Not for"),
+    ...on.flatMap(([name, list]) => [el("h3", { class: "minor" }, name), list]),
+    el("h3", { class: "minor" }, "Not for"),
     lines(not),
   );
 }

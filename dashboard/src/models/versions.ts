@@ -66,6 +66,10 @@ export function versionsPart(page: Page, changed: () => void): Versions {
     busy = null;
     draw();
     await refresh();
+    // The button that was pressed may be gone: the keyboard goes on at its neighbour.
+    if (document.activeElement === document.body) {
+      body.querySelector<HTMLElement>(`[data-version="${CSS.escape(version)}"] button:not(:disabled)`)?.focus();
+    }
   }
 
   function buttons(model: Model): HTMLElement {
@@ -87,7 +91,7 @@ export function versionsPart(page: Page, changed: () => void): Versions {
     return el(
       "div",
       {},
-      el("div", { class: "actions" }, ...made),
+      el("div", { class: "actions", "data-version": model.version }, ...made),
       ...(looks ? [] : why.map((text) => el("p", { class: "soft small" }, text))),
       failure === undefined ? null : note("error", failure),
     );
@@ -95,7 +99,7 @@ export function versionsPart(page: Page, changed: () => void): Versions {
 
   function title(model: Model): HTMLElement[] {
     const isActive = model.version === models?.active_version;
-    const state = model.loaded ? el("span", { class: "badge" }, "loaded") : el("span", { class: "badge bad" }, "not loaded");
+    const state = model.loaded ? el("span", { class: "badge" }, "loaded") : el("span", { class: model.error === undefined ? "badge soft" : "badge bad" }, "not loaded");
     const parts = [
       el("div", { class: "version-title" }, el("span", { class: "version-name" }, model.version), isActive ? el("span", { class: "badge good" }, "active") : state),
       el("div", { class: "soft" }, model.name ?? "no readable manifest"),

@@ -45,9 +45,9 @@ export function folded(key: string, summary: string, ...children: (Node | string
   return el("details", { "data-key": key }, el("summary", { "data-key": `${key}-summary` }, summary), ...children);
 }
 
-/** A list of facts: a name and what it is. */
-export function facts(pairs: (readonly [string, Node | string] | null)[]): HTMLElement {
+/** A list of facts: a name and what it is. `kind`: "figures" for a long list of short values. */
+export function facts(pairs: (readonly [string, Node | string] | null)[], kind = ""): HTMLElement {
   const shown = pairs.filter((pair): pair is readonly [string, Node | string] => pair !== null);
-  return el("dl", { class: "facts" }, ...shown.flatMap(([name, value]) => [el("dt", {}, name), el("dd", {}, value)]));
+  return el("dl", { class: `facts ${kind}` }, ...shown.flatMap(([name, value]) => [el("dt", {}, name), el("dd", {}, value)]));
 }
 

@@ -32,15 +32,17 @@ export function experimentsTab(page: Page): Tab {
     }
   }
 
-  function go(): void {
-    const moved = named() !== opened;
+  function go(byLink = false): void {
+    const before = opened;
     opened = named();
+    const moved = opened !== before;
     overview.hidden = opened !== "";
     detail.element.hidden = opened === "";
     if (opened === "") detail.close();
-    else detail.open(opened);
+    else detail.open(opened, byLink && moved);
     if (moved) scrollTo({ top: 0 });
     if (opened === "") void refresh();
+    if (opened === "" && byLink) panel.querySelector<HTMLElement>(`[data-key="open-${CSS.escape(before)}"]`)?.focus();
   }
 
   async function refresh(): Promise<void> {
@@ -57,7 +59,7 @@ export function experimentsTab(page: Page): Tab {
   }
 
   addEventListener("hashchange", () => {
-    if (visible && location.hash.split("/")[0] === HASH) go();
+    if (visible && location.hash.split("/")[0] === HASH) go(true);
   });
   return {
     id: "experiments",
