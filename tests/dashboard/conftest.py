@@ -1,18 +1,15 @@
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import ExitStack
-from pathlib import Path
-from typing import Any, TypeAlias
+from typing import Any
 
 import pytest
 from playwright.sync_api import Browser, sync_playwright
 
 from tests import needs
-from tests.dashboard.visit import AXE, Visit, visiting
+from tests.dashboard.visit import AXE, Visit, Visiting, visiting
 from tests.market import ROOT
-
-Visiting: TypeAlias = Callable[..., Visit]
 
 
 # Of the package, not of the session: as long as Playwright runs, no test can start an event loop of its own.
@@ -40,9 +37,3 @@ def visit(browser: Browser) -> Iterator[Visiting]:
             return opened.enter_context(visiting(browser, url, **options))
 
         yield open_page
-
-
-@pytest.fixture(scope="session")
-def screenshots() -> Path:
-    """Where screenshots are written."""
-    return ROOT / "build" / "screenshots"

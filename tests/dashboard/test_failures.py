@@ -9,8 +9,8 @@ from pathlib import Path
 
 from playwright.sync_api import expect
 
-from tests.dashboard.conftest import Visiting
 from tests.dashboard.traffic import flowing
+from tests.dashboard.visit import Visiting
 from tests.market import ONNX
 from tests.processes import free_port, serving
 from tests.waiting import wait_until

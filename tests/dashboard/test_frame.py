@@ -8,9 +8,8 @@ from collections.abc import Iterator
 import pytest
 from playwright.sync_api import expect
 
-from tests.dashboard.conftest import Visiting
 from tests.dashboard.traffic import flowing
-from tests.dashboard.visit import TABS
+from tests.dashboard.visit import TABS, Visiting
 from tests.market import ONNX
 from tests.processes import Server, serving
 

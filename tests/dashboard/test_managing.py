@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from playwright.sync_api import expect
 
+from tests.dashboard.traffic import decided, recent, window
+from tests.dashboard.visit import Visiting
 from tests.market import ONNX
-from tests.processes import Server, serving
+from tests.processes import Server, get, serving
 
 ACT = "act-token-of-the-tests"
 SIGNED = {"Authorization": f"Bearer {ACT}"}
@@ -31,23 +35,27 @@ def test_a_switch_says_first_what_it_does_and_is_in_the_audit_log(server: Server
     on = visit(server.url).open().sign_in(ACT)
     panel = on.tab("Models")
     other = visit(server.url).open().sign_in(ACT)  # a second person, who sees it without doing anything
-    panel.get_by_role("button", name="Switch to v3.1").click()
+    panel.get_by_role("button", name="Switch to it: v3.1").click()
     dialog = on.page.get_by_role("dialog")
     expect(dialog).to_contain_text("Until then v3.2 keeps answering")
     assert on.violations() == []
     on.page.keyboard.press("Escape")
     expect(dialog).to_have_count(0)
     assert health(server) == "v3.2"
-    panel.get_by_role("button", name="Switch to v3.1").click()
+    panel.get_by_role("button", name="Switch to it: v3.1").click()
     dialog.get_by_role("button", name="Switch to v3.1").click()
     on.says("v3.1 is active now")
     assert health(server) == "v3.1"
     expect(other.tab("Now")).to_contain_text("Active version v3.1", timeout=15_000)
-    panel.get_by_role("button", name="Unload v3.0").click()
+    panel.get_by_role("button", name="Unload: v3.0").click()
     dialog.get_by_role("button", name="Unload v3.0").click()
     on.says("v3.0 is unloaded")
     lines = [json.loads(line) for line in audit.read_text().splitlines()]
-    assert [(line["token"], line["call"]) for line in lines] == []
+    # plain-english: a field of the audit log
+    assert [(line["who"], line["call"]) for line in lines] == [
+        ("alice", "POST /reversal/models/v3.1/switch"),
+        ("alice", "POST /reversal/models/v3.0/unload"),
+    ]
     on.check()
 
 
@@ -83,7 +91,7 @@ def test_an_experiment_from_its_plan_to_its_verdict(server: Server, visit: Visit
     form = panel.get_by_role("region", name="New experiment")
     expect(form.get_by_label("Mode")).to_have_value("split")
     form.get_by_role("button", name="Create").click()
-    expect(form.get_by_label("Name")).to_have_attribute("aria-invalid", "true")  # nothing was created
+    expect(form.get_by_label("Id", exact=True)).to_have_attribute("aria-invalid", "true")  # nothing was created
     form.get_by_label("Name").fill("Old or new")
     form.get_by_label("Variant A").select_option("v3.1")
     form.get_by_label("Variant B").select_option("v3.2")

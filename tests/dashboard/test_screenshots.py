@@ -11,9 +11,8 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import expect
 
-from tests.dashboard.conftest import Visiting
 from tests.dashboard.traffic import decided, flowing, looked
-from tests.dashboard.visit import TABS, shot
+from tests.dashboard.visit import TABS, Visiting, shot
 from tests.market import ONNX, ROOT
 from tests.processes import Server, post, serving
 from tests.system.load import start_experiment

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeAlias
 from urllib.parse import urlsplit
 
 from playwright.sync_api import Browser, ConsoleMessage, Locator, Page, Request, expect
@@ -93,6 +93,9 @@ class Visit:
         errors = [each for each in self.errors if not (broken and LOST.search(each))]
         assert not errors
         assert not self.foreign()
+
+
+Visiting: TypeAlias = Callable[..., Visit]
 
 
 def _host(url: str) -> str:

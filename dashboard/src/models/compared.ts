@@ -4,7 +4,7 @@ import { el, fill, note, table } from "../dom.ts";
 import { percent, probability } from "../format.ts";
 import { reason, row, sentence, signalWord, time } from "../parts/shown.ts";
 import type { Page } from "../tabs/tab.ts";
-import { explanationList } from "./why.ts";
+import { stagesExplained } from "../parts/explanation.ts";
 
 type Answer = Schemas["Comparison"]["predictions"][string];
 
@@ -30,7 +30,7 @@ export function comparisonShown(page: Page, found: Schemas["Comparison"], models
     fill(why, note("loading", `Explaining ${version} …`));
     try {
       const explained = (await page.api.post("/reversal/explain", { ...body, version })) as Schemas["ExplainedPrediction"];
-      fill(why, el("h3", {}, `Why ${version} says ${explained.signal}`), explanationList(explained.explanation));
+      fill(why, el("h3", {}, `Why ${version} says ${explained.signal}`), stagesExplained(explained.explanation, models?.versions[version]?.threshold ?? 0.5));
     } catch (error) {
       fill(why, note("error", `${version} cannot be explained: ${sentence(reason(error))}`));
     }
