@@ -56,6 +56,11 @@ class StoreAccess:
         self._waiter = Threads(1, "store-waiter")
         self._watcher = Threads(1, "store-watcher")
 
+    @property
+    def is_shared(self) -> bool:
+        """Whether other servers can use the store; false until it is open."""
+        return self._store is not None and self._store.is_shared
+
     async def open(self) -> State:
         """Open the store and read its state, without draining journals.
 
