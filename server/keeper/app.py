@@ -50,10 +50,6 @@ from server.tracing.tracer import Tracer
 
 log = logging.getLogger(__name__)
 
-# The pause between two drains. Larger drains are cheaper: each transaction has the cost of about two hundred exposures.
-# But the keepers of other machines know only what is in a shared store, so that one is never far behind.
-DRAIN_SECONDS = 0.5
-SHARED_DRAIN_SECONDS = 0.1
 # The pause after a step failed.
 RETRY_SECONDS = 1.0
 # How long one wait for another replica's notification lasts; after it the state is read in any case. The pause after a
@@ -157,7 +153,7 @@ async def _repeat(name: str, step: Callable[[], Awaitable[None]], pause: float) 
 
 async def _drain(store: StoreAccess) -> None:
     await store.drain()
-    await asyncio.sleep(SHARED_DRAIN_SECONDS if store.is_shared else DRAIN_SECONDS)
+    await asyncio.sleep(store.rest_seconds)
 
 
 async def follow_other_replicas(store: StoreAccess, changes: Changes) -> None:
