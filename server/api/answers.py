@@ -32,7 +32,8 @@ def encoded(endpoint: Shape, question: Question, answer: Answered, now: Moment) 
 def answered(question: Question, answer: Answered, now: Moment) -> Json:
     """The data of /reversal/predict."""
     data = prediction(question, answer.prediction, now)
-    _add_provenance(data, answer)
+    if answer.fallback_reason is not None or answer.exposure is not None:
+        _add_provenance(data, answer)
     return data
 
 
