@@ -92,7 +92,7 @@ bench: $(FULL)/.installed $(SERVE)/.installed ## measure everything except the p
 	$(FULL)/bin/python -m pytest benchmarks/bare -q --benchmark-json=build/bare.json
 	for each in whole curve growth background_load start memory experiments capacity replay check; do \
 		$(FULL)/bin/python -m benchmarks.$$each --server $(SERVE)/bin/python || [ $$each = check ] || exit 1; done
-	for each in connection_balancing propagation journal protocols; do \
+	for each in connection_balancing propagation journal recording protocols; do \
 		$(FULL)/bin/python -m benchmarks.$$each || exit 1; done
 	$(FULL)/bin/python -m benchmarks.report
 

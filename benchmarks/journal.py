@@ -37,7 +37,7 @@ class Nowhere:
         """See Store."""
         return self._positions.get(journal, 0)
 
-    def drain(self, journal: str, upto: int, _: Sequence[Record]) -> None:
+    def drain(self, journal: str, upto: int, _: Sequence[Record], *, after: int | None = None) -> None:  # noqa: ARG002 - the interface
         """See Store."""
         self._positions[journal] = upto
 

@@ -156,6 +156,12 @@ def echo(python: str = sys.executable) -> Iterator[Running]:
         yield running
 
 
+def ask(port: int, path: str) -> None:
+    """Make a call that only reads. Raises LoadError if it fails."""
+    with closing(Connection(port)) as connection:
+        connection.ask(message(path))
+
+
 def manage(port: int, path: str, body: object = None) -> None:
     """Make a management call. Raises LoadError if it fails."""
     with closing(Connection(port)) as connection:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from functools import lru_cache
 from typing import Literal, TypeAlias
 
 import msgspec
@@ -11,7 +12,7 @@ from core.experiments.experiment import Micros, Variant
 from core.inference.decision import Signal
 
 
-class Exposure(msgspec.Struct, frozen=True, array_like=True, tag="exposure"):
+class Exposure(msgspec.Struct, frozen=True, array_like=True, gc=False, tag="exposure"):
     """A prediction that was answered under an experiment.
 
     variant: the assigned variant. If another version answered, `fallback_reason` gives the reason.
@@ -43,7 +44,7 @@ class Exposure(msgspec.Struct, frozen=True, array_like=True, tag="exposure"):
     block: str = ""  # likewise
 
 
-class Failure(msgspec.Struct, frozen=True, array_like=True, tag="failure"):
+class Failure(msgspec.Struct, frozen=True, array_like=True, gc=False, tag="failure"):
     """A prediction under an experiment that no version could answer. An invalid request is not a failure."""
 
     at: Micros
@@ -51,7 +52,7 @@ class Failure(msgspec.Struct, frozen=True, array_like=True, tag="failure"):
     variant: Variant
 
 
-class Refusal(msgspec.Struct, frozen=True, array_like=True, tag="refused"):
+class Refusal(msgspec.Struct, frozen=True, array_like=True, gc=False, tag="refused"):
     """A request under an experiment that only the assigned version refuses: the other one would take the input.
 
     A body that no version takes is not a refusal, and neither is OutOfRange, which is about the market.
@@ -62,7 +63,7 @@ class Refusal(msgspec.Struct, frozen=True, array_like=True, tag="refused"):
     variant: Variant
 
 
-class ShadowScore(msgspec.Struct, frozen=True, array_like=True, tag="shadow"):
+class ShadowScore(msgspec.Struct, frozen=True, array_like=True, gc=False, tag="shadow"):
     """The predictions of both versions on the same input, in shadow mode. Only the first score of an input counts.
 
     b_signal, b_confidence: null if B could not score it. A later score by another worker then counts.
@@ -81,7 +82,7 @@ class ShadowScore(msgspec.Struct, frozen=True, array_like=True, tag="shadow"):
     window: str = ""  # absent in journals of older releases
 
 
-class Unrecorded(msgspec.Struct, frozen=True, array_like=True, tag="unrecorded"):
+class Unrecorded(msgspec.Struct, frozen=True, array_like=True, gc=False, tag="unrecorded"):
     """The number of exposures that were answered and then dropped, because neither journal nor memory had room."""
 
     at: Micros
@@ -94,7 +95,7 @@ class Unrecorded(msgspec.Struct, frozen=True, array_like=True, tag="unrecorded")
 BesideReason: TypeAlias = Literal["without_user", "named_version"]
 
 
-class Beside(msgspec.Struct, frozen=True, array_like=True, tag="beside"):
+class Beside(msgspec.Struct, frozen=True, array_like=True, gc=False, tag="beside"):
     """The number of predictions that a worker was asked for beside the active experiment, since its last such record.
 
     at: when the record was written.
@@ -120,8 +121,14 @@ def new_prediction_id(at: Micros) -> str:
         fresh = _fresh()
         random = fresh.pop()
         _random.extend(fresh)
-    moment = f"{(at // 1000) & 0xFFFF_FFFF_FFFF:012x}"
-    return f"{moment[:8]}-{moment[8:]}-{random}"
+    return _moment(at // 1000) + random
+
+
+@lru_cache(maxsize=1)  # predictions that run together have the same millisecond
+def _moment(milliseconds: int) -> str:
+    """The first two groups of an id."""
+    digits = f"{milliseconds & 0xFFFF_FFFF_FFFF:012x}"
+    return f"{digits[:8]}-{digits[8:]}-"
 
 
 # The last three groups of ids to come, so that the kernel is asked for random bits once for many ids.
@@ -132,11 +139,18 @@ os.register_at_fork(after_in_child=_random.clear)
 
 
 def _fresh() -> list[str]:
-    """The random groups of 64 ids, with the version 7 and the variant 0b10 in their places."""
-    digits = os.urandom(10 * _AT_ONCE).hex()
-    pieces = [digits[start : start + 20] for start in range(0, len(digits), 20)]
-    return [f"7{piece[:3]}-{_VARIANTS[piece[3]]}{piece[4:7]}-{piece[7:19]}" for piece in pieces]
+    """The random groups of 64 ids, with the version 7 and the variant 0b10 in their places.
+
+    Most of it is done for all ids at once, which takes a third of the time of one id after the other.
+    """
+    first = bytearray(os.urandom(4 * _AT_ONCE))
+    first[0::4] = first[0::4].translate(_VERSION)
+    first[2::4] = first[2::4].translate(_VARIANT)
+    groups = first.hex("-", 2) + "-"  # "7xxx-yxxx-" for each id
+    nodes = os.urandom(6 * _AT_ONCE).hex()
+    return [groups[10 * i : 10 * i + 10] + nodes[12 * i : 12 * i + 12] for i in range(_AT_ONCE)]
 
 
-# The first digit of the fourth group: two bits of the variant, and two random ones.
-_VARIANTS = {digit: "89ab"[int(digit, 16) % 4] for digit in "0123456789abcdef"}
+# For each value of the byte with the version, and of that with the variant: the value with these bits set.
+_VERSION = bytes(0x70 | value & 0x0F for value in range(256))
+_VARIANT = bytes(0x80 | value & 0x3F for value in range(256))

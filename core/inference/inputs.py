@@ -238,7 +238,10 @@ class GivenWindows:
 
     def window_key(self) -> str:
         """Return a key made of all values. Scaled and raw windows with equal values get different keys."""
-        values = [packed.data for _, packed in sorted(self.windows.items(), key=itemgetter(0))]
+        windows = self.windows
+        if len(windows) > 1:
+            windows = dict(sorted(windows.items(), key=itemgetter(0)))
+        values = [packed.data for packed in windows.values()]
         return candle_key_of_window(b"".join([b"scaled" if self.scaled else b"raw", *values]))
 
 

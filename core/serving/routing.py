@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import time
-from typing import NamedTuple, TypeAlias
+from collections.abc import Mapping
+from typing import ClassVar, NamedTuple, TypeAlias
 
 from core.errors import ServiceError
 from core.experiments.assignment import assign, block_of
-from core.experiments.experiment import Experiment, Variant
+from core.experiments.experiment import VARIANTS, Experiment, Variant
 from core.experiments.records import Exposure
 from core.inference.detector import Prediction
 from core.inference.inputs import WindowSource
@@ -79,13 +80,30 @@ def route(
     experiment = snapshot.experiment
     if experiment is None:
         return Route(snapshot.active)
-    block = ""
     if experiment.mode == "shadow":
-        variant: Variant = "A"
-    elif user is None:
+        return _variant_routes(experiment)["A"]
+    if user is None:
         return Route(snapshot.active)
-    else:
-        if experiment.mode == "crossover":
-            block = block_of(time.time() * 1000 if opens is None else opens, timeframe)
-        variant = assign(user, experiment, block)
+    if experiment.mode == "split":
+        return _variant_routes(experiment)[assign(user, experiment)]
+    block = block_of(time.time() * 1000 if opens is None else opens, timeframe)
+    variant = assign(user, experiment, block)
     return Route(experiment.version_of(variant), assigned=Assigned(experiment, variant, block))
+
+
+class _Last:
+    """The routes to both variants of the experiment that was asked for last."""
+
+    experiment: ClassVar[Experiment | None] = None
+    routes: ClassVar[Mapping[Variant, Route]] = {}
+
+
+def _variant_routes(experiment: Experiment) -> Mapping[Variant, Route]:
+    """The routes to both variants without a block: the same objects for all requests."""
+    if _Last.experiment is not experiment:
+        _Last.routes = {
+            variant: Route(experiment.version_of(variant), assigned=Assigned(experiment, variant))
+            for variant in VARIANTS
+        }
+        _Last.experiment = experiment
+    return _Last.routes

@@ -33,7 +33,7 @@ def answered(question: Question, answer: Answered, now: Moment) -> Json:
     """The data of /reversal/predict."""
     data = prediction(question, answer.prediction, now)
     if answer.fallback_reason is not None or answer.exposure is not None:
-        data |= _provenance(answer)
+        _add_provenance(data, answer)
     return data
 
 
@@ -82,7 +82,8 @@ def legacy_answered(question: Question, answer: Answered, now: Moment) -> Json:
         "timestamp": now.utc,
     }
     _add_circumstances(data, answer.prediction, question.timeframe)
-    return data | _provenance(answer)
+    _add_provenance(data, answer)
+    return data
 
 
 def _add_circumstances(data: Json, answer: Prediction, timeframe: str) -> None:
@@ -103,15 +104,13 @@ def validity(opens: float, timeframe: str) -> tuple[str | None, str | None]:
     return iso(opens), until
 
 
-def _provenance(answer: Answered) -> Json:
-    """The fallback and the experiment that an answer comes from, if there are any."""
-    data: Json = {}
+def _add_provenance(data: Json, answer: Answered) -> None:
+    """Add the fallback and the experiment that an answer comes from, if there are any."""
     if answer.fallback_reason is not None:
-        data |= {"served_by": answer.prediction.version, "fallback_reason": answer.fallback_reason}
-    if answer.exposure is not None:
-        data["experiment"] = {"experiment_id": answer.exposure.experiment_id, "variant": answer.exposure.variant}
-        data["prediction_id"] = answer.exposure.prediction_id
-    return data
+        data["served_by"], data["fallback_reason"] = answer.prediction.version, answer.fallback_reason
+    if (exposure := answer.exposure) is not None:
+        data["experiment"] = {"experiment_id": exposure.experiment_id, "variant": exposure.variant}
+        data["prediction_id"] = exposure.prediction_id
 
 
 def model(entry: ListedVersion, name: str, others: Iterable[Replica]) -> Json:

@@ -249,6 +249,10 @@ def user_of(request: WithUser, within: str = "") -> str | None:
 
     within: the path of the object that has these fields, with a point at its end; empty for the body.
     """
+    if request.userId is None and isinstance(
+        request.user_id, str
+    ):  # the usual case; the decoder has checked its length
+        return request.user_id or None
     named = (("user_id", request.user_id), ("userId", request.userId))
     given = {str(user): name for name, user in named if user not in (None, "")}
     if len(given) > 1:

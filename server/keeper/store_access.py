@@ -31,6 +31,10 @@ STORE_SECONDS = 10.0
 _SILENT = f"the store has not answered for {STORE_SECONDS:g} s; try again later"
 # The part of that for draining journals. A backlog of gigabytes is drained in many calls, with others in between.
 DRAIN_SECONDS = 1.0
+# The pause between two drains. Large drains are cheaper: a transaction costs as much as a hundred exposures. But the
+# keepers of other machines know only what is in a shared store, so journals must not be far ahead of that.
+REST_SECONDS = 0.5
+SHARED_REST_SECONDS = 0.1
 
 
 class StoreAccess:
@@ -55,6 +59,11 @@ class StoreAccess:
         self._readers = Threads(_READERS, "store-reader")
         self._waiter = Threads(1, "store-waiter")
         self._watcher = Threads(1, "store-watcher")
+
+    @property
+    def rest_seconds(self) -> float:
+        """The pause between two drains that no call asks for."""
+        return SHARED_REST_SECONDS if self._store is not None and self._store.is_shared else REST_SECONDS
 
     async def open(self) -> State:
         """Open the store and read its state, without draining journals.

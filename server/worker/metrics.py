@@ -14,7 +14,7 @@ from prometheus_client.exposition import CONTENT_TYPE_PLAIN_0_0_4
 from prometheus_client.metrics_core import Metric
 from prometheus_client.multiprocess import MultiProcessCollector
 
-from core.experiments.experiment import VARIANTS
+from core.experiments.experiment import VARIANTS, Variant
 from core.inference.detector import Prediction
 from core.inference.warnings import CODES
 from core.journals.journal import Journal
@@ -76,8 +76,9 @@ class Metrics:
         self.explanations = _Children(
             Summary("reversal_explanation_seconds", "Seconds of an explanation.", ["version"], registry=registry)
         )
-        # Counted without a lock, and copied by `refresh`.
+        # Counted without a lock, and copied by `refresh`; the exposures also by `flush`.
         self.runs = 0
+        self.exposed: dict[Variant, int] = dict.fromkeys(VARIANTS, 0)
         self._runs = counter("model_runs", "Groups of predictions that were computed together.")
         self._runs_before = 0
         self.in_progress = gauge("requests_in_progress", "Single predictions in progress.", "livesum")
@@ -93,7 +94,7 @@ class Metrics:
             counter("fallbacks", "Predictions by `served_by` as the fallback for `version`.", "version", "served_by")
         )
         self.grpc_calls = _Children(counter("grpc_calls", "Calls over gRPC, by method and status.", "method", "code"))
-        self.exposures = _Children(counter("exposures", "Predictions answered in an experiment.", "variant"))
+        self._exposures = _Children(counter("exposures", "Predictions answered in an experiment.", "variant"))
         self.shadow_scored = counter("shadow_scored", "Candles that variant B scored in shadow mode.")
         self.shadow_dropped = counter("shadow_dropped", "Candles that variant B had no time to score.")
         self.shadow_failed = counter("shadow_failed", "Candles that variant B could not score.")
@@ -114,7 +115,7 @@ class Metrics:
         )
         gauge("build_info", "Always 1, for the running release.", "livemax", "version").labels(VERSION).set(1)
         for variant in VARIANTS:
-            self.exposures[(variant,)].inc(0)
+            self._exposures[(variant,)].inc(0)
         for kind in KINDS:
             self.strangers[(kind,)].inc(0)
         for code in CODES:
@@ -179,7 +180,11 @@ class Metrics:
         metric_files.keep()
 
     def flush(self) -> None:
-        """Observe what is kept for the histograms. Must be called before the metrics are read."""
+        """Observe what is kept for the histograms, and count exposures. Must be called before the metrics are read."""
+        for variant, count in self.exposed.items():
+            if count:
+                self._exposures[(variant,)].inc(count)
+                self.exposed[variant] = 0
         self.timings.flush()
         self.confidences.flush()
         self.inference.flush()

@@ -61,6 +61,8 @@ class Database(ABC):
     """
 
     errors: ClassVar[type[Exception]]
+    # The error of a row whose key is stored already.
+    duplicate: ClassVar[type[Exception]]
     begin_writing: ClassVar[str]
     begin_reading: ClassVar[str]
     # For a row that only this process writes.

@@ -87,6 +87,7 @@ class PostgresDatabase(Database):
     """A database on a server. A broken connection is replaced at the next transaction."""
 
     errors = psycopg.Error
+    duplicate = psycopg.errors.UniqueViolation
     moved = frozenset({_READ_ONLY, *_POOLED})
     # The isolation level is named, because another one could be the default of the database. With it, the snapshot
     # would be from before the lock.

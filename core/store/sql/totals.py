@@ -41,14 +41,17 @@ class Totals:
 
     def answers(self, exposures: Sequence[Exposure]) -> None:
         """Count answers of one variant."""
-        plain = []
-        for exposure in exposures:
-            fallback = exposure.fallback_reason is not None
-            if fallback or exposure.slow:
-                self.request(exposure, fallbacks=fallback, slow=exposure.slow)
-            else:
-                plain.append(exposure.at // _MINUTE)
-        for minute, count in Counter(plain).items():
+        plain = [exposure.at for exposure in exposures if not exposure.slow and exposure.fallback_reason is None]
+        if len(plain) < len(exposures):
+            for exposure in exposures:
+                fallback = exposure.fallback_reason is not None
+                if fallback or exposure.slow:
+                    self.request(exposure, fallbacks=fallback, slow=exposure.slow)
+        if not plain:
+            return
+        first, last = min(plain) // _MINUTE, max(plain) // _MINUTE
+        counts = {first: len(plain)} if first == last else Counter([at // _MINUTE for at in plain])
+        for minute, count in counts.items():
             self._row_of((exposures[0].experiment_id, exposures[0].variant, minute))[0] += count
 
     def request(self, record: Exposure | Failure | Refusal, **amounts: int) -> None:

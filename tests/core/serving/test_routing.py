@@ -3,10 +3,12 @@ from __future__ import annotations
 from pathlib import Path
 from types import MappingProxyType
 
+import msgspec
 import pytest
 
 from core.bundles import bundle
 from core.errors import ModelUnavailable, UnknownVersion
+from core.experiments.assignment import assign
 from core.experiments.experiment import Experiment, Mode
 from core.inference.detector import Detector
 from core.serving.routing import Assigned, Route, route
@@ -45,6 +47,19 @@ class TestRoute:
         serving = NOTHING_LOADED._replace(experiment=running)
         assert route(serving, None, "user123") == Route("v3.0", assigned=Assigned(running, "A"))
         assert route(serving, None, "alice") == Route("v3.1", assigned=Assigned(running, "B"))
+
+    def test_each_snapshot_has_the_routes_of_its_own_experiment(self) -> None:
+        """The routes of the last experiment are kept. Equal experiments, and others with its id, must not get them."""
+        first = experiment()
+        others = [experiment(), experiment("shadow"), msgspec.structs.replace(first, variant_a="v2", variant_b="v1")]
+        for running in (first, *others, first, *others[::-1]):
+            serving = NOTHING_LOADED._replace(experiment=running)
+            for user in ("user123", "alice"):
+                found = route(serving, None, user)
+                assert found.assigned is not None
+                assert found.assigned.experiment is running
+                variant = "A" if running.mode == "shadow" else assign(user, running)
+                assert found == Route(running.version_of(variant), assigned=Assigned(running, variant))
 
     @pytest.mark.parametrize("user", ["user123", "alice", None])
     def test_shadow_mode_answers_with_a(self, user: str | None) -> None:

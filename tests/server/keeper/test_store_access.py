@@ -99,3 +99,10 @@ async def test_a_store_that_cannot_be_read_is_degraded_until_it_can(store: Store
     await store.check_access()
     await store.drain()
     assert store.degraded is None
+
+
+async def test_a_shared_store_is_drained_more_often(store: StoreAccess, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The keepers of other machines know only what is in the store."""
+    assert store.rest_seconds == store_access.REST_SECONDS  # a file
+    await store.read(lambda it: monkeypatch.setattr(it, "is_shared", True))
+    assert store.rest_seconds == store_access.SHARED_REST_SECONDS < store_access.REST_SECONDS

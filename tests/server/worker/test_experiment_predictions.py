@@ -1,9 +1,11 @@
 from __future__ import annotations
 
 import asyncio
+import struct
 import threading
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from itertools import chain
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +15,8 @@ from aiohttp import web
 from core.experiments.assignment import assign, pseudonym
 from core.experiments.experiment import Guardrails
 from core.experiments.records import Exposure, Failure, Refusal, ShadowScore
-from core.features.candle_keys import candle_key_of_time
+from core.features.candle_keys import candle_key_of_time, candle_key_of_window
+from core.inference.inputs import GivenWindows
 from core.serving.circuit_breaker import FAILURES
 from server.settings import Settings
 from server.worker.handlers.batch import SLICE_ITEMS
@@ -216,6 +219,11 @@ class TestCandles:
         assert {key[:2] for key in keys} == {"w:"}
         assert await self.key(worker, data=[candle(0.4)] * 10) == keys[0]
         assert await self.key(worker, features=window(0.4)) == keys[3]
+        values = list(chain.from_iterable(window(0.4)))
+        assert keys[3] == candle_key_of_window(b"scaled" + struct.pack(f"{len(values)}d", *values))
+        stages = {"stage1": window(0.4), "stage2": window(0.5)}
+        turned = dict(reversed(stages.items()))
+        assert GivenWindows(turned, scaled=True).window_key() == GivenWindows(stages, scaled=True).window_key()
 
     async def test_features_that_no_stage_uses_are_ignored(self, worker: Worker) -> None:
         await worker.serve(experiment(variant_a="v3"))
