@@ -18,7 +18,7 @@ from core.errors import InvalidInput
 from core.features.candles import Candles, Floats
 from core.features.timeframes import PERIODS
 from core.inference.warnings import NO_TIMESTAMPS, Warned
-from server.api.decoding import check_bars
+from server.api.candle_forms import check_bars
 from server.api.schemas.predictions import LEAST_PRICE, MOST_PRICE, MOST_VOLUME, Stamp
 from server.api.timestamps import times_of
 

@@ -34,7 +34,7 @@ _YEAR_BEYOND = re.compile(r"[+-]\d{6}-|000\d-|9999-")
 _DATE_LENGTH = len("20251016")
 _MOST_DIGITS = 40
 
-Timestamps: TypeAlias = tuple[str | float | None, ...]
+SentTimes: TypeAlias = tuple[str | float | None, ...]
 
 
 class Unzoned(float):
@@ -55,7 +55,7 @@ class Times(NamedTuple):
     warnings: tuple[Warned, ...]
 
 
-def times_of(timestamps: Timestamps, timeframe: str, stamp: Stamp | None) -> Times | None:
+def times_of(timestamps: SentTimes, timeframe: str, stamp: Stamp | None) -> Times | None:
     """Read and sort the timestamps of a series; null if no candle has one. Raises InvalidInput.
 
     stamp: the instant of a candle that its timestamp gives.
@@ -65,7 +65,7 @@ def times_of(timestamps: Timestamps, timeframe: str, stamp: Stamp | None) -> Tim
     )
 
 
-def _times(timestamps: Timestamps, timeframe: str, stamp: Stamp | None) -> Times | None:
+def _times(timestamps: SentTimes, timeframe: str, stamp: Stamp | None) -> Times | None:
     instants = instants_of(timestamps)
     if instants is None:
         return None

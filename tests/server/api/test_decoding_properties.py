@@ -18,7 +18,7 @@ from core.errors import InvalidInput, ServiceError
 from core.features.candle_keys import candle_key_of_time
 from core.features.timeframes import Timeframe
 from core.inference.inputs import CandleWindows
-from server.api import decoding
+from server.api import candle_forms, decoding
 from server.api.schemas.predictions import PredictRequest
 from server.http.errors import MalformedJson
 from server.keeper import decoding as keeper
@@ -85,7 +85,7 @@ def test_candles_are_sorted_and_know_their_positions(request: Row) -> None:
     assert question.user == (None if request.get("user_id") in (None, "") else str(request["user_id"]))
     if micros:
         assert question.source.candle_key() == candle_key_of_time(max(micros) / 1000)
-    found = decoding.series(msgspec.convert(request, PredictRequest).data or [], "1h", None)
+    found = candle_forms.series(msgspec.convert(request, PredictRequest).data or [], "1h", None)
     assert list(found.order or range(len(data))) == by_time
 
 
