@@ -12,11 +12,16 @@ import logging
 from importlib.machinery import ExtensionFileLoader
 from importlib.util import module_from_spec, spec_from_file_location
 from pathlib import Path
-from typing import Protocol, cast
+from typing import Protocol, TypeAlias, cast
+
+import numpy as np
+from numpy.typing import NDArray
 
 from core.log_event import LogEvent
 
 log = logging.getLogger(__name__)
+
+Floats: TypeAlias = NDArray[np.float64]
 
 FOLDER = Path(__file__).parent
 FILE = "_native.abi3.so"
@@ -36,6 +41,13 @@ class Extension(Protocol):
 
     def bars(self, rows: bytes | memoryview, /) -> bytes | None:
         """Return candles (n, 5) of float64 as (5, n)."""
+
+    def features(self, program: bytes, rows: int, least: int, series: list[Floats], out: Floats, /) -> None:
+        """Fill columns of `out` (series, rows, width) with features of the last bars of each series, (5, bars).
+
+        program: int32, for each feature its column, its operation and its number of bars (core.features.compiled).
+        least: the bars that they need. Raises ValueError for arrays of other types or shapes.
+        """
 
 
 def source_digest(folder: Path = FOLDER) -> str:

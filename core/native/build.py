@@ -15,7 +15,7 @@ from pathlib import Path
 from core.native import FILE, FOLDER, source_digest
 
 # Without contraction a product and a sum are rounded apart, as NumPy rounds them.
-FLAGS = ("-O2", "-std=c11", "-Wall", "-Wextra", "-Werror", "-ffp-contract=off", "-fPIC", "-fvisibility=hidden")
+FLAGS = ("-O3", "-std=c11", "-Wall", "-Wextra", "-Werror", "-ffp-contract=off", "-fPIC", "-fvisibility=hidden")
 
 
 class BuildError(RuntimeError):

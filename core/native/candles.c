@@ -485,6 +485,8 @@ static PyObject *read_body(const char *begin, Py_ssize_t size) {
                 goto done;
             stop = text.at - begin;
         } else {
+            if (length == 8 && memcmp(key, "features", 8) == 0 && text.at < text.end && *text.at != 'n')
+                goto done; /* they win over candles */
             if (length == 7 && memcmp(key, "columns", 7) == 0) {
                 if (names.at != NULL)
                     goto done;

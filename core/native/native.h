@@ -8,7 +8,12 @@
 #define PY_SSIZE_T_CLEAN
 #include <Python.h>
 
+#if defined(__BYTE_ORDER__) && __BYTE_ORDER__ != __ORDER_LITTLE_ENDIAN__
+#error "only for little-endian machines"
+#endif
+
 PyObject *native_candles(PyObject *module, PyObject *body);
 PyObject *native_bars(PyObject *module, PyObject *rows);
+PyObject *native_features(PyObject *module, PyObject *args);
 
 #endif
