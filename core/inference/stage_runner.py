@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 
 from core import yielding
 from core.bundles import limits, onnx_file, windows
+from core.bundles.affine import Affine, affine
 from core.bundles.bundle import Bundle
 from core.bundles.limits import Limits
 from core.bundles.manifest import Stage
@@ -53,7 +54,9 @@ class StageRunner:
             gives=("tensor(float)", list(self.answer or (1,))),
         )
         self._scaler = None
+        self._affine: Affine | None = None  # the scaler without ONNX Runtime, if it is of that kind
         if stage.scaler is not None:
+            self._affine = affine(bundle.graphs[stage.scaler.sha256], stage.num_features)
             self._scaler = _BoundSession(
                 self._name,
                 f"bundle {bundle.manifest.version}: {stage.scaler.file}",
@@ -123,6 +126,10 @@ class StageRunner:
         if self._scaler is None:
             with np.errstate(over="ignore"):
                 return raw.astype(np.float32)
+        if self._affine is not None:
+            centre, scale = self._affine
+            with np.errstate(all="ignore"):
+                return ((raw - centre) / scale).astype(np.float32)
         return self._scaler.run(raw)
 
     def probabilities(self, scaled: Floats32) -> Floats32:

@@ -14,6 +14,7 @@ from core.errors import InvalidInput
 from core.features.candles import Candles, Floats
 from core.inference.inputs import CandleWindows, GivenWindows, Rows, WindowSource
 from core.inference.warnings import NO_TIMESTAMPS, unfinished
+from core.native import extension
 from core.serving.routing import Question
 from server.api.candle_forms import check_bars
 from server.api.decoding import timeframe_of, user_of
@@ -150,11 +151,17 @@ class Questions:
     def _candle_windows(self, item: int) -> CandleWindows:
         inputs, timeframe = self._asked.inputs, self._timeframe
         # A copy with each field in one piece, as the indicators read it. It does not keep the whole body in memory.
-        values: Floats = np.array(inputs["candles"][item].T, np.float64, order="C")
-        _check_bounds(values, item)
+        rows, values = inputs["candles"][item], None
+        if extension is not None and (packed := extension.bars(rows.data)) is not None:
+            values = np.frombuffer(packed).reshape(len(CANDLE_FIELDS), -1)
+        is_checked = values is not None
+        if values is None:
+            values = np.array(rows.T, np.float64, order="C")
+            _check_bounds(values, item)
         stamps = inputs.get("timestamps")
         try:
-            check_bars(values)
+            if not is_checked:
+                check_bars(values)
             times = None
             if stamps is not None and values.shape[1]:
                 stamp = self._asked.parameters.timestamps
