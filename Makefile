@@ -26,6 +26,8 @@ SERVE := .venv-serve
 FULL := .venv
 RELEASE := .venv-release
 FOREIGN := .venv-foreign
+# The optional extension in C (docs/decisions/0052-candles.md).
+NATIVE := core/native/_native.abi3.so
 CODE := core server convert lab training migration reversal benchmarks fuzz tests tools
 
 .DEFAULT_GOAL := help
@@ -34,13 +36,13 @@ CODE := core server convert lab training migration reversal benchmarks fuzz test
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "make %-17s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
-run: $(SERVE)/.installed ## start the server on 127.0.0.1:8000 (serving dependencies only)
+run: $(SERVE)/.installed $(NATIVE) ## start the server on 127.0.0.1:8000 (serving dependencies only)
 	@exec $(SERVE)/bin/python -m server
 
-test: lint $(FULL)/.node $(FOREIGN)/.installed ## lint, types and all tests: most on all cores, then those that measure time one by one
+test: lint $(FULL)/.node $(FOREIGN)/.installed $(NATIVE) ## lint, types and all tests: most on all cores, then those that measure time one by one
 	$(FULL)/bin/python -m tests
 
-test-fast: $(FULL)/.installed $(FULL)/.node ## two minutes, for the inner loop: no conversion or training (TensorFlow), no server processes, no timing
+test-fast: $(FULL)/.installed $(FULL)/.node $(NATIVE) ## two minutes, for the inner loop: no conversion or training (TensorFlow), no server processes, no timing
 	$(FULL)/bin/python -m pytest -m "not serial and not long" -n logical --dist loadfile \
 		$(addprefix --ignore=tests/,convert lab training test_agreement.py)
 
@@ -72,7 +74,7 @@ convert: $(FULL)/.installed ## Keras to ONNX: [SOURCE=models/keras] [OUTPUT=mode
 import: $(SERVE)/.installed ## import the old service's experiments, with the server stopped: FOLDER=...
 	@$(SERVE)/bin/python -m migration "$(FOLDER)"
 
-bench: $(FULL)/.installed $(SERVE)/.installed ## measure everything except the peers, and fill docs/benchmarks*.md, docs/capacity*.md and docs/replay.md: 28 minutes
+bench: $(FULL)/.installed $(SERVE)/.installed $(NATIVE) ## measure everything except the peers, and fill docs/benchmarks*.md, docs/capacity*.md and docs/replay.md: 28 minutes
 	@mkdir -p build
 	$(FULL)/bin/python -m pytest benchmarks/bare -q --benchmark-json=build/bare.json
 	for each in whole curve growth background_load start memory experiments capacity replay check; do \
@@ -81,15 +83,15 @@ bench: $(FULL)/.installed $(SERVE)/.installed ## measure everything except the p
 		$(FULL)/bin/python -m benchmarks.$$each || exit 1; done
 	$(FULL)/bin/python -m benchmarks.report
 
-bench-bare: $(FULL)/.installed ## run each benchmark without a server briefly, to see that it still works: ten seconds
+bench-bare: $(FULL)/.installed $(NATIVE) ## run each benchmark without a server briefly, to see that it still works: ten seconds
 	$(FULL)/bin/python -m pytest benchmarks/bare -q --benchmark-quiet \
 		--benchmark-min-rounds=1 --benchmark-max-time=0.01 --benchmark-warmup=off
 
-bench-peers: $(FULL)/.installed $(SERVE)/.installed ## measure other servers beside ours, in turns: 20 minutes
+bench-peers: $(FULL)/.installed $(SERVE)/.installed $(NATIVE) ## measure other servers beside ours, in turns: 20 minutes
 	$(FULL)/bin/python -m benchmarks.peers --server $(SERVE)/bin/python
 	$(FULL)/bin/python -m benchmarks.report
 
-bench-check: $(FULL)/.installed $(SERVE)/.installed ## check the speed budget: two minutes
+bench-check: $(FULL)/.installed $(SERVE)/.installed $(NATIVE) ## check the speed budget: two minutes
 	$(FULL)/bin/python -m benchmarks.check --server $(SERVE)/bin/python
 
 soak: $(FULL)/.installed $(SERVE)/.installed ## load, switches, experiments and kills for [MINUTES=30]; fails if anything is lost
@@ -156,8 +158,12 @@ lock: $(FULL)/.installed ## resolve the ranges of pyproject.toml again into requ
 			-o benchmarks/peers/requirements/$$(basename $$each .py).txt || exit 1; done
 
 clean: ## remove environments and caches
-	rm -rf $(SERVE) $(FULL) $(RELEASE) $(FOREIGN) build .mypy_cache .pytest_cache .ruff_cache
+	rm -rf $(NATIVE) $(SERVE) $(FULL) $(RELEASE) $(FOREIGN) build .mypy_cache .pytest_cache .ruff_cache
 	find $(CODE) -name __pycache__ -type d -prune -exec rm -rf {} +
+
+# Without a C compiler the server runs as well, and takes longer for candles.
+$(NATIVE): $(wildcard core/native/*.c core/native/*.h) core/native/build.py
+	@$(PYTHON) core/native/build.py >/dev/null || echo "the server runs without its extension"
 
 $(SERVE)/.installed: requirements/serve.txt
 $(FULL)/.installed: requirements/dev.txt

@@ -76,13 +76,7 @@ def _node(message: bytes) -> _Node:
 def _tensor(message: bytes) -> tuple[Any, Floats | None]:
     """The name of a tensor, and its values; None unless it is a row of float64 as raw bytes."""
     found = dict(fields(message))
-    raw, length = found.get(_RAW), found.get(_DIMENSIONS)
-    if found.get(_TYPE) != _DOUBLE or not isinstance(raw, bytes):
-        return found.get(_NAME), None
-    sizes = [size for field, size in fields(message) if field == _DIMENSIONS]
-    # Several dimensions are packed into bytes, or are fields of their own.
-    if len(sizes) != 1 or (length if isinstance(length, int) else int.from_bytes(length or b"", "little")) * 8 != len(
-        raw
-    ):
+    raw, sizes = found.get(_RAW), [size for field, size in fields(message) if field == _DIMENSIONS]
+    if found.get(_TYPE) != _DOUBLE or not isinstance(raw, bytes) or sizes != [len(raw) // 8]:
         return found.get(_NAME), None
     return found.get(_NAME), np.frombuffer(raw, "<f8").astype(np.float64)

@@ -102,6 +102,7 @@ def _foreign(node: bytes) -> str | None:
 
 
 def fields(message: bytes) -> Iterator[tuple[int, int | bytes]]:
+    """Yield the number and the value of each field of a message. Raises ValueError if the bytes are not one."""
     position = 0
     while position < len(message):
         key, position = _varint(message, position)

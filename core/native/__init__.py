@@ -1,13 +1,12 @@
 """The optional extension in C: what a request needs most often, in a fraction of the time.
 
-It is used if it was built beside this file (`python -m core.native.build`) from the present sources. Each of its
+It is used if it was built beside this file (`python core/native/build.py`) from the present sources. Each of its
 functions has a pure way in Python, which gives the same numbers to the bit, and to which the extension leaves
 everything unusual: it returns None then.
 """
 
 from __future__ import annotations
 
-import hashlib
 import logging
 from importlib.machinery import ExtensionFileLoader
 from importlib.util import module_from_spec, spec_from_file_location
@@ -18,13 +17,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from core.log_event import LogEvent
+from core.native.build import FILE, FOLDER, source_digest
 
 log = logging.getLogger(__name__)
 
 Floats: TypeAlias = NDArray[np.float64]
 
-FOLDER = Path(__file__).parent
-FILE = "_native.abi3.so"
 
 
 class Extension(Protocol):
@@ -50,12 +48,6 @@ class Extension(Protocol):
         """
 
 
-def source_digest(folder: Path = FOLDER) -> str:
-    """Return the digest of all sources of the extension."""
-    files = sorted([*folder.glob("*.c"), *folder.glob("*.h")])
-    return hashlib.sha256(b"\0".join(file.read_bytes() for file in files)).hexdigest()
-
-
 def load(file: Path) -> Extension:
     """Load an extension from a file. Raises ImportError."""
     spec = spec_from_file_location("_native", file, loader=ExtensionFileLoader("_native", str(file)))
@@ -66,8 +58,8 @@ def load(file: Path) -> Extension:
     return cast("Extension", module)
 
 
-def _found() -> Extension | None:
-    """The extension beside this file; None if it is missing, of other sources, or does not load."""
+def found() -> Extension | None:
+    """Return the extension beside this file; None if it is missing, of other sources, or does not load."""
     file = FOLDER / FILE
     if not file.exists():
         return None
@@ -82,4 +74,4 @@ def _found() -> Extension | None:
     return extension
 
 
-extension = _found()
+extension = found()

@@ -1,10 +1,12 @@
-"""Build the optional extension with the C compiler of this machine: python -m core.native.build [FOLDER].
+"""Build the optional extension with the C compiler of this machine: python core/native/build.py [FOLDER].
 
-The headers of Python are needed (Debian: gcc, python3-dev). One build serves Python 3.11 and all later ones.
+The headers of Python are needed (Debian: gcc, python3-dev). One build serves Python 3.11 and all later ones. This file
+needs nothing of the package, which imports it.
 """
 
 from __future__ import annotations
 
+import hashlib
 import os
 import shlex
 import subprocess
@@ -12,14 +14,20 @@ import sys
 import sysconfig
 from pathlib import Path
 
-from core.native import FILE, FOLDER, source_digest
-
+FOLDER = Path(__file__).parent
+FILE = "_native.abi3.so"
 # Without contraction a product and a sum are rounded apart, as NumPy rounds them.
 FLAGS = ("-O3", "-std=c11", "-Wall", "-Wextra", "-Werror", "-ffp-contract=off", "-fPIC", "-fvisibility=hidden")
 
 
 class BuildError(RuntimeError):
     """The extension cannot be built here; the message says why."""
+
+
+def source_digest(folder: Path = FOLDER) -> str:
+    """Return the digest of all sources of the extension."""
+    files = sorted([*folder.glob("*.c"), *folder.glob("*.h")])
+    return hashlib.sha256(b"\0".join(file.read_bytes() for file in files)).hexdigest()
 
 
 def build(folder: Path = FOLDER) -> Path:
@@ -49,4 +57,4 @@ if __name__ == "__main__":
     try:
         print(build(*map(Path, sys.argv[1:2])))  # noqa: T201 - the result
     except BuildError as error:
-        sys.exit(f"core.native.build: {error}")
+        sys.exit(f"core/native/build.py: {error}")

@@ -24,7 +24,7 @@ HISTORIES = r"lab/data/[A-Z]{6}_1h_2012_2020\.csv\.gz"
 
 def files_of_the_tree() -> set[str]:
     paths = [path for folder in INSTALLED for path in (ROOT / folder).rglob("*") if path.is_file()]
-    return {path.relative_to(ROOT).as_posix() for path in paths if path.suffix != ".pyc"}
+    return {path.relative_to(ROOT).as_posix() for path in paths if path.suffix not in (".pyc", ".so")}
 
 
 def test_the_wheel_has_every_file_of_every_package_and_no_others(built: Built) -> None:
