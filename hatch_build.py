@@ -15,7 +15,7 @@ class NativeHook(BuildHookInterface[Any]):
     """Adds the extension to the wheel. It serves Python 3.11 and all later ones, on this platform."""
 
     def initialize(self, version: str, build_data: dict[str, Any]) -> None:  # noqa: ARG002 - as hatchling calls it
-        """Build it. Without REVERSAL_NATIVE=1 the wheel is pure, and the extension can be built where it is installed."""
+        """Build it if that is wanted. To a pure wheel it can be added where that is installed."""
         if os.environ.get("REVERSAL_NATIVE") != "1":
             return
         build = runpy.run_path(str(Path(self.root) / "core" / "native" / "build.py"))["build"]

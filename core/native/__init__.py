@@ -24,7 +24,6 @@ log = logging.getLogger(__name__)
 Floats: TypeAlias = NDArray[np.float64]
 
 
-
 class Extension(Protocol):
     """The functions of the extension."""
 
