@@ -121,15 +121,14 @@ class StageRunner:
         """Scale raw windows, float64 (batch, window, features), to the network's input.
 
         A value that does not fit into a float32 becomes infinite. The caller checks for that, because it knows the
-        place of the value in the request.
+        place of the value in the request. It also turns NumPy's warnings about that off.
         """
         if self._scaler is None:
             with np.errstate(over="ignore"):
                 return raw.astype(np.float32)
         if self._affine is not None:
-            centre, scale = self._affine
-            with np.errstate(all="ignore"):
-                return ((raw - centre) / scale).astype(np.float32)
+            found = raw - self._affine.centre
+            return np.divide(found, self._affine.scale, out=found).astype(np.float32)
         return self._scaler.run(raw)
 
     def probabilities(self, scaled: Floats32) -> Floats32:
