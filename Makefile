@@ -79,7 +79,7 @@ bench: $(FULL)/.installed $(SERVE)/.installed $(NATIVE) ## measure everything ex
 	$(FULL)/bin/python -m pytest benchmarks/bare -q --benchmark-json=build/bare.json
 	for each in whole curve growth background_load start memory experiments capacity replay check; do \
 		$(FULL)/bin/python -m benchmarks.$$each --server $(SERVE)/bin/python || [ $$each = check ] || exit 1; done
-	for each in connection_balancing propagation journal protocols; do \
+	for each in connection_balancing propagation journal protocols forms; do \
 		$(FULL)/bin/python -m benchmarks.$$each || exit 1; done
 	$(FULL)/bin/python -m benchmarks.report
 

@@ -9,10 +9,10 @@ from numpy.typing import NDArray
 
 from core import yielding
 from core.bundles import limits, onnx_file, windows
-from core.bundles.affine import Affine, affine
 from core.bundles.bundle import Bundle
 from core.bundles.limits import Limits
 from core.bundles.manifest import Stage
+from core.bundles.plain_scaler import PlainScaler, plain_scaler
 from core.errors import BundleRefused, ModelUnavailable
 from core.features.candles import Floats
 from core.inference import session
@@ -54,9 +54,9 @@ class StageRunner:
             gives=("tensor(float)", list(self.answer or (1,))),
         )
         self._scaler = None
-        self._affine: Affine | None = None  # the scaler without ONNX Runtime, if it is of that kind
+        self._plain_scaler: PlainScaler | None = None  # the scaler without ONNX Runtime, if it is of that kind
         if stage.scaler is not None:
-            self._affine = affine(bundle.graphs[stage.scaler.sha256], stage.num_features)
+            self._plain_scaler = plain_scaler(bundle.graphs[stage.scaler.sha256], stage.num_features)
             self._scaler = _BoundSession(
                 self._name,
                 f"bundle {bundle.manifest.version}: {stage.scaler.file}",
@@ -126,9 +126,9 @@ class StageRunner:
         if self._scaler is None:
             with np.errstate(over="ignore"):
                 return raw.astype(np.float32)
-        if self._affine is not None:
-            found = raw - self._affine.centre
-            return np.divide(found, self._affine.scale, out=found).astype(np.float32)
+        if self._plain_scaler is not None:
+            found = raw - self._plain_scaler.centre
+            return np.divide(found, self._plain_scaler.scale, out=found).astype(np.float32)
         return self._scaler.run(raw)
 
     def probabilities(self, scaled: Floats32) -> Floats32:

@@ -24,8 +24,8 @@ _DIMENSIONS, _TYPE, _NAME, _RAW = 1, 2, 8, 9
 _FLOAT, _DOUBLE = 1, 11
 
 
-class Affine(NamedTuple):
-    """What is subtracted from each feature, and what it is divided by then."""
+class PlainScaler(NamedTuple):
+    """A scaler without ONNX Runtime: what is subtracted from each feature, and what it is divided by then."""
 
     centre: Floats
     scale: Floats
@@ -38,7 +38,7 @@ class _Node(NamedTuple):
     attributes: list[dict[int, Any]]
 
 
-def affine(model: bytes, width: int) -> Affine | None:
+def plain_scaler(model: bytes, width: int) -> PlainScaler | None:
     """Return the numbers of a graph that is Sub, Div and a Cast to float32, as convert writes a StandardScaler.
 
     None for every other graph. Raises ValueError if the bytes are not such a message.
@@ -62,7 +62,7 @@ def affine(model: bytes, width: int) -> Affine | None:
     )
     found = [constants.get(node.takes[1]) for node in (subtract, divide)] if is_chain else []
     good = [each for each in found if each is not None and each.shape == (width,)]
-    return Affine(*good) if len(good) == len(Affine._fields) else None
+    return PlainScaler(*good) if len(good) == len(PlainScaler._fields) else None
 
 
 def _node(message: bytes) -> _Node:
