@@ -23,9 +23,8 @@ def graph(
         attributes = {"to": to} if operator == "Cast" else {}
         nodes.append(helper.make_node(operator, inputs[::-1] if swapped else inputs, [f"v{i + 1}"], **attributes))
     nodes[-1].output[0] = "scaled"
-    constants = [
-        numpy_helper.from_array(np.array(value), name) for name, value in (("centre", centre), ("scale", scale))
-    ]
+    named = {"centre": centre, "scale": scale}
+    constants = [numpy_helper.from_array(np.array(value), name) for name, value in named.items()]
     shape = ["batch", 4, 3]
     made = helper.make_graph(
         nodes,
