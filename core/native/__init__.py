@@ -19,6 +19,8 @@ from numpy.typing import NDArray
 from core.log_event import LogEvent
 from core.native.build import FILE, FOLDER, source_digest
 
+__all__ = ["FILE", "FOLDER", "Extension", "Floats", "extension", "found", "load", "source_digest"]
+
 log = logging.getLogger(__name__)
 
 Floats: TypeAlias = NDArray[np.float64]

@@ -89,7 +89,7 @@ def read(decoder: msgspec.json.Decoder[R], body: bytes | msgspec.Raw) -> tuple[R
     if extension is not None and (packed := extension.candles(body)) is not None:
         start, stop, form, values, times = packed
         whole = memoryview(body)
-        rest = b"%b[]%b" % (whole[:start], whole[stop:])
+        rest = b"".join((whole[:start], b"[]", whole[stop:]))
         if len(rest) <= sizes.UNCOUNTED:
             with suppress(*UNDECODABLE):  # the pure way finds the place of a fault in the whole body
                 request = decoder.decode(rest)
@@ -136,7 +136,8 @@ _BLANKS = 64
 
 
 def _rows(given: msgspec.Raw, data: msgspec.Raw) -> CandleRows:
-    names = tuple(decode(_names_decoder, given, "columns"))
+    found = decode(_names_decoder, given, "columns")
+    names = tuple(found)
     for i, name in enumerate(names):
         if name in _TYPES and name in names[:i]:
             raise InvalidInput.at(f"columns[{i}]", f"{quoted(name)} is there twice; name each once")

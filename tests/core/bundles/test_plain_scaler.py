@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 import onnx
 import pytest
@@ -20,12 +22,12 @@ def graph(
     for i, operator in enumerate(operators):
         takes, constant = (f"v{i}" if i else "raw"), {"Sub": ["centre"], "Div": ["scale"], "Add": ["centre"]}
         inputs = [takes, *constant.get(operator, [])]
-        attributes = {"to": to} if operator == "Cast" else {}
+        attributes: dict[str, Any] = {"to": to} if operator == "Cast" else {}
         nodes.append(helper.make_node(operator, inputs[::-1] if swapped else inputs, [f"v{i + 1}"], **attributes))
     nodes[-1].output[0] = "scaled"
     named = {"centre": centre, "scale": scale}
     constants = [numpy_helper.from_array(np.array(value), name) for name, value in named.items()]
-    shape = ["batch", 4, 3]
+    shape: list[str | int | None] = ["batch", 4, 3]
     made = helper.make_graph(
         nodes,
         "scaler",

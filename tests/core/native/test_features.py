@@ -33,7 +33,8 @@ def by_extension(candles: Candles, names: list[str], rows: int, among: int = 0) 
     """The windows of the series, among so many others before it."""
     found = Table(names, rows)
     others = [market.candles(i, len(candles)) for i in range(among)]
-    return found([*others, candles])[-1][:, found.columns(names)]
+    windows: Floats = found([*others, candles])[-1][:, found.columns(names)]
+    return windows
 
 
 def test_the_features_of_the_committed_detectors_are_compiled() -> None:
@@ -86,5 +87,5 @@ def test_an_overflow_is_the_same(recwarn: pytest.WarningsRecorder) -> None:
 
 def test_features_that_it_does_not_have_are_computed_beside_it() -> None:
     names = ["log_returns", "ema_12", "efficiency_10", "rsi_14", "hour"]
-    candles = Candles(market.candles(0, 90).values, np.arange(90) * 3.6e6)
+    candles = Candles(market.candles(0, 90).values, tuple(np.arange(90) * 3.6e6))
     np.testing.assert_allclose(by_extension(candles, names, 20), by_definition(candles, names, 20), rtol=1e-12)

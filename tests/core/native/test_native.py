@@ -5,6 +5,7 @@ from __future__ import annotations
 import struct
 import subprocess
 import sys
+import sysconfig
 from pathlib import Path
 
 import numpy as np
@@ -51,7 +52,7 @@ def test_a_build_that_cannot_be_made_says_why(tmp_path: Path, monkeypatch: pytes
     monkeypatch.setenv("CC", f"{sys.executable} -c 'raise SystemExit(3)'")
     with pytest.raises(build.BuildError, match="failed"):
         build.build(tmp_path)
-    monkeypatch.setattr(build.sysconfig, "get_path", lambda _: str(tmp_path))
+    monkeypatch.setattr(sysconfig, "get_path", lambda _: str(tmp_path))
     with pytest.raises(build.BuildError, match=r"Python\.h"):
         build.build(tmp_path)
     assert not list(tmp_path.iterdir())

@@ -84,7 +84,7 @@ def test_all_forms_are_the_same_candles(request: Row, names: list[str]) -> None:
         assert found.window_key() == expected.window_key()
 
 
-BAD = {
+BAD: dict[str, tuple[object, ...]] = {
     **dict.fromkeys(FIELDS[:4], (None, "1.1", True, 0, -1.5, 10**400, [1.1], {})),
     "volume": (None, "1", False, -1, 1e301, 10**400),
     "timestamp": ("", "1760605200", "2025-13-01", "2025-10-16T09:00:00." + "0" * 40, 1e15, -1e300, True, [], {}),
