@@ -3,16 +3,20 @@
 from __future__ import annotations
 
 import re
+import subprocess
 import tarfile
 import zipfile
 from pathlib import Path
 
 import pytest
+from uv import find_uv_bin
 
+from core.native import FILE, load, source_digest
 from core.version import VERSION
 from tests.market import DEFAULT, ROOT
+from tests.native_extension import built as built_extension
 from tests.processes import get, post
-from tests.reversal.installed import Built, reversal, serving
+from tests.reversal.installed import ENVIRON, Built, reversal, serving
 
 pytestmark = pytest.mark.serial  # installs an environment and starts servers
 
@@ -38,6 +42,18 @@ def test_the_sdist_has_every_file_of_every_package(built: Built) -> None:
         names = {name.removeprefix(f"reversal-{VERSION}/") for name in sdist.getnames()}
     assert {name for name in names if name.startswith(tuple(f"{each}/" for each in INSTALLED))} == files_of_the_tree()
     assert {"pyproject.toml", "README.md", "LICENSE", "CHANGELOG.md"} <= names
+
+
+def test_a_wheel_that_asks_for_the_extension_has_it(tmp_path: Path) -> None:
+    built_extension()  # without a compiler, this test is skipped
+    command = [find_uv_bin(), "build", "--wheel", "--quiet", "--out-dir", str(tmp_path), str(ROOT)]
+    ended = subprocess.run(command, env=ENVIRON | {"REVERSAL_NATIVE": "1"}, capture_output=True, text=True, check=False)
+    assert ended.returncode == 0, ended.stderr
+    (wheel,) = tmp_path.glob("*.whl")
+    assert wheel.name.startswith(f"reversal-{VERSION}-cp311-abi3-")
+    with zipfile.ZipFile(wheel) as files:
+        file = files.extract(f"core/native/{FILE}", tmp_path)
+    assert source_digest() == load(Path(file)).SOURCE
 
 
 def test_the_installed_server_serves_the_reference_detectors_in_an_empty_folder(commands: Path, tmp_path: Path) -> None:
