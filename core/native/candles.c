@@ -23,8 +23,6 @@ enum { OPEN, HIGH, LOW, CLOSE, VOLUME, TIME, FIELDS };
 enum { OBJECTS, COLUMNS, ROWS };
 enum { NUMBER = 1, ZONED = 2, UNZONED = 4 };
 
-static const char *const NAMES[FIELDS] = {"open", "high", "low", "close", "volume", "timestamp"};
-static const int LENGTHS[FIELDS] = {4, 4, 3, 5, 6, 9};
 #define PRICES 15 /* the bits of open, high, low and close */
 
 static const double POWERS[] = {1e0,  1e1,  1e2,  1e3,  1e4,  1e5,  1e6,  1e7,  1e8,  1e9,  1e10, 1e11,
@@ -203,11 +201,26 @@ static int read_key(Text *text, const char **key) {
     return next_is(text, ':') ? (int)(p - *key) : -1;
 }
 
+/* The field with a name; -1 if there is none. Each begins with its own letter. */
 static int field_of(const char *name, int length) {
-    for (int field = 0; field < FIELDS; field++)
-        if (length == LENGTHS[field] && memcmp(name, NAMES[field], (size_t)length) == 0)
-            return field;
-    return -1;
+#define IS(field, text) return length == sizeof text - 1 && memcmp(name, text, sizeof text - 1) == 0 ? field : -1
+    switch (length ? *name : 0) {
+    case 'o':
+        IS(OPEN, "open");
+    case 'h':
+        IS(HIGH, "high");
+    case 'l':
+        IS(LOW, "low");
+    case 'c':
+        IS(CLOSE, "close");
+    case 'v':
+        IS(VOLUME, "volume");
+    case 't':
+        IS(TIME, "timestamp");
+    default:
+        return -1;
+    }
+#undef IS
 }
 
 /* Candles while they are read. cells: those of each column behind each other; `capacity` fit into a column. */
@@ -306,7 +319,7 @@ static int read_names(Text *text, int width, int columns[FIELDS]) {
     if (!next_is(text, '['))
         return 0;
     do {
-        const char *name = text->at + 1, *p;
+        const char *name, *p;
         int field;
         skip_blanks(text);
         name = text->at + 1;
