@@ -67,6 +67,7 @@ COPY migration migration
 COPY models/onnx models/onnx
 COPY LICENSE /reversal/usr/share/doc/reversal/copyright
 RUN python3.11 core/native/build.py \
+    && rm core/native/*.c core/native/*.h \
     && python3.11 -m compileall -q -s /reversal --invalidation-mode unchecked-hash .
 
 FROM scratch

@@ -31,9 +31,12 @@ def test_an_extension_of_other_sources_is_not_used(
     monkeypatch.setattr(native, "FOLDER", tmp_path)
     assert native.found() is None
     build.build(tmp_path)
-    assert native.found() is not None
     monkeypatch.setattr(native, "source_digest", lambda: "of other sources")
+    assert native.found() is not None  # without sources beside it
+    (tmp_path / "other.c").touch()
     assert native.found() is None
+    monkeypatch.setattr(native, "source_digest", build.source_digest)
+    assert native.found() is not None
     # In another place, because a file that is loaded must not be written to.
     monkeypatch.setattr(native, "FOLDER", tmp_path / "other")
     (tmp_path / "other").mkdir()
