@@ -96,7 +96,8 @@ def read(decoder: msgspec.json.Decoder[R], body: bytes | msgspec.Raw) -> tuple[R
                 # Candles beside features are checked less.
                 if getattr(request, "features", None) is None:
                     return request, PackedCandles(values, times, _PLACES[form] or _places_of_rows(request))
-    measure(body)
+    if memoryview(body).nbytes > sizes.UNCOUNTED:  # nearly no body is
+        measure(body)
     try:
         request = decoder.decode(body)
     except UNDECODABLE as error:
