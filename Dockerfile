@@ -4,7 +4,8 @@ ARG BASE=docker.io/library/debian:bookworm-slim
 
 FROM ${BASE} AS build
 RUN apt-get update \
-    && apt-get install --yes --no-install-recommends binutils ca-certificates python3-pip python3.11-minimal
+    && apt-get install --yes --no-install-recommends binutils ca-certificates gcc libc6-dev libpython3.11-dev python3-pip \
+        python3.11-minimal
 
 # The root of the image: Debian's packages without what only an installed system needs. Their descriptions stay, so that
 # scanners of vulnerabilities know them.
@@ -68,7 +69,9 @@ COPY models/onnx models/onnx
 RUN test -f server/dashboard/built/index.html \
     || { echo "the page at /dashboard is missing: build it first, with: make dashboard" >&2; exit 1; }
 COPY LICENSE /reversal/usr/share/doc/reversal/copyright
-RUN python3.11 -m compileall -q -s /reversal --invalidation-mode unchecked-hash .
+RUN python3.11 core/native/build.py \
+    && rm core/native/*.c core/native/*.h \
+    && python3.11 -m compileall -q -s /reversal --invalidation-mode unchecked-hash .
 
 FROM scratch
 # `make image` adds version, revision and base: as arguments here, buildah would take those of an earlier build.

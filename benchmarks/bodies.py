@@ -22,6 +22,8 @@ PREDICT, BATCH = "/reversal/predict", "/reversal/predict/batch"
 DIFFERENT = 48
 # In hours between two windows, because neighbouring hours have nearly the same window.
 _STRIDE = 17
+# Of candles as columns and rows.
+_NAMES = ("timestamp", "open", "high", "low", "close", "volume")
 _DIGITS = 7  # decimal places of a scaled value: as exact as the float32 input of the network
 
 
@@ -95,3 +97,14 @@ def bars(part: histories.History) -> list[dict[str, Any]]:
 
 def _as_node(value: float) -> float:
     return int(value) if value.is_integer() else value
+
+
+def as_columns(body: dict[str, Any]) -> dict[str, Any]:
+    """Return a body of candles with columns in place of objects."""
+    return body | {"data": {name: [bar[name] for bar in body["data"]] for name in _NAMES}}
+
+
+def as_rows(body: dict[str, Any]) -> dict[str, Any]:
+    """Return a body of candles with rows in place of objects."""
+    rows = [[bar[name] for name in _NAMES] for bar in body["data"]]
+    return body | {"data": rows, "columns": _NAMES}

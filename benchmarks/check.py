@@ -12,6 +12,7 @@ import subprocess
 import sys
 import time
 from argparse import Namespace
+from collections import defaultdict
 from collections.abc import Callable, Collection, Iterator
 from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass, field
@@ -20,7 +21,7 @@ from typing import TypeAlias
 
 import numpy as np
 
-from benchmarks import bodies, budget, servers, stages, yardstick
+from benchmarks import bodies, budget, forms, servers, stages, yardstick
 from benchmarks.background_load import under_load
 from benchmarks.dashboard import pages
 from benchmarks.explaining import beside
@@ -37,6 +38,9 @@ KINDS = {"features": "features", "candles": "120 candles"}
 PROMISED_RATE = 100.0
 # A page gets figures every two seconds, so that each measurement has one of them.
 PAGE_SECONDS = 2.0
+# The keys of the forms of candles, and the turns in which they are measured.
+_FORMS = ("objects", "columns", "rows", "binary", "alone")
+_TURNS = 3
 Ratios: TypeAlias = dict[str, float]
 # The function that measures each key.
 Known: TypeAlias = "dict[str, Callable[[Bench], Ratios]]"
@@ -116,6 +120,19 @@ def cores(bench: Bench) -> Ratios:
     return found
 
 
+def formed(bench: Bench) -> Ratios:
+    """Measure one connection and each form of 120 candles: the median ÷ that from features, in short turns."""
+    times: defaultdict[str, list[float]] = defaultdict(list)
+    for _ in range(_TURNS):
+        for kind, messages in forms.messages().items():
+            result = closed(bench.one.port, messages, 1, bench.seconds / _TURNS, 0.05)
+            if result.errors:
+                raise SystemExit(f"{kind} at 1 connection: {result.errors} errors")
+            times[kind] += result.times.tolist()
+    features, *others = (float(np.median(of_kind)) for of_kind in times.values())
+    return {f"form_{key}": median / features for key, median in zip(_FORMS, others, strict=True)}
+
+
 def crowded(bench: Bench) -> Ratios:
     """Measure single predictions beside a client that posts large batches: p99 with batches ÷ without."""
     item = bodies.encoded(bodies.asking("features")[0])
@@ -176,7 +193,7 @@ def memory(bench: Bench) -> Ratios:
     return {"memory_server": sum(bench.all.rss_mib) * 2**20 / 1e6, "memory_worker": ratio}
 
 
-GROUPS = (lone, busy, cores, crowded, loaded, explained, paged, start, promise, memory)
+GROUPS = (lone, formed, busy, cores, crowded, loaded, explained, paged, start, promise, memory)
 
 
 def p50(result: Result) -> float:
@@ -201,7 +218,7 @@ def medians(bench: Bench, rounds: int, keys: Collection[str], known: Known) -> R
     found: dict[str, list[float]] = {}
     for _ in range(rounds):
         for group in groups:
-            with servers.apart(bench.echo, bench.one) if group in (lone, busy) else nullcontext():
+            with servers.apart(bench.echo, bench.one) if group in (lone, formed, busy) else nullcontext():
                 ratios = group(bench)
             for key, value in ratios.items():
                 known[key] = group

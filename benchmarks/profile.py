@@ -25,10 +25,11 @@ RATE = 500
 # The part of each file, by the beginning of its path or by a folder in it. The first match counts.
 PARTS = {
     "onnxruntime/": "ONNX Runtime: both networks, and scalers",
-    "server/http/bodies/json_decoding.py": "JSON to numbers",
-    "server/api/decoding.py": "numbers to arrays, and their checks",
-    "server/api/timestamps.py": "numbers to arrays, and their checks",
-    "core/inference/inputs.py": "numbers to arrays, and their checks",
+    "server/http/bodies/json_decoding.py": "JSON to arrays, and their checks",
+    "server/api/candle_forms.py": "JSON to arrays, and their checks",
+    "server/api/decoding.py": "JSON to arrays, and their checks",
+    "server/api/timestamps.py": "JSON to arrays, and their checks",
+    "core/inference/inputs.py": "JSON to arrays, and their checks",
     "core/features/candles.py": "features",
     "core/features/catalogue.py": "features",
     "core/features/indicators.py": "features",

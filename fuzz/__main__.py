@@ -58,8 +58,9 @@ def seeds(target: str) -> list[bytes]:
         ]
     if target == "items":
         return [json.dumps({"items": [short, {"a": ']}\\"', "b": [1, [2]]}, 1, "x"]}).encode()]
-    if target in ("tensors", "messages"):
-        return (_tensors if target == "tensors" else _messages)(body, matrix)
+    made = {"tensors": _tensors, "messages": _messages, "extension": _forms}
+    if target in made:
+        return made[target](body, matrix)
     if target == "features":
         return [b"".join(float(1 + i % 7).hex().encode()[:8].ljust(8, b"\x3f") for i in range(5 * 60))]
     return _files(target)
@@ -112,6 +113,15 @@ def _tensors(body: dict[str, Any], matrix: list[list[float]]) -> list[bytes]:
     ]
 
 
+def _forms(body: dict[str, Any], matrix: list[list[float]]) -> list[bytes]:  # noqa: ARG001 - as the others
+    """Candles as objects, columns and rows."""
+    bars, names = body["data"][:4], ("timestamp", "open", "high", "low", "close", "volume")
+    rows = [[bar[name] for name in names] for bar in bars]
+    columns = dict(zip(names, zip(*rows, strict=True), strict=True))
+    forms = ({"data": bars}, {"data": columns}, {"data": rows, "columns": names})
+    return [json.dumps({"pair": "EUR/USD"} | each, separators=(",", ":")).encode() for each in forms]
+
+
 def _messages(body: dict[str, Any], matrix: list[list[float]]) -> list[bytes]:
     """Requests over gRPC, with raw tensors and with contents."""
     from server.grpc.open_inference_pb2 import ModelInferRequest  # noqa: PLC0415 - needs the extra
@@ -152,7 +162,10 @@ def main() -> None:
     """Fuzz all targets, and print the number of runs of each."""
     options_of = argparse.ArgumentParser(description=__doc__)
     options_of.add_argument("--runs", type=int, default=1_200_000, help="of all targets together")
-    names = ["validation", "comparison", "items", "tensors", "messages", "features", "manifests", "graphs", "trees"]
+    names = [
+        *("validation", "extension", "comparison", "items", "tensors", "messages", "features", "manifests", "graphs"),
+        "trees",
+    ]
     options_of.add_argument("--target", action="append", choices=names, help="one of these; may be repeated")
     options_of.add_argument("--in-process", metavar="TARGET", help=argparse.SUPPRESS)
     options = options_of.parse_args()

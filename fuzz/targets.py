@@ -14,6 +14,7 @@ import numpy as np
 from convert.errors import Refused
 from convert.trees import ensemble
 from convert.untrusted.trees import text
+from core import native
 from core.bundles import bundle, manifest, onnx_file
 from core.errors import ServiceError
 from core.features.candles import Candles
@@ -21,7 +22,7 @@ from core.features.catalogue import matrix, required_candles
 from core.features.table import Table
 from core.inference.detector import Detector, Prediction
 from core.serving.routing import Answered
-from server.api import decoding
+from server.api import candle_forms, decoding
 from server.api.schemas.predictions import MAX_BATCH
 from server.http.bodies import json_items, sizes
 from server.http.bodies.body import check_text
@@ -60,6 +61,21 @@ def validation(data: bytes) -> None:
     elif status_of(outcome) >= _SERVER_ERROR:
         raise outcome
     question.source.candle_key()
+
+
+def extension(data: bytes) -> None:
+    """With the extension in C a body is decoded as without it, or refused with the same error."""
+    found: list[object] = []
+    for each in (None, native.extension):
+        vars(candle_forms)["extension"] = each
+        try:
+            check_text(data)
+            source = decoding.prediction(data, 0.0, now=0.0).source
+            found.append((source.window_key(), source.opens, source.warnings))
+        except ServiceError as error:
+            found.append((type(error), error.message))
+    if found[0] != found[1]:
+        raise AssertionError(found)
 
 
 def items(data: bytes) -> None:
@@ -216,6 +232,7 @@ def trees(data: bytes) -> None:
 
 TARGETS: dict[str, Callable[[bytes], None]] = {
     "validation": validation,
+    "extension": extension,
     "comparison": comparison,
     "items": items,
     "tensors": tensors,

@@ -18,7 +18,7 @@ from core.errors import InvalidInput
 from core.features.candles import Candles, Floats
 from core.features.timeframes import PERIODS
 from core.inference.warnings import NO_TIMESTAMPS, Warned
-from server.api.decoding import check_bars
+from server.api.candle_forms import check_bars
 from server.api.schemas.predictions import LEAST_PRICE, MOST_PRICE, MOST_VOLUME, Stamp
 from server.api.timestamps import times_of
 
@@ -129,6 +129,9 @@ def _columns(table: Table) -> dict[str, Column]:
     if isinstance(table, np.ndarray):
         return _of_array(table)
     if isinstance(table, Mapping):
+        if {"columns", "data"} <= table.keys():  # pandas' orient="split", and rows as the service takes them
+            rows = [dict(zip(table["columns"], row, strict=False)) for row in table["data"]]
+            return _of_rows(rows)
         return known(table)
     if isinstance(table, str | bytes) or not isinstance(table, Iterable):
         raise InvalidInput(f"not a table of candles: {type(table).__name__} {table!r:.40}")

@@ -39,9 +39,9 @@ def opsets(model: bytes) -> dict[str, int]:
     Raises ValueError if the bytes are not such a message.
     """
     found = {}
-    for field, value in _fields(model):
+    for field, value in fields(model):
         if field == _OPSET_IMPORT and isinstance(value, bytes):
-            entry = dict(_fields(value))
+            entry = dict(fields(value))
             domain, version = entry.get(_DOMAIN, b""), entry.get(_VERSION, 0)
             if not isinstance(domain, bytes) or not isinstance(version, int):
                 raise ValueError("opset_import is damaged")
@@ -52,11 +52,11 @@ def opsets(model: bytes) -> dict[str, int]:
 def operators(model: bytes) -> list[str]:
     """Return the names of the graph's operators, in order. Raises ValueError if the bytes are not such a message."""
     found = []
-    for field, value in _fields(model):
+    for field, value in fields(model):
         if field == _GRAPH and isinstance(value, bytes):
-            for part, node in _fields(value):
+            for part, node in fields(value):
                 if part == _NODE and isinstance(node, bytes):
-                    name = dict(_fields(node)).get(_OP_TYPE, b"")
+                    name = dict(fields(node)).get(_OP_TYPE, b"")
                     found.append(name.decode() if isinstance(name, bytes) else "")
     return found
 
@@ -73,7 +73,7 @@ def forbidden(model: bytes) -> str | None:
 def _forbidden(message: bytes, kind: str, depth: int) -> str | None:
     if depth == 0:
         raise ValueError("nested too deeply")
-    for field, value in _fields(message):
+    for field, value in fields(message):
         if kind == "tensor":
             if field == _EXTERNAL_DATA or (field == _DATA_LOCATION and value != 0):
                 return "stores tensors in other files"
@@ -90,7 +90,7 @@ def _forbidden(message: bytes, kind: str, depth: int) -> str | None:
 
 def _foreign(node: bytes) -> str | None:
     """What a node does that it must not do, judged by its operator."""
-    parts = list(_fields(node))
+    parts = list(fields(node))
     domains = [value for field, value in parts if field == _OP_DOMAIN and value not in _DOMAINS]
     for domain in domains:
         if domain != TREES_DOMAIN.encode():
@@ -101,7 +101,8 @@ def _foreign(node: bytes) -> str | None:
     return None
 
 
-def _fields(message: bytes) -> Iterator[tuple[int, int | bytes]]:
+def fields(message: bytes) -> Iterator[tuple[int, int | bytes]]:
+    """Yield the number and the value of each field of a message. Raises ValueError if the bytes are not one."""
     position = 0
     while position < len(message):
         key, position = _varint(message, position)

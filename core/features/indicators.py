@@ -12,7 +12,7 @@ network checks for those once, at the end.
 from __future__ import annotations
 
 from collections.abc import Callable
-from functools import lru_cache, wraps
+from functools import wraps
 from itertools import accumulate
 from typing import TypeVarTuple
 
@@ -27,11 +27,6 @@ _MOVEMENT_BARS = 14
 _PLUS, _MINUS, _GAIN, _LOSS, _TRUE_RANGE = range(5)
 _SIGNS = np.array([1.0, -1.0, 1.0])
 
-# Sums over windows are computed as a product with a matrix of zeros and ones of up to this many elements. For 32 series
-# at once that takes a fifth of the time of adding, for one series half. With larger matrices, as in training, the zeros
-# cost more than the product saves.
-_LARGEST_BAND = 1 << 15
-
 
 def windows(x: Floats, n: int) -> Floats:
     """Return all windows of n bars, as a view: shape (..., m) gives (..., m - n + 1, n)."""
@@ -41,21 +36,25 @@ def windows(x: Floats, n: int) -> Floats:
     return np.ndarray(shape, np.float64, bars, strides=(*bars.strides, bars.itemsize))
 
 
-@lru_cache(maxsize=64)
-def _band(bars: int, n: int) -> Floats:
-    """The matrix that sums each window of n bars by a product: shape (bars, bars - n + 1)."""
-    age = np.arange(bars)[:, None] - np.arange(bars - n + 1)
-    return np.where((age >= 0) & (age < n), 1.0, 0.0)
-
-
 def rolling_sum(x: Floats, n: int) -> Floats:
-    """Sum each window of n bars independently: shape (..., m) gives (..., m - n + 1)."""
-    bars = x.shape[-1]
-    count = bars - n + 1
-    if bars * count > _LARGEST_BAND:
-        total: Floats = np.add.reduce(windows(x, n), axis=-1)
-        return total
-    return (x.reshape(-1, bars) @ _band(bars, n)).reshape(*x.shape[:-1], count)
+    """Sum each window of n bars independently, from sums of 1, 2, 4... bars: shape (..., m) gives (..., m - n + 1).
+
+    The order of the additions is that of core/native/features.c. A product with a matrix of zeros and ones would leave
+    it to the machine.
+    """
+    count = x.shape[-1] - n + 1
+    total, offset, width = None, 0, 1
+    while True:
+        if n & width:
+            part = x[..., offset : offset + count]
+            total = part if total is None else total + part
+            offset += width
+        if 2 * width > n:
+            break
+        x = x[..., :-width] + x[..., width:]
+        width *= 2
+    assert total is not None  # noqa: S101 - n is at least 1
+    return total
 
 
 def rolling_mean(x: Floats, n: int) -> Floats:
@@ -65,8 +64,12 @@ def rolling_mean(x: Floats, n: int) -> Floats:
 
 def rolling_std(x: Floats, n: int, mean: Floats) -> Floats:
     """Sample standard deviation (n - 1) of each window of n bars, around its `mean`, in two passes."""
-    deviation = windows(x, n) - mean[..., None]
-    std: Floats = np.sqrt(np.vecdot(deviation, deviation) / (n - 1))
+    bars = np.ascontiguousarray(x)
+    shape = (*bars.shape[:-1], n, bars.shape[-1] - n + 1)
+    aged = np.ndarray(shape, np.float64, bars, strides=(*bars.strides, bars.itemsize))
+    # In this layout the squares of a window are added one after the other, as core/native/features.c does.
+    deviation = np.subtract(aged, mean[..., None, :], out=np.empty(shape))
+    std: Floats = np.sqrt(np.add.reduce(np.multiply(deviation, deviation, out=deviation), axis=-2) / (n - 1))
     return std
 
 

@@ -9,7 +9,9 @@ from numpy.typing import NDArray
 
 from core.features.candles import Candles, Floats
 from core.features.catalogue import bars_until, feature, needing_times, required_candles, response
+from core.features.compiled import is_compiled, program
 from core.features.indicators import Indicators
+from core.native import extension
 
 # Candles with a smaller weight are left out: a float64 cannot hold their contribution, whatever their prices.
 NO_WEIGHT = 1e-24
@@ -37,8 +39,13 @@ class Table:
             required_candles(self.names, rows) + 1,  # the movements of the first bar need its predecessor
             rows + bars_until(NO_WEIGHT, slowest) if slowest else 0,
         )
-        self._computes = [feature(name).compute for name in self._others]
+        self._computes = {i: feature(name).compute for i, name in enumerate(self._others, len(self._recursive))}
         self._timed = rows if needing_times(self._others) else 0
+        # What the extension computes, and what is left. In one row, NumPy adds in another order (rolling_std).
+        compiled = [name for name in self.names if is_compiled(name)] if extension is not None and rows > 1 else []
+        self._program = program(compiled, map(self.names.index, compiled))
+        self._least = required_candles(compiled, rows) if compiled else rows
+        self._left = {i: each for i, each in self._computes.items() if self.names[i] not in compiled}
 
     def columns(self, names: Sequence[str]) -> NDArray[np.intp]:
         """Return the columns of these features in the result of `__call__`."""
@@ -50,8 +57,15 @@ class Table:
         All series have the same length, at least required_candles, and times if a feature needs them. An overflow
         leaves an infinity or NaN; NumPy issues a warning, unless the caller has turned that off.
         """
-        candles = Candles.stacked(series, self._needed, self._timed)
         out = np.empty((len(series), self._rows, len(self.names)))
+        if self._program and extension is not None:
+            extension.features(self._program, self._rows, self._least, [one.values for one in series], out)
+            if self._left:
+                indicators = Indicators(Candles.stacked(series, self._needed, self._timed), self._rows)
+                for column, compute in self._left.items():
+                    out[..., column] = compute(indicators)
+            return out
+        candles = Candles.stacked(series, self._needed, self._timed)
         recursive = len(self._recursive)
         if recursive:
             # Prices are taken relative to the first close. This makes the means of a constant price exact.
@@ -62,7 +76,7 @@ class Table:
             products = products.reshape(-1, self._rows, recursive)
             np.add(products, (first * self._levels)[:, None, :], out=out[..., :recursive])
         indicators = Indicators(candles, self._rows)
-        for column, compute in enumerate(self._computes, recursive):
+        for column, compute in self._computes.items():
             out[..., column] = compute(indicators)
         return out
 

@@ -12,6 +12,7 @@ from core.bundles import limits, onnx_file, windows
 from core.bundles.bundle import Bundle
 from core.bundles.limits import Limits
 from core.bundles.manifest import Stage
+from core.bundles.plain_scaler import PlainScaler, plain_scaler
 from core.errors import BundleRefused, ModelUnavailable
 from core.features.candles import Floats
 from core.inference import session
@@ -53,7 +54,9 @@ class StageRunner:
             gives=("tensor(float)", list(self.answer or (1,))),
         )
         self._scaler = None
+        self._plain_scaler: PlainScaler | None = None  # the scaler without ONNX Runtime, if it is of that kind
         if stage.scaler is not None:
+            self._plain_scaler = plain_scaler(bundle.graphs[stage.scaler.sha256], stage.num_features)
             self._scaler = _BoundSession(
                 self._name,
                 f"bundle {bundle.manifest.version}: {stage.scaler.file}",
@@ -118,11 +121,14 @@ class StageRunner:
         """Scale raw windows, float64 (batch, window, features), to the network's input.
 
         A value that does not fit into a float32 becomes infinite. The caller checks for that, because it knows the
-        place of the value in the request.
+        place of the value in the request. It also turns NumPy's warnings about that off.
         """
         if self._scaler is None:
             with np.errstate(over="ignore"):
                 return raw.astype(np.float32)
+        if self._plain_scaler is not None:
+            found = raw - self._plain_scaler.centre
+            return np.divide(found, self._plain_scaler.scale, out=found).astype(np.float32)
         return self._scaler.run(raw)
 
     def probabilities(self, scaled: Floats32) -> Floats32:
@@ -154,7 +160,8 @@ class StageRunner:
         for batch in (1, 8):
             yielding.give_way()
             shape = (batch, self.stage.sequence_length, self.stage.num_features)
-            scaled = self.scale(np.zeros(shape))
+            with np.errstate(all="ignore"):  # of a scaler that divides by 0
+                scaled = self.scale(np.zeros(shape))
             if scaled.shape != shape or not np.isfinite(scaled).all():
                 raise ModelUnavailable(
                     f"the scaler of {self.label} answered shape {scaled.shape} for zeros of shape {shape},"

@@ -3,41 +3,34 @@
 from __future__ import annotations
 
 import math
-import struct
-import time
-from collections.abc import Iterable, Sequence
-from itertools import chain
+from collections.abc import Iterable
 from typing import NamedTuple, Protocol
 
 import msgspec
-import numpy as np
-from msgspec.structs import astuple
 
 from core.bundles.windows import MOST
 from core.errors import InvalidInput, quoted
-from core.features.candles import Candles, Floats
 from core.features.timeframes import Timeframe
 from core.inference.explaining import BACKGROUND
 from core.inference.inputs import CandleWindows, GivenWindows, Rows, WindowSource
-from core.inference.warnings import NO_TIMESTAMPS, Warned, unfinished
 from core.serving.routing import Question
-from server.api.places import DATA, FEATURES, PathsOfCandles, PathsOfWindows
+from server.api import candle_forms
+from server.api.candle_forms import CandleData
+from server.api.places import FEATURES, PathsOfWindows
 from server.api.schemas.predictions import (
     DEFAULT_TIMEFRAME,
     MAX_USER_ID,
     BatchRequest,
-    Candle,
     CompareRequest,
     ExplainRequest,
     Matrix,
     PredictRequest,
     Request,
     StageFeatures,
-    Stamp,
 )
-from server.api.timestamps import instant, times_of
-from server.http.bodies import seen, sizes
-from server.http.bodies.json_decoding import UNDECODABLE, decode, refuse
+from server.api.timestamps import instant
+from server.http.bodies import seen
+from server.http.bodies.json_decoding import decode
 
 _predict_decoder = msgspec.json.Decoder(PredictRequest)
 _explain_decoder = msgspec.json.Decoder(ExplainRequest)
@@ -46,7 +39,6 @@ _batch_decoder = msgspec.json.Decoder(BatchRequest)
 _stage_features_decoder = msgspec.json.Decoder(StageFeatures)
 _features_decoder = msgspec.json.Decoder(Matrix | StageFeatures)
 
-_FIELDS = 5  # open, high, low, close, volume: all fields of a Candle except its timestamp
 _EXPECTED_DATA = "data (an array of candles) or features"
 
 
@@ -58,31 +50,36 @@ def prediction(
     since, until: when the body arrived, and the deadline of its answer. now: the wall clock in milliseconds since 1970,
     if the caller has read it already. request_id: for the log.
     """
-    if memoryview(body).nbytes > sizes.UNCOUNTED:
-        request = decode(_predict_decoder, body)
-    else:  # nearly all bodies
-        try:
-            request = _predict_decoder.decode(body)
-        except UNDECODABLE as error:
-            refuse(error, _predict_decoder, body)
+    request, data = candle_forms.read(_predict_decoder, body)
+    return _question(request, data, body, (since, until, request_id), now)
+
+
+def _question(
+    request: PredictRequest,
+    data: CandleData | None,
+    body: bytes | msgspec.Raw,
+    common: tuple[float, float, str],
+    now: float | None = None,
+) -> Question:
+    """The question of a decoded body. common: since, until and request_id of `prediction`."""
     user = None if request.user_id is None and request.userId is None else user_of(request)
     timeframe = timeframe_of(request.timeframe)
     if request.features is not None:
         source: WindowSource = _given_windows(request.features, request, FEATURES)
-    elif request.data is not None:
-        source = _candle_windows(request, request.data, timeframe, now)
+    elif data is not None:
+        source = _candle_windows(request, data, timeframe, now)
     else:
         raise _without_data(body)
-    return Question(request.pair, timeframe, request.version, user, source, since, until, request_id)
+    return Question(request.pair, timeframe, request.version, user, source, *common)
 
 
 def explanation(body: bytes, query: str | None, since: float, until: float, request_id: str) -> tuple[Question, int]:
     """Decode the body of /reversal/explain: what to explain, and the number of reference windows.
 
     query: that number in the URL, if it is there. Raises MalformedJson or InvalidInput.
-    The body is decoded twice, so that predictions, which are many, have no further call.
     """
-    background = decode(_explain_decoder, body).background
+    request, data = candle_forms.read(_explain_decoder, body)
+    background = request.background
     if query is not None:
         # The length is checked first, because Python refuses to parse thousands of digits.
         is_number = query.isascii() and query.isdecimal() and len(query) <= len(str(MOST))
@@ -91,7 +88,7 @@ def explanation(body: bytes, query: str | None, since: float, until: float, requ
         if background not in {None, int(query)}:
             raise InvalidInput.at(BACKGROUND, f"must be the same as in the URL, {int(query)}, or be left out")
         background = int(query)
-    return prediction(body, since, until, request_id=request_id), background or 1
+    return _question(request, data, body, (since, until, request_id)), background or 1
 
 
 def timeframe_of(given: Timeframe | None) -> Timeframe:
@@ -108,20 +105,21 @@ def _without_data(body: bytes | msgspec.Raw) -> InvalidInput:
 
 
 class Comparison(NamedTuple):
-    """A decoded body of /reversal/compare. `request` holds the input of all versions."""
+    """A decoded body of /reversal/compare. `request` holds the input of all versions, except the candles: `data`."""
 
     pair: str
     timeframe: Timeframe
     request: CompareRequest
+    data: CandleData | None
 
 
 def comparison(body: bytes) -> Comparison:
     """Decode the body of /reversal/compare. Raises MalformedJson or InvalidInput."""
-    request = decode(_compare_decoder, body)
-    if request.features is None and request.data is None:
+    request, data = candle_forms.read(_compare_decoder, body)
+    if request.features is None and data is None:
         raise _without_data(body)
     user_of(request)
-    return Comparison(request.pair, timeframe_of(request.timeframe), request)
+    return Comparison(request.pair, timeframe_of(request.timeframe), request, data)
 
 
 def features_by_version(request: CompareRequest) -> dict[str, msgspec.Raw] | None:
@@ -143,7 +141,7 @@ def _shared_windows(wanted: Comparison) -> WindowSource:
     request = wanted.request
     given = request.features
     if given is None:
-        return _candle_windows(request, request.data or [], wanted.timeframe)
+        return _candle_windows(request, wanted.data or [], wanted.timeframe)
     if isinstance(given, list):
         return _given_windows(given, request, FEATURES)
     by_stage = decode(_stage_features_decoder, msgspec.json.encode(given), "features")
@@ -176,65 +174,12 @@ def _given_windows(given: Matrix | StageFeatures, request: Request, places: Path
 
 
 def _candle_windows(
-    request: Request, rows: list[Candle], timeframe: Timeframe, now: float | None = None
+    request: Request, data: CandleData, timeframe: Timeframe, now: float | None = None
 ) -> CandleWindows:
     if request.candle_time is not None:
         raise InvalidInput.at("candle_time", "is only for features; candles have a timestamp each")
-    found = series(rows, timeframe, request.timestamps, now)
-    places = DATA if found.order is None else PathsOfCandles(found.order)
-    return CandleWindows(found.candles, found.warnings, places)
-
-
-class Series(NamedTuple):
-    """The candles of a request's `data`, checked and oldest first.
-
-    order: the position of each in the request; null if the request has them in this order. opens: when each begins, in
-    milliseconds since 1970; null if they have no timestamps.
-    """
-
-    candles: Candles
-    order: Sequence[int] | None
-    opens: Sequence[float] | None
-    warnings: tuple[Warned, ...] = ()
-
-
-def series(rows: list[Candle], timeframe: str, stamp: Stamp | None, now: float | None = None) -> Series:
-    """Check and sort the candles of `data`. Raises InvalidInput.
-
-    stamp: the instant of a candle that its timestamp gives. now: as of `prediction`.
-    """
-    if not rows:
-        return Series(Candles(np.empty((_FIELDS, 0))), None, None)
-    # Column by column through tuples of floats, which takes half the time of an array made of rows.
-    *columns, timestamps = zip(*map(astuple, rows), strict=True)
-    count = len(rows)
-    packed = struct.pack(f"{_FIELDS * count}d", *chain.from_iterable(columns))
-    values = np.frombuffer(packed).reshape(_FIELDS, count)
-    check_bars(values)
-    times = times_of(timestamps, timeframe, stamp)
-    if times is None:
-        return Series(Candles(values), None, None, (NO_TIMESTAMPS,))
-    if times.order is not None:
-        values = values[:, times.order]
-    warnings = times.warnings + unfinished(times.opens[-1], timeframe, time.time() * 1e3 if now is None else now)
-    return Series(Candles(values, times.opens), times.order, times.opens, warnings)
-
-
-def check_bars(values: Floats) -> None:
-    """Raise InvalidInput unless low <= open, close <= high in each candle of (5, n). msgspec has checked the signs."""
-    both, high, low = values[0:4:3], values[1], values[2]  # open and close
-    wrong = (both < low) | (both > high)
-    if not np.count_nonzero(wrong):  # quicker than `any`
-        return
-    i = int(np.argmax(wrong.any(axis=0)))
-    bar = dict(zip(("open", "high", "low", "close"), values[:4, i].tolist(), strict=True))
-    shown = {name: np.format_float_positional(value, trim="-") for name, value in bar.items()}
-    highest = max(("close", "open", "low"), key=bar.__getitem__)
-    if bar["high"] < bar[highest]:
-        other = "low" if bar["high"] < bar["low"] else highest
-        raise InvalidInput.at(f"data[{i}].high", f"must be at least {other} {shown[other]}, not {shown['high']}")
-    lowest = min(("close", "open"), key=bar.__getitem__)
-    raise InvalidInput.at(f"data[{i}].low", f"must be at most {lowest} {shown[lowest]}, not {shown['low']}")
+    found = candle_forms.series(data, timeframe, request.timestamps, now)
+    return CandleWindows(found.candles, found.warnings, found.places)
 
 
 class WithUser(Protocol):

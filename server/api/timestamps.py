@@ -10,6 +10,8 @@ from itertools import islice, pairwise
 from operator import lt
 from typing import NamedTuple, TypeAlias
 
+import numpy as np
+
 from core.errors import InvalidInput, quoted
 from core.features.timeframes import shifted
 from core.inference.warnings import Warned, mixed_time_zones, spacing
@@ -34,7 +36,7 @@ _YEAR_BEYOND = re.compile(r"[+-]\d{6}-|000\d-|9999-")
 _DATE_LENGTH = len("20251016")
 _MOST_DIGITS = 40
 
-Timestamps: TypeAlias = tuple[str | float | None, ...]
+SentTimes: TypeAlias = tuple[str | float | None, ...]
 
 
 class Unzoned(float):
@@ -55,7 +57,7 @@ class Times(NamedTuple):
     warnings: tuple[Warned, ...]
 
 
-def times_of(timestamps: Timestamps, timeframe: str, stamp: Stamp | None) -> Times | None:
+def times_of(timestamps: SentTimes, timeframe: str, stamp: Stamp | None) -> Times | None:
     """Read and sort the timestamps of a series; null if no candle has one. Raises InvalidInput.
 
     stamp: the instant of a candle that its timestamp gives.
@@ -65,7 +67,7 @@ def times_of(timestamps: Timestamps, timeframe: str, stamp: Stamp | None) -> Tim
     )
 
 
-def _times(timestamps: Timestamps, timeframe: str, stamp: Stamp | None) -> Times | None:
+def _times(timestamps: SentTimes, timeframe: str, stamp: Stamp | None) -> Times | None:
     instants = instants_of(timestamps)
     if instants is None:
         return None
@@ -81,6 +83,21 @@ def _times(timestamps: Timestamps, timeframe: str, stamp: Stamp | None) -> Times
 # At any time most requests, whatever their pair, have the same last candles and so the same timestamps. Hashing their
 # texts costs nothing extra: reading them one by one hashes them as well.
 _known_times = lru_cache(maxsize=64)(_times)
+
+
+def times_of_instants(instants: bytes, timeframe: str, stamp: Stamp | None) -> Times:
+    """As `times_of`, for instants that ascend: float64 in milliseconds since 1970. Raises InvalidInput."""
+    return (_known_instants if len(instants) <= 8 * KEPT else _of_instants)(instants, timeframe, stamp)
+
+
+def _of_instants(packed: bytes, timeframe: str, stamp: Stamp | None) -> Times:
+    instants: list[float] = np.frombuffer(packed).tolist()
+    if stamp == "close":
+        instants = _opening(instants, timeframe)
+    return Times(tuple(instants), None, spacing(instants, timeframe))
+
+
+_known_instants = lru_cache(maxsize=64)(_of_instants)
 
 
 def instants_of(timestamps: Sequence[str | float | None]) -> list[float] | None:

@@ -16,7 +16,7 @@ from core.reports.evaluation import LaterCandles
 from core.statistics.formatting import RATE
 from core.statistics.planning import Design
 from core.store.interface import Outcome
-from server.api import decoding, timestamps
+from server.api import candle_forms, decoding, timestamps
 from server.api.schemas.experiments import AddNote, CreateExperiment, Evaluate, ReportedOutcome, ReportOutcomes
 from server.api.schemas.planning import PlanExperiment
 from server.http.bodies.json_decoding import decode
@@ -142,11 +142,11 @@ class Evaluated(NamedTuple):
 
 def evaluation(body: bytes) -> Evaluated:
     """Decode a request to evaluate. Raises MalformedJson or InvalidInput."""
-    wanted = decode(_evaluate_decoder, body)
+    wanted, data = candle_forms.read(_evaluate_decoder, body)
     timeframe = decoding.timeframe_of(wanted.timeframe)
-    if wanted.data and all(row.timestamp is None for row in wanted.data):
+    candles, _, opens, warnings, _ = candle_forms.series(data or [], timeframe, wanted.timestamps)
+    if opens is None and len(candles):
         raise InvalidInput.at("data", "must have timestamps: they say which predictions the candles belong to")
-    candles, _, opens, warnings = decoding.series(wanted.data, timeframe, wanted.timestamps)
     parameters = {name: getattr(wanted, name) for name in LabelRule.__struct_fields__}
     given = {name: value for name, value in parameters.items() if value is not None}
     later = LaterCandles(wanted.pair, timeframe, candles, opens or [])

@@ -18,7 +18,7 @@ from server.open_inference.inference import Inference
 
 Scalar: TypeAlias = str | float | bool
 
-_LENGTH = struct.Struct("<I")
+_LENGTH, _NUMBER = struct.Struct("<I"), struct.Struct("<d")
 
 
 class OutputTensor(NamedTuple):
@@ -42,6 +42,8 @@ class OutputTensor(NamedTuple):
         if self.datatype == "BYTES":
             texts = [value.encode() for value in self.values]
             return b"".join([_LENGTH.pack(len(text)) + text for text in texts])
+        if len(self.values) == 1:
+            return _NUMBER.pack(*self.values)
         return struct.pack(f"<{len(self.values)}d", *self.values)
 
 
@@ -62,6 +64,9 @@ _DATATYPES: dict[str, Datatype] = {
     "confidence": "FP64",
 }
 
+# The only output that a decision may not have.
+_OPTIONAL = "stage2_prob"
+
 
 def answer(asked: Inference, questions: Sequence[Question], results: Sequence[Result]) -> InferenceAnswer:
     """The answer for all items. Raises the error of the first item that has one: an answer has all items or none."""
@@ -71,13 +76,12 @@ def answer(asked: Inference, questions: Sequence[Question], results: Sequence[Re
             raise result
         found.append(result)
     decisions = [one.prediction.decision for one in found]
-    outputs = [
-        OutputTensor(name, _DATATYPES[name], [getattr(each, name) for each in decisions], binary)
-        for name, binary in asked.outputs
-    ]
-    for tensor in outputs:
-        if None in tensor.values:
-            tensor.values[:] = [math.nan if value is None else value for value in tensor.values]
+    outputs = []
+    for name, binary in asked.outputs:
+        values = [getattr(each, name) for each in decisions]
+        if name == _OPTIONAL:
+            values = [math.nan if value is None else value for value in values]
+        outputs.append(OutputTensor(name, _DATATYPES[name], values, binary))
     version = found[0].prediction.version
     return InferenceAnswer(version, asked.id, _parameters(questions, found), outputs)
 

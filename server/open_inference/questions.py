@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 import time
 from collections.abc import Sequence
 from functools import lru_cache
@@ -15,9 +14,11 @@ from core.errors import InvalidInput
 from core.features.candles import Candles, Floats
 from core.inference.inputs import CandleWindows, GivenWindows, Rows, WindowSource
 from core.inference.warnings import NO_TIMESTAMPS, unfinished
+from core.native import extension
 from core.serving.routing import Question
-from server.api.decoding import check_bars, timeframe_of, user_of
-from server.api.places import PathsOfCandles, PathsOfWindows
+from server.api.candle_forms import check_bars
+from server.api.decoding import timeframe_of, user_of
+from server.api.places import PathsOfCandles, PathsOfWindows, moved
 from server.api.schemas.predictions import LEAST_PRICE, MOST_PRICE, MOST_VOLUME, Stamp
 from server.api.timestamps import KEPT, Times, instant, times_of
 from server.open_inference.inference import Inference
@@ -25,8 +26,6 @@ from server.open_inference.tensors import CANDLE_FIELDS, check_finite, element
 
 _BOUNDS = dict.fromkeys(CANDLE_FIELDS, (LEAST_PRICE, MOST_PRICE)) | {"volume": (0.0, MOST_VOLUME)}
 _LEAST, _MOST = zip(*_BOUNDS.values(), strict=True)
-# A place that the checks of candles name, in the terms of /reversal/predict.
-_OF_CANDLE = re.compile(r"data\[(?P<index>\d+)\]\.(?P<field>\w+)")
 
 
 class _WindowKind(NamedTuple):
@@ -152,11 +151,17 @@ class Questions:
     def _candle_windows(self, item: int) -> CandleWindows:
         inputs, timeframe = self._asked.inputs, self._timeframe
         # A copy with each field in one piece, as the indicators read it. It does not keep the whole body in memory.
-        values: Floats = np.array(inputs["candles"][item].T, np.float64, order="C")
-        _check_bounds(values, item)
+        rows, values = inputs["candles"][item], None
+        if extension is not None and (packed := extension.bars(rows.data)) is not None:
+            values = np.frombuffer(packed).reshape(len(CANDLE_FIELDS), -1)
+        is_checked = values is not None
+        if values is None:
+            values = np.array(rows.T, np.float64, order="C")
+            _check_bounds(values, item)
         stamps = inputs.get("timestamps")
         try:
-            check_bars(values)
+            if not is_checked:
+                check_bars(values)
             times = None
             if stamps is not None and values.shape[1]:
                 stamp = self._asked.parameters.timestamps
@@ -217,13 +222,9 @@ def _check_bounds(values: Floats, item: int) -> None:
 def _in_tensors(error: InvalidInput, item: int) -> InvalidInput:
     """The error of a check of candles with the places of tensors, such as `candles[0][17][1]` for `data[17].high`."""
 
-    def place(found: re.Match[str]) -> str:
-        index, field = int(found["index"]), found["field"]
+    def place(index: int, field: str) -> str:
         if field == "timestamp":
             return element("timestamps", (item, index))
         return element("candles", (item, index, CANDLE_FIELDS.index(field)))
 
-    detail = error.details[0]
-    field = _OF_CANDLE.fullmatch(detail.path)
-    subject = f"{field['field']} " if field is not None and field["field"] in CANDLE_FIELDS else ""
-    return InvalidInput.at(_OF_CANDLE.sub(place, detail.path), subject + _OF_CANDLE.sub(place, detail.message))
+    return moved(error, place, CANDLE_FIELDS)

@@ -29,7 +29,7 @@ from server.http.bodies.body import BINARY, JSON, check_text
 from server.http.bodies.json_decoding import decode
 from server.http.errors import MalformedJson, PayloadTooLarge
 from server.http.headers import JSON_LENGTH
-from server.open_inference.answers import InferenceAnswer
+from server.open_inference.answers import InferenceAnswer, OutputTensor
 from server.open_inference.inference import Inference, WantedOutput
 from server.open_inference.tensors import (
     CANDLE_FIELDS,
@@ -80,8 +80,7 @@ def inference(body: bytes | bytearray, header: str | None, version: str | None) 
     if len(text) > sizes.SINGLE:
         raise PayloadTooLarge(f"the JSON object is larger than {sizes.SINGLE:,} bytes; send the tensors as binary data")
     try:
-        check_text(text)
-        found = decode(_body_decoder, text)
+        found = (_decoded if length is None or len(text) > _KEPT_BYTES else _known)(text)
     except MalformedJson as error:
         raise _no_object(error, text, length) from None
     except InvalidInput as error:
@@ -104,6 +103,16 @@ def inference(body: bytes | bytearray, header: str | None, version: str | None) 
         raise InvalidInput.at("", message)
     parameters = found.parameters or InferParameters()
     return Inference.of(version, found.id, parameters, given, _outputs(found, parameters))
+
+
+def _decoded(text: bytes) -> InferBody:
+    check_text(text)
+    return decode(_body_decoder, text)
+
+
+# A client that sends binary data mostly sends the same JSON before them.
+_known = lru_cache(maxsize=64)(_decoded)
+_KEPT_BYTES = 1024
 
 
 def _length(header: str, size: int) -> int:
@@ -229,18 +238,13 @@ def encoded(answer: InferenceAnswer) -> EncodedAnswer:
         head["id"] = answer.id
     if answer.parameters:
         head["parameters"] = answer.parameters
-    binary: list[bytes] = []
-    outputs: list[Any] = []
-    head["outputs"] = outputs
-    for tensor in answer.outputs:
-        if tensor.binary:
-            data = tensor.raw()
-            binary.append(data)
-            outputs.append(_binary_output(tensor.name, tensor.datatype, len(tensor.values), len(data)))
-        else:
-            values = tensor.values if tensor.datatype == "BYTES" else [_numeric(each) for each in tensor.values]
-            told = {"name": tensor.name, "datatype": tensor.datatype, "shape": tensor.shape, "data": values}
-            outputs.append(told)
+    binary = [tensor.raw() for tensor in answer.outputs if tensor.binary]
+    if len(binary) == len(answer.outputs):
+        sizes_of = [(tensor.name, tensor.datatype, len(tensor.values)) for tensor in answer.outputs]
+        head["outputs"] = _binary_outputs(tuple(sizes_of), tuple(map(len, binary)))
+    else:
+        data = iter(binary)
+        head["outputs"] = [_output(tensor, len(next(data)) if tensor.binary else None) for tensor in answer.outputs]
     text = orjson.dumps(head)
     if not binary:
         return EncodedAnswer(text, JSON, None)
@@ -248,9 +252,21 @@ def encoded(answer: InferenceAnswer) -> EncodedAnswer:
 
 
 @lru_cache(maxsize=64)  # nearly all answers have the same outputs of the same sizes
-def _binary_output(name: str, datatype: Datatype, count: int, size: int) -> orjson.Fragment:
-    told = {"name": name, "datatype": datatype, "shape": [count], "parameters": {_SIZE: size}}
-    return orjson.Fragment(orjson.dumps(told))
+def _binary_outputs(told: tuple[tuple[str, Datatype, int], ...], sizes: tuple[int, ...]) -> orjson.Fragment:
+    found = [
+        {"name": name, "datatype": datatype, "shape": [count], "parameters": {_SIZE: size}}
+        for (name, datatype, count), size in zip(told, sizes, strict=True)
+    ]
+    return orjson.Fragment(orjson.dumps(found))
+
+
+def _output(tensor: OutputTensor, size: int | None) -> dict[str, Any]:
+    """An output in the JSON of an answer. size: of its binary data; null if its elements are in the JSON."""
+    told: dict[str, Any] = {"name": tensor.name, "datatype": tensor.datatype, "shape": tensor.shape}
+    if size is not None:
+        return told | {"parameters": {_SIZE: size}}
+    values = tensor.values if tensor.datatype == "BYTES" else [_numeric(each) for each in tensor.values]
+    return told | {"data": values}
 
 
 def _numeric(value: float) -> float | str:

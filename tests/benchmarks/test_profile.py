@@ -10,7 +10,7 @@ from benchmarks.profile import part, shares
     [
         ("Session.run (onnxruntime/capi/onnxruntime_inference_collection.py:406)", "ONNX Runtime"),
         ("decode (server/http/bodies/json_decoding.py:49)", "JSON"),
-        ("series (server/api/decoding.py:131)", "numbers to arrays"),
+        ("series (server/api/candle_forms.py:131)", "JSON to arrays"),
         ("Table.__call__ (core/features/table.py:51)", "features"),
         ("Detector._probabilities (core/inference/detector.py:159)", "choosing"),
         ("_Parser.feed_data (server/worker/fast_path/connection.py:75)", "HTTP"),

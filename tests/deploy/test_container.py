@@ -139,6 +139,7 @@ class TestImage:
             folders = {part for file in files for part in Path(file).parts[:-1]}
             assert folders.isdisjoint({"pip", "setuptools", "pkg_resources", "flask", "tests", "convert", "training"})
             assert not [file for file in files if re.search(r"\.(c|h|a|pyi|pyx|deb)$", file)]
+            assert [file for file in files if file.endswith("core/native/_native.abi3.so")]
             # No program that gives its caller other rights, and no folder open to all users but those for that.
             modes = {path.relative_to(root).as_posix(): path.stat().st_mode for path in paths}
             assert not [

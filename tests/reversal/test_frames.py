@@ -57,6 +57,10 @@ TABLES: dict[str, Callable[[], Any]] = {
     "lists, as ccxt": lambda: [
         [at, *(row[name] for name in FIELDS)] for at, row in zip(MILLISECONDS, ROWS, strict=True)
     ],
+    "columns and data, as of to_json": lambda: {
+        "columns": ["timestamp", *FIELDS],
+        "data": [[at, *(row[name] for name in FIELDS)] for at, row in zip(MILLISECONDS, ROWS, strict=True)],
+    },
     "an array with times": lambda: np.column_stack([MILLISECONDS, FRAME[list(FIELDS)].to_numpy()]),
     "a structured array": lambda: FRAME.assign(timestamp=MILLISECONDS).to_records(index=False),
     "newest first": lambda: ROWS[::-1],

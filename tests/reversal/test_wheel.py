@@ -4,17 +4,21 @@ from __future__ import annotations
 
 import re
 import shutil
+import subprocess
 import tarfile
 import urllib.request
 import zipfile
 from pathlib import Path
 
 import pytest
+from uv import find_uv_bin
 
+from core.native import FILE, load, source_digest
 from core.version import VERSION
 from tests.market import DEFAULT, ROOT
+from tests.native_extension import built as built_extension
 from tests.processes import get, post
-from tests.reversal.installed import Built, reversal, serving, uv
+from tests.reversal.installed import ENVIRON, Built, reversal, serving, uv
 
 pytestmark = pytest.mark.serial  # installs an environment and starts servers
 
@@ -27,7 +31,7 @@ HISTORIES = r"lab/data/[A-Z]{6}_1h_2012_2020\.csv\.gz"
 
 def files_of_the_tree() -> set[str]:
     paths = [path for folder in INSTALLED for path in (ROOT / folder).rglob("*") if path.is_file()]
-    return {path.relative_to(ROOT).as_posix() for path in paths if path.suffix != ".pyc"}
+    return {path.relative_to(ROOT).as_posix() for path in paths if path.suffix not in (".pyc", ".so")}
 
 
 def test_the_wheel_has_every_file_of_every_package_and_no_others(built: Built) -> None:
@@ -70,6 +74,18 @@ def test_a_tree_without_the_page_gives_a_wheel_without_it(tmp_path: Path) -> Non
     assert names == {
         name for name in files_of_the_tree() if not re.fullmatch(HISTORIES, name) and not name.startswith(f"{PAGE}/")
     }
+
+
+def test_a_wheel_that_asks_for_the_extension_has_it(tmp_path: Path) -> None:
+    built_extension()  # without a compiler, this test is skipped
+    command = [find_uv_bin(), "build", "--wheel", "--quiet", "--out-dir", str(tmp_path), str(ROOT)]
+    ended = subprocess.run(command, env=ENVIRON | {"REVERSAL_NATIVE": "1"}, capture_output=True, text=True, check=False)
+    assert ended.returncode == 0, ended.stderr
+    (wheel,) = tmp_path.glob("*.whl")
+    assert wheel.name.startswith(f"reversal-{VERSION}-cp311-abi3-")
+    with zipfile.ZipFile(wheel) as files:
+        file = files.extract(f"core/native/{FILE}", tmp_path)
+    assert source_digest() == load(Path(file)).SOURCE
 
 
 def test_the_installed_server_serves_the_reference_detectors_in_an_empty_folder(commands: Path, tmp_path: Path) -> None:

@@ -21,8 +21,10 @@ export interface components {
             pair: string;
             /** @description Default: 1h. */
             timeframe?: ("15min" | "1M" | "1d" | "1h" | "1min" | "1w" | "30min" | "4h" | "5min") | null;
-            /** @description Candles, oldest first unless they have timestamps. The signal is for the last one. Required unless there are features. */
-            data?: components["schemas"]["Candle"][] | null;
+            /** @description Candles, oldest first unless they have timestamps: objects, columns, or rows whose order `columns` states. The signal is for the last one. Required unless there are features. */
+            data?: components["schemas"]["Candle"][] | components["schemas"]["CandleColumns"] | null | unknown[][];
+            /** @description The names of the values in each row, if `data` has rows: open, high, low and close, and possibly volume and timestamp, in any order. Values under other names are ignored. */
+            columns?: string[];
             /** @description Whether a candle's timestamp is the opening or the closing time of its period. Default: open. */
             timestamps?: ("close" | "open") | null;
             /** @description False: the features are raw indicator values, and the scaler runs. Default: true. */
@@ -57,6 +59,24 @@ export interface components {
             timestamp?: string | number | null;
         };
         /**
+         * CandleColumns
+         * @description Candles as columns, all of one length.
+         */
+        CandleColumns: {
+            /** @description The first prices of the periods. */
+            open: number[];
+            /** @description The highest prices. */
+            high: number[];
+            /** @description The lowest prices. */
+            low: number[];
+            /** @description The last prices. */
+            close: number[];
+            /** @description Default: 0 for all. */
+            volume?: number[];
+            /** @description In the forms of a candle's timestamp. Null: none has one. */
+            timestamp?: (string | number | null)[] | null;
+        };
+        /**
          * StageFeatures
          * @description A window for each stage, each (sequence_length, num_features) of its stage.
          */
@@ -83,8 +103,10 @@ export interface components {
             pair: string;
             /** @description Default: 1h. */
             timeframe?: ("15min" | "1M" | "1d" | "1h" | "1min" | "1w" | "30min" | "4h" | "5min") | null;
-            /** @description Candles, oldest first unless they have timestamps. The signal is for the last one. Required unless there are features. */
-            data?: components["schemas"]["Candle"][] | null;
+            /** @description Candles, oldest first unless they have timestamps: objects, columns, or rows whose order `columns` states. The signal is for the last one. Required unless there are features. */
+            data?: components["schemas"]["Candle"][] | components["schemas"]["CandleColumns"] | null | unknown[][];
+            /** @description The names of the values in each row, if `data` has rows: open, high, low and close, and possibly volume and timestamp, in any order. Values under other names are ignored. */
+            columns?: string[];
             /** @description Whether a candle's timestamp is the opening or the closing time of its period. Default: open. */
             timestamps?: ("close" | "open") | null;
             /** @description False: the features are raw indicator values, and the scaler runs. Default: true. */
@@ -111,8 +133,10 @@ export interface components {
             pair: string;
             /** @description Default: 1h. */
             timeframe?: ("15min" | "1M" | "1d" | "1h" | "1min" | "1w" | "30min" | "4h" | "5min") | null;
-            /** @description Candles, oldest first unless they have timestamps. The signal is for the last one. Required unless there are features. */
-            data?: components["schemas"]["Candle"][] | null;
+            /** @description Candles, oldest first unless they have timestamps: objects, columns, or rows whose order `columns` states. The signal is for the last one. Required unless there are features. */
+            data?: components["schemas"]["Candle"][] | components["schemas"]["CandleColumns"] | null | unknown[][];
+            /** @description The names of the values in each row, if `data` has rows: open, high, low and close, and possibly volume and timestamp, in any order. Values under other names are ignored. */
+            columns?: string[];
             /** @description Whether a candle's timestamp is the opening or the closing time of its period. Default: open. */
             timestamps?: ("close" | "open") | null;
             /** @description False: the features are raw indicator values, and the scaler runs. Default: true. */
@@ -235,7 +259,9 @@ export interface components {
             /** @description Whether a candle's timestamp is the opening or the closing time of its period. Default: open. */
             timestamps?: ("close" | "open") | null;
             /** @description Candles with timestamps, from before the predictions until after their trades. */
-            data: components["schemas"]["Candle"][];
+            data: components["schemas"]["Candle"][] | components["schemas"]["CandleColumns"] | unknown[][];
+            /** @description The names of the values in each row, if `data` has rows: open, high, low and close, and possibly volume and timestamp, in any order. Values under other names are ignored. */
+            columns?: string[];
             /** @description profitable_reversals: only trades against the last move; profitable_trades: both directions. */
             rule?: ("profitable_reversals" | "profitable_trades") | null;
             /** @description The candles that a trade may take, and over which the move before it is measured. */

@@ -12,7 +12,7 @@ from server.api.schemas import WITH_ANSWERS
 from server.api.schemas.experiments import ReportedOutcome
 from server.api.schemas.json_schema import Schema, ref
 from server.api.schemas.open_inference import DATA
-from server.api.schemas.predictions import StageFeatures
+from server.api.schemas.predictions import CANDLE_ROWS, ColumnNames, StageFeatures
 
 # The types of parts of bodies that are decoded later than the body.
 _PARTS = (ReportedOutcome, StageFeatures)
@@ -43,6 +43,12 @@ def _say_what_is_raw(found: dict[str, Schema]) -> None:
     found["BatchRequest"]["properties"]["items"]["items"] = ref("PredictRequest")
     found["ReportOutcomes"]["properties"]["outcomes"]["items"] = ref("ReportedOutcome")
     found["InferInput"]["properties"]["data"] = DATA
+    names = msgspec.json.schema(ColumnNames)
+    for name in ("PredictRequest", "ExplainRequest", "CompareRequest", "Evaluate"):
+        properties = found[name]["properties"]
+        properties["columns"] |= names
+        # An empty array is one of objects, so that it is of one form only.
+        properties["data"]["oneOf"] = [*properties["data"].pop("anyOf"), CANDLE_ROWS]
     matrix, by_version, null = found["CompareRequest"]["properties"]["features"]["anyOf"]
     by_version["additionalProperties"] = {"anyOf": [matrix, ref("StageFeatures")]}
     found["CompareRequest"]["properties"]["features"]["anyOf"] = [matrix, ref("StageFeatures"), by_version, null]

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Annotated, TypeAlias
 
 import msgspec
-from msgspec import Meta
+from msgspec import UNSET, Meta
 
 from core.experiments.candle_table import BesideTotals
 from core.experiments.experiment import VARIANTS, ExperimentId, Guardrails, Metric, Mode, Share, Status
@@ -26,7 +26,7 @@ from server.api.schemas.json_schema import (
     record,
     ref,
 )
-from server.api.schemas.predictions import CandleList, IsoText, Pair, Stamp, Version
+from server.api.schemas.predictions import CandleColumns, CandleList, ColumnsField, IsoText, Pair, Stamp, Version
 from server.api.schemas.shared import DETAILS, SIGNAL_COUNTS, WARNINGS, by_variant
 
 MAX_OUTCOMES = 10_000
@@ -101,7 +101,8 @@ class Evaluate(msgspec.Struct, kw_only=True):
     pair: Pair
     timeframe: Timeframe | None = None
     timestamps: Stamp | None = None
-    data: CandleList
+    data: CandleList | CandleColumns
+    columns: ColumnsField = UNSET
     rule: RuleName | None = None
     horizon: Horizon | None = None
     min_profit_pips: Distance | None = None

@@ -8,7 +8,7 @@ from __future__ import annotations
 from typing import Annotated, Literal, TypeAlias
 
 import msgspec
-from msgspec import Meta
+from msgspec import UNSET, Meta, UnsetType
 
 from core.bundles import windows
 from core.features.candles import MAX_CANDLES
@@ -59,8 +59,12 @@ _TIMESTAMP = (
     " 100,000,000,000. Either all candles have one or none has. They may be unsorted, but no instant may occur twice."
 )
 _DATA = (
-    "Candles, oldest first unless they have timestamps. The signal is for the last one. Required unless there are"
-    " features."
+    "Candles, oldest first unless they have timestamps: objects, columns, or rows whose order `columns` states. The"
+    " signal is for the last one. Required unless there are features."
+)
+_COLUMNS = (
+    "The names of the values in each row, if `data` has rows: open, high, low and close, and possibly volume and"
+    " timestamp, in any order. Values under other names are ignored."
 )
 _FEATURES = (
     "Instead of candles: a window [sequence_length][num_features], its rows oldest first; or a window for each stage,"
@@ -90,6 +94,24 @@ class Candle(msgspec.Struct, gc=False):
     timestamp: Annotated[IsoText | int | float | None, Meta(description=_TIMESTAMP)] = None
 
 
+_UP_TO_MOST = Meta(max_length=MAX_CANDLES)
+Prices: TypeAlias = Annotated[list[Price], _UP_TO_MOST]
+Timestamps: TypeAlias = Annotated[list[IsoText | int | float | None], _UP_TO_MOST]
+
+
+class CandleColumns(msgspec.Struct):
+    """Candles as columns, all of one length."""
+
+    open: Prices
+    high: Prices
+    low: Prices
+    close: Prices
+    volume: Annotated[list[Volume], _UP_TO_MOST] | UnsetType = UNSET
+    timestamp: (
+        Annotated[list[IsoText | int | float | None], Meta(max_length=MAX_CANDLES, description=_TIMESTAMP)] | None
+    ) = None
+
+
 class StageFeatures(msgspec.Struct):
     """A window for each stage, each (sequence_length, num_features) of its stage."""
 
@@ -97,7 +119,10 @@ class StageFeatures(msgspec.Struct):
     stage2: Matrix | None = None
 
 
-CandleList: TypeAlias = Annotated[list[Candle], Meta(max_length=MAX_CANDLES)]
+CandleList: TypeAlias = Annotated[list[Candle], _UP_TO_MOST]
+# Candles as rows are decoded by the order of their values, which stands elsewhere in the body (see candle_forms).
+ColumnNames: TypeAlias = Annotated[list[Annotated[str, Meta(max_length=64)]], Meta(max_length=64)]
+ColumnsField: TypeAlias = Annotated[msgspec.Raw | UnsetType, Meta(description=_COLUMNS)]
 
 
 class Request(msgspec.Struct, kw_only=True):
@@ -105,7 +130,8 @@ class Request(msgspec.Struct, kw_only=True):
 
     pair: Pair
     timeframe: Annotated[Timeframe | None, Meta(description="Default: 1h.")] = None
-    data: Annotated[CandleList | None, Meta(description=_DATA)] = None
+    data: Annotated[CandleList | CandleColumns | None, Meta(description=_DATA)] = None
+    columns: ColumnsField = UNSET
     timestamps: Annotated[Stamp | None, Meta(description=_STAMP)] = None
     features_scaled: Annotated[bool, Meta(description=_SCALED)] = True
     candle_time: Annotated[IsoText | int | float | None, Meta(description=_CANDLE_TIME)] = None
@@ -151,6 +177,14 @@ class BatchRequest(msgspec.Struct):
     items: Annotated[list[msgspec.Raw], Meta(max_length=MAX_BATCH)]
 
 
+# Candles as rows, which the first decoder does not take.
+CANDLE_ROWS: Schema = {
+    "type": "array",
+    "minItems": 1,
+    "maxItems": MAX_CANDLES,
+    "items": {"type": "array", "minItems": 4, "items": {}},
+    "description": "Rows of values in the order of `columns`.",
+}
 # The number of windows that an explanation compares with.
 REFERENCES: Schema = {"type": "integer", "minimum": 1, "maximum": windows.MOST}
 

@@ -45,6 +45,7 @@ class Fault(NamedTuple):
     wanted: Wanted
     value: bytes | None
     subject: str  # begins a message about a place that has no path
+    within: str = ""  # the place of the part of a body that was decoded
 
     def shown(self) -> str:
         """`, not 1.5`; the type, if the value has no short form."""
@@ -60,7 +61,7 @@ def refusal(complaint: str, kind: Any, body: bytes | msgspec.Raw, prefix: str) -
     is_small = memoryview(body).nbytes <= sizes.READ_AGAIN
     value = seen.value_at(body, where) if where is not None and is_small else None
     subject = "" if path or prefix else _ITEM if isinstance(body, msgspec.Raw) else _BODY
-    fault = Fault(path, is_key, Wanted.at(kind, where), value, subject)
+    fault = Fault(path, is_key, Wanted.at(kind, where), value, subject, prefix)
     added, message = None, text
     for form, explain in _FORMS:
         if (found := form.match(text)) is not None:
@@ -122,7 +123,7 @@ def _length(found: re.Match[str], fault: Fault) -> tuple[str | None, str]:
         advice = ISO_8601 if fault.wanted.form == FORMS["timestamp"] else ""
         return None, f"must be {fault.wanted.types()}{fault.shown() if is_wrong else ''}{advice}"
     limit = f"at {'most' if found['sign'] == '<=' else 'least'} {int(found['limit']):,}"
-    one, several = _UNITS_AT.get(fault.path, _UNITS[kind])
+    one, several = _UNITS_AT.get(fault.path or fault.within, _UNITS[kind])
     if fault.is_key:
         return None, f"each key must have {limit} {several}"
     has = seen.count_of(fault.value) if fault.value is not None and seen.kind_of(fault.value) == kind else None

@@ -36,12 +36,17 @@ def decode(decoder: msgspec.json.Decoder[T], body: bytes | msgspec.Raw, prefix: 
     The decoder builds the whole value at once, and checks the length of a list only after it has built it. A large
     body is therefore measured first.
     """
-    if memoryview(body).nbytes > sizes.UNCOUNTED:
-        _check_amount(body, prefix)
+    measure(body, prefix)
     try:
         return decoder.decode(body)
     except UNDECODABLE as error:
         refuse(error, decoder, body, prefix)
+
+
+def measure(body: bytes | msgspec.Raw, prefix: str = "") -> None:
+    """Raise InvalidInput if decoding would take too long; arguments as of `decode`."""
+    if memoryview(body).nbytes > sizes.UNCOUNTED:
+        _check_amount(body, prefix)
 
 
 def refuse(

@@ -19,6 +19,7 @@ _KINDS: dict[type[inspect.Type], str] = {
     inspect.LiteralType: "string",
     inspect.BoolType: "boolean",
     inspect.ListType: "array",
+    inspect.TupleType: "array",
     inspect.StructType: "object",
     inspect.DictType: "object",
     inspect.NoneType: "null",
@@ -79,7 +80,7 @@ class Wanted:
         for step in where:
             struct = next((each.cls for each in options if isinstance(each, inspect.StructType)), None)
             options = [inner for option in options for inner in _within(option, step)]
-            field = step if isinstance(step, str) else ""
+            field = step if isinstance(step, str) else field  # an item of a column is of the column's form
         return cls(options, field, struct)
 
     @property
@@ -179,6 +180,8 @@ def _options(info: inspect.Type) -> list[inspect.Type]:
 
 def _within(info: inspect.Type, step: Step) -> list[inspect.Type]:
     if isinstance(step, int):
+        if isinstance(info, inspect.TupleType):
+            return _options(info.item_types[step]) if step < len(info.item_types) else []
         return _options(info.item_type) if isinstance(info, inspect.ListType) else []
     if isinstance(info, inspect.StructType):
         return [option for field in info.fields if field.encode_name == step for option in _options(field.type)]

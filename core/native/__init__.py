@@ -1,0 +1,81 @@
+"""The optional extension in C: what a request needs most often, in a fraction of the time.
+
+It is used if it was built beside this file (`python core/native/build.py`) from the present sources. Each of its
+functions has a pure way in Python, which gives the same numbers to the bit, and to which the extension leaves
+everything unusual: it returns None then.
+"""
+
+from __future__ import annotations
+
+import logging
+from importlib.machinery import ExtensionFileLoader
+from importlib.util import module_from_spec, spec_from_file_location
+from pathlib import Path
+from typing import Protocol, TypeAlias, cast
+
+import numpy as np
+from numpy.typing import NDArray
+
+from core.log_event import LogEvent
+from core.native.build import FILE, FOLDER, source_digest
+
+__all__ = ["FILE", "FOLDER", "Extension", "Floats", "extension", "found", "load", "source_digest"]
+
+log = logging.getLogger(__name__)
+
+Floats: TypeAlias = NDArray[np.float64]
+
+
+class Extension(Protocol):
+    """The functions of the extension."""
+
+    SOURCE: str
+
+    def candles(self, body: bytes, /) -> tuple[int, int, int, bytes, bytes | None] | None:
+        """Return where `data` begins and ends in a JSON body, its form, and its candles.
+
+        The form: 0 objects, 1 columns, 2 rows. The candles: float64 (5, n), then their times in milliseconds since
+        1970, which ascend; None if they have none. The rest of the body is not checked.
+        """
+
+    def bars(self, rows: bytes | memoryview, /) -> bytes | None:
+        """Return candles (n, 5) of float64 as (5, n)."""
+
+    def features(self, program: bytes, rows: int, least: int, series: list[Floats], out: Floats, /) -> None:
+        """Fill columns of `out` (series, rows, width) with features of the last bars of each series, (5, bars).
+
+        program: int32, for each feature its column, its operation and its number of bars (core.features.compiled).
+        least: the bars that they need. Raises ValueError for arrays of other types or shapes.
+        """
+
+
+def load(file: Path) -> Extension:
+    """Load an extension from a file. Raises ImportError."""
+    spec = spec_from_file_location("_native", file, loader=ExtensionFileLoader("_native", str(file)))
+    if spec is None or spec.loader is None:
+        raise ImportError(f"{file} is no extension")
+    module = module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return cast("Extension", module)
+
+
+def found() -> Extension | None:
+    """Return the extension beside this file; None if it is missing, of other sources, or does not load.
+
+    Where the sources are not installed, as in a container, it was built for this release.
+    """
+    file = FOLDER / FILE
+    if not file.exists():
+        return None
+    try:
+        extension = load(file)
+    except ImportError as error:
+        log.warning(LogEvent("extension_unusable", file=FILE, error=str(error)))
+        return None
+    if any(FOLDER.glob("*.c")) and source_digest() != extension.SOURCE:
+        log.warning(LogEvent("extension_outdated", file=FILE, effect="not used; build it again"))
+        return None
+    return extension
+
+
+extension = found()
