@@ -221,7 +221,7 @@ class TestCandles:
         assert await self.key(worker, features=window(0.4)) == keys[3]
         values = list(chain.from_iterable(window(0.4)))
         assert keys[3] == candle_key_of_window(b"scaled" + struct.pack(f"{len(values)}d", *values))
-        stages = {"stage1": window(0.4), "stage2": window(0.5)}
+        stages: dict[str, Any] = {"stage1": window(0.4), "stage2": window(0.5)}
         turned = dict(reversed(stages.items()))
         assert GivenWindows(turned, scaled=True).window_key() == GivenWindows(stages, scaled=True).window_key()
 
