@@ -16,7 +16,7 @@ from core.experiments.assignment import assign, pseudonym
 from core.experiments.experiment import Guardrails
 from core.experiments.records import Exposure, Failure, Refusal, ShadowScore
 from core.features.candle_keys import candle_key_of_time, candle_key_of_window
-from core.inference.inputs import GivenWindows, Rows
+from core.inference.inputs import GivenWindows
 from core.serving.circuit_breaker import FAILURES
 from server.settings import Settings
 from server.worker.handlers.batch import SLICE_ITEMS
@@ -221,7 +221,7 @@ class TestCandles:
         assert await self.key(worker, features=window(0.4)) == keys[3]
         values = list(chain.from_iterable(window(0.4)))
         assert keys[3] == candle_key_of_window(b"scaled" + struct.pack(f"{len(values)}d", *values))
-        stages: dict[str, Rows] = {"stage1": window(0.4), "stage2": window(0.5)}
+        stages: dict[str, Any] = {"stage1": window(0.4), "stage2": window(0.5)}
         turned = dict(reversed(stages.items()))
         assert GivenWindows(turned, scaled=True).window_key() == GivenWindows(stages, scaled=True).window_key()
 
