@@ -123,7 +123,7 @@ async def _keeper(app: web.Application) -> AsyncIterator[None]:
     await changes.start()
     metrics, reporter = KeeperMetrics(app[SETTINGS].workers), app[REPORTER]
     steps: tuple[tuple[str, Callable[[], Awaitable[None]], float], ...] = (
-        ("drain", partial(_drain, store), 0.0),
+        ("drain", store.drain_and_rest, 0.0),
         ("follow", partial(follow_other_replicas, store, changes), 0.0),
         ("hold", partial(_stop_if_replaced, changes, app[MEMBERS]), 0.0),
         ("guard", partial(_stop_at_guardrail, store, changes), GUARDRAIL_SECONDS),
@@ -163,11 +163,6 @@ async def _repeat(name: str, step: Callable[[], Awaitable[None]], pause: float) 
             log.exception(LogEvent("keeper_step_failed", step=name, effect=f"it is repeated in {RETRY_SECONDS:g} s"))
             await asyncio.sleep(RETRY_SECONDS)
         await asyncio.sleep(pause)
-
-
-async def _drain(store: StoreAccess) -> None:
-    await store.drain()
-    await asyncio.sleep(store.rest_seconds)
 
 
 async def follow_other_replicas(store: StoreAccess, changes: Changes) -> None:

@@ -119,6 +119,11 @@ class StoreAccess:
         """Drain the journals into the store, for at most DRAIN_SECONDS. Raises StoreUnavailable."""
         await self.write(lambda _: None)
 
+    async def drain_and_rest(self) -> None:
+        """Drain, and wait until the next drain that no call asks for is due. Raises StoreUnavailable."""
+        await self.drain()
+        await asyncio.sleep(self.rest_seconds)
+
     async def wait_for_change(self, seconds: float) -> bool:
         """Wait until another replica may have changed the state, for at most `seconds`."""
         store = self._store
