@@ -72,7 +72,12 @@ export class Api {
     let answer = await this.#fetch(method, path, headers, text);
     if (answer.status === 403 && known && (await this.#signedInElsewhere())) answer = await this.#fetch(method, path, headers, text);
     if (!answer.ok) throw await this.#failure(answer, known);
-    return ((await answer.json()) as Envelope).data;
+    try {
+      return ((await answer.json()) as Envelope).data;
+    } catch {
+      const why = "The answer is not the server's: it is no JSON. A proxy may have answered, such as with a page to sign in.";
+      throw new Failure(answer.status, "UNKNOWN", why);
+    }
   }
 
   /** Whether another tab of this browser has signed in since, with the same token: the cookie is then another one, and

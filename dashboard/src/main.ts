@@ -27,7 +27,8 @@ const tabs: Tab[] = [nowTab, signalsTab, modelsTab, experimentsTab, performanceT
 const buttons = new Map<Tab, HTMLButtonElement>();
 let visible: Tab | null = null;
 
-function show(tab: Tab, focus = false): void {
+/** `chosen`: by a click, so that the browser's Back leads to the tab before. */
+function show(tab: Tab, focus = false, chosen = false): void {
   if (visible !== null && visible !== tab) visible.hidden();
   for (const [each, button] of buttons) {
     const selected = each === tab;
@@ -38,7 +39,9 @@ function show(tab: Tab, focus = false): void {
   }
   const entered = visible !== tab;
   visible = tab;
-  if (location.hash.split("/")[0] !== `#${tab.id}`) history.replaceState(null, "", `#${tab.id}`);
+  const other = location.hash.split("/")[0] !== `#${tab.id}`;
+  if (other && chosen) history.pushState(null, "", `#${tab.id}`);
+  else if (other) history.replaceState(null, "", `#${tab.id}`);
   document.title = `${tab.title} · Reversal signal server`;
   if (entered) tab.shown();
 }
@@ -54,7 +57,7 @@ function tabList(): HTMLElement {
   for (const tab of tabs) {
     const button = el(
       "button",
-      { role: "tab", id: `tab-${tab.id}`, "aria-controls": `panel-${tab.id}`, type: "button", click: () => show(tab) },
+      { role: "tab", id: `tab-${tab.id}`, "aria-controls": `panel-${tab.id}`, type: "button", click: () => show(tab, false, true) },
       tab.title,
     );
     Object.assign(tab.panel, { id: `panel-${tab.id}`, hidden: true });

@@ -1,4 +1,5 @@
 /** The versions side by side, with what can be done to them. */
+import { Failure } from "../api.ts";
 import type { Schemas } from "../contract.ts";
 import { card, el, fill, note } from "../dom.ts";
 import { redraw } from "../parts/redraw.ts";
@@ -60,7 +61,8 @@ export function versionsPart(page: Page, changed: () => void): Versions {
       await page.api.post(`/reversal/models/${encodeURIComponent(version)}/${action}`);
       page.tell(done(action, version));
     } catch (error) {
-      failures.set(version, sentence(reason(error)));
+      // That the server could not be reached is of this moment, and not of the version.
+      if (error instanceof Failure && error.status > 0) failures.set(version, sentence(reason(error)));
       page.tell(`${version}: ${sentence(reason(error))}`, "failed");
     }
     busy = null;

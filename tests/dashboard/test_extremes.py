@@ -1,0 +1,104 @@
+"""Much, long, strange or nothing, in a real browser: many experiments, texts of clients, answers of a proxy."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+
+import pytest
+from playwright.sync_api import Dialog, expect
+
+from tests.dashboard.visit import Visiting
+from tests.market import ONNX
+from tests.processes import Server, post, serving
+from tests.system.load import start_experiment
+
+SCRIPT = "<script>alert(1)</script><img src=x onerror=alert(2)>"
+ONE_WORD = "N" * 150
+MANY = 40
+
+
+@pytest.fixture(scope="module")
+def server() -> Iterator[Server]:
+    """A running experiment, and many drafts that are newer."""
+    with serving("--models", str(ONNX)) as server:
+        start_experiment(server.url, "running", variant_a="v3.1", variant_b="v3.2")
+        texts = {"name": SCRIPT, "description": SCRIPT, "owner": SCRIPT}
+        for number in range(MANY):
+            body = {"experiment_id": f"e{number}", "name": f"Draft {number}", "variant_a": "v3.1", "variant_b": "v3.2"}
+            own = {0: texts, 1: {"name": ONE_WORD, "owner": ONE_WORD}}.get(number, {})
+            assert post(f"{server.url}/reversal/experiments", body | {"traffic_split": 0.5} | own)[0] == 201
+        assert post(f"{server.url}/reversal/experiments/e0/notes", {"text": SCRIPT})[0] == 200
+        yield server
+
+
+def test_the_running_experiment_and_the_forms_are_near_among_many_experiments(server: Server, visit: Visiting) -> None:
+    on = visit(server.url).open()
+    panel = on.tab("Experiments")
+    rows = panel.get_by_role("region", name="All experiments").locator("tbody tr")
+    expect(rows).to_have_count(MANY + 1)
+    expect(rows.first).to_contain_text("active")
+    expect(rows.nth(1)).to_contain_text(f"Draft {MANY - 1}")
+    box = panel.get_by_role("region", name="New experiment").bounding_box()
+    assert box is not None
+    assert box["y"] < 900
+    assert on.overflow() <= 0
+    assert on.violations() == []
+    on.check()
+
+
+def test_a_long_name_does_not_widen_the_page_nor_its_question(server: Server, visit: Visiting) -> None:
+    on = visit(server.url, viewport={"width": 360, "height": 740}).open("Experiments/e1".lower())
+    on.page.get_by_role("button", name="Activate").click()
+    expect(on.page.get_by_role("dialog")).to_contain_text("The running experiment running is stopped")
+    assert on.overflow() <= 0
+    on.check()
+
+
+def test_texts_of_clients_are_never_read_as_html(server: Server, visit: Visiting) -> None:
+    on = visit(server.url).open("experiments/e0")
+    opened: list[str] = []
+
+    def note(dialog: Dialog) -> None:
+        opened.append(dialog.message)
+        dialog.dismiss()
+
+    on.page.on("dialog", note)
+    title = on.page.get_by_role("heading", name=SCRIPT)
+    expect(title).to_be_visible()
+    expect(on.page.get_by_role("region", name="Notes")).to_contain_text(SCRIPT)
+    assert on.page.locator("img, main script").count() == 0
+    assert opened == []
+    on.check()
+
+
+def test_back_leads_to_the_tab_before(server: Server, visit: Visiting) -> None:
+    on = visit(server.url).open()
+    on.tab("Models")
+    on.tab("Experiments").get_by_role("link", name="Draft 39").click()
+    on.tab("Now")
+    for where in ("#experiments/e39", "#experiments", "#models", "#now"):
+        on.page.go_back()
+        expect(on.page).to_have_url(re.compile(f"{where}$"))
+    expect(on.page.get_by_role("tabpanel", name="Now", exact=True)).to_be_visible()
+    on.check()
+
+
+def test_a_page_that_a_proxy_answers_with_is_named(server: Server, visit: Visiting) -> None:
+    on = visit(server.url).open().live()
+    on.page.route(re.compile("/reversal/"), lambda route: route.fulfill(body="<html>", content_type="text/html"))
+    for name in ("Models", "Experiments"):
+        expect(on.tab(name).get_by_role("alert").first).to_contain_text("A proxy may have answered")
+    on.check()
+
+
+def test_a_server_that_was_away_leaves_no_mark_at_a_version(server: Server, visit: Visiting) -> None:
+    on = visit(server.url).open().live()
+    panel = on.tab("Models")
+    on.page.route("**/reversal/models/**", lambda route: route.abort())
+    panel.get_by_role("button", name="Load again: v3.0").click()
+    on.page.get_by_role("dialog").get_by_role("button", name="Load v3.0").click()
+    on.says("cannot be reached")
+    expect(panel.get_by_role("button", name="Load again: v3.0")).to_be_enabled()
+    expect(panel.get_by_role("alert").filter(has_text="reached")).to_have_count(0)
+    on.check(broken=True)
