@@ -3,7 +3,7 @@ import uPlot from "uplot";
 
 import { el, fill, say } from "../dom.ts";
 import { NONE } from "../format.ts";
-import { type Values, stack } from "../figures/series.ts";
+import { axisOf, type Values, stack } from "../figures/series.ts";
 import { withColours } from "../theme.ts";
 import { shade } from "./colours.ts";
 
@@ -128,7 +128,7 @@ export class Plot {
         x: {
           time: false,
           ...(steps === true ? { distr: 3 as const } : {}),
-          range: (_plot, low, high) => [Math.min(low, high - (shortest ?? 0)), high],
+          range: (plot, low, high) => (shortest === undefined ? [low, high] : axisOf(plot.data[0] ?? [], shortest)),
         },
         y: { range: (_plot, low, high) => this.#range(low, high), ...(log === true ? { distr: 3 as const } : {}) },
       },
