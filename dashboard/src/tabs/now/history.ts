@@ -13,11 +13,14 @@ type Span = "minutes" | "hours";
 // Two seconds seldom have enough answers for a quantile.
 const GROUP_SECONDS = 10;
 const HEIGHT = 210;
+// A server that has just started has too few minutes for a line.
+const FEW_MINUTES = 5;
 
 type History = { element: HTMLElement; draw: (minutes: Point[], recent: Point[], bounds: number[]) => void };
 
 export function history(): History {
   let span: Span = "hours";
+  let chosenByHand = false;
   let drawn: Point[] | null = null;
   let last: Parameters<History["draw"]> | null = null;
   const said = (value: number): string => approximatelyWithin(value, last?.[2] ?? []);
@@ -26,10 +29,14 @@ export function history(): History {
   const buttons = (["minutes", "hours"] as const).map((each) =>
     el(
       "button",
-      { type: "button", "aria-pressed": String(each === span), click: () => choose(each) },
+      { type: "button", "aria-pressed": String(each === span), click: () => byHand(each) },
       each === "hours" ? "2 hours" : "2 minutes",
     ),
   );
+  const byHand = (chosen: Span): void => {
+    chosenByHand = true;
+    choose(chosen);
+  };
   const choose = (chosen: Span): void => {
     span = chosen;
     for (const [index, each] of (["minutes", "hours"] as const).entries()) {
@@ -39,7 +46,9 @@ export function history(): History {
     if (last !== null) draw(...last);
   };
   const draw: History["draw"] = (minutes, recent, bounds) => {
+    const first = last === null;
     last = [minutes, recent, bounds];
+    if (first && !chosenByHand && minutes.length < FEW_MINUTES) return choose("minutes");
     const points = span === "hours" ? minutes : recent;
     // A new point makes a new list, and minutes are added only once a minute.
     if (points === drawn) return;
