@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Iterator
+from itertools import pairwise
 
 import pytest
 from playwright.sync_api import Dialog, expect
 
+from tests.dashboard.traffic import hello
 from tests.dashboard.visit import Visiting
 from tests.market import ONNX
 from tests.processes import Server, post, serving
@@ -82,6 +85,31 @@ def test_back_leads_to_the_tab_before(server: Server, visit: Visiting) -> None:
         expect(on.page).to_have_url(re.compile(f"{where}$"))
     expect(on.page.get_by_role("tabpanel", name="Now", exact=True)).to_be_visible()
     on.check()
+
+
+def test_the_first_minute_of_a_server_has_an_axis_of_minutes_with_even_steps(server: Server, visit: Visiting) -> None:
+    on = visit(server.url)
+    on.page.add_init_script(
+        "window.drawn = []; const draw = CanvasRenderingContext2D.prototype.fillText;"
+        "CanvasRenderingContext2D.prototype.fillText = function (text, ...rest) {"
+        " if (/^\\d\\d:\\d\\d$/.test(text)) window.drawn.push(text); return draw.call(this, text, ...rest); };"
+    )
+    data = hello(server.url)
+    none = {"answers": {}, "errors": {}, "warnings": {}, "latency": [], "phases": {}}
+    data["minutes"] = [
+        {"at": "2026-11-30T05:16:00.000Z", "seconds": 60, "runs": 0, "fallbacks": 0, "abandoned": 0} | none
+    ]
+    body = f"event: hello\ndata: {json.dumps(data)}\n\n"
+    on.page.route("**/dashboard/stream", lambda route: route.fulfill(body=body, content_type="text/event-stream"))
+    on.open()
+    panel = on.page.get_by_role("tabpanel", name="Now", exact=True)
+    panel.get_by_role("button", name="2 hours").click()
+    on.page.wait_for_function("() => window.drawn.length > 3")
+    texts: list[str] = on.page.evaluate("() => [...new Set(window.drawn)]")
+    minutes = [60 * int(text[:2]) + int(text[3:]) for text in texts]
+    assert len({later - before for before, later in pairwise(minutes)}) == 1, texts
+    assert minutes[-1] - minutes[0] <= 20, texts
+    on.check(broken=True)
 
 
 def test_a_page_that_a_proxy_answers_with_is_named(server: Server, visit: Visiting) -> None:

@@ -6,13 +6,13 @@ import json
 import os
 import re
 import signal
-import urllib.request
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 from playwright.sync_api import Route, expect
 
+from tests.dashboard.traffic import hello
 from tests.dashboard.visit import Visit, Visiting
 from tests.market import ONNX
 from tests.processes import Server, get, serving
@@ -89,11 +89,7 @@ def test_a_proxy_that_sends_a_token_of_its_own_is_named_and_the_page_is_not_load
 def test_a_page_of_another_release_says_so(server: Server, visit: Visiting) -> None:
     on = visit(server.url).open().sign_in(LOOK)
     release = on.tab("Now").get_by_text("Release").locator("+ dd").text_content() or ""
-    signed = {"Authorization": f"Bearer {LOOK}"}
-    ask = urllib.request.Request(f"{server.url}/dashboard/stream", headers=signed)  # noqa: S310 - the test's own server
-    with urllib.request.urlopen(ask, timeout=10) as stream:  # noqa: S310
-        lines = [stream.readline().decode() for _ in range(3)]
-    (data,) = [json.loads(line.removeprefix("data: ")) for line in lines if line.startswith("data: ")]
+    data = hello(server.url, {"Authorization": f"Bearer {LOOK}"})
     data["now"]["release"] = "99.0"
     newer = "event: unknown\ndata: x\n\nevent: hello\ndata: " + json.dumps(data | {"more": 1}) + "\n\n"
     answer = {"Content-Type": "text/event-stream"}
