@@ -13,7 +13,7 @@ from playwright.sync_api import Dialog, expect
 from tests.dashboard.traffic import hello
 from tests.dashboard.visit import Visiting
 from tests.market import ONNX
-from tests.processes import Server, post, serving
+from tests.processes import Server, get, post, serving
 from tests.system.load import start_experiment
 
 SCRIPT = "<script>alert(1)</script><img src=x onerror=alert(2)>"
@@ -84,6 +84,17 @@ def test_back_leads_to_the_tab_before(server: Server, visit: Visiting) -> None:
         on.page.go_back()
         expect(on.page).to_have_url(re.compile(f"{where}$"))
     expect(on.page.get_by_role("tabpanel", name="Now", exact=True)).to_be_visible()
+    on.check()
+
+
+def test_without_tokens_a_page_of_another_machine_says_where_it_may_act(server: Server, visit: Visiting) -> None:
+    on = visit(server.url)
+    data = get(f"{server.url}/dashboard/session")[1]["data"] | {"level": "api"}  # as under another name or address
+    on.page.route("**/dashboard/session", lambda route: route.fulfill(json={"success": True, "data": data}))
+    on.open().live()
+    expect(on.page.get_by_text("No tokens are set: this page may look")).to_be_visible()
+    for name in ("Models", "Experiments"):
+        expect(on.tab(name).get_by_text("open this page on the server's machine").first).to_be_visible()
     on.check()
 
 
