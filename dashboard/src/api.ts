@@ -23,10 +23,15 @@ export class Failure extends Error {
 
 type Envelope = { success: boolean; data: unknown; error: string | null; code?: string; details?: Detail[] };
 
-/** The server of this page. `signedOut` is called when the server no longer knows the session. */
+/** Whether two sessions are of the same token. */
+export function isSame(one: Session, other: Session): boolean {
+  return one.signed_in === other.signed_in && one.name === other.name && one.level === other.level;
+}
+
+/** The server of this page. `signedOut` is called when the server no longer knows the session, or knows another one. */
 export class Api {
   signedOut: () => void = () => undefined;
-  #csrf: string | null = null;
+  #session: Session | null = null;
 
   /** The current session; asks the server. */
   async session(): Promise<Session> {
@@ -63,9 +68,32 @@ export class Api {
   async #call(method: "GET" | "POST", path: string, body?: unknown, known = true): Promise<unknown> {
     const headers: Record<string, string> = { Accept: "application/json" };
     if (method === "POST") headers["Content-Type"] = "application/json";
-    const answer = await this.#fetch(method, path, headers, method === "POST" ? JSON.stringify(body ?? {}) : undefined);
+    const text = method === "POST" ? JSON.stringify(body ?? {}) : undefined;
+    let answer = await this.#fetch(method, path, headers, text);
+    if (answer.status === 403 && known && (await this.#signedInElsewhere())) answer = await this.#fetch(method, path, headers, text);
     if (!answer.ok) throw await this.#failure(answer, known);
-    return ((await answer.json()) as Envelope).data;
+    try {
+      return ((await answer.json()) as Envelope).data;
+    } catch {
+      const why = "The answer is not the server's: it is no JSON. A proxy may have answered, such as with a page to sign in.";
+      throw new Failure(answer.status, "UNKNOWN", why);
+    }
+  }
+
+  /** Whether another tab of this browser has signed in since, with the same token: the cookie is then another one, and
+   * has a CSRF token of its own. */
+  async #signedInElsewhere(): Promise<boolean> {
+    const before = this.#session;
+    if (before === null || before.csrf === null) return false;
+    try {
+      const now = (await this.get("/dashboard/session")) as Session;
+      if (now.csrf === before.csrf) return false;
+      if (isSame(now, before)) return this.#keep(now) === now;
+      this.signedOut();
+    } catch {
+      // the first failure is told
+    }
+    return false;
   }
 
   async #fetch(
@@ -75,7 +103,8 @@ export class Api {
     body?: string,
     signal?: AbortSignal,
   ): Promise<Response> {
-    const sent = this.#csrf === null ? headers : { ...headers, "X-CSRF-Token": this.#csrf };
+    const csrf = this.#session?.csrf ?? null;
+    const sent = csrf === null ? headers : { ...headers, "X-CSRF-Token": csrf };
     const options: RequestInit = { method, headers: sent, credentials: "same-origin", cache: "no-store" };
     if (body !== undefined) options.body = body;
     if (signal !== undefined) options.signal = signal;
@@ -98,7 +127,7 @@ export class Api {
   }
 
   #keep(session: Session): Session {
-    this.#csrf = session.csrf;
+    this.#session = session;
     return session;
   }
 }

@@ -1,5 +1,5 @@
 /** The page: sign-in, tabs, the state of the connection. */
-import { Api, Failure } from "./api.ts";
+import { Api, Failure, isSame } from "./api.ts";
 import type { Session } from "./contract.ts";
 import { confirm, tell } from "./dialog.ts";
 import { el, fill, note, say } from "./dom.ts";
@@ -19,13 +19,16 @@ const live = new Live(api);
 const main = document.getElementById("page") as HTMLElement;
 const header = document.getElementById("header") as HTMLElement;
 let session: Session | null = null;
+// The state of the history is kept while the page is loaded again: why it asks for a token.
+const ENDED = "session-ended";
 
 const page: Page = { api, live, confirm, tell, session: () => session as Session };
 const tabs: Tab[] = [nowTab, signalsTab, modelsTab, experimentsTab, performanceTab].map((make) => make(page));
 const buttons = new Map<Tab, HTMLButtonElement>();
 let visible: Tab | null = null;
 
-function show(tab: Tab, focus = false): void {
+/** `chosen`: by a click, so that the browser's Back leads to the tab before. */
+function show(tab: Tab, focus = false, chosen = false): void {
   if (visible !== null && visible !== tab) visible.hidden();
   for (const [each, button] of buttons) {
     const selected = each === tab;
@@ -36,7 +39,9 @@ function show(tab: Tab, focus = false): void {
   }
   const entered = visible !== tab;
   visible = tab;
-  if (location.hash.split("/")[0] !== `#${tab.id}`) history.replaceState(null, "", `#${tab.id}`);
+  const other = location.hash.split("/")[0] !== `#${tab.id}`;
+  if (other && chosen) history.pushState(null, "", `#${tab.id}`);
+  else if (other) history.replaceState(null, "", `#${tab.id}`);
   document.title = `${tab.title} · Reversal signal server`;
   if (entered) tab.shown();
 }
@@ -52,7 +57,7 @@ function tabList(): HTMLElement {
   for (const tab of tabs) {
     const button = el(
       "button",
-      { role: "tab", id: `tab-${tab.id}`, "aria-controls": `panel-${tab.id}`, type: "button", click: () => show(tab) },
+      { role: "tab", id: `tab-${tab.id}`, "aria-controls": `panel-${tab.id}`, type: "button", click: () => show(tab, false, true) },
       tab.title,
     );
     Object.assign(tab.panel, { id: `panel-${tab.id}`, hidden: true });
@@ -87,8 +92,26 @@ function connectionState(): HTMLElement {
   return element;
 }
 
+/** Says that the server is of another release than this page, which was opened before an update. */
+function otherRelease(): HTMLElement {
+  let opened: string | null = null;
+  const told = el("span", {});
+  const again = el("button", { type: "button", click: () => location.reload() }, "Load it again");
+  const element = el("p", { class: "warn", role: "status", hidden: true }, told, " ", again);
+  live.listen(() => {
+    const release = live.now?.release ?? null;
+    opened ??= release;
+    element.hidden = release === opened;
+    if (!element.hidden) say(told, `The server is now of release ${release}, this page of ${opened}.`);
+  });
+  return element;
+}
+
 function signedInAs(known: Session): HTMLElement {
-  if (!known.guarded) return el("p", { class: "person" }, "No tokens are set: every local user may manage.");
+  if (!known.guarded) {
+    const may = known.level === "admin" ? "every local user may manage" : "this page may look, and manage only on the server's machine";
+    return el("p", { class: "person" }, `No tokens are set: ${may}.`);
+  }
   const may = known.level === "admin" ? "may manage" : "may look";
   return el(
     "p",
@@ -114,6 +137,7 @@ function begin(known: Session): void {
     header,
     el("h1", {}, "Reversal signal server"),
     connectionState(),
+    otherRelease(),
     signedInAs(known),
     themeButton(),
     tabList(),
@@ -138,7 +162,8 @@ async function start(): Promise<void> {
   try {
     const known = await api.session();
     if (known.signed_in) begin(known);
-    else askToSignIn();
+    else askToSignIn(history.state === ENDED ? "Your session has ended. Sign in again." : "");
+    history.replaceState(null, "");
   } catch (error) {
     const text = error instanceof Failure ? error.message : String(error);
     const again = el("button", { type: "button", click: () => void start() }, "Try again");
@@ -146,13 +171,29 @@ async function start(): Promise<void> {
   }
 }
 
-let askingAgain = false;
+let asking = false;
 api.signedOut = () => {
-  if (askingAgain || session === null) return;
-  askingAgain = true;
+  if (!asking && session !== null) void askAgain(session);
+};
+
+/** A call was refused: is it the session? Otherwise a page that is loaded again would be refused again, without end. */
+async function askAgain(before: Session): Promise<void> {
+  asking = true;
+  let now: Session | null = null;
+  try {
+    now = await api.session();
+  } catch {
+    // a page that is loaded again says what is wrong
+  }
+  if (now !== null && isSame(now, before)) {
+    tell("The server refuses this page, although you are signed in. Does a proxy add an Authorization header?", "failed");
+    asking = false;
+    return;
+  }
   live.stop();
+  if (now?.signed_in !== true) history.replaceState(ENDED, "");
   // The tabs hold listeners and charts of the session that ended: a new load is simpler than to undo them.
   location.reload();
-};
+}
 
 void start();

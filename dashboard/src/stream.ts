@@ -124,6 +124,12 @@ export class Stream {
 
   #deliver(message: Message): void {
     const handler = this.#handlers[message.event as keyof Events] as ((event: unknown) => void) | undefined;
-    if (handler !== undefined) handler(JSON.parse(message.data));
+    if (handler === undefined) return;
+    try {
+      handler(JSON.parse(message.data));
+    } catch {
+      // To connect again would not help: the next event is of the same form.
+      this.#handlers.connection({ state: "broken", text: "This page does not understand the server. Load it again." });
+    }
   }
 }

@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 
-import { filled, grouped, stack, steps, timesOf } from "../src/figures/series.ts";
+import { axisOf, filled, grouped, stack, steps, timesOf } from "../src/figures/series.ts";
 
 test("layers lie on top of each other, and a gap has no height", () => {
   assert.deepEqual(
@@ -49,4 +49,11 @@ test("only the filled part of the histograms is shown, with a bucket on each sid
 test("times are in seconds", () => {
   const point = { at: "2026-11-30T12:00:00Z" } as Parameters<typeof timesOf>[0][number];
   assert.deepEqual(timesOf([point]), [Date.UTC(2026, 10, 30, 12) / 1e3]);
+});
+
+test("an axis of time ends with the last value, and one value alone has the shortest axis", () => {
+  assert.deepEqual(axisOf([1_800_000_000], 1200), [1_799_998_800, 1_800_000_000]);
+  assert.deepEqual(axisOf([100, 160], 1200), [-1040, 160]);
+  assert.deepEqual(axisOf([100, 5000], 1200), [100, 5000]);
+  assert.deepEqual(axisOf([], 1200), [0, 1200]);
 });

@@ -1,7 +1,8 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 
-import { Messages } from "../src/stream.ts";
+import type { Api } from "../src/api.ts";
+import { type Connection, type Handlers, Messages, Stream } from "../src/stream.ts";
 
 const TEXT = 'id: e-1\nevent: hello\ndata: {"a": 1}\n\n: ping\n\nevent: figures\ndata: first\ndata: second\n\n';
 const EXPECTED = [
@@ -43,4 +44,37 @@ test("one blank after the colon belongs to the format, a second one to the value
 test("comments and unknown fields are passed over", () => {
   assert.deepEqual(new Messages().add(": ping\nretry: 5\ndata: a\n\n"), [{ id: null, event: "message", data: "a" }]);
   assert.deepEqual(new Messages().add(": ping\n\n"), []);
+});
+
+test("an event that is not understood is said, ends no connection, and hides no later event", async () => {
+  const text = 'event: hello\ndata: {}\n\nevent: later\ndata: ?\n\nevent: figures\ndata: ?\n\nevent: bye\ndata: {"reason": "x"}\n\n';
+  const said: Connection[] = [];
+  let calls = 0;
+  let end = (): void => undefined;
+  const start = (control: ReadableStreamDefaultController): void => {
+    control.enqueue(new TextEncoder().encode(text));
+    end = () => control.close();
+  };
+  const raw = async (): Promise<Response> => ((calls += 1), new Response(new ReadableStream({ start })));
+  const nothing = (): void => undefined;
+  await new Promise<void>((resolve) => {
+    const handlers: Handlers = {
+      ...{ hello: nothing, figures: nothing, signals: nothing, changed: nothing, heard: nothing },
+      connection: (connection) => {
+        said.push(connection);
+        if (said.length > 2) finish(); // it connects again
+      },
+      bye: () => finish(),
+    };
+    const stream = new Stream({ raw } as unknown as Api, handlers);
+    const finish = (): void => {
+      stream.stop();
+      end();
+      resolve();
+    };
+    stream.start();
+  });
+  assert.equal(calls, 1);
+  assert.deepEqual(said.map(({ state }) => state), ["live", "broken"]);
+  assert.match(said[1]?.text ?? "", /does not understand/);
 });

@@ -34,17 +34,17 @@ def cookie_name(host: str | None) -> str:
     return _NAME if port is None else f"{_NAME}_{port}"
 
 
-def cookie_of(headers: Mapping[str, str]) -> str | None:
-    """The text of a request's session cookie; None if it has none."""
+def cookies_of(headers: Mapping[str, str]) -> list[str]:
+    """The texts of a request's session cookies.
+
+    A browser can send several of one name: a page of another port can set one for a longer path, which is sent first.
+    """
     given = headers.get("Cookie")
     if given is None or _NAME not in given:
-        return None
+        return []
     wanted = cookie_name(headers.get("Host"))
-    for pair in given.split(";"):
-        name, _, value = pair.partition("=")
-        if name.strip() == wanted:
-            return value.strip()
-    return None
+    pairs = (pair.partition("=") for pair in given.split(";"))
+    return [value.strip() for name, _, value in pairs if name.strip() == wanted]
 
 
 def issue(digest: bytes, now: float) -> str:

@@ -6,6 +6,7 @@ import itertools
 import random
 import sqlite3
 import threading
+import urllib.request
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from datetime import UTC, datetime, timedelta
@@ -78,6 +79,15 @@ def flowing(url: str, headers: dict[str, str] | None = None) -> Iterator[threadi
     finally:
         ended.set()
         thread.join()
+
+
+def hello(url: str, headers: dict[str, str] | None = None) -> dict[str, Any]:
+    """The data of the stream's first event."""
+    ask = urllib.request.Request(f"{url}/dashboard/stream", headers=headers or {})  # noqa: S310 - the test's own server
+    with urllib.request.urlopen(ask, timeout=10) as stream:  # noqa: S310
+        line = next(line for line in stream if line.startswith(b"data: "))
+    data: dict[str, Any] = orjson.loads(line.removeprefix(b"data: "))
+    return data
 
 
 def decided(

@@ -3,7 +3,7 @@ import uPlot from "uplot";
 
 import { el, fill, say } from "../dom.ts";
 import { NONE } from "../format.ts";
-import { type Values, stack } from "../figures/series.ts";
+import { axisOf, type Values, stack } from "../figures/series.ts";
 import { withColours } from "../theme.ts";
 import { shade } from "./colours.ts";
 
@@ -43,6 +43,8 @@ export type Settings = {
 
 const AXIS_WIDTH = 58;
 const TEXT_WIDTH = 48;
+// Seconds between two texts at an axis of time. uPlot's own 200 s would be 01:33, 01:36 and 01:40.
+const TIME_STEPS = [1, 2, 5, 10, 15, 30, 60, 120, 300, 600, 900, 1800, 3600, 7200];
 const FONT = "12px system-ui, sans-serif";
 
 /** A chart, which follows the size of its place and the theme. Give it `draw` new values as often as wanted. */
@@ -128,7 +130,7 @@ export class Plot {
         x: {
           time: false,
           ...(steps === true ? { distr: 3 as const } : {}),
-          range: (_plot, low, high) => [Math.min(low, high - (shortest ?? 0)), high],
+          range: (plot, low, high) => (shortest === undefined ? [low, high] : axisOf(plot.data[0] ?? [], shortest)),
         },
         y: { range: (_plot, low, high) => this.#range(low, high), ...(log === true ? { distr: 3 as const } : {}) },
       },
@@ -146,7 +148,7 @@ export class Plot {
   }
 
   #xAxis(): uPlot.Axis {
-    const { ticks, steps } = this.#settings;
+    const { ticks, steps, shortest } = this.#settings;
     return {
       font: FONT,
       stroke: () => shade("--soft"),
@@ -155,6 +157,7 @@ export class Plot {
       size: 30,
       space: 64,
       values: (_plot, splits, _axis, _space, step) => ticks(splits, step),
+      ...(shortest === undefined ? {} : { incrs: TIME_STEPS }),
       // All bounds of the histogram that is shown, as far as their texts fit.
       ...(steps === true ? { splits: () => this.#x.slice(1, -1), filter: fitting } : {}),
     };

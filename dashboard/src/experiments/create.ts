@@ -3,7 +3,7 @@ import { Failure } from "../api.ts";
 import type { Schemas } from "../contract.ts";
 import { card, el, fill, note } from "../dom.ts";
 import { failAt, field, offer, type Choice, type Field } from "../parts/field.ts";
-import { reason, sentence } from "../parts/shown.ts";
+import { adminNeeded, reason, sentence } from "../parts/shown.ts";
 import type { Page } from "../tabs/tab.ts";
 import { body, idOf, placed } from "./fields.ts";
 
@@ -112,7 +112,7 @@ export function createForm(page: Page, created: (experiment: Schemas["Experiment
       // The session is not known yet when the page is built.
       const looks = page.session().level !== "admin";
       button.disabled = looks;
-      fill(allowed, looks ? note("empty", "Your token lets you look. To create an experiment, sign in with an admin token.") : null);
+      fill(allowed, looks ? note("empty", adminNeeded(page.session(), "create an experiment")) : null);
       const choices = found.map((version) => [version, version] as const);
       // Today's version and another one to begin with.
       offer(a.input, choices, a.input.value || found[0]);

@@ -3,7 +3,7 @@ import { Failure } from "../api.ts";
 import type { Schemas } from "../contract.ts";
 import { card, el, fill, note } from "../dom.ts";
 import { redraw } from "../parts/redraw.ts";
-import { facts, reason, sentence, time } from "../parts/shown.ts";
+import { adminNeeded, facts, reason, sentence, time } from "../parts/shown.ts";
 import type { Page } from "../tabs/tab.ts";
 import { change, type Done } from "./actions.ts";
 import { filesPart } from "./files.ts";
@@ -133,7 +133,7 @@ export function detailPart(page: Page): Detail {
             "div",
             { class: "detail-action" },
             el("button", { type: "button", class: action === "activate" ? "main" : "", "data-key": "act", disabled: looks, click: () => void act(action) }, label),
-            looks ? el("p", { class: "soft small" }, `To ${label.toLowerCase()} it, sign in with an admin token.`) : null,
+            looks ? el("p", { class: "soft small" }, adminNeeded(page.session(), `${label.toLowerCase()} it`)) : null,
           ),
     );
   }

@@ -1,4 +1,4 @@
-/** All experiments, newest first. */
+/** All experiments: the one that runs, then the others, newest first. */
 import type { Schemas } from "../contract.ts";
 import { card, el, fill, note } from "../dom.ts";
 import { redraw } from "../parts/redraw.ts";
@@ -32,7 +32,8 @@ export function listPart(page: Page): List {
 
   async function refresh(): Promise<void> {
     try {
-      experiments = ((await page.api.get("/reversal/experiments")) as Schemas["Experiments"]).experiments.toReversed();
+      const found = ((await page.api.get("/reversal/experiments")) as Schemas["Experiments"]).experiments.toReversed();
+      experiments = [...found.filter((each) => each.active), ...found.filter((each) => !each.active)];
       fill(problem);
     } catch (error) {
       const again = el("button", { type: "button", click: () => void refresh() }, "Try again");
@@ -71,11 +72,11 @@ export function listPart(page: Page): List {
     const table = el(
       "table",
       { class: "experiments" },
-      el("caption", { class: "hidden" }, "Experiments, newest first"),
+      el("caption", { class: "hidden" }, "Experiments: the one that runs, then the others, newest first"),
       el("thead", {}, el("tr", {}, ...heads)),
       el("tbody", {}, ...experiments.map(row)),
     );
-    redraw(body, el("div", { class: "scroll", tabindex: "0", role: "region", "aria-label": "All experiments" }, table));
+    redraw(body, el("div", { class: "scroll tall", tabindex: "0", role: "region", "aria-label": "All experiments" }, table));
   }
 
   function row(each: Experiment): HTMLTableRowElement {

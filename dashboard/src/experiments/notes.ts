@@ -3,7 +3,7 @@ import type { Schemas } from "../contract.ts";
 import { card, el, note, say } from "../dom.ts";
 import { field } from "../parts/field.ts";
 import { redraw } from "../parts/redraw.ts";
-import { reason, sentence, time } from "../parts/shown.ts";
+import { adminNeeded, reason, sentence, time } from "../parts/shown.ts";
 import type { Page } from "../tabs/tab.ts";
 
 export type Notes = { element: HTMLElement; show: (id: string, notes: Schemas["Note"][]) => void };
@@ -50,7 +50,7 @@ export function notesPart(page: Page, added: () => void): Notes {
     show: (of, notes) => {
       const looks = page.session().level !== "admin";
       button.disabled = looks;
-      say(allowed, looks ? "Adding a note needs an admin token." : "");
+      say(allowed, looks ? adminNeeded(page.session(), "add a note") : "");
       if (of !== id) {
         text.input.value = "";
         text.fail("");

@@ -3,6 +3,13 @@ import type { Point } from "../contract.ts";
 
 export type Values = (number | null)[];
 
+/** Where an axis of time begins and ends: with its values, but never shorter than `shortest`. uPlot's own proposal widens
+ * a single value by a share of it, which makes hours of a time. */
+export function axisOf(times: ArrayLike<number>, shortest: number): [from: number, to: number] {
+  const to = times[times.length - 1] ?? shortest;
+  return [Math.min(times[0] ?? 0, to - shortest), to];
+}
+
 /** Seconds since 1970 of the end of each point. */
 export function timesOf(points: readonly Point[]): number[] {
   return points.map((point) => Date.parse(point.at) / 1e3);

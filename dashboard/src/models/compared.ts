@@ -1,7 +1,7 @@
 /** What versions said about the same candles. */
 import type { Schemas } from "../contract.ts";
 import { el, fill, note, table } from "../dom.ts";
-import { percent, probability } from "../format.ts";
+import { probability } from "../format.ts";
 import { reason, row, sentence, signalWord, time } from "../parts/shown.ts";
 import type { Page } from "../tabs/tab.ts";
 import { stagesExplained } from "../parts/explanation.ts";
@@ -46,7 +46,7 @@ export function comparisonShown(page: Page, found: Schemas["Comparison"], models
       version,
       [
         signalWord(answer.signal),
-        percent(answer.confidence),
+        probability(answer.confidence),
         probability(answer.stage1_prob),
         threshold === undefined ? "–" : `${answer.stage1_prob >= threshold ? "≥" : "<"} ${threshold}`,
         probability(answer.stage2_prob) + of,

@@ -1,8 +1,9 @@
 /** The versions side by side, with what can be done to them. */
+import { Failure } from "../api.ts";
 import type { Schemas } from "../contract.ts";
 import { card, el, fill, note } from "../dom.ts";
 import { redraw } from "../parts/redraw.ts";
-import { folded, reason, sentence } from "../parts/shown.ts";
+import { adminNeeded, folded, reason, sentence } from "../parts/shown.ts";
 import type { Page } from "../tabs/tab.ts";
 import { CONFIRMS, done, effects, forbidden, type Action, type Situation } from "./actions.ts";
 import type { Model } from "./facts.ts";
@@ -60,7 +61,8 @@ export function versionsPart(page: Page, changed: () => void): Versions {
       await page.api.post(`/reversal/models/${encodeURIComponent(version)}/${action}`);
       page.tell(done(action, version));
     } catch (error) {
-      failures.set(version, sentence(reason(error)));
+      // That the server could not be reached is of this moment, and not of the version.
+      if (error instanceof Failure && error.status > 0) failures.set(version, sentence(reason(error)));
       page.tell(`${version}: ${sentence(reason(error))}`, "failed");
     }
     busy = null;
@@ -110,7 +112,7 @@ export function versionsPart(page: Page, changed: () => void): Versions {
 
   function draw(): void {
     if (models === null) return;
-    const looks = page.session().level !== "admin" ? note("empty", "Your token lets you look. To load, switch or unload, sign in with an admin token.") : null;
+    const looks = page.session().level !== "admin" ? note("empty", adminNeeded(page.session(), "load, switch or unload")) : null;
     if (all().length === 0) {
       redraw(body, note("empty", "There are no versions. Convert a model into the models folder, then load it: docs/convert.md."));
       return;

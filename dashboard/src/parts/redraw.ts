@@ -10,8 +10,10 @@ export function redraw(root: HTMLElement, ...children: Drawn[]): void {
   const key = focused ? (document.activeElement as HTMLElement).dataset["key"] : undefined;
   const opened = new Map<string, boolean>();
   for (const each of keyed()) if (each instanceof HTMLDetailsElement) opened.set(each.dataset["key"] ?? "", each.open);
-  const scrolled = new Map<string, number>();
-  for (const each of root.querySelectorAll(".scroll")) scrolled.set(each.getAttribute("aria-label") ?? "", each.scrollLeft);
+  const scrolled = new Map<string, ScrollToOptions>();
+  for (const each of root.querySelectorAll(".scroll")) {
+    scrolled.set(each.getAttribute("aria-label") ?? "", { left: each.scrollLeft, top: each.scrollTop });
+  }
   fill(root, ...children);
   for (const each of keyed()) {
     const name = each.dataset["key"] ?? "";
@@ -19,6 +21,6 @@ export function redraw(root: HTMLElement, ...children: Drawn[]): void {
     if (key !== undefined && name === key) each.focus({ preventScroll: true });
   }
   for (const each of root.querySelectorAll(".scroll")) {
-    each.scrollLeft = scrolled.get(each.getAttribute("aria-label") ?? "") ?? 0;
+    each.scrollTo(scrolled.get(each.getAttribute("aria-label") ?? "") ?? {});
   }
 }

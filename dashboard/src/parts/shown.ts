@@ -1,12 +1,18 @@
 /** Small pieces that several views show: times, names of files, reasons of failures. */
 import { Failure } from "../api.ts";
-import type { Schemas } from "../contract.ts";
+import type { Schemas, Session } from "../contract.ts";
 import { el } from "../dom.ts";
 import { moment, utc } from "../format.ts";
 
 /** A time in the viewer's zone, with UTC on hover. */
 export function time(at: string): HTMLElement {
   return el("time", { datetime: at, title: utc(at) }, moment(at));
+}
+
+/** What it takes to do something that this page may not do. */
+export function adminNeeded({ guarded }: Session, what: string): string {
+  const how = guarded ? "sign in with an admin token" : "open this page on the server's machine, as localhost, or set tokens";
+  return `This page may look only. To ${what}, ${how}.`;
 }
 
 /** What went wrong, for people. */

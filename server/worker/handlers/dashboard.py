@@ -13,9 +13,9 @@ from aiohttp import hdrs, web
 
 from core.log_event import LogEvent
 from server.api.schemas.sessions import SignIn
-from server.auth.access import Access, SignedIn, Unauthorized
+from server.auth.access import Access, RateLimited, SignedIn, Unauthorized
 from server.auth.client_address import FORWARDED_FOR
-from server.auth.sessions import SECONDS, cookie_name, cookie_of
+from server.auth.sessions import SECONDS, cookie_name, cookies_of
 from server.dashboard.built import COMMAND, PAGE
 from server.dashboard.files import dashboard_files
 from server.http.app_keys import ACCESS, CLIENT_ADDRESSES, CLOCK, SETTINGS
@@ -65,7 +65,7 @@ async def show_session(request: web.Request) -> web.Response:
     """GET /dashboard/session."""
     session = await _session(request)
     response = _answer(request, session)
-    if session is None and cookie_of(request.headers) is not None:
+    if session is None and cookies_of(request.headers):
         _set_cookie(request, response, "", 0)  # it has ended, or its token is no longer valid
     return response
 
@@ -94,17 +94,21 @@ async def end_session(request: web.Request) -> web.Response:
         session.require_csrf(request.headers)
         log.info(LogEvent("session_ended", name=session.token.name, address=_address(request)))
     response = _answer(request, None)
-    if cookie_of(request.headers) is not None:
+    if cookies_of(request.headers):
         _set_cookie(request, response, "", 0)
     return response
 
 
 async def _session(request: web.Request) -> SignedIn | None:
-    """The session of a request. Raises RateLimited after too many forged ones."""
+    """The session of a request; None also if it is forged.
+
+    With a token that was removed, a browser sends such a cookie. It gets rid of it by these endpoints, so they answer
+    also after too many wrong tokens, and as late as every other one.
+    """
     access = request.app[ACCESS]
     try:
         return await access.session(request.headers, _address(request)) if access.guarded else None
-    except Unauthorized:
+    except (Unauthorized, RateLimited):
         return None
 
 

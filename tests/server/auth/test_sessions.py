@@ -7,7 +7,7 @@ import hashlib
 import pytest
 
 from server.auth import sessions
-from server.auth.sessions import SECONDS, cookie_name, cookie_of, csrf_of, has_csrf, is_current, is_of, is_same_origin
+from server.auth.sessions import SECONDS, cookie_name, cookies_of, csrf_of, has_csrf, is_current, is_of, is_same_origin
 
 DIGEST, OTHER = (hashlib.sha256(text).digest() for text in (b"one", b"two"))
 NOW = 1_800_000_000.7
@@ -75,11 +75,12 @@ def test_the_name_has_the_port_that_the_browser_names(host: str | None, name: st
 
 def test_the_cookie_is_found_among_others() -> None:
     given = "a=b; reversal_session=old;  reversal_session_8001=mine ; reversal_session_8002=other"
-    assert cookie_of({"Host": "x:8001", "Cookie": given}) == "mine"
-    assert cookie_of({"Host": "x", "Cookie": given}) == "old"
-    assert cookie_of({"Host": "x:8003", "Cookie": given}) is None
-    assert cookie_of({"Host": "x", "Cookie": "a=reversal_session"}) is None
-    assert cookie_of({"Host": "x"}) is None
+    assert cookies_of({"Host": "x:8001", "Cookie": given}) == ["mine"]
+    assert cookies_of({"Host": "x", "Cookie": given}) == ["old"]
+    assert cookies_of({"Host": "x:8003", "Cookie": given}) == []
+    assert cookies_of({"Host": "x", "Cookie": "a=reversal_session"}) == []
+    assert cookies_of({"Host": "x"}) == []
+    assert cookies_of({"Host": "x", "Cookie": "reversal_session=a; reversal_session=b=c"}) == ["a", "b=c"]
 
 
 @pytest.mark.parametrize(

@@ -57,7 +57,7 @@ function made(names: string[], place: HTMLElement): (points: [Point, Point]) => 
     number("Last minute", "Mean of all predictions"),
     number("Share"),
     number("Hour before", "Mean of all predictions"),
-    number("When it ran", "Mean of the predictions of the last minute in which it ran"),
+    number("Each time it ran", "Mean of the predictions of the last minute in which it ran"),
   ];
   place.replaceChildren(
     el("div", { class: "time-split" }, ...bars.map(({ row }) => row)),

@@ -246,9 +246,30 @@ async def test_a_cookie_that_no_token_has_signed_counts_as_a_wrong_token(browser
     assert [each.status for each in answers] == [401, 200] * (LIMIT // 2)
     assert (await answers[1].json())["data"]["signed_in"] is False
     assert "Max-Age=0" in answers[1].headers["Set-Cookie"]
-    for path in ("/reversal/models", "/dashboard/session"):
-        answer = await browser.get(path, headers=forged)
-        assert (answer.status, (await answer.json())["code"]) == (429, "RATE_LIMITED")
+    answer = await browser.get("/reversal/models", headers=forged)
+    assert (answer.status, (await answer.json())["code"]) == (429, "RATE_LIMITED")
+
+
+async def test_a_browser_gets_rid_of_a_removed_tokens_cookie_also_over_the_limit(browser: Client) -> None:
+    """Otherwise its page could not even ask for another token."""
+    forged = cookie_by(browser, "a-removed-token", time.time())
+    for _ in range(LIMIT + 1):
+        last = await browser.get("/reversal/models", headers=forged)
+    assert last.status == 429
+    for method, path in (("GET", "/dashboard/session"), ("POST", "/dashboard/session/end")):
+        answer = await browser.request(method, path, headers=forged, json=None if method == "GET" else {})
+        assert (answer.status, (await answer.json())["data"]["signed_in"]) == (200, False)
+        assert "Max-Age=0" in answer.headers["Set-Cookie"]
+
+
+@pytest.mark.parametrize("other", ["x", "ended"])
+async def test_a_cookie_of_the_same_name_does_not_hide_a_session(browser: Client, other: str) -> None:
+    """A page of another port can set one for the path /dashboard, and browsers send that one first."""
+    mine = cookie_by(browser, OPERATOR, time.time())["Cookie"]
+    ended = cookie_by(browser, OPERATOR, time.time() - sessions.SECONDS - 1)["Cookie"]
+    before = ended if other == "ended" else f"reversal_session_{browser.port}={other}"
+    assert (await session(browser, Cookie=f"{before}; {mine}"))["name"] == "ops"
+    assert (await browser.get("/reversal/models", headers={"Cookie": f"{before}; {mine}"})).status == 200
 
 
 async def test_other_workers_accept_a_session_until_its_token_is_removed(
