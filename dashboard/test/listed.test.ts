@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 
 import type { Point, Signal, SignalWord } from "../src/contract.ts";
-import { ALL, choices, isFiltered, mixOfPoints, mixOfSignals, newest, sharesOf } from "../src/figures/listed.ts";
+import { ALL, answered, choices, isFiltered, mixOfPoints, mixOfSignals, newest, sharesOf } from "../src/figures/listed.ts";
 
 function signal(second: number, pair: string, timeframe: string, word: SignalWord): Signal {
   return { at: new Date(second * 1e3).toISOString(), pair, timeframe, signal: word } as Signal;
@@ -33,6 +33,7 @@ test("the mix of the listed answers has a span for each ten seconds, empty ones 
   const mix = mixOfSignals(SIGNALS, { ...ALL, pair: "EUR/USD" }, 10);
   assert.deepEqual(mix, { times: [10, 20, 30], counts: { long: [0, 0, 1], short: [0, 0, 1], hold: [1, 0, 0] } });
   assert.deepEqual(sharesOf(mix), { long: [0, null, 50], short: [0, null, 50], hold: [100, null, 0] });
+  assert.deepEqual(answered(mix), { times: [10, 30], counts: { long: [0, 1], short: [0, 1], hold: [1, 0] } });
   assert.deepEqual(mixOfSignals([], ALL, 10).times, []);
 });
 

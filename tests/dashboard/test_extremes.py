@@ -106,7 +106,7 @@ def test_the_first_minute_of_a_server_has_an_axis_of_minutes_with_even_steps(ser
         " if (/^\\d\\d:\\d\\d$/.test(text)) window.drawn.push(text); return draw.call(this, text, ...rest); };"
     )
     data = hello(server.url)
-    none = {"answers": {}, "errors": {}, "warnings": {}, "latency": [], "phases": {}}
+    none: dict[str, object] = {"answers": {}, "errors": {}, "warnings": {}, "latency": [], "phases": {}}
     data["minutes"] = [
         {"at": "2026-11-30T05:16:00.000Z", "seconds": 60, "runs": 0, "fallbacks": 0, "abandoned": 0} | none
     ]

@@ -65,6 +65,16 @@ export function mixOfSignals(signals: readonly Signal[], filter: Filter, seconds
   return mix;
 }
 
+/** A mix without the spans in which nothing was answered: they have no mix, and as 0 % they would look like one. */
+export function answered(mix: Mix): Mix {
+  const kept = (_: unknown, index: number): boolean => WORDS.some((word) => (mix.counts[word][index] ?? 0) > 0);
+  const { long, short, hold } = mix.counts;
+  return {
+    times: mix.times.filter(kept),
+    counts: { long: long.filter(kept), short: short.filter(kept), hold: hold.filter(kept) },
+  };
+}
+
 /** Each signal's share in percent, in each span; null where nothing was answered. */
 export function sharesOf(mix: Mix): Record<SignalWord, (number | null)[]> {
   const share = (word: SignalWord): (number | null)[] =>

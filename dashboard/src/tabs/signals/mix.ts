@@ -3,7 +3,7 @@ import { overTime } from "../../charts/over_time.ts";
 import { Plot } from "../../charts/plot.ts";
 import type { Point } from "../../contract.ts";
 import { card, el, say } from "../../dom.ts";
-import { type Filter, mixOfPoints, mixOfSignals, sharesOf } from "../../figures/listed.ts";
+import { answered, type Filter, mixOfPoints, mixOfSignals, sharesOf } from "../../figures/listed.ts";
 import { sumOf, WORDS } from "../../figures/points.ts";
 import { grouped } from "../../figures/series.ts";
 import { percent } from "../../format.ts";
@@ -42,9 +42,9 @@ export function mixCard(): Mix {
       if (source !== null && source === drawn) return;
       drawn = source;
       const points = recent ? grouped(live.recent, RECENT_SECONDS).map(sumOf) : live.minutes;
-      const mix = filtered
-        ? mixOfSignals(live.signals, { ...filter, signal: "" }, LISTED_SECONDS)
-        : mixOfPoints(points);
+      const mix = answered(
+        filtered ? mixOfSignals(live.signals, { ...filter, signal: "" }, LISTED_SECONDS) : mixOfPoints(points),
+      );
       const shares = sharesOf(mix);
       plot.draw(
         mix.times,
