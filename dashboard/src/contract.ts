@@ -6,14 +6,7 @@ export type Schemas = components["schemas"];
 export type SignalWord = "hold" | "long" | "short";
 
 /** The session of this page: its token's name, and what the server lets it do. */
-export type Session = {
-  guarded: boolean;
-  signed_in: boolean;
-  name: string | null;
-  level: "api" | "admin" | null;
-  csrf: string | null;
-  windows_kept: boolean;
-};
+export type Session = Schemas["Session"];
 
 export type Counts = Partial<Record<SignalWord, number>>;
 
@@ -59,24 +52,7 @@ export type Now = {
 };
 
 /** One answered prediction. */
-export type Signal = {
-  at: string;
-  pair: string;
-  timeframe: string;
-  signal: SignalWord;
-  confidence: number;
-  stage1_prob: number;
-  stage2_prob: number | null;
-  threshold: number;
-  version: string;
-  latency_ms: number;
-  warnings: string[];
-  fallback_reason: string | null;
-  experiment: { experiment_id: string; variant: "A" | "B" } | null;
-  prediction_id: string | null;
-  candle_time: string | null;
-  worker: number;
-};
+export type Signal = Schemas["ShownSignal"];
 
 export type Hello = {
   epoch: string;
@@ -104,6 +80,9 @@ export type Events = {
   bye: { reason: string };
 };
 
+export type KeptWindow = Schemas["KeptWindow"];
+
+/** A candle that a person pastes or the server has kept. */
 export type Candle = {
   timestamp?: string | number;
   open: number;
@@ -111,10 +90,4 @@ export type Candle = {
   low: number;
   close: number;
   volume?: number;
-};
-
-export type KeptWindow = {
-  kept: boolean;
-  window: { at: string; pair: string; timeframe: string; data: Candle[]; signal: Signal } | null;
-  places: { pair: string; timeframe: string; at: string }[];
 };
