@@ -2,13 +2,14 @@ from __future__ import annotations
 
 import asyncio
 import tempfile
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterator
 from contextlib import AsyncExitStack
 from pathlib import Path
 
 import pytest
 from aiohttp import web
 
+from core.serving import trials
 from server.auth.credentials import Credentials
 from server.keeper.app import make_keeper_app
 from server.settings import Settings, read
@@ -38,6 +39,17 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
 def pytest_make_parametrize_id(config: pytest.Config, val: object, argname: str) -> str | None:  # noqa: ARG001
     """Give gzip data a constant id: its bytes contain the time, and a test's name must be the same in every process."""
     return "packed by gzip" if isinstance(val, bytes) and val.startswith(b"\x1f\x8b") else None
+
+
+@pytest.fixture(autouse=True, scope="session")
+def patient_loads() -> Iterator[None]:
+    """A first load that takes long ends its process, which here is that of the tests.
+
+    That process has gigabytes of objects after some thousand tests, so that one garbage collection can take the second.
+    """
+    with pytest.MonkeyPatch.context() as patched:
+        patched.setattr(trials, "START_CPU_SECONDS", 100.0)
+        yield
 
 
 @pytest.fixture
