@@ -89,3 +89,8 @@ def test_features_that_it_does_not_have_are_computed_beside_it() -> None:
     names = ["log_returns", "ema_12", "efficiency_10", "rsi_14", "hour"]
     candles = Candles(market.candles(0, 90).values, tuple(np.arange(90) * 3.6e6))
     np.testing.assert_allclose(by_extension(candles, names, 20), by_definition(candles, names, 20), rtol=1e-12)
+
+
+def test_a_series_longer_than_any_request_is_computed_without_it() -> None:
+    candles = market.candles(0, catalogue.MAX_CANDLES + 1)
+    np.testing.assert_allclose(by_extension(candles, V30, 20), by_definition(candles, [*V30], 20), rtol=1e-9, atol=1e-9)
