@@ -236,8 +236,8 @@ PyObject *native_features(PyObject *module, PyObject *args) {
         return NULL;
     }
     Py_ssize_t count = PyList_Size(series), steps = program.len / (Py_ssize_t)(3 * sizeof(int32_t));
-    if (out.ndim != 3 || out.itemsize != sizeof(double) || strcmp(out.format, "d") != 0 || out.shape[0] != count ||
-        out.shape[1] != rows || rows < 1 || least < rows || least > MOST_BARS) {
+    if (out.ndim != 3 || out.itemsize != sizeof(double) || out.format == NULL || strcmp(out.format, "d") != 0 ||
+        out.shape[0] != count || out.shape[1] != rows || rows < 1 || least < rows || least > MOST_BARS) {
         PyErr_SetString(PyExc_ValueError, "out is no float64 array (series, rows, width)");
         goto done;
     }
@@ -249,7 +249,8 @@ PyObject *native_features(PyObject *module, PyObject *args) {
     }
     for (Py_ssize_t k = 0; k < count; k++) {
         Series s;
-        if (!load(PyList_GetItem(series, k), &s, least, buffers))
+        PyObject *values = PyList_GetItem(series, k); /* missing if a buffer's owner in Python has shortened the list */
+        if (values == NULL || !load(values, &s, least, buffers))
             goto done;
         s.rows = rows;
         for (Py_ssize_t step = 0; step < steps; step++) {
