@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from core.features import catalogue, table
-from core.features.candles import Candles, Floats
+from core.features.candles import MAX_CANDLES, Candles, Floats
 from core.features.compiled import OPERATIONS, is_compiled, program
 from core.features.table import Table
 from tests import market
@@ -92,7 +92,7 @@ def test_features_that_it_does_not_have_are_computed_beside_it() -> None:
 
 
 def test_a_series_longer_than_any_request_is_computed_without_it() -> None:
-    candles = market.candles(0, catalogue.MAX_CANDLES + 1)
+    candles = market.candles(0, MAX_CANDLES + 1)
     np.testing.assert_allclose(by_extension(candles, V30, 20), by_definition(candles, [*V30], 20), rtol=1e-9, atol=1e-9)
 
 
