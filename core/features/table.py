@@ -7,7 +7,7 @@ from collections.abc import Iterable, Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from core.features.candles import Candles, Floats
+from core.features.candles import MAX_CANDLES, Candles, Floats
 from core.features.catalogue import bars_until, feature, needing_times, required_candles, response
 from core.features.compiled import is_compiled, program
 from core.features.indicators import Indicators
@@ -58,7 +58,8 @@ class Table:
         leaves an infinity or NaN; NumPy issues a warning, unless the caller has turned that off.
         """
         out = np.empty((len(series), self._rows, len(self.names)))
-        if self._program and extension is not None:
+        # The extension has room for the candles of a request; one of a program in Python may be longer.
+        if self._program and extension is not None and len(series[0]) <= MAX_CANDLES:
             extension.features(self._program, self._rows, self._least, [one.values for one in series], out)
             if self._left:
                 indicators = Indicators(Candles.stacked(series, self._needed, self._timed), self._rows)

@@ -45,7 +45,7 @@ class Extension(Protocol):
         """Fill columns of `out` (series, rows, width) with features of the last bars of each series, (5, bars).
 
         program: int32, for each feature its column, its operation and its number of bars (core.features.compiled).
-        least: the bars that they need. Raises ValueError for arrays of other types or shapes.
+        least: the bars that they need. Raises ValueError for arrays of other types or shapes, or with too few bars.
         """
 
 

@@ -4,6 +4,7 @@
 #include "native.h"
 #include "series.h"
 
+#include <limits.h>
 #include <math.h>
 #include <stdint.h>
 #include <string.h>
@@ -188,6 +189,32 @@ static void compute(Series *s, int operation, int n, double *found, int width) {
 #undef EACH
 }
 
+/* The bars that one row of a feature needs, its own included, as in core/features/catalogue.py. */
+static int look_back(int operation, int n) {
+    int is_free = n >= 1 && n <= MOST_BARS, unit = MOVEMENT_BARS + 1; /* with the close before them */
+    switch (operation) {
+    case RETURNS:
+        return 2;
+    case SMA: case RSI: case STOCH_K: case ATR:
+        return is_free ? n : INT_MAX;
+    case MOMENTUM: case VOLATILITY: case ATR_RELATIVE:
+        return is_free ? n + 1 : INT_MAX;
+    case STOCH_D:
+        return is_free ? n + 2 : INT_MAX;
+    case MOVE_ATR: case RANGE_ATR:
+        n += operation == MOVE_ATR && is_free;
+        return !is_free ? INT_MAX : n > unit ? n : unit;
+    case BB_UPPER: case BB_LOWER: case BB_WIDTH: case BB_WIDTH_20: case VOLUME_RATIO: case VOLUME_SMA:
+        return BAND_BARS;
+    case ADX:
+        return 2 * MOVEMENT_BARS - 1;
+    case TRUE_RANGE_ATR: case BODY_ATR: case UPPER_WICK_ATR: case LOWER_WICK_ATR: case GAP_ATR:
+        return unit;
+    default:
+        return 1;
+    }
+}
+
 /* Copy the candles (5, bars) of a series, in any layout. Returns false with an exception. */
 static int load(PyObject *values, Series *s, int least, double *buffers) {
     Py_buffer view;
@@ -222,7 +249,7 @@ static int load(PyObject *values, Series *s, int least, double *buffers) {
 
 /* features(program, rows, least, series, out): fill columns of out (series, rows, width), float64 in C order.
  * program: three integers of 32 bits for each column to fill: its index, the operation, and the number of bars.
- * least: the bars that the program needs; the caller has computed it, so that no look-back reaches beyond a series. */
+ * least: the bars that each series must have. No look-back reaches beyond a series, whatever the program says. */
 PyObject *native_features(PyObject *module, PyObject *args) {
     Py_buffer program, out;
     PyObject *series, *into;
@@ -236,8 +263,8 @@ PyObject *native_features(PyObject *module, PyObject *args) {
         return NULL;
     }
     Py_ssize_t count = PyList_Size(series), steps = program.len / (Py_ssize_t)(3 * sizeof(int32_t));
-    if (out.ndim != 3 || out.itemsize != sizeof(double) || strcmp(out.format, "d") != 0 || out.shape[0] != count ||
-        out.shape[1] != rows || rows < 1 || least < rows || least > MOST_BARS) {
+    if (out.ndim != 3 || out.itemsize != sizeof(double) || out.format == NULL || strcmp(out.format, "d") != 0 ||
+        out.shape[0] != count || out.shape[1] != rows || rows < 1 || least < rows || least > MOST_BARS) {
         PyErr_SetString(PyExc_ValueError, "out is no float64 array (series, rows, width)");
         goto done;
     }
@@ -249,13 +276,15 @@ PyObject *native_features(PyObject *module, PyObject *args) {
     }
     for (Py_ssize_t k = 0; k < count; k++) {
         Series s;
-        if (!load(PyList_GetItem(series, k), &s, least, buffers))
+        PyObject *values = PyList_GetItem(series, k); /* missing if a buffer's owner in Python has shortened the list */
+        if (values == NULL || !load(values, &s, least, buffers))
             goto done;
         s.rows = rows;
         for (Py_ssize_t step = 0; step < steps; step++) {
             int32_t told[3];
             memcpy(told, (const char *)program.buf + step * (Py_ssize_t)sizeof told, sizeof told);
-            if (told[0] < 0 || told[0] >= width || told[1] < 0 || told[1] >= OPERATIONS) {
+            if (told[0] < 0 || told[0] >= width || told[1] < 0 || told[1] >= OPERATIONS ||
+                look_back(told[1], told[2]) > s.bars - rows + 1) {
                 PyErr_SetString(PyExc_ValueError, "the program is wrong");
                 goto done;
             }

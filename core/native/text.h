@@ -198,8 +198,8 @@ static int skip_string(Text *text) {
             text->at++;
             return 1;
         }
-        if (*text->at == '\\')
-            text->at++;
+        if (*text->at == '\\' && ++text->at == text->end)
+            return 0;
     }
     return 0;
 }

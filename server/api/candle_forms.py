@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import struct
 import time
 from collections.abc import Sequence
@@ -44,6 +45,7 @@ _TYPES: dict[str, Any] = {
 
 _names_decoder = msgspec.json.Decoder(ColumnNames)
 _body_decoder = msgspec.json.Decoder(dict[str, msgspec.Raw])
+_ARRAY_OF_ARRAYS = re.compile(rb"\[[ \t\r\n]*\[")
 _NO_CANDLES = msgspec.Raw(b"[]")
 
 
@@ -86,6 +88,8 @@ def read(decoder: msgspec.json.Decoder[R], body: bytes | msgspec.Raw) -> tuple[R
     Rows are an error to the decoder, because their types depend on `columns`. So they are decoded apart, and the
     request has no candles then. Nor has it if the extension has read them.
     """
+    if memoryview(body).nbytes > sizes.UNCOUNTED:  # nearly no body is
+        measure(body)  # the extension too takes long for numbers such as 5e-324
     if extension is not None and (packed := extension.candles(body)) is not None:
         start, stop, form, values, times = packed
         whole = memoryview(body)
@@ -96,8 +100,6 @@ def read(decoder: msgspec.json.Decoder[R], body: bytes | msgspec.Raw) -> tuple[R
                 # Candles beside features are checked less.
                 if getattr(request, "features", None) is None:
                     return request, PackedCandles(values, times, _PLACES[form] or _places_of_rows(request))
-    if memoryview(body).nbytes > sizes.UNCOUNTED:  # nearly no body is
-        measure(body)
     try:
         request = decoder.decode(body)
     except UNDECODABLE as error:
@@ -122,18 +124,11 @@ def _with_rows(body: bytes | msgspec.Raw) -> tuple[bytes, CandleRows] | None:
     except UNDECODABLE:
         return None
     data, names = values.get("data"), values.get("columns")
-    if data is None or names is None or bytes(memoryview(data)[:1]) != b"[" or not _begins_with_array(data):
+    if data is None or names is None or not _ARRAY_OF_ARRAYS.match(memoryview(data)):
         return None
     rows = _rows(names, data)
     values["data"] = _NO_CANDLES
     return msgspec.json.encode(values), rows
-
-
-def _begins_with_array(data: msgspec.Raw) -> bool:
-    return bytes(memoryview(data)[1:_BLANKS]).lstrip()[:1] == b"["
-
-
-_BLANKS = 64
 
 
 def _rows(given: msgspec.Raw, data: msgspec.Raw) -> CandleRows:

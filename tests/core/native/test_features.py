@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from core.features import catalogue, table
-from core.features.candles import Candles, Floats
+from core.features.candles import MAX_CANDLES, Candles, Floats
 from core.features.compiled import OPERATIONS, is_compiled, program
 from core.features.table import Table
 from tests import market
@@ -89,3 +89,17 @@ def test_features_that_it_does_not_have_are_computed_beside_it() -> None:
     names = ["log_returns", "ema_12", "efficiency_10", "rsi_14", "hour"]
     candles = Candles(market.candles(0, 90).values, tuple(np.arange(90) * 3.6e6))
     np.testing.assert_allclose(by_extension(candles, names, 20), by_definition(candles, names, 20), rtol=1e-12)
+
+
+def test_a_series_longer_than_any_request_is_computed_without_it() -> None:
+    candles = market.candles(0, MAX_CANDLES + 1)
+    np.testing.assert_allclose(by_extension(candles, V30, 20), by_definition(candles, [*V30], 20), rtol=1e-9, atol=1e-9)
+
+
+@pytest.mark.parametrize("name", COMPILED)
+def test_no_feature_reads_beyond_its_series(name: str) -> None:
+    enough = catalogue.feature(name).look_back + 19
+    out = np.empty((1, 20, 1))
+    built().features(program([name], [0]), 20, 20, [np.ones((5, enough))], out)
+    with pytest.raises(ValueError, match=r"program is wrong|enough bars"):
+        built().features(program([name], [0]), 20, 20, [np.ones((5, enough - 1))], out)

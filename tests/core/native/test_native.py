@@ -108,6 +108,9 @@ def step(column: int = 0, operation: int = 0, bars: int = 0) -> bytes:
         (step(1), 20, np.ones((5, 30)), np.empty((1, 20, 1))),  # no such column
         (step(-1), 20, np.ones((5, 30)), np.empty((1, 20, 1))),
         (step(0, 99), 20, np.ones((5, 30)), np.empty((1, 20, 1))),  # no such operation
+        (step(0, 3, 12), 20, np.ones((5, 30)), np.empty((1, 20, 1))),  # a mean of more bars than there are
+        (step(0, 3, 0), 20, np.ones((5, 30)), np.empty((1, 20, 1))),
+        (step(0, 3, 2**31 - 1), 20, np.ones((5, 30)), np.empty((1, 20, 1))),
         (step(), 20, np.ones((5, 19)), np.empty((1, 20, 1))),  # too few bars
         (step(), 20, np.ones((5, 2001)), np.empty((1, 20, 1))),
         (step(), 20, np.ones((4, 30)), np.empty((1, 20, 1))),

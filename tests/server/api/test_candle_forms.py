@@ -221,6 +221,25 @@ def test_every_body_with_candles_takes_the_form(form: Form) -> None:
     assert decoding.prediction(item, 0.0).source.window_key() == found.window_key()
 
 
+@pytest.mark.usefixtures("extension")
+def test_rows_may_stand_behind_many_blanks() -> None:
+    body = json.dumps(MATRIX).encode()
+    assert said(body.replace(b"[[", b"[" + b" \n" * 99 + b"[")) == said(body)
+
+
+@pytest.mark.usefixtures("extension")
+@pytest.mark.parametrize(
+    ("price", "volume", "message"),
+    [("1", "1e-308", "exponents of three digits"), (f"1.{'0' * 62}", "1", "numbers of hundreds of digits")],
+)
+@pytest.mark.parametrize("form", FORMS)
+def test_too_many_slow_numbers_are_refused(form: Form, price: str, volume: str, message: str) -> None:
+    rows = [dict.fromkeys(FIELDS[:4], 3) | {"volume": 7}] * 2000
+    body = json.dumps(formed({"pair": "EUR/USD", "data": rows}, form)).replace("3", price).replace("7", volume)
+    with pytest.raises(InvalidInput, match=message):
+        decoding.prediction(body.encode(), 0.0)
+
+
 def usual(form: Form) -> bytes:
     """A body as the backend writes it, compact."""
     rows = [
