@@ -12,8 +12,9 @@ from tests.dashboard.visit import AXE, Visit, Visiting, visiting
 from tests.market import ROOT
 
 
-# Of the package, not of the session: as long as Playwright runs, no test can start an event loop of its own.
-@pytest.fixture(scope="package")
+# Of a module: as long as Playwright runs, no other test can start an event loop. Folders of tests are no packages here,
+# so the scope of a package would be that of the session.
+@pytest.fixture(scope="module")
 def browser() -> Iterator[Browser]:
     """Debian's Chromium, without a window."""
     if not AXE.exists():

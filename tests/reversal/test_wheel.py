@@ -65,7 +65,7 @@ def test_a_tree_without_the_page_gives_a_wheel_without_it(tmp_path: Path) -> Non
     for folder in INSTALLED:
         left_out = shutil.ignore_patterns("__pycache__", "built", "*.csv.gz")
         shutil.copytree(ROOT / folder, tree / folder, ignore=left_out)
-    for name in ("pyproject.toml", "README.md", "LICENSE"):
+    for name in ("pyproject.toml", "README.md", "LICENSE", "hatch_build.py"):
         shutil.copyfile(ROOT / name, tree / name)
     uv("build", "--quiet", "--wheel", "--out-dir", str(tmp_path / "dist"), str(tree))
     (path,) = (tmp_path / "dist").glob("*.whl")
