@@ -32,7 +32,7 @@ metrics.count_error("OVERLOADED")
 metrics.warnings[("OUT_OF_RANGE",)].inc(2)
 metrics.fallbacks["v1", "v2"].inc()
 metrics.abandoned.inc()
-metrics.exposures[("A",)].inc(3)
+metrics.exposed["A"] += 3
 metrics.in_progress.set(4)
 metrics._runs.inc(5)
 metrics.flush()
