@@ -63,7 +63,7 @@ def test_a_tree_without_the_page_gives_a_wheel_without_it(tmp_path: Path) -> Non
     """So `pip install .` needs no Node."""
     tree = tmp_path / "tree"
     for folder in INSTALLED:
-        left_out = shutil.ignore_patterns("__pycache__", "built", "*.csv.gz")
+        left_out = shutil.ignore_patterns("__pycache__", "built", "*.csv.gz", "*.so")
         shutil.copytree(ROOT / folder, tree / folder, ignore=left_out)
     for name in ("pyproject.toml", "README.md", "LICENSE", "hatch_build.py"):
         shutil.copyfile(ROOT / name, tree / name)
