@@ -29,6 +29,8 @@ _TENSORS: dict[str, dict[int, str]] = {
 }
 # The maximum nesting of messages. Loops and conditions of real models need a few levels.
 _DEPTH = 32
+# A byte of a varint from here on has a successor.
+_CONTINUED = 0x80
 # Protobuf's wire types.
 _VARINT, _EIGHT_BYTES, _LENGTH_DELIMITED, _FOUR_BYTES = 0, 1, 2, 5
 
@@ -103,14 +105,23 @@ def _foreign(node: bytes) -> str | None:
 
 def fields(message: bytes) -> Iterator[tuple[int, int | bytes]]:
     """Yield the number and the value of each field of a message. Raises ValueError if the bytes are not one."""
-    position = 0
-    while position < len(message):
-        key, position = _varint(message, position)
+    position, size = 0, len(message)
+    while position < size:
+        # A tree ensemble has tens of thousands of fields with keys and numbers of one byte, which need no call.
+        key = message[position]
+        if key < _CONTINUED:
+            position += 1
+        else:
+            key, position = _varint(message, position)
         if key >> 32:  # other decoders would truncate the number, and see a different field
             raise ValueError("a field number has more than 29 bits")
         kind = key & 7
         if kind == _VARINT:
-            value, position = _varint(message, position)
+            if position < size and message[position] < _CONTINUED:
+                value = message[position]
+                position += 1
+            else:
+                value, position = _varint(message, position)
             yield key >> 3, value
             continue
         if kind == _LENGTH_DELIMITED:
@@ -119,7 +130,7 @@ def fields(message: bytes) -> Iterator[tuple[int, int | bytes]]:
             length = 8 if kind == _EIGHT_BYTES else 4
         else:
             raise ValueError(f"unknown wire type {kind}")
-        if position + length > len(message):
+        if position + length > size:
             raise ValueError("truncated")
         yield key >> 3, message[position : position + length]
         position += length
@@ -137,6 +148,6 @@ def _varint(message: bytes, position: int) -> tuple[int, int]:
         byte = message[position]
         position += 1
         value |= (byte & 0x7F) << shift
-        if byte < 0x80:  # noqa: PLR2004 - the eighth bit
+        if byte < _CONTINUED:
             return value, position
     raise ValueError("a number has more than 64 bits")
