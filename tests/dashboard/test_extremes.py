@@ -16,6 +16,8 @@ from tests.market import ONNX
 from tests.processes import Server, get, post, serving
 from tests.system.load import start_experiment
 
+pytestmark = pytest.mark.long
+
 SCRIPT = "<script>alert(1)</script><img src=x onerror=alert(2)>"
 ONE_WORD = "N" * 150
 MANY = 40

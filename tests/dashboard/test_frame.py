@@ -81,9 +81,8 @@ def test_every_tab_is_reached_by_the_keyboard_and_axe_finds_nothing(server: Serv
     on.check()
 
 
-@pytest.mark.parametrize("scheme", ["light", "dark"])
-def test_a_narrow_screen_shows_every_tab_without_moving_sideways(server: Server, visit: Visiting, scheme: str) -> None:
-    on = visit(server.url, viewport={"width": 360, "height": 740}, color_scheme=scheme).open().sign_in(ACT)
+def test_a_narrow_screen_shows_every_tab_without_moving_sideways(server: Server, visit: Visiting) -> None:
+    on = visit(server.url, viewport={"width": 360, "height": 740}, color_scheme="dark").open().sign_in(ACT)
     for name in TABS:
         on.tab(name)
         assert on.overflow() <= 0, name

@@ -17,6 +17,8 @@ from tests.dashboard.visit import Visit, Visiting
 from tests.market import ONNX
 from tests.processes import Server, get, serving
 
+pytestmark = pytest.mark.long
+
 LOOK, ACT = "look-token-of-the-tests", "act-token-of-the-tests"
 
 
