@@ -43,9 +43,9 @@ def pytest_make_parametrize_id(config: pytest.Config, val: object, argname: str)
 
 @pytest.fixture(autouse=True, scope="session")
 def patient_loads() -> Iterator[None]:
-    """A first load that takes long ends its process, which here is that of the tests.
+    """A server's first load ends its process after a second of CPU time, which here is the process of the tests.
 
-    That process has gigabytes of objects after some thousand tests, so that one garbage collection can take the second.
+    That second counts all threads of the process. What ran in it is not known, but such processes did end by SIGPROF.
     """
     with pytest.MonkeyPatch.context() as patched:
         patched.setattr(trials, "START_CPU_SECONDS", 100.0)

@@ -115,7 +115,7 @@ def visiting(browser: Browser, url: str, **options: Any) -> Iterator[Visit]:  # 
 
 
 def shot(visit: Visit, file: Path) -> None:
-    """Take a screenshot of the whole page. 256 colours are enough for it, and take a third of the bytes."""
+    """Take a screenshot of the whole page. 256 colours are enough for it, and take fewer bytes."""
     file.parent.mkdir(parents=True, exist_ok=True)
     taken = Image.open(BytesIO(visit.page.screenshot(full_page=True, animations="disabled")))
     taken.convert("RGB").quantize(256, dither=Image.Dither.NONE).save(file, optimize=True)
