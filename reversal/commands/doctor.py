@@ -12,6 +12,7 @@ from typing import NamedTuple
 
 import click
 
+from core import native
 from core.bundles.repository import Repository
 from core.errors import BundleRefused, StoreUnavailable
 from core.inference.detector import Detector
@@ -83,6 +84,7 @@ def _findings(arguments: tuple[str, ...]) -> Iterator[Finding]:
         ("port", _port),
         ("temporary files", lambda _: _writable("temporary files", Path(tempfile.gettempdir()))),
         ("open files", _open_files),
+        ("extension", _extension),
         ("clock", _clock),
     )
     for about, check in checks:
@@ -173,6 +175,14 @@ def _open_files(_: Settings) -> Finding:
     if hard != resource.RLIM_INFINITY and hard < _ENOUGH_FILES:
         return Finding("warn", "open files", f"at most {hard}, so about {hard // 2} connections; raise LimitNOFILE")
     return Finding("ok", "open files", f"up to {hard}" if hard != resource.RLIM_INFINITY else "no limit")
+
+
+def _extension(_: Settings) -> Finding:
+    """Whether candles are read in C. Both ways give the same answers, so neither is a fault."""
+    if native.extension is None:
+        text = f"not built, so answers from candles take longer; run `python {native.FOLDER / 'build.py'}`"
+        return Finding("ok", "extension", text)
+    return Finding("ok", "extension", "candles are read in C")
 
 
 def _clock(settings: Settings) -> Finding:

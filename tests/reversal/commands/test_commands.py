@@ -227,6 +227,19 @@ def test_doctor_finds_each_broken_thing(
     assert doctor(capfd)["clock"] == "fail"
 
 
+def test_doctor_says_whether_the_extension_is_in_use(
+    capfd: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    texts = []
+    for extension in (object(), None):
+        monkeypatch.setattr("core.native.extension", extension)
+        _, out, _ = run(capfd, "doctor", "--json", "--port", "0")
+        texts += [(each["state"], each["text"]) for each in json.loads(out) if each["about"] == "extension"]
+    assert [state for state, _ in texts] == ["ok", "ok"]
+    assert texts[0][1] == "candles are read in C"
+    assert "not built" in texts[1][1]
+
+
 def test_every_help_has_an_example_and_every_option_a_meaning() -> None:
     root = group({name: ("", command.help) for name, command in COMMANDS.items()} | CLICK)
     for name in CLICK:
