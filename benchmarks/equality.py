@@ -47,7 +47,7 @@ def windows(detector: Detector, count: int) -> Iterator[list[CandleWindows]]:
 
 def numbers(detector: Detector, sources: list[CandleWindows]) -> list[tuple[float, ...]]:
     """Return the answers as rows of COLUMNS. Raises ServiceError for a window without an answer."""
-    found = []
+    found: list[tuple[float, ...]] = []
     for result in detector.predict(sources):
         if not isinstance(result, Prediction):
             raise result
