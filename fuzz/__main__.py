@@ -113,12 +113,12 @@ def _tensors(body: dict[str, Any], matrix: list[list[float]]) -> list[bytes]:
     ]
 
 
-def _forms(body: dict[str, Any], matrix: list[list[float]]) -> list[bytes]:  # noqa: ARG001 - as the others
-    """Candles as objects, columns and rows."""
+def _forms(body: dict[str, Any], matrix: list[list[float]]) -> list[bytes]:
+    """Candles as objects, columns and rows, and features."""
     bars, names = body["data"][:4], ("timestamp", "open", "high", "low", "close", "volume")
     rows = [[bar[name] for name in names] for bar in bars]
     columns = dict(zip(names, zip(*rows, strict=True), strict=True))
-    forms = ({"data": bars}, {"data": columns}, {"data": rows, "columns": names})
+    forms = ({"data": bars}, {"data": columns}, {"data": rows, "columns": names}, {"features": matrix[:3]})
     return [json.dumps({"pair": "EUR/USD"} | each, separators=(",", ":")).encode() for each in forms]
 
 

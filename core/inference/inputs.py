@@ -251,10 +251,11 @@ class _Packed:
     __slots__ = ("data", "lengths")
 
     def __init__(self, rows: Rows) -> None:
-        self.lengths = [len(row) for row in rows]
         if isinstance(rows, np.ndarray):
+            self.lengths = [rows.shape[1]] * len(rows)
             self.data = rows.tobytes()
         else:
+            self.lengths = [len(row) for row in rows]
             self.data = struct.pack(f"{sum(self.lengths)}d", *chain.from_iterable(rows))
 
 

@@ -31,11 +31,12 @@ class Extension(Protocol):
 
     SOURCE: str
 
-    def candles(self, body: bytes, /) -> tuple[int, int, int, bytes, bytes | None] | None:
-        """Return where `data` begins and ends in a JSON body, its form, and its candles.
+    def body(self, body: bytes, /) -> tuple[int, int, int, bytes, bytes | int | None] | None:
+        """Return where `data` or `features` begins and ends in a JSON body, its form, and its numbers in float64.
 
-        The form: 0 objects, 1 columns, 2 rows. The candles: float64 (5, n), then their times in milliseconds since
-        1970, which ascend; None if they have none. The rest of the body is not checked.
+        The form: 0 objects, 1 columns, 2 rows, 3 a matrix of features. Candles are (5, n), and their times follow in
+        milliseconds since 1970, which ascend; None if they have none. A matrix is followed by its number of rows. The
+        rest of the body is not checked.
         """
 
     def bars(self, rows: bytes | memoryview, /) -> bytes | None:

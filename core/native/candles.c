@@ -1,9 +1,10 @@
-/* Candles of a JSON body, straight into columns of float64. Pure ways of all of this are in Python.
+/* Candles of a JSON body, straight into columns of float64, or its features. Pure ways of all of this are in Python.
  *
  * This reads only what is usual and right: at anything else it gives up (GIVE_UP) and returns None, and the pure way
  * reads the whole body, which it also does for every error. So there are no messages here. What is read gives the same
  * numbers to the bit as the pure way: tests/core/native holds that. */
 
+#include "matrix.h"
 #include "native.h"
 #include "text.h"
 
@@ -16,7 +17,7 @@
 #define MOST_VOLUME 1e18
 
 enum { OPEN, HIGH, LOW, CLOSE, VOLUME, TIME, FIELDS };
-enum { OBJECTS, COLUMNS, ROWS };
+enum { OBJECTS, COLUMNS, ROWS, FEATURES };
 
 #define PRICES 15 /* the bits of open, high, low and close */
 
@@ -238,6 +239,7 @@ static PyObject *result(const Sheet *sheet, Py_ssize_t start, Py_ssize_t stop, i
 static PyObject *read_body(const char *begin, Py_ssize_t size) {
     Text text = {begin, begin + size, "", 0.0, 0}, names = {NULL, NULL, "", 0.0, 0};
     Sheet sheet = {0};
+    Matrix matrix = {0};
     Py_ssize_t start = -1, stop = 0;
     int form = OBJECTS, good = 0;
     PyObject *found = NULL;
@@ -270,9 +272,16 @@ static PyObject *read_body(const char *begin, Py_ssize_t size) {
             if (!good)
                 goto done;
             stop = text.at - begin;
+        } else if (length == 8 && memcmp(key, "features", 8) == 0 && text.at < text.end && *text.at != 'n') {
+            if (start >= 0) /* they win over candles */
+                goto done;
+            start = text.at - begin;
+            form = FEATURES;
+            good = read_matrix(&text, &matrix);
+            if (!good)
+                goto done;
+            stop = text.at - begin;
         } else {
-            if (length == 8 && memcmp(key, "features", 8) == 0 && text.at < text.end && *text.at != 'n')
-                goto done; /* they win over candles */
             if (length == 7 && memcmp(key, "columns", 7) == 0) {
                 if (names.at != NULL)
                     goto done;
@@ -294,16 +303,20 @@ static PyObject *read_body(const char *begin, Py_ssize_t size) {
         if (sheet.cells == NULL)
             return PyErr_NoMemory();
     }
-    if (good)
+    if (good && form == FEATURES)
+        found = Py_BuildValue("nniy#i", start, stop, form, (const char *)matrix.cells,
+                              matrix.count * (Py_ssize_t)sizeof(double), matrix.rows);
+    else if (good)
         found = result(&sheet, start, stop, form);
 done:
+    PyMem_Free(matrix.cells);
     PyMem_Free(sheet.cells);
     if (found == NULL && !PyErr_Occurred())
         Py_RETURN_NONE;
     return found;
 }
 
-PyObject *native_candles(PyObject *module, PyObject *body) {
+PyObject *native_body(PyObject *module, PyObject *body) {
     Py_buffer view;
     PyObject *found;
     (void)module;

@@ -3,7 +3,7 @@
 #include "native.h"
 
 static PyMethodDef methods[] = {
-    {"candles", native_candles, METH_O, "The candles of a JSON body as arrays, and where they stand in it; or None."},
+    {"body", native_body, METH_O, "The candles or features of a JSON body as arrays, and where they stand in it; or None."},
     {"bars", native_bars, METH_O, "Candles (n, 5) as bytes (5, n), checked; or None."},
     {"features", native_features, METH_VARARGS, "Fill windows with features."},
     {NULL, NULL, 0, NULL},

@@ -12,7 +12,7 @@
 #error "only for little-endian machines"
 #endif
 
-PyObject *native_candles(PyObject *module, PyObject *body);
+PyObject *native_body(PyObject *module, PyObject *body);
 PyObject *native_bars(PyObject *module, PyObject *rows);
 PyObject *native_features(PyObject *module, PyObject *args);
 

@@ -1,4 +1,7 @@
-"""The candles of a request's `data`, in each of its forms: objects, columns, and rows whose order is stated."""
+"""The candles of a request's `data`, in each of its forms: objects, columns, and rows whose order is stated.
+
+`read` also takes a matrix of `features` out of a body, because the extension finds either in one pass.
+"""
 
 from __future__ import annotations
 
@@ -6,7 +9,6 @@ import re
 import struct
 import time
 from collections.abc import Sequence
-from contextlib import suppress
 from functools import lru_cache
 from itertools import chain
 from types import GenericAlias
@@ -82,24 +84,28 @@ class WithCandles(Protocol):
 R = TypeVar("R", bound=WithCandles)
 
 
-def read(decoder: msgspec.json.Decoder[R], body: bytes | msgspec.Raw) -> tuple[R, CandleData | None]:
-    """Decode a body with candles in any form. Raises MalformedJson or InvalidInput.
+def read(decoder: msgspec.json.Decoder[R], body: bytes | msgspec.Raw) -> tuple[R, CandleData | Floats | None]:
+    """Decode a body with candles in any form, or with features. Raises MalformedJson or InvalidInput.
 
     Rows are an error to the decoder, because their types depend on `columns`. So they are decoded apart, and the
-    request has no candles then. Nor has it if the extension has read them.
+    request has no candles then. Nor has it if the extension has read them. A matrix that the extension has read is
+    returned instead of candles, and the request has an empty one then.
     """
     if memoryview(body).nbytes > sizes.UNCOUNTED:  # nearly no body is
         measure(body)  # the extension too takes long for numbers such as 5e-324
-    if extension is not None and (packed := extension.candles(body)) is not None:
-        start, stop, form, values, times = packed
+    if extension is not None and (packed := extension.body(body)) is not None:
+        start, stop, form, values, more = packed
         whole = memoryview(body)
         rest = b"".join((whole[:start], b"[]", whole[stop:]))
         if len(rest) <= sizes.UNCOUNTED:
-            with suppress(*UNDECODABLE):  # the pure way finds the place of a fault in the whole body
+            try:
                 request = decoder.decode(rest)
-                # Candles beside features are checked less.
-                if getattr(request, "features", None) is None:
-                    return request, PackedCandles(values, times, _PLACES[form] or _places_of_rows(request))
+            except UNDECODABLE:
+                pass  # the pure way finds the place of the fault in the whole body
+            else:
+                if isinstance(more, int):
+                    return request, np.frombuffer(values).reshape(more, -1)
+                return request, PackedCandles(values, more, _PLACES[form] or _places_of_rows(request))
     try:
         request = decoder.decode(body)
     except UNDECODABLE as error:

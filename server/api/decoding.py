@@ -7,9 +7,11 @@ from collections.abc import Iterable
 from typing import NamedTuple, Protocol
 
 import msgspec
+import numpy as np
 
 from core.bundles.windows import MOST
 from core.errors import InvalidInput, quoted
+from core.features.candles import Floats
 from core.features.timeframes import Timeframe
 from core.inference.explaining import BACKGROUND
 from core.inference.inputs import CandleWindows, GivenWindows, Rows, WindowSource
@@ -56,7 +58,7 @@ def prediction(
 
 def _question(
     request: PredictRequest,
-    data: CandleData | None,
+    data: CandleData | Floats | None,
     body: bytes | msgspec.Raw,
     common: tuple[float, float, str],
     now: float | None = None,
@@ -64,8 +66,10 @@ def _question(
     """The question of a decoded body. common: since, until and request_id of `prediction`."""
     user = None if request.user_id is None and request.userId is None else user_of(request)
     timeframe = timeframe_of(request.timeframe)
-    if request.features is not None:
-        source: WindowSource = _given_windows(request.features, request, FEATURES)
+    if isinstance(data, np.ndarray):
+        source: WindowSource = _given_windows(data, request, FEATURES)
+    elif request.features is not None:
+        source = _given_windows(request.features, request, FEATURES)
     elif data is not None:
         source = _candle_windows(request, data, timeframe, now)
     else:
@@ -105,12 +109,15 @@ def _without_data(body: bytes | msgspec.Raw) -> InvalidInput:
 
 
 class Comparison(NamedTuple):
-    """A decoded body of /reversal/compare. `request` holds the input of all versions, except the candles: `data`."""
+    """A decoded body of /reversal/compare. `request` holds the input of all versions, except what `data` has.
+
+    data: candles, or a matrix as of candle_forms.read.
+    """
 
     pair: str
     timeframe: Timeframe
     request: CompareRequest
-    data: CandleData | None
+    data: CandleData | Floats | None
 
 
 def comparison(body: bytes) -> Comparison:
@@ -140,6 +147,8 @@ def compared_windows(wanted: Comparison, versions: Iterable[str]) -> dict[str, W
 def _shared_windows(wanted: Comparison) -> WindowSource:
     request = wanted.request
     given = request.features
+    if isinstance(wanted.data, np.ndarray):
+        return _given_windows(wanted.data, request, FEATURES)
     if given is None:
         return _candle_windows(request, wanted.data or [], wanted.timeframe)
     if isinstance(given, list):
@@ -163,7 +172,7 @@ def batch(body: bytes) -> list[msgspec.Raw]:
     return decode(_batch_decoder, body).items
 
 
-def _given_windows(given: Matrix | StageFeatures, request: Request, places: PathsOfWindows) -> GivenWindows:
+def _given_windows(given: Matrix | Floats | StageFeatures, request: Request, places: PathsOfWindows) -> GivenWindows:
     opens = None if request.candle_time is None else instant(request.candle_time, "candle_time")
     if not isinstance(given, StageFeatures):
         return GivenWindows(given, scaled=request.features_scaled, places=places, opens=opens)

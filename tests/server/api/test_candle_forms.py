@@ -251,7 +251,7 @@ def usual(form: Form) -> bytes:
 @pytest.mark.parametrize("form", FORMS)
 @pytest.mark.parametrize("old", [b'00Z"', b'00.000Z"', b'00+00:00"', b'00"'])
 def test_the_extension_reads_usual_bodies(form: Form, old: bytes) -> None:
-    found = built().candles(usual(form).replace(b'00Z"', old))
+    found = built().body(usual(form).replace(b'00Z"', old))
     assert found is not None
     assert found[2] == FORMS.index(form)
     assert found[4] is not None
@@ -299,7 +299,7 @@ numbers = st.builds(
 def test_the_extension_reads_numbers_to_the_bit(texts: list[str], blank: str) -> None:
     prices = ",".join(f'"{name}":[{",".join("1" * len(texts))}]' for name in FIELDS[:4])
     body = f'{{"data":{{{prices},"volume":{blank}[{f"{blank},{blank}".join(texts)}{blank}]}}}}'.encode()
-    found, expected = built().candles(body), np.array([float(text) for text in texts])
+    found, expected = built().body(body), np.array([float(text) for text in texts])
     if expected.max() > 1e18:
         assert found is None
     elif max(map(len, texts)) <= 64:
