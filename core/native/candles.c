@@ -58,31 +58,76 @@ static int read_field(Text *text, Sheet *sheet, int field, int row) {
     return 1;
 }
 
-/* Objects, behind the first bracket. */
+/* How an object is written: in front of each value, the text since the value before it. */
+typedef struct {
+    const char *before[FIELDS];
+    size_t lengths[FIELDS];
+    int fields[FIELDS], count;
+} Pattern;
+
+/* Any object. Returns the bits of its fields, or 0 to give up. */
+static int read_object(Text *text, Sheet *sheet, int row, Pattern *pattern) {
+    int found = 0;
+    pattern->count = 0;
+    pattern->before[0] = text->at;
+    if (!next_is(text, '{'))
+        return 0;
+    do {
+        const char *key;
+        int length = next_is(text, '"') ? read_key(text, &key) : -1;
+        int field = length < 0 ? -1 : field_of(key, length), place = pattern->count++;
+        if (field < 0 || found & 1 << field)
+            return 0;
+        pattern->fields[place] = field;
+        pattern->lengths[place] = (size_t)(text->at - pattern->before[place]);
+        if (!read_field(text, sheet, field, row))
+            return 0;
+        found |= 1 << field;
+        if (pattern->count < FIELDS)
+            pattern->before[pattern->count] = text->at;
+    } while (next_is(text, ','));
+    return (found & PRICES) == PRICES && next_is(text, '}') ? found : 0;
+}
+
+/* An object that is written as another one. Otherwise returns false, and nothing is skipped. */
+static int read_alike(Text *text, Sheet *sheet, int row, const Pattern *pattern) {
+    Text whole = *text;
+    for (int i = 0; i < pattern->count; i++) {
+        size_t length = pattern->lengths[i];
+        if ((size_t)(text->end - text->at) < length || memcmp(text->at, pattern->before[i], length) != 0)
+            goto other;
+        text->at += length;
+        if (!read_field(text, sheet, pattern->fields[i], row))
+            goto other;
+    }
+    if (next_is(text, '}'))
+        return 1;
+other:
+    *text = whole;
+    return 0;
+}
+
+/* Objects, behind the first bracket. Most are written as the one before, and names are read only where they are not. */
 static int read_objects(Text *text, Sheet *sheet) {
+    Pattern pattern = {0};
     int all = 0;
     do {
-        int row = sheet->count++, found = 0;
-        if (row >= sheet->capacity || !next_is(text, '{'))
+        int row = sheet->count++, found = all;
+        if (row >= sheet->capacity)
             return 0;
-        do {
-            const char *key;
-            int length = next_is(text, '"') ? read_key(text, &key) : -1;
-            int field = length < 0 ? -1 : field_of(key, length);
-            if (field < 0 || found & 1 << field || !read_field(text, sheet, field, row))
+        skip_blanks(text);
+        if (row == 0 || !read_alike(text, sheet, row, &pattern)) {
+            found = read_object(text, sheet, row, &pattern);
+            if (!found || (row > 0 && (found ^ all) & 1 << TIME))
                 return 0;
-            found |= 1 << field;
-        } while (next_is(text, ','));
-        if ((found & PRICES) != PRICES || !next_is(text, '}'))
-            return 0;
+        }
         if (!(found & 1 << VOLUME))
             sheet->cells[VOLUME * sheet->capacity + row] = 0.0;
-        if (row > 0 && (found ^ all) & 1 << TIME)
-            return 0;
-        all = found | 1 << VOLUME;
+        all = found;
     } while (next_is(text, ','));
     for (int field = 0; field < FIELDS; field++)
         sheet->has[field] = all >> field & 1;
+    sheet->has[VOLUME] = 1;
     return next_is(text, ']');
 }
 

@@ -48,24 +48,22 @@ static inline int is_digit(char c) { return c >= '0' && c <= '9'; }
 static inline int read_number(Text *text, double *value) {
     const char *p = text->at, *end = text->end, *begin = p;
     uint64_t digits = 0;
-    int significant = 0, exponent = 0;
+    int count, exponent = 0;
     if (p >= end || !is_digit(*p))
         return 0;
     if (*p == '0' && p + 1 < end && is_digit(p[1]))
         return 0;
-    for (; p < end && is_digit(*p); p++) {
-        digits = digits * 10 + (uint64_t)(*p - '0'); /* an overflow is not used: see `significant` */
-        significant += significant || *p != '0';
-    }
+    for (; p < end && is_digit(*p); p++)
+        digits = digits * 10 + (uint64_t)(*p - '0'); /* an overflow is not used: see `count` */
+    count = (int)(p - begin > MOST_NUMBER ? MOST_NUMBER : p - begin);
     if (p < end && *p == '.') {
-        const char *point = p++;
-        for (; p < end && is_digit(*p); p++) {
+        const char *first = ++p;
+        for (; p < end && is_digit(*p); p++)
             digits = digits * 10 + (uint64_t)(*p - '0');
-            significant += significant || *p != '0';
-        }
-        if (p == point + 1 || p - begin > MOST_NUMBER)
+        if (p == first || p - begin > MOST_NUMBER)
             return 0;
-        exponent = (int)(point + 1 - p);
+        exponent = (int)(first - p);
+        count -= exponent;
     }
     if (p < end && (*p == 'e' || *p == 'E')) {
         int negative = 0, power = 0;
@@ -86,7 +84,7 @@ static inline int read_number(Text *text, double *value) {
         return 0;
     text->at = p;
     /* Both operands are exact, so the one rounding of the result is the right one (Clinger, 1990). */
-    if (significant <= 19 && digits <= (UINT64_C(1) << 53) && exponent >= -22 && exponent <= 22) {
+    if (count <= 19 && digits <= (UINT64_C(1) << 53) && exponent >= -22 && exponent <= 22) {
         *value = exponent < 0 ? (double)digits / POWERS[-exponent] : (double)digits * POWERS[exponent];
         return 1;
     }
