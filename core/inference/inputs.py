@@ -163,6 +163,21 @@ class _Computed(NamedTuple):
         return values.take(columns, axis=2)
 
 
+class PackedRows(NamedTuple):
+    """The values of a sent window as bytes of float64, and the lengths of its rows."""
+
+    data: bytes
+    lengths: Sequence[int]
+
+    @classmethod
+    def of(cls, rows: Rows) -> PackedRows:
+        """Pack rows."""
+        lengths = [len(row) for row in rows]
+        if isinstance(rows, np.ndarray):
+            return cls(rows.tobytes(), lengths)
+        return cls(struct.pack(f"{sum(lengths)}d", *chain.from_iterable(rows)), lengths)
+
+
 class GivenWindows:
     """Windows that the client sent: one for all stages, or one for each stage."""
 
@@ -171,7 +186,7 @@ class GivenWindows:
 
     def __init__(
         self,
-        windows: Rows | dict[str, Rows],
+        windows: Rows | PackedRows | dict[str, Rows],
         *,
         scaled: bool,
         places: WindowPlaces = WINDOW_PLACES,
@@ -187,10 +202,10 @@ class GivenWindows:
         # By stage; the key None is for all stages. Packing them later than right after decoding takes twice as long.
         if isinstance(windows, dict):
             self.by_stage = True
-            self.windows: dict[str | None, _Packed] = {stage: _Packed(rows) for stage, rows in windows.items()}
+            self.windows: dict[str | None, PackedRows] = {stage: PackedRows.of(rows) for stage, rows in windows.items()}
         else:
             self.by_stage = False
-            self.windows = {None: _Packed(windows)}
+            self.windows = {None: windows if isinstance(windows, PackedRows) else PackedRows.of(windows)}
         self.kind = (scaled, self.by_stage)
 
     def check(self, needs: InputRequirements) -> None:
@@ -243,19 +258,6 @@ class GivenWindows:
             windows = dict(sorted(windows.items(), key=itemgetter(0)))
         values = [packed.data for packed in windows.values()]
         return candle_key_of_window(b"".join([b"scaled" if self.scaled else b"raw", *values]))
-
-
-class _Packed:
-    """The values of a sent window as bytes of float64, and the lengths of its rows."""
-
-    __slots__ = ("data", "lengths")
-
-    def __init__(self, rows: Rows) -> None:
-        self.lengths = [len(row) for row in rows]
-        if isinstance(rows, np.ndarray):
-            self.data = rows.tobytes()
-        else:
-            self.data = struct.pack(f"{sum(self.lengths)}d", *chain.from_iterable(rows))
 
 
 class _Sent(NamedTuple):

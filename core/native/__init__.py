@@ -38,6 +38,12 @@ class Extension(Protocol):
         1970, which ascend; None if they have none. The rest of the body is not checked.
         """
 
+    def window(self, body: bytes, /) -> tuple[int, int, int, bytes] | None:
+        """Return where `features`, a matrix, begins and ends in a JSON body, the width of its rows, and its numbers.
+
+        The numbers are float64, row by row. The rest of the body is not checked.
+        """
+
     def bars(self, rows: bytes | memoryview, /) -> bytes | None:
         """Return candles (n, 5) of float64 as (5, n)."""
 

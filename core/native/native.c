@@ -4,6 +4,7 @@
 
 static PyMethodDef methods[] = {
     {"candles", native_candles, METH_O, "The candles of a JSON body as arrays, and where they stand in it; or None."},
+    {"window", native_window, METH_O, "The window of a JSON body, and where it stands in it; or None."},
     {"bars", native_bars, METH_O, "Candles (n, 5) as bytes (5, n), checked; or None."},
     {"features", native_features, METH_VARARGS, "Fill windows with features."},
     {NULL, NULL, 0, NULL},

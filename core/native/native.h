@@ -13,6 +13,7 @@
 #endif
 
 PyObject *native_candles(PyObject *module, PyObject *body);
+PyObject *native_window(PyObject *module, PyObject *body);
 PyObject *native_bars(PyObject *module, PyObject *rows);
 PyObject *native_features(PyObject *module, PyObject *args);
 

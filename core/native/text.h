@@ -27,14 +27,14 @@ typedef struct {
     int knows_date;
 } Text;
 
-static void skip_blanks(Text *text) {
+static inline void skip_blanks(Text *text) {
     while (text->at < text->end &&
            (*text->at == ' ' || *text->at == '\n' || *text->at == '\r' || *text->at == '\t'))
         text->at++;
 }
 
 /* Skip blanks; whether the next character is this one, which is then skipped as well. */
-static int next_is(Text *text, char wanted) {
+static inline int next_is(Text *text, char wanted) {
     skip_blanks(text);
     if (text->at >= text->end || *text->at != wanted)
         return 0;
@@ -42,10 +42,10 @@ static int next_is(Text *text, char wanted) {
     return 1;
 }
 
-static int is_digit(char c) { return c >= '0' && c <= '9'; }
+static inline int is_digit(char c) { return c >= '0' && c <= '9'; }
 
 /* A number that is not negative. The text ends within the body or at its end, never beyond. Returns false to give up. */
-static int read_number(Text *text, double *value) {
+static inline int read_number(Text *text, double *value) {
     const char *p = text->at, *end = text->end, *begin = p;
     uint64_t digits = 0;
     int significant = 0, exponent = 0;
@@ -101,12 +101,12 @@ static int read_number(Text *text, double *value) {
     return isfinite(*value);
 }
 
-static int two_digits(const char *p) {
+static inline int two_digits(const char *p) {
     return is_digit(p[0]) && is_digit(p[1]) ? (p[0] - '0') * 10 + (p[1] - '0') : -1;
 }
 
 /* The milliseconds of the date YYYY-MM-DD since 1970. Returns false if it is none. */
-static int read_date(const char *p, double *milliseconds) {
+static inline int read_date(const char *p, double *milliseconds) {
     static const int lengths[] = {31, 28, 31, 30, 31, 30, 31, 31, 30, 31, 30, 31};
     int century = two_digits(p), years = two_digits(p + 2), month = two_digits(p + 5), day = two_digits(p + 8);
     if (century < 0 || years < 0 || p[4] != '-' || p[7] != '-' || month < 1 || month > 12 || day < 1)
@@ -125,7 +125,7 @@ static int read_date(const char *p, double *milliseconds) {
 
 /* A time such as 2025-10-16T09:00:00.000Z behind its quotation mark, in milliseconds since 1970. Returns its kind, or 0
  * to give up. */
-static int read_time(Text *text, double *value) {
+static inline int read_time(Text *text, double *value) {
     const char *p = text->at;
     int kind = UNZONED, milliseconds = 0;
     if (text->end - p < 20) /* the quotation mark included */
@@ -162,7 +162,7 @@ static int read_time(Text *text, double *value) {
 }
 
 /* A number or a time. Returns its kind, or 0 to give up. */
-static int read_cell(Text *text, double *value) {
+static inline int read_cell(Text *text, double *value) {
     skip_blanks(text);
     if (text->at < text->end && *text->at == '"') {
         text->at++;
@@ -172,7 +172,7 @@ static int read_cell(Text *text, double *value) {
 }
 
 /* A number that is a time, as milliseconds since 1970. Returns false to give up. */
-static int as_time(double *value) {
+static inline int as_time(double *value) {
     if (*value >= MILLISECONDS_FROM)
         return *value <= LATEST;
     if (*value != floor(*value))
@@ -182,7 +182,7 @@ static int as_time(double *value) {
 }
 
 /* The name of a key behind its quotation mark, with the colon. Returns its length, or -1 to give up: at an escape. */
-static int read_key(Text *text, const char **key) {
+static inline int read_key(Text *text, const char **key) {
     const char *p = *key = text->at;
     while (p < text->end && *p != '"' && *p != '\\' && (unsigned char)*p >= 0x20)
         p++;
@@ -192,7 +192,7 @@ static int read_key(Text *text, const char **key) {
     return next_is(text, ':') ? (int)(p - *key) : -1;
 }
 
-static int skip_string(Text *text) {
+static inline int skip_string(Text *text) {
     for (; text->at < text->end; text->at++) {
         if (*text->at == '"') {
             text->at++;
@@ -205,7 +205,7 @@ static int skip_string(Text *text) {
 }
 
 /* Any value. It is not checked, because the decoder of the rest reads it. Returns false to give up. */
-static int skip_value(Text *text) {
+static inline int skip_value(Text *text) {
     int depth = 0;
     do {
         skip_blanks(text);

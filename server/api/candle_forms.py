@@ -10,7 +10,7 @@ from contextlib import suppress
 from functools import lru_cache
 from itertools import chain
 from types import GenericAlias
-from typing import Annotated, Any, NamedTuple, Protocol, TypeAlias, TypeVar
+from typing import Annotated, Any, Generic, NamedTuple, Protocol, TypeAlias, TypeVar
 
 import msgspec
 import numpy as np
@@ -19,6 +19,7 @@ from msgspec.structs import astuple
 
 from core.errors import InvalidInput, quoted
 from core.features.candles import MAX_CANDLES, Candles, Floats
+from core.inference.inputs import PackedRows
 from core.inference.warnings import NO_TIMESTAMPS, Warned, unfinished
 from core.native import extension
 from server.api.places import COLUMNS, DATA, PathsOfCandles, PathsOfRows, moved, replaced
@@ -47,6 +48,7 @@ _names_decoder = msgspec.json.Decoder(ColumnNames)
 _body_decoder = msgspec.json.Decoder(dict[str, msgspec.Raw])
 _ARRAY_OF_ARRAYS = re.compile(rb"\[[ \t\r\n]*\[")
 _NO_CANDLES = msgspec.Raw(b"[]")
+_FLOAT = 8  # bytes
 
 
 class CandleRows(NamedTuple):
@@ -82,32 +84,52 @@ class WithCandles(Protocol):
 R = TypeVar("R", bound=WithCandles)
 
 
-def read(decoder: msgspec.json.Decoder[R], body: bytes | msgspec.Raw) -> tuple[R, CandleData | None]:
-    """Decode a body with candles in any form. Raises MalformedJson or InvalidInput.
+class Read(NamedTuple, Generic[R]):
+    """A decoded body. data: its candles. window: its features if the extension has read them, else in `request`."""
+
+    request: R
+    data: CandleData | None
+    window: PackedRows | None = None
+
+
+def read(decoder: msgspec.json.Decoder[R], body: bytes | msgspec.Raw) -> Read[R]:
+    """Decode a body with candles in any form, or with features. Raises MalformedJson or InvalidInput.
 
     Rows are an error to the decoder, because their types depend on `columns`. So they are decoded apart, and the
     request has no candles then. Nor has it if the extension has read them.
     """
     if memoryview(body).nbytes > sizes.UNCOUNTED:  # nearly no body is
         measure(body)  # the extension too takes long for numbers such as 5e-324
-    if extension is not None and (packed := extension.candles(body)) is not None:
-        start, stop, form, values, times = packed
-        whole = memoryview(body)
-        rest = b"".join((whole[:start], b"[]", whole[stop:]))
-        if len(rest) <= sizes.UNCOUNTED:
-            with suppress(*UNDECODABLE):  # the pure way finds the place of a fault in the whole body
-                request = decoder.decode(rest)
-                # Candles beside features are checked less.
-                if getattr(request, "features", None) is None:
-                    return request, PackedCandles(values, times, _PLACES[form] or _places_of_rows(request))
+    if extension is not None:
+        if (packed := extension.candles(body)) is not None:
+            start, stop, form, values, times = packed
+            request = _without(decoder, body, start, stop)
+            # Candles beside features are checked less.
+            if request is not None and getattr(request, "features", None) is None:
+                return Read(request, PackedCandles(values, times, _PLACES[form] or _places_of_rows(request)))
+        elif (window := extension.window(body)) is not None:
+            start, stop, width, values = window
+            request = _without(decoder, body, start, stop)
+            if request is not None:
+                return Read(request, request.data, PackedRows(values, [width] * (len(values) // (width * _FLOAT))))
     try:
         request = decoder.decode(body)
     except UNDECODABLE as error:
         if (found := _with_rows(body)) is None:
             refuse(error, decoder, body)
         rest, rows = found
-        return decode(decoder, rest), rows
-    return request, request.data
+        return Read(decode(decoder, rest), rows)
+    return Read(request, request.data)
+
+
+def _without(decoder: msgspec.json.Decoder[R], body: bytes | msgspec.Raw, start: int, stop: int) -> R | None:
+    """Decode a body with an empty list in place of a part; null if the pure way must find its fault or its size."""
+    whole = memoryview(body)
+    rest = b"".join((whole[:start], b"[]", whole[stop:]))
+    if len(rest) <= sizes.UNCOUNTED:
+        with suppress(*UNDECODABLE):
+            return decoder.decode(rest)
+    return None
 
 
 _PLACES: tuple[PathsOfCandles | None, ...] = (DATA, COLUMNS, None)

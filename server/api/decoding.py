@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable
-from typing import NamedTuple, Protocol
+from typing import NamedTuple, Protocol, TypeVar
 
 import msgspec
 
@@ -12,7 +12,7 @@ from core.bundles.windows import MOST
 from core.errors import InvalidInput, quoted
 from core.features.timeframes import Timeframe
 from core.inference.explaining import BACKGROUND
-from core.inference.inputs import CandleWindows, GivenWindows, Rows, WindowSource
+from core.inference.inputs import CandleWindows, GivenWindows, PackedRows, Rows, WindowSource
 from core.serving.routing import Question
 from server.api import candle_forms
 from server.api.candle_forms import CandleData
@@ -39,6 +39,8 @@ _batch_decoder = msgspec.json.Decoder(BatchRequest)
 _stage_features_decoder = msgspec.json.Decoder(StageFeatures)
 _features_decoder = msgspec.json.Decoder(Matrix | StageFeatures)
 
+P = TypeVar("P", bound=PredictRequest)
+
 _EXPECTED_DATA = "data (an array of candles) or features"
 
 
@@ -50,22 +52,21 @@ def prediction(
     since, until: when the body arrived, and the deadline of its answer. now: the wall clock in milliseconds since 1970,
     if the caller has read it already. request_id: for the log.
     """
-    request, data = candle_forms.read(_predict_decoder, body)
-    return _question(request, data, body, (since, until, request_id), now)
+    return _question(candle_forms.read(_predict_decoder, body), body, (since, until, request_id), now)
 
 
 def _question(
-    request: PredictRequest,
-    data: CandleData | None,
+    found: candle_forms.Read[P],
     body: bytes | msgspec.Raw,
     common: tuple[float, float, str],
     now: float | None = None,
 ) -> Question:
     """The question of a decoded body. common: since, until and request_id of `prediction`."""
+    request, data, window = found
     user = None if request.user_id is None and request.userId is None else user_of(request)
     timeframe = timeframe_of(request.timeframe)
     if request.features is not None:
-        source: WindowSource = _given_windows(request.features, request, FEATURES)
+        source: WindowSource = _given_windows(window or request.features, request, FEATURES)
     elif data is not None:
         source = _candle_windows(request, data, timeframe, now)
     else:
@@ -78,8 +79,8 @@ def explanation(body: bytes, query: str | None, since: float, until: float, requ
 
     query: that number in the URL, if it is there. Raises MalformedJson or InvalidInput.
     """
-    request, data = candle_forms.read(_explain_decoder, body)
-    background = request.background
+    found = candle_forms.read(_explain_decoder, body)
+    background = found.request.background
     if query is not None:
         # The length is checked first, because Python refuses to parse thousands of digits.
         is_number = query.isascii() and query.isdecimal() and len(query) <= len(str(MOST))
@@ -88,7 +89,7 @@ def explanation(body: bytes, query: str | None, since: float, until: float, requ
         if background not in {None, int(query)}:
             raise InvalidInput.at(BACKGROUND, f"must be the same as in the URL, {int(query)}, or be left out")
         background = int(query)
-    return _question(request, data, body, (since, until, request_id)), background or 1
+    return _question(found, body, (since, until, request_id)), background or 1
 
 
 def timeframe_of(given: Timeframe | None) -> Timeframe:
@@ -105,21 +106,22 @@ def _without_data(body: bytes | msgspec.Raw) -> InvalidInput:
 
 
 class Comparison(NamedTuple):
-    """A decoded body of /reversal/compare. `request` holds the input of all versions, except the candles: `data`."""
+    """A decoded body of /reversal/compare. `request` holds the input of all versions, except `data` and `window`."""
 
     pair: str
     timeframe: Timeframe
     request: CompareRequest
     data: CandleData | None
+    window: PackedRows | None
 
 
 def comparison(body: bytes) -> Comparison:
     """Decode the body of /reversal/compare. Raises MalformedJson or InvalidInput."""
-    request, data = candle_forms.read(_compare_decoder, body)
+    request, data, window = candle_forms.read(_compare_decoder, body)
     if request.features is None and data is None:
         raise _without_data(body)
     user_of(request)
-    return Comparison(request.pair, timeframe_of(request.timeframe), request, data)
+    return Comparison(request.pair, timeframe_of(request.timeframe), request, data, window)
 
 
 def features_by_version(request: CompareRequest) -> dict[str, msgspec.Raw] | None:
@@ -143,7 +145,7 @@ def _shared_windows(wanted: Comparison) -> WindowSource:
     if given is None:
         return _candle_windows(request, wanted.data or [], wanted.timeframe)
     if isinstance(given, list):
-        return _given_windows(given, request, FEATURES)
+        return _given_windows(wanted.window or given, request, FEATURES)
     by_stage = decode(_stage_features_decoder, msgspec.json.encode(given), "features")
     return _given_windows(by_stage, request, FEATURES)
 
@@ -163,7 +165,9 @@ def batch(body: bytes) -> list[msgspec.Raw]:
     return decode(_batch_decoder, body).items
 
 
-def _given_windows(given: Matrix | StageFeatures, request: Request, places: PathsOfWindows) -> GivenWindows:
+def _given_windows(
+    given: Matrix | PackedRows | StageFeatures, request: Request, places: PathsOfWindows
+) -> GivenWindows:
     opens = None if request.candle_time is None else instant(request.candle_time, "candle_time")
     if not isinstance(given, StageFeatures):
         return GivenWindows(given, scaled=request.features_scaled, places=places, opens=opens)

@@ -142,7 +142,7 @@ class Evaluated(NamedTuple):
 
 def evaluation(body: bytes) -> Evaluated:
     """Decode a request to evaluate. Raises MalformedJson or InvalidInput."""
-    wanted, data = candle_forms.read(_evaluate_decoder, body)
+    wanted, data, _ = candle_forms.read(_evaluate_decoder, body)
     timeframe = decoding.timeframe_of(wanted.timeframe)
     candles, _, opens, warnings, _ = candle_forms.series(data or [], timeframe, wanted.timestamps)
     if opens is None and len(candles):

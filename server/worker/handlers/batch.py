@@ -124,8 +124,9 @@ def _results(request: web.Request, snapshot: Snapshot, asked: Sequence[Question 
     found = iter(request.app[PREDICTOR].predict(snapshot, questions))
     results: list[Json] = []
     for one in asked:
-        result = next(found) if isinstance(one, Question) else one
-        if isinstance(result, ServiceError):
+        if isinstance(one, ServiceError):
+            results.append(_refusal(request, one))
+        elif isinstance(result := next(found), ServiceError):
             results.append(_refusal(request, result))
         else:
             results.append({"success": True, "data": answers.answered(one, result, now), "error": None})
