@@ -10,7 +10,7 @@ import msgspec
 
 from core.errors import InvalidInput
 from server.http.bodies.brackets import STEP, Brackets
-from server.http.bodies.malformed import Fault, fault_of, not_json, too_deep, truncated
+from server.http.bodies.malformed import WrongByte, fault_of, not_json, too_deep, truncated
 from server.http.bodies.seen import kind_of
 from server.http.bodies.wanted import with_article
 
@@ -152,7 +152,7 @@ class Walk:
         try:
             return _text_decoder.decode(text)
         except msgspec.DecodeError as error:  # the decoder does not check the strings that it passes over
-            fault = fault_of(error) or Fault("invalid surrogate pair", 0)
+            fault = fault_of(error) or WrongByte("invalid surrogate pair", 0)
             self._refuse(fault.reason, begin + fault.byte)
 
     def take(self, expected: bytes) -> bytes:

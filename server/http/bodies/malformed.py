@@ -53,20 +53,20 @@ _CONTROL = {"\n": "a line break", "\r": "a line break", "\t": "a tab"}
 _FIRST_PRINTABLE = " "
 
 
-class Fault(NamedTuple):
+class WrongByte(NamedTuple):
     """What is wrong with a text at a byte, counted from 0."""
 
     reason: str
     byte: int
 
 
-def fault_of(error: Exception) -> Fault | None:
+def fault_of(error: Exception) -> WrongByte | None:
     """The fault of a text that is not JSON; null if its end is missing."""
     found = _FAULT.match(str(error))
     if found is None:
         return None
     # msgspec counts these from 1, all others from 0.
-    return Fault(found["reason"], int(found["position"]) - (found["reason"] == "trailing characters"))
+    return WrongByte(found["reason"], int(found["position"]) - (found["reason"] == "trailing characters"))
 
 
 def no_text(byte: int, head: bytes) -> MalformedJson:
