@@ -12,7 +12,7 @@ import numpy as np
 from core.errors import InvalidInput
 from server.http.bodies import sizes
 from server.http.bodies.explaining import refusal
-from server.http.bodies.malformed import not_json, too_deep, truncated
+from server.http.bodies.malformed import fault_of, not_json, too_deep, truncated
 
 T = TypeVar("T")
 
@@ -27,7 +27,6 @@ _FIRST, _LAST = np.frombuffer(b"+9", np.uint8)  # between them in ASCII: signs, 
 _ZERO, _NINE = np.frombuffer(b"09", np.uint8)
 _BLOCK = 32
 _EIGHT, _FOUR = np.uint64(0x01_01_01_01_01_01_01_01), np.uint32(0x01_01_01_01)  # so many that are all true
-_BYTE = re.compile(r"JSON is malformed: (?P<reason>.*) \(byte (?P<position>\d+)\)\Z", re.DOTALL)
 
 
 def decode(decoder: msgspec.json.Decoder[T], body: bytes | msgspec.Raw, prefix: str = "") -> T:
@@ -95,10 +94,8 @@ def _check_well_formed(body: bytes | msgspec.Raw) -> None:
 def _refuse_malformed(error: Exception, body: bytes | msgspec.Raw) -> NoReturn:
     if isinstance(error, RecursionError):
         raise too_deep() from None
-    found = _BYTE.match(str(error))
+    fault = fault_of(error)
     whole = memoryview(body)
-    if found is None:
+    if fault is None:
         raise truncated(whole) from None
-    # msgspec counts these from 1, all others from 0.
-    position = int(found["position"]) - (found["reason"] == "trailing characters")
-    raise not_json(found["reason"], position, whole) from None
+    raise not_json(fault.reason, fault.byte, whole) from None

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from typing import NamedTuple
 
 from core.errors import quoted
 from server.http.bodies import sizes
@@ -11,6 +12,9 @@ from server.http.errors import MalformedJson
 # As much around the wrong byte as an error looks at.
 _AROUND = 40
 _BLANKS = b" \t\n\r"
+
+# How msgspec names what is wrong, and where. Only the texts of errors depend on it.
+_FAULT = re.compile(r"JSON is malformed: (?P<reason>.*) \(byte (?P<position>\d+)\)\Z", re.DOTALL)
 
 _GZIP, _ZLIB_METHOD = b"\x1f\x8b", 0x78
 _UTF_16 = (b"\xff\xfe", b"\xfe\xff")
@@ -47,6 +51,22 @@ _WORDS = {
 _QUOTES = {"'": "single quotes", "`": "backticks", "\u201c": "curly quotes", "\u201d": "curly quotes"}
 _CONTROL = {"\n": "a line break", "\r": "a line break", "\t": "a tab"}
 _FIRST_PRINTABLE = " "
+
+
+class WrongByte(NamedTuple):
+    """What is wrong with a text at a byte, counted from 0."""
+
+    reason: str
+    byte: int
+
+
+def fault_of(error: Exception) -> WrongByte | None:
+    """The fault of a text that is not JSON; null if its end is missing."""
+    found = _FAULT.match(str(error))
+    if found is None:
+        return None
+    # msgspec counts these from 1, all others from 0.
+    return WrongByte(found["reason"], int(found["position"]) - (found["reason"] == "trailing characters"))
 
 
 def no_text(byte: int, head: bytes) -> MalformedJson:

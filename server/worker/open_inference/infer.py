@@ -24,9 +24,9 @@ from server.open_inference.inference import Inference
 from server.open_inference.questions import Questions
 from server.tracing.tracer import Trace, recorded
 from server.worker.app_keys import BATCHER, METRICS, PREDICTOR, REGISTRY
-from server.worker.handlers.batch import SLICE_ITEMS
 from server.worker.metrics import Metrics
 from server.worker.open_inference.statistics import InferenceTimes
+from server.worker.pace import slice_items
 from server.worker.predictor import Predictor
 from server.worker.timings import Timings
 from server.worker.tracing.phases import add_batch, add_prediction
@@ -154,8 +154,8 @@ class InferenceService(NamedTuple):
         snapshot = self.registry.snapshot
         parsed = perf_counter()
         results: list[Result] = []
-        for begin in range(0, len(questions), SLICE_ITEMS):
-            results += self.predictor.predict(snapshot, questions[begin : begin + SLICE_ITEMS])
+        while (begin := len(results)) < len(questions):
+            results += self.predictor.predict(snapshot, questions[begin : begin + slice_items(self.batcher)])
             if any(isinstance(result, ServiceError) for result in results[begin:]):
                 break  # `answer` raises it
             await let_others_run()

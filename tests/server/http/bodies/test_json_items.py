@@ -2,20 +2,22 @@ from __future__ import annotations
 
 import json
 import random
+import re
 from collections.abc import Callable
+from typing import Any
 
 import pytest
 
 from core.errors import InvalidInput, ServiceError
 from server.api import decoding
 from server.api.schemas.predictions import MAX_BATCH
-from server.http.bodies import json_items
+from server.http.bodies import brackets, json_items, json_walk, malformed
 from server.http.bodies.body import check_text
 from server.http.bodies.json_items import Listed, items, split
 from server.http.errors import MalformedJson
 from server.http.fairness import let_others_run
 
-BODIES = 20_000
+BODIES = 10_000
 LONGEST = 1000
 BATCH = Listed("items", MAX_BATCH, 1 << 20, decoding.batch)
 SMALL = BATCH._replace(item_bytes=LONGEST)
@@ -72,7 +74,13 @@ def value(draw: random.Random, depth: int = 0) -> str:
 
 def body(draw: random.Random) -> bytes:
     """The body of a batch, usually a good one."""
-    items = f"[{','.join(blanks(draw) + value(draw) + blanks(draw) for _ in range(draw.randrange(5)))}]"
+    if draw.randrange(2):  # objects that begin alike, and lists of such objects in them
+        key, deep = draw.choice(('"a"', '"items"')), draw.choice((0, 3))
+        each = [f"{{{blanks(draw)}{key}:{value(draw, deep)}}}" for _ in range(draw.randrange(6))]
+        parts = [f'{{{key}:[{",".join(each)}],"b":{value(draw, deep)}}}' if draw.randrange(2) else one for one in each]
+    else:
+        parts = [value(draw) for _ in range(draw.randrange(5))]
+    items = f"[{','.join(blanks(draw) + part + blanks(draw) for part in parts)}]"
     name = draw.choice(('"items"',) * 8 + (r'"\u0069tems"', '"item"'))
     fields = [f"{name}{blanks(draw)}:{blanks(draw)}{items}"]
     for _ in range(draw.choice((0, 0, 1, 2))):
@@ -109,8 +117,13 @@ def in_pieces(whole: bytes, listed: Listed = BATCH) -> list[bytes] | ServiceErro
         return error
 
 
-def test_it_finds_the_items_that_the_decoder_finds() -> None:
-    draw = random.Random(4)  # noqa: S311 - the bodies are the same in each run
+@pytest.mark.parametrize("step", [brackets.STEP, 5])
+def test_it_finds_the_items_that_the_decoder_finds(step: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(brackets, "STEP", step)
+    monkeypatch.setattr(json_walk, "STEP", step)
+    several = _Watched(json_walk._list_decoder)  # noqa: SLF001
+    monkeypatch.setattr(json_walk, "_list_decoder", several)
+    draw = random.Random(step)  # noqa: S311 - the bodies are the same in each run
     good = bad = left = 0
     for i in range(BODIES):
         whole = body(draw)
@@ -126,7 +139,21 @@ def test_it_finds_the_items_that_the_decoder_finds() -> None:
             assert found.details, whole
             left += 1
     assert min(good, bad) > BODIES // 4
+    assert len(several.given) > BODIES // 20
     assert left < BODIES // 50  # good bodies that it refuses: a field `items` that is given twice
+
+
+def test_it_does_not_depend_on_the_words_of_the_decoder(monkeypatch: pytest.MonkeyPatch) -> None:
+    draw = random.Random(5)  # noqa: S311 - the bodies are the same in each run
+    bodies = [body(draw) if i % 2 else damaged(draw, body(draw)) for i in range(BODIES // 4)]
+    known = [in_pieces(whole, SMALL) for whole in bodies]
+    monkeypatch.setattr(malformed, "_FAULT", re.compile(r"(?!)"))
+    for whole, expected in zip(bodies, known, strict=True):
+        found = in_pieces(whole, SMALL)
+        if isinstance(expected, ServiceError):
+            assert isinstance(found, ServiceError), whole  # perhaps that it is too large
+        else:
+            assert found == expected, whole
 
 
 @pytest.mark.parametrize(
@@ -215,22 +242,33 @@ def test_items_are_found_one_by_one() -> None:
 class _Watched:
     """A decoder that records the size of its input."""
 
-    def __init__(self) -> None:
+    def __init__(self, decoder: Any) -> None:  # noqa: ANN401 - of any type
         self.given: list[int] = []
-        self._decoder = json_items._value_decoder  # noqa: SLF001
+        self._decoder = decoder
 
-    def decode(self, part: memoryview) -> object:
-        self.given.append(part.nbytes)
+    def decode(self, part: bytes | memoryview) -> Any:  # noqa: ANN401
+        self.given.append(memoryview(part).nbytes)
         return self._decoder.decode(part)
 
 
-async def test_the_decoder_never_gets_more_than_the_largest_item(monkeypatch: pytest.MonkeyPatch) -> None:
-    watched = _Watched()
-    monkeypatch.setattr(json_items, "_value_decoder", watched)
-    whole = b'{"items":[' + b",".join([b'"' + b"a" * 900 + b'"'] * 1000) + b"]}"
+@pytest.mark.parametrize("item", [b'"' + b"a" * 900 + b'"', b'{"a":"' + b"a" * 900 + b'"}'])
+async def test_the_decoder_never_gets_more_than_the_largest_item(item: bytes, monkeypatch: pytest.MonkeyPatch) -> None:
+    one, several = _Watched(json_walk._value_decoder), _Watched(json_walk._list_decoder)  # noqa: SLF001
+    monkeypatch.setattr(json_walk, "_value_decoder", one)
+    monkeypatch.setattr(json_walk, "_list_decoder", several)
+    whole = b'{"items":[' + b",".join([item] * 1000) + b"]}"
     assert len(await items(bytearray(whole), SMALL)) == 1000
-    assert max(watched.given) <= json_items._MAX_NAME + 1  # noqa: SLF001
-    assert sorted(watched.given)[-2] == LONGEST + 1
+    assert max(one.given) <= LONGEST + 1
+    assert max(several.given, default=0) <= json_walk.TOGETHER + 2
+    assert len(one.given) + 20 < 1000 or not several.given
+
+
+async def test_items_over_the_limit_are_not_guessed_again_and_again(monkeypatch: pytest.MonkeyPatch) -> None:
+    several = _Watched(json_walk._list_decoder)  # noqa: SLF001
+    monkeypatch.setattr(json_walk, "_list_decoder", several)
+    with pytest.raises(InvalidInput, match="at most"):
+        await items(b'{"items":[' + b",".join([b'{"a":1}'] * 50_000) + b"]}", SMALL)
+    assert len(several.given) == 1
 
 
 async def test_the_loop_turns_between_items(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -4,16 +4,20 @@ import gzip
 import io
 import json
 import re
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from typing import Any
 
 import pytest
 from aiohttp import web
 
+from core.serving.routing import Question, Result
+from core.serving.snapshot import Snapshot
 from server.http.bodies import json_items
 from server.http.fairness import let_others_run
 from server.settings import Settings
+from server.worker import pace
 from server.worker.handlers import batch
+from server.worker.pace import FEW, MANY
 from tests.server.client import Client, Post
 from tests.server.questions import asks
 from tests.server.worker_fixture import Worker, experiment, running
@@ -94,16 +98,11 @@ class TestOthers:
             pauses.append(len(answered))
             await let_others_run()
 
-        answered: list[int] = []
-        predict = worker.predictor.predict
-
-        def counting(*arguments: Any) -> Any:  # noqa: ANN401
-            answered.append(len(arguments[1]))
-            return predict(*arguments)
-
+        answered = sizes_of_runs(worker, monkeypatch)
         monkeypatch.setattr(batch, "let_others_run", counted)
         monkeypatch.setattr(json_items, "let_others_run", counted)
-        monkeypatch.setattr(worker.predictor, "predict", counting)
+        monkeypatch.setattr(batch, "_PAUSE_SECONDS", 60.0)
+        monkeypatch.setattr(batch, "SLICE_BYTES", 16 * 1024)
         status, _ = await worker.post(PATH, {"items": large(30)})
         assert status == 200
         assert pauses.count(0) >= 30  # before the first item is answered
@@ -112,13 +111,29 @@ class TestOthers:
 
     async def test_small_items_run_together(self, worker: Worker, monkeypatch: pytest.MonkeyPatch) -> None:
         await worker.serve()
-        sizes: list[int] = []
-        predict = worker.predictor.predict
+        sizes = sizes_of_runs(worker, monkeypatch)
+        await worker.post(PATH, {"items": [asks(0.1)] * (2 * MANY + 1)})
+        assert sizes == [MANY, MANY, 1]
 
-        def counting(*arguments: Any) -> Any:  # noqa: ANN401
-            sizes.append(len(arguments[1]))
-            return predict(*arguments)
+    async def test_fewer_items_run_together_beside_single_predictions(
+        self, worker: Worker, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        await worker.serve()
+        sizes = sizes_of_runs(worker, monkeypatch)
+        monkeypatch.setattr(pace, "_RECENT_SECONDS", 60.0)
+        await worker.post("/reversal/predict", asks(0.1))
+        await worker.post(PATH, {"items": [asks(0.1)] * (2 * FEW + 1)})
+        assert sizes == [1, FEW, FEW, 1]
 
-        monkeypatch.setattr(worker.predictor, "predict", counting)
-        await worker.post(PATH, {"items": [asks(0.1)] * (2 * batch.SLICE_ITEMS + 1)})
-        assert sizes == [batch.SLICE_ITEMS, batch.SLICE_ITEMS, 1]
+
+def sizes_of_runs(worker: Worker, monkeypatch: pytest.MonkeyPatch) -> list[int]:
+    """How many questions the predictor answers together, in each of its runs from now on."""
+    sizes: list[int] = []
+    predict = worker.predictor.predict
+
+    def counting(snapshot: Snapshot, questions: Sequence[Question]) -> list[Result]:
+        sizes.append(len(questions))
+        return predict(snapshot, questions)
+
+    monkeypatch.setattr(worker.predictor, "predict", counting)
+    return sizes
