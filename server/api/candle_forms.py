@@ -103,9 +103,10 @@ def read(decoder: msgspec.json.Decoder[R], body: bytes | msgspec.Raw) -> tuple[R
             except UNDECODABLE:
                 pass  # the pure way finds the place of the fault in the whole body
             else:
-                if isinstance(more, int):
+                if not isinstance(more, int):
+                    return request, PackedCandles(values, more, _PLACES[form] or _places_of_rows(request))
+                if getattr(request, "features", None) is not None:  # some requests have no such field, and ignore it
                     return request, np.frombuffer(values).reshape(more, -1)
-                return request, PackedCandles(values, more, _PLACES[form] or _places_of_rows(request))
     try:
         request = decoder.decode(body)
     except UNDECODABLE as error:

@@ -6,6 +6,7 @@ from collections.abc import Collection
 from typing import Any, NamedTuple
 
 import msgspec
+import numpy as np
 
 from core.errors import InvalidInput, UnknownVersion
 from core.experiments.experiment import MINIMUM_EFFECT, Experiment, Guardrails, Metric, Micros, iso
@@ -144,7 +145,8 @@ def evaluation(body: bytes) -> Evaluated:
     """Decode a request to evaluate. Raises MalformedJson or InvalidInput."""
     wanted, data = candle_forms.read(_evaluate_decoder, body)
     timeframe = decoding.timeframe_of(wanted.timeframe)
-    candles, _, opens, warnings, _ = candle_forms.series(data or [], timeframe, wanted.timestamps)
+    given_candles = [] if data is None or isinstance(data, np.ndarray) else data  # features are no field of it
+    candles, _, opens, warnings, _ = candle_forms.series(given_candles, timeframe, wanted.timestamps)
     if opens is None and len(candles):
         raise InvalidInput.at("data", "must have timestamps: they say which predictions the candles belong to")
     parameters = {name: getattr(wanted, name) for name in LabelRule.__struct_fields__}

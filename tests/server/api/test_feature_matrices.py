@@ -10,9 +10,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from core.errors import ServiceError
+from core.errors import InvalidInput, ServiceError
 from core.inference.inputs import GivenWindows
 from server.api import candle_forms, decoding
+from server.keeper import decoding as keeper
 from tests.native_extension import built
 
 # Pieces of JSON that are put into good bodies; most of them make it bad.
@@ -99,6 +100,14 @@ def test_it_gives_up_where_the_pure_way_must_decide(body: str) -> None:
 def test_it_gives_up_at_a_second_input(more: str) -> None:
     for pieces in (('"features":[[1]]', more), (more, '"features":[[1]]')):
         assert built().body(f"{{{','.join(pieces)}}}".encode()) is None
+
+
+def test_a_request_without_such_a_field_ignores_the_matrix(monkeypatch: pytest.MonkeyPatch) -> None:
+    body = json.dumps({"pair": "EUR/USD", "features": [[1.5, -2]]}).encode()
+    for extension in (None, built()):
+        monkeypatch.setattr(candle_forms, "extension", extension)
+        with pytest.raises(InvalidInput, match="data"):
+            keeper.evaluation(body)
 
 
 def test_comparisons_take_the_matrix_for_all_versions(monkeypatch: pytest.MonkeyPatch) -> None:
