@@ -30,7 +30,7 @@ class WantedOutput(NamedTuple):
 _ALL = {binary: tuple(WantedOutput(name, binary) for name in OUTPUTS) for binary in (False, True)}
 
 
-class Place(NamedTuple):
+class TensorPlace(NamedTuple):
     """Where a tensor's elements are. begin: of its bytes in the body; 0 if they are not in the body.
 
     item_bytes: of each item.
@@ -42,7 +42,7 @@ class Place(NamedTuple):
     item_bytes: int
 
 
-class Head(NamedTuple):
+class InferenceHead(NamedTuple):
     """A request without the bytes of its body, so that it can be remembered for further ones with the same head.
 
     version: of the path; None if it names none. id: None if the request has none. binary: the names of the outputs, if
@@ -56,7 +56,7 @@ class Head(NamedTuple):
     outputs: tuple[WantedOutput, ...]
     binary: str | None
     common: Common
-    places: Mapping[str, Place]
+    places: Mapping[str, TensorPlace]
     own: Mapping[str, memoryview]
 
     @classmethod
@@ -67,9 +67,9 @@ class Head(NamedTuple):
         parameters: InferParameters,
         given: Sequence[GivenTensor],
         outputs: Sequence[WantedOutput] = (),
-    ) -> Head:
+    ) -> InferenceHead:
         """A head from its parts. Without `outputs` the answer has all. Raises InvalidInput."""
-        places: dict[str, Place] = {}
+        places: dict[str, TensorPlace] = {}
         own: dict[str, memoryview] = {}
         for i, tensor in enumerate(given):
             name, shape, data = tensor.name, tuple(tensor.shape), tensor.data
@@ -80,7 +80,7 @@ class Head(NamedTuple):
                 begin = data.start
             else:
                 begin, own[name] = 0, elements(tensor, f"inputs[{i}]").reshape(-1).view(np.uint8).data
-            places[name] = Place(DTYPES[tensor.datatype], shape, begin, size // shape[0])
+            places[name] = TensorPlace(DTYPES[tensor.datatype], shape, begin, size // shape[0])
         wanted = _wanted(outputs, parameters)
         common = Common.of(parameters, {name: place.shape for name, place in places.items()})
         names = ",".join([output.name for output in wanted])
@@ -89,7 +89,7 @@ class Head(NamedTuple):
 
 
 class Inference(NamedTuple):
-    """A request: the fields of its Head, and its body."""
+    """A request: the fields of its InferenceHead, and its body."""
 
     version: str | None
     id: str | None
@@ -97,7 +97,7 @@ class Inference(NamedTuple):
     outputs: tuple[WantedOutput, ...]
     binary: str | None
     common: Common
-    places: Mapping[str, Place]
+    places: Mapping[str, TensorPlace]
     own: Mapping[str, memoryview]
     body: memoryview
 
@@ -110,8 +110,8 @@ class Inference(NamedTuple):
         given: Sequence[GivenTensor],
         outputs: Sequence[WantedOutput] = (),
     ) -> Inference:
-        """A request from its parts, which are not in a body: see Head.of."""
-        return cls(*Head.of(version, request_id, parameters, given, outputs), memoryview(b""))
+        """A request from its parts, which are not in a body: see InferenceHead.of."""
+        return cls(*InferenceHead.of(version, request_id, parameters, given, outputs), memoryview(b""))
 
     def item(self, name: str, index: int) -> memoryview:
         """The bytes of one item of a tensor."""

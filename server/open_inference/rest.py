@@ -30,7 +30,7 @@ from server.http.bodies.json_decoding import decode
 from server.http.errors import MalformedJson, PayloadTooLarge
 from server.http.headers import JSON_LENGTH
 from server.open_inference.answers import InferenceAnswer, OutputTensor
-from server.open_inference.inference import Head, Inference, WantedOutput
+from server.open_inference.inference import Inference, InferenceHead, WantedOutput
 from server.open_inference.tensors import (
     CANDLE_FIELDS,
     INPUTS,
@@ -83,7 +83,7 @@ def inference(body: bytes | bytearray, header: str | None, version: str | None) 
     return Inference(*read(bytes(whole[:length]), size, version, is_told=True), whole)
 
 
-def _head(text: bytes, whole: int, version: str | None, *, is_told: bool) -> Head:
+def _head(text: bytes, whole: int, version: str | None, *, is_told: bool) -> InferenceHead:
     """The request in the JSON of a body. whole: the bytes of the body. is_told: whether HEADER tells those of JSON."""
     if len(text) > sizes.SINGLE:
         raise PayloadTooLarge(f"the JSON object is larger than {sizes.SINGLE:,} bytes; send the tensors as binary data")
@@ -110,7 +110,7 @@ def _head(text: bytes, whole: int, version: str | None, *, is_told: bool) -> Hea
         )
         raise InvalidInput.at("", message)
     parameters = found.parameters or InferParameters()
-    return Head.of(version, found.id, parameters, given, _outputs(found, parameters))
+    return InferenceHead.of(version, found.id, parameters, given, _outputs(found, parameters))
 
 
 # A client that sends binary data mostly sends the same JSON before them.
@@ -150,14 +150,14 @@ def _of_tensor(error: InvalidInput, text: bytes) -> InvalidInput:
 
 
 @lru_cache(maxsize=64)
-def _head_of_candles(size: int, version: str | None) -> Head:
+def _head_of_candles(size: int, version: str | None) -> InferenceHead:
     """The request in a body without JSON: candles, and all outputs as binary data. size: of the body."""
     count, more = divmod(size, _CANDLE_BYTES)
     if more:
         message = f"must have {_CANDLE_BYTES} bytes for each candle (five FP64), but the body has {size:,} bytes"
         raise InvalidInput.at(_RAW, message)
     given = GivenTensor(_RAW, "FP64", (1, count, len(CANDLE_FIELDS)), slice(0, size))
-    return Head.of(version, None, InferParameters(binary_data_output=True), [given])
+    return InferenceHead.of(version, None, InferParameters(binary_data_output=True), [given])
 
 
 def _size(tensor: InferInput, declaration: DeclaredTensor, size: int, left: int, *, is_told: bool) -> int:
