@@ -16,6 +16,7 @@ from core.bundles.plain_scaler import PlainScaler, plain_scaler
 from core.errors import BundleRefused, ModelUnavailable
 from core.features.candles import Floats
 from core.inference import session
+from core.native import extension
 
 Floats32: TypeAlias = NDArray[np.float32]
 
@@ -127,6 +128,10 @@ class StageRunner:
             with np.errstate(over="ignore"):
                 return raw.astype(np.float32)
         if self._plain_scaler is not None:
+            if extension is not None and raw.flags.c_contiguous:
+                scaled = np.empty(raw.shape, np.float32)
+                extension.scale(*self._plain_scaler, raw, scaled)
+                return scaled
             found = raw - self._plain_scaler.centre
             return np.divide(found, self._plain_scaler.scale, out=found).astype(np.float32)
         return self._scaler.run(raw)

@@ -49,6 +49,12 @@ class Extension(Protocol):
         least: the bars that they need. Raises ValueError for arrays of other types or shapes, or with too few bars.
         """
 
+    def scale(self, centre: Floats, scale: Floats, values: Floats, out: NDArray[np.float32], /) -> None:
+        """Fill `out` with (values - centre) / scale. centre, scale: (width,). values, out: (..., width), in C order.
+
+        Raises ValueError for arrays of other types or sizes.
+        """
+
 
 def load(file: Path) -> Extension:
     """Load an extension from a file. Raises ImportError."""

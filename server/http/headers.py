@@ -22,12 +22,10 @@ _PREFLIGHT_SECONDS = "600"
 _SENT = (hdrs.AUTHORIZATION, hdrs.CONTENT_TYPE, TIMEOUT, REQUEST_ID, TRACE_HEADER, JSON_LENGTH)
 
 _RAW_SECURITY = "".join(f"{name}: {value}\r\n" for name, value in SECURITY.items()).encode()
-# A whole answer, written without aiohttp. Its values: the body's length, the date, the request's id, the
-# Server-Timing, and the body.
-RAW_ANSWER = (
+_RAW_ANSWER = (
     b"""\
 HTTP/1.1 200 OK\r
-Content-Type: application/json\r
+Content-Type: {kind}\r
 Content-Length: %d\r
 Date: %b\r
 X-Request-Id: %b\r
@@ -37,6 +35,11 @@ Server-Timing: %b\r
     + b"""\r
 %b"""
 )
+# A whole answer, written without aiohttp. Its values: the body's length, the date, the request's id, the
+# Server-Timing, and the body.
+RAW_ANSWER = _RAW_ANSWER.replace(b"{kind}", b"application/json")
+# The same for a body with binary tensors; before these values, JSON_LENGTH.
+RAW_TENSORS = _RAW_ANSWER.replace(b"{kind}", f"application/octet-stream\r\n{JSON_LENGTH}: %b".encode())
 _PHRASES = {status.value: status.phrase.encode() for status in HTTPStatus}
 _RAW = b"""\
 HTTP/1.1 %d %b\r

@@ -30,7 +30,7 @@ from server.http.bodies.json_decoding import decode
 from server.http.errors import MalformedJson, PayloadTooLarge
 from server.http.headers import JSON_LENGTH
 from server.open_inference.answers import InferenceAnswer, OutputTensor
-from server.open_inference.inference import Inference, WantedOutput
+from server.open_inference.inference import Inference, InferenceHead, WantedOutput
 from server.open_inference.tensors import (
     CANDLE_FIELDS,
     INPUTS,
@@ -72,46 +72,49 @@ def inference(body: bytes | bytearray, header: str | None, version: str | None) 
 
     header: the value of HEADER, if it was sent; `0` for a body that is one tensor of candles. version: of the path.
     """
-    whole = memoryview(body)
-    length = None if header is None else _length(header, len(whole))
+    whole, size = memoryview(body), len(body)
+    if header is None:
+        return Inference(*_head(bytes(whole), size, version, is_told=False), whole)
+    length = _length(header, size)
     if length == 0:
-        return _raw(whole, version)
-    text = bytes(whole[:length])
+        return Inference(*_head_of_candles(size, version), whole)
+    # Nothing in a head depends on the bytes behind the JSON, only on their number.
+    read = _known_head if length <= _KEPT_BYTES else _head
+    return Inference(*read(bytes(whole[:length]), size, version, is_told=True), whole)
+
+
+def _head(text: bytes, whole: int, version: str | None, *, is_told: bool) -> InferenceHead:
+    """The request in the JSON of a body. whole: the bytes of the body. is_told: whether HEADER tells those of JSON."""
     if len(text) > sizes.SINGLE:
         raise PayloadTooLarge(f"the JSON object is larger than {sizes.SINGLE:,} bytes; send the tensors as binary data")
     try:
-        found = (_decoded if length is None or len(text) > _KEPT_BYTES else _known)(text)
+        check_text(text)
+        found = decode(_body_decoder, text)
     except MalformedJson as error:
-        raise _no_object(error, text, length) from None
+        raise _no_object(error, text, is_told=is_told) from None
     except InvalidInput as error:
         raise _of_tensor(error, text) from None
-    given, rest = [], whole[len(text) :]
+    given, begin = [], len(text)
     for i, tensor in enumerate(found.inputs):
-        place = f"inputs[{i}]"
-        declaration = declared(tensor.name, tensor.datatype, tensor.shape, place)
+        declaration = declared(tensor.name, tensor.datatype, tensor.shape, f"inputs[{i}]")
         told = UNSET if tensor.parameters is None else tensor.parameters.binary_data_size
         if isinstance(told, UnsetType):
             data: Any = _listed(tensor, declaration.kind)
         else:
-            size = _size(tensor, declaration, told, len(rest), is_told=length is not None)
-            data, rest = rest[:size], rest[size:]
+            end = begin + _size(tensor, declaration, told, whole - begin, is_told=is_told)
+            data, begin = slice(begin, end), end
         given.append(GivenTensor(tensor.name, tensor.datatype, tensor.shape, data))
-    if rest:
+    if begin < whole:
         message = (
-            f"the body has {len(rest):,} bytes behind the binary data of its inputs; {_SIZE} of each must tell all"
+            f"the body has {whole - begin:,} bytes behind the binary data of its inputs; {_SIZE} of each must tell all"
         )
         raise InvalidInput.at("", message)
     parameters = found.parameters or InferParameters()
-    return Inference.of(version, found.id, parameters, given, _outputs(found, parameters))
-
-
-def _decoded(text: bytes) -> InferBody:
-    check_text(text)
-    return decode(_body_decoder, text)
+    return InferenceHead.of(version, found.id, parameters, given, _outputs(found, parameters))
 
 
 # A client that sends binary data mostly sends the same JSON before them.
-_known = lru_cache(maxsize=64)(_decoded)
+_known_head = lru_cache(maxsize=256)(_head)
 _KEPT_BYTES = 1024
 
 
@@ -123,10 +126,10 @@ def _length(header: str, size: int) -> int:
     return int(header)
 
 
-def _no_object(error: MalformedJson, text: bytes, length: int | None) -> MalformedJson:
-    """The error for the part of a body that should be its JSON object. length: that HEADER tells; None without it."""
-    if length is not None:
-        return MalformedJson(f"the {length:,} bytes that {HEADER} tells are not a JSON object: {error}")
+def _no_object(error: MalformedJson, text: bytes, *, is_told: bool) -> MalformedJson:
+    """The error for the part of a body that should be its JSON object. is_told: whether HEADER tells its length."""
+    if is_told:
+        return MalformedJson(f"the {len(text):,} bytes that {HEADER} tells are not a JSON object: {error}")
     if _SIZE.encode() in text:
         return MalformedJson(f"the header {HEADER} is missing; send it with the bytes of the JSON object, without data")
     return error
@@ -146,14 +149,15 @@ def _of_tensor(error: InvalidInput, text: bytes) -> InvalidInput:
     return InvalidInput.at(f"{name}.{detail.path[found.end() :]}", detail.message)
 
 
-def _raw(whole: memoryview, version: str | None) -> Inference:
-    """The request in a body without JSON: candles, and all outputs as binary data."""
-    count, more = divmod(len(whole), _CANDLE_BYTES)
+@lru_cache(maxsize=64)
+def _head_of_candles(size: int, version: str | None) -> InferenceHead:
+    """The request in a body without JSON: candles, and all outputs as binary data. size: of the body."""
+    count, more = divmod(size, _CANDLE_BYTES)
     if more:
-        message = f"must have {_CANDLE_BYTES} bytes for each candle (five FP64), but the body has {len(whole):,} bytes"
+        message = f"must have {_CANDLE_BYTES} bytes for each candle (five FP64), but the body has {size:,} bytes"
         raise InvalidInput.at(_RAW, message)
-    given = GivenTensor(_RAW, "FP64", (1, count, len(CANDLE_FIELDS)), whole)
-    return Inference.of(version, None, InferParameters(binary_data_output=True), [given])
+    given = GivenTensor(_RAW, "FP64", (1, count, len(CANDLE_FIELDS)), slice(0, size))
+    return InferenceHead.of(version, None, InferParameters(binary_data_output=True), [given])
 
 
 def _size(tensor: InferInput, declaration: DeclaredTensor, size: int, left: int, *, is_told: bool) -> int:

@@ -23,7 +23,7 @@ MOST_FEATURES = 10_000
 CANDLE_FIELDS = ("open", "high", "low", "close", "volume")
 
 # NumPy's and struct's names of the datatypes. Binary data are little-endian.
-_DTYPES: dict[str, np.dtype[Any]] = {
+DTYPES: dict[str, np.dtype[Any]] = {
     "FP32": np.dtype("<f4"),
     "FP64": np.dtype("<f8"),
     "INT64": np.dtype("<i8"),
@@ -67,13 +67,14 @@ INPUTS: dict[str, InputTensor] = {
 class GivenTensor(NamedTuple):
     """An input tensor as it was sent.
 
-    data: bytes in row-major order, little-endian, or a flat sequence of numbers in row-major order.
+    data: bytes in row-major order, little-endian, or a flat sequence of numbers in row-major order. A slice tells where
+    in the body these bytes are.
     """
 
     name: str
     datatype: str
     shape: Shape
-    data: bytes | memoryview | Sequence[float]
+    data: bytes | memoryview | Sequence[float] | slice
 
 
 class DeclaredTensor(NamedTuple):
@@ -112,7 +113,7 @@ def _declared(name: str, datatype: str, shape: tuple[int, ...], place: str) -> D
     if shape[0] < 1:
         raise InvalidInput.at(f"{name}.shape", f"must have at least 1 in batch, not {_shown(shape)}")
     count = prod(shape)
-    return DeclaredTensor(found, count, count * _DTYPES[datatype].itemsize)
+    return DeclaredTensor(found, count, count * DTYPES[datatype].itemsize)
 
 
 def elements(given: GivenTensor, place: str) -> Elements:
@@ -122,10 +123,12 @@ def elements(given: GivenTensor, place: str) -> Elements:
     `check_finite`, because a tensor may have megabytes.
     """
     name, datatype, shape, data = given
+    if isinstance(data, slice):
+        raise TypeError("the elements are in the body")
     tensor = declared(name, datatype, shape, place)
     if isinstance(data, bytes | memoryview):
         check_bytes(tensor, shape, len(data))
-        values = np.frombuffer(data, _DTYPES[datatype])
+        values = np.frombuffer(data, DTYPES[datatype])
     else:
         if len(data) != tensor.elements:
             message = f"must have {tensor.elements:,} elements for the shape {_shown(shape)}, has {len(data):,}"

@@ -14,6 +14,7 @@ from server.grpc.handlers.gathering import GatheringBatcher
 from server.http.app_keys import BODY_MEMORY
 from server.http.bodies import sizes
 from server.http.bodies.body import LARGE
+from server.open_inference.answers import answer
 from server.open_inference.inference import check_model
 from server.worker.app import MAX_BATCHED
 from server.worker.open_inference.infer import InferenceService
@@ -48,7 +49,7 @@ class InferenceCalls:
             service.check_version(request.model_version or None)
             written, timing = await service.infer(
                 partial(messages.inference, request),
-                lambda answer: messages.encoded(answer, raw=messages.is_raw(request)),
+                lambda *found: messages.encoded(answer(*found), raw=messages.is_raw(request)),
                 until=call.until,
                 request_id=call.request_id,
                 version=request.model_version or None,

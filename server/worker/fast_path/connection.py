@@ -32,7 +32,7 @@ from server.http.headers import RAW_ANSWER, raw_refusal
 from server.http.request_log import access_log
 from server.logs.request_id import HEADER as REQUEST_ID
 from server.logs.request_id import during
-from server.worker.fast_path.inference import CONTENT_TYPES, Exchange, Written, target_of
+from server.worker.fast_path.inference import CONTENT_TYPES, Exchange, target_of
 from server.worker.fast_path.services import Services
 from server.worker.handlers.predict import SHAPES
 from server.worker.timings import Timings
@@ -156,7 +156,7 @@ class FastConnection(HttpConnection):
             elif exchange.read(text, headers, came, until) == 1:
                 self._question = exchange.question()
             else:
-                exchange.ask_several(partial(self._answer_inference, exchange, exchange.several))
+                exchange.ask_several(partial(self._answer_several, exchange))
                 return True
             self._parsed = perf_counter()
             to.batcher.ask_for(self._question, self)
@@ -187,25 +187,27 @@ class FastConnection(HttpConnection):
         if isinstance(result, ServiceError):
             self.set_exception(result)
             return
-        if (exchange := self._exchange) is not None:
-            self._answer_inference(exchange, partial(exchange.written, self._question, result, self._parsed))
-            return
         to, question, known = self._services, self._question, perf_counter()
         try:
             now = to.clock.now()
-            body = answers.encoded(SHAPES[self._path], question, result, now)
-            timing = to.metrics.timings.add(Timings.of(question.since, self._parsed, known, result.prediction.spent))
+            if (exchange := self._exchange) is not None:
+                text, size = exchange.written(question, result, self._parsed, now.http)
+            else:
+                body = answers.encoded(SHAPES[self._path], question, result, now)
+                spent = result.prediction.spent
+                timing = to.metrics.timings.add(Timings.of(question.since, self._parsed, known, spent))
+                size, head = len(body), (now.http.encode(), self._request_id.encode(), timing.encode())
+                text = RAW_ANSWER % (size, *head, body)
         except Exception as error:  # noqa: BLE001 - it is answered
             self.set_exception(error)
         else:
-            to.admission.leave()
-            head = now.http.encode(), self._request_id.encode(), timing.encode()
-            self._write(RAW_ANSWER % (len(body), *head, body), 200, len(body))
+            self._place.leave()
+            self._write(text, 200, size)
 
-    def _answer_inference(self, exchange: Exchange, answer: Callable[[str], Written]) -> None:
-        """Answer a request by the protocol. `answer`: encodes it; its argument is the date."""
+    def _answer_several(self, exchange: Exchange) -> None:
+        """Answer a request of several items by the protocol."""
         try:
-            text, size = answer(self._services.clock.now().http)
+            text, size = exchange.several(self._services.clock.now().http)
         except Exception as error:  # noqa: BLE001 - it is answered
             self.set_exception(error)
         else:

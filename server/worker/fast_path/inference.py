@@ -15,10 +15,11 @@ from server.api.endpoints import ENDPOINTS
 from server.api.schemas.open_inference import MODEL
 from server.http.admission import Admission
 from server.http.bodies.body import BINARY, JSON
-from server.http.headers import raw
+from server.http.headers import RAW_ANSWER, RAW_TENSORS, raw
 from server.logs.request_id import HEADER as REQUEST_ID
 from server.logs.request_id import during
 from server.open_inference import rest
+from server.open_inference.bodies import written
 from server.worker.open_inference.infer import Asked, InferenceService, Inferred
 
 CONTENT_TYPES = (JSON, BINARY)
@@ -90,7 +91,11 @@ class Exchange:
 
     def written(self, question: Question, result: Answered, parsed: float, date: str) -> Written:
         """The answer to a request of one item. parsed: when the question was known, of time.perf_counter."""
-        return self._whole(self._service.written(self._asked, question, result, parsed, rest.encoded), date)
+        (body, _, length), timing = self._service.written(self._asked, question, result, parsed, written)
+        head = date.encode(), self._request_id.encode(), timing.encode()
+        if length is None:
+            return Written(RAW_ANSWER % (len(body), *head, body), len(body))
+        return Written(RAW_TENSORS % (length.encode(), len(body), *head, body), len(body))
 
     def ask_several(self, done: Callable[[], None]) -> None:
         """Begin to answer a request of several items; calls `done` once `several` has the answer. Raises Overloaded."""
@@ -98,7 +103,7 @@ class Exchange:
         self.admission.leave()
         self.admission = self._service.batch_admission
         with during(self._request_id):
-            task = asyncio.get_running_loop().create_task(self._service.infer_several(self._asked, rest.encoded))
+            task = asyncio.get_running_loop().create_task(self._service.infer_several(self._asked, written))
         self._task = task
         task.add_done_callback(lambda _: None if task.cancelled() else done())
 
@@ -118,10 +123,8 @@ class Exchange:
             self._service.count_failure(self._target.version, perf_counter() - self._came)
 
     def _whole(self, inferred: Inferred[rest.EncodedAnswer], date: str) -> Written:
-        (body, content_type, length), timing = inferred
+        body, content_type, length = inferred.written
         headers = {"Content-Type": content_type, REQUEST_ID: self._request_id}
         if length is not None:
             headers[rest.HEADER] = length
-        if timing:
-            headers["Server-Timing"] = timing
         return Written(raw(200, headers, date, body), len(body))

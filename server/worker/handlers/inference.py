@@ -11,6 +11,7 @@ from server.http.bodies.body import read_tensors
 from server.http.deadline import deadline
 from server.http.request_log.request_ids import id_of
 from server.open_inference import rest
+from server.open_inference.bodies import written
 from server.open_inference.inference import check_model
 from server.worker.open_inference.infer import InferenceService
 
@@ -28,7 +29,7 @@ async def infer(request: web.Request) -> web.Response:
         header = request.headers.get(rest.HEADER)
         answer, timing = await service.infer(
             lambda: rest.inference(body, header, version),
-            rest.encoded,
+            written,
             until=until,
             request_id=id_of(request),
             version=version,

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import ExitStack
 from time import perf_counter
-from typing import Generic, NamedTuple, TypeVar
+from typing import Generic, NamedTuple, TypeAlias, TypeVar
 
 from aiohttp import web
 
@@ -19,19 +19,19 @@ from server.http.admission import Admission
 from server.http.app_keys import ADMISSION, BATCH_ADMISSION
 from server.http.deadline import MOST_MS, late_in_queue
 from server.http.fairness import let_others_run
-from server.open_inference.answers import InferenceAnswer, answer
 from server.open_inference.inference import Inference
 from server.open_inference.questions import Questions
 from server.tracing.tracer import Trace, recorded
 from server.worker.app_keys import BATCHER, METRICS, PREDICTOR, REGISTRY
 from server.worker.metrics import Metrics
-from server.worker.open_inference.statistics import InferenceTimes
 from server.worker.pace import slice_items
 from server.worker.predictor import Predictor
 from server.worker.timings import Timings
 from server.worker.tracing.phases import add_batch, add_prediction
 
 T = TypeVar("T")
+# Encodes the answer to a request, from its questions and their results. Raises the error of the first that has one.
+Write: TypeAlias = Callable[[Inference, Sequence[Question], Sequence[Result]], T]
 
 # The longest time in which questions are made without a pause for other requests.
 _PAUSE_SECONDS = 300e-6
@@ -93,7 +93,7 @@ class InferenceService(NamedTuple):
     async def infer(
         self,
         read: Callable[[], Inference],
-        write: Callable[[InferenceAnswer], T],
+        write: Write[T],
         *,
         until: float,
         request_id: str,
@@ -101,7 +101,7 @@ class InferenceService(NamedTuple):
     ) -> Inferred[T]:
         """Answer a request whose body has arrived. Raises the ServiceError of the request or of its first bad item.
 
-        read: decodes the request. write: encodes the answer. until: the deadline, of time.perf_counter. version: that
+        read: decodes the request. until: the deadline, of time.perf_counter. version: that
         the request names outside of its body; None if it names none.
         """
         came = perf_counter()
@@ -125,9 +125,7 @@ class InferenceService(NamedTuple):
             self.metrics.abandoned.inc()
             raise
 
-    def written(
-        self, asked: Asked, question: Question, result: Result, parsed: float, write: Callable[[InferenceAnswer], T]
-    ) -> Inferred[T]:
+    def written(self, asked: Asked, question: Question, result: Result, parsed: float, write: Write[T]) -> Inferred[T]:
         """The answer to a request of one item. Raises the ServiceError that is its result.
 
         parsed: when the question was known, of time.perf_counter.
@@ -136,16 +134,15 @@ class InferenceService(NamedTuple):
         if isinstance(result, ServiceError):
             raise result
         prediction = result.prediction
-        written = write(answer(asked.inference, [question], [result]))
+        written = write(asked.inference, [question], [result])
         timing = self.metrics.timings.add(Timings.of(asked.came, parsed, known, prediction.spent))
-        times = InferenceTimes(asked.came, parsed, known, perf_counter(), [prediction.spent])
-        self.metrics.inference.succeeded(prediction.version, 1, times)
+        self.metrics.inference.succeeded(prediction.version, 1, asked.came, parsed, known, (prediction.spent,))
         if asked.trace is not None:
             add_prediction(asked.trace, asked.came, parsed, prediction)
-            asked.trace.add("encode", known, times.done)
+            asked.trace.add("encode", known, perf_counter())
         return Inferred(written, timing)
 
-    async def infer_several(self, asked: Asked, write: Callable[[InferenceAnswer], T]) -> Inferred[T]:
+    async def infer_several(self, asked: Asked, write: Write[T]) -> Inferred[T]:
         """Answer a request of several items. Raises the ServiceError of the first bad one.
 
         All items see the same versions. All are checked before any is answered.
@@ -157,16 +154,16 @@ class InferenceService(NamedTuple):
         while (begin := len(results)) < len(questions):
             results += self.predictor.predict(snapshot, questions[begin : begin + slice_items(self.batcher)])
             if any(isinstance(result, ServiceError) for result in results[begin:]):
-                break  # `answer` raises it
+                break  # `write` raises it
             await let_others_run()
         known = perf_counter()
-        written = write(answer(asked.inference, questions, results))
-        times = InferenceTimes(asked.came, parsed, known, perf_counter(), _runs(results))
+        written = write(asked.inference, questions, results)
         if asked.trace is not None:
-            add_batch(asked.trace, times.since, parsed, known, len(results))
+            add_batch(asked.trace, asked.came, parsed, known, len(results))
         first = results[0]
         if isinstance(first, Answered):
-            self.metrics.inference.succeeded(first.prediction.version, len(results), times)
+            version = first.prediction.version
+            self.metrics.inference.succeeded(version, len(results), asked.came, parsed, known, _runs(results))
         return Inferred(written, "")
 
     @staticmethod

@@ -8,13 +8,14 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
-from time import time
+from time import perf_counter, time
 from typing import Any, Literal, NamedTuple, TypeAlias, get_args
 
 from prometheus_client import CollectorRegistry, Counter, Gauge
 from prometheus_client.metrics_core import Metric
 
 from core.inference.detector import Spent
+from server.worker.timings import TOGETHER
 
 # The durations of a version. success and fail: of whole requests. compute_input: decoding and features. compute_infer:
 # scalers and networks. compute_output: encoding.
@@ -26,13 +27,11 @@ _MILLISECONDS = 1e3
 _PREFIX = "reversal_v2_"
 
 
-class InferenceTimes(NamedTuple):
-    """The seconds of one request.
+class _Answered(NamedTuple):
+    """An answered request: see `InferenceMetrics.succeeded`. done: when it was encoded."""
 
-    since, parsed, known, done: when it arrived, was decoded, had its results and was encoded, of time.perf_counter.
-    runs: what each run of predictions spent.
-    """
-
+    version: str
+    items: int
     since: float
     parsed: float
     known: float
@@ -70,26 +69,40 @@ class InferenceMetrics:
             multiprocess_mode="max",
         )
         self._kept: defaultdict[str, _Kept] = defaultdict(_Kept)
+        self._answered: list[_Answered] = []  # not yet added to what is kept
         self._spent: Spent | None = None  # of the last run, which the next request may have shared
 
-    def succeeded(self, version: str, items: int, times: InferenceTimes) -> None:
-        """Note an answered request."""
-        since, parsed, known, done, runs = times
-        kept = self._kept[version]
-        kept.requests += 1
-        kept.inferences += items
-        features = networks = 0.0
-        for spent in runs:
-            features += spent.features
-            networks += spent.stage1 + spent.stage2
-            kept.executions += spent is not self._spent
-        self._spent = runs[-1]
-        kept.success += done - since
-        kept.queue += max(0.0, known - parsed - features - networks)
-        kept.compute_input += parsed - since + features
-        kept.compute_infer += networks
-        kept.compute_output += done - known
-        kept.last = time()
+    def succeeded(  # noqa: PLR0913, PLR0917 - one call for each answer, and names take time
+        self, version: str, items: int, since: float, parsed: float, known: float, runs: Sequence[Spent]
+    ) -> None:
+        """Note a request whose answer has just been encoded.
+
+        since, parsed, known: when it arrived, was decoded and had its results, of time.perf_counter. runs: what each
+        run of predictions spent.
+        """
+        self._answered.append(_Answered(version, items, since, parsed, known, perf_counter(), runs))
+        if len(self._answered) >= TOGETHER:
+            self._add_answered()
+
+    def _add_answered(self) -> None:
+        answered, self._answered = self._answered, []
+        ahead = time() - perf_counter()
+        for version, items, since, parsed, known, done, runs in answered:
+            kept = self._kept[version]
+            kept.requests += 1
+            kept.inferences += items
+            features = networks = 0.0
+            for spent in runs:
+                features += spent.features
+                networks += spent.stage1 + spent.stage2
+                kept.executions += spent is not self._spent
+            self._spent = runs[-1]
+            kept.success += done - since
+            kept.queue += max(0.0, known - parsed - features - networks)
+            kept.compute_input += parsed - since + features
+            kept.compute_infer += networks
+            kept.compute_output += done - known
+            kept.last = done + ahead
 
     def failed(self, version: str, seconds: float) -> None:
         """Note a request that was not answered. version: that was asked, which must be a known one."""
@@ -99,6 +112,7 @@ class InferenceMetrics:
 
     def flush(self) -> None:
         """Add what is kept to the metrics."""
+        self._add_answered()
         kept_by_version, self._kept = self._kept, defaultdict(_Kept)
         for version, kept in kept_by_version.items():
             for counter, result in ((kept.requests, "success"), (kept.failures, "fail")):

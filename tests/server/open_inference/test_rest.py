@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from numpy.typing import NDArray
 
 from core.errors import InvalidInput, ServiceError
 from server.http.bodies import sizes
@@ -16,6 +17,7 @@ from server.open_inference.inference import Inference
 from server.open_inference.rest import encoded, inference
 from tests.server.open_inference.tensors_of import (
     HEADER,
+    HOUR,
     bars,
     binary,
     body,
@@ -34,6 +36,11 @@ TENSOR = {"name": "candles", "datatype": "FP64", "shape": [1, 1, 5]}
 
 def sent(request: Any, header: str | None = None) -> Inference:  # noqa: ANN401
     return inference(request if isinstance(request, bytes) else json.dumps(request).encode(), header, "v1")
+
+
+def read(found: Inference, name: str) -> NDArray[Any]:
+    """All elements of a tensor."""
+    return np.array([found.elements(name, item) for item in range(found.common.items)])
 
 
 def refused(request: Any, header: str | None = None) -> tuple[str, str]:  # noqa: ANN401
@@ -69,15 +76,15 @@ def test_every_form_is_the_same_request(form: str) -> None:
         header = headers[HEADER]
     found = sent(request, header)
     assert (found.version, found.id, found.parameters.pair) == ("v1", "7", "EUR/USD")
-    assert np.array_equal(found.inputs["candles"], bars(0.4, 0.9))
-    assert np.array_equal(found.inputs["timestamps"], times(2))
+    assert np.array_equal(read(found, "candles"), bars(0.4, 0.9))
+    assert np.array_equal(read(found, "timestamps"), times(2))
     assert [output.name for output in found.outputs] == ["stage1_prob", "stage2_prob", "signal", "confidence"]
     assert not any(output.binary for output in found.outputs)
 
 
 def test_the_raw_form_is_one_series_of_candles_and_asks_for_binary_outputs() -> None:
     found = sent(bars(0.4).tobytes(), "0")
-    assert np.array_equal(found.inputs["candles"], bars(0.4))
+    assert np.array_equal(read(found, "candles"), bars(0.4))
     assert (found.id, found.parameters.pair) == (None, "XXX/XXX")
     assert all(output.binary for output in found.outputs)
 
@@ -229,11 +236,29 @@ class TestBinary:
         with pytest.raises(InvalidInput, match="send less, or send the tensors as binary data"):
             sent(request)
         data, headers = binary(request)
-        assert sent(data, headers[HEADER]).inputs["candles"].shape == (100, 120, 5)
+        assert sent(data, headers[HEADER]).places["candles"].shape == (100, 120, 5)
 
     def test_a_large_json_object_is_refused_before_it_is_decoded(self) -> None:
         text = b'{"id":"' + b"x" * sizes.SINGLE + b'"}'
         assert refused(text)[0] == refused(text, str(len(text)))[0] == "PAYLOAD_TOO_LARGE"
+
+
+@pytest.mark.parametrize("only", [("candles", "timestamps"), ("candles",), ("timestamps",)])
+def test_a_head_that_is_known_says_nothing_about_the_data(only: tuple[str, ...]) -> None:
+    for version, price, ahead in (("v1", 0.4, 0), ("v1", 0.9, 0), ("v2", 0.9, 0), ("v2", 0.9, 1)):
+        stamps = times(1, 3) + (HOUR * ahead)
+        data, headers = binary(body(candles=bars(price, count=3), timestamps=stamps), only)
+        for _ in range(2):
+            found = inference(data, headers[HEADER], version)
+            assert found.version == version
+            assert np.array_equal(read(found, "candles"), bars(price, count=3))
+            assert np.array_equal(read(found, "timestamps"), stamps)
+        with pytest.raises(InvalidInput):  # the number of bytes behind it does matter
+            inference(data + bytes(8), headers[HEADER], version)
+    for count in (1, 2):
+        for price in (0.4, 0.9):
+            raw = bars(price, count=count)
+            assert np.array_equal(read(sent(raw.tobytes(), "0"), "candles"), raw)
 
 
 @pytest.mark.parametrize("path", ["parameters", "inputs.0.parameters", "outputs.0.parameters"])
@@ -247,7 +272,7 @@ def test_parameters_may_be_null(path: str) -> None:
     found = sent(request)
     assert found.parameters.pair == ("XXX/XXX" if path == "parameters" else "EUR/USD")
     assert found.outputs == (("signal", False),)
-    assert np.array_equal(found.inputs["candles"], bars(0.4, 0.9))
+    assert np.array_equal(read(found, "candles"), bars(0.4, 0.9))
 
 
 @pytest.mark.parametrize("nested", [True, False])
@@ -255,7 +280,7 @@ def test_an_integer_may_be_written_with_a_fraction_of_zero(*, nested: bool) -> N
     written = times(2).astype(np.float64)
     request = changed("inputs.1.data", written.tolist() if nested else written.ravel().tolist())
     assert ".0" in json.dumps(request["inputs"][1]["data"])
-    assert np.array_equal(sent(request).inputs["timestamps"], times(2))
+    assert np.array_equal(read(sent(request), "timestamps"), times(2))
     for wrong in (0.5, 1e300):
         written[1, 3] = wrong
         request = changed("inputs.1.data", written.tolist() if nested else written.ravel().tolist())
@@ -283,5 +308,5 @@ def test_nan_is_a_text_in_json_and_nan_in_binary_data() -> None:
 
 def test_windows_are_read_in_their_own_datatype() -> None:
     found = sent(body(features_stage1=windows(0.1), features_stage2=windows(0.7)))
-    assert found.inputs["features_stage1"].dtype == np.float32
-    assert sent(body(raw_features=windows(0.1))).inputs["raw_features"].dtype == np.float64
+    assert found.places["features_stage1"].dtype == np.float32
+    assert sent(body(raw_features=windows(0.1))).places["raw_features"].dtype == np.float64
