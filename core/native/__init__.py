@@ -24,6 +24,7 @@ __all__ = ["FILE", "FOLDER", "Extension", "Floats", "extension", "found", "load"
 log = logging.getLogger(__name__)
 
 Floats: TypeAlias = NDArray[np.float64]
+Floats32: TypeAlias = NDArray[np.float32]
 
 
 class Extension(Protocol):
@@ -47,6 +48,12 @@ class Extension(Protocol):
 
         program: int32, for each feature its column, its operation and its number of bars (core.features.compiled).
         least: the bars that they need. Raises ValueError for arrays of other types or shapes, or with too few bars.
+        """
+
+    def within(self, windows: Floats32, low: Floats32, high: Floats32, /) -> bool:
+        """Return whether all values of windows (n, rows, width) are between those of low and high (rows, width).
+
+        False for NaN, and for arrays of other types or shapes.
         """
 
 

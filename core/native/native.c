@@ -6,6 +6,7 @@ static PyMethodDef methods[] = {
     {"body", native_body, METH_O, "The candles or features of a JSON body as arrays, and where they stand in it; or None."},
     {"bars", native_bars, METH_O, "Candles (n, 5) as bytes (5, n), checked; or None."},
     {"features", native_features, METH_VARARGS, "Fill windows with features."},
+    {"within", native_within, METH_VARARGS, "Whether windows are within limits."},
     {NULL, NULL, 0, NULL},
 };
 
