@@ -24,6 +24,7 @@ __all__ = ["FILE", "FOLDER", "Extension", "Floats", "extension", "found", "load"
 log = logging.getLogger(__name__)
 
 Floats: TypeAlias = NDArray[np.float64]
+Floats32: TypeAlias = NDArray[np.float32]
 
 
 class Extension(Protocol):
@@ -49,10 +50,16 @@ class Extension(Protocol):
         least: the bars that they need. Raises ValueError for arrays of other types or shapes, or with too few bars.
         """
 
-    def scale(self, centre: Floats, scale: Floats, values: Floats, out: NDArray[np.float32], /) -> None:
+    def scale(self, centre: Floats, scale: Floats, values: Floats, out: Floats32, /) -> None:
         """Fill `out` with (values - centre) / scale. centre, scale: (width,). values, out: (..., width), in C order.
 
         Raises ValueError for arrays of other types or sizes.
+        """
+
+    def within(self, windows: Floats32, low: Floats32, high: Floats32, /) -> bool:
+        """Return whether all values of windows (n, rows, width) are between those of low and high (rows, width).
+
+        False for NaN, and for arrays of other types or shapes.
         """
 
 

@@ -7,6 +7,7 @@ static PyMethodDef methods[] = {
     {"bars", native_bars, METH_O, "Candles (n, 5) as bytes (5, n), checked; or None."},
     {"features", native_features, METH_VARARGS, "Fill windows with features."},
     {"scale", native_scale, METH_VARARGS, "Subtract and divide."},
+    {"within", native_within, METH_VARARGS, "Whether windows are within limits."},
     {NULL, NULL, 0, NULL},
 };
 

@@ -16,5 +16,6 @@ PyObject *native_body(PyObject *module, PyObject *body);
 PyObject *native_bars(PyObject *module, PyObject *rows);
 PyObject *native_features(PyObject *module, PyObject *args);
 PyObject *native_scale(PyObject *module, PyObject *args);
+PyObject *native_within(PyObject *module, PyObject *args);
 
 #endif

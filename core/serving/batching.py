@@ -39,9 +39,17 @@ class Batcher(Generic[Q, R]):
     loop has read all requests that had arrived. A single question is therefore answered without delay, too.
     """
 
-    def __init__(self, answer: Callable[[Sequence[Q]], Sequence[R]], most: int) -> None:
-        """`answer` returns one answer per question. It gets at most `most` questions; the rest wait one more turn."""
-        self._answer = answer
+    def __init__(
+        self,
+        answer: Callable[[Sequence[Q]], Sequence[R]],
+        most: int,
+        note: Callable[[Sequence[Q], Sequence[R]], None] | None = None,
+    ) -> None:
+        """`answer` returns one answer per question. It gets at most `most` questions; the rest wait one more turn.
+
+        note: called with the questions and the answers of a batch once the askers have the answers.
+        """
+        self._answer, self._note = answer, note
         self._most = most
         # A batch runs in no request's context: its log lines would have the id of the request that scheduled it.
         self._context = copy_context()
@@ -70,8 +78,9 @@ class Batcher(Generic[Q, R]):
     def _settle(self, batch: Sequence[tuple[Q, Asker[R]]]) -> None:
         if not batch:
             return
+        questions = [question for question, _ in batch]
         try:
-            answers = self._answer([question for question, _ in batch])
+            answers = self._answer(questions)
         except Exception as error:
             if len(batch) > 1:  # an unexpected error of one question must not fail the others
                 log.exception(LogEvent("batch_failed", count=len(batch), effect="each request runs again alone"))
@@ -82,3 +91,5 @@ class Batcher(Generic[Q, R]):
             return
         for (_, asker), result in zip(batch, answers, strict=True):
             asker.set_result(result)
+        if self._note is not None:
+            self._note(questions, answers)

@@ -118,7 +118,7 @@ def make_app(settings: Settings, credentials: Credentials, keeper: Path, *, loca
     predictor = app[PREDICTOR] = Predictor(registry, journal, metrics, shadow, breaker, windows=windows)
     showing = Showing(predictor.recent, windows, registry, Readiness(registry, breaker, draining), journal)
     app[STATE_FOLLOWER] = StateFollower(keeper, registry, draining, showing.answer)
-    app[BATCHER] = Batcher(predictor.answer, MAX_BATCHED)
+    app[BATCHER] = Batcher(predictor.answer, MAX_BATCHED, predictor.note)
     app[ADMISSION], app[EXPLAINER] = Admission(settings.max_in_flight), Explainer(metrics)
     batches = max(1, round(settings.max_in_flight * BATCHES_PER_PREDICTION))
     app[BATCH_ADMISSION], app[BODY_MEMORY] = Admission(batches), BodyMemory(batches * sizes.BATCH)

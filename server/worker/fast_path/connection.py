@@ -13,7 +13,7 @@ from functools import partial
 from time import perf_counter
 from typing import Any
 
-from aiohttp import HttpVersion11, StreamReader, web
+from aiohttp import StreamReader, web
 from aiohttp.http_parser import RawRequestMessage
 
 from core.errors import Overloaded, ServiceError
@@ -22,7 +22,6 @@ from server.api import answers, decoding
 from server.auth.access import Level
 from server.auth.client_address import FORWARDED_FOR
 from server.http.admission import Admission
-from server.http.bodies.body import JSON
 from server.http.bodies.malformed import no_text
 from server.http.connections.connection import HttpConnection
 from server.http.connections.parser import SharedParser
@@ -32,7 +31,8 @@ from server.http.headers import RAW_ANSWER, raw_refusal
 from server.http.request_log import access_log
 from server.logs.request_id import HEADER as REQUEST_ID
 from server.logs.request_id import during
-from server.worker.fast_path.inference import CONTENT_TYPES, Exchange, target_of
+from server.worker.fast_path.heads import Head, HeadReader
+from server.worker.fast_path.inference import Exchange
 from server.worker.fast_path.services import Services
 from server.worker.handlers.predict import SHAPES
 from server.worker.timings import Timings
@@ -42,7 +42,6 @@ PRIVATE = {"_parser": "only the parser's results show a request before aiohttp c
 # Methods of that parser that are used here. aiohttp does not document them.
 PARSER = ("feed_data", "message_consumed")
 
-_JSON_ONLY = (JSON,)
 # If the pause after a refusal would not be longer than this, there is none.
 _SHORTEST_PAUSE_SECONDS = 0.002
 
@@ -53,6 +52,7 @@ class FastConnection(HttpConnection):
     __slots__ = (
         "_begun",
         "_exchange",
+        "_heads",
         "_held",
         "_on_path",
         "_parsed",
@@ -67,6 +67,7 @@ class FastConnection(HttpConnection):
         super().__init__(services.refusals, *args, **options)
         self._parser: Any = SharedParser(self._parser, self)
         self._services = services
+        self._heads = HeadReader()
         self._on_path = False  # whether a request is on the fast path
         self._path: str
         self._exchange: Exchange | None = None  # if that request is one of the Open Inference Protocol
@@ -100,8 +101,15 @@ class FastConnection(HttpConnection):
                 if self.transport is not None:
                     self.transport.pause_reading()
             return
+        known = self._heads.find(data) if self.received == self.answered else None
+        if known is not None and self._may_take(known[0]):
+            self.received += 1
+            self._begin(*known)
+            return
         before = self.received
         super().data_received(data)
+        if data:
+            self._heads.end(data)
         if self.received == before:
             self._head_begins(data)
         elif self._head_timer is not None:
@@ -112,26 +120,25 @@ class FastConnection(HttpConnection):
 
         The connection must be idle, and the request complete.
         """
-        to = self._services
-        headers, path = message.headers, message.path
-        target = None if path in SHAPES else target_of(path)
-        if (
-            (target is None and path not in SHAPES)
-            or self.received != self.answered + 1
-            or not body.is_eof()
-            or message.method != "POST"
-            or message.version != HttpVersion11
-            or message.should_close
-            or message.upgrade
-            or headers.get("Content-Type", JSON) not in (_JSON_ONLY if target is None else CONTENT_TYPES)
-            or "Content-Encoding" in headers
-            or "Expect" in headers
-            or "Origin" in headers
-            or self.writing_paused  # the client does not read its answers
-            or to.draining.closing
-            or not to.access.allows(headers, Level.API)
-        ):
+        head = self._heads.read(message, body)
+        if head is None or self.received != self.answered + 1 or not self._may_take(head):
             return False
+        # A body that arrives with its head is part of one read of 256 KiB, which is less than any of the paths allows.
+        self._begin(head, body.read_nowait())
+        return True
+
+    def _may_take(self, head: Head) -> bool:
+        to = self._services
+        return (
+            not self.writing_paused  # otherwise the client does not read its answers
+            and not to.draining.closing
+            and to.access.allows(head.headers, Level.API)
+        )
+
+    def _begin(self, head: Head, text: bytes) -> None:
+        """Begin to answer a request. text: its body."""
+        to = self._services
+        headers, path, target = head
         self._on_path = True
         self._path = path
         self._request_id = to.identify(headers)
@@ -139,14 +146,12 @@ class FastConnection(HttpConnection):
         if to.access_log:
             address = to.addresses.of(self._peer(), headers.getall(FORWARDED_FOR, ()))
             self._begun = perf_counter(), to.access.caller(headers), address
-        # A body that arrives with its head is part of one read of 256 KiB, which is less than any of the paths allows.
-        text = body.read_nowait()
         try:
             to.admission.enter()
         except Overloaded as error:
             self._refuse(error)
             self._pause_reading()
-            return True
+            return
         try:
             came = perf_counter()
             until = deadline(headers, to.timeout_ms) if TIMEOUT in headers else came + to.timeout_ms / 1e3
@@ -157,14 +162,13 @@ class FastConnection(HttpConnection):
                 self._question = exchange.question()
             else:
                 exchange.ask_several(partial(self._answer_several, exchange))
-                return True
+                return
             self._parsed = perf_counter()
             to.batcher.ask_for(self._question, self)
         except UnicodeDecodeError as error:
             self.set_exception(no_text(error.start, error.object))
         except Exception as error:  # noqa: BLE001 - it is answered
             self.set_exception(error)
-        return True
 
     def connection_lost(self, exc: BaseException | None) -> None:
         """Abandon the request on the fast path: the client has disconnected. `cancelled` reports it to the batcher."""

@@ -7,8 +7,7 @@ from functools import partial
 from time import perf_counter
 from typing import Any
 
-from aiohttp import StreamReader, web
-from aiohttp.http_parser import RawRequestMessage
+from aiohttp import web
 
 from core.errors import ServiceError
 from core.serving.routing import Answered, Result
@@ -17,6 +16,7 @@ from server.tracing.records import Attributes
 from server.tracing.requests import TRACER
 from server.tracing.tracer import Tracer, recorded
 from server.worker.fast_path.connection import FastConnection
+from server.worker.fast_path.heads import Head
 from server.worker.fast_path.services import Services
 from server.worker.tracing.phases import add_prediction
 
@@ -37,10 +37,9 @@ class TracedConnection(FastConnection):
         """See HttpConnection."""
         return partial(cls, app[TRACER], Services.of(app))
 
-    def take(self, message: RawRequestMessage, body: StreamReader) -> bool:
-        """See FastConnection."""
+    def _begin(self, head: Head, text: bytes) -> None:
         self._result_known = None
-        return super().take(message, body)
+        super()._begin(head, text)
 
     def set_result(self, result: Result) -> None:
         """See FastConnection."""
