@@ -2,17 +2,22 @@
 
 from __future__ import annotations
 
-import hashlib
+from functools import lru_cache
+from hashlib import blake2b
 
 
+@lru_cache(maxsize=1024)  # all requests within a period are about the same candle
 def candle_key_of_time(milliseconds: float) -> str:
     """Return the key of a window by the opening time of its last candle; `evaluate` finds candles by this key."""
     return f"t:{round(milliseconds)}"
 
 
-def candle_key_of_window(window: bytes) -> str:
-    """Return the key of a window without timestamps: a hash of its values."""
-    return f"w:{hashlib.blake2b(window, digest_size=16).hexdigest()}"
+def candle_key_of_window(kind: bytes, *values: bytes) -> str:
+    """Return the key of a window without timestamps: a hash of what it is and of its values, one after the other."""
+    found = blake2b(kind, digest_size=16)
+    for each in values:
+        found.update(each)
+    return "w:" + found.hexdigest()
 
 
 def time_of_candle_key(key: str) -> int | None:

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import math
 from functools import lru_cache
-from typing import Literal, NamedTuple, TypeAlias
+from typing import Literal, TypeAlias
 
+import msgspec
 import numpy as np
 
 from core.bundles.manifest import Direction
@@ -17,7 +18,7 @@ _POSITIVE_ABOVE = 0.5
 _OPPOSITE: dict[Direction, Direction] = {"long": "short", "short": "long"}
 
 
-class Decision(NamedTuple):
+class Decision(msgspec.Struct, frozen=True, gc=False):
     """A signal and its reasons. `stage2_prob` is the probability of `direction`; both are null on hold."""
 
     signal: Signal

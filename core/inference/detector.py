@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import math
 from collections.abc import Hashable, Sequence
-from dataclasses import dataclass
 from time import perf_counter
 from typing import Any, NamedTuple, TypeAlias
 
+import msgspec
 import numpy as np
 
 from core import yielding
@@ -33,8 +33,8 @@ class Spent(NamedTuple):
     stage2: float
 
 
-class Prediction(NamedTuple):
-    """A version's answer to one request.
+class Prediction(msgspec.Struct, frozen=True, gc=False):
+    """A version's answer to one request. A NamedTuple takes four times as long.
 
     opens: the opening time of the last candle, as in WindowSource. began: when the run began, of time.perf_counter.
     """
@@ -54,8 +54,7 @@ DetectorResult: TypeAlias = Prediction | ServiceError
 _UNDECIDED = ModelUnavailable("no stage has decided")
 
 
-@dataclass(slots=True, eq=False)
-class _Pending:
+class _Pending(msgspec.Struct, eq=False):
     """A source on its way through the stages.
 
     p1: Stage 1's probability. p2: that of the direction, if Stage 1 has classes. outside: for each stage with inputs

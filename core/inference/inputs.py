@@ -242,7 +242,7 @@ class GivenWindows:
         if len(windows) > 1:
             windows = dict(sorted(windows.items(), key=itemgetter(0)))
         values = [packed.data for packed in windows.values()]
-        return candle_key_of_window(b"".join([b"scaled" if self.scaled else b"raw", *values]))
+        return candle_key_of_window(b"scaled" if self.scaled else b"raw", *values)
 
 
 class _Packed:

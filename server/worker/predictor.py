@@ -5,12 +5,12 @@ from __future__ import annotations
 import logging
 import time
 from collections.abc import Iterator, Sequence
-from typing import NamedTuple
+from typing import TypeAlias
 
 from core.errors import InsufficientData, InvalidInput, ModelUnavailable, ServiceError
 from core.experiments.assignment import pseudonym
-from core.experiments.experiment import Experiment, Micros, Variant, now_micros
-from core.experiments.records import Exposure, Failure, Record, Refusal, new_prediction_id
+from core.experiments.experiment import Micros, Variant, now_micros
+from core.experiments.records import Exposure, Failure, Record, Refusal, new_prediction_id_of, prediction_moment
 from core.inference.decision import Signal
 from core.inference.detector import Detector, DetectorResult, Prediction
 from core.journals.journal import Journal
@@ -30,6 +30,8 @@ from server.worker.timings import TOGETHER
 
 log = logging.getLogger(__name__)
 
+# The present time: in microseconds since 1970, of time.perf_counter, and as ids of predictions have it.
+_Now: TypeAlias = tuple[Micros, float, str]
 _OWN_AND_OTHER: dict[Variant, tuple[Variant, Variant]] = {"A": ("A", "B"), "B": ("B", "A")}
 
 
@@ -71,28 +73,29 @@ class Predictor:
         detector_results = self._ask(snapshot, routes, questions)
         results = self._results(snapshot, routes, questions, detector_results)
         if snapshot.experiment is not None:
-            self._record(snapshot, snapshot.experiment, routes, questions, results)
+            micros = now_micros()
+            now = micros, time.perf_counter(), prediction_moment(micros)
+            self._record(snapshot, routes, questions, results, now)
         return results
 
     def note(self, questions: Sequence[Question], results: Sequence[Result]) -> None:
-        """Count the answers, and keep them for the dashboard. No answer waits for that: it needs 11 µs for one."""
+        """Count the answers, and keep them for the dashboard. No answer waits for that."""
+        at, now = time.time(), time.perf_counter()
         answered: dict[tuple[str, Signal], int] = {}
         warned: list[Prediction] = []
         confidences, keep, windows = self._metrics.confidences.kept, self.recent.keep, self._windows
-        at, now = time.time(), time.perf_counter()
         for question, result in zip(questions, results, strict=True):
             if isinstance(result, Answered):
-                prediction, reason, exposure = result
-                exposed = (
-                    None if exposure is None else (exposure.experiment_id, exposure.variant, exposure.prediction_id)
-                )
-                recent = (at, now - question.since, question.pair, question.timeframe, prediction, reason, exposed)
+                prediction, pair, timeframe = result.prediction, question.pair, question.timeframe
+                reason, exposure = result.fallback_reason, result.exposure
+                recent = (at, now - question.since, pair, timeframe, prediction, reason, exposure)
                 keep(recent)
                 if windows is not None:
                     windows.keep(question.source, recent)
-                key = (prediction.version, prediction.decision.signal)
+                version, decision = prediction.version, prediction.decision
+                key = (version, decision.signal)
                 answered[key] = answered.get(key, 0) + 1
-                confidences.append((prediction.version, prediction.decision.confidence))
+                confidences.append((version, decision.confidence))
                 if prediction.warnings:
                     warned.append(prediction)
         if len(confidences) >= TOGETHER:
@@ -186,37 +189,37 @@ class Predictor:
     def _record(
         self,
         snapshot: Snapshot,
-        experiment: Experiment,
         routes: Sequence[Route],
         questions: Sequence[Question],
-        results: list[Result],
+        results: Sequence[Result],
+        now: _Now,
     ) -> None:
-        """Record what the experiment decided, in one append, add each exposure to its result, and count the rest."""
+        """Record what the experiment decided, in one append, add each exposure to its answer, and count the rest."""
         records: list[Record] = []
         beside: list[bool] = []
-        shadowed: list[tuple[Exposure, Question]] = []
-        is_shadow, exposed = experiment.mode == "shadow", self._metrics.exposed
-        now = _Now(now_micros(), time.perf_counter())
-        for i, (chosen, question) in enumerate(zip(routes, questions, strict=True)):
-            if (assigned := chosen.assigned) is None:
+        exposed = self._metrics.exposed
+        for chosen, question, result in zip(routes, questions, results, strict=True):
+            assigned = chosen.assigned
+            if assigned is None:
                 beside.append(chosen.named)
-                continue
-            result = results[i]
-            if isinstance(result, Answered):
+            elif isinstance(result, Answered):
                 exposure = _exposure(snapshot, assigned, question, result, now)
-                results[i] = Answered(result.prediction, result.fallback_reason, exposure)
+                result.exposure = exposure
                 records.append(exposure)
                 exposed[assigned.variant] += 1
-                if is_shadow and result.fallback_reason is None:
-                    shadowed.append((exposure, question))
             else:
                 records += _unanswered(snapshot, assigned, question, result)
         if records:
             self._journal.append(records)
+        experiment = snapshot.experiment
+        if experiment is None:
+            return
         if beside:
             self.beside.add(experiment.experiment_id, beside)
-        for exposure, question in shadowed:
-            self._shadow.add(exposure, question.source)
+        if experiment.mode == "shadow":
+            for question, result in zip(questions, results, strict=True):
+                if isinstance(result, Answered) and result.exposure is not None and result.fallback_reason is None:
+                    self._shadow.add(result.exposure, question.source)
 
 
 def _unanswered(
@@ -242,28 +245,22 @@ def _refused(snapshot: Snapshot, assigned: Assigned, question: Question) -> bool
     return other is None or other.suits(question.source)
 
 
-class _Now(NamedTuple):
-    """The present time: in microseconds since 1970, and of time.perf_counter."""
-
-    micros: Micros
-    counter: float
-
-
-def _exposure(snapshot: Snapshot, assigned: Assigned, question: Question, result: Answered, now: _Now) -> Exposure:
+def _exposure(snapshot: Snapshot, assigned: Assigned, question: Question, answer: Answered, now: _Now) -> Exposure:
+    micros, counter, moment = now
     experiment, variant, block = assigned
-    prediction, source = result.prediction, question.source
-    decision = prediction.decision
-    latency_us = int((now.counter - question.since) * 1e6)
+    prediction, source, user = answer.prediction, question.source, question.user
+    decision, warnings = prediction.decision, prediction.warnings
+    latency_us = int((counter - question.since) * 1e6)
     limit_ms = experiment.guardrails.max_p99_ms
     # In the order of the fields, because 19 names take four times as long.
     return Exposure(
-        new_prediction_id(now.micros),
-        now.micros,
+        new_prediction_id_of(moment),
+        micros,
         experiment.experiment_id,
         variant,
         prediction.version,
-        result.fallback_reason,
-        None if question.user is None else pseudonym(question.user, snapshot.user_key),
+        answer.fallback_reason,
+        None if user is None else pseudonym(user, snapshot.user_key),
         question.pair,
         question.timeframe,
         source.candle_key(),
@@ -273,7 +270,7 @@ def _exposure(snapshot: Snapshot, assigned: Assigned, question: Question, result
         decision.stage2_prob,
         latency_us,
         limit_ms is not None and latency_us > limit_ms * 1000,  # slow
-        tuple([warning.code for warning in prediction.warnings]) if prediction.warnings else (),
+        tuple([warning.code for warning in warnings]) if warnings else (),
         source.window_key() if experiment.mode == "shadow" else "",
         block,
     )

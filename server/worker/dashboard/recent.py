@@ -8,6 +8,7 @@ from collections.abc import Callable
 from itertools import islice
 from typing import NamedTuple, TypeAlias
 
+from core.experiments.records import Exposure
 from core.inference.detector import Prediction
 from server.api import answers
 from server.protocol.pages import OfExperiment, ShownSignal, iso_ms
@@ -18,14 +19,14 @@ _MILLISECONDS = 1e3
 
 
 # The fields of a RecentAnswer. Each prediction makes one, and a plain tuple takes half the time.
-Plain: TypeAlias = tuple[float, float, str, str, Prediction, str | None, tuple[str, str, str] | None]
+Plain: TypeAlias = tuple[float, float, str, str, Prediction, str | None, Exposure | None]
 
 
 class RecentAnswer(NamedTuple):
     """One answer, without its candles and its user.
 
-    at: of time.time(). seconds: from the arrival of the question. exposed: the experiment, the variant and the id of
-    the prediction, if an experiment chose the version.
+    at: of time.time(). seconds: from the arrival of the question. exposure: the record, if an experiment chose the
+    version.
     """
 
     at: float
@@ -34,7 +35,7 @@ class RecentAnswer(NamedTuple):
     timeframe: str
     prediction: Prediction
     fallback_reason: str | None
-    exposed: tuple[str, str, str] | None
+    exposure: Exposure | None
 
 
 class Recent:
@@ -59,8 +60,8 @@ class Recent:
 
 def shown(answer: RecentAnswer, threshold: Callable[[str], float]) -> ShownSignal:
     """An answer as the stream has it."""
-    version, decision, warnings, *_ = answer.prediction
-    opens, exposed = answer.prediction.opens, answer.exposed
+    prediction, exposure = answer.prediction, answer.exposure
+    version, decision, opens = prediction.version, prediction.decision, prediction.opens
     return ShownSignal(
         at=iso_ms(answer.at),
         pair=answer.pair,
@@ -72,10 +73,10 @@ def shown(answer: RecentAnswer, threshold: Callable[[str], float]) -> ShownSigna
         threshold=threshold(version),
         version=version,
         latency_ms=round(answer.seconds * _MILLISECONDS, 3),
-        warnings=tuple([warning.code for warning in warnings]),
+        warnings=tuple([warning.code for warning in prediction.warnings]),
         fallback_reason=answer.fallback_reason,
-        experiment=None if exposed is None else OfExperiment(exposed[0], exposed[1]),
-        prediction_id=None if exposed is None else exposed[2],
+        experiment=None if exposure is None else OfExperiment(exposure.experiment_id, exposure.variant),
+        prediction_id=None if exposure is None else exposure.prediction_id,
         candle_time=None if opens is None else answers.validity(opens, answer.timeframe)[0],
         worker=os.getpid(),
     )

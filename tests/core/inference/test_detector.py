@@ -4,6 +4,7 @@ import re
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import numpy as np
 import pytest
 from hypothesis import given as for_any
@@ -122,7 +123,7 @@ def assert_same(found: DetectorResult, expected: DetectorResult) -> None:
         return
     assert isinstance(found, Prediction)
     assert (found.version, found.warnings) == (expected.version, expected.warnings)
-    for ours, theirs in zip(found.decision, expected.decision, strict=True):
+    for ours, theirs in zip(*map(msgspec.structs.astuple, (found.decision, expected.decision)), strict=True):
         assert ours == (pytest.approx(theirs, abs=1e-6) if isinstance(theirs, float) else theirs)
 
 

@@ -83,15 +83,17 @@ async def test_an_unexpected_failure_affects_only_its_question(caplog: pytest.Lo
 
 
 async def test_what_is_noted_of_a_run_comes_after_its_answers() -> None:
-    runs, noted = Runs(), []
+    runs = Runs()
+    noted: list[tuple[Sequence[int], Sequence[int], bool]] = []
     batcher = Batcher(runs, 32, lambda questions, answers: noted.append((questions, answers, first.done())))
     first, second = batcher.ask(1), batcher.ask(2)
-    assert await asyncio.gather(first, second) == [2, 4]
+    assert [await first, await second] == [2, 4]
     assert noted == [([1, 2], [2, 4], True)]
 
 
 async def test_a_run_that_fails_is_not_noted() -> None:
-    runs, noted = Runs(), []
+    runs = Runs()
+    noted: list[tuple[Sequence[int], Sequence[int]]] = []
     batcher = Batcher(runs, 32, lambda questions, answers: noted.append((questions, answers)))
     good, bad = batcher.ask(3), batcher.ask(-1)
     assert await good == 6

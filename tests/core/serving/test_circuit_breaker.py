@@ -3,6 +3,7 @@ from __future__ import annotations
 import logging
 from pathlib import Path
 
+import msgspec
 import pytest
 
 from core.bundles import bundle
@@ -67,7 +68,7 @@ def test_an_answer_resets_the_count_and_an_invalid_input_does_not_change_it(
 
 
 def test_a_run_is_one_failure_however_many_requests_shared_it(detector: Detector, answered: Prediction) -> None:
-    late = answered._replace(spent=Spent(0.0, SLOW_SECONDS, 0.5))
+    late = msgspec.structs.replace(answered, spent=Spent(0.0, SLOW_SECONDS, 0.5))
     for outcome, reason in ((FAILED, "it broke"), (late, "the run took 1.5 s")):
         breaker = CircuitBreaker()
         for _ in range(FAILURES):

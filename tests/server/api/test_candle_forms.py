@@ -68,7 +68,13 @@ def said(body: bytes) -> object:
     series = found.source.candles
     places = [found.source._places.field(i, "low") for i in range(len(series))]  # noqa: SLF001 - as in errors
     times = None if series.times is None else list(series.times)
-    return found[:4], series.values.tobytes(), times, found.source.warnings, places
+    return (
+        (found.pair, found.timeframe, found.version, found.user),
+        series.values.tobytes(),
+        times,
+        found.source.warnings,
+        places,
+    )
 
 
 @pytest.mark.usefixtures("extension")

@@ -42,7 +42,7 @@ def said(body: bytes) -> object:
     if not isinstance(source, GivenWindows):
         return type(source)
     windows = {stage: (packed.data, packed.lengths) for stage, packed in source.windows.items()}
-    return found[:4], windows, source.scaled, source.opens, source.kind
+    return (found.pair, found.timeframe, found.version, found.user), windows, source.scaled, source.opens, source.kind
 
 
 def both(body: bytes) -> list[Any]:

@@ -6,6 +6,7 @@ import json
 import math
 from typing import Any
 
+import msgspec
 import numpy as np
 import pytest
 
@@ -28,7 +29,7 @@ WARNED = (Warned("NO_STAGE2", "why"),)
 def answered(version: str = "v1", decision: Decision = SHORT, **fields: Any) -> Answered:  # noqa: ANN401
     prediction = Prediction(version, decision, (), Spent(0.0, 0.0, 0.0))
     reason = fields.pop("fallback_reason", None)
-    return Answered(prediction._replace(**fields), None if reason is None else str(reason))
+    return Answered(msgspec.structs.replace(prediction, **fields), None if reason is None else str(reason))
 
 
 def asked(batch: int) -> tuple[Inference, list[Question]]:

@@ -5,6 +5,7 @@ import json
 from collections.abc import Awaitable, Callable, Iterator
 from typing import Any
 
+import msgspec
 import pytest
 from aiohttp import web
 from hypothesis import given
@@ -91,7 +92,7 @@ def same(question: Question, one: Result, other: Result) -> None:
         mine.warnings,
         one.fallback_reason,
     )
-    for field, value in mine.decision._asdict().items():
+    for field, value in msgspec.structs.asdict(mine.decision).items():
         found = getattr(theirs.decision, field)
         assert found == (pytest.approx(value, abs=TOLERANCE) if isinstance(value, float) else value), field
     assert (one.exposure is None) == (other.exposure is None) == (question.user is None or question.version is not None)
