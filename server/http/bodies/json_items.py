@@ -9,7 +9,7 @@ from typing import NamedTuple
 import msgspec
 
 from core.errors import InvalidInput, ServiceError
-from server.http.bodies.json_walk import Walk
+from server.http.bodies.json_walk import JsonWalk
 from server.http.bodies.seen import missing
 from server.http.fairness import let_others_run
 
@@ -61,7 +61,7 @@ def split(body: bytes | bytearray, listed: Listed) -> Iterator[msgspec.Raw | Non
     MalformedJson if it is not; InvalidInput also if the list is given twice, or if a part is larger than any request
     needs.
     """
-    walk = Walk(body)
+    walk = JsonWalk(body)
     walk.enter(b"{", "", f"the body must be an object with {listed.field}")
     found = False
     names: list[str] = []
@@ -86,7 +86,7 @@ def split(body: bytes | bytearray, listed: Listed) -> Iterator[msgspec.Raw | Non
         raise InvalidInput.at(listed.field, missing(listed.field, names))
 
 
-def _elements(walk: Walk, listed: Listed) -> Iterator[msgspec.Raw | None]:
+def _elements(walk: JsonWalk, listed: Listed) -> Iterator[msgspec.Raw | None]:
     walk.enter(b"[", listed.field, "must be an array")
     if walk.next_is(b"]"):
         walk.take(b"]")

@@ -34,7 +34,7 @@ _PASSED = "trailing characters"
 _BEGINNINGS = b'{["-0123456789tfn'  # of values
 
 
-class Walk:
+class JsonWalk:
     """A place in a body, which moves forward. Every method raises MalformedJson or InvalidInput if it cannot.
 
     No message of the decoder is needed to find the end of a value: the end is guessed, and the decoder says whether the
