@@ -9,7 +9,7 @@ from core.serving.batching import Batcher
 from core.serving.routing import Question, Result
 
 # Slices are small for so long after a single prediction: others are likely to follow.
-_RECENT_SECONDS = 0.02
+_RECENT_SECONDS = 0.1
 
 
 class SliceSize(NamedTuple):
