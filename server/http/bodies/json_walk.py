@@ -111,16 +111,15 @@ class JsonWalk:
 
     def _string_end(self, begin: int, last: int) -> Generator[None, None, int | None]:
         """The end of a string; null if it is not up to `last`."""
-        at = begin + 1
-        while True:
+        at, end = begin, begin + 1
+        while at < end <= last:
+            at = end
             characters = _CHARACTERS.match(self._body, at, at + STEP)
             end = at if characters is None else characters.end()
             if bytes(self._body[end : end + 1]) == b'"':
                 return end + 1
-            if end == at or end > last:
-                return None
-            at = end
             yield
+        return None
 
     def _passed(self, begin: int, end: int | None, most: int, path: str) -> memoryview:
         """Pass a value if it is JSON, and not too large. `end`: its end, if it has one."""

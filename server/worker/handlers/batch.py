@@ -27,11 +27,9 @@ from server.http.fairness import let_others_run
 from server.http.request_log.request_ids import id_of
 from server.tracing.requests import TRACE
 from server.worker.app_keys import BATCHER, METRICS, PREDICTOR, REGISTRY
-from server.worker.pace import slice_items
+from server.worker.pace import SliceSize, next_slice
 from server.worker.tracing.phases import add_batch
 
-# Large items end a slice earlier: 16 of 120 candles fit.
-SLICE_BYTES = 256 * 1024
 # The longest time in which items are decoded without a pause for other requests.
 _PAUSE_SECONDS = 300e-6
 
@@ -79,7 +77,7 @@ async def _answered(
     found = []
     end = 0
     while end < len(items):
-        some = _slice(items, end, slice_items(batcher))
+        some = _slice(items, end, next_slice(batcher))
         end += len(some)
         questions = await _questions(request, some, until)
         found.append(_results(request, snapshot, questions, now))
@@ -87,13 +85,13 @@ async def _answered(
     return found
 
 
-def _slice(items: Sequence[msgspec.Raw], begin: int, most: int) -> Sequence[msgspec.Raw]:
+def _slice(items: Sequence[msgspec.Raw], begin: int, most: SliceSize) -> Sequence[msgspec.Raw]:
     size = 0
-    for end, item in enumerate(items[begin : begin + most], begin + 1):
+    for end, item in enumerate(items[begin : begin + most.items], begin + 1):
         size += len(memoryview(item))
-        if size >= SLICE_BYTES:
+        if size >= most.bytes:
             return items[begin:end]
-    return items[begin : begin + most]
+    return items[begin : begin + most.items]
 
 
 async def _questions(request: web.Request, items: Sequence[msgspec.Raw], until: float) -> list[Question | ServiceError]:

@@ -24,7 +24,7 @@ from server.open_inference.questions import Questions
 from server.tracing.tracer import Trace, recorded
 from server.worker.app_keys import BATCHER, METRICS, PREDICTOR, REGISTRY
 from server.worker.metrics import Metrics
-from server.worker.pace import slice_items
+from server.worker.pace import next_slice
 from server.worker.predictor import Predictor
 from server.worker.timings import Timings
 from server.worker.tracing.phases import add_batch, add_prediction
@@ -152,7 +152,7 @@ class InferenceService(NamedTuple):
         parsed = perf_counter()
         results: list[Result] = []
         while (begin := len(results)) < len(questions):
-            results += self.predictor.predict(snapshot, questions[begin : begin + slice_items(self.batcher)])
+            results += self.predictor.predict(snapshot, questions[begin : begin + next_slice(self.batcher).items])
             if any(isinstance(result, ServiceError) for result in results[begin:]):
                 break  # `write` raises it
             await let_others_run()

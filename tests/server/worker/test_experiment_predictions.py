@@ -19,7 +19,7 @@ from core.features.candle_keys import candle_key_of_time, candle_key_of_window
 from core.inference.inputs import GivenWindows
 from core.serving.circuit_breaker import FAILURES
 from server.settings import Settings
-from server.worker.pace import MANY
+from server.worker.pace import LARGE
 from tests import bundles
 from tests.core.journals import samples
 from tests.server.client import Client
@@ -513,9 +513,9 @@ class TestBatch:
             append(records)
 
         monkeypatch.setattr(worker.journal, "append", counted)
-        items = [asks(0.1, 0.1, user_id=f"user{i}") for i in range(2 * MANY + 1)]
+        items = [asks(0.1, 0.1, user_id=f"user{i}") for i in range(2 * LARGE.items + 1)]
         await worker.post("/reversal/predict/batch", {"items": items})
-        assert sizes == [MANY, MANY, 1]
+        assert sizes == [LARGE.items, LARGE.items, 1]
         assert len(await worker.exposures()) == len(items)
 
     async def test_items_that_no_version_can_answer_are_failures_of_their_variants(self, worker: Worker) -> None:

@@ -17,7 +17,7 @@ from server.http.fairness import let_others_run
 from server.settings import Settings
 from server.worker import pace
 from server.worker.handlers import batch
-from server.worker.pace import FEW, MANY
+from server.worker.pace import LARGE, SMALL
 from tests.server.client import Client, Post
 from tests.server.questions import asks
 from tests.server.worker_fixture import Worker, experiment, running
@@ -102,7 +102,7 @@ class TestOthers:
         monkeypatch.setattr(batch, "let_others_run", counted)
         monkeypatch.setattr(json_items, "let_others_run", counted)
         monkeypatch.setattr(batch, "_PAUSE_SECONDS", 60.0)
-        monkeypatch.setattr(batch, "SLICE_BYTES", 16 * 1024)
+        monkeypatch.setattr(pace, "LARGE", pace.SMALL)
         status, _ = await worker.post(PATH, {"items": large(30)})
         assert status == 200
         assert pauses.count(0) >= 30  # before the first item is answered
@@ -112,8 +112,8 @@ class TestOthers:
     async def test_small_items_run_together(self, worker: Worker, monkeypatch: pytest.MonkeyPatch) -> None:
         await worker.serve()
         sizes = sizes_of_runs(worker, monkeypatch)
-        await worker.post(PATH, {"items": [asks(0.1)] * (2 * MANY + 1)})
-        assert sizes == [MANY, MANY, 1]
+        await worker.post(PATH, {"items": [asks(0.1)] * (2 * LARGE.items + 1)})
+        assert sizes == [LARGE.items, LARGE.items, 1]
 
     async def test_fewer_items_run_together_beside_single_predictions(
         self, worker: Worker, monkeypatch: pytest.MonkeyPatch
@@ -122,8 +122,8 @@ class TestOthers:
         sizes = sizes_of_runs(worker, monkeypatch)
         monkeypatch.setattr(pace, "_RECENT_SECONDS", 60.0)
         await worker.post("/reversal/predict", asks(0.1))
-        await worker.post(PATH, {"items": [asks(0.1)] * (2 * FEW + 1)})
-        assert sizes == [1, FEW, FEW, 1]
+        await worker.post(PATH, {"items": [asks(0.1)] * (2 * SMALL.items + 1)})
+        assert sizes == [1, SMALL.items, SMALL.items, 1]
 
 
 def sizes_of_runs(worker: Worker, monkeypatch: pytest.MonkeyPatch) -> list[int]:
