@@ -1,9 +1,11 @@
 """What an experiment adds to the CPU time of an answer, in microseconds, and where: without sockets, in one process.
 
 `worker` is the choice of a version, the prediction and the record in the journal, for answers that are computed
-together; with a split experiment less without one, in turns. `keeper` is the drain of a second's exposures from the
-journal into a new SQLite file. Each figure is the least of many turns, because on a shared machine all others contain
-the work of other processes, in the caches that both use.
+together; with a split experiment less without one, in turns. All users are assigned to one version, so that its
+networks do the same work. `halved` is what half of the users with the other version add to that: its answers are
+computed in a run of their own, even though both versions have equal networks here. `keeper` is the drain of a second's
+exposures from the journal into a new SQLite file. Each figure is the least of many turns, because on a shared machine
+all others contain the work of other processes, in the caches that both use.
 """
 
 from __future__ import annotations
@@ -41,21 +43,22 @@ DRAINS = (2000, 400)
 DRAINED = 8000
 
 
-def snapshot(*, running: bool) -> Snapshot:
-    """Return what a worker serves: v3.0, and with `running` an experiment that assigns all users to it."""
-    detector = reversal.load(stages.VERSION, ROOT / "models" / "onnx")._detector  # noqa: SLF001 - as a worker has it
+def snapshot(split: float | None) -> Snapshot:
+    """Return what a worker serves: v3.0, its copy v3.1, and an experiment that assigns `split` of all users to v3.0."""
+    versions = (stages.VERSION, "v3.1")
+    detectors = [reversal.load(stages.VERSION, ROOT / "models" / "onnx")._detector for _ in versions]  # noqa: SLF001 - as a worker has it
     experiment = Experiment(
         experiment_id="recording",
         name="",
         variant_a=stages.VERSION,
-        variant_b="v3.1",
-        traffic_split=1.0,
+        variant_b=versions[1],
+        traffic_split=split or 0.0,
         created_at=0,
         status="active",
     )
-    versions = (stages.VERSION,)
-    detectors = MappingProxyType({stages.VERSION: detector})
-    return Snapshot(stages.VERSION, detectors, versions, versions, experiment if running else None, bytes(32))
+    loaded = MappingProxyType(dict(zip(versions, detectors, strict=True)))
+    running = None if split is None else experiment
+    return Snapshot(stages.VERSION, loaded, versions, versions, running, bytes(32))
 
 
 def questions(kind: str, count: int, *, users: bool) -> list[Question]:
@@ -78,17 +81,18 @@ def worker(rounds: int, folder: Path) -> dict[str, dict[str, float]]:
     journal = Journal(folder, bound_bytes=1 << 40, memory_records=0)
     unused = cast("Registry", None), cast("Shadow", None)
     predictor = Predictor(unused[0], journal, Metrics(), unused[1], CircuitBreaker())
-    serving = {running: snapshot(running=running) for running in (False, True)}
+    serving = {split: snapshot(split) for split in (None, 1.0, 0.5)}
     found = {}
     for kind in KINDS:
         for count in TOGETHER:
-            asked = {running: questions(kind, count, users=running) for running in serving}
-            times: dict[bool, list[float]] = {running: [] for running in serving}
+            asked = {split: questions(kind, count, users=split is not None) for split in serving}
+            times: dict[float | None, list[float]] = {split: [] for split in serving}
             for _ in range(rounds):
-                for running, each in serving.items():
-                    times[running].append(answered(predictor, each, asked[running]))
-            none, split = min(times[False]), min(times[True])
-            found[f"{kind}, {count} together"] = {"none": round(none, 1), "added": round(split - none, 1)}
+                for split, each in serving.items():
+                    times[split].append(answered(predictor, each, asked[split]))
+            none, whole, halved = (min(of_split) for of_split in times.values())
+            added = {"none": none, "added": whole - none, "halved": halved - whole}
+            found[f"{kind}, {count} together"] = {name: round(value, 1) for name, value in added.items()}
     journal.close()
     return found
 

@@ -77,6 +77,13 @@ def test_the_header_has_every_phase_in_milliseconds() -> None:
     assert re.fullmatch(r"(\w+;dur=\d+\.\d{3}(, |$)){6}", header)
 
 
+def test_predictions_of_one_run_and_of_others_have_their_own_times() -> None:
+    metrics = TimingMetrics(CollectorRegistry())
+    for one in [*KINDS, *KINDS[::-1], KINDS[0]._replace(parse=1.0), KINDS[0]._replace(stage2=1.0)]:
+        expected = ", ".join(f"{phase};dur={1e3 * seconds:.3f}" for phase, seconds in one._asdict().items())
+        assert metrics.add(one) == expected
+
+
 @pytest.mark.parametrize("path", ["/reversal/predict", "/reversal/predict_raw", "/predict"])
 async def test_an_answer_gives_the_time_of_each_phase(client: Client, path: str) -> None:
     began = perf_counter()
