@@ -2,20 +2,22 @@
 
 from __future__ import annotations
 
-from bisect import bisect_left
-from collections import Counter, defaultdict
-from collections.abc import Sequence
+from collections import defaultdict
+from itertools import chain
 from time import perf_counter
 from typing import NamedTuple
 
+import numpy as np
 from prometheus_client import CollectorRegistry, Histogram
 
+from core.features.candles import Floats
 from core.inference.detector import Spent
 from server.protocol.timing import BUCKETS, PHASES
 
 # 0.6 is the limit that is promised for the mean; the buckets show how the values lie around it.
 CONFIDENCE_BUCKETS = (0.5, 0.6, 0.7, 0.8, 0.9)
-# Predictions that are observed together. Doing so takes the event loop a tenth of a millisecond.
+_BUCKETS, _CONFIDENCE_BUCKETS = np.array(BUCKETS), np.array(CONFIDENCE_BUCKETS)
+# Predictions that are observed together. Doing so takes the event loop less than a tenth of a millisecond.
 TOGETHER = 128
 
 
@@ -83,9 +85,10 @@ class TimingMetrics:
         if not self._kept:
             return
         kept, self._kept = self._kept, []
-        for histogram, seconds in zip(self._histograms, zip(*kept, strict=True), strict=True):
-            _observe(histogram, BUCKETS, [each for each in seconds if each > 0.0])
-        _observe(self._total, BUCKETS, [sum(timings[:-1]) for timings in kept])
+        seconds = np.fromiter(chain.from_iterable(kept), np.float64, len(kept) * len(PHASES)).reshape(-1, len(PHASES))
+        for histogram, of_phase in zip(self._histograms, seconds.T, strict=True):
+            _observe(histogram, _BUCKETS, of_phase[of_phase > 0.0])
+        _observe(self._total, _BUCKETS, seconds[:, :-1].sum(axis=1))
 
 
 class ConfidenceMetrics:
@@ -113,11 +116,12 @@ class ConfidenceMetrics:
         for version, confidence in kept:
             by_version[version].append(confidence)
         for version, values in by_version.items():
-            _observe(self._histogram.labels(version), CONFIDENCE_BUCKETS, values)
+            _observe(self._histogram.labels(version), _CONFIDENCE_BUCKETS, np.array(values))
 
 
-def _observe(histogram: Histogram, buckets: Sequence[float], values: list[float]) -> None:
+def _observe(histogram: Histogram, buckets: Floats, values: Floats) -> None:
     """Do what histogram.observe does for each value, with one call per bucket: observe takes only one value."""
-    for bucket, count in Counter(bisect_left(buckets, value) for value in values).items():
-        histogram._buckets[bucket].inc(count)  # noqa: SLF001 - as above; a test compares it with observe
-    histogram._sum.inc(sum(values))  # noqa: SLF001
+    for bucket, count in enumerate(np.bincount(np.searchsorted(buckets, values)).tolist()):
+        if count:
+            histogram._buckets[bucket].inc(count)  # noqa: SLF001 - as above; a test compares it with observe
+    histogram._sum.inc(float(values.sum()))  # noqa: SLF001
