@@ -49,43 +49,6 @@ class _Children(dict[tuple[str, ...], C], Generic[C]):
         return child
 
 
-class _Count:
-    """A counter's child that is a plain number until `flush`, because `inc` of a file's number takes a microsecond."""
-
-    __slots__ = ("_child", "_more")
-
-    def __init__(self, child: Counter) -> None:
-        self._child = child
-        self._more = 0
-
-    def inc(self, more: int = 1) -> None:
-        """Count some more. Only the event loop's thread may do so."""
-        self._more += more
-
-    def flush(self) -> None:
-        """Count in the metric what is kept."""
-        if self._more:
-            self._child.inc(self._more)
-            self._more = 0
-
-
-class _Counts(dict[tuple[str, ...], _Count]):
-    """A counter's children by their labels, for what each prediction counts. A killed worker loses its last second."""
-
-    def __init__(self, metric: Counter) -> None:
-        super().__init__()
-        self._metric = metric
-
-    def __missing__(self, labels: tuple[str, ...]) -> _Count:
-        count = self[labels] = _Count(self._metric.labels(*labels))
-        return count
-
-    def flush(self) -> None:
-        """Count in the metric what is kept."""
-        for count in self.values():
-            count.flush()
-
-
 class Metrics:
     """One application's metrics.
 
@@ -103,9 +66,9 @@ class Metrics:
         def gauge(name: str, text: str, mode: str, *labels: str) -> Gauge:
             return Gauge(f"reversal_{name}", text, labels, registry=registry, multiprocess_mode=mode)  # type: ignore[arg-type]
 
-        self.predictions = _Counts(counter("predictions", "Predictions answered.", "version", "signal"))
+        self.predictions = _Children(counter("predictions", "Predictions answered.", "version", "signal"))
         self.errors = _Children(counter("prediction_errors", "Requests and items refused or failed.", "code"))
-        self.warnings = _Counts(
+        self.warnings = _Children(
             counter("prediction_warnings", "Predictions answered with a warning of this code.", "code")
         )
         self.timings, self.confidences = TimingMetrics(registry), ConfidenceMetrics(registry)
@@ -217,9 +180,7 @@ class Metrics:
         metric_files.keep()
 
     def flush(self) -> None:
-        """Count and observe what is kept. Must be called before the metrics are read."""
-        self.predictions.flush()
-        self.warnings.flush()
+        """Observe what is kept for the histograms, and count exposures. Must be called before the metrics are read."""
         for variant, count in self.exposed.items():
             if count:
                 self._exposures[(variant,)].inc(count)

@@ -204,7 +204,7 @@ journal = Journal(Path(sys.argv[1]), bound_bytes=1 << 20, memory_records=1)
 metrics.refresh(Snapshot("v1", MappingProxyType({"v1": Detector()}), ("v1",)), journal, CircuitBreaker())
 metrics.predictions["v1", "long"].inc(int(sys.argv[2]))
 metrics.timings.add(Timings(50e-6, 10e-6, 60e-6, 100e-6, 80e-6, 10e-6))
-metrics.flush()
+metrics.timings.flush()
 print(metrics.exposition().decode() if sys.argv[3:] else "ready", flush=True)
 sys.stdin.read()
 """
