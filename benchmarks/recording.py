@@ -72,7 +72,7 @@ def answered(predictor: Predictor, serving: Snapshot, together: list[Question]) 
     turns = ANSWERS // len(together)
     began = time.process_time()
     for _ in range(turns):
-        predictor.predict(serving, together)
+        predictor.note(together, predictor.predict(serving, together))
     return 1e6 * (time.process_time() - began) / (turns * len(together))
 
 

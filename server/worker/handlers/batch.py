@@ -119,7 +119,9 @@ async def _questions(request: web.Request, items: Sequence[msgspec.Raw], until: 
 def _results(request: web.Request, snapshot: Snapshot, asked: Sequence[Question | ServiceError], now: Moment) -> bytes:
     """The results of a slice."""
     questions = [one for one in asked if isinstance(one, Question)]
-    found = iter(request.app[PREDICTOR].predict(snapshot, questions))
+    predicted = request.app[PREDICTOR].predict(snapshot, questions)
+    request.app[PREDICTOR].note(questions, predicted)
+    found = iter(predicted)
     results: list[Json] = []
     for one in asked:
         if isinstance(one, ServiceError):

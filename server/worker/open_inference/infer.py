@@ -152,7 +152,10 @@ class InferenceService(NamedTuple):
         parsed = perf_counter()
         results: list[Result] = []
         while (begin := len(results)) < len(questions):
-            results += self.predictor.predict(snapshot, questions[begin : begin + next_slice(self.batcher).items])
+            some = questions[begin : begin + next_slice(self.batcher).items]
+            found = self.predictor.predict(snapshot, some)
+            self.predictor.note(some, found)
+            results += found
             if any(isinstance(result, ServiceError) for result in results[begin:]):
                 break  # `write` raises it
             await let_others_run()
