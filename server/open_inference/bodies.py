@@ -14,7 +14,6 @@ import orjson
 from msgspec import structs
 
 from core.errors import ServiceError
-from core.inference.decision import Decision
 from core.serving.routing import Answered, Question, Result
 from server.api.schemas.open_inference import MODEL
 from server.http.bodies.body import BINARY
@@ -31,12 +30,12 @@ MOST = 256
 class _Shared(NamedTuple):
     """What answers share. json: with a place for the id, and for that of the prediction if there is an experiment.
 
-    fields, numbers: of a decision those that are numbers of the answer, and how they are packed. before: the bytes of
-    those before the signal. signal: its bytes; empty if it was not asked for.
+    names, numbers: of the outputs that are numbers, and how they are packed. before: the bytes of those before the
+    signal. signal: its bytes; empty if it was not asked for.
     """
 
     json: bytes
-    fields: tuple[int, ...]
+    names: tuple[str, ...]
     numbers: Struct
     before: int
     signal: bytes
@@ -51,12 +50,13 @@ def written(asked: Inference, questions: Sequence[Question], results: Sequence[R
     if asked.binary is None or len(results) > 1 or isinstance(result, ServiceError):
         return encoded(answer(asked, questions, results))
     question = questions[0]
-    prediction, reason, exposure = result
-    if reason is not None:
+    prediction, exposure = result.prediction, result.exposure
+    if result.fallback_reason is not None:
         return encoded(answer(asked, questions, results))
-    version, decision, warnings, _, opens, _ = prediction
+    decision = prediction.decision
     assigned = None if exposure is None else (exposure.experiment_id, exposure.variant)
-    key = asked.binary, version, decision.signal, opens, question.timeframe, warnings, assigned
+    about = prediction.version, prediction.opens, prediction.warnings
+    key = asked.binary, decision.signal, question.timeframe, about, assigned
     shared = known.get(key)
     if shared is None:
         if len(known) >= MOST:
@@ -64,7 +64,8 @@ def written(asked: Inference, questions: Sequence[Question], results: Sequence[R
         shared = known[key] = _made(asked, question, result)
     own = b"" if asked.id is None else b',"id":' + orjson.dumps(asked.id)
     json = shared.json % ((own,) if exposure is None else (own, exposure.prediction_id.encode()))
-    packed = shared.numbers.pack(*[nan if decision[i] is None else decision[i] for i in shared.fields])
+    numbers = [getattr(decision, name) for name in shared.names]
+    packed = shared.numbers.pack(*[nan if each is None else each for each in numbers])
     before = shared.before
     body = b"%b%b%b%b" % (json, packed[:before], shared.signal, packed[before:])
     return EncodedAnswer(body, BINARY, str(len(json)))
@@ -74,7 +75,7 @@ def _made(asked: Inference, question: Question, result: Answered) -> _Shared:
     """From an answer, which is encoded without ids."""
     exposure = result.exposure
     blank = None if exposure is None else structs.replace(exposure, prediction_id="")
-    answered = answer(asked._replace(id=None), [question], [result._replace(exposure=blank)])
+    answered = answer(asked._replace(id=None), [question], [Answered(result.prediction, None, blank)])
     body, _, length = encoded(answered)
     json = body[: int(length or 0)].replace(b"%", b"%%")
     if exposure is not None:  # in a text of the client, a quotation mark would follow a backslash
@@ -83,5 +84,5 @@ def _made(asked: Inference, question: Question, result: Answered) -> _Shared:
     names = [output.name for output in answered.outputs]
     signal = b"".join([output.raw() for output in answered.outputs if output.name == _TEXT])
     before = 8 * (names.index(_TEXT) if _TEXT in names else len(names))
-    fields = tuple(Decision._fields.index(name) for name in names if name != _TEXT)
-    return _Shared(json[:begin] + b"%b" + json[begin:], fields, Struct(f"<{len(fields)}d"), before, signal)
+    numbers = tuple(name for name in names if name != _TEXT)
+    return _Shared(json[:begin] + b"%b" + json[begin:], numbers, Struct(f"<{len(numbers)}d"), before, signal)
