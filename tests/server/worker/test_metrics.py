@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 from aiohttp import web
+from prometheus_client import generate_latest
 from prometheus_client.parser import text_string_to_metric_families
 
 from core.inference.warnings import CODES
@@ -17,6 +18,7 @@ from server.http.log_throttle import Throttle
 from server.settings import Settings
 from server.worker import app
 from server.worker.metrics import Metrics
+from server.worker.timings import Timings
 from tests.core.journals import samples
 from tests.market import ROOT
 from tests.server.client import Client
@@ -208,6 +210,14 @@ metrics.timings.flush()
 print(metrics.exposition().decode() if sys.argv[3:] else "ready", flush=True)
 sys.stdin.read()
 """
+
+
+def test_the_text_that_is_written_in_steps_is_that_of_the_whole() -> None:
+    metrics = Metrics()
+    metrics.predictions["v1", "long"].inc(3)
+    metrics.timings.add(Timings(50e-6, 10e-6, 60e-6, 100e-6, 80e-6, 10e-6))
+    metrics.flush()
+    assert metrics.exposition() == generate_latest(metrics.registry)
 
 
 def test_with_several_workers_each_reports_the_numbers_of_all(tmp_path: Path) -> None:
