@@ -5,8 +5,9 @@ from __future__ import annotations
 import threading
 import time
 from abc import ABC, abstractmethod
-from collections.abc import Collection, Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
+from types import MappingProxyType
 from typing import Any, ClassVar, Protocol, TypeAlias
 
 from core.errors import StoreUnavailable
@@ -46,8 +47,19 @@ class Connection(Protocol):
     def pages(self, statement: str, values: Sequence[Value], size: int) -> Iterator[list[Row]]:
         """The rows of a query, at most `size` at a time, so that they are never all in memory."""
 
-    def insert(self, table: str, columns: Sequence[str], rows: Iterable[Sequence[Value]]) -> None:
-        """Insert many new rows by the fastest method of the database."""
+    def insert(
+        self,
+        table: str,
+        columns: Sequence[str],
+        rows: Iterable[Sequence[Value]],
+        *,
+        alike: Mapping[str, Value] = MappingProxyType({}),
+        missing: bool = False,
+    ) -> None:
+        """Insert many rows by the fastest method of the database.
+
+        alike: more columns, with the value that all rows have. missing: insert only those whose key is not stored yet.
+        """
 
     def close(self) -> None:
         """Close the connection; uncommitted changes are rolled back."""

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import os
 import socket
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from functools import lru_cache
+from types import MappingProxyType
 from typing import Any, TypeAlias
 
 import psycopg
@@ -61,11 +62,26 @@ class PostgresConnection:
             while page := cursor.fetchmany(size):
                 yield page
 
-    def insert(self, table: str, columns: Sequence[str], rows: Iterable[Sequence[Value]]) -> None:
+    def insert(
+        self,
+        table: str,
+        columns: Sequence[str],
+        rows: Iterable[Sequence[Value]],
+        *,
+        alike: Mapping[str, Value] = MappingProxyType({}),
+        missing: bool = False,
+    ) -> None:
         """See Connection."""
-        statement = f"COPY {table} ({', '.join(columns)}) FROM STDIN".encode()
-        with self.driver.cursor() as cursor, cursor.copy(statement) as copy:
-            for row in rows:
+        names, shared = (*alike, *columns), (*alike.values(),)
+        every = ((*shared, *row) for row in rows)
+        if missing:  # COPY has no ON CONFLICT
+            marks = ", ".join("?" * len(names))
+            statement = f"INSERT INTO {table} ({', '.join(names)}) VALUES ({marks}) ON CONFLICT DO NOTHING"  # noqa: S608 - constants
+            self.run_many(statement, [*every])
+            return
+        statement = f"COPY {table} ({', '.join(names)}) FROM STDIN"
+        with self.driver.cursor() as cursor, cursor.copy(statement.encode()) as copy:
+            for row in every:
                 copy.write_row(row)
 
     def interrupt(self) -> None:

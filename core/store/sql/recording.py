@@ -2,16 +2,21 @@
 
 from __future__ import annotations
 
-from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
-from typing import Any, NamedTuple
+from collections import Counter, defaultdict
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from operator import itemgetter
+from typing import Any, NamedTuple, TypeAlias
 
 import msgspec
 
 from core.experiments.experiment import Micros, Variant
 from core.experiments.records import Beside, Exposure, Failure, Record, Refusal, ShadowScore, Unrecorded
+from core.inference.decision import Signal
 from core.store.drivers.database import Connection, among
 from core.store.sql.totals import Totals
+
+# The fields of an exposure, or some of them, in the order of EXPOSURE_COLUMNS.
+_Fields: TypeAlias = tuple[Any, ...]
 
 EXPOSURE_COLUMNS = (
     "prediction_id", "answered_at", "experiment_id", "variant", "version", "fallback_reason", "pseudonym", "pair",
@@ -53,8 +58,6 @@ _ADD_ENDINGS = """
 _ADD_WARNED = """
     INSERT INTO warned (experiment_id, variant, code, answers) VALUES (?, ?, ?, ?)
     ON CONFLICT (experiment_id, variant, code) DO UPDATE SET answers = warned.answers + excluded.answers"""
-_ADD_BLOCK = "INSERT INTO blocks (experiment_id, pseudonym, block, variant) VALUES (?, ?, ?, ?) ON CONFLICT DO NOTHING"
-_ADD_USER = "INSERT INTO users (experiment_id, pseudonym, variant) VALUES (?, ?, ?) ON CONFLICT DO NOTHING"
 
 
 class CandleKey(NamedTuple):
@@ -114,23 +117,9 @@ def record(connection: Connection, records: Sequence[Record], *, all_new: bool =
     all_new: no exposure is stored yet. If one is, or comes twice, this raises Database.duplicate.
     """
     exposures = [r for r in records if isinstance(r, Exposure)]
-    if not all_new:
-        exposures = _new(connection, exposures)
-    _insert(connection, exposures)
-    others = [r for r in records if not isinstance(r, Exposure)]
     totals = Totals()
-    # Most answers of a second are about a few candles, so those about the same one are summed together.
-    by_side: dict[tuple[str, str, str, str, Variant], list[Exposure]] = {}
-    for exposure in exposures:
-        side = exposure.experiment_id, exposure.pair, exposure.timeframe, exposure.candle, exposure.variant
-        if (of_side := by_side.get(side)) is None:
-            of_side = by_side[side] = []
-        of_side.append(exposure)
-    sums = CandleSums()
-    for (*key, variant), of_side in by_side.items():
-        totals.answers(of_side)
-        amounts = _amounts([exposure for exposure in of_side if exposure.fallback_reason is None])
-        sums.add(CandleKey(*key), min([exposure.at for exposure in of_side]), variant, amounts)
+    _record_exposures(connection, exposures if all_new else _new(connection, exposures), totals)
+    others = [r for r in records if not isinstance(r, Exposure)]
     for other in others:
         if isinstance(other, Failure):
             totals.request(other, failures=1)
@@ -140,48 +129,95 @@ def record(connection: Connection, records: Sequence[Record], *, all_new: bool =
             totals.unrecorded(other)
         elif isinstance(other, Beside):
             totals.beside(other)
-    sums.write(connection)
-    _record_units(connection, exposures)
     totals.write(connection)
-    warned = Counter(
-        (exposure.experiment_id, exposure.variant, code)
-        for exposure in [e for e in exposures if e.warnings and e.fallback_reason is None]
-        for code in exposure.warnings
-    )
-    connection.run_many(_ADD_WARNED, [(*key, count) for key, count in sorted(warned.items())])
     scores = _first_scores(r for r in others if isinstance(r, ShadowScore))
     connection.run_many(_ADD_CANDLE, [(*score[:4], score[5]) for score in scores])
     connection.run_many(_ADD_SCORE, scores)
 
 
-def _insert(connection: Connection, exposures: Sequence[Exposure]) -> None:
-    """Insert a row for each exposure. Most rows need only the first columns, which takes four fifths of the time."""
-    whole: list[tuple[Any, ...]] = []
-    plain: list[tuple[Any, ...]] = []
-    for exposure in exposures:
-        fields: tuple[Any, ...] = msgspec.structs.astuple(exposure)
-        if exposure.fallback_reason is None and fields[_LAST:] == _DEFAULTS:
-            plain.append(fields[:_REASON] + fields[_REASON + 1 : _LAST])
-        else:
-            whole.append(_row(exposure))
-    for columns, rows in ((_PLAIN_COLUMNS, plain), (EXPOSURE_COLUMNS, whole)):
-        if rows:
-            connection.insert("exposures", columns, rows)
+def _record_exposures(connection: Connection, exposures: Sequence[Exposure], totals: Totals) -> None:
+    """Insert a row for each exposure, and add them to the sums.
+
+    Most answers of a second differ only in few fields. The others are looked at, and given to the database, once for
+    all answers that are alike. The variant is not among them: rows that are not in the order of time take longer.
+    """
+    sums, units, warned = CandleSums(), _Units(), Counter[tuple[str, Variant, str]]()
+    for alike, rows in _grouped(map(msgspec.structs.astuple, exposures), _alike).items():
+        experiment_id, reason, timeframe, slow, warnings = alike
+        _insert(connection, alike, rows)
+        for (variant, pair, candle, signal), same in _grouped(rows, _answer).items():
+            times = [row[_AT] for row in same]
+            totals.answers(experiment_id, variant, times, fallback=reason is not None, slow=slow)
+            amounts = {} if reason is not None else _amounts(signal, [row[_CONFIDENCE] for row in same])
+            sums.add(CandleKey(experiment_id, pair, timeframe, candle), min(times), variant, amounts)
+            if reason is None:
+                units.add(experiment_id, variant, same)
+                for code in warnings:
+                    warned[experiment_id, variant, code] += len(same)
+    sums.write(connection)
+    units.write(connection)
+    connection.run_many(_ADD_WARNED, [(*key, count) for key, count in sorted(warned.items())])
 
 
-_REASON = EXPOSURE_COLUMNS.index("fallback_reason")
-_LAST = EXPOSURE_COLUMNS.index("warnings")
-# The last fields of an exposure that has none of them: warnings, window and block.
-_DEFAULTS = ((), "", "")
-_PLAIN_COLUMNS = EXPOSURE_COLUMNS[:_REASON] + EXPOSURE_COLUMNS[_REASON + 1 : _LAST]
+def _grouped(rows: Iterable[_Fields], key: Callable[[_Fields], _Fields]) -> dict[_Fields, list[_Fields]]:
+    groups: dict[_Fields, list[_Fields]] = {}
+    for row in rows:
+        group = key(row)
+        if (of_group := groups.get(group)) is None:
+            of_group = groups[group] = []
+        of_group.append(row)
+    return groups
 
 
-def _record_units(connection: Connection, exposures: Sequence[Exposure]) -> None:
-    """Add the users of answers that are no fallbacks, and in crossover mode their blocks."""
-    known = [e for e in exposures if e.user is not None and e.fallback_reason is None]
-    connection.run_many(_ADD_USER, sorted({(e.experiment_id, e.user, e.variant) for e in known}))
-    blocks = {(e.experiment_id, e.user, e.block, e.variant) for e in known if e.block}
-    connection.run_many(_ADD_BLOCK, sorted(blocks))
+def _taking(columns: Sequence[str]) -> Callable[[_Fields], _Fields]:
+    """A function that takes the fields of these columns from those of an exposure."""
+    return itemgetter(*map(EXPOSURE_COLUMNS.index, columns))
+
+
+_AT, _USER, _CONFIDENCE, _WINDOW, _BLOCK = map(
+    EXPOSURE_COLUMNS.index, ("answered_at", "pseudonym", "confidence", "window_key", "block")
+)
+_ALIKE_COLUMNS = ("experiment_id", "fallback_reason", "timeframe", "slow", "warnings")
+_OWN_COLUMNS = tuple(name for name in EXPOSURE_COLUMNS[:_WINDOW] if name not in _ALIKE_COLUMNS)
+_alike, _answer = _taking(_ALIKE_COLUMNS), _taking(("variant", "pair", "candle", "signal"))
+_own, _own_in_window = _taking(_OWN_COLUMNS), _taking((*_OWN_COLUMNS, "window_key", "block"))
+
+
+def _insert(connection: Connection, alike: _Fields, rows: Sequence[_Fields]) -> None:
+    """Insert rows that have the same fields of _ALIKE_COLUMNS.
+
+    NUL in the reason is replaced, because PostgreSQL refuses it.
+    """
+    shared = dict(zip(_ALIKE_COLUMNS, alike, strict=True))
+    reason = shared["fallback_reason"]
+    shared["fallback_reason"] = reason and reason.replace("\0", "\N{REPLACEMENT CHARACTER}")
+    shared["warnings"] = " ".join(shared["warnings"]) or None
+    if any(row[_WINDOW] or row[_BLOCK] for row in rows):
+        columns, own = (*_OWN_COLUMNS, "window_key", "block"), _own_in_window
+    else:  # these are at their defaults
+        columns, own = _OWN_COLUMNS, _own
+    connection.insert("exposures", columns, map(own, rows), alike=shared)
+
+
+class _Units:
+    """The users of answers that are no fallbacks, and in crossover mode their blocks."""
+
+    def __init__(self) -> None:
+        self._users: defaultdict[tuple[str, Variant], set[str]] = defaultdict(set)
+        self._blocks: set[tuple[str, str, str, Variant]] = set()
+
+    def add(self, experiment_id: str, variant: Variant, rows: Sequence[_Fields]) -> None:
+        """Add those of some exposures of one variant."""
+        self._users[experiment_id, variant].update([row[_USER] for row in rows if row[_USER] is not None])
+        blocks = [(experiment_id, row[_USER], row[_BLOCK], variant) for row in rows if row[_BLOCK]]
+        self._blocks.update(block for block in blocks if block[1] is not None)
+
+    def write(self, connection: Connection) -> None:
+        """Store those that are not stored yet."""
+        users = [(key[0], user, key[1]) for key, users in sorted(self._users.items()) for user in sorted(users)]
+        connection.insert("users", ("experiment_id", "pseudonym", "variant"), users, missing=True)
+        blocks = sorted(self._blocks)
+        connection.insert("blocks", ("experiment_id", "pseudonym", "block", "variant"), blocks, missing=True)
 
 
 def _new(connection: Connection, exposures: Sequence[Exposure]) -> list[Exposure]:
@@ -193,24 +229,11 @@ def _new(connection: Connection, exposures: Sequence[Exposure]) -> list[Exposure
     return list(reversed(found.values()))
 
 
-def _row(exposure: Exposure) -> tuple[str | float | None, ...]:
-    """The row of an exposure. NUL in the reason is replaced, because PostgreSQL refuses it."""
-    if exposure.fallback_reason is not None and "\0" in exposure.fallback_reason:
-        reason = exposure.fallback_reason.replace("\0", "\N{REPLACEMENT CHARACTER}")
-        exposure = msgspec.structs.replace(exposure, fallback_reason=reason)
-    fields: tuple[Any, ...] = msgspec.structs.astuple(exposure)
-    return *fields[:-3], " ".join(fields[-3]) or None, *fields[-2:]
-
-
-def _amounts(exposures: Sequence[Exposure]) -> dict[str, float]:
-    """The amounts of answers about the same candle."""
-    if not exposures:
-        return {}
-    confidences = [exposure.confidence for exposure in exposures]
-    signals = [exposure.signal for exposure in exposures]
+def _amounts(signal: Signal, confidences: Sequence[float]) -> dict[str, float]:
+    """The amounts of answers with one signal about the same candle."""
     return {
-        "predictions": len(exposures),
-        **{f"{signal}s": signals.count(signal) for signal in set(signals)},
+        "predictions": len(confidences),
+        f"{signal}s": len(confidences),
         "confidence": sum(confidences),
         "confidence_squares": sum([confidence * confidence for confidence in confidences]),
     }

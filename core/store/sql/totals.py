@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 
 from core.experiments.candle_table import BesideTotals
 from core.experiments.experiment import Micros, Variant
-from core.experiments.records import Beside, Exposure, Failure, Refusal, Unrecorded
+from core.experiments.records import Beside, Failure, Refusal, Unrecorded
 from core.statistics.guardrails import BUSY_REQUESTS
 from core.store.drivers.database import Connection
 
@@ -39,22 +39,21 @@ class Totals:
         self._minutes: dict[tuple[str, Variant, int], list[int]] = {}
         self._beside: Counter[tuple[str, str]] = Counter()
 
-    def answers(self, exposures: Sequence[Exposure]) -> None:
-        """Count answers of one variant."""
-        plain = [exposure.at for exposure in exposures if not exposure.slow and exposure.fallback_reason is None]
-        if len(plain) < len(exposures):
-            for exposure in exposures:
-                fallback = exposure.fallback_reason is not None
-                if fallback or exposure.slow:
-                    self.request(exposure, fallbacks=fallback, slow=exposure.slow)
-        if not plain:
-            return
-        first, last = min(plain) // _MINUTE, max(plain) // _MINUTE
-        counts = {first: len(plain)} if first == last else Counter([at // _MINUTE for at in plain])
+    def answers(
+        self, experiment_id: str, variant: Variant, times: Sequence[Micros], *, fallback: bool, slow: bool
+    ) -> None:
+        """Count answers that were given at these times."""
+        if fallback or slow:
+            amounts = {"fallbacks": len(times) * fallback, "slow": len(times) * slow}
+            self._add((experiment_id, variant), amounts)
+        first, last = min(times) // _MINUTE, max(times) // _MINUTE
+        counts = {first: len(times)} if first == last else Counter([at // _MINUTE for at in times])
         for minute, count in counts.items():
-            self._row_of((exposures[0].experiment_id, exposures[0].variant, minute))[0] += count
+            row = self._row_of((experiment_id, variant, minute))
+            for name, amount in (("requests", count), ("fallbacks", count * fallback), ("slow", count * slow)):
+                row[_OF_MINUTES.index(name)] += amount
 
-    def request(self, record: Exposure | Failure | Refusal, **amounts: int) -> None:
+    def request(self, record: Failure | Refusal, **amounts: int) -> None:
         """Count a request of a variant, with amounts by the names of columns."""
         self._add((record.experiment_id, record.variant), amounts)
         row = self._row_of((record.experiment_id, record.variant, record.at // _MINUTE))

@@ -66,8 +66,8 @@ def sums(url: str, experiment_id: str) -> dict[str, list[tuple[object, ...]]]:
 
 @pytest.fixture(autouse=True)
 def small(monkeypatch: pytest.MonkeyPatch) -> None:
-    """A number of rows in a statement that divides none of the numbers here."""
-    monkeypatch.setattr(sqlite, "_TOGETHER", 7)
+    """Numbers of rows in a statement; the largest divides none of the numbers here."""
+    monkeypatch.setattr(sqlite, "_TOGETHER", (7, 2, 1))
 
 
 def test_exposures_that_are_stored_together_have_the_same_rows_and_sums_as_one_by_one(url: str, store: Store) -> None:
