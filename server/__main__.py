@@ -139,11 +139,10 @@ def _serve(  # noqa: PLR0913 - the last by name
 ) -> int:
     """Fork the workers' manager, then run the keeper in this process. opened: the sockets for HTTP, and for gRPC.
 
-    Modules that both need are imported before the fork. The keeper's modules are imported after it, while the manager
-    forks the workers.
+    Modules that both need are imported before the fork, the other ones of each after it, in parallel.
     """
     with _without_certificates():
-        from server.process import workers  # noqa: PLC0415 - after what main sets
+        from server.process import shared_imports  # noqa: F401, PLC0415 - after what main sets
         from server.protocol import metric_files  # noqa: PLC0415 - after what main sets
     metric_files.use()
     service = ServiceManager()
@@ -157,13 +156,16 @@ def _serve(  # noqa: PLR0913 - the last by name
         return 1
     keeper_socket.listen()  # workers can connect to it before the keeper accepts
     gc.freeze()  # collecting writes to objects, so each process would get its own copy of shared memory
-    gc.enable()
     parent = os.getpid()
     manager = _forked()
     if manager is None:
         return 0
     output.start()  # not earlier: a thread that writes the log would not survive the fork
     if manager == 0:
+        from server.process import workers  # noqa: PLC0415 - after the fork
+
+        gc.freeze()  # for the forks of workers
+        gc.enable()
         keeper_socket.close()
         # Not SIGINT: Ctrl-C in a terminal reaches every process, and the keeper handles it.
         signal.pthread_sigmask(signal.SIG_UNBLOCK, (signal.SIGTERM, signal.SIGHUP))
@@ -186,6 +188,7 @@ def _serve(  # noqa: PLR0913 - the last by name
         each.close()
     from server.process import keeper_process  # noqa: PLC0415 - after the fork
 
+    gc.enable()
     return keeper_process.run(settings, keeper_socket, path, manager, service)
 
 

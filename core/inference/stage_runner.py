@@ -204,7 +204,7 @@ class _BoundSession:
     def run(self, values: Floats | Floats32) -> Floats32:
         """Return the output for these values. Raises ModelUnavailable if ONNX Runtime fails."""
         try:
-            result: Floats32 = self._session.run(self._outputs, {self._input: values})[0]
+            result: Floats32 = self._session.run(self._outputs, {self._input: values}, session.RUN_OPTIONS)[0]
         except Exception as error:  # the only common base class of ONNX Runtime's exceptions
             raise ModelUnavailable(f"{self._name} failed: {_first_line(error)}") from error
         return result
