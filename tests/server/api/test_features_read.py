@@ -16,7 +16,7 @@ from server.api import candle_forms, decoding
 from server.api.schemas.predictions import CompareRequest
 from tests.native_extension import built
 
-REQUEST = {"pair": "EUR/USD", "user_id": "用户", "note": {"features": [[1]]}}
+REQUEST: dict[str, object] = {"pair": "EUR/USD", "user_id": "用户", "note": {"features": [[1]]}}
 WINDOW = [[0.5, -1.25, 3.0], [1e-7, -2.5e3, 7]]
 # Pieces of JSON that are put into good bodies; most of them make it bad.
 PIECES = [
@@ -51,8 +51,8 @@ def both_ways(body: bytes) -> list[Any]:
 )
 @pytest.mark.parametrize("before", [True, False])
 def test_a_window_is_the_same_with_the_extension(features: object, before: bool) -> None:  # noqa: FBT001
-    fields = [{"features": features, "features_scaled": False, "candle_time": 1_760_000_000}, REQUEST]
-    body = {**fields[0], **fields[1]} if before else {**fields[1], **fields[0]}
+    window: dict[str, object] = {"features": features, "features_scaled": False, "candle_time": 1_760_000_000}
+    body = window | REQUEST if before else REQUEST | window
     for separators in ((",", ":"), (" , ", " :\n")):
         pure, fast = both_ways(json.dumps(body, separators=separators).encode())
         assert pure == fast

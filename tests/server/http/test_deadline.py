@@ -55,7 +55,7 @@ async def test_a_late_request_is_not_predicted(worker: Worker) -> None:
 
 async def test_late_items_of_a_batch_are_refused_and_the_others_are_answered(worker: Worker) -> None:
     slow(worker, 0.02)  # each slice
-    body = {"items": [asks(0.9)] * 64}
+    body = {"items": [asks(0.9)] * 256}
     response = await worker.client.post("/reversal/predict/batch", json=body, headers={HEADER: "150"})
     results = (await response.json())["data"]["results"]
     assert response.status == 200
