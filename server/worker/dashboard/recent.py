@@ -23,7 +23,7 @@ Plain: TypeAlias = tuple[float, float, str, str, Prediction, str | None, Exposur
 
 
 class RecentAnswer(NamedTuple):
-    """One answer, without its candles and its user.
+    """One answer, without its candles.
 
     at: of time.time(). seconds: from the arrival of the question. exposure: the record, if an experiment chose the
     version.
