@@ -20,8 +20,7 @@ from core.store.drivers.database import PATIENCE_SECONDS, Connection, Database, 
 log = logging.getLogger(__name__)
 
 _LOOK_SECONDS = 0.005
-# Rows that one statement inserts. A hundred take half the time of as many statements. Further ones save no time, and
-# all columns of these are well below the number of parameters that SQLite allows.
+# Rows that one statement inserts; a hundred take half the time of as many statements, and more save nothing.
 _TOGETHER = (100, 10, 1)
 # Primary result codes of errors that are not bugs in the SQL here, see https://www.sqlite.org/rescode.html.
 _UNREADABLE = {sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB}
@@ -81,11 +80,9 @@ class SqliteConnection:
         left, names, shared = [*rows], (*alike, *columns), (*alike.values(),)
         for size in _TOGETHER:
             statement = _inserting(table, names, len(alike), size, missing=missing)
-            whole = len(left) - len(left) % size
-            for start in range(0, whole, size):
-                values = [*shared, *chain.from_iterable(left[start : start + size])]
-                self._connection.execute(statement, values)
-            left = left[whole:]
+            for start in range(0, len(left) - size + 1, size):
+                self._connection.execute(statement, [*shared, *chain.from_iterable(left[start : start + size])])
+            left = left[len(left) - len(left) % size :]
 
     def close(self) -> None:
         """See Connection."""
@@ -284,10 +281,9 @@ def _use_wal(connection: sqlite3.Connection) -> None:
 @lru_cache(maxsize=32)
 def _inserting(table: str, columns: Sequence[str], alike: int, rows: int, *, missing: bool) -> str:
     """The statement for so many rows. The parameters of the first `alike` columns are the same for each of them."""
-    own = range(alike + 1, len(columns) + 1)
-    step = len(columns) - alike
-    numbers = [[*range(1, alike + 1), *(number + step * row for number in own)] for row in range(rows)]
-    values = ", ".join(f"({', '.join(f'?{number}' for number in of_row)})" for of_row in numbers)
+    first, own = alike + 1, len(columns) - alike
+    each = ((*range(1, first), *range(first + own * row, first + own * (row + 1))) for row in range(rows))
+    values = ", ".join(f"({', '.join(f'?{number}' for number in numbers)})" for numbers in each)
     conflict = " ON CONFLICT DO NOTHING" if missing else ""
     return f"INSERT INTO {table} ({', '.join(columns)}) VALUES {values}{conflict}"  # noqa: S608 - constants
 
