@@ -148,6 +148,9 @@ SERVER: dict[str, set[str]] = {
         "protocol",
         "cpus",
         "threads",
+        "logs",
+        "open_inference",
+        "tracing",
     },
     "__main__": {
         "dashboard",

@@ -56,17 +56,15 @@ class Predictor:
         self._breaker = breaker
         self._throttle = Throttle()
 
-    def predict(self, snapshot: Snapshot, questions: Sequence[Question]) -> list[Result]:
-        """Answer each question, in order. A ServiceError is a result, and is not raised."""
-        results = self._answered(snapshot, questions)
-        self.note(questions, results)
-        return results
-
     def answer(self, questions: Sequence[Question]) -> list[Result]:
-        """Answer each question with the current snapshot, as `predict` does, except that the caller calls `note`."""
-        return self._answered(self._registry.snapshot, questions)
+        """Answer each question with the current snapshot, as `predict` does."""
+        return self.predict(self._registry.snapshot, questions)
 
-    def _answered(self, snapshot: Snapshot, questions: Sequence[Question]) -> list[Result]:
+    def predict(self, snapshot: Snapshot, questions: Sequence[Question]) -> list[Result]:
+        """Answer each question, in order. A ServiceError is a result, and is not raised.
+
+        The caller passes the results to `note`, after the answers if that can be.
+        """
         routes = [route(snapshot, q.version, q.user, q.source.opens, q.timeframe) for q in questions]
         detector_results = self._ask(snapshot, routes, questions)
         results = self._results(snapshot, routes, questions, detector_results)

@@ -31,7 +31,7 @@ from server.http.headers import RAW_ANSWER, raw_refusal
 from server.http.request_log import access_log
 from server.logs.request_id import HEADER as REQUEST_ID
 from server.logs.request_id import during
-from server.worker.fast_path.heads import Head, HeadReader
+from server.worker.fast_path.heads import HeadReader, RequestHead
 from server.worker.fast_path.inference import Exchange, Written
 from server.worker.fast_path.services import Services
 from server.worker.handlers.predict import SHAPES
@@ -127,18 +127,19 @@ class FastConnection(HttpConnection):
         self._begin(head, body.read_nowait())
         return True
 
-    def _may_take(self, head: Head) -> bool:
+    def _may_take(self, head: RequestHead) -> bool:
         to = self._services
         return (
             not self.writing_paused  # otherwise the client does not read its answers
             and not to.draining.closing
-            and to.access.allows(head.headers, Level.API)
+            and to.access.allows(head.message.headers, Level.API)
         )
 
-    def _begin(self, head: Head, text: bytes) -> None:
+    def _begin(self, head: RequestHead, text: bytes) -> None:
         """Begin to answer a request. text: its body."""
         to = self._services
-        headers, path, target = head
+        message, target = head
+        headers, path = message.headers, message.path
         self._on_path = True
         self._path = path
         self._request_id = to.identify(headers)

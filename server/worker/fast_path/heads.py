@@ -6,7 +6,6 @@ from typing import NamedTuple
 
 from aiohttp import HttpVersion11, StreamReader
 from aiohttp.http_parser import RawRequestMessage
-from multidict import CIMultiDictProxy
 
 from server.http.bodies.body import JSON
 from server.worker.fast_path.inference import CONTENT_TYPES, Target, target_of
@@ -18,15 +17,14 @@ _END = b"\r\n\r\n"
 _MOST, _MOST_BYTES = 512, 1024
 
 
-class Head(NamedTuple):
-    """The head of a request. target: if it is one of the Open Inference Protocol. path: of the request."""
+class RequestHead(NamedTuple):
+    """The head of a request. target: if it is one of the Open Inference Protocol."""
 
-    headers: CIMultiDictProxy[str]
-    path: str
+    message: RawRequestMessage
     target: Target | None
 
 
-def ordinary(message: RawRequestMessage) -> Head | None:
+def ordinary(message: RawRequestMessage) -> RequestHead | None:
     """What the fast path needs of a head; None if aiohttp must answer the request."""
     headers, path = message.headers, message.path
     target = None if path in SHAPES else target_of(path)
@@ -42,16 +40,16 @@ def ordinary(message: RawRequestMessage) -> Head | None:
         or "Origin" in headers
     ):
         return None
-    return Head(headers, path, target)
+    return RequestHead(message, target)
 
 
 class KnownHeads:
     """Heads by their bytes, each with the length of its body. All connections of a worker share them."""
 
     def __init__(self) -> None:
-        self.by_bytes: dict[bytes, tuple[Head, int]] = {}
+        self.by_bytes: dict[bytes, tuple[RequestHead, int]] = {}
 
-    def add(self, data: bytes, head: Head, length: int) -> None:
+    def add(self, data: bytes, head: RequestHead, length: int) -> None:
         """Remember a head."""
         if len(self.by_bytes) >= _MOST:  # ids of requests can make each head different
             self.by_bytes.clear()
@@ -75,10 +73,10 @@ class HeadReader:
         self._known = known
         self._between = True  # whether the parser is between two requests; false also if that is not known
         # Of what is being parsed: the head, if the request is ordinary, and the length of the body, if it is complete.
-        self._head: Head | None = None
+        self._head: RequestHead | None = None
         self._length: int | None = None
 
-    def find(self, data: bytes) -> tuple[Head, bytes] | None:
+    def find(self, data: bytes) -> tuple[RequestHead, bytes] | None:
         """The head and the body of a request with a known head; None if the parser must read these bytes."""
         if not self._between:
             return None
@@ -88,7 +86,7 @@ class HeadReader:
             return None
         return known[0], data[end:]
 
-    def read(self, message: RawRequestMessage, body: StreamReader) -> Head | None:
+    def read(self, message: RawRequestMessage, body: StreamReader) -> RequestHead | None:
         """The head of a request that is parsed and complete; None if aiohttp must answer it."""
         if not body.is_eof():
             return None

@@ -104,7 +104,9 @@ async def _answer_slice(
             results[i] = _refusal(request, error)
         if perf_counter() - since > _SLOW_SECONDS:
             await let_others_run()
-    found = request.app[PREDICTOR].predict(snapshot, list(questions.values()))
+    asked, predictor = list(questions.values()), request.app[PREDICTOR]
+    found = predictor.predict(snapshot, asked)
+    predictor.note(asked, found)
     for (i, question), result in zip(questions.items(), found, strict=True):
         if isinstance(result, ServiceError):
             results[i] = _refusal(request, result)

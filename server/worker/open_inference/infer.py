@@ -155,7 +155,10 @@ class InferenceService(NamedTuple):
         parsed = perf_counter()
         results: list[Result] = []
         for begin in range(0, len(questions), SLICE_ITEMS):
-            results += self.predictor.predict(snapshot, questions[begin : begin + SLICE_ITEMS])
+            some = questions[begin : begin + SLICE_ITEMS]
+            found = self.predictor.predict(snapshot, some)
+            self.predictor.note(some, found)
+            results += found
             if any(isinstance(result, ServiceError) for result in results[begin:]):
                 break  # `answer` raises it
             await let_others_run()

@@ -16,7 +16,7 @@ from server.tracing.records import Attributes
 from server.tracing.requests import TRACER
 from server.tracing.tracer import Tracer, recorded
 from server.worker.fast_path.connection import FastConnection
-from server.worker.fast_path.heads import Head
+from server.worker.fast_path.heads import RequestHead
 from server.worker.fast_path.services import Services
 from server.worker.tracing.phases import add_prediction
 
@@ -37,7 +37,7 @@ class TracedConnection(FastConnection):
         """See HttpConnection."""
         return partial(cls, app[TRACER], Services.of(app))
 
-    def _begin(self, head: Head, text: bytes) -> None:
+    def _begin(self, head: RequestHead, text: bytes) -> None:
         self._result_known = None
         super()._begin(head, text)
 

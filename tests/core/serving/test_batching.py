@@ -86,7 +86,7 @@ async def test_what_is_noted_of_a_run_comes_after_its_answers() -> None:
     runs, noted = Runs(), []
     batcher = Batcher(runs, 32, lambda questions, answers: noted.append((questions, answers, first.done())))
     first, second = batcher.ask(1), batcher.ask(2)
-    assert await asyncio.gather(first, second) == [2, 4]
+    assert [await first, await second] == [2, 4]
     assert noted == [([1, 2], [2, 4], True)]
 
 
