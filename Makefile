@@ -92,9 +92,9 @@ import: $(SERVE)/.installed ## import the old service's experiments, with the se
 bench: $(FULL)/.installed $(SERVE)/.installed $(NATIVE) ## measure everything except the peers, and fill docs/benchmarks*.md, docs/capacity*.md and docs/replay.md: 28 minutes
 	@mkdir -p build
 	$(FULL)/bin/python -m pytest benchmarks/bare -q --benchmark-json=build/bare.json
-	for each in whole curve growth background_load start memory experiments capacity replay check; do \
+	for each in whole curve growth background_load batches start memory experiments capacity replay check; do \
 		$(FULL)/bin/python -m benchmarks.$$each --server $(SERVE)/bin/python || [ $$each = check ] || exit 1; done
-	for each in connection_balancing propagation journal recording protocols forms; do \
+	for each in connection_balancing propagation journal recording protocols forms equality; do \
 		$(FULL)/bin/python -m benchmarks.$$each || exit 1; done
 	$(FULL)/bin/python -m benchmarks.report
 

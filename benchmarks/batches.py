@@ -75,28 +75,35 @@ def beside(running: servers.Running, form: str, seconds: float) -> dict[str, flo
     return {"p99": with_batches / alone, "items_per_second": rate}
 
 
-def measured(running: servers.Running, number: int, seconds: float) -> Iterator[tuple[str, dict[str, float]]]:
-    """Yield the figures of a round."""
+def measured(running: servers.Running, number: int, seconds: float) -> Iterator[tuple[Case | str, dict[str, float]]]:
+    """Yield the figures of a round: of each case, and beside batches of each form."""
     for cases in (CASES, RECORDED):
         with ExitStack() as during:
             if cases is RECORDED:
                 during.enter_context(servers.experiment(running.port, f"speed{number}"))
             for case in cases:
-                yield str(case), an_item(running, case, case.messages(), seconds)
+                yield case, an_item(running, case, case.messages(), seconds)
     for form in ("features", "objects"):
-        yield f"single {form} beside", beside(running, form, seconds)
+        yield form, beside(running, form, seconds)
 
 
 def main() -> None:
     """Measure everything in turns, and print the medians of the rounds."""
     options = parser(__doc__, "batches", rounds=5, seconds=1.0).parse_args()
     about = machine()
-    rounds: defaultdict[str, list[dict[str, float]]] = defaultdict(list)
+    rounds: defaultdict[Case | str, list[dict[str, float]]] = defaultdict(list)
     with servers.server(python=options.server, tree=options.tree) as running:
         for number in range(options.rounds):
             for name, figures in measured(running, number, options.seconds):
                 rounds[name].append(figures)
-    save({"machine": about} | {name: medians(figures) for name, figures in rounds.items()}, options.output)
+    found = {which: medians(figures) for which, figures in rounds.items()}
+    items = [
+        {"form": which.form, "items": which.size, "experiment": "yes" if which.recorded else ""} | figures
+        for which, figures in found.items()
+        if isinstance(which, Case)
+    ]
+    singles = [{"form": which} | figures for which, figures in found.items() if isinstance(which, str)]
+    save({"machine": about, "items": items, "beside": singles}, options.output)
 
 
 if __name__ == "__main__":
