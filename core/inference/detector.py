@@ -34,7 +34,7 @@ class Spent(NamedTuple):
 
 
 class Prediction(msgspec.Struct, frozen=True, gc=False):
-    """A version's answer to one request. A NamedTuple takes four times as long.
+    """A version's answer to one request. Each request makes one, and a NamedTuple takes longer.
 
     opens: the opening time of the last candle, as in WindowSource. began: when the run began, of time.perf_counter.
     """

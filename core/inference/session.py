@@ -13,7 +13,7 @@ import onnxruntime as ort
 
 from core import yielding
 
-# ONNX Runtime makes new ones for each run without any, which takes it a microsecond.
+# Without any, ONNX Runtime makes new ones for each run.
 RUN_OPTIONS = ort.RunOptions()
 
 _alive: WeakValueDictionary[bytes, ort.InferenceSession] = WeakValueDictionary()

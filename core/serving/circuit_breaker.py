@@ -53,14 +53,12 @@ class CircuitBreaker:
 
     def __init__(self) -> None:
         self._failures: WeakKeyDictionary[Detector, _Failures] = WeakKeyDictionary()
-        # Whether that has entries. It is asked for each prediction, and a look-up of a weak reference takes longer.
-        self._failing = False
         self._checks: WeakKeyDictionary[Detector, _Check] = WeakKeyDictionary()
         self.suspected = asyncio.Event()  # set when a version becomes due for a check
 
     def reason(self, detector: Detector) -> str | None:
         """The reason why other versions answer first in place of this one; None if they do not."""
-        if not self._failing:
+        if not self._failures:  # asked for each prediction, and a look-up of a weak reference takes longer
             return None
         failures = self._failures.get(detector)
         if failures is None or not failures.open:
@@ -78,8 +76,8 @@ class CircuitBreaker:
                 seconds = sum(result.spent)  # of all requests that shared the run
                 if seconds > SLOW_SECONDS:
                     self._failed(detector, f"the run took {seconds:.1f} s, more than {SLOW_SECONDS:g} s")
-                elif self._failing and (failures := self._failures.get(detector)) is not None and not failures.open:
-                    self._forget(detector)
+                elif self._failures and (failures := self._failures.get(detector)) is not None and not failures.open:
+                    del self._failures[detector]
                 return
             if isinstance(result, ModelUnavailable):
                 failure = result
@@ -115,17 +113,12 @@ class CircuitBreaker:
         if not well:
             self._open(detector, failures)
             return
-        self._forget(detector)
+        del self._failures[detector]
         if failures.open:
             log.warning(LogEvent("circuit_closed", version=detector.manifest.version))
 
-    def _forget(self, detector: Detector) -> None:
-        del self._failures[detector]
-        self._failing = bool(self._failures)
-
     def _failed(self, detector: Detector, reason: str) -> None:
         failures = self._failures.setdefault(detector, _Failures())
-        self._failing = True
         failures.count += 1
         failures.reason = reason
         if failures.count != FAILURES:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Mapping
 from typing import ClassVar, NamedTuple, TypeAlias
 
 import msgspec
@@ -34,7 +35,7 @@ class Question(msgspec.Struct, frozen=True, gc=False):
 
 
 class Answered(msgspec.Struct, gc=False):
-    """An answer. Each prediction makes one, and a NamedTuple takes four times as long.
+    """An answer. Each prediction makes one, and a NamedTuple takes longer.
 
     fallback_reason: why a version other than the first choice answered; None if the first choice did.
     exposure: the record of the prediction, if an experiment chose the version. It is set when it is recorded.
@@ -82,45 +83,29 @@ def route(
     if experiment is None:
         return Route(snapshot.active)
     if experiment.mode == "shadow":
-        return _kept_routes(experiment).by_variant["A"]
+        return _variant_routes(experiment)["A"]
     if user is None:
         return Route(snapshot.active)
     if experiment.mode == "split":
-        by_variant, by_user = _kept_routes(experiment)
-        if (found := by_user.get(user)) is None:
-            if len(by_user) >= _USERS:
-                by_user.clear()
-            found = by_user[user] = by_variant[assign(user, experiment)]
-        return found
+        return _variant_routes(experiment)[assign(user, experiment)]
     block = block_of(time.time() * 1000 if opens is None else opens, timeframe)
     variant = assign(user, experiment, block)
     return Route(experiment.version_of(variant), assigned=Assigned(experiment, variant, block))
 
 
-# Users whose routes are kept, because a user returns with every candle.
-_USERS = 16_384
-
-
-class _Routes(NamedTuple):
-    """Routes of an experiment without a block: the same objects for all requests."""
-
-    by_variant: dict[Variant, Route]
-    by_user: dict[str, Route]
-
-
 class _Last:
-    """The routes of the experiment that was asked for last."""
+    """The routes to both variants of the experiment that was asked for last."""
 
     experiment: ClassVar[Experiment | None] = None
-    routes: ClassVar[_Routes] = _Routes({}, {})
+    routes: ClassVar[Mapping[Variant, Route]] = {}
 
 
-def _kept_routes(experiment: Experiment) -> _Routes:
+def _variant_routes(experiment: Experiment) -> Mapping[Variant, Route]:
+    """The routes to both variants without a block: the same objects for all requests."""
     if _Last.experiment is not experiment:
-        by_variant = {
+        _Last.routes = {
             variant: Route(experiment.version_of(variant), assigned=Assigned(experiment, variant))
             for variant in VARIANTS
         }
-        _Last.routes = _Routes(by_variant, {})
         _Last.experiment = experiment
     return _Last.routes

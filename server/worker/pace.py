@@ -19,8 +19,8 @@ class SliceSize(NamedTuple):
     bytes: int
 
 
-# 4 items from features, or 2 from 120 candles, take a quarter of a millisecond, with 60 µs of networks each; 16 take
-# less than one, with 43 µs each; 32 would have 40 µs each. A single prediction waits until the current slice ends.
+# A single prediction waits until the current slice ends. Beyond 16 windows a run saves hardly any more time
+# (docs/benchmarks-parts.md).
 SMALL = SliceSize(4, 16 * 1024)
 LARGE = SliceSize(16, 256 * 1024)
 

@@ -11,7 +11,6 @@ from core.errors import ModelUnavailable, UnknownVersion
 from core.experiments.assignment import assign
 from core.experiments.experiment import Experiment, Mode
 from core.inference.detector import Detector
-from core.serving import routing
 from core.serving.routing import Assigned, Route, route
 from core.serving.snapshot import Snapshot
 from tests import bundles
@@ -61,16 +60,6 @@ class TestRoute:
                 assert found.assigned.experiment is running
                 variant = "A" if running.mode == "shadow" else assign(user, running)
                 assert found == Route(running.version_of(variant), assigned=Assigned(running, variant))
-
-    def test_the_routes_of_a_limited_number_of_users_are_kept(self, monkeypatch: pytest.MonkeyPatch) -> None:
-        monkeypatch.setattr(routing, "_USERS", 3)
-        running = experiment()
-        serving = NOTHING_LOADED._replace(experiment=running)
-        for number in [*range(10), *range(10)]:
-            variant = assign(f"user{number}", running)
-            expected = Route(running.version_of(variant), assigned=Assigned(running, variant))
-            assert route(serving, None, f"user{number}") == expected
-            assert len(routing._kept_routes(running).by_user) <= 3  # noqa: SLF001 - they show in memory only
 
     @pytest.mark.parametrize("user", ["user123", "alice", None])
     def test_shadow_mode_answers_with_a(self, user: str | None) -> None:
