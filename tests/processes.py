@@ -63,6 +63,16 @@ def alive(pid: int) -> bool:
         return False
 
 
+@contextmanager
+def stopped(pid: int) -> Iterator[None]:
+    """Stop a process, and let it continue after the block."""
+    os.kill(pid, signal.SIGSTOP)
+    try:
+        yield
+    finally:
+        os.kill(pid, signal.SIGCONT)
+
+
 def cpu_seconds(pid: int) -> float:
     """The CPU time that a process has used."""
     fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()

@@ -27,6 +27,7 @@ SLEEPS = {
     "tests/system/test_changes.py": (2, "changes at random moments"),
     "tests/system/test_drain.py": (2, "workers that are delayed by code of the test"),
     "tests/system/test_faults.py": (1, "two seconds in which the circuit breaker stays open"),
+    "tests/system/test_half_close.py": (1, "a worker that stands still until its next check is due"),
     "tests/system/test_kill.py": (2, "kills at random moments"),
     "tests/system/test_log.py": (1, "errors of aiohttp, which are logged once a second"),
     "tests/system/test_postgres_outage.py": (1, "the length of an outage"),

@@ -15,7 +15,7 @@ from typing import NamedTuple
 import pytest
 
 from tests.market import ROOT
-from tests.processes import Server, get, post, serving
+from tests.processes import Server, get, post, serving, stopped
 from tests.system.checks import events
 from tests.system.load import Answer, Load, change, create, print_figures, question, start_experiment
 from tests.waiting import wait_until
@@ -159,16 +159,6 @@ def test_if_a_worker_does_not_confirm_the_call_gets_503_and_nothing_is_changed(
             moment = time.monotonic()
             after.wait_for(100)
         assert {answer.experiment for answer in after.since(moment)} == {"refused"}
-
-
-@contextmanager
-def stopped(pid: int) -> Iterator[None]:
-    """Stop a process, and let it continue after the block."""
-    os.kill(pid, signal.SIGSTOP)
-    try:
-        yield
-    finally:
-        os.kill(pid, signal.SIGCONT)
 
 
 @contextmanager

@@ -5,13 +5,15 @@ from __future__ import annotations
 import re
 import socket
 import struct
+import time
 import urllib.request
 from pathlib import Path
 
 import pytest
 
+from server.http.connections.connection import RESET_CHECK_SECONDS
 from tests.market import ROOT
-from tests.processes import Server, serving
+from tests.processes import Server, serving, stopped
 from tests.sockets import is_gone, is_read
 from tests.system.load import message, question
 from tests.waiting import wait_until
@@ -63,8 +65,9 @@ def test_every_client_that_ends_its_side_gets_its_answers(models: Path, fast_pat
 
 def test_a_reset_behind_the_end_of_the_clients_side_abandons_its_batch() -> None:
     candles = (ROOT / "docs" / "examples" / "predict.json").read_bytes()
-    sent = message("/reversal/predict/batch", b'{"items": [' + b",".join([candles] * 1024) + b"]}")  # half a second
-    with serving() as server:
+    # The longest batch, so that it is not answered before the worker stands still.
+    sent = message("/reversal/predict/batch", b'{"items": [' + b",".join([candles] * 1024) + b"]}")
+    with serving("--workers", "1") as server:
         host, port = server.url.removeprefix("http://").split(":")
 
         def abandoned() -> bool:
@@ -75,5 +78,8 @@ def test_a_reset_behind_the_end_of_the_clients_side_abandons_its_batch() -> None
             connection.sendall(sent)
             connection.shutdown(socket.SHUT_WR)
             wait_until(lambda: is_read(connection))
-            connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))  # closing resets
+            with stopped(*server.workers):
+                connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))  # closing resets
+                connection.close()
+                time.sleep(2 * RESET_CHECK_SECONDS)
         wait_until(abandoned, 10)

@@ -20,6 +20,7 @@ Row: TypeAlias = tuple[Any, ...]
 PATIENCE_SECONDS = 5.0
 # Parameters in one statement; both databases allow at least 32,766.
 _MOST_PARAMETERS = 1000
+_LOST = "the connection was lost in the middle of a transaction"
 
 
 class Connection(Protocol):
@@ -182,7 +183,10 @@ class Database(ABC):
             except BaseException as error:
                 if self._has_moved(error):
                     self._replace_all()
+                broken = connection.broken
                 self._roll_back(connection)
+                if broken and self._is_of_loss(error):
+                    raise self.unusable(_LOST) from None  # not `from error`: its text can contain secrets
                 raise
             self._put_back(connection)
 
@@ -213,6 +217,12 @@ class Database(ABC):
             self._give_up(connection, error)
             raise
         return connection
+
+    def _is_of_loss(self, error: BaseException) -> bool:
+        """Whether an error can come from a connection that was lost, although it looks like a bug."""
+        # psycopg expects one result of a statement. A pooler whose server has gone sends two errors, and psycopg then
+        # raises an InternalError, a ProgrammingError, or at the end of a COPY the ValueError of an assignment.
+        return isinstance(error, (self.errors, ValueError)) and self.trouble(error) is None
 
     def _give_up(self, connection: Connection, error: BaseException) -> None:
         """Close a connection after an error, and all others too if the error says that they lead to a wrong server."""

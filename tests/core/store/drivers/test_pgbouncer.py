@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator
-from contextlib import ExitStack, closing
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, closing, contextmanager
 from typing import Any
 from unittest import mock
 
@@ -15,6 +15,7 @@ from core.errors import StoreUnavailable
 from core.serving.state import State
 from core.store import open_store
 from core.store.drivers import postgres_listener
+from core.store.drivers.postgres import PostgresDatabase
 from core.store.interface import Store, StoreUnsuitable
 from tests.core.store.samples import AT, CHOSEN, drain, experiment, exposure, outcome, score
 from tests.pgbouncer import Pooler, running_pooler
@@ -163,3 +164,56 @@ def test_connections_that_the_pooler_or_the_server_closed_are_replaced(
             )
         drain(store, [exposure()])
         assert store.tally("exp")["A"].predictions == 3
+
+
+@contextmanager
+def killing(postgres_url: str) -> Iterator[Callable[[], None]]:
+    """Yields a function that ends all sessions of a database, and returns when the pooler has ended their clients'."""
+    with psycopg.connect(postgres_url, autocommit=True) as direct:
+
+        def kill() -> None:
+            others = "FROM pg_stat_activity WHERE datname = current_database() AND pid <> pg_backend_pid()"
+            ended = direct.execute(f"SELECT pg_terminate_backend(pid, 5000) {others}".encode()).fetchall()
+            assert ended == [(True,)]
+
+        yield kill
+
+
+def test_a_session_that_is_killed_in_a_copy_is_no_bug(pooled_url: str, postgres_url: str) -> None:
+    with closing(PostgresDatabase(pooled_url)) as database, killing(postgres_url) as kill:
+
+        def rows() -> Iterator[tuple[int]]:
+            yield (1,)
+            kill()
+
+        with database.writing() as connection:
+            connection.run("CREATE TABLE public.numbers (number INTEGER)")
+        lost = "connection was lost|connection unexpectedly|terminating connection|server conn crashed"
+        for _ in range(10):
+            with pytest.raises(StoreUnavailable, match=lost), database.writing() as connection:
+                connection.insert("public.numbers", ["number"], rows())
+        with database.reading() as connection:
+            assert connection.rows("SELECT * FROM public.numbers") == []
+
+
+def test_a_session_that_is_killed_while_rows_are_read_is_no_bug(pooled_url: str, postgres_url: str) -> None:
+    with closing(PostgresDatabase(pooled_url)) as database, killing(postgres_url) as kill:
+
+        def read() -> None:
+            with database.reading() as connection:
+                for _ in connection.pages("SELECT generate_series(1, ?)", [1000], 10):
+                    kill()
+
+        for _ in range(10):
+            with pytest.raises(StoreUnavailable):
+                read()
+
+
+def test_a_bug_is_no_loss_of_the_connection(pooled_url: str) -> None:
+    def write() -> None:
+        with database.writing() as connection:
+            connection.run("CREATE TABLE public.words (word TEXT)")
+            connection.insert("public.words", ["word"], [["\ud800"]])
+
+    with closing(PostgresDatabase(pooled_url)) as database, pytest.raises(UnicodeEncodeError):
+        write()
