@@ -119,6 +119,7 @@ async def test_both_paths_count_the_same_and_record_the_same(service: Service, c
     await service.worker.serve(experiment())
     for name in ("of an experiment", "several of an experiment", "too few candles", "several of which one is bad"):
         await ask(connection, REQUESTS[name])
+    await ask(connection, REQUESTS["binary"], X_Request_Timeout_Ms="x")
     numbers = await service.worker.numbers()
     counted = {name: numbers[f"reversal_v2_{name}"] for name in (
         'requests_total{result="success",version="v2"}',
@@ -128,7 +129,7 @@ async def test_both_paths_count_the_same_and_record_the_same(service: Service, c
     )}  # fmt: skip
     assert [*counted.values()] == [2, 2, 4, 2]
     assert numbers['reversal_prediction_errors_total{code="INSUFFICIENT_DATA"}'] == 1
-    assert numbers['reversal_prediction_errors_total{code="VALIDATION_ERROR"}'] == 1
+    assert numbers['reversal_prediction_errors_total{code="VALIDATION_ERROR"}'] == 2
     exposures = await service.worker.exposures()
     assert [each.variant for each in exposures] == ["B"] * 4
     assert len({each.prediction_id for each in exposures}) == 4
