@@ -92,5 +92,5 @@ async def test_large_requests_have_small_slices_beside_single_predictions_of_any
     monkeypatch.setattr(pace, "_RECENT_SECONDS", 60.0)
     assert next_slice(gathered.batcher) == LARGE
     question: Any = 1
-    assert await gathered.inner.ask(question) == 1
+    await gathered.inner.ask(question)
     assert next_slice(gathered.batcher) == SMALL
