@@ -307,6 +307,13 @@ async def test_items_over_the_limit_are_not_looked_at_one_by_one(monkeypatch: py
     assert len(commas.given) < MAX_BATCH
 
 
+def test_thousands_of_small_items_are_passed_with_pauses() -> None:
+    """10,000 outcomes can have 70 kB."""
+    found = [*split(bytearray(b'{"items":[' + b",".join([b'{"a":1}'] * 9_000) + b"]}"), BATCH._replace(most=9_000))]
+    assert found.count(None) > 9_000 // 300
+    assert len(found) - found.count(None) == 9_000
+
+
 def test_no_search_goes_on_for_megabytes(monkeypatch: pytest.MonkeyPatch) -> None:
     """The event loop waits for it."""
     searches = {name: _Matching(getattr(json_walk, name)) for name in ("_BETWEEN", "_BLANKS", "_CHARACTERS", "_WORD")}
