@@ -54,7 +54,12 @@ class Batcher(Generic[Q, R]):
         # A batch runs in no request's context: its log lines would have the id of the request that scheduled it.
         self._context = copy_context()
         self._waiting: list[tuple[Q, Asker[R]]] = []
-        self.ran = -math.inf  # when a batch ran last, of time.perf_counter
+        self._ran = -math.inf
+
+    @property
+    def ran(self) -> float:
+        """When a batch ran last, of time.perf_counter."""
+        return self._ran
 
     def ask(self, question: Q) -> asyncio.Future[R]:
         """A future of the answer. If it is cancelled before its batch runs, the question is dropped."""
@@ -73,7 +78,7 @@ class Batcher(Generic[Q, R]):
         if self._waiting:
             asyncio.get_running_loop().call_soon(self._run, context=self._context)
         self._settle([(question, asker) for question, asker in batch if not asker.cancelled()])
-        self.ran = perf_counter()
+        self._ran = perf_counter()
 
     def _settle(self, batch: Sequence[tuple[Q, Asker[R]]]) -> None:
         if not batch:

@@ -73,9 +73,11 @@ def inference(body: bytes | bytearray, header: str | None, version: str | None) 
     header: the value of HEADER, if it was sent; `0` for a body that is one tensor of candles. version: of the path.
     """
     whole, size = memoryview(body), len(body)
+    length = size if header is None else _length(header, size)
+    if length > sizes.SINGLE:  # checked before it is copied, as a copy of 32 MiB takes up to 20 ms
+        raise PayloadTooLarge(f"the JSON object is larger than {sizes.SINGLE:,} bytes; send the tensors as binary data")
     if header is None:
         return Inference(*_head(bytes(whole), size, version, is_told=False), whole)
-    length = _length(header, size)
     if length == 0:
         return Inference(*_head_of_candles(size, version), whole)
     # Nothing in a head depends on the bytes behind the JSON, only on their number.
@@ -85,8 +87,6 @@ def inference(body: bytes | bytearray, header: str | None, version: str | None) 
 
 def _head(text: bytes, whole: int, version: str | None, *, is_told: bool) -> InferenceHead:
     """The request in the JSON of a body. whole: the bytes of the body. is_told: whether HEADER tells those of JSON."""
-    if len(text) > sizes.SINGLE:
-        raise PayloadTooLarge(f"the JSON object is larger than {sizes.SINGLE:,} bytes; send the tensors as binary data")
     try:
         check_text(text)
         found = decode(_body_decoder, text)

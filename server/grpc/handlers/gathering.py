@@ -33,6 +33,11 @@ class GatheringBatcher(Batcher[Question, Result]):
         self._quiet = 0
         self.in_progress = 0
 
+    @property
+    def ran(self) -> float:
+        """See Batcher."""
+        return self._batcher.ran
+
     def begin(self) -> None:
         """Note that a call has begun."""
         self._begun += 1

@@ -93,7 +93,7 @@ def _elements(walk: JsonWalk, listed: Listed) -> Iterator[msgspec.Raw | None]:
         return
     count = 0
     while count < listed.most:
-        several = walk.alike(listed.most - count, listed.item_bytes) if count else []
+        several = (yield from walk.alike(listed.most - count, listed.item_bytes)) if count else []
         if not several:
             several = [(yield from walk.value(listed.item_bytes, f"{listed.field}[{count}]"))]
         count += len(several)

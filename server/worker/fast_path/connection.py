@@ -207,6 +207,8 @@ class FastConnection(HttpConnection):
 
     def _answer_several(self, exchange: Exchange) -> None:
         """Answer a request of several items by the protocol."""
+        if not self._on_path:  # the client disconnected after the work ended, in the same turn of the event loop
+            return
         try:
             text, size = exchange.several(self._services.clock.now().http)
         except Exception as error:  # noqa: BLE001 - it is answered

@@ -65,7 +65,7 @@ class Exchange:
         self.admission: Admission = service.admission
         self._service = service
         self._target = target
-        self._came = perf_counter()
+        self._came: float | None = None  # when `read` was called, of time.perf_counter
         self._request_id = request_id
         self._asked: Asked
         self._task: asyncio.Task[Inferred[rest.EncodedAnswer]] | None = None  # answers a request of several items
@@ -80,6 +80,7 @@ class Exchange:
 
         Raises UnknownVersion, MalformedJson, InvalidInput or PayloadTooLarge.
         """
+        self._came = came
         self._service.check_version(self._target.version)
         inference = rest.inference(body, headers.get(rest.HEADER), self._target.version)
         self._asked = Asked.of(inference, came, until, self._request_id)
@@ -118,8 +119,8 @@ class Exchange:
             self._task.cancel()
 
     def failed(self, error: Exception) -> None:
-        """Count a failure in the statistics of the protocol."""
-        if isinstance(error, ServiceError):
+        """Count a failure in the statistics of the protocol, unless the body was not looked at."""
+        if self._came is not None and isinstance(error, ServiceError):
             self._service.count_failure(self._target.version, perf_counter() - self._came)
 
     def _whole(self, inferred: Inferred[rest.EncodedAnswer], date: str) -> Written:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import tracemalloc
 from typing import Any
 
 import numpy as np
@@ -241,6 +242,12 @@ class TestBinary:
     def test_a_large_json_object_is_refused_before_it_is_decoded(self) -> None:
         text = b'{"id":"' + b"x" * sizes.SINGLE + b'"}'
         assert refused(text)[0] == refused(text, str(len(text)))[0] == "PAYLOAD_TOO_LARGE"
+        tracemalloc.start()
+        try:
+            refused(text)
+            assert tracemalloc.get_traced_memory()[1] < sizes.SINGLE  # nor is it copied
+        finally:
+            tracemalloc.stop()
 
 
 @pytest.mark.parametrize("only", [("candles", "timestamps"), ("candles",), ("timestamps",)])

@@ -9,6 +9,8 @@ import pytest
 from core.serving.batching import Batcher
 from core.serving.routing import Question, Result
 from server.grpc.handlers.gathering import GatheringBatcher
+from server.worker import pace
+from server.worker.pace import LARGE, SMALL, next_slice
 
 MOST = 8
 
@@ -18,7 +20,8 @@ class Gathered:
 
     def __init__(self) -> None:
         self.runs: list[list[int]] = []
-        self.batcher = GatheringBatcher(Batcher(self._answer, 32), MOST)
+        self.inner = Batcher(self._answer, 32)
+        self.batcher = GatheringBatcher(self.inner, MOST)
 
     def _answer(self, questions: Sequence[Question]) -> list[Result]:
         numbers: list[Any] = list(questions)
@@ -81,3 +84,13 @@ async def test_a_call_that_was_cancelled_is_not_computed(gathered: Gathered) -> 
     assert tasks[0].cancelled()
     gathered.batcher.end()
     assert gathered.batcher.in_progress == 0
+
+
+async def test_large_requests_have_small_slices_beside_single_predictions_of_any_transport(
+    gathered: Gathered, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(pace, "_RECENT_SECONDS", 60.0)
+    assert next_slice(gathered.batcher) == LARGE
+    question: Any = 1
+    await gathered.inner.ask(question)
+    assert next_slice(gathered.batcher) == SMALL

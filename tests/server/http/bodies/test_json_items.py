@@ -3,6 +3,7 @@ from __future__ import annotations
 import json
 import random
 import re
+import sys
 from collections.abc import Callable
 from typing import Any
 
@@ -190,6 +191,19 @@ def test_malformed_json_is_refused_with_its_byte(whole: bytes, byte: int) -> Non
 
 
 @pytest.mark.parametrize(
+    "whole",
+    [
+        b'{"items":[1-]}', b'{"items":[tue]}', b'{"items":[1]}', b'{"items":[nan,1]}', b'{"items":[1"a"]}',
+        b'{"items":[1],"a":nul}', b'{"items":[1],"a":0[1]}', b'{"items":["\\u00"61"]}', b'{"\\u0"061":1,"items":[]}',
+        b'{"items":[{"a":1]]}', b'{"items":[{"a":nan}]}', b'{"items":["\\ud8"00"]}', b'{"items":[[1"]"]]}',
+    ],
+)  # fmt: skip
+def test_malformed_json_is_refused_in_the_words_of_the_plain_decoder(whole: bytes) -> None:
+    """Also if the value's end was guessed wrongly: large bodies have only these words."""
+    assert repr(in_pieces(whole)) == repr(plainly(whole))
+
+
+@pytest.mark.parametrize(
     ("whole", "path"),
     [
         (b"[]", ""),
@@ -251,6 +265,18 @@ class _Watched:
         return self._decoder.decode(part)
 
 
+class _Matching:
+    """A pattern that records how many bytes it may match."""
+
+    def __init__(self, pattern: re.Pattern[bytes]) -> None:
+        self.given: list[int] = []
+        self._pattern = pattern
+
+    def match(self, text: memoryview, begin: int, end: int = sys.maxsize) -> re.Match[bytes] | None:
+        self.given.append(min(end, len(text)) - begin)
+        return self._pattern.match(text, begin, end)
+
+
 @pytest.mark.parametrize("item", [b'"' + b"a" * 900 + b'"', b'{"a":"' + b"a" * 900 + b'"}'])
 async def test_the_decoder_never_gets_more_than_the_largest_item(item: bytes, monkeypatch: pytest.MonkeyPatch) -> None:
     one, several = _Watched(json_walk._value_decoder), _Watched(json_walk._list_decoder)  # noqa: SLF001
@@ -269,6 +295,35 @@ async def test_items_over_the_limit_are_not_guessed_again_and_again(monkeypatch:
     with pytest.raises(InvalidInput, match="at most"):
         await items(b'{"items":[' + b",".join([b'{"a":1}'] * 50_000) + b"]}", SMALL)
     assert len(several.given) == 1
+
+
+async def test_items_over_the_limit_are_not_looked_at_one_by_one(monkeypatch: pytest.MonkeyPatch) -> None:
+    """After two that are alike, 128 KiB can hold 65,000 numbers."""
+    commas = _Matching(json_walk._COMMA)  # noqa: SLF001
+    monkeypatch.setattr(json_walk, "_COMMA", commas)
+    alike = b'{"a":1},{"a":1},'
+    with pytest.raises(InvalidInput, match="at most"):
+        await items(b'{"items":[' + alike + b"0," * 60_000 + alike + b"0" + b" " * json_items.PLAIN + b"]}", BATCH)
+    assert len(commas.given) < MAX_BATCH
+
+
+def test_thousands_of_small_items_are_passed_with_pauses() -> None:
+    """10,000 outcomes can have 70 kB."""
+    found = [*split(bytearray(b'{"items":[' + b",".join([b'{"a":1}'] * 9_000) + b"]}"), BATCH._replace(most=9_000))]
+    assert found.count(None) > 9_000 // 300
+    assert len(found) - found.count(None) == 9_000
+
+
+def test_no_search_goes_on_for_megabytes(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The event loop waits for it."""
+    searches = {name: _Matching(getattr(json_walk, name)) for name in ("_BETWEEN", "_BLANKS", "_CHARACTERS", "_WORD")}
+    for name, search in searches.items():
+        monkeypatch.setattr(json_walk, name, search)
+    size = 1_000_000
+    for part in (b" " * size, b'{"a":1},{' + b" " * size + b"}", b"1" * size, b"x" * size, b'"' + b"a" * size + b'"'):
+        in_pieces(b'{"items":[{"a":1},' + part + b',{"a":1}]}')
+    longest = {name: max(search.given, default=0) for name, search in searches.items()}
+    assert all(0 < each <= 2 * brackets.STEP for each in longest.values()), longest
 
 
 async def test_the_loop_turns_between_items(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -143,11 +143,14 @@ async def test_only_so_many_heads_are_kept(
     connection: Connection, known: KnownHeads, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(heads, "_MOST", 4)
-    for i in range(9):
-        assert (await connection.ask(request(BODY, X_Request_Id=str(i)))).status == 200
-        assert 0 < len(known.by_bytes) <= 4
-    monkeypatch.setattr(heads, "_MOST_BYTES", 50)
+    sent = [request(BODY, X_Request_Id=str(i)) for i in range(9)]
+    for each in sent:
+        assert (await connection.ask(each)).status == 200
+    assert [*known.by_bytes] == [each.removesuffix(BODY) for each in sent[-4:]]
     known.by_bytes.clear()
+    assert (await connection.ask(request(BODY, **{f"A{i}": "" for i in range(40)}))).status == 200
+    assert not known.by_bytes
+    monkeypatch.setattr(heads, "_MOST_BYTES", 50)
     assert (await connection.ask(request(BODY))).status == 200
     assert not known.by_bytes
 

@@ -16,12 +16,14 @@ from server.auth.access import Level
 from server.auth.token_texts import tokens
 from server.http.admission import Admission
 from server.http.app_keys import ACCESS, ADMISSION, BATCH_ADMISSION
+from server.http.fairness import let_others_run
 from server.worker.app_keys import METRICS
 from server.worker.fast_path.inference import Target, target_of
 from tests import bundles
 from tests.server.open_inference.tensors_of import HEADER, bars, binary, body, times, windows
 from tests.server.worker.connections import ODD, Connection, Service, Slow, encoded, on_the_fast_path, request
 from tests.server.worker_fixture import experiment
+from tests.waiting import until
 
 INFER = "/v2/models/reversal/infer"
 V1 = "/v2/models/reversal/versions/v1/infer"
@@ -117,6 +119,7 @@ async def test_both_paths_count_the_same_and_record_the_same(service: Service, c
     await service.worker.serve(experiment())
     for name in ("of an experiment", "several of an experiment", "too few candles", "several of which one is bad"):
         await ask(connection, REQUESTS[name])
+    await ask(connection, REQUESTS["binary"], X_Request_Timeout_Ms="x")
     numbers = await service.worker.numbers()
     counted = {name: numbers[f"reversal_v2_{name}"] for name in (
         'requests_total{result="success",version="v2"}',
@@ -126,7 +129,7 @@ async def test_both_paths_count_the_same_and_record_the_same(service: Service, c
     )}  # fmt: skip
     assert [*counted.values()] == [2, 2, 4, 2]
     assert numbers['reversal_prediction_errors_total{code="INSUFFICIENT_DATA"}'] == 1
-    assert numbers['reversal_prediction_errors_total{code="VALIDATION_ERROR"}'] == 1
+    assert numbers['reversal_prediction_errors_total{code="VALIDATION_ERROR"}'] == 2
     exposures = await service.worker.exposures()
     assert [each.variant for each in exposures] == ["B"] * 4
     assert len({each.prediction_id for each in exposures}) == 4
@@ -211,6 +214,27 @@ async def test_the_work_for_a_client_that_has_disconnected_ends(service: Service
         numbers = await service.worker.numbers()  # takes some turns of the event loop
         assert numbers["reversal_predictions_abandoned_total"] == 1
     assert slow.asked == []
+
+
+@on_the_fast_path
+async def test_a_client_that_disconnects_as_the_work_ends_gives_its_place_back_once(service: Service) -> None:
+    """Between the end of the work and the answer there is a turn of the event loop."""
+    loop, several = asyncio.get_running_loop(), REQUESTS["several"]
+    async with service.connect() as leaves:
+        handler = service.handler_of(leaves)
+
+        def lose() -> None:
+            if handler._exchange._task.done():  # noqa: SLF001
+                handler.connection_lost(None)
+            else:
+                loop.call_soon(lose)
+
+        handler.data_received(request(several.data, several.path, **several.headers))
+        assert service.worker.app[BATCH_ADMISSION].inside == 1
+        loop.call_soon(lose)
+        await until(lambda: handler.transport is None)
+        await let_others_run()
+        assert service.worker.app[BATCH_ADMISSION].inside == service.worker.app[ADMISSION].inside == 0
 
 
 @on_the_fast_path
