@@ -140,7 +140,10 @@ async def test_the_next_experiment_scores_the_same_candle_again(worker: Worker) 
     assert [score.experiment_id for score in await scores(worker)] == ["first", "second"]
 
 
-async def test_answers_still_queued_when_the_experiment_ends_are_not_scored(worker: Worker) -> None:
+async def test_answers_still_queued_when_the_experiment_ends_are_not_scored(
+    worker: Worker, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(shadow, "COLLECT_SECONDS", 3600.0)
     for after in (None, experiment(mode="shadow", experiment_id="next")):
         await worker.serve(SHADOW)
         await worker.predict(market(last_hour=10 if after else 11))
