@@ -24,7 +24,7 @@ def candle_key_of_window(kind: bytes, *values: bytes) -> str:
 def time_of_candle_key(key: str) -> int | None:
     """Return the opening time in a key, in milliseconds since 1970; None for the key of a window.
 
-    None also for a key that a disk has damaged: a record with it can be stored, and must not stop a report or an export.
+    None also for a key that a disk has damaged: a record can have it, and must not stop a report or an export.
     """
     kind, _, value = key.partition(":")
     if kind == "t":
