@@ -102,11 +102,11 @@ async def test_another_format_is_a_422(call: Call) -> None:
     assert all(word in answer.details[0]["message"] for word in ("jsonl, csv", '"xml"'))
 
 
-def breaks_after(rows: int) -> Any:  # noqa: ANN401 - replaces a method
+def breaks_after(rows: int, error: Exception | None = None) -> Any:  # noqa: ANN401 - replaces a method
     def export(*_: object) -> Iterator[dict[str, Any]]:
         for n in range(rows):
             yield dict.fromkeys(EXPORT_COLUMNS, n)
-        raise StoreUnavailable("the database is gone")
+        raise error or StoreUnavailable("the database is gone")
 
     return export
 
@@ -119,17 +119,17 @@ async def test_a_store_that_fails_before_the_first_row_is_a_503(
     assert (await call("GET", URL)).code == "STORE_UNAVAILABLE"
 
 
+@pytest.mark.parametrize("error", [StoreUnavailable("the database is gone"), LookupError("the database is gone")])
 async def test_a_store_that_fails_during_the_export_closes_the_connection(
-    client: Client,
-    monkeypatch: pytest.MonkeyPatch,
-    caplog: pytest.LogCaptureFixture,
+    client: Client, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture, error: Exception
 ) -> None:
-    monkeypatch.setattr(RelationalStore, "export", breaks_after(2 * PIECE_ROWS))
+    monkeypatch.setattr(RelationalStore, "export", breaks_after(2 * PIECE_ROWS, error))
     response = await client.get(URL)
     with pytest.raises(aiohttp.ClientPayloadError):
         await response.read()
     assert f"export_failed path={URL} " in caplog.text
     assert "the database is gone" in caplog.text
+    assert ("Traceback" in caplog.text) == isinstance(error, LookupError)
 
 
 async def test_a_client_that_disconnects_is_not_logged_as_a_failure(
