@@ -76,10 +76,10 @@ async def export(request: web.Request) -> web.StreamResponse:
             "Content-Disposition": f'attachment; filename="{name}.{wanted}"',
         }
     )
-    await response.prepare(request)
-    if request.method == hdrs.METH_HEAD:  # the client would take rows for its next answer
-        return response
     try:
+        await response.prepare(request)
+        if request.method == hdrs.METH_HEAD:  # the client would take rows for its next answer
+            return response
         while piece:
             await response.write(piece)
             piece = await asyncio.to_thread(_piece, form, rows)
