@@ -22,6 +22,7 @@ from core.experiments.label_rule import LabelRule
 from core.experiments.records import Exposure, ShadowScore, new_prediction_id
 from core.features.candle_keys import candle_key_of_time
 from core.features.candles import Candles, Floats
+from core.features.timeframes import Timeframe
 from core.inference.decision import Decision
 from core.inference.detector import Detector, Prediction
 from core.inference.inputs import CandleWindows
@@ -50,7 +51,7 @@ WIDTH, HEIGHT = 760, 1_150
 class Series(NamedTuple):
     """Candles of one timeframe, oldest first. opens: their opening times in microseconds since 1970."""
 
-    timeframe: str
+    timeframe: Timeframe
     length: Micros
     opens: list[Micros]
     rows: Floats

@@ -8,6 +8,7 @@ from typing import Literal, TypeAlias
 import msgspec
 
 from core.experiments.experiment import Micros, Variant
+from core.features.timeframes import Timeframe
 from core.inference.decision import Signal
 
 
@@ -30,7 +31,7 @@ class Exposure(msgspec.Struct, frozen=True, array_like=True, gc=False, tag="expo
     fallback_reason: str | None
     user: str | None
     pair: str
-    timeframe: str
+    timeframe: Timeframe
     candle: str
     signal: Signal
     confidence: float
@@ -72,7 +73,7 @@ class ShadowScore(msgspec.Struct, frozen=True, array_like=True, gc=False, tag="s
     at: Micros
     experiment_id: str
     pair: str
-    timeframe: str
+    timeframe: Timeframe
     candle: str
     a_signal: Signal
     a_confidence: float

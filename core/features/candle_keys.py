@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from functools import lru_cache
 from hashlib import blake2b
 
@@ -21,6 +22,12 @@ def candle_key_of_window(kind: bytes, *values: bytes) -> str:
 
 
 def time_of_candle_key(key: str) -> int | None:
-    """Return the opening time in a key, in milliseconds since 1970; None for the key of a window."""
+    """Return the opening time in a key, in milliseconds since 1970; None for the key of a window.
+
+    None also for a key that a disk has damaged: a record can have it, and must not stop a report or an export.
+    """
     kind, _, value = key.partition(":")
-    return int(value) if kind == "t" else None
+    if kind == "t":
+        with suppress(ValueError):
+            return int(value)
+    return None

@@ -8,6 +8,7 @@ everything unusual: it returns None then.
 from __future__ import annotations
 
 import logging
+import struct
 from importlib.machinery import ExtensionFileLoader
 from importlib.util import module_from_spec, spec_from_file_location
 from pathlib import Path
@@ -22,6 +23,9 @@ from core.native.build import FILE, FOLDER, source_digest
 __all__ = ["FILE", "FOLDER", "Extension", "Floats", "extension", "found", "load", "source_digest"]
 
 log = logging.getLogger(__name__)
+
+# Where the table of sections begins, the size of each, and their number. The table is last in the file.
+_ELF = struct.Struct("<40xQ10xHH")
 
 Floats: TypeAlias = NDArray[np.float64]
 Floats32: TypeAlias = NDArray[np.float32]
@@ -64,13 +68,25 @@ class Extension(Protocol):
 
 
 def load(file: Path) -> Extension:
-    """Load an extension from a file. Raises ImportError."""
+    """Load an extension from a file. Raises ImportError or OSError."""
+    if _is_cut(file):
+        raise ImportError("the end of the file is missing")
     spec = spec_from_file_location("_native", file, loader=ExtensionFileLoader("_native", str(file)))
     if spec is None or spec.loader is None:
         raise ImportError(f"{file} is no extension")
     module = module_from_spec(spec)
     spec.loader.exec_module(module)
     return cast("Extension", module)
+
+
+def _is_cut(file: Path) -> bool:
+    """Whether the end of a 64-bit ELF file is missing, as after a copy to a full disk. To load it kills the process."""
+    with file.open("rb") as opened:
+        head = opened.read(_ELF.size)
+    if len(head) < _ELF.size or not head.startswith(b"\x7fELF\2\1"):
+        return False  # the loader says what is wrong
+    start, size, count = _ELF.unpack(head)
+    return bool(file.stat().st_size < start + size * count)
 
 
 def found() -> Extension | None:
@@ -83,7 +99,7 @@ def found() -> Extension | None:
         return None
     try:
         extension = load(file)
-    except ImportError as error:
+    except (ImportError, OSError) as error:
         log.warning(LogEvent("extension_unusable", file=FILE, error=str(error)))
         return None
     if any(FOLDER.glob("*.c")) and source_digest() != extension.SOURCE:

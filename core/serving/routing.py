@@ -12,6 +12,7 @@ from core.errors import ServiceError
 from core.experiments.assignment import assign, block_of
 from core.experiments.experiment import VARIANTS, Experiment, Variant
 from core.experiments.records import Exposure
+from core.features.timeframes import Timeframe
 from core.inference.detector import Prediction
 from core.inference.inputs import WindowSource
 from core.serving.snapshot import Snapshot
@@ -25,7 +26,7 @@ class Question(msgspec.Struct, frozen=True, gc=False):
     """
 
     pair: str
-    timeframe: str
+    timeframe: Timeframe
     version: str | None
     user: str | None
     source: WindowSource

@@ -16,7 +16,7 @@ from core import native
 from core.bundles.repository import Repository
 from core.errors import BundleRefused, StoreUnavailable
 from core.inference.detector import Detector
-from core.store.interface import StateFileMounted, StoreInUse
+from core.store.interface import SchemaTooNew, StateFileMounted, StoreInUse
 from reversal.commands.group import OfSettings
 from reversal.commands.output import as_json, print_json
 from server.auth.credentials import Credentials, CredentialsUnusable
@@ -135,7 +135,7 @@ def _store(settings: Settings) -> Finding:
             state = store.state()
         finally:
             store.close()
-    except (StoreUnavailable, StoreInUse, StateFileMounted, ValueError) as error:
+    except (StoreUnavailable, SchemaTooNew, StoreInUse, StateFileMounted, ValueError) as error:
         return Finding("fail", "store", str(error))
     active = state.experiment.experiment_id if state.experiment else "no experiment"
     return Finding("ok", "store", f"revision {state.revision}, {active} is active")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import os
 import socket
 from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -15,6 +16,10 @@ import psycopg
 from core.store.drivers.database import Row, Value
 
 Driver: TypeAlias = psycopg.Connection[tuple[Any, ...]]
+
+# psycopg warns of errors that follow the one it raises, such as that of a COPY on a connection that is lost. Only the
+# first one is of use, and a driver's text can contain secrets.
+logging.getLogger("psycopg").setLevel(logging.ERROR)
 
 
 class PostgresConnection:

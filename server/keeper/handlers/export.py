@@ -13,6 +13,7 @@ from typing import Any, NamedTuple, TypeAlias
 import orjson
 from aiohttp import hdrs, web
 
+from core.errors import StoreUnavailable
 from core.log_event import LogEvent
 from core.store.interface import EXPORT_COLUMNS, Store
 from server.api.schemas.experiments import EXPORT_FORMATS
@@ -75,17 +76,21 @@ async def export(request: web.Request) -> web.StreamResponse:
             "Content-Disposition": f'attachment; filename="{name}.{wanted}"',
         }
     )
-    await response.prepare(request)
-    if request.method == hdrs.METH_HEAD:  # the client would take rows for its next answer
-        return response
     try:
+        await response.prepare(request)
+        if request.method == hdrs.METH_HEAD:  # the client would take rows for its next answer
+            return response
         while piece:
             await response.write(piece)
             piece = await asyncio.to_thread(_piece, form, rows)
     except ConnectionError:
         log.info(LogEvent("client_disconnected", path=request.path))
-    except Exception:
-        log.exception(LogEvent("export_failed", path=request.path, effect="the connection is closed"))
+    except Exception as error:
+        is_bug = not isinstance(error, StoreUnavailable)
+        log.error(
+            LogEvent("export_failed", path=request.path, error=error, effect="the connection is closed"),
+            exc_info=is_bug,
+        )
         # Abort the connection, so that the client does not take the rows sent so far for all rows.
         if request.transport is not None:
             request.transport.abort()

@@ -20,3 +20,8 @@ def test_the_time_of_a_key_is_read_back() -> None:
     assert time_of_candle_key(candle_key_of_time(1760608800000.0)) == 1760608800000
     assert time_of_candle_key(candle_key_of_time(-62_135_596_800_000.0)) == -62_135_596_800_000
     assert time_of_candle_key(candle_key_of_window(b"one")) is None
+
+
+def test_a_damaged_key_has_no_time() -> None:
+    assert time_of_candle_key("t:17[0608800000") is None
+    assert time_of_candle_key("t:") is None

@@ -48,6 +48,19 @@ def test_an_extension_of_other_sources_is_not_used(
     ]
 
 
+@pytest.mark.parametrize("share", [0.02, 0.5, 0.9])
+def test_an_extension_whose_end_is_missing_is_not_loaded(tmp_path: Path, share: float) -> None:
+    built()
+    file = build.build(tmp_path)
+    whole = file.read_bytes()
+    file.write_bytes(whole[: int(len(whole) * share)])
+    # In a process of its own, because loading such a file would end it by SIGBUS.
+    code = f"from pathlib import Path; from core.native import load; load(Path({str(file)!r}))"
+    done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=False)
+    assert done.returncode == 1, done
+    assert "ImportError: the end of the file is missing" in done.stderr
+
+
 def test_a_build_that_cannot_be_made_says_why(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("CC", "no-such-compiler")
     with pytest.raises(build.BuildError, match="no C compiler: no-such-compiler"):

@@ -17,6 +17,7 @@ from core.experiments.records import Exposure, ShadowScore
 from core.features.candle_keys import candle_key_of_time, candle_key_of_window
 from core.features.candles import Candles
 from core.features.labels import LONG, NONE, SHORT, UNKNOWN, pip_of, profitable_reversals
+from core.features.timeframes import Timeframe
 from core.reports.evaluation import Evaluation, LaterCandles, evaluate, labels
 from core.store.interface import Label, Store
 from core.store.opening import open_store
@@ -56,7 +57,9 @@ def store(tmp_path: Path) -> Iterator[Store]:
 _numbers = count(1)
 
 
-def predict(store: Store, *candles: str, experiment: str = "one", pair: str = "EUR/USD", timeframe: str = "1h") -> None:
+def predict(
+    store: Store, *candles: str, experiment: str = "one", pair: str = "EUR/USD", timeframe: Timeframe = "1h"
+) -> None:
     records = [
         Exposure(
             prediction_id=f"p{next(_numbers)}",

@@ -7,12 +7,14 @@ import re
 import shutil
 import socket
 import sqlite3
+from contextlib import closing
 from datetime import UTC, datetime
 from pathlib import Path
 
 import click
 import pytest
 
+from core.store.opening import open_store
 from reversal.__main__ import CLICK, COMMANDS, main
 from reversal.commands.group import group
 from tests.market import ONNX, ROOT, VERSIONS
@@ -198,6 +200,14 @@ def test_doctor_leaves_a_broken_store_as_it_is(capfd: pytest.CaptureFixture[str]
     broken.write_bytes(torn)
     assert doctor(capfd, "--state-url", f"sqlite:///{broken}")["store"] == "fail"
     assert broken.read_bytes() == torn
+
+
+def test_doctor_names_a_store_of_a_newer_release(capfd: pytest.CaptureFixture[str], tmp_path: Path) -> None:
+    url = f"sqlite:///{tmp_path}/state.db"
+    open_store(url).close()
+    with closing(sqlite3.connect(tmp_path / "state.db")) as database, database:
+        database.execute("UPDATE meta SET value = '1000' WHERE name = 'schema'")
+    assert doctor(capfd, "--state-url", url)["store"] == "fail"
 
 
 def test_doctor_finds_each_broken_thing(

@@ -1,8 +1,11 @@
 from __future__ import annotations
 
+import asyncio
 import csv
 import io
 import json
+import logging
+import threading
 from collections.abc import Iterator
 from typing import Any
 
@@ -18,6 +21,7 @@ from server.keeper.handlers.export import PIECE_ROWS
 from tests.server.client import Client
 from tests.server.keeper.calls import Call, Write
 from tests.server.keeper.records import AT, exposure
+from tests.waiting import until
 
 pytestmark = pytest.mark.usefixtures("running")
 
@@ -102,11 +106,11 @@ async def test_another_format_is_a_422(call: Call) -> None:
     assert all(word in answer.details[0]["message"] for word in ("jsonl, csv", '"xml"'))
 
 
-def breaks_after(rows: int) -> Any:  # noqa: ANN401 - replaces a method
+def breaks_after(rows: int, error: Exception | None = None) -> Any:  # noqa: ANN401 - replaces a method
     def export(*_: object) -> Iterator[dict[str, Any]]:
         for n in range(rows):
             yield dict.fromkeys(EXPORT_COLUMNS, n)
-        raise StoreUnavailable("the database is gone")
+        raise error or StoreUnavailable("the database is gone")
 
     return export
 
@@ -119,17 +123,17 @@ async def test_a_store_that_fails_before_the_first_row_is_a_503(
     assert (await call("GET", URL)).code == "STORE_UNAVAILABLE"
 
 
+@pytest.mark.parametrize("error", [StoreUnavailable("the database is gone"), LookupError("the database is gone")])
 async def test_a_store_that_fails_during_the_export_closes_the_connection(
-    client: Client,
-    monkeypatch: pytest.MonkeyPatch,
-    caplog: pytest.LogCaptureFixture,
+    client: Client, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture, error: Exception
 ) -> None:
-    monkeypatch.setattr(RelationalStore, "export", breaks_after(2 * PIECE_ROWS))
+    monkeypatch.setattr(RelationalStore, "export", breaks_after(2 * PIECE_ROWS, error))
     response = await client.get(URL)
     with pytest.raises(aiohttp.ClientPayloadError):
         await response.read()
     assert f"export_failed path={URL} " in caplog.text
     assert "the database is gone" in caplog.text
+    assert ("Traceback" in caplog.text) == isinstance(error, LookupError)
 
 
 async def test_a_client_that_disconnects_is_not_logged_as_a_failure(
@@ -142,4 +146,30 @@ async def test_a_client_that_disconnects_is_not_logged_as_a_failure(
     await response.content.readline()
     response.close()
     assert (await fetch(client))[1].count("\n") == 20 * PIECE_ROWS
+    assert "failed" not in caplog.text
+
+
+async def test_a_client_that_disconnects_before_the_first_row_is_not_logged_as_a_failure(
+    client: Client, call: Call, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level(logging.INFO)
+    assert client.server.runner is not None
+    assert client.server.runner.server is not None
+    client.server.runner.server.handler_cancellation = False  # as in the keeper's process
+    begun, gone = threading.Event(), threading.Event()
+
+    def export(*_: object) -> Iterator[dict[str, Any]]:
+        begun.set()
+        assert gone.wait(30)
+        yield dict.fromkeys(EXPORT_COLUMNS, 0)
+
+    monkeypatch.setattr(RelationalStore, "export", export)
+    asked = asyncio.create_task(client.get(URL))
+    assert await asyncio.to_thread(begun.wait, 30)
+    asked.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await asked
+    await call("GET", "/reversal/experiments/exp")  # when it is answered, the server has seen the end of the other one
+    gone.set()
+    await until(lambda: f"client_disconnected path={URL}" in caplog.text)
     assert "failed" not in caplog.text

@@ -41,8 +41,8 @@ def exposure(number: int) -> Exposure | None:
     if not number:
         return None
     variant: Variant = "A" if number > 1 else "B"
-    about = "v1", None, "u", "EUR/USD", "1h", "c", SHORT.signal, SHORT.confidence, SHORT.stage1_prob, SHORT.stage2_prob
-    return Exposure(f"id{number:04}", 1, f"e{number} {ODD}", variant, *about, latency_us=5, slow=False)
+    about = "c", SHORT.signal, SHORT.confidence, SHORT.stage1_prob, SHORT.stage2_prob, 5, False
+    return Exposure(f"id{number:04}", 1, f"e{number} {ODD}", variant, "v1", None, "u", "EUR/USD", "1h", *about)
 
 
 RESULTS = [

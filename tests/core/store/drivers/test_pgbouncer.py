@@ -196,6 +196,23 @@ def test_a_session_that_is_killed_in_a_copy_is_no_bug(pooled_url: str, postgres_
             assert connection.rows("SELECT * FROM public.numbers") == []
 
 
+def test_errors_that_follow_the_loss_of_a_connection_are_not_logged(
+    pooled_url: str, postgres_url: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    with closing(PostgresDatabase(pooled_url)) as database, killing(postgres_url) as kill:
+
+        def rows() -> Iterator[tuple[int]]:
+            yield (1,)
+            kill()
+            raise LookupError
+
+        with database.writing() as connection:
+            connection.run("CREATE TABLE public.numbers (number INTEGER)")
+        with pytest.raises(LookupError), database.writing() as connection:
+            connection.insert("public.numbers", ["number"], rows())
+    assert not [record for record in caplog.records if record.name.startswith("psycopg")]
+
+
 def test_a_session_that_is_killed_while_rows_are_read_is_no_bug(pooled_url: str, postgres_url: str) -> None:
     with closing(PostgresDatabase(pooled_url)) as database, killing(postgres_url) as kill:
 
