@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import cast
 
 from benchmarks.machine import BUILD, machine, save
-from core.experiments.records import Exposure, Record, new_prediction_id
+from core.experiments.records import Exposure, Record, new_prediction_id, prediction_moment
 from core.journals import journal_files
 from core.journals.drainer import Drainer
 from core.journals.journal import Journal
@@ -50,7 +50,7 @@ def exposure(number: int) -> Exposure:
     """Return an exposure of one of 1,000 users, on one of 100 candles."""
     now = time.time_ns() // 1000
     return Exposure(
-        prediction_id=new_prediction_id(now),
+        prediction_id=new_prediction_id(prediction_moment(now)),
         at=now,
         experiment_id="v30_vs_v31",
         variant="AB"[number % 2],  # type: ignore[arg-type]

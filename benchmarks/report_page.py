@@ -19,7 +19,7 @@ from benchmarks.machine import ROOT
 from core.bundles.repository import Repository
 from core.experiments.experiment import ChosenRule, Experiment, Micros
 from core.experiments.label_rule import LabelRule
-from core.experiments.records import Exposure, ShadowScore, new_prediction_id
+from core.experiments.records import Exposure, ShadowScore, new_prediction_id, prediction_moment
 from core.features.candle_keys import candle_key_of_time
 from core.features.candles import Candles, Floats
 from core.features.timeframes import Timeframe
@@ -95,7 +95,7 @@ def records(of: Series, a: Detector, b: Detector, experiment: Experiment) -> Ite
             continue
         at, candle = opens + of.length, candle_key_of_time(opens // 1000)
         yield Exposure(
-            prediction_id=new_prediction_id(at),
+            prediction_id=new_prediction_id(prediction_moment(at)),
             at=at,
             experiment_id=name,
             variant="A",

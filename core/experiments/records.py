@@ -110,21 +110,16 @@ class Beside(msgspec.Struct, frozen=True, array_like=True, gc=False, tag="beside
 Record: TypeAlias = Exposure | Failure | Refusal | ShadowScore | Unrecorded | Beside
 
 
-def new_prediction_id(at: Micros) -> str:
-    """A UUID of version 7: 48 bits of milliseconds, which make ids sort by time, and 74 random bits.
-
-    RFC 9562, section 5.7; `uuid.uuid7` comes with Python 3.14.
-    """
-    return new_prediction_id_of(prediction_moment(at))
-
-
 def prediction_moment(at: Micros) -> str:
-    """The first two groups of an id, which predictions that run together share."""
+    """The first two groups of an id, which predictions that run together share: 48 bits of milliseconds."""
     return (at // 1000 & 0xFFFF_FFFF_FFFF).to_bytes(6).hex("-", -4)
 
 
-def new_prediction_id_of(moment: str) -> str:
-    """As `new_prediction_id`, if the first two groups are known."""
+def new_prediction_id(moment: str) -> str:
+    """A UUID of version 7: its `prediction_moment`, by which ids sort, and 74 random bits.
+
+    RFC 9562, section 5.7; `uuid.uuid7` comes with Python 3.14.
+    """
     if not _random:
         _random.extend(_fresh())
     return moment + _random.pop()

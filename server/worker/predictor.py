@@ -10,7 +10,7 @@ from typing import TypeAlias
 from core.errors import InsufficientData, InvalidInput, ModelUnavailable, ServiceError
 from core.experiments.assignment import pseudonym
 from core.experiments.experiment import Micros, Variant, now_micros
-from core.experiments.records import Exposure, Failure, Record, Refusal, new_prediction_id_of, prediction_moment
+from core.experiments.records import Exposure, Failure, Record, Refusal, new_prediction_id, prediction_moment
 from core.inference.decision import Signal
 from core.inference.detector import Detector, DetectorResult, Prediction
 from core.journals.journal import Journal
@@ -252,7 +252,7 @@ def _exposure(snapshot: Snapshot, assigned: Assigned, question: Question, answer
     limit_ms = experiment.guardrails.max_p99_ms
     # In the order of the fields, because 19 names take four times as long.
     return Exposure(
-        new_prediction_id_of(moment),
+        new_prediction_id(moment),
         micros,
         experiment.experiment_id,
         variant,

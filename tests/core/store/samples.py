@@ -12,7 +12,7 @@ import psycopg
 
 from core.experiments.experiment import ChosenRule, Experiment
 from core.experiments.label_rule import DAILY
-from core.experiments.records import Exposure, Record, ShadowScore, new_prediction_id
+from core.experiments.records import Exposure, Record, ShadowScore, new_prediction_id, prediction_moment
 from core.features.candle_keys import candle_key_of_time
 from core.store.interface import Label, LabelledSeries, Outcome, OutcomeName, Store
 
@@ -39,7 +39,7 @@ def candle(number: int) -> str:
 def exposure(number: int = 0, **changes: object) -> Exposure:
     """An exposure of candle number `number`, with a new id. Higher numbers were answered later."""
     made = Exposure(
-        prediction_id=new_prediction_id(AT + number),
+        prediction_id=new_prediction_id(prediction_moment(AT + number)),
         at=AT + number,
         experiment_id="exp",
         variant="A",
