@@ -7,7 +7,7 @@ from contextlib import AsyncExitStack
 from pathlib import Path
 
 import pytest
-from aiohttp import web
+from aiohttp import web, web_app
 
 from core.serving import trials
 from server.auth.credentials import Credentials
@@ -50,6 +50,13 @@ def patient_loads() -> Iterator[None]:
     with pytest.MonkeyPatch.context() as patched:
         patched.setattr(trials, "START_CPU_SECONDS", 100.0)
         yield
+
+
+@pytest.fixture(autouse=True)
+def no_application_is_kept() -> Iterator[None]:
+    """aiohttp remembers the last 1,024 applications, each with open files. Many shells allow a process only 1,024."""
+    yield
+    web_app._cached_build_middleware.cache_clear()  # noqa: SLF001 - nothing public forgets them
 
 
 @pytest.fixture
