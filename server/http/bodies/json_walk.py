@@ -16,13 +16,13 @@ from server.http.bodies.wanted import with_article
 
 # The bytes in which items that are alike are passed at once. It takes a tenth of a millisecond.
 TOGETHER = 128 * 1024
-# So many of them take a quarter of a millisecond.
+# So many of them are passed between two pauses.
 _PAUSE_ITEMS = 256
 # No useful request has so long a name, or so many blanks in a row.
 MAX_NAME = 64 * 1024
 _MAX_BLANKS = 64 * 1024
-# What is between two items is taken for a sign that they are alike only if it has at most so many bytes: a search for
-# the end of 32 MiB of blanks takes 50 ms.
+# What is between two items is taken for a sign that they are alike only if it has at most so many bytes: it is sought
+# without a pause, and could be megabytes of blanks.
 _MAX_BETWEEN = 1024
 
 _value_decoder = msgspec.json.Decoder(msgspec.Raw)
@@ -43,7 +43,8 @@ class JsonWalk:
     """A place in a body, which moves forward. Every method raises MalformedJson or InvalidInput if it cannot.
 
     No message of the decoder is needed to find the end of a value: the end is guessed, and the decoder says whether the
-    text up to it is one value. No value with brackets, and no string, has a beginning that is a value too.
+    text up to it is one value. No value with brackets, and no string, has a beginning that is a value too. Only in a
+    body that is not JSON does its message say which byte is wrong.
     """
 
     def __init__(self, body: bytes | bytearray) -> None:
@@ -73,7 +74,7 @@ class JsonWalk:
             return []
         items: list[memoryview] = []
         raws = _values_in(self._body[begin:end])
-        for raw in raws if len(raws) <= count else ():  # there can be 65,000 of them, which take 70 ms
+        for raw in raws if len(raws) <= count else ():  # there can be far more, which take long
             if items and (comma := _COMMA.match(self._body, begin)):
                 begin = comma.end()
             size = memoryview(raw).nbytes
@@ -156,16 +157,19 @@ class JsonWalk:
         return part
 
     def _value_before_fault(self, begin: int, most: int, path: str) -> memoryview:
-        """A value, if its end was guessed too late. Otherwise refuse it, as the bytes behind that end may say why."""
+        """A value such as the 0 of `0"a"`, whose end was guessed too late. Any other one is refused.
+
+        It is decoded with the bytes behind its guessed end, because they may say why it is refused.
+        """
         left = self._body[begin : begin + most + 1]
         fault: WrongByte | None = None
         try:
             _value_decoder.decode(left)
         except msgspec.DecodeError as error:
             fault = fault_of(error)
-        if fault is None and begin + len(left) < len(self._body):
-            _refuse_large(path, most)
         if fault is None:
+            if begin + len(left) < len(self._body):
+                _refuse_large(path, most)
             self._refuse_end()
         if fault.reason != _PASSED:
             self._refuse(fault.reason, begin + fault.byte)

@@ -13,8 +13,8 @@ from server.worker.handlers.predict import SHAPES
 
 _JSON_ONLY = (JSON,)
 _END = b"\r\n\r\n"
-# Half a megabyte of known heads, and 4 MiB that the parser has made of them. The 128 headers that it allows, instead of
-# 32, would be 13 MiB, which clients without a token could fill.
+# Half a megabyte of known heads, beside what the parser has made of them. That grows with their headers, and clients
+# without a token can send heads too.
 _MOST, _MOST_BYTES, _MOST_HEADERS = 512, 1024, 32
 
 
@@ -53,7 +53,7 @@ class KnownHeads:
     def add(self, data: bytes, head: RequestHead, length: int) -> None:
         """Remember a head."""
         if len(self.by_bytes) >= _MOST:  # ids of requests can make each head different
-            del self.by_bytes[next(iter(self.by_bytes))]  # to free all of them at once takes up to 7 ms
+            del self.by_bytes[next(iter(self.by_bytes))]  # one, because to free all takes long
         self.by_bytes[data] = head, length
 
 
