@@ -121,7 +121,7 @@ def tensors(data: bytes) -> None:
     outcomes = _detector().predict([question.source for question in questions])
     results = [Answered(each) if isinstance(each, Prediction) else each for each in outcomes]
     try:
-        found = answer(asked, questions, results)
+        found = answer(asked.head, questions, results)
     except ServiceError as error:
         if PROTOCOL.status(error.code, in_body=bool(error.details)) >= _SERVER_ERROR:
             raise
@@ -145,7 +145,7 @@ def messages(data: bytes) -> None:
         questions = [several.question(item) for item in range(several.count)]
         outcomes = _detector().predict([question.source for question in questions])
         results = [Answered(each) if isinstance(each, Prediction) else each for each in outcomes]
-        found = answer(asked, questions, results)
+        found = answer(asked.head, questions, results)
     except ServiceError as error:
         if PROTOCOL.status(error.code, in_body=bool(error.details)) >= _SERVER_ERROR:
             raise

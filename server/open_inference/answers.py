@@ -14,7 +14,7 @@ from core.errors import ServiceError
 from core.serving.routing import Answered, Question, Result
 from server.api.answers import validity
 from server.api.schemas.open_inference import Datatype
-from server.open_inference.inference import Inference
+from server.open_inference.inference import InferenceHead
 
 Scalar: TypeAlias = str | float | bool
 
@@ -68,7 +68,7 @@ _DATATYPES: dict[str, Datatype] = {
 _OPTIONAL = "stage2_prob"
 
 
-def answer(asked: Inference, questions: Sequence[Question], results: Sequence[Result]) -> InferenceAnswer:
+def answer(asked: InferenceHead, questions: Sequence[Question], results: Sequence[Result]) -> InferenceAnswer:
     """The answer for all items. Raises the error of the first item that has one: an answer has all items or none."""
     found: list[Answered] = []
     for result in results:

@@ -18,7 +18,7 @@ from core.serving.routing import Answered, Question, Result
 from server.api.schemas.open_inference import MODEL
 from server.http.bodies.body import BINARY
 from server.open_inference.answers import answer
-from server.open_inference.inference import Inference
+from server.open_inference.inference import InferenceHead
 from server.open_inference.rest import EncodedAnswer, encoded
 
 _TEXT = "signal"
@@ -44,7 +44,7 @@ class _Shared(NamedTuple):
 known: dict[Hashable, _Shared] = {}
 
 
-def written(asked: Inference, questions: Sequence[Question], results: Sequence[Result]) -> EncodedAnswer:
+def written(asked: InferenceHead, questions: Sequence[Question], results: Sequence[Result]) -> EncodedAnswer:
     """The answer to a request, with one item or several. Raises the error of the first that has one."""
     result = results[0]
     if asked.binary is None or len(results) > 1 or isinstance(result, ServiceError):
@@ -71,7 +71,7 @@ def written(asked: Inference, questions: Sequence[Question], results: Sequence[R
     return EncodedAnswer(body, BINARY, str(len(json)))
 
 
-def _made(asked: Inference, question: Question, result: Answered) -> _Shared:
+def _made(asked: InferenceHead, question: Question, result: Answered) -> _Shared:
     """From an answer, which is encoded without ids."""
     exposure = result.exposure
     blank = None if exposure is None else structs.replace(exposure, prediction_id="")

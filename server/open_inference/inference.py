@@ -89,16 +89,9 @@ class InferenceHead(NamedTuple):
 
 
 class Inference(NamedTuple):
-    """A request: the fields of its InferenceHead, and its body."""
+    """A request."""
 
-    version: str | None
-    id: str | None
-    parameters: InferParameters
-    outputs: tuple[WantedOutput, ...]
-    binary: str | None
-    common: Common
-    places: Mapping[str, TensorPlace]
-    own: Mapping[str, memoryview]
+    head: InferenceHead
     body: memoryview
 
     @classmethod
@@ -111,17 +104,17 @@ class Inference(NamedTuple):
         outputs: Sequence[WantedOutput] = (),
     ) -> Inference:
         """A request from its parts, which are not in a body: see InferenceHead.of."""
-        return cls(*InferenceHead.of(version, request_id, parameters, given, outputs), memoryview(b""))
+        return cls(InferenceHead.of(version, request_id, parameters, given, outputs), memoryview(b""))
 
     def item(self, name: str, index: int) -> memoryview:
         """The bytes of one item of a tensor."""
-        place = self.places[name]
+        place = self.head.places[name]
         begin = place.begin + index * place.item_bytes
-        return self.own.get(name, self.body)[begin : begin + place.item_bytes]
+        return self.head.own.get(name, self.body)[begin : begin + place.item_bytes]
 
     def elements(self, name: str, index: int) -> Elements:
         """The elements of one item of a tensor."""
-        place = self.places[name]
+        place = self.head.places[name]
         return np.frombuffer(self.item(name, index), place.dtype).reshape(place.shape[1:])
 
 

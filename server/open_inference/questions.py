@@ -80,20 +80,20 @@ class Questions:
 
         request_id: for the log.
         """
-        self.count = asked.common.items
-        self._asked = asked
+        self.count = asked.head.common.items
+        self._asked, self._head = asked, asked.head
         self._since, self._until, self._request_id = since, until, request_id
 
     def question(self, item: int) -> Question:
         """The question of one item. Raises InvalidInput."""
-        asked = self._asked
-        _, timeframe, user, windows, _ = asked.common
+        head = self._head
+        _, timeframe, user, windows, _ = head.common
         source: WindowSource
         source = self._candle_windows(item) if windows is None else self._given_windows(windows, item)
         return Question(
-            asked.parameters.pair,
+            head.parameters.pair,
             timeframe,
-            asked.version,
+            head.version,
             user,
             source,
             self._since,
@@ -102,7 +102,8 @@ class Questions:
         )
 
     def _candle_windows(self, item: int) -> CandleWindows:
-        asked, timeframe = self._asked, self._asked.common.timeframe
+        asked, head = self._asked, self._head
+        timeframe = head.common.timeframe
         # A copy with each field in one piece, as the indicators read it. It does not keep the whole body in memory.
         rows, values = asked.item("candles", item), None
         if extension is not None and (packed := extension.bars(rows)) is not None:
@@ -116,8 +117,8 @@ class Questions:
             if not is_checked:
                 check_bars(values)
             times = None
-            if "timestamps" in asked.places and values.shape[1]:
-                times = _times(bytes(asked.item("timestamps", item)), timeframe, asked.parameters.timestamps)
+            if "timestamps" in head.places and values.shape[1]:
+                times = _times(bytes(asked.item("timestamps", item)), timeframe, head.parameters.timestamps)
         except InvalidInput as error:
             raise _in_tensors(error, item) from None
         if times is None:
@@ -131,13 +132,13 @@ class Questions:
         asked = self._asked
         windows: dict[str, Rows] = {}
         for stage, name in kind.tensors.items():
-            if name in asked.places:
+            if name in asked.head.places:
                 values = asked.elements(name, item)
                 check_finite(name, item, values)
                 windows[stage or ""] = values.astype(np.float64)
         places = _PlacesOfTensors(kind, item)
         given = windows.get("", windows)
-        return GivenWindows(given, scaled=kind.scaled, places=places, opens=asked.common.opens)
+        return GivenWindows(given, scaled=kind.scaled, places=places, opens=asked.head.common.opens)
 
 
 def _times(stamps: bytes, timeframe: str, stamp: Stamp | None) -> Times | None:

@@ -74,15 +74,15 @@ def inference(body: bytes | bytearray, header: str | None, version: str | None) 
     """
     whole, size = memoryview(body), len(body)
     length = size if header is None else _length(header, size)
-    if length > sizes.SINGLE:  # checked before it is copied, as a copy of 32 MiB takes up to 20 ms
+    if length > sizes.SINGLE:  # checked before it is copied, which takes long for 32 MiB
         raise PayloadTooLarge(f"the JSON object is larger than {sizes.SINGLE:,} bytes; send the tensors as binary data")
     if header is None:
-        return Inference(*_head(bytes(whole), size, version, is_told=False), whole)
+        return Inference(_head(bytes(whole), size, version, is_told=False), whole)
     if length == 0:
-        return Inference(*_head_of_candles(size, version), whole)
+        return Inference(_head_of_candles(size, version), whole)
     # Nothing in a head depends on the bytes behind the JSON, only on their number.
     read = _known_head if length <= _KEPT_BYTES else _head
-    return Inference(*read(bytes(whole[:length]), size, version, is_told=True), whole)
+    return Inference(read(bytes(whole[:length]), size, version, is_told=True), whole)
 
 
 def _head(text: bytes, whole: int, version: str | None, *, is_told: bool) -> InferenceHead:

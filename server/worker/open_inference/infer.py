@@ -19,7 +19,7 @@ from server.http.admission import Admission
 from server.http.app_keys import ADMISSION, BATCH_ADMISSION
 from server.http.deadline import MOST_MS, late_in_queue
 from server.http.fairness import let_others_run
-from server.open_inference.inference import Inference
+from server.open_inference.inference import Inference, InferenceHead
 from server.open_inference.questions import Questions
 from server.tracing.tracer import Trace, recorded
 from server.worker.app_keys import BATCHER, METRICS, PREDICTOR, REGISTRY
@@ -31,7 +31,7 @@ from server.worker.tracing.phases import add_batch, add_prediction
 
 T = TypeVar("T")
 # Encodes the answer to a request, from its questions and their results. Raises the error of the first that has one.
-Write: TypeAlias = Callable[[Inference, Sequence[Question], Sequence[Result]], T]
+Write: TypeAlias = Callable[[InferenceHead, Sequence[Question], Sequence[Result]], T]
 
 # The longest time in which questions are made without a pause for other requests.
 _PAUSE_SECONDS = 300e-6
@@ -51,7 +51,7 @@ class Asked(NamedTuple):
     came, until: when it arrived, and its deadline, of time.perf_counter. trace: None if it is not recorded.
     """
 
-    inference: Inference
+    head: InferenceHead
     questions: Questions
     came: float
     until: float
@@ -60,9 +60,9 @@ class Asked(NamedTuple):
     @classmethod
     def of(cls, inference: Inference, came: float, until: float, request_id: str) -> Asked:
         """Prepare the questions of a request. Raises InvalidInput if its inputs or parameters do not fit each other."""
-        if timeout := inference.parameters.timeout:
+        if timeout := inference.head.parameters.timeout:
             until = min(until, came + min(timeout / _MICROSECONDS, MOST_MS / 1e3))
-        return cls(inference, Questions(inference, came, until, request_id), came, until, recorded(request_id))
+        return cls(inference.head, Questions(inference, came, until, request_id), came, until, recorded(request_id))
 
 
 class InferenceService(NamedTuple):
@@ -134,7 +134,7 @@ class InferenceService(NamedTuple):
         if isinstance(result, ServiceError):
             raise result
         prediction = result.prediction
-        written = write(asked.inference, [question], [result])
+        written = write(asked.head, [question], [result])
         timing = self.metrics.timings.add(Timings.of(asked.came, parsed, known, prediction.spent))
         self.metrics.inference.succeeded(prediction.version, 1, asked.came, parsed, known, (prediction.spent,))
         if asked.trace is not None:
@@ -160,7 +160,7 @@ class InferenceService(NamedTuple):
                 break  # `write` raises it
             await let_others_run()
         known = perf_counter()
-        written = write(asked.inference, questions, results)
+        written = write(asked.head, questions, results)
         if asked.trace is not None:
             add_batch(asked.trace, asked.came, parsed, known, len(results))
         first = results[0]

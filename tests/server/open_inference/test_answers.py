@@ -16,7 +16,7 @@ from core.inference.detector import Prediction, Spent
 from core.inference.warnings import Warned
 from core.serving.routing import Answered, Question
 from server.open_inference.answers import OutputTensor, answer
-from server.open_inference.inference import Inference, parameters_of
+from server.open_inference.inference import InferenceHead, parameters_of
 from server.open_inference.questions import Questions
 from server.open_inference.rest import inference
 from tests.server.open_inference.tensors_of import FIRST, HOUR, bars, body, times
@@ -32,10 +32,10 @@ def answered(version: str = "v1", decision: Decision = SHORT, **fields: Any) -> 
     return Answered(msgspec.structs.replace(prediction, **fields), None if reason is None else str(reason))
 
 
-def asked(batch: int) -> tuple[Inference, list[Question]]:
+def asked(batch: int) -> tuple[InferenceHead, list[Question]]:
     request = inference(json.dumps(body(candles=bars(*[0.4] * batch), timestamps=times(batch))).encode(), None, None)
     several = Questions(request, 0.0, math.inf)
-    return request, [several.question(item) for item in range(several.count)]
+    return request.head, [several.question(item) for item in range(several.count)]
 
 
 def test_one_item_has_plain_parameters() -> None:

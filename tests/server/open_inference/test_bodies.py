@@ -18,7 +18,7 @@ from core.inference.warnings import NO_TIMESTAMPS, Warned
 from core.serving.routing import Answered, Question
 from server.open_inference import bodies
 from server.open_inference.answers import answer
-from server.open_inference.inference import OUTPUTS, Inference
+from server.open_inference.inference import OUTPUTS, InferenceHead
 from server.open_inference.questions import Questions
 from server.open_inference.rest import encoded, inference
 from tests.server.open_inference.tensors_of import FIRST, HOUR, bars, binary, body, times
@@ -53,12 +53,12 @@ RESULTS = [
 ]
 
 
-def asked(outputs: tuple[str, ...], batch: int = 1, **more: Any) -> tuple[Inference, list[Question]]:  # noqa: ANN401
+def asked(outputs: tuple[str, ...], batch: int = 1, **more: Any) -> tuple[InferenceHead, list[Question]]:  # noqa: ANN401
     chosen = [{"name": name, "parameters": {"binary_data": True}} for name in outputs]
     data, headers = binary(body(candles=bars(*[0.4] * batch), timestamps=times(batch), more={"outputs": chosen} | more))
     request = inference(data, headers["Inference-Header-Content-Length"], None)
     several = Questions(request, 0.0, math.inf)
-    return request, [several.question(item) for item in range(several.count)]
+    return request.head, [several.question(item) for item in range(several.count)]
 
 
 @pytest.fixture(autouse=True)
@@ -89,7 +89,7 @@ def test_outputs_in_json_and_several_items_take_the_plain_way() -> None:
     found = bodies.written(request, questions, RESULTS[:2])
     assert found == encoded(answer(request, questions, RESULTS[:2]))
     plain = json.dumps(body(candles=bars(0.4), timestamps=times())).encode()
-    request = inference(plain, None, None)
+    request = inference(plain, None, None).head
     found = bodies.written(request, questions[:1], RESULTS[:1])
     assert json.loads(found.body)["outputs"][0]["data"] == [0.82]
     assert not bodies.known

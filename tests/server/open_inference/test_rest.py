@@ -41,7 +41,7 @@ def sent(request: Any, header: str | None = None) -> Inference:  # noqa: ANN401
 
 def read(found: Inference, name: str) -> NDArray[Any]:
     """All elements of a tensor."""
-    return np.array([found.elements(name, item) for item in range(found.common.items)])
+    return np.array([found.elements(name, item) for item in range(found.head.common.items)])
 
 
 def refused(request: Any, header: str | None = None) -> tuple[str, str]:  # noqa: ANN401
@@ -76,25 +76,25 @@ def test_every_form_is_the_same_request(form: str) -> None:
         request, headers = binary(REQUEST, None if form == "binary" else ("candles",))
         header = headers[HEADER]
     found = sent(request, header)
-    assert (found.version, found.id, found.parameters.pair) == ("v1", "7", "EUR/USD")
+    assert (found.head.version, found.head.id, found.head.parameters.pair) == ("v1", "7", "EUR/USD")
     assert np.array_equal(read(found, "candles"), bars(0.4, 0.9))
     assert np.array_equal(read(found, "timestamps"), times(2))
-    assert [output.name for output in found.outputs] == ["stage1_prob", "stage2_prob", "signal", "confidence"]
-    assert not any(output.binary for output in found.outputs)
+    assert [output.name for output in found.head.outputs] == ["stage1_prob", "stage2_prob", "signal", "confidence"]
+    assert not any(output.binary for output in found.head.outputs)
 
 
 def test_the_raw_form_is_one_series_of_candles_and_asks_for_binary_outputs() -> None:
     found = sent(bars(0.4).tobytes(), "0")
     assert np.array_equal(read(found, "candles"), bars(0.4))
-    assert (found.id, found.parameters.pair) == (None, "XXX/XXX")
-    assert all(output.binary for output in found.outputs)
+    assert (found.head.id, found.head.parameters.pair) == (None, "XXX/XXX")
+    assert all(output.binary for output in found.head.outputs)
 
 
 def test_the_outputs_and_their_form_are_as_requested() -> None:
     wanted = [{"name": "signal"}, {"name": "confidence", "parameters": {"binary_data": False}}]
     found = sent(REQUEST | {"outputs": wanted, "parameters": {"binary_data_output": True}})
-    assert found.outputs == (("signal", True), ("confidence", False))
-    assert len(sent(REQUEST | {"outputs": []}).outputs) == len(sent(REQUEST | {"outputs": None}).outputs) == 4
+    assert found.head.outputs == (("signal", True), ("confidence", False))
+    assert len(sent(REQUEST | {"outputs": []}).head.outputs) == len(sent(REQUEST | {"outputs": None}).head.outputs) == 4
 
 
 @pytest.mark.parametrize(
@@ -182,7 +182,7 @@ def test_what_is_not_json_is_malformed(text: bytes) -> None:
 def test_unknown_fields_and_parameters_are_ignored() -> None:
     extra = {"priority": 1, "sequence_id": 3, "mine": "x"}
     found = sent(REQUEST | {"model_name": "x", "parameters": REQUEST["parameters"] | extra})
-    assert found.parameters.pair == "EUR/USD"
+    assert found.head.parameters.pair == "EUR/USD"
 
 
 class TestBinary:
@@ -237,7 +237,7 @@ class TestBinary:
         with pytest.raises(InvalidInput, match="send less, or send the tensors as binary data"):
             sent(request)
         data, headers = binary(request)
-        assert sent(data, headers[HEADER]).places["candles"].shape == (100, 120, 5)
+        assert sent(data, headers[HEADER]).head.places["candles"].shape == (100, 120, 5)
 
     def test_a_large_json_object_is_refused_before_it_is_decoded(self) -> None:
         text = b'{"id":"' + b"x" * sizes.SINGLE + b'"}'
@@ -257,7 +257,7 @@ def test_a_head_that_is_known_says_nothing_about_the_data(only: tuple[str, ...])
         data, headers = binary(body(candles=bars(price, count=3), timestamps=stamps), only)
         for _ in range(2):
             found = inference(data, headers[HEADER], version)
-            assert found.version == version
+            assert found.head.version == version
             assert np.array_equal(read(found, "candles"), bars(price, count=3))
             assert np.array_equal(read(found, "timestamps"), stamps)
         with pytest.raises(InvalidInput):  # the number of bytes behind it does matter
@@ -277,8 +277,8 @@ def test_parameters_may_be_null(path: str) -> None:
         at = at[step]
     at[last] = None
     found = sent(request)
-    assert found.parameters.pair == ("XXX/XXX" if path == "parameters" else "EUR/USD")
-    assert found.outputs == (("signal", False),)
+    assert found.head.parameters.pair == ("XXX/XXX" if path == "parameters" else "EUR/USD")
+    assert found.head.outputs == (("signal", False),)
     assert np.array_equal(read(found, "candles"), bars(0.4, 0.9))
 
 
@@ -315,5 +315,5 @@ def test_nan_is_a_text_in_json_and_nan_in_binary_data() -> None:
 
 def test_windows_are_read_in_their_own_datatype() -> None:
     found = sent(body(features_stage1=windows(0.1), features_stage2=windows(0.7)))
-    assert found.places["features_stage1"].dtype == np.float32
-    assert sent(body(raw_features=windows(0.1))).places["raw_features"].dtype == np.float64
+    assert found.head.places["features_stage1"].dtype == np.float32
+    assert sent(body(raw_features=windows(0.1))).head.places["raw_features"].dtype == np.float64
